@@ -1,0 +1,1 @@
+"""Rules, notifications, playbooks and the audit trail."""

@@ -1,0 +1,1 @@
+"""Sources of telemetry and the shipper that writes it to topics."""

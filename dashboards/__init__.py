@@ -1,0 +1,1 @@
+"""The console, its API, and the Kibana and Grafana definitions."""

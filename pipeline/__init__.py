@@ -1,0 +1,1 @@
+"""The Faust application: topics, transports, stream agents, offset holding, wiring."""

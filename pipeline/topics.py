@@ -1,0 +1,27 @@
+"""The topics, what flows in them, and the headers of their records."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Topic(StrEnum):
+    """Names of topics. The first three are OpenTelemetry's; anyone may produce there."""
+
+    SPANS = "otlp_spans"
+    LOGS = "otlp_logs"
+    METRICS = "otlp_metrics"
+    TRACED = "spanloom-traced"
+    SERIES = "spanloom-series"
+    SIGNALS = "spanloom-signals"
+    ALERTS = "spanloom-alerts"
+    INCIDENTS = "spanloom-incidents"
+    AUDIT = "spanloom-audit"
+    DEAD_LETTERS = "spanloom-dlq"
+
+
+SIGNAL = "spanloom.signal"
+"""Header of a record of TRACED, SERIES or SIGNALS: which kind of batch its value is."""
+
+ENCODING = "encoding"
+"""Header of a record of the OTLP topics: `otlp_json` where its value is JSON; protobuf without it."""

@@ -1,0 +1,1 @@
+"""Pure functions and small state machines over the data model: no I/O, no clock, no Kafka."""

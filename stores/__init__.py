@@ -1,0 +1,1 @@
+"""Where documents are kept: one small interface, DuckDB and Elasticsearch behind it."""

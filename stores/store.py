@@ -1,0 +1,150 @@
+"""The store interface: write documents, find them again, forget the old ones.
+
+A field is named by its path in the document as Elasticsearch would name it: `trace_id`, `root.service`,
+`attributes.http.route`, `resource.attributes.service.name`. `@timestamp` and `_id` can be named too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from telemetry.documents import Body, Document, Kind
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """The field has this value, or one of its values is this."""
+
+    field: str
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The field has one of these values."""
+
+    field: str
+    values: Sequence[Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`at_least <= field < below`; either end may be open."""
+
+    field: str
+    at_least: float | None = None
+    below: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """The text of the field contains these words, in any case."""
+
+    field: str
+    text: str
+
+
+Filter = Equals | OneOf | Range | Contains
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which documents, in which order. `since <= @timestamp < until`, nanoseconds since the epoch."""
+
+    kind: Kind
+    where: Sequence[Filter] = ()
+    since: int | None = None
+    until: int | None = None
+    sort: str = "@timestamp"
+    descending: bool = False
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A document that the store will never take, and why."""
+
+    document: Document
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a batch. `created + existing + len(rejected)` is its length."""
+
+    created: int
+    existing: int
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can do beyond the least. The default of each is no."""
+
+    many_processes: bool = False
+    immediate: bool = False  # what is written can be found at once, without `refresh`
+    size_retention: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What to forget. Zero means without bound."""
+
+    seconds: int = 0
+    max_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much is kept."""
+
+    documents: dict[str, int] = field(default_factory=dict)
+    size_bytes: int = 0
+
+
+class Store(Protocol):
+    """Keeps documents. All calls may be made concurrently."""
+
+    def capabilities(self) -> Capabilities:
+        """What this store can do."""
+        ...
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        """Store what is not there yet: a document whose kind and id are known is left as it is.
+
+        Returns when the documents are durable.
+
+        Raises:
+            StoreError: the store cannot take documents now; writing the same batch again is safe.
+        """
+        ...
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query, each with `_id` and `@timestamp` (nanoseconds, int)."""
+        ...
+
+    async def count(self, query: Query) -> int:
+        """How many documents a query has; its limit does not count."""
+        ...
+
+    async def refresh(self, kinds: Sequence[Kind]) -> None:
+        """Make what was written findable."""
+        ...
+
+    async def retain(self, retention: Retention, now: int) -> int:
+        """Forget documents older than the retention, then the oldest until the size fits; how many went."""
+        ...
+
+    async def usage(self) -> Usage:
+        """How much is kept."""
+        ...
+
+    async def close(self) -> None:
+        """Flush and let go. Safe twice."""
+        ...

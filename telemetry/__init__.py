@@ -1,0 +1,1 @@
+"""The data model: what a span, a log record, a metric, a call graph and a stored document are."""

@@ -1,0 +1,131 @@
+"""A trace as a graph of calls: nodes, hops between them, and hops gathered into edges by window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telemetry.metrics import ExponentialBuckets
+
+
+class NodeKind(StrEnum):
+    """What a node is. Only a service sends spans; the others are known from what their callers say."""
+
+    SERVICE = "service"
+    DATABASE = "database"
+    QUEUE = "queue"
+    EXTERNAL = "external"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Node:
+    """One end of a hop."""
+
+    kind: NodeKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of the critical path: span `span_id` of `service` held up the trace from `start` to `end`."""
+
+    span_id: bytes
+    service: str
+    operation: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One call between two nodes. Durations in nanoseconds; None where that side did not send its span.
+
+    `id` is unique in the trace and a function of the spans alone: the callee's span where there is one, else the caller's.
+    """
+
+    trace_id: bytes
+    id: bytes
+    caller: Node
+    callee: Node
+    operation: str
+    protocol: str
+    start: int
+    end: int
+    client_span_id: bytes = b""
+    server_span_id: bytes = b""
+    client_duration: int | None = None
+    server_duration: int | None = None
+    gap: int | None = None  # client minus server: network and queueing
+    self_time: int | None = None  # callee's time in which no child of it ran
+    queue_wait: int | None = None  # producer's end to consumer's start
+    blocked_sequential: int | None = None  # callee's time with exactly one child running
+    blocked_parallel: int | None = None  # callee's time with two or more children running
+    critical_path_time: int = 0  # this hop's part of the trace's critical path
+    critical_path_share: float = 0.0  # the same as a share of the trace's duration, 0..1
+    skew: int | None = None  # how far the callee's clock is behind the caller's, at least
+    failed: bool = False
+    inferred: bool = False  # drawn from a change of service, not from span kinds
+    link: bool = False  # consumer to producer by span link
+    caller_instance: str = ""
+    callee_instance: str = ""
+
+    @property
+    def duration(self) -> int:
+        """What the caller waited, else what the callee took."""
+        known = self.client_duration if self.client_duration is not None else self.server_duration
+        return known if known is not None else max(0, self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class CallGraph:
+    """What is known of one trace. Equal for the same set of spans, whatever their order of arrival."""
+
+    trace_id: bytes
+    start: int
+    end: int
+    span_count: int
+    root_span_id: bytes  # empty when the root is missing
+    root_service: str
+    root_operation: str
+    services: tuple[str, ...]  # sorted
+    hops: tuple[Hop, ...]  # sorted by (start, id)
+    critical_path: tuple[Segment, ...]
+    missing_parents: tuple[bytes, ...]  # span ids named as parent but not seen, sorted
+    orphans: tuple[bytes, ...]  # spans whose parent is missing, sorted
+    errors: int  # spans with status error
+    completeness: float  # 0..1: seen spans over seen plus known missing, and 0.5 at most without a root
+    self_times: tuple[tuple[bytes, int], ...] = ()  # span id -> nanoseconds
+
+    @property
+    def duration(self) -> int:
+        """Nanoseconds from the first start to the last end."""
+        return max(0, self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EdgeKey:
+    """Which hops belong together."""
+
+    caller: Node
+    callee: Node
+    operation: str
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The hops of one key in one window [start, start + width). A correction has differences, and they may be negative."""
+
+    key: EdgeKey
+    start: int
+    width: int
+    calls: int
+    failures: int
+    latency_sum: int  # nanoseconds
+    latency: ExponentialBuckets  # of seconds
+    self_time_sum: int = 0
+    critical_path_sum: int = 0
+    exemplars: tuple[bytes, ...] = field(default=())  # trace ids: slowest first, a few

@@ -1,0 +1,367 @@
+"""What is stored: each kind of document, its layout and its id.
+
+Spans, logs and metrics follow the layout that Elastic's OpenTelemetry exporter writes (`otel` mapping mode): flat
+attribute names under `attributes` and `resource.attributes`, ids in hex, durations in nanoseconds.
+
+An id is a function of what the document is about, so writing it twice changes nothing. What can grow (a trace that
+gets a late span) has a `revision`: the number of signals known of the trace. Each revision is a document of its own
+with id `<id>.<revision>`; `latest` keeps the newest. Edges are different: readers add them up (see `EDGE`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.call_graph import CallGraph, Edge, Hop, Node
+    from telemetry.logs import LogRecord
+    from telemetry.metrics import DataPoint, ExponentialBuckets, Metric
+    from telemetry.resource import Resource, Scope
+    from telemetry.signals import Anomaly, Culprits
+    from telemetry.spans import Span
+
+Body = dict[str, Any]
+"""A document as JSON would hold it."""
+
+
+class Kind(StrEnum):
+    """The kinds of stored documents."""
+
+    SPAN = "span"
+    LOG = "log"
+    METRIC = "metric"
+    TRACE = "trace"
+    HOP = "hop"
+    EDGE = "edge"
+    ANOMALY = "anomaly"
+    CULPRIT = "culprit"
+    ALERT = "alert"
+    NOTIFICATION = "notification"
+    INCIDENT = "incident"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One thing to store. `time` is its `@timestamp` in nanoseconds since the epoch; `body` does not repeat the id."""
+
+    kind: Kind
+    id: str
+    time: int
+    body: Body
+
+
+def digest(*parts: bytes | str) -> str:
+    """A short id that is a function of its parts: 128 bits of BLAKE2b, in hex."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        state.update(len(data).to_bytes(4, "big"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def timestamp(time: int) -> str:
+    """RFC 3339 with nanoseconds, as Elasticsearch's `date_nanos` reads it."""
+    seconds, nanos = divmod(time, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+
+
+def latest(bodies: Iterable[Body]) -> list[Body]:
+    """The newest revision of each id, retracted ones left out. Order is kept."""
+    newest: dict[str, Body] = {}
+    for body in bodies:
+        known = newest.get(body["id"])
+        if known is None or body["revision"] > known["revision"]:
+            newest[body["id"]] = body
+    return [body for body in newest.values() if not body.get("retracted")]
+
+
+def plain(value: object) -> Any:
+    """An attribute value as JSON holds it: bytes in hex, the rest as it is."""
+    match value:
+        case bytes():
+            return value.hex()
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case dict():
+            return {key: plain(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _attributes(attributes: Any) -> Body:
+    return {key: plain(value) if isinstance(value, bytes | list | tuple | dict) else value for key, value in attributes.items()}
+
+
+def _resource(resource: Resource) -> Body:
+    body: Body = {"attributes": _attributes(resource.attributes)}
+    if resource.schema_url:
+        body["schema_url"] = resource.schema_url
+    return body
+
+
+def _scope(scope: Scope) -> Body:
+    body: Body = {"name": scope.name}
+    if scope.version:
+        body["version"] = scope.version
+    if scope.attributes:
+        body["attributes"] = _attributes(scope.attributes)
+    return body
+
+
+_KIND_NAMES = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
+_STATUS_NAMES = ("Unset", "Ok", "Error")
+
+
+def span_document(span: Span) -> Document:
+    """A span. Id: trace id and span id. Events are kept inside as `events` and are log documents too (`event_documents`)."""
+    body: Body = {
+        "trace_id": span.trace_id.hex(),
+        "span_id": span.span_id.hex(),
+        "name": span.name,
+        "kind": _KIND_NAMES[span.kind],
+        "start": span.start,
+        "duration": span.duration,
+        "status": {"code": _STATUS_NAMES[span.status]},
+        "attributes": _attributes(span.attributes),
+        "resource": _resource(span.resource),
+        "scope": _scope(span.scope),
+    }
+    if span.parent_span_id:
+        body["parent_span_id"] = span.parent_span_id.hex()
+    if span.status_message:
+        body["status"]["message"] = span.status_message
+    if span.trace_state:
+        body["trace_state"] = span.trace_state
+    if span.links:
+        body["links"] = [
+            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
+            for link in span.links
+        ]
+    if span.events:
+        body["events"] = [
+            {"time": event.time, "name": event.name, "attributes": _attributes(event.attributes)} for event in span.events
+        ]
+    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}", span.start, body)
+
+
+def log_document(record: LogRecord, repetition: int = 0) -> Document:
+    """A log record. OTLP gives it no id: it is the digest of its content, and the how manieth of its like in its request."""
+    text = record.body if isinstance(record.body, str) else None
+    body: Body = {
+        "body": {"text": text} if text is not None else {"structured": plain(record.body)},
+        "severity_number": record.severity,
+        "severity_text": record.severity_text,
+        "attributes": _attributes(record.attributes),
+        "resource": _resource(record.resource),
+        "scope": _scope(record.scope),
+    }
+    if record.trace_id:
+        body["trace_id"] = record.trace_id.hex()
+    if record.span_id:
+        body["span_id"] = record.span_id.hex()
+    if record.event_name:
+        body["event_name"] = record.event_name
+    time = record.time or record.observed_time
+    content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return Document(Kind.LOG, digest(content, str(time), str(repetition)), time, body)
+
+
+def metric_document(metric: Metric, point: DataPoint) -> Document:
+    """One data point. Id: the digest of metric name, resource, scope, attributes and time."""
+    attributes, resource, scope = _attributes(point.attributes), _resource(metric.resource), _scope(metric.scope)
+    body: Body = {
+        "name": metric.name,
+        "type": metric.type.value,
+        "unit": metric.unit,
+        "attributes": attributes,
+        "resource": resource,
+        "scope": scope,
+    }
+    if metric.temporality != "unspecified":
+        body["temporality"] = metric.temporality.value
+    if point.start:
+        body["start_timestamp"] = timestamp(point.start)
+    if point.value is not None:
+        body["value"] = point.value
+    else:
+        body |= {"count": point.count, "sum": point.total}
+    if point.buckets is not None:
+        body["buckets"] = _buckets(point.buckets)
+    if point.quantiles:
+        body["quantiles"] = [list(pair) for pair in point.quantiles]
+    identity = orjson.dumps([metric.name, attributes, resource, scope, point.time], option=orjson.OPT_SORT_KEYS)
+    return Document(Kind.METRIC, digest(identity), point.time, body)
+
+
+def _buckets(buckets: Any) -> Body:
+    return {name: plain(getattr(buckets, name)) for name in buckets.__slots__}
+
+
+def node_body(node: Node) -> Body:
+    """A node as documents hold it."""
+    return {"kind": node.kind.value, "name": node.name}
+
+
+def trace_document(graph: CallGraph, revision: int, logs: Body) -> Document:
+    """A call graph. `logs` is what `processors.assemble` counted of the trace's logs and exemplars."""
+    trace_id = graph.trace_id.hex()
+    body: Body = {
+        "id": trace_id,
+        "revision": revision,
+        "trace_id": trace_id,
+        "start": graph.start,
+        "duration": graph.duration,
+        "span_count": graph.span_count,
+        "root": {
+            "span_id": graph.root_span_id.hex(),
+            "service": graph.root_service,
+            "operation": graph.root_operation,
+        },
+        "services": list(graph.services),
+        "errors": graph.errors,
+        "completeness": graph.completeness,
+        "missing_parents": [span_id.hex() for span_id in graph.missing_parents],
+        "orphans": [span_id.hex() for span_id in graph.orphans],
+        "critical_path": [
+            {
+                "span_id": segment.span_id.hex(),
+                "service": segment.service,
+                "operation": segment.operation,
+                "start": segment.start,
+                "duration": segment.end - segment.start,
+            }
+            for segment in graph.critical_path
+        ],
+        **logs,
+    }
+    return Document(Kind.TRACE, f"{trace_id}.{revision}", graph.start, body)
+
+
+def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Document:
+    """A hop. `partition` and `window` (start, ns) say which edge document counts it."""
+    trace_id, own = hop.trace_id.hex(), hop.id.hex()
+    body: Body = {
+        "id": f"{trace_id}{own}",
+        "revision": revision,
+        "trace_id": trace_id,
+        "partition": partition,
+        "window": window,
+        "caller": node_body(hop.caller) | {"instance": hop.caller_instance},
+        "callee": node_body(hop.callee) | {"instance": hop.callee_instance},
+        "operation": hop.operation,
+        "protocol": hop.protocol,
+        "start": hop.start,
+        "duration": hop.duration,
+        "client_span_id": hop.client_span_id.hex(),
+        "server_span_id": hop.server_span_id.hex(),
+        "client_duration": hop.client_duration,
+        "server_duration": hop.server_duration,
+        "gap": hop.gap,
+        "self_time": hop.self_time,
+        "queue_wait": hop.queue_wait,
+        "blocked_sequential": hop.blocked_sequential,
+        "blocked_parallel": hop.blocked_parallel,
+        "critical_path_time": hop.critical_path_time,
+        "critical_path_share": hop.critical_path_share,
+        "skew": hop.skew,
+        "failed": hop.failed,
+        "inferred": hop.inferred,
+        "link": hop.link,
+    }
+    return Document(Kind.HOP, f"{body['id']}.{revision}", hop.start, body)
+
+
+def retracted_hop_document(body: Body, revision: int) -> Document:
+    """What a late span has shown to be no hop: its newest revision says so."""
+    return Document(Kind.HOP, f"{body['id']}.{revision}", body["start"], body | {"revision": revision, "retracted": True})
+
+
+def exponential_body(buckets: ExponentialBuckets) -> Body:
+    """An exponential histogram as documents hold it."""
+    return {
+        "scale": buckets.scale,
+        "zero_count": buckets.zero_count,
+        "positive_offset": buckets.positive_offset,
+        "positive": list(buckets.positive),
+    }
+
+
+def edge_body(edge: Edge) -> Body:
+    """An edge as documents and records hold it."""
+    return {
+        "caller": node_body(edge.key.caller),
+        "callee": node_body(edge.key.callee),
+        "operation": edge.key.operation,
+        "protocol": edge.key.protocol,
+        "window": edge.start,
+        "width": edge.width,
+        "calls": edge.calls,
+        "failures": edge.failures,
+        "latency_sum": edge.latency_sum,
+        "latency": exponential_body(edge.latency),
+        "self_time_sum": edge.self_time_sum,
+        "critical_path_sum": edge.critical_path_sum,
+        "exemplars": [trace_id.hex() for trace_id in edge.exemplars],
+    }
+
+
+def anomaly_document(anomaly: Anomaly) -> Document:
+    """An anomaly. Id: the digest of kind, series and window."""
+    labels = dict(anomaly.series.labels)
+    body: Body = {
+        "kind": anomaly.kind.value,
+        "series": {"name": anomaly.series.name, "labels": labels},
+        "service": anomaly.service,
+        "operation": anomaly.operation,
+        "instance": anomaly.instance,
+        "environment": anomaly.environment,
+        "start": anomaly.start,
+        "end": anomaly.end,
+        "score": anomaly.score,
+        "expected": anomaly.expected,
+        "seen": anomaly.seen,
+        "unit": anomaly.unit,
+        "why": anomaly.why,
+        "trace_ids": [trace_id.hex() for trace_id in anomaly.trace_ids],
+    }
+    identity = orjson.dumps(
+        [anomaly.kind, anomaly.series.name, labels, anomaly.start, anomaly.end], option=orjson.OPT_SORT_KEYS
+    )
+    return Document(Kind.ANOMALY, digest(identity), anomaly.end, body)
+
+
+def culprits_document(culprits: Culprits) -> Document:
+    """A ranking. Id: the digest of environment, time and what opened it."""
+    body: Body = {
+        "environment": culprits.environment,
+        "opened_by": culprits.opened_by,
+        "ranking": [
+            {
+                "service": suspect.service,
+                "instance": suspect.instance,
+                "score": suspect.score,
+                "evidence": [
+                    {
+                        "signal": evidence.signal,
+                        "weight": evidence.weight,
+                        "text": evidence.text,
+                        "trace_ids": [trace_id.hex() for trace_id in evidence.trace_ids],
+                        "series": evidence.series,
+                    }
+                    for evidence in suspect.evidence
+                ],
+            }
+            for suspect in culprits.ranking
+        ],
+    }
+    return Document(Kind.CULPRIT, digest(culprits.environment, str(culprits.time), culprits.opened_by), culprits.time, body)

@@ -1,0 +1,55 @@
+"""The error tree.
+
+SpanloomError                 something failed; the message says what, where and what to do next
+├── InputError                what came in is wrong: counted, and refused or sent to the dead letters
+│   ├── DecodeError           bytes that are not what they claim to be
+│   └── ConfigError           a configuration, rule or playbook that cannot be used
+├── OverloadedError           a bound is reached: try again later
+└── StoreError                the store did not take or give documents
+
+Each folder derives its own errors from these.
+"""
+
+from __future__ import annotations
+
+
+class SpanloomError(Exception):
+    """Something failed. The message says what, where and what to do next."""
+
+
+class InputError(SpanloomError):
+    """What came in is wrong. It is the sender's to mend: trying again unchanged fails again."""
+
+
+class DecodeError(InputError):
+    """Bytes that are not what they claim to be.
+
+    Args:
+        field: where in the message, as a path such as ``resource_spans[0].scope_spans[1].spans[4].trace_id``.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.field = field
+        self.reason = reason
+
+
+class ConfigError(InputError):
+    """A configuration, rule file or playbook that cannot be used. The message has its path and line."""
+
+
+class OverloadedError(SpanloomError):
+    """A bound is reached.
+
+    Args:
+        retry_after: seconds after which another try makes sense.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreError(SpanloomError):
+    """The store did not take or give documents. Trying again later may help."""

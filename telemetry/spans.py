@@ -1,0 +1,82 @@
+"""Spans as OpenTelemetry defines them. Ids are bytes, times integer nanoseconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from telemetry.resource import Resource, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.resource import AttributeValue
+
+
+class SpanKind(IntEnum):
+    """OTLP's numbers."""
+
+    UNSPECIFIED = 0
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
+
+
+class StatusCode(IntEnum):
+    """OTLP's numbers."""
+
+    UNSET = 0
+    OK = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """Something that happened during a span."""
+
+    time: int
+    name: str
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    """A causal relation to a span of this or another trace."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One timed operation. `parent_span_id` is empty for a root."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: SpanKind
+    start: int
+    end: int
+    resource: Resource
+    scope: Scope = field(default_factory=Scope)
+    status: StatusCode = StatusCode.UNSET
+    status_message: str = ""
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[SpanLink, ...] = ()
+    trace_state: str = ""
+
+    @property
+    def duration(self) -> int:
+        """Nanoseconds from start to end; 0 where the clock went backwards."""
+        return max(0, self.end - self.start)
+
+    @property
+    def service(self) -> str:
+        """The service that the span belongs to."""
+        return self.resource.service
