@@ -20,8 +20,4 @@ class Topic(StrEnum):
     DEAD_LETTERS = "spanloom-dlq"
 
 
-SIGNAL = "spanloom.signal"
-"""Header of a record of TRACED, SERIES or SIGNALS: which kind of batch its value is."""
-
-ENCODING = "encoding"
 """Header of a record of the OTLP topics: `otlp_json` where its value is JSON; protobuf without it."""

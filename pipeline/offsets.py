@@ -1,0 +1,139 @@
+"""Prefix acknowledgement: an offset is acknowledged when all before it are, and what it led to is stored.
+
+Faust commits past a record that is held when later ones are acknowledged (faust#606), so records of a partition are
+acknowledged strictly in their order, however their work ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from faust import EventT
+    from faust.types import TP
+
+
+@dataclass(slots=True)
+class _Held:
+    event: Any
+    holders: int
+
+
+@dataclass(slots=True)
+class _Partition:
+    order: deque[int] = field(default_factory=deque)
+    held: dict[int, _Held] = field(default_factory=dict)
+    next: int = 0  # offset after the last one delivered
+
+
+class Offsets:
+    """Holds the records of one stream agent.
+
+    Args:
+        app: the Faust application; its generation tells events of an earlier assignment.
+        limit: how many records may be held before `room` waits.
+    """
+
+    def __init__(self, app: Any, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+        self._partitions: dict[TP, _Partition] = {}
+        self._held = 0
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: BaseException | None = None
+
+    @property
+    def held(self) -> int:
+        """Records delivered and not yet acknowledged."""
+        return self._held
+
+    def is_stale(self, event: EventT[Any]) -> bool:
+        """Whether the event belongs to an assignment that has ended; it will be delivered again to its new owner."""
+        return bool(event.message.generation_id != self._app.consumer_generation_id)
+
+    def add(self, event: EventT[Any], holders: int = 1) -> None:
+        """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
+        message = event.message
+        partition = self._partitions.setdefault(message.tp, _Partition())
+        partition.order.append(message.offset)
+        partition.held[message.offset] = _Held(event, holders)
+        partition.next = message.offset + 1
+        self._held += 1
+        if self._held >= self._limit:
+            self._room.clear()
+
+    def hold(self, tp: TP, offsets: Iterable[int]) -> None:
+        """One more holder for each of these records."""
+        held = self._partitions[tp].held if tp in self._partitions else {}
+        for offset in offsets:
+            if offset in held:
+                held[offset].holders += 1
+
+    def release(self, tp: TP, offsets: Iterable[int]) -> None:
+        """One holder less for each; acknowledges what has none and nothing held before it."""
+        partition = self._partitions.get(tp)
+        if partition is None:
+            return
+        for offset in offsets:
+            record = partition.held.get(offset)
+            if record is not None:
+                record.holders -= 1
+        order, held = partition.order, partition.held
+        while order and held[order[0]].holders <= 0:
+            held.pop(order.popleft()).event.ack()
+            self._held -= 1
+        if self._held < self._limit:
+            self._room.set()
+
+    async def done(self, event: EventT[Any], after: Iterable[Awaitable[Any]]) -> None:
+        """Hold a record until everything in `after` has succeeded; waits only while too many are held.
+
+        Raises:
+            whatever work of an earlier record raised: the stream agent has to end.
+        """
+        self.add(event)
+        task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, list(after)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await self.room()
+
+    async def _when_done(self, tp: TP, offset: int, after: list[Awaitable[Any]]) -> None:
+        try:
+            for work in after:
+                await work
+        except BaseException as error:  # noqa: BLE001 - handed to the stream agent by `room`
+            self._failed = error
+            self._room.set()
+        else:
+            self.release(tp, (offset,))
+
+    async def room(self) -> None:
+        """Wait until fewer records than the limit are held.
+
+        Raises:
+            whatever work of an earlier record raised.
+        """
+        await self._room.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def next(self, tp: TP) -> int:
+        """The offset after the last one delivered from a partition; 0 before the first."""
+        partition = self._partitions.get(tp)
+        return partition.next if partition else 0
+
+    def drop(self, partitions: Iterable[TP]) -> None:
+        """Forget the records of partitions that were taken away."""
+        for tp in partitions:
+            partition = self._partitions.pop(tp, None)
+            if partition is not None:
+                self._held -= len(partition.held)
+        if self._held < self._limit:
+            self._room.set()

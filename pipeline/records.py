@@ -1,0 +1,113 @@
+"""Values of the records between our own stages. Spans stay OTLP; the rest is compact JSON, named by a header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from processors.assemble import ExemplarReference, LogReference
+from telemetry.metrics import Point, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+HEADER = "spanloom.batch"
+"""Header that names the batch of a record of the topics between stages."""
+
+
+class Batch(StrEnum):
+    """What a record's value is."""
+
+    SPANS = "spans"  # OTLP export request
+    LOG_REFERENCES = "log-references"
+    EXEMPLARS = "exemplars"
+    POINTS = "points"
+    EDGES = "edges"
+    LOGS = "logs"
+    ANOMALIES = "anomalies"
+    CALLS = "calls"
+
+
+def encode_log_references(references: Iterable[LogReference]) -> bytes:
+    """The value of a LOG_REFERENCES record."""
+    return orjson.dumps([(item.trace_id.hex(), item.id, item.time, item.severity) for item in references])
+
+
+def decode_log_references(value: bytes) -> list[LogReference]:
+    """Inverse of `encode_log_references`."""
+    return [LogReference(bytes.fromhex(trace_id), id_, time, severity) for trace_id, id_, time, severity in orjson.loads(value)]
+
+
+def encode_exemplars(references: Iterable[ExemplarReference]) -> bytes:
+    """The value of an EXEMPLARS record."""
+    return orjson.dumps(
+        [(item.trace_id.hex(), item.span_id.hex(), item.time, item.metric, item.value) for item in references]
+    )
+
+
+def decode_exemplars(value: bytes) -> list[ExemplarReference]:
+    """Inverse of `encode_exemplars`."""
+    return [
+        ExemplarReference(bytes.fromhex(trace_id), bytes.fromhex(span_id), time, metric, number)
+        for trace_id, span_id, time, metric, number in orjson.loads(value)
+    ]
+
+
+def encode_points(points: Sequence[Point]) -> bytes:
+    """The value of a POINTS record: each series named once."""
+    index: dict[Series, int] = {}
+    rows = [(index.setdefault(point.series, len(index)), point.time, point.value) for point in points]
+    return orjson.dumps({"series": [(series.name, series.labels) for series in index], "points": rows})
+
+
+def decode_points(value: bytes) -> list[Point]:
+    """Inverse of `encode_points`. NaN and infinities become gaps, as JSON has none."""
+    batch = orjson.loads(value)
+    series = [Series(name, tuple((key, label) for key, label in labels)) for name, labels in batch["series"]]
+    return [Point(series[i], time, number) for i, time, number in batch["points"] if number is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What the analysis needs of a log record."""
+
+    service: str
+    instance: str
+    environment: str
+    time: int
+    severity: int
+    text: str
+    trace_id: bytes = b""
+
+
+MAX_LOG_TEXT = 512
+"""Characters of a log line that template mining sees; a stack trace says what it is in its first lines."""
+
+
+def encode_logs(lines: Iterable[LogLine]) -> bytes:
+    """The value of a LOGS record."""
+    return orjson.dumps(
+        [
+            (line.service, line.instance, line.environment, line.time, line.severity, line.text[:MAX_LOG_TEXT], line.trace_id.hex())
+            for line in lines
+        ]
+    )
+
+
+def decode_logs(value: bytes) -> list[LogLine]:
+    """Inverse of `encode_logs`."""
+    return [LogLine(*row[:6], bytes.fromhex(row[6])) for row in orjson.loads(value)]
+
+
+def encode_bodies(bodies: Sequence[dict[str, Any]]) -> bytes:
+    """The value of a record of document bodies (edges, anomalies)."""
+    return orjson.dumps(bodies)
+
+
+def decode_bodies(value: bytes) -> list[dict[str, Any]]:
+    """Inverse of `encode_bodies`."""
+    bodies: list[dict[str, Any]] = orjson.loads(value)
+    return bodies

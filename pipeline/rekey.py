@@ -1,0 +1,259 @@
+"""Stage 1: sends each signal to the partition of its trace or series, and stores logs and metrics.
+
+A span is not decoded here: only its trace id is read, and protobuf copies it into the request of its partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from mode.supervisors import CrashingSupervisor
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from pipeline import partitions, records
+from pipeline.records import HEADER, Batch, LogLine
+from pipeline.topics import ENCODING
+from processors.assemble import ExemplarReference, LogReference
+from processors.points import points_of
+from telemetry import otlp
+from telemetry.documents import Kind, log_document, metric_document
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Iterator
+
+    from faust import App, Stream, Topic
+
+    from pipeline.dead_letters import DeadLetters
+    from pipeline.offsets import Offsets
+    from pipeline.writer import DocumentWriter
+    from telemetry.documents import Document
+    from telemetry.metrics import Metric, Point
+    from telemetry.logs import LogRecord
+
+
+class Outlet:
+    """Gathers what small records led to, so that the next stage gets few and large records.
+
+    Args:
+        topic: where to.
+        batch: which batch the values are.
+        size: items at which a partition's batch is sent.
+        linger: seconds after which a smaller one is.
+    """
+
+    def __init__(self, topic: Topic, batch: Batch, encode: Any, size: int = 1000, linger: float = 0.02) -> None:
+        self._topic, self._batch, self._encode = topic, batch, encode
+        self._size, self._linger = size, linger
+        self._waiting: dict[int, list[Any]] = {}
+        self._sent: dict[int, asyncio.Future[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, partition: int, items: Iterable[Any]) -> asyncio.Future[None]:
+        """A future that ends when the items are on the log."""
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting.setdefault(partition, [])
+        waiting.extend(items)
+        future = self._sent.get(partition)
+        if future is None:
+            future = self._sent[partition] = loop.create_future()
+        if len(waiting) >= self._size:
+            self._send(partition)
+        elif self._timer is None:
+            self._timer = loop.call_later(self._linger, self._send_all)
+        return future
+
+    def _send_all(self) -> None:
+        self._timer = None
+        for partition in list(self._waiting):
+            self._send(partition)
+
+    def _send(self, partition: int) -> None:
+        items, future = self._waiting.pop(partition), self._sent.pop(partition)
+        task = asyncio.create_task(self._deliver(partition, items, future))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, partition: int, items: list[Any], future: asyncio.Future[None]) -> None:
+        try:
+            headers = {HEADER: self._batch.value.encode()}
+            sent = await self._topic.send(partition=partition, value=self._encode(items), headers=headers)
+            await sent
+        except BaseException as error:  # noqa: BLE001 - each caller gets it
+            if not future.done():
+                future.set_exception(error)
+        else:
+            if not future.done():
+                future.set_result(None)
+
+
+def merge_requests(requests: list[bytes]) -> bytes:
+    """One export request of many: protobuf joins repeated fields of messages that stand one behind the other."""
+    return b"".join(requests)
+
+
+def split_spans(value: bytes, count: int) -> dict[int, bytes]:
+    """A request's spans by the partition of their trace, each a request of its own.
+
+    Raises:
+        DecodeError: names the field.
+    """
+    request = otlp.parse_spans(value)
+    parts: dict[int, ExportTraceServiceRequest] = {}
+    for resource_spans in request.resource_spans:
+        resources: dict[int, Any] = {}
+        for scope_spans in resource_spans.scope_spans:
+            scopes: dict[int, Any] = {}
+            for span in scope_spans.spans:
+                partition = partitions.of_trace(span.trace_id, count)
+                scope = scopes.get(partition)
+                if scope is None:
+                    resource = resources.get(partition)
+                    if resource is None:
+                        part = parts.get(partition)
+                        if part is None:
+                            part = parts[partition] = ExportTraceServiceRequest()
+                        resource = resources[partition] = part.resource_spans.add()
+                        resource.resource.CopyFrom(resource_spans.resource)
+                        resource.schema_url = resource_spans.schema_url
+                    scope = scopes[partition] = resource.scope_spans.add()
+                    scope.scope.CopyFrom(scope_spans.scope)
+                    scope.schema_url = scope_spans.schema_url
+                scope.spans.append(span)
+    return {partition: part.SerializeToString() for partition, part in parts.items()}
+
+
+def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
+    """Send each span to the partition of its trace."""
+    outlet = Outlet(traced, Batch.SPANS, merge_requests, size=16)
+
+    @app.agent(inlet, name="rekey-spans", supervisor_strategy=CrashingSupervisor)
+    async def agent(stream: Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            after: list[Awaitable[Any]]
+            try:
+                parts = split_spans(protobuf(event, "spans"), traced.partitions)
+            except InputError as error:
+                after = [dead.send(event, error)]
+            else:
+                after = [outlet.add(partition, (value,)) for partition, value in parts.items()]
+            await offsets.done(event, after)
+
+
+def rekey_logs(
+    app: App, inlet: Topic, traced: Topic, series: Topic, writer: DocumentWriter, offsets: Offsets, dead: DeadLetters
+) -> None:
+    """Store log records, tell their traces, and send their text to where templates are mined."""
+    references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references)
+    lines = Outlet(series, Batch.LOGS, records.encode_logs)
+
+    @app.agent(inlet, name="rekey-logs", supervisor_strategy=CrashingSupervisor)
+    async def agent(stream: Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            after: list[Awaitable[Any]]
+            try:
+                batch = otlp.decode_logs(protobuf(event, "logs"))
+            except InputError as error:
+                after = [dead.send(event, error)]
+            else:
+                documents = list(log_documents(batch))
+                after = [writer.write(documents)]
+                for partition, part in _split(
+                    (
+                        (partitions.of_trace(record.trace_id, traced.partitions), _reference(record, document))
+                        for record, document in zip(batch, documents, strict=True)
+                        if record.trace_id
+                    )
+                ).items():
+                    after.append(references.add(partition, part))
+                for partition, part in _split(
+                    (partitions.of_text(record.service, series.partitions), _line(record)) for record in batch
+                ).items():
+                    after.append(lines.add(partition, part))
+            await offsets.done(event, after)
+
+
+def rekey_metrics(
+    app: App, inlet: Topic, traced: Topic, series: Topic, writer: DocumentWriter, offsets: Offsets, dead: DeadLetters
+) -> None:
+    """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
+    exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars)
+    outlet = Outlet(series, Batch.POINTS, records.encode_points)
+
+    @app.agent(inlet, name="rekey-metrics", supervisor_strategy=CrashingSupervisor)
+    async def agent(stream: Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            after: list[Awaitable[Any]]
+            try:
+                batch = otlp.decode_metrics(protobuf(event, "metrics"))
+            except InputError as error:
+                after = [dead.send(event, error)]
+            else:
+                after = [writer.write([metric_document(metric, point) for metric in batch for point in metric.points])]
+                for partition, found in _split(
+                    (partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch)
+                ).items():
+                    after.append(exemplars.add(partition, found))
+                points: Iterator[Point] = (point for metric in batch for point in points_of(metric))
+                for partition, part in _split(
+                    (partitions.of_series(point.series, series.partitions), point) for point in points
+                ).items():
+                    after.append(outlet.add(partition, part))
+            await offsets.done(event, after)
+
+
+def protobuf(event: Any, signal: str) -> bytes:
+    """The record's value as a protobuf export request, whichever encoding its header names.
+
+    Raises:
+        DecodeError: the value is not what the header says.
+    """
+    encoding = (event.headers or {}).get(ENCODING, b"otlp_proto")
+    value: bytes = event.value or b""
+    if encoding == b"otlp_json":
+        return otlp_json.to_protobuf(signal, value)
+    return value
+
+
+def log_documents(batch: Iterable[LogRecord]) -> Iterator[Document]:
+    """Documents of the records of one request; what is there twice, character by character, is two documents."""
+    seen: dict[str, int] = {}
+    for record in batch:
+        document = log_document(record)
+        repetition = seen.get(document.id, 0)
+        seen[document.id] = repetition + 1
+        yield log_document(record, repetition) if repetition else document
+
+
+def _reference(record: LogRecord, document: Document) -> LogReference:
+    return LogReference(record.trace_id, document.id, document.time, record.severity)
+
+
+def _line(record: LogRecord) -> LogLine:
+    resource = record.resource
+    return LogLine(
+        resource.service,
+        resource.instance,
+        resource.environment,
+        record.time or record.observed_time,
+        record.severity,
+        record.body if isinstance(record.body, str) else str(record.body),
+        record.trace_id,
+    )
+
+
+def _exemplars(batch: Iterable[Metric]) -> Iterator[ExemplarReference]:
+    for metric in batch:
+        for point in metric.points:
+            for item in point.exemplars:
+                if item.trace_id:
+                    yield ExemplarReference(item.trace_id, item.span_id, item.time, metric.name, float(item.value))
+
+
+def _split(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
+    parts: dict[int, list[Any]] = {}
+    for partition, item in pairs:
+        parts.setdefault(partition, []).append(item)
+    return parts

@@ -1,0 +1,169 @@
+"""Gathers the signals of each trace until the trace has been quiet for a while.
+
+What is gathered here is all that decides a call graph; the graph itself is drawn once, when the trace closes. A signal
+that comes after that opens the trace again, and whoever publishes compares it with what is already stored.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from telemetry.logs import ERROR, WARN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.spans import Span
+
+MAX_EXEMPLARS = 16
+"""Exemplars kept of a trace; a hot histogram could otherwise tie thousands to one trace."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LogReference:
+    """What a trace has to know of a log record: `id` is the record's document."""
+
+    trace_id: bytes
+    id: str
+    time: int
+    severity: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ExemplarReference:
+    """What a trace has to know of an exemplar."""
+
+    trace_id: bytes
+    span_id: bytes
+    time: int
+    metric: str
+    value: float
+
+
+@dataclass(slots=True)
+class OpenTrace:
+    """The signals of one trace so far, each once. `sources` are the offsets of the records that they came in."""
+
+    trace_id: bytes
+    spans: dict[bytes, Span] = field(default_factory=dict)
+    logs: dict[str, LogReference] = field(default_factory=dict)
+    exemplars: set[ExemplarReference] = field(default_factory=set)
+    sources: set[int] = field(default_factory=set)
+    opened: int = 0  # watermark when the trace was opened
+    last: int = 0  # latest event time of its signals
+    cut: bool = False  # closed by a limit, not because it was quiet
+
+
+def revision(spans: int, logs: int, exemplars: int) -> int:
+    """The revision of a trace: how many signals are known of it. Sets only grow, so a later one is greater."""
+    return spans + logs + min(exemplars, MAX_EXEMPLARS)
+
+
+def log_summary(logs: Iterable[LogReference], exemplars: Iterable[ExemplarReference]) -> dict[str, object]:
+    """The part of a trace document that logs and exemplars make."""
+    severities = [log.severity for log in logs]
+    return {
+        "logs": {
+            "count": len(severities),
+            "errors": sum(severity >= ERROR for severity in severities),
+            "warnings": sum(WARN <= severity < ERROR for severity in severities),
+        },
+        "exemplars": [
+            {"span_id": item.span_id.hex(), "time": item.time, "metric": item.metric, "value": item.value}
+            for item in sorted(exemplars)[:MAX_EXEMPLARS]
+        ],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyLimits:
+    """When a trace closes. Durations in nanoseconds of event time."""
+
+    quiet: int
+    max_open: int
+    max_traces: int
+    max_signals: int
+
+
+class TraceAssembler:
+    """Open traces of one partition, closed in the order in which they fell quiet.
+
+    The order of closing is a function of the records and their order alone.
+    """
+
+    def __init__(self, limits: AssemblyLimits) -> None:
+        self._limits = limits
+        self._open: OrderedDict[bytes, OpenTrace] = OrderedDict()  # least recently touched first
+        self._signals = 0
+        self.cut = 0  # traces closed by a limit
+
+    def __len__(self) -> int:
+        """How many traces are open."""
+        return len(self._open)
+
+    @property
+    def signals(self) -> int:
+        """How many signals are held."""
+        return self._signals
+
+    def add(self, source: int, watermark: int, signals: Iterable[Span | LogReference | ExemplarReference]) -> set[bytes]:
+        """Take the signals of one record; gives the traces that they belong to."""
+        touched = set()
+        for signal in signals:
+            trace_id = signal.trace_id
+            trace = self._open.get(trace_id)
+            if trace is None:
+                trace = self._open[trace_id] = OpenTrace(trace_id, opened=watermark)
+            touched.add(trace_id)
+            if isinstance(signal, LogReference):
+                known = len(trace.logs)
+                trace.logs[signal.id] = signal
+                self._signals += len(trace.logs) - known
+                trace.last = max(trace.last, signal.time)
+            elif isinstance(signal, ExemplarReference):
+                known = len(trace.exemplars)
+                trace.exemplars.add(signal)
+                self._signals += len(trace.exemplars) - known
+                trace.last = max(trace.last, signal.time)
+            else:
+                if signal.span_id not in trace.spans:
+                    trace.spans[signal.span_id] = signal
+                    self._signals += 1
+                trace.last = max(trace.last, signal.end)
+        for trace_id in touched:
+            self._open[trace_id].sources.add(source)
+            self._open.move_to_end(trace_id)
+        return touched
+
+    def advance(self, watermark: int) -> list[OpenTrace]:
+        """Close what has been quiet, what has been open too long, and the oldest where there are too many."""
+        limits = self._limits
+        due = []
+        for trace in self._open.values():
+            quiet = max(trace.last, trace.opened) + limits.quiet <= watermark
+            too_long = trace.opened + limits.max_open <= watermark
+            if quiet or too_long:
+                trace.cut = too_long and not quiet
+                due.append(trace)
+        for trace in due:
+            self._remove(trace)
+        while self._open and (len(self._open) > limits.max_traces or self._signals > limits.max_signals):
+            oldest = next(iter(self._open.values()))
+            oldest.cut = True
+            self._remove(oldest)
+            due.append(oldest)
+        self.cut += sum(trace.cut for trace in due)
+        return due
+
+    def close_all(self) -> list[OpenTrace]:
+        """Close everything: the input has ended."""
+        due = list(self._open.values())
+        self._open.clear()
+        self._signals = 0
+        return due
+
+    def _remove(self, trace: OpenTrace) -> None:
+        del self._open[trace.trace_id]
+        self._signals -= len(trace.spans) + len(trace.logs) + len(trace.exemplars)

@@ -1,0 +1,78 @@
+"""Edges of the open windows of one partition: hops are gathered until the window is sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from processors.edges import aggregate, merge
+from telemetry.documents import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.call_graph import Edge, EdgeKey, Hop
+
+
+@dataclass(slots=True)
+class EdgeWindow:
+    """One window [start, start + width).
+
+    `hops` is the sum of the digests of the counted hops: equal for the same hops in any order, and the name of what
+    was counted. `recount` says that a stored trace has changed, so that only the store knows what to publish.
+    """
+
+    start: int
+    edges: dict[EdgeKey, Edge] = field(default_factory=dict)
+    hops: dict[EdgeKey, int] = field(default_factory=dict)
+    sources: set[int] = field(default_factory=set)
+    recount: bool = False
+
+
+class EdgeWindows:
+    """Windows of `width` nanoseconds, sealed when the watermark has passed their end by `lateness`."""
+
+    def __init__(self, width: int, lateness: int) -> None:
+        self.width = width
+        self._lateness = lateness
+        self._open: dict[int, EdgeWindow] = {}
+
+    def __len__(self) -> int:
+        """How many windows are open."""
+        return len(self._open)
+
+    def window_of(self, time: int) -> int:
+        """The start of the window that a time falls into."""
+        return time - time % self.width
+
+    def add(self, hops: Iterable[Hop], revision: int, sources: set[int]) -> None:
+        """Count the hops of a trace that was not stored before."""
+        hops = list(hops)
+        for hop in hops:
+            window = self._window(self.window_of(hop.start), sources)
+            for (key, _), edge in aggregate((hop,), self.width).items():
+                known = window.edges.get(key)
+                window.edges[key] = edge if known is None else merge(known, edge)
+                mark = int(digest(hop.trace_id, hop.id, str(revision)), 16)
+                window.hops[key] = (window.hops.get(key, 0) + mark) % (1 << 128)
+
+    def recount(self, starts: Iterable[int], sources: set[int]) -> None:
+        """Note that a stored trace has changed in these windows."""
+        for start in starts:
+            self._window(start, sources).recount = True
+
+    def _window(self, start: int, sources: set[int]) -> EdgeWindow:
+        window = self._open.get(start)
+        if window is None:
+            window = self._open[start] = EdgeWindow(start)
+        window.sources |= sources
+        return window
+
+    def seal(self, watermark: int) -> list[EdgeWindow]:
+        """Close and give the windows that are due, oldest first."""
+        due = sorted(start for start in self._open if start + self.width + self._lateness <= watermark)
+        return [self._open.pop(start) for start in due]
+
+    def seal_all(self) -> list[EdgeWindow]:
+        """Close and give every window, oldest first."""
+        return [self._open.pop(start) for start in sorted(self._open)]

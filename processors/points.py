@@ -1,0 +1,110 @@
+"""Metrics as Prometheus sees them: flat points with a name and labels.
+
+Names and labels follow OpenTelemetry's "Prometheus and OpenMetrics Compatibility" specification: characters that a
+name cannot have become `_`, a known unit becomes a suffix, a monotonic sum ends in `_total`, `job` and `instance` come
+from the resource. A histogram becomes `_bucket`, `_sum` and `_count`; a summary its quantiles.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from telemetry.metrics import Buckets, MetricType, Point, Series, Temporality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from telemetry.metrics import DataPoint, Metric
+    from telemetry.resource import Resource
+
+_UNITS = {
+    "d": "days", "h": "hours", "min": "minutes", "s": "seconds", "ms": "milliseconds", "us": "microseconds",
+    "ns": "nanoseconds", "By": "bytes", "KiBy": "kibibytes", "MiBy": "mebibytes", "GiBy": "gibibytes",
+    "KBy": "kilobytes", "MBy": "megabytes", "GBy": "gigabytes", "m": "meters", "V": "volts", "A": "amperes",
+    "J": "joules", "W": "watts", "g": "grams", "Cel": "celsius", "Hz": "hertz", "%": "percent",
+}  # fmt: skip
+_PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+_RESOURCE_LABELS = ("k8s.pod.name", "k8s.node.name", "deployment.environment.name")
+"""Resource attributes that become labels beside job and instance: where alerts and culprits look."""
+
+
+@lru_cache(maxsize=4096)
+def prometheus_name(name: str, unit: str, *, monotonic: bool) -> str:
+    """The metric's name in Prometheus."""
+    base = re.sub(r"_+", "_", re.sub(r"[^a-zA-Z0-9_:]", "_", name)).strip("_") or "_"
+    if base[0].isdigit():
+        base = f"_{base}"
+    suffix = _unit_suffix(unit)
+    if suffix and not base.endswith(suffix):
+        base = f"{base}_{suffix}"
+    if monotonic and not base.endswith("_total"):
+        base = f"{base}_total"
+    return base
+
+
+def _unit_suffix(unit: str) -> str:
+    if not unit or "{" in unit or unit == "1":
+        return "ratio" if unit == "1" else ""
+    amount, _, per = unit.partition("/")
+    suffix = _UNITS.get(amount, re.sub(r"[^a-zA-Z0-9]", "_", amount).strip("_"))
+    return f"{suffix}_per_{_PER.get(per, per)}" if per else suffix
+
+
+@lru_cache(maxsize=8192)
+def label_name(name: str) -> str:
+    """An attribute's name as a label."""
+    label = re.sub(r"[^a-zA-Z0-9_]", "_", name)
+    return f"key_{label}" if label[0].isdigit() else label
+
+
+def resource_labels(resource: Resource) -> dict[str, str]:
+    """The labels that say who speaks: service_name, job, instance, pod, node and environment where known."""
+    get = resource.attributes.get
+    namespace = get("service.namespace")
+    labels = {
+        "service_name": resource.service,
+        "job": f"{namespace}/{resource.service}" if namespace else resource.service,
+    }
+    instance = get("service.instance.id") or get("host.name")
+    if instance:
+        labels["instance"] = str(instance)
+    for name in _RESOURCE_LABELS:
+        value = get(name)
+        if value:
+            labels[label_name(name)] = str(value)
+    return labels
+
+
+def points_of(metric: Metric) -> Iterator[Point]:
+    """The points of a metric, flat. A delta sum is a gauge of its interval: it has no `_total`."""
+    counter = metric.type is MetricType.SUM and metric.monotonic and metric.temporality is Temporality.CUMULATIVE
+    unit = "" if metric.unit == "1" and metric.type is not MetricType.GAUGE else metric.unit
+    name = prometheus_name(metric.name, unit, monotonic=counter)
+    resource = resource_labels(metric.resource)
+    for point in metric.points:
+        labels = resource | {label_name(key): str(value) for key, value in point.attributes.items()}
+        if point.value is not None:
+            yield Point(_series(name, labels), point.time, float(point.value))
+        elif point.quantiles or point.count or point.buckets is not None:
+            yield from _distribution(name, labels, point)
+
+
+def _distribution(name: str, labels: dict[str, str], point: DataPoint) -> Iterator[Point]:
+    yield Point(_series(f"{name}_count", labels), point.time, float(point.count))
+    if point.total is not None:
+        yield Point(_series(f"{name}_sum", labels), point.time, point.total)
+    for quantile, value in point.quantiles:
+        yield Point(_series(name, labels | {"quantile": f"{quantile:g}"}), point.time, value)
+    if isinstance(point.buckets, Buckets):
+        total = 0
+        for bound, count in zip((*point.buckets.bounds, float("inf")), point.buckets.counts, strict=False):
+            total += count
+            yield Point(
+                _series(f"{name}_bucket", labels | {"le": "+Inf" if bound == float("inf") else f"{bound:g}"}), point.time, float(total)
+            )
+
+
+def _series(name: str, labels: dict[str, str]) -> Series:
+    return Series(name, tuple(sorted(labels.items())))
