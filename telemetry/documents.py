@@ -365,3 +365,13 @@ def culprits_document(culprits: Culprits) -> Document:
         ],
     }
     return Document(Kind.CULPRIT, digest(culprits.environment, str(culprits.time), culprits.opened_by), culprits.time, body)
+
+
+def audit_document(body: Body) -> Document:
+    """A record of the audit trail. Id: chain and sequence, so that no second one can take its place."""
+    return Document(Kind.AUDIT, f"{body['chain']}.{body['sequence']:012d}", body["time"], body)
+
+
+def incident_document(body: Body, time: int) -> Document:
+    """An incident as it is at `time`: each change is a revision of its own."""
+    return Document(Kind.INCIDENT, f"{body['id']}.{body['revision']}", time, body)
