@@ -1,17 +1,10 @@
-"""OTLP export requests to records and back.
-
-Format: opentelemetry-proto 1.x (`opentelemetry/proto/collector/*/v1`). Protobuf is parsed by upb; each record is decoded
-once, resource and scope are shared by the records under them.
-"""
+"""Protobuf export requests to records."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord
@@ -24,6 +17,8 @@ from telemetry.metrics import (
     MetricType,
     Temporality,
 )
+from telemetry.otlp.check import data_points, reject
+from telemetry.otlp.request import MAX_TIME, SHAPES
 from telemetry.resource import Resource, Scope
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
@@ -31,43 +26,65 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from telemetry.otlp.request import Signal
     from telemetry.resource import AttributeValue
 
-_KINDS = tuple(SpanKind)
-_STATUSES = tuple(StatusCode)
-_TEMPORALITIES = (Temporality.UNSPECIFIED, Temporality.DELTA, Temporality.CUMULATIVE)
+# Enums of protobuf are open: a number that is not known yet reads as unspecified.
+_KINDS = {int(kind): kind for kind in SpanKind}
+_STATUSES = {int(status): status for status in StatusCode}
+_TEMPORALITIES = {1: Temporality.DELTA, 2: Temporality.CUMULATIVE}
+
+_NO_TRACE = bytes(16)
+_NO_SPAN = bytes(8)
 
 
-def parse_spans(data: bytes) -> ExportTraceServiceRequest:
-    """The request as protobuf has it, ids checked for length.
+def parse(signal: Signal, data: bytes) -> Any:
+    """The export request as protobuf has it; its items are not checked (see `reject`).
 
     Raises:
-        DecodeError: not such a request; names the field.
+        DecodeError: not such a request.
     """
-    request: ExportTraceServiceRequest = _parse(ExportTraceServiceRequest, data)
-    for r, resource_spans in enumerate(request.resource_spans):
-        for s, scope_spans in enumerate(resource_spans.scope_spans):
-            for i, span in enumerate(scope_spans.spans):
-                if len(span.trace_id) != 16 or len(span.span_id) != 8:
-                    where = f"resource_spans[{r}].scope_spans[{s}].spans[{i}]"
-                    if len(span.trace_id) != 16:
-                        raise DecodeError(f"{where}.trace_id", f"{len(span.trace_id)} bytes, must be 16")
-                    raise DecodeError(f"{where}.span_id", f"{len(span.span_id)} bytes, must be 8")
-    return request
-
-
-def _parse(message: Any, data: bytes) -> Any:
+    message = SHAPES[signal].message
     try:
         return message.FromString(data)
     except ProtobufDecodeError as error:
         raise DecodeError("", f"not a protobuf {message.DESCRIPTOR.name}: {error}") from error
 
 
+def parse_spans(data: bytes) -> Any:
+    """The ExportTraceServiceRequest as protobuf has it, every span of it valid.
+
+    Raises:
+        DecodeError: not such a request, or a span that OTLP calls invalid; names the field.
+    """
+    return _parse_valid("spans", data)
+
+
+def _parse_valid(signal: Signal, data: bytes) -> Any:
+    request = parse(signal, data)
+    for error in reject(signal, request):
+        raise error
+    return request
+
+
+def count_items(signal: Signal, request: Any) -> int:
+    """How many spans, log records or data points a parsed request has."""
+    shape = SHAPES[signal]
+    groups = [
+        getattr(by_scope, shape.items)
+        for by_resource in getattr(request, shape.by_resource)
+        for by_scope in getattr(by_resource, shape.by_scope)
+    ]
+    if signal != "metrics":
+        return sum(map(len, groups))
+    return sum(len(data_points(metric)) for metrics in groups for metric in metrics)
+
+
 def decode_spans(data: bytes) -> list[Span]:
     """The spans of a protobuf ExportTraceServiceRequest.
 
     Raises:
-        DecodeError: not such a request, or an id of a wrong length; names the field.
+        DecodeError: not such a request, or a span that OTLP calls invalid; names the field.
     """
     return [
         _span(span, resource, scope)
@@ -83,14 +100,14 @@ def _span(span: Any, resource: Resource, scope: Scope) -> Span:
     return Span(
         span.trace_id,
         span.span_id,
-        span.parent_span_id,
+        span.parent_span_id if span.parent_span_id != _NO_SPAN else b"",
         span.name,
-        _KINDS[span.kind] if span.kind < len(_KINDS) else SpanKind.UNSPECIFIED,
+        _KINDS.get(span.kind, SpanKind.UNSPECIFIED),
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         resource,
         scope,
-        _STATUSES[span.status.code] if span.status.code < len(_STATUSES) else StatusCode.UNSET,
+        _STATUSES.get(span.status.code, StatusCode.UNSET),
         span.status.message,
         _attributes(span.attributes),
         tuple(SpanEvent(e.time_unix_nano, e.name, _attributes(e.attributes)) for e in span.events) if span.events else (),
@@ -107,19 +124,19 @@ def decode_logs(data: bytes) -> list[LogRecord]:
     """
     return [
         LogRecord(
-            record.time_unix_nano,
+            _known_time(record.time_unix_nano),
             _value(record.body),
             resource,
             scope,
-            record.observed_time_unix_nano,
+            _known_time(record.observed_time_unix_nano),
             record.severity_number,
             record.severity_text,
             _attributes(record.attributes),
-            record.trace_id,
-            record.span_id,
+            _valid_id(record.trace_id, _NO_TRACE),
+            _valid_id(record.span_id, _NO_SPAN),
             record.event_name,
         )
-        for resource_logs in _parse(ExportLogsServiceRequest, data).resource_logs
+        for resource_logs in _parse_valid("logs", data).resource_logs
         for resource in (_resource(resource_logs),)
         for scope_logs in resource_logs.scope_logs
         for scope in (_scope(scope_logs),)
@@ -131,11 +148,11 @@ def decode_metrics(data: bytes) -> list[Metric]:
     """The metrics of a protobuf ExportMetricsServiceRequest.
 
     Raises:
-        DecodeError: not such a request.
+        DecodeError: not such a request, or a data point that OTLP calls invalid; names the field.
     """
     return [
         _metric(metric, resource, scope)
-        for resource_metrics in _parse(ExportMetricsServiceRequest, data).resource_metrics
+        for resource_metrics in _parse_valid("metrics", data).resource_metrics
         for resource in (_resource(resource_metrics),)
         for scope_metrics in resource_metrics.scope_metrics
         for scope in (_scope(scope_metrics),)
@@ -199,7 +216,7 @@ def _metric(metric: Any, resource: Resource, scope: Scope) -> Metric:
                 )
                 for p in data.data_points
             )
-    temporality = _TEMPORALITIES[getattr(data, "aggregation_temporality", 0)]
+    temporality = _TEMPORALITIES.get(getattr(data, "aggregation_temporality", 0), Temporality.UNSPECIFIED)
     monotonic = getattr(data, "is_monotonic", False)
     return Metric(metric.name, kind, points, resource, scope, metric.unit, metric.description, temporality, monotonic)
 
@@ -207,14 +224,24 @@ def _metric(metric: Any, resource: Resource, scope: Scope) -> Metric:
 def _exemplars(point: Any) -> tuple[Exemplar, ...]:
     return tuple(
         Exemplar(
-            e.time_unix_nano,
+            _known_time(e.time_unix_nano),
             getattr(e, e.WhichOneof("value") or "as_double"),
-            e.trace_id,
-            e.span_id,
+            _valid_id(e.trace_id, _NO_TRACE),
+            _valid_id(e.span_id, _NO_SPAN),
             _attributes(e.filtered_attributes),
         )
         for e in point.exemplars
     )
+
+
+def _valid_id(value: bytes, invalid: bytes) -> bytes:
+    """The id, or empty: a log record or exemplar with an invalid id is one without (opentelemetry-proto, `logs.proto`)."""
+    return value if len(value) == len(invalid) and value != invalid else b""
+
+
+def _known_time(time: int) -> int:
+    """The time, or 0 for unknown: past 2262 it is no time but what a Go writer makes of a time that was never set."""
+    return time if time <= MAX_TIME else 0
 
 
 def _resource(group: Any) -> Resource:

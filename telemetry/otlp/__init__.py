@@ -1,0 +1,29 @@
+"""OTLP export requests to records and back, in protobuf and in JSON.
+
+Format: opentelemetry-proto 1.x (`opentelemetry/proto/collector/*/v1`) and the OTLP specification's "JSON Protobuf
+Encoding". Protobuf is parsed by upb; a record is decoded once, resource and scope are shared by the records under them.
+Two requests of one signal, put one behind the other as bytes, are one request: that is how protobuf merges.
+"""
+
+from telemetry.otlp.check import reject
+from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, decode_spans, parse, parse_spans
+from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
+from telemetry.otlp.json import json_to_protobuf, parse_json
+from telemetry.otlp.request import SIGNALS, Signal
+
+__all__ = [
+    "SIGNALS",
+    "Signal",
+    "count_items",
+    "decode_logs",
+    "decode_metrics",
+    "decode_spans",
+    "encode_logs",
+    "encode_metrics",
+    "encode_spans",
+    "json_to_protobuf",
+    "parse",
+    "parse_json",
+    "parse_spans",
+    "reject",
+]

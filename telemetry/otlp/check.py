@@ -1,0 +1,135 @@
+"""What OTLP calls invalid: items that parse, and yet cannot be what they claim.
+
+Rules: the comments of opentelemetry-proto (`trace.proto`, `metrics.proto`). A log record has no field that could make it
+invalid: an id of a wrong length there means "not associated with a trace".
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from telemetry.errors import DecodeError
+from telemetry.otlp.request import MAX_TIME, SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemetry.otlp.request import Signal
+
+_NO_TRACE = bytes(16)
+_NO_SPAN = bytes(8)
+_COARSEST_SCALE = -11  # one bucket of this scale holds every double greater than one
+_FINEST_SCALE = 52  # a double has no more bits to tell two buckets apart
+
+
+def reject(signal: Signal, request: Any) -> list[DecodeError]:
+    """Take the invalid spans or data points out of a parsed request; one error for each, in their order.
+
+    Each error names the field by its path in the request as it came, in the names of protobuf.
+    """
+    if signal == "logs":
+        return []
+    shape = SHAPES[signal]
+    reject_from = _reject_spans if signal == "spans" else _reject_points
+    errors: list[DecodeError] = []
+    for r, by_resource in enumerate(getattr(request, shape.by_resource)):
+        for s, by_scope in enumerate(getattr(by_resource, shape.by_scope)):
+            where = f"{shape.by_resource}[{r}].{shape.by_scope}[{s}].{shape.items}"
+            errors += reject_from(getattr(by_scope, shape.items), where)
+    return errors
+
+
+def data_points(metric: Any) -> Any:
+    """The points of a protobuf Metric, whatever its type; empty when it has no type."""
+    which = metric.WhichOneof("data")
+    return getattr(metric, which).data_points if which else ()
+
+
+def _reject_spans(spans: Any, where: str) -> list[DecodeError]:
+    return _reject(spans, where, _what_is_wrong_with_span)
+
+
+def _reject_points(metrics: Any, where: str) -> list[DecodeError]:
+    errors: list[DecodeError] = []
+    for i, metric in enumerate(metrics):
+        which = metric.WhichOneof("data")
+        if which:
+            errors += _reject(getattr(metric, which).data_points, f"{where}[{i}].{which}.data_points", _POINT_CHECKS[which])
+    return errors
+
+
+def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | None]) -> list[DecodeError]:
+    wrong = [(i, found) for i, found in enumerate(map(check, items)) if found]
+    for i, _ in reversed(wrong):
+        del items[i]
+    return [DecodeError(f"{where}[{i}].{field}", reason) for i, (field, reason) in wrong]
+
+
+def _what_is_wrong_with_span(span: Any) -> tuple[str, str] | None:
+    """A field and what is wrong with it, or None."""
+    if len(span.trace_id) != 16 or span.trace_id == _NO_TRACE:
+        return "trace_id", _must_be("an id of 16 bytes, not all zero", span.trace_id)
+    if len(span.span_id) != 8 or span.span_id == _NO_SPAN:
+        return "span_id", _must_be("an id of 8 bytes, not all zero", span.span_id)
+    if len(span.parent_span_id) not in {0, 8}:
+        return "parent_span_id", _must_be("an id of 8 bytes, or empty for a root", span.parent_span_id)
+    wrong = _what_is_wrong_with_times(span, ("start_time_unix_nano", "end_time_unix_nano"))
+    if wrong is None and (span.events or span.links):
+        return _what_is_wrong_inside_span(span)
+    return wrong
+
+
+def _what_is_wrong_inside_span(span: Any) -> tuple[str, str] | None:
+    for i, event in enumerate(span.events):
+        if event.time_unix_nano > MAX_TIME:
+            return f"events[{i}].time_unix_nano", _not_a_time(event.time_unix_nano)
+    for i, link in enumerate(span.links):
+        if len(link.trace_id) != 16:
+            return f"links[{i}].trace_id", _must_be("an id of 16 bytes", link.trace_id)
+        if len(link.span_id) != 8:
+            return f"links[{i}].span_id", _must_be("an id of 8 bytes", link.span_id)
+    return None
+
+
+def _what_is_wrong_with_times(item: Any, fields: tuple[str, str]) -> tuple[str, str] | None:
+    for field in fields:
+        if getattr(item, field) > MAX_TIME:
+            return field, _not_a_time(getattr(item, field))
+    return None
+
+
+def _what_is_wrong_with_point(point: Any) -> tuple[str, str] | None:
+    return _what_is_wrong_with_times(point, ("time_unix_nano", "start_time_unix_nano"))
+
+
+def _what_is_wrong_with_histogram_point(point: Any) -> tuple[str, str] | None:
+    bounds, counts = point.explicit_bounds, point.bucket_counts
+    if len(counts) != len(bounds) + 1 and (bounds or counts):
+        return "bucket_counts", f"{len(counts)} counts for {len(bounds)} bounds, must be one more"
+    if any(not low < high for low, high in pairwise(bounds)):
+        return "explicit_bounds", "must increase from each to the next"
+    return _what_is_wrong_with_point(point)
+
+
+def _what_is_wrong_with_exponential_point(point: Any) -> tuple[str, str] | None:
+    if not _COARSEST_SCALE <= point.scale <= _FINEST_SCALE:
+        return "scale", f"{point.scale}, must be from {_COARSEST_SCALE} to {_FINEST_SCALE}"
+    return _what_is_wrong_with_point(point)
+
+
+_POINT_CHECKS = {
+    "gauge": _what_is_wrong_with_point,
+    "sum": _what_is_wrong_with_point,
+    "histogram": _what_is_wrong_with_histogram_point,
+    "exponential_histogram": _what_is_wrong_with_exponential_point,
+    "summary": _what_is_wrong_with_point,
+}
+
+
+def _must_be(what: str, value: bytes) -> str:
+    return f"must be {what}; it is {'all zero' if value and not any(value) else f'{len(value)} bytes'}"
+
+
+def _not_a_time(value: int) -> str:
+    return f"{value} is no time in nanoseconds: it is past the year 2262 (was it a negative number?)"
