@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 
 class NodeKind(StrEnum):
-    """What a node is. Only a service sends spans; the others are known from what their callers say."""
+    """What a node is. Only a service sends spans; the others are known from what their callers or callees say."""
 
     SERVICE = "service"
     DATABASE = "database"
     QUEUE = "queue"
     EXTERNAL = "external"
     USER = "user"
+    UNKNOWN = "unknown"  # there is another side, but nothing says which: its span is missing or has no peer attributes
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,6 +45,10 @@ class Hop:
     """One call between two nodes. Durations in nanoseconds; None where that side did not send its span.
 
     `id` is unique in the trace and a function of the spans alone: the callee's span where there is one, else the caller's.
+    Two cases have a longer one, because a span can take part in several hops: a link adds the linked trace and span, and
+    a call inferred into a span that itself makes a call puts the parent's span before it.
+
+    `start` and `end` are the client span's where there is one, else the callee's, as their clock told them.
     """
 
     trace_id: bytes
@@ -59,10 +64,10 @@ class Hop:
     client_duration: int | None = None
     server_duration: int | None = None
     gap: int | None = None  # client minus server: network and queueing
-    self_time: int | None = None  # callee's time in which no child of it ran
+    self_time: int | None = None  # callee's time in which no call of it ran
     queue_wait: int | None = None  # producer's end to consumer's start
-    blocked_sequential: int | None = None  # callee's time with exactly one child running
-    blocked_parallel: int | None = None  # callee's time with two or more children running
+    blocked_sequential: int | None = None  # callee's time with exactly one call running
+    blocked_parallel: int | None = None  # callee's time with two or more calls running
     critical_path_time: int = 0  # this hop's part of the trace's critical path
     critical_path_share: float = 0.0  # the same as a share of the trace's duration, 0..1
     skew: int | None = None  # how far the callee's clock is behind the caller's, at least
@@ -71,6 +76,9 @@ class Hop:
     link: bool = False  # consumer to producer by span link
     caller_instance: str = ""
     callee_instance: str = ""
+    server_start: int | None = None  # by the callee's clock; with `start` and `gap` it bounds the skew of the two clocks
+    caller_host: str = ""  # whose clock: see `Resource.host`
+    callee_host: str = ""
 
     @property
     def duration(self) -> int:
@@ -129,3 +137,4 @@ class Edge:
     self_time_sum: int = 0
     critical_path_sum: int = 0
     exemplars: tuple[bytes, ...] = field(default=())  # trace ids: slowest first, a few
+    exemplar_durations: tuple[int, ...] = ()  # of each exemplar's hop, nanoseconds: so that edges merge in any order

@@ -34,6 +34,12 @@ class Resource:
         return str(get("k8s.pod.name") or get("service.instance.id") or get("host.name") or "")
 
     @property
+    def host(self) -> str:
+        """What owns the clock that the times were read from: node, then host; an instance where neither is known."""
+        get = self.attributes.get
+        return str(get("k8s.node.name") or get("host.id") or get("host.name") or self.instance)
+
+    @property
     def environment(self) -> str:
         """`deployment.environment.name` (or its old name), else empty."""
         get = self.attributes.get
