@@ -1,0 +1,1 @@
+"""Users of the shop: an open-loop load of a few journeys."""

@@ -1,0 +1,72 @@
+"""One instance of one service as a process: telemetry, the line to the supervisor, and the service itself."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from demo.shop.control import Control
+from demo.shop.directory import Directory
+from demo.shop.faults import Fault, FaultPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import FrameType
+
+SERVICES = ("frontend", "catalog", "cart", "checkout", "payment", "inventory", "shipping")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a service finds around it. `folder` holds the directory file, the database and the queue."""
+
+    folder: Path
+    directory: Directory
+    faults: FaultPoint = field(default_factory=FaultPoint)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "shop.db"
+
+    @property
+    def queue(self) -> Path:
+        """The folder of the message queue."""
+        return self.folder / "queue"
+
+
+class Server(Protocol):
+    """What each service module's `build` gives."""
+
+    def serve(self, ready: Callable[[str], None]) -> None:
+        """Serve until SIGTERM; call `ready` with the own address once requests are taken."""
+        ...
+
+
+def run(service: str, folder: Path) -> None:
+    """Be one instance of a service until SIGTERM or until the parent is gone."""
+    signal.signal(signal.SIGTERM, _leave)
+    control = Control()
+    around = Surroundings(folder, Directory(folder / "addresses.json"))
+
+    def hear(message: dict[str, Any]) -> None:
+        around.faults.put(Fault.of(message["fault"]))
+        control.say(message)
+
+    control.listen(hear)
+    # Imported late: the line to the parent must stand before anything slow begins, and telemetry before what it instruments.
+    telemetry = importlib.import_module("demo.shop.telemetry").Telemetry(lambda counts: control.say({"sent": counts}))
+    server: Server = importlib.import_module(f"demo.shop.{service}").build(around)
+    try:
+        server.serve(lambda address: control.say({"ready": address}))
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        telemetry.close()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

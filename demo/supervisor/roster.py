@@ -1,0 +1,57 @@
+"""Which instances the shop has, and the environment that they run in."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+NAMESPACE = "shop"
+ENVIRONMENT = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One instance of a service. A standby runs all the time but takes traffic only while the first one does not."""
+
+    name: str
+    service: str
+    protocol: str  # of its OTLP exporter
+
+
+def _roles(service: str, protocol: str, *, standby: bool) -> list[Role]:
+    roles = [Role(service, service, protocol)]
+    return [*roles, Role(f"{service}-standby", service, protocol)] if standby else roles
+
+
+ROSTER: tuple[Role, ...] = (
+    *_roles("frontend", "http/protobuf", standby=False),
+    *_roles("catalog", "http/protobuf", standby=True),
+    *_roles("cart", "http/protobuf", standby=False),
+    *_roles("checkout", "http/protobuf", standby=True),
+    *_roles("payment", "grpc", standby=True),
+    *_roles("inventory", "grpc", standby=True),
+    *_roles("shipping", "grpc", standby=False),
+)
+"""cart has no standby because its carts are in memory, shipping because its queue waits for it anyway."""
+
+
+def environment(role: Role, otlp_grpc: str, otlp_http: str) -> dict[str, str]:
+    """The environment of an instance: ours, and the SDK's settings. Exports are frequent so that faults show soon."""
+    endpoint = otlp_grpc if role.protocol == "grpc" else otlp_http
+    attributes = {
+        "service.namespace": NAMESPACE,
+        "service.version": "1.0.0",
+        "service.instance.id": role.name,
+        "deployment.environment.name": ENVIRONMENT,
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    return inherited | {
+        "OTEL_SERVICE_NAME": role.service,
+        "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{name}={value}" for name, value in attributes.items()),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{endpoint}",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": role.protocol,
+        "OTEL_BSP_SCHEDULE_DELAY": "1000",
+        "OTEL_BLRP_SCHEDULE_DELAY": "1000",
+        "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database",
+    }
