@@ -1,0 +1,128 @@
+"""Hops gathered into edges by window, and the arithmetic of edges: merging, corrections, reading back."""
+
+from __future__ import annotations
+
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from processors import histogram
+from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
+from telemetry.metrics import ExponentialBuckets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.call_graph import Hop
+    from telemetry.documents import Body
+
+MAX_EXEMPLARS = 4
+"""Trace ids kept of an edge: enough to look at, few enough to store with every window."""
+
+_NANOSECONDS = 1_000_000_000
+
+
+def aggregate(hops: Iterable[Hop], width: int) -> dict[tuple[EdgeKey, int], Edge]:
+    """The edges of these hops, by key and start of their window of `width` nanoseconds; a hop counts where it starts.
+
+    The caller bounds how many operations there are; `processors.operations.normalised` takes ids out of their names.
+    """
+    groups: dict[tuple[EdgeKey, int], list[Hop]] = {}
+    for hop in hops:
+        key = EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol)
+        groups.setdefault((key, hop.start - hop.start % width), []).append(hop)
+    return {(key, start): _edge(key, start, width, group) for (key, start), group in groups.items()}
+
+
+def _edge(key: EdgeKey, start: int, width: int, hops: list[Hop]) -> Edge:
+    durations = [hop.duration for hop in hops]
+    slowest = _slowest((duration, hop.trace_id) for duration, hop in zip(durations, hops, strict=True))
+    return Edge(
+        key,
+        start,
+        width,
+        len(hops),
+        sum(hop.failed for hop in hops),
+        sum(durations),
+        histogram.histogram(duration / _NANOSECONDS for duration in durations),
+        sum(hop.self_time or 0 for hop in hops),
+        sum(hop.critical_path_time for hop in hops),
+        tuple(trace_id for _, trace_id in slowest),
+        tuple(duration for duration, _ in slowest),
+    )
+
+
+def _slowest(hops: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The slowest hop of each of the slowest traces."""
+    longest: dict[bytes, int] = {}
+    for duration, trace_id in hops:
+        longest[trace_id] = max(duration, longest.get(trace_id, 0))
+    pairs = ((duration, trace_id) for trace_id, duration in longest.items())
+    return nsmallest(MAX_EXEMPLARS, pairs, key=lambda pair: (-pair[0], pair[1]))
+
+
+def merge(one: Edge, other: Edge) -> Edge:
+    """The edge of the hops of both, which have one key and window. The order of merging does not matter."""
+    slowest = _slowest([*_exemplars(one), *_exemplars(other)])
+    return Edge(
+        one.key,
+        one.start,
+        one.width,
+        one.calls + other.calls,
+        one.failures + other.failures,
+        one.latency_sum + other.latency_sum,
+        histogram.merge(one.latency, other.latency),
+        one.self_time_sum + other.self_time_sum,
+        one.critical_path_sum + other.critical_path_sum,
+        tuple(trace_id for _, trace_id in slowest),
+        tuple(duration for duration, _ in slowest),
+    )
+
+
+def subtract(one: Edge, other: Edge) -> Edge:
+    """The correction that merged into the other gives the first; its numbers may be negative.
+
+    Exemplars are samples, not sums: a correction adds those that are new and takes none away.
+    """
+    new = [pair for pair in _exemplars(one) if pair[1] not in other.exemplars]
+    return Edge(
+        one.key,
+        one.start,
+        one.width,
+        one.calls - other.calls,
+        one.failures - other.failures,
+        one.latency_sum - other.latency_sum,
+        histogram.subtract(one.latency, other.latency),
+        one.self_time_sum - other.self_time_sum,
+        one.critical_path_sum - other.critical_path_sum,
+        tuple(trace_id for _, trace_id in new),
+        tuple(duration for duration, _ in new),
+    )
+
+
+def _exemplars(edge: Edge) -> Iterable[tuple[int, bytes]]:
+    return zip(edge.exemplar_durations, edge.exemplars, strict=True)
+
+
+def edge_from_body(body: Body) -> Edge:
+    """The edge that `telemetry.documents.edge_body` wrote."""
+    latency = body["latency"]
+    exemplars = tuple(bytes.fromhex(trace_id) for trace_id in body["exemplars"])
+    return Edge(
+        EdgeKey(_node(body["caller"]), _node(body["callee"]), body["operation"], body["protocol"]),
+        body["window"],
+        body["width"],
+        body["calls"],
+        body["failures"],
+        body["latency_sum"],
+        ExponentialBuckets(
+            latency["scale"], latency["zero_count"], 0.0, latency["positive_offset"], tuple(latency["positive"])
+        ),
+        body["self_time_sum"],
+        body["critical_path_sum"],
+        exemplars,
+        tuple(body["exemplar_durations"]),
+    )
+
+
+def _node(body: Body) -> Node:
+    return Node(NodeKind(body["kind"]), body["name"])
