@@ -255,3 +255,8 @@ _SCALARS: dict[int, Reader] = {
     FieldDescriptor.TYPE_SINT32: _integer(-(2**31), 2**31 - 1),
 }
 """How the scalar types that OTLP uses are read."""
+
+
+def json_path(path: str) -> str:
+    """A field's path in the names of OTLP/JSON: `resource_spans[0]` as `resourceSpans[0]`."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), path)

@@ -1,0 +1,98 @@
+"""What OTLP receivers answer: the export response of each signal, and for what is refused a google.rpc.Status.
+
+OTLP specification, "Partial Success", "Failures" and "Throttling" of both transports. Being overloaded is 503 over HTTP
+and not 429: there are exporters that give up on a 429, and none that give up on a 503.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from google.protobuf import any_pb2
+from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE  # type: ignore[import-untyped] # generated, has no stubs
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # generated, has no stubs
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # generated, has no stubs
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from collectors.shipper import LogUnavailableError
+from telemetry.errors import DecodeError, InputError, OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collectors.intake import Outcome
+    from telemetry.errors import SpanloomError
+    from telemetry.otlp import Signal
+
+_RESPONSES: Final[Mapping[Signal, tuple[Any, str]]] = {
+    "spans": (ExportTraceServiceResponse, "rejected_spans"),
+    "logs": (ExportLogsServiceResponse, "rejected_log_records"),
+    "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
+}
+
+
+class TooLargeError(InputError):
+    """A request over the limit. Smaller batches would pass."""
+
+
+class UnsupportedError(InputError):
+    """A content type or compression that OTLP does not have."""
+
+
+class TooSlowError(InputError):
+    """A body that did not come in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a request is refused: for the metrics, over HTTP, and in words. `retry_after` seconds, where a retry makes sense."""
+
+    reason: str
+    http_status: int
+    status: Status
+    retry_after: float | None = None
+
+    @property
+    def retry_info(self) -> RetryInfo:
+        """When to try again, as protobuf."""
+        info = RetryInfo()
+        info.retry_delay.FromNanoseconds(round((self.retry_after or 0) * 1e9))
+        return info
+
+
+def response(signal: Signal, outcome: Outcome) -> Any:
+    """The export response as a protobuf message. `partial_success` is set only when something was refused."""
+    message, rejected = _RESPONSES[signal]
+    if not outcome.rejected:
+        return message()
+    return message(partial_success={rejected: outcome.rejected, "error_message": outcome.message})
+
+
+def refusal(error: SpanloomError) -> Refusal:
+    """The answer to a request that failed with this error; one worth another try carries RetryInfo."""
+    match error:
+        case OverloadedError(retry_after=seconds):
+            return _try_again("overloaded", RESOURCE_EXHAUSTED, error, seconds)
+        case LogUnavailableError(retry_after=seconds):
+            return _try_again("unavailable", UNAVAILABLE, error, seconds)
+        case DecodeError():
+            return Refusal("malformed", 400, Status(code=INVALID_ARGUMENT, message=str(error)))
+        case TooLargeError():
+            return Refusal("too_large", 413, Status(code=RESOURCE_EXHAUSTED, message=str(error)))
+        case UnsupportedError():
+            return Refusal("unsupported", 415, Status(code=INVALID_ARGUMENT, message=str(error)))
+        case TooSlowError():
+            return Refusal("too_slow", 408, Status(code=DEADLINE_EXCEEDED, message=str(error)))
+        case _:
+            raise error
+
+
+def _try_again(reason: str, code: int, error: SpanloomError, seconds: float) -> Refusal:
+    found = Refusal(reason, 503, Status(code=code, message=str(error)), seconds)
+    detail = any_pb2.Any()
+    detail.Pack(found.retry_info)
+    found.status.details.append(detail)
+    return found

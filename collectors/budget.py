@@ -1,0 +1,70 @@
+"""A bound on how much may be held at a time."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from telemetry.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Share:
+    """What one holder has taken of a budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.size = 0
+
+    def take(self, size: int) -> None:
+        """Take `size` bytes more.
+
+        Raises:
+            OverloadedError: they are not there; nothing is taken.
+        """
+        self._budget.take(size)
+        self.size += size
+
+
+class Budget:
+    """So many bytes for so many holders.
+
+    Args:
+        what: what is bounded, for the message of the error.
+        max_bytes: how much all holders have together.
+        max_holders: how many they may be.
+        retry_after: what a refused one is told, in seconds.
+    """
+
+    def __init__(self, what: str, max_bytes: int, max_holders: int, retry_after: float) -> None:
+        self._what = what
+        self._max_bytes = max_bytes
+        self._max_holders = max_holders
+        self._retry_after = retry_after
+        self.held_bytes = 0
+        self.holders = 0
+
+    @contextmanager
+    def share(self) -> Iterator[Share]:
+        """A share that starts empty and is given back at the end.
+
+        Raises:
+            OverloadedError: there are too many holders.
+        """
+        if self.holders >= self._max_holders:
+            raise OverloadedError(f"{self._what}: {self._max_holders} requests at a time is the limit", self._retry_after)
+        self.holders += 1
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self.holders -= 1
+            self.held_bytes -= share.size
+
+    def take(self, size: int) -> None:
+        """Take bytes; `Share.take` is how a holder does."""
+        if self.held_bytes + size > self._max_bytes:
+            raise OverloadedError(f"{self._what}: {self._max_bytes} bytes at a time is the limit", self._retry_after)
+        self.held_bytes += size

@@ -1,0 +1,79 @@
+"""What every OTLP receiver does with a request, whatever it came by: parse, refuse what is invalid, ship the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from collectors.shipper import LogUnavailableError
+from telemetry import otlp
+from telemetry.errors import DecodeError, OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collectors.metrics import CollectorMetrics
+    from collectors.shipper import Sink
+    from telemetry.otlp import Signal
+
+Transport = Literal["http", "grpc"]
+Encoding = Literal["protobuf", "json"]
+
+TOPICS: Final[Mapping[Signal, str]] = {"spans": "otlp_spans", "logs": "otlp_logs", "metrics": "otlp_metrics"}
+"""Where each signal goes: the default topics of the OpenTelemetry Collector's Kafka exporter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request that was taken: how many of its items were refused, and why the first of them."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+class Intake:
+    """Takes the requests of one transport and counts them."""
+
+    def __init__(self, transport: Transport, sink: Sink, metrics: CollectorMetrics) -> None:
+        self._transport = transport
+        self._sink = sink
+        self._metrics = metrics
+
+    async def take(self, signal: Signal, body: bytes, encoding: Encoding = "protobuf") -> Outcome:
+        """Ship the valid items of a request; return when they are on the log.
+
+        A protobuf request without invalid items is shipped byte for byte as it came.
+
+        Raises:
+            DecodeError: it cannot be read, or no item of it is valid. Sending it again will not help.
+            OverloadedError: nothing was taken; try again later.
+            LogUnavailableError: it may not be on the log; try again later.
+        """
+        request = otlp.parse_json(signal, body) if encoding == "json" else otlp.parse(signal, body)
+        invalid = otlp.reject(signal, request)
+        items = otlp.count_items(signal, request)
+        outcome = Outcome()
+        if invalid:
+            self._metrics.refused_items.labels(signal, self._transport, "invalid").inc(len(invalid))
+            field = otlp.json_path(invalid[0].field) if encoding == "json" else invalid[0].field
+            reason = f"{invalid[0].reason} ({len(invalid)} of {len(invalid) + items} refused)"
+            if not items:
+                raise DecodeError(field, reason)
+            outcome = Outcome(len(invalid), f"{field}: {reason}")
+        if items:
+            value = body if encoding == "protobuf" and not invalid else request.SerializeToString()
+            await self._ship(signal, value, items)
+        return outcome
+
+    async def _ship(self, signal: Signal, value: bytes, items: int) -> None:
+        try:
+            await self._sink.send(TOPICS[signal], value, {})
+        except (OverloadedError, LogUnavailableError):
+            self._metrics.refused_items.labels(signal, self._transport, "overloaded").inc(items)
+            raise
+        self._metrics.accepted_items.labels(signal, self._transport).inc(items)
+        self._metrics.accepted_bytes.labels(signal, self._transport).inc(len(value))
+
+    def refused(self, signal: Signal, reason: str) -> None:
+        """Count a request that is refused as a whole."""
+        self._metrics.refused_requests.labels(signal, self._transport, reason).inc()

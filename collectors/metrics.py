@@ -1,0 +1,60 @@
+"""What the collectors count about themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+class CollectorMetrics:
+    """Counters of the receivers and the shipper. Items are spans, log records or data points; bytes are protobuf.
+
+    `transport` is `http` or `grpc`, `signal` is `spans`, `logs` or `metrics`.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        signal_and_transport = ("signal", "transport")
+        self.accepted_items = Counter(
+            "spanloom_collector_accepted_items",
+            "Items acknowledged: they are on the log.",
+            signal_and_transport,
+            registry=registry,
+        )
+        self.accepted_bytes = Counter(
+            "spanloom_collector_accepted_bytes",
+            "Bytes of acknowledged requests, decompressed, as protobuf.",
+            signal_and_transport,
+            registry=registry,
+        )
+        self.refused_items = Counter(
+            "spanloom_collector_refused_items",
+            "Items refused though their request could be read; reason is invalid or overloaded.",
+            (*signal_and_transport, "reason"),
+            registry=registry,
+        )
+        self.refused_requests = Counter(
+            "spanloom_collector_refused_requests",
+            "Requests refused as a whole: malformed, too_large, unsupported, too_slow, cut_off, overloaded or unavailable.",
+            (*signal_and_transport, "reason"),
+            registry=registry,
+        )
+        self.shed_requests = Counter(
+            "spanloom_collector_shed_requests",
+            "Requests that the shipper refused; reason is full (its bounds are reached) or log (the log did not take them).",
+            ("topic", "reason"),
+            registry=registry,
+        )
+        self.waiting_bytes = Gauge(
+            "spanloom_collector_waiting_bytes",
+            "Bytes in the shipper that are not durable on the log yet.",
+            registry=registry,
+        )
+        self.waiting_requests = Gauge(
+            "spanloom_collector_waiting_requests",
+            "Requests in the shipper that are not durable on the log yet.",
+            registry=registry,
+        )

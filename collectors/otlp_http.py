@@ -1,0 +1,196 @@
+"""OTLP over HTTP: `/v1/traces`, `/v1/logs` and `/v1/metrics`, in protobuf and in JSON, gzip or plain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import socket
+import ssl
+import zlib
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+from google.protobuf import json_format
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route
+
+from collectors import answers
+from collectors.answers import TooLargeError, TooSlowError, UnsupportedError
+from collectors.budget import Budget
+from collectors.intake import Intake
+from collectors.shipper import LogUnavailableError
+from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
+from telemetry.errors import DecodeError, InputError, OverloadedError, SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from google.protobuf.message import Message
+    from starlette.requests import Request
+
+    from collectors.budget import Share
+    from collectors.intake import Encoding
+    from collectors.metrics import CollectorMetrics
+    from collectors.shipper import Sink
+    from telemetry.otlp import Signal
+
+_PATHS: Final[Mapping[str, Signal]] = {"/v1/traces": "spans", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+_CONTENT_TYPES: Final[Mapping[str, Encoding]] = {"application/x-protobuf": "protobuf", "application/json": "json"}
+
+
+class OtlpHttpConfig(BaseModel):
+    """Where to listen, and for how much."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=4318, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    max_request_bytes: int = Field(default=20 * 2**20, gt=0, description="Largest body, before and after decompression.")
+    max_reading_bytes: int = Field(default=64 * 2**20, gt=0, description="Bodies in memory, all requests together.")
+    max_requests: int = Field(default=1000, gt=0, description="Requests at a time.")
+    read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a body.")
+    stop_seconds: int = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
+    tls: TlsConfig | None = Field(default=None, description="Certificates; without them the port is plain text.")
+
+
+class OtlpHttpReceiver:
+    """Listens for OTLP/HTTP and ships what comes. A request is answered when it is on the log."""
+
+    def __init__(self, config: OtlpHttpConfig, sink: Sink, metrics: CollectorMetrics) -> None:
+        self._config = config
+        self._intake = Intake("http", sink, metrics)
+        self._reading = Budget("request bodies in memory", config.max_reading_bytes, config.max_requests, retry_after=1)
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen; `port` is then the port bound.
+
+        Raises:
+            SpanloomError: the port cannot be had, or a certificate cannot be read.
+        """
+        config = self._config
+        app = Starlette(routes=[Route(path, self._endpoint(signal), methods=["POST"]) for path, signal in _PATHS.items()])
+        tls = config.tls
+        settings = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=config.stop_seconds,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+            ssl_ca_certs=str(tls.client_ca) if tls and tls.client_ca else None,
+            ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
+        )
+        try:
+            settings.load()
+            listener = socket.create_server(
+                (config.host, config.port), family=socket.AF_INET6 if ":" in config.host else socket.AF_INET
+            )
+        except OSError as error:
+            raise SpanloomError(
+                f"OTLP/HTTP cannot listen on {config.host}:{config.port}: {error}; is the port taken?"
+            ) from error
+        self.port = listener.getsockname()[1]
+        self._server = _Server(settings)
+        self._task = asyncio.create_task(self._server.serve([listener]), name="otlp-http")
+        await self._server.listening.wait()
+
+    async def stop(self) -> None:
+        """Take no more requests, finish those under way. Safe before start and twice."""
+        task, self._task = self._task, None
+        if task is not None and self._server is not None:
+            self._server.should_exit = True
+            await task
+
+    def _endpoint(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
+        async def export(request: Request) -> Response:
+            content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            encoding = _CONTENT_TYPES.get(content_type)
+            try:
+                if encoding is None:
+                    raise UnsupportedError(f"content type {content_type!r}: send application/x-protobuf or application/json")
+                with self._reading.share() as share:
+                    outcome = await self._intake.take(signal, await self._body(request, share), encoding)
+            except (InputError, OverloadedError, LogUnavailableError) as error:
+                refusal = answers.refusal(error)
+            except ClientDisconnect:
+                self._intake.refused(signal, "cut_off")
+                return Response(status_code=400)  # nobody is there to read it
+            else:
+                return _answer(200, encoding, answers.response(signal, outcome))
+            self._intake.refused(signal, refusal.reason)
+            headers = {"retry-after": str(math.ceil(refusal.retry_after))} if refusal.retry_after is not None else {}
+            return _answer(refusal.http_status, encoding or "json", refusal.status, headers)
+
+        return export
+
+    async def _body(self, request: Request, share: Share) -> bytes:
+        """The body, decompressed. Counts what it holds, so that many slow or large bodies cannot fill the memory."""
+        compression = request.headers.get("content-encoding", "identity").strip().lower()
+        if compression not in {"identity", "gzip"}:
+            raise UnsupportedError(f"content encoding {compression!r}: send gzip, or nothing compressed")
+        limit = self._config.max_request_bytes
+        if int(request.headers.get("content-length", 0)) > limit:
+            raise _too_large(limit)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._config.read_seconds):
+                async for chunk in request.stream():
+                    share.take(len(chunk))
+                    body += chunk
+                    if len(body) > limit:
+                        raise _too_large(limit)
+        except TimeoutError as error:
+            raise TooSlowError(f"the body was not there after {self._config.read_seconds} s") from error
+        if compression == "identity":
+            return bytes(body)
+        return _gunzip(body, limit, share)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn as a guest: signals are the process's business, and who started it learns when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override] # a generator there
+        return contextlib.nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+def _gunzip(body: bytearray, limit: int, share: Share) -> bytes:
+    """One gzip member, at most `limit` bytes of it."""
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        plain = stream.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise DecodeError("", f"not gzip: {error}") from error
+    if len(plain) > limit:
+        raise _too_large(limit)
+    if not stream.eof or stream.unused_data:
+        raise DecodeError("", "not gzip: " + ("something follows its end" if stream.eof else "it is cut off"))
+    share.take(len(plain))
+    return plain
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"the request has more than {limit} bytes, which is the limit; send smaller batches")
+
+
+def _answer(status: int, encoding: Encoding, message: Message, headers: Mapping[str, str] | None = None) -> Response:
+    """A message in the encoding that the request came in."""
+    if encoding == "json":
+        return Response(json_format.MessageToJson(message, indent=None), status, headers, "application/json")
+    return Response(message.SerializeToString(), status, headers, "application/x-protobuf")

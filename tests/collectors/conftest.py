@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from collectors.metrics import CollectorMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass
+class FakeLog:
+    """A log in memory, and a sink: says what it has, may be told to refuse, or to wait until `let_go` is set."""
+
+    records: list[tuple[str, bytes]] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.let_go.set()
+
+    async def send(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
+        await self.let_go.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        assert headers == {}
+        self.records.append((topic, value))
+
+    produce = send
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> CollectorMetrics:
+    return CollectorMetrics(registry)
