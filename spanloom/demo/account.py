@@ -1,0 +1,72 @@
+"""The account at the end of a run: what the shop has sent against what the pipeline has stored, and the audit trail."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from alerting.audit import verify
+from spanloom.demo.pipeline import MOST
+from telemetry.documents import Kind, latest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spanloom.demo.pipeline import Pipeline
+    from spanloom.demo.shop import Shop
+    from telemetry.documents import Body
+
+POLL_SECONDS = 1.0
+SETTLE_SECONDS = 60.0
+"""How long the pipeline may take to store the last of what was sent, once no more is."""
+
+
+async def account(pipeline: Pipeline, shop: Shop) -> Body:
+    """Wait until all that was sent is stored, or the time for that is over; the figures as they then are."""
+    give_up = time.monotonic() + SETTLE_SECONDS
+    while True:
+        sent = await shop.sent()
+        status = await pipeline.status()
+        traces = latest(await pipeline.find(Kind.TRACE, limit=MOST))
+        joined = sum(trace["span_count"] for trace in traces)
+        all_exported = sent["spans_ended"] == sent["spans_sent"] + sent["spans_failed"]
+        settled = all_exported and status["spans_stored"] == joined == sent["spans_sent"]
+        if settled or time.monotonic() > give_up:
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    return {
+        "spans_sent": sent["spans_sent"],
+        "spans_lost_by_the_shop": sent["spans_ended"] - sent["spans_sent"],
+        "spans_joined": joined,
+        "spans_stored": status["spans_stored"],
+        "traces": len(traces),
+        "logs_sent": sent["logs_sent"],
+        "logs_joined": status["logs_joined"],
+        "audit_verified": audit_holds(await pipeline.find(Kind.AUDIT, limit=MOST)),
+    }
+
+
+def audit_holds(records: Sequence[Body]) -> bool:
+    """Whether there is an audit trail and each of its chains is whole."""
+    chains: dict[str, list[Body]] = {}
+    for record in sorted(records, key=lambda record: record["sequence"]):
+        chains.setdefault(record["chain"], []).append(record)
+    return bool(chains) and not any(verify(chain) for chain in chains.values())
+
+
+def shortfalls(figures: Body) -> list[str]:
+    """A sentence for each figure of an account that is not as it must be."""
+    sent, joined, stored = figures["spans_sent"], figures["spans_joined"], figures["spans_stored"]
+    found = []
+    if not sent:
+        found.append("the shop sent no spans")
+    if figures["spans_lost_by_the_shop"]:
+        found.append(f"{figures['spans_lost_by_the_shop']} spans ended in the shop but were not acknowledged by the pipeline")
+    if stored != sent:
+        found.append(f"{sent} spans were sent but {stored} are stored")
+    if joined != sent:
+        found.append(f"{sent} spans were sent but {joined} are joined into traces")
+    if not figures["audit_verified"]:
+        found.append("the audit trail is missing or broken")
+    return found

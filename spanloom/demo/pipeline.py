@@ -1,0 +1,70 @@
+"""The pipeline as the demo sees it: its HTTP API and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from telemetry.documents import Body, Kind
+
+TIMEOUT_SECONDS = 20.0
+MOST = 100_000
+"""How many documents to ask for where all are wanted."""
+
+
+class PipelineError(SpanloomError):
+    """The pipeline's API did not answer as it should."""
+
+
+class Pipeline:
+    """A client of the API at `url`, from entering to leaving."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def healthy(self) -> bool:
+        """Whether it takes telemetry."""
+        try:
+            return (await self._client.get("/healthz")).is_success
+        except httpx2.HTTPError:
+            return False
+
+    async def status(self) -> dict[str, Any]:
+        """Its counters.
+
+        Raises:
+            PipelineError: it did not answer.
+        """
+        status: dict[str, Any] = await self._get("/api/v1/status", {})
+        return status
+
+    async def find(self, kind: Kind, since: int = 0, limit: int = 1000) -> list[Body]:
+        """Stored documents of a kind from a time on, in order of time.
+
+        Raises:
+            PipelineError: it did not answer.
+        """
+        found: list[Body] = await self._get("/api/v1/find", {"kind": kind.value, "since": since, "limit": limit})
+        return found
+
+    async def _get(self, path: str, parameters: dict[str, Any]) -> Any:
+        try:
+            response = await self._client.get(path, params=parameters)
+        except httpx2.HTTPError as error:
+            raise PipelineError(f"GET {self.url}{path}: {error!r}; is the pipeline running?") from error
+        if not response.is_success:
+            raise PipelineError(f"GET {response.url}: {response.status_code} {response.text[:200]}")
+        return response.json()
