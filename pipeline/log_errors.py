@@ -1,0 +1,35 @@
+"""What can go wrong with the embedded log."""
+
+from __future__ import annotations
+
+from telemetry.errors import SpanloomError
+
+
+class LogError(SpanloomError):
+    """The log did not take or give records."""
+
+
+class CorruptLogError(LogError):
+    """Stored records are damaged.
+
+    Args:
+        file: the segment file.
+        position: where in it, in bytes.
+        reason: what is wrong there.
+    """
+
+    def __init__(self, file: str, position: int, reason: str) -> None:
+        super().__init__(
+            f"{file}: byte {position}: {reason}; restore the file from a copy, "
+            "or move it away while nothing runs to go on without its records"
+        )
+        self.file = file
+        self.position = position
+
+
+class LogLockedError(LogError):
+    """Another process has the log open."""
+
+
+class UnknownTopicError(LogError):
+    """The topic, or this partition of it, does not exist."""
