@@ -9,8 +9,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.peers import UNKNOWN, USER, names_resource, peer_of, queue_of
-from telemetry import attributes as names
-from telemetry.attributes import text
 from telemetry.spans import SpanKind
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from telemetry.spans import SpanLink
 
 _EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
-_LOCAL = (SpanKind.INTERNAL, SpanKind.UNSPECIFIED)
-_RECEIVING = ("receive", "process", "deliver")
 
 
 class Rule(StrEnum):
@@ -68,7 +64,7 @@ def calls_of(tree: SpanTree) -> list[Call]:
     decisions: list[Call] = []
     exits: list[TreeSpan] = []
     for member in tree.order:
-        kind = _role(member)
+        kind = member.role
         if kind is SpanKind.SERVER:
             decisions.append(_server(member))
         elif kind is SpanKind.CONSUMER:
@@ -86,21 +82,13 @@ def calls_of(tree: SpanTree) -> list[Call]:
     return decisions
 
 
-def _role(member: TreeSpan) -> SpanKind:
-    """The span's kind. Receiving is the consumer's side, also where newer conventions give it kind client."""
-    span = member.span
-    if span.kind is SpanKind.CLIENT and span.attributes:
-        return SpanKind.CONSUMER if text(span.attributes, names.MESSAGING_OPERATION_TYPE) in _RECEIVING else SpanKind.CLIENT
-    return span.kind
-
-
 def _server(member: TreeSpan) -> Call:
     parent = member.parent
     if parent is None:
         if member.span.parent_span_id and member.span.parent_span_id != member.span.span_id:
             return Call(Rule.FROM_UNKNOWN, member, server=member, peer=UNKNOWN)
         return Call(Rule.FROM_USER, member, server=member, peer=USER)
-    if parent.span.kind in _EXITS:
+    if parent.role in _EXITS:
         return Call(Rule.CLIENT_SERVER, member, parent, parent, member)
     if parent.service != member.service:
         return _service_change(member, parent)
@@ -117,7 +105,7 @@ def _local(member: TreeSpan) -> Call:
 
 
 def _service_change(member: TreeSpan, parent: TreeSpan) -> Call:
-    if parent.span.kind in _EXITS or _wraps_only(parent):
+    if parent.role in _EXITS or _wraps_only(parent):
         return Call(Rule.SERVICE_CHANGE_CLIENT, member, parent, parent, member)
     return Call(Rule.SERVICE_CHANGE, member, parent, None, member)
 
@@ -129,7 +117,7 @@ def _wraps_only(parent: TreeSpan) -> bool:
         len(parent.children) == 1
         and above is not None
         and above.service == parent.service
-        and parent.span.kind is not SpanKind.CONSUMER
+        and parent.role is not SpanKind.CONSUMER
     )
 
 
@@ -137,7 +125,7 @@ def _consumer(member: TreeSpan, tree: SpanTree) -> list[Call]:
     parent = member.parent
     found = []
     if parent is not None:
-        if parent.span.kind in _EXITS:
+        if parent.role in _EXITS:
             found.append(Call(Rule.PRODUCER_CONSUMER, member, parent, parent, member))
         elif parent.service != member.service:
             found.append(_service_change(member, parent))
@@ -145,7 +133,7 @@ def _consumer(member: TreeSpan, tree: SpanTree) -> list[Call]:
         found += _linked(member, tree)
     if found:
         return found
-    if parent is not None and _role(parent) is SpanKind.CONSUMER:
+    if parent is not None and parent.role is SpanKind.CONSUMER:
         return [Call(Rule.SAME_MESSAGE, member)]
     if member.span.links:  # each is counted at a span below, which processes the message
         return [Call(Rule.SAME_MESSAGE, member)]
@@ -158,7 +146,7 @@ def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
     own = member.span.trace_id
     told = {(own, parent.span.span_id)} if parent is not None else set()
     for child in member.children:
-        if child.span.links and child.service == member.service and _role(child) is SpanKind.CONSUMER:
+        if child.span.links and child.service == member.service and child.role is SpanKind.CONSUMER:
             told.update((link.trace_id, link.span_id) for link in child.span.links)
     calls = []
     for link in sorted(member.span.links, key=lambda link: (link.trace_id, link.span_id)):
@@ -170,7 +158,7 @@ def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
         if source is None or source is member:
             calls.append(Call(Rule.LINK_ELSEWHERE, member, server=member, peer=queue_of(member.span), link=link))
         else:
-            client = source if source.span.kind in _EXITS else None
+            client = source if source.role in _EXITS else None
             calls.append(Call(Rule.LINK, member, source, client, member, link=link))
     return calls
 
@@ -184,7 +172,7 @@ def _exit(member: TreeSpan, answered: set[int]) -> Call:
     parent = member.parent
     if (
         parent is not None
-        and _role(parent) in _EXITS
+        and parent.role in _EXITS
         and parent.service == member.service
         and id(parent) not in answered
         and names_resource(parent.span)
@@ -195,4 +183,4 @@ def _exit(member: TreeSpan, answered: set[int]) -> Call:
 
 
 def _inner_exits(member: TreeSpan) -> list[TreeSpan]:
-    return [child for child in member.children if child.service == member.service and _role(child) in _EXITS]
+    return [child for child in member.children if child.service == member.service and child.role in _EXITS]

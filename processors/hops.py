@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Interval = tuple[int, int]
 
 _INFERRED = (Rule.SERVICE_CHANGE, Rule.SERVICE_CHANGE_CLIENT)
+_EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
 _MESSAGES = (SpanKind.PRODUCER, SpanKind.CONSUMER)
 
 
@@ -45,7 +46,7 @@ def hop_id(call: Call) -> bytes:
     span = call.span.span
     if call.link is not None:
         return span.span_id + call.link.trace_id + call.link.span_id
-    if call.rule in _INFERRED and span.kind in {SpanKind.CLIENT, SpanKind.PRODUCER}:
+    if call.rule in _INFERRED and call.span.role in _EXITS:
         return span.parent_span_id + span.span_id
     return span.span_id
 
@@ -74,7 +75,7 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
         failed = failed or server.span.status is StatusCode.ERROR
         self_time, sequential, parallel = occupancy(server.start, server.end, waited.get(id(server), ()))
     if client is not None and server is not None:
-        if client.span.kind in _MESSAGES or server.span.kind in _MESSAGES or call.link is not None:
+        if client.role in _MESSAGES or server.role in _MESSAGES or call.link is not None:
             queue_wait = max(0, server.start - client.end)
             skew = max(0, client.start - server.start)  # a message is not received before it is sent
         elif alone:

@@ -12,28 +12,25 @@ from telemetry.attributes import text
 if TYPE_CHECKING:
     from telemetry.spans import Span
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}(?![0-9a-fA-F])")
-_HASH = re.compile(r"(?<![0-9a-zA-Z])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{16,}(?![0-9a-zA-Z])")
-_LONG_NUMBER = re.compile(r"(?<![0-9a-zA-Z])[0-9]{5,}(?![0-9a-zA-Z])")
-_PATH_NUMBER = re.compile(r"(?<=[/=,;:_.-])[0-9]+(?=[/?&=,;:_.-]|$)")
-_PATH_HASH = re.compile(r"(?<=/)(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?=[/?&]|$)")
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_ID_IN_PATH = re.compile(rf"(?<=[/=,;:_-])(?:{_UUID}|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{{8,}}|[0-9]+)(?=[/&=,;:_.-]|$)")
+_ID = re.compile(rf"(?<![0-9a-zA-Z])(?:{_UUID}|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{{16,}}|[0-9]{{5,}})(?![0-9a-zA-Z])")
 
 
 @lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
-    """A name with what differs from call to call taken out: a query string goes, ids become placeholders.
+    """A name with what differs from call to call taken out: a query string goes, ids become `{id}`.
 
-    UUIDs become `{uuid}`, hexadecimal runs `{hash}`, numbers `{number}`. In a path every number that stands alone is
-    taken for an id; elsewhere only one of five digits or more.
+    An id is a UUID, a run of 16 or more hexadecimal digits or of 5 or more decimal ones. In a path 8 hexadecimal digits
+    are enough, and every number that stands alone.
 
     >>> normalised("GET /orders/4711/items/550e8400-e29b-41d4-a716-446655440000?full=1")
-    'GET /orders/{number}/items/{uuid}'
+    'GET /orders/{id}/items/{id}'
     """
     before, slash, path = name.partition("/")
     if slash:
-        path = _PATH_HASH.sub("{hash}", slash + _UUID.sub("{uuid}", path.partition("?")[0]))
-        path = _PATH_NUMBER.sub("{number}", path)
-    return _LONG_NUMBER.sub("{number}", _HASH.sub("{hash}", _UUID.sub("{uuid}", before + path)))
+        path = _ID_IN_PATH.sub("{id}", slash + path.partition("?")[0])
+    return _ID.sub("{id}", before + path)
 
 
 def operation_of(span: Span) -> str:

@@ -6,22 +6,34 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from telemetry import attributes as names
+from telemetry.attributes import text
 from telemetry.documents import span_document
+from telemetry.spans import SpanKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from telemetry.spans import Span
 
+_RECEIVING = ("receive", "process", "deliver")
+
 
 class TreeSpan:
-    """A span in its place. `latest` is the end of the last span at or below it, which an asynchronous child can make later."""
+    """A span in its place.
 
-    __slots__ = ("children", "end", "latest", "parent", "service", "span", "start")
+    `latest` is the end of the last span at or below it, which an asynchronous child can make later than its own. `role`
+    is its kind, but for receiving: that is the consumer's side, also where newer conventions give it kind client.
+    """
+
+    __slots__ = ("children", "end", "latest", "parent", "role", "service", "span", "start")
 
     def __init__(self, span: Span) -> None:
         self.span = span
         self.service = span.resource.service
+        self.role = span.kind
+        if span.kind is SpanKind.CLIENT and text(span.attributes, names.MESSAGING_OPERATION_TYPE) in _RECEIVING:
+            self.role = SpanKind.CONSUMER
         self.start = span.start
         self.end = self.latest = max(span.start, span.end)  # a clock that went backwards makes a span without duration
         self.parent: TreeSpan | None = None

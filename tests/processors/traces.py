@@ -1,0 +1,92 @@
+"""Traces for tests: one written by hand in a line a span, and arbitrary ones, well formed or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind, SpanLink, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TRACE = b"t" * 16
+OTHER_TRACE = b"o" * 16
+
+SERVER, CLIENT, PRODUCER, CONSUMER, INTERNAL = (
+    SpanKind.SERVER,
+    SpanKind.CLIENT,
+    SpanKind.PRODUCER,
+    SpanKind.CONSUMER,
+    SpanKind.INTERNAL,
+)
+
+
+def sid(number: int) -> bytes:
+    """A span id; 0 is no span."""
+    return number.to_bytes(8, "big") if number else b""
+
+
+def span(
+    number: int,
+    parent: int,
+    service: str,
+    kind: SpanKind,
+    start: int,
+    end: int,
+    *,
+    name: str = "work",
+    attributes: Mapping[str, object] | None = None,
+    links: Sequence[tuple[bytes, int]] = (),
+    status: StatusCode = StatusCode.UNSET,
+    host: str = "",
+) -> Span:
+    """A span of TRACE; its instance is its service."""
+    resource = {"service.name": service, "service.instance.id": f"{service}-1"}
+    if host:
+        resource["host.name"] = host
+    return Span(
+        TRACE,
+        sid(number),
+        sid(parent),
+        name,
+        kind,
+        start,
+        end,
+        Resource(resource),
+        status=status,
+        attributes=attributes or {},
+        links=tuple(SpanLink(trace, sid(linked)) for trace, linked in links),
+    )
+
+
+@st.composite
+def traces(draw: st.DrawFn, max_spans: int = 9, max_time: int = 24) -> list[Span]:
+    """Spans of one trace as a hostile world sends them: parents missing, circular or later, times in any order."""
+    count = draw(st.integers(1, max_spans))
+    numbers = st.integers(0, count + 1)  # 0: no parent; count + 1: a span never seen
+    peers = st.sampled_from(
+        [
+            {},
+            {"db.system.name": "postgresql", "db.namespace": "orders"},
+            {"messaging.system": "kafka", "messaging.destination.name": "paid"},
+            {"server.address": "bank.example"},
+        ]
+    )
+    return [
+        span(
+            number,
+            draw(numbers),
+            draw(st.sampled_from("abc")),
+            draw(st.sampled_from(SpanKind)),
+            draw(st.integers(0, max_time)),
+            draw(st.integers(0, max_time)),
+            name=draw(st.sampled_from(["GET /x", "work"])),
+            attributes=draw(peers),
+            links=draw(st.lists(st.tuples(st.sampled_from([TRACE, OTHER_TRACE]), st.integers(1, count + 1)), max_size=2)),
+            status=draw(st.sampled_from(StatusCode)),
+        )
+        for number in range(1, count + 1)
+    ]
