@@ -30,7 +30,6 @@ def queue(folder: Path) -> Celery:
         task_ignore_result=True,
         task_acks_late=False,
         worker_enable_remote_control=False,
-        worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_prefetch_multiplier=1,
     )

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from celery.signals import worker_ready
+from celery.signals import setup_logging, worker_ready
 from opentelemetry import metrics
 
 from demo.shop.queue import SHIP, queue
@@ -40,8 +40,13 @@ class Worker:
             ready("")
 
         worker_ready.connect(tell, weak=False)
+        setup_logging.connect(_keep_logging, weak=False)
         # Without these three a worker talks to other workers, of which there are none.
         self._app.Worker(pool="solo", without_gossip=True, without_mingle=True, without_heartbeat=True).start()
+
+
+def _keep_logging(**_: object) -> None:
+    """Being connected is enough: Celery then leaves logging as `telemetry` has set it up."""
 
 
 def build(around: Surroundings) -> Worker:
