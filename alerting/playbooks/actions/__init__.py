@@ -1,0 +1,1 @@
+"""What a playbook can do. One action a file."""

@@ -1,0 +1,47 @@
+"""What an action is, and how it fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
+
+class ActionError(SpanloomError):
+    """An action did not do what it should. The message says what was asked, of whom, and what came back."""
+
+
+class Action(Protocol):
+    """One verb of playbooks."""
+
+    @property
+    def name(self) -> str:
+        """What playbooks call it."""
+        ...
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether doing it twice is the same as doing it once. A crash repeats only such actions."""
+        ...
+
+    @property
+    def arguments(self) -> type[BaseModel]:
+        """The model of a step's `with`."""
+        ...
+
+    async def run(self, arguments: Any, key: str) -> Mapping[str, str]:
+        """Do it; return when it is done, with what an inverse or the audit trail needs to know.
+
+        Args:
+            arguments: an instance of `self.arguments`.
+            key: the same for a repetition of the same step of the same incident, for targets that drop repetitions.
+
+        Raises:
+            ActionError: it failed, or may have.
+        """
+        ...

@@ -1,0 +1,102 @@
+"""Restart a process, take it out of traffic, and give it traffic again, `via` whatever runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Arguments(BaseModel):
+    """Which process. `via` names what runs it: one of those that are configured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    via: str
+    name: str = Field(min_length=1)
+
+
+class Restarts(Protocol):
+    """Something that can restart what it runs."""
+
+    async def restart(self, name: str, key: str) -> Mapping[str, str]:
+        """Restart it; return when the new one is ready.
+
+        Raises:
+            ActionError: it failed, or may have.
+        """
+        ...
+
+
+class Isolates(Protocol):
+    """Something that can take what it runs out of traffic. Both are idempotent."""
+
+    async def isolate(self, name: str, key: str) -> Mapping[str, str]:
+        """No new call reaches it when this returns.
+
+        Raises:
+            ActionError: it failed, or may have.
+        """
+        ...
+
+    async def restore(self, name: str, key: str) -> Mapping[str, str]:
+        """Calls may reach it again.
+
+        Raises:
+            ActionError: it failed, or may have.
+        """
+        ...
+
+
+def via(base: type[BaseModel], runners: Mapping[str, object]) -> type[BaseModel]:
+    """The arguments, with `via` limited to the runners that are configured."""
+    choice: Any = Literal[tuple(sorted(runners))] if runners else Literal["(none is configured)"]
+    return create_model(base.__name__, __base__=base, via=(choice, ...))
+
+
+class Restart:
+    """Replace a process by a new one. Not idempotent: a second restart interrupts again."""
+
+    name = "restart"
+    idempotent = False
+
+    def __init__(self, runners: Mapping[str, Restarts]) -> None:
+        self._runners = runners
+        self.arguments = via(Arguments, runners)
+
+    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+        """Restart it."""
+        return await self._runners[arguments.via].restart(arguments.name, key)
+
+
+class Isolate:
+    """Take a process out of traffic."""
+
+    name = "isolate"
+    idempotent = True
+
+    def __init__(self, runners: Mapping[str, Isolates]) -> None:
+        self._runners = runners
+        self.arguments = via(Arguments, runners)
+
+    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+        """Isolate it."""
+        return await self._runners[arguments.via].isolate(arguments.name, key)
+
+
+class Restore:
+    """Give an isolated process its traffic again."""
+
+    name = "restore"
+    idempotent = True
+
+    def __init__(self, runners: Mapping[str, Isolates]) -> None:
+        self._runners = runners
+        self.arguments = via(Arguments, runners)
+
+    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+        """Restore it."""
+        return await self._runners[arguments.via].restore(arguments.name, key)

@@ -1,0 +1,30 @@
+"""Point a human to a run-book."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Arguments(BaseModel):
+    """Where the run-book stands."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^https?://")
+
+
+class Runbook:
+    """Record the link to a run-book in the incident and its audit trail; it changes nothing."""
+
+    name = "runbook"
+    idempotent = True
+    arguments = Arguments
+
+    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:  # noqa: ARG002  the protocol's
+        """Give the link back as the step's result."""
+        return {"url": arguments.url}

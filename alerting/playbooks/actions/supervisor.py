@@ -1,0 +1,64 @@
+"""Local processes under a supervisor with an HTTP control interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx2
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerting.playbooks.actions.action import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SupervisorConfig(BaseModel):
+    """Where the supervisor listens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^https?://", description="Base URL of the control interface, for example http://127.0.0.1:9090.")
+
+
+class Supervisor:
+    """Speaks `POST /services/{name}/restart`, `/isolate` and `/restore`, each answering when it is done."""
+
+    def __init__(self, config: SupervisorConfig) -> None:
+        self._url = config.url.rstrip("/")
+
+    async def restart(self, name: str, key: str) -> Mapping[str, str]:
+        """Replace the process by a new one; it is ready when this returns."""
+        return await self._post(name, "restart", key)
+
+    async def isolate(self, name: str, key: str) -> Mapping[str, str]:
+        """Take the process out of traffic."""
+        return await self._post(name, "isolate", key)
+
+    async def restore(self, name: str, key: str) -> Mapping[str, str]:
+        """Give the process its traffic again."""
+        return await self._post(name, "restore", key)
+
+    async def _post(self, name: str, verb: str, key: str) -> Mapping[str, str]:
+        url = f"{self._url}/services/{quote(name, safe='')}/{verb}"
+        # The step has its own timeout, and a proxy of the environment has no business with a control interface.
+        async with httpx2.AsyncClient(timeout=None, trust_env=False) as client:
+            try:
+                answer = await client.post(url, headers={"Idempotency-Key": key})
+            except httpx2.HTTPError as error:
+                raise ActionError(f"POST {url}: {type(error).__name__}: {error}; is the supervisor running?") from error
+        if not answer.is_success:
+            raise ActionError(f"POST {url}: {answer.status_code}: {answer.text[:200]}")
+        return _state(answer)
+
+
+def _state(answer: httpx2.Response) -> dict[str, str]:
+    """What the supervisor says of the process, as evidence."""
+    try:
+        body: Any = answer.json()
+    except ValueError:
+        return {}
+    if not isinstance(body, dict):
+        return {}
+    return {key: str(body[key]) for key in ("pid", "state", "restarts", "isolated") if key in body}

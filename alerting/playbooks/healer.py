@@ -1,0 +1,362 @@
+"""From alerts to incidents: which playbook answers, whether it may, and everything that must be remembered.
+
+The healer is a pure state machine. Its caller keeps this order, on which all promises rest (`run.PlaybookRunner`
+does): save `snapshot()` durably; then write the documents and send the notices of the outbox; then start the runs.
+What the outbox holds is part of the snapshot, so a crash between any two of these repeats the same documents under
+the same ids and loses none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from alerting.audit import Chain
+from alerting.matchers import all_match
+from alerting.playbooks import machine
+from alerting.playbooks.incident import Progress, State, incident_from
+from alerting.playbooks.messages import Notice, Run, Signal
+from alerting.playbooks.opening import open_incident
+from alerting.playbooks.render import render, render_query
+from alerting.playbooks.safety import Refusal, Safety, SafetyConfig, Touched
+from alerting.playbooks.traffic import Footprint, LiveTraffic
+from telemetry.documents import Document, Kind, anomaly_document, incident_document
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from alerting.playbooks.actions.action import Action
+    from alerting.playbooks.incident import Incident
+    from alerting.playbooks.machine import Query
+    from alerting.playbooks.messages import AlertChange, Result
+    from alerting.playbooks.plan import Playbook
+    from telemetry.documents import Body
+    from telemetry.signals import Anomaly
+
+VERSION = 1
+MAX_SIGNALS = 10_000
+"""Alerts remembered as firing. More are counted in `counts["signals_ignored"]` and have no repair."""
+
+MAX_OUTBOX = 10_000
+"""Documents waiting for the store. Past this no repair starts; those that are open go on and are recorded."""
+
+
+class Healer:
+    """The self-healing of one environment."""
+
+    def __init__(
+        self,
+        playbooks: Sequence[Playbook],
+        actions: Mapping[str, Action],
+        query: Query,
+        config: SafetyConfig | None = None,
+        environment: str = "default",
+    ) -> None:
+        self.playbooks = tuple(playbooks)
+        self.actions = actions
+        self.query = query
+        self.environment = environment
+        self.traffic = LiveTraffic()
+        self.safety = Safety(config or SafetyConfig())
+        self.chain = Chain(environment)
+        self.incidents: dict[str, Incident] = {}
+        self.counts: Counter[str] = Counter()
+        self._signals: dict[str, Signal] = {}
+        self._refused: dict[tuple[str, str], str] = {}
+        self._given_up: set[str] = set()
+        self._documents: list[Document] = []
+        self._notices: list[Notice] = []
+        self._changed: set[str] = set()
+
+    # What happens
+
+    def on_alert(self, change: AlertChange, now: int) -> None:
+        """Remember an alert that fires, or forget one that resolved. Saying it twice changes nothing."""
+        known = self._signals.get(change.fingerprint)
+        labels = dict(change.labels)
+        if change.state == "firing":
+            if known is not None and known.starts_at == change.starts_at:
+                return
+            if known is None and len(self._signals) >= MAX_SIGNALS:
+                self.counts["signals_ignored"] += 1
+                return
+            self._forget(change.fingerprint)
+            self._signals[change.fingerprint] = Signal("alert", change.fingerprint, labels, change.starts_at)
+        elif change.state == "resolved" and known is not None:
+            self._forget(change.fingerprint)
+            for incident in self._of(change.fingerprint):
+                machine.close_resolved(incident, now, self._note(incident, now))
+                self._settle(incident, now)
+        else:
+            return
+        self._record(
+            now, "alert", state=change.state, fingerprint=change.fingerprint, labels=labels,
+            annotations=dict(change.annotations), starts_at=change.starts_at,
+        )  # fmt: skip
+        self._publish(now)
+
+    def on_anomaly(self, anomaly: Anomaly, now: int) -> None:
+        """Offer an anomaly to the playbooks that anomalies trigger, once."""
+        labels = dict(anomaly.series.labels) | {
+            "kind": anomaly.kind.value,
+            "series": anomaly.series.name,
+            "service": anomaly.service,
+            "operation": anomaly.operation,
+            "instance": anomaly.instance,
+        }
+        traces = [trace_id.hex() for trace_id in anomaly.trace_ids[:10]]
+        signal = Signal("anomaly", anomaly_document(anomaly).id, labels, anomaly.start, traces)
+        if self._playbook_for(signal) is not None:
+            self._answer(signal, now)
+            self._refused = {key: code for key, code in self._refused.items() if key[0] != signal.fingerprint}
+            self._publish(now)
+
+    def on_result(self, result: Result, now: int) -> None:
+        """Take the outcome of a run. One that nobody waits for is counted and left aside."""
+        for incident in self.incidents.values():
+            step = incident.in_flight
+            if step is not None and incident.run_id == result.id:
+                machine.finish_step(
+                    incident, step, now, self._note(incident, now), ok=result.ok, detail=result.detail, result=result.data
+                )
+                self._move(incident, now)
+                self._publish(now)
+                return
+        self.counts["results_unexpected"] += 1
+
+    def decide(self, incident_id: str, *, approved: bool, who: str, now: int) -> None:
+        """A human's answer to a request for approval.
+
+        Raises:
+            InputError: there is no such incident, it asks nobody, or it is too late.
+        """
+        incident = self._incident(incident_id)
+        machine.decide(incident, approved=approved, who=who, now=now, note=self._note(incident, now))
+        self._move(incident, now)
+        self._publish(now)
+
+    def stop(self, who: str, now: int) -> None:
+        """The global stop switch: no action starts any more, neither forward nor back. What runs is waited for."""
+        self._switch(who, "stopped", now)
+
+    def resume(self, who: str, now: int) -> None:
+        """Take the stop back; open incidents go on where they are."""
+        self._switch("", "resumed", now, by=who)
+
+    def release(self, incident_id: str, who: str, now: int) -> None:
+        """A human says that what an ended incident left isolated is in order: it no longer counts against the budget.
+
+        Raises:
+            InputError: there is no such incident, or it is still open.
+        """
+        incident = self._incident(incident_id)
+        if not incident.state.ended:
+            raise InputError(f"incident {incident_id} is still {incident.state}; only an ended one can be released")
+        incident.released = True
+        self._note(incident, now)("released", who=who)
+        self._publish(now)
+
+    def advance(self, now: int) -> None:
+        """Let time pass: verify, expire approvals, and answer the alerts that still fire."""
+        for incident in list(self.incidents.values()):
+            self._move(incident, now)
+        for signal in sorted(self._signals.values(), key=lambda each: (each.starts_at, each.fingerprint)):
+            if signal.fingerprint not in self._given_up and not any(not i.state.ended for i in self._of(signal.fingerprint)):
+                self._answer(signal, now)
+        self._publish(now)
+
+    # What is to be done
+
+    def runs(self) -> list[Run]:
+        """Every action that is written down as started and has no outcome yet. Pure: the caller knows which it runs."""
+        found = []
+        for incident in self.incidents.values():
+            step = incident.in_flight
+            if step is not None:
+                found.append(Run(incident.run_id, machine.call_in_flight(incident, step)))
+        return found
+
+    def outbox(self) -> tuple[tuple[Document, ...], tuple[Notice, ...]]:
+        """Documents to store and notices to send, oldest first."""
+        return tuple(self._documents), tuple(self._notices)
+
+    def delivered(self, documents: int, notices: int) -> None:
+        """So many from the head of the outbox are safe."""
+        del self._documents[:documents]
+        del self._notices[:notices]
+
+    # What survives a crash
+
+    def snapshot(self) -> Body:
+        """Everything, as plain data."""
+        return {
+            "version": VERSION,
+            "environment": self.environment,
+            "chain": self.chain.snapshot(),
+            "safety": self.safety.snapshot(),
+            "incidents": [incident.plain() for incident in self.incidents.values()],
+            "signals": [asdict(signal) for signal in self._signals.values()],
+            "refused": [[*key, code] for key, code in self._refused.items()],
+            "given_up": sorted(self._given_up),
+            "documents": [asdict(document) for document in self._documents],
+            "notices": [asdict(notice) for notice in self._notices],
+        }
+
+    def restore(self, snapshot: Body, now: int) -> None:
+        """Go on after a crash: steps that were under way are repeated if that is safe, else given up.
+
+        Raises:
+            InputError: the snapshot is of another version.
+        """
+        if snapshot.get("version") != VERSION:
+            raise InputError(f"healer: snapshot version {snapshot.get('version')!r}; this release reads {VERSION}")
+        self.environment = snapshot["environment"]
+        self.chain.restore(snapshot["chain"])
+        self.safety.restore(snapshot["safety"])
+        self.incidents = {data["id"]: incident_from(data) for data in snapshot["incidents"]}
+        self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
+        self._refused = {(fingerprint, playbook): code for fingerprint, playbook, code in snapshot["refused"]}
+        self._given_up = set(snapshot["given_up"])
+        self._documents = [Document(**{**data, "kind": Kind(data["kind"])}) for data in snapshot["documents"]]
+        self._notices = [Notice(**data) for data in snapshot["notices"]]
+        for incident in self.incidents.values():
+            machine.resume(incident, now, self._note(incident, now))
+        self._publish(now)
+
+    # How
+
+    def _answer(self, signal: Signal, now: int) -> None:
+        playbook = self._playbook_for(signal)
+        if playbook is None:
+            return
+        refusal = self._try(playbook, signal, now)
+        key = (signal.fingerprint, playbook.name)
+        if refusal is not None and self._refused.get(key) != refusal.code:
+            self._refused[key] = refusal.code
+            self._record(
+                now, "refused", playbook=playbook.name, fingerprint=signal.fingerprint, labels=signal.labels, **asdict(refusal)
+            )
+        elif refusal is None:
+            self._refused.pop(key, None)
+
+    def _try(self, playbook: Playbook, signal: Signal, now: int) -> Refusal | None:
+        if len(self._documents) >= MAX_OUTBOX:
+            return Refusal("outbox", "the store has not taken the records of earlier repairs")
+        try:
+            for condition in playbook.conditions:
+                expression = render_query(condition.expr, signal.labels)
+                if not self.query(expression, now):
+                    return Refusal("condition", f"the condition does not hold: {expression}")
+            service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
+            target = Touched(service, instance, self.traffic.footprint(service, instance, now))
+            touched = [_touched(incident) for incident in self.incidents.values() if incident.holds_target]
+            refusal = self.safety.admit(playbook.name, target, touched, now)
+            if refusal is not None:
+                return refusal
+            incident = open_incident(playbook, self.actions, signal, target, self.environment, now)
+        except InputError as error:
+            return Refusal("input", str(error))
+        self.safety.started(playbook.name, target, playbook.cooldown, now)
+        note = self._note(incident, now)
+        evidence = {"fingerprint": signal.fingerprint, "labels": signal.labels, "trace_ids": signal.trace_ids}
+        note("matched", playbook=playbook.name, revision=incident.revision, source=signal.source, evidence=evidence,
+             target={"service": target.service, "instance": target.instance}, footprint=asdict(target.footprint))  # fmt: skip
+        self.incidents[incident.id] = incident
+        if self.safety.config.dry_run:
+            incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
+            steps = [{"step": step.name, **asdict(step.call)} for step in incident.steps]
+            note("dry-run", steps=steps, verify=incident.check.expression)
+            self._given_up.add(signal.fingerprint)
+        else:
+            machine.begin(incident, now, note)
+            if incident.state is State.APPROVING:
+                self._notify("approval-requested", incident, now, f"{playbook.description or playbook.name}: approve?")
+            self._move(incident, now)
+        return None
+
+    def _playbook_for(self, signal: Signal) -> Playbook | None:
+        """The first playbook whose trigger matches."""
+        for playbook in self.playbooks:
+            matchers = playbook.trigger.alert if signal.source == "alert" else playbook.trigger.anomaly
+            if matchers and all_match(matchers, signal.labels):
+                return playbook
+        return None
+
+    def _move(self, incident: Incident, now: int) -> None:
+        if not incident.state.ended and not self.safety.stopped_by:
+            machine.advance(incident, now, self.query, self._note(incident, now))
+        self._settle(incident, now)
+
+    def _settle(self, incident: Incident, now: int) -> None:
+        """Once, when an incident has ended: tell, and remember how."""
+        if not incident.state.ended or incident.told:
+            return
+        incident.told = True
+        proven = incident.state is State.CLOSED
+        if not proven or incident.why != "recovery verified":
+            self._given_up.add(incident.fingerprint)
+        self._notify(incident.state.value, incident, now, incident.why)
+        ran = any(step.progress is not Progress.WAITING for step in incident.steps)
+        if ran and self.safety.ended(incident.playbook, now, proven=proven):
+            self._notify("breaker-opened", incident, now, f"playbook {incident.playbook} rests after repeated failures")
+
+    def _of(self, fingerprint: str) -> list[Incident]:
+        return [incident for incident in self.incidents.values() if incident.fingerprint == fingerprint]
+
+    def _incident(self, incident_id: str) -> Incident:
+        try:
+            return self.incidents[incident_id]
+        except KeyError:
+            raise InputError(f"no incident {incident_id!r} is open; see the stored incidents for those that ended") from None
+
+    def _forget(self, fingerprint: str) -> None:
+        self._signals.pop(fingerprint, None)
+        self._given_up.discard(fingerprint)
+        self._refused = {key: code for key, code in self._refused.items() if key[0] != fingerprint}
+
+    def _switch(self, stopped_by: str, kind: str, now: int, by: str = "") -> None:
+        self.safety.stopped_by = stopped_by
+        who = stopped_by or by
+        self._record(now, kind, who=who)
+        self._notices.append(Notice(f"{kind}/{now}", kind, now, "", f"Repairs {kind}", f"by {who}"))
+
+    def _note(self, incident: Incident, now: int) -> machine.Note:
+        def note(event: str, /, **data: object) -> None:
+            incident.changes += 1
+            self._changed.add(incident.id)
+            self._record(now, event, incident.id, **data)
+
+        return note
+
+    def _record(self, now: int, event: str, incident: str = "", /, **data: Any) -> None:
+        # Taken apart and put together again, the data is the record's own and what JSON can hold.
+        self._documents.append(self.chain.append(now, event, orjson.loads(orjson.dumps(data)), incident).document())
+
+    def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
+        what = f"{incident.service}{'/' if incident.instance else ''}{incident.instance}"
+        title = f"{incident.playbook} on {what}: {kind}"
+        suffix = "ended" if incident.state.ended and kind == incident.state.value else kind
+        self._notices.append(Notice(f"{incident.id}/{suffix}", kind, now, incident.id, title, text, incident.approve_by))
+
+    def _publish(self, now: int) -> None:
+        """One document for each incident that changed; ended ones that hold nothing are then forgotten."""
+        for incident_id in sorted(self._changed):
+            incident = self.incidents[incident_id]
+            body = incident.plain() | {
+                "revision": incident.changes,
+                "playbook_revision": incident.revision,
+                "audit": {"chain": self.chain.name, "sequence": self.chain.sequence, "hash": self.chain.head},
+            }
+            del body["changes"]
+            self._documents.append(incident_document(body, now))
+            if not incident.holds_target:
+                del self.incidents[incident_id]
+        self._changed.clear()
+
+
+def _touched(incident: Incident) -> Touched:
+    return Touched(incident.service, incident.instance, Footprint(incident.instances, incident.traffic_share))

@@ -1,0 +1,170 @@
+"""One run of one playbook as plain data: what was planned, how far it is, what is known of each step.
+
+An incident holds the steps with the labels already put in, so it ends as it began even when the playbook file changes
+meanwhile. All times are nanoseconds since the epoch; 0 means not yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telemetry.documents import Body
+
+
+class State(StrEnum):
+    """Where an incident is. The last two are its ends."""
+
+    APPROVING = "approving"
+    ISOLATING = "isolating"
+    REPAIRING = "repairing"
+    VERIFYING = "verifying"
+    ROLLING_BACK = "rolling-back"
+    CLOSED = "closed"
+    ESCALATED = "escalated"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in {State.CLOSED, State.ESCALATED}
+
+
+class Progress(StrEnum):
+    """How far a step is. `intended` and `undoing` are written before the action starts."""
+
+    WAITING = "waiting"
+    INTENDED = "intended"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # it was under way when the process died, and must not be repeated
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    NOT_UNDONE = "not-undone"
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether its action, or the inverse, may be running."""
+        return self in {Progress.INTENDED, Progress.UNDOING}
+
+    @property
+    def in_effect(self) -> bool:
+        """Whether the world may still feel it."""
+        return self not in {Progress.WAITING, Progress.UNDONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An action with its arguments. Those of an inverse are texts over labels and `$result_...` until it runs."""
+
+    action: str
+    arguments: Body
+    timeout: int
+
+
+@dataclass(slots=True)
+class Check:
+    """A verification and how it stands. `since` is the start of the unbroken time for which it has held."""
+
+    expression: str
+    hold: int
+    within: int
+    deadline: int = 0
+    since: int = 0
+    settled: bool = False  # it has held, and is not asked again
+
+
+@dataclass(slots=True)
+class StepRun:
+    """A step and how it stands. `undoes` names the step whose inverse this one is."""
+
+    name: str
+    phase: str
+    call: Call
+    idempotent: bool
+    inverse: Call | None
+    undoes: str = ""
+    check: Check | None = None
+    progress: Progress = Progress.WAITING
+    started: int = 0
+    ended: int = 0
+    detail: str = ""
+    result: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Incident:
+    """One run of one playbook on one target."""
+
+    id: str
+    playbook: str
+    revision: str  # digest of the playbook as it was
+    environment: str
+    event: str
+    service: str
+    instance: str
+    fingerprint: str  # of the alert or anomaly
+    source: str  # "alert" or "anomaly"
+    labels: dict[str, str]
+    trace_ids: list[str]
+    instances: int  # the footprint when it was admitted: an isolated target takes no calls, yet counts
+    traffic_share: float
+    steps: list[StepRun]
+    check: Check
+    state: State
+    opened: int
+    approve_by: int = 0  # 0: no human is asked
+    approved_by: str = ""
+    ended: int = 0
+    why: str = ""
+    changes: int = 0  # entries in the audit trail
+    told: bool = False  # that it ended
+    released: bool = False
+
+    @property
+    def in_flight(self) -> StepRun | None:
+        """The step whose action, or inverse, may be running. There is one at most."""
+        return next((step for step in self.steps if step.progress.in_flight), None)
+
+    @property
+    def holds_target(self) -> bool:
+        """Whether it counts against the blast radius: open, or ended with its isolation still in effect."""
+        if not self.state.ended:
+            return True
+        return not self.released and any(
+            step.progress.in_effect for step in self.steps if step.phase == "isolate" and not step.undoes
+        )
+
+    def plain(self) -> Body:
+        """The incident as JSON holds it."""
+        return asdict(self)
+
+    @property
+    def run_id(self) -> str:
+        """Names the action in flight: the incident, the step, and whether it goes forward or back. Empty without one."""
+        step = self.in_flight
+        return f"{self.id}/{step.name}/{'undo' if step.progress is Progress.UNDOING else 'do'}" if step else ""
+
+
+def incident_from(data: Body) -> Incident:
+    """The incident that `plain` gave."""
+    return Incident(
+        **{
+            **data,
+            "steps": [
+                StepRun(
+                    **{
+                        **step,
+                        "call": Call(**step["call"]),
+                        "inverse": step["inverse"] and Call(**step["inverse"]),
+                        "check": step["check"] and Check(**step["check"]),
+                        "progress": Progress(step["progress"]),
+                    }
+                )
+                for step in data["steps"]
+            ],
+            "check": Check(**data["check"]),
+            "state": State(data["state"]),
+        }
+    )

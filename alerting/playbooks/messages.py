@@ -1,0 +1,82 @@
+"""What goes into the healer and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alerting.playbooks.incident import Call
+
+
+class AlertChange(Protocol):
+    """An alert that began to fire or resolved."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Who fires."""
+        ...
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """What it says to humans."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the labels."""
+        ...
+
+    @property
+    def state(self) -> str:
+        """`firing` or `resolved`; other changes are left aside."""
+        ...
+
+    @property
+    def starts_at(self) -> int:
+        """Since when it fires."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What may trigger a playbook."""
+
+    source: str  # "alert" or "anomaly"
+    fingerprint: str
+    labels: dict[str, str]
+    starts_at: int
+    trace_ids: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An action to be run. `id` is the same when a crash repeats it."""
+
+    id: str
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a run."""
+
+    id: str
+    ok: bool
+    detail: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a human should know. `id` tells a repetition from news."""
+
+    id: str
+    kind: str  # "approval-requested", "closed", "escalated", "breaker-opened", "stopped", "resumed"
+    time: int
+    incident: str
+    title: str
+    text: str
+    approve_by: int = 0

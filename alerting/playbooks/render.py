@@ -1,0 +1,73 @@
+"""Labels put into the texts of a playbook: `$service` or `${service}`, as Grafana writes variables; `$$` is a dollar.
+
+Label values come from telemetry, so they are foreign: inside a query they are escaped as PromQL strings, inside a URL
+they are percent-encoded, and a command gets them as whole arguments, never through a shell.
+"""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RESULT = "result_"
+"""Prefix of the names that a step's result gives to its inverse: `$result_replicas`."""
+
+
+def names_in(value: Any) -> set[str]:
+    """The labels that a text, or a tree of texts, asks for.
+
+    Raises:
+        ConfigError: a dollar sign that begins no name.
+    """
+    if isinstance(value, dict):
+        return set().union(*map(names_in, value.values()))
+    if isinstance(value, list | tuple):
+        return set().union(*map(names_in, value))
+    if not isinstance(value, str):
+        return set()
+    template = Template(value)
+    if not template.is_valid():
+        raise ConfigError(f"{value!r}: a $ that begins no label name; write $$ for a dollar sign")
+    return set(template.get_identifiers())
+
+
+def render(value: Any, labels: Mapping[str, str], escape: Callable[[str], str] = str) -> Any:
+    """A text, or a tree of texts, with the labels put in. What stands under a key `url` is percent-encoded.
+
+    Raises:
+        ConfigError: a label is missing.
+    """
+    if isinstance(value, dict):
+        return {key: render(item, labels, _in_url if key == "url" else escape) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [render(item, labels, escape) for item in value]
+    if not isinstance(value, str):
+        return value
+    missing = names_in(value) - labels.keys()
+    if missing:
+        raise ConfigError(f"{value!r} needs the label {min(missing)}, which the alert does not have")
+    return Template(value).substitute({name: escape(labels[name]) for name in names_in(value)})
+
+
+def render_query(expression: str, labels: Mapping[str, str]) -> str:
+    """A PromQL expression with the labels put in; they belong inside its double-quoted strings.
+
+    Raises:
+        ConfigError: a label is missing.
+    """
+    rendered: str = render(expression, labels, _in_promql)
+    return rendered
+
+
+def _in_promql(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _in_url(value: str) -> str:
+    return quote(value, safe="")

@@ -1,0 +1,187 @@
+"""Runs what the healer decides: the only part of self-healing, beside the actions, that does I/O."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import ValidationError
+
+from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.messages import Result
+from telemetry.errors import SpanloomError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from alerting.playbooks.healer import Healer
+    from alerting.playbooks.messages import AlertChange, Notice, Run
+    from telemetry.documents import Body, Document
+    from telemetry.signals import Anomaly
+
+STOP_GRACE = 10.0
+"""Seconds that `stop` waits for actions under way. One that takes longer is as after a crash: repeated, or rolled back."""
+
+
+class Save(Protocol):
+    """Keeps the newest snapshot."""
+
+    async def __call__(self, snapshot: Body, /) -> None:
+        """Return when the snapshot would survive a kill -9."""
+        ...
+
+
+class Write(Protocol):
+    """Stores documents; one that is stored already is left as it is."""
+
+    async def __call__(self, documents: Sequence[Document], /) -> object:
+        """Return when they are durable.
+
+        Raises:
+            StoreError: not now; they will be offered again.
+        """
+        ...
+
+
+class Notify(Protocol):
+    """Tells humans. The same notice may come twice, under the same id."""
+
+    async def __call__(self, notice: Notice, /) -> None:
+        """Return when the notice is sent or safely queued.
+
+        Raises:
+            SpanloomError: not now; it will be offered again.
+        """
+        ...
+
+
+class PlaybookRunner:
+    """The healer with hands. Every call saves, then publishes, then acts; calls may be concurrent."""
+
+    def __init__(self, healer: Healer, save: Save, write: Write, notify: Notify, now: Callable[[], int]) -> None:
+        self.healer = healer
+        self.counts: Counter[str] = Counter()
+        self._save, self._write, self._notify, self._now = save, write, notify, now
+        self._lock = asyncio.Lock()
+        self._saved = -1
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    async def start(self, snapshot: Body | None) -> None:
+        """Go on where the last saved snapshot ended; with None, begin."""
+        self._stopping = False
+        async with self._lock:
+            if snapshot is not None:
+                self.healer.restore(snapshot, self._now())
+            await self._commit()
+
+    async def stop(self) -> None:
+        """Start nothing more, wait a little for what runs, and leave the rest to the next start. Safe twice."""
+        self._stopping = True
+        tasks = list(self._running.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_GRACE)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def on_alert(self, change: AlertChange) -> None:
+        """An alert began to fire, or resolved."""
+        await self._do(lambda now: self.healer.on_alert(change, now))
+
+    async def on_anomaly(self, anomaly: Anomaly) -> None:
+        """Something deviates."""
+        await self._do(lambda now: self.healer.on_anomaly(anomaly, now))
+
+    async def decide(self, incident_id: str, *, approved: bool, who: str) -> None:
+        """A human's answer.
+
+        Raises:
+            InputError: nobody is asked, or it is too late.
+        """
+        await self._do(lambda now: self.healer.decide(incident_id, approved=approved, who=who, now=now))
+
+    async def halt(self, who: str) -> None:
+        """The global stop switch."""
+        await self._do(lambda now: self.healer.stop(who, now))
+
+    async def resume(self, who: str) -> None:
+        """Take the stop back."""
+        await self._do(lambda now: self.healer.resume(who, now))
+
+    async def release(self, incident_id: str, who: str) -> None:
+        """What an ended incident left isolated is in order.
+
+        Raises:
+            InputError: there is no such incident, or it is still open.
+        """
+        await self._do(lambda now: self.healer.release(incident_id, who, now))
+
+    async def advance(self) -> None:
+        """Let time pass. To be called about once a second."""
+        await self._do(self.healer.advance)
+        for task in [task for task in self._running.values() if task.done()]:
+            task.result()  # an error of ours ends the process
+
+    async def idle(self) -> None:
+        """Wait until no action is under way."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def _do(self, change: Callable[[int], None]) -> None:
+        async with self._lock:
+            change(self._now())
+            await self._commit()
+
+    async def _commit(self) -> None:
+        # Every change of the healer's state appends to its audit chain, so the chain's length says whether to save.
+        if self.healer.chain.sequence != self._saved:
+            await self._save(self.healer.snapshot())
+            self._saved = self.healer.chain.sequence
+        await self._publish()
+        for run in self.healer.runs():
+            if run.id not in self._running and not self._stopping:
+                self._running[run.id] = asyncio.create_task(self._run(run), name=f"playbook {run.id}")
+
+    async def _publish(self) -> None:
+        documents, notices = self.healer.outbox()
+        if documents:
+            try:
+                await self._write(documents)
+            except StoreError:
+                self.counts["writes_deferred"] += 1  # a repair does not wait for the store
+            else:
+                self.healer.delivered(len(documents), 0)
+        for notice in notices:
+            try:
+                await self._notify(notice)
+            except SpanloomError:
+                self.counts["notices_deferred"] += 1
+                return
+            self.healer.delivered(0, 1)
+
+    async def _run(self, run: Run) -> None:
+        result = await self._outcome(run)
+        self.counts["runs_done" if result.ok else "runs_failed"] += 1
+        async with self._lock:
+            self._running.pop(run.id, None)
+            self.healer.on_result(result, self._now())
+            await self._commit()
+
+    async def _outcome(self, run: Run) -> Result:
+        action = self.healer.actions.get(run.call.action)
+        if action is None:
+            return Result(run.id, ok=False, detail=f"action {run.call.action!r} is not configured any more")
+        seconds = run.call.timeout / 1e9
+        try:
+            arguments = action.arguments.model_validate(run.call.arguments)
+            async with asyncio.timeout(seconds):
+                data = await action.run(arguments, run.id)
+        except ValidationError as error:
+            return Result(run.id, ok=False, detail=f"arguments: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}")
+        except TimeoutError:
+            return Result(run.id, ok=False, detail=f"not done within {seconds:g} s")
+        except (ActionError, OSError) as error:
+            return Result(run.id, ok=False, detail=str(error))
+        return Result(run.id, ok=True, detail="done", data=data)

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alerting.audit import verify
+from telemetry.documents import Kind
+from telemetry.errors import InputError
+from tests.alerting.playbooks.world import (
+    PLAYBOOK,
+    SECOND,
+    START,
+    Alert,
+    Processes,
+    events,
+    feed,
+    healer,
+    newest,
+    pass_time,
+    play,
+    playbooks,
+    stored,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HUMAN = PLAYBOOK.replace("approve: automatic", "approve: {human: 1m}")
+
+
+def test_a_sick_service_is_isolated_restarted_restored_and_proven_well(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path), world)
+    made.on_alert(Alert("cart"), START)
+    pass_time(made, world, START, 8)
+    assert world.calls == [("isolate", "cart/a"), ("restart", "cart/a"), ("restore", "cart/a")]
+    incident = newest(made)
+    assert (incident["state"], incident["why"]) == ("closed", "recovery verified")
+    assert events(made) == [
+        "alert",
+        "matched",
+        "approved",
+        "step-intended",
+        "step-done",
+        "step-intended",
+        "step-done",
+        "step-intended",
+        "step-done",
+        "verification-started",
+        "verification-holds",
+        "verified",
+        "closed",
+        "refused",  # the alert still fires, and the playbook rests
+    ]
+    assert [notice.kind for notice in made.outbox()[1]] == ["closed"]
+    assert not made.incidents
+
+
+def test_without_proof_of_recovery_everything_is_taken_back_and_a_human_has_it(tmp_path: Path) -> None:
+    world = Processes(curable=False, sick={"cart/a"})
+    made = healer(playbooks(tmp_path), world)
+    made.on_alert(Alert("cart"), START)
+    pass_time(made, world, START, 200)
+    incident = newest(made)
+    assert incident["state"] == "escalated"
+    assert "did not hold in time" in incident["why"]
+    assert incident["ended"] - incident["opened"] == 30 * SECOND
+    assert not world.isolated
+    assert world.calls.count(("restart", "cart/a")) == 1, "a human has it: no second try while the alert goes on"
+
+
+def test_a_failed_step_rolls_back_the_steps_before_it_the_last_first(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"}, failing={"restart"})
+    made = healer(playbooks(tmp_path), world)
+    made.on_alert(Alert("cart"), START)
+    pass_time(made, world, START, 1)
+    assert world.calls == [("isolate", "cart/a"), ("restart", "cart/a"), ("restore", "cart/a")]
+    assert newest(made)["state"] == "escalated"
+    assert "restart cart/a: refused" in newest(made)["why"]
+
+
+def test_what_could_not_be_taken_back_counts_against_the_budget_until_a_human_releases_it(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a", "shop/a"}, failing={"restart", "restore"})
+    made = healer(playbooks(tmp_path), world, max_instances=1, max_traffic_share=1)
+    made.on_alert(Alert("cart"), START)
+    now = pass_time(made, world, START, 2)
+    assert "still in effect: out" in newest(made)["why"]
+    made.on_alert(Alert("shop"), now)
+    now = pass_time(made, world, now, 2)
+    assert ("isolate", "shop/a") not in world.calls
+    made.release(newest(made)["id"], "ann", now)
+    pass_time(made, world, now, 2)
+    assert ("isolate", "shop/a") in world.calls
+
+
+def test_two_repairs_never_work_on_one_target_and_the_second_is_refused_once(tmp_path: Path) -> None:
+    world = Processes(curable=False, sick={"cart/a"})
+    made = healer(playbooks(tmp_path), world, max_instances=5, max_traffic_share=1)
+    made.on_alert(Alert("cart"), START)
+    pass_time(made, world, START, 3)
+    made.on_alert(Alert("cart", rule="Failing"), START + 3 * SECOND)
+    pass_time(made, world, START + 3 * SECOND, 10)
+    refusals = [body["data"] for body in stored(made.outbox()[0], Kind.AUDIT) if body["event"] == "refused"]
+    assert [refusal["code"] for refusal in refusals] == ["busy"]
+
+
+def test_the_share_of_traffic_is_bounded_and_unknown_is_too_much(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path), world, services=(), max_traffic_share=0.3)
+    made.on_alert(Alert("cart"), START)
+    now = pass_time(made, world, START, 1)
+    feed(made, ["cart", "shop"], now)
+    now = pass_time(made, world, now, 1)
+    assert not world.calls
+    feed(made, ["shop", "mail", "bank"], now)
+    pass_time(made, world, now, 1)
+    assert world.calls
+    reasons = [body["data"]["text"] for body in stored(made.outbox()[0], Kind.AUDIT) if body["event"] == "refused"]
+    assert "unknown" in reasons[0]
+
+
+def test_a_human_is_asked_in_time_or_the_incident_is_escalated(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path, HUMAN), world)
+    made.on_alert(Alert("cart"), START)
+    now = pass_time(made, world, START, 59)
+    assert not world.calls
+    assert newest(made)["state"] == "approving"
+    incident = newest(made)["id"]
+    now = pass_time(made, world, now, 5)
+    assert newest(made)["state"] == "escalated"
+    with pytest.raises(InputError, match="no incident"):
+        made.decide(incident, approved=True, who="ann", now=now)
+
+
+def test_approval_starts_the_repair_and_denial_ends_it(tmp_path: Path) -> None:
+    for approved in (True, False):
+        world = Processes(sick={"cart/a"})
+        made = healer(playbooks(tmp_path, HUMAN), world)
+        made.on_alert(Alert("cart"), START)
+        now = pass_time(made, world, START, 2)
+        made.decide(newest(made)["id"], approved=approved, who="ann", now=now)
+        pass_time(made, world, now, 10)
+        assert bool(world.calls) == approved
+        assert newest(made)["state"] == "closed"
+        assert newest(made)["approved_by"] == "ann"
+
+
+def test_an_alert_that_resolves_before_approval_needs_no_repair(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path, HUMAN), world)
+    made.on_alert(Alert("cart"), START)
+    now = pass_time(made, world, START, 2)
+    made.on_alert(Alert("cart", state="resolved"), now)
+    assert newest(made)["state"] == "closed"
+    assert not world.calls
+
+
+def test_the_stop_switch_holds_every_next_step_and_survives_a_restart(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    plans = playbooks(tmp_path)
+    made = healer(plans, world)
+    made.on_alert(Alert("cart"), START)
+    made.advance(START)
+    made.stop("ann", START)
+    play(made, world, START)
+    assert world.calls == [("isolate", "cart/a")]
+    again = healer(plans, world)
+    again.restore(json.loads(json.dumps(made.snapshot())), START)
+    now = pass_time(again, world, START, 5)
+    assert world.calls == [("isolate", "cart/a")]
+    again.resume("ann", now)
+    pass_time(again, world, now, 10)
+    assert newest(again)["state"] == "closed"
+
+
+def test_a_dry_run_records_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path), world, dry_run=True)
+    made.on_alert(Alert("cart"), START)
+    pass_time(made, world, START, 100)
+    assert not world.calls
+    trail = stored(made.outbox()[0], Kind.AUDIT)
+    would = [body["data"] for body in trail if body["event"] == "dry-run"]
+    assert [step["action"] for step in would[0]["steps"]] == ["isolate", "restart", "restore"]
+    assert len(would) == 1
+
+
+def test_a_playbook_that_fails_again_and_again_rests(tmp_path: Path) -> None:
+    world = Processes(sick={f"{name}/a" for name in "abcde"}, failing={"restart"})
+    made = healer(playbooks(tmp_path), world, services="abcde", breaker_failures=2)
+    now = START
+    for name in "abcde":
+        made.on_alert(Alert(name), now)
+        now = pass_time(made, world, now, 2)
+    assert [name for verb, name in world.calls if verb == "isolate"] == ["a/a", "b/a"]
+    assert [notice.kind for notice in made.outbox()[1]].count("breaker-opened") == 1
+
+
+def test_a_label_that_is_missing_is_named_in_the_refusal(tmp_path: Path) -> None:
+    world = Processes()
+    made = healer(playbooks(tmp_path, PLAYBOOK.replace("name: $service/$instance", "name: $pod", 1)), world)
+    made.on_alert(Alert("cart"), START)
+    pass_time(made, world, START, 3)
+    refused = [body["data"]["text"] for body in stored(made.outbox()[0], Kind.AUDIT) if body["event"] == "refused"]
+    assert len(refused) == 1
+    assert "needs the label pod" in refused[0]
+    assert not world.calls
+
+
+def test_the_audit_trail_of_a_whole_repair_verifies_and_survives_restarts(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    plans = playbooks(tmp_path)
+    made = healer(plans, world)
+    made.on_alert(Alert("cart"), START)
+    now = START
+    for _ in range(12):
+        again = healer(plans, world)
+        again.restore(json.loads(json.dumps(made.snapshot())), now)
+        made = again
+        now = pass_time(made, world, now, 1)
+    trail = stored(made.outbox()[0], Kind.AUDIT)
+    assert verify(trail) == []
+    assert trail[-1]["sequence"] == len(trail)
+    assert "verified" in events(made)
+
+
+def test_saying_an_alert_twice_changes_nothing(tmp_path: Path) -> None:
+    world = Processes()
+    made = healer(playbooks(tmp_path), world)
+    made.on_alert(Alert("cart", severity="info"), START)
+    once = made.snapshot()
+    made.on_alert(Alert("cart", severity="info"), START + SECOND)
+    made.on_alert(Alert("shop", state="resolved"), START + SECOND)
+    assert made.snapshot() == once
