@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError as ProtobufDecodeError
 from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE  # type: ignore[import-untyped] # generated, has no stubs
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # generated, has no stubs
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # generated, has no stubs
@@ -17,13 +18,13 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from collectors.intake import Outcome
 from collectors.shipper import LogUnavailableError
 from telemetry.errors import DecodeError, InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from collectors.intake import Outcome
     from telemetry.errors import SpanloomError
     from telemetry.otlp import Signal
 
@@ -69,6 +70,33 @@ def response(signal: Signal, outcome: Outcome) -> Any:
     if not outcome.rejected:
         return message()
     return message(partial_success={rejected: outcome.rejected, "error_message": outcome.message})
+
+
+def outcome(signal: Signal, data: bytes) -> Outcome:
+    """What a protobuf export response says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    message, rejected = _RESPONSES[signal]
+    partial = _read(message, data).partial_success
+    return Outcome(getattr(partial, rejected), partial.error_message)
+
+
+def reason(data: bytes) -> str:
+    """The message of a protobuf google.rpc.Status.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return str(_read(Status, data).message)
+
+
+def _read(message: Any, data: bytes) -> Any:
+    try:
+        return message.FromString(data)
+    except ProtobufDecodeError as error:
+        raise ValueError(f"not a protobuf {message.DESCRIPTOR.name}") from error
 
 
 def refusal(error: SpanloomError) -> Refusal:

@@ -8,7 +8,7 @@ Two requests of one signal, put one behind the other as bytes, are one request: 
 from telemetry.otlp.check import reject
 from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, decode_spans, parse, parse_spans
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
-from telemetry.otlp.json import json_path, json_to_protobuf, parse_json
+from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
 from telemetry.otlp.request import SIGNALS, Signal
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "json_path",
     "json_to_protobuf",
     "parse",
+    "parse_any_json",
     "parse_json",
     "parse_spans",
     "reject",

@@ -128,7 +128,8 @@ _POINT_CHECKS = {
 
 
 def _must_be(what: str, value: bytes) -> str:
-    return f"must be {what}; it is {'all zero' if value and not any(value) else f'{len(value)} bytes'}"
+    is_zero = len(value) in {8, 16} and not any(value)
+    return f"must be {what}; it {'is all zero' if is_zero else f'has {len(value)} bytes'}"
 
 
 def _not_a_time(value: int) -> str:

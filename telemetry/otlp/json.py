@@ -54,10 +54,34 @@ def parse_json(signal: Signal, data: bytes) -> Any:
     Raises:
         DecodeError: not JSON, or not such a request; names the field, as in `resourceSpans[0].scopeSpans[1].spans[4].kind`.
     """
+    return _message(signal, _loads(data))
+
+
+def parse_any_json(data: bytes) -> list[tuple[Signal, Any]]:
+    """As `parse_json`, for one that does not say its signal: it is known from the names at the top. Usually there is one.
+
+    Raises:
+        DecodeError: as `parse_json`, or the signal cannot be known.
+    """
+    value = _loads(data)
+    if type(value) is dict:
+        found = [
+            signal for signal, shape in SHAPES.items() if shape.by_resource in value or json_path(shape.by_resource) in value
+        ]
+        if found:
+            return [(signal, _message(signal, value)) for signal in found]
+    expected = ", ".join(json_path(shape.by_resource) for shape in SHAPES.values())
+    raise DecodeError("", f"not an OTLP export request: an object with one of {expected} is expected")
+
+
+def _loads(data: bytes) -> Any:
     try:
-        value = orjson.loads(data)
+        return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise DecodeError("", f"not JSON: {error}") from error
+
+
+def _message(signal: Signal, value: Any) -> Any:
     message = SHAPES[signal].message
     try:
         return message(**_message_reader(message.DESCRIPTOR)(value, 1))
