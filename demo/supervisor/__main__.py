@@ -43,7 +43,11 @@ async def supervise(asked: argparse.Namespace, folder: Path) -> None:
     if asked.until_stdin_ends:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     shop = Shop(folder, asked.otlp_grpc, asked.otlp_http)
-    with socket.create_server(("127.0.0.1", asked.port)) as listener:
+    try:
+        listening = socket.create_server(("127.0.0.1", asked.port))
+    except OSError as error:
+        sys.exit(f"control API: 127.0.0.1:{asked.port}: {error.strerror}; choose another with --port")
+    with listening as listener:
         server = uvicorn.Server(uvicorn.Config(api(shop), log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001  # serve() would take the signals
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerting.audit import verify
@@ -22,16 +23,25 @@ SETTLE_SECONDS = 60.0
 """How long the pipeline may take to store the last of what was sent, once no more is."""
 
 
-async def account(pipeline: Pipeline, shop: Shop) -> Body:
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How the pipeline stood before the shop sent anything: a folder that was used before holds more than this run."""
+
+    time: int
+    status: Body
+
+
+async def account(pipeline: Pipeline, shop: Shop, before: Before) -> Body:
     """Wait until all that was sent is stored, or the time for that is over; the figures as they then are."""
     give_up = time.monotonic() + SETTLE_SECONDS
     while True:
         sent = await shop.sent()
         status = await pipeline.status()
-        traces = latest(await pipeline.find(Kind.TRACE, limit=MOST))
+        stored = status["spans_stored"] - before.status["spans_stored"]
+        traces = latest(await pipeline.find(Kind.TRACE, since=before.time, limit=MOST))
         joined = sum(trace["span_count"] for trace in traces)
         all_exported = sent["spans_ended"] == sent["spans_sent"] + sent["spans_failed"]
-        settled = all_exported and status["spans_stored"] == joined == sent["spans_sent"]
+        settled = all_exported and stored == joined == sent["spans_sent"]
         if settled or time.monotonic() > give_up:
             break
         await asyncio.sleep(POLL_SECONDS)
@@ -39,10 +49,10 @@ async def account(pipeline: Pipeline, shop: Shop) -> Body:
         "spans_sent": sent["spans_sent"],
         "spans_lost_by_the_shop": sent["spans_ended"] - sent["spans_sent"],
         "spans_joined": joined,
-        "spans_stored": status["spans_stored"],
+        "spans_stored": stored,
         "traces": len(traces),
         "logs_sent": sent["logs_sent"],
-        "logs_joined": status["logs_joined"],
+        "logs_joined": status["logs_joined"] - before.status["logs_joined"],
         "audit_verified": audit_holds(await pipeline.find(Kind.AUDIT, limit=MOST)),
     }
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spanloom.demo.account import account, shortfalls
+from spanloom.demo.account import Before, account, shortfalls
 from spanloom.demo.pipeline import Pipeline
 from spanloom.demo.shop import Shop
 from spanloom.demo.up import up
@@ -67,6 +67,7 @@ class Demo:
         self._tell = tell
         self._watch: Watch | None = None
         self._told = 0
+        self._before = Before(0, {})
 
     async def once(self) -> Body:
         """One round, and the report. `missing` in it has a sentence for each thing that did not happen.
@@ -79,7 +80,7 @@ class Demo:
             watch = await self._round(pipeline, shop, *FAULTS[0])
             await users.__aexit__()
             self._tell(None, "account", "waiting until all that was sent is stored")
-            figures = await account(pipeline, shop)
+            figures = await account(pipeline, shop, self._before)
         missing = watch.missing() + shortfalls(figures)
         return watch.figures() | figures | {"missing": missing}
 
@@ -92,14 +93,15 @@ class Demo:
                 watch = await self._round(pipeline, shop, *FAULTS[turn % len(FAULTS)])
                 for sentence in watch.missing():
                     self._tell(None, "missing", sentence)
-                await shop.put_fault(watch.injection.service, {})
+                if not watch.complete:
+                    await shop.mend(watch.injection.service)
                 self._tell(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
                 await self._wait(BETWEEN_ROUNDS_SECONDS, users)
                 turn += 1
 
     async def _round(self, pipeline: Pipeline, shop: Shop, service: str, fault: Body) -> Watch:
-        await shop.put_fault(service, fault)
         watch = self._watch = Watch(Injection(service, fault, self._now()))
+        await shop.put_fault(service, fault)
         self._told = 0
         self._tell(0.0, "fault", f"{_words(fault)} put into {service}")
         give_up = time.monotonic() + self._options.deadline_seconds
@@ -126,6 +128,8 @@ class Demo:
                     f"{pipeline.url}/healthz is not healthy after {START_SECONDS:.0f} s; see {options.data_dir}/up.log"
                 )
             await asyncio.sleep(POLL_SECONDS)
+        process.check()
+        self._before = Before(self._now(), await pipeline.status())
         self._tell(None, "ready", f"console at {pipeline.url}")
         shop = await stack.enter_async_context(
             Shop(

@@ -69,6 +69,11 @@ class Shop:
         """Put a fault into a service."""
         await self._request("POST", f"/services/{service}/fault", fault)
 
+    async def mend(self, service: str) -> None:
+        """Do by hand what no playbook has done: a new process, and traffic for it."""
+        await self._request("POST", f"/services/{service}/restart")
+        await self._request("POST", f"/services/{service}/restore")
+
     async def sent(self) -> dict[str, int]:
         """What the shop's exporters have delivered, by their own counts."""
         sent: dict[str, int] = await self._request("GET", "/sent")

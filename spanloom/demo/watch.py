@@ -67,9 +67,12 @@ class Watch:
         return bool(self.culprits) and self.culprits[0][0] == self.injection.service
 
     def missing(self) -> list[str]:
-        """A sentence for each milestone that was not reached."""
+        """A sentence for each milestone that was not reached, and for a ranking with another service first."""
         service = self.injection.service
-        return [text.format(service=service) for name, text in MILESTONES.items() if name not in self._reached]
+        sentences = [text.format(service=service) for name, text in MILESTONES.items() if name not in self._reached]
+        if self.culprits and not self.ranked_first:
+            sentences.append(f"{self.culprits[0][0]} is ranked before {service}")
+        return sentences
 
     def seconds_to(self, milestone: str) -> float | None:
         """Seconds from the injection until a milestone was seen; None where it was not."""

@@ -11,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from telemetry.errors import SpanloomError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
@@ -33,7 +35,10 @@ class WebhookReceiver:
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", self._port))
+        try:
+            listener = socket.create_server(("127.0.0.1", self._port))
+        except OSError as error:
+            raise SpanloomError(f"webhook receiver: 127.0.0.1:{self._port}: {error.strerror}; choose another port") from error
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhook"
         app = Starlette(routes=[Route("/webhook", self._webhook, methods=["POST"])])
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
@@ -46,7 +51,10 @@ class WebhookReceiver:
             await self._serving
 
     async def _webhook(self, request: Request) -> JSONResponse:
-        payload = await request.json()
+        try:
+            payload = await request.json()
+        except ValueError:
+            payload = None
         if not isinstance(payload, dict) or payload.get("status") not in STATUSES or "alerts" not in payload:
             return JSONResponse({"error": "not a payload of Alertmanager's webhook, version 4"}, 400)
         self._take(payload)
