@@ -122,7 +122,7 @@ def test_a_client_and_its_server_are_one_hop_with_its_gap() -> None:
     )
     hop = only(graph)
     assert (hop.caller, hop.callee) == (SERVICE_A, SERVICE_B)
-    assert (hop.operation, hop.protocol) == ("GET /orders/{number}", "http")
+    assert (hop.operation, hop.protocol) == ("GET /orders/{id}", "http")
     assert (hop.client_duration, hop.server_duration, hop.gap) == (100, 70, 30)
     assert hop.failed
     assert not hop.inferred

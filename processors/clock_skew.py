@@ -1,0 +1,212 @@
+"""How far the clocks of two hosts differ, learnt from many calls between them, with a bound on the error.
+
+A server span lies inside the client span of its call. So each call bounds the shift that the callee's clock needs to
+agree with the caller's: at least `client start - server start`, at most `client end - server end`; the two differ by
+the gap, the time on the network. Marzullo's algorithm (1984), which NTP uses, finds the shift that most of the sharpest
+of these intervals agree on: wrong ones, as from calls that outlived a time limit, are outvoted.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from processors.span_tree import SpanTree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from telemetry.call_graph import Hop
+    from telemetry.spans import Span
+
+WINDOW = 60_000_000_000
+"""Nanoseconds of event time whose calls are kept and forgotten together."""
+
+KEPT_WINDOWS = 10
+
+SAMPLES = 16
+"""Sharpest intervals kept of a pair and window: a call on an idle network is as sharp as hundreds on a busy one."""
+
+MAX_PAIRS = 4096
+"""Pairs of hosts kept. Further ones are counted and wait until others are forgotten."""
+
+DRIFT = 50e-6
+"""How fast two clocks may drift apart: twice 25 ppm, what a plain quartz keeps over temperature. Old bounds widen by it."""
+
+Interval = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """One host's clock is `offset` +- `error` nanoseconds behind another's; `agreeing` of `samples` calls say so."""
+
+    offset: int
+    error: int
+    samples: int
+    agreeing: int
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the clocks differ for certain: zero is outside the bound."""
+        return abs(self.offset) > self.error
+
+
+class ClockSkew:
+    """Skew of each pair of hosts. What it says does not depend on the order of the hops, nor on repetition.
+
+    `ignored` counts hops that came for a window already forgotten, `refused` those of pairs beyond the limit.
+    """
+
+    def __init__(self) -> None:
+        self._pairs: dict[tuple[str, str], dict[int, list[tuple[int, int]]]] = {}  # window -> (width, low), sharpest first
+        self._oldest = 0
+        self.ignored = 0
+        self.refused = 0
+
+    def add(self, hop: Hop) -> None:
+        """Learn from a hop that has both sides on different hosts; others say nothing about clocks."""
+        if hop.gap is None or hop.gap < 0 or hop.server_start is None or hop.inferred:
+            return
+        low, high = hop.start - hop.server_start, hop.start - hop.server_start + hop.gap
+        here, there = hop.caller_host, hop.callee_host
+        if not here or not there or here == there:
+            return
+        if here > there:
+            here, there, low, high = there, here, -high, -low
+        window = hop.start - hop.start % WINDOW
+        if window < self._oldest:
+            self.ignored += 1
+            return
+        windows = self._pairs.get((here, there))
+        if windows is None:
+            if len(self._pairs) >= MAX_PAIRS:
+                self.refused += 1
+                return
+            windows = self._pairs[here, there] = {}
+        kept = windows.setdefault(window, [])
+        sample = high - low, low
+        if sample not in kept:
+            insort(kept, sample)
+            del kept[SAMPLES:]
+
+    def advance(self, now: int) -> None:
+        """Forget what is older than the kept windows before `now`, in event time."""
+        self._oldest = max(self._oldest, now - now % WINDOW - (KEPT_WINDOWS - 1) * WINDOW)
+        for pair, windows in list(self._pairs.items()):
+            for window in [window for window in windows if window < self._oldest]:
+                del windows[window]
+            if not windows:
+                del self._pairs[pair]
+
+    def estimate(self, host: str, other: str) -> Skew | None:
+        """How far the other host's clock is behind this one's; None where no call has told."""
+        windows = self._pairs.get((min(host, other), max(host, other)))
+        if not windows:
+            return None
+        newest = max(windows)
+        intervals = []
+        for window, kept in windows.items():
+            widened = round((newest - window) * DRIFT)
+            intervals += [(low - widened, low + width + widened) for width, low in kept]
+        low, high, agreeing = marzullo(intervals)
+        offset = (low + high) // 2
+        return Skew(offset if host < other else -offset, high - offset, len(intervals), agreeing)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The pairs of hosts that are known, sorted."""
+        return sorted(self._pairs)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that is known, as JSON can hold it."""
+        return {
+            "version": 1,
+            "oldest": self._oldest,
+            "pairs": [
+                [*pair, [[window, *map(list, kept)] for window, kept in sorted(windows.items())]]
+                for pair, windows in sorted(self._pairs.items())
+            ],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the place of what made the snapshot.
+
+        Raises:
+            ValueError: a version that this release does not read.
+        """
+        if snapshot["version"] != 1:
+            raise ValueError(f"clock skew snapshot: version {snapshot['version']}, this release reads 1; start without it")
+        self._oldest = snapshot["oldest"]
+        self._pairs = {
+            (here, there): {window: [(width, low) for width, low in kept] for window, *kept in windows}
+            for here, there, windows in snapshot["pairs"]
+        }
+
+
+def marzullo(intervals: Iterable[Interval]) -> tuple[int, int, int]:
+    """The range that lies in most of the intervals, the narrowest of such, and in how many.
+
+    Raises:
+        ValueError: there are no intervals.
+    """
+    ends = sorted(edge for low, high in intervals for edge in ((low, 0), (high, 1)))  # at one time, starts come first
+    best: tuple[int, int, int] | None = None  # -count, width, low
+    running = 0
+    for place, (time, is_end) in enumerate(ends):
+        if is_end:
+            running -= 1
+            continue
+        running += 1
+        following = ends[place + 1]
+        found = -running, following[0] - time, time
+        if following[1] and (best is None or found < best):
+            best = found
+    if best is None:
+        raise ValueError("no intervals to agree on")
+    return best[2], best[2] + best[1], -best[0]
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustedSpan:
+    """A span's times by its own clock, and by the clock of its trace's root: the same, shifted.
+
+    `error` is how far the shift may be off; None where the hosts' skew is unknown on the way from the root.
+    """
+
+    span_id: bytes
+    start: int
+    end: int
+    shift: int
+    error: int | None
+
+    @property
+    def adjusted_start(self) -> int:
+        """The start by the root's clock."""
+        return self.start + self.shift
+
+    @property
+    def adjusted_end(self) -> int:
+        """The end by the root's clock."""
+        return self.end + self.shift
+
+
+def adjusted(spans: Collection[Span], estimate: Callable[[str, str], Skew | None]) -> list[AdjustedSpan]:
+    """The spans of one trace by the root's clock, for showing: what is stored keeps the times as they came.
+
+    Clocks are shifted where they differ for certain, along the way from the root to the span.
+    """
+    shifts: dict[int, tuple[int, int | None]] = {}
+    found = []
+    for member in SpanTree(spans).order:
+        parent = member.parent
+        shift, error = shifts[id(parent)] if parent is not None else (0, 0)
+        if parent is not None and parent.span.resource.host != member.span.resource.host:
+            skew = estimate(parent.span.resource.host, member.span.resource.host)
+            if skew is None:
+                error = None
+            else:
+                shift += skew.offset if skew.is_significant else 0
+                error = None if error is None else error + skew.error
+        shifts[id(member)] = shift, error
+        found.append(AdjustedSpan(member.span.span_id, member.start, member.end, shift, error))
+    return found
