@@ -1,0 +1,79 @@
+"""Cumulative latency histograms and counters by label, as Prometheus reads them, with a bound on how many there are."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from telemetry.metrics import Buckets, DataPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.resource import AttributeValue
+
+Labels = tuple[tuple[str, str], ...]
+
+OVERFLOW: Labels = (("otel.metric.overflow", "true"),)
+"""Where series beyond the limit are counted together, as OpenTelemetry's cardinality limit has it."""
+
+
+class Counters:
+    """Sums by label since `start`."""
+
+    def __init__(self, start: int, max_series: int) -> None:
+        self._start = start
+        self._max_series = max_series
+        self._values: dict[Labels, int] = {}
+
+    def add(self, labels: Labels, number: int = 1) -> None:
+        """Count."""
+        values = self._values
+        if labels not in values and len(values) >= self._max_series:
+            labels = OVERFLOW
+        values[labels] = values.get(labels, 0) + number
+
+    def points(self, time: int) -> tuple[DataPoint, ...]:
+        """The sums at a time, sorted by label."""
+        return tuple(
+            DataPoint(time, self._start, _attributes(labels), value=value) for labels, value in sorted(self._values.items())
+        )
+
+
+class Histograms:
+    """Explicit-bound histograms by label since `start`."""
+
+    def __init__(self, start: int, max_series: int, bounds: tuple[float, ...]) -> None:
+        self._start = start
+        self._max_series = max_series
+        self._bounds = bounds
+        self._counts: dict[Labels, list[int]] = {}
+        self._totals: dict[Labels, float] = {}
+
+    def record(self, labels: Labels, value: float) -> None:
+        """Count a value in its bucket; a bound belongs to the bucket that it closes."""
+        counts = self._counts.get(labels)
+        if counts is None:
+            if len(self._counts) >= self._max_series:
+                labels = OVERFLOW
+            counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
+        counts[bisect_left(self._bounds, value)] += 1
+        self._totals[labels] = self._totals.get(labels, 0.0) + value
+
+    def points(self, time: int) -> tuple[DataPoint, ...]:
+        """The histograms at a time, sorted by label."""
+        return tuple(
+            DataPoint(
+                time,
+                self._start,
+                _attributes(labels),
+                count=sum(counts),
+                total=self._totals[labels],
+                buckets=Buckets(self._bounds, tuple(counts)),
+            )
+            for labels, counts in sorted(self._counts.items())
+        )
+
+
+def _attributes(labels: Labels) -> Mapping[str, AttributeValue]:
+    return dict(labels)

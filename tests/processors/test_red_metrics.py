@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
+
+from processors import service_graph_metrics, span_metrics
+from processors.call_graph import call_graph
+from processors.latency_series import Counters, Histograms
+from processors.points import points_of
+from processors.service_graph_metrics import ServiceGraphMetrics
+from processors.span_metrics import SpanMetrics
+from telemetry.spans import StatusCode
+from tests.processors.traces import CLIENT, CONSUMER, PRODUCER, SERVER, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.metrics import Metric
+
+MS = 1_000_000
+
+
+def series(metrics: Iterable[Metric]) -> dict[str, float]:
+    """Points as Prometheus would show them, without the labels that say who speaks."""
+    shown = {}
+    for metric in metrics:
+        for point in points_of(metric):
+            labels = {key: value for key, value in point.series.labels if key not in {"job", "instance"}}
+            shown[point.series.name + "{" + ",".join(f"{key}={value}" for key, value in labels.items()) + "}"] = point.value
+    return shown
+
+
+def test_the_service_graph_has_the_series_that_grafana_reads() -> None:
+    db, kafka = {"db.system": "mysql", "db.name": "shop"}, {"messaging.system": "kafka"}
+    graph = call_graph(
+        [
+            span(1, 0, "web", SERVER, 0, 500 * MS),
+            span(2, 1, "web", CLIENT, 10 * MS, 310 * MS),
+            span(3, 2, "cart", SERVER, 20 * MS, 120 * MS, status=StatusCode.ERROR),
+            span(4, 3, "cart", CLIENT, 30 * MS, 40 * MS, attributes=db),
+            span(5, 3, "cart", PRODUCER, 50 * MS, 60 * MS, attributes=kafka),
+            span(6, 5, "mail", CONSUMER, 90 * MS, 100 * MS),
+            span(7, 6, "mail", CLIENT, 91 * MS, 95 * MS),
+        ]
+    )
+    metrics = ServiceGraphMetrics(start=5)
+    metrics.add(graph.hops)
+    found = series(metrics.metrics(time=9))
+    who = "service_name=unknown_service"
+    web = f"client=web,connection_type=,server=cart,{who}"
+    assert found[f"traces_service_graph_request_total{{{web}}}"] == 1
+    assert found[f"traces_service_graph_request_failed_total{{{web}}}"] == 1
+    assert found[f"traces_service_graph_request_client_seconds_sum{{{web}}}"] == 0.3
+    assert found[f"traces_service_graph_request_server_seconds_sum{{{web}}}"] == 0.1
+    bucket = "traces_service_graph_request_client_seconds_bucket{client=web,connection_type=,le="
+    assert [found[f"{bucket}{le},server=cart,{who}}}"] for le in ("0.2", "0.4", "+Inf")] == [0, 1, 1]
+    virtual = f"client=cart,connection_type=database,server=shop,{who},virtual_node=server"
+    assert found[f"traces_service_graph_request_total{{{virtual}}}"] == 1
+    assert f"traces_service_graph_request_server_seconds_count{{{virtual}}}" not in found
+    message = f"client=cart,connection_type=messaging_system,server=mail,{who}"
+    assert found[f"traces_service_graph_request_messaging_system_seconds_sum{{{message}}}"] == 0.03
+    user = f"client=user,connection_type=virtual_node,server=web,{who},virtual_node=client"
+    assert found[f"traces_service_graph_request_total{{{user}}}"] == 1
+    unpaired = f"client=mail,connection_type=virtual_node,server=unknown,{who},virtual_node=server"
+    assert found[f"traces_service_graph_unpaired_spans_total{{{unpaired}}}"] == 1
+    assert f"traces_service_graph_request_total{{{unpaired}}}" not in found
+
+
+def test_span_metrics_have_the_series_that_dashboards_read() -> None:
+    metrics = SpanMetrics(start=5)
+    metrics.add([span(1, 0, "web", SERVER, 0, 7 * MS, name="GET /cart/17", status=StatusCode.ERROR)])
+    found = series(metrics.metrics(time=9))
+    labels = "service_name=web,span_kind=SPAN_KIND_SERVER,span_name=GET /cart/{id},status_code=STATUS_CODE_ERROR"
+    assert found[f"traces_span_metrics_calls_total{{{labels}}}"] == 1
+    assert found[f"traces_span_metrics_duration_milliseconds_sum{{{labels}}}"] == 7
+    bucket = "traces_span_metrics_duration_milliseconds_bucket{le="
+    assert [found[f"{bucket}{le},{labels}}}"] for le in ("6", "8", "+Inf")] == [0, 1, 1]
+
+
+def test_points_are_cumulative_from_the_start() -> None:
+    metrics = SpanMetrics(start=5)
+    metrics.add([span(1, 0, "web", SERVER, 0, 1)])
+    metrics.metrics(time=9)
+    metrics.add([span(2, 0, "web", SERVER, 0, 1)])
+    calls, durations = metrics.metrics(time=10)
+    assert [(point.start, point.time, point.value) for point in calls.points] == [(5, 10, 2)]
+    assert durations.points[0].count == 2
+
+
+@given(st.lists(st.one_of(st.floats(0, 20), st.sampled_from(service_graph_metrics.BOUNDS))))
+def test_buckets_are_those_of_prometheus_own_client(values: list[float]) -> None:
+    ours = Histograms(0, 10, service_graph_metrics.BOUNDS)
+    theirs = Histogram("h", "", buckets=service_graph_metrics.BOUNDS, registry=CollectorRegistry())
+    for value in values:
+        ours.record((), value)
+        theirs.observe(value)
+    (metric,) = theirs.collect()
+    cumulative = [sample.value for sample in metric.samples if sample.name == "h_bucket"]
+    counts = ours.points(1)[0].buckets.counts if values else [0] * len(cumulative)  # type: ignore[union-attr] # just made
+    assert list(np.cumsum(counts)) == cumulative
+
+
+def test_series_beyond_the_limit_are_counted_together() -> None:
+    counters, histograms = Counters(0, 2), Histograms(0, 2, (1.0,))
+    for number in range(5):
+        labels = (("span.name", str(number)),)
+        counters.add(labels)
+        histograms.record(labels, 0.5)
+    assert next((point.attributes, point.value) for point in counters.points(1)) == ({"otel.metric.overflow": "true"}, 3)
+    assert histograms.points(1)[0].count == 3
+    assert len(counters.points(1)) == len(histograms.points(1)) == 3
+
+
+def test_services_beyond_the_limit_are_refused_and_counted() -> None:
+    metrics = SpanMetrics(start=0)
+    metrics.add(span(1, 0, f"s{number}", SERVER, 0, 1) for number in range(span_metrics.MAX_SERVICES + 2))
+    assert metrics.refused == 2
