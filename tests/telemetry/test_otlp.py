@@ -71,7 +71,7 @@ EXEMPLARS = st.lists(st.builds(Exemplar, TIMES, st.one_of(INT64, FLOATS), TRACE_
 OPTIONAL = st.one_of(st.none(), FLOATS)
 COUNT_LISTS = st.lists(COUNTS, max_size=3).map(tuple)
 NUMBERS = st.builds(
-    DataPoint, TIMES, TIMES, ATTRIBUTES, value=st.one_of(INT64, FLOATS), exemplars=EXEMPLARS, flags=COUNTS.map(bool)
+    DataPoint, TIMES, TIMES, ATTRIBUTES, value=st.one_of(INT64, FLOATS), exemplars=EXEMPLARS, flags=st.integers(0, 1)
 )
 HISTOGRAMS = st.builds(
     DataPoint,
