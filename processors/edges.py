@@ -99,6 +99,13 @@ def subtract(one: Edge, other: Edge) -> Edge:
     )
 
 
+def is_empty(edge: Edge) -> bool:
+    """Whether an edge adds nothing to another: every number of it is zero."""
+    numbers = (edge.calls, edge.failures, edge.latency_sum, edge.self_time_sum, edge.critical_path_sum)
+    latency = edge.latency
+    return not (any(numbers) or latency.zero_count or any(latency.positive) or any(latency.negative))
+
+
 def _exemplars(edge: Edge) -> Iterable[tuple[int, bytes]]:
     return zip(edge.exemplar_durations, edge.exemplars, strict=True)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.edges import MAX_EXEMPLARS, aggregate, edge_from_body, merge, subtract
+from processors.edges import MAX_EXEMPLARS, aggregate, edge_from_body, is_empty, merge, subtract
 from processors.histogram import count
 from telemetry.call_graph import Edge, EdgeKey, Hop, Node, NodeKind
 from telemetry.documents import edge_body
@@ -75,6 +75,18 @@ def test_a_correction_merged_into_what_was_published_gives_the_right_numbers(bef
         for field in ("calls", "failures", "latency_sum", "self_time_sum", "critical_path_sum"):
             assert getattr(corrected, field) == getattr(new[key], field)
         assert count(corrected.latency) == new[key].calls
+
+
+@given(hops, hops)
+def test_a_difference_is_empty_where_the_numbers_are_the_same(one: list[Hop], other: list[Hop]) -> None:
+    before, after = aggregate(one, 10), aggregate(other, 10)
+    for key in before.keys() & after.keys():
+        assert is_empty(subtract(before[key], before[key]))
+        assert not is_empty(before[key])
+        same = replace(before[key], exemplars=(), exemplar_durations=()) == replace(
+            after[key], exemplars=(), exemplar_durations=()
+        )
+        assert is_empty(subtract(after[key], before[key])) >= same
 
 
 @given(hops)
