@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import sys
-from collections import Counter, deque
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ STOP_SECONDS = 9.0
 ANSWER_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
-LINES_KEPT = 30
+ERROR_BYTES_KEPT = 8192
 
 
 class State(StrEnum):
@@ -62,7 +62,7 @@ class Instance:
         self._asked = False  # the running process ends because it was asked to
         self._earlier: Counter[str] = Counter()
         self._now: Counter[str] = Counter()
-        self._errors: deque[str] = deque(maxlen=LINES_KEPT)
+        self._errors = b""
 
     @property
     def pid(self) -> int | None:
@@ -89,7 +89,7 @@ class Instance:
         """Wait until requests are taken.
 
         Raises:
-            InstanceError: that takes too long; the message has the last lines of its stderr.
+            InstanceError: that takes too long; the message has the end of its stderr.
         """
         try:
             await asyncio.wait_for(self._ready.wait(), START_SECONDS)
@@ -129,8 +129,8 @@ class Instance:
             self._life = None
 
     def last_words(self) -> str:
-        """The last lines of the processes' stderr."""
-        return "\n".join(self._errors)
+        """The end of what the processes wrote to stderr."""
+        return self._errors.decode(errors="replace").strip()
 
     async def _live(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -184,8 +184,8 @@ class Instance:
 
     async def _keep_errors(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None  # noqa: S101  # asked for above
-        while chunk := await process.stderr.readline():
-            self._errors.append(chunk.decode(errors="replace").rstrip())
+        while chunk := await process.stderr.read(ERROR_BYTES_KEPT):
+            self._errors = (self._errors + chunk)[-ERROR_BYTES_KEPT:]
 
     async def _end(self) -> None:
         process = self._process

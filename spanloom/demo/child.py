@@ -82,6 +82,11 @@ class Child:
             process.kill()
             await process.communicate()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running().pid
+
     async def line(self) -> Any:
         """The next JSON line of its stdout.
 

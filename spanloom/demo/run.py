@@ -130,7 +130,7 @@ class Demo:
             await asyncio.sleep(POLL_SECONDS)
         process.check()
         self._before = Before(self._now(), await pipeline.status())
-        self._tell(None, "ready", f"console at {pipeline.url}")
+        self._tell(None, "ready", f"console at {pipeline.url}, pipeline with process id {process.pid}")
         shop = await stack.enter_async_context(
             Shop(
                 options.data_dir / "shop",
