@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from processors import histogram
@@ -26,29 +25,57 @@ def aggregate(hops: Iterable[Hop], width: int) -> dict[tuple[EdgeKey, int], Edge
 
     The caller bounds how many operations there are; `processors.operations.normalised` takes ids out of their names.
     """
-    groups: dict[tuple[EdgeKey, int], list[Hop]] = {}
+    sums: dict[tuple[EdgeKey, int], EdgeSum] = {}
     for hop in hops:
-        key = EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol)
-        groups.setdefault((key, hop.start - hop.start % width), []).append(hop)
-    return {(key, start): _edge(key, start, width, group) for (key, start), group in groups.items()}
+        place = EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol), hop.start - hop.start % width
+        known = sums.get(place)
+        if known is None:
+            known = sums[place] = EdgeSum(*place, width)
+        known.add(hop)
+    return {place: known.edge() for place, known in sums.items()}
 
 
-def _edge(key: EdgeKey, start: int, width: int, hops: list[Hop]) -> Edge:
-    durations = [hop.duration for hop in hops]
-    slowest = _slowest((duration, hop.trace_id) for duration, hop in zip(durations, hops, strict=True))
-    return Edge(
-        key,
-        start,
-        width,
-        len(hops),
-        sum(hop.failed for hop in hops),
-        sum(durations),
-        histogram.histogram(duration / _NANOSECONDS for duration in durations),
-        sum(hop.self_time or 0 for hop in hops),
-        sum(hop.critical_path_time for hop in hops),
-        tuple(trace_id for _, trace_id in slowest),
-        tuple(duration for duration, _ in slowest),
-    )
+class EdgeSum:
+    """The hops of one key and window, added one by one: a tenth of what making and merging an edge for each costs."""
+
+    __slots__ = ("_calls", "_critical", "_failures", "_key", "_latency", "_self", "_slowest", "_start", "_total", "_width")
+
+    def __init__(self, key: EdgeKey, start: int, width: int) -> None:
+        self._key, self._start, self._width = key, start, width
+        self._calls = self._failures = self._total = self._self = self._critical = 0
+        self._latency = histogram.Histogram()
+        self._slowest: dict[bytes, int] = {}
+
+    def add(self, hop: Hop) -> None:
+        """Count a hop, which has this key and starts in this window."""
+        duration = hop.duration
+        self._calls += 1
+        self._failures += hop.failed
+        self._total += duration
+        self._latency.record(duration / _NANOSECONDS)
+        self._self += hop.self_time or 0
+        self._critical += hop.critical_path_time
+        slowest = self._slowest
+        slowest[hop.trace_id] = max(duration, slowest.get(hop.trace_id, 0))
+        if len(slowest) > MAX_EXEMPLARS:
+            del slowest[max(slowest, key=lambda trace_id: (-slowest[trace_id], trace_id))]
+
+    def edge(self) -> Edge:
+        """The edge so far."""
+        slowest = _slowest((duration, trace_id) for trace_id, duration in self._slowest.items())
+        return Edge(
+            self._key,
+            self._start,
+            self._width,
+            self._calls,
+            self._failures,
+            self._total,
+            self._latency.buckets(),
+            self._self,
+            self._critical,
+            tuple(trace_id for _, trace_id in slowest),
+            tuple(duration for duration, _ in slowest),
+        )
 
 
 def _slowest(hops: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
@@ -56,8 +83,8 @@ def _slowest(hops: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
     longest: dict[bytes, int] = {}
     for duration, trace_id in hops:
         longest[trace_id] = max(duration, longest.get(trace_id, 0))
-    pairs = ((duration, trace_id) for trace_id, duration in longest.items())
-    return nsmallest(MAX_EXEMPLARS, pairs, key=lambda pair: (-pair[0], pair[1]))
+    ranked = sorted((-duration, trace_id) for trace_id, duration in longest.items())
+    return [(-negative, trace_id) for negative, trace_id in ranked[:MAX_EXEMPLARS]]
 
 
 def merge(one: Edge, other: Edge) -> Edge:

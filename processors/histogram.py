@@ -34,21 +34,38 @@ def index_of(value: float) -> int:
     return ((exponent - 1) << MAX_SCALE) + bisect_left(_STEPS, mantissa) - 1
 
 
-def histogram(values: Iterable[float]) -> ExponentialBuckets:
-    """The histogram of these values. NaN and infinities are no measurements and are left out."""
-    positive: dict[int, int] = {}
-    negative: dict[int, int] = {}
-    zeros = 0
-    for value in values:
-        if value == 0:
-            zeros += 1
-        elif 0 < value < inf:
+class Histogram:
+    """A histogram in the making."""
+
+    __slots__ = ("_negative", "_positive", "_zeros")
+
+    def __init__(self) -> None:
+        self._zeros = 0
+        self._positive: dict[int, int] = {}
+        self._negative: dict[int, int] = {}
+
+    def record(self, value: float) -> None:
+        """Count a value. NaN and infinities are no measurements and are left out."""
+        if 0 < value < inf:
             index = index_of(value)
-            positive[index] = positive.get(index, 0) + 1
+            self._positive[index] = self._positive.get(index, 0) + 1
+        elif value == 0:
+            self._zeros += 1
         elif -inf < value < 0:
             index = index_of(-value)
-            negative[index] = negative.get(index, 0) + 1
-    return _fitted(MAX_SCALE, zeros, 0.0, positive, negative)
+            self._negative[index] = self._negative.get(index, 0) + 1
+
+    def buckets(self) -> ExponentialBuckets:
+        """What has been counted so far."""
+        return _fitted(MAX_SCALE, self._zeros, 0.0, self._positive, self._negative)
+
+
+def histogram(values: Iterable[float]) -> ExponentialBuckets:
+    """The histogram of these values."""
+    made = Histogram()
+    for value in values:
+        made.record(value)
+    return made.buckets()
 
 
 def merge(one: ExponentialBuckets, other: ExponentialBuckets) -> ExponentialBuckets:
