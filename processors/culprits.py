@@ -1,0 +1,157 @@
+"""Who is to blame: services ranked by what has changed in their traces, logs and metrics.
+
+The moment of the change is not told but found: of all moments of the recent past the one at which traces changed most.
+What came before is the baseline; without one, measurements are compared with their kin. Each signal then charges
+services by a rule of its own (`latency_blame`, `shape_blame`, `metric_blame`), each of which takes off what another
+service explains. Charges are in nats, less the doubt that comes with many tests, compressed, and added up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from processors.latency_blame import LatencyTable
+from processors.log_templates import LogTemplates
+from processors.metric_blame import MetricMemory
+from processors.shape_blame import ShapeTable
+from processors.trace_memory import TraceMemory
+from processors.visits import visits_of
+from telemetry.signals import Evidence, Suspect
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from processors.latency_blame import LatencyCharge
+    from processors.metric_blame import MetricCharge
+    from processors.shape_blame import ShapeCharge
+    from processors.trace_memory import Remembered
+    from telemetry.logs import LogRecord
+    from telemetry.metrics import Point
+    from telemetry.spans import Span
+
+_Charge = TypeVar("_Charge", "ShapeCharge", "MetricCharge")
+
+SECOND = 1_000_000_000
+
+LEAST_GAIN = 8.0
+"""Nats that a moment must gain to be taken for a change: about what the best of a few dozen moments gains by chance."""
+
+LEAST_BEFORE, LEAST_AFTER = 8, 5
+"""Traces needed on either side of a moment."""
+
+IDLE_WEIGHT = 0.5
+"""What metrics count for of a service that no trace came through: it can hardly have harmed a request."""
+
+
+class Culprits:
+    """Remembers recent telemetry, in whatever order it comes, and ranks services by how much of a change is their own.
+
+    Args:
+        width: of a bucket of traces, nanoseconds; the resolution at which a change is dated.
+        horizon: how long ago a change may have been, nanoseconds before `now`.
+    """
+
+    def __init__(self, width: int = 10 * SECOND, horizon: int = 900 * SECOND) -> None:
+        self._traces = TraceMemory(width)
+        self._metrics = MetricMemory()
+        self._templates = LogTemplates()
+        self._horizon = horizon
+
+    def add_trace(self, spans: Collection[Span]) -> None:
+        """Remember a closed trace: the same trace again replaces the earlier one."""
+        visits = visits_of(spans)
+        if visits:
+            first = min(spans, key=lambda span: span.start)
+            self._traces.add(first.trace_id, first.start, visits)
+
+    def add_logs(self, records: Iterable[LogRecord]) -> None:
+        """Remember log lines; those with a trace id are joined to their trace whenever it comes."""
+        for record in records:
+            template = self._templates.add(record.service, str(record.body))
+            if record.trace_id:
+                self._traces.add_log(record.trace_id, record.span_id, template, record.time, record.severity)
+
+    def add_points(self, points: Iterable[Point]) -> None:
+        """Remember points of metrics."""
+        for point in points:
+            self._metrics.add(point)
+
+    def rank(self, now: int) -> tuple[Suspect, ...]:
+        """The suspects at `now`, likeliest first; empty when nothing has changed."""
+        buckets = [(start, traces) for start, traces in self._traces.buckets() if start <= now]
+        latency = LatencyTable([traces for _, traces in buckets])
+        shape = ShapeTable([traces for _, traces in buckets])
+        split = self._moment(buckets, latency, shape, now)
+        since = buckets[split][0] if split else 0
+        instances: dict[str, set[str]] = {}
+        for _, traces in buckets:
+            for trace in traces:
+                for visit in trace.visits:
+                    instances.setdefault(visit.service, set()).add(visit.instance)
+        evidence: dict[str, list[Evidence]] = {}
+        for service, item in self._evidence(latency.charges(split), shape.charges(split)):
+            evidence.setdefault(service, []).append(item)
+        for charge in _heaviest(self._metrics.charges(since, now)):
+            share = 1.0 if charge.service in instances or not instances else IDLE_WEIGHT
+            evidence.setdefault(charge.service, []).append(_metric_evidence(charge, share))
+            if charge.instance:
+                instances[charge.service] = {charge.instance}
+        suspects = [
+            Suspect(
+                service,
+                sum(item.weight for item in items),
+                next(iter(instances[service])) if len(instances.get(service, ())) == 1 else "",
+                tuple(sorted(items, key=lambda item: -item.weight)),
+            )
+            for service, items in evidence.items()
+        ]
+        return tuple(sorted(suspects, key=lambda suspect: (-suspect.score, suspect.service)))
+
+    def _moment(
+        self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int
+    ) -> int:
+        """The bucket with which the change begins; 0 where no moment stands out, so that all is compared with its kin."""
+        sizes = np.cumsum([len(traces) for _, traces in buckets])
+        best, found = LEAST_GAIN, 0
+        for number in range(1, len(buckets)):
+            before = sizes[number - 1]
+            if before < LEAST_BEFORE or sizes[-1] - before < LEAST_AFTER or buckets[number][0] < now - self._horizon:
+                continue
+            gain = latency.strongest(number) + shape.strongest(number)
+            if gain > best:
+                best, found = gain, number
+        return found
+
+    def _evidence(self, latencies: Iterable[LatencyCharge], shapes: Iterable[ShapeCharge]) -> Iterator[tuple[str, Evidence]]:
+        for slow in latencies:
+            where = f"between {slow.stretch.caller} and {slow.stretch.service}" if slow.stretch.caller else "in itself"
+            text = (
+                f"{slow.stretch.operation}: {slow.before / 1e6:.3g} ms became {slow.after / 1e6:.3g} ms {where}; "
+                f"accounts for {slow.share:.0%} of the time added to requests"
+            )
+            yield slow.service, Evidence("trace", slow.weight, text)
+        for odd in _heaviest(shapes):
+            event = odd.event
+            what = self._templates.text(event.name) if event.kind.endswith("log") else event.name
+            times = f" {event.times} times" if event.times > 1 else ""
+            text = (
+                f"{odd.operation}: {event.kind} '{what}'{times} in {odd.before[0]} of {odd.before[1]} traces before, "
+                f"{odd.after[0]} of {odd.after[1]} since"
+            )
+            yield odd.service, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
+
+
+def _heaviest(charges: Iterable[_Charge]) -> list[_Charge]:
+    """The first charge of each service: further ones are mostly the same change seen again."""
+    heaviest: dict[str, _Charge] = {}
+    for charge in charges:
+        heaviest.setdefault(charge.service, charge)
+    return list(heaviest.values())
+
+
+def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:
+    labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
+    text = f"{charge.series.name}: {charge.before:.4g} became {charge.after:.4g}, unlike in other instances"
+    return Evidence("metric", charge.weight * share, text, series=f"{charge.series.name}{{{labels}}}")

@@ -1,0 +1,175 @@
+"""Who makes requests slower: exclusive time that rose, and who explains most of it with least left unexplained.
+
+Time is counted where it passes: inside a visit while it waits for nobody (`self`), or between caller and callee (`gap`).
+A slow callee therefore adds nothing to its callers. A gap is charged to both its ends, and the one whose other calls are
+slow too is believed: a service with a slow network makes all its gaps grow, its caller only this one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from processors.change import Moments, level_shift, robust_spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from processors.trace_memory import Remembered
+
+DRIFT = 0.2
+"""Standard deviation of the natural movement of a log duration between periods: a fifth more or less is weather."""
+
+KIN_SPREAD = 0.7
+"""Least spread of log durations over the measurements of one kind, for one that has no past."""
+
+FEW = 3
+"""Observations below which a measurement is taken to have no past."""
+
+
+CALLER = 0.9
+"""What a slow call says against its caller when it says 1 against its callee."""
+
+
+class Stretch(NamedTuple):
+    """Where time passes. `caller` is empty for self time."""
+
+    caller: str
+    service: str
+    operation: str
+
+    def ends(self) -> tuple[str, ...]:
+        """The services that may be to blame."""
+        return (self.service, self.caller) if self.caller else (self.service,)
+
+
+class LatencyCharge(NamedTuple):
+    """What a service has to answer for: `share` of the added time, `precision` of the charge, and its heaviest stretch."""
+
+    service: str
+    gain: float
+    share: float
+    precision: float
+    stretch: Stretch
+    before: float  # nanoseconds, geometric mean
+    after: float
+
+    @property
+    def weight(self) -> float:
+        """In nats, compressed: certainty beyond all doubt counts little more than certainty."""
+        return float(np.log1p(self.gain)) * self.share * self.precision
+
+
+class LatencyTable:
+    """Log durations by stretch and bucket."""
+
+    def __init__(self, buckets: Sequence[Sequence[Remembered]]) -> None:
+        index: dict[Stretch, int] = {}
+        at: list[int] = []
+        when: list[int] = []
+        values: list[float] = []
+        for number, traces in enumerate(buckets):
+            for trace in traces:
+                for visit in trace.visits:
+                    stretch = Stretch("", visit.service, visit.operation)
+                    at.append(index.setdefault(stretch, len(index)))
+                    when.append(number)
+                    values.append(visit.self_time)
+                    if visit.gap >= 0:
+                        stretch = Stretch(trace.visits[visit.parent].service, visit.service, visit.operation)
+                        at.append(index.setdefault(stretch, len(index)))
+                        when.append(number)
+                        values.append(visit.gap)
+        self.stretches = list(index)
+        self._traces = np.array([len(traces) for traces in buckets], dtype=float)
+        logs = np.log(np.array(values, dtype=float) + 50_000.0)  # below 50 microseconds all durations are alike
+        shape = (len(index), len(buckets))
+        self._moments = [np.zeros(shape) for _ in range(3)]
+        for moment, addend in zip(self._moments, (np.ones_like(logs), logs, logs**2), strict=True):
+            np.add.at(moment, (np.array(at, dtype=int), np.array(when, dtype=int)), addend)
+        self._is_gap = np.array([bool(stretch.caller) for stretch in self.stretches], dtype=bool)
+
+    def _sides(self, split: int) -> tuple[Moments, Moments]:
+        return (
+            Moments(*(moment[:, :split].sum(axis=1) for moment in self._moments)),
+            Moments(*(moment[:, split:].sum(axis=1) for moment in self._moments)),
+        )
+
+    def shifts(self, split: int) -> NDArray[np.float64]:
+        """How many standard errors each stretch is longer from bucket `split` on.
+
+        A stretch without a past is compared with its kin: all stretches of its kind, self time or gap.
+        """
+        before, after = self._sides(split)
+        z = level_shift(before, after, DRIFT)
+        fresh = (before.n < FEW) & (after.n >= FEW)
+        for kind in (False, True):
+            kin = self._is_gap == kind
+            seen = kin & (before.n >= FEW)
+            past = before.mean()[seen] if seen.sum() >= FEW else after.mean()[kin & (after.n >= FEW)]
+            if past.size >= FEW:
+                spread = robust_spread(past, KIN_SPREAD)
+                z = np.where(kin & fresh, (after.mean() - np.median(past)) / spread, z)
+        return np.where(after.n >= FEW, z, 0.0)
+
+    def strongest(self, split: int) -> float:
+        """The greatest gain of any stretch."""
+        if not self.stretches:
+            return 0.0
+        return float(np.max(np.maximum(self.shifts(split), 0.0) ** 2) / 2)
+
+    def _past(self, before: Moments, after: Moments) -> NDArray[np.float64]:
+        """The mean log duration that each stretch had, or its kin where it has no past."""
+        known = before.n >= FEW
+        past = before.mean()
+        for kind in (False, True):
+            kin = self._is_gap == kind
+            means = before.mean()[kin & known] if np.any(kin & known) else after.mean()[kin]
+            if means.size:
+                past = np.where(kin & ~known, np.median(means), past)
+        return past
+
+    def charges(self, split: int) -> list[LatencyCharge]:
+        """What each service has to answer for when bucket `split` is the first of the changed period."""
+        if not self.stretches:
+            return []
+        before, after = self._sides(split)
+        gain = np.maximum(0.0, np.maximum(self.shifts(split), 0.0) ** 2 / 2 - np.log(len(self.stretches)))
+        risen = gain / (gain + 1.0)  # how far it is believed to have risen at all
+        past = self._past(before, after)
+        calls = after.n / max(1.0, float(self._traces[split:].sum()))
+        added = np.maximum(0.0, np.exp(after.mean()) - np.exp(past)) * calls * risen
+        charges = []
+        for service, groups in self._groups(after).items():
+            own = [number for group in groups.values() for number in group]
+            mine = float(added[own].sum())
+            if mine <= 0:
+                continue
+            precision = max(float(risen[group].mean()) * (CALLER if name == "out" else 1.0) for name, group in groups.items())
+            worst = max(own, key=lambda number: (added[number], gain[number]))
+            charges.append(
+                LatencyCharge(
+                    service,
+                    float(gain[own].max()),
+                    mine / float(added.sum()),
+                    precision,
+                    self.stretches[worst],
+                    float(np.exp(past[worst])),
+                    float(np.exp(after.mean()[worst])),
+                )
+            )
+        return charges
+
+    def _groups(self, after: Moments) -> dict[str, dict[str, list[int]]]:
+        """By service, the stretches that it has to do with: its own time, calls that came in, calls that went out."""
+        groups: dict[str, dict[str, list[int]]] = {}
+        for number, stretch in enumerate(self.stretches):
+            if after.n[number] < FEW:
+                continue
+            for service in stretch.ends():
+                name = "self" if not stretch.caller else "in" if service == stretch.service else "out"
+                groups.setdefault(service, {}).setdefault(name, []).append(number)
+        return groups

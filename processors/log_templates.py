@@ -1,0 +1,131 @@
+"""Online mining of log templates: lines that the same statement wrote get the same id.
+
+A line is masked (numbers, ids and addresses become `<*>`), split into words and compared with the known templates of its
+service that have as many words. The nearest one, if near enough, takes it: where their words differ the template gets a
+`<*>`. Follows Drain (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017), with the
+length of the line and the service as the only levels of the tree, so that a first word that varies splits nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from telemetry.documents import digest
+from telemetry.errors import InputError
+
+WILD = "<*>"
+"""Stands for words that vary."""
+
+_VARIABLE = re.compile(
+    r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"  # UUID
+    r"|\b0x[0-9a-fA-F]+\b"
+    r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b"  # trace ids, digests
+    r"|(?<![\w#.])[-+]?\d[\d.:,/-]*(?!\w)"  # numbers, times, addresses; not the line of a source file as in Foo#12
+)
+_MAX_TEXT = 1000
+_MAX_WORDS = 60
+_SNAPSHOT_VERSION = 1
+
+
+def masked(text: str) -> list[str]:
+    """The words of a line with its variable parts masked. Only the first line, 1000 characters and 60 words count."""
+    first = text.split("\n", 1)[0][:_MAX_TEXT]
+    return _VARIABLE.sub(WILD, first).split()[:_MAX_WORDS]
+
+
+@dataclass(slots=True)
+class _Template:
+    id: str
+    words: list[str]
+    count: int = 0
+
+
+class LogTemplates:
+    """Templates by service. Ids are a function of the service and the first line seen, so they survive a restart.
+
+    Args:
+        max_templates: bound over all services; past it the least recently seen one is forgotten and `forgotten` counts.
+        similarity: the least share of words that a line has in common with a template that takes it.
+
+    >>> templates = LogTemplates()
+    >>> first = templates.add("cart", "user 17 added item 4")
+    >>> first == templates.add("cart", "user 9 added item 12")
+    True
+    >>> templates.text(first)
+    'user <*> added item <*>'
+    """
+
+    def __init__(self, max_templates: int = 5000, similarity: float = 0.6) -> None:
+        self._max = max_templates
+        self._similarity = similarity
+        self._known: OrderedDict[str, tuple[str, int]] = OrderedDict()  # id -> leaf, least recently seen first
+        self._leaves: dict[tuple[str, int], list[_Template]] = {}
+        self.forgotten = 0
+
+    def __len__(self) -> int:
+        """How many templates are known."""
+        return len(self._known)
+
+    def add(self, service: str, text: str) -> str:
+        """The id of the template of a line; a new one where no template of the service is near enough."""
+        words = masked(text)
+        leaf = (service, len(words))
+        templates = self._leaves.setdefault(leaf, [])
+        nearest, share = None, 0.0
+        for template in templates:
+            same = sum(map(str.__eq__, template.words, words)) / len(words) if words else 1.0
+            if same > share:
+                nearest, share = template, same
+        if nearest is None or share < self._similarity:
+            nearest = _Template(digest(service, " ".join(words))[:16], words)
+            templates.append(nearest)
+        elif share < 1.0:
+            nearest.words = [old if old == new else WILD for old, new in zip(nearest.words, words, strict=True)]
+        nearest.count += 1
+        self._known[nearest.id] = leaf
+        self._known.move_to_end(nearest.id)
+        self._forget()
+        return nearest.id
+
+    def text(self, template: str) -> str:
+        """The words of a template, or its id where it has been forgotten."""
+        leaf = self._known.get(template)
+        if leaf is None:
+            return template
+        return next(" ".join(known.words) for known in self._leaves[leaf] if known.id == template)
+
+    def _forget(self) -> None:
+        while len(self._known) > self._max:
+            oldest, leaf = self._known.popitem(last=False)
+            self._leaves[leaf] = [template for template in self._leaves[leaf] if template.id != oldest]
+            if not self._leaves[leaf]:
+                del self._leaves[leaf]
+            self.forgotten += 1
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        by_id = {template.id: template for templates in self._leaves.values() for template in templates}
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "templates": [[leaf[0], name, by_id[name].words, by_id[name].count] for name, leaf in self._known.items()],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(
+                f"log templates: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}"
+            )
+        self._known.clear()
+        self._leaves.clear()
+        for service, name, words, count in snapshot["templates"]:
+            leaf = (service, len(words))
+            self._known[name] = leaf
+            self._leaves.setdefault(leaf, []).append(_Template(name, list(words), count))

@@ -1,0 +1,135 @@
+"""Whose metrics moved: the series of one instance that moved as the same series of the other instances did not."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from processors.change import heavy_tailed, robust_spread
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from telemetry.metrics import Point, Series
+
+KIN_WEIGHT = 4.0
+"""How many observations the kin's spread counts for beside the series' own."""
+
+LEAST_SPREAD = 0.15
+"""In log units: what moves by less than this is standing still."""
+
+
+LEAST_KIN_SPREAD = 0.7
+"""In log units: least spread of the levels of a metric over instances."""
+
+LEAST_KIN = 3
+"""Series of one name below which there is nothing to compare with."""
+
+
+class MetricCharge(NamedTuple):
+    """A series that moved. `gain` is what is left after the like movement of its kin is taken off."""
+
+    service: str
+    instance: str
+    series: Series
+    gain: float
+    before: float
+    after: float
+
+    @property
+    def weight(self) -> float:
+        """In nats, compressed."""
+        return float(np.log1p(self.gain))
+
+
+class MetricMemory:
+    """The last `kept` points of each of at most `max_series` series; the longest silent series is forgotten first."""
+
+    def __init__(self, kept: int = 64, max_series: int = 20_000) -> None:
+        self._kept = kept
+        self._max_series = max_series
+        self._series: OrderedDict[Series, deque[tuple[int, float]]] = OrderedDict()
+        self.forgotten = 0
+
+    def add(self, point: Point) -> None:
+        """Remember a point."""
+        points = self._series.get(point.series)
+        if points is None:
+            points = self._series[point.series] = deque(maxlen=self._kept)
+        points.append((point.time, point.value))
+        self._series.move_to_end(point.series)
+        if len(self._series) > self._max_series:
+            self._series.popitem(last=False)
+            self.forgotten += 1
+
+    def charges(self, split: int, now: int) -> list[MetricCharge]:
+        """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
+        kin: dict[str, list[_Member]] = {}
+        for series, points in self._series.items():
+            before = np.array([value for time, value in points if time < split])
+            after = np.array([value for time, value in points if split <= time <= now])
+            if after.size:
+                kin.setdefault(series.name, []).append(_Member(series, before, after))
+        doubt = float(np.log(max(1, len(self._series))))
+        charges = [charge for members in kin.values() if len(members) >= LEAST_KIN for charge in _charges(members, doubt)]
+        return sorted(charges, key=lambda charge: (-charge.gain, charge.series))
+
+
+class _Member(NamedTuple):
+    series: Series
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+
+
+def _charges(members: list[_Member], doubt: float) -> list[MetricCharge]:
+    gains = np.array([_gain(far) for far in _movements(members)])
+    rest = (gains.sum() - gains) / (len(gains) - 1)
+    return [
+        MetricCharge(
+            series.label("service_name"),
+            series.label("k8s_pod_name") or series.label("instance"),
+            series,
+            float(gain - common - doubt),
+            float(np.median(before)) if before.size else float("nan"),
+            float(after[np.argmax(np.abs(after))]),
+        )
+        for (series, before, after), gain, common in zip(members, gains, rest, strict=True)
+        if gain - common > doubt
+    ]
+
+
+def _gain(z: float) -> float:
+    """A fall counts half: victims fall idle, and so do services whose metrics fall."""
+    return float(heavy_tailed(np.array(z))) * (1.0 if z > 0 else 0.5)
+
+
+def _movements(members: list[_Member]) -> list[float]:
+    """How many spreads each series has moved at most, on a logarithmic scale."""
+    sizes = np.abs(np.concatenate([values for _, before, after in members for values in (before, after)]))
+    positive = sizes[sizes > 0]
+    if positive.size == 0:
+        return [0.0] * len(members)
+    floor = 0.1 * float(np.median(positive))  # below it all values are alike
+
+    def scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.sign(values) * np.log1p(np.abs(values) / floor))
+
+    scaled_members = [(scaled(before), scaled(after)) for _, before, after in members]
+    centres = np.array([np.median(before) for before, _ in scaled_members if before.size])
+    if centres.size < LEAST_KIN:
+        centres = np.array([np.median(after) for _, after in scaled_members])
+    common, between = float(np.median(centres)), robust_spread(centres, LEAST_KIN_SPREAD)
+    wander = [before - np.median(before) for before, _ in scaled_members if before.size > 1]
+    drift = robust_spread(np.concatenate(wander) if wander else np.zeros(0), LEAST_SPREAD)
+    moved = []
+    for before, after in scaled_members:
+        if before.size:
+            centre = float(np.median(before))
+            scatter = KIN_WEIGHT * drift**2 + float(((before - centre) ** 2).sum())
+            z = (after - centre) / max(LEAST_SPREAD, np.sqrt(scatter / (KIN_WEIGHT + before.size - 1)))
+        else:
+            z = (after - common) / between
+        moved.append(float(z[np.argmax(np.abs(z))]))
+    return moved

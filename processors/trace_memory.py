@@ -1,0 +1,100 @@
+"""A bounded, unbiased memory of recent traces, as visits, with the log templates of each visit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from processors.visits import events_of
+from telemetry.logs import ERROR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from processors.visits import Visit
+
+_MAX_LOGS_PER_TRACE = 256
+
+
+@dataclass(slots=True)
+class Remembered:
+    """A trace of the memory."""
+
+    trace_id: bytes
+    visits: Sequence[Visit]
+
+    @property
+    def root(self) -> str:
+        """The operation at the root."""
+        return self.visits[0].operation
+
+
+@dataclass(slots=True)
+class _Bucket:
+    traces: dict[bytes, tuple[int, Remembered]] = field(default_factory=dict)  # trace id -> (rank in the sample, trace)
+
+
+class TraceMemory:
+    """The traces of the last `max_buckets` buckets of `width` nanoseconds in which there were any.
+
+    Of a bucket those `sample` traces are kept whose ids have the least digests: a sample that neither depends on order
+    nor prefers a kind of trace. Logs are joined by trace and span id, before or after their trace came.
+    """
+
+    def __init__(self, width: int, max_buckets: int = 90, sample: int = 60, max_logged: int = 20_000) -> None:
+        self.width = width
+        self._max_buckets = max_buckets
+        self._sample = sample
+        self._max_logged = max_logged
+        self._buckets: dict[int, _Bucket] = {}
+        self._logs: OrderedDict[bytes, set[tuple[bytes, str, str, int]]] = (
+            OrderedDict()
+        )  # trace id -> (span id, kind, template, time)
+        self.left_out = 0  # traces beyond the sample
+
+    def add(self, trace_id: bytes, time: int, visits: Sequence[Visit]) -> None:
+        """Remember a trace that began at `time`."""
+        start = time - time % self.width
+        if start not in self._buckets and len(self._buckets) >= self._max_buckets:
+            oldest = min(self._buckets)
+            if start < oldest:
+                self.left_out += 1
+                return
+            del self._buckets[oldest]
+        bucket = self._buckets.setdefault(start, _Bucket())
+        rank = int.from_bytes(hashlib.blake2b(trace_id, digest_size=8).digest(), "big")
+        bucket.traces[trace_id] = (rank, Remembered(trace_id, visits))
+        if len(bucket.traces) > self._sample:
+            last = max(bucket.traces, key=lambda known: bucket.traces[known][0])
+            del bucket.traces[last]
+            self.left_out += 1
+
+    def add_log(self, trace_id: bytes, span_id: bytes, template: str, time: int, severity: int) -> None:
+        """Remember that a line of a template was written in a span."""
+        lines = self._logs.setdefault(trace_id, set())
+        if len(lines) < _MAX_LOGS_PER_TRACE:
+            lines.add((span_id, "error log" if severity >= ERROR else "log", template, time))
+        self._logs.move_to_end(trace_id)
+        while len(self._logs) > self._max_logged:
+            self._logs.popitem(last=False)
+
+    def buckets(self) -> Iterator[tuple[int, list[Remembered]]]:
+        """The buckets by start, each with its traces in the order of the sample, logs joined."""
+        for start in sorted(self._buckets):
+            ranked = sorted(self._buckets[start].traces.values(), key=lambda item: item[0])
+            yield start, [self._with_logs(trace) for _, trace in ranked]
+
+    def _with_logs(self, trace: Remembered) -> Remembered:
+        lines = self._logs.get(trace.trace_id)
+        if not lines:
+            return trace
+        counts: dict[bytes, Counter[tuple[str, str]]] = {}
+        for span_id, kind, template, _ in lines:
+            counts.setdefault(span_id, Counter())[kind, template] += 1
+        joined = []
+        for visit in trace.visits:
+            written = sum((counts[span_id] for span_id in visit.span_ids if span_id in counts), Counter())
+            joined.append(visit._replace(events=visit.events.union(events_of(written))) if written else visit)
+        return Remembered(trace.trace_id, joined)
