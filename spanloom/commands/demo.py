@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from spanloom import clock
-from spanloom.demo.run import Demo, Options
+from spanloom.demo.run import FAULTS, Demo, Options
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ STYLES = {
 @click.option("--deadline", default=240.0, show_default=True, help="Seconds in which all must follow from a fault.")
 @click.option("--rate", default=6.0, show_default=True, help="Users a second; each makes about two requests.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same users.")
+@click.option("--fault", type=click.Choice(list(FAULTS)), default="latency", show_default=True, help="The first one.")
 def demo(
     once: bool,  # noqa: FBT001  # click passes flags so
     as_json: bool,  # noqa: FBT001
@@ -60,6 +61,7 @@ def demo(
     deadline: float,
     rate: float,
     seed: int,
+    fault: str,
 ) -> None:
     """Run a shop of seven services, put a fault into one, and watch it being found, explained, repaired and proven repaired.
 
@@ -70,7 +72,17 @@ def demo(
     with ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spanloom-demo-")))
         options = Options(
-            folder.resolve(), port, otlp_grpc_port, otlp_http_port, shop_port, webhook_port, warm_up, deadline, rate, seed
+            folder.resolve(),
+            port,
+            otlp_grpc_port,
+            otlp_http_port,
+            shop_port,
+            webhook_port,
+            warm_up,
+            deadline,
+            rate,
+            seed,
+            fault,
         )
         screen = Console(stderr=as_json, highlight=False, soft_wrap=True)
         shown = Demo(options, clock.system, lambda *line: _tell(screen, *line))
@@ -82,6 +94,8 @@ def demo(
         raise SystemExit(130 if once else 0)
     if as_json:
         click.echo(json.dumps(report, indent=2))
+    else:
+        _tell(screen, None, "done", _summary(report))
     for sentence in report["missing"]:
         click.echo(f"error: {sentence}", err=True)
     if report["missing"]:
@@ -97,6 +111,13 @@ async def _until_signal(shown: Demo, *, once: bool) -> Body | None:
         return await task
     except asyncio.CancelledError:
         return None
+
+
+def _summary(report: Body) -> str:
+    steps = ("detect", "alert", "repair", "verify", "resolve")
+    times = ", ".join(f"{step} {report[f'seconds_to_{step}']} s" for step in steps)
+    sent, joined, stored = report["spans_sent"], report["spans_joined"], report["spans_stored"]
+    return f"time to {times}; {sent} spans sent, {joined} joined into {report['traces']} traces, {stored} stored"
 
 
 def _tell(screen: Console, seconds: float | None, event: str, text: str) -> None:

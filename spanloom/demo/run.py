@@ -6,6 +6,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 from spanloom.demo.account import Before, account, shortfalls
@@ -29,10 +30,10 @@ POLL_SECONDS = 0.5
 START_SECONDS = 90.0
 BETWEEN_ROUNDS_SECONDS = 30.0
 
-FAULTS: tuple[tuple[str, Body], ...] = (
-    ("payment", {"kind": "latency", "milliseconds": 400}),
-    ("inventory", {"kind": "errors", "ratio": 0.5}),
-)
+FAULTS: dict[str, tuple[str, Body]] = {
+    "latency": ("payment", {"kind": "latency", "milliseconds": 400}),
+    "errors": ("inventory", {"kind": "errors", "ratio": 0.5}),
+}
 """What is put in, round after round."""
 
 WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
@@ -56,6 +57,7 @@ class Options:
     deadline_seconds: float = 240.0
     users_per_second: float = 6.0
     seed: int = 1
+    first_fault: str = "latency"
 
 
 class Demo:
@@ -77,7 +79,7 @@ class Demo:
         """
         async with AsyncExitStack() as stack:
             pipeline, shop, users = await self._start(stack)
-            watch = await self._round(pipeline, shop, *FAULTS[0])
+            watch = await self._round(pipeline, shop, *FAULTS[self._options.first_fault])
             await users.__aexit__()
             self._tell(None, "account", "waiting until all that was sent is stored")
             figures = await account(pipeline, shop, self._before)
@@ -88,16 +90,15 @@ class Demo:
         """Round after round until cancelled; a round in which something did not happen is told and followed by the next."""
         async with AsyncExitStack() as stack:
             pipeline, shop, users = await self._start(stack)
-            turn = 0
-            while True:
-                watch = await self._round(pipeline, shop, *FAULTS[turn % len(FAULTS)])
+            first = list(FAULTS).index(self._options.first_fault)
+            for turn in count(first):
+                watch = await self._round(pipeline, shop, *list(FAULTS.values())[turn % len(FAULTS)])
                 for sentence in watch.missing():
                     self._tell(None, "missing", sentence)
                 if not watch.complete:
                     await shop.mend(watch.injection.service)
                 self._tell(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
                 await self._wait(BETWEEN_ROUNDS_SECONDS, users)
-                turn += 1
 
     async def _round(self, pipeline: Pipeline, shop: Shop, service: str, fault: Body) -> Watch:
         watch = self._watch = Watch(Injection(service, fault, self._now()))
