@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from processors.critical_path import critical_path
 from processors.hops import hops_of
-from processors.operations import operation_of
 from processors.span_tree import SpanTree
 from telemetry.call_graph import CallGraph
 from telemetry.spans import StatusCode
@@ -42,7 +41,7 @@ def call_graph(spans: Collection[Span]) -> CallGraph:
         len(order),
         root.span.span_id if root is not None else b"",
         root.service if root is not None else "",
-        operation_of(root.span) if root is not None else "",
+        root.operation if root is not None else "",
         tuple(sorted({member.service for member in order})),
         hops_of(tree, path),
         path,

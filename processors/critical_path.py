@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processors.operations import operation_of
 from telemetry.call_graph import Segment
 
 if TYPE_CHECKING:
@@ -81,6 +80,6 @@ def _merged(pieces: list[tuple[TreeSpan, int, int]]) -> list[Segment]:
     last: TreeSpan | None = None
     for member, start, end in pieces:
         begin = segments.pop().start if member is last else start
-        segments.append(Segment(member.span.span_id, member.service, operation_of(member.span), begin, end))
+        segments.append(Segment(member.span.span_id, member.service, member.operation, begin, end))
         last = member
     return segments

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from processors.calls import calls_of
 from processors.hops import hop_id
-from processors.operations import operation_of
 from processors.span_tree import SpanTree
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def explain(spans: Collection[Span]) -> list[Explanation]:
                 span.parent_span_id in tree.missing,
                 depth,
                 member.service,
-                operation_of(span),
+                member.operation,
                 span.kind,
                 span.start,
                 span.end,

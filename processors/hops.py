@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processors.calls import Rule, calls_of
-from processors.operations import operation_of, protocol_of
+from processors.operations import protocol_of
 from processors.peers import UNKNOWN, service_node
 from telemetry.call_graph import Hop
 from telemetry.spans import SpanKind, StatusCode
@@ -88,7 +88,7 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
         own,
         service_node(source.service) if source is not None else peer,
         service_node(server.service) if server is not None else peer,
-        operation_of(told.span),
+        told.operation,
         (protocol_of(client.span) if client is not None else "") or protocol_of(told.span),
         near.start,
         near.end,

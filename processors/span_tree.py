@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from processors.operations import operation_of
 from telemetry import attributes as names
 from telemetry.attributes import text
 from telemetry.documents import span_document
@@ -26,7 +27,7 @@ class TreeSpan:
     is its kind, but for receiving: that is the consumer's side, also where newer conventions give it kind client.
     """
 
-    __slots__ = ("children", "end", "latest", "parent", "role", "service", "span", "start")
+    __slots__ = ("_operation", "children", "end", "latest", "parent", "role", "service", "span", "start")
 
     def __init__(self, span: Span) -> None:
         self.span = span
@@ -38,6 +39,14 @@ class TreeSpan:
         self.end = self.latest = max(span.start, span.end)  # a clock that went backwards makes a span without duration
         self.parent: TreeSpan | None = None
         self.children: list[TreeSpan] = []
+        self._operation: str | None = None
+
+    @property
+    def operation(self) -> str:
+        """What the span does; see `processors.operations`. Worked out once, where it is asked for."""
+        if self._operation is None:
+            self._operation = operation_of(self.span)
+        return self._operation
 
 
 class SpanTree:

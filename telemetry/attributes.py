@@ -46,7 +46,8 @@ MESSAGING_OPERATION_TYPE: Names = ("messaging.operation.type", "messaging.operat
 def text(attributes: Mapping[str, AttributeValue], names: Names) -> str:
     """The value under the first of the names that has one, as text; empty where none has."""
     for name in names:
-        value = attributes.get(name)
-        if value is not None and value != "":
-            return str(value)
+        if name in attributes:
+            value = attributes[name]
+            if value is not None and value != "":
+                return str(value)
     return ""
