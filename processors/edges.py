@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from processors import histogram
@@ -124,6 +125,20 @@ def subtract(one: Edge, other: Edge) -> Edge:
         tuple(trace_id for _, trace_id in new),
         tuple(duration for duration, _ in new),
     )
+
+
+def by_cost(edges: Iterable[Edge]) -> list[Edge]:
+    """One edge of each key over all windows, the one with the most time on critical paths first."""
+    totals: dict[EdgeKey, Edge] = {}
+    for edge in edges:
+        known = totals.get(edge.key)
+        if known is None:
+            totals[edge.key] = edge
+            continue
+        start = min(known.start, edge.start)
+        end = max(known.start + known.width, edge.start + edge.width)
+        totals[edge.key] = replace(merge(known, edge), start=start, width=end - start)
+    return sorted(totals.values(), key=lambda edge: (-edge.critical_path_sum, edge.key))
 
 
 def is_empty(edge: Edge) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.edges import MAX_EXEMPLARS, aggregate, edge_from_body, is_empty, merge, subtract
+from processors.edges import MAX_EXEMPLARS, aggregate, by_cost, edge_from_body, is_empty, merge, subtract
 from processors.histogram import count
 from telemetry.call_graph import Edge, EdgeKey, Hop, Node, NodeKind
 from telemetry.documents import edge_body
@@ -107,3 +107,14 @@ def test_exemplars_are_the_slowest_traces_each_once() -> None:
     assert [int.from_bytes(trace_id, "big") for trace_id in edge.exemplars] == [8, 7, 6, 5]
     assert edge.exemplar_durations == (80, 70, 60, 50)
     assert edge.latency_sum == pytest.approx(361)
+
+
+@given(hops)
+def test_the_costliest_edge_over_all_windows_comes_first(all_hops: list[Hop]) -> None:
+    ranking = by_cost(aggregate(all_hops, 10).values())
+    spent = {node: sum(one.critical_path_time for one in all_hops if one.callee == node) for node in (B, DB)}
+    assert [edge.critical_path_sum for edge in ranking] == sorted((spent[edge.key.callee] for edge in ranking), reverse=True)
+    for edge in ranking:
+        own = [one for one in all_hops if one.callee == edge.key.callee]
+        assert edge.calls == len(own)
+        assert all(edge.start <= one.start < edge.start + edge.width for one in own)
