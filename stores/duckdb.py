@@ -1,0 +1,294 @@
+"""The embedded store: one DuckDB file, one process.
+
+Writes that wait while another is under way are committed together: one transaction, one fsync. What is known already
+is found by a semi-join on 64 bits of each id's MD5, then compared in full (docs/decisions/020-duckdb-ids.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+import orjson
+
+from stores.layout import LAYOUT
+from stores.rows import UnstorableError, row, table
+from stores.schema import prepare, transaction
+from stores.sql import ID, KEY, TIME, count, quoted, select
+from stores.store import Capabilities, Rejected, Usage, Written
+from telemetry.errors import OverloadedError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from stores.rows import Row
+    from stores.store import Query, Retention
+    from telemetry.documents import Body, Document, Kind
+
+GROUP = 20_000
+"""Documents that one transaction takes at most, whole batches aside. More would hold up the first of the waiting."""
+
+WAITING = 200_000
+"""Documents that may wait to be written. At 1 kB each that is 200 MB: past it writers are told to come back."""
+
+Found = TypeVar("Found")
+
+READERS = 4
+SHRINKS = 8
+"""Rounds in which `retain` tries to reach the size: each drops at least a twentieth of what is kept."""
+
+
+class LockedError(StoreError):
+    """Another process has the file open."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One call of `write` that waits. Rows by kind and id, the first of each id."""
+
+    rows: dict[Kind, dict[str, Row]]
+    rejected: tuple[Rejected, ...]
+    size: int
+    stored: asyncio.Future[Written] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class DuckDbStore:
+    """A `Store` in one DuckDB file. Opened when made; of one event loop.
+
+    Args:
+        path: the file; made with its folder when missing.
+        memory_limit: what DuckDB may use before it spills to disk, as it writes sizes ("512MB").
+        threads: of DuckDB; for one query at a time two are plenty.
+
+    Raises:
+        LockedError: another process has the file open.
+        SchemaError: the file has another schema.
+        StoreError: it is no DuckDB file, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, memory_limit: str = "512MB", threads: int = 2) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._database = duckdb.connect(str(path), config={"memory_limit": memory_limit, "threads": threads})
+        except duckdb.Error as error:
+            raise _open_error(path, error) from error
+        try:
+            prepare(self._database, str(path))
+            self._connection = self._database.cursor()  # the writer's; readers make their own
+        except BaseException:
+            self._database.close()
+            raise
+        self._writer = ThreadPoolExecutor(1, "duckdb-writer")
+        self._readers = ThreadPoolExecutor(READERS, "duckdb-reader")
+        self._waiting: list[_Batch] = []
+        self._waiting_size = 0
+        self._flushing: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def capabilities(self) -> Capabilities:
+        """One process; found at once; size retention."""
+        return Capabilities(immediate=True, size_retention=True)
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        """Store what is not there yet, in one transaction with what else waits; durable on return.
+
+        Raises:
+            OverloadedError: more documents wait than `WAITING`.
+            StoreError: the file cannot be written; writing the same batch again is safe.
+        """
+        self._check_open()
+        if self._waiting_size and self._waiting_size + len(documents) > WAITING:
+            raise OverloadedError(f"{self._path}: {self._waiting_size} documents wait to be written", retry_after=1.0)
+        self._waiting_size += len(documents)
+        try:
+            loop = asyncio.get_running_loop()
+            rows, rejected = await loop.run_in_executor(self._readers, _rows, documents)
+            batch = _Batch(rows, rejected, len(documents))
+            self._waiting.append(batch)
+            if self._flushing is None or self._flushing.done():
+                self._flushing = asyncio.create_task(self._flush(), name="duckdb-flush")
+            return await batch.stored
+        finally:
+            self._waiting_size -= len(documents)
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query, each with `_id` and `@timestamp`."""
+        sql, parameters = select(query)
+        return await self._read(lambda cursor: [_body(*found) for found in cursor.execute(sql, parameters).fetchall()])
+
+    async def count(self, query: Query) -> int:
+        """How many documents a query has."""
+        sql, parameters = count(query)
+        return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchone()[0]))
+
+    async def refresh(self, kinds: Sequence[Kind]) -> None:
+        """Nothing: what is written is found."""
+
+    async def retain(self, retention: Retention, now: int) -> int:
+        """Forget what is older than the retention, then the oldest until the used part of the file fits."""
+        self._check_open()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._retain, retention, now)
+
+    async def usage(self) -> Usage:
+        """Documents by kind, and the used part of the file and the log beside it."""
+        return await self._read(
+            lambda cursor: Usage({kind.value: _count_all(cursor, kind) for kind in LAYOUT}, _size(cursor, self._path))
+        )
+
+    async def close(self) -> None:
+        """Finish the writes that wait, and let the file go."""
+        if self._closed:
+            return
+        self._closed = True
+        while self._flushing is not None and not self._flushing.done():
+            await asyncio.wait([self._flushing])
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._readers.shutdown)
+        await loop.run_in_executor(self._writer, self._database.close)
+        self._writer.shutdown()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self._path}: the store is closed")
+
+    async def _read(self, ask: Callable[[Any], Found]) -> Found:
+        self._check_open()
+
+        def run() -> Found:
+            cursor = self._database.cursor()
+            try:
+                return ask(cursor)
+            except duckdb.Error as error:
+                raise StoreError(f"{self._path}: {error}") from error
+            finally:
+                cursor.close()
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    async def _flush(self) -> None:
+        """Write what waits, in groups, until nothing does."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group = [self._waiting.pop(0)]
+            size = group[0].size
+            while self._waiting and size + self._waiting[0].size <= GROUP:
+                group.append(self._waiting.pop(0))
+                size += group[-1].size
+            try:
+                results = await loop.run_in_executor(self._writer, self._commit, group)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who wait
+                failure = StoreError(f"{self._path}: {error}") if isinstance(error, duckdb.Error) else error
+                for batch in group:
+                    if not batch.stored.done():
+                        batch.stored.set_exception(failure)
+            else:
+                for batch, written in zip(group, results, strict=True):
+                    if not batch.stored.done():
+                        batch.stored.set_result(written)
+
+    def _commit(self, group: list[_Batch]) -> list[Written]:
+        """One transaction for a group of batches."""
+        created = [0] * len(group)
+        with transaction(self._connection):
+            for kind in {kind for batch in group for kind in batch.rows}:
+                owners: dict[str, tuple[int, Row]] = {}
+                for index, batch in enumerate(group):
+                    for id_, one in batch.rows.get(kind, {}).items():
+                        owners.setdefault(id_, (index, one))
+                for index in self._insert(kind, owners):
+                    created[index] += 1
+        return [
+            Written(number, batch.size - number - len(batch.rejected), batch.rejected)
+            for batch, number in zip(group, created, strict=True)
+        ]
+
+    def _insert(self, kind: Kind, owners: dict[str, tuple[int, Row]]) -> Iterable[int]:
+        """Insert the rows whose id is not known yet; whose they were."""
+        name, run = quoted(kind), self._connection.execute
+        self._connection.register("batch", table(kind, [one for _, one in owners.values()]))
+        try:
+            known = run(
+                f"SELECT {quoted(ID)} FROM {name} SEMI JOIN (SELECT md5_number_lower({quoted(ID)}) AS {quoted(KEY)} FROM batch)"  # noqa: S608 - identifiers are ours
+                f" USING ({quoted(KEY)})"
+            ).fetchall()
+            for (id_,) in known:
+                owners.pop(id_, None)
+            if not owners:
+                return []
+            if known:
+                self._connection.unregister("batch")
+                self._connection.register("batch", table(kind, [one for _, one in owners.values()]))
+            run(f"INSERT INTO {name} BY NAME SELECT md5_number_lower({quoted(ID)}) AS {quoted(KEY)}, * FROM batch")  # noqa: S608 - as above
+        finally:
+            self._connection.unregister("batch")
+        return [index for index, _ in owners.values()]
+
+    def _retain(self, retention: Retention, now: int) -> int:
+        try:
+            gone = self._forget(now - retention.seconds * 1_000_000_000) if retention.seconds else 0
+            for _ in range(SHRINKS if retention.max_bytes else 0):
+                size = _size(self._connection, self._path)
+                if size <= retention.max_bytes:
+                    break
+                times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in LAYOUT)  # noqa: S608 - identifiers are ours
+                share = max(0.05, 1 - retention.max_bytes / size)
+                (oldest,) = self._connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchone()  # noqa: S608 - as above
+                if oldest is None:
+                    break
+                gone += self._forget(oldest + 1)
+        except duckdb.Error as error:
+            raise StoreError(f"{self._path}: {error}") from error
+        return gone
+
+    def _forget(self, before: int) -> int:
+        """Delete what is older, and give its blocks back."""
+        with transaction(self._connection):
+            gone = sum(
+                self._connection.execute(f"DELETE FROM {quoted(kind)} WHERE {quoted(TIME)} < ?", [before]).fetchone()[0]  # noqa: S608 - identifiers are ours
+                for kind in LAYOUT
+            )
+        self._connection.execute("CHECKPOINT")
+        return int(gone)
+
+
+def _open_error(path: Path, error: duckdb.Error) -> StoreError:
+    if "lock" in str(error):
+        return LockedError(
+            f"{path}: another process has this DuckDB file open ({error}): "
+            "stop that process, read through its HTTP API, or name another file"
+        )
+    return StoreError(f"{path}: cannot be opened as a DuckDB file ({error})")
+
+
+def _rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tuple[Rejected, ...]]:
+    """The rows of a batch, the first of each kind and id, and the documents that cannot be rows."""
+    rows: dict[Kind, dict[str, Row]] = {}
+    rejected: list[Rejected] = []
+    for document in documents:
+        try:
+            rows.setdefault(document.kind, {}).setdefault(document.id, row(document))
+        except UnstorableError as error:
+            rejected.append(Rejected(document, str(error)))
+    return rows, tuple(rejected)
+
+
+def _body(id_: str, time: int, body: str) -> Body:
+    found: Body = orjson.loads(body)
+    found[ID], found[TIME] = id_, time
+    return found
+
+
+def _count_all(cursor: Any, kind: Kind) -> int:
+    return int(cursor.execute(f"SELECT count(*) FROM {quoted(kind)}").fetchone()[0])  # noqa: S608 - identifiers are ours
+
+
+def _size(cursor: Any, path: Path) -> int:
+    """Bytes of the file in use, and of the log beside it."""
+    (used,) = cursor.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchone()
+    log = path.with_name(path.name + ".wal")
+    return int(used) + (log.stat().st_size if log.exists() else 0)

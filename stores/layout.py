@@ -1,0 +1,140 @@
+"""The fields of each kind that queries name: columns in DuckDB, explicit mappings in Elasticsearch.
+
+A field that is not here can still be queried, by a slower way (a JSON path, a dynamic mapping). What follows
+`attributes.` or `labels.` in a field's path is one key: attribute names contain dots.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from telemetry.documents import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.documents import Body
+
+FLAT = frozenset({"attributes", "labels"})
+"""Objects whose keys may contain dots."""
+
+SERVICE = "resource.attributes.service.name"
+
+
+class Type(StrEnum):
+    """What a field holds. An absent field and None are always allowed."""
+
+    KEYWORD = "keyword"
+    KEYWORDS = "keywords"  # a list of them
+    TEXT = "text"  # searched by word
+    INTEGER = "integer"  # 64 bits, signed
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
+    Kind.SPAN: {
+        "trace_id": Type.KEYWORD,
+        "span_id": Type.KEYWORD,
+        SERVICE: Type.KEYWORD,
+        "name": Type.KEYWORD,
+        "kind": Type.KEYWORD,
+        "status.code": Type.KEYWORD,
+        "duration": Type.INTEGER,
+    },
+    Kind.LOG: {
+        "trace_id": Type.KEYWORD,
+        "span_id": Type.KEYWORD,
+        SERVICE: Type.KEYWORD,
+        "severity_number": Type.INTEGER,
+        "body.text": Type.TEXT,
+    },
+    Kind.METRIC: {
+        "name": Type.KEYWORD,
+        SERVICE: Type.KEYWORD,
+        "value": Type.NUMBER,
+    },
+    Kind.TRACE: {
+        "id": Type.KEYWORD,
+        "revision": Type.INTEGER,
+        "trace_id": Type.KEYWORD,
+        "root.service": Type.KEYWORD,
+        "root.operation": Type.KEYWORD,
+        "services": Type.KEYWORDS,
+        "duration": Type.INTEGER,
+        "span_count": Type.INTEGER,
+        "errors": Type.INTEGER,
+    },
+    Kind.HOP: {
+        "id": Type.KEYWORD,
+        "revision": Type.INTEGER,
+        "trace_id": Type.KEYWORD,
+        "partition": Type.INTEGER,
+        "window": Type.INTEGER,
+        "caller.name": Type.KEYWORD,
+        "callee.name": Type.KEYWORD,
+        "operation": Type.KEYWORD,
+        "duration": Type.INTEGER,
+        "failed": Type.BOOLEAN,
+    },
+    Kind.EDGE: {
+        "partition": Type.INTEGER,
+        "window": Type.INTEGER,
+        "caller.name": Type.KEYWORD,
+        "callee.name": Type.KEYWORD,
+        "operation": Type.KEYWORD,
+        "calls": Type.INTEGER,
+        "failures": Type.INTEGER,
+    },
+    Kind.ANOMALY: {
+        "kind": Type.KEYWORD,
+        "service": Type.KEYWORD,
+        "operation": Type.KEYWORD,
+        "score": Type.NUMBER,
+        "start": Type.INTEGER,
+        "end": Type.INTEGER,
+        "why": Type.TEXT,
+    },
+    Kind.CULPRIT: {
+        "environment": Type.KEYWORD,
+        "opened_by": Type.KEYWORD,
+    },
+    Kind.ALERT: {},
+    Kind.NOTIFICATION: {},
+    Kind.INCIDENT: {},
+    Kind.AUDIT: {},
+}
+
+
+def keys(field: str) -> tuple[str, ...]:
+    """The keys that lead to a field: `resource.attributes.service.name` is `resource`, `attributes`, `service.name`."""
+    head, dot, rest = field.partition(".")
+    if not dot:
+        return (field,)
+    return (head, rest) if head in FLAT else (head, *keys(rest))
+
+
+def value_at(body: Body, path: tuple[str, ...]) -> object:
+    """What a body holds there, or None."""
+    value: object = body
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def fits(kind: Type, value: object) -> bool:
+    """Whether a value can stand in a field of this type."""
+    match kind:
+        case Type.KEYWORD | Type.TEXT:
+            return isinstance(value, str)
+        case Type.KEYWORDS:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case Type.INTEGER:
+            return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+        case Type.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case Type.BOOLEAN:
+            return isinstance(value, bool)

@@ -1,0 +1,159 @@
+"""A query as DuckDB's SQL.
+
+A field of the layout is a column of the same name; any other is read from the body by JSON pointer, where a number
+compares as a double.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from stores.layout import LAYOUT, Type, keys
+from stores.store import Contains, Equals, OneOf, Range
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stores.store import Filter, Query, Scalar
+    from telemetry.documents import Kind
+
+KEY = "_key"
+ID = "_id"
+TIME = "@timestamp"
+BODY = "_body"
+
+_OWN: Mapping[str, Type] = {ID: Type.KEYWORD, TIME: Type.INTEGER}
+_NUMBERS = "('BIGINT', 'UBIGINT', 'DOUBLE')"
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Condition:
+    """A WHERE clause and its parameters, grown filter by filter."""
+
+    def __init__(self, query: Query) -> None:
+        self._columns = {**_OWN, **LAYOUT[query.kind]}
+        self._terms: list[str] = []
+        self.parameters: list[object] = []
+        if query.since is not None:
+            self._add(f"{quoted(TIME)} >= ?", query.since)
+        if query.until is not None:
+            self._add(f"{quoted(TIME)} < ?", query.until)
+        for one in query.where:
+            self._filter(one)
+
+    @property
+    def sql(self) -> str:
+        """The clause, empty when everything is asked for."""
+        return " WHERE " + " AND ".join(self._terms) if self._terms else ""
+
+    def _add(self, term: str, *parameters: object) -> None:
+        self._terms.append(term)
+        self.parameters.extend(parameters)
+
+    def _filter(self, one: Filter) -> None:
+        match one:
+            case Equals(field, value):
+                self._one_of(field, [value])
+            case OneOf(field, values):
+                self._one_of(field, list(values))
+            case Range(field, at_least, below):
+                self._range(field, at_least, below)
+            case Contains(field, text):
+                self._contains(field, text)
+
+    def _one_of(self, field: str, values: list[Scalar]) -> None:
+        column = self._columns.get(field)
+        terms: list[str] = []
+        for value in values:
+            term, parameters = _equals_column(field, column, value) if column else _equals_json(field, value)
+            terms.append(term)
+            self.parameters.extend(parameters)
+        self._terms.append("(" + " OR ".join(terms or ["FALSE"]) + ")")
+
+    def _range(self, field: str, at_least: float | None, below: float | None) -> None:
+        column = self._columns.get(field)
+        if column is None:
+            source: str = f"TRY_CAST({_JSON_TEXT} AS DOUBLE)"
+            pointer: tuple[object, ...] = (json_pointer(field),)
+        elif column in {Type.INTEGER, Type.NUMBER}:
+            source, pointer = quoted(field), ()
+        else:
+            self._add("FALSE")
+            return
+        if at_least is not None:
+            self._add(f"{source} >= ?", *pointer, at_least)
+        if below is not None:
+            self._add(f"{source} < ?", *pointer, below)
+
+    def _contains(self, field: str, text: str) -> None:
+        column = self._columns.get(field)
+        words = re.findall(r"\w+", text.lower())
+        if not words or (column is not None and column not in {Type.TEXT, Type.KEYWORD}):
+            self._add("FALSE")
+            return
+        source, pointer = (quoted(field), ()) if column else (_JSON_TEXT, (json_pointer(field),))
+        for word in words:
+            # The plain search leaves little for the slower one, which knows where words end.
+            self._add(f"contains(lower({source}), ?)", *pointer, word)
+            self._add(f"regexp_matches(lower({source}), ?)", *pointer, rf"(^|[^\pL\pN_]){word}($|[^\pL\pN_])")
+
+
+_JSON_TEXT = f"json_extract_string({quoted(BODY)}, ?)"
+
+
+def json_pointer(field: str) -> str:
+    """Where a field is in a body, as a JSON pointer (RFC 6901)."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys(field))
+
+
+def _equals_column(field: str, column: Type, value: Scalar) -> tuple[str, list[object]]:
+    name = quoted(field)
+    if column is Type.KEYWORDS and isinstance(value, str):
+        return f"list_contains({name}, ?)", [value]
+    same = (
+        (isinstance(value, bool) and column is Type.BOOLEAN)
+        or (isinstance(value, str) and column in {Type.KEYWORD, Type.TEXT})
+        or (isinstance(value, int | float) and not isinstance(value, bool) and column in {Type.INTEGER, Type.NUMBER})
+    )
+    return (f"{name} = ?", [value]) if same else ("FALSE", [])
+
+
+def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:
+    """The value itself, or one of a list's: lists are opened into their items."""
+    if isinstance(value, bool):
+        test, wanted = "x = ?", "true" if value else "false"
+    elif isinstance(value, str):
+        test, wanted = "(json_type(x) = 'VARCHAR' AND json_extract_string(x, '$') = ?)", value
+    else:
+        test, wanted = f"(json_type(x) IN {_NUMBERS} AND TRY_CAST(x AS DOUBLE) = CAST(? AS DOUBLE))", repr(value)
+    body, pointer = quoted(BODY), json_pointer(field)
+    items = f"CASE json_type({body}, ?) WHEN 'ARRAY' THEN json_extract({body}, ?)::JSON[] ELSE [json_extract({body}, ?)] END"
+    return f"len(list_filter({items}, lambda x: {test})) > 0", [pointer, pointer, pointer, wanted]
+
+
+def select(query: Query) -> tuple[str, list[object]]:
+    """Id, time and body of a query's documents, in its order."""
+    condition = Condition(query)
+    columns = ", ".join(map(quoted, (ID, TIME, BODY)))
+    order, pointers = _order(query.kind, query.sort, "DESC" if query.descending else "ASC")
+    sql = f"SELECT {columns} FROM {quoted(query.kind)}{condition.sql} ORDER BY {order} LIMIT ?"  # noqa: S608 - identifiers are ours, values are bound
+    return sql, [*condition.parameters, *pointers, query.limit]
+
+
+def count(query: Query) -> tuple[str, list[object]]:
+    """How many documents a query has."""
+    condition = Condition(query)
+    return f"SELECT count(*) FROM {quoted(query.kind)}{condition.sql}", condition.parameters  # noqa: S608 - as above
+
+
+def _order(kind: Kind, field: str, direction: str) -> tuple[str, list[object]]:
+    if field in _OWN or field in LAYOUT[kind]:
+        return f"{quoted(field)} {direction} NULLS LAST", []
+    pointer = json_pointer(field)
+    order = f"TRY_CAST({_JSON_TEXT} AS DOUBLE) {direction} NULLS LAST, {_JSON_TEXT} {direction} NULLS LAST"
+    return order, [pointer, pointer]
