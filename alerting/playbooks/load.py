@@ -91,7 +91,7 @@ def _action_errors(playbook: Playbook, actions: Mapping[str, Action]) -> list[tu
             where: Where = ("steps", index, "inverse")
             wrong = _call_errors(where, step.inverse.action, step.inverse.arguments, actions)
             if not wrong and not (step.inverse.idempotent or actions[step.inverse.action].idempotent):
-                reason = f"{step.inverse.action!r} is not idempotent, and an inverse may run twice; say idempotent: true if this is"
+                reason = f"{step.inverse.action!r} may not run twice, as an inverse must; say idempotent: true if this one may"
                 wrong = [((*where, "action"), reason)]
             errors += wrong
     return errors
