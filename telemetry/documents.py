@@ -256,8 +256,8 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
         "trace_id": trace_id,
         "partition": partition,
         "window": window,
-        "caller": node_body(hop.caller) | {"instance": hop.caller_instance},
-        "callee": node_body(hop.callee) | {"instance": hop.callee_instance},
+        "caller": node_body(hop.caller) | {"instance": hop.caller_instance, "host": hop.caller_host},
+        "callee": node_body(hop.callee) | {"instance": hop.callee_instance, "host": hop.callee_host},
         "operation": hop.operation,
         "protocol": hop.protocol,
         "start": hop.start,
@@ -277,6 +277,7 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
         "failed": hop.failed,
         "inferred": hop.inferred,
         "link": hop.link,
+        "server_start": hop.server_start,
     }
     return Document(Kind.HOP, f"{body['id']}.{revision}", hop.start, body)
 
@@ -312,7 +313,18 @@ def edge_body(edge: Edge) -> Body:
         "self_time_sum": edge.self_time_sum,
         "critical_path_sum": edge.critical_path_sum,
         "exemplars": [trace_id.hex() for trace_id in edge.exemplars],
+        "exemplar_durations": list(edge.exemplar_durations),
     }
+
+
+def edge_document(edge: Edge, partition: int, counted: str, *, correction: bool = False) -> Document:
+    """What one partition saw of an edge in one window. Readers add the documents of a window, corrections included.
+
+    `counted` names the hops that it counts, so that counting the same hops again gives the same id.
+    """
+    body = edge_body(edge) | {"partition": partition, "correction": correction}
+    key = orjson.dumps([body["caller"], body["callee"], edge.key.operation, edge.key.protocol])
+    return Document(Kind.EDGE, digest(key, str(edge.start), str(partition), counted), edge.start, body)
 
 
 def anomaly_document(anomaly: Anomaly) -> Document:
@@ -375,3 +387,14 @@ def audit_document(body: Body) -> Document:
 def incident_document(body: Body, time: int) -> Document:
     """An incident as it is at `time`: each change is a revision of its own."""
     return Document(Kind.INCIDENT, f"{body['id']}.{body['revision']}", time, body)
+
+
+def alert_document(body: Body) -> Document:
+    """A change of an alert's state. Id: fingerprint, since when the alert is there, and the state that it came to."""
+    identity = (body["fingerprint"], str(body["active_at"]), body["state"])
+    return Document(Kind.ALERT, digest(*identity), body["time"], body)
+
+
+def notification_document(body: Body, time: int) -> Document:
+    """What became of a notification, or why an alert was not in one. Id: its idempotency key and the outcome."""
+    return Document(Kind.NOTIFICATION, digest(body["key"], body["outcome"]), time, body)

@@ -1,0 +1,230 @@
+"""One evaluation of a rule group: expressions to recorded series and alerts. Follows Prometheus's `Group.Eval`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from alerting.promql.expression import compile_expression
+from alerting.promql.vectors import NAME, STALE, EvaluationError, Labels, labels_of
+from alerting.rules import QUERY
+from alerting.state import AlertState, Found, RuleAlerts
+from alerting.templates.execute import Labels as TemplateLabels
+from alerting.templates.functions import ANNOTATION
+from alerting.templates.syntax import TemplateError
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from alerting.promql.vectors import Vector
+    from alerting.rules import Rule, RuleGroup
+    from alerting.samples import Samples
+    from alerting.state import AlertChange
+    from alerting.templates.execute import Template
+
+
+@dataclass(slots=True)
+class GroupRun:
+    """A group with its state: alerts by rule, the series that each rule wrote last, and how far it is."""
+
+    group: RuleGroup
+    alerts: dict[int, RuleAlerts] = field(default_factory=dict)
+    written: dict[int, set[Labels]] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    evaluated_at: int = 0
+    replaced: list[tuple[RuleAlerts, set[Labels]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, group: RuleGroup, old: GroupRun | None) -> GroupRun:
+        """A run that goes on where the old one of that name stood, for the rules that stayed alike."""
+        run = cls(group)
+        for i, rule in enumerate(group.rules):
+            if rule.kind == "alert":
+                run.alerts[i] = RuleAlerts(rule.hold, rule.keep_firing_for, group.name, rule.expr.text)
+        if old is None:
+            return run
+        run.evaluated_at, run.replaced = old.evaluated_at, old.replaced
+        places = _places(group)
+        for identity, i in _places(old.group).items():
+            place = places.get(identity)
+            if place is None:
+                run.replaced.append((old.alerts.get(i, RuleAlerts(0, 0, "", "")), old.written.get(i, set())))
+                continue
+            run.written[place] = old.written.get(i, set())
+            if place in run.alerts:
+                run.alerts[place].alerts = old.alerts[i].alerts
+        return run
+
+    def due(self, now: int) -> range:
+        """The multiples of the interval that are not evaluated yet; of the past before the first one only the last."""
+        interval = self.group.interval
+        last = now // interval * interval
+        first = (self.evaluated_at // interval + 1) * interval if self.evaluated_at else last
+        return range(first, last + 1, interval)
+
+    def end(self, at: int, samples: Samples) -> list[AlertChange]:
+        """The rules are gone: resolve their alerts, end their series."""
+        changes = self.end_replaced(at, samples)
+        for alerts in self.alerts.values():
+            changes.extend(alerts.clear(at))
+        for series in self.written.values():
+            _write_stale(samples, series, at)
+        return changes
+
+    def end_replaced(self, at: int, samples: Samples) -> list[AlertChange]:
+        """The same for rules that a new version of the group does not have."""
+        changes: list[AlertChange] = []
+        for alerts, series in self.replaced:
+            changes.extend(alerts.clear(at))
+            _write_stale(samples, series, at)
+        self.replaced = []
+        return changes
+
+    def active(self) -> list[AlertChange]:
+        """Every alert as it stands."""
+        return [alert for alerts in self.alerts.values() for alert in alerts.active(self.evaluated_at)]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data, rules by their identity."""
+        return {
+            "evaluated_at": self.evaluated_at,
+            "rules": [
+                {
+                    "identity": list(identity),
+                    "alerts": self.alerts[i].snapshot() if i in self.alerts else None,
+                    "written": [dict(labels) for labels in self.written.get(i, ())],
+                }
+                for identity, i in _places(self.group).items()
+            ],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot for the rules that are still alike."""
+        self.evaluated_at = state["evaluated_at"]
+        places = _places(self.group)
+        for saved in state["rules"]:
+            identity, occurrence = saved["identity"]
+            i = places.get((identity, occurrence))
+            if i is None:
+                continue
+            self.written[i] = {labels_of(labels) for labels in saved["written"]}
+            if i in self.alerts and saved["alerts"] is not None:
+                self.alerts[i].restore(saved["alerts"])
+
+
+def _places(group: RuleGroup) -> dict[tuple[str, int], int]:
+    """Where each rule stands, by identity and its how manieth occurrence."""
+    counts: dict[str, int] = {}
+    places = {}
+    for i, rule in enumerate(group.rules):
+        occurrence = counts.get(rule.identity, 0)
+        counts[rule.identity] = occurrence + 1
+        places[rule.identity, occurrence] = i
+    return places
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one evaluation of a group gave."""
+
+    changes: list[AlertChange] = field(default_factory=list)
+    failures: int = 0
+
+
+def evaluate_group(run: GroupRun, at: int, samples: Samples, external_labels: Mapping[str, str], external_url: str) -> Outcome:
+    """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next."""
+    outcome = Outcome(run.end_replaced(at, samples))
+    time = at - run.group.query_offset
+    for i, rule in enumerate(run.group.rules):
+        try:
+            vector = rule.expr.evaluate(samples, time)
+            if rule.kind == "record":
+                series = _recorded(rule, vector, run.group.limit)
+            else:
+                found = _found(rule, vector, time, samples, external_labels, external_url)
+                alerts = run.alerts[i]
+                if run.group.limit and len(found) > run.group.limit:
+                    outcome.changes.extend(alerts.clear(at))
+                    raise EvaluationError(f"exceeded limit of {run.group.limit} with {len(found)} alerts")
+                outcome.changes.extend(alerts.update(at, found))
+                series = _alert_series(alerts)
+        except SpanloomError as error:
+            run.errors[i] = str(error)
+            outcome.failures += 1
+            continue
+        run.errors.pop(i, None)
+        for labels, value in series.items():
+            samples.append(labels, time, value)
+        _write_stale(samples, run.written.get(i, set()) - series.keys(), time)
+        run.written[i] = set(series)
+    run.evaluated_at = at
+    return outcome
+
+
+def _write_stale(samples: Samples, series: set[Labels], time: int) -> None:
+    for labels in sorted(series):
+        samples.append(labels, time, STALE)
+
+
+def _recorded(rule: Rule, vector: Vector, limit: int) -> dict[Labels, float]:
+    if limit and len(vector) > limit:
+        raise EvaluationError(f"exceeded limit of {limit} with {len(vector)} series")
+    fixed = dict(rule.fixed_labels) | {NAME: rule.name}
+    series = {labels_of(dict(labels) | fixed): value for labels, value in vector}
+    if len(series) != len(vector):
+        raise EvaluationError("vector contains metrics with the same labelset after applying rule labels")
+    return series
+
+
+def _found(
+    rule: Rule,
+    vector: Vector,
+    time: int,
+    samples: Samples,
+    external_labels: Mapping[str, str],
+    external_url: str,
+) -> dict[Labels, Found]:
+    functions = ANNOTATION | {QUERY: lambda text: _queried(text, samples, time)}
+    found: dict[Labels, Found] = {}
+    for element, value in vector:
+        own = {name: text for name, text in element if name != NAME}
+        data = {
+            "Labels": TemplateLabels(own),
+            "Value": value,
+            "ExternalLabels": TemplateLabels(external_labels),
+            "ExternalURL": external_url,
+        }
+        labels = labels_of(own | _rendered(rule.labels, data, functions) | {"alertname": rule.name})
+        if labels in found:
+            raise EvaluationError("vector contains metrics with the same labelset after applying alert labels")
+        found[labels] = Found(value, _rendered(rule.annotations, data, functions))
+    return found
+
+
+def _rendered(
+    templates: tuple[tuple[str, Template], ...], data: object, functions: Mapping[str, Callable[..., Any]]
+) -> dict[str, str]:
+    texts = {}
+    for name, template in templates:
+        try:
+            texts[name] = template.render(data, functions)
+        except TemplateError as error:
+            texts[name] = f"<error expanding template: {error}>"  # as Prometheus: the alert must not get lost by its text
+    return texts
+
+
+def _queried(text: str, samples: Samples, time: int) -> list[dict[str, Any]]:
+    return [
+        {"Labels": TemplateLabels(labels), "Value": value} for labels, value in compile_expression(text).evaluate(samples, time)
+    ]
+
+
+def _alert_series(alerts: RuleAlerts) -> dict[Labels, float]:
+    series = {}
+    for alert in alerts.alerts.values():
+        labels = dict(alert.labels)
+        state = "firing" if alert.state is AlertState.FIRING else "pending"
+        series[labels_of(labels | {NAME: "ALERTS", "alertstate": state})] = 1.0
+        series[labels_of(labels | {NAME: "ALERTS_FOR_STATE"})] = alert.active_at / 1e9
+    return series

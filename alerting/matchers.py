@@ -1,0 +1,127 @@
+"""Label matchers, as selectors, routes, inhibition and silences use them.
+
+A regular expression is anchored at both ends and means what RE2 means by it; what Python's `re` would read differently
+is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PATTERN = 4096
+"""Longest regular expression, in characters."""
+
+
+class MatcherError(ConfigError):
+    """A matcher that cannot be read."""
+
+
+class MatchType(StrEnum):
+    """The four operators."""
+
+    EQUAL = "="
+    NOT_EQUAL = "!="
+    REGEX = "=~"
+    NOT_REGEX = "!~"
+
+
+def anchored(pattern: str) -> re.Pattern[str]:
+    """The compiled pattern, for use with `fullmatch`.
+
+    Raises:
+        MatcherError: not a regular expression, or one on whose meaning RE2 and Python differ.
+    """
+    if len(pattern) > MAX_PATTERN:
+        raise MatcherError(f"regular expression of {len(pattern)} characters; at most {MAX_PATTERN}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # [[:alpha:]] and set operations: Python reads them otherwise
+            compiled = re.compile(pattern, re.ASCII)
+    except (re.error, FutureWarning, RecursionError, OverflowError) as error:
+        raise MatcherError(f'regular expression "{pattern}": {error}') from None
+    if re.search(r"\(\?(?:=|!|<=|<!|>|\(|P=)|\\[1-9]|[*+?}]\+", pattern):
+        raise MatcherError(f'regular expression "{pattern}": look-around, back references and possessive repeats are not RE2')
+    return compiled
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """One condition on one label. A missing label counts as empty."""
+
+    name: str
+    type: MatchType
+    value: str
+    pattern: re.Pattern[str] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, name: str, type_: MatchType, value: str) -> Matcher:
+        """A matcher, its expression compiled.
+
+        Raises:
+            MatcherError: see `anchored`.
+        """
+        regex = type_ in {MatchType.REGEX, MatchType.NOT_REGEX}
+        return cls(name, type_, value, anchored(value) if regex else None)
+
+    def matches(self, value: str) -> bool:
+        """Whether a label of this value passes."""
+        match self.type:
+            case MatchType.EQUAL:
+                return value == self.value
+            case MatchType.NOT_EQUAL:
+                return value != self.value
+            case _:
+                found = self.pattern is not None and self.pattern.fullmatch(value) is not None
+                return found == (self.type is MatchType.REGEX)
+
+    def __str__(self) -> str:
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.name}{self.type}"{escaped}"'
+
+
+def all_match(matchers: tuple[Matcher, ...], labels: Mapping[str, str]) -> bool:
+    """Whether every matcher passes. True for none."""
+    return all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers)
+
+
+_MATCHER = re.compile(
+    r"""\s*(?P<name>"(?:\\.|[^"\\])*"|[^\s{},=!~"'`]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>"(?:\\.|[^"\\])*"|[^\s{},"]*)\s*"""
+)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def parse_matchers(text: str) -> tuple[Matcher, ...]:
+    """The matchers of `{a="b", c=~"d.*"}`, braces optional, as Alertmanager and amtool write them.
+
+    Raises:
+        MatcherError: says at which character.
+    """
+    stripped = text.strip()
+    if stripped.startswith("{") != stripped.endswith("}"):
+        raise MatcherError(f"matchers {text!r}: a brace has no partner")
+    inner = stripped[1:-1] if stripped.startswith("{") else stripped
+    matchers: list[Matcher] = []
+    position = 0
+    while position < len(inner) and inner[position:].strip():
+        found = _MATCHER.match(inner, position)
+        end = found.end() if found else position
+        if found is None or (end < len(inner) and inner[end] != ","):
+            raise MatcherError(f'matchers {text!r}: expected name="value" at character {end + 1}')
+        matchers.append(Matcher.of(_unquoted(found["name"]), MatchType(found["op"]), _unquoted(found["value"])))
+        position = end + 1
+    return tuple(matchers)
+
+
+def _unquoted(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    return _ESCAPE.sub(lambda found: {"n": "\n", '"': '"', "\\": "\\"}.get(found[1], found[0]), text[1:-1])

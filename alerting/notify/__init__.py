@@ -1,0 +1,1 @@
+"""Receivers: each turns a `Notification` into one request and says what became of it."""

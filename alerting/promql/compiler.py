@@ -1,0 +1,346 @@
+"""From the parser's tree to functions that evaluate it: one closure a node, types known beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import promql_parser as ast
+
+from alerting.matchers import MatchType, anchored
+from alerting.promql import aggregate as aggregation
+from alerting.promql import binary
+from alerting.promql.histogram import histogram_quantile
+from alerting.promql.range_functions import RANGE_FUNCTIONS, linear_regression, quantile
+from alerting.promql.selectors import (
+    InstantSelector,
+    Ranges,
+    RangeSelector,
+    Subquery,
+    nanoseconds,
+    seconds,
+    selector_matchers,
+    time_shift,
+)
+from alerting.promql.vector_functions import (
+    CALENDAR,
+    MATHEMATICS,
+    clamped,
+    each,
+    label_join,
+    label_replace,
+    ordered,
+    rounded,
+    unique,
+)
+from alerting.promql.vectors import NAME, Moment, Vector, labels_of, nameless
+from telemetry.errors import ConfigError
+
+VectorNode = Callable[[Moment], Vector]
+ScalarNode = Callable[[Moment], float]
+RangeNode = Callable[[Moment], Ranges]
+
+FUNCTIONS = frozenset(
+    {
+        *RANGE_FUNCTIONS, *MATHEMATICS, *CALENDAR,
+        "absent", "absent_over_time", "clamp", "clamp_max", "clamp_min", "histogram_quantile", "label_join",
+        "label_replace", "pi", "predict_linear", "quantile_over_time", "round", "scalar", "sort", "sort_desc", "time",
+        "timestamp", "vector",
+    }
+)  # fmt: skip
+"""Every function covered."""
+
+
+def is_scalar(node: Any) -> bool:
+    """Whether an expression gives one number and not a vector."""
+    match node:
+        case ast.NumberLiteral():
+            return True
+        case ast.ParenExpr() | ast.UnaryExpr():
+            return is_scalar(node.expr)
+        case ast.BinaryExpr():
+            return is_scalar(node.lhs) and is_scalar(node.rhs)
+        case ast.Call():
+            return bool(node.func.return_type == ast.ValueType.Scalar)
+        case _:
+            return False
+
+
+class Compiler:
+    """Compiles one expression; `selected` holds the metric names that it reads."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+        self.selected: set[str] = set()
+
+    def top(self, node: Any) -> VectorNode:
+        """A whole expression, which must give a vector or a scalar.
+
+        Raises:
+            ConfigError: it gives something else, or uses what is not covered.
+        """
+        if is_scalar(node):
+            number = self.scalar(node)
+            return lambda moment: [((), number(moment))]
+        return self.vector(node)
+
+    def vector(self, node: Any) -> VectorNode:
+        """An expression that gives an instant vector."""
+        match node:
+            case ast.VectorSelector():
+                return self._instant(node)
+            case ast.ParenExpr():
+                return self.vector(node.expr)
+            case ast.UnaryExpr():
+                inner = self.vector(node.expr)
+                return lambda moment: unique(each(lambda value: -value, inner(moment)))
+            case ast.AggregateExpr():
+                return self._aggregate(node)
+            case ast.BinaryExpr():
+                return self._binary(node)
+            case ast.Call():
+                return self._call(node)
+            case _:
+                raise ConfigError(f"{_what(node)} where an instant vector or a scalar is needed")
+
+    def scalar(self, node: Any) -> ScalarNode:  # noqa: PLR0911  # one return a kind of node
+        """An expression that gives a number."""
+        match node:
+            case ast.NumberLiteral():
+                constant = float(node.val)
+                return lambda _moment: constant
+            case ast.ParenExpr():
+                return self.scalar(node.expr)
+            case ast.UnaryExpr():
+                inner = self.scalar(node.expr)
+                return lambda moment: -inner(moment)
+            case ast.BinaryExpr():
+                left, right, op = self.scalar(node.lhs), self.scalar(node.rhs), str(node.op)
+                return lambda moment: binary.scalar_operation(op, left(moment), right(moment))
+            case ast.Call(func=func) if func.name == "time":
+                return lambda moment: seconds(moment.at)
+            case ast.Call(func=func) if func.name == "pi":
+                return lambda _moment: math.pi
+            case ast.Call(func=func) if func.name == "scalar":
+                vector = self.vector(node.args[0])
+                return lambda moment: _only(vector(moment))
+            case ast.Call():
+                raise ConfigError(f'function "{node.func.name}" is not covered')
+            case _:
+                raise ConfigError(f"{_what(node)} where a scalar is needed")
+
+    def _instant(self, node: Any) -> InstantSelector:
+        matchers = selector_matchers(node)
+        self.selected.add(next((m.value for m in matchers if m.name == NAME and m.type is MatchType.EQUAL), ""))
+        return InstantSelector(matchers, time_shift(node.at, node.offset))
+
+    def _range(self, node: Any) -> RangeNode:
+        match node:
+            case ast.ParenExpr():
+                return self._range(node.expr)
+            case ast.MatrixSelector():
+                selector = self._instant(node.vector_selector)
+                return RangeSelector(selector.matchers, selector.shift, nanoseconds(node.range))
+            case ast.SubqueryExpr():
+                width, step = nanoseconds(node.range), nanoseconds(node.step) if node.step else self._step
+                return Subquery(self.top(node.expr), time_shift(node.at, node.offset), width, step)
+            case _:
+                raise ConfigError(f"{_what(node)} where a range is needed")
+
+    def _aggregate(self, node: Any) -> VectorNode:
+        op = str(node.op)
+        inner = self.vector(node.expr)
+        modifier = node.modifier
+        by = modifier is None or modifier.type == ast.AggModifierType.By
+        group = aggregation.grouping(by=by, names=[] if modifier is None else modifier.labels)
+        if op in aggregation.AGGREGATES:
+            reduce = aggregation.AGGREGATES[op]
+            return lambda moment: aggregation.aggregate(inner(moment), group, reduce)
+        if op in {"topk", "bottomk"}:
+            k = self.scalar(node.param)
+            return lambda moment: aggregation.extremes(inner(moment), group, k(moment), largest=op == "topk")
+        if op == "quantile":
+            q = self.scalar(node.param)
+            return lambda moment: aggregation.quantiles(inner(moment), group, q(moment))
+        if op == "count_values":
+            label = _label_name(_string(node.param))
+            return lambda moment: aggregation.count_values(inner(moment), group, label)
+        raise ConfigError(f'aggregation "{op}" is not covered')
+
+    def _binary(self, node: Any) -> VectorNode:
+        op = str(node.op)
+        modifier = node.modifier
+        as_bool = modifier is not None and modifier.return_bool
+        if modifier is not None and (modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None):
+            raise ConfigError("fill values of vector matching are not covered")
+        if op not in binary.ARITHMETIC and op not in binary.COMPARISONS and op not in binary.SET_OPERATORS:
+            raise ConfigError(f'operator "{op}" is not covered')
+        if is_scalar(node.rhs):
+            vector, scalar = self.vector(node.lhs), self.scalar(node.rhs)
+            return lambda moment: binary.vector_scalar(op, vector(moment), scalar(moment), swapped=False, as_bool=as_bool)
+        if is_scalar(node.lhs):
+            vector, scalar = self.vector(node.rhs), self.scalar(node.lhs)
+            return lambda moment: binary.vector_scalar(op, vector(moment), scalar(moment), swapped=True, as_bool=as_bool)
+        left, right, matching = self.vector(node.lhs), self.vector(node.rhs), _matching(modifier)
+        if op in binary.SET_OPERATORS:
+            return lambda moment: binary.set_operation(op, left(moment), right(moment), matching)
+        return lambda moment: binary.vector_vector(op, left(moment), right(moment), matching, as_bool=as_bool)
+
+    def _call(self, node: Any) -> VectorNode:  # noqa: C901, PLR0911, PLR0912  # one line a function: the table of them
+        name, args = node.func.name, node.args
+        if name in RANGE_FUNCTIONS:
+            return self._over_range(name, args[0])
+        if name in MATHEMATICS:
+            function, inner = MATHEMATICS[name], self.vector(args[0])
+            return lambda moment: unique(each(function, inner(moment)))
+        if name in CALENDAR:
+            field = CALENDAR[name]
+            times: VectorNode = self.vector(args[0]) if args else lambda moment: [((), seconds(moment.at))]
+            return lambda moment: unique(each(field, times(moment)))
+        match name:
+            case "absent":
+                return _absent(_known_labels(args[0]), self.vector(args[0]))
+            case "absent_over_time":
+                ranges = self._range(args[0])
+                return _absent(_known_labels(args[0]), lambda moment: [((), 1.0)] if ranges(moment).windows else [])
+            case "clamp":
+                inner, least, most = self.vector(args[0]), self.scalar(args[1]), self.scalar(args[2])
+                return lambda moment: unique(clamped(inner(moment), least(moment), most(moment)))
+            case "clamp_max":
+                inner, most = self.vector(args[0]), self.scalar(args[1])
+                return lambda moment: unique(clamped(inner(moment), -math.inf, most(moment)))
+            case "clamp_min":
+                inner, least = self.vector(args[0]), self.scalar(args[1])
+                return lambda moment: unique(clamped(inner(moment), least(moment), math.inf))
+            case "histogram_quantile":
+                q, inner = self.scalar(args[0]), self.vector(args[1])
+                return lambda moment: histogram_quantile(q(moment), inner(moment))
+            case "label_join":
+                inner, target = self.vector(args[0]), _label_name(_string(args[1]))
+                separator, origins = _string(args[2]), [_label_name(_string(arg)) for arg in args[3:]]
+                return lambda moment: label_join(inner(moment), target, separator, origins)
+            case "label_replace":
+                inner, target, replacement = self.vector(args[0]), _label_name(_string(args[1])), _string(args[2])
+                origin, pattern = _string(args[3]), anchored(_string(args[4]))
+                return lambda moment: label_replace(inner(moment), target, replacement, origin, pattern)
+            case "predict_linear":
+                ranges, ahead = self._range(args[0]), self.scalar(args[1])
+                return lambda moment: _predicted(ranges(moment), moment.at, ahead(moment))
+            case "quantile_over_time":
+                q, ranges = self.scalar(args[0]), self._range(args[1])
+                return lambda moment: _quantiles(ranges(moment), q(moment))
+            case "round":
+                inner = self.vector(args[0])
+                nearest: ScalarNode = self.scalar(args[1]) if len(args) > 1 else lambda _moment: 1.0
+                return lambda moment: unique(rounded(inner(moment), nearest(moment)))
+            case "sort" | "sort_desc":
+                inner = self.vector(args[0])
+                return lambda moment: ordered(inner(moment), descending=name == "sort_desc")
+            case "timestamp":
+                return self._timestamp(args[0])
+            case "vector":
+                number = self.scalar(args[0])
+                return lambda moment: [((), number(moment))]
+            case _:
+                raise ConfigError(f'function "{name}" is not covered')
+
+    def _over_range(self, name: str, arg: Any) -> VectorNode:
+        ranges, function = self._range(arg), RANGE_FUNCTIONS[name]
+        keeps_name = name == "last_over_time"
+
+        def evaluate(moment: Moment) -> Vector:
+            found = ranges(moment)
+            result: Vector = []
+            for window in found.windows:
+                value = function(window.times, window.values, found.start, found.end)
+                if value is not None:
+                    result.append((window.labels if keeps_name else window.bare, value))
+            return unique(result)
+
+        return evaluate
+
+    def _timestamp(self, arg: Any) -> VectorNode:
+        while isinstance(arg, ast.ParenExpr):
+            arg = arg.expr
+        if isinstance(arg, ast.VectorSelector):
+            selector = self._instant(arg)
+            return lambda moment: unique([(nameless(labels), seconds(time)) for labels, time, _ in selector.samples(moment)])
+        inner = self.vector(arg)
+        return lambda moment: unique([(nameless(labels), seconds(moment.at)) for labels, _ in inner(moment)])
+
+
+def _what(node: Any) -> str:
+    match node:
+        case ast.StringLiteral():
+            return "a string"
+        case ast.MatrixSelector() | ast.SubqueryExpr():
+            return "a range"
+        case ast.NumberLiteral():
+            return "a scalar"
+        case _:
+            return "an instant vector"
+
+
+def _string(node: Any) -> str:
+    while isinstance(node, ast.ParenExpr):
+        node = node.expr
+    if not isinstance(node, ast.StringLiteral):
+        raise ConfigError(f"{_what(node)} where a string is needed")
+    return str(node.val)
+
+
+def _label_name(name: str) -> str:
+    if not (name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()):
+        raise ConfigError(f'"{name}" is not a label name')
+    return name
+
+
+def _only(vector: Vector) -> float:
+    return vector[0][1] if len(vector) == 1 else math.nan
+
+
+def _matching(modifier: Any) -> binary.Matching:
+    if modifier is None:
+        return binary.Matching()
+    found = modifier.matching
+    return binary.Matching(
+        on=found is not None and found.type == ast.LabelModifierType.Include,
+        names=frozenset(found.labels) if found is not None else frozenset(),
+        many_left=modifier.card == ast.VectorMatchCardinality.ManyToOne,
+        many_right=modifier.card == ast.VectorMatchCardinality.OneToMany,
+        include=tuple(modifier.group_labels or ()),
+    )
+
+
+def _known_labels(node: Any) -> dict[str, str]:
+    """The labels that an absent series would have: those matched by `=`, once each."""
+    selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
+    if not isinstance(selector, ast.VectorSelector):
+        return {}
+    known: dict[str, str] = {}
+    unclear = {NAME}
+    for matcher in selector_matchers(selector):
+        if matcher.type is not MatchType.EQUAL or matcher.name in known:
+            unclear.add(matcher.name)
+        else:
+            known[matcher.name] = matcher.value
+    return {name: value for name, value in known.items() if name not in unclear}
+
+
+def _absent(known: dict[str, str], inner: VectorNode) -> VectorNode:
+    labels = labels_of(known)
+    return lambda moment: [] if inner(moment) else [(labels, 1.0)]
+
+
+def _predicted(ranges: Ranges, at: int, ahead: float) -> Vector:
+    result: Vector = []
+    for window in ranges.windows:
+        if len(window.values) >= 2:
+            slope, intercept = linear_regression(window.times, window.values, at)
+            result.append((window.bare, slope * ahead + intercept))
+    return unique(result)
+
+
+def _quantiles(ranges: Ranges, q: float) -> Vector:
+    return unique([(window.bare, quantile(q, window.values)) for window in ranges.windows])

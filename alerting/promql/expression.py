@@ -1,0 +1,104 @@
+"""PromQL expressions, compiled once and evaluated at any moment. What is not covered is refused when compiling.
+
+The parser is promql-parser; the semantics are those of Prometheus 2.42: ranges and the lookback are closed at both ends.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import promql_parser
+
+from alerting.durations import MINUTE
+from alerting.promql.compiler import FUNCTIONS, Compiler
+from alerting.promql.vectors import Moment
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alerting.promql.vectors import Source, Vector
+
+LOOKBACK = 5 * MINUTE
+"""How far back an instant selector looks for a sample: Prometheus's default."""
+MAX_LENGTH = 16_384
+"""Longest expression, in characters."""
+MAX_DEPTH = 100
+"""Deepest nesting of brackets. The parser recurses on the machine's stack, which ends the process where it is too small."""
+MAX_OPERATORS = 250
+"""Most operators, signs and matchers, for the same reason."""
+
+
+class PromqlError(ConfigError):
+    """An expression that cannot be parsed or is not covered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression."""
+
+    text: str
+    selects: tuple[str, ...]  # metric names that it reads, sorted; a selector without a name counts as empty
+    _evaluate: Callable[[Moment], Vector] = field(repr=False, compare=False)
+
+    def evaluate(self, source: Source, at: int, lookback: int = LOOKBACK) -> Vector:
+        """The instant vector at a time (ns); a scalar is one element without labels.
+
+        Raises:
+            EvaluationError: these samples have no answer, such as many-to-many matches.
+        """
+        return self._evaluate(Moment(source, at, at, lookback))
+
+
+def compile_expression(text: str, step: int = MINUTE) -> Expression:
+    """Parse and compile.
+
+    Args:
+        text: PromQL.
+        step: resolution of subqueries that name none, in nanoseconds.
+
+    Raises:
+        PromqlError: wrong syntax or type, or something that the evaluator does not cover.
+    """
+    if len(text) > MAX_LENGTH:
+        raise PromqlError(f"{len(text)} characters; at most {MAX_LENGTH}")
+    if _depth(text) > MAX_DEPTH:
+        raise PromqlError(f"brackets nested deeper than {MAX_DEPTH}")
+    if len(_OPERATOR.findall(_STRING.sub("", text))) > MAX_OPERATORS:
+        raise PromqlError(f"more than {MAX_OPERATORS} operators in one expression; split it with recording rules")
+    try:
+        tree = promql_parser.parse(text)
+        compiler = Compiler(step)
+        evaluate = compiler.top(tree)
+    except ValueError as error:
+        raise PromqlError(_with_hint(str(error))) from None
+    except ConfigError as error:
+        raise PromqlError(str(error)) from None
+    return Expression(text, tuple(sorted(compiler.selected)), evaluate)
+
+
+_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)
+_OPERATOR = re.compile(r"[-+*/%^=<>!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+
+
+def _depth(text: str) -> int:
+    depth = deepest = 0
+    for character in _STRING.sub("", text):
+        if character in "([{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]}":
+            depth -= 1
+    return deepest
+
+
+def _with_hint(reason: str) -> str:
+    found = re.fullmatch(r"unknown function with name '(.*)'", reason)
+    if found is None:
+        return reason
+    close = difflib.get_close_matches(found[1], FUNCTIONS, n=1)
+    hint = f' (did you mean "{close[0]}"?)' if close else ""
+    return f'unknown function "{found[1]}"{hint}'

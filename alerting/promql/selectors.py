@@ -1,0 +1,167 @@
+"""Selectors: what reads samples. Lookback and ranges are closed at both ends, as in Prometheus 2."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import promql_parser as ast
+
+from alerting.durations import SECOND
+from alerting.matchers import Matcher, MatchType
+from alerting.promql.vectors import NAME, EvaluationError, Moment, Window, is_stale, nameless
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alerting.promql.vectors import Labels, Vector
+
+TimeShift = Callable[[Moment], int]
+"""The time at which a selector looks, from the moment of evaluation."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+MAX_STEPS = 11_000
+"""Most evaluations of one subquery: Prometheus's bound on points of a range query."""
+
+
+def nanoseconds(duration: timedelta | None) -> int:
+    """A parsed duration; zero for none."""
+    if duration is None:
+        return 0
+    return duration // _MICROSECOND * 1000
+
+
+def selector_matchers(selector: Any) -> tuple[Matcher, ...]:
+    """The matchers of a parsed vector selector, its name among them.
+
+    Raises:
+        ConfigError: a matcher that is not covered.
+    """
+    if selector.matchers.or_matchers:
+        raise ConfigError("`or` between matchers is not covered; use a regular expression or the `or` operator")
+    types = (
+        (ast.MatchOp.Equal, MatchType.EQUAL),
+        (ast.MatchOp.NotEqual, MatchType.NOT_EQUAL),
+        (ast.MatchOp.Re, MatchType.REGEX),
+        (ast.MatchOp.NotRe, MatchType.NOT_REGEX),
+    )
+    named = [Matcher.of(NAME, MatchType.EQUAL, selector.name)] if selector.name else []
+    return tuple(
+        named
+        + [
+            Matcher.of(matcher.name, next(ours for theirs, ours in types if matcher.op == theirs), matcher.value)
+            for matcher in selector.matchers.matchers
+        ]
+    )
+
+
+def time_shift(at: Any, offset: timedelta | None) -> TimeShift:
+    """Where `@` and `offset` point."""
+    back = nanoseconds(offset)
+    if at is None:
+        return lambda moment: moment.at - back
+    if at.type == ast.AtModifierType.At:
+        fixed = (at.at - _EPOCH) // _MICROSECOND * 1000 - back
+        return lambda _moment: fixed
+    return lambda moment: moment.top - back  # start() and end() of an instant query are its time
+
+
+@dataclass(frozen=True, slots=True)
+class InstantSelector:
+    """The last sample of each series within the lookback."""
+
+    matchers: tuple[Matcher, ...]
+    shift: TimeShift
+
+    def __call__(self, moment: Moment) -> Vector:
+        """The vector, values as they are."""
+        return [(labels, value) for labels, _time, value in self.samples(moment)]
+
+    def samples(self, moment: Moment) -> list[tuple[Labels, int, float]]:
+        """The vector with the time of each sample."""
+        at = self.shift(moment)
+        oldest = at - moment.lookback
+        result = []
+        for column in moment.source.select(self.matchers):
+            times = column.times
+            i = bisect_right(times, at) - 1
+            if i < 0 or times[i] < oldest:
+                continue
+            value = column.values[i]
+            if column.ended and is_stale(value):
+                continue
+            result.append((column.labels, times[i], value))
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Windows of samples, and the range that they were cut from."""
+
+    windows: list[Window]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class RangeSelector:
+    """The samples of each series in a range."""
+
+    matchers: tuple[Matcher, ...]
+    shift: TimeShift
+    width: int
+
+    def __call__(self, moment: Moment) -> Ranges:
+        """Windows that have a sample at least."""
+        end = self.shift(moment)
+        start = end - self.width
+        windows = []
+        for column in moment.source.select(self.matchers):
+            low, high = bisect_left(column.times, start), bisect_right(column.times, end)
+            if low == high:
+                continue
+            times, values = column.times[low:high], column.values[low:high]
+            if column.ended:
+                kept = [(time, value) for time, value in zip(times, values, strict=True) if not is_stale(value)]
+                if not kept:
+                    continue
+                times, values = [time for time, _ in kept], [value for _, value in kept]
+            windows.append(Window(column.labels, column.bare, times, values))
+        return Ranges(windows, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery:
+    """An expression evaluated at each multiple of the step within a range."""
+
+    inner: Callable[[Moment], Vector]
+    shift: TimeShift
+    width: int
+    step: int
+
+    def __call__(self, moment: Moment) -> Ranges:
+        """One window for each set of labels that came up.
+
+        Raises:
+            EvaluationError: more steps than the bound.
+        """
+        end = self.shift(moment)
+        start = end - self.width
+        if self.width // self.step > MAX_STEPS:
+            raise EvaluationError(f"a subquery of {self.width // self.step} steps; at most {MAX_STEPS}")
+        found: dict[Labels, tuple[list[int], list[float]]] = {}
+        for at in range(-(-start // self.step) * self.step, end + 1, self.step):
+            for labels, value in self.inner(Moment(moment.source, at, moment.top, moment.lookback)):
+                times, values = found.setdefault(labels, ([], []))
+                times.append(at)
+                values.append(value)
+        windows = [Window(labels, nameless(labels), times, values) for labels, (times, values) in found.items()]
+        return Ranges(windows, start, end)
+
+
+def seconds(time: int) -> float:
+    """Nanoseconds as PromQL counts time."""
+    return time / SECOND

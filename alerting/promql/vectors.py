@@ -1,0 +1,116 @@
+"""What PromQL expressions are made of: labels, instant vectors, windows of samples, and the stale marker."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from alerting.matchers import Matcher
+
+NAME = "__name__"
+"""The label that holds a series' metric name."""
+
+Labels = tuple[tuple[str, str], ...]
+"""Pairs sorted by label name; an empty value is never kept, as it means that the label is missing."""
+
+Vector = list[tuple[Labels, float]]
+"""An instant vector: at most one value for a set of labels."""
+
+_STALE_BITS = struct.pack("<Q", 0x7FF0000000000002)
+STALE: float = struct.unpack("<d", _STALE_BITS)[0]
+"""Prometheus's stale marker: a NaN of its own that ends a series."""
+
+
+class EvaluationError(SpanloomError):
+    """An expression that is well formed but has no answer on these samples."""
+
+
+def is_stale(value: float) -> bool:
+    """Whether the value is the stale marker and not another NaN."""
+    return value != value and struct.pack("<d", value) == _STALE_BITS  # noqa: PLR0124  # NaN is what differs from itself
+
+
+def labels_of(pairs: dict[str, str]) -> Labels:
+    """Sorted labels without empty ones."""
+    return tuple(sorted((name, value) for name, value in pairs.items() if value))
+
+
+def without(labels: Labels, names: Collection[str]) -> Labels:
+    """Labels but those named."""
+    return tuple(pair for pair in labels if pair[0] not in names)
+
+
+def only(labels: Labels, names: Collection[str]) -> Labels:
+    """Labels named, and no other."""
+    return tuple(pair for pair in labels if pair[0] in names)
+
+
+_NAME_ONLY = frozenset((NAME,))
+
+
+def nameless(labels: Labels) -> Labels:
+    """Labels without the metric name."""
+    return without(labels, _NAME_ONLY)
+
+
+class Column(Protocol):
+    """The samples of one series: two sequences of one length, times ascending in nanoseconds."""
+
+    @property
+    def labels(self) -> Labels:
+        """All labels, the metric name among them."""
+        ...
+
+    @property
+    def bare(self) -> Labels:
+        """Labels without the metric name."""
+        ...
+
+    @property
+    def times(self) -> Sequence[int]:
+        """When."""
+        ...
+
+    @property
+    def values(self) -> Sequence[float]:
+        """What; `STALE` where the series ended."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether `values` may hold stale markers."""
+        ...
+
+
+class Source(Protocol):
+    """Where selectors find their series."""
+
+    def select(self, matchers: tuple[Matcher, ...]) -> Sequence[Column]:
+        """The series that pass all matchers, in an order that does not change between calls."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The samples of one series in a range; never empty, no stale markers."""
+
+    labels: Labels
+    bare: Labels
+    times: Sequence[int]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where and when an expression is evaluated. `top` is the time of the whole query; `at` differs inside subqueries."""
+
+    source: Source
+    at: int
+    top: int
+    lookback: int

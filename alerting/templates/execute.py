@@ -1,0 +1,279 @@
+"""Rendering a template: values, truth and printing as Go has them."""
+
+from __future__ import annotations
+
+import math
+from collections import ChainMap
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from alerting.templates.syntax import (
+    Branch,
+    Call,
+    Dot,
+    Function,
+    Jump,
+    Literal,
+    Output,
+    Parenthesis,
+    Parser,
+    TemplateError,
+    Text,
+    Variable,
+)
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from alerting.templates.syntax import Node, Operand, Pipeline
+
+Functions = Mapping[str, Callable[..., Any]]
+MAX_OUTPUT = 65_536
+"""Longest result, in characters."""
+MAX_CALLS = 20
+"""Deepest `template` within `template`."""
+
+
+class _JumpError(Exception):
+    pass
+
+
+class _BreakError(_JumpError):
+    pass
+
+
+class _ContinueError(_JumpError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed template."""
+
+    body: tuple[Node, ...]
+    defined: Mapping[str, tuple[Node, ...]]
+
+    def render(self, data: object, functions: Functions, variables: Mapping[str, object] | None = None) -> str:
+        """The text for these data; `variables` are those known beforehand, with their `$`.
+
+        Raises:
+            TemplateError: an unknown function or variable, a function that fails, or too long a result.
+        """
+        run = _Run(self.defined, functions)
+        run.nodes(self.body, data, ChainMap({"$": data, **(variables or {})}))
+        return "".join(run.out)
+
+
+def compile_template(text: str, functions: Collection[str], library: Mapping[str, tuple[Node, ...]] | None = None) -> Template:
+    """Parse a template, which may call these functions and the templates of the library.
+
+    Raises:
+        TemplateError: says in which line.
+    """
+    parser = Parser(text, dict(library or {}))
+    body = parser.parse()
+    unknown = sorted(parser.functions - {*functions, "and", "or"})
+    if unknown:
+        raise TemplateError(f'template: function "{unknown[0]}" not defined')
+    return Template(body, parser.defined)
+
+
+@dataclass(slots=True)
+class _Run:
+    defined: Mapping[str, tuple[Node, ...]]
+    functions: Functions
+    out: list[str] = field(default_factory=list)
+    length: int = 0
+    calls: int = 0
+
+    def nodes(self, nodes: Sequence[Node], dot: object, scope: ChainMap[str, object]) -> None:
+        for node in nodes:
+            match node:
+                case Text(text):
+                    self.write(text)
+                case Output(pipeline):
+                    value = self.pipeline(pipeline, dot, scope)
+                    if not pipeline.assigns:
+                        self.write(printed(value))
+                case Branch():
+                    self.branch(node, dot, scope)
+                case Call(name, pipeline):
+                    self.call(name, self.pipeline(pipeline, dot, scope) if pipeline else None)
+                case Jump(kind):
+                    raise _BreakError if kind == "break" else _ContinueError
+
+    def write(self, text: str) -> None:
+        self.length += len(text)
+        if self.length > MAX_OUTPUT:
+            raise TemplateError(f"template: result longer than {MAX_OUTPUT} characters")
+        self.out.append(text)
+
+    def call(self, name: str, data: object) -> None:
+        if name not in self.defined:
+            raise TemplateError(f'template: template "{name}" not defined')
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise TemplateError(f'template: "{name}": exceeded maximum template depth ({MAX_CALLS})')
+        self.nodes(self.defined[name], data, ChainMap({"$": data}))
+        self.calls -= 1
+
+    def branch(self, node: Branch, dot: object, scope: ChainMap[str, object]) -> None:
+        inner = scope.new_child()
+        if node.kind == "range":
+            self.loop(node, dot, inner)
+            return
+        value = self.pipeline(node.pipeline, dot, inner)
+        if truth(value):
+            self.nodes(node.body, value if node.kind == "with" else dot, inner)
+        else:
+            self.nodes(node.otherwise, dot, inner)
+
+    def loop(self, node: Branch, dot: object, scope: ChainMap[str, object]) -> None:
+        names = node.pipeline.assigns
+        value = self.pipeline(node.pipeline, dot, scope)
+        items: Sequence[tuple[object, object]]
+        if isinstance(value, Mapping):
+            items = [(key, value[key]) for key in sorted(value)]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            items = [(i, i) for i in range(min(value, MAX_OUTPUT))]
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            items = list(enumerate(value))
+        elif value is None:
+            items = []
+        else:
+            raise TemplateError(f"template: range can't iterate over {printed(value)}")
+        if not items:
+            self.nodes(node.otherwise, dot, scope)
+        for key, item in items:
+            inner = scope.new_child(dict(zip(names, (key, item) if len(names) == 2 else (item,), strict=False)))
+            try:
+                self.nodes(node.body, item, inner)
+            except _ContinueError:
+                continue
+            except _BreakError:
+                break
+
+    def pipeline(self, pipeline: Pipeline, dot: object, scope: ChainMap[str, object]) -> object:
+        value: object = None
+        for i, command in enumerate(pipeline.commands):
+            value = self.command(command, dot, scope, (value,) if i else ())
+        for name in pipeline.assigns:
+            if pipeline.declares:
+                scope[name] = value
+            else:
+                holder = next((level for level in scope.maps if name in level), None)
+                if holder is None:
+                    raise TemplateError(f'template: undefined variable "{name}"')
+                holder[name] = value
+        return value
+
+    def command(
+        self, command: Sequence[Operand], dot: object, scope: ChainMap[str, object], piped: tuple[object, ...]
+    ) -> object:
+        head, *rest = command
+        if isinstance(head, Function):
+            if head.name in {"and", "or"}:
+                return self.lazy(head.name, [*rest], dot, scope, piped)
+            return self.apply(head.name, [self.value(operand, dot, scope) for operand in rest] + list(piped))
+        value = self.value(head, dot, scope)
+        if rest or piped:
+            if callable(value):
+                return value(*[self.value(operand, dot, scope) for operand in rest], *piped)
+            raise TemplateError("template: can't give argument to non-function")
+        return value() if callable(value) else value
+
+    def apply(self, name: str, arguments: list[object]) -> object:
+        try:
+            return self.functions[name](*arguments)
+        except TemplateError:
+            raise
+        except (SpanloomError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+            raise TemplateError(f"template: error calling {name}: {error}") from error
+
+    def lazy(
+        self, name: str, operands: list[Operand], dot: object, scope: ChainMap[str, object], piped: tuple[object, ...]
+    ) -> object:
+        value: object = None
+        for operand in operands:
+            value = self.value(operand, dot, scope)
+            if truth(value) == (name == "or"):
+                return value
+        return piped[0] if piped else value
+
+    def value(self, operand: Operand, dot: object, scope: ChainMap[str, object]) -> object:
+        match operand:
+            case Literal(value):
+                return value
+            case Dot(path):
+                return _walk(dot, path)
+            case Variable(name, path):
+                if name not in scope:
+                    raise TemplateError(f'template: undefined variable "{name}"')
+                return _walk(scope[name], path)
+            case Parenthesis(pipeline, path):
+                return _walk(self.pipeline(pipeline, dot, scope), path)
+            case Function(name):
+                return self.apply(name, [])
+
+
+def _walk(value: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        if isinstance(value, Labels):
+            value = value.get(name, "")
+        elif isinstance(value, Mapping):
+            if name not in value:
+                raise TemplateError(f'template: no field "{name}"')
+            value = value[name]
+        else:
+            raise TemplateError(f'template: can\'t evaluate field "{name}" in {type(value).__name__}')
+    return value
+
+
+class Labels(dict[str, str]):
+    """Labels or annotations: a missing one is empty. Its methods are those of Alertmanager's KV."""
+
+    def get(self, name: str, default: Any = "") -> Any:
+        """A label, a method, or the default."""
+        methods: dict[str, Callable[..., object]] = {
+            "SortedPairs": lambda: [{"Name": key, "Value": self[key]} for key in sorted(self)],
+            "Names": lambda: sorted(self),
+            "Values": lambda: [self[key] for key in sorted(self)],
+            "Remove": lambda names: Labels({key: value for key, value in self.items() if key not in names}),
+        }
+        return super().get(name, methods.get(name, default))
+
+
+def truth(value: object) -> bool:
+    """Go's truth: not false, zero, nil or empty."""
+    return bool(value)
+
+
+def printed(value: object) -> str:  # noqa: PLR0911  # one return a type
+    """As Go's fmt prints with %v."""
+    match value:
+        case None:
+            return "<no value>"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return go_float(value)
+        case str():
+            return value
+        case Mapping():
+            return "map[" + " ".join(f"{key}:{printed(value[key])}" for key in sorted(value)) + "]"
+        case list() | tuple():
+            return "[" + " ".join(map(printed, value)) + "]"
+        case _:
+            return str(value)
+
+
+def go_float(value: float) -> str:
+    """A float64 as Go's %v writes it: shortest digits, exponent below 1e-4 and from 1e21."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == 0 or 1e-4 <= abs(value) < 1e21:
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return repr(value)

@@ -1,0 +1,371 @@
+"""The tree of a template, and the parser. Grammar: https://pkg.go.dev/text/template.
+
+Covered: text, comments, trimming, pipelines, variables, fields, literals, parentheses, `if`, `range`, `with`, `else if`,
+`define`, `template`, `block`, `break` and `continue`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from telemetry.errors import ConfigError
+
+
+class TemplateError(ConfigError):
+    """A template that cannot be parsed or rendered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A string, number, boolean or nil."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """The cursor and a path of fields."""
+
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`$name` and a path of fields."""
+
+    name: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parenthesis:
+    """A pipeline in parentheses and a path of fields of its result."""
+
+    pipeline: Pipeline
+    path: tuple[str, ...] = ()
+
+
+Operand = Literal | Dot | Variable | Function | Parenthesis
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Commands, each given the result of the one before as its last argument; `assigns` names variables to set."""
+
+    commands: tuple[tuple[Operand, ...], ...]
+    assigns: tuple[str, ...] = ()
+    declares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a pipeline gives."""
+
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`if`, `with` or `range`."""
+
+    kind: str
+    pipeline: Pipeline
+    body: tuple[Node, ...]
+    otherwise: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`template "name" pipeline`."""
+
+    name: str
+    pipeline: Pipeline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """`break` or `continue`."""
+
+    kind: str
+
+
+Node = Text | Output | Branch | Call | Jump
+
+MAX_LENGTH = 65_536
+MAX_DEPTH = 50
+
+_ACTION = re.compile(
+    r"\{\{(?P<left>-(?=\s))?(?P<body>(?:\s*/\*.*?\*/\s*)|(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|.)*?)(?P<right>(?<=\s)-)?\}\}",
+    re.DOTALL,
+)
+_TOKEN = re.compile(
+    r"""\s*(?:
+    (?P<string>"(?:\\.|[^"\\\n])*"|`[^`]*`) |
+    (?P<char>'(?:\\.|[^'\\])') |
+    (?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)) |
+    (?P<variable>\$\w*(?:\.\w+)*) |
+    (?P<path>(?:\.\w+)+) |
+    (?P<dot>\.) |
+    (?P<word>\w+) |
+    (?P<op>:=|=|\||\(|\)|,)
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(slots=True)
+class _Action:
+    words: list[tuple[str, str]]
+    line: int
+    position: int = 0
+
+
+@dataclass(slots=True)
+class Parser:
+    """Parses one template text; `defined` collects the templates that it defines."""
+
+    text: str
+    defined: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+    functions: set[str] = field(default_factory=set)  # every one that it calls
+    _pieces: list[str | _Action] = field(default_factory=list)
+    _at: int = 0
+    _depth: int = 0
+    _line: int = 1
+
+    def parse(self) -> tuple[Node, ...]:
+        """The body of the template.
+
+        Raises:
+            TemplateError: says in which line.
+        """
+        if len(self.text) > MAX_LENGTH:
+            raise TemplateError(f"template of {len(self.text)} characters; at most {MAX_LENGTH}")
+        self._split()
+        nodes, end = self._nodes()
+        if end:
+            self._fail(f"unexpected {{{{{end}}}}}")
+        return nodes
+
+    def _fail(self, reason: str) -> NoReturn:
+        raise TemplateError(f"template: line {self._line}: {reason}")
+
+    def _split(self) -> None:
+        position = 0
+        trim = False
+        for found in _ACTION.finditer(self.text):
+            between = self.text[position : found.start()]
+            if trim:
+                between = between.lstrip()
+            if found["left"]:
+                between = between.rstrip()
+            if between:
+                self._pieces.append(between)
+            self._line = self.text.count("\n", 0, found.start()) + 1
+            body = found["body"]
+            if not body.strip().startswith("/*"):
+                self._pieces.append(_Action(self._tokens(body), self._line))
+            trim, position = bool(found["right"]), found.end()
+        rest = self.text[position:]
+        if "{{" in rest:
+            self._fail("unclosed action")
+        if trim:
+            rest = rest.lstrip()
+        if rest:
+            self._pieces.append(rest)
+
+    def _tokens(self, body: str) -> list[tuple[str, str]]:
+        tokens = []
+        position = 0
+        body = body.rstrip()
+        while position < len(body):
+            found = _TOKEN.match(body, position)
+            if found is None or found.lastgroup is None:
+                self._fail(f"unexpected {body[position:].strip()[:20]!r}")
+            tokens.append((found.lastgroup, found[found.lastgroup]))
+            position = found.end()
+        return tokens
+
+    def _nodes(self) -> tuple[tuple[Node, ...], str]:
+        """Nodes up to `end` or `else`, which stays the current action; which of them it was."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._fail(f"nested deeper than {MAX_DEPTH}")
+        nodes: list[Node] = []
+        end = ""
+        while self._at < len(self._pieces):
+            piece = self._pieces[self._at]
+            self._at += 1
+            if isinstance(piece, str):
+                nodes.append(Text(piece))
+                continue
+            self._line = piece.line
+            if piece.words and piece.words[0] in {("word", "end"), ("word", "else")}:
+                end = piece.words[0][1]
+                break
+            nodes.extend(self._action(piece))
+        self._depth -= 1
+        return tuple(nodes), end
+
+    def _action(self, action: _Action) -> list[Node]:
+        if not action.words:
+            self._fail("missing value for command")
+        kind, word = action.words[0]
+        if kind == "word" and word in {"if", "with", "range"}:
+            action.position = 1
+            return [self._branch(word, action)]
+        if kind == "word" and word in {"define", "block"}:
+            name = self._name(action)
+            body, _ = self._closed()
+            self.defined[name] = body
+            return [Call(name, self._rest(action))] if word == "block" else []
+        if kind == "word" and word == "template":
+            return [Call(self._name(action), self._rest(action))]
+        if kind == "word" and word in {"break", "continue"}:
+            return [Jump(word)]
+        pipeline = self._pipeline(action, until=None)
+        return [Output(pipeline)]
+
+    def _name(self, action: _Action) -> str:
+        if len(action.words) < 2 or action.words[1][0] != "string":
+            self._fail("a template's name must be a quoted string")
+        action.position = 2
+        return _unquote(action.words[1][1])
+
+    def _rest(self, action: _Action) -> Pipeline | None:
+        return self._pipeline(action, until=None) if action.position < len(action.words) else None
+
+    def _closed(self) -> tuple[tuple[Node, ...], str]:
+        line = self._line
+        nodes, end = self._nodes()
+        if not end:
+            self._line = line
+            self._fail("no {{end}} for it")
+        return nodes, end
+
+    def _branch(self, kind: str, action: _Action) -> Branch:
+        pipeline = self._pipeline(action, until=None, many=kind == "range")
+        body, end = self._closed()
+        otherwise: tuple[Node, ...] = ()
+        if end == "else":
+            follow = self._pieces[self._at - 1]
+            if isinstance(follow, _Action) and len(follow.words) > 1:  # else if, else with
+                follow.position = 2
+                otherwise = (self._branch(follow.words[1][1], follow),)
+            else:
+                otherwise, end = self._closed()
+                if end == "else":
+                    self._fail("expected end; found {{else}}")
+        return Branch(kind, pipeline, body, otherwise)
+
+    def _pipeline(self, action: _Action, until: str | None, *, many: bool = False) -> Pipeline:
+        assigns, declares = self._assignment(action, many=many)
+        commands: list[tuple[Operand, ...]] = []
+        operands: list[Operand] = []
+        closed = until is None
+        while action.position < len(action.words):
+            kind, word = action.words[action.position]
+            action.position += 1
+            if kind == "op" and word == until:
+                closed = True
+                break
+            if (kind, word) == ("op", "|"):
+                commands.append(self._command(operands))
+                operands = []
+            else:
+                operands.append(self._operand(action, kind, word))
+        if not closed:
+            self._fail("unclosed left parenthesis")
+        commands.append(self._command(operands))
+        return Pipeline(tuple(commands), assigns, declares)
+
+    def _command(self, operands: list[Operand]) -> tuple[Operand, ...]:
+        if not operands:
+            self._fail("missing value for command")
+        return tuple(operands)
+
+    def _assignment(self, action: _Action, *, many: bool) -> tuple[tuple[str, ...], bool]:
+        words, start = action.words, action.position
+        names = []
+        at = start
+        while at < len(words) and words[at][0] == "variable":
+            names.append(words[at][1])
+            at += 1
+            if many and len(names) < 2 and at < len(words) and words[at] == ("op", ","):
+                at += 1
+                continue
+            break
+        if names and at < len(words) and words[at] in {("op", ":="), ("op", "=")}:
+            action.position = at + 1
+            return tuple(names), words[at][1] == ":="
+        return (), False
+
+    def _operand(self, action: _Action, kind: str, word: str) -> Operand:  # noqa: PLR0911  # one return a kind
+        match kind:
+            case "string":
+                return Literal(_unquote(word))
+            case "char":
+                return Literal(ord(ast.literal_eval(word)))
+            case "number":
+                return Literal(_number(word))
+            case "dot":
+                return Dot()
+            case "path":
+                return Dot(tuple(word[1:].split(".")))
+            case "variable":
+                name, *path = word.split(".")
+                return Variable(name, tuple(path))
+            case "word" if word in {"true", "false", "nil"}:
+                return Literal({"true": True, "false": False, "nil": None}[word])
+            case "word":
+                self.functions.add(word)
+                return Function(word)
+            case _:
+                if word != "(":
+                    self._fail(f"unexpected {word!r}")
+                return self._parenthesis(action)
+
+    def _parenthesis(self, action: _Action) -> Parenthesis:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._fail(f"nested deeper than {MAX_DEPTH}")
+        inner = self._pipeline(action, until=")")
+        self._depth -= 1
+        if action.position < len(action.words) and action.words[action.position][0] == "path":
+            path = tuple(action.words[action.position][1][1:].split("."))
+            action.position += 1
+            return Parenthesis(inner, path)
+        return Parenthesis(inner)
+
+
+def _unquote(text: str) -> str:
+    if text.startswith("`"):
+        return text[1:-1]
+    try:
+        return str(ast.literal_eval(text))
+    except (SyntaxError, ValueError) as error:
+        raise TemplateError(f"template: string {text}: {error}") from None
+
+
+def _number(text: str) -> int | float:
+    plain = text.replace("_", "")
+    try:
+        return int(plain, 0)
+    except ValueError:
+        return float(plain)

@@ -1,0 +1,95 @@
+"""A YAML file that knows the line of everything in it, read into a pydantic model with errors that name the line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Model = TypeVar("Model", bound=BaseModel)
+Path = tuple[str | int, ...]
+MAX_BYTES = 4 << 20
+"""Largest file."""
+
+
+class YamlFile:
+    """One document of plain YAML: no duplicate keys, no tags beyond the standard's.
+
+    Raises:
+        ConfigError: not such a document.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        self.name = name
+        if len(text) > MAX_BYTES:
+            raise ConfigError(f"{name}: {len(text)} characters; at most {MAX_BYTES}")
+        try:
+            loader = yaml.SafeLoader(text)
+            self._root = loader.get_single_node()
+            if self._root is not None:
+                self._check_keys(self._root, set())
+            self.data: Any = None if self._root is None else loader.construct_document(self._root)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise ConfigError(f"{name}:{line}: {error.problem or error.context}") from None
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigError(f"{name}: not YAML: {error}") from None
+
+    def _check_keys(self, node: yaml.Node, seen: set[int]) -> None:
+        if id(node) in seen:
+            return  # an alias
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if key.value in keys and key.tag != "tag:yaml.org,2002:merge":
+                    raise ConfigError(f'{self.name}:{key.start_mark.line + 1}: duplicate key "{key.value}"')
+                keys.add(str(key.value))
+                self._check_keys(value, seen)
+        elif isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                self._check_keys(item, seen)
+
+    def line(self, path: Sequence[str | int]) -> int:
+        """The line of what the path leads to, or of the last thing on its way that is there."""
+        node, line = self._root, 1
+        for step in path:
+            if isinstance(node, yaml.MappingNode):
+                pair = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+                if pair is None:
+                    break
+                line, node = pair[0].start_mark.line + 1, pair[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+    def error(self, path: Sequence[str | int], reason: str) -> ConfigError:
+        """An error that names file and line."""
+        return ConfigError(f"{self.name}:{self.line(path)}: {reason}")
+
+    def read(self, model: type[Model]) -> Model:
+        """The document as a model.
+
+        Raises:
+            ConfigError: one line a wrong field, all of them.
+        """
+        try:
+            return model.model_validate(self.data if self.data is not None else {})
+        except ValidationError as error:
+            raise ConfigError("\n".join(self._explain(dict(detail)) for detail in error.errors())) from None
+
+    def _explain(self, detail: dict[str, Any]) -> str:
+        path: Path = detail["loc"]
+        where = ".".join(f"[{step}]" if isinstance(step, int) else step for step in path).replace(".[", "[")
+        reason = {"extra_forbidden": "unknown field", "missing": "is missing"}.get(detail["type"], detail["msg"])
+        prefix = f"{where}: " if where else ""
+        return f"{self.name}:{self.line(path)}: {prefix}{reason.removeprefix('Value error, ')}"

@@ -1,0 +1,228 @@
+"""Delivery: a receiver on a real socket that fails, asks to wait, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from alerting.board import HeldAlert
+from alerting.durations import HOUR, MINUTE, SECOND
+from alerting.notify.http import retry_after
+from alerting.notify.notification import DeliveryError, Integration, Notification
+from alerting.notify.sender import QUEUE, Delivery, Sender
+from alerting.notify.webhook import Webhook, WebhookConfig
+from alerting.state import fingerprint
+from telemetry.documents import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+START = 1_700_000_000 * SECOND
+HOOK = Integration("team", "webhook")
+
+
+class Clock:
+    """Time that passes only while someone pauses."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.pauses: list[float] = []
+
+    def now(self) -> int:
+        return self.time
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.time += int(seconds * SECOND)
+        await asyncio.sleep(0)
+
+
+def alert(service: str, ends: int = 0) -> HeldAlert:
+    labels = {"alertname": "Slow", "service": service}
+    notes = {"summary": f"{service} is slow"}
+    return HeldAlert(labels, notes, START, ends, START, "http://spanloom/graph", fingerprint(labels))
+
+
+def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = (), key: str = "g") -> Notification:
+    return Notification(HOOK, key, {"alertname": "Slow"}, firing, resolved, START, START + 5 * MINUTE)
+
+
+@asynccontextmanager
+async def receiver(answer: Callable[[], bytes]) -> AsyncIterator[tuple[str, list[tuple[dict[str, str], Any]]]]:
+    """An HTTP server that keeps what it accepted; `answer` gives the status line and headers."""
+    taken: list[tuple[dict[str, str], Any]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head.split("\r\n")[1:] if line)}
+        body = json.loads(await reader.readexactly(int(headers["content-length"])))
+        reply = answer()
+        if reply.startswith(b"200"):
+            taken.append((headers, body))
+        writer.write(b"HTTP/1.1 " + reply + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook", taken
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def sending(url: str, clock: Clock) -> AsyncIterator[Sender]:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        hook = Webhook(WebhookConfig(url=SecretStr(url)), client, "http://spanloom")
+        sender = Sender({HOOK.id: hook}, clock.now, clock.pause)
+        await sender.start()
+        try:
+            yield sender
+        finally:
+            await sender.stop()
+
+
+async def test_the_payload_has_every_field_of_the_webhook_format() -> None:
+    clock = Clock()
+    async with receiver(lambda: b"200 OK") as (url, taken), sending(url, clock) as sender:
+        sent = notification(alert("cart"), resolved=(alert("päy", START + MINUTE),))
+        sender.submit(sent)
+        await sender.wait()
+        (delivery,) = sender.finished()
+    ((headers, body),) = taken
+    cart, pay = body.pop("alerts")
+    assert body == {
+        "version": "4",
+        "groupKey": "g",
+        "truncatedAlerts": 0,
+        "status": "firing",
+        "receiver": "team",
+        "groupLabels": {"alertname": "Slow"},
+        "commonLabels": {"alertname": "Slow"},
+        "commonAnnotations": {},
+        "externalURL": "http://spanloom",
+    }
+    assert cart == {
+        "status": "firing",
+        "labels": {"alertname": "Slow", "service": "cart"},
+        "annotations": {"summary": "cart is slow"},
+        "startsAt": "2023-11-14T22:13:20.000000000Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://spanloom/graph",
+        "fingerprint": fingerprint({"alertname": "Slow", "service": "cart"}),
+    }
+    assert (pay["status"], pay["labels"]["service"], pay["endsAt"]) == ("resolved", "päy", "2023-11-14T22:14:20.000000000Z")
+    assert headers["idempotency-key"] == sent.key
+    document = delivery.document()
+    assert (document.kind, document.body["outcome"], document.body["attempts"]) == (Kind.NOTIFICATION, "delivered", 1)
+
+
+async def test_a_receiver_that_is_down_for_a_minute_gets_each_notification_exactly_once() -> None:
+    clock = Clock()
+    up_at = START + MINUTE
+
+    def answer() -> bytes:
+        return b"200 OK" if clock.time >= up_at else b"503 Service Unavailable"
+
+    async with receiver(answer) as (url, taken), sending(url, clock) as sender:
+        sent = [notification(alert(f"s{i}"), key=f"g{i}") for i in range(5)]
+        for item in sent:
+            sender.submit(item)
+        done: list[Delivery] = []
+        while len(done) < len(sent):
+            await sender.wait()
+            done += sender.finished()
+    assert Counter(headers["idempotency-key"] for headers, _ in taken) == Counter(item.key for item in sent)
+    assert all(delivery.delivered for delivery in done)
+    assert clock.pauses == [1, 2, 4, 8, 16, 32], "the wait doubles"
+    assert sender.counts.delivered == 5
+
+
+async def test_retry_after_is_honoured() -> None:
+    clock = Clock()
+    replies = iter((b"429 Too Many Requests\r\nRetry-After: 17", b"503 Unavailable\r\nRetry-After: 0", b"200 OK"))
+    async with receiver(lambda: next(replies)) as (url, _taken), sending(url, clock) as sender:
+        sender.submit(notification(alert("cart")))
+        await sender.wait()
+        (delivery,) = sender.finished()
+    assert clock.pauses == [17, 2]
+    assert delivery.attempts == 3
+
+
+async def test_what_the_receiver_calls_wrong_is_not_tried_again() -> None:
+    clock = Clock()
+    async with receiver(lambda: b"400 Bad Request") as (url, _), sending(url, clock) as sender:
+        sender.submit(notification(alert("cart")))
+        await sender.wait()
+        (delivery,) = sender.finished()
+    assert (delivery.delivered, delivery.attempts, clock.pauses) == (False, 1, [])
+    assert delivery.error.startswith("HTTP 400")
+
+
+async def test_a_delivery_gives_up_when_its_time_is_over() -> None:
+    clock = Clock()
+    async with sending("http://127.0.0.1:9/none", clock) as sender:
+        sender.submit(notification(alert("cart")))
+        await sender.wait()
+        (delivery,) = sender.finished()
+    assert not delivery.delivered
+    assert clock.time <= START + 5 * MINUTE
+    assert "ConnectError" in delivery.error
+
+
+async def test_a_full_queue_refuses_and_counts() -> None:
+    class Stuck:
+        async def send(self, _notification: Notification) -> None:
+            await asyncio.Event().wait()
+
+        async def close(self) -> None:
+            pass
+
+    sender = Sender({HOOK.id: Stuck()}, Clock().now)
+    for i in range(QUEUE + 3):
+        sender.submit(notification(alert("cart"), key=f"g{i}"))
+    refused = sender.finished()
+    assert [delivery.error for delivery in refused] == ["queue full"] * 3
+    assert sender.counts.refused == 3
+    await sender.stop()
+
+
+async def test_stop_is_safe_before_start_and_twice() -> None:
+    sender = Sender({}, Clock().now)
+    await sender.stop()
+    await sender.start()
+    await sender.stop()
+    await sender.stop()
+
+
+async def test_a_url_that_is_none_fails_at_once() -> None:
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        hook = Webhook(WebhookConfig(url=SecretStr("ftp://x/")), client)
+        with pytest.raises(DeliveryError) as caught:
+            await hook.send(notification(alert("cart")))
+    assert not caught.value.retry
+
+
+@pytest.mark.parametrize(
+    ("value", "date", "seconds"),
+    [
+        ("120", "", 120),
+        ("-1", "", 0),
+        ("nan", "", 0),
+        ("soon", "", 0),
+        ("", "", 0),
+        ("99999999", "", HOUR / SECOND),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:29 GMT", 30),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", "", 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, date: str, seconds: float) -> None:
+    assert retry_after(value, date) == seconds
