@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass
 class FakeLog:
-    """A log in memory, and a sink: says what it has, may be told to refuse, or to wait until `let_go` is set."""
+    """A log in memory, and a sink: may be told to fail, or to wait until `let_go` is set; `arrivals` says what waits."""
 
     records: list[tuple[str, bytes]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    arrivals: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
     def __post_init__(self) -> None:
         self.let_go.set()
 
     async def send(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
+        self.arrivals.put_nowait(topic)
         await self.let_go.wait()
         if self.errors:
             raise self.errors.pop(0)
