@@ -7,6 +7,7 @@ is found by a semi-join on 64 bits of each id's MD5, then compared in full (docs
 from __future__ import annotations
 
 import asyncio
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,7 @@ from stores.rows import UnstorableError, row, table
 from stores.schema import prepare, transaction
 from stores.sql import ID, KEY, TIME, count, quoted, select
 from stores.store import Capabilities, Rejected, Usage, Written
-from telemetry.errors import OverloadedError, StoreError
+from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,8 +39,8 @@ WAITING = 200_000
 Found = TypeVar("Found")
 
 READERS = 4
-SHRINKS = 8
-"""Rounds in which `retain` tries to reach the size: each drops at least a twentieth of what is kept."""
+LEAST_SHARE = 0.05
+"""Of all documents, what a round of size retention forgets at least: a checkpoint is too dear for less."""
 
 
 class LockedError(StoreError):
@@ -98,12 +99,11 @@ class DuckDbStore:
         """Store what is not there yet, in one transaction with what else waits; durable on return.
 
         Raises:
-            OverloadedError: more documents wait than `WAITING`.
-            StoreError: the file cannot be written; writing the same batch again is safe.
+            StoreError: the file cannot be written, or more than `WAITING` documents wait; writing the same batch again is safe.
         """
         self._check_open()
         if self._waiting_size and self._waiting_size + len(documents) > WAITING:
-            raise OverloadedError(f"{self._path}: {self._waiting_size} documents wait to be written", retry_after=1.0)
+            raise StoreError(f"{self._path}: {self._waiting_size} documents wait to be written already: try again later")
         self._waiting_size += len(documents)
         try:
             loop = asyncio.get_running_loop()
@@ -231,18 +231,24 @@ class DuckDbStore:
     def _retain(self, retention: Retention, now: int) -> int:
         try:
             gone = self._forget(now - retention.seconds * 1_000_000_000) if retention.seconds else 0
-            for _ in range(SHRINKS if retention.max_bytes else 0):
-                size = _size(self._connection, self._path)
-                if size <= retention.max_bytes:
-                    break
-                times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in LAYOUT)  # noqa: S608 - identifiers are ours
-                share = max(0.05, 1 - retention.max_bytes / size)
-                (oldest,) = self._connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchone()  # noqa: S608 - as above
-                if oldest is None:
-                    break
-                gone += self._forget(oldest + 1)
+            return gone + (self._shrink(retention.max_bytes) if retention.max_bytes else 0)
         except duckdb.Error as error:
             raise StoreError(f"{self._path}: {error}") from error
+
+    def _shrink(self, max_bytes: int) -> int:
+        """Forget the oldest, by share of the excess, until the size fits or a round gave nothing back.
+
+        DuckDB gives space back by row groups of 122,880 documents of a kind, so a round may wait for the next.
+        """
+        times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in LAYOUT)  # noqa: S608 - identifiers are ours
+        gone, before = 0, math.inf
+        while max_bytes < (size := _size(self._connection, self._path)) < before:
+            share = max(LEAST_SHARE, 1 - max_bytes / size)
+            (oldest,) = self._connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchone()  # noqa: S608 - as above
+            if oldest is None:
+                break
+            gone += self._forget(oldest + 1)
+            before = size
         return gone
 
     def _forget(self, before: int) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import orjson
+
 from stores.layout import LAYOUT, Type, keys
 from stores.store import Contains, Equals, OneOf, Range
 
@@ -133,7 +135,14 @@ def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:
         test, wanted = f"(json_type(x) IN {_NUMBERS} AND TRY_CAST(x AS DOUBLE) = CAST(? AS DOUBLE))", repr(value)
     body, pointer = quoted(BODY), json_pointer(field)
     items = f"CASE json_type({body}, ?) WHEN 'ARRAY' THEN json_extract({body}, ?)::JSON[] ELSE [json_extract({body}, ?)] END"
-    return f"len(list_filter({items}, lambda x: {test})) > 0", [pointer, pointer, pointer, wanted]
+    # Bodies are written by orjson, so its text of the key, and of a string, stands in every body that matches: a search
+    # for it is far cheaper than parsing.
+    needles = [orjson.dumps(keys(field)[-1]).decode() + ":"]
+    if isinstance(value, str):
+        needles.append(orjson.dumps(value).decode())
+    contained = " AND ".join(f"contains({body}, ?)" for _ in needles)
+    opened = f"len(list_filter({items}, lambda x: {test})) > 0"
+    return f"({contained} AND {opened})", [*needles, pointer, pointer, pointer, wanted]
 
 
 def select(query: Query) -> tuple[str, list[object]]:
