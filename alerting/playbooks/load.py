@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from alerting.playbooks.plan import Inverse, Playbook
 from alerting.playbooks.render import names_in, render
+from alerting.yaml_file import YamlFile
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.playbooks.actions.action import Action
-
-MAX_NODES = 20_000
-"""A file with more YAML nodes, aliases written out, is refused: a few lines of aliases can stand for billions."""
 
 Where = tuple[str | int, ...]
 
@@ -48,10 +45,15 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
         except (OSError, UnicodeDecodeError) as error:
             errors.append(f"{path}: cannot be read: {error}")
             continue
-        found, wrong, lines = _parse(text, str(path), actions)
-        errors += wrong
+        try:
+            file = YamlFile(text, str(path))
+        except ConfigError as error:
+            errors.append(str(error))
+            continue
+        found, wrong = _read(file, actions)
+        errors += [str(file.error(where, _path(where) + reason)) for where, reason in wrong]
         for index, playbook in enumerate(found):
-            place = f"{path}:{_line(lines, ('playbooks', index))}"
+            place = f"{path}:{file.line(('playbooks', index))}"
             if playbook.name in places:
                 errors.append(f"{place}: the name {playbook.name!r} is taken by {places[playbook.name]}")
             places.setdefault(playbook.name, place)
@@ -61,25 +63,16 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
     return tuple(playbooks)
 
 
-def _parse(text: str, source: str, actions: Mapping[str, Action]) -> tuple[tuple[Playbook, ...], list[str], dict[Where, int]]:
-    lines: dict[Where, int] = {}
+def _read(file: YamlFile, actions: Mapping[str, Action]) -> tuple[tuple[Playbook, ...], list[tuple[Where, str]]]:
     try:
-        data = _Reader(lines).read(text)
-    except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark.line + 1) if error.problem_mark else 1
-        return (), [f"{source}:{line}: not YAML: {error.problem}"], lines
-    except yaml.YAMLError as error:
-        return (), [f"{source}:1: not YAML: {error}"], lines
-    try:
-        file = TypeAdapter(_File).validate_python(data)
+        playbooks = _File.model_validate(file.data or {}).playbooks
     except ValidationError as error:
-        return (), [f"{source}:{_line(lines, e['loc'])}: {_path(lines, e['loc'])}{_reason(e)}" for e in error.errors()], lines
-    errors = [
-        f"{source}:{_line(lines, ('playbooks', i, *where))}: {_path(lines, ('playbooks', i, *where))}{reason}"
-        for i, playbook in enumerate(file.playbooks)
+        return (), [(each["loc"], _reason(each)) for each in error.errors()]
+    return playbooks, [
+        (("playbooks", index, *where), reason)
+        for index, playbook in enumerate(playbooks)
         for where, reason in _action_errors(playbook, actions)
     ]
-    return file.playbooks, errors, lines
 
 
 def _action_errors(playbook: Playbook, actions: Mapping[str, Action]) -> list[tuple[Where, str]]:
@@ -111,65 +104,16 @@ def _call_errors(where: Where, name: str, arguments: dict[str, Any], actions: Ma
 
 
 def _reason(error: Any) -> str:
-    message: str = error["msg"].removeprefix("Value error, ")
-    return f"{message}: {error['loc'][-1]!r}" if error["type"] == "extra_forbidden" else message
+    if error["type"] in {"extra_forbidden", "missing"}:
+        return "unknown field" if error["type"] == "extra_forbidden" else "is missing"
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ")
 
 
-def _line(lines: Mapping[Where, int], where: Where) -> int:
-    """The line of a place, or of the nearest thing around it that stands in the file."""
-    known = _known(lines, where)
-    return lines.get(known, 1)
-
-
-def _path(lines: Mapping[Where, int], where: Where) -> str:
-    # A missing field has no line of its own, but its name is part of the path; pydantic's names of union members are not.
-    known = _known(lines, where)
-    rest = where[len(known) : len(known) + 1]
-    shown = (*known, *(part for part in rest if isinstance(part, str) and part.islower() and part.isidentifier()))
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in shown).removeprefix(".")
+def _path(where: Where) -> str:
+    # Where one of two types may stand, pydantic puts the type's name into the place: that is no part of the file.
+    parts = [
+        part for part in where if isinstance(part, int) or (part.replace("-", "_").isidentifier() and not part[0].isupper())
+    ]
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
     return f"{text}: " if text else ""
-
-
-def _known(lines: Mapping[Where, int], where: Where) -> Where:
-    known: Where = ()
-    for part in where:
-        if (*known, part) in lines:
-            known = (*known, part)
-        elif isinstance(part, int) or part.islower():
-            break
-    return known
-
-
-class _Reader:
-    """YAML to plain data, with the line of every value."""
-
-    def __init__(self, lines: dict[Where, int]) -> None:
-        self.lines = lines
-        self.nodes = 0
-
-    def read(self, text: str) -> Any:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            return None if node is None else self._plain(node, (), loader)
-        finally:
-            loader.dispose()
-
-    def _plain(self, node: yaml.Node, where: Where, loader: yaml.SafeLoader) -> Any:
-        self.nodes += 1
-        if self.nodes > MAX_NODES or len(where) > 50:
-            raise yaml.MarkedYAMLError(problem="too large or nested in itself", problem_mark=node.start_mark)
-        self.lines[where] = node.start_mark.line + 1
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item, (*where, index), loader) for index, item in enumerate(node.value)]
-        if not isinstance(node, yaml.MappingNode):
-            return loader.construct_object(node)
-        data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or key in data:
-                reason = "a key must be a text" if key is None else f"the key {key!r} stands twice"
-                raise yaml.MarkedYAMLError(problem=reason, problem_mark=key_node.start_mark)
-            data[key] = self._plain(value_node, (*where, key), loader)
-            self.lines[*where, key] = key_node.start_mark.line + 1
-        return data

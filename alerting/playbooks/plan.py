@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import promql_parser
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,6 +18,7 @@ from pydantic import (
 from alerting.durations import parse_duration
 from alerting.matchers import Matcher, parse_matchers
 from alerting.playbooks.render import RESULT, names_in, render_query
+from alerting.promql.expression import compile_expression
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def _expression(text: object) -> str:
     if not isinstance(text, str) or not text.strip():
         raise ValueError("must be a PromQL expression")
     try:
-        promql_parser.parse(render_query(text, dict.fromkeys(names_in(text), "x")))
-    except ValueError as error:
-        raise ValueError(f"not PromQL: {error}") from error
+        compile_expression(render_query(text, dict.fromkeys(names_in(text), "x")))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
     return text.strip()
 
 

@@ -22,7 +22,7 @@ from telemetry.documents import Kind
 from tests.alerting.playbooks.world import PLAYBOOK, SECOND, START, Alert, Processes, feed, healer, playbooks, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from alerting.playbooks.healer import Healer
     from alerting.playbooks.plan import Playbook
@@ -87,7 +87,14 @@ class Crashes(RuleBasedStateMachine):
         """One turn of the runner, which a crash may cut at every place. Some actions take longer than the turn."""
         self.now += SECOND
         self.healer.advance(self.now)
-        acts = (self.save, self.write, self.acknowledge, self.start, lambda: self.act(slow), self.tell)
+        acts: tuple[Callable[[], None], ...] = (
+            self.save,
+            self.write,
+            self.acknowledge,
+            self.start,
+            lambda: self.act(slow),
+            self.tell,
+        )
         for point, act in zip(POINTS, acts, strict=True):
             act()
             if point == crash_after:
