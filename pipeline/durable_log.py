@@ -43,8 +43,8 @@ log = structlog.get_logger(__name__)
 OFFSETS = "__offsets"
 """The topic of committed offsets. Key: group. Value: JSON of topic, partition, next offset to read."""
 
-MAX_UNFLUSHED_BYTES = 64 << 20
-"""What may wait for the disk: half a second or less of a disk's writing, and memory that any machine has."""
+MAX_UNFLUSHED_BYTES = 32 << 20
+"""What may wait for the disk: a fraction of a second of its writing, and little memory."""
 
 MAINTENANCE_SECONDS = 10.0
 """Between rounds of retention and compaction: a partition may exceed its bound by what comes in meanwhile."""

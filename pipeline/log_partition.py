@@ -180,7 +180,8 @@ class Partition:
         with self._lock:
             expired_before = now - settings.retention_ms * _NS_A_MS if settings.retention_ms else None
             active = self._segments[-1]
-            if expired_before is not None and active.created < expired_before and not active.is_empty:
+            is_silent = not (active.is_empty or self._unsynced)
+            if expired_before is not None and active.created < expired_before and is_silent:
                 self._roll(now)  # else the records of a topic that fell silent would stay for ever
             segments = self._segments
             size, count = self.size, 0

@@ -58,9 +58,9 @@ class Batch:
     end: int
 
 
-def encode_batch(records: Iterable[Record], synced: int) -> bytes:
+def encode_batch(records: Iterable[Record], synced: int) -> bytearray:
     """A batch of at least one record; offsets ascend."""
-    parts: list[bytes] = []
+    parts: list[bytes] = [bytes(HEADER.size)]
     first = last = -1
     for offset, timestamp, key, value, headers in records:
         if first < 0:
@@ -76,10 +76,12 @@ def encode_batch(records: Iterable[Record], synced: int) -> bytes:
         for name, content in headers:
             encoded = name.encode()
             parts += (_FIELD.pack(len(encoded), -1 if content is None else len(content)), encoded, content or b"")
-    body = b"".join(parts)
-    header = HEADER.pack(MAGIC, len(body), 0, first, synced, last - first)
-    crc = crc32(body, crc32(header[_AFTER_CRC:]))
-    return HEADER.pack(MAGIC, len(body), crc, first, synced, last - first) + body
+    data = bytearray().join(parts)  # values are large: copied once, and the header put in front in place
+    length = len(data) - HEADER.size
+    HEADER.pack_into(data, 0, MAGIC, length, 0, first, synced, last - first)
+    crc = crc32(memoryview(data)[_AFTER_CRC:])
+    HEADER.pack_into(data, 0, MAGIC, length, crc, first, synced, last - first)
+    return data
 
 
 def batch_at(data: bytes | mmap, position: int) -> Batch | None:

@@ -1,7 +1,7 @@
 """One open log a directory and process, shared by all who use it there.
 
 Faust makes a transport of each application from its URL alone, so two applications on one directory cannot be handed
-one log: this is where they find it. The lock of the log keeps other processes out.
+one log: this is where they find it. The lock of the log keeps other processes out. Directories are given resolved.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ def shared_log(directory: Path, now: Callable[[], int]) -> Iterator[DurableLog]:
         LogLockedError: another process has it open.
         CorruptLogError: confirmed records are damaged.
     """
-    directory = directory.resolve()
     with _opening:
         shared = _open.get(directory)
         if shared is None:
@@ -62,7 +61,7 @@ def membership(directory: Path, group: str) -> Iterator[None]:
         LogError: the group has its consumer; two would each get every record.
     """
     with _opening:
-        groups = _open[directory.resolve()].groups
+        groups = _open[directory].groups
         if group in groups:
             raise LogError(
                 f"{directory}: group {group!r} has a consumer in this process; give the second application its own id"
@@ -82,7 +81,7 @@ def open_log(directory: Path) -> DurableLog:
         LogError: nobody has.
     """
     with _opening:
-        shared = _open.get(directory.resolve())
+        shared = _open.get(directory)
     if shared is None:
         raise LogError(f"{directory}: the log is not open; start the application first")
     return shared.log

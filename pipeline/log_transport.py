@@ -92,14 +92,10 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
         self._positions: dict[TP, int] = {}
         self._news = asyncio.Event()
 
-    @property
-    def _log(self) -> DurableLog:
-        return self.transport.log
-
     async def on_start(self) -> None:
         """Open the log, and claim the group."""
         await super().on_start()
-        self.exit_stack.enter_context(self.transport.opened())
+        self._log: DurableLog = self.exit_stack.enter_context(self.transport.opened())
         self.exit_stack.enter_context(membership(self.transport.directory, self.app.conf.id))
         self.exit_stack.callback(self._log.listen(self._news.set))
 
@@ -259,11 +255,12 @@ class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faus
 
     transport: Transport
     partitioner: Callable[[bytes | None, list[int], list[int]], int] | None  # what the application configures
+    _log: DurableLog | None = None
 
     async def on_start(self) -> None:
         """Open the log."""
         await super().on_start()
-        self.exit_stack.enter_context(self.transport.opened())
+        self._log = self.exit_stack.enter_context(self.transport.opened())
 
     async def send(
         self,
@@ -286,7 +283,7 @@ class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faus
             raise LogError('log:// has no transactions: set processing_guarantee="at_least_once"')
         pairs = tuple(headers.items() if isinstance(headers, Mapping) else headers or ())
         self.app.on_produce_message.send(key=key, value=value, partition=partition, timestamp=timestamp, headers=list(pairs))
-        log = self.transport.log
+        log = self._log or self.transport.log
         if log.partitions(topic) is None:
             self.transport.declare(topic, None)
         if partition is None:
@@ -314,11 +311,12 @@ class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faus
     async def flush(self) -> None:
         """Wait until all that was sent is durable."""
         await self.buffer.flush()
-        await self.transport.log.flush()
+        if self._log is not None:  # the application flushes when it stops, also when it could not start
+            await self._log.flush()
 
     def key_partition(self, topic: str, key: bytes | None) -> TP:
         """The partition a key goes to; any for no key."""
-        numbers = list(range(self.transport.log.partitions(topic) or 1))
+        numbers = list(range((self._log or self.transport.log).partitions(topic) or 1))
         return TP(topic, (self.partitioner or _default_partitioner)(key, numbers, numbers))
 
     async def create_topic(self, topic: str, partitions: int, replication: int, **kept: Any) -> None:
@@ -355,7 +353,7 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.directory = directory_of(self.url[0])
+        self.directory = directory_of(self.url[0]).resolve()
         self.now: Callable[[], int] = time.time_ns  # noqa: TID251 - Faust makes it from a URL: no clock comes in
 
     @property

@@ -18,13 +18,12 @@ from hypothesis import strategies as st
 
 from pipeline.durable_log import DurableLog
 from pipeline.log_errors import CorruptLogError, LogError, LogLockedError, UnknownTopicError
-from pipeline.log_partition import TopicSettings
+from pipeline.log_partition import Partition, TopicSettings
+from pipeline.log_records import Record
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pipeline.log_records import Record
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
@@ -381,6 +380,17 @@ class TestRetention:
             log.maintain()
             assert everything(log) == []
             assert await put(log, b"offsets go on") == [2]
+
+    def test_what_is_just_being_written_is_not_parted_from_its_file(self, tmp_path: Path) -> None:
+        partition = Partition(tmp_path, TopicSettings(1, retention_ms=1000), now=0)
+        partition.write([Record(0, 0, None, b"first")], now=0)
+        partition.sync()
+        partition.write([Record(1, 0, None, b"second")], now=0)
+        partition.retain(now=DAY)
+        partition.sync()
+        assert [record.value for record in partition.read(0, 1000)] == [b"first", b"second"]
+        assert partition.end == 2
+        partition.close()
 
     async def test_records_that_a_known_group_had_not_read_are_counted_when_they_go(self, tmp_path: Path) -> None:
         with opened(tmp_path) as log:

@@ -15,7 +15,8 @@ import faust
 import pytest
 
 from pipeline.durable_log import DurableLog
-from pipeline.log_errors import LogError, UnknownTopicError
+from pipeline.log_errors import LogError, LogLockedError, UnknownTopicError
+from pipeline.log_partition import TopicSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -155,6 +156,30 @@ async def test_a_second_consumer_of_a_group_is_refused(tmp_path: Path) -> None:
         with pytest.raises(LogError, match="'app' has a consumer"):
             await twin.consumer.start()
         await twin.consumer.stop()
+
+
+async def test_an_application_on_a_log_of_another_process_says_so_and_stops(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    owner = DurableLog(tmp_path / "log", lambda: 0)
+    app = Reader(application(tmp_path)).app
+    with pytest.raises(LogLockedError, match="stop that process"):
+        await app.start()
+    await app.stop()
+    owner.close()
+
+
+async def test_damage_in_the_log_ends_the_application(tmp_path: Path) -> None:
+    log = DurableLog(tmp_path / "log", lambda: 0)
+    log.create_topic("t", TopicSettings(1, segment_bytes=200))
+    for _ in range(4):
+        await log.append("t", 0, b"k", b"v" * 200)
+    log.close()
+    oldest = min((tmp_path / "log" / "topics" / "t" / "0").iterdir())
+    oldest.write_bytes(oldest.read_bytes().replace(b"v", b"w"))
+    reader = Reader(application(tmp_path))
+    async with running(reader.app) as app:
+        await until(lambda: app.crashed)
+    assert reader.seen == []
 
 
 async def test_a_producer_alone_needs_no_consumer(tmp_path: Path) -> None:
