@@ -142,8 +142,9 @@ def _waits(tree: SpanTree, calls: list[Call]) -> dict[int, list[Interval]]:
     """The calls that each server span waits for: the nearest below it, by the identity of the server's tree span."""
     servers = {id(call.server) for call in calls if call.server is not None}
     timed = {id(call.client) for call in calls if call.client is not None}
-    # a call without a client span is timed by its callee, seen from the parent
-    timed_by_callee = {id(call.server) for call in calls if call.client is None and call.server is not None and call.source}
+    timed_by_callee = {  # a call without a client span is timed by its callee; a linked message is no call of the parent
+        id(call.server) for call in calls if call.client is None and call.source is not None and call.link is None
+    }
     waits: dict[int, list[Interval]] = {}
     inside: dict[int, int] = {}  # tree span -> the server span whose work it is; 0 below a call that is counted already
     for member in tree.order:

@@ -73,6 +73,25 @@ class Oracle:
         instants = range(span.start, self.ends[span.span_id])
         return sum(not any(start <= instant < end for start, end in children) for instant in instants)
 
+    def calls_within(self, span: Span, clients: set[bytes], servers: set[bytes], called: set[bytes]) -> list[Span]:
+        """The spans that time the calls which the work of a span waits for.
+
+        Args:
+            span: where to look, and below.
+            clients: spans that time a call at its caller.
+            servers: spans that answer a call: the work below one is its own.
+            called: those that answer a call of their parent which no client span times.
+        """
+        if span.span_id in clients:
+            return [span]
+        found = []
+        for child in self.children(span):
+            if child.span_id in called:
+                found.append(child)
+            elif child.span_id not in servers:
+                found += self.calls_within(child, clients, servers, called)
+        return found
+
     def sides(self) -> list[tuple[bytes, bytes, bytes]]:
         """Client, caller and callee span of every call without links and without names of peers; empty where unknown."""
         found = []

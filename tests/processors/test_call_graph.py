@@ -197,6 +197,11 @@ def test_a_consumer_below_its_producer_waited_in_the_queue() -> None:
     assert [hop.critical_path_time for hop in graph.hops] == [30, 10]  # the wait belongs to the producer's first hop
 
 
+def test_a_message_received_before_its_sending_ended_did_not_wait() -> None:
+    graph = call_graph([span(1, 0, "a", PRODUCER, 0, 10), span(2, 1, "b", CONSUMER, 8, 40)])
+    assert only(graph).queue_wait == 0
+
+
 def test_a_batch_receive_has_a_hop_for_each_link() -> None:
     graph = call_graph(
         [
@@ -308,6 +313,22 @@ def test_hops_are_those_of_the_rules(spans: list[Span]) -> None:
 def test_the_self_time_of_a_span_is_counted_instant_by_instant(spans: list[Span]) -> None:
     oracle = Oracle(spans)
     assert dict(call_graph(spans).self_times) == {item.span_id: oracle.self_time(item) for item in spans}
+
+
+@given(traces())
+def test_a_callee_is_blocked_by_the_outermost_calls_of_its_work(spans: list[Span]) -> None:
+    hops, oracle = call_graph(spans).hops, Oracle(spans)
+    clients = {hop.client_span_id for hop in hops}
+    servers = {hop.server_span_id for hop in hops}
+    called = {hop.server_span_id for hop in hops if hop.inferred and not hop.client_span_id}
+    for hop in hops:
+        if hop.server_span_id:
+            server = oracle.spans[hop.server_span_id]
+            waits = oracle.calls_within(server, clients, servers, called)
+            instants = range(server.start, oracle.ends[server.span_id])
+            running = [sum(call.start <= at < oracle.ends[call.span_id] for call in waits) for at in instants]
+            assert hop.self_time == running.count(0)
+            assert hop.blocked_sequential == running.count(1)
 
 
 @given(st.lists(st.tuples(st.integers(-5, 25), st.integers(-5, 25)).map(sorted), max_size=6))
