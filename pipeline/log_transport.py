@@ -10,19 +10,16 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiokafka.partitioner import DefaultPartitioner  # type: ignore[import-untyped] # it has no stubs
 from faust.transport import base
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import RecordMetadata
-from mode.utils.times import want_seconds
 
 from pipeline.log_errors import LogError
-from pipeline.log_partition import TopicSettings
+from pipeline.log_naming import directory_of, topic_settings
 from pipeline.log_shared import membership, open_log, shared_log
-from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -36,50 +33,7 @@ FETCH_BYTES = 8 << 20
 LEAST_FETCH_BYTES = 64 << 10
 """What it takes of a partition however many there are."""
 
-COMPACTED_SEGMENT_BYTES = 4 << 20
-"""A table is restored from its changelog at the start, and only ended segments are compacted."""
-
 _default_partitioner = DefaultPartitioner()  # Kafka's: the same key goes to the same partition there and here
-
-
-def directory_of(url: Any) -> Path:
-    """The directory that a `log:` URL names.
-
-    Raises:
-        ConfigError: no directory.
-    """
-    host, path = url.host or "", url.path
-    if host in {"", ".", ".."} and path not in {"", "/"}:
-        return Path(f"{host}{path}")
-    raise ConfigError(f"{url}: not a directory; write log:///absolute/directory or log://./relative")
-
-
-def topic_settings(
-    partitions: int,
-    *,
-    retention: Any = None,
-    compacting: bool | None = None,
-    deleting: bool | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> TopicSettings:
-    """How Faust and Kafka say a topic is kept, as the log has it.
-
-    Of Kafka's topic configuration `cleanup.policy`, `retention.ms`, `retention.bytes` and `segment.bytes` count; the
-    others are about brokers. -1 is Kafka's "no bound".
-    """
-    config = config or {}
-    policy = str(config.get("cleanup.policy", "compact" if compacting else "")).split(",")
-    compact = "compact" in policy
-    keep_all = compact and not (deleting or "delete" in policy)
-    default = TopicSettings(partitions)
-    retention_ms = config.get("retention.ms", int(want_seconds(retention) * 1000) if retention else default.retention_ms)
-    return TopicSettings(
-        partitions,
-        compact=compact,
-        retention_ms=0 if keep_all else max(0, int(retention_ms)),
-        retention_bytes=0 if keep_all else max(0, int(config.get("retention.bytes", default.retention_bytes))),
-        segment_bytes=int(config.get("segment.bytes", COMPACTED_SEGMENT_BYTES if compact else default.segment_bytes)),
-    )
 
 
 class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faust
@@ -379,7 +333,7 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
         )
         self.log.create_topic(topic, topic_settings(partitions or self.app.conf.topic_partitions, **kept))
 
-    def create(  # Faust's argument list
+    def create(
         self,
         topic: str,
         partitions: int,

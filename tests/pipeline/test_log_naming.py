@@ -5,8 +5,8 @@ from pathlib import Path
 import faust
 import pytest
 
+from pipeline.log_naming import directory_of, topic_settings
 from pipeline.log_partition import TopicSettings
-from pipeline.log_transport import directory_of, topic_settings
 from telemetry.errors import ConfigError
 
 
