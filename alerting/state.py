@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from telemetry.documents import alert_document
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alerting.promql.vectors import Labels
+    from telemetry.documents import Document
 
 VERSION = 1
 _FNV_OFFSET, _FNV_PRIME = 14695981039346656037, 1099511628211
@@ -50,6 +53,25 @@ class AlertChange:
     ends_at: int  # when it resolved
     group: str = ""
     expr: str = ""
+
+    def document(self) -> Document:
+        """What is stored of it."""
+        return alert_document(
+            {
+                "fingerprint": self.fingerprint,
+                "state": self.state.value,
+                "labels": dict(self.labels),
+                "annotations": dict(self.annotations),
+                "service": self.labels.get("service", ""),
+                "value": self.value if math.isfinite(self.value) else None,
+                "time": self.time,
+                "active_at": self.active_at,
+                "starts_at": self.starts_at,
+                "ends_at": self.ends_at,
+                "group": self.group,
+                "expr": self.expr,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)

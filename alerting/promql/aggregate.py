@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from alerting.promql.range_functions import quantile, variance
+from alerting.promql.range_functions import quantile
 from alerting.promql.vectors import EvaluationError, labels_of, only, without
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ def _greatest(values: Sequence[float]) -> float:
     return max((value for value in values if not math.isnan(value)), default=math.nan)
 
 
+def _variance(values: Sequence[float]) -> float:
+    """Welford's recurrence from the first value on, so that one value alone has none, even NaN."""
+    mean, squares = values[0], 0.0
+    for count, value in enumerate(values[1:], 2):
+        offset = value - mean
+        mean += offset / count
+        squares += offset * (value - mean)
+    return squares / len(values)
+
+
 def _plain_sum(values: Sequence[float]) -> float:
     total = 0.0
     for value in values:  # not sum(): Python 3.12 compensates, Prometheus 2.42 does not
@@ -71,8 +81,8 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
     "group": lambda _values: 1.0,
     "max": _greatest,
     "min": _least,
-    "stddev": lambda values: math.sqrt(variance(values)),
-    "stdvar": variance,
+    "stddev": lambda values: math.sqrt(_variance(values)),
+    "stdvar": _variance,
     "sum": _plain_sum,
 }
 """Those without a parameter, by name."""

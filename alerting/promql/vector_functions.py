@@ -93,12 +93,16 @@ MATHEMATICS: dict[str, Number] = {
 """One number in, one out."""
 
 
-def _calendar(function: Callable[[datetime], int]) -> Number:
+_CYCLE = 146_097 * 86_400
+"""Seconds in 400 years, after which the calendar, days of the week among it, repeats."""
+
+
+def _calendar(function: Callable[[datetime], int], years: int = 0) -> Number:
     def wrapped(value: float) -> float:
-        try:
-            return float(function(_EPOCH + timedelta(seconds=math.trunc(value))))
-        except (OverflowError, ValueError):
-            return math.nan  # no such date
+        if not math.isfinite(value):
+            return math.nan
+        cycles, seconds = divmod(math.trunc(value), _CYCLE)  # Python's dates end with the year 9999
+        return float(function(_EPOCH + timedelta(seconds=seconds)) + cycles * years)
 
     return wrapped
 
@@ -111,7 +115,7 @@ CALENDAR: dict[str, Number] = {
     "hour": _calendar(lambda date: date.hour),
     "minute": _calendar(lambda date: date.minute),
     "month": _calendar(lambda date: date.month),
-    "year": _calendar(lambda date: date.year),
+    "year": _calendar(lambda date: date.year, years=400),
 }
 """Seconds since the epoch in, a field of the UTC date out."""
 
