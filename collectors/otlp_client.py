@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import httpx2
@@ -11,7 +12,7 @@ from collectors import answers
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from tenacity import RetryCallState
 
@@ -46,11 +47,15 @@ class OtlpClient:
     Args:
         endpoint: base URL, such as `http://127.0.0.1:4318`.
         http: carries the requests.
+        sleep: waits so many seconds between two tries.
     """
 
-    def __init__(self, endpoint: str, http: httpx2.AsyncClient) -> None:
+    def __init__(
+        self, endpoint: str, http: httpx2.AsyncClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._http = http
+        self._sleep = sleep
         self._backoff = wait_random_exponential(max=_LONGEST_WAIT)
         self.retries = 0
 
@@ -66,6 +71,7 @@ class OtlpClient:
             retry=retry_if_exception_type(_TryAgainError),
             stop=stop_after_attempt(_ATTEMPTS),
             wait=self._wait,
+            sleep=self._sleep,
             before_sleep=self._count_retry,
             reraise=True,
         )
