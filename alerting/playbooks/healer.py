@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from alerting.audit import Chain
-from alerting.matchers import all_match
 from alerting.playbooks import machine
 from alerting.playbooks.incident import Progress, State, incident_from
 from alerting.playbooks.messages import Notice, Run, Signal
@@ -177,7 +176,7 @@ class Healer:
         for incident in self.incidents.values():
             step = incident.in_flight
             if step is not None:
-                found.append(Run(incident.run_id, machine.call_in_flight(incident, step)))
+                found.append(Run(incident.run_id, machine.call_of(incident, step)))
         return found
 
     def outbox(self) -> tuple[tuple[Document, ...], tuple[Notice, ...]]:
@@ -268,7 +267,7 @@ class Healer:
         self.incidents[incident.id] = incident
         if self.safety.config.dry_run:
             incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
-            steps = [{"step": step.name, **asdict(step.call)} for step in incident.steps]
+            steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
             note("dry-run", steps=steps, verify=incident.check.expression)
             self._given_up.add(signal.fingerprint)
         else:
@@ -280,11 +279,7 @@ class Healer:
 
     def _playbook_for(self, signal: Signal) -> Playbook | None:
         """The first playbook whose trigger matches."""
-        for playbook in self.playbooks:
-            matchers = playbook.trigger.alert if signal.source == "alert" else playbook.trigger.anomaly
-            if matchers and all_match(matchers, signal.labels):
-                return playbook
-        return None
+        return next((playbook for playbook in self.playbooks if playbook.answers(signal.source, signal.labels)), None)
 
     def _move(self, incident: Incident, now: int) -> None:
         if not incident.state.ended and not self.safety.stopped_by:

@@ -125,8 +125,8 @@ def close_resolved(incident: Incident, now: int, note: Note) -> None:
         _end(incident, State.CLOSED, now, "the alert resolved before anybody approved", note)
 
 
-def call_in_flight(incident: Incident, step: StepRun) -> Call:
-    """The action to run for a step that is intended or undoing, with the results of the step that it takes back put in."""
+def call_of(incident: Incident, step: StepRun) -> Call:
+    """The action of a step, or its inverse while it is undoing, with all that is known put in."""
     if step.progress is Progress.UNDOING:
         call, source = step.inverse, step
     elif step.undoes:
@@ -158,7 +158,7 @@ def _forward(incident: Incident, now: int, query: Query, note: Note) -> None:
         if step.progress is Progress.WAITING:
             incident.state = State.ISOLATING if step.phase == "isolate" else State.REPAIRING
             step.progress, step.started = Progress.INTENDED, now
-            call = call_in_flight(incident, step)
+            call = call_of(incident, step)
             note("step-intended", step=step.name, action=call.action, arguments=call.arguments, idempotent=step.idempotent)
             return
         if step.check is not None and not step.check.settled:
@@ -219,7 +219,7 @@ def _backward(incident: Incident, now: int, note: Note) -> None:
     for step in reversed(incident.steps):
         if step.progress in {Progress.DONE, Progress.FAILED, Progress.UNKNOWN} and step.inverse is not None:
             step.progress, step.started = Progress.UNDOING, now
-            call = call_in_flight(incident, step)
+            call = call_of(incident, step)
             note("rollback-intended", step=step.name, action=call.action, arguments=call.arguments)
             return
     left = [step.name for step in incident.steps if step.progress is Progress.NOT_UNDONE]

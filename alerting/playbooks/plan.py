@@ -16,12 +16,13 @@ from pydantic import (
 )
 
 from alerting.durations import parse_duration
-from alerting.matchers import Matcher, parse_matchers
+from alerting.matchers import Matcher, all_match, parse_matchers
 from alerting.playbooks.render import RESULT, names_in, render_query
 from alerting.promql.expression import compile_expression
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
 
@@ -168,6 +169,11 @@ class Playbook(Strict):
     cooldown: Duration
     steps: tuple[Step, ...] = Field(min_length=1, max_length=32)
     verify: Verification
+
+    def answers(self, source: str, labels: Mapping[str, str]) -> bool:
+        """Whether an alert or an anomaly with these labels triggers it."""
+        matchers = self.trigger.alert if source == "alert" else self.trigger.anomaly
+        return bool(matchers) and all_match(matchers, labels)
 
     @model_validator(mode="after")
     def _steps_agree(self) -> Self:

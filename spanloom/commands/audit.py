@@ -1,0 +1,153 @@
+"""`spanloom audit`: whether the audit trail is whole, and the story of an incident."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from alerting.audit import Anchor, verify
+from spanloom.demo.pipeline import Pipeline
+from telemetry.documents import Kind
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.documents import Body
+
+PAGE = 10_000
+source = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+url_option = click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def audit() -> None:
+    """Check and read the audit trail of repairs, from a running Spanloom or from a JSON-lines FILE."""
+
+
+@audit.command("verify")
+@source
+@url_option
+@click.option("--head", metavar="SEQUENCE:HASH", help="An end of the chain that you noted before; it must still be there.")
+@json_option
+def verify_command(file: Path | None, url: str, head: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+    """Find every edit, deletion and reorder. Exit code 1 if there is one."""
+    noted = _noted(head)
+    records = _read(file, url, Kind.AUDIT)
+    incidents = [] if file else _read(None, url, Kind.INCIDENT)
+    chains: dict[str, list[Body]] = {}
+    for record in records:
+        chains.setdefault(str(record.get("chain")), []).append(record)
+    report: list[Body] = []
+    for name, chain in sorted(chains.items()):
+        # A store gives records by time; what is checked is that their numbers and hashes tell one unbroken story.
+        chain.sort(key=_sequence)
+        faults = verify(chain, [*noted, *_anchors(incidents, name)])
+        end = chain[-1]
+        report.append(
+            {
+                "chain": name,
+                "records": len(chain),
+                "head": f"{end.get('sequence')}:{end.get('hash')}",
+                "faults": [{"sequence": fault.sequence, "reason": fault.reason} for fault in faults],
+            }
+        )
+    broken = not report or any(each["faults"] for each in report)
+    if as_json:
+        click.echo(orjson.dumps({"whole": not broken, "chains": report}, option=orjson.OPT_INDENT_2))
+    else:
+        for each in report:
+            state = f"{len(each['faults'])} faults" if each["faults"] else "whole"
+            click.echo(f"{each['chain']}: {each['records']} records, {state}; head {each['head']}")
+            for fault in each["faults"]:
+                click.echo(f"  record {fault['sequence']}: {fault['reason']}")
+        if not report:
+            click.echo("there is no audit trail", err=True)
+    raise SystemExit(1 if broken else 0)
+
+
+@audit.command("show")
+@click.argument("incident")
+@source
+@url_option
+@json_option
+def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+    """Tell the story of an INCIDENT, by its id or the beginning of it."""
+    records = sorted(_read(file, url, Kind.AUDIT), key=_sequence)
+    known = sorted({record.get("incident", "") for record in records if record.get("incident", "").startswith(incident)} - {""})
+    if len(known) != 1:
+        raise click.UsageError(f"{incident!r} is {'no incident' if not known else 'one of ' + ', '.join(known)} of this trail")
+    story = [record for record in records if record.get("incident") == known[0]]
+    if as_json:
+        click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2))
+        return
+    begin = story[0]["time"]
+    click.echo(f"incident {known[0]}, {datetime.fromtimestamp(begin // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC")
+    for record in story:
+        click.echo(f"{(record['time'] - begin) / 1e9:+8.1f} s  {record['event']:<22} {_words(record['data'])}".rstrip())
+
+
+def _words(data: Body) -> str:
+    def word(value: Any) -> str:
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+    return "  ".join(f"{key}={word(value)}" for key, value in data.items() if value not in ("", {}, []))
+
+
+def _sequence(record: Body) -> int:
+    sequence = record.get("sequence")
+    return sequence if isinstance(sequence, int) else 0
+
+
+def _noted(head: str | None) -> list[Anchor]:
+    if head is None:
+        return []
+    sequence, _, hash_ = head.partition(":")
+    if not sequence.isdecimal() or len(hash_) != 64:
+        raise click.UsageError(f"--head {head!r}: write what `audit verify` printed as head, SEQUENCE:HASH")
+    return [Anchor(int(sequence), hash_, "--head")]
+
+
+def _anchors(incidents: Iterable[Body], chain: str) -> list[Anchor]:
+    held = [(body["id"], body["audit"]) for body in incidents if body.get("audit", {}).get("chain") == chain]
+    return [Anchor(audit["sequence"], audit["hash"], f"incident {id_}") for id_, audit in held]
+
+
+def _read(file: Path | None, url: str, kind: Kind) -> list[Body]:
+    try:
+        return asyncio.run(_fetch(url, kind)) if file is None else _lines(file)
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _lines(file: Path) -> list[Body]:
+    records = []
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise click.ClickException(f"{file}:{number}: not JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise click.ClickException(f"{file}:{number}: not a record: {line[:60]!r}")
+        records.append(record)
+    return records
+
+
+async def _fetch(url: str, kind: Kind) -> list[Body]:
+    """All documents of a kind, page by page; a page begins at the last time of the one before."""
+    found: dict[str, Body] = {}
+    since = 0
+    async with Pipeline(url) as pipeline:
+        while True:
+            page = await pipeline.find(kind, since, PAGE)
+            new = {body["_id"]: body for body in page if body["_id"] not in found}
+            found |= new
+            if len(page) < PAGE or not new:
+                return list(found.values())
+            since = page[-1]["@timestamp"]

@@ -1,0 +1,130 @@
+"""`spanloom playbooks`: check files, see what an alert would set off, and play history through them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.actions.supervisor import SupervisorConfig
+from alerting.playbooks.backtest import backtest
+from alerting.playbooks.load import load_playbooks
+from alerting.playbooks.machine import call_of
+from alerting.playbooks.messages import Signal
+from alerting.playbooks.opening import open_incident
+from alerting.playbooks.render import render
+from alerting.playbooks.safety import SafetyConfig, Touched
+from alerting.playbooks.traffic import Footprint
+from spanloom.demo.pipeline import Pipeline
+from telemetry.documents import Kind
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from alerting.playbooks.actions.action import Action
+    from alerting.playbooks.plan import Playbook
+    from telemetry.documents import Body
+
+MOST = 100_000
+"""Documents of a kind that are read for a backtest; the oldest first."""
+
+files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def playbooks() -> None:
+    """Check playbooks, and see what they would do."""
+
+
+@playbooks.command()
+@files_argument
+def check(files: tuple[Path, ...]) -> None:
+    """Report every mistake in the FILES with its line. Exit code 1 if there is one."""
+    for playbook in _load(files)[0]:
+        human = "" if playbook.approve == "automatic" else ", asks a human"
+        click.echo(f"{playbook.name}: {len(playbook.steps)} steps{human}")
+
+
+@playbooks.command("dry-run")
+@files_argument
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", required=True, help="A label of the alert; repeat it.")
+@json_option
+def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+    """Show what an alert with these labels would set off. Runs nothing, asks nobody. Exit code 1 if nothing matches."""
+    found = {}
+    for label in labels:
+        name, equals, value = label.partition("=")
+        if not equals:
+            raise click.UsageError(f"--label {label!r}: write NAME=VALUE")
+        found[name] = value
+    loaded, actions = _load(files)
+    signal = Signal("alert", "dry-run", found, 0)
+    playbook = next((p for p in loaded if p.answers(signal.source, found)), None)
+    if playbook is None:
+        raise click.ClickException("no playbook answers an alert with these labels")
+    try:
+        service, instance = render([playbook.target.service, playbook.target.instance], found)
+        incident = open_incident(playbook, actions, signal, Touched(service, instance, Footprint(1, None)), "", 0)
+    except SpanloomError as error:
+        raise click.ClickException(f"{playbook.name}: {error}") from error
+    steps = [{"name": step.name, "phase": step.phase, **asdict(call_of(incident, step))} for step in incident.steps]
+    if as_json:
+        plan = {"playbook": playbook.name, "service": service, "instance": instance, "steps": steps}
+        click.echo(orjson.dumps(plan | {"verify": incident.check.expression}, option=orjson.OPT_INDENT_2))
+        return
+    click.echo(f"{playbook.name} on {service}{'/' if instance else ''}{instance}")
+    if playbook.approve != "automatic":
+        click.echo(f"  wait for a human, at most {playbook.approve.human / 1e9:g} s")
+    for step in steps:
+        click.echo(f"  {step['phase']:<8} {step['name']}: {step['action']} {orjson.dumps(step['arguments']).decode()}")
+    click.echo(f"  verify   {incident.check.expression}")
+
+
+@playbooks.command("backtest")
+@files_argument
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+@json_option
+def backtest_command(files: tuple[Path, ...], url: str, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+    """Play the stored alerts through the playbooks: when each would have run, and how it would have ended if known."""
+    loaded, actions = _load(files)
+    try:
+        alerts, edges, incidents = asyncio.run(_history(url))
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    runs, refusals = backtest(loaded, actions, alerts, edges, incidents, SafetyConfig())
+    if as_json:
+        report = {"runs": [asdict(run) for run in runs], "refusals": [asdict(refusal) for refusal in refusals]}
+        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        return
+    for run in runs:
+        target = f"{run.service}{'/' if run.instance else ''}{run.instance}"
+        click.echo(f"{_time(run.time)}  {run.playbook} on {target}: {run.ended or 'how it would have ended is not known'}")
+    for refusal in refusals:
+        click.echo(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}")
+    click.echo(f"{len(alerts)} alert changes, {len(runs)} runs, {len(refusals)} refusals")
+
+
+def _time(time: int) -> str:
+    return f"{datetime.fromtimestamp(time // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _load(files: tuple[Path, ...]) -> tuple[tuple[Playbook, ...], dict[str, Action]]:
+    # No action is run here, so that it does not matter where its target would be.
+    actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url="http://127.0.0.1")))
+    try:
+        return load_playbooks(files, actions), actions
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _history(url: str) -> tuple[list[Body], list[Body], list[Body]]:
+    async with Pipeline(url) as pipeline:
+        kinds = (Kind.ALERT, Kind.EDGE, Kind.INCIDENT)
+        alerts, edges, incidents = [await pipeline.find(kind, limit=MOST) for kind in kinds]
+        return alerts, edges, incidents

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from click.testing import CliRunner
+
+from spanloom.commands import playbooks as module
+from spanloom.commands.playbooks import playbooks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from telemetry.documents import Body
+
+DEFAULT = str(files("alerting.playbooks") / "default.yml")
+
+
+def test_check_counts_the_steps_of_good_files_and_names_the_line_of_a_mistake(tmp_path: Path) -> None:
+    result = CliRunner().invoke(playbooks, ["check", DEFAULT])
+    assert (result.exit_code, result.output) == (0, "restart-degraded-service: 3 steps\n")
+    bad = tmp_path / "bad.yml"
+    bad.write_text("playbooks:\n  - name: Bad Name\n")
+    result = CliRunner().invoke(playbooks, ["check", str(bad)])
+    assert result.exit_code == 1
+    assert f"{bad}:2: playbooks[0].name:" in result.output
+
+
+def test_dry_run_shows_the_steps_with_the_labels_put_in() -> None:
+    arguments = ["dry-run", DEFAULT, "--label", "alertname=ServiceCulprit", "--label", "service=cart", "--json"]
+    plan = json.loads(CliRunner().invoke(playbooks, arguments).output)
+    assert [(step["action"], step["arguments"]["name"]) for step in plan["steps"]] == [
+        ("isolate", "cart"),
+        ("restart", "cart"),
+        ("restore", "cart"),
+    ]
+    assert 'server="cart"' in plan["verify"]
+    assert "cart" in CliRunner().invoke(playbooks, arguments[:-1]).output
+
+
+def test_dry_run_says_what_is_missing() -> None:
+    result = CliRunner().invoke(playbooks, ["dry-run", DEFAULT, "--label", "alertname=Other"])
+    assert result.exit_code == 1
+    assert "no playbook answers" in result.output
+    result = CliRunner().invoke(playbooks, ["dry-run", DEFAULT, "--label", "alertname=ServiceCulprit"])
+    assert "needs the label service" in result.output
+    assert CliRunner().invoke(playbooks, ["dry-run", DEFAULT, "--label", "x"]).exit_code == 2
+
+
+def test_backtest_prints_each_run_and_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def history(_url: str) -> tuple[list[Body], list[Body], list[Body]]:
+        alert = {"fingerprint": "f", "state": "firing", "labels": {"alertname": "ServiceCulprit", "service": "cart"},
+                 "annotations": {}, "starts_at": 10**9, "time": 10**9}  # fmt: skip
+        edges = [{"window": 0, "callee": {"name": name}, "calls": 10} for name in ("cart", "shop", "mail")]
+        resolved = alert | {"state": "resolved", "time": 61 * 10**9}
+        return [alert, resolved], edges, []
+
+    monkeypatch.setattr(module, "_history", history)
+    result = CliRunner().invoke(playbooks, ["backtest", DEFAULT])
+    assert result.exit_code == 0, result.output
+    assert "restart-degraded-service on cart: not needed: the alert resolved by itself after 60 s" in result.output
+    assert "2 alert changes, 1 runs, 0 refusals" in result.output
