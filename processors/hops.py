@@ -124,7 +124,8 @@ def _skew(least: int, most: int) -> int | None:
 
 def occupancy(start: int, end: int, intervals: Iterable[Interval]) -> tuple[int, int, int]:
     """How long none, exactly one, and two or more of the intervals run within [start, end)."""
-    inside = [(max(start, low), min(end, high)) for low, high in intervals if low < end and high > start]
+    clipped = [(max(start, low), min(end, high)) for low, high in intervals]
+    inside = [(low, high) for low, high in clipped if low < high]
     if len(inside) < 2:
         one = sum(high - low for low, high in inside)
         return end - start - one, one, 0

@@ -275,6 +275,24 @@ def test_the_time_of_a_callee_is_its_own_or_blocked_on_one_or_more_calls() -> No
     assert dict(graph.self_times) == {sid(1): 0, sid(2): 50, sid(3): 4, sid(4): 26, sid(5): 30}
 
 
+def test_a_call_within_the_work_of_a_call_blocks_once() -> None:
+    graph = call_graph(
+        [
+            span(1, 0, "a", SERVER, 0, 100),
+            span(2, 1, "a", CLIENT, 10, 40),
+            span(3, 2, "a", INTERNAL, 15, 35),  # such as a lookup of the address
+            span(4, 3, "a", CLIENT, 20, 30),
+        ]
+    )
+    root = graph.hops[0]
+    assert (root.self_time, root.blocked_sequential, root.blocked_parallel) == (70, 30, 0)
+
+
+def test_calls_that_took_no_time_block_nobody() -> None:
+    graph = call_graph([span(1, 0, "a", SERVER, 0, 9), *(span(number, 1, "a", CLIENT, 5, 5) for number in (2, 3, 4))])
+    assert (graph.hops[0].self_time, graph.hops[0].blocked_parallel) == (9, 0)
+
+
 def test_cycles_of_parents_are_cut_at_their_earliest_span() -> None:
     graph = call_graph([span(1, 2, "a", SERVER, 5, 9), span(2, 1, "a", INTERNAL, 1, 9), span(3, 2, "b", SERVER, 2, 8)])
     assert graph.root_span_id == sid(2)

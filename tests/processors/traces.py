@@ -64,9 +64,16 @@ def span(
 
 @st.composite
 def traces(draw: st.DrawFn, max_spans: int = 9, max_time: int = 24) -> list[Span]:
-    """Spans of one trace as a hostile world sends them: parents missing, circular or later, times in any order."""
+    """Spans of one trace: half of them well formed, half as a hostile world sends them.
+
+    There parents are missing, circular or later, and times in any order.
+    """
     count = draw(st.integers(1, max_spans))
-    numbers = st.integers(0, count + 1)  # 0: no parent; count + 1: a span never seen
+    tidy = draw(st.booleans())
+    parents = [st.integers(number > 1, number - 1) if tidy else st.integers(0, count + 1) for number in range(1, count + 1)]
+    times = [draw(st.lists(st.integers(0, max_time), min_size=2, max_size=2)) for _ in range(count)]
+    if tidy:
+        times = [sorted(pair) for pair in times]
     peers = st.sampled_from(
         [
             {},
@@ -78,11 +85,10 @@ def traces(draw: st.DrawFn, max_spans: int = 9, max_time: int = 24) -> list[Span
     return [
         span(
             number,
-            draw(numbers),
-            draw(st.sampled_from("abc")),
+            draw(parents[number - 1]),  # 0: no parent; count + 1: a span never seen
+            draw(st.sampled_from("aab" if tidy else "abc")),
             draw(st.sampled_from(SpanKind)),
-            draw(st.integers(0, max_time)),
-            draw(st.integers(0, max_time)),
+            *times[number - 1],
             name=draw(st.sampled_from(["GET /x", "work"])),
             attributes=draw(peers),
             links=draw(st.lists(st.tuples(st.sampled_from([TRACE, OTHER_TRACE]), st.integers(1, count + 1)), max_size=2)),
