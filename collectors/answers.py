@@ -18,9 +18,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
+from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
 from collectors.intake import Outcome
-from collectors.shipper import LogUnavailableError
-from telemetry.errors import DecodeError, InputError, OverloadedError
+from telemetry.errors import DecodeError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,18 +33,6 @@ _RESPONSES: Final[Mapping[Signal, tuple[Any, str]]] = {
     "logs": (ExportLogsServiceResponse, "rejected_log_records"),
     "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
 }
-
-
-class TooLargeError(InputError):
-    """A request over the limit. Smaller batches would pass."""
-
-
-class UnsupportedError(InputError):
-    """A content type or compression that OTLP does not have."""
-
-
-class TooSlowError(InputError):
-    """A body that did not come in time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from collectors.shipper import LogUnavailableError
+from collectors.errors import LogUnavailableError, TooLargeError
 from telemetry import otlp
 from telemetry.errors import DecodeError, OverloadedError
 
@@ -42,9 +42,10 @@ class Intake:
     async def take(self, signal: Signal, body: bytes, encoding: Encoding = "protobuf") -> Outcome:
         """Ship the valid items of a request; return when they are on the log.
 
-        A protobuf request without invalid items is shipped byte for byte as it came.
+        A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record.
 
         Raises:
+            TooLargeError: a single item is too large for the log.
             DecodeError: it cannot be read, or no item of it is valid. Sending it again will not help.
             OverloadedError: nothing was taken; try again later.
             LogUnavailableError: it may not be on the log; try again later.
@@ -62,17 +63,29 @@ class Intake:
             outcome = Outcome(len(invalid), f"{field}: {reason}")
         if items:
             value = body if encoding == "protobuf" and not invalid else request.SerializeToString()
-            await self._ship(signal, value, items)
+            await self._ship(signal, self._records(signal, request, value), items)
         return outcome
 
-    async def _ship(self, signal: Signal, value: bytes, items: int) -> None:
+    def _records(self, signal: Signal, request: Any, value: bytes) -> list[bytes]:
+        limit = self._sink.max_record_bytes
+        if len(value) <= limit:
+            return [value]
+        records = list(otlp.split(signal, request, limit))
+        largest = max(map(len, records))
+        if largest > limit:
+            raise TooLargeError(f"one of the {signal} has {largest} bytes with its resource and scope, {limit} is the limit")
+        return records
+
+    async def _ship(self, signal: Signal, records: list[bytes], items: int) -> None:
+        """Send the records of one request. When one fails the request fails: sent again, it makes the same documents."""
         try:
-            await self._sink.send(TOPICS[signal], value, {})
+            for record in records:
+                await self._sink.send(TOPICS[signal], record, {})
         except (OverloadedError, LogUnavailableError):
             self._metrics.refused_items.labels(signal, self._transport, "overloaded").inc(items)
             raise
         self._metrics.accepted_items.labels(signal, self._transport).inc(items)
-        self._metrics.accepted_bytes.labels(signal, self._transport).inc(len(value))
+        self._metrics.accepted_bytes.labels(signal, self._transport).inc(sum(map(len, records)))
 
     def refused(self, signal: Signal, reason: str) -> None:
         """Count a request that is refused as a whole."""

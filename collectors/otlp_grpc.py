@@ -9,9 +9,8 @@ import grpc.aio
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors import answers
-from collectors.answers import TooLargeError
+from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
-from collectors.shipper import LogUnavailableError
 from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
 from telemetry.errors import InputError, OverloadedError, SpanloomError
 

@@ -19,10 +19,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collectors import answers
-from collectors.answers import TooLargeError, TooSlowError, UnsupportedError
 from collectors.budget import Budget
+from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
 from collectors.intake import Intake
-from collectors.shipper import LogUnavailableError
 from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
 from telemetry.errors import DecodeError, InputError, OverloadedError, SpanloomError
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors.budget import Budget
-from telemetry.errors import OverloadedError, SpanloomError
+from collectors.errors import LogUnavailableError
+from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Takes records for topics."""
+    """Takes records for topics, none larger than `max_record_bytes`."""
+
+    @property
+    def max_record_bytes(self) -> int:
+        """The largest value that `send` takes."""
+        ...
 
     async def send(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """Return when the record is durable on the log.
@@ -37,18 +43,6 @@ class Producer(Protocol):
         ...
 
 
-class LogUnavailableError(SpanloomError):
-    """The log did not confirm a record. It may be there all the same: sending again is safe, results do not change.
-
-    Args:
-        retry_after: seconds after which another try makes sense.
-    """
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
 class ShipperConfig(BaseModel):
     """Bounds of the shipper."""
 
@@ -56,6 +50,9 @@ class ShipperConfig(BaseModel):
 
     max_bytes: int = Field(default=64 * 2**20, gt=0, description="Bytes on their way to the log, all requests together.")
     max_requests: int = Field(default=1000, gt=0, description="Requests on their way to the log.")
+    max_record_bytes: int = Field(
+        default=900_000, gt=0, description="Largest record; larger batches are split. Kafka takes 1 MiB, headers included."
+    )
     log_seconds: float = Field(default=10, gt=0, description="How long the log may take to confirm a record.")
     retry_after: float = Field(default=1, gt=0, description="Seconds that a refused client is asked to wait.")
 
@@ -70,6 +67,11 @@ class Shipper:
         self._budget = Budget("on the way to the log", config.max_bytes, config.max_requests, config.retry_after)
         metrics.waiting_bytes.set_function(lambda: self._budget.held_bytes)
         metrics.waiting_requests.set_function(lambda: self._budget.holders)
+
+    @property
+    def max_record_bytes(self) -> int:
+        """As `Sink.max_record_bytes`."""
+        return self._config.max_record_bytes
 
     async def send(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """As `Sink.send`."""

@@ -10,6 +10,7 @@ from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, deco
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
 from telemetry.otlp.request import SIGNALS, Signal
+from telemetry.otlp.split import split
 
 __all__ = [
     "SIGNALS",
@@ -28,4 +29,5 @@ __all__ = [
     "parse_json",
     "parse_spans",
     "reject",
+    "split",
 ]

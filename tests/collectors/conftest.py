@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class FakeLog:
     """A log in memory, and a sink: may be told to fail, or to wait until `let_go` is set; `arrivals` says what waits."""
 
+    max_record_bytes: int = 1_000_000
     records: list[tuple[str, bytes]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)

@@ -17,8 +17,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc import Me
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
+from collectors.errors import LogUnavailableError
 from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
-from collectors.shipper import LogUnavailableError
 from collectors.tls import TlsConfig
 from telemetry.errors import OverloadedError, SpanloomError
 

@@ -14,9 +14,10 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # generated, has no stubs
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
+from collectors.errors import LogUnavailableError
 from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
-from collectors.shipper import LogUnavailableError
 from collectors.tls import TlsConfig
+from telemetry import otlp
 from telemetry.errors import OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
@@ -231,6 +232,25 @@ async def test_a_request_is_answered_only_when_it_is_on_the_log(log: FakeLog, me
         assert not posting.done()
         log.let_go.set()
         assert (await posting).status_code == 200
+
+
+async def test_a_batch_too_large_for_one_record_is_split_and_nothing_lost(log: FakeLog, metrics: CollectorMetrics) -> None:
+    log.max_record_bytes = 1000
+    body = a_request(*({"name": f"{n:0100}"} for n in range(100)))
+    async with receiving(log, metrics) as client:
+        assert (await client.post("/v1/traces", content=body, headers=PROTOBUF)).status_code == 200
+    assert max(len(value) for _, value in log.records) <= 1000
+    names = [span.name for _, value in log.records for span in otlp.decode_spans(value)]
+    assert names == [f"{n:0100}" for n in range(100)]
+
+
+async def test_an_item_too_large_for_one_record_is_refused_for_good(log: FakeLog, metrics: CollectorMetrics) -> None:
+    log.max_record_bytes = 1000
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=a_request({"name": "x" * 1000}), headers=PROTOBUF)
+    assert answer.status_code == 413
+    assert Status.FromString(answer.content).message.startswith("one of the spans has 10")
+    assert log.records == []
 
 
 async def test_bodies_in_memory_are_bounded_together(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collectors.shipper import LogUnavailableError, Shipper, ShipperConfig
+from collectors.errors import LogUnavailableError
+from collectors.shipper import Shipper, ShipperConfig
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:

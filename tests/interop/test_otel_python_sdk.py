@@ -26,10 +26,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from prometheus_client import CollectorRegistry
 
+from collectors.errors import LogUnavailableError
 from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
-from collectors.shipper import LogUnavailableError
 from telemetry import otlp
 from telemetry.errors import OverloadedError
 from telemetry.spans import SpanKind
@@ -52,6 +52,8 @@ RESOURCE = Resource({"service.name": "checkout"})
 
 class Log:
     """A sink in memory that fails with each of `errors` first, and counts how often it was asked."""
+
+    max_record_bytes = 1_000_000
 
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes]] = []

@@ -171,6 +171,14 @@ def test_two_requests_one_behind_the_other_are_one() -> None:
     assert otlp.decode_spans(otlp.encode_spans([one]) + otlp.encode_spans([other])) == [one, other]
 
 
+@given(st.lists(SPANS, max_size=8), st.integers(100, 2000))
+def test_the_parts_of_a_request_have_its_items_in_order_and_are_as_small_as_asked(spans: list[Span], limit: int) -> None:
+    whole = otlp.parse("spans", otlp.encode_spans(spans))
+    parts = list(otlp.split("spans", whole, limit))
+    assert [span for part in parts for span in otlp.decode_spans(part)] == otlp.decode_spans(whole.SerializeToString())
+    assert all(len(part) <= limit or len(otlp.decode_spans(part)) == 1 for part in parts)
+
+
 def request_of(*spans: dict[str, Any]) -> bytes:
     good = {"trace_id": bytes([1] * 16), "span_id": bytes([2] * 8)}
     encoded: bytes = ExportTraceServiceRequest(

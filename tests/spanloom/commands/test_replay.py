@@ -25,6 +25,8 @@ GOOD = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "01" * 16, "spa
 class Endpoint:
     """A receiver in a thread of its own, as the command runs a loop of its own."""
 
+    max_record_bytes = 1_000_000
+
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes]] = []
         self._loop = asyncio.new_event_loop()
