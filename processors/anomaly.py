@@ -1,0 +1,184 @@
+"""One streaming detector for any series: causal, one pass, constant memory, no settings per series.
+
+A value is compared with what its baseline expects (time of day where it is known). The distance, and the distance of
+the last values together, which tells a shift from a spike, are each judged by the tail of its own history, so that a
+restless series needs more than a steady one. Out comes a surprise in nats: s means once in e**s values.
+
+A surprise that follows a greater one is the same event going on, not news: until a tenth of the series' age has passed
+it must be exceeded. So a shift is told once, early, and an event that grows is told again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from processors.baseline import Baseline
+from processors.tail import WARM_UP, Tail
+from telemetry.errors import InputError
+
+HALF = 6.0
+"""Nats that score one half: once in four hundred values."""
+
+SHIFT_VALUES = 30
+"""Values over which a shift is averaged."""
+
+SHIFT_WEIGHT = 0.6
+"""What a surprise of the average counts for: averages of 30 values overlap, so their extremes come in clusters."""
+
+REST = 0.1
+"""Share of the series' age during which a lesser surprise is a repetition."""
+
+YOUNG = 8
+"""Values before which nothing is judged."""
+
+_MOST_RECENT = 64
+"""Bound on the falling surprises remembered; each is less than the one before it, so the last ones say least."""
+
+_YOUNG_FREEDOM = 3.0
+_SPREAD_MEMORY = 300
+_SNAPSHOT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How odd a value is: `score` 0..1 is surprise / (surprise + 6 nats); `spread` is the usual distance from `expected`."""
+
+    score: float
+    surprise: float
+    expected: float
+    spread: float
+    why: str
+
+
+class Detector:
+    """Scores the values of one series in the order of their times.
+
+    Args:
+        least: the spread that a series is taken to have at least while it is young, in its unit.
+        least_share: the same, as a share of the expected value.
+
+    >>> detector = Detector()
+    >>> for minute in range(100):
+    ...     scored = detector.update(minute * 60_000_000_000, 10.0 + minute % 3)
+    >>> scored.score
+    0.0
+    >>> detector.update(100 * 60_000_000_000, 50.0).score > 0.5
+    True
+    """
+
+    __slots__ = ("_age", "_baseline", "_least", "_least_share", "_recent", "_shift", "_spread", "_tails")
+
+    def __init__(self, least: float = 0.0, least_share: float = 0.25) -> None:
+        self._least = least
+        self._least_share = least_share
+        self._age = 0
+        self._baseline = Baseline()
+        self._spread = 0.0
+        self._shift = 0.0
+        self._tails = {(seasonal, shift): Tail() for seasonal in (False, True) for shift in (False, True)}
+        self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
+
+    def update(self, time: int, value: float) -> Scored:
+        """Score a value and learn it."""
+        scored = self.score_one(time, value)
+        self.learn_one(time, value)
+        return scored
+
+    def score_one(self, time: int, value: float) -> Scored:
+        """How odd a value would be now. Changes nothing. A value that is not finite is as odd as can be."""
+        expected = self._baseline.expect(time)
+        if not math.isfinite(value):
+            return Scored(1.0, math.inf, expected.value, self._spread, f"{value} is no finite number")
+        if self._age < YOUNG:
+            return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
+        surprise, shift = self._surprise(expected.value, value, seasonal=expected.seasonal)
+        if surprise <= self._repeated():
+            surprise = 0.0
+        basis = "at this time of day" if expected.seasonal else "lately"
+        how = f"for the last {SHIFT_VALUES} values together " if shift else ""
+        why = (
+            f"{value:.6g} where {expected.value:.6g} is usual {basis}, give or take {self._spread:.3g}: "
+            f"{how}about once in {_once_in(surprise)} values"
+        )
+        return Scored(surprise / (surprise + HALF), surprise, expected.value, self._spread, why if surprise else "as usual")
+
+    def learn_one(self, time: int, value: float) -> None:
+        """Learn a value; one that is not finite is passed over."""
+        if not math.isfinite(value):
+            return
+        expected = self._baseline.expect(time) if self._baseline.known else None
+        if expected is not None:
+            surprise = self._surprise(expected.value, value, seasonal=expected.seasonal)[0] if self._age >= YOUNG else 0.0
+            distance = value - expected.value
+            self._shift += (distance - self._shift) / SHIFT_VALUES
+            self._tails[expected.seasonal, False].add(abs(distance))
+            self._tails[expected.seasonal, True].add(abs(self._shift))
+            self._spread += (abs(distance) - self._spread) / min(self._age, _SPREAD_MEMORY)
+            self._remember(surprise)
+        self._baseline.add(time, value)
+        self._age += 1
+
+    def _surprise(self, expected: float, value: float, *, seasonal: bool) -> tuple[float, bool]:
+        """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""
+        distance = value - expected
+        shift = self._shift + (distance - self._shift) / SHIFT_VALUES
+        tail = self._tails[seasonal, False]
+        if tail.warm or self._age > WARM_UP:
+            spike = tail.surprise(abs(distance))
+        else:
+            spike = self._young_surprise(abs(distance), max(self._least, self._least_share * abs(expected)))
+        drift = SHIFT_WEIGHT * self._tails[seasonal, True].surprise(abs(shift))
+        return max(spike, drift), drift > spike
+
+    def _young_surprise(self, distance: float, least: float) -> float:
+        """Without a tail yet: -ln of the density of Student's t, whose own tail is heavy."""
+        spread = max(1.25 * self._spread, least, 1e-12)
+        return (_YOUNG_FREEDOM + 1) / 2 * math.log1p((distance / spread) ** 2 / _YOUNG_FREEDOM)
+
+    def _repeated(self) -> float:
+        """The surprise that a new one has to exceed to be news."""
+        since = self._age - REST * (self._age + 1)
+        return next((surprise for age, surprise in self._recent if age > since), 0.0)
+
+    def _remember(self, surprise: float) -> None:
+        since = self._age - REST * (self._age + 1)
+        while self._recent and self._recent[0][0] <= since:
+            self._recent.popleft()
+        if surprise > 0:
+            while self._recent and self._recent[-1][1] <= surprise:
+                self._recent.pop()
+            if len(self._recent) < _MOST_RECENT:
+                self._recent.append((self._age, surprise))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "age": self._age,
+            "spread": self._spread,
+            "shift": self._shift,
+            "baseline": self._baseline.snapshot(),
+            "tails": [self._tails[key].snapshot() for key in sorted(self._tails)],
+            "recent": [list(item) for item in self._recent],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(f"detector: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        self._age, self._spread, self._shift = snapshot["age"], snapshot["spread"], snapshot["shift"]
+        self._baseline.restore(snapshot["baseline"])
+        for key, tail in zip(sorted(self._tails), snapshot["tails"], strict=True):
+            self._tails[key].restore(tail)
+        self._recent = deque((int(age), float(surprise)) for age, surprise in snapshot["recent"])
+
+
+def _once_in(surprise: float) -> str:
+    return f"{math.exp(surprise):.2g}" if surprise < 40 else "1e17 or more"

@@ -1,0 +1,31 @@
+"""Running totals as rates: what detectors want to see of a counter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telemetry.metrics import Point
+
+if TYPE_CHECKING:
+    from telemetry.metrics import Series
+
+_TOTALS = ("_total", "_count", "_sum")
+_SECOND = 1_000_000_000
+
+
+def is_total(series: Series) -> bool:
+    """Whether the values of a series run up: counters, and counts and sums of histograms, by Prometheus' names."""
+    return series.name.endswith(_TOTALS)
+
+
+def is_bucket(series: Series) -> bool:
+    """Whether a series is one bucket of a histogram, which says little alone."""
+    return series.name.endswith("_bucket")
+
+
+def rate(before: Point, after: Point) -> Point | None:
+    """Growth a second from one point of a total to the next; None where time stood still or the counter began anew."""
+    elapsed = after.time - before.time
+    if elapsed <= 0 or after.value < before.value:
+        return None
+    return Point(after.series, after.time, (after.value - before.value) * _SECOND / elapsed)

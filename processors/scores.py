@@ -1,0 +1,160 @@
+"""Scores many series at once and tells the anomalies among them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from processors.anomaly import Detector, Scored
+from processors.rates import is_bucket, is_total, rate
+from telemetry.errors import InputError
+from telemetry.metrics import Point, Series
+from telemetry.signals import Anomaly, AnomalyKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ALARM = 0.7
+"""Score from which a value is an anomaly: 14 nats, once in a million values."""
+
+LEAST_SHARE = 0.25
+"""What is within a quarter of the expected value is no anomaly worth a person's time, however certain."""
+
+_SNAPSHOT_VERSION = 1
+
+
+class _Unit(NamedTuple):
+    suffix: str
+    unit: str
+    least: float  # a distance that never matters
+
+
+_UNITS = (
+    _Unit("_seconds", "s", 0.005),
+    _Unit("_milliseconds", "ms", 5.0),
+    _Unit("_ratio", "1", 0.1),
+    _Unit("_percent", "%", 5.0),
+    _Unit("_per_second", "1/s", 0.5),
+    _Unit("_bytes", "By", 1_000_000.0),
+)
+
+_KINDS = (
+    (("latency", "duration", "self_time"), AnomalyKind.LATENCY),
+    (("error", "fail"), AnomalyKind.ERRORS),
+    (("call_rate", "calls", "requests", "throughput"), AnomalyKind.THROUGHPUT),
+)
+
+
+@dataclass(slots=True)
+class _Known:
+    detector: Detector
+    last: Point | None = None
+
+
+class SeriesScorer:
+    """One detector for each of at most `max_series` series; the one silent longest is forgotten first, and counted.
+
+    Points of one series are taken in the order of their times; a point that is not later than the last one of its
+    series is passed over and counted. Totals are scored as rates, buckets not at all.
+    """
+
+    def __init__(self, max_series: int = 20_000) -> None:
+        self._max = max_series
+        self._known: OrderedDict[Series, _Known] = OrderedDict()
+        self.forgotten = 0
+        self.late = 0
+
+    def __len__(self) -> int:
+        """How many series are known."""
+        return len(self._known)
+
+    def add(self, points: Iterable[Point]) -> list[Anomaly]:
+        """Score points and learn them; gives the anomalies."""
+        anomalies = []
+        for point in points:
+            before = self._known.get(point.series)
+            previous = before.last.time if before is not None and before.last is not None else point.time
+            scored = self.score(point)
+            if scored.score >= ALARM and _matters(point, scored):
+                anomalies.append(_anomaly(point, scored, previous))
+        return anomalies
+
+    def score(self, point: Point) -> Scored:
+        """Score one point and learn it."""
+        known = self._known.get(point.series)
+        if known is None:
+            known = self._known[point.series] = _Known(Detector(_unit(point.series).least))
+            if len(self._known) > self._max:
+                self._known.popitem(last=False)
+                self.forgotten += 1
+        self._known.move_to_end(point.series)
+        last, nothing = known.last, Scored(0.0, 0.0, point.value, 0.0, "nothing to compare with")
+        if is_bucket(point.series):
+            return nothing
+        if last is not None and point.time <= last.time:
+            self.late += 1
+            return nothing
+        known.last = point
+        if not is_total(point.series):
+            return known.detector.update(point.time, point.value)
+        growth = rate(last, point) if last is not None else None
+        return known.detector.update(growth.time, growth.value) if growth is not None else nothing
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "series": [
+                [
+                    series.name,
+                    [list(label) for label in series.labels],
+                    [known.last.time, known.last.value] if known.last is not None else None,
+                    known.detector.snapshot(),
+                ]
+                for series, known in self._known.items()
+            ],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(f"scores: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        self._known.clear()
+        for name, labels, last, state in snapshot["series"]:
+            series = Series(name, tuple((key, value) for key, value in labels))
+            known = _Known(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
+            known.detector.restore(state)
+            self._known[series] = known
+
+
+def _unit(series: Series) -> _Unit:
+    return next((unit for unit in _UNITS if series.name.endswith(unit.suffix)), _Unit("", "", 0.0))
+
+
+def _matters(point: Point, scored: Scored) -> bool:
+    return abs(point.value - scored.expected) > max(_unit(point.series).least, LEAST_SHARE * abs(scored.expected))
+
+
+def _anomaly(point: Point, scored: Scored, start: int) -> Anomaly:
+    series = point.series
+    kind = next((kind for words, kind in _KINDS if any(word in series.name for word in words)), AnomalyKind.METRIC)
+    return Anomaly(
+        kind,
+        series,
+        series.label("service_name") or series.label("service") or series.label("server"),
+        start,
+        point.time,
+        scored.score,
+        scored.expected,
+        point.value,
+        _unit(series).unit,
+        scored.why,
+        operation=series.label("operation") or series.label("span_name"),
+        instance=series.label("k8s_pod_name") or series.label("instance"),
+        environment=series.label("deployment_environment_name") or series.label("environment"),
+    )
