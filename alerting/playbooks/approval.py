@@ -1,0 +1,136 @@
+"""A human's answer by link or by API.
+
+A link holds a token: HMAC-SHA256 over incident and expiry with a key that only this deployment knows. Opening the link
+decides nothing, for mail scanners and chat previews open links too: it shows a page with two buttons.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.routing import Route
+
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+PATH = "/api/v1/incidents/{incident}/approval"
+MAX_BODY = 4096
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Approve a repair</title>
+<body><h1>Approve a repair</h1><p>Incident {incident}. The audit trail will hold your answer and your name.</p>
+<form method="post"><label>Your name <input name="who" required maxlength="100"></label>
+<button name="decision" value="approve">Approve</button> <button name="decision" value="deny">Deny</button></form>"""
+
+
+class Decides(Protocol):
+    """Takes a human's answer; `run.PlaybookRunner` does."""
+
+    async def decide(self, incident_id: str, *, approved: bool, who: str) -> None:
+        """Take it.
+
+        Raises:
+            InputError: nobody is asked, or it is too late.
+        """
+        ...
+
+
+class Approvals:
+    """Makes and checks links, and serves them.
+
+    Args:
+        key: at least 32 secret bytes, the same after a restart.
+        base_url: where humans reach this API.
+        now: nanoseconds since the epoch.
+    """
+
+    def __init__(self, key: bytes, base_url: str, now: Callable[[], int]) -> None:
+        if len(key) < 32:
+            raise InputError(f"the key for approvals has {len(key)} bytes; it needs at least 32 random ones")
+        self._key, self._base, self._now = key, base_url.rstrip("/"), now
+
+    def link(self, incident: str, expires: int) -> str:
+        """The link for a notice of kind `approval-requested`; `expires` is its `approve_by`."""
+        query = urlencode({"expires": expires, "token": self._token(incident, expires)})
+        return f"{self._base}{PATH.format(incident=quote(incident, safe=''))}?{query}"
+
+    def check(self, incident: str, expires: str, token: str) -> None:
+        """Accept the parts of a link.
+
+        Raises:
+            InputError: it is not a link of ours, or it has expired.
+        """
+        good = expires.isascii() and expires.isdecimal() and len(expires) < 20
+        if not good or not hmac.compare_digest(self._token(incident, int(expires)).encode(), token.encode()):
+            raise InputError("this link is not valid; use the newest one that you were sent")
+        if self._now() >= int(expires):
+            raise InputError("this link has expired; the incident was escalated to on-call")
+
+    def routes(self, runner: Decides) -> list[Route]:
+        """GET shows the page; POST takes `decision` (approve or deny) and `who`, as a form or as JSON."""
+
+        async def page(request: Request) -> Response:
+            incident = request.path_params["incident"]
+            try:
+                self._check(request)
+            except InputError as error:
+                return HTMLResponse(f"<p>{escape(str(error))}</p>", 403)
+            return HTMLResponse(_PAGE.format(incident=escape(incident)))
+
+        async def decide(request: Request) -> Response:
+            incident = request.path_params["incident"]
+            try:
+                self._check(request)
+            except InputError as error:
+                return JSONResponse({"error": str(error)}, 403)
+            try:
+                decision, who = await _answer(request)
+            except InputError as error:
+                return JSONResponse({"error": str(error)}, 400)
+            try:
+                await runner.decide(incident, approved=decision == "approve", who=who)
+            except InputError as error:
+                return JSONResponse({"error": str(error)}, 409)
+            return JSONResponse({"incident": incident, "decision": decision, "who": who})
+
+        return [Route(PATH, page, methods=["GET"]), Route(PATH, decide, methods=["POST"])]
+
+    def _check(self, request: Request) -> None:
+        query = request.query_params
+        self.check(request.path_params["incident"], query.get("expires", ""), query.get("token", ""))
+
+    def _token(self, incident: str, expires: int) -> str:
+        return hmac.new(self._key, f"{incident}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+async def _answer(request: Request) -> tuple[str, str]:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY:
+            raise InputError(f"decision: more than {MAX_BODY} bytes")
+    fields = _fields(request.headers.get("content-type", ""), body)
+    decision, who = str(fields.get("decision", "")), str(fields.get("who", "")).strip()[:100]
+    if decision not in {"approve", "deny"} or not who:
+        raise InputError("decision: send `decision` as approve or deny, and `who` as your name")
+    return decision, who
+
+
+def _fields(content_type: str, body: bytes) -> dict[str, Any]:
+    try:
+        if content_type.startswith("application/json"):
+            found = json.loads(body)
+            return found if isinstance(found, dict) else {}
+        return dict(parse_qsl(body.decode()))
+    except ValueError as error:
+        raise InputError(f"decision: not readable: {error}") from error
