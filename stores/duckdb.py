@@ -92,8 +92,8 @@ class DuckDbStore:
         self._closed = False
 
     def capabilities(self) -> Capabilities:
-        """One process; found at once; size retention."""
-        return Capabilities(immediate=True, size_retention=True)
+        """One process; found at once; retention by age and size."""
+        return Capabilities(immediate=True, size_retention=True, age_retention=True)
 
     async def write(self, documents: Sequence[Document]) -> Written:
         """Store what is not there yet, in one transaction with what else waits; durable on return.

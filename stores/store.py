@@ -90,6 +90,7 @@ class Capabilities:
     many_processes: bool = False
     immediate: bool = False  # what is written can be found at once, without `refresh`
     size_retention: bool = False
+    age_retention: bool = False  # `retain` forgets by age at once; else the server does, by its own lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,11 @@ class Store(Protocol):
         ...
 
     async def retain(self, retention: Retention, now: int) -> int:
-        """Forget documents older than the retention, then the oldest until the size fits; how many went."""
+        """Forget documents older than the retention, then the oldest until the size fits; how many went.
+
+        Raises:
+            StoreError: the store cannot, as its capabilities say, or not now.
+        """
         ...
 
     async def usage(self) -> Usage:

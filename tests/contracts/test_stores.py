@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores.duckdb import DuckDbStore
+from stores.elasticsearch import ElasticsearchStore, connect
 from stores.store import Contains, Equals, OneOf, Query, Range, Retention, Written
+from stores.templates import install
 from telemetry.documents import Document, Kind
+from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from stores.store import Filter, Store
@@ -24,9 +29,15 @@ NOON = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
 
 
-@pytest.fixture(params=["duckdb"])
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    made = DuckDbStore(tmp_path / "store.duckdb")
+@pytest.fixture(params=["duckdb", "elasticsearch"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    made: Store
+    if request.param == "duckdb":
+        made = DuckDbStore(tmp_path / "store.duckdb")
+    else:
+        client = connect(request.getfixturevalue("elasticsearch"))
+        await install(client)
+        made = ElasticsearchStore(client, namespace=uuid.uuid4().hex)
     yield made
     await made.close()
 
@@ -189,8 +200,12 @@ async def test_closing_twice_is_safe(store: Store) -> None:
     await store.close()
 
 
-async def test_age_retention_forgets_what_is_older(store: Store) -> None:
+async def test_age_retention_forgets_what_is_older_or_says_who_does(store: Store) -> None:
     await store.write([span(number, NOON - number * SECOND) for number in range(10)])
+    if not store.capabilities().age_retention:
+        with pytest.raises(StoreError, match="lifecycle"):
+            await store.retain(Retention(seconds=5), NOON)
+        return
     gone = await store.retain(Retention(seconds=5), NOON)
     assert gone == 4
     assert await store.count(Query(Kind.SPAN)) == 6
@@ -204,51 +219,83 @@ async def test_usage_counts_documents_by_kind(store: Store) -> None:
     assert usage.size_bytes > 0
 
 
+async def test_size_retention_is_refused_by_a_store_that_denies_it(store: Store) -> None:
+    if not store.capabilities().size_retention:
+        with pytest.raises(StoreError):
+            await store.retain(Retention(max_bytes=1), NOON)
+
+
+async def test_what_is_written_is_found_at_once_by_a_store_that_says_so(store: Store) -> None:
+    await store.write([span(1)])
+    if store.capabilities().immediate:
+        assert await store.count(Query(Kind.SPAN)) == 1
+
+
+async def test_more_than_a_page_is_found_in_order(store: Store) -> None:
+    await store.write([span(number, NOON + number) for number in range(10_500)])
+    found = await ids(store, Query(Kind.SPAN, limit=20_000, descending=True))
+    assert found == [span(number).id for number in reversed(range(10_500))]
+
+
+async def test_a_store_with_nothing_in_it_finds_nothing(store: Store) -> None:
+    await store.refresh(list(Kind))
+    for kind in Kind:
+        assert await store.find(Query(kind, [Equals("trace_id", "x")], sort="revision")) == []
+        assert await store.count(Query(kind)) == 0
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=8
-)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | FLOATS | TEXT
+VALUES = st.recursive(SCALARS, lambda few: st.lists(few, max_size=3) | st.dictionaries(TEXT, few, max_size=3), max_leaves=8)
 DOCUMENTS = st.lists(
     st.builds(
         Document,
-        st.sampled_from([Kind.SPAN, Kind.LOG, Kind.AUDIT]),
+        st.sampled_from([Kind.SPAN, Kind.LOG, Kind.METRIC]),
         st.sampled_from("abcdef"),
         st.integers(NOON, NOON + 5),
         st.fixed_dictionaries({"attributes": st.dictionaries(TEXT, VALUES, max_size=3)}),
     ),
     max_size=12,
 )
-
-
-def first_of_each(batches: Sequence[Sequence[Document]]) -> dict[tuple[Kind, str], Document]:
-    kept: dict[tuple[Kind, str], Document] = {}
-    for batch in batches:
-        for document in batch:
-            kept.setdefault((document.kind, document.id), document)
-    return kept
+RUNS = itertools.count()
 
 
 @given(batches=st.lists(DOCUMENTS, max_size=3))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_documents_are_kept_once_the_first_of_each_id(store: Store, batches: list[list[Document]]) -> None:
-    await store.retain(Retention(seconds=1), NOON + 3600 * SECOND)
-    kept = first_of_each(batches)
-    written = [await store.write(batch) for batch in batches]
-    assert [one.created + one.existing for one in written] == [len(batch) for batch in batches]
-    assert sum(one.created for one in written) == len(kept)
-    for kind in (Kind.SPAN, Kind.LOG, Kind.AUDIT):
+async def test_any_documents_are_kept_once_the_first_of_each_id_or_refused(store: Store, batches: list[list[Document]]) -> None:
+    run = f"run {next(RUNS)}"
+    batches = [[of_run(document, run) for document in batch] for batch in batches]
+    kept: dict[tuple[Kind, str], Document] = {}
+    for batch in batches:
+        written = await store.write(batch)
+        refused = {id(one.document) for one in written.rejected}
+        before = len(kept)
+        for document in batch:
+            if id(document) not in refused:
+                kept.setdefault((document.kind, document.id), document)
+        assert written.created == len(kept) - before
+        assert written.created + written.existing + len(written.rejected) == len(batch)
+        assert all(one.reason for one in written.rejected)
+    for kind in (Kind.SPAN, Kind.LOG, Kind.METRIC):
         await store.refresh([kind])
-        found = await store.find(Query(kind))
+        found = await store.find(Query(kind, [Equals("resource.attributes.service.name", run)]))
         assert [body["@timestamp"] for body in found] == sorted(body["@timestamp"] for body in found)
         assert {body["_id"]: body for body in found} == {
             id_: document.body | {"_id": id_, "@timestamp": document.time} for (of, id_), document in kept.items() if of is kind
         }
 
 
-@given(key=TEXT.filter(bool), value=st.booleans() | st.integers(-(2**53), 2**53) | TEXT)
+def of_run(document: Document, run: str) -> Document:
+    """The document with an id and a service of its own, for examples share a store."""
+    body = {**document.body, "resource": {"attributes": {"service.name": run}}}
+    return Document(document.kind, f"{run} {document.id}", document.time, body)
+
+
+@given(value=st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_attribute_is_found_by_its_value(store: Store, key: str, value: Any) -> None:
-    await store.retain(Retention(seconds=1), NOON + 3600 * SECOND)
-    await store.write([span(1, attributes={key: value}), span(2, attributes={key: "other" if value != "other" else "one"})])
-    assert await matching(store, Kind.SPAN, Equals(f"attributes.{key}", value)) == {span(1).id}
+async def test_any_attribute_is_found_by_its_value(store: Store, value: Any) -> None:
+    run, key = next(RUNS), f"of.{type(value).__name__}"
+    await store.write([span(run, attributes={key: value}), span(10**9 + run, attributes={})])
+    assert span(run).id in await matching(store, Kind.SPAN, Equals(f"attributes.{key}", value))
+    assert span(10**9 + run).id not in await matching(store, Kind.SPAN, Equals(f"attributes.{key}", value))

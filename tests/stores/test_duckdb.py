@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stores.duckdb import WAITING, DuckDbStore, LockedError
 from stores.schema import SchemaError
@@ -190,3 +193,17 @@ async def test_a_cancelled_write_does_not_disturb_the_others(tmp_path: Path) -> 
     cancelled.cancel()
     assert await other == Written(1, 0)
     await store.close()
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(key=TEXT.filter(bool), value=st.booleans() | st.integers(-(2**53), 2**53) | TEXT, listed=st.booleans())
+@settings(max_examples=40, deadline=None)
+async def test_any_value_under_any_key_is_found_alone_or_in_a_list(key: str, value: Any, *, listed: bool) -> None:
+    with TemporaryDirectory() as folder:
+        store = DuckDbStore(Path(folder) / "store.duckdb")
+        for id_, held in (("one", [value] if listed else value), ("other", "b" if value == "a" else "a")):
+            await store.write([Document(Kind.SPAN, id_, NOON, {"attributes": {key: held}})])
+        assert [body["_id"] for body in await store.find(Query(Kind.SPAN, [Equals(f"attributes.{key}", value)]))] == ["one"]
+        await store.close()

@@ -1,0 +1,163 @@
+"""The store of many processes: Elasticsearch data streams, through the official client.
+
+An id is unique in the backing index that a data stream writes to. A document that is written again after the stream has
+rolled over is a second one; see docs/stores.md for what that means for a replay.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, TransportError
+
+from stores.bulk import BulkWriter
+from stores.search import ID, TIME, clause, order
+from stores.store import Capabilities, Usage
+from stores.templates import data_stream
+from telemetry.documents import Kind
+from telemetry.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from stores.store import Query, Retention, Written
+    from telemetry.documents import Body, Document
+
+PAGE = 10_000
+"""Hits of one search: the default of `index.max_result_window`."""
+
+KEEP_ALIVE = "1m"
+
+
+def connect(
+    url: str, *, api_key: str | None = None, ca_certs: str | None = None, request_timeout: float = 30.0
+) -> AsyncElasticsearch:
+    """A client of the cluster at a URL; user and password may stand in it."""
+    trust: dict[str, Any] = {"ca_certs": ca_certs} if ca_certs else {}
+    return AsyncElasticsearch(
+        url,
+        api_key=api_key,
+        request_timeout=request_timeout,
+        serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
+        **trust,
+    )
+
+
+class ElasticsearchStore:
+    """A `Store` on the data streams of a namespace. Their templates must be installed (`stores.templates.install`).
+
+    Args:
+        client: closed with the store.
+        namespace: the last part of the data streams' names.
+    """
+
+    def __init__(self, client: AsyncElasticsearch, namespace: str = "default") -> None:
+        self._client = client
+        self._namespace = namespace
+        self._bulk = BulkWriter(client, namespace)
+
+    def capabilities(self) -> Capabilities:
+        """Many processes. What is written is found after a refresh; age and size are the server's lifecycle."""
+        return Capabilities(many_processes=True)
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        """Create what is not there yet; durable on return (the translog is synced for each request)."""
+        return await self._bulk.write(documents)
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query; more than a page are read from one point in time."""
+        if query.limit <= PAGE:
+            found = await self._ask(self._client.search(**self._search(query), size=query.limit, **_MISSING_IS_EMPTY))
+            return [_body(query.kind, hit) for hit in found["hits"]["hits"]]
+        return await self._find_many(query)
+
+    async def count(self, query: Query) -> int:
+        """How many documents a query has."""
+        index = data_stream(query.kind, self._namespace)
+        found = await self._ask(self._client.count(index=index, query=clause(query), **_MISSING_IS_EMPTY))
+        return int(found["count"])
+
+    async def refresh(self, kinds: Sequence[Kind]) -> None:
+        """Make what was written findable."""
+        await self._ask(self._client.indices.refresh(index=self._streams(kinds), **_MISSING_IS_EMPTY))
+
+    async def retain(self, retention: Retention, now: int) -> int:  # noqa: ARG002 - the protocol's
+        """Refused: Elasticsearch forgets by itself.
+
+        Raises:
+            StoreError: always; says where to set it.
+        """
+        raise StoreError("Elasticsearch forgets by data stream lifecycle: set the days with `spanloom setup elasticsearch`")
+
+    async def usage(self) -> Usage:
+        """Documents and bytes of the primary shards."""
+        documents: dict[str, int] = {}
+        size = 0
+        asking = self._client.options(ignore_status=404)  # a data stream begins with its first document
+        for kind in Kind:
+            stats = await self._ask(asking.indices.stats(index=self._streams([kind]), metric=["docs", "store"]))
+            primaries = stats.get("_all", {}).get("primaries", {})
+            documents[kind.value] = primaries.get("docs", {}).get("count", 0)
+            size += primaries.get("store", {}).get("size_in_bytes", 0)
+        return Usage(documents, size)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.close()
+
+    def _streams(self, kinds: Sequence[Kind]) -> list[str]:
+        return [data_stream(kind, self._namespace) for kind in kinds]
+
+    def _search(self, query: Query) -> dict[str, Any]:
+        return {"index": self._streams([query.kind]), "query": clause(query), "sort": order(query), "track_total_hits": False}
+
+    async def _find_many(self, query: Query) -> list[Body]:
+        if not await self.count(query):
+            return []
+        streams = self._streams([query.kind])
+        opened = await self._ask(self._client.open_point_in_time(index=streams, keep_alive=KEEP_ALIVE))
+        point = opened["id"]
+        search = {key: value for key, value in self._search(query).items() if key != "index"}
+        bodies: list[Body] = []
+        after: dict[str, Any] = {}
+        try:
+            while len(bodies) < query.limit:
+                size = min(PAGE, query.limit - len(bodies))
+                found = await self._ask(
+                    self._client.search(**search, **after, size=size, pit={"id": point, "keep_alive": KEEP_ALIVE})
+                )
+                hits = found["hits"]["hits"]
+                bodies += [_body(query.kind, hit) for hit in hits]
+                if len(hits) < size:
+                    break
+                after = {"search_after": hits[-1]["sort"]}
+        finally:
+            await self._ask(self._client.close_point_in_time(id=point))
+        return bodies
+
+    async def _ask(self, request: Awaitable[Any]) -> Any:
+        try:
+            return await request
+        except TransportError as error:
+            raise StoreError(f"Elasticsearch cannot be reached ({error}): is it running, is its address right?") from error
+        except ApiError as error:
+            raise StoreError(f"Elasticsearch did not answer ({error})") from error
+
+
+_MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+"""A data stream begins with its first document."""
+
+
+def _body(kind: Kind, hit: dict[str, Any]) -> Body:
+    body: Body = hit["_source"]
+    if kind is Kind.METRIC:
+        body.pop("metrics", None)
+    body[ID], body[TIME] = hit["_id"], _nanoseconds(body[TIME])
+    return body
+
+
+def _nanoseconds(text: str) -> int:
+    """RFC 3339 as `telemetry.documents.timestamp` writes it."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return int(datetime.fromisoformat(seconds + "+00:00").timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0"))

@@ -1,0 +1,58 @@
+"""A query as Elasticsearch's query DSL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stores.store import Contains, Equals, OneOf, Range
+from telemetry.documents import timestamp
+
+if TYPE_CHECKING:
+    from stores.store import Filter, Query
+
+Clause = dict[str, Any]
+
+ID, TIME = "_id", "@timestamp"
+
+
+def clause(query: Query) -> Clause:
+    """Which documents: filters only, nothing is scored."""
+    filters = [_filter(one) for one in query.where]
+    since = {} if query.since is None else {"gte": timestamp(query.since)}
+    until = {} if query.until is None else {"lt": timestamp(query.until)}
+    if since or until:
+        filters.append({"range": {TIME: since | until}})
+    return {"bool": {"filter": filters}} if filters else {"match_all": {}}
+
+
+def order(query: Query) -> list[Clause]:
+    """In which order. What lacks the field comes last."""
+    direction = "desc" if query.descending else "asc"
+    if query.sort == TIME:
+        return [{TIME: {"order": direction, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}}]
+    return [{query.sort: {"order": direction, "missing": "_last", "unmapped_type": "keyword"}}]
+
+
+def _filter(one: Filter) -> Clause:
+    match one:
+        case Equals(field, value):
+            return _one_of(field, [value])
+        case OneOf(field, values):
+            return _one_of(field, list(values))
+        case Range(field, at_least, below):
+            ends = {"gte": at_least} if at_least is not None else {}
+            if below is not None:
+                ends["lt"] = below
+            return {"range": {field: {end: _instant(field, value) for end, value in ends.items()}}}
+        case Contains(field, text):
+            return {"match": {field: {"query": text, "operator": "and"}}}
+
+
+def _one_of(field: str, values: list[Any]) -> Clause:
+    if field == ID:
+        return {"ids": {"values": values}}
+    return {"terms": {field: [_instant(field, value) for value in values]}}
+
+
+def _instant(field: str, value: Any) -> Any:
+    return timestamp(int(value)) if field == TIME else value
