@@ -52,6 +52,7 @@ def explain(spans: Collection[Span]) -> list[Explanation]:
     """
     copies = Counter(span.span_id for span in spans)
     tree = SpanTree(spans)
+    missing = frozenset(tree.missing)
     rules: dict[int, list[Rule]] = {}
     hops: dict[int, list[bytes]] = {}
     for call in calls_of(tree):
@@ -68,7 +69,7 @@ def explain(spans: Collection[Span]) -> list[Explanation]:
             Explanation(
                 span.span_id,
                 span.parent_span_id,
-                span.parent_span_id in tree.missing,
+                span.parent_span_id in missing,
                 depth,
                 member.service,
                 member.operation,

@@ -88,7 +88,7 @@ def labels_of(hop: Hop) -> Labels:
     """The labels of a hop's series."""
     caller, callee = hop.caller, hop.callee
     kinds = {caller.kind, callee.kind}
-    virtual = "server" if callee.kind is not NodeKind.SERVICE else "client" if caller.kind is not NodeKind.SERVICE else ""
+    virtual = "server" if not hop.server_span_id else "client" if caller.kind is not NodeKind.SERVICE else ""
     if NodeKind.DATABASE in kinds:
         connection = "database"
     elif NodeKind.QUEUE in kinds or hop.queue_wait is not None:

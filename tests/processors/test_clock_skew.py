@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from processors import clock_skew
 from processors.call_graph import call_graph
 from processors.clock_skew import ClockSkew, Skew, adjusted, marzullo
+from telemetry.resource import Resource
 from tests.processors.traces import CLIENT, INTERNAL, SERVER, sid, span
 
 if TYPE_CHECKING:
@@ -30,6 +31,20 @@ def call(behind: int, out: int, work: int, back: int, *, at: int = 0, hosts: tup
 
 delays = st.integers(0, 10_000_000)
 calls = st.lists(st.tuples(delays, delays, delays), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "host"),
+    [
+        ({"k8s.node.name": "n1", "host.name": "h1"}, "n1"),
+        ({"host.id": "i1", "host.name": "h1"}, "i1"),
+        ({"host.name": "h1", "k8s.pod.name": "p1"}, "h1"),
+        ({"k8s.pod.name": "p1"}, "p1"),
+        ({}, ""),
+    ],
+)
+def test_a_clock_belongs_to_the_node_or_host_else_to_the_instance(attributes: dict[str, str], host: str) -> None:
+    assert Resource(attributes).host == host
 
 
 @given(st.integers(-(10**10), 10**10), calls)

@@ -11,7 +11,7 @@ from processors import service_graph_metrics, span_metrics
 from processors.call_graph import call_graph
 from processors.latency_series import Counters, Histograms
 from processors.points import points_of
-from processors.service_graph_metrics import ServiceGraphMetrics
+from processors.service_graph_metrics import ServiceGraphMetrics, labels_of
 from processors.span_metrics import SpanMetrics
 from telemetry.spans import StatusCode
 from tests.processors.traces import CLIENT, CONSUMER, PRODUCER, SERVER, span
@@ -68,6 +68,16 @@ def test_the_service_graph_has_the_series_that_grafana_reads() -> None:
     unpaired = f"client=mail,connection_type=virtual_node,server=unknown,{who},virtual_node=server"
     assert found[f"traces_service_graph_unpaired_spans_total{{{unpaired}}}"] == 1
     assert f"traces_service_graph_request_total{{{unpaired}}}" not in found
+
+
+def test_a_service_that_only_its_caller_names_is_a_virtual_node() -> None:
+    (hop,) = call_graph([span(1, 0, "web", CLIENT, 0, MS, attributes={"service.peer.name": "bank"})]).hops
+    assert dict(labels_of(hop)) == {
+        "client": "web",
+        "server": "bank",
+        "connection_type": "virtual_node",
+        "virtual_node": "server",
+    }
 
 
 def test_span_metrics_have_the_series_that_dashboards_read() -> None:
