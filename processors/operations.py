@@ -34,7 +34,7 @@ def normalised(name: str) -> str:
 
 
 def operation_of(span: Span) -> str:
-    """The operation of a span: method and route of HTTP, the summary of a query, else its normalised name."""
+    """The operation of a span: method and route, summary or operation and collection of a query, else its normalised name."""
     attributes = span.attributes
     if attributes:
         route = text(attributes, names.HTTP_ROUTE) or text(attributes, names.URL_TEMPLATE)
@@ -44,6 +44,10 @@ def operation_of(span: Span) -> str:
         summary = text(attributes, names.DB_QUERY_SUMMARY)
         if summary:
             return summary
+        collection = text(attributes, names.DB_COLLECTION)
+        if collection:
+            operation = text(attributes, names.DB_OPERATION)
+            return f"{operation} {collection}" if operation else collection
     return normalised(span.name)
 
 

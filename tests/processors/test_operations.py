@@ -50,10 +50,13 @@ def test_paths_that_differ_in_ids_alone_have_one_name(number: int, uuid: object,
         ({"http.route": "/orders/{id}", "http.method": "PUT"}, "PUT /orders/{id}"),
         ({"url.template": "/orders/{id}"}, "/orders/{id}"),
         ({"db.query.summary": "SELECT orders"}, "SELECT orders"),
+        ({"db.operation.name": "SELECT", "db.collection.name": "orders"}, "SELECT orders"),
+        ({"db.operation": "find", "db.mongodb.collection": "orders"}, "find orders"),
+        ({"db.sql.table": "orders"}, "orders"),
         ({"other": 1}, "GET /orders/{id}"),
     ],
 )
-def test_the_operation_is_the_route_or_summary_else_the_normalised_name(attributes: dict[str, object], expected: str) -> None:
+def test_the_operation_is_the_route_or_the_query_else_the_normalised_name(attributes: dict[str, object], expected: str) -> None:
     assert operation_of(span(1, 0, "a", SERVER, 0, 1, name="GET /orders/17", attributes=attributes)) == expected
 
 
