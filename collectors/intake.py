@@ -54,15 +54,15 @@ class Intake:
         invalid = otlp.reject(signal, request)
         items = otlp.count_items(signal, request)
         outcome = Outcome()
-        if invalid:
-            self._metrics.refused_items.labels(signal, self._transport, "invalid").inc(len(invalid))
-            field = otlp.json_path(invalid[0].field) if encoding == "json" else invalid[0].field
-            reason = f"{invalid[0].reason} ({len(invalid)} of {len(invalid) + items} refused)"
+        if invalid is not None:
+            self._metrics.refused_items.labels(signal, self._transport, "invalid").inc(invalid.count)
+            field = otlp.json_path(invalid.first.field) if encoding == "json" else invalid.first.field
+            reason = f"{invalid.first.reason} ({invalid.count} of {invalid.count + items} refused)"
             if not items:
                 raise DecodeError(field, reason)
-            outcome = Outcome(len(invalid), f"{field}: {reason}")
+            outcome = Outcome(invalid.count, f"{field}: {reason}")
         if items:
-            value = body if encoding == "protobuf" and not invalid else request.SerializeToString()
+            value = body if encoding == "protobuf" and invalid is None else request.SerializeToString()
             await self._ship(signal, self._records(signal, request, value), items)
         return outcome
 

@@ -84,9 +84,9 @@ class OtlpFile:
             return
         for signal, request in found:
             invalid = otlp.reject(signal, request)
-            if invalid:
-                field, reason = otlp.json_path(invalid[0].field), invalid[0].reason
-                self._report(number, f"{field}: {reason} (invalid items in this line: {len(invalid)})", invalid[0])
+            if invalid is not None:
+                place = otlp.json_path(invalid.first.field)
+                self._report(number, f"{place}: {invalid.first.reason} (invalid in this line: {invalid.count})", invalid.first)
                 if not otlp.count_items(signal, request):
                     continue
             yield signal, request.SerializeToString(), number

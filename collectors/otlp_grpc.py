@@ -12,7 +12,7 @@ from collectors import answers
 from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
 from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
-from telemetry.errors import InputError, OverloadedError, SpanloomError
+from telemetry.errors import ConfigError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -61,7 +61,8 @@ class OtlpGrpcReceiver:
         """Listen; `port` is then the port bound.
 
         Raises:
-            SpanloomError: the port cannot be had, or a certificate cannot be read.
+            SpanloomError: the port cannot be had.
+            ConfigError: TLS cannot be set up.
         """
         config = self._config
         server = grpc.aio.server(
@@ -90,7 +91,7 @@ class OtlpGrpcReceiver:
             else:
                 self.port = server.add_insecure_port(address)
             await server.start()
-        except (RuntimeError, OSError) as error:
+        except RuntimeError as error:
             raise SpanloomError(f"OTLP/gRPC cannot listen on {address}: {error}; is the port taken?") from error
         self._server = server
 
@@ -131,8 +132,11 @@ def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
 
 
 def _credentials(tls: TlsConfig) -> Any:
-    return grpc.ssl_server_credentials(
-        [(tls.key.read_bytes(), tls.certificate.read_bytes())],
-        root_certificates=tls.client_ca.read_bytes() if tls.client_ca else None,
-        require_client_auth=tls.client_ca is not None,
-    )
+    try:
+        return grpc.ssl_server_credentials(
+            [(tls.key.read_bytes(), tls.certificate.read_bytes())],
+            root_certificates=tls.client_ca.read_bytes() if tls.client_ca else None,
+            require_client_auth=tls.client_ca is not None,
+        )
+    except OSError as error:
+        raise ConfigError(f"OTLP/gRPC: TLS: the certificate, its key or the client CA cannot be read: {error}") from error

@@ -23,7 +23,7 @@ from collectors.budget import Budget
 from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
 from collectors.intake import Intake
 from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
-from telemetry.errors import DecodeError, InputError, OverloadedError, SpanloomError
+from telemetry.errors import ConfigError, DecodeError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -48,7 +48,12 @@ class OtlpHttpConfig(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=4318, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    max_request_bytes: int = Field(default=20 * 2**20, gt=0, description="Largest body, before and after decompression.")
+    max_request_bytes: int = Field(
+        default=8 * 2**20,
+        gt=0,
+        description="Largest body, before and after decompression. A body made of nothing but empty spans takes some ninety "
+        "times its size in memory while it is read.",
+    )
     max_reading_bytes: int = Field(default=64 * 2**20, gt=0, description="Bodies in memory, all requests together.")
     max_requests: int = Field(default=1000, gt=0, description="Requests at a time.")
     read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a body.")
@@ -71,7 +76,8 @@ class OtlpHttpReceiver:
         """Listen; `port` is then the port bound.
 
         Raises:
-            SpanloomError: the port cannot be had, or a certificate cannot be read.
+            SpanloomError: the port cannot be had.
+            ConfigError: TLS cannot be set up.
         """
         config = self._config
         app = Starlette(routes=[Route(path, self._endpoint(signal), methods=["POST"]) for path, signal in _PATHS.items()])
@@ -90,6 +96,9 @@ class OtlpHttpReceiver:
         )
         try:
             settings.load()
+        except OSError as error:
+            raise ConfigError(f"OTLP/HTTP: TLS: the certificate, its key or the client CA cannot be used: {error}") from error
+        try:
             listener = socket.create_server(
                 (config.host, config.port), family=socket.AF_INET6 if ":" in config.host else socket.AF_INET
             )
@@ -100,7 +109,9 @@ class OtlpHttpReceiver:
         self.port = listener.getsockname()[1]
         self._server = _Server(settings)
         self._task = asyncio.create_task(self._server.serve([listener]), name="otlp-http")
-        await self._server.listening.wait()
+        await self._server.startup_ended.wait()
+        if not self._server.started:
+            await self.stop()
 
     async def stop(self) -> None:
         """Take no more requests, finish those under way. Safe before start and twice."""
@@ -159,14 +170,16 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.listening = asyncio.Event()
+        self.startup_ended = asyncio.Event()
 
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override] # a generator there
         return contextlib.nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
+        try:
+            await super().startup(sockets)
+        finally:
+            self.startup_ended.set()
 
 
 def _gunzip(body: bytearray, limit: int, share: Share) -> bytes:

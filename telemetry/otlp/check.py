@@ -6,6 +6,7 @@ invalid: an id of a wrong length there means "not associated with a trace".
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from telemetry.errors import DecodeError
 from telemetry.otlp.request import MAX_TIME, SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from telemetry.otlp.request import Signal
 
@@ -23,21 +24,34 @@ _COARSEST_SCALE = -11  # one bucket of this scale holds every double greater tha
 _FINEST_SCALE = 52  # a double has no more bits to tell two buckets apart
 
 
-def reject(signal: Signal, request: Any) -> list[DecodeError]:
-    """Take the invalid spans or data points out of a parsed request; one error for each, in their order.
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """How many items were taken out of a request, and what was wrong with the first. Not more: there may be millions."""
 
-    Each error names the field by its path in the request as it came, in the names of protobuf.
+    count: int
+    first: DecodeError
+
+
+def reject(signal: Signal, request: Any) -> Rejection | None:
+    """Take the invalid spans or data points out of a parsed request; None when all are valid.
+
+    The error names the field by its path in the request as it came, in the names of protobuf.
     """
     if signal == "logs":
-        return []
+        return None
     shape = SHAPES[signal]
-    reject_from = _reject_spans if signal == "spans" else _reject_points
-    errors: list[DecodeError] = []
+    count, first = 0, None
     for r, by_resource in enumerate(getattr(request, shape.by_resource)):
         for s, by_scope in enumerate(getattr(by_resource, shape.by_scope)):
             where = f"{shape.by_resource}[{r}].{shape.by_scope}[{s}].{shape.items}"
-            errors += reject_from(getattr(by_scope, shape.items), where)
-    return errors
+            items = getattr(by_scope, shape.items)
+            for found in (
+                (_reject(items, where, _what_is_wrong_with_span),) if signal == "spans" else _reject_points(items, where)
+            ):
+                if found is not None:
+                    count += found.count
+                    first = first or found.first
+    return Rejection(count, first) if first is not None else None
 
 
 def data_points(metric: Any) -> Any:
@@ -46,24 +60,22 @@ def data_points(metric: Any) -> Any:
     return getattr(metric, which).data_points if which else ()
 
 
-def _reject_spans(spans: Any, where: str) -> list[DecodeError]:
-    return _reject(spans, where, _what_is_wrong_with_span)
-
-
-def _reject_points(metrics: Any, where: str) -> list[DecodeError]:
-    errors: list[DecodeError] = []
+def _reject_points(metrics: Any, where: str) -> Iterator[Rejection | None]:
     for i, metric in enumerate(metrics):
         which = metric.WhichOneof("data")
         if which:
-            errors += _reject(getattr(metric, which).data_points, f"{where}[{i}].{which}.data_points", _POINT_CHECKS[which])
-    return errors
+            yield _reject(getattr(metric, which).data_points, f"{where}[{i}].{which}.data_points", _POINT_CHECKS[which])
 
 
-def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | None]) -> list[DecodeError]:
-    wrong = [(i, found) for i, found in enumerate(map(check, items)) if found]
-    for i, _ in reversed(wrong):
-        del items[i]
-    return [DecodeError(f"{where}[{i}].{field}", reason) for i, (field, reason) in wrong]
+def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | None]) -> Rejection | None:
+    valid = [item for item in items if check(item) is None]
+    rejected = len(items) - len(valid)
+    if not rejected:
+        return None
+    i, (field, reason) = next((i, found) for i, item in enumerate(items) if (found := check(item)))
+    del items[:]  # all at once: taking them out one by one would be quadratic
+    items.extend(valid)
+    return Rejection(rejected, DecodeError(f"{where}[{i}].{field}", reason))
 
 
 def _what_is_wrong_with_span(span: Any) -> tuple[str, str] | None:

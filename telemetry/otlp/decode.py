@@ -62,8 +62,9 @@ def parse_spans(data: bytes) -> Any:
 
 def _parse_valid(signal: Signal, data: bytes) -> Any:
     request = parse(signal, data)
-    for error in reject(signal, request):
-        raise error
+    invalid = reject(signal, request)
+    if invalid is not None:
+        raise invalid.first
     return request
 
 

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from collectors.errors import LogUnavailableError
 from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
 from collectors.tls import TlsConfig
-from telemetry.errors import OverloadedError, SpanloomError
+from telemetry.errors import ConfigError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -197,3 +197,24 @@ async def test_over_tls_only_clients_of_the_ca_are_taken(log: FakeLog, metrics: 
     finally:
         await receiver.stop()
     assert len(log.records) == 1
+
+
+async def test_a_certificate_that_cannot_be_used_is_an_error_of_the_configuration(
+    log: FakeLog, metrics: CollectorMetrics, tmp_path: Path
+) -> None:
+    tls = TlsConfig(certificate=tmp_path / "missing.pem", key=tmp_path / "missing.pem")
+    receiver = OtlpGrpcReceiver(OtlpGrpcConfig(port=0, tls=tls), log, metrics)
+    with pytest.raises(ConfigError, match="TLS: the certificate, its key or the client CA cannot be"):
+        await receiver.start()
+    await receiver.stop()
+
+
+async def test_it_listens_on_ipv6(log: FakeLog, metrics: CollectorMetrics) -> None:
+    receiver = OtlpGrpcReceiver(OtlpGrpcConfig(host="::1", port=0), log, metrics)
+    await receiver.start()
+    try:
+        _, writer = await asyncio.open_connection("::1", receiver.port)
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await receiver.stop()

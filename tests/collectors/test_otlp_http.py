@@ -18,7 +18,7 @@ from collectors.errors import LogUnavailableError
 from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 from collectors.tls import TlsConfig
 from telemetry import otlp
-from telemetry.errors import OverloadedError, SpanloomError
+from telemetry.errors import ConfigError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -367,3 +367,24 @@ async def test_over_tls_only_clients_of_the_ca_are_taken(
 def test_the_configuration_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="max_request_byte"):
         OtlpHttpConfig.model_validate(json.loads('{"max_request_byte": 1}'))
+
+
+async def test_a_certificate_that_cannot_be_used_is_an_error_of_the_configuration(
+    log: FakeLog, metrics: CollectorMetrics, tmp_path: Path
+) -> None:
+    tls = TlsConfig(certificate=tmp_path / "missing.pem", key=tmp_path / "missing.pem")
+    receiver = OtlpHttpReceiver(OtlpHttpConfig(port=0, tls=tls), log, metrics)
+    with pytest.raises(ConfigError, match="TLS: the certificate, its key or the client CA cannot be"):
+        await receiver.start()
+    await receiver.stop()
+
+
+async def test_it_listens_on_ipv6(log: FakeLog, metrics: CollectorMetrics) -> None:
+    receiver = OtlpHttpReceiver(OtlpHttpConfig(host="::1", port=0), log, metrics)
+    await receiver.start()
+    try:
+        _, writer = await asyncio.open_connection("::1", receiver.port)
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await receiver.stop()

@@ -218,9 +218,20 @@ def test_a_span_past_the_year_2262_is_invalid(field: str) -> None:
 
 def test_invalid_spans_are_taken_out_and_the_others_left() -> None:
     request = otlp.parse("spans", request_of({"name": "a"}, {"span_id": b""}, {"name": "b"}, {"trace_id": b""}))
-    errors = otlp.reject("spans", request)
-    assert [error.field.rpartition(".")[0][-8:] for error in errors] == ["spans[1]", "spans[3]"]
+    invalid = otlp.reject("spans", request)
+    assert invalid is not None
+    assert (invalid.count, invalid.first.field) == (2, "resource_spans[0].scope_spans[1].spans[1].span_id")
     assert [span.name for span in otlp.decode_spans(request.SerializeToString())] == ["a", "b"]
+    assert otlp.reject("spans", request) is None
+
+
+@given(st.lists(st.one_of(SPANS.map(lambda span: otlp.encode_spans([span])), st.just(b"\x0a\x04\x12\x02\x12\x00")), max_size=8))
+def test_whatever_the_mix_the_valid_spans_stay_as_they_are(requests: list[bytes]) -> None:
+    request = otlp.parse("spans", b"".join(requests))
+    invalid = otlp.reject("spans", request)
+    valid = [data for data in requests if len(data) > 6]
+    assert (invalid.count if invalid else 0) == len(requests) - len(valid)
+    assert otlp.decode_spans(request.SerializeToString()) == otlp.decode_spans(b"".join(valid))
 
 
 def test_enum_numbers_that_are_not_known_read_as_unspecified() -> None:
