@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from alerting.playbooks.actions.command import Command
+from alerting.playbooks.actions.docker import Docker, DockerConfig
 from alerting.playbooks.actions.http import HttpCall
+from alerting.playbooks.actions.kubernetes import Kubernetes, KubernetesConfig
 from alerting.playbooks.actions.process import Isolate, Restart, Restore
 from alerting.playbooks.actions.runbook import Runbook
+from alerting.playbooks.actions.scale import Scale
+from alerting.playbooks.actions.steer import ConfigRollback, Migrate, RateLimit, RouteWeights
 from alerting.playbooks.actions.supervisor import Supervisor, SupervisorConfig
+from alerting.playbooks.actions.systemd import Systemd, SystemdConfig
 
 if TYPE_CHECKING:
     from alerting.playbooks.actions.action import Action
+    from alerting.playbooks.actions.process import Isolates, Restarts
+    from alerting.playbooks.actions.scale import Scales
+    from alerting.playbooks.actions.steer import Steering
 
 
 class ActionsConfig(BaseModel):
@@ -22,17 +30,38 @@ class ActionsConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     supervisor: SupervisorConfig | None = None
+    systemd: SystemdConfig | None = None
+    docker: DockerConfig | None = None
+    kubernetes: KubernetesConfig | None = None
 
 
-def build_actions(config: ActionsConfig) -> dict[str, Action]:
-    """Every action by its name. Nothing is connected before an action runs."""
-    supervisor = {"supervisor": Supervisor(config.supervisor)} if config.supervisor else {}
+def build_actions(config: ActionsConfig, steering: Steering | None = None) -> dict[str, Action]:
+    """Every action by its name. Nothing is connected before an action runs.
+
+    Args:
+        config: what may be reached.
+        steering: the control plane, where there is one; without it, playbooks that steer are refused at load.
+    """
+    restarts: dict[str, Restarts] = {}
+    isolates: dict[str, Isolates] = {}
+    scales: dict[str, Scales] = {}
+    if config.supervisor:
+        restarts["supervisor"] = isolates["supervisor"] = Supervisor(config.supervisor)
+    if config.systemd:
+        restarts["systemd"] = Systemd(config.systemd)
+    if config.docker:
+        restarts["docker"] = isolates["docker"] = Docker(config.docker)
+    if config.kubernetes:
+        restarts["kubernetes"] = isolates["kubernetes"] = scales["kubernetes"] = Kubernetes(config.kubernetes)
     actions: list[Action] = [
-        Restart(supervisor),
-        Isolate(supervisor),
-        Restore(supervisor),
+        Restart(restarts),
+        Isolate(isolates),
+        Restore(isolates),
+        Scale(scales),
         HttpCall(),
         Command(),
         Runbook(),
     ]
+    if steering is not None:
+        actions += [RouteWeights(steering), RateLimit(steering), Migrate(steering), ConfigRollback(steering)]
     return {action.name: action for action in actions}

@@ -1,0 +1,91 @@
+"""Containers of a Docker engine, through its official client. The client blocks, so it runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerting.playbooks.actions.action import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class DockerConfig(BaseModel):
+    """Where the engine listens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(default="unix:///var/run/docker.sock", description="unix:// or tcp:// address of the engine.")
+    network: str = Field(default="", description="The network by which callers reach containers; isolating leaves it.")
+
+
+class Docker:
+    """Restarts containers, and isolates them by taking them off their network."""
+
+    def __init__(self, config: DockerConfig) -> None:
+        self._config = config
+
+    async def restart(self, name: str, key: str) -> Mapping[str, str]:
+        """Restart a container."""
+        del key  # the engine knows no idempotency keys
+
+        def act(client: Any) -> Mapping[str, str]:
+            container = client.containers.get(name)
+            container.restart()
+            container.reload()
+            return {"container": container.short_id, "state": container.status}
+
+        return await self._do(f"restart container {name!r}", act)
+
+    async def isolate(self, name: str, key: str) -> Mapping[str, str]:
+        """Take a container off the network."""
+        del key
+
+        def act(client: Any) -> Mapping[str, str]:
+            network = client.networks.get(self._network())
+            container = client.containers.get(name)
+            if container.id in {member.id for member in network.containers}:
+                network.disconnect(container)
+            return {"container": container.short_id, "network": network.name}
+
+        return await self._do(f"take container {name!r} off its network", act)
+
+    async def restore(self, name: str, key: str) -> Mapping[str, str]:
+        """Put a container back on the network."""
+        del key
+
+        def act(client: Any) -> Mapping[str, str]:
+            network = client.networks.get(self._network())
+            container = client.containers.get(name)
+            if container.id not in {member.id for member in network.containers}:
+                network.connect(container)
+            return {"container": container.short_id, "network": network.name}
+
+        return await self._do(f"put container {name!r} on its network", act)
+
+    def _network(self) -> str:
+        if not self._config.network:
+            raise ActionError("docker: the configuration names no `network` to take containers off")
+        return self._config.network
+
+    async def _do(self, what: str, act: Callable[[Any], Mapping[str, str]]) -> Mapping[str, str]:
+        try:
+            docker = importlib.import_module("docker")
+        except ImportError as error:
+            raise ActionError(f"{what}: the package `docker` is not installed") from error
+
+        def run() -> Mapping[str, str]:
+            client = docker.DockerClient(base_url=self._config.url)
+            try:
+                return act(client)
+            finally:
+                client.close()
+
+        try:
+            return await asyncio.to_thread(run)
+        except (docker.errors.DockerException, OSError) as error:
+            raise ActionError(f"{what} at {self._config.url}: {error}") from error

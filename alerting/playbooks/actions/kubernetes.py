@@ -1,0 +1,133 @@
+"""Workloads of a Kubernetes cluster, through kubernetes-asyncio. A name is `deployment/NAME` or `pod/NAME`.
+
+A restart is a rollout restart: the annotation that `kubectl rollout restart` writes. A pod is isolated by changing the
+label that services select it by, so it stays alive for inspection while its controller starts another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerting.playbooks.actions.action import ActionError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+ISOLATED = "isolated-by-spanloom"
+POLL_SECONDS = 1.0
+
+
+class KubernetesConfig(BaseModel):
+    """Which cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: str = Field(default="default", description="Where the workloads are.")
+    kubeconfig: str = Field(default="", description="Path of a kubeconfig; empty: the pod's own service account.")
+    traffic_label: str = Field(default="app", description="The label by which services select pods.")
+
+
+class Kubernetes:
+    """Restarts and scales deployments, and takes pods out of their services."""
+
+    def __init__(self, config: KubernetesConfig) -> None:
+        self._config = config
+
+    async def restart(self, name: str, key: str) -> Mapping[str, str]:
+        """Roll the deployment over; return when the new pods are available. The key makes a repetition change nothing."""
+        deployment = _named(name, "deployment")
+        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": key}}}
+        async with self._apps() as apps:
+            changed = await apps.patch_namespaced_deployment(
+                deployment, self._config.namespace, {"spec": {"template": template}}
+            )
+            while not _rolled_out(changed):
+                await asyncio.sleep(POLL_SECONDS)
+                changed = await apps.read_namespaced_deployment(deployment, self._config.namespace)
+            return {"generation": str(changed.metadata.generation), "replicas": str(changed.spec.replicas)}
+
+    async def isolate(self, name: str, key: str) -> Mapping[str, str]:
+        """Change the pod's traffic label, and keep the old value in an annotation."""
+        del key
+        label, pod = self._config.traffic_label, _named(name, "pod")
+        async with self._core() as core:
+            found = await core.read_namespaced_pod(pod, self._config.namespace)
+            value = (found.metadata.labels or {}).get(label, "")
+            if value == ISOLATED:
+                return {"label": label}
+            metadata = {"labels": {label: ISOLATED}, "annotations": {f"spanloom.io/{label}": value}}
+            await core.patch_namespaced_pod(pod, self._config.namespace, {"metadata": metadata})
+            return {"label": label, "was": value}
+
+    async def restore(self, name: str, key: str) -> Mapping[str, str]:
+        """Give the pod its traffic label back."""
+        del key
+        label, pod = self._config.traffic_label, _named(name, "pod")
+        async with self._core() as core:
+            found = await core.read_namespaced_pod(pod, self._config.namespace)
+            was = (found.metadata.annotations or {}).get(f"spanloom.io/{label}")
+            if was is not None:
+                metadata = {"labels": {label: was}, "annotations": {f"spanloom.io/{label}": None}}
+                await core.patch_namespaced_pod(pod, self._config.namespace, {"metadata": metadata})
+            return {"label": label}
+
+    async def scale(self, name: str, replicas: int, key: str) -> Mapping[str, str]:
+        """Set the deployment's replicas."""
+        del key
+        deployment = _named(name, "deployment")
+        async with self._apps() as apps:
+            before = await apps.read_namespaced_deployment(deployment, self._config.namespace)
+            await apps.patch_namespaced_deployment(deployment, self._config.namespace, {"spec": {"replicas": replicas}})
+            return {"replicas": str(before.spec.replicas)}
+
+    @asynccontextmanager
+    async def _apps(self) -> AsyncIterator[Any]:
+        async with self._client() as (package, client):
+            yield package.client.AppsV1Api(client)
+
+    @asynccontextmanager
+    async def _core(self) -> AsyncIterator[Any]:
+        async with self._client() as (package, client):
+            yield package.client.CoreV1Api(client)
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[tuple[Any, Any]]:
+        try:
+            package = importlib.import_module("kubernetes_asyncio")
+            config = importlib.import_module("kubernetes_asyncio.config")
+        except ImportError as error:
+            raise ActionError("the package `kubernetes-asyncio` is not installed") from error
+        errors = (package.client.ApiException, config.ConfigException, importlib.import_module("aiohttp").ClientError, OSError)
+        settings = package.client.Configuration()
+        try:
+            if self._config.kubeconfig:
+                await config.load_kube_config(self._config.kubeconfig, client_configuration=settings)
+            else:
+                config.load_incluster_config(client_configuration=settings)
+            async with package.client.ApiClient(settings) as client:
+                yield package, client
+        except errors as error:
+            raise ActionError(f"kubernetes, namespace {self._config.namespace}: {str(error)[:300]}") from error
+
+
+def _named(name: str, kind: str) -> str:
+    found, _, rest = name.partition("/")
+    if found != kind or not rest:
+        raise ActionError(f"kubernetes: {name!r}: this needs a name such as {kind}/cart")
+    return rest
+
+
+def _rolled_out(deployment: Any) -> bool:
+    """As `kubectl rollout status` judges."""
+    status, wanted = deployment.status, deployment.spec.replicas
+    return bool(
+        (status.observed_generation or 0) >= deployment.metadata.generation
+        and (status.updated_replicas or 0) >= wanted
+        and (status.replicas or 0) <= (status.updated_replicas or 0)
+        and (status.available_replicas or 0) >= wanted
+    )

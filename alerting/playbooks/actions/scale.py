@@ -1,0 +1,45 @@
+"""Change how many instances run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pydantic import Field
+
+from alerting.playbooks.actions import process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Arguments(process.Arguments):
+    """What, and how many. Its inverse asks for `$result_replicas`: how many there were."""
+
+    replicas: int = Field(ge=0, le=1000)
+
+
+class Scales(Protocol):
+    """Something that can run more or fewer instances."""
+
+    async def scale(self, name: str, replicas: int, key: str) -> Mapping[str, str]:
+        """Run so many; gives `replicas`, how many there were.
+
+        Raises:
+            ActionError: it failed, or may have.
+        """
+        ...
+
+
+class Scale:
+    """Run so many instances."""
+
+    name = "scale"
+    idempotent = True
+
+    def __init__(self, runners: Mapping[str, Scales]) -> None:
+        self._runners = runners
+        self.arguments = process.via(Arguments, runners)
+
+    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+        """Scale it."""
+        return await self._runners[arguments.via].scale(arguments.name, arguments.replicas, key)

@@ -1,0 +1,38 @@
+"""Units of the local systemd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.command import Arguments, Command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SystemdConfig(BaseModel):
+    """Which systemd, and which of its units playbooks may touch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: bool = Field(default=False, description="The user's own systemd instead of the system's.")
+    units: tuple[str, ...] = Field(min_length=1, description="Units that may be restarted, by their full names.")
+    systemctl: str = Field(default="systemctl", description="The program.")
+
+
+class Systemd:
+    """Speaks `systemctl`, as an operator would."""
+
+    def __init__(self, config: SystemdConfig) -> None:
+        self._config = config
+
+    async def restart(self, name: str, key: str) -> Mapping[str, str]:
+        """Restart a unit; return when its start job is done."""
+        if name not in self._config.units:
+            raise ActionError(f"systemd unit {name!r} may not be restarted; the configuration allows {self._config.units}")
+        scope = ("--user",) if self._config.user else ()
+        command = (self._config.systemctl, *scope, "restart", "--no-ask-password", "--", name)
+        return await Command().run(Arguments(command=command), key)

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.actions.command import Command
+from alerting.playbooks.actions.http import HttpCall
+from alerting.playbooks.actions.supervisor import SupervisorConfig
+from alerting.playbooks.actions.systemd import SystemdConfig
+from tests.alerting.playbooks.actions.local_api import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from alerting.playbooks.actions.action import Action
+
+
+async def do(action: Action, **arguments: Any) -> Mapping[str, str]:
+    return await action.run(action.arguments.model_validate(arguments), "i1/step/do")
+
+
+async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
+    with serve(lambda _method, _path, _body: (200, {"pid": 7, "state": "ready", "url": "x"})) as api:
+        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url + "/")))
+        for verb in ("restart", "isolate", "restore"):
+            assert await do(actions[verb], via="supervisor", name="a/b") == {"pid": "7", "state": "ready"}
+        assert api.asked == [("POST", f"/services/a%2Fb/{verb}") for verb in ("restart", "isolate", "restore")]
+        assert {headers["Idempotency-Key"] for headers in api.headers} == {"i1/step/do"}
+
+
+async def test_a_supervisor_that_refuses_or_is_gone_is_told_with_its_address() -> None:
+    with serve(lambda _method, _path, _body: (409, {"error": "the last one"})) as api:
+        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url)))
+        with pytest.raises(ActionError, match=r"isolate: 409: .*the last one"):
+            await do(actions["isolate"], via="supervisor", name="cart")
+    with pytest.raises(ActionError, match="is the supervisor running"):
+        await do(actions["isolate"], via="supervisor", name="cart")
+
+
+async def test_an_http_call_is_judged_by_its_status() -> None:
+    with serve(lambda method, _path, body: (201 if body == {"a": 1} else 500, {"method": method})) as api:
+        assert (await do(HttpCall(), url=api.url, json={"a": 1}))["status"] == "201"
+        with pytest.raises(ActionError, match="500"):
+            await do(HttpCall(), url=api.url, method="PUT")
+        assert (await do(HttpCall(), url=api.url, expect=[500]))["status"] == "500"
+    with pytest.raises(ValidationError):
+        await do(HttpCall(), url="file:///etc/passwd")
+
+
+async def test_a_command_gets_its_words_as_they_are_and_its_output_is_evidence() -> None:
+    result = await do(Command(), command=["printf", "%s|", "$HOME; rm -rf /", "*"])
+    assert result["output"] == "$HOME; rm -rf /|*|"
+    assert (await do(Command(), command=["sh", "-c", "echo $SPANLOOM_STEP"]))["output"] == "i1/step/do"
+
+
+async def test_a_command_that_fails_or_is_not_there_is_told_with_its_output() -> None:
+    with pytest.raises(ActionError, match="exit code 3: oops"):
+        await do(Command(), command=["sh", "-c", "echo oops >&2; exit 3"])
+    with pytest.raises(ActionError, match="cannot be started"):
+        await do(Command(), command=["/does/not/exist"])
+
+
+async def test_a_command_over_its_time_ends_with_all_its_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 60 & echo $! $$ > {pids}.new; mv {pids}.new {pids}; wait"
+    task = asyncio.create_task(do(Command(), command=["sh", "-c", script]))
+    while not pids.exists():  # noqa: ASYNC110  another process makes it
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for pid in pids.read_text().split():
+        for _ in range(500):
+            if not running(int(pid)):
+                break
+            await asyncio.sleep(0.01)
+        assert not running(int(pid))
+
+
+def running(pid: int) -> bool:
+    """Whether it runs; one that ended and waits for its parent does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123  nothing to join
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_systemd_restarts_the_units_that_are_allowed_and_no_other(tmp_path: Path) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text('#!/bin/sh\necho "$@"\n')
+    systemctl.chmod(0o755)
+    config = SystemdConfig(user=True, units=("cart.service",), systemctl=os.fspath(systemctl))
+    actions = build_actions(ActionsConfig(systemd=config))
+    result = await do(actions["restart"], via="systemd", name="cart.service")
+    assert result["output"] == "--user restart --no-ask-password -- cart.service"
+    with pytest.raises(ActionError, match="may not be restarted"):
+        await do(actions["restart"], via="systemd", name="sshd.service")
+
+
+async def test_a_run_book_is_recorded() -> None:
+    actions = build_actions(ActionsConfig())
+    assert await do(actions["runbook"], url="https://wiki/cart") == {"url": "https://wiki/cart"}
+
+
+class Control:
+    """A double of the control plane."""
+
+    def __init__(self) -> None:
+        self.weights: Mapping[str, int] = {"a": 100, "b": 0}
+        self.limit: float | None = None
+        self.revision = "r7"
+
+    async def set_weights(self, service: str, weights: Mapping[str, int], key: str) -> Mapping[str, int]:
+        del service, key
+        before, self.weights = self.weights, weights
+        return before
+
+    async def set_rate_limit(self, service: str, per_second: float | None, key: str) -> float | None:
+        del service, key
+        before, self.limit = self.limit, per_second
+        return before
+
+    async def roll_back(self, scope: str, revision: str, key: str) -> str:
+        del scope, key
+        before, self.revision = self.revision, revision or "r6"
+        return before
+
+
+async def test_steering_gives_back_what_its_inverse_needs() -> None:
+    control = Control()
+    actions = build_actions(ActionsConfig(), control)
+    moved = await do(actions["migrate"], service="cart", source="a", to="b")
+    assert control.weights == {"a": 0, "b": 100}
+    await do(actions["route-weights"], service="cart", weights=moved["weights"])
+    assert control.weights == {"a": 100, "b": 0}
+    limited = await do(actions["rate-limit"], service="cart", per_second="10")
+    assert control.limit == 10
+    await do(actions["rate-limit"], service="cart", per_second=limited["per_second"])
+    assert control.limit is None
+    rolled = await do(actions["config-rollback"], scope="cart")
+    assert control.revision == "r6"
+    await do(actions["config-rollback"], scope="cart", revision=rolled["revision"])
+    assert control.revision == "r7"
+    with pytest.raises(ValidationError):
+        await do(actions["route-weights"], service="cart", weights="")
