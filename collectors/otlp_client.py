@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import httpx2
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from collectors import answers
 from telemetry.errors import SpanloomError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from telemetry.otlp import Signal
 
 _ATTEMPTS: Final = 8
+_ATTEMPTS_TO_REACH: Final = 3  # of an endpoint that never answered: more likely a wrong address than a short outage
 _LONGEST_WAIT: Final = 60.0  # seconds; an endpoint that asks for more is asked again after this
 _RETRYABLE: Final = frozenset({429, 502, 503, 504})  # "Retryable Response Codes"
 _PATHS: Final[Mapping[Signal, str]] = {"spans": "/v1/traces", "logs": "/v1/logs", "metrics": "/v1/metrics"}
@@ -57,6 +58,7 @@ class OtlpClient:
         self._http = http
         self._sleep = sleep
         self._backoff = wait_random_exponential(max=_LONGEST_WAIT)
+        self._reached = False
         self.retries = 0
 
     async def send(self, signal: Signal, value: bytes) -> Outcome:
@@ -69,7 +71,7 @@ class OtlpClient:
         url = self._endpoint + _PATHS[signal]
         attempts = AsyncRetrying(
             retry=retry_if_exception_type(_TryAgainError),
-            stop=stop_after_attempt(_ATTEMPTS),
+            stop=self._is_enough,
             wait=self._wait,
             sleep=self._sleep,
             before_sleep=self._count_retry,
@@ -78,7 +80,8 @@ class OtlpClient:
         try:
             answer: httpx2.Response = await attempts(self._post, url, value)
         except _TryAgainError as error:
-            raise EndpointError(f"{url}: {error}, {_ATTEMPTS} times; is it running, and the address right?") from error
+            tries = attempts.statistics["attempt_number"]
+            raise EndpointError(f"{url}: {error}, {tries} times; is it running, and the address right?") from error
         try:
             if answer.is_success:
                 return answers.outcome(signal, answer.content)
@@ -92,9 +95,13 @@ class OtlpClient:
             answer = await self._http.post(url, content=value, headers={"content-type": "application/x-protobuf"})
         except httpx2.TransportError as error:
             raise _TryAgainError(str(error) or type(error).__name__) from error
+        self._reached = True
         if answer.status_code in _RETRYABLE:
             raise _TryAgainError(f"answered {answer.status_code}", _seconds(answer.headers.get("retry-after", "")))
         return answer
+
+    def _is_enough(self, state: RetryCallState) -> bool:
+        return state.attempt_number >= (_ATTEMPTS if self._reached else _ATTEMPTS_TO_REACH)
 
     def _wait(self, state: RetryCallState) -> float:
         """What the endpoint asked for, else exponential with jitter."""

@@ -85,11 +85,19 @@ async def test_retry_after_is_honoured(status: int) -> None:
 
 
 async def test_without_retry_after_the_waits_are_bounded_and_so_are_the_tries() -> None:
-    script = Scripted(httpx2.ConnectError("no route"))
-    with pytest.raises(EndpointError, match=r"http://collector:4318/v1/logs: no route, 8 times; is it running"):
+    script = Scripted(httpx2.Response(200), httpx2.Response(503))
+    await script.client.send("logs", HELLO)
+    with pytest.raises(EndpointError, match=r"http://collector:4318/v1/logs: answered 503, 8 times; is it running"):
         await script.client.send("logs", HELLO)
-    assert (len(script.asked), len(script.naps)) == (8, 7)
+    assert (len(script.asked), len(script.naps)) == (9, 7)
     assert max(script.naps) <= 60
+
+
+async def test_an_endpoint_that_never_answered_is_given_up_on_sooner() -> None:
+    script = Scripted(httpx2.ConnectError("no route"))
+    with pytest.raises(EndpointError, match=r"http://collector:4318/v1/logs: no route, 3 times; is it running"):
+        await script.client.send("logs", HELLO)
+    assert max(script.naps) <= 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 500])
