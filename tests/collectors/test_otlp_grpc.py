@@ -165,6 +165,7 @@ async def test_stop_is_safe_before_start_and_twice_and_start_works_again(log: Fa
         await receiver.stop()
         with pytest.raises(OSError, match=r"refused|failed"):
             await asyncio.open_connection("127.0.0.1", receiver.port)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_port_that_is_taken_is_an_error_that_says_so(log: FakeLog, metrics: CollectorMetrics) -> None:

@@ -155,6 +155,7 @@ async def test_gzip_is_taken(log: FakeLog, metrics: CollectorMetrics) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"plain", gzip.compress(a_request())[:-5], gzip.compress(a_request()) + b"x", b"\x1f\x8b\x08\x00garbage"],
+    ids=["empty", "plain", "cut off", "followed", "damaged"],
 )
 async def test_what_is_no_gzip_is_refused(log: FakeLog, metrics: CollectorMetrics, body: bytes) -> None:
     async with receiving(log, metrics) as client:
@@ -317,6 +318,7 @@ async def test_stop_is_safe_before_start_and_twice_and_start_works_again(log: Fa
         await receiver.stop()
         with pytest.raises(OSError, match=r"refused|failed"):
             await asyncio.open_connection("127.0.0.1", receiver.port)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_port_that_is_taken_is_an_error_that_says_so(log: FakeLog, metrics: CollectorMetrics) -> None:

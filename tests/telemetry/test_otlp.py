@@ -155,6 +155,90 @@ def a_span(number: int, resource: Resource, scope: Scope) -> Span:
     return Span(bytes([1] * 16), number.to_bytes(8, "big"), b"", "GET /", SpanKind.SERVER, 1, 2, resource, scope)
 
 
+def test_records_encode_to_the_messages_that_opentelemetry_would_make() -> None:
+    resource, scope = Resource({"service.name": "shop"}), Scope("library", "1.0")
+    trace_id, span_id, parent = bytes([1] * 16), bytes([2] * 8), bytes([3] * 8)
+    who = {"attributes": [{"key": "service.name", "value": {"string_value": "shop"}}]}
+    library = {"name": "library", "version": "1.0"}
+    span = Span(
+        *(trace_id, span_id, parent, "pay", SpanKind.CLIENT, 5, 9, resource, scope, StatusCode.ERROR, "no money"),
+        attributes={"n": 1, "ok": True, "rate": 0.5, "raw": b"x", "none": None, "list": ["a", [2]], "map": {"k": "v"}},
+        events=(SpanEvent(7, "asked", {"bank": "north"}),),
+        links=(SpanLink(trace_id, parent),),
+        trace_state="a=b",
+    )
+    values = {
+        "n": {"int_value": 1},
+        "ok": {"bool_value": True},
+        "rate": {"double_value": 0.5},
+        "raw": {"bytes_value": b"x"},
+        "none": {},
+        "list": {"array_value": {"values": [{"string_value": "a"}, {"array_value": {"values": [{"int_value": 2}]}}]}},
+        "map": {"kvlist_value": {"values": [{"key": "k", "value": {"string_value": "v"}}]}},
+    }
+    expected_span = {
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "parent_span_id": parent,
+        "name": "pay",
+        "kind": 3,
+        "start_time_unix_nano": 5,
+        "end_time_unix_nano": 9,
+        "status": {"code": 2, "message": "no money"},
+        "attributes": [{"key": key, "value": value} for key, value in values.items()],
+        "events": [{"time_unix_nano": 7, "name": "asked", "attributes": [{"key": "bank", "value": {"string_value": "north"}}]}],
+        "links": [{"trace_id": trace_id, "span_id": parent}],
+        "trace_state": "a=b",
+    }
+    assert ExportTraceServiceRequest.FromString(otlp.encode_spans([span])) == ExportTraceServiceRequest(
+        resource_spans=[{"resource": who, "scope_spans": [{"scope": library, "spans": [expected_span]}]}]
+    )
+    record = LogRecord(5, "hi", resource, scope, 6, 9, "INFO", {"n": 1}, trace_id, span_id, "greeting")
+    expected_record = {
+        "time_unix_nano": 5,
+        "observed_time_unix_nano": 6,
+        "severity_number": 9,
+        "severity_text": "INFO",
+        "body": {"string_value": "hi"},
+        "attributes": [{"key": "n", "value": {"int_value": 1}}],
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "event_name": "greeting",
+    }
+    assert ExportLogsServiceRequest.FromString(otlp.encode_logs([record])) == ExportLogsServiceRequest(
+        resource_logs=[{"resource": who, "scope_logs": [{"scope": library, "log_records": [expected_record]}]}]
+    )
+    metric = Metric(
+        "latency",
+        MetricType.HISTOGRAM,
+        (
+            DataPoint(
+                5, 4, count=3, total=1.5, minimum=0.1, buckets=Buckets((1.0,), (2, 1)), exemplars=(Exemplar(5, 2, trace_id),)
+            ),
+        ),
+        *(resource, scope, "s", "how long", Temporality.DELTA),
+    )
+    expected_point = {
+        "time_unix_nano": 5,
+        "start_time_unix_nano": 4,
+        "count": 3,
+        "sum": 1.5,
+        "min": 0.1,
+        "explicit_bounds": [1.0],
+        "bucket_counts": [2, 1],
+        "exemplars": [{"time_unix_nano": 5, "as_int": 2, "trace_id": trace_id}],
+    }
+    expected_metric = {
+        "name": "latency",
+        "unit": "s",
+        "description": "how long",
+        "histogram": {"data_points": [expected_point], "aggregation_temporality": 1},
+    }
+    assert ExportMetricsServiceRequest.FromString(otlp.encode_metrics([metric])) == ExportMetricsServiceRequest(
+        resource_metrics=[{"resource": who, "scope_metrics": [{"scope": library, "metrics": [expected_metric]}]}]
+    )
+
+
 def test_equal_resources_and_scopes_share_a_group_whatever_object_they_are() -> None:
     spans = [
         a_span(n, Resource({"service.name": f"shop-{n % 2}"}, "https://schema"), Scope(f"library-{n % 3}", "1.0"))
