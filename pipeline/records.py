@@ -28,7 +28,6 @@ class Batch(StrEnum):
     EDGES = "edges"
     LOGS = "logs"
     ANOMALIES = "anomalies"
-    CALLS = "calls"
 
 
 def encode_log_references(references: Iterable[LogReference]) -> bytes:
@@ -43,9 +42,7 @@ def decode_log_references(value: bytes) -> list[LogReference]:
 
 def encode_exemplars(references: Iterable[ExemplarReference]) -> bytes:
     """The value of an EXEMPLARS record."""
-    return orjson.dumps(
-        [(item.trace_id.hex(), item.span_id.hex(), item.time, item.metric, item.value) for item in references]
-    )
+    return orjson.dumps([(item.trace_id.hex(), item.span_id.hex(), item.time, item.metric, item.value) for item in references])
 
 
 def decode_exemplars(value: bytes) -> list[ExemplarReference]:
@@ -81,6 +78,7 @@ class LogLine:
     severity: int
     text: str
     trace_id: bytes = b""
+    span_id: bytes = b""
 
 
 MAX_LOG_TEXT = 512
@@ -91,7 +89,16 @@ def encode_logs(lines: Iterable[LogLine]) -> bytes:
     """The value of a LOGS record."""
     return orjson.dumps(
         [
-            (line.service, line.instance, line.environment, line.time, line.severity, line.text[:MAX_LOG_TEXT], line.trace_id.hex())
+            (
+                line.service,
+                line.instance,
+                line.environment,
+                line.time,
+                line.severity,
+                line.text[:MAX_LOG_TEXT],
+                line.trace_id.hex(),
+                line.span_id.hex(),
+            )
             for line in lines
         ]
     )
@@ -99,7 +106,10 @@ def encode_logs(lines: Iterable[LogLine]) -> bytes:
 
 def decode_logs(value: bytes) -> list[LogLine]:
     """Inverse of `encode_logs`."""
-    return [LogLine(*row[:6], bytes.fromhex(row[6])) for row in orjson.loads(value)]
+    return [
+        LogLine(service, instance, environment, time, severity, text, bytes.fromhex(trace_id), bytes.fromhex(span_id))
+        for service, instance, environment, time, severity, text, trace_id, span_id in orjson.loads(value)
+    ]
 
 
 def encode_bodies(bodies: Sequence[dict[str, Any]]) -> bytes:

@@ -13,11 +13,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from pipeline import partitions, records
 from pipeline.records import HEADER, Batch, LogLine
-from pipeline.topics import ENCODING
 from processors.assemble import ExemplarReference, LogReference
 from processors.points import points_of
 from telemetry import otlp
-from telemetry.documents import Kind, log_document, metric_document
+from telemetry.documents import log_document, metric_document
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from pipeline.offsets import Offsets
     from pipeline.writer import DocumentWriter
     from telemetry.documents import Document
-    from telemetry.metrics import Metric, Point
     from telemetry.logs import LogRecord
+    from telemetry.metrics import Metric, Point
 
 
 class Outlet:
@@ -204,17 +203,17 @@ def rekey_metrics(
             await offsets.done(event, after)
 
 
-def protobuf(event: Any, signal: str) -> bytes:
-    """The record's value as a protobuf export request, whichever encoding its header names.
+def protobuf(event: Any, signal: otlp.Signal) -> bytes:
+    """The record's value as a protobuf export request.
+
+    Producers that are not ours may write JSON (the Collector's `otlp_json`) and say so nowhere: an object's first byte
+    is `{`, and that of a request in protobuf is the tag of field 1, 0x0a.
 
     Raises:
-        DecodeError: the value is not what the header says.
+        DecodeError: the value is neither.
     """
-    encoding = (event.headers or {}).get(ENCODING, b"otlp_proto")
     value: bytes = event.value or b""
-    if encoding == b"otlp_json":
-        return otlp_json.to_protobuf(signal, value)
-    return value
+    return otlp.json_to_protobuf(signal, value) if value[:1] == b"{" else value
 
 
 def log_documents(batch: Iterable[LogRecord]) -> Iterator[Document]:
@@ -241,6 +240,7 @@ def _line(record: LogRecord) -> LogLine:
         record.severity,
         record.body if isinstance(record.body, str) else str(record.body),
         record.trace_id,
+        record.span_id,
     )
 
 

@@ -75,7 +75,8 @@ class DocumentWriter:
         async with self._slots:
             # While all slots were busy, more callers came: they share this batch.
             self._scheduled = False
-            taken, documents = [], []
+            taken: list[asyncio.Future[None]] = []
+            documents: list[Document] = []
             while self._waiting and len(documents) < self._batch:
                 batch, future = self._waiting.pop(0)
                 documents.extend(batch)

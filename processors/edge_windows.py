@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from processors.edges import aggregate, merge
+from processors.edges import EdgeSum
+from telemetry.call_graph import EdgeKey
 from telemetry.documents import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from telemetry.call_graph import Edge, EdgeKey, Hop
+    from telemetry.call_graph import Edge, Hop
 
 
 @dataclass(slots=True)
@@ -23,10 +24,14 @@ class EdgeWindow:
     """
 
     start: int
-    edges: dict[EdgeKey, Edge] = field(default_factory=dict)
+    sums: dict[EdgeKey, EdgeSum] = field(default_factory=dict)
     hops: dict[EdgeKey, int] = field(default_factory=dict)
     sources: set[int] = field(default_factory=set)
     recount: bool = False
+
+    def edges(self) -> list[Edge]:
+        """The edges so far, by key."""
+        return [self.sums[key].edge() for key in sorted(self.sums)]
 
 
 class EdgeWindows:
@@ -45,26 +50,35 @@ class EdgeWindows:
         """The start of the window that a time falls into."""
         return time - time % self.width
 
-    def add(self, hops: Iterable[Hop], revision: int, sources: set[int]) -> None:
-        """Count the hops of a trace that was not stored before."""
-        hops = list(hops)
+    def add(self, hops: Iterable[Hop], revision: int, sources: set[int]) -> list[int]:
+        """Count the hops of a trace that was not stored before.
+
+        Gives the sources that a window has to hold from now on, once for each window.
+        """
+        added: list[int] = []
         for hop in hops:
-            window = self._window(self.window_of(hop.start), sources)
-            for (key, _), edge in aggregate((hop,), self.width).items():
-                known = window.edges.get(key)
-                window.edges[key] = edge if known is None else merge(known, edge)
-                mark = int(digest(hop.trace_id, hop.id, str(revision)), 16)
-                window.hops[key] = (window.hops.get(key, 0) + mark) % (1 << 128)
+            window = self._window(self.window_of(hop.start), sources, added)
+            key = EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol)
+            known = window.sums.get(key)
+            if known is None:
+                known = window.sums[key] = EdgeSum(key, window.start, self.width)
+            known.add(hop)
+            mark = int(digest(hop.trace_id, hop.id, str(revision)), 16)
+            window.hops[key] = (window.hops.get(key, 0) + mark) % (1 << 128)
+        return added
 
-    def recount(self, starts: Iterable[int], sources: set[int]) -> None:
-        """Note that a stored trace has changed in these windows."""
+    def recount(self, starts: Iterable[int], sources: set[int]) -> list[int]:
+        """Note that a stored trace may have changed in these windows; gives what `add` gives."""
+        added: list[int] = []
         for start in starts:
-            self._window(start, sources).recount = True
+            self._window(start, sources, added).recount = True
+        return added
 
-    def _window(self, start: int, sources: set[int]) -> EdgeWindow:
+    def _window(self, start: int, sources: set[int], added: list[int]) -> EdgeWindow:
         window = self._open.get(start)
         if window is None:
             window = self._open[start] = EdgeWindow(start)
+        added.extend(sources - window.sources)
         window.sources |= sources
         return window
 

@@ -102,7 +102,9 @@ def _distribution(name: str, labels: dict[str, str], point: DataPoint) -> Iterat
         for bound, count in zip((*point.buckets.bounds, float("inf")), point.buckets.counts, strict=False):
             total += count
             yield Point(
-                _series(f"{name}_bucket", labels | {"le": "+Inf" if bound == float("inf") else f"{bound:g}"}), point.time, float(total)
+                _series(f"{name}_bucket", labels | {"le": "+Inf" if bound == float("inf") else f"{bound:g}"}),
+                point.time,
+                float(total),
             )
 
 

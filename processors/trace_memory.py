@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _MAX_LOGS_PER_TRACE = 256
 
 
+def rank_of(trace_id: bytes) -> int:
+    """Where a trace stands among others when only some can be kept: a digest, so that no kind of trace is preferred."""
+    return int.from_bytes(hashlib.blake2b(trace_id, digest_size=8).digest(), "big")
+
+
 @dataclass(slots=True)
 class Remembered:
     """A trace of the memory."""
@@ -64,7 +69,7 @@ class TraceMemory:
                 return
             del self._buckets[oldest]
         bucket = self._buckets.setdefault(start, _Bucket())
-        rank = int.from_bytes(hashlib.blake2b(trace_id, digest_size=8).digest(), "big")
+        rank = rank_of(trace_id)
         bucket.traces[trace_id] = (rank, Remembered(trace_id, visits))
         if len(bucket.traces) > self._sample:
             last = max(bucket.traces, key=lambda known: bucket.traces[known][0])

@@ -261,6 +261,7 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
         "operation": hop.operation,
         "protocol": hop.protocol,
         "start": hop.start,
+        "end": hop.end,
         "duration": hop.duration,
         "client_span_id": hop.client_span_id.hex(),
         "server_span_id": hop.server_span_id.hex(),

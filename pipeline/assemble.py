@@ -1,0 +1,362 @@
+"""Stage 2: gathers traces, draws their call graphs, and stores spans, traces, hops and the edges of each window.
+
+How a result stays exact (see docs/guarantees.md): a record is held until each trace and each edge window that it is
+part of is stored. A trace that the store already has is merged with what the store has, and the windows of its hops
+are counted again from the store; so reading a record twice changes nothing and a late span changes only its own share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mode.supervisors import CrashingSupervisor
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline import partitions, records
+from pipeline.records import HEADER, Batch
+from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler
+from processors.edge_windows import EdgeWindow, EdgeWindows
+from processors.points import points_of
+from processors.publication import Publication, corrections, merge_trace, publish_trace
+from processors.service_graph_metrics import ServiceGraphMetrics
+from processors.trace_sample import TraceSample
+from processors.watermark import SECOND, Watermark
+from stores.store import Equals, OneOf, Query
+from telemetry import otlp
+from telemetry.documents import Body, Document, Kind, edge_document
+from telemetry.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from faust import App, Stream, Topic
+    from faust.types import TP
+
+    from pipeline.offsets import Offsets
+    from pipeline.signals import Signals
+    from pipeline.writer import DocumentWriter
+    from stores.store import Store
+    from telemetry.metrics import Point
+
+CHUNK = 200
+"""Traces drawn and stored at a time: enough for a full batch, few enough to let the loop breathe."""
+
+NO_LIMIT = 10_000_000
+
+
+class AssembleConfig(BaseModel):
+    """When traces close and windows are sealed. Durations in seconds of event time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quiet: float = Field(default=5.0, gt=0, description="a trace closes when no signal of it came for so long")
+    max_open: float = Field(default=300.0, gt=0, description="a trace closes after so long at the latest")
+    window: float = Field(default=5.0, gt=0, description="width of an edge window")
+    lateness: float = Field(default=7.0, ge=0, description="how long after its end a window is sealed")
+    max_traces: int = Field(default=100_000, gt=0, description="open traces of a partition; past it the oldest is closed")
+    max_signals: int = Field(
+        default=500_000, gt=0, description="signals held by a partition; past it the oldest trace is closed"
+    )
+    max_records: int = Field(default=100_000, gt=0, description="records held by a worker; past it everything is closed early")
+    idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
+
+
+@dataclass(slots=True)
+class AssembleCounts:
+    """What the stage did."""
+
+    spans: int = 0
+    duplicates: int = 0
+    traces: int = 0
+    cut: int = 0  # traces closed early, by a limit
+    merged: int = 0  # traces that the store already had
+    corrections: int = 0  # edge documents that correct others
+    logs: int = 0
+
+
+@dataclass(slots=True)
+class _Partition:
+    tp: TP
+    assembler: TraceAssembler
+    windows: EdgeWindows
+    graph_metrics: ServiceGraphMetrics
+    sample: TraceSample
+    watermark: Watermark = field(default_factory=Watermark)
+    last_record: int = 0  # wall clock
+    last_tick: int = 0
+    recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # closed not long ago, so perhaps not yet findable
+
+
+RECENT = 50_000
+"""Traces remembered as just closed: more than close between two refreshes of a store."""
+
+SAMPLE_WIDTH, SAMPLE_SIZE = 10 * SECOND, 60
+"""The traces that the search for culprits sees, of each partition: as many as its memory keeps in all."""
+
+
+def _resource(partition: int) -> Resource:
+    return Resource({"service.name": "spanloom", "service.instance.id": f"partition-{partition}"})
+
+
+class AssembleStage:
+    """The state and the work of stage 2 in one worker."""
+
+    def __init__(
+        self,
+        config: AssembleConfig,
+        store: Store,
+        writer: DocumentWriter,
+        offsets: Offsets,
+        series: Topic,
+        signals: Signals,
+        now: Callable[[], int],
+        *,
+        live: bool = True,
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._writer = writer
+        self._offsets = offsets
+        self._series = series
+        self._signals = signals
+        self._now = now
+        self._live = live
+        self._limits = AssemblyLimits(
+            int(config.quiet * SECOND), int(config.max_open * SECOND), config.max_traces, config.max_signals
+        )
+        self._partitions: dict[TP, _Partition] = {}
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._ending = False
+        self._cycle = asyncio.Lock()
+        self.counts = AssembleCounts()
+
+    # ------------------------------------------------------------------ in
+
+    def take(self, event: Any) -> None:
+        """Add the signals of one record."""
+        batch = Batch((event.headers or {})[HEADER].decode())
+        signals: Sequence[Any]
+        match batch:
+            case Batch.SPANS:
+                signals = otlp.decode_spans(event.value)
+                self.counts.spans += len(signals)
+                moment = max((span.end for span in signals), default=0)
+            case Batch.LOG_REFERENCES:
+                signals = records.decode_log_references(event.value)
+                self.counts.logs += len(signals)
+                moment = max((log.time for log in signals), default=0)
+            case _:
+                signals = records.decode_exemplars(event.value)
+                moment = 0  # an exemplar may be minutes old: it does not move event time
+        tp = event.message.tp
+        part = self._partitions.get(tp)
+        if part is None:
+            part = self._partitions[tp] = _Partition(
+                tp,
+                TraceAssembler(self._limits),
+                EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
+                # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
+                ServiceGraphMetrics(self._now(), _resource(tp.partition)),
+                TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE),
+            )
+        now = self._now()
+        part.last_record = part.last_tick = now
+        # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
+        watermark = part.watermark.observe(min(moment, now))
+        touched = part.assembler.add(event.message.offset, watermark, signals)
+        self._offsets.add(event, len(touched))
+        if not touched:
+            self._offsets.release(tp, ())
+        self._wake.set()
+        if part.assembler.signals > self._config.max_signals or self._offsets.held > self._config.max_records:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait while more is held than the limits allow; the flush closes the oldest."""
+        await self._room.wait()
+
+    def drop(self, revoked: Iterable[TP]) -> None:
+        """Forget partitions that were taken away: their new owner reads their records again."""
+        for tp in revoked:
+            self._partitions.pop(tp, None)
+
+    # ------------------------------------------------------------------ out
+
+    async def run(self) -> None:
+        """Close, store and seal what is due, until cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout=0.5)
+            self._wake.clear()
+            await self.flush()
+            await asyncio.sleep(0.05)
+
+    async def flush(self) -> None:
+        """One round: close and store the traces that are due, then seal and store the windows that are."""
+        async with self._cycle:
+            crowded = self._offsets.held > self._config.max_records
+            await asyncio.gather(*(self._flush(part, everything=crowded) for part in list(self._partitions.values())))
+            self._room.set()
+
+    async def close(self) -> None:
+        """Close and store everything: the input has ended."""
+        async with self._cycle:
+            await asyncio.gather(*(self._flush(part, everything=True) for part in list(self._partitions.values())))
+
+    async def _flush(self, part: _Partition, *, everything: bool) -> None:
+        watermark = self._advance(part)
+        due = part.assembler.advance(watermark)
+        if everything:
+            due += part.assembler.close_all()
+        for i in range(0, len(due), CHUNK):
+            await self._publish(part, due[i : i + CHUNK])
+            if self._partitions.get(part.tp) is not part:
+                return  # revoked while the store was written to: the new owner does the rest
+        sealed = part.windows.seal_all() if everything else part.windows.seal(watermark)
+        for window in sealed:
+            await self._seal(part, window)
+
+    def _advance(self, part: _Partition) -> int:
+        now = self._now()
+        if self._live and now - part.last_record > self._config.idle * SECOND:
+            part.watermark.elapse(now - part.last_tick)
+        part.last_tick = now
+        return part.watermark.time
+
+    async def _publish(self, part: _Partition, traces: list[OpenTrace]) -> None:
+        published = await self._merge_known(part, traces)
+        width = part.windows.window_of
+        partition = part.tp.partition
+        first: list[Document] = []
+        last: list[Document] = []
+        for publication in published:
+            first += publication.parts(partition, width)
+            last += publication.trace()
+        # A stored trace document says that all its spans and hops are stored, so it comes last.
+        await self._writer.write(first)
+        await self._writer.write(last)
+        if self._partitions.get(part.tp) is not part:
+            return
+        await self._send_sample(part, traces)
+        for trace, publication in zip(traces, published, strict=True):
+            if publication.merged:
+                self.counts.merged += 1
+                held = part.windows.recount(publication.windows(width), trace.sources)
+            else:
+                self.counts.traces += 1
+                held = part.windows.add(publication.graph.hops, publication.revision, trace.sources)
+                part.graph_metrics.add(publication.graph.hops)
+            self.counts.cut += trace.cut
+            self._offsets.hold(part.tp, held)
+            self._offsets.release(part.tp, trace.sources)
+            part.recent[trace.trace_id] = None
+            part.recent.move_to_end(trace.trace_id)
+        while len(part.recent) > RECENT:
+            part.recent.popitem(last=False)
+
+    async def _merge_known(self, part: _Partition, traces: list[OpenTrace]) -> list[Publication]:
+        """Each trace as it is to be published, joined with what the store has of it."""
+        if not self._store.capabilities().immediate and any(trace.trace_id in part.recent for trace in traces):
+            await self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG])
+        ids = [trace.trace_id.hex() for trace in traces]
+        known = {body["trace_id"] for body in await self._find(Kind.TRACE, ids)}
+        if not known:
+            return [publish_trace(trace) for trace in traces]
+        stored: dict[Kind, dict[str, list[Body]]] = {}
+        for kind in (Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG):
+            by_trace = stored[kind] = {}
+            for body in await self._find(kind, sorted(known)):
+                by_trace.setdefault(body["trace_id"], []).append(body)
+        published = []
+        for trace, trace_id in zip(traces, ids, strict=True):
+            if trace_id in known:
+                published.append(
+                    merge_trace(
+                        trace,
+                        traces=stored[Kind.TRACE].get(trace_id, []),
+                        spans=stored[Kind.SPAN].get(trace_id, []),
+                        hops=stored[Kind.HOP].get(trace_id, []),
+                        logs=[
+                            LogReference(trace.trace_id, body["_id"], body["@timestamp"], body["severity_number"])
+                            for body in stored[Kind.LOG].get(trace_id, [])
+                        ],
+                    )
+                )
+            else:
+                published.append(publish_trace(trace))
+        return published
+
+    async def _find(self, kind: Kind, trace_ids: list[str]) -> list[Body]:
+        return await self._store.find(Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT))
+
+    async def _seal(self, part: _Partition, window: EdgeWindow) -> None:
+        partition = part.tp.partition
+        if window.recount:
+            documents = await self._recount(part, window)
+        else:
+            documents = [edge_document(edge, partition, f"{window.hops[edge.key]:032x}") for edge in window.edges()]
+        if documents:
+            await self._writer.write(documents)
+            await self._tell_series(part, documents, window.start + part.windows.width)
+        if self._partitions.get(part.tp) is part:
+            self._offsets.release(part.tp, window.sources)
+
+    async def _tell_series(self, part: _Partition, documents: list[Document], time: int) -> None:
+        """Send the edges of a window to where their callee is scored, and the service graph's counters after it."""
+        count = self._series.partitions
+        edges: dict[int, list[Body]] = {}
+        for document in documents:
+            edges.setdefault(partitions.of_text(document.body["callee"]["name"], count), []).append(document.body)
+        points: dict[int, list[Point]] = {}
+        for metric in part.graph_metrics.metrics(time):
+            for point in points_of(metric):
+                points.setdefault(partitions.of_series(point.series, count), []).append(point)
+        values = [(partition, Batch.EDGES, records.encode_bodies(items)) for partition, items in edges.items()]
+        values += [(partition, Batch.POINTS, records.encode_points(items)) for partition, items in points.items()]
+        sent = [
+            await self._series.send(partition=partition, value=value, headers={HEADER: batch.value.encode()})
+            for partition, batch, value in values
+        ]
+        await asyncio.gather(*sent)
+
+    async def _send_sample(self, part: _Partition, traces: list[OpenTrace]) -> None:
+        """Show a sample of the traces to the search for culprits."""
+        spans = [
+            span
+            for trace in traces
+            if trace.spans and part.sample.keeps(trace.trace_id, min(span.start for span in trace.spans.values()))
+            for span in trace.spans.values()
+        ]
+        if spans:
+            await self._signals.send(Batch.SPANS, otlp.encode_spans(spans))
+
+    async def _recount(self, part: _Partition, window: EdgeWindow) -> list[Document]:
+        """What the hops in the store say of a window, less what was published of it."""
+        await self._store.refresh([Kind.HOP, Kind.EDGE])
+        where = [Equals("partition", part.tp.partition), Equals("window", window.start)]
+        hops = await self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT))
+        edges = await self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT))
+        documents = corrections(hops, edges, part.windows.width, part.tp.partition)
+        self.counts.corrections += sum(document.body["correction"] for document in documents)
+        return documents
+
+
+def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets) -> None:
+    """Feed the stage and let it flush."""
+
+    @app.agent(traced, name="assemble", supervisor_strategy=CrashingSupervisor)
+    async def agent(stream: Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            await stage.room()
+            if not offsets.is_stale(event):
+                stage.take(event)
+
+    @app.task
+    async def flush() -> None:
+        await stage.run()

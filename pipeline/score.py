@@ -1,0 +1,109 @@
+"""Stage 3: scores every series and tells the anomalies; hands on what stage 4 needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mode.supervisors import CrashingSupervisor
+
+from alerting.signals import anomaly_points
+from pipeline import records
+from pipeline.records import HEADER, Batch
+from processors.edge_points import edge_points
+from processors.window_merge import WindowMerge
+from telemetry.documents import anomaly_document
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from faust import App, Stream, Topic
+    from faust.types import TP
+
+    from pipeline.offsets import Offsets
+    from pipeline.signals import Signals
+    from pipeline.writer import DocumentWriter
+    from processors.scores import SeriesScorer
+    from telemetry.call_graph import Edge
+    from telemetry.metrics import Point
+    from telemetry.signals import Anomaly
+
+
+@dataclass(slots=True)
+class ScoreCounts:
+    """What the stage did."""
+
+    points: int = 0
+    anomalies: int = 0
+    windows: int = 0
+
+
+@dataclass(slots=True)
+class _Partition:
+    scorer: SeriesScorer
+    merge: WindowMerge
+
+
+class ScoreStage:
+    """The state and the work of stage 3 in one worker."""
+
+    def __init__(self, writer: DocumentWriter, signals: Signals, make_scorer: Callable[[], SeriesScorer]) -> None:
+        self._writer = writer
+        self._signals = signals
+        self._make_scorer = make_scorer
+        self._partitions: dict[TP, _Partition] = {}
+        self.counts = ScoreCounts()
+
+    def take(self, event: Any) -> list[Awaitable[Any]]:
+        """Score one record; gives what has to end before the record is done."""
+        tp = event.message.tp
+        part = self._partitions.get(tp)
+        if part is None:
+            part = self._partitions[tp] = _Partition(self._make_scorer(), WindowMerge())
+        match Batch((event.headers or {})[HEADER].decode()):
+            case Batch.POINTS:
+                return self._score(part, records.decode_points(event.value), event.value)
+            case Batch.EDGES:
+                windows = part.merge.add(records.decode_bodies(event.value))
+                return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
+            case batch:
+                return [self._signals.send(batch, event.value)]
+
+    def drop(self, revoked: set[TP]) -> None:
+        """Forget partitions that were taken away."""
+        for tp in revoked:
+            self._partitions.pop(tp, None)
+
+    async def close(self) -> None:
+        """Score the windows that still wait for a partition: the input has ended."""
+        for part in self._partitions.values():
+            for work in self._score_windows(part, part.merge.close()):
+                await work
+
+    def _score_windows(self, part: _Partition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
+        self.counts.windows += len(windows)
+        points = [point for edges in windows for point in edge_points(edges)]
+        return self._score(part, points, records.encode_points(points)) if points else []
+
+    def _score(self, part: _Partition, points: list[Point], encoded: bytes) -> list[Awaitable[Any]]:
+        anomalies: list[Anomaly] = part.scorer.add(points)
+        self.counts.points += len(points)
+        self.counts.anomalies += len(anomalies)
+        after: list[Awaitable[Any]] = [self._signals.send(Batch.POINTS, encoded)]
+        if anomalies:
+            documents = [anomaly_document(anomaly) for anomaly in anomalies]
+            bodies = [document.body | {"id": document.id} for document in documents]
+            after.append(self._writer.write(documents))
+            after.append(self._signals.send(Batch.ANOMALIES, records.encode_bodies(bodies)))
+            after.append(self._signals.send(Batch.POINTS, records.encode_points(anomaly_points(anomalies))))
+        return after
+
+
+def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets) -> None:
+    """Feed the stage."""
+
+    @app.agent(series, name="score", supervisor_strategy=CrashingSupervisor)
+    async def agent(stream: Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            if not offsets.is_stale(event):
+                await offsets.done(event, stage.take(event))

@@ -1,0 +1,41 @@
+"""State that survives a crash: the newest value of each key, in a Faust table with its changelog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from faust import App
+
+    from telemetry.documents import Body
+
+
+class State:
+    """Plain data by partition and name.
+
+    Faust lets a table be changed only while an event is handled; ours also changes when time passes. So a value is put
+    into the table's store and sent to its changelog by hand, to the partition whose owner needs it.
+    """
+
+    def __init__(self, app: App, name: str, partitions: int) -> None:
+        self._table = app.Table(
+            name, partitions=partitions, key_type=str, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        )
+
+    def load(self, partition: int, name: str) -> Body | None:
+        """The newest value, or None."""
+        value = self._table.data.get(self._key(partition, name))
+        return None if value is None else orjson.loads(value)
+
+    async def save(self, partition: int, name: str, value: Body) -> None:
+        """Return when the value would survive a kill -9."""
+        key, data = self._key(partition, name), orjson.dumps(value)
+        self._table.data[key] = data
+        sent: Any = self._table.send_changelog(partition, key, data)
+        await sent
+
+    @staticmethod
+    def _key(partition: int, name: str) -> bytes:
+        return f"{partition}/{name}".encode()

@@ -1,0 +1,148 @@
+"""What is stored of a closed trace: at first, and again when the store already has a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from processors.assemble import ExemplarReference, LogReference, log_summary, revision
+from processors.call_graph import call_graph
+from processors.edges import aggregate, edge_from_body, is_empty, merge, subtract
+from telemetry.call_graph import CallGraph
+from telemetry.documents import (
+    Body,
+    Document,
+    digest,
+    edge_document,
+    hop_document,
+    latest,
+    retracted_hop_document,
+    span_document,
+    trace_document,
+)
+from telemetry.stored import hop_from_body, span_from_body
+
+if TYPE_CHECKING:
+    from processors.assemble import OpenTrace
+    from telemetry.call_graph import Edge, EdgeKey
+    from telemetry.spans import Span
+
+WindowOf = Callable[[int], int]
+"""The start of the window that a time falls into."""
+
+
+@dataclass(slots=True)
+class Publication:
+    """A trace as it is to be stored. `merged` says that the store had a part of it: `stored_hops` is its newest."""
+
+    graph: CallGraph
+    revision: int
+    logs: Body
+    new_spans: list[Span]
+    cut: bool = False
+    merged: bool = False
+    stored_revision: int = 0
+    stored_hops: dict[str, Body] = field(default_factory=dict)
+
+    def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
+        """Span and hop documents that are not stored yet, retractions included."""
+        documents = [span_document(span) for span in self.new_spans]
+        seen = set()
+        for hop in self.graph.hops:
+            document = hop_document(hop, self.revision, partition, window_of(hop.start))
+            seen.add(document.body["id"])
+            if not _says_the_same(document.body, self.stored_hops.get(document.body["id"])):
+                documents.append(document)
+        documents += [retracted_hop_document(body, self.revision) for id_, body in self.stored_hops.items() if id_ not in seen]
+        return documents
+
+    def trace(self) -> list[Document]:
+        """The trace document, unless the store has this revision."""
+        if self.merged and self.stored_revision >= self.revision:
+            return []
+        document = trace_document(self.graph, self.revision, self.logs)
+        if self.cut:
+            document.body["cut"] = True
+        return [document]
+
+    def windows(self, window_of: WindowOf) -> set[int]:
+        """The windows in which a hop of the trace is or was."""
+        return {window_of(hop.start) for hop in self.graph.hops} | {body["window"] for body in self.stored_hops.values()}
+
+
+def publish_trace(trace: OpenTrace) -> Publication:
+    """A trace of which nothing is stored."""
+    spans = list(trace.spans.values())
+    return Publication(
+        graph=_graph(trace.trace_id, spans, trace.logs.values()),
+        revision=revision(len(spans), len(trace.logs), len(trace.exemplars)),
+        logs=log_summary(trace.logs.values(), trace.exemplars),
+        new_spans=spans,
+        cut=trace.cut,
+    )
+
+
+def merge_trace(
+    trace: OpenTrace, traces: list[Body], spans: list[Body], hops: list[Body], logs: list[LogReference]
+) -> Publication:
+    """A trace joined with its stored documents: all revisions of the trace and its hops, and its spans and logs."""
+    known = {span.span_id: span for span in map(span_from_body, spans)}
+    merged = known | {span_id: span for span_id, span in trace.spans.items() if span_id not in known}
+    all_logs = {log.id: log for log in logs} | trace.logs
+    newest = max(traces, key=lambda body: body["revision"])
+    exemplars = trace.exemplars | {
+        ExemplarReference(trace.trace_id, bytes.fromhex(item["span_id"]), item["time"], item["metric"], item["value"])
+        for item in newest["exemplars"]
+    }
+    return Publication(
+        graph=_graph(trace.trace_id, merged.values(), all_logs.values()),
+        revision=revision(len(merged), len(all_logs), len(exemplars)),
+        logs=log_summary(all_logs.values(), exemplars),
+        new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
+        cut=trace.cut,
+        merged=True,
+        stored_revision=newest["revision"],
+        stored_hops={body["id"]: body for body in latest(hops)},
+    )
+
+
+def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, partition: int) -> list[Document]:
+    """Edge documents that make the published ones of a window add up to what its hops say."""
+    newest = latest(hops)
+    actual = {key: edge for (key, _), edge in aggregate(map(hop_from_body, newest), width).items()}
+    told: dict[EdgeKey, Edge] = {}
+    for edge in map(edge_from_body, published):
+        told[edge.key] = merge(told[edge.key], edge) if edge.key in told else edge
+    counted = digest(*sorted(f"{body['id']}.{body['revision']}" for body in newest))
+    documents = []
+    for key in sorted(actual.keys() | told.keys()):
+        if key not in told:
+            documents.append(edge_document(actual[key], partition, counted))
+            continue
+        before = told[key]
+        difference = subtract(actual[key], before) if key in actual else subtract(_nothing(before), before)
+        if not is_empty(difference):
+            state = digest(counted, orjson.dumps([before.calls, before.failures, before.latency_sum]))
+            documents.append(edge_document(difference, partition, state, correction=True))
+    return documents
+
+
+def _nothing(edge: Edge) -> Edge:
+    return subtract(edge, edge)
+
+
+def _says_the_same(body: Body, stored: Body | None) -> bool:
+    return stored is not None and all(
+        stored.get(name) == value for name, value in body.items() if name not in {"revision", "partition", "window"}
+    )
+
+
+def _graph(trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference]) -> CallGraph:
+    spans = list(spans)
+    if spans:
+        return call_graph(spans)
+    times = [log.time for log in logs] or [0]
+    return CallGraph(trace_id, min(times), max(times), 0, b"", "", "", (), (), (), (), (), 0, 0.0)
