@@ -321,6 +321,23 @@ async def test_stop_is_safe_before_start_and_twice_and_start_works_again(log: Fa
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_stop_lets_requests_under_way_end(log: FakeLog, metrics: CollectorMetrics) -> None:
+    log.let_go.clear()
+    receiver = OtlpHttpReceiver(OtlpHttpConfig(port=0), log, metrics)
+    await receiver.start()
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        url = f"http://127.0.0.1:{receiver.port}/v1/traces"
+        posting = asyncio.create_task(client.post(url, content=a_request(), headers=PROTOBUF))
+        await log.arrivals.get()
+        stopping = asyncio.create_task(receiver.stop())
+        await asyncio.sleep(0)
+        assert not posting.done()
+        log.let_go.set()
+        assert (await posting).status_code == 200
+        await stopping
+    assert len(log.records) == 1
+
+
 async def test_a_port_that_is_taken_is_an_error_that_says_so(log: FakeLog, metrics: CollectorMetrics) -> None:
     first = OtlpHttpReceiver(OtlpHttpConfig(port=0), log, metrics)
     await first.start()
