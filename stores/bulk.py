@@ -65,13 +65,16 @@ class BulkWriter:
         """
         actions: dict[Kind, dict[str, tuple[Document, Action]]] = defaultdict(dict)
         rejected: list[Rejected] = []
+        again: list[Document] = []
         for document in documents:
+            of_kind = actions[document.kind]
+            if document.id in of_kind:
+                again.append(document)
+                continue
             try:
-                action = self._action(document)
+                of_kind[document.id] = document, self._action(document)
             except (TypeError, ValueError) as error:
                 rejected.append(Rejected(document, str(error)))
-            else:
-                actions[document.kind].setdefault(document.id, (document, action))
         chunks = [part for of_kind in actions.values() for part in _parts(list(of_kind.values()))]
         try:
             async with asyncio.TaskGroup() as group:
@@ -81,6 +84,12 @@ class BulkWriter:
             raise errors.exceptions[0] from None
         created = sum(task.result()[0] for task in tasks)
         rejected += [one for task in tasks for one in task.result()[1]]
+        refused = {(one.document.kind, one.document.id) for one in rejected}
+        # The second of an id counts as existing only where the first was taken.
+        untold = [document for document in again if (document.kind, document.id) in refused]
+        rest = await self.write(untold) if untold else Written(0, 0)
+        rejected += rest.rejected
+        created += rest.created
         return Written(created, len(documents) - created - len(rejected), tuple(rejected))
 
     def _action(self, document: Document) -> Action:

@@ -101,7 +101,7 @@ async def test_an_empty_batch_is_nothing(store: Store) -> None:
 async def test_what_cannot_be_stored_is_rejected_with_a_reason_and_the_rest_is_stored(store: Store) -> None:
     bad = [span(1, attributes={"n": 2**70}), span(2, duration="long"), span(3, attributes={"s": "\ud800"})]
     written = await store.write([*bad, span(4)])
-    assert [rejected.document for rejected in written.rejected] == bad
+    assert {one.document.id for one in written.rejected} == {document.id for document in bad}
     assert all(rejected.reason for rejected in written.rejected)
     assert (written.created, written.existing) == (1, 0)
     assert await ids(store, Query(Kind.SPAN)) == [span(4).id]
@@ -262,7 +262,7 @@ RUNS = itertools.count()
 
 
 @given(batches=st.lists(DOCUMENTS, max_size=3))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_documents_are_kept_once_the_first_of_each_id_or_refused(store: Store, batches: list[list[Document]]) -> None:
     run = f"run {next(RUNS)}"
     batches = [[of_run(document, run) for document in batch] for batch in batches]
