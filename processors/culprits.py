@@ -41,8 +41,11 @@ LEAST_GAIN = 8.0
 LEAST_BEFORE, LEAST_AFTER = 8, 5
 """Traces needed on either side of a moment."""
 
-IDLE_WEIGHT = 0.5
-"""What metrics count for of a service that no trace came through: it can hardly have harmed a request."""
+ALONE = 0.5
+"""What metrics count for when neither traces nor logs accuse the service: it can hardly have harmed a request."""
+
+IDLE = 0.5
+"""What is left of that when no trace came through the service."""
 
 
 class Culprits:
@@ -93,8 +96,11 @@ class Culprits:
         evidence: dict[str, list[Evidence]] = {}
         for service, item in self._evidence(latency.charges(split), shape.charges(split)):
             evidence.setdefault(service, []).append(item)
+        accused = {service: sum(item.weight for item in items) for service, items in evidence.items()}
         for charge in _heaviest(self._metrics.charges(since, now)):
-            share = 1.0 if charge.service in instances or not instances else IDLE_WEIGHT
+            share = ALONE + (1 - ALONE) * min(1.0, accused.get(charge.service, 0.0)) if buckets else 1.0
+            if buckets and charge.service not in instances:
+                share *= IDLE
             evidence.setdefault(charge.service, []).append(_metric_evidence(charge, share))
             if charge.instance:
                 instances[charge.service] = {charge.instance}

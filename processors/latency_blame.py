@@ -116,10 +116,11 @@ class LatencyTable:
         return np.where(after.n >= FEW, z, 0.0)
 
     def strongest(self, split: int) -> float:
-        """The greatest gain of any stretch."""
+        """The greatest gain of any stretch with a past: that something is called for the first time dates no change."""
         if not self.stretches:
             return 0.0
-        return float(np.max(np.maximum(self.shifts(split), 0.0) ** 2) / 2)
+        before, _ = self._sides(split)
+        return float(np.max(np.where(before.n >= FEW, np.maximum(self.shifts(split), 0.0), 0.0)) ** 2 / 2)
 
     def _past(self, before: Moments, after: Moments) -> NDArray[np.float64]:
         """The mean log duration that each stretch had, or its kin where it has no past."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from processors.change import heavy_tailed, robust_spread
+from processors.tail import Tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +75,21 @@ class MetricMemory:
                 kin.setdefault(series.name, []).append(_Member(series, before, after))
         doubt = float(np.log(max(1, len(self._series))))
         charges = [charge for members in kin.values() if len(members) >= LEAST_KIN for charge in _charges(members, doubt)]
-        return sorted(charges, key=lambda charge: (-charge.gain, charge.series))
+        return _corroborated(charges)
+
+
+def _corroborated(charges: list[MetricCharge]) -> list[MetricCharge]:
+    """The farthest movement of each instance, strongest first; it gains what the instance's next one gains.
+
+    One odd series of an instance is chance (a scrape, a backup); a fault shows in two.
+    """
+    of_instance: dict[tuple[str, str], list[MetricCharge]] = {}
+    for charge in sorted(charges, key=lambda charge: (-charge.gain, charge.series)):
+        of_instance.setdefault((charge.service, charge.instance), []).append(charge)
+    both = [
+        first._replace(gain=second.gain) for first, second, *_ in (found for found in of_instance.values() if len(found) > 1)
+    ]
+    return sorted(both, key=lambda charge: (-charge.gain, charge.series))
 
 
 class _Member(NamedTuple):
@@ -84,7 +99,7 @@ class _Member(NamedTuple):
 
 
 def _charges(members: list[_Member], doubt: float) -> list[MetricCharge]:
-    gains = np.array([_gain(far) for far in _movements(members)])
+    gains = np.array(_gains(members))
     rest = (gains.sum() - gains) / (len(gains) - 1)
     return [
         MetricCharge(
@@ -100,13 +115,8 @@ def _charges(members: list[_Member], doubt: float) -> list[MetricCharge]:
     ]
 
 
-def _gain(z: float) -> float:
-    """A fall counts half: victims fall idle, and so do services whose metrics fall."""
-    return float(heavy_tailed(np.array(z))) * (1.0 if z > 0 else 0.5)
-
-
-def _movements(members: list[_Member]) -> list[float]:
-    """How many spreads each series has moved at most, on a logarithmic scale."""
+def _gains(members: list[_Member]) -> list[float]:
+    """The gain of the farthest movement of each series, on a logarithmic scale."""
     sizes = np.abs(np.concatenate([values for _, before, after in members for values in (before, after)]))
     positive = sizes[sizes > 0]
     if positive.size == 0:
@@ -123,13 +133,26 @@ def _movements(members: list[_Member]) -> list[float]:
     common, between = float(np.median(centres)), robust_spread(centres, LEAST_KIN_SPREAD)
     wander = [before - np.median(before) for before, _ in scaled_members if before.size > 1]
     drift = robust_spread(np.concatenate(wander) if wander else np.zeros(0), LEAST_SPREAD)
+    tail = Tail()
     moved = []
     for before, after in scaled_members:
         if before.size:
             centre = float(np.median(before))
             scatter = KIN_WEIGHT * drift**2 + float(((before - centre) ** 2).sum())
-            z = (after - centre) / max(LEAST_SPREAD, np.sqrt(scatter / (KIN_WEIGHT + before.size - 1)))
+            spread = max(LEAST_SPREAD, np.sqrt(scatter / (KIN_WEIGHT + before.size - 1)))
+            z = (after - centre) / spread
+            for usual in np.abs(before - centre) / spread:
+                tail.add(float(usual))
         else:
             z = (after - common) / between
         moved.append(float(z[np.argmax(np.abs(z))]))
-    return moved
+    return [_gain(z, tail) for z in moved]
+
+
+def _gain(z: float, tail: Tail) -> float:
+    """How unlikely a movement is, by the tail of its kin's usual movements where enough are known.
+
+    A fall counts half: victims fall idle, and so do services whose metrics fall.
+    """
+    gain = tail.surprise(abs(z)) if tail.warm else float(heavy_tailed(np.array(z)))
+    return gain if z > 0 else gain / 2

@@ -52,7 +52,7 @@ def events_of(counts: Mapping[tuple[str, str], int]) -> Iterator[Event]:
 class Visit(NamedTuple):
     """One stay in a service. `parent` is the index of the calling visit in the trace's visits, -1 for none.
 
-    `self_time` is what passed while no call to another service ran. `gap` is how much longer the caller waited than the
+    `start` is Unix time, `self_time` what passed while no call to another service ran. `gap` is how much longer the caller waited than the
     visit took (network and queueing), -1 where no single span of the caller stands for the call. Nanoseconds.
     """
 
@@ -60,6 +60,7 @@ class Visit(NamedTuple):
     operation: str
     instance: str
     parent: int
+    start: int
     duration: int
     self_time: int
     gap: int
@@ -92,6 +93,7 @@ def visits_of(spans: Collection[Span]) -> list[Visit]:
             head.span.name,
             head.span.resource.instance,
             index[id(head.parent)] if head.parent is not None else -1,
+            head.start,
             head.end - head.start,
             _self_time(head, called),
             _gap(head),
