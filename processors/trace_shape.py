@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.anomaly import HALF
@@ -94,7 +95,7 @@ class TraceShapes:
                     known.with_callee[callee] += 1
                     known.most[callee] = max(known.most.get(callee, 0), count)
             first = [callee for callee in dict.fromkeys(called) if callee in known.with_callee]
-            known.ordered.update(zip(first, first[1:], strict=False))
+            known.ordered.update(pairwise(first))
         while len(self._known) > self._max:
             self._known.popitem(last=False)
             self.forgotten += 1
@@ -163,7 +164,7 @@ def _oddities(place: Place, called: Sequence[Place], known: _Known) -> Iterator[
             why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {seen} visits"
             yield Oddity("repeated", math.log(seen + 2.0) * (1.0 + math.log(count / most)), why)
     first = list(dict.fromkeys(called))
-    for one, other in zip(first, first[1:], strict=False):
+    for one, other in pairwise(first):
         usual = known.ordered[other, one]
         if usual and not known.ordered[one, other]:
             why = f"{where} called {' '.join(one)} before {' '.join(other)}; {usual} visits had it the other way round"

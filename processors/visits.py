@@ -52,7 +52,7 @@ def events_of(counts: Mapping[tuple[str, str], int]) -> Iterator[Event]:
 class Visit(NamedTuple):
     """One stay in a service. `parent` is the index of the calling visit in the trace's visits, -1 for none.
 
-    `start` is Unix time, `self_time` what passed while no call to another service ran. `gap` is how much longer the caller waited than the
+    `self_time` is what passed while no call to another service ran. `gap` is how much longer the caller waited than the
     visit took (network and queueing), -1 where no single span of the caller stands for the call. Nanoseconds.
     """
 
