@@ -19,7 +19,7 @@ MAX_BYTES = 4 << 20
 
 
 class YamlFile:
-    """One document of plain YAML: no duplicate keys, no tags beyond the standard's.
+    """One document of plain YAML: no duplicate keys, nothing that contains itself, no tags beyond the standard's.
 
     Raises:
         ConfigError: not such a document.
@@ -33,7 +33,7 @@ class YamlFile:
             loader = yaml.SafeLoader(text)
             self._root = loader.get_single_node()
             if self._root is not None:
-                self._check_keys(self._root, set())
+                self._check(self._root, frozenset(), set())
             self.data: Any = None if self._root is None else loader.construct_document(self._root)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -41,20 +41,23 @@ class YamlFile:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError(f"{name}: not YAML: {error}") from None
 
-    def _check_keys(self, node: yaml.Node, seen: set[int]) -> None:
-        if id(node) in seen:
-            return  # an alias
-        seen.add(id(node))
+    def _check(self, node: yaml.Node, above: frozenset[int], done: set[int]) -> None:
+        if id(node) in above:
+            raise ConfigError(f"{self.name}:{node.start_mark.line + 1}: contains itself by an alias")
+        if id(node) in done:
+            return
+        done.add(id(node))
+        above |= {id(node)}
         if isinstance(node, yaml.MappingNode):
             keys: set[str] = set()
             for key, value in node.value:
                 if key.value in keys and key.tag != "tag:yaml.org,2002:merge":
                     raise ConfigError(f'{self.name}:{key.start_mark.line + 1}: duplicate key "{key.value}"')
                 keys.add(str(key.value))
-                self._check_keys(value, seen)
+                self._check(value, above, done)
         elif isinstance(node, yaml.SequenceNode):
             for item in node.value:
-                self._check_keys(item, seen)
+                self._check(item, above, done)
 
     def line(self, path: Sequence[str | int]) -> int:
         """The line of what the path leads to, or of the last thing on its way that is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from telemetry.documents import digest, timestamp
@@ -66,6 +66,10 @@ class Notification:
         parts += [f"+{alert.fingerprint}{alert.starts_at}" for alert in self.firing]
         parts += [f"-{alert.fingerprint}{alert.ends_at}" for alert in self.resolved]
         object.__setattr__(self, "key", digest(*parts))
+
+    def with_firing(self, firing: tuple[HeldAlert, ...]) -> Notification:
+        """The same with other texts in its alerts; the key stays."""
+        return replace(self, firing=firing)
 
     @property
     def status(self) -> str:

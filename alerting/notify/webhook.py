@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from alerting.notify.http import post
 from alerting.notify.notification import template_data
+from alerting.notify.receiver import ReceiverConfig
 
 if TYPE_CHECKING:
     import httpx2
@@ -19,13 +20,10 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 """The header by which a receiver knows a notification again that it may have had already."""
 
 
-class WebhookConfig(BaseModel):
+class WebhookConfig(ReceiverConfig):
     """Where to post. `max_alerts` of 0 sends all."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     url: SecretStr
-    send_resolved: bool = True
     max_alerts: Annotated[int, Field(ge=0)] = 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import ChainMap
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -175,13 +175,16 @@ class _Run:
         if isinstance(head, Function):
             if head.name in {"and", "or"}:
                 return self.lazy(head.name, [*rest], dot, scope, piped)
-            return self.apply(head.name, [self.value(operand, dot, scope) for operand in rest] + list(piped))
+            return self.apply(head.name, [*self.arguments(rest, dot, scope), *piped])
         value = self.value(head, dot, scope)
         if rest or piped:
             if callable(value):
-                return value(*[self.value(operand, dot, scope) for operand in rest], *piped)
+                return value(*self.arguments(rest, dot, scope), *piped)
             raise TemplateError("template: can't give argument to non-function")
-        return value() if callable(value) else value
+        return _settled(value)
+
+    def arguments(self, operands: Sequence[Operand], dot: object, scope: ChainMap[str, object]) -> list[object]:
+        return [_settled(self.value(operand, dot, scope)) for operand in operands]
 
     def apply(self, name: str, arguments: list[object]) -> object:
         try:
@@ -196,7 +199,7 @@ class _Run:
     ) -> object:
         value: object = None
         for operand in operands:
-            value = self.value(operand, dot, scope)
+            value = _settled(self.value(operand, dot, scope))
             if truth(value) == (name == "or"):
                 return value
         return piped[0] if piped else value
@@ -217,9 +220,17 @@ class _Run:
                 return self.apply(name, [])
 
 
+def _settled(value: object) -> object:
+    """A method without arguments is called where its value is needed."""
+    return value() if callable(value) else value
+
+
 def _walk(value: object, path: tuple[str, ...]) -> object:
     for name in path:
-        if isinstance(value, Labels):
+        value = _settled(value)
+        if isinstance(value, Items) and name in value.fields:
+            value = value.fields[name]
+        elif isinstance(value, Labels):
             value = value.get(name, "")
         elif isinstance(value, Mapping):
             if name not in value:
@@ -230,13 +241,25 @@ def _walk(value: object, path: tuple[str, ...]) -> object:
     return value
 
 
+class Items(list[Any]):
+    """A list that has fields too, as Alertmanager's alerts and pairs do."""
+
+    def __init__(self, items: Iterable[Any], **fields: object) -> None:
+        super().__init__(items)
+        self.fields = fields
+
+
 class Labels(dict[str, str]):
     """Labels or annotations: a missing one is empty. Its methods are those of Alertmanager's KV."""
 
     def get(self, name: str, default: Any = "") -> Any:
         """A label, a method, or the default."""
         methods: dict[str, Callable[..., object]] = {
-            "SortedPairs": lambda: [{"Name": key, "Value": self[key]} for key in sorted(self)],
+            "SortedPairs": lambda: Items(
+                ({"Name": key, "Value": self[key]} for key in sorted(self)),
+                Names=sorted(self),
+                Values=[self[key] for key in sorted(self)],
+            ),
             "Names": lambda: sorted(self),
             "Values": lambda: [self[key] for key in sorted(self)],
             "Remove": lambda names: Labels({key: value for key, value in self.items() if key not in names}),

@@ -1,0 +1,192 @@
+"""Alerts in, notifications out: routing, grouping, silences, inhibition, with all of their state in one place.
+
+The time is passed in; nothing here waits or sends. Call `advance` every second or so, hand what it gives to a `Sender`,
+and give back each outcome with `settle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from alerting.board import Board, HeldAlert, from_change
+from alerting.durations import MINUTE
+from alerting.groups import Groups, Suppression
+from alerting.inhibit import CallPaths, Inhibition
+from alerting.silences import Silences
+from telemetry.documents import digest, notification_document
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from alerting.config import AlertmanagerConfig
+    from alerting.notify.notification import Notification
+    from alerting.notify.sender import Delivery
+    from alerting.routes import Route
+    from alerting.state import AlertChange
+    from telemetry.documents import Document
+
+VERSION = 1
+EDGES_LIVE = 15 * MINUTE
+"""How long an edge of the call graph counts as live after it was last seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Muting:
+    """Who mutes an alert now: ids of silences, fingerprints of alerts, and the way to a culprit in the call graph."""
+
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What is to be sent, and documents of what was suppressed."""
+
+    notifications: list[Notification]
+    documents: list[Document]
+
+
+class Alertmanager:
+    """The state of one environment's alerts. `external_url` is where users reach this instance."""
+
+    def __init__(self, config: AlertmanagerConfig, external_url: str = "") -> None:
+        self.config = config
+        self.external_url = external_url
+        self.board = Board()
+        self.silences = Silences()
+        self.calls = CallPaths(EDGES_LIVE)
+        self.groups = Groups(config.root, config.integrations, self._muted)
+        self._inhibition = Inhibition((), (), self.calls, ())
+
+    def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
+        """Take another configuration; what was told to receivers that stay is still known."""
+        state = self.groups.snapshot()
+        self.config = config
+        self.groups = Groups(config.root, config.integrations, self._muted)
+        self.groups.restore(state)
+        for alert in self.board:
+            self.groups.put(alert, now)
+
+    def take(self, changes: Iterable[AlertChange], now: int) -> None:
+        """Take what our own rules say.
+
+        Raises:
+            OverloadedError: too many alerts.
+        """
+        for change in changes:
+            url = f"{self.external_url}/alerts/{change.fingerprint}" if self.external_url else ""
+            alert = from_change(change, url)
+            if alert is not None:
+                self.put(alert, now)
+
+    def put(self, alert: HeldAlert, now: int) -> None:
+        """Take one alert.
+
+        Raises:
+            OverloadedError: too many alerts.
+        """
+        self.groups.put(self.board.put(alert), now)
+
+    def see_calls(self, edges: Iterable[tuple[str, str]], now: int) -> None:
+        """Take live edges of the call graph: caller and callee."""
+        self.calls.add(edges, now)
+
+    def advance(self, now: int) -> Advance:
+        """Look at the groups that are due."""
+        due = self.groups.next_look()
+        if due is None or due > now:
+            return Advance([], [])
+        self.see_alerts(now)
+        look = self.groups.look(now)
+        self.board.prune(now)
+        self.silences.prune(now)
+        notifications = [self._with_callers(notification, now) for notification in look.notifications]
+        return Advance(notifications, [_suppression_document(item, now) for item in look.suppressions])
+
+    def settle(self, delivery: Delivery) -> Document:
+        """Take the outcome of a delivery; its document."""
+        self.groups.settle(delivery.notification, delivery.time, delivered=delivery.delivered)
+        return delivery.document()
+
+    def muting(self, alert: HeldAlert, now: int) -> Muting:
+        """Who mutes an alert, as of the last `see_alerts`."""
+        sources, path = self._inhibition.by(alert)
+        return Muting(tuple(self.silences.of(alert.labels, now)), sources, path)
+
+    def see_alerts(self, now: int) -> None:
+        """Bring inhibition up to date with the alerts that fire now."""
+        firing = [alert for alert in self.board if not alert.resolved(now)]
+        self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, firing)
+
+    def _muted(self, alert: HeldAlert, route: Route, now: int) -> Suppression | None:
+        found = self.muting(alert, now)
+        if found.inhibited_by:
+            return Suppression(alert, "inhibition", ",".join(found.inhibited_by), found.path)
+        intervals = self.config.intervals or {}
+        for name in route.mute_time_intervals:
+            if any(interval.holds(now) for interval in intervals[name]):
+                return Suppression(alert, "time interval", name)
+        active = route.active_time_intervals
+        if active and not any(interval.holds(now) for name in active for interval in intervals[name]):
+            return Suppression(alert, "time interval", f"outside of {', '.join(active)}")
+        if found.silenced_by:
+            return Suppression(alert, "silence", ",".join(found.silenced_by))
+        return None
+
+    def _with_callers(self, notification: Notification, now: int) -> Notification:
+        """Name under each culprit the callers whose alerts it mutes."""
+        if not any(self._inhibition.is_culprit(alert) for alert in notification.firing):
+            return notification
+        callers: dict[str, set[str]] = {}
+        for alert in self.board:
+            culprit, path = (None, ()) if alert.resolved(now) else self._inhibition.culprit(alert)
+            if culprit is not None:
+                callers.setdefault(culprit.fingerprint, set()).add(" -> ".join(path))
+        firing = tuple(
+            replace(alert, annotations={**alert.annotations, "callers": "; ".join(sorted(callers[alert.fingerprint]))})
+            if alert.fingerprint in callers
+            else alert
+            for alert in notification.firing
+        )
+        return notification.with_firing(firing)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "version": VERSION,
+            "alerts": self.board.snapshot(),
+            "silences": self.silences.snapshot(),
+            "groups": self.groups.snapshot(),
+            "calls": self.calls.snapshot(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot in place of what is held.
+
+        Raises:
+            InputError: a snapshot of another version.
+        """
+        if state.get("version") != VERSION:
+            raise InputError(f"alertmanager snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
+        self.board.restore(state["alerts"])
+        self.silences.restore(state["silences"])
+        self.groups.restore(state["groups"])
+        self.calls.restore(state["calls"])
+
+
+def _suppression_document(suppression: Suppression, now: int) -> Document:
+    """One document for an alert's whole time under one reason: looking again gives the same id."""
+    alert = suppression.alert
+    body = {
+        "key": digest(alert.fingerprint, str(alert.starts_at), suppression.by, suppression.reason),
+        "outcome": "suppressed",
+        "by": suppression.by,
+        "reason": suppression.reason,
+        "path": list(suppression.path),
+        "alerts": [alert.fingerprint],
+        "labels": dict(alert.labels),
+    }
+    return notification_document(body, now)

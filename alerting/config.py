@@ -1,0 +1,302 @@
+"""Alertmanager's configuration file: routes, inhibition, time intervals, receivers.
+
+https://prometheus.io/docs/alerting/latest/configuration/. Beyond Alertmanager's fields there are `topology_inhibit_rules`
+and the receivers' `apprise_configs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from alerting.durations import MINUTE
+from alerting.inhibit import InhibitRule, TopologyRule
+from alerting.intervals import TimeInterval  # noqa: TC001  # pydantic reads the annotations
+from alerting.matchers import Matcher, MatchType, parse_matchers
+from alerting.notify.apprise import AppriseConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.notify.email import EmailConfig
+from alerting.notify.notification import Integration
+from alerting.notify.pagerduty import EVENTS_URL, PagerdutyConfig
+from alerting.notify.slack import SlackConfig
+from alerting.notify.text import compile_texts
+from alerting.notify.webhook import WebhookConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
+from alerting.rules import Duration  # noqa: TC001  # pydantic reads the annotations
+from alerting.yaml_file import YamlFile
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from alerting.notify.receiver import ReceiverConfig
+
+MAX_ROUTE_DEPTH = 50
+
+
+def _matchers(value: Any) -> tuple[Matcher, ...]:
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError("matchers are a list of strings")
+    try:
+        return tuple(matcher for item in items for matcher in parse_matchers(item))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+Matchers = Annotated[tuple[Matcher, ...], BeforeValidator(_matchers)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class RouteConfig(_Strict):
+    """A route as written; what is None comes from the parent."""
+
+    receiver: str = ""
+    group_by: list[str] | None = None
+    continues: bool = Field(False, alias="continue")
+    match: dict[str, str] = {}
+    match_re: dict[str, str] = {}
+    matchers: Matchers = ()
+    group_wait: Duration | None = None
+    group_interval: Duration | None = None
+    repeat_interval: Duration | None = None
+    mute_time_intervals: list[str] = []
+    active_time_intervals: list[str] = []
+    routes: list[RouteConfig] = []
+
+
+class InhibitConfig(_Strict):
+    """An inhibition rule as written."""
+
+    source_match: dict[str, str] = {}
+    source_match_re: dict[str, str] = {}
+    source_matchers: Matchers = ()
+    target_match: dict[str, str] = {}
+    target_match_re: dict[str, str] = {}
+    target_matchers: Matchers = ()
+    equal: list[str] = []
+
+
+class TopologyConfig(_Strict):
+    """Mute alerts on services that call the service of a firing culprit."""
+
+    culprit_matchers: Matchers
+    label: str = "service"
+
+
+class Receiver(_Strict):
+    """A receiver and the ways to reach it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    webhook_configs: list[WebhookConfig] = []
+    pagerduty_configs: list[PagerdutyConfig] = []
+    slack_configs: list[SlackConfig] = []
+    email_configs: list[EmailConfig] = []
+    apprise_configs: list[AppriseConfig] = []
+
+
+class NamedIntervals(_Strict):
+    """Time intervals under a name."""
+
+    name: Annotated[str, Field(min_length=1)]
+    time_intervals: list[TimeInterval]
+
+
+class GlobalConfig(_Strict):
+    """Defaults of receivers."""
+
+    resolve_timeout: Duration = 5 * MINUTE
+    smtp_from: str = ""
+    smtp_smarthost: str = ""
+    smtp_hello: str = "localhost"
+    smtp_auth_username: str = ""
+    smtp_auth_password: SecretStr = SecretStr("")
+    smtp_require_tls: bool = True
+    slack_api_url: SecretStr = SecretStr("")
+    pagerduty_url: str = EVENTS_URL
+
+
+class AlertmanagerFile(_Strict):
+    """The file as written."""
+
+    settings: GlobalConfig = Field(default_factory=GlobalConfig, alias="global")
+    route: RouteConfig
+    receivers: list[Receiver] = []
+    inhibit_rules: list[InhibitConfig] = []
+    topology_inhibit_rules: list[TopologyConfig] = []
+    time_intervals: list[NamedIntervals] = []
+    mute_time_intervals: list[NamedIntervals] = []
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerConfig:
+    """A configuration ready for use."""
+
+    root: Route
+    integrations: Mapping[str, Sequence[Integration]]
+    receivers: Mapping[str, ReceiverConfig]  # by id of the integration
+    inhibit: tuple[InhibitRule, ...] = ()
+    topology: tuple[TopologyRule, ...] = ()
+    intervals: Mapping[str, Sequence[TimeInterval]] | None = None
+    resolve_timeout: int = 5 * MINUTE
+    original: str = ""
+
+
+def parse_config(text: str, name: str) -> AlertmanagerConfig:
+    """A configuration file, checked as a whole.
+
+    Raises:
+        ConfigError: `file:line: field: reason`, a line for each error.
+    """
+    file = YamlFile(text, name)
+    written = file.read(AlertmanagerFile)
+    problems: list[str] = []
+
+    def wrong(path: Sequence[str | int], reason: str) -> None:
+        problems.append(str(file.error(path, reason)))
+
+    names = [receiver.name for receiver in written.receivers]
+    for i, receiver in enumerate(names):
+        if receiver in names[:i]:
+            wrong(("receivers", i, "name"), f'receiver "{receiver}" is defined twice')
+    intervals: dict[str, list[TimeInterval]] = {}
+    for section in ("time_intervals", "mute_time_intervals"):
+        for i, named in enumerate(getattr(written, section)):
+            if named.name in intervals:
+                wrong((section, i, "name"), f'time interval "{named.name}" is defined twice')
+            intervals[named.name] = named.time_intervals
+    _check_root(written.route, wrong)
+    _check_routes(written.route, ("route",), frozenset(names), frozenset(intervals), wrong)
+    integrations, receivers = _receivers(written, wrong)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return AlertmanagerConfig(
+        _route(written.route, Route(written.route.receiver, key="")),
+        integrations,
+        receivers,
+        tuple(
+            InhibitRule(
+                _all(rule.source_match, rule.source_match_re, rule.source_matchers),
+                _all(rule.target_match, rule.target_match_re, rule.target_matchers),
+                tuple(rule.equal),
+            )
+            for rule in written.inhibit_rules
+        ),
+        tuple(TopologyRule(rule.culprit_matchers, rule.label) for rule in written.topology_inhibit_rules),
+        intervals,
+        written.settings.resolve_timeout,
+        text,
+    )
+
+
+def _check_root(root: RouteConfig, wrong: Any) -> None:
+    if not root.receiver:
+        wrong(("route",), "the root route needs a receiver")
+    if root.match or root.match_re or root.matchers:
+        wrong(("route",), "the root route takes every alert and must not have matchers")
+    if root.continues:
+        wrong(("route", "continue"), "cannot have continue in the root route")
+    if root.mute_time_intervals or root.active_time_intervals:
+        wrong(("route",), "the root route must not have mute or active time intervals")
+
+
+def _check_routes(
+    route: RouteConfig, path: tuple[str | int, ...], receivers: frozenset[str], intervals: frozenset[str], wrong: Any
+) -> None:
+    if route.receiver and route.receiver not in receivers:
+        wrong((*path, "receiver"), f'receiver "{route.receiver}" is not defined')
+    for field in ("mute_time_intervals", "active_time_intervals"):
+        for name in getattr(route, field):
+            if name not in intervals:
+                wrong((*path, field), f'time interval "{name}" is not defined')
+    for field in ("group_interval", "repeat_interval"):
+        if getattr(route, field) == 0:
+            wrong((*path, field), f"{field} cannot be zero")
+    if route.group_by is not None and len(route.group_by) > 1 and "..." in route.group_by:
+        wrong((*path, "group_by"), 'cannot have other labels beside "..." in group_by')
+    if len(path) > 2 * MAX_ROUTE_DEPTH:
+        wrong(path, f"routes nested deeper than {MAX_ROUTE_DEPTH}")
+        return
+    for i, child in enumerate(route.routes):
+        _check_routes(child, (*path, "routes", i), receivers, intervals, wrong)
+
+
+def _all(match: Mapping[str, str], match_re: Mapping[str, str], matchers: tuple[Matcher, ...]) -> tuple[Matcher, ...]:
+    old = [Matcher.of(name, MatchType.EQUAL, value) for name, value in match.items()]
+    old += [Matcher.of(name, MatchType.REGEX, value) for name, value in match_re.items()]
+    return tuple(sorted((*old, *matchers), key=lambda matcher: (matcher.name, matcher.value, matcher.type)))
+
+
+def _route(written: RouteConfig, parent: Route) -> Route:
+    matchers = _all(written.match, written.match_re, written.matchers)
+    own = "{" + ",".join(map(str, matchers)) + "}"
+    root = parent.key == ""
+    route = Route(
+        written.receiver or parent.receiver,
+        matchers,
+        parent.group_by if written.group_by is None else frozenset(written.group_by),
+        _given(written.group_wait, GROUP_WAIT if root else parent.group_wait),
+        _given(written.group_interval, GROUP_INTERVAL if root else parent.group_interval),
+        _given(written.repeat_interval, REPEAT_INTERVAL if root else parent.repeat_interval),
+        written.continues,
+        tuple(written.mute_time_intervals),
+        tuple(written.active_time_intervals),
+        (),
+        own if root else f"{parent.key}/{own}",
+    )
+    children = tuple(_route(child, route) for child in written.routes)
+    return replace(route, routes=children)
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _receivers(written: AlertmanagerFile, wrong: Any) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
+    settings = written.settings
+    integrations: dict[str, list[Integration]] = {}
+    configs: dict[str, ReceiverConfig] = {}
+    for r, receiver in enumerate(written.receivers):
+        ways: list[tuple[str, ReceiverConfig]] = [("webhook", config) for config in receiver.webhook_configs]
+        ways += [
+            ("pagerduty", config if config.url != EVENTS_URL else config.model_copy(update={"url": settings.pagerduty_url}))
+            for config in receiver.pagerduty_configs
+        ]
+        ways += [("slack", _with_slack_url(config, settings)) for config in receiver.slack_configs]
+        ways += [("email", _with_mail_server(config, settings)) for config in receiver.email_configs]
+        ways += [("apprise", config) for config in receiver.apprise_configs]
+        integrations[receiver.name] = []
+        for i, (kind, config) in enumerate(ways):
+            place = ("receivers", r, f"{kind}_configs")
+            integration = Integration(receiver.name, kind, i, config.send_resolved)
+            integrations[receiver.name].append(integration)
+            configs[integration.id] = config
+            if isinstance(config, SlackConfig) and not config.api_url.get_secret_value():
+                wrong(place, "no api_url here and no slack_api_url under global")
+            if isinstance(config, EmailConfig) and not (config.smarthost.rpartition(":")[2].isdigit() and config.sender):
+                wrong(place, "needs smarthost (host:port) and from, here or under global")
+            try:
+                compile_texts(config.texts(), "")
+            except ConfigError as error:
+                wrong(place, str(error))
+    return integrations, configs
+
+
+def _with_slack_url(config: SlackConfig, settings: GlobalConfig) -> SlackConfig:
+    return config if config.api_url.get_secret_value() else config.model_copy(update={"api_url": settings.slack_api_url})
+
+
+def _with_mail_server(config: EmailConfig, settings: GlobalConfig) -> EmailConfig:
+    defaults = {
+        "sender": config.sender or settings.smtp_from,
+        "smarthost": config.smarthost or settings.smtp_smarthost,
+        "hello": config.hello if config.hello != "localhost" else settings.smtp_hello,
+        "auth_username": config.auth_username or settings.smtp_auth_username,
+        "auth_password": config.auth_password if config.auth_password.get_secret_value() else settings.smtp_auth_password,
+        "require_tls": settings.smtp_require_tls if config.require_tls is None else config.require_tls,
+    }
+    return config.model_copy(update=defaults)

@@ -1,0 +1,153 @@
+"""Inhibition: alerts that are muted while others fire, by labels or along the call graph.
+
+https://prometheus.io/docs/alerting/latest/configuration/#inhibit_rule
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from alerting.matchers import Matcher, all_match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from alerting.board import HeldAlert
+
+MAX_EDGES = 50_000
+"""Most live edges kept; beyond, the ones seen longest ago are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class InhibitRule:
+    """While an alert of `source` fires, those of `target` with equal values in `equal` are muted.
+
+    An alert that is both source and target never mutes another that is both.
+    """
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TopologyRule:
+    """While an alert of `culprit` fires, alerts on services that call its service, at any distance, are muted.
+
+    `label` names the service in the labels of both.
+    """
+
+    culprit: tuple[Matcher, ...]
+    label: str = "service"
+
+
+@dataclass(slots=True)
+class CallPaths:
+    """The live edges of the call graph: who called whom within `keep` nanoseconds."""
+
+    keep: int
+    _seen: dict[tuple[str, str], int] = field(default_factory=dict)
+    _callees: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, edges: Iterable[tuple[str, str]], now: int) -> None:
+        """Take edges (caller, callee) as seen at a time; those not seen for long go."""
+        for edge in edges:
+            self._seen.pop(edge, None)
+            self._seen[edge] = now  # the order is that of the last sight
+        oldest = list(self._seen.items())[: max(0, len(self._seen) - MAX_EDGES)]
+        for edge, _ in oldest:
+            del self._seen[edge]
+        for edge in [edge for edge, seen in self._seen.items() if seen < now - self.keep]:
+            del self._seen[edge]
+        self._callees = {}
+        for caller, callee in self._seen:
+            self._callees.setdefault(caller, set()).add(callee)
+
+    def path(self, caller: str, callees: frozenset[str]) -> tuple[str, ...]:
+        """The shortest way of calls from a service to one of the callees, both ends in it; empty without one."""
+        came: dict[str, str] = {caller: ""}
+        ahead = deque([caller])
+        while ahead:
+            service = ahead.popleft()
+            for callee in sorted(self._callees.get(service, ())):
+                if callee in came:
+                    continue
+                came[callee] = service
+                if callee in callees:
+                    way = [callee]
+                    while came[way[-1]]:
+                        way.append(came[way[-1]])
+                    return tuple(reversed(way))
+                ahead.append(callee)
+        return ()
+
+    def snapshot(self) -> list[list[str | int]]:
+        """Plain data."""
+        return [[caller, callee, seen] for (caller, callee), seen in self._seen.items()]
+
+    def restore(self, state: list[list[str | int]]) -> None:
+        """Take a snapshot's edges in place of what is held."""
+        self._seen = {(str(caller), str(callee)): int(seen) for caller, callee, seen in state}
+        self.add((), max(self._seen.values(), default=0))
+
+
+class Inhibition:
+    """What the firing alerts of one moment mute. Indexed, as there may be thousands of them."""
+
+    def __init__(
+        self, rules: Iterable[InhibitRule], topology: Iterable[TopologyRule], calls: CallPaths, firing: Iterable[HeldAlert]
+    ) -> None:
+        alerts = list(firing)
+        self._calls = calls
+        self._sources: list[tuple[InhibitRule, dict[tuple[str, ...], list[HeldAlert]]]] = []
+        for rule in rules:
+            sources: dict[tuple[str, ...], list[HeldAlert]] = {}
+            for alert in alerts:
+                if all_match(rule.source, alert.labels):
+                    sources.setdefault(_values(rule, alert.labels), []).append(alert)
+            self._sources.append((rule, sources))
+        self._culprits = [
+            (rule, {alert.labels.get(rule.label, ""): alert for alert in alerts if all_match(rule.culprit, alert.labels)})
+            for rule in topology
+        ]
+        self._paths: dict[tuple[int, str], tuple[str, ...]] = {}
+
+    def by(self, alert: HeldAlert) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The fingerprints of the alerts that mute this one, sorted, and the path to a culprit where that is why."""
+        muting: set[str] = set()
+        for rule, sources in self._sources:
+            if not sources or not all_match(rule.target, alert.labels):
+                continue
+            both = all_match(rule.source, alert.labels)
+            muting.update(
+                source.fingerprint
+                for source in sources.get(_values(rule, alert.labels), ())
+                if not (both and all_match(rule.target, source.labels))
+            )
+        culprit, path = self.culprit(alert)
+        if culprit is not None:
+            muting.add(culprit.fingerprint)
+        return tuple(sorted(muting)), path
+
+    def culprit(self, alert: HeldAlert) -> tuple[HeldAlert | None, tuple[str, ...]]:
+        """The culprit that the alert's service calls, and the way to it; culprits themselves are never muted by another."""
+        for i, (rule, culprits) in enumerate(self._culprits):
+            service = alert.labels.get(rule.label, "")
+            if not service or service in culprits or all_match(rule.culprit, alert.labels):
+                continue
+            if (i, service) not in self._paths:
+                self._paths[i, service] = self._calls.path(service, frozenset(culprits))
+            path = self._paths[i, service]
+            if path:
+                return culprits[path[-1]], path
+        return None, ()
+
+    def is_culprit(self, alert: HeldAlert) -> bool:
+        """Whether a rule takes the alert for a culprit."""
+        return any(all_match(rule.culprit, alert.labels) for rule, _ in self._culprits)
+
+
+def _values(rule: InhibitRule, labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(labels.get(name, "") for name in rule.equal)

@@ -1,0 +1,17 @@
+"""What every receiver's configuration has in common."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ReceiverConfig(BaseModel):
+    """One way to reach someone, as written in the configuration file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    send_resolved: bool = True
+
+    def texts(self) -> dict[str, str]:
+        """The fields that are templates."""
+        return {}

@@ -1,0 +1,155 @@
+"""The real amtool and a real Prometheus against our API v2, each from Debian's packages; skipped where they are missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from alerting.alertmanager import Alertmanager
+from alerting.api import AlertmanagerApi
+from alerting.board import HeldAlert
+from alerting.config import parse_config
+from alerting.state import fingerprint
+from spanloom import clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+AMTOOL, PROMETHEUS = shutil.which("amtool"), shutil.which("prometheus")
+needs_amtool = pytest.mark.skipif(not AMTOOL, reason="no amtool on the PATH (Debian: prometheus-alertmanager)")
+needs_prometheus = pytest.mark.skipif(not PROMETHEUS, reason="no prometheus on the PATH (Debian: prometheus)")
+pytestmark = pytest.mark.system
+
+CONFIG = """
+route:
+  receiver: team
+  group_by: [alertname]
+  routes:
+  - receiver: pager
+    matchers: ['severity="page"']
+receivers:
+- name: team
+- name: pager
+inhibit_rules:
+- source_matchers: [severity="page"]
+  target_matchers: [severity="ticket"]
+  equal: [service]
+"""
+
+
+@asynccontextmanager
+async def serving(manager: Alertmanager) -> AsyncIterator[str]:
+    """The API on a free port, by the machine's clock, as that is what amtool and Prometheus go by."""
+
+    async def saved() -> None:
+        pass
+
+    api = AlertmanagerApi(manager, clock.system, saved, version="0.1.0")
+    server = uvicorn.Server(uvicorn.Config(Starlette(routes=api.routes()), log_level="error", lifespan="off"))
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()  # who connects before uvicorn accepts waits
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def amtool(url: str, *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        str(AMTOOL), "--alertmanager.url", url, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+def alert(service: str, severity: str, at: int) -> HeldAlert:
+    labels = {"alertname": "Slow", "service": service, "severity": severity}
+    return HeldAlert(labels, {"summary": "slow"}, at, 0, at, "http://here", fingerprint(labels))
+
+
+@needs_amtool
+async def test_amtool_adds_queries_and_expires_a_silence() -> None:
+    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    for service in ("cart", "päy"):
+        manager.put(alert(service, "page", clock.system()), clock.system())
+    async with serving(manager) as url:
+        identity = (await amtool(url, "silence", "add", 'service="cart"', "-a", "me", "-c", "known", "-d", "1h")).strip()
+        assert identity in await amtool(url, "silence", "query")
+        (silence,) = json.loads(await amtool(url, "-o", "json", "silence", "query"))
+        assert (silence["createdBy"], silence["comment"], silence["status"]["state"]) == ("me", "known", "active")
+        active = json.loads(await amtool(url, "-o", "json", "alert", "query", "--active"))
+        assert [item["labels"]["service"] for item in active] == ["päy"]
+        (silenced,) = json.loads(await amtool(url, "-o", "json", "alert", "query", "--silenced", 'service="cart"'))
+        assert silenced["status"] == {"inhibitedBy": [], "silencedBy": [identity], "state": "suppressed"}
+        (updated,) = json.loads(await amtool(url, "-o", "json", "silence", "update", "-d", "2h", identity))
+        assert updated["id"] == identity, "one that goes on keeps its id"
+        await amtool(url, "silence", "expire", identity)
+        assert json.loads(await amtool(url, "-o", "json", "silence", "query")) == []
+        assert len(json.loads(await amtool(url, "-o", "json", "alert", "query", "--active"))) == 2
+        assert identity in await amtool(url, "silence", "query", "--expired")
+
+
+@needs_amtool
+async def test_amtool_adds_alerts_and_sees_what_inhibits_them() -> None:
+    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    async with serving(manager) as url:
+        await amtool(url, "alert", "add", "Slow", "service=cart", "severity=page", "--annotation=summary=a page")
+        await amtool(url, "alert", "add", "Slow", "service=cart", "severity=ticket")
+        (inhibited,) = json.loads(await amtool(url, "-o", "json", "alert", "query", "--inhibited", "severity=ticket"))
+        page = fingerprint({"alertname": "Slow", "service": "cart", "severity": "page"})
+        assert inhibited["status"]["inhibitedBy"] == [page]
+        (active,) = json.loads(await amtool(url, "-o", "json", "alert", "query", "--active"))
+        assert (active["fingerprint"], active["annotations"]) == (page, {"summary": "a page"})
+        assert [item["name"] for item in active["receivers"]] == ["pager"]
+
+
+@needs_amtool
+async def test_amtool_reads_configuration_and_routes() -> None:
+    async with serving(Alertmanager(parse_config(CONFIG, "am.yml"))) as url:
+        assert "group_by" in await amtool(url, "config", "show")
+        assert (await amtool(url, "config", "routes", "test", "severity=page")).strip() == "pager"
+
+
+@needs_prometheus
+async def test_a_real_prometheus_sends_its_alerts(tmp_path: Path) -> None:
+    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    async with serving(manager) as url:
+        (tmp_path / "rules.yml").write_text(
+            "groups: [{name: g, rules: [{alert: Always, expr: 'vector(7)', labels: {service: cart},"
+            " annotations: {summary: '{{ $value }}'}}]}]\n"
+        )
+        (tmp_path / "prometheus.yml").write_text(
+            "global: {evaluation_interval: 200ms, external_labels: {site: a}}\nrule_files: [rules.yml]\n"
+            f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{url.removeprefix('http://')}']}}]}}]}}\n"
+        )
+        process = await asyncio.create_subprocess_exec(
+            str(PROMETHEUS), f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data",
+            "--web.listen-address=127.0.0.1:0", "--rules.alert.resend-delay=500ms", "--log.level=error",
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(60):
+                while not len(manager.board):  # noqa: ASYNC110  # the board has no event to await
+                    await asyncio.sleep(0.05)
+        finally:
+            process.terminate()
+            await process.wait()
+    (held,) = manager.board
+    assert dict(held.labels) == {"alertname": "Always", "service": "cart", "site": "a"}
+    assert dict(held.annotations) == {"summary": "7"}
+    assert not held.resolved(clock.system())
+    assert held.ends_at > held.starts_at, "Prometheus says until when it holds, should nobody say more"
