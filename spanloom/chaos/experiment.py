@@ -1,0 +1,188 @@
+"""What an experiment file declares. `kind`, `spec` and their fields are those of Chaos Mesh; `expect` is ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from alerting.durations import parse_duration
+from alerting.yaml_file import YamlFile
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+
+def _duration(text: object) -> int:
+    if not isinstance(text, str):
+        raise ValueError("must be a duration with its unit, for example 400ms or 2m")  # noqa: TRY004  pydantic takes ValueError
+    try:
+        return parse_duration(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Selector(_Strict):
+    """Which instance, by the label `service`; the first instance of that service is meant."""
+
+    labelSelectors: dict[Literal["service"], str] = Field(min_length=1)  # noqa: N815  Chaos Mesh's name
+
+    @property
+    def service(self) -> str:
+        """The service."""
+        return self.labelSelectors["service"]
+
+
+class HttpSpec(_Strict):
+    """`delay` every request, or `abort` those of a share (`percent`, ours)."""
+
+    selector: Selector
+    mode: Literal["one"] = "one"
+    target: Literal["Request"] = "Request"
+    delay: Duration = 0
+    abort: bool = False
+    percent: float = Field(default=100, gt=0, le=100)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.delay) == self.abort:
+            raise ValueError("say either `delay` or `abort: true`")
+        return self
+
+
+class PodSpec(_Strict):
+    """`pod-kill` ends the process at once; `pod-failure` stops it from answering for `duration`."""
+
+    selector: Selector
+    mode: Literal["one"] = "one"
+    action: Literal["pod-kill", "pod-failure"]
+    duration: Duration = 0
+
+    @model_validator(mode="after")
+    def _needs_duration(self) -> Self:
+        if (self.action == "pod-failure") != bool(self.duration):
+            raise ValueError("pod-failure needs a `duration`, and pod-kill has none")
+        return self
+
+
+class CpuStressor(_Strict):
+    """So many processes that compute."""
+
+    workers: int = Field(ge=1, le=64)
+
+
+class MemoryStressor(_Strict):
+    """So many processes that hold `size` bytes each."""
+
+    workers: int = Field(ge=1, le=16)
+    size: int = Field(ge=1, le=8 << 30)
+
+
+class Stressors(_Strict):
+    """Load on the machine that the shop runs on."""
+
+    cpu: CpuStressor | None = None
+    memory: MemoryStressor | None = None
+
+
+class StressSpec(_Strict):
+    """Stress for `duration`. Local processes share one machine, so it meets all of them."""
+
+    stressors: Stressors
+    duration: Duration
+
+
+class Expect(_Strict):
+    """What must be true at the end, by telemetry and by the load's own count. What is left out is not judged."""
+
+    alert_within: Duration | None = None
+    no_alert: bool = False
+    culprit_first: bool = False
+    failover: bool = False
+    verified_within: Duration | None = None
+    downtime_below: Duration | None = None
+    lost_below: int | None = Field(default=None, ge=1)
+
+
+class _Experiment(_Strict):
+    """One fault and what must follow. `settle` is how long the experiment is watched at most."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    expect: Expect
+    settle: Duration
+
+
+class HttpChaos(_Experiment):
+    """A fault in how a service answers."""
+
+    kind: Literal["HTTPChaos"]
+    spec: HttpSpec
+
+    @property
+    def service(self) -> str:
+        """The service that has the fault."""
+        return self.spec.selector.service
+
+
+class PodChaos(_Experiment):
+    """A fault of a process."""
+
+    kind: Literal["PodChaos"]
+    spec: PodSpec
+
+    @property
+    def service(self) -> str:
+        """The service that has the fault."""
+        return self.spec.selector.service
+
+
+class StressChaos(_Experiment):
+    """A fault of the machine."""
+
+    kind: Literal["StressChaos"]
+    spec: StressSpec
+
+    @property
+    def service(self) -> str:
+        """None: it is the machine."""
+        return ""
+
+    @model_validator(mode="after")
+    def _no_one_service(self) -> Self:
+        if self.expect.culprit_first or self.expect.failover or self.expect.verified_within:
+            raise ValueError("a StressChaos has no one service that could be the culprit, fail over or be repaired")
+        return self
+
+
+Experiment = HttpChaos | PodChaos | StressChaos
+_KINDS: dict[object, type[HttpChaos | PodChaos | StressChaos]] = {
+    "HTTPChaos": HttpChaos,
+    "PodChaos": PodChaos,
+    "StressChaos": StressChaos,
+}
+
+
+def load_experiment(path: Path) -> Experiment:
+    """An experiment from its file.
+
+    Raises:
+        ConfigError: it cannot be read, or something in it is wrong; each mistake with its line.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    file = YamlFile(text, str(path))
+    kind = file.data.get("kind") if isinstance(file.data, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise file.error(["kind"], f"kind: {kind!r} is none of {', '.join(map(str, _KINDS))}")
+    return file.read(_KINDS[kind])

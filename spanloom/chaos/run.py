@@ -1,0 +1,118 @@
+"""Runs experiments one after another on a pipeline and a shop of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from spanloom.chaos.faults import ChaosError, fault
+from spanloom.chaos.judge import Downtime, Measured, verdict
+from spanloom.demo.account import Before, account, shortfalls
+from spanloom.demo.pipeline import Pipeline
+from spanloom.demo.shop import Shop
+from spanloom.demo.up import up
+from spanloom.demo.watch import Injection, Watch
+from spanloom.demo.webhook import WebhookReceiver
+from telemetry.documents import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from spanloom.chaos.experiment import Experiment
+    from spanloom.clock import Now
+    from spanloom.demo.child import Child
+    from spanloom.demo.run import Options
+    from telemetry.documents import Body
+
+POLL_SECONDS = 0.5
+START_SECONDS = 90.0
+CALM_SECONDS = 130.0
+"""Between two experiments: longer than the cooldown of the default playbook, which would refuse a second repair."""
+
+
+class Chaos:
+    """Runs experiments. `tell` gets a line for each thing that happens; `options` is where the demo's parts listen."""
+
+    def __init__(self, options: Options, now: Now, tell: Callable[[str], None]) -> None:
+        self._options, self._now, self._tell = options, now, tell
+        self._watch: Watch | None = None
+
+    async def run(self, experiments: Sequence[Experiment]) -> tuple[list[Body], list[str]]:
+        """A report an experiment (name, what was measured, `wrong`: expectations that were not met), and lost data.
+
+        The second has a sentence for each difference between what the shop sent and what the pipeline stored in all.
+
+        Raises:
+            SpanloomError: a process of the demo did not start or ended.
+        """
+        reports = []
+        async with AsyncExitStack() as stack:
+            pipeline, shop, users, before = await self._start(stack)
+            for number, experiment in enumerate(experiments):
+                if number:
+                    self._tell(f"calm for {CALM_SECONDS:.0f} s")
+                    await asyncio.sleep(CALM_SECONDS)
+                measured = await self._one(experiment, pipeline, shop, users)
+                wrong = verdict(experiment.expect, measured)
+                self._tell(f"{experiment.name}: {'; '.join(wrong) or 'as expected'}")
+                reports.append({"name": experiment.name, **asdict(measured), "wrong": wrong})
+            await users.__aexit__()
+            self._tell("waiting until all that was sent is stored")
+            lost = shortfalls(await account(pipeline, shop, before))
+        return reports, lost
+
+    async def _one(self, experiment: Experiment, pipeline: Pipeline, shop: Shop, users: Child) -> Measured:
+        watch = self._watch = Watch(Injection(experiment.service, {}, self._now()))
+        downtime, failed_over = Downtime(), False
+        until = time.monotonic() + experiment.settle / 1e9
+        self._tell(f"{experiment.name}: {experiment.kind} on {experiment.service or 'the machine'}")
+        async with fault(experiment, shop):
+            while time.monotonic() < until and not (experiment.expect.verified_within and watch.complete):
+                await asyncio.sleep(POLL_SECONDS)
+                load = await users.ask()
+                downtime.add(self._now(), load["sent"], load["failed"])
+                for kind in (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT):
+                    watch.see_documents(kind, await pipeline.find(kind, since=watch.injection.time), self._now())
+                failed_over |= any(
+                    each["takes_traffic"] and each["service"] == experiment.service and each["name"] != experiment.service
+                    for each in await shop.services()
+                )
+        self._watch = None
+        return Measured(
+            detected=watch.seconds_to("detected"),
+            alerted=watch.seconds_to("alerted"),
+            repaired=watch.seconds_to("repaired"),
+            verified=watch.seconds_to("verified"),
+            culprit_first=watch.ranked_first,
+            failed_over=failed_over,
+            downtime=downtime.total / 1e9,
+            lost=downtime.lost,
+        )
+
+    async def _start(self, stack: AsyncExitStack) -> tuple[Pipeline, Shop, Child, Before]:
+        options = self._options
+        options.data_dir.mkdir(parents=True, exist_ok=True)
+        receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._notified))
+        pipeline = await stack.enter_async_context(Pipeline(f"http://127.0.0.1:{options.console_port}"))
+        process = await stack.enter_async_context(up(options, receiver.url))
+        give_up = time.monotonic() + START_SECONDS
+        while not await pipeline.healthy():
+            process.check()
+            if time.monotonic() > give_up:
+                raise ChaosError(f"{pipeline.url} is not healthy after {START_SECONDS:.0f} s; see {options.data_dir}/up.log")
+            await asyncio.sleep(POLL_SECONDS)
+        before = Before(self._now(), await pipeline.status())
+        grpc, http = f"127.0.0.1:{options.otlp_grpc_port}", f"127.0.0.1:{options.otlp_http_port}"
+        shop = await stack.enter_async_context(Shop(options.data_dir / "shop", options.shop_port, grpc, http))
+        await shop.ready()
+        users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
+        self._tell(f"warm-up for {options.warm_up_seconds:.0f} s")
+        await asyncio.sleep(options.warm_up_seconds)
+        return pipeline, shop, users, before
+
+    def _notified(self, payload: Body) -> None:
+        if self._watch is not None:
+            self._watch.see_notification(payload, self._now())

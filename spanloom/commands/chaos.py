@@ -1,0 +1,81 @@
+"""`spanloom chaos run`: put faults into the demo shop and judge by telemetry what follows."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from spanloom import clock
+from spanloom.chaos.experiment import load_experiment
+from spanloom.chaos.run import Chaos
+from spanloom.demo.run import Options
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from telemetry.documents import Body
+
+SUITE = Path(str(files("spanloom.chaos") / "experiments"))
+
+
+@click.group()
+def chaos() -> None:
+    """Chaos experiments on the demo shop."""
+
+
+@chaos.command()
+@click.argument("experiments", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--suite", is_flag=True, help="All experiments that ship with Spanloom.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout; progress goes to stderr.")
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here (default: temporary).")
+@click.option("--port", default=8080, show_default=True, help="Of the console.")
+@click.option("--warm-up", default=75.0, show_default=True, help="Seconds of healthy traffic before the first fault.")
+def run(
+    experiments: tuple[Path, ...],
+    suite: bool,  # noqa: FBT001  click passes flags so
+    as_json: bool,  # noqa: FBT001  click passes flags so
+    data_dir: Path | None,
+    port: int,
+    warm_up: float,
+) -> None:
+    """Run EXPERIMENTS on a pipeline and a shop of their own. Exit code 1 if something was not as expected."""
+    chosen = (*experiments, *sorted(SUITE.glob("*.yaml"))) if suite else experiments
+    if not chosen:
+        raise click.UsageError("name experiment files, or --suite")
+    with ExitStack() as stack:
+        folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spanloom-chaos-")))
+        options = replace(Options(folder), console_port=port, warm_up_seconds=warm_up)
+        try:
+            loaded = [load_experiment(path) for path in chosen]
+            told = Chaos(options, clock.system, lambda line: click.echo(line, err=True))
+            reports, lost = asyncio.run(told.run(loaded))
+        except SpanloomError as error:
+            raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(orjson.dumps({"experiments": reports, "data": lost}, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(_table(reports))
+        for sentence in lost:
+            click.echo(f"data: {sentence}")
+    raise SystemExit(1 if lost or any(report["wrong"] for report in reports) else 0)
+
+
+def _table(reports: list[Body]) -> str:
+    head = f"{'experiment':<20} {'detect':>7} {'alert':>7} {'repair':>7} {'verify':>7} {'down':>6} {'lost':>5}  verdict"
+    lines = [head]
+    for report in reports:
+        times = " ".join(f"{_seconds(report[name]):>7}" for name in ("detected", "alerted", "repaired", "verified"))
+        verdict = "; ".join(report["wrong"]) or "as expected"
+        lines.append(f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5}  {verdict}")
+    return "\n".join(lines)
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}s"

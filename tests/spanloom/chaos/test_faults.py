@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from spanloom.chaos.experiment import HttpChaos, PodChaos, StressChaos
+from spanloom.chaos.faults import ChaosError, fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spanloom.chaos.experiment import Experiment
+    from spanloom.demo.shop import Shop
+
+
+class FakeShop:
+    """Notes the faults; its one process is a real one."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.faults = pid, list[Any]()
+
+    async def services(self) -> list[dict[str, Any]]:
+        return [{"name": "cart", "service": "cart", "pid": self.pid}]
+
+    async def put_fault(self, service: str, body: dict[str, Any]) -> None:
+        self.faults.append((service, body))
+
+
+@pytest.fixture
+def process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+        yield child
+        child.kill()
+
+
+def experiment(kind: str, **spec: Any) -> Experiment:
+    if kind != "StressChaos":
+        spec["selector"] = {"labelSelectors": {"service": "cart"}}
+    models: dict[str, type[HttpChaos | PodChaos | StressChaos]]
+    models = {"HTTPChaos": HttpChaos, "PodChaos": PodChaos, "StressChaos": StressChaos}
+    return models[kind].model_validate({"kind": kind, "name": "e", "spec": spec, "expect": {}, "settle": "1m"})
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+async def test_delay_and_abort_are_put_in_and_taken_out_even_after_an_error(process: subprocess.Popen[bytes]) -> None:
+    shop = FakeShop(process.pid)
+    async with fault(experiment("HTTPChaos", delay="400ms"), cast("Shop", shop)):
+        assert shop.faults == [("cart", {"kind": "latency", "milliseconds": 400.0})]
+    with pytest.raises(RuntimeError):
+        async with fault(experiment("HTTPChaos", abort=True, percent=25), cast("Shop", shop)):
+            raise RuntimeError
+    assert shop.faults[1:] == [("cart", {}), ("cart", {"kind": "errors", "ratio": 0.25}), ("cart", {})]
+
+
+async def test_a_kill_ends_the_process_and_a_failure_stops_it_for_its_time(process: subprocess.Popen[bytes]) -> None:
+    shop = cast("Shop", FakeShop(process.pid))
+    async with fault(experiment("PodChaos", action="pod-failure", duration="100ms"), shop):
+        while state(process.pid) != "T":  # noqa: ASYNC110  the kernel sends no event
+            await asyncio.sleep(0.005)
+        while state(process.pid) == "T":  # noqa: ASYNC110  the kernel sends no event
+            await asyncio.sleep(0.005)
+    async with fault(experiment("PodChaos", action="pod-kill"), shop):
+        assert process.wait(10) == -signal.SIGKILL
+
+
+async def test_stress_starts_its_workers_and_leaves_none(process: subprocess.Popen[bytes]) -> None:
+    shop = cast("Shop", FakeShop(process.pid))
+    stressors = {"cpu": {"workers": 1}, "memory": {"workers": 1, "size": 1000}}
+    before = children()
+    async with fault(experiment("StressChaos", stressors=stressors, duration="1m"), shop):
+        assert len(children() - before) == 2
+    assert children() == before
+
+
+def children() -> set[str]:
+    return set(Path("/proc/self/task", str(next(Path("/proc/self/task").iterdir()).name), "children").read_text().split())
+
+
+async def test_a_service_that_is_not_there_is_named() -> None:
+    with pytest.raises(ChaosError, match="no service 'cart'"):
+        async with fault(experiment("PodChaos", action="pod-kill"), cast("Shop", FakeShop(0))):
+            pass
