@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 _COARSEST_SCALE = -11  # one bucket of this scale holds every double greater than one
+_LEAST_EXPONENT, _GREATEST_EXPONENT = -1075, 1024  # every double but zero is between two to the power of these
 _FINEST_SCALE = 52  # a double has no more bits to tell two buckets apart
 
 
@@ -127,6 +128,12 @@ def _what_is_wrong_with_histogram_point(point: Any) -> tuple[str, str] | None:
 def _what_is_wrong_with_exponential_point(point: Any) -> tuple[str, str] | None:
     if not _COARSEST_SCALE <= point.scale <= _FINEST_SCALE:
         return "scale", f"{point.scale}, must be from {_COARSEST_SCALE} to {_FINEST_SCALE}"
+    per_doubling = 2.0**point.scale
+    for side in ("positive", "negative"):
+        buckets = getattr(point, side)
+        end = buckets.offset + len(buckets.bucket_counts)
+        if buckets.offset + 1 < _LEAST_EXPONENT * per_doubling or end - 1 > _GREATEST_EXPONENT * per_doubling:
+            return f"{side}.offset", f"{buckets.offset} puts {end - buckets.offset} buckets where a double cannot be"
     return _what_is_wrong_with_point(point)
 
 

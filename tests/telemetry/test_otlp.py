@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -94,7 +96,7 @@ EXPONENTIALS = st.builds(
     total=OPTIONAL,
     buckets=st.builds(
         ExponentialBuckets,
-        st.integers(-11, 20),
+        st.integers(0, 20),
         COUNTS,
         FLOATS,
         st.integers(-99, 99),
@@ -358,6 +360,14 @@ def test_a_log_record_with_an_invalid_trace_id_is_one_without(wrong: bytes) -> N
             "exponential_histogram.data_points[0].scale: -1000, must be from -11 to 52",
         ),
         (
+            {"exponential_histogram": {"data_points": [{"scale": 0, "positive": {"offset": 1020, "bucket_counts": [0] * 9}}]}},
+            "exponential_histogram.data_points[0].positive.offset: 1020 puts 9 buckets where a double cannot be",
+        ),
+        (
+            {"exponential_histogram": {"data_points": [{"scale": 3, "negative": {"offset": -(2**31)}}]}},
+            "exponential_histogram.data_points[0].negative.offset: -2147483648 puts 0 buckets where a double cannot be",
+        ),
+        (
             {"sum": {"data_points": [{"time_unix_nano": 2**64 - 1}]}},
             "sum.data_points[0].time_unix_nano: 18446744073709551615 is no",
         ),
@@ -368,6 +378,19 @@ def test_an_invalid_data_point_is_named_by_its_place(metric: dict[str, Any], com
     with pytest.raises(DecodeError) as caught:
         otlp.decode_metrics(data)
     assert str(caught.value).startswith(f"resource_metrics[0].scope_metrics[0].metrics[0].{complaint}")
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e-9, 1.0, 1.5, 2.0, 1e9, 1.7976931348623157e308])
+@pytest.mark.parametrize("scale", [-11, -10, -1, 0, 1, 8, 20])
+def test_the_bucket_of_any_double_at_any_scale_of_the_sdks_is_valid(value: float, scale: int) -> None:
+    fraction, exponent = math.frexp(value)  # exact where log2 is not
+    index = math.ceil((Fraction(math.log2(fraction)) + exponent) * Fraction(2) ** scale) - 1
+    point = {"scale": scale, "positive": {"offset": index, "bucket_counts": [1]}}
+    data = ExportMetricsServiceRequest(
+        resource_metrics=[{"scope_metrics": [{"metrics": [{"exponential_histogram": {"data_points": [point]}}]}]}]
+    ).SerializeToString()
+    (metric,) = otlp.decode_metrics(data)
+    assert len(metric.points) == 1
 
 
 def test_a_metric_without_data_has_no_points() -> None:
