@@ -1,0 +1,59 @@
+"""The demo as its users run it: one round unattended, judged by its report and its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PORTS = ("--port", "--otlp-grpc-port", "--otlp-http-port", "--shop-port", "--webhook-port")
+
+pytestmark = pytest.mark.system
+
+
+def free_ports() -> list[str]:
+    """A free port for each option. All are held until all are known, so that no two are the same."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
+        return [
+            text for option, listener in zip(PORTS, listeners, strict=True) for text in (option, str(listener.getsockname()[1]))
+        ]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("fault", "service"), [("latency", "payment"), ("errors", "inventory")])
+async def test_a_fault_is_found_explained_alerted_repaired_proven_and_resolved(
+    fault: str, service: str, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "spanloom.cli", "demo", "--once", "--json", "--fault", fault),
+        *("--data-dir", str(tmp_path), *free_ports()),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        out, timeline = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+    assert process.returncode == 0, timeline.decode()
+    report = json.loads(out)
+    assert report["injected"]["service"] == report["culprits"][0][0] == service
+    assert report["injected_ranked_first"] is True
+    assert 0 < report["seconds_to_detect"] <= report["seconds_to_resolve"]
+    assert 0 < report["seconds_to_alert"] <= report["seconds_to_repair"] <= report["seconds_to_verify"]
+    assert 0 < report["spans_sent"] == report["spans_joined"] == report["spans_stored"]
+    assert report["spans_lost_by_the_shop"] == 0
+    assert report["logs_joined"] > 0
+    assert report["audit_verified"] is True
+    assert report["missing"] == []
+    assert {"firing", "resolved"} <= {alert["status"] for payload in report["notifications"] for alert in payload["alerts"]}
+    assert all(payload["version"] == "4" for payload in report["notifications"])
