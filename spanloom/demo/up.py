@@ -14,9 +14,9 @@ def up(options: Options, webhook_url: str) -> Child:
     """`spanloom up` on the ports of the demo, with the demo's webhook receiver and the shop's supervisor."""
     environment = {
         "SPANLOOM_DATA_DIR": str(options.data_dir),
-        "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{options.otlp_grpc_port}",
-        "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{options.otlp_http_port}",
-        "SPANLOOM_CONSOLE": f"127.0.0.1:{options.console_port}",
+        "SPANLOOM_OTLP_GRPC__PORT": str(options.otlp_grpc_port),
+        "SPANLOOM_OTLP_HTTP__PORT": str(options.otlp_http_port),
+        "SPANLOOM_CONSOLE__PORT": str(options.console_port),
         "SPANLOOM_WEBHOOK_URL": webhook_url,
         "SPANLOOM_SUPERVISOR_URL": f"http://127.0.0.1:{options.shop_port}",
     }
