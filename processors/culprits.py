@@ -61,6 +61,7 @@ class Culprits:
         self._metrics = MetricMemory()
         self._templates = LogTemplates()
         self._horizon = horizon
+        self._width = width
 
     def add_trace(self, spans: Collection[Span]) -> None:
         """Remember a closed trace: the same trace again replaces the earlier one."""
@@ -87,7 +88,10 @@ class Culprits:
         latency = LatencyTable([traces for _, traces in buckets])
         shape = ShapeTable([traces for _, traces in buckets])
         split = self._moment(buckets, latency, shape, now)
-        since = buckets[split][0] if split else 0
+        if buckets:
+            since = buckets[split][0] if split else 0
+        else:
+            since = self._metrics.moment(now, self._horizon, self._width)
         instances: dict[str, set[str]] = {}
         for _, traces in buckets:
             for trace in traces:

@@ -65,6 +65,16 @@ class MetricMemory:
             self._series.popitem(last=False)
             self.forgotten += 1
 
+    def moment(self, now: int, horizon: int, width: int) -> int:
+        """The time since `now` less `horizon` at which metrics moved most, to `width`; 0 where nothing moved."""
+        times = {time - time % width for points in self._series.values() for time, _ in points if now - horizon <= time <= now}
+        best, found = 0.0, 0
+        for time in sorted(times)[1:]:
+            gain = max((charge.gain for charge in self.charges(time, now)), default=0.0)
+            if gain > best:
+                best, found = gain, time
+        return found
+
     def charges(self, split: int, now: int) -> list[MetricCharge]:
         """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
         kin: dict[str, list[_Member]] = {}
