@@ -73,6 +73,12 @@ class Healer:
 
     # What happens
 
+    def replace_playbooks(self, playbooks: Sequence[Playbook], now: int) -> None:
+        """Take other playbooks, all at once. Open incidents end by the plan that they began with."""
+        self.playbooks = tuple(playbooks)
+        self._refused.clear()
+        self._record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
+
     def on_alert(self, change: AlertChange, now: int) -> None:
         """Remember an alert that fires, or forget one that resolved. Saying it twice changes nothing."""
         known = self._signals.get(change.fingerprint)
@@ -269,7 +275,8 @@ class Healer:
             incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
             steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
             note("dry-run", steps=steps, verify=incident.check.expression)
-            self._given_up.add(signal.fingerprint)
+            if signal.fingerprint in self._signals:
+                self._given_up.add(signal.fingerprint)
         else:
             machine.begin(incident, now, note)
             if incident.state is State.APPROVING:
@@ -292,8 +299,8 @@ class Healer:
             return
         incident.told = True
         proven = incident.state is State.CLOSED
-        if not proven or incident.why != "recovery verified":
-            self._given_up.add(incident.fingerprint)
+        if incident.why != machine.VERIFIED and incident.fingerprint in self._signals:
+            self._given_up.add(incident.fingerprint)  # a human has it, or decided
         self._notify(incident.state.value, incident, now, incident.why)
         ran = any(step.progress is not Progress.WAITING for step in incident.steps)
         if ran and self.safety.ended(incident.playbook, now, proven=proven):

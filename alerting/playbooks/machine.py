@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 
+VERIFIED = "recovery verified"
+"""Why an incident is closed when the repair is proven."""
+
+
 class Query(Protocol):
     """Instant PromQL over the live series."""
 
@@ -174,7 +178,7 @@ def _forward(incident: Incident, now: int, query: Query, note: Note) -> None:
 def _verify_recovery(incident: Incident, now: int, query: Query, note: Note) -> None:
     held = _ask(incident.check, now, query, note, "recovery")
     if held is True:
-        _end(incident, State.CLOSED, now, "recovery verified", note)
+        _end(incident, State.CLOSED, now, VERIFIED, note)
     elif held is False:
         _roll_back(incident, note, f"recovery not verified: {incident.check.expression} did not hold in time")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-
 from alerting.playbooks.incident import Call, Check, Incident, State, StepRun
 from alerting.playbooks.plan import Approval, Inverse
 from alerting.playbooks.render import RESULT, names_in, render, render_query
@@ -38,7 +36,7 @@ def open_incident(
     return Incident(
         id=digest(playbook.name, signal.fingerprint, str(now))[:16],
         playbook=playbook.name,
-        revision=digest(orjson.dumps(playbook.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS))[:16],
+        revision=playbook.revision,
         environment=environment,
         event=playbook.event,
         service=target.service,

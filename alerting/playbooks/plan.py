@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,6 +20,7 @@ from alerting.durations import parse_duration
 from alerting.matchers import Matcher, all_match, parse_matchers
 from alerting.playbooks.render import RESULT, names_in, render_query
 from alerting.promql.expression import compile_expression
+from telemetry.documents import digest
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -174,6 +176,11 @@ class Playbook(Strict):
         """Whether an alert or an anomaly with these labels triggers it."""
         matchers = self.trigger.alert if source == "alert" else self.trigger.anomaly
         return bool(matchers) and all_match(matchers, labels)
+
+    @property
+    def revision(self) -> str:
+        """A digest of all that it declares."""
+        return digest(orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS))[:16]
 
     @model_validator(mode="after")
     def _steps_agree(self) -> Self:

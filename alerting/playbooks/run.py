@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from alerting.playbooks.healer import Healer
     from alerting.playbooks.messages import AlertChange, Notice, Run
+    from alerting.playbooks.plan import Playbook
     from telemetry.documents import Body, Document
     from telemetry.signals import Anomaly
 
@@ -93,6 +94,10 @@ class PlaybookRunner:
     async def on_anomaly(self, anomaly: Anomaly) -> None:
         """Something deviates."""
         await self._do(lambda now: self.healer.on_anomaly(anomaly, now))
+
+    async def replace_playbooks(self, playbooks: Sequence[Playbook]) -> None:
+        """Take other playbooks, all at once."""
+        await self._do(lambda now: self.healer.replace_playbooks(playbooks, now))
 
     async def decide(self, incident_id: str, *, approved: bool, who: str) -> None:
         """A human's answer.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from alerting.audit import verify
 from telemetry.documents import Kind
 from telemetry.errors import InputError
+from telemetry.metrics import Series
+from telemetry.signals import Anomaly, AnomalyKind
 from tests.alerting.playbooks.world import (
     PLAYBOOK,
     SECOND,
@@ -235,3 +238,34 @@ def test_saying_an_alert_twice_changes_nothing(tmp_path: Path) -> None:
     made.on_alert(Alert("cart", severity="info"), START + SECOND)
     made.on_alert(Alert("shop", state="resolved"), START + SECOND)
     assert made.snapshot() == once
+
+
+def test_other_playbooks_are_taken_at_once_and_an_open_incident_ends_as_it_began(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path), world)
+    made.on_alert(Alert("cart"), START)
+    now = pass_time(made, world, START, 2)
+    assert not world.isolated
+    made.replace_playbooks((), now)
+    made.on_alert(Alert("shop"), now)
+    pass_time(made, world, now, 8)
+    assert newest(made)["why"] == "recovery verified"
+    assert {name for _, name in world.calls} == {"cart/a"}
+    assert "playbooks-replaced" in events(made)
+
+
+def test_an_anomaly_sets_off_the_playbooks_that_anomalies_trigger_once(tmp_path: Path) -> None:
+    text = PLAYBOOK.replace("alert: ['severity=\"critical\"']", "anomaly: ['kind=\"latency\"', 'service=\"cart\"']")
+    world = Processes(sick={"cart/a"})
+    made = healer(playbooks(tmp_path, text), world)
+    anomaly = Anomaly(
+        AnomalyKind.LATENCY, Series("latency"), "cart", START, START + SECOND, 0.99, 0.1, 0.5, "s", "slow",
+        instance="a", trace_ids=(b"\x01" * 16,),
+    )  # fmt: skip
+    made.on_anomaly(replace(anomaly, kind=AnomalyKind.ERRORS), START)
+    assert not events(made)
+    made.on_anomaly(anomaly, START)
+    pass_time(made, world, START, 8)
+    assert newest(made)["trace_ids"] == ["01" * 16]
+    assert newest(made)["why"] == "recovery verified"
+    assert world.calls.count(("restart", "cart/a")) == 1
