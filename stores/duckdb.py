@@ -89,6 +89,9 @@ class DuckDbStore:
         self._waiting: list[_Batch] = []
         self._waiting_size = 0
         self._flushing: asyncio.Task[None] | None = None
+        self._writes = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closed = False
 
     def capabilities(self) -> Capabilities:
@@ -105,6 +108,8 @@ class DuckDbStore:
         if self._waiting_size and self._waiting_size + len(documents) > WAITING:
             raise StoreError(f"{self._path}: {self._waiting_size} documents wait to be written already: try again later")
         self._waiting_size += len(documents)
+        self._writes += 1
+        self._idle.clear()
         try:
             loop = asyncio.get_running_loop()
             rows, rejected = await loop.run_in_executor(self._readers, _rows, documents)
@@ -115,6 +120,9 @@ class DuckDbStore:
             return await batch.stored
         finally:
             self._waiting_size -= len(documents)
+            self._writes -= 1
+            if not self._writes:
+                self._idle.set()
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query, each with `_id` and `@timestamp`."""
@@ -145,8 +153,9 @@ class DuckDbStore:
         if self._closed:
             return
         self._closed = True
-        while self._flushing is not None and not self._flushing.done():
-            await asyncio.wait([self._flushing])
+        await self._idle.wait()
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])  # a cancelled write may have left it at work
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._readers.shutdown)
         await loop.run_in_executor(self._writer, self._database.close)

@@ -67,9 +67,11 @@ class ElasticsearchStore:
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query; more than a page are read from one point in time."""
-        if query.limit <= PAGE:
-            found = await self._ask(self._client.search(**self._search(query), size=query.limit, **_MISSING_IS_EMPTY))
-            return [_body(query.kind, hit) for hit in found["hits"]["hits"]]
+        size = min(query.limit, PAGE)
+        found = await self._ask(self._client.search(**self._search(query), size=size, **_MISSING_IS_EMPTY))
+        hits = found["hits"]["hits"]
+        if len(hits) < PAGE or query.limit == PAGE:
+            return [_body(query.kind, hit) for hit in hits]
         return await self._find_many(query)
 
     async def count(self, query: Query) -> int:
@@ -113,8 +115,6 @@ class ElasticsearchStore:
         return {"index": self._streams([query.kind]), "query": clause(query), "sort": order(query), "track_total_hits": False}
 
     async def _find_many(self, query: Query) -> list[Body]:
-        if not await self.count(query):
-            return []
         streams = self._streams([query.kind])
         opened = await self._ask(self._client.open_point_in_time(index=streams, keep_alive=KEEP_ALIVE))
         point = opened["id"]

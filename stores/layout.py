@@ -100,10 +100,33 @@ LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
         "environment": Type.KEYWORD,
         "opened_by": Type.KEYWORD,
     },
-    Kind.ALERT: {},
-    Kind.NOTIFICATION: {},
-    Kind.INCIDENT: {},
-    Kind.AUDIT: {},
+    Kind.ALERT: {
+        "fingerprint": Type.KEYWORD,
+        "state": Type.KEYWORD,
+        "service": Type.KEYWORD,
+        "value": Type.NUMBER,
+        "starts_at": Type.INTEGER,
+    },
+    Kind.NOTIFICATION: {
+        "key": Type.KEYWORD,
+        "outcome": Type.KEYWORD,
+        "receiver": Type.KEYWORD,
+        "status": Type.KEYWORD,
+        "alerts": Type.KEYWORDS,
+    },
+    Kind.INCIDENT: {
+        "id": Type.KEYWORD,
+        "revision": Type.INTEGER,
+        "playbook": Type.KEYWORD,
+        "service": Type.KEYWORD,
+        "state": Type.KEYWORD,
+    },
+    Kind.AUDIT: {
+        "chain": Type.KEYWORD,
+        "sequence": Type.INTEGER,
+        "incident": Type.KEYWORD,
+        "event": Type.KEYWORD,
+    },
 }
 
 

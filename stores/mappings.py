@@ -31,16 +31,12 @@ _FIELDS: Mapping[Type, Mappings] = {
 
 _STRINGS = {"strings": {"match_mapping_type": "string", "mapping": _KEYWORD}}
 _NUMBERS = {"numbers": {"match_mapping_type": ["long", "double"], "path_match": "metrics.*", "mapping": {"type": "double"}}}
-_COMPLEX = {
-    "complex_attributes": {
-        "match_mapping_type": "object",
-        "path_match": ["attributes.*", "resource.attributes.*", "scope.attributes.*"],
-        "mapping": {"type": "flattened"},
-    }
-}
-_LABELS = {
-    "labels": {"match_mapping_type": "object", "path_match": ["labels", "*.labels"], "mapping": {"type": "flattened"}},
-}
+_FLATTENED: Mappings = {"type": "flattened", "ignore_above": 1024}
+
+
+def _flatten(*paths: str) -> Mappings:
+    """Objects at these paths are searchable key by key, without a mapping for each of their keys."""
+    return {"flattened": {"match_mapping_type": "object", "path_match": list(paths), "mapping": _FLATTENED}}
 
 
 def _passthrough(priority: int) -> Mappings:
@@ -73,7 +69,7 @@ _SIGNALS: Mapping[Kind, Mappings] = {
     Kind.LOG: {
         "severity_text": _KEYWORD,
         "event_name": _KEYWORD,
-        "body": {"properties": {"structured": {"type": "flattened"}}},
+        "body": {"properties": {"structured": _FLATTENED}},
     },
     Kind.METRIC: {
         "type": _KEYWORD,
@@ -89,6 +85,14 @@ _SIGNALS: Mapping[Kind, Mappings] = {
 SIGNALS = frozenset(_SIGNALS)
 """The kinds that are OpenTelemetry's."""
 
+_FREE: Mapping[Kind, tuple[str, ...]] = {
+    **dict.fromkeys(SIGNALS, ("attributes.*", "resource.attributes.*", "scope.attributes.*")),
+    **dict.fromkeys((Kind.ALERT, Kind.NOTIFICATION, Kind.INCIDENT, Kind.AUDIT), ("*",)),
+}
+"""Where a kind holds objects with keys of users' own: they must neither fill the mapping nor clash."""
+
+_DERIVED_FREE = ("*.labels",)
+
 
 def mappings(kind: Kind) -> Mappings:
     """The mappings of a kind's index template."""
@@ -101,7 +105,7 @@ def mappings(kind: Kind) -> Mappings:
     return {
         "date_detection": False,
         "dynamic": kind not in SIGNALS,
-        "dynamic_templates": [_COMPLEX, _NUMBERS, _STRINGS] if kind in SIGNALS else [_LABELS, _STRINGS],
+        "dynamic_templates": [_flatten(*_FREE.get(kind, _DERIVED_FREE)), *([_NUMBERS] if kind in SIGNALS else []), _STRINGS],
         "properties": properties,
     }
 

@@ -70,12 +70,19 @@ class Condition:
 
     def _one_of(self, field: str, values: list[Scalar]) -> None:
         column = self._columns.get(field)
-        terms: list[str] = []
-        for value in values:
-            term, parameters = _equals_column(field, column, value) if column else _equals_json(field, value)
-            terms.append(term)
-            self.parameters.extend(parameters)
-        self._terms.append("(" + " OR ".join(terms or ["FALSE"]) + ")")
+        if column is None:
+            tests = [_equals_json(field, value) for value in values]
+            self._add("(" + " OR ".join([term for term, _ in tests] or ["FALSE"]) + ")")
+            self.parameters += [parameter for _, parameters in tests for parameter in parameters]
+            return
+        held = [value for value in values if _comparable(column, value)]
+        marks = ", ".join("?" for _ in held)
+        if not held:
+            self._add("FALSE")  # a value of another type is nowhere
+        elif column is Type.KEYWORDS:
+            self._add(f"list_has_any({quoted(field)}, [{marks}])", *held)
+        else:
+            self._add(f"{quoted(field)} IN ({marks})", *held)
 
     def _range(self, field: str, at_least: float | None, below: float | None) -> None:
         column = self._columns.get(field)
@@ -113,16 +120,12 @@ def json_pointer(field: str) -> str:
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys(field))
 
 
-def _equals_column(field: str, column: Type, value: Scalar) -> tuple[str, list[object]]:
-    name = quoted(field)
-    if column is Type.KEYWORDS and isinstance(value, str):
-        return f"list_contains({name}, ?)", [value]
-    same = (
-        (isinstance(value, bool) and column is Type.BOOLEAN)
-        or (isinstance(value, str) and column in {Type.KEYWORD, Type.TEXT})
-        or (isinstance(value, int | float) and not isinstance(value, bool) and column in {Type.INTEGER, Type.NUMBER})
-    )
-    return (f"{name} = ?", [value]) if same else ("FALSE", [])
+def _comparable(column: Type, value: Scalar) -> bool:
+    if isinstance(value, bool):
+        return column is Type.BOOLEAN
+    if isinstance(value, str):
+        return column in {Type.KEYWORD, Type.KEYWORDS, Type.TEXT}
+    return column in {Type.INTEGER, Type.NUMBER}
 
 
 def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:
