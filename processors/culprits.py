@@ -8,7 +8,7 @@ service explains. Charges are in nats, less the doubt that comes with many tests
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from processors.metric_blame import MetricMemory
 from processors.shape_blame import ShapeTable
 from processors.trace_memory import TraceMemory
 from processors.visits import visits_of
+from telemetry.errors import InputError
 from telemetry.signals import Evidence, Suspect
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _Charge = TypeVar("_Charge", "ShapeCharge", "MetricCharge")
 
 SECOND = 1_000_000_000
+_SNAPSHOT_VERSION = 1
 
 LEAST_GAIN = 8.0
 """Nats that a moment must gain to be taken for a change: about what the best of a few dozen moments gains by chance."""
@@ -63,6 +65,16 @@ class Culprits:
         self._horizon = horizon
         self._width = width
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds have cost so far: traces beyond the sample, logs, series and templates forgotten."""
+        return {
+            "traces": self._traces.left_out,
+            "logs": self._traces.logs_left_out,
+            "series": self._metrics.forgotten,
+            "templates": self._templates.forgotten,
+        }
+
     def add_trace(self, spans: Collection[Span]) -> None:
         """Remember a closed trace: the same trace again replaces the earlier one."""
         visits = visits_of(spans)
@@ -88,10 +100,8 @@ class Culprits:
         latency = LatencyTable([traces for _, traces in buckets])
         shape = ShapeTable([traces for _, traces in buckets])
         split = self._moment(buckets, latency, shape, now)
-        if buckets:
-            since = buckets[split][0] if split else 0
-        else:
-            since = self._metrics.moment(now, self._horizon, self._width)
+        dated = buckets[split][0] if split else 0
+        since = dated if buckets else self._metrics.moment(now, self._horizon, self._width)
         instances: dict[str, set[str]] = {}
         for _, traces in buckets:
             for trace in traces:
@@ -118,6 +128,27 @@ class Culprits:
             for service, items in evidence.items()
         ]
         return tuple(sorted(suspects, key=lambda suspect: (-suspect.score, suspect.service)))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "templates": self._templates.snapshot(),
+            "traces": self._traces.snapshot(),
+            "metrics": self._metrics.snapshot(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(f"culprits: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        self._templates.restore(snapshot["templates"])
+        self._traces.restore(snapshot["traces"])
+        self._metrics.restore(snapshot["metrics"])
 
     def _moment(
         self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int

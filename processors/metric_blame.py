@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from processors.change import heavy_tailed, robust_spread
 from processors.tail import Tail
+from telemetry.metrics import Series
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from telemetry.metrics import Point, Series
+    from telemetry.metrics import Point
 
 KIN_WEIGHT = 4.0
 """How many observations the kin's spread counts for beside the series' own."""
@@ -64,6 +65,20 @@ class MetricMemory:
         if len(self._series) > self._max_series:
             self._series.popitem(last=False)
             self.forgotten += 1
+
+    def snapshot(self) -> list[Any]:
+        """Plain data that `restore` takes."""
+        return [
+            [series.name, [list(label) for label in series.labels], [list(point) for point in points]]
+            for series, points in self._series.items()
+        ]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        """Take the state of a snapshot instead of the present one."""
+        self._series.clear()
+        for name, labels, points in snapshot:
+            series = Series(name, tuple((key, value) for key, value in labels))
+            self._series[series] = deque(((int(time), float(value)) for time, value in points), maxlen=self._kept)
 
     def moment(self, now: int, horizon: int, width: int) -> int:
         """The time since `now` less `horizon` at which metrics moved most, to `width`; 0 where nothing moved."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from processors.visits import events_of
+from processors.visits import Event, Visit, events_of
 from telemetry.logs import ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from processors.visits import Visit
 
 _MAX_LOGS_PER_TRACE = 256
 
@@ -58,6 +56,7 @@ class TraceMemory:
             OrderedDict()
         )  # trace id -> (span id, kind, template, time)
         self.left_out = 0  # traces beyond the sample
+        self.logs_left_out = 0  # logs beyond the bounds
 
     def add(self, trace_id: bytes, time: int, visits: Sequence[Visit]) -> None:
         """Remember a trace that began at `time`."""
@@ -79,17 +78,47 @@ class TraceMemory:
     def add_log(self, trace_id: bytes, span_id: bytes, template: str, time: int, severity: int) -> None:
         """Remember that a line of a template was written in a span."""
         lines = self._logs.setdefault(trace_id, set())
-        if len(lines) < _MAX_LOGS_PER_TRACE:
+        if len(lines) >= _MAX_LOGS_PER_TRACE:
+            self.logs_left_out += 1
+        else:
             lines.add((span_id, "error log" if severity >= ERROR else "log", template, time))
         self._logs.move_to_end(trace_id)
         while len(self._logs) > self._max_logged:
-            self._logs.popitem(last=False)
+            self.logs_left_out += len(self._logs.popitem(last=False)[1])
 
     def buckets(self) -> Iterator[tuple[int, list[Remembered]]]:
         """The buckets by start, each with its traces in the order of the sample, logs joined."""
         for start in sorted(self._buckets):
             ranked = sorted(self._buckets[start].traces.values(), key=lambda item: item[0])
             yield start, [self._with_logs(trace) for _, trace in ranked]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {
+            "buckets": [
+                [
+                    start,
+                    [[trace.trace_id.hex(), [_plain(visit) for visit in trace.visits]] for _, trace in bucket.traces.values()],
+                ]
+                for start, bucket in self._buckets.items()
+            ],
+            "logs": [
+                [trace_id.hex(), sorted([span_id.hex(), *rest] for span_id, *rest in lines)]
+                for trace_id, lines in self._logs.items()
+            ],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one."""
+        self._buckets.clear()
+        for start, traces in snapshot["buckets"]:
+            for trace_id, visits in traces:
+                self.add(bytes.fromhex(trace_id), start, [_visit(visit) for visit in visits])
+        self._logs.clear()
+        for trace_id, lines in snapshot["logs"]:
+            self._logs[bytes.fromhex(trace_id)] = {
+                (bytes.fromhex(span_id), kind, template, time) for span_id, kind, template, time in lines
+            }
 
     def _with_logs(self, trace: Remembered) -> Remembered:
         lines = self._logs.get(trace.trace_id)
@@ -103,3 +132,12 @@ class TraceMemory:
             written = sum((counts[span_id] for span_id in visit.span_ids if span_id in counts), Counter())
             joined.append(visit._replace(events=visit.events.union(events_of(written))) if written else visit)
         return Remembered(trace.trace_id, joined)
+
+
+def _plain(visit: Visit) -> list[Any]:
+    return [*visit[:-2], sorted(map(list, visit.events)), [span_id.hex() for span_id in visit.span_ids]]
+
+
+def _visit(plain: list[Any]) -> Visit:
+    *fields, events, span_ids = plain
+    return Visit._make([*fields, frozenset(Event(*event) for event in events), tuple(map(bytes.fromhex, span_ids))])
