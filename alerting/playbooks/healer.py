@@ -70,17 +70,20 @@ class Healer:
         self._documents: list[Document] = []
         self._notices: list[Notice] = []
         self._changed: set[str] = set()
+        self._latest = 0
 
     # What happens
 
     def replace_playbooks(self, playbooks: Sequence[Playbook], now: int) -> None:
         """Take other playbooks, all at once. Open incidents end by the plan that they began with."""
+        now = self._not_before(now)
         self.playbooks = tuple(playbooks)
         self._refused.clear()
         self._record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
 
     def on_alert(self, change: AlertChange, now: int) -> None:
         """Remember an alert that fires, or forget one that resolved. Saying it twice changes nothing."""
+        now = self._not_before(now)
         known = self._signals.get(change.fingerprint)
         labels = dict(change.labels)
         if change.state == "firing":
@@ -106,6 +109,7 @@ class Healer:
 
     def on_anomaly(self, anomaly: Anomaly, now: int) -> None:
         """Offer an anomaly to the playbooks that anomalies trigger, once."""
+        now = self._not_before(now)
         labels = dict(anomaly.series.labels) | {
             "kind": anomaly.kind.value,
             "series": anomaly.series.name,
@@ -122,6 +126,7 @@ class Healer:
 
     def on_result(self, result: Result, now: int) -> None:
         """Take the outcome of a run. One that nobody waits for is counted and left aside."""
+        now = self._not_before(now)
         for incident in self.incidents.values():
             step = incident.in_flight
             if step is not None and incident.run_id == result.id:
@@ -139,6 +144,7 @@ class Healer:
         Raises:
             InputError: there is no such incident, it asks nobody, or it is too late.
         """
+        now = self._not_before(now)
         incident = self._incident(incident_id)
         machine.decide(incident, approved=approved, who=who, now=now, note=self._note(incident, now))
         self._move(incident, now)
@@ -158,6 +164,7 @@ class Healer:
         Raises:
             InputError: there is no such incident, or it is still open.
         """
+        now = self._not_before(now)
         incident = self._incident(incident_id)
         if not incident.state.ended:
             raise InputError(f"incident {incident_id} is still {incident.state}; only an ended one can be released")
@@ -167,6 +174,7 @@ class Healer:
 
     def advance(self, now: int) -> None:
         """Let time pass: verify, expire approvals, and answer the alerts that still fire."""
+        now = self._not_before(now)
         for incident in list(self.incidents.values()):
             self._move(incident, now)
         for signal in sorted(self._signals.values(), key=lambda each: (each.starts_at, each.fingerprint)):
@@ -200,6 +208,7 @@ class Healer:
         """Everything, as plain data."""
         return {
             "version": VERSION,
+            "time": self._latest,
             "environment": self.environment,
             "chain": self.chain.snapshot(),
             "safety": self.safety.snapshot(),
@@ -219,6 +228,8 @@ class Healer:
         """
         if snapshot.get("version") != VERSION:
             raise InputError(f"healer: snapshot version {snapshot.get('version')!r}; this release reads {VERSION}")
+        self._latest = snapshot["time"]
+        now = self._not_before(now)
         self.environment = snapshot["environment"]
         self.chain.restore(snapshot["chain"])
         self.safety.restore(snapshot["safety"])
@@ -233,6 +244,11 @@ class Healer:
         self._publish(now)
 
     # How
+
+    def _not_before(self, now: int) -> int:
+        """The time, which never goes back: event time does after a crash, until the log is read up to where it was."""
+        self._latest = max(self._latest, now)
+        return self._latest
 
     def _answer(self, signal: Signal, now: int) -> None:
         playbook = self._playbook_for(signal)
@@ -321,6 +337,7 @@ class Healer:
         self._refused = {key: code for key, code in self._refused.items() if key[0] != fingerprint}
 
     def _switch(self, stopped_by: str, kind: str, now: int, by: str = "") -> None:
+        now = self._not_before(now)
         self.safety.stopped_by = stopped_by
         who = stopped_by or by
         self._record(now, kind, who=who)
