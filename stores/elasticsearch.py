@@ -30,18 +30,14 @@ PAGE = 10_000
 KEEP_ALIVE = "1m"
 
 
-def connect(
-    url: str, *, api_key: str | None = None, ca_certs: str | None = None, request_timeout: float = 30.0
-) -> AsyncElasticsearch:
-    """A client of the cluster at a URL; user and password may stand in it."""
-    trust: dict[str, Any] = {"ca_certs": ca_certs} if ca_certs else {}
-    return AsyncElasticsearch(
-        url,
-        api_key=api_key,
-        request_timeout=request_timeout,
-        serializers={OrjsonSerializer.mimetype: OrjsonSerializer()},
-        **trust,
-    )
+def connect(url: str, api_key: str = "") -> AsyncElasticsearch:
+    """A client of the cluster at a URL; user and password may stand in it instead of a key."""
+    return AsyncElasticsearch(url, api_key=api_key or None, serializers={OrjsonSerializer.mimetype: OrjsonSerializer()})
+
+
+def open_elasticsearch(url: str, api_key: str = "", namespace: str = "default") -> ElasticsearchStore:
+    """A store on the cluster at a URL, its client included. Nothing is asked of the server yet."""
+    return ElasticsearchStore(connect(url, api_key), namespace)
 
 
 class ElasticsearchStore:

@@ -12,7 +12,7 @@ from elasticsearch import AsyncElasticsearch, BadRequestError
 
 from stores import templates
 from stores.bulk import CHUNK_BYTES
-from stores.elasticsearch import ElasticsearchStore, connect
+from stores.elasticsearch import ElasticsearchStore, connect, open_elasticsearch
 from stores.layout import LAYOUT
 from stores.store import Equals, Query, Written
 from stores.templates import Installed, Outcome, data_stream, install
@@ -161,7 +161,7 @@ async def test_a_question_that_the_server_refuses_is_a_store_error(store: Elasti
 
 
 async def test_a_server_that_is_not_there_is_a_store_error_that_says_so() -> None:
-    store = ElasticsearchStore(connect("http://127.0.0.1:9"))
+    store = open_elasticsearch("http://127.0.0.1:9")
     for ask in (store.write([Document(Kind.SPAN, "a", NOON, {})]), store.find(Query(Kind.SPAN)), store.usage()):
         with pytest.raises(StoreError, match="cannot be reached"):
             await ask
