@@ -113,24 +113,29 @@ class Approvals:
         return hmac.new(self._key, f"{incident}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 
-async def _answer(request: Request) -> tuple[str, str]:
+async def read_fields(request: Request) -> dict[str, Any]:
+    """The fields of a small form or JSON object.
+
+    Raises:
+        InputError: it is neither, or too large.
+    """
     body = b""
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_BODY:
-            raise InputError(f"decision: more than {MAX_BODY} bytes")
-    fields = _fields(request.headers.get("content-type", ""), body)
-    decision, who = str(fields.get("decision", "")), str(fields.get("who", "")).strip()[:100]
-    if decision not in {"approve", "deny"} or not who:
-        raise InputError("decision: send `decision` as approve or deny, and `who` as your name")
-    return decision, who
-
-
-def _fields(content_type: str, body: bytes) -> dict[str, Any]:
+            raise InputError(f"more than {MAX_BODY} bytes")
     try:
-        if content_type.startswith("application/json"):
+        if request.headers.get("content-type", "").startswith("application/json"):
             found = json.loads(body)
             return found if isinstance(found, dict) else {}
         return dict(parse_qsl(body.decode()))
     except ValueError as error:
-        raise InputError(f"decision: not readable: {error}") from error
+        raise InputError(f"not readable: {error}") from error
+
+
+async def _answer(request: Request) -> tuple[str, str]:
+    fields = await read_fields(request)
+    decision, who = str(fields.get("decision", "")), str(fields.get("who", "")).strip()[:100]
+    if decision not in {"approve", "deny"} or not who:
+        raise InputError("send `decision` as approve or deny, and `who` as your name")
+    return decision, who
