@@ -70,7 +70,7 @@ class AssembleCounts:
     """What the stage did."""
 
     spans: int = 0
-    duplicates: int = 0
+    spans_stored: int = 0  # for the first time, as far as this process knows
     traces: int = 0
     cut: int = 0  # traces closed early, by a limit
     merged: int = 0  # traces that the store already had
@@ -243,6 +243,7 @@ class AssembleStage:
         await self._writer.write(last)
         if self._partitions.get(part.tp) is not part:
             return
+        self.counts.spans_stored += sum(len(publication.new_spans) for publication in published)
         await self._send_sample(part, traces)
         for trace, publication in zip(traces, published, strict=True):
             if publication.merged:

@@ -12,7 +12,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aiokafka.partitioner import DefaultPartitioner  # type: ignore[import-untyped] # it has no stubs
+from aiokafka.partitioner import DefaultPartitioner
 from faust.transport import base
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import RecordMetadata

@@ -11,11 +11,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from faust.types import TP
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
     from faust import EventT
-    from faust.types import TP
 
 
 @dataclass(slots=True)
@@ -124,10 +125,10 @@ class Offsets:
         if self._failed is not None:
             raise self._failed
 
-    def next(self, tp: TP) -> int:
+    def next_of(self, topic: str, partition: int) -> int:
         """The offset after the last one delivered from a partition; 0 before the first."""
-        partition = self._partitions.get(tp)
-        return partition.next if partition else 0
+        known = self._partitions.get(TP(topic, partition))
+        return known.next if known else 0
 
     def drop(self, partitions: Iterable[TP]) -> None:
         """Forget the records of partitions that were taken away."""

@@ -20,9 +20,7 @@ class State:
     """
 
     def __init__(self, app: App, name: str, partitions: int) -> None:
-        self._table = app.Table(
-            name, partitions=partitions, key_type=str, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
+        self._table = app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
 
     def load(self, partition: int, name: str) -> Body | None:
         """The newest value, or None."""

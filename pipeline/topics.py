@@ -14,10 +14,4 @@ class Topic(StrEnum):
     TRACED = "spanloom-traced"
     SERIES = "spanloom-series"
     SIGNALS = "spanloom-signals"
-    ALERTS = "spanloom-alerts"
-    INCIDENTS = "spanloom-incidents"
-    AUDIT = "spanloom-audit"
     DEAD_LETTERS = "spanloom-dlq"
-
-
-"""Header of a record of the OTLP topics: `otlp_json` where its value is JSON; protobuf without it."""

@@ -1,0 +1,76 @@
+"""The Faust application and the topics that it reads and writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import faust
+
+from pipeline.topics import Topic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RAW = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
+
+
+class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
+    """A Faust application that commits what was acknowledged before it stops."""
+
+    async def on_stop(self) -> None:
+        """Faust commits on a timer that has ended by now."""
+        if self.consumer is not None and not self.crashed:
+            await self.consumer.commit()
+        await super().on_stop()
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSizes:
+    """How topics are made where they do not exist. An existing topic keeps its partitions."""
+
+    partitions: int = 4
+    replicas: int = 1
+    retention_seconds: int = 86_400
+    retention_bytes: int = 1 << 30
+
+
+def build_app(name: str, broker: str, data_dir: Path, sizes: TopicSizes, **settings: Any) -> PipelineApp:
+    """The application, without stream agents. `settings` are Faust's own, for TLS and SASL."""
+    return PipelineApp(
+        name,
+        broker=broker,
+        datadir=str(data_dir),
+        store="memory://",
+        topic_partitions=sizes.partitions,
+        topic_replication_factor=sizes.replicas,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        # Faust would wait at a rebalance for records that we hold on purpose.
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=64,
+        # How long a crashed worker's partitions wait for another, and how many records are read twice.
+        broker_session_timeout=20,
+        broker_heartbeat_interval=3,
+        broker_commit_interval=0.5,
+        consumer_max_fetch_size=4 << 20,
+        producer_max_request_size=4 << 20,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        **settings,
+    )
+
+
+def declare_topics(app: PipelineApp, sizes: TopicSizes) -> dict[Topic, Any]:
+    """Every topic by its name. Those of stage 4 and the dead letters have one partition less to wait for: one."""
+    topics = {}
+    for topic in Topic:
+        topics[topic] = app.topic(
+            topic.value,
+            partitions=1 if topic in {Topic.SIGNALS, Topic.DEAD_LETTERS} else sizes.partitions,
+            retention=sizes.retention_seconds,
+            config={"retention.bytes": str(sizes.retention_bytes)},
+            **RAW,
+        )
+    return topics

@@ -1,0 +1,76 @@
+"""The `spanloom` command. Each subcommand is a module of spanloom/commands, imported when it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from telemetry.errors import ConfigError, SpanloomError
+
+COMMANDS = {
+    "up": "run collector, pipeline, alerting and console in one process",
+    "demo": "a shop, a fault, its detection and repair",
+    "collector": "receive OTLP and write it to the log",
+    "worker": "run stages of the pipeline",
+    "console": "serve the console and the HTTP API",
+    "replay": "send recorded telemetry to an OTLP endpoint",
+    "analyse": "run recorded telemetry through the pipeline",
+    "explain": "why each span of a trace did or did not make an edge",
+    "rules": "check, test and backtest rule files",
+    "playbooks": "check, try and backtest playbooks",
+    "audit": "verify the audit trail, or tell an incident's story",
+    "chaos": "run a chaos experiment",
+    "setup": "prepare Elasticsearch or Kafka",
+    "dlq": "list and replay dead letters",
+    "config": "show the effective configuration",
+}
+
+
+class Spanloom(click.Group):
+    """Finds subcommands by name, and says errors of ours in one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order in which a newcomer meets them."""
+        return list(_present())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of a name."""
+        if cmd_name not in _present():
+            return None
+        command: click.Command = getattr(import_module(f"spanloom.commands.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """The list in `--help`, without importing what is listed."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_present().items()))
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Exit code 0, 1 (it failed), 2 (you asked wrongly)."""
+        try:
+            return super().main(*args, **kwargs)
+        except ConfigError as error:
+            click.echo(f"spanloom: {error}", err=True)
+            sys.exit(2)
+        except SpanloomError as error:
+            click.echo(f"spanloom: {error}", err=True)
+            sys.exit(1)
+
+
+def _present() -> dict[str, str]:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    return {name: text for name, text in COMMANDS.items() if find_spec(f"spanloom.commands.{name}") is not None}
+
+
+@click.group(cls=Spanloom, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spanloom")
+def main() -> None:
+    """Telemetry in; call graphs, latency, root causes, alerts and verified repairs out."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The configuration: one YAML file and `SPANLOOM_*` variables, which win."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
+
+from collectors.otlp_grpc import OtlpGrpcConfig
+from collectors.otlp_http import OtlpHttpConfig
+from collectors.shipper import ShipperConfig
+from pipeline.act import ActConfig
+from pipeline.assemble import AssembleConfig
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_settings import PydanticBaseSettingsSource
+
+
+def _address(value: Any) -> Any:
+    """`HOST:PORT` stands for a mapping with these two."""
+    if isinstance(value, str) and ":" in value:
+        host, _, port = value.rpartition(":")
+        return {"host": host.strip("[]"), "port": port}
+    return value
+
+
+class ConsoleConfig(BaseModel):
+    """Where the console and the HTTP API listen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="Address to bind; loopback unless said otherwise.")
+    port: int = Field(default=8080, ge=0, le=65535)
+
+
+class RetentionConfig(BaseModel):
+    """What the store forgets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: float = Field(default=7.0, gt=0, description="documents older than this are forgotten")
+    max_bytes: int = Field(default=10 << 30, gt=0, description="past this size the oldest are forgotten")
+
+
+class TopicsConfig(BaseModel):
+    """How topics are made where they do not exist."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partitions: int = Field(default=4, gt=0, le=1000)
+    replicas: int = Field(default=1, gt=0, le=10)
+    retention_hours: float = Field(default=24.0, gt=0)
+    retention_bytes: int = Field(default=1 << 30, gt=0, description="of each partition")
+
+
+class KafkaSecurity(BaseModel):
+    """TLS and SASL of the connection to Kafka."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca_file: Path | None = Field(default=None, description="certificates to trust; TLS is used when any of the files is named")
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    sasl_mechanism: str | None = Field(default=None, pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+
+class AlertingConfig(BaseModel):
+    """Rules, receivers and playbooks. Nothing named means what ships with Spanloom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[Path, ...] = Field(default=(), description="Prometheus rule files")
+    receivers: Path | None = Field(default=None, description="an Alertmanager configuration file")
+    playbooks: tuple[Path, ...] = ()
+    dry_run: bool = Field(default=False, description="playbooks say what they would do, and do nothing")
+
+
+class Config(BaseSettings):
+    """Everything that can be said."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SPANLOOM_", env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
+    )
+
+    data_dir: Path = Field(default=Path(".spanloom"), description="everything local: log, store, state")
+    log: str = Field(default="", description="log://DIR or kafka://HOST:PORT[;HOST:PORT]; default log:// in data_dir")
+    store: str = Field(default="", description="duckdb://FILE or http(s)://HOST:PORT; default duckdb:// in data_dir")
+    store_api_key: SecretStr = Field(default=SecretStr(""), description="API key of Elasticsearch")
+    namespace: str = Field(default="default", pattern="^[a-z0-9_]+$", description="of the data streams")
+    topics: TopicsConfig = TopicsConfig()
+    kafka: KafkaSecurity = KafkaSecurity()
+    otlp_grpc: Annotated[OtlpGrpcConfig, NoDecode, BeforeValidator(_address)] = OtlpGrpcConfig()
+    otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
+    console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()
+    shipper: ShipperConfig = ShipperConfig()
+    assemble: AssembleConfig = AssembleConfig()
+    act: ActConfig = ActConfig()
+    retention: RetentionConfig = RetentionConfig()
+    alerting: AlertingConfig = AlertingConfig()
+    webhook_url: str = Field(default="", description="where alerts go when no receivers file is named")
+    supervisor_url: str = Field(default="", description="control API of a process supervisor that playbooks may use")
+
+    @property
+    def log_url(self) -> str:
+        """The log's URL."""
+        return self.log or f"log://{self.data_dir.resolve() / 'log'}"
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL."""
+        return self.store or f"duckdb://{self.data_dir.resolve() / 'spanloom.duckdb'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then the file that `SPANLOOM_CONFIG` names."""
+        del dotenv_settings, file_secret_settings
+        path = os.environ.get("SPANLOOM_CONFIG")
+        if not path:
+            return (init_settings, env_settings)
+        return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=Path(path)))
+
+
+def load_config(path: Path | None = None, **overrides: Any) -> Config:
+    """The effective configuration.
+
+    Raises:
+        ConfigError: names each wrong field and why.
+    """
+    if path is not None:
+        os.environ["SPANLOOM_CONFIG"] = str(path)
+    try:
+        return Config(**overrides)
+    except ValidationError as error:
+        where = os.environ.get("SPANLOOM_CONFIG", "the environment")
+        lines = [f"{where}: {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        raise ConfigError("\n".join(lines)) from error

@@ -1,0 +1,65 @@
+"""Starts the real process, and starts it again when it ends by a crash."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+log = structlog.get_logger(__name__)
+
+MOST, WITHIN = 5, 300.0
+"""Restarts within so many seconds after which it gives up: a record that always crashes must not loop for ever."""
+
+REFUSED = 2
+"""Exit code of a child that was asked wrongly: another start would end the same."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def supervise(arguments: Sequence[str]) -> int:
+    """Run `python -m spanloom.cli ARGUMENTS` until it ends well or crashes too often; gives the exit code.
+
+    The child ends with its parent, even when that is killed.
+    """
+    restarts: list[float] = []
+    stopping = False
+    child: subprocess.Popen[bytes] | None = None
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        if child is not None:
+            child.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    while True:
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "spanloom.cli", *arguments],
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call
+            start_new_session=True,
+        )
+        code = child.wait()
+        if stopping or code in {0, REFUSED}:
+            return max(code, 0)
+        moment = time.monotonic()
+        restarts = [*(at for at in restarts if moment - at < WITHIN), moment]
+        if len(restarts) > MOST:
+            log.error("gave_up", exit_code=code, restarts=len(restarts), within_seconds=WITHIN, hint="the log above says why")
+            return code if code > 0 else 1
+        log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
+        time.sleep(min(2.0 ** len(restarts) / 4, 8.0))

@@ -1,0 +1,263 @@
+"""The composition root: which parts there are, what each is handed, and in which order they start and stop."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx2
+import structlog
+from prometheus_client import CollectorRegistry
+
+from alerting.alertmanager import Alertmanager
+from alerting.config import AlertmanagerConfig, parse_config
+from alerting.engine import AlertEngine
+from alerting.notify.build import build_notifiers
+from alerting.notify.sender import Sender
+from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.actions.supervisor import SupervisorConfig
+from alerting.playbooks.healer import Healer
+from alerting.playbooks.load import load_playbooks
+from alerting.playbooks.run import PlaybookRunner
+from alerting.playbooks.safety import SafetyConfig
+from alerting.rules import load_rules
+from pipeline.act import ActStage, Alerting, act_on_signals
+from pipeline.app import TopicSizes, build_app, declare_topics
+from pipeline.assemble import AssembleStage, assemble_traces
+from pipeline.dead_letters import DeadLetters
+from pipeline.offsets import Offsets
+from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
+from pipeline.score import ScoreStage, score_series
+from pipeline.signals import Signals
+from pipeline.state import State
+from pipeline.topics import Topic
+from pipeline.writer import DocumentWriter
+from processors.culprits import Culprits
+from processors.scores import SeriesScorer
+from spanloom.metrics import PipelineMetrics
+from stores.duckdb import DuckDbStore
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from pipeline.app import PipelineApp
+    from spanloom.clock import Now
+    from spanloom.config import Config
+    from stores.store import Store
+    from telemetry.documents import Body, Document
+
+log = structlog.get_logger(__name__)
+
+STAGES = ("rekey", "assemble", "score", "act")
+IN_FLIGHT = 1000
+"""Records that a stateless stage may have under way."""
+
+
+def open_store(config: Config) -> Store:
+    """The store that the configuration names.
+
+    Raises:
+        ConfigError: a URL that no store of ours understands.
+        StoreError: it cannot be opened.
+    """
+    url = urlsplit(config.store_url)
+    if url.scheme == "duckdb":
+        return DuckDbStore(Path(url.netloc + url.path))
+    if url.scheme in {"http", "https"}:
+        from stores.elasticsearch import ElasticsearchStore, connect  # noqa: PLC0415 - half a second to import
+
+        return ElasticsearchStore(
+            connect(config.store_url, api_key=config.store_api_key.get_secret_value() or None), config.namespace
+        )
+    raise ConfigError(f"store: {config.store_url!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
+
+
+class Pipeline:
+    """The Faust application with the stages that this process runs, from entering to leaving.
+
+    Args:
+        live: whether event time runs on by itself when no telemetry comes; not so in an analysis of files.
+        alerts: whether rules, notifications and playbooks are part of it.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        now: Now,
+        registry: CollectorRegistry | None = None,
+        stages: Sequence[str] = STAGES,
+        *,
+        live: bool = True,
+        alerts: bool = True,
+    ) -> None:
+        self._config, self._now = config, now
+        self._stack = AsyncExitStack()
+        self.store = store
+        self.registry = registry or CollectorRegistry()
+        sizes = TopicSizes(
+            config.topics.partitions,
+            config.topics.replicas,
+            int(config.topics.retention_hours * 3600),
+            config.topics.retention_bytes,
+        )
+        self.app: PipelineApp = build_app("spanloom", config.log_url, config.data_dir / "state", sizes, **_security(config))
+        self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
+        dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS])
+        self.writer = DocumentWriter(store, dead)
+        self.signals = Signals(self.topics[Topic.SIGNALS])
+        self.offsets: dict[str, Offsets] = {}
+        self.assemble: AssembleStage | None = None
+        self.score: ScoreStage | None = None
+        self.act: ActStage | None = None
+        if "rekey" in stages:
+            self._rekey(dead)
+        if "assemble" in stages:
+            offsets = self._offsets("assemble", config.assemble.max_records)
+            self.assemble = AssembleStage(
+                config.assemble, store, self.writer, offsets, self.topics[Topic.SERIES], self.signals, now, live=live
+            )
+            assemble_traces(self.app, self.topics[Topic.TRACED], self.assemble, offsets)
+        if "score" in stages:
+            self.score = ScoreStage(self.writer, self.signals, SeriesScorer)
+            score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT))
+        if "act" in stages:
+            self._act(live=live, alerts=alerts)
+        self._on_revoked()
+        self.metrics = PipelineMetrics(self, self.registry)
+
+    def _offsets(self, name: str, limit: int) -> Offsets:
+        offsets = self.offsets[name] = Offsets(self.app, limit)
+        return offsets
+
+    def _rekey(self, dead: DeadLetters) -> None:
+        app, topics, writer = self.app, self.topics, self.writer
+        traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
+        rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead)
+        rekey_logs(app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead)
+        rekey_metrics(app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead)
+
+    def _act(self, *, live: bool, alerts: bool) -> None:
+        state = State(self.app, "spanloom-state", 1)
+        alerting = self._alerting() if alerts else None
+        self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, alerting, live=live)
+        act_on_signals(self.app, self.topics[Topic.SIGNALS], self.act, self._offsets("act", self._config.assemble.max_records))
+
+    def _alerting(self) -> Alerting:
+        config = self._config
+        settings = config.alerting
+        shipped = files("alerting")
+        url = f"http://{config.console.host}:{config.console.port}"
+        engine = AlertEngine(load_rules(settings.rules or [Path(str(shipped / "default_rules.yml"))]), external_url=url)
+        receivers = _receivers(config)
+        self._client = httpx2.AsyncClient(timeout=10)
+        sender = Sender(build_notifiers(receivers.receivers, self._client, url), self._now)
+        actions = build_actions(
+            ActionsConfig(supervisor=SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else None)
+        )
+        playbooks = settings.playbooks or ([Path(str(shipped / "playbooks" / "default.yml"))] if config.supervisor_url else [])
+        healer = Healer(load_playbooks(list(playbooks), actions), actions, engine.query, SafetyConfig(dry_run=settings.dry_run))
+        runner = PlaybookRunner(healer, self._save_healer, self._write, _tell, self._moment)
+        return Alerting(engine, Alertmanager(receivers, url), sender, runner)
+
+    async def _save_healer(self, snapshot: Body) -> None:
+        assert self.act is not None  # noqa: S101 - the runner belongs to the stage
+        await self.act.save_healer(snapshot)
+
+    async def _write(self, documents: Sequence[Document]) -> None:
+        await self.writer.write(documents)
+
+    def _moment(self) -> int:
+        return self.act.moment if self.act is not None else self._now()
+
+    def _on_revoked(self) -> None:
+        @self.app.on_partitions_revoked.connect
+        async def revoked(_app: Any, revoked: Any, **_: Any) -> None:
+            for offsets in self.offsets.values():
+                offsets.drop(revoked)
+            if self.assemble is not None:
+                self.assemble.drop(revoked)
+            if self.score is not None:
+                self.score.drop(revoked)
+            if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
+                await self.act.disown()
+
+    async def produce(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
+        """Write a record to a topic of ours; return when it is on the log."""
+        sent = await self.topics[Topic(topic)].send(value=value, headers=dict(headers))
+        await sent
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        if self.act is not None and hasattr(self, "_client"):
+            self._stack.push_async_callback(self._client.aclose)
+        self._stack.push_async_callback(self.writer.close)
+        await self.app.start()
+        self._stack.push_async_callback(self.app.stop)
+        if self.act is not None:
+            self._stack.push_async_callback(self.act.disown)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+
+async def _tell(notice: Any) -> None:
+    log.info("repair", notice=notice.kind, incident=notice.incident, text=notice.text)
+
+
+def _receivers(config: Config) -> AlertmanagerConfig:
+    path = config.alerting.receivers
+    if path is not None:
+        return parse_config(path.read_text(), str(path))
+    webhook = f"""
+    webhook_configs:
+    - url: {config.webhook_url}
+""" if config.webhook_url else ""  # fmt: skip
+    return parse_config(
+        f"""
+route:
+  receiver: default
+  group_by: [alertname, service]
+  group_wait: 1s
+  group_interval: 5s
+  repeat_interval: 1h
+receivers:
+- name: default{webhook}
+topology_inhibit_rules:
+- culprit_matchers: ['alertname="ServiceCulprit"']
+""",
+        "default receivers",
+    )
+
+
+def _security(config: Config) -> dict[str, Any]:
+    """Faust's settings for TLS and SASL."""
+    import ssl  # noqa: PLC0415
+
+    import faust  # noqa: PLC0415
+
+    kafka = config.kafka
+    context = None
+    if kafka.ca_file or kafka.cert_file:
+        context = ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
+        if kafka.cert_file:
+            context.load_cert_chain(kafka.cert_file, kafka.key_file)
+    if kafka.sasl_mechanism:
+        return {
+            "broker_credentials": faust.SASLCredentials(
+                username=kafka.username,
+                password=kafka.password.get_secret_value(),
+                mechanism=kafka.sasl_mechanism,
+                ssl_context=context,
+            )
+        }
+    return {"broker_credentials": faust.SSLCredentials(context=context)} if context else {}
