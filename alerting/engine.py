@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from alerting.durations import format_duration
 from alerting.evaluation import GroupRun, evaluate_group
 from alerting.promql.expression import compile_expression
 from alerting.samples import Samples
-from telemetry.errors import InputError
+from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,7 +73,18 @@ class AlertEngine:
         self.replace_rules(self.groups)
 
     def replace_rules(self, groups: Sequence[RuleGroup]) -> None:
-        """Take other rules, all at once. A rule that stays alike keeps its alerts; those of rules that went resolve."""
+        """Take other rules, all at once. A rule that stays alike keeps its alerts; those of rules that went resolve.
+
+        Raises:
+            ConfigError: a rule reads further back than samples are kept; the old rules stay.
+        """
+        kept = self.samples.limits.retention
+        for group in groups:
+            for rule in group.rules:
+                if rule.expr.reach + group.query_offset > kept:
+                    reach, kept_text = format_duration(rule.expr.reach + group.query_offset), format_duration(kept)
+                    where = f'{group.file}: group "{group.name}": {rule.name}: expr'
+                    raise ConfigError(f"{where}: reads {reach} back, but samples are kept for {kept_text}")
         old, self._runs = self._runs, {}
         self.groups = tuple(groups)
         for group in self.groups:

@@ -32,7 +32,7 @@ class GroupRun:
     alerts: dict[int, RuleAlerts] = field(default_factory=dict)
     written: dict[int, set[Labels]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
-    evaluated_at: int = 0
+    evaluated_at: int = -1  # never yet
     replaced: list[tuple[RuleAlerts, set[Labels]]] = field(default_factory=list)
 
     @classmethod
@@ -60,7 +60,7 @@ class GroupRun:
         """The multiples of the interval that are not evaluated yet; of the past before the first one only the last."""
         interval = self.group.interval
         last = now // interval * interval
-        first = (self.evaluated_at // interval + 1) * interval if self.evaluated_at else last
+        first = (self.evaluated_at // interval + 1) * interval if self.evaluated_at >= 0 else last
         return range(first, last + 1, interval)
 
     def end(self, at: int, samples: Samples) -> list[AlertChange]:

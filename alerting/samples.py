@@ -65,7 +65,7 @@ class Samples:
     """The samples of all series, found by their labels."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._series: dict[Labels, StoredSeries] = {}
         self._by_source: dict[Series, StoredSeries] = {}
         self._postings: dict[tuple[str, str], dict[StoredSeries, None]] = {}
@@ -102,7 +102,7 @@ class Samples:
     def _stored(self, labels: Labels) -> StoredSeries | None:
         stored = self._series.get(labels)
         if stored is None:
-            if len(self._series) >= self._limits.series:
+            if len(self._series) >= self.limits.series:
                 self.counts.too_many_series += 1
                 return None
             stored = self._series[labels] = StoredSeries(labels, nameless(labels))
@@ -115,7 +115,7 @@ class Samples:
         times, values = stored.times, stored.values
         if time > self._newest:
             self._newest = time
-        elif time < self._newest - self._limits.retention:
+        elif time < self._newest - self.limits.retention:
             self.counts.too_old += 1
             return
         if value != value:  # noqa: PLR0124  # a NaN may be a stale marker
@@ -133,8 +133,8 @@ class Samples:
             times.insert(i, time)
             values.insert(i, value)
         self.counts.added += 1
-        if len(times) > self._limits.samples_per_series:
-            surplus = len(times) - self._limits.samples_per_series * 3 // 4  # a quarter at once: cutting moves the rest
+        if len(times) > self.limits.samples_per_series:
+            surplus = len(times) - self.limits.samples_per_series * 3 // 4  # a quarter at once: cutting moves the rest
             del times[:surplus], values[:surplus]
             self.counts.forgotten += surplus
 
@@ -162,7 +162,7 @@ class Samples:
 
     def retain(self) -> None:
         """Drop what is older than the retention."""
-        self.forget(self._newest - self._limits.retention)
+        self.forget(self._newest - self.limits.retention)
 
     def select(self, matchers: tuple[Matcher, ...]) -> Sequence[StoredSeries]:
         """The series that pass all matchers, in order of first appearance of those with the rarest label."""

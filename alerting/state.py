@@ -90,13 +90,13 @@ class Alert:
     annotations: Mapping[str, str]
     value: float
     active_at: int
-    fired_at: int = 0
-    keep_since: int = 0  # since when only keep_firing_for holds it
+    fired_at: int | None = None
+    keep_since: int | None = None  # since when only keep_firing_for holds it
 
     @property
     def state(self) -> AlertState:
         """Pending until it fired."""
-        return AlertState.FIRING if self.fired_at else AlertState.PENDING
+        return AlertState.PENDING if self.fired_at is None else AlertState.FIRING
 
     def change(self, state: AlertState, time: int, *, group: str, expr: str) -> AlertChange:
         """The alert as told to others."""
@@ -109,7 +109,7 @@ class Alert:
             self.value,
             time,
             self.active_at,
-            self.fired_at,
+            self.fired_at or 0,
             time if state in {AlertState.RESOLVED, AlertState.INACTIVE} else 0,
             group,
             expr,
@@ -135,26 +135,23 @@ class RuleAlerts:
                 known = self.alerts[labels] = Alert(labels, new.annotations, new.value, at)
                 if self.hold > 0:
                     changes.append(self._told(known, AlertState.PENDING, at))
-            known.value, known.annotations, known.keep_since = new.value, new.annotations, 0
-            if not known.fired_at and at - known.active_at >= self.hold:
+            known.value, known.annotations, known.keep_since = new.value, new.annotations, None
+            if known.fired_at is None and at - known.active_at >= self.hold:
                 known.fired_at = at
                 changes.append(self._told(known, AlertState.FIRING, at))
         for labels in [labels for labels in self.alerts if labels not in found]:
             gone = self.alerts[labels]
-            if gone.fired_at and self.keep > 0:
-                gone.keep_since = gone.keep_since or at
+            if gone.fired_at is not None and self.keep > 0:
+                gone.keep_since = at if gone.keep_since is None else gone.keep_since
                 if at - gone.keep_since < self.keep:
                     continue
             del self.alerts[labels]
-            changes.append(self._told(gone, AlertState.RESOLVED if gone.fired_at else AlertState.INACTIVE, at))
+            changes.append(self._told(gone, _ended(gone), at))
         return changes
 
     def clear(self, at: int) -> list[AlertChange]:
         """End every alert: the rule is gone, or has too many of them."""
-        changes = [
-            self._told(alert, AlertState.RESOLVED if alert.fired_at else AlertState.INACTIVE, at)
-            for alert in self.alerts.values()
-        ]
+        changes = [self._told(alert, _ended(alert), at) for alert in self.alerts.values()]
         self.alerts.clear()
         return changes
 
@@ -196,3 +193,7 @@ class RuleAlerts:
             self.alerts[labels] = Alert(
                 labels, item["annotations"], float(item["value"]), item["active_at"], item["fired_at"], item["keep_since"]
             )
+
+
+def _ended(alert: Alert) -> AlertState:
+    return AlertState.INACTIVE if alert.fired_at is None else AlertState.RESOLVED

@@ -189,6 +189,8 @@ def metric_document(metric: Metric, point: DataPoint) -> Document:
     }
     if metric.temporality != "unspecified":
         body["temporality"] = metric.temporality.value
+    if metric.monotonic:
+        body["monotonic"] = True
     if point.start:
         body["start_timestamp"] = timestamp(point.start)
     if point.value is not None:

@@ -97,6 +97,7 @@ class Sender:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._queues.clear()
         for notifier in self.notifiers.values():
             await notifier.close()
 

@@ -68,11 +68,13 @@ def is_scalar(node: Any) -> bool:
 
 
 class Compiler:
-    """Compiles one expression; `selected` holds the metric names that it reads."""
+    """Compiles one expression; `selected` holds the metric names that it reads, `reach` how far back, in nanoseconds."""
 
     def __init__(self, step: int) -> None:
         self._step = step
+        self._behind = 0  # what enclosing subqueries reach back
         self.selected: set[str] = set()
+        self.reach = 0
 
     def top(self, node: Any) -> VectorNode:
         """A whole expression, which must give a vector or a scalar.
@@ -133,6 +135,7 @@ class Compiler:
     def _instant(self, node: Any) -> InstantSelector:
         matchers = selector_matchers(node)
         self.selected.add(next((m.value for m in matchers if m.name == NAME and m.type is MatchType.EQUAL), ""))
+        self.reach = max(self.reach, self._behind + nanoseconds(node.offset))
         return InstantSelector(matchers, time_shift(node.at, node.offset))
 
     def _range(self, node: Any) -> RangeNode:
@@ -140,11 +143,18 @@ class Compiler:
             case ast.ParenExpr():
                 return self._range(node.expr)
             case ast.MatrixSelector():
+                width = nanoseconds(node.range)
+                self._behind += width
                 selector = self._instant(node.vector_selector)
-                return RangeSelector(selector.matchers, selector.shift, nanoseconds(node.range))
+                self._behind -= width
+                return RangeSelector(selector.matchers, selector.shift, width)
             case ast.SubqueryExpr():
                 width, step = nanoseconds(node.range), nanoseconds(node.step) if node.step else self._step
-                return Subquery(self.top(node.expr), time_shift(node.at, node.offset), width, step)
+                behind = width + nanoseconds(node.offset)
+                self._behind += behind
+                inner = self.top(node.expr)
+                self._behind -= behind
+                return Subquery(inner, time_shift(node.at, node.offset), width, step)
             case _:
                 raise ConfigError(f"{_what(node)} where a range is needed")
 

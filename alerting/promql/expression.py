@@ -42,6 +42,7 @@ class Expression:
 
     text: str
     selects: tuple[str, ...]  # metric names that it reads, sorted; a selector without a name counts as empty
+    reach: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
     _evaluate: Callable[[Moment], Vector] = field(repr=False, compare=False)
 
     def evaluate(self, source: Source, at: int, lookback: int = LOOKBACK) -> Vector:
@@ -77,7 +78,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         raise PromqlError(_with_hint(str(error))) from None
     except ConfigError as error:
         raise PromqlError(str(error)) from None
-    return Expression(text, tuple(sorted(compiler.selected)), evaluate)
+    return Expression(text, tuple(sorted(compiler.selected)), compiler.reach, evaluate)
 
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)

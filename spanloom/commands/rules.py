@@ -1,0 +1,110 @@
+"""`spanloom rules`: check rule files, run their unit tests, and play stored telemetry through them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from alerting.backtest import backtest
+from alerting.durations import SECOND, format_duration, parse_duration
+from alerting.history import anomaly_history, culprit_history, hop_history, metric_history
+from alerting.rules import load_rules
+from alerting.unit_tests import run_tests
+from spanloom import clock
+from spanloom.demo.pipeline import MOST, Pipeline
+from telemetry.documents import Kind
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from telemetry.metrics import Point
+
+STEP = 5 * SECOND
+"""How finely the service graph's series are made again from stored hops."""
+
+files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def rules() -> None:
+    """Check, test and backtest rule files in Prometheus's format."""
+
+
+@rules.command()
+@files_argument
+def check(files: tuple[Path, ...]) -> None:
+    """Report every mistake in the FILES with its line. Exit code 1 if there is one."""
+    try:
+        groups = load_rules(files)
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    for group in groups:
+        alerts = sum(rule.kind == "alert" for rule in group.rules)
+        records = len(group.rules) - alerts
+        click.echo(f"{group.file}: {group.name}: {alerts} alerts, {records} recorded, every {format_duration(group.interval)}")
+
+
+@rules.command()
+@files_argument
+@json_option
+def test(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """Run unit tests in promtool's format. Exit code 1 if one fails."""
+    checks, failures = 0, []
+    try:
+        for file in files:
+            count, found = run_tests(file)
+            checks += count
+            failures += found
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        report = {"checks": checks, "failures": [asdict(failure) for failure in failures]}
+        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    else:
+        for failure in failures:
+            click.echo(str(failure), err=True)
+        click.echo(f"{checks} checks, {len(failures)} failed")
+    raise SystemExit(1 if failures else 0)
+
+
+@rules.command("backtest")
+@files_argument
+@click.option("--since", default="1h", show_default=True, metavar="DURATION", help="How far back to begin.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+@json_option
+def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+    """Play stored telemetry through the rules: when each alert would have fired and resolved."""
+    try:
+        groups = load_rules(files)
+        begin = clock.system() - parse_duration(since)
+        result = backtest(groups, asyncio.run(_history(url, begin)))
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(orjson.dumps(asdict(result), option=orjson.OPT_INDENT_2))
+        return
+    for firing in result.firings:
+        labels = ", ".join(f"{name}={value}" for name, value in sorted(firing.labels.items()) if name != "alertname")
+        ended = _time(firing.resolved_at) if firing.resolved_at else "still firing"
+        click.echo(f"{_time(firing.fired_at)}  {ended:<19}  {firing.alert}  {labels}")
+    for rule, reason in sorted(result.errors.items()):
+        click.echo(f"{rule}: {reason}", err=True)
+    click.echo(f"{result.points} points, {result.evaluations} evaluations, {len(result.firings)} firings")
+
+
+async def _history(url: str, since: int) -> list[Point]:
+    async with Pipeline(url) as pipeline:
+        metrics, anomalies, culprits, hops = [
+            await pipeline.find(kind, since, MOST) for kind in (Kind.METRIC, Kind.ANOMALY, Kind.CULPRIT, Kind.HOP)
+        ]
+    return metric_history(metrics) + anomaly_history(anomalies) + culprit_history(culprits) + hop_history(hops, STEP)
+
+
+def _time(time: int) -> str:
+    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%d %H:%M:%S}"
