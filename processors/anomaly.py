@@ -37,20 +37,25 @@ YOUNG = 8
 _MOST_RECENT = 64
 """Bound on the falling surprises remembered; each is less than the one before it, so the last ones say least."""
 
-_YOUNG_FREEDOM = 3.0
+_MOST_FREEDOM = 8.0
 _SPREAD_MEMORY = 300
 _SNAPSHOT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """How odd a value is: `score` 0..1 is surprise / (surprise + 6 nats); `spread` is the usual distance from `expected`."""
+    """How odd a value is: `score` 0..1 says the same as `surprise`; `spread` is the usual distance from `expected`."""
 
     score: float
     surprise: float
     expected: float
     spread: float
     why: str
+
+
+def score_of(surprise: float) -> float:
+    """A surprise in nats on a scale of 0 to 1: 6 nats are one half, 14 are 0.8, 20 are 0.9."""
+    return -math.expm1(-surprise * math.log(2.0) / HALF)
 
 
 class Detector:
@@ -103,7 +108,7 @@ class Detector:
             f"{value:.6g} where {expected.value:.6g} is usual {basis}, give or take {self._spread:.3g}: "
             f"{how}about once in {_once_in(surprise)} values"
         )
-        return Scored(surprise / (surprise + HALF), surprise, expected.value, self._spread, why if surprise else "as usual")
+        return Scored(score_of(surprise), surprise, expected.value, self._spread, why if surprise else "as usual")
 
     def learn_one(self, time: int, value: float) -> None:
         """Learn a value; one that is not finite is passed over."""
@@ -134,9 +139,10 @@ class Detector:
         return max(spike, drift), drift > spike
 
     def _young_surprise(self, distance: float, least: float) -> float:
-        """Without a tail yet: -ln of the density of Student's t, whose own tail is heavy."""
+        """Without a tail yet: -ln of the density of Student's t, with heavier tails the fewer values are known."""
         spread = max(1.25 * self._spread, least, 1e-12)
-        return (_YOUNG_FREEDOM + 1) / 2 * math.log1p((distance / spread) ** 2 / _YOUNG_FREEDOM)
+        freedom = min(self._age - 1.0, _MOST_FREEDOM)
+        return (freedom + 1) / 2 * math.log1p((distance / spread) ** 2 / freedom)
 
     def _repeated(self) -> float:
         """The surprise that a new one has to exceed to be news."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.anomaly import Detector, Scored
@@ -15,8 +15,11 @@ from telemetry.signals import Anomaly, AnomalyKind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ALARM = 0.7
+ALARM = 0.8
 """Score from which a value is an anomaly: 14 nats, once in a million values."""
+
+LONGEST = 60
+"""Values after which an anomaly that goes on is how things are now."""
 
 LEAST_SHARE = 0.25
 """What is within a quarter of the expected value is no anomaly worth a person's time, however certain."""
@@ -50,6 +53,8 @@ _KINDS = (
 class _Known:
     detector: Detector
     last: Point | None = None
+    begun: tuple[Scored, float] | None = None  # how the anomaly that goes on was scored, and the value it began with
+    length: int = 0  # values since
 
 
 class SeriesScorer:
@@ -70,14 +75,24 @@ class SeriesScorer:
         return len(self._known)
 
     def add(self, points: Iterable[Point]) -> list[Anomaly]:
-        """Score points and learn them; gives the anomalies."""
+        """Score points and learn them; gives the anomalies: those that begin, and those that go on."""
         anomalies = []
         for point in points:
             before = self._known.get(point.series)
-            previous = before.last.time if before is not None and before.last is not None else point.time
+            last = before.last if before is not None else None
             scored = self.score(point)
-            if scored.score >= ALARM and _matters(point, scored):
-                anomalies.append(_anomaly(point, scored, previous))
+            known = self._known[point.series]
+            if known.last is not point:
+                continue  # late or no value of its own
+            seen = _seen(last, point)
+            if scored.score >= ALARM and _matters(point.series, seen, scored):
+                known.begun, known.length = (scored, seen), 0
+            elif known.begun is not None:
+                known.length += 1
+                if known.length > LONGEST or not _goes_on(known.begun, seen):
+                    known.begun = None
+            if known.begun is not None:
+                anomalies.append(_anomaly(point, known.begun[0], seen, last.time if last is not None else point.time))
         return anomalies
 
     def score(self, point: Point) -> Scored:
@@ -110,6 +125,7 @@ class SeriesScorer:
                     series.name,
                     [list(label) for label in series.labels],
                     [known.last.time, known.last.value] if known.last is not None else None,
+                    [[*astuple(known.begun[0])], known.begun[1], known.length] if known.begun is not None else None,
                     known.detector.snapshot(),
                 ]
                 for series, known in self._known.items()
@@ -125,9 +141,11 @@ class SeriesScorer:
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"scores: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
         self._known.clear()
-        for name, labels, last, state in snapshot["series"]:
+        for name, labels, last, begun, state in snapshot["series"]:
             series = Series(name, tuple((key, value) for key, value in labels))
             known = _Known(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
+            if begun is not None:
+                known.begun, known.length = (Scored(*begun[0]), begun[1]), begun[2]
             known.detector.restore(state)
             self._known[series] = known
 
@@ -136,11 +154,25 @@ def _unit(series: Series) -> _Unit:
     return next((unit for unit in _UNITS if series.name.endswith(unit.suffix)), _Unit("", "", 0.0))
 
 
-def _matters(point: Point, scored: Scored) -> bool:
-    return abs(point.value - scored.expected) > max(_unit(point.series).least, LEAST_SHARE * abs(scored.expected))
+def _seen(last: Point | None, point: Point) -> float:
+    """The value that was scored: of a total its rate."""
+    if not is_total(point.series):
+        return point.value
+    growth = rate(last, point) if last is not None else None
+    return growth.value if growth is not None else 0.0
 
 
-def _anomaly(point: Point, scored: Scored, start: int) -> Anomaly:
+def _matters(series: Series, seen: float, scored: Scored) -> bool:
+    return abs(seen - scored.expected) > max(_unit(series).least, LEAST_SHARE * abs(scored.expected))
+
+
+def _goes_on(begun: tuple[Scored, float], seen: float) -> bool:
+    """Whether a value is still nearer to the one that began the anomaly than to what was expected then."""
+    scored, first = begun
+    return abs(seen - first) < abs(seen - scored.expected) or (seen - first) * (first - scored.expected) > 0
+
+
+def _anomaly(point: Point, scored: Scored, seen: float, start: int) -> Anomaly:
     series = point.series
     kind = next((kind for words, kind in _KINDS if any(word in series.name for word in words)), AnomalyKind.METRIC)
     return Anomaly(
@@ -151,7 +183,7 @@ def _anomaly(point: Point, scored: Scored, start: int) -> Anomaly:
         point.time,
         scored.score,
         scored.expected,
-        point.value,
+        seen,
         _unit(series).unit,
         scored.why,
         operation=series.label("operation") or series.label("span_name"),

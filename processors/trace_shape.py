@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from processors.anomaly import HALF
+from processors.anomaly import score_of
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Oddity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ShapeScore:
-    """`score` 0..1 is that of the strongest oddity: surprise / (surprise + 6 nats). Strongest first."""
+    """`score` 0..1 is that of the strongest oddity. Strongest first."""
 
     score: float
     oddities: tuple[Oddity, ...]
@@ -81,7 +81,7 @@ class TraceShapes:
                 oddities += _oddities(place, called, known)
         oddities.sort(key=lambda oddity: (-oddity.surprise, oddity.why))
         surprise = oddities[0].surprise if oddities else 0.0
-        return ShapeScore(surprise / (surprise + HALF), tuple(oddities))
+        return ShapeScore(score_of(surprise), tuple(oddities))
 
     def learn_one(self, visits: Sequence[Visit]) -> None:
         """Learn a trace."""
