@@ -1,1 +1,1 @@
-"""The console, its API, and the Kibana and Grafana definitions."""
+"""What people and programs look at: the HTTP API, and the console on top of it."""

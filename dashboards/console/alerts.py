@@ -1,0 +1,98 @@
+"""Alerts as they stand, and what became of the notifications about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from dashboards.alerts import is_open, standing
+from dashboards.console.table import Cell, Column, Table
+from dashboards.console.text import ago, amount, duration, moment
+from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
+from stores.store import Query
+from telemetry.documents import Kind
+
+if TYPE_CHECKING:
+    from telemetry.documents import Body
+
+MOST = 5_000
+"""Changes of alerts read, the newest: an alert that has fired without a change for longer than these is not shown."""
+
+TONES = {"firing": "tag bad", "pending": "tag warn", "resolved": "tag good", "inactive": "tag quiet"}
+
+ALERTS = (
+    Column("state", "State"),
+    Column("name", "Alert"),
+    Column("service", "Service"),
+    Column("summary", "Summary"),
+    Column("since", "Since (UTC)"),
+    Column("lasted", "Lasts", right=True),
+    Column("value", "Value", right=True),
+)
+
+NOTIFICATIONS = (
+    Column("time", "Time (UTC)"),
+    Column("outcome", "Outcome"),
+    Column("receiver", "Receiver"),
+    Column("status", "Status"),
+    Column("alerts", "Firing / resolved", right=True),
+    Column("attempts", "Attempts", right=True),
+    Column("error", "Error"),
+)
+
+
+def add(console: Console) -> None:
+    """Put the page at /alerts."""
+
+    @ui.page("/alerts", title="Alerts · Spanloom")
+    def page(range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Alerts", "/alerts", range)
+        with view.body:
+            alerts = Table(
+                "Alerts",
+                ALERTS,
+                "No alert fires, and none ended in this time. Rules are in Prometheus' rule-file format;\n"
+                "`spanloom rules check FILE` says whether one is right.",
+            )
+            heading("Notifications", 2)
+            notifications = Table("Notifications", NOTIFICATIONS, "Nobody was notified in this time.")
+
+        async def load() -> None:
+            now, since = console.now(), view.since
+            changes = await console.reader.find(Query(Kind.ALERT, descending=True, limit=MOST))
+            shown = [alert for alert in standing(changes) if is_open(alert) or since is None or alert["time"] >= since]
+            alerts.show([(alert["_id"], _alert(alert, now)) for alert in shown])
+            sent = await console.reader.find(Query(Kind.NOTIFICATION, since=since, descending=True, limit=MOST))
+            notifications.show([(body["_id"], _notification(body)) for body in sent])
+
+        view.refresh(load)
+
+
+def _alert(alert: Body, now: int) -> dict[str, Cell]:
+    since = alert["starts_at"] or alert["active_at"]
+    lasted = (alert["ends_at"] or now) - since
+    summary = alert["annotations"].get("summary") or alert["annotations"].get("description") or alert["expr"]
+    value = alert["value"]
+    return {
+        "state": Cell(alert["state"], tone=TONES[alert["state"]]),
+        "name": Cell(alert["labels"].get("alertname", "?")),
+        "service": Cell(alert["service"]),
+        "summary": Cell(summary),
+        "since": Cell(since, f"{moment(since)} ({ago(since, now)})", tone="quiet"),
+        "lasted": Cell(lasted, duration(lasted)),
+        "value": Cell(value, "" if value is None else amount(value)),
+    }
+
+
+def _notification(body: Body) -> dict[str, Cell]:
+    delivered = body["outcome"] == "delivered"
+    return {
+        "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet"),
+        "outcome": Cell("delivered" if delivered else "failed", tone="tag good" if delivered else "tag bad"),
+        "receiver": Cell(body["integration"]),
+        "status": Cell(body["status"], tone=TONES[body["status"]]),
+        "alerts": Cell(body["firing"], f"{body['firing']} / {body['resolved']}"),
+        "attempts": Cell(body["attempts"]),
+        "error": Cell(body["error"]),
+    }

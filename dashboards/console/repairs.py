@@ -1,0 +1,128 @@
+"""Repairs: incidents with the steps of their playbook, and the audit trail of the one that is looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from nicegui import ui
+
+from dashboards.console.table import Cell, Column, Table
+from dashboards.console.text import ago, duration, moment, short
+from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
+from stores.store import Equals, Query
+from telemetry.documents import Kind, latest
+
+if TYPE_CHECKING:
+    from telemetry.documents import Body
+
+MOST = 2_000
+"""Revisions of incidents, or records of one, that are read."""
+
+STATES = {"closed": "tag good", "escalated": "tag bad", "approving": "tag warn"}
+PROGRESS = {"done": "good", "failed": "bad", "unknown": "bad", "not-undone": "bad", "intended": "warn", "undoing": "warn"}
+
+INCIDENTS = (
+    Column("state", "State"),
+    Column("playbook", "Playbook"),
+    Column("target", "Target"),
+    Column("opened", "Opened (UTC)"),
+    Column("lasted", "Took", right=True),
+    Column("why", "Outcome"),
+)
+
+STEPS = (
+    Column("number", "Step", right=True),
+    Column("name", "Name"),
+    Column("phase", "Phase"),
+    Column("action", "Action"),
+    Column("progress", "Progress"),
+    Column("started", "Started (UTC)"),
+    Column("lasted", "Took", right=True),
+    Column("detail", "Detail"),
+)
+
+AUDIT = (
+    Column("sequence", "Record", right=True),
+    Column("time", "Time (UTC)"),
+    Column("event", "Event"),
+    Column("data", "Data"),
+    Column("hash", "Hash"),
+)
+
+
+def add(console: Console) -> None:
+    """Put the page at /repairs."""
+
+    @ui.page("/repairs", title="Repairs · Spanloom")
+    def page(range: str = DEFAULT_RANGE, incident: str = "") -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Repairs", "/repairs", range)
+        view.asked = {"incident": incident}
+        with view.body:
+            incidents = Table(
+                "Incidents",
+                INCIDENTS,
+                "No playbook ran in this time. A playbook runs when an alert fires that its trigger names and the safety\n"
+                "limits allow it; `spanloom playbooks dry-run` shows what would happen.",
+            )
+            with ui.element("div").classes("column") as details:
+                title = ui.label().classes("lead").props("role=heading aria-level=2")
+                steps = Table("Steps of the incident", STEPS, "Its playbook has no steps.")
+                heading("Audit trail", 2)
+                audit = Table("Audit trail of the incident", AUDIT, "Nothing is recorded of it.")
+
+        async def load() -> None:
+            now = console.now()
+            revisions = await console.reader.find(Query(Kind.INCIDENT, since=view.since, descending=True, limit=MOST))
+            found = sorted(latest(revisions), key=lambda body: -body["opened"])
+            incidents.show([(body["id"], _incident(view, body, now)) for body in found])
+            shown = next((body for body in found if body["id"] == view.asked["incident"]), found[0] if found else None)
+            details.visible = shown is not None
+            if shown is None:
+                return
+            title.text = f"{shown['playbook']} on {shown['service']} {shown['instance']}, opened {moment(shown['opened'])} UTC"
+            steps.show([(step["name"], _step(number, step)) for number, step in enumerate(shown["steps"], 1)])
+            records = await console.reader.find(
+                Query(Kind.AUDIT, (Equals("incident", shown["id"]),), sort="sequence", limit=MOST)
+            )
+            audit.show([(record["_id"], _record(record)) for record in records])
+
+        view.refresh(load)
+
+
+def _incident(view: View, body: Body, now: int) -> dict[str, Cell]:
+    lasted = (body["ended"] or now) - body["opened"]
+    target = " ".join(part for part in (body["service"], body["instance"]) if part)
+    return {
+        "state": Cell(body["state"], tone=STATES.get(body["state"], "tag")),
+        "playbook": Cell(body["playbook"], href=view.link("/repairs", incident=body["id"])),
+        "target": Cell(target),
+        "opened": Cell(body["opened"], f"{moment(body['opened'])} ({ago(body['opened'], now)})", tone="quiet"),
+        "lasted": Cell(lasted, duration(lasted)),
+        "why": Cell(body["why"]),
+    }
+
+
+def _step(number: int, step: Body) -> dict[str, Cell]:
+    lasted = step["ended"] - step["started"] if step["started"] and step["ended"] else None
+    return {
+        "number": Cell(number),
+        "name": Cell(step["name"]),
+        "phase": Cell(step["phase"]),
+        "action": Cell(step["call"]["action"], tone="mono"),
+        "progress": Cell(step["progress"], tone=f"tag {PROGRESS.get(step['progress'], 'quiet')}"),
+        "started": Cell(step["started"], moment(step["started"]) if step["started"] else "—", tone="quiet"),
+        "lasted": Cell(lasted, duration(lasted)),
+        "detail": Cell(step["detail"]),
+    }
+
+
+def _record(record: Body) -> dict[str, Cell]:
+    data = orjson.dumps(record["data"]).decode()
+    return {
+        "sequence": Cell(record["sequence"]),
+        "time": Cell(record["time"], moment(record["time"]), tone="quiet"),
+        "event": Cell(record["event"]),
+        "data": Cell(data, data, tone="mono"),
+        "hash": Cell(record["hash"], short(record["hash"]), tone="mono quiet"),
+    }

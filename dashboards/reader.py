@@ -1,0 +1,97 @@
+"""What the API and the console read of a store: documents in their newest revision, whole traces, the service map."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from dashboards.service_map import ServiceMap, service_map
+from stores.store import Equals, OneOf, Query
+from telemetry.documents import Kind, latest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stores.store import Store
+    from telemetry.documents import Body
+
+REVISED = frozenset({Kind.TRACE, Kind.HOP})
+"""Kinds of which a reader sees the newest revision only."""
+
+MAX_IDS = 500
+"""Ids named in one query."""
+
+MAX_REVISIONS = 100_000
+"""Most documents read to find the newest revisions of so many ids."""
+
+MAX_TRACE = 10_000
+"""Most spans, hops or logs read of one trace."""
+
+MAX_EDGES = 40_000
+"""Most edge documents added up for one map, the newest: an hour of a hundred edges on a window of ten seconds."""
+
+MAX_ANOMALIES = 1_000
+
+
+class Reader:
+    """Reads a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query. A trace or hop is there only if its newest revision meets the query.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        found = await self._store.find(query)
+        return await self._newest(query.kind, found) if query.kind in REVISED else found
+
+    async def trace(self, trace_id: str) -> Body | None:
+        """All that is stored of a trace; None if nothing is.
+
+        `trace` (None while it is open), `spans`, `hops` and `logs` by time; `truncated` says that there is more than
+        MAX_TRACE of a kind.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        where = (Equals("trace_id", trace_id),)
+        kinds = (Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG)
+        found = await asyncio.gather(*(self._store.find(Query(kind, where, limit=MAX_TRACE)) for kind in kinds))
+        if not any(found):
+            return None
+        traces, spans, hops, logs = found
+        return {
+            "trace": next(iter(latest(traces)), None),
+            "spans": spans,
+            "hops": latest(hops),
+            "logs": logs,
+            "truncated": any(len(bodies) >= MAX_TRACE for bodies in found),
+        }
+
+    async def service_map(self, since: int | None = None, until: int | None = None) -> ServiceMap:
+        """The map of a time. Of more than MAX_EDGES documents it takes the newest: its `since` says from when on.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        edges, anomalies = await asyncio.gather(
+            self._store.find(Query(Kind.EDGE, since=since, until=until, descending=True, limit=MAX_EDGES)),
+            self._store.find(Query(Kind.ANOMALY, since=since, until=until, descending=True, limit=MAX_ANOMALIES)),
+        )
+        scores: dict[str, float] = {}
+        for anomaly in anomalies:
+            scores[anomaly["service"]] = max(anomaly["score"], scores.get(anomaly["service"], 0.0))
+        return await asyncio.to_thread(service_map, edges, scores)
+
+    async def _newest(self, kind: Kind, found: Sequence[Body]) -> list[Body]:
+        """Those of the documents that no later revision has replaced: one that meets no filter any more is not among them."""
+        ids = list(dict.fromkeys(body["id"] for body in found))
+        newest: set[str] = set()
+        for first in range(0, len(ids), MAX_IDS):
+            where = (OneOf("id", ids[first : first + MAX_IDS]),)
+            revisions = await self._store.find(Query(kind, where, limit=MAX_REVISIONS))
+            newest.update(body["_id"] for body in latest(revisions))
+        return [body for body in found if body["_id"] in newest]

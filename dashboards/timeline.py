@@ -1,0 +1,75 @@
+"""What happened, in order: anomalies that began, culprits named, alerts and incidents that changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.documents import Body
+
+SAME_ANOMALY = 60_000_000_000
+"""An anomaly of the same kind and service within this time (nanoseconds) goes on, and is not told anew."""
+
+RANKED = 3
+"""Places of a ranking that are told, and whose change is news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `kind` is a word for it; `about` the id of the incident or trace to look at, or empty."""
+
+    time: int
+    kind: str
+    text: str
+    about: str = ""
+
+
+def timeline(
+    anomalies: Iterable[Body], culprits: Iterable[Body], alerts: Iterable[Body], incidents: Iterable[Body]
+) -> list[Event]:
+    """The events of these documents, the newest first; repetitions are told once. Incidents come in all their revisions."""
+    events = [*_anomalies(anomalies), *_culprits(culprits), *_alerts(alerts), *_incidents(incidents)]
+    return sorted(events, key=lambda event: event.time, reverse=True)
+
+
+def _anomalies(bodies: Iterable[Body]) -> Iterable[Event]:
+    ends: dict[tuple[str, str], int] = {}
+    for body in sorted(bodies, key=lambda body: body["start"]):
+        what = body["kind"], body["service"]
+        if what not in ends or body["start"] - ends[what] > SAME_ANOMALY:
+            text = f"{body['service']}: {body['why']} (score {body['score']:.2f})"
+            yield Event(body["end"], "anomaly", text, next(iter(body["trace_ids"]), ""))
+        ends[what] = max(body["end"], ends.get(what, 0))
+
+
+def _culprits(bodies: Iterable[Body]) -> Iterable[Event]:
+    told: dict[str, list[str]] = {}
+    for body in sorted(bodies, key=lambda body: body["@timestamp"]):
+        first = body["ranking"][:RANKED]
+        names = [suspect["service"] for suspect in first]
+        if names and names != told.get(body["environment"]):
+            told[body["environment"]] = names
+            text = ", ".join(f"{suspect['service']} {suspect['score']:.2f}" for suspect in first)
+            yield Event(body["@timestamp"], "culprits", text)
+
+
+def _alerts(bodies: Iterable[Body]) -> Iterable[Event]:
+    words = {"firing": "fires", "resolved": "is resolved"}
+    for body in bodies:
+        if body["state"] in words:
+            name, service = body["labels"].get("alertname", "?"), body["service"]
+            summary = body["annotations"].get("summary", "")
+            text = f"{name} {words[body['state']]}{f' for {service}' if service else ''}{f': {summary}' if summary else ''}"
+            yield Event(body["time"], "alert" if body["state"] == "firing" else "resolved", text)
+
+
+def _incidents(bodies: Iterable[Body]) -> Iterable[Event]:
+    told: dict[str, str] = {}
+    for body in sorted(bodies, key=lambda body: (body["id"], body["revision"])):
+        if told.get(body["id"]) != body["state"]:
+            told[body["id"]] = body["state"]
+            text = f"{body['playbook']} on {body['service']}: {body['state']} {body['why']}".strip()
+            yield Event(body["@timestamp"], "repair", text, body["id"])

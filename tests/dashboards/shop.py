@@ -1,0 +1,247 @@
+"""A small shop's documents: healthy traces, then slow and failing ones with all that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from alerting.audit import Chain
+from alerting.playbooks.incident import Call, Check, Incident, Progress, State, StepRun
+from alerting.state import AlertChange, AlertState, fingerprint
+from processors.assemble import LogReference, log_summary, revision
+from processors.call_graph import call_graph
+from processors.edges import aggregate
+from telemetry.documents import (
+    anomaly_document,
+    culprits_document,
+    edge_document,
+    hop_document,
+    incident_document,
+    log_document,
+    notification_document,
+    span_document,
+    trace_document,
+)
+from telemetry.logs import ERROR, LogRecord
+from telemetry.metrics import Series
+from telemetry.resource import Resource
+from telemetry.signals import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
+from telemetry.spans import Span, SpanEvent, SpanKind, StatusCode
+
+if TYPE_CHECKING:
+    from telemetry.call_graph import Hop
+    from telemetry.documents import Document
+
+NOW = 1_800_000_000_000_000_000
+SECOND, MS = 1_000_000_000, 1_000_000
+WINDOW = 5 * SECOND
+TRACES = 60
+FAULTY_FROM = 40
+"""One trace every ten seconds up to NOW; from this one on payment is slow, and every fifth of them fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one request sent."""
+
+    id: bytes
+    spans: list[Span]
+    logs: list[LogRecord]
+
+
+def trace(number: int) -> Trace:
+    """A request to buy: frontend, checkout, then payment (by gRPC), the database, and a message to shipping."""
+    trace_id = number.to_bytes(16, "big")
+    start = NOW - (TRACES - number) * 10 * SECOND
+    faulty = number >= FAULTY_FROM
+    failed = faulty and number % 5 == 0
+    pay = 400 * MS if faulty else 20 * MS
+    status = StatusCode.ERROR if failed else StatusCode.UNSET
+
+    def span(
+        own: int, parent: int, service: str, kind: SpanKind, name: str, at: int, took: int, **attributes: object
+    ) -> Span:
+        resource = Resource({"service.name": service, "service.instance.id": f"{service}-1"})
+        ids = own.to_bytes(8, "big"), parent.to_bytes(8, "big") if parent else b""
+        return Span(
+            trace_id,
+            *ids,
+            name,
+            kind,
+            start + at,
+            start + at + took,
+            resource,
+            attributes={key.replace("_", "."): value for key, value in attributes.items()},
+        )
+
+    spans = [
+        span(1, 0, "frontend", SpanKind.SERVER, "POST /buy", 0, pay + 60 * MS, http_route="/buy"),
+        span(2, 1, "frontend", SpanKind.CLIENT, "POST", 5 * MS, pay + 50 * MS),
+        span(3, 2, "checkout", SpanKind.SERVER, "POST /checkout", 8 * MS, pay + 44 * MS, http_route="/checkout"),
+        span(4, 3, "checkout", SpanKind.CLIENT, "Payment/Charge", 12 * MS, pay + 6 * MS),
+        replace(
+            span(5, 4, "payment", SpanKind.SERVER, "Payment/Charge", 15 * MS, pay),
+            status=status,
+            status_message="card declined" if failed else "",
+            events=(SpanEvent(start + 20 * MS, "exception", {"exception.type": "Declined"}),) if failed else (),
+        ),
+        span(6, 3, "checkout", SpanKind.CLIENT, "INSERT orders", pay + 20 * MS, 9 * MS, db_system_name="sqlite", db_namespace="orders"),
+        span(7, 3, "checkout", SpanKind.PRODUCER, "paid publish", pay + 32 * MS, 4 * MS),
+        span(8, 7, "shipping", SpanKind.CONSUMER, "paid process", pay + 46 * MS, 25 * MS),
+    ]
+    text = f"charged order {number}" if not failed else f"card of order {number} declined <b>now</b>"
+    logs = [
+        LogRecord(
+            start + 40 * MS,
+            text,
+            spans[4].resource,
+            severity=ERROR if failed else 9,
+            severity_text="ERROR" if failed else "INFO",
+            trace_id=trace_id,
+            span_id=spans[4].span_id,
+        )
+    ]
+    return Trace(trace_id, spans, logs)
+
+
+def trace_documents(one: Trace) -> tuple[list[Document], list[Hop]]:
+    """What is stored of a trace, and its hops."""
+    graph = call_graph(one.spans)
+    logs = [log_document(log) for log in one.logs]
+    references = [LogReference(one.id, log.id, log.time, log.body["severity_number"]) for log in logs]
+    number = revision(len(one.spans), len(logs), 0)
+    documents = [span_document(span) for span in one.spans] + logs
+    documents += [hop_document(hop, number, 0, hop.start - hop.start % WINDOW) for hop in graph.hops]
+    return [*documents, trace_document(graph, number, log_summary(references, ()))], list(graph.hops)
+
+
+def edge_documents(hops: list[Hop]) -> list[Document]:
+    """What is stored of the edges of these hops, in two partitions."""
+    documents = []
+    for partition in (0, 1):
+        own = [hop for hop in hops if hop.trace_id[-1] % 2 == partition]
+        documents += [edge_document(edge, partition, "all") for edge in aggregate(own, WINDOW).values()]
+    return documents
+
+
+def signal_documents() -> list[Document]:
+    """An anomaly, a ranking, an alert that fires and one that resolved, a notification, a repair and its audit trail."""
+    begun = NOW - 200 * SECOND
+    slow = trace(FAULTY_FROM + 1).id
+    anomalies = [
+        Anomaly(
+            kind=AnomalyKind.LATENCY,
+            series=Series("latency", (("service", "payment"),)),
+            service="payment",
+            operation="Payment/Charge",
+            start=begun + number * WINDOW,
+            end=begun + (number + 1) * WINDOW,
+            score=0.97,
+            expected=0.02,
+            seen=0.4,
+            unit="s",
+            why="latency 400 ms, 20 times what is usual",
+            trace_ids=(slow,),
+        )
+        for number in range(3)
+    ]
+    evidence = (Evidence("trace", 0.8, "its own time grew 20-fold", (slow,)), Evidence("log", 0.3, "new pattern: card declined"))
+    culprits = Culprits(
+        begun + 16 * SECOND, "demo", "a", (Suspect("payment", 0.91, evidence=evidence), Suspect("checkout", 0.2))
+    )
+    return [
+        *map(anomaly_document, anomalies),
+        culprits_document(culprits),
+        *_alerts(begun),
+        notification_document(
+            {
+                "key": "k",
+                "outcome": "delivered",
+                "receiver": "on-call",
+                "integration": "on-call/webhook[0]",
+                "group_key": "{}",
+                "group_labels": {},
+                "status": "firing",
+                "alerts": ["f"],
+                "firing": 1,
+                "resolved": 0,
+                "created": begun + 25 * SECOND,
+                "attempts": 2,
+                "error": "",
+            },
+            begun + 26 * SECOND,
+        ),
+        *_repair(begun + 30 * SECOND),
+    ]
+
+
+def _alerts(begun: int) -> list[Document]:
+    def change(name: str, service: str, state: AlertState, time: int, ends: int = 0) -> Document:
+        labels = {"alertname": name, "service": service, "severity": "page"}
+        summary = {"summary": f"{service} answers slowly"}
+        starts = begun + 20 * SECOND if state is not AlertState.PENDING else 0
+        return AlertChange(
+            fingerprint(labels), state, labels, summary, 0.4, time, begun + 10 * SECOND, starts, ends, "shop", "p95 > 0.2"
+        ).document()
+
+    return [
+        change("SlowService", "payment", AlertState.PENDING, begun + 10 * SECOND),
+        change("SlowService", "payment", AlertState.FIRING, begun + 20 * SECOND),
+        change("SlowService", "cart", AlertState.FIRING, begun + 20 * SECOND),
+        change("SlowService", "cart", AlertState.RESOLVED, begun + 90 * SECOND, begun + 90 * SECOND),
+    ]
+
+
+def _repair(opened: int) -> list[Document]:
+    def step(name: str, phase: str, action: str, started: int) -> StepRun:
+        call = Call(action, {"service": "payment"}, 30 * SECOND)
+        done = {"progress": Progress.DONE, "started": started, "ended": started + 2 * SECOND, "detail": "200 OK"}
+        return StepRun(name, phase, call, idempotent=True, inverse=None, **done)  # type: ignore[arg-type]  # as above
+
+    incident = Incident(
+        id="incident-1",
+        playbook="restart-the-culprit",
+        revision="r1",
+        environment="demo",
+        event="matched",
+        service="payment",
+        instance="payment-1",
+        fingerprint="f",
+        source="alert",
+        labels={"service": "payment"},
+        trace_ids=[],
+        instances=1,
+        traffic_share=0.2,
+        steps=[
+            step("take-out", "isolate", "isolate", opened + SECOND),
+            step("restart", "repair", "restart", opened + 4 * SECOND),
+        ],
+        check=Check("p95 < 0.1", 10 * SECOND, 60 * SECOND),
+        state=State.REPAIRING,
+        opened=opened,
+    )
+    chain = Chain("demo")
+    records = [
+        chain.append(opened + number * SECOND, event, data, incident.id).document()
+        for number, (event, data) in enumerate(
+            [
+                ("matched", {"playbook": incident.playbook}),
+                ("step-started", {"step": "restart"}),
+                ("verified", {"expression": "p95 < 0.1"}),
+            ]
+        )
+    ]
+    repairing = incident.plain() | {"revision": 2}
+    ended = opened + 40 * SECOND
+    closed = incident.plain() | {"revision": 3, "state": "closed", "ended": ended, "why": "latency is back to what is usual"}
+    return [*records, incident_document(repairing, opened + 4 * SECOND), incident_document(closed, ended)]
+
+
+def documents() -> list[Document]:
+    """All of it."""
+    stored, hops = [], []
+    for number in range(1, TRACES):
+        of_trace, of_hops = trace_documents(trace(number))
+        stored += of_trace
+        hops += of_hops
+    return stored + edge_documents(hops) + signal_documents()
