@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from spanloom.commands.playbooks import playbooks
+
+PAGE = Path(__file__).parents[3] / "docs" / "self-healing.md"
+
+
+def test_the_example_of_the_page_does_what_the_page_shows(tmp_path: Path) -> None:
+    text = PAGE.read_text()
+    example = re.search(r"```yaml\n(playbooks:.*?)```", text, re.DOTALL)
+    assert example is not None
+    (tmp_path / "playbooks.yml").write_text(example[1])
+    for command in re.findall(r"^    \$ spanloom playbooks (.*)$", text, re.MULTILINE):
+        arguments = command.replace("playbooks.yml", str(tmp_path / "playbooks.yml")).split()
+        result = CliRunner().invoke(playbooks, arguments)
+        assert result.exit_code == 0, result.output
+        for line in result.output.splitlines():
+            assert f"    {line}\n" in text
