@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+import math
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.anomaly import HALF, Detector, score_of
+from telemetry.errors import InputError
+
+MINUTE = 60_000_000_000
+DAY = 86_400_000_000_000
+VALUES = st.lists(st.floats(-1e6, 1e6), max_size=150)
+
+
+def noise(count: int, seed: int = 1, level: float = 100.0) -> list[float]:
+    rng = random.Random(seed)
+    return [rng.gauss(level, 3.0) for _ in range(count)]
+
+
+def scores(values: list[float], step: int = MINUTE) -> list[float]:
+    detector = Detector()
+    return [detector.update(number * step, value).score for number, value in enumerate(values)]
+
+
+def test_a_spike_scores_high_and_plain_noise_does_not() -> None:
+    found = scores([*noise(500), 160.0])
+    assert max(found[:-1]) < 0.8
+    assert found[-1] > 0.8
+
+
+def test_a_level_shift_is_told_within_a_few_values_and_only_once() -> None:
+    found = scores(noise(500) + noise(40, seed=2, level=140.0))
+    assert max(found[500:503]) > 0.8
+    assert sum(score > 0.8 for score in found[500:]) <= 2
+
+
+def test_a_creeping_shift_of_less_than_the_noise_is_told_by_the_values_together() -> None:
+    found = scores(noise(1000) + noise(200, seed=3, level=106.0))
+    assert max(found[:1000]) < max(found[1000:])
+
+
+def test_a_flat_line_is_quiet_until_it_moves() -> None:
+    found = scores([5.0] * 300 + [6.0])
+    assert max(found[:-1]) == 0.0
+    assert found[-1] > 0.9
+
+
+def test_what_is_usual_at_noon_is_odd_at_midnight() -> None:
+    half_hour = DAY // 48
+    daily = [
+        100.0 + 50.0 * math.sin(2 * math.pi * number / 48) + value for number, value in enumerate(noise(48 * 14, level=0.0))
+    ]
+    peak = daily[48 * 14 - 36]
+    detector = Detector()
+    for number, value in enumerate(daily):
+        detector.update(number * half_hour, value)
+    at_peak, at_trough = (48 * 14 + 12) * half_hour, (48 * 14 + 36) * half_hour
+    assert detector.score_one(at_peak, peak).score < 0.5
+    assert detector.score_one(at_trough, peak).score > 0.8
+
+
+def test_a_dozen_values_are_warm_up_enough_for_a_change_beyond_doubt() -> None:
+    values = noise(12, level=20.0)
+    assert scores([*values, 420.0])[-1] > 0.9
+
+
+def test_a_value_that_is_no_number_is_odd_and_is_not_learnt() -> None:
+    detector = Detector()
+    for number, value in enumerate(noise(100)):
+        detector.update(number * MINUTE, value)
+    before = detector.snapshot()
+    assert detector.update(100 * MINUTE, math.nan).score == 1.0
+    assert detector.snapshot() == before
+
+
+@given(values=VALUES, future=VALUES)
+def test_the_score_of_a_value_does_not_depend_on_what_comes_after_it(values: list[float], future: list[float]) -> None:
+    assert scores(values + future)[: len(values)] == scores(values)
+
+
+@given(before=VALUES, after=VALUES)
+def test_a_restored_detector_goes_on_as_the_first_would_have(before: list[float], after: list[float]) -> None:
+    detector, again = Detector(), Detector()
+    for number, value in enumerate(before):
+        detector.update(number * MINUTE, value)
+    again.restore(json.loads(json.dumps(detector.snapshot())))
+    for number, value in enumerate(after, start=len(before)):
+        assert again.update(number * MINUTE, value) == detector.update(number * MINUTE, value)
+
+
+@given(values=VALUES)
+def test_every_score_is_between_nought_and_one(values: list[float]) -> None:
+    assert all(0.0 <= score <= 1.0 for score in scores(values))
+
+
+def test_memory_does_not_grow_with_the_series() -> None:
+    detector = Detector()
+    sizes = []
+    for number, value in enumerate(noise(20_000)):
+        detector.update(number * MINUTE, value)
+        if number in {9_999, 19_999}:
+            sizes.append(len(json.dumps(detector.snapshot())))
+    assert sizes[1] < sizes[0] * 1.2
+
+
+def test_scores_keep_the_order_of_surprises_and_six_nats_are_one_half() -> None:
+    assert score_of(HALF) == pytest.approx(0.5)
+    assert all(low < high for low, high in pairwise(score_of(surprise) for surprise in (0, 1, 6, 14, 20, 50)))
+
+
+def test_a_snapshot_of_another_version_is_refused() -> None:
+    with pytest.raises(InputError, match="version None"):
+        Detector().restore({})

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import random
+
+from processors.scores import LONGEST, SeriesScorer
+from telemetry.metrics import Point, Series
+from telemetry.signals import AnomalyKind
+
+SECOND = 1_000_000_000
+LATENCY = Series("spanloom_edge_latency_p95_seconds", (("operation", "GET /cart"), ("server", "cart")))
+
+
+def points(values: list[float], series: Series = LATENCY, start: int = 0) -> list[Point]:
+    return [Point(series, (start + number) * 5 * SECOND, value) for number, value in enumerate(values)]
+
+
+def usual(count: int, seed: int = 1) -> list[float]:
+    rng = random.Random(seed)
+    return [0.02 * rng.lognormvariate(0.0, 0.3) for _ in range(count)]
+
+
+def test_a_latency_fault_after_a_minute_of_warm_up_is_told_in_its_first_window() -> None:
+    scorer = SeriesScorer()
+    assert scorer.add(points(usual(14))) == []
+    (anomaly,) = scorer.add(points([0.42], start=14))
+    assert (anomaly.kind, anomaly.service, anomaly.operation) == (AnomalyKind.LATENCY, "cart", "GET /cart")
+    assert anomaly.score > 0.9
+    assert anomaly.unit == "s"
+    assert "0.42" in anomaly.why
+
+
+def test_a_quiet_shop_gives_no_anomalies() -> None:
+    scorer = SeriesScorer()
+    found = [
+        anomaly
+        for number in range(40)
+        for anomaly in scorer.add(points(usual(400, seed=number), Series("edge_latency_seconds", (("server", str(number)),))))
+    ]
+    assert len(found) <= 2, "at most two in 16000 windows"
+
+
+def test_an_anomaly_lasts_while_the_value_stays_away_and_ends_when_it_is_back() -> None:
+    scorer = SeriesScorer()
+    scorer.add(points(usual(50)))
+    assert len(scorer.add(points([0.4] * 5, start=50))) == 5
+    assert scorer.add(points(usual(5, seed=9), start=55)) == []
+
+
+def test_what_has_lasted_long_enough_is_how_things_are_now() -> None:
+    scorer = SeriesScorer()
+    scorer.add(points(usual(50)))
+    assert len(scorer.add(points([0.4] * (LONGEST + 20), start=50))) == LONGEST + 1
+
+
+def test_a_certain_trifle_is_no_anomaly() -> None:
+    scorer = SeriesScorer()
+    assert scorer.add(points([10.0] * 100 + [11.0])) == []
+
+
+def test_a_counter_is_scored_by_its_rate() -> None:
+    total, scorer = Series("http_errors_total", (("service_name", "pay"),)), SeriesScorer()
+    steady = [5.0 * number for number in range(100)]
+    assert scorer.add(points(steady, total)) == []
+    (anomaly,) = scorer.add(points([steady[-1] + 500.0], total, start=100))
+    assert (anomaly.kind, anomaly.seen, anomaly.expected) == (AnomalyKind.ERRORS, 100.0, 1.0)
+
+
+def test_a_counter_that_begins_anew_is_no_anomaly() -> None:
+    total, scorer = Series("http_requests_total"), SeriesScorer()
+    assert scorer.add(points([5.0 * number for number in range(100)] + [0.0, 5.0], total)) == []
+
+
+def test_a_point_that_is_not_later_than_the_last_is_passed_over_and_counted() -> None:
+    scorer = SeriesScorer()
+    scorer.add(points(usual(30)))
+    assert scorer.add(points([9.0], start=3)) == []
+    assert scorer.late == 1
+
+
+def test_the_bound_forgets_the_series_silent_longest_and_counts_it() -> None:
+    scorer = SeriesScorer(max_series=2)
+    for name in ("a", "b", "a", "c"):
+        scorer.add([Point(Series(name), (scorer.forgotten + len(scorer) + 1) * SECOND, 1.0)])
+    assert (len(scorer), scorer.forgotten) == (2, 1)
+
+
+def test_a_restored_scorer_goes_on_as_the_first_would_have() -> None:
+    scorer, again = SeriesScorer(), SeriesScorer()
+    scorer.add(points([*usual(50), 0.4]))
+    again.restore(json.loads(json.dumps(scorer.snapshot())))
+    more = points([0.4, 0.4, *usual(20, seed=3), 0.8], start=51)
+    assert again.add(more) == scorer.add(more)
