@@ -1,0 +1,237 @@
+"""PagerDuty, Slack, mail and Apprise, each against a server of its protocol or its documented format."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.util
+import json
+import ssl
+from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+import trustme
+from pydantic import SecretStr
+
+from alerting.board import HeldAlert
+from alerting.durations import MINUTE, SECOND
+from alerting.notify.apprise import Apprise, AppriseConfig
+from alerting.notify.build import build_notifiers
+from alerting.notify.email import Email, EmailConfig
+from alerting.notify.notification import DeliveryError, Integration, Notification
+from alerting.notify.pagerduty import Pagerduty, PagerdutyConfig
+from alerting.notify.slack import Slack, SlackConfig
+from alerting.notify.text import compile_texts
+from alerting.notify.webhook import WebhookConfig
+from alerting.state import fingerprint
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from alerting.notify.receiver import ReceiverConfig
+
+START = 1_700_000_000 * SECOND
+
+
+def alert(service: str, ends: int = 0) -> HeldAlert:
+    labels = {"alertname": "Slow", "service": service, "severity": "critical"}
+    return HeldAlert(labels, {"summary": f"{service} is slow"}, START, ends, START, "http://x/graph", fingerprint(labels))
+
+
+def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = ()) -> Notification:
+    return Notification(
+        Integration("team", "x"), '{}:{alertname="Slow"}', {"alertname": "Slow"}, firing, resolved, START, START + 5 * MINUTE
+    )
+
+
+FIRING = notification(alert("cart"), alert("päy"), resolved=(alert("ads", START + MINUTE),))
+RESOLVED = notification(resolved=(alert("cart", START + MINUTE),))
+
+
+def posted() -> tuple[httpx2.AsyncClient, list[tuple[str, Any]]]:
+    """A client whose requests are kept and answered with 202."""
+    taken: list[tuple[str, Any]] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        taken.append((str(request.url), json.loads(request.content)))
+        return httpx2.Response(202)
+
+    return httpx2.AsyncClient(transport=httpx2.MockTransport(answer)), taken
+
+
+async def test_pagerduty_gets_one_incident_a_group_and_its_end() -> None:
+    client, taken = posted()
+    config = PagerdutyConfig(routing_key=SecretStr("key"), details={"first": "{{ .CommonLabels.alertname }}"})
+    pager = Pagerduty(config, client, compile_texts(config.texts(), "http://spanloom"))
+    await pager.send(FIRING)
+    await pager.send(RESOLVED)
+    await client.aclose()
+    (url, trigger), (_, resolve) = taken
+    dedup = hashlib.sha256(b'{}:{alertname="Slow"}').hexdigest()
+    assert url == "https://events.pagerduty.com/v2/enqueue"
+    assert (trigger["routing_key"], trigger["event_action"], trigger["dedup_key"]) == ("key", "trigger", dedup)
+    assert resolve == {"routing_key": "key", "event_action": "resolve", "dedup_key": dedup}
+    payload = trigger["payload"]
+    assert (payload["summary"], payload["severity"], payload["class"]) == ("[FIRING:2] Slow", "critical", "Slow")
+    assert payload["timestamp"] == "2023-11-14T22:13:20.000000000Z"
+    assert payload["custom_details"]["first"] == "Slow"
+    assert (payload["custom_details"]["num_firing"], payload["custom_details"]["num_resolved"]) == (2, 1)
+
+
+async def test_slack_gets_one_attachment() -> None:
+    client, taken = posted()
+    config = SlackConfig(
+        api_url=SecretStr("http://slack.test/hook"), channel="#{{ .GroupLabels.alertname }}", send_resolved=True
+    )
+    slack = Slack(config, client, compile_texts(config.texts(), "http://spanloom"))
+    await slack.send(FIRING)
+    await client.aclose()
+    ((url, message),) = taken
+    (attachment,) = message["attachments"]
+    assert (url, message["channel"], message["username"]) == ("http://slack.test/hook", "#Slow", "Spanloom")
+    assert (attachment["title"], attachment["color"]) == ("[FIRING:2] Slow", "danger")
+    assert "FIRING Slow: päy is slow" in attachment["text"]
+    assert "RESOLVED Slow: ads is slow" in attachment["text"]
+
+
+async def test_a_template_that_fails_at_run_time_does_not_lose_the_notification() -> None:
+    client, taken = posted()
+    config = SlackConfig(api_url=SecretStr("http://slack.test/hook"), title="{{ index .Alerts 99 }}")
+    await Slack(config, client, compile_texts(config.texts(), "")).send(FIRING)
+    await client.aclose()
+    assert taken[0][1]["attachments"][0]["title"].startswith("<error in template of title")
+
+
+class MailServer:
+    """Enough of SMTP for one message: EHLO, STARTTLS, MAIL, RCPT, DATA. `refusal` answers RCPT."""
+
+    def __init__(self, context: ssl.SSLContext | None = None, refusal: str = "") -> None:
+        self.context = context
+        self.refusal = refusal
+        self.messages: list[bytes] = []
+        self.encrypted = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def say(text: str) -> None:
+            writer.write(f"{text}\r\n".encode())
+            await writer.drain()
+
+        await say("220 test")
+        while line := await reader.readline():
+            verb = line.decode().split()[0].upper() if line.strip() else ""
+            match verb:
+                case "EHLO":
+                    await say("250-test\r\n250 STARTTLS" if self.context else "250 test")
+                case "STARTTLS" if self.context:
+                    await say("220 go")
+                    await writer.start_tls(self.context)
+                    self.encrypted = True
+                case "RCPT" if self.refusal:
+                    await say(self.refusal)
+                case "DATA":
+                    await say("354 go")
+                    self.messages.append((await reader.readuntil(b"\r\n.\r\n"))[:-5])
+                    await say("250 taken")
+                case "QUIT":
+                    await say("221 bye")
+                    break
+                case _:
+                    await say("250 ok")
+        writer.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        try:
+            yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            await server.wait_closed()
+
+
+def mail(smarthost: str, **fields: Any) -> EmailConfig:
+    return EmailConfig.model_validate({"to": "ops@test", "from": "spanloom@test", "smarthost": smarthost, **fields})
+
+
+async def test_mail_is_sent_over_tls_with_unicode_and_a_message_id_for_repetitions() -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    server = MailServer(context)
+    async with server.running() as smarthost:
+        config = mail(smarthost, headers={"Subject": "{{ .Status }}\n{{ .GroupLabels.alertname }}", "X-Team": "ops"})
+        await Email(config, compile_texts(config.texts(), ""), lambda: trusting).send(FIRING)
+    assert server.encrypted
+    message = message_from_bytes(server.messages[0], policy=policy.default)
+    assert (message["Subject"], message["To"], message["X-Team"]) == ("firing Slow", "ops@test", "ops")
+    assert message["Message-ID"] == f"<{FIRING.key}@spanloom>"
+    assert "päy is slow" in message.get_content()
+
+
+@pytest.mark.parametrize(("answer", "retry"), [("450 later", True), ("550 unknown", False)])
+async def test_mail_that_is_refused_for_good_is_not_tried_again(answer: str, retry: bool) -> None:  # noqa: FBT001  # expectation
+    async with MailServer(refusal=answer).running() as smarthost:
+        config = mail(smarthost, require_tls=False)
+        with pytest.raises(DeliveryError) as caught:
+            await Email(config, compile_texts(config.texts(), "")).send(FIRING)
+    assert caught.value.retry is retry
+
+
+async def test_mail_is_not_sent_in_the_clear_unless_told_so() -> None:
+    async with MailServer().running() as smarthost:
+        config = mail(smarthost)
+        with pytest.raises(DeliveryError, match="STARTTLS") as caught:
+            await Email(config, compile_texts(config.texts(), "")).send(FIRING)
+    assert not caught.value.retry
+
+
+async def test_each_configured_way_becomes_a_notifier() -> None:
+    client, _ = posted()
+    configs: dict[str, ReceiverConfig] = {
+        "a": WebhookConfig(url=SecretStr("http://x")),
+        "b": PagerdutyConfig(routing_key=SecretStr("k")),
+        "c": SlackConfig(api_url=SecretStr("http://x")),
+        "d": mail("h:25"),
+    }
+    built = build_notifiers(configs, client, "")
+    assert [type(notifier).__name__ for notifier in built.values()] == ["Webhook", "Pagerduty", "Slack", "Email"]
+    await client.aclose()
+
+
+HAS_APPRISE = importlib.util.find_spec("apprise") is not None
+
+
+@pytest.mark.skipif(HAS_APPRISE, reason="apprise is installed")
+def test_without_apprise_its_receivers_say_what_to_install() -> None:
+    config = AppriseConfig(urls=[SecretStr("json://127.0.0.1")])
+    with pytest.raises(ConfigError, match="install it"):
+        Apprise(config, compile_texts(config.texts(), ""))
+
+
+@pytest.mark.skipif(not HAS_APPRISE, reason="apprise is not installed")
+async def test_apprise_reaches_a_receiver_of_its_own() -> None:
+    taken: list[Any] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length: ")[2].split("\r\n")[0])
+        taken.append(json.loads(await reader.readexactly(length)))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    config = AppriseConfig(urls=[SecretStr(f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}")])
+    notifier = Apprise(config, compile_texts(config.texts(), ""))
+    await notifier.send(FIRING)
+    server.close()
+    await server.wait_closed()
+    assert taken[0]["title"] == "[FIRING:2] Slow"
+    with pytest.raises(ConfigError, match="knows no receiver"):
+        Apprise(AppriseConfig(urls=[SecretStr("nosuch://x")]), compile_texts({}, ""))

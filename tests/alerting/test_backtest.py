@@ -1,0 +1,108 @@
+"""Rules over stored documents: the same engine, so the same answers as live."""
+
+from __future__ import annotations
+
+from alerting.backtest import backtest
+from alerting.durations import MINUTE, SECOND
+from alerting.engine import AlertEngine
+from alerting.history import anomaly_history, culprit_history, hop_history, metric_history
+from alerting.rules import parse_rules
+from alerting.state import AlertState
+from telemetry.call_graph import Hop, Node, NodeKind
+from telemetry.documents import anomaly_document, culprits_document, hop_document, metric_document
+from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Point, Series, Temporality
+from telemetry.resource import Resource
+from telemetry.signals import Anomaly, AnomalyKind, Culprits, Suspect
+
+START = 1_700_000_100 * SECOND
+RULES = """
+groups:
+- name: g
+  interval: 15s
+  rules:
+  - record: load:avg
+    expr: avg by (service) (load)
+  - alert: Busy
+    expr: load:avg > 1
+    for: 30s
+"""
+
+
+def load(values: list[float]) -> list[Point]:
+    return [Point(Series("load", (("service", "cart"),)), START + i * 15 * SECOND, value) for i, value in enumerate(values)]
+
+
+def test_a_backtest_says_what_live_evaluation_said() -> None:
+    values = [0.5, 2, 2, 2, 2, 0.5, 2, 0.5, 2, 2, 2, 2]
+    engine = AlertEngine(parse_rules(RULES, "r.yml"))
+    live = []
+    for point in load(values):
+        engine.add([point])
+        live += engine.advance(point.time)
+    result = backtest(parse_rules(RULES, "r.yml"), reversed(load(values)))
+    fired = [change.time for change in live if change.state is AlertState.FIRING]
+    resolved = [change.time for change in live if change.state is AlertState.RESOLVED]
+    assert [firing.fired_at for firing in result.firings] == fired
+    assert [firing.resolved_at for firing in result.firings] == [*resolved, 0]
+    assert (result.never_fired, result.points, result.errors) == (1, len(values), {})
+
+
+def test_nothing_stored_gives_nothing() -> None:
+    assert backtest(parse_rules(RULES, "r.yml"), []).firings == []
+
+
+def body(document: object) -> dict[str, object]:
+    return {**document.body, "@timestamp": document.time, "_id": document.id}  # type: ignore[attr-defined]
+
+
+def test_stored_metrics_become_the_series_they_were() -> None:
+    resource = Resource({"service.name": "cart"})
+    counter = Metric("hits", MetricType.SUM, (DataPoint(START, attributes={"a.b": "ü"}, value=7),), resource,
+                     temporality=Temporality.CUMULATIVE, monotonic=True)  # fmt: skip
+    histogram = Metric("took", MetricType.HISTOGRAM,
+                       (DataPoint(START, count=3, total=1.5, buckets=Buckets((0.1, 1.0), (1, 1, 1))),), resource, unit="s",
+                       temporality=Temporality.CUMULATIVE)  # fmt: skip
+    bodies = [body(metric_document(metric, point)) for metric in (counter, histogram) for point in metric.points]
+    found = {(point.series.name, point.series.label("le")): point.value for point in metric_history(bodies)}
+    assert found == {
+        ("hits_total", ""): 7.0,
+        ("took_seconds_count", ""): 3.0,
+        ("took_seconds_sum", ""): 1.5,
+        ("took_seconds_bucket", "0.1"): 1.0,
+        ("took_seconds_bucket", "1"): 2.0,
+        ("took_seconds_bucket", "+Inf"): 3.0,
+    }
+
+
+def test_stored_conclusions_become_scores() -> None:
+    series = Series("latency", (("service", "cart"),))
+    anomaly = Anomaly(AnomalyKind.LATENCY, series, "cart", START, START + MINUTE, 0.95, 1, 2, "s", "why", "GET /")
+    (point,) = anomaly_history([body(anomaly_document(anomaly))])
+    assert (point.series.name, point.series.label("service"), point.value) == ("spanloom_anomaly_score", "cart", 0.95)
+    ranking = Culprits(START, "", "x", (Suspect("pay", 0.9), Suspect("cart", 0.1)))
+    points = culprit_history([body(culprits_document(ranking))])
+    assert [(found.series.label("service"), found.series.label("rank"), found.value) for found in points] == [
+        ("pay", "1", 0.9),
+        ("cart", "2", 0.1),
+    ]
+
+
+def test_stored_hops_become_the_service_graph_and_the_default_rules_fire_on_errors() -> None:
+    web, cart = Node(NodeKind.SERVICE, "web"), Node(NodeKind.SERVICE, "cart")
+    bodies = []
+    for i in range(600):
+        at = START + i * SECOND // 2
+        hop = Hop(
+            bytes([1] * 14) + i.to_bytes(2, "big"), i.to_bytes(8, "big"), web, cart, "GET /", "http", at, at + SECOND // 10,
+            server_duration=SECOND // 10, failed=i > 300,
+        )  # fmt: skip
+        bodies.append(body(hop_document(hop, 1, 0, START)))
+    rules = (
+        "groups: [{name: g, interval: 5s, rules: [{alert: Errors, for: 15s, expr: 'sum by (server)"
+        " (rate(traces_service_graph_request_failed_total[1m])) / sum by (server)"
+        " (rate(traces_service_graph_request_total[1m])) > 0.5'}]}]"
+    )
+    (firing,) = backtest(parse_rules(rules, "r.yml"), hop_history(bodies, 5 * SECOND)).firings
+    began = START + 150 * SECOND
+    assert dict(firing.labels) == {"alertname": "Errors", "server": "cart"}
+    assert began + 30 * SECOND < firing.fired_at < began + 75 * SECOND
