@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.eval import nab, nezha
+from tests.eval.run import SHARED, scorer
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not SHARED.is_dir(), reason=f"no public data at {SHARED}"),
+]
+
+
+def test_the_culprit_of_a_real_fault_is_found_and_the_table_says_so() -> None:
+    path = min((SHARED / "data" / "nezha").glob("*.jsonl.gz"), key=lambda case: case.stat().st_size)
+    found = {path.name.removesuffix(".jsonl.gz"): nezha.rankings(path)}
+    header, *rows = nezha.table(scorer("score_nezha"), SHARED / "data" / "nezha", found)
+    assert header[2] == "AS@1 all signals"
+    assert {row[1] for row in rows} == {"1"}
+    assert rows[0][2] == "100.0"
+
+
+def test_a_labelled_series_is_scored_with_the_scorer_that_comes_with_it() -> None:
+    series_scorer = scorer("score_nab")
+    files = ["realTraffic/speed_7578.csv", "realAdExchange/exchange-3_cpm_results.csv"]
+    header, *rows = nab.table(series_scorer, {file: nab.scores(series_scorer.series(file)) for file in files})
+    assert [row[0] for row in rows] == list(series_scorer.PROFILES)
+    assert len(header) == len(rows[0])
+    assert float(rows[0][1]) > 50.0

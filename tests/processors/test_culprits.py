@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processors.culprits import Culprits
+from telemetry.errors import InputError
+from telemetry.logs import ERROR, LogRecord
+from telemetry.metrics import Point, Series
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
+CALLS = {"front": ("cart", "search"), "cart": ("stock",), "search": ("stock",), "stock": ()}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a service does differently from second 120 on."""
+
+    service: str = ""
+    own: float = 0.0  # milliseconds more of its own
+    network: float = 0.0  # milliseconds more on each of its incoming calls
+    fails: bool = False  # gives up before it calls anyone, and says so in its log; its callers give up too
+
+
+class Shop:
+    """Four services in a diamond over a shared one, a request a second and a bit, made from a seed."""
+
+    def __init__(self, fault: Fault, seed: int = 1) -> None:
+        self._fault = fault
+        self._rng = random.Random(seed)
+        self.traces: list[list[Span]] = []
+        self.logs: list[LogRecord] = []
+        for number in range(300):
+            self._request(number)
+
+    def _request(self, number: int) -> None:
+        self._trace_id = self._rng.randbytes(16)
+        self._spans: list[Span] = []
+        self._faulty = number * 0.8 > 120
+        self._visit("front", b"", int(number * 0.8 * SECOND))
+        self.traces.append(self._spans)
+
+    def _visit(self, service: str, parent: bytes, start: int) -> tuple[int, bool]:
+        """End and success of a visit."""
+        fault = self._fault if self._faulty and self._fault.service == service else Fault()
+        span_id, resource = self._rng.randbytes(8), Resource({"service.name": service, "k8s.pod.name": f"{service}-1"})
+        at = start + int((self._rng.lognormvariate(1.0, 0.3) + fault.own) * MILLISECOND)
+        well = not fault.fails
+        for callee in CALLS[service] if well else ():
+            client, began = self._rng.randbytes(8), at
+            slow = self._fault.network if self._faulty and self._fault.service == callee else 0.0
+            ended, well = self._visit(callee, client, at + MILLISECOND // 2)
+            at = ended + int((0.5 + slow) * MILLISECOND)
+            self._spans.append(Span(self._trace_id, client, span_id, callee, SpanKind.CLIENT, began, at, resource))
+            if not well:
+                break
+        if not well:
+            text = f"could not serve request {self._rng.randint(1, 10**6)}"
+            self.logs.append(LogRecord(at, text, resource, severity=ERROR, trace_id=self._trace_id, span_id=span_id))
+        self._spans.append(Span(self._trace_id, span_id, parent, f"{service}.do", SpanKind.SERVER, start, at, resource))
+        return at, well
+
+
+def ranked(shop: Shop, feed: Callable[[Culprits], None] = lambda _: None) -> list[str]:
+    culprits = Culprits()
+    for trace in shop.traces:
+        culprits.add_trace(trace)
+    culprits.add_logs(shop.logs)
+    feed(culprits)
+    return [suspect.service for suspect in culprits.rank(300 * SECOND)]
+
+
+FAULTS = {"slow": Fault(own=60.0), "far": Fault(network=60.0), "failing": Fault(fails=True)}
+
+
+@pytest.mark.parametrize(
+    ("service", "kind"),
+    [(service, kind) for service in CALLS for kind in FAULTS if (service, kind) != ("front", "far")],  # none calls the front
+)
+def test_the_faulty_service_ranks_before_its_victims(service: str, kind: str) -> None:
+    assert ranked(Shop(replace(FAULTS[kind], service=service)))[0] == service
+
+
+def test_nobody_is_accused_when_nothing_has_changed() -> None:
+    assert ranked(Shop(Fault())) == []
+
+
+def test_the_ranking_does_not_depend_on_the_order_of_arrival() -> None:
+    shop = Shop(Fault("cart", own=60.0))
+    first = Culprits()
+    first.add_logs(shop.logs)
+    for trace in shop.traces:
+        first.add_trace(trace)
+    shuffled = Culprits()
+    for trace in random.Random(2).sample(shop.traces, len(shop.traces)):
+        shuffled.add_trace(random.Random(3).sample(trace, len(trace)))
+    shuffled.add_logs(shop.logs)
+    assert first.rank(300 * SECOND) == shuffled.rank(300 * SECOND)
+
+
+def test_the_evidence_says_what_became_of_what_in_words_and_numbers() -> None:
+    culprits = Culprits()
+    for trace in Shop(Fault("stock", own=60.0)).traces:
+        culprits.add_trace(trace)
+    first = culprits.rank(300 * SECOND)[0]
+    assert (first.service, first.instance) == ("stock", "stock-1")
+    assert first.evidence[0].signal == "trace"
+    assert "in itself" in first.evidence[0].text
+    assert "of the time added" in first.evidence[0].text
+
+
+def test_metrics_alone_can_accuse() -> None:
+    def feed(culprits: Culprits) -> None:
+        for second in range(0, 300, 10):
+            for number in range(6):
+                for name in ("cpu", "run_queue"):
+                    labels = (("k8s_pod_name", f"s{number}-1"), ("service_name", f"s{number}"))
+                    value = 5.0 + random.Random(second * 10 + number).random()
+                    culprits.add_points(
+                        [Point(Series(name, labels), second * SECOND, value + 90.0 * (number == 3 and second > 200))]
+                    )
+
+    culprits = Culprits()
+    feed(culprits)
+    suspects = culprits.rank(300 * SECOND)
+    assert (suspects[0].service, suspects[0].instance) == ("s3", "s3-1")
+    assert suspects[0].evidence[0].series.startswith("cpu{")
+
+
+def test_a_restored_memory_ranks_as_before_and_goes_on() -> None:
+    shop = Shop(Fault("cart", fails=True))
+    culprits, again = Culprits(), Culprits()
+    half = len(shop.traces) // 2
+    for trace in shop.traces[:half]:
+        culprits.add_trace(trace)
+    culprits.add_logs(shop.logs[::2])
+    again.restore(json.loads(json.dumps(culprits.snapshot())))
+    for memory in (culprits, again):
+        for trace in shop.traces[half:]:
+            memory.add_trace(trace)
+        memory.add_logs(shop.logs[1::2])
+    assert again.rank(300 * SECOND) == culprits.rank(300 * SECOND)
+
+
+def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
+    culprits = Culprits(width=1000 * SECOND)
+    for trace in Shop(Fault()).traces:
+        culprits.add_trace(trace)
+    assert culprits.left_out["traces"] == 300 - 60
+
+
+def test_a_snapshot_of_another_version_is_refused() -> None:
+    with pytest.raises(InputError, match="version 0"):
+        Culprits().restore({"version": 0})
