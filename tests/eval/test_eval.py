@@ -7,6 +7,7 @@ from tests.eval.run import SHARED, scorer
 
 pytestmark = [
     pytest.mark.shared,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # the scorers leave their files to be closed by the collector
     pytest.mark.skipif(not SHARED.is_dir(), reason=f"no public data at {SHARED}"),
 ]
 
