@@ -188,6 +188,17 @@ class Pipeline:
             if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
                 await self.act.disown()
 
+    def lag(self) -> dict[str, int]:
+        """By topic: records of the partitions that this process owns which it has not acknowledged and committed."""
+        consumer = self.app.consumer
+        found: dict[str, int] = {}
+        for tp in consumer.assignment():
+            end = consumer.highwater(tp)
+            if end is not None and tp.topic in self.topics:
+                done = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust tells it to nobody
+                found[tp.topic] = found.get(tp.topic, 0) + max(0, end - done)
+        return found
+
     async def produce(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """Write a record to a topic of ours; return when it is on the log."""
         sent = await self.topics[Topic(topic)].send(value=value, headers=dict(headers))
