@@ -1,11 +1,12 @@
 """Alerts in, notifications out: routing, grouping, silences, inhibition, with all of their state in one place.
 
-The time is passed in; nothing here waits or sends. Call `advance` every second or so, hand what it gives to a `Sender`,
-and give back each outcome with `settle`.
+The time is passed in; nothing here waits or sends. Call `advance` every second or so, make `snapshot` durable, then hand
+what it gave to a `Sender`, and give back each outcome with `settle`.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from alerting.groups import Groups, Suppression
 from alerting.inhibit import CallPaths, Inhibition
 from alerting.silences import Silences
 from telemetry.documents import digest, notification_document
-from telemetry.errors import InputError
+from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,16 +72,13 @@ class Alertmanager:
             self.groups.put(alert, now)
 
     def take(self, changes: Iterable[AlertChange], now: int) -> None:
-        """Take what our own rules say.
-
-        Raises:
-            OverloadedError: too many alerts.
-        """
+        """Take what our own rules say. Alerts beyond the board's bound are left out and counted there."""
         for change in changes:
             url = f"{self.external_url}/alerts/{change.fingerprint}" if self.external_url else ""
             alert = from_change(change, url)
             if alert is not None:
-                self.put(alert, now)
+                with suppress(OverloadedError):
+                    self.put(alert, now)
 
     def put(self, alert: HeldAlert, now: int) -> None:
         """Take one alert.

@@ -95,6 +95,7 @@ class Groups:
         self._groups: dict[tuple[str, str], _Group] = {}
         self._log: dict[tuple[str, str], _Told] = {}
         self._in_flight: dict[tuple[str, str], Notification] = {}
+        self._doubtful: dict[tuple[str, str], frozenset[str]] = {}  # told as firing before a crash, or not
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -144,7 +145,9 @@ class Groups:
         prints = frozenset(alert.fingerprint for alert in firing)
         resolved_prints = frozenset(alert.fingerprint for alert in resolved)
         told = self._log.get(name)
-        if told is None:
+        if name in self._doubtful:
+            pass  # once more: under the same key if nothing has changed, else the receiver may believe what is over
+        elif told is None:
             if not firing:
                 return
         elif not told.needs_update(
@@ -152,11 +155,12 @@ class Groups:
         ):
             return
         if not firing and not integration.send_resolved:
+            self._doubtful.pop(name, None)
             self._log[name] = _Told(now, prints, resolved_prints)  # nothing to say, but a new fire is news again
             return
-        give_up = now + max(group.route.group_interval, LEAST_TRIES)
+        patience = max(group.route.group_interval, LEAST_TRIES)
         notification = Notification(
-            integration, key, dict(group.labels), firing, resolved, now, give_up, told.time if told else 0
+            integration, key, dict(group.labels), firing, resolved, now, patience, told.time if told else 0
         )
         self._in_flight[name] = notification
         out.append(notification)
@@ -166,6 +170,7 @@ class Groups:
         name = (notification.group_key, notification.integration.id)
         if self._in_flight.pop(name, None) is None or not delivered:
             return
+        self._doubtful.pop(name, None)
         self._log[name] = _Told(
             now,
             frozenset(alert.fingerprint for alert in notification.firing),
@@ -181,10 +186,11 @@ class Groups:
         names = [(key, integration.id) for integration in self._integrations.get(receiver, ())]
         if any(name in self._in_flight for name in names):
             return
-        logs = [self._log[name] for name in names if name in self._log]
+        believed = [self._log[name].firing for name in names if name in self._log]
+        believed += [self._doubtful[name] for name in names if name in self._doubtful]
         for identity, alert in list(group.alerts.items()):
             forgotten = 0 < alert.ends_at < now - KEEP_LOG  # muted ever since it ended
-            if alert.resolved(now) and (forgotten or not any(identity in told.firing for told in logs)):
+            if alert.resolved(now) and (forgotten or not any(identity in firing for firing in believed)):
                 del group.alerts[identity]
         if not group.alerts:
             del self._groups[receiver, key]
@@ -204,12 +210,20 @@ class Groups:
             yield group.route, key, group.labels, list(group.alerts.values())
 
     def snapshot(self) -> dict[str, Any]:
-        """Groups and notification log as plain data. What is in flight is not in it and will be sent again, same key."""
+        """Groups and notification log as plain data. What is in flight is sent again after a restart, under the same key.
+
+        So it has to be durable before what `look` gave is sent.
+        """
+        doubtful = dict(self._doubtful)
+        for name, notification in self._in_flight.items():
+            firing = frozenset(alert.fingerprint for alert in notification.firing)
+            doubtful[name] = doubtful.get(name, frozenset()) | firing
         return {
             "groups": [
                 [group.route.receiver, key, group.look_at, [alert.body() for alert in group.alerts.values()]]
                 for (_, key), group in self._groups.items()
             ],
+            "doubtful": [[*name, sorted(firing)] for name, firing in doubtful.items()],
             "log": [[*name, told.time, sorted(told.firing), sorted(told.resolved)] for name, told in self._log.items()],
         }
 
@@ -221,6 +235,7 @@ class Groups:
             (key, integration): _Told(time, frozenset(firing), frozenset(resolved))
             for key, integration, time, firing, resolved in state["log"]
         }
+        self._doubtful = {(key, integration): frozenset(firing) for key, integration, firing in state["doubtful"]}
         for receiver, key, look_at, bodies in state["groups"]:
             for alert in map(held_alert, bodies):
                 for route in self._root.match(alert.labels):

@@ -49,7 +49,7 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Alerts of one group for one integration. Times in nanoseconds."""
+    """Alerts of one group for one integration. Times in nanoseconds; `patience` is how long it is worth trying."""
 
     integration: Integration
     group_key: str
@@ -57,7 +57,7 @@ class Notification:
     firing: tuple[HeldAlert, ...]
     resolved: tuple[HeldAlert, ...]
     time: int
-    give_up_at: int
+    patience: int
     previous: int = 0  # when the group was last told of: what tells a repetition from a retry
     key: str = field(init=False)
 

@@ -131,13 +131,14 @@ class Sender:
 
     async def _deliver(self, notification: Notification, notifier: Notifier) -> Delivery:
         wait, attempts = FIRST_WAIT, 0
+        give_up_at = self.now() + notification.patience
         while True:
             attempts += 1
             try:
                 await notifier.send(notification)
             except DeliveryError as error:
                 pause = max(error.retry_after, wait)
-                if not error.retry or self.now() + pause * SECOND > notification.give_up_at:
+                if not error.retry or self.now() + pause * SECOND > give_up_at:
                     self.counts.failed += 1
                     return Delivery(notification, delivered=False, attempts=attempts, time=self.now(), error=str(error))
             else:

@@ -68,12 +68,11 @@ def is_scalar(node: Any) -> bool:
 
 
 class Compiler:
-    """Compiles one expression; `selected` holds the metric names that it reads, `reach` how far back, in nanoseconds."""
+    """Compiles one expression; `reach` is then how far back it reads, in nanoseconds."""
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._behind = 0  # what enclosing subqueries reach back
-        self.selected: set[str] = set()
         self.reach = 0
 
     def top(self, node: Any) -> VectorNode:
@@ -134,7 +133,6 @@ class Compiler:
 
     def _instant(self, node: Any) -> InstantSelector:
         matchers = selector_matchers(node)
-        self.selected.add(next((m.value for m in matchers if m.name == NAME and m.type is MatchType.EQUAL), ""))
         self.reach = max(self.reach, self._behind + nanoseconds(node.offset))
         return InstantSelector(matchers, time_shift(node.at, node.offset))
 

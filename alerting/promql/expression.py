@@ -41,7 +41,6 @@ class Expression:
     """A compiled expression."""
 
     text: str
-    selects: tuple[str, ...]  # metric names that it reads, sorted; a selector without a name counts as empty
     reach: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
     _evaluate: Callable[[Moment], Vector] = field(repr=False, compare=False)
 
@@ -78,7 +77,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         raise PromqlError(_with_hint(str(error))) from None
     except ConfigError as error:
         raise PromqlError(str(error)) from None
-    return Expression(text, tuple(sorted(compiler.selected)), compiler.reach, evaluate)
+    return Expression(text, compiler.reach, evaluate)
 
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)

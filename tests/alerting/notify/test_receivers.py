@@ -44,7 +44,7 @@ def alert(service: str, ends: int = 0) -> HeldAlert:
 
 def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = ()) -> Notification:
     return Notification(
-        Integration("team", "x"), '{}:{alertname="Slow"}', {"alertname": "Slow"}, firing, resolved, START, START + 5 * MINUTE
+        Integration("team", "x"), '{}:{alertname="Slow"}', {"alertname": "Slow"}, firing, resolved, START, 5 * MINUTE
     )
 
 

@@ -51,7 +51,7 @@ def alert(service: str, ends: int = 0) -> HeldAlert:
 
 
 def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = (), key: str = "g") -> Notification:
-    return Notification(HOOK, key, {"alertname": "Slow"}, firing, resolved, START, START + 5 * MINUTE)
+    return Notification(HOOK, key, {"alertname": "Slow"}, firing, resolved, START, 5 * MINUTE)
 
 
 @asynccontextmanager

@@ -1,0 +1,108 @@
+"""What PromQL refuses and what it survives. That its answers are right is compared in tests/interop/test_prometheus.py."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.durations import HOUR, MINUTE, SECOND
+from alerting.promql.expression import PromqlError, compile_expression
+from alerting.promql.histogram import bucket_quantile
+from alerting.promql.vectors import STALE, EvaluationError, is_stale
+from alerting.samples import Samples
+from telemetry.metrics import Point, Series
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("ratee(x[5m])", 'unknown function "ratee" (did you mean "rate"?)'),
+        ("rate(x)", "expected type matrix"),
+        ("x[5m]", "a range where an instant vector or a scalar is needed"),
+        ('"text"', "a string where"),
+        ("sum(1)", "expected type vector"),
+        ("1 > 2", "BOOL"),
+        ("limitk(2, x)", 'aggregation "limitk" is not covered'),
+        ("info(x)", 'function "info" is not covered'),
+        ("histogram_fraction(0, 1, x)", "not covered"),
+        ('x{a="1" or b="2"}', "`or` between matchers"),
+        ('x{a=~"[[:alpha:]]"}', "regular expression"),
+        ('label_replace(x, "1a", "", "b", "")', '"1a" is not a label name'),
+        ("(" * 200 + "1" + ")" * 200, "nested deeper than 100"),
+        ("1" + "+1" * 300, "more than 250 operators"),
+        ("-" * 300 + "1", "more than 250 operators"),
+        ("x" * 20_000, "at most 16384"),
+        ("", ""),
+    ],
+)
+def test_what_is_not_covered_is_refused_when_compiled(text: str, reason: str) -> None:
+    with pytest.raises(PromqlError) as caught:
+        compile_expression(text)
+    assert reason in str(caught.value)
+
+
+@given(st.text(alphabet="ab(){}[]=~!,.\"'5mx +-*/:@<>\n\\", max_size=60))
+def test_no_text_breaks_the_compiler(text: str) -> None:
+    with suppress(PromqlError):
+        compile_expression(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reach"),
+    [
+        ("x", 0),
+        ("rate(x[5m])", 5 * MINUTE),
+        ("rate(x[5m] offset 10m)", 15 * MINUTE),
+        ("max_over_time(rate(x[5m])[1h:] offset 1m) + y offset 2h", 2 * HOUR),
+        ("max_over_time(rate(x[5m])[1h:] offset 1m)", 66 * MINUTE),
+    ],
+)
+def test_an_expression_says_how_far_back_it_reads(text: str, reach: int) -> None:
+    assert compile_expression(text).reach == reach
+
+
+def test_a_stale_series_is_gone_at_once_and_a_plain_nan_is_a_value() -> None:
+    samples = Samples()
+    samples.add([Point(Series("x"), SECOND, 1.0), Point(Series("y"), SECOND, math.nan)])
+    samples.append((("__name__", "x"),), 2 * SECOND, STALE)
+    assert len(compile_expression("x").evaluate(samples, SECOND)) == 1
+    assert compile_expression("x").evaluate(samples, 2 * SECOND) == []
+    assert compile_expression("count_over_time(x[1m])").evaluate(samples, 2 * SECOND) == [((), 1.0)]
+    assert len(compile_expression("y").evaluate(samples, 2 * SECOND)) == 1
+    assert is_stale(STALE)
+    assert not is_stale(math.nan)
+
+
+def test_the_lookback_ends_after_five_minutes() -> None:
+    samples = Samples()
+    samples.add([Point(Series("x"), 0, 1.0)])
+    assert compile_expression("x").evaluate(samples, 5 * MINUTE) != []
+    assert compile_expression("x").evaluate(samples, 5 * MINUTE + 1) == []
+
+
+def test_a_subquery_has_a_bound() -> None:
+    with pytest.raises(EvaluationError, match="at most 11000"):
+        compile_expression("max_over_time(x[1d:1s])").evaluate(Samples(), 0)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.001, 100), st.integers(0, 50)), min_size=1, max_size=20, unique_by=lambda item: item[0]),
+    st.floats(0, 1),
+)
+def test_a_quantile_lies_in_the_bucket_that_holds_its_rank(counts: list[tuple[float, int]], q: float) -> None:
+    counts.sort()
+    buckets, total = [], 0.0
+    for bound, count in counts:
+        total += count
+        buckets.append((bound, total))
+    found = bucket_quantile(q, [*buckets, (math.inf, total)])
+    if total == 0:
+        assert math.isnan(found)
+        return
+    upper = next(bound for bound, below in buckets if below >= q * total)
+    lower = max((bound for bound, _ in buckets if bound < upper), default=0.0)
+    assert lower * (1 - 1e-12) <= found <= upper * (1 + 1e-12)
