@@ -43,19 +43,12 @@ Action = tuple[dict[str, Any], bytes]
 
 
 class BulkWriter:
-    """Writes documents to the data streams of a namespace. Holds no document between calls.
-
-    Attributes:
-        requests: bulk requests begun, in chunks as given.
-        failures: calls of `write` that ended in an error.
-    """
+    """Writes documents to the data streams of a namespace. Holds no document between calls."""
 
     def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
         self._slots = asyncio.Semaphore(CONCURRENT)
-        self.requests = 0
-        self.failures = 0
 
     async def write(self, documents: Sequence[Document]) -> Written:
         """Create what is missing.
@@ -80,7 +73,6 @@ class BulkWriter:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._chunk(chunk)) for chunk in chunks]
         except* StoreError as errors:
-            self.failures += 1
             raise errors.exceptions[0] from None
         created = sum(task.result()[0] for task in tasks)
         rejected += [one for task in tasks for one in task.result()[1]]
@@ -105,7 +97,6 @@ class BulkWriter:
         by_id = {document.id: document for document, _ in chunk}
         created, rejected = 0, []
         async with self._slots:
-            self.requests += 1
             try:
                 results = async_streaming_bulk(
                     self._client,

@@ -1,7 +1,7 @@
 """The embedded store: one DuckDB file, one process.
 
-Writes that wait while another is under way are committed together: one transaction, one fsync. What is known already
-is found by a semi-join on 64 bits of each id's MD5, then compared in full (docs/decisions/020-duckdb-ids.md).
+Writes that wait while another is under way are committed together: one transaction, one fsync. An id that is new is told
+by 64 bits of its MD5, kept in memory; any other is looked up and compared in full (docs/decisions/020-duckdb-ids.md).
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import orjson
+import pyarrow as pa
 
+from stores.keys import KeySet
 from stores.layout import LAYOUT
 from stores.rows import UnstorableError, row, table
 from stores.schema import prepare, transaction
@@ -23,9 +26,10 @@ from stores.store import Capabilities, Rejected, Usage, Written
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
+    from stores.keys import Keys
     from stores.rows import Row
     from stores.store import Query, Retention
     from telemetry.documents import Body, Document, Kind
@@ -81,6 +85,7 @@ class DuckDbStore:
         try:
             prepare(self._database, str(path))
             self._connection = self._database.cursor()  # the writer's; readers make their own
+            self._keys = _all_keys(self._connection)
         except BaseException:
             self._database.close()
             raise
@@ -203,39 +208,52 @@ class DuckDbStore:
     def _commit(self, group: list[_Batch]) -> list[Written]:
         """One transaction for a group of batches."""
         created = [0] * len(group)
+        inserted: dict[Kind, Keys] = {}
         with transaction(self._connection):
             for kind in {kind for batch in group for kind in batch.rows}:
                 owners: dict[str, tuple[int, Row]] = {}
                 for index, batch in enumerate(group):
                     for id_, one in batch.rows.get(kind, {}).items():
                         owners.setdefault(id_, (index, one))
-                for index in self._insert(kind, owners):
+                for id_ in self._known(kind, owners):
+                    del owners[id_]
+                if owners:
+                    inserted[kind] = self._insert(kind, [one for _, one in owners.values()])
+                for index, _ in owners.values():
                     created[index] += 1
+        for kind, keys in inserted.items():
+            self._keys[kind].add(keys)
         return [
             Written(number, batch.size - number - len(batch.rejected), batch.rejected)
             for batch, number in zip(group, created, strict=True)
         ]
 
-    def _insert(self, kind: Kind, owners: dict[str, tuple[int, Row]]) -> Iterable[int]:
-        """Insert the rows whose id is not known yet; whose they were."""
-        name, run = quoted(kind), self._connection.execute
-        self._connection.register("batch", table(kind, [one for _, one in owners.values()]))
-        try:
-            known = run(
-                f"SELECT {quoted(ID)} FROM {name} SEMI JOIN (SELECT md5_number_lower({quoted(ID)}) AS {quoted(KEY)} FROM batch)"  # noqa: S608 - identifiers are ours
-                f" USING ({quoted(KEY)})"
-            ).fetchall()
-            for (id_,) in known:
-                owners.pop(id_, None)
-            if not owners:
+    def _known(self, kind: Kind, ids: Collection[str]) -> list[str]:
+        """Those of the ids that the table has. Most batches hold none, which the keys in memory tell without a look."""
+        name, key, run = quoted(kind), quoted(KEY), self._connection.execute
+        keys = f"SELECT md5_number_lower({quoted(ID)}) AS {key} FROM batch"  # noqa: S608 - identifiers are ours
+        with self._as_batch(pa.table({ID: list(ids)})):
+            if not self._keys[kind].holds_any(_keys(run(keys))):
                 return []
-            if known:
-                self._connection.unregister("batch")
-                self._connection.register("batch", table(kind, [one for _, one in owners.values()]))
-            run(f"INSERT INTO {name} BY NAME SELECT md5_number_lower({quoted(ID)}) AS {quoted(KEY)}, * FROM batch")  # noqa: S608 - as above
+            alike = run(f"SELECT {quoted(ID)} FROM {name} SEMI JOIN ({keys}) USING ({key})").fetchall()  # noqa: S608 - as above
+        return [id_ for (id_,) in alike if id_ in ids]
+
+    def _insert(self, kind: Kind, rows: list[Row]) -> Keys:
+        with self._as_batch(table(kind, rows)):
+            inserted = self._connection.execute(
+                f"INSERT INTO {quoted(kind)} BY NAME SELECT md5_number_lower({quoted(ID)}) AS {quoted(KEY)}, * FROM batch"  # noqa: S608 - identifiers are ours
+                f" RETURNING {quoted(KEY)}"
+            )
+            return _keys(inserted)
+
+    @contextmanager
+    def _as_batch(self, rows: pa.Table) -> Iterator[None]:
+        """The rows as the table `batch` of the writer's connection."""
+        self._connection.register("batch", rows)
+        try:
+            yield
         finally:
             self._connection.unregister("batch")
-        return [index for index, _ in owners.values()]
 
     def _retain(self, retention: Retention, now: int) -> int:
         try:
@@ -268,7 +286,18 @@ class DuckDbStore:
                 for kind in LAYOUT
             )
         self._connection.execute("CHECKPOINT")
+        if gone:
+            self._keys = _all_keys(self._connection)
         return int(gone)
+
+
+def _all_keys(connection: Any) -> dict[Kind, KeySet]:
+    return {kind: KeySet(_keys(connection.execute(f"SELECT {quoted(KEY)} FROM {quoted(kind)}"))) for kind in LAYOUT}  # noqa: S608 - identifiers are ours
+
+
+def _keys(found: Any) -> Keys:
+    keys: Keys = found.fetchnumpy()[KEY]
+    return keys
 
 
 def _open_error(path: Path, error: duckdb.Error) -> StoreError:
