@@ -95,7 +95,7 @@ def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> N
 
 def _words(data: Body) -> str:
     def word(value: Any) -> str:
-        return value if isinstance(value, str) else orjson.dumps(value).decode()
+        return " ".join(value.split()) if isinstance(value, str) else orjson.dumps(value).decode()
 
     return "  ".join(f"{key}={word(value)}" for key, value in data.items() if value not in ("", {}, []))
 
