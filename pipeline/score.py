@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from alerting.signals import anomaly_points
 from pipeline import records
 from pipeline.records import HEADER, Batch
 from processors.edge_points import edge_points
+from processors.watermark import SECOND
 from processors.window_merge import WindowMerge
 from telemetry.documents import anomaly_document
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from pipeline.offsets import Offsets
     from pipeline.signals import Signals
+    from pipeline.state import State
     from pipeline.writer import DocumentWriter
     from processors.scores import SeriesScorer
     from telemetry.call_graph import Edge
@@ -42,13 +45,30 @@ class ScoreCounts:
 class _Partition:
     scorer: SeriesScorer
     merge: WindowMerge
+    saved_at: int  # wall clock
+
+
+SAVE_EVERY = 60 * SECOND
+"""After a crash the models of the series are at most so old; what they miss they learn again."""
+
+CHUNK = 500
+"""Series of one value of the table: well below the largest record."""
 
 
 class ScoreStage:
     """The state and the work of stage 3 in one worker."""
 
-    def __init__(self, writer: DocumentWriter, signals: Signals, make_scorer: Callable[[], SeriesScorer]) -> None:
+    def __init__(
+        self,
+        writer: DocumentWriter,
+        signals: Signals,
+        state: State,
+        now: Callable[[], int],
+        make_scorer: Callable[[], SeriesScorer],
+    ) -> None:
         self._writer = writer
+        self._state = state
+        self._now = now
         self._signals = signals
         self._make_scorer = make_scorer
         self._partitions: dict[TP, _Partition] = {}
@@ -59,7 +79,14 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(self._make_scorer(), WindowMerge())
+            part = self._partitions[tp] = _Partition(self._restored(tp.partition), WindowMerge(), self._now())
+        after = self._take(part, event)
+        if self._now() - part.saved_at >= SAVE_EVERY:
+            part.saved_at = self._now()
+            after.append(asyncio.ensure_future(self._save(tp.partition, part.scorer)))
+        return after
+
+    def _take(self, part: _Partition, event: Any) -> list[Awaitable[Any]]:
         match Batch((event.headers or {})[HEADER].decode()):
             case Batch.POINTS:
                 return self._score(part, records.decode_points(event.value), event.value)
@@ -68,6 +95,22 @@ class ScoreStage:
                 return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
             case batch:
                 return [self._signals.send(batch, event.value)]
+
+    def _restored(self, partition: int) -> SeriesScorer:
+        scorer = self._make_scorer()
+        head = self._state.load(partition, "scores")
+        if head is not None:
+            chunks = [self._state.load(partition, f"scores/{i}") or {"series": []} for i in range(head["chunks"])]
+            scorer.restore({"version": head["version"], "series": [row for chunk in chunks for row in chunk["series"]]})
+        return scorer
+
+    async def _save(self, partition: int, scorer: SeriesScorer) -> None:
+        snapshot = scorer.snapshot()
+        rows = snapshot["series"]
+        chunks = range(0, len(rows), CHUNK)
+        for i, start in enumerate(chunks):
+            await self._state.save(partition, f"scores/{i}", {"series": rows[start : start + CHUNK]})
+        await self._state.save(partition, "scores", {"version": snapshot["version"], "chunks": len(chunks)})
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget partitions that were taken away."""

@@ -125,7 +125,8 @@ class Pipeline:
             )
             assemble_traces(self.app, self.topics[Topic.TRACED], self.assemble, offsets)
         if "score" in stages:
-            self.score = ScoreStage(self.writer, self.signals, SeriesScorer)
+            state = State(self.app, "spanloom-scores", config.topics.partitions)
+            self.score = ScoreStage(self.writer, self.signals, state, now, SeriesScorer)
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT))
         if "act" in stages:
             self._act(live=live, alerts=alerts)
