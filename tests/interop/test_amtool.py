@@ -153,3 +153,37 @@ async def test_a_real_prometheus_sends_its_alerts(tmp_path: Path) -> None:
     assert dict(held.annotations) == {"summary": "7"}
     assert not held.resolved(clock.system())
     assert held.ends_at > held.starts_at, "Prometheus says until when it holds, should nobody say more"
+
+
+ROUTES = """
+route:
+  receiver: default
+  routes:
+  - receiver: pages
+    matchers: [severity="page"]
+    continue: true
+    routes:
+    - receiver: pages-of-a
+      matchers: ['team=~"a|ä"']
+    - receiver: pages-of-b
+      match: {team: b}
+  - receiver: teams
+    match_re: {team: "a|b.*"}
+  - receiver: rest
+    matchers: ['{severity!~"none|low", team!=""}']
+receivers: [{name: default}, {name: pages}, {name: pages-of-a}, {name: pages-of-b}, {name: teams}, {name: rest}]
+"""
+
+
+@needs_amtool
+async def test_amtool_routes_every_alert_as_we_do(tmp_path: Path) -> None:
+    (tmp_path / "am.yml").write_text(ROUTES)
+    root = parse_config(ROUTES, "am.yml").root
+    for severity in ("", "page", "low", "pages"):
+        for team in ("", "a", "ä", "b", "bc"):
+            labels = {name: value for name, value in (("severity", severity), ("team", team)) if value}
+            arguments = [f"{name}={value}" for name, value in labels.items()] or ["x=y"]
+            told = await amtool(
+                "http://127.0.0.1:9", "config", "routes", "test", f"--config.file={tmp_path}/am.yml", *arguments
+            )
+            assert told.strip().split(",") == [route.receiver for route in root.match(labels)]

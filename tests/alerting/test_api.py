@@ -1,0 +1,142 @@
+"""API v2 with input that a client should not send; what the real amtool and Prometheus send is in tests/interop."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from alerting.alertmanager import Alertmanager
+from alerting.api import AlertmanagerApi
+from alerting.board import Board
+from alerting.config import parse_config
+from alerting.durations import MINUTE, SECOND
+
+NOW = 1_700_000_000 * SECOND
+CONFIG = "route: {receiver: team, routes: [{receiver: pager, matchers: [team=a]}]}\nreceivers: [{name: team}, {name: pager}]\n"
+
+
+class Service:
+    """The API of one manager, and how often it was told to save."""
+
+    def __init__(self) -> None:
+        self.manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+        self.saves = 0
+        self.time = NOW
+        api = AlertmanagerApi(self.manager, lambda: self.time, self.saved, version="0.1.0")
+        self.client = TestClient(Starlette(routes=api.routes()))
+
+    async def saved(self) -> None:
+        self.saves += 1
+
+    def post(self, path: str, body: Any) -> Any:
+        return self.client.post(f"/api/v2/{path}", content=body if isinstance(body, bytes) else json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", "body is not JSON"),
+        (b"\xff", "body is not JSON"),
+        ({}, "must be a list"),
+        ([3], "[0]: must be an object"),
+        ([{"labels": {}}], "[0].labels: at least one label pair"),
+        ([{"labels": {"a": 1}}], "[0].labels: must be an object of strings"),
+        ([{"labels": {"a": "b"}}, {"labels": {"a": ""}}], "[1].labels: at least one label pair"),
+        ([{"labels": {"a": "b"}, "startsAt": "yesterday"}], "[0].startsAt"),
+        ([{"labels": {"a": "b"}, "startsAt": "2024-01-01T00:00:00"}], "has no time zone"),
+        (
+            [{"labels": {"a": "b"}, "startsAt": "2024-01-02T00:00:00Z", "endsAt": "2024-01-01T00:00:00Z"}],
+            "start time must not be after end time",
+        ),
+    ],
+)
+def test_a_wrong_alert_is_refused_with_its_place_and_none_is_taken(body: Any, reason: str) -> None:
+    service = Service()
+    response = service.post("alerts", body)
+    assert (response.status_code, len(service.manager.board), service.saves) == (400, 0, 0)
+    assert reason in response.json()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"matchers": "x"}, "matchers: must be a list"),
+        ({"matchers": [{"name": "a"}]}, "matchers[0]: needs name, value and isRegex"),
+        ({"matchers": [{"name": "a", "value": "(", "isRegex": True}]}, "regular expression"),
+        ({"matchers": []}, "at least one matcher"),
+        ({"endsAt": "2001-01-01T00:00:00Z"}, "end time"),
+        ({"endsAt": 5}, "endsAt: 5 is not an RFC 3339 time"),
+    ],
+)
+def test_a_wrong_silence_is_refused(change: dict[str, Any], reason: str) -> None:
+    service = Service()
+    silence = {
+        "matchers": [{"name": "a", "value": "ü", "isRegex": False}],
+        "startsAt": "2023-11-14T22:13:20Z",
+        "endsAt": "2030-01-01T00:00:00Z",
+        "createdBy": "me",
+        "comment": "why",
+    }
+    response = service.post("silences", silence | change)
+    assert response.status_code == 400
+    assert reason in response.json()
+    assert service.post("silences", silence).status_code == 200
+    assert service.saves == 1
+
+
+def test_an_alert_that_nobody_renews_resolves_after_the_resolve_timeout() -> None:
+    service = Service()
+    service.post("alerts", [{"labels": {"alertname": "A", "team": "a"}}])
+    assert [item["receivers"] for item in service.client.get("/api/v2/alerts").json()] == [[{"name": "pager"}]]
+    service.time += 5 * MINUTE
+    assert service.client.get("/api/v2/alerts").json() == []
+
+
+def test_an_alert_that_is_renewed_keeps_its_start() -> None:
+    service = Service()
+    service.post("alerts", [{"labels": {"a": "b"}}])
+    service.time += MINUTE
+    service.post("alerts", [{"labels": {"a": "b"}}])
+    (item,) = service.client.get("/api/v2/alerts").json()
+    assert (item["startsAt"], item["endsAt"]) == ("2023-11-14T22:13:20.000000000Z", "2023-11-14T22:19:20.000000000Z")
+
+
+def test_too_many_alerts_are_told_to_wait() -> None:
+    service = Service()
+    service.manager.board = Board(max_alerts=1)
+    response = service.post("alerts", [{"labels": {"a": str(i)}} for i in range(2)])
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
+
+
+def test_what_is_not_there_is_404() -> None:
+    service = Service()
+    assert service.client.get("/api/v2/silence/none").status_code == 404
+    assert service.client.delete("/api/v2/silence/none").status_code == 404
+    assert service.post("silences", {"id": "none", "matchers": []}).status_code == 404
+
+
+def test_filters_choose_and_a_wrong_one_is_refused() -> None:
+    service = Service()
+    service.post("alerts", [{"labels": {"a": "ü", "team": "a"}}, {"labels": {"a": "c"}}])
+
+    def values(query: str) -> list[str]:
+        return sorted(item["labels"]["a"] for item in service.client.get(f"/api/v2/alerts?{query}").json())
+
+    assert values('filter=a="ü"') == ["ü"]
+    assert values("filter=a!=ü&filter=a=~.%2B") == ["c"]
+    assert values("receiver=page.*") == ["ü"]
+    assert values("active=false") == []
+    assert service.client.get("/api/v2/alerts?filter=a").status_code == 400
+    groups = service.client.get("/api/v2/alerts/groups").json()
+    assert sorted(group["receiver"]["name"] for group in groups) == ["pager", "team"]
+
+
+def test_status_and_receivers_are_told() -> None:
+    service = Service()
+    status = service.client.get("/api/v2/status").json()
+    assert (status["versionInfo"]["version"], status["config"]["original"]) == ("0.1.0", CONFIG)
+    assert service.client.get("/api/v2/receivers").json() == [{"name": "team"}, {"name": "pager"}]
