@@ -54,7 +54,7 @@ class Watch:
     notifications: list[Body] = field(default_factory=list)
     _reached: dict[str, int] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
-    _firing: set[str] = field(default_factory=set)
+    _firing: dict[str, str] = field(default_factory=dict)  # alert -> service
 
     @property
     def complete(self) -> bool:
@@ -97,19 +97,18 @@ class Watch:
         for alert in payload["alerts"]:
             labels: dict[str, str] = alert["labels"]
             name, service = labels.get("alertname", "?"), labels.get("service", "?")
-            ours = service == self.injection.service
             identity = alert.get("fingerprint") or str(sorted(labels.items()))
             if alert["status"] == "firing":
                 if identity in self._firing:
                     continue
-                self._firing.add(identity)
+                self._firing[identity] = service
                 self._enter(now, "alert", f"{name} fires for {service}: {alert['annotations'].get('summary', '')}".rstrip(": "))
-                if ours:
+                if service == self.injection.service:
                     self._reach("alerted", now)
             elif identity in self._firing:
-                self._firing.discard(identity)
+                del self._firing[identity]
                 self._enter(now, "resolved", f"{name} for {service} is resolved")
-        if "alerted" in self._reached and not self._firing:
+        if "alerted" in self._reached and self.injection.service not in self._firing.values():
             self._reach("resolved", now)
 
     def _see_anomaly(self, body: Body, now: int) -> None:
@@ -118,7 +117,7 @@ class Watch:
         service = body["service"]
         if (seen := f"{body['kind']} of {service}") not in self._known:
             self._known.add(seen)
-            self._enter(now, "anomaly", f"{service}: {body['why']} (score {body['score']:.2f})")
+            self._enter(now, "anomaly", f"{service}: {body['series']['name']}: {body['why']} (score {body['score']:.2f})")
         if service == self.injection.service:
             self._reach("detected", now)
 

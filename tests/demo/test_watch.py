@@ -88,9 +88,9 @@ def test_a_round_in_which_all_happens_is_complete_and_its_figures_are_seconds_si
     watch.see_documents(Kind.INCIDENT, [incident("isolating", "waiting", 1)], at(10))
     watch.see_documents(Kind.INCIDENT, [incident("verifying", "done", 2)], at(12))
     watch.see_documents(Kind.INCIDENT, [incident("closed", "done", 3)], at(25))
-    watch.see_notification(notification("firing", ("payment", "resolved"), ("checkout", "firing")), at(30))
+    watch.see_notification(notification("resolved", ("checkout", "resolved")), at(30))
     assert not watch.complete
-    watch.see_notification(notification("resolved", ("checkout", "resolved")), at(31))
+    watch.see_notification(notification("firing", ("payment", "resolved"), ("cart", "firing")), at(31))
     assert watch.complete
     assert watch.missing() == []
     figures = watch.figures()
@@ -100,7 +100,7 @@ def test_a_round_in_which_all_happens_is_complete_and_its_figures_are_seconds_si
     seconds = [figures[f"seconds_to_{step}"] for step in ("detect", "alert", "repair", "verify", "resolve")]
     assert seconds == [6.0, 9.0, 12.0, 25.0, 31.0]
     assert [entry.event for entry in watch.entries] == [
-        *("anomaly", "culprits", "alert", "alert", "playbook", "playbook", "playbook", "resolved", "resolved")
+        *("anomaly", "culprits", "alert", "alert", "playbook", "playbook", "playbook", "resolved", "resolved", "alert")
     ]
 
 
