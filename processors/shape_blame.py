@@ -130,7 +130,7 @@ class ShapeTable:
             return sorted(found, key=lambda charge: (-charge.gain, charge.service, charge.operation, charge.event))
 
         charges = []
-        left = weigh(deviant, {})
+        left = weigh(deviant, {}) if deviant else []
         charged: dict[Key, bool] = {}
         while left:
             first = left[0]
