@@ -128,48 +128,53 @@ class Last:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
-    """One sum over another: a share, or a mean that stays right however the documents are cut.
-
-    Args:
-        over: field whose sum is divided.
-        under: field whose sum divides.
-        label: the heading.
-        percent: shown as one.
-    """
+class Share:
+    """One sum as a share of another: right however the documents are cut, corrections included."""
 
     over: str
     under: str
     label: str
-    percent: bool = False
 
     def states(self, id_: str) -> dict[str, Json]:
-        """A formula, with the parts that Lens keeps for it: two sums and the tree that joins them."""
-        formula = f"sum({self.over}) / sum({self.under})"
-        sums = {
-            f"{id_}X{number}": _state(f"Part of {self.label}", "number", "sum", field, {"emptyAsNull": False})
-            for number, field in enumerate((self.over, self.under))
-        }
-        tree = {
-            "type": "function",
-            "name": "divide",
-            "args": list(sums),
-            "location": {"min": 0, "max": len(formula)},
-            "text": formula,
-        }
-        math = {
-            **_state(f"Part of {self.label}", "number", "math", None, {"tinymathAst": tree}),
-            "references": list(sums),
-        }
-        shown_as = {"id": "percent", "params": {"decimals": 2}} if self.percent else _NANOSECONDS
-        whole = {
-            **_state(self.label, "number", "formula", None, {"formula": formula, "isFormulaBroken": False, "format": shown_as}),
-            "references": [f"{id_}X2"],
-        }
-        return {id_: whole, **sums, f"{id_}X2": math}
+        """A formula, shown in percent."""
+        return _quotient(self, id_, 1, {"id": "percent", "params": {"decimals": 2}})
 
 
-_NANOSECONDS = {"id": "duration", "params": {"decimals": 2, "fromUnit": "nanoseconds", "toUnit": "asMilliseconds"}}
+@dataclass(frozen=True, slots=True)
+class MeanTime:
+    """A sum of nanoseconds over a number of things, in milliseconds."""
+
+    over: str
+    under: str
+    label: str
+
+    def states(self, id_: str) -> dict[str, Json]:
+        """A formula: a data view knows the unit of a field, not of what is computed from it."""
+        return _quotient(self, id_, NANOSECONDS_PER_MILLISECOND, {"id": "number", "params": {"decimals": 2, "suffix": " ms"}})
+
+
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+
+
+def _quotient(column: Share | MeanTime, id_: str, divisor: int, shown_as: Json) -> dict[str, Json]:
+    """A formula with the parts that Lens keeps for it: two sums, and the tree that joins them."""
+    formula = f"sum({column.over}) / sum({column.under})"
+    part = f"Part of {column.label}"
+    sums = {
+        f"{id_}X{number}": _state(part, "number", "sum", field, {"emptyAsNull": False})
+        for number, field in enumerate((column.over, column.under))
+    }
+    tree = _divide(list(sums), formula)
+    if divisor != 1:
+        formula = f"{formula} / {divisor}"
+        tree = _divide([tree, divisor], formula)
+    math = _state(part, "number", "math", None, {"tinymathAst": tree}) | {"references": list(sums)}
+    whole = _state(column.label, "number", "formula", None, {"formula": formula, "isFormulaBroken": False, "format": shown_as})
+    return {id_: whole | {"references": [f"{id_}X2"]}, **sums, f"{id_}X2": math}
+
+
+def _divide(arguments: list[Any], text: str) -> Json:
+    return {"type": "function", "name": "divide", "args": arguments, "location": {"min": 0, "max": len(text)}, "text": text}
 
 
 def _state(

@@ -1,0 +1,228 @@
+"""The saved objects of Kibana: what is committed, what it names, and what Elasticsearch answers to each panel."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dashboards.kibana.definitions import DASHBOARDS, KINDS
+from dashboards.kibana.saved_objects import COLUMNS, ndjson, saved_objects
+from stores.elasticsearch import ElasticsearchStore, connect
+from stores.mappings import mappings
+from stores.templates import data_stream, install
+from telemetry.documents import Kind, latest
+from tests.dashboards.kibana_documents import bodies, documents
+from tests.dashboards.lens import SavedPanel, panels, request, values
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from elasticsearch import AsyncElasticsearch
+
+    from telemetry.documents import Document
+
+SAVED = Path(__file__).parents[2] / "dashboards" / "kibana" / "spanloom.ndjson"
+OBJECTS: list[dict[str, Any]] = [json.loads(line) for line in SAVED.read_bytes().splitlines()]
+PANELS = {panel.name: panel for panel in panels(OBJECTS)}
+KIND_OF = {data_stream(kind, "*"): kind for kind in Kind}
+
+each_panel = pytest.mark.parametrize("panel", PANELS.values(), ids=list(PANELS))
+
+
+def test_the_committed_file_is_what_the_definitions_build() -> None:
+    assert SAVED.read_bytes() == ndjson(saved_objects(KINDS, DASHBOARDS)), "run python -m dashboards.kibana"
+
+
+def test_there_is_a_dashboard_for_each_question() -> None:
+    ids = [item["id"].removeprefix("spanloom-") for item in OBJECTS if item["type"] == "dashboard"]
+    assert ids == ["services", "map", "hops", "traces", "logs", "anomalies", "repairs"]
+
+
+def test_every_panel_has_a_name_of_its_own_in_its_dashboard() -> None:
+    assert len(PANELS) == sum(len(dashboard.panels) for dashboard in DASHBOARDS)
+
+
+def test_every_object_says_its_versions_and_refers_only_to_objects_before_it() -> None:
+    known = set()
+    for item in OBJECTS:
+        assert item["coreMigrationVersion"]
+        assert item["typeMigrationVersion"]
+        for reference in item["references"]:
+            assert (reference["type"], reference["id"]) in known, f"{item['id']}: {reference['name']}"
+        assert (item["type"], item["id"]) not in known
+        known.add((item["type"], item["id"]))
+
+
+def test_panels_of_a_dashboard_do_not_overlap_and_lie_on_its_grid() -> None:
+    for item in (item for item in OBJECTS if item["type"] == "dashboard"):
+        taken: Counter[tuple[int, int]] = Counter()
+        for panel in json.loads(item["attributes"]["panelsJSON"]):
+            grid = panel["gridData"]
+            assert grid["i"] == panel["panelIndex"]
+            assert grid["x"] + grid["w"] <= COLUMNS
+            taken.update(
+                (x, y) for x in range(grid["x"], grid["x"] + grid["w"]) for y in range(grid["y"], grid["y"] + grid["h"])
+            )
+        assert set(taken.values()) == {1}, item["id"]
+
+
+@each_panel
+def test_columns_refer_to_columns_of_their_layer(panel: SavedPanel) -> None:
+    if panel.is_search:
+        return
+    for layer, id_, state in panel.columns():
+        assert set(layer["columnOrder"]) == set(layer["columns"])
+        for needed in state.get("references", []):
+            assert needed in layer["columns"], (id_, needed)
+        if state["operationType"] == "terms" and state["params"]["orderBy"]["type"] == "column":
+            assert state["params"]["orderBy"]["columnId"] in layer["columns"]
+    shown = json.dumps(panel.attributes["state"]["visualization"])
+    assert '"c0"' in shown
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+    return documents(tmp_path_factory.mktemp("kibana"))
+
+
+@each_panel
+def test_every_field_of_a_panel_is_in_the_mappings(panel: SavedPanel, made: list[Document]) -> None:
+    """Explicitly; or, where Elasticsearch maps what comes, in a document as the pipeline writes it."""
+    kind = KIND_OF[panel.index]
+    for field in panel.fields():
+        if explicit(mappings(kind), field):
+            continue
+        dynamic = mappings(kind)["dynamic"]
+        assert dynamic, f"{field} is not in the mappings of {kind}"
+        assert field == "retracted" or any(holds(body, field) for body in bodies(made, kind)), f"no {kind} has {field}"
+
+
+def explicit(mapping: dict[str, Any], field: str) -> bool:
+    """Whether a field has a mapping; names below passthrough objects contain dots."""
+    properties = mapping.get("properties", {})
+    if field in properties:
+        return True
+    return any(field.startswith(f"{name}.") and explicit(inner, field[len(name) + 1 :]) for name, inner in properties.items())
+
+
+def holds(body: Any, field: str) -> bool:
+    if isinstance(body, list):
+        return any(holds(item, field) for item in body)
+    if not isinstance(body, dict):
+        return False
+    head, _, rest = field.partition(".")
+    return head in body and (not rest or holds(body[head], rest))
+
+
+@pytest.fixture(scope="module")
+def namespace() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+async def client(elasticsearch: str, namespace: str, made: list[Document]) -> AsyncIterator[AsyncElasticsearch]:
+    client = connect(elasticsearch)
+    if not await client.indices.exists(index=data_stream(Kind.AUDIT, namespace)):
+        await install(client)
+        store = ElasticsearchStore(client, namespace)
+        assert not (await store.write(made)).rejected
+        await store.refresh(KINDS)
+    yield client
+    await client.close()
+
+
+def stream(panel: SavedPanel, namespace: str) -> str:
+    assert panel.index.endswith("-*")
+    return f"{panel.index[:-1]}{namespace}"
+
+
+@each_panel
+async def test_a_panels_query_has_an_answer(client: AsyncElasticsearch, namespace: str, panel: SavedPanel) -> None:
+    answer = (await client.search(index=stream(panel, namespace), **request(panel))).body
+    assert answer["_shards"]["failed"] == 0
+    if panel.is_search:
+        found = answer["hits"]["hits"]
+        shown = {field for hit in found for field, value in hit["fields"].items() if value}
+        assert found
+        assert {
+            field for field in panel.attributes["columns"] if not any(name.startswith(field) for name in shown)
+        } <= MAY_BE_EMPTY
+        return
+    for id_, column in values(panel, answer).items():
+        assert any(value is not None for value in column), f"{id_} is empty"
+
+
+MAY_BE_EMPTY = {"error"}
+"""What a delivered notification does not have."""
+
+
+@each_panel
+async def test_kibana_can_use_each_field_as_the_panel_does(
+    client: AsyncElasticsearch, namespace: str, panel: SavedPanel
+) -> None:
+    if panel.is_search:
+        return
+    found = (await client.field_caps(index=stream(panel, namespace), fields="*"))["fields"]
+    number, text, date = {"long", "double", "float"}, {"keyword"}, {"date_nanos"}
+    for _, id_, state in panel.columns():
+        field = state.get("sourceField", "___records___")
+        if field == "___records___":
+            continue
+        ((type_, capabilities),) = found[field].items()
+        assert capabilities["aggregatable"], (id_, field)
+        match state["operationType"]:
+            case "date_histogram":
+                assert type_ in date, (id_, field, type_)
+            case "terms":
+                assert type_ in text, (id_, field, type_)
+            case "unique_count":
+                assert type_ in text | number, (id_, field, type_)
+            case "last_value":
+                assert type_ in (number if state["dataType"] == "number" else text), (id_, field, type_)
+            case _:
+                assert type_ in number, (id_, field, type_)
+
+
+async def test_calls_and_failures_are_those_of_the_newest_hops(
+    client: AsyncElasticsearch, namespace: str, made: list[Document]
+) -> None:
+    panel = PANELS["spanloom-map/Edges"]
+    answer = (await client.search(index=stream(panel, namespace), **request(panel))).body
+    shown = values(panel, answer)
+    rows = list(zip(*(shown[f"c{number}"] for number in range(5)), strict=True))
+    calls = Counter[tuple[str, str, str]]()
+    failures = Counter[tuple[str, str, str]]()
+    for hop in latest(bodies(made, Kind.HOP)):
+        key = hop["caller"]["name"], hop["callee"]["name"], hop["protocol"]
+        calls[key] += 1
+        failures[key] += hop["failed"]
+    taken_back = {row[:3] for row in rows if row[3:] == (0, 0)}
+    assert taken_back == {("checkout", "there", "")}, "the late span of payment showed that this was a call to it"
+    assert {row[:3]: row[3:] for row in rows if row[:3] not in taken_back} == {
+        key: (calls[key], failures[key]) for key in calls
+    }
+
+
+async def test_a_trace_is_shown_as_its_newest_revision(
+    client: AsyncElasticsearch, namespace: str, made: list[Document]
+) -> None:
+    panel = PANELS["spanloom-traces/Slowest traces"]
+    answer = (await client.search(index=stream(panel, namespace), **request(panel))).body
+    shown = values(panel, answer)
+    newest = {body["trace_id"]: body for body in latest(bodies(made, Kind.TRACE))}
+    assert len(bodies(made, Kind.TRACE)) > len(newest)
+    assert dict(zip(shown["c0"], zip(*(shown[f"c{n}"] for n in range(1, 6)), strict=True), strict=True)) == {
+        trace_id: (
+            body["duration"],
+            body["span_count"],
+            body["errors"],
+            body["root"]["service"],
+            body["root"]["operation"],
+        )
+        for trace_id, body in newest.items()
+    }
