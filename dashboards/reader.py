@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from dashboards.alerts import standing
 from dashboards.service_map import ServiceMap, service_map
 from stores.store import Equals, OneOf, Query
 from telemetry.documents import Kind, latest
@@ -31,6 +32,10 @@ MAX_EDGES = 40_000
 """Most edge documents added up for one map, the newest: an hour of a hundred edges on a window of ten seconds."""
 
 MAX_ANOMALIES = 1_000
+"""Most anomalies looked at for one map, the newest."""
+
+MAX_CHANGES = 5_000
+"""Most changes of alerts, or revisions of incidents, that are read, the newest: what has not changed for longer is not seen."""
 
 
 class Reader:
@@ -85,6 +90,23 @@ class Reader:
         for anomaly in anomalies:
             scores[anomaly["service"]] = max(anomaly["score"], scores.get(anomaly["service"], 0.0))
         return await asyncio.to_thread(service_map, edges, scores)
+
+    async def alerts(self) -> list[Body]:
+        """Alerts as they stand: see `dashboards.alerts.standing`.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        return standing(await self._store.find(Query(Kind.ALERT, descending=True, limit=MAX_CHANGES)))
+
+    async def incidents(self) -> list[Body]:
+        """Incidents as they are, the one opened last first.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        revisions = await self._store.find(Query(Kind.INCIDENT, descending=True, limit=MAX_CHANGES))
+        return sorted(latest(revisions), key=lambda body: (-body["opened"], body["id"]))
 
     async def _newest(self, kind: Kind, found: Sequence[Body]) -> list[Body]:
         """Those of the documents that no later revision has replaced: one that meets no filter any more is not among them."""

@@ -32,7 +32,10 @@ class _Server(uvicorn.Server):
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # so it ends where an app does not start; whether the process ends is not its to say
+            self.should_exit = True
         self.ready.set()
 
     @contextlib.contextmanager
@@ -84,8 +87,8 @@ class ConsoleServer:
         await asyncio.wait((ready, self._serving), return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if not server.started:
-            bound.close()
             await self.stop()
+            bound.close()
             raise ConsoleError("the console did not start; the log has the reason")
 
     async def stop(self) -> None:

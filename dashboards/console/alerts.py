@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from dashboards.alerts import is_open, standing
+from dashboards.alerts import is_open
 from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import ago, amount, duration, moment
 from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
@@ -16,8 +16,8 @@ from telemetry.documents import Kind
 if TYPE_CHECKING:
     from telemetry.documents import Body
 
-MOST = 5_000
-"""Changes of alerts read, the newest: an alert that has fired without a change for longer than these is not shown."""
+MOST = 1_000
+"""Notifications shown, the newest."""
 
 TONES = {"firing": "tag bad", "pending": "tag warn", "resolved": "tag good", "inactive": "tag quiet"}
 
@@ -60,16 +60,16 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             now, since = console.now(), view.since
-            changes = await console.reader.find(Query(Kind.ALERT, descending=True, limit=MOST))
-            shown = [alert for alert in standing(changes) if is_open(alert) or since is None or alert["time"] >= since]
-            alerts.show([(alert["_id"], _alert(alert, now)) for alert in shown])
+            found = await console.reader.alerts()
+            shown = [alert for alert in found if is_open(alert) or since is None or alert["time"] >= since]
+            alerts.show([(alert["_id"], _alert(view, alert, now)) for alert in shown])
             sent = await console.reader.find(Query(Kind.NOTIFICATION, since=since, descending=True, limit=MOST))
             notifications.show([(body["_id"], _notification(body)) for body in sent])
 
         view.refresh(load)
 
 
-def _alert(alert: Body, now: int) -> dict[str, Cell]:
+def _alert(view: View, alert: Body, now: int) -> dict[str, Cell]:
     since = alert["starts_at"] or alert["active_at"]
     lasted = (alert["ends_at"] or now) - since
     summary = alert["annotations"].get("summary") or alert["annotations"].get("description") or alert["expr"]
@@ -77,7 +77,7 @@ def _alert(alert: Body, now: int) -> dict[str, Cell]:
     return {
         "state": Cell(alert["state"], tone=TONES[alert["state"]]),
         "name": Cell(alert["labels"].get("alertname", "?")),
-        "service": Cell(alert["service"]),
+        "service": Cell(alert["service"], href=view.link("/traces", service=alert["service"]) if alert["service"] else ""),
         "summary": Cell(summary),
         "since": Cell(since, f"{moment(since)} ({ago(since, now)})", tone="quiet"),
         "lasted": Cell(lasted, duration(lasted)),

@@ -33,7 +33,7 @@ ANOMALIES = (
 )
 
 CULPRITS = (
-    Column("rank", "Rank", right=True),
+    Column("rank", "Rank"),
     Column("service", "Service"),
     Column("score", "Score", right=True),
     Column("evidence", "Evidence"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
-from dashboards.alerts import standing
 from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import ago, amount, moment, share
 from dashboards.console.tile import tile
@@ -15,7 +15,7 @@ from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
 from dashboards.timeline import timeline
 from stores.store import Query
 from telemetry.call_graph import NodeKind
-from telemetry.documents import Kind, latest
+from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from dashboards.service_map import ServiceMap
@@ -58,10 +58,10 @@ def add(console: Console) -> None:
                 "or widen the time range."
             ).classes("empty")
             with ui.element("div").classes("two"):
-                with ui.element("div").classes("column"):
+                with ui.element("div").classes("stack"):
                     heading("What happened", 2)
                     events = Table("Timeline", EVENTS, "No anomaly, alert or repair in this time.")
-                with ui.element("div").classes("column"):
+                with ui.element("div").classes("stack"):
                     heading("Pipeline", 2)
                     counters = Table("Counters of the pipeline", COUNTERS, "The pipeline reports no counters.")
 
@@ -71,13 +71,14 @@ def add(console: Console) -> None:
             kinds = (Kind.ANOMALY, Kind.CULPRIT, Kind.ALERT, Kind.INCIDENT)
             queries = (Query(kind, since=view.since, descending=True, limit=MOST) for kind in kinds)
             anomalies, culprits, alerts, incidents = await asyncio.gather(*map(console.reader.find, queries))
+            standing, open_or_ended = await asyncio.gather(console.reader.alerts(), console.reader.incidents())
             shown = await console.reader.service_map(view.since)
             idle.visible = not shown.calls
             chart.visible = bool(shown.calls)
             if (options := _options(shown)) != chart.options:
                 chart.options.clear()
                 chart.options.update(options)
-            figures = _figures(view, shown, anomalies, alerts, incidents)
+            figures = _figures(view, shown, len(anomalies), standing, open_or_ended)
             if figures != shown_tiles:
                 shown_tiles[:] = figures
                 tiles.clear()
@@ -100,19 +101,22 @@ def flat(status: Body, prefix: str = "") -> list[tuple[str, Any]]:
     return pairs
 
 
-def _figures(
-    view: View, shown: ServiceMap, anomalies: list[Body], alerts: list[Body], incidents: list[Body]
-) -> list[tuple[str, ...]]:
+def _figures(view: View, shown: ServiceMap, anomalies: int, alerts: list[Body], incidents: list[Body]) -> list[tuple[str, ...]]:
     calls = sum(call.calls for call in shown.calls)
     failures = sum(call.failures for call in shown.calls)
     services = sum(place.node.kind is NodeKind.SERVICE for place in shown.places)
-    firing = sum(alert["state"] == "firing" for alert in standing(alerts))
-    repairing = sum(not incident["ended"] for incident in latest(incidents))
+    firing = sum(alert["state"] == "firing" for alert in alerts)
+    repairing = sum(not incident["ended"] for incident in incidents)
     return [
         ("Services", str(services), "", view.link("/map")),
         ("Calls a second", amount(calls / shown.seconds) if calls else "0", "", view.link("/map")),
         ("Failed calls", share(failures, calls), "bad" if failures else "", view.link("/traces", errors="yes")),
-        ("Anomalies", amount(len(anomalies)), "warn" if anomalies else "", view.link("/anomalies")),
+        (
+            "Anomalies",
+            f"{amount(anomalies)}{'+' if anomalies >= MOST else ''}",
+            "warn" if anomalies else "",
+            view.link("/anomalies"),
+        ),
         ("Alerts firing", str(firing), "bad" if firing else "good", view.link("/alerts")),
         ("Repairs under way", str(repairing), "warn" if repairing else "", view.link("/repairs")),
     ]
@@ -122,7 +126,8 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
     """Calls and failed calls a second over time, as ECharts draws them."""
     if not shown.windows:
         return {"series": []}
-    width = max(1, -(-(shown.until - shown.since) // BARS))
+    window = gcd(shown.until - shown.since, *(start - shown.since for start in shown.windows))
+    width = window * -(-(shown.until - shown.since) // (BARS * window))  # whole windows, so that no bar lacks one
     bars: dict[int, list[int]] = {}
     for start, (calls, failures) in shown.windows.items():
         bar = bars.setdefault((start - shown.since) // width, [0, 0])

@@ -11,13 +11,13 @@ from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import ago, duration, moment, short
 from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
 from stores.store import Equals, Query
-from telemetry.documents import Kind, latest
+from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
 
 MOST = 2_000
-"""Revisions of incidents, or records of one, that are read."""
+"""Records of an incident that are shown, the first."""
 
 STATES = {"closed": "tag good", "escalated": "tag bad", "approving": "tag warn"}
 PROGRESS = {"done": "good", "failed": "bad", "unknown": "bad", "not-undone": "bad", "intended": "warn", "undoing": "warn"}
@@ -32,7 +32,7 @@ INCIDENTS = (
 )
 
 STEPS = (
-    Column("number", "Step", right=True),
+    Column("number", "Step"),
     Column("name", "Name"),
     Column("phase", "Phase"),
     Column("action", "Action"),
@@ -43,7 +43,7 @@ STEPS = (
 )
 
 AUDIT = (
-    Column("sequence", "Record", right=True),
+    Column("sequence", "Record"),
     Column("time", "Time (UTC)"),
     Column("event", "Event"),
     Column("data", "Data"),
@@ -65,16 +65,17 @@ def add(console: Console) -> None:
                 "No playbook ran in this time. A playbook runs when an alert fires that its trigger names and the safety\n"
                 "limits allow it; `spanloom playbooks dry-run` shows what would happen.",
             )
-            with ui.element("div").classes("column") as details:
-                title = ui.label().classes("lead").props("role=heading aria-level=2")
+            with ui.element("div").classes("stack") as details:
+                heading("Steps", 2)
+                title = ui.label().classes("lead")
                 steps = Table("Steps of the incident", STEPS, "Its playbook has no steps.")
                 heading("Audit trail", 2)
                 audit = Table("Audit trail of the incident", AUDIT, "Nothing is recorded of it.")
 
         async def load() -> None:
             now = console.now()
-            revisions = await console.reader.find(Query(Kind.INCIDENT, since=view.since, descending=True, limit=MOST))
-            found = sorted(latest(revisions), key=lambda body: -body["opened"])
+            since = view.since or 0
+            found = [body for body in await console.reader.incidents() if not body["ended"] or body["ended"] >= since]
             incidents.show([(body["id"], _incident(view, body, now)) for body in found])
             shown = next((body for body in found if body["id"] == view.asked["incident"]), found[0] if found else None)
             details.visible = shown is not None

@@ -21,6 +21,8 @@ FAILING = ("#5b7cb5", "#a8688a", "#c25068", "#cf3c3c")
 """Colours of nodes and calls by how many of the calls fail: none, some, 1% and 10% of them."""
 INK = "#7d8799"
 """Reads on light and on dark ground."""
+LABEL = {"fontSize": 11, "fontWeight": "normal", "color": INK, "opacity": 1}
+"""Of a call, which would take that of its line."""
 
 SYMBOLS = {NodeKind.DATABASE: "roundRect", NodeKind.QUEUE: "diamond", NodeKind.USER: "triangle"}
 
@@ -174,9 +176,9 @@ def _link(call: Call, shown: ServiceMap, busiest: int) -> dict[str, Any]:
             "color": _failing(call.failures, call.calls),
             "width": 1 + 4 * (call.calls / busiest) ** 0.5,
             "opacity": 0.55,
-            "curveness": 0.08,
+            "curveness": 0.06,
         },
-        "label": {"show": True, "formatter": f"{rate}/s · {p95}", "fontSize": 10, "fontWeight": "normal", "color": INK},
+        "label": {"show": True, "formatter": f"{rate}/s · {p95}", "position": "insideMiddleTop", "distance": 8} | LABEL,
         "tip": tip,
     }
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_MINUTE = 60_000_000_000
 _UNITS = ((86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms"))
 
 
 def duration(nanoseconds: float | None) -> str:
-    """Three digits and the unit that suits: `41.2 ms`. A dash for what is not known."""
+    """Three digits and the unit that suits: `41.2 ms`; from a minute on in two units: `3 min 20 s`. A dash for None."""
     if nanoseconds is None:
         return "—"
     size = abs(nanoseconds)
+    if size >= _MINUTE:
+        return _long(nanoseconds)
     for unit, name in _UNITS:
         if size >= unit:
             return f"{_three(nanoseconds / unit)} {name}"
@@ -49,6 +52,16 @@ def ago(time: int, now: int) -> str:
 def short(trace_id: str) -> str:
     """The first eight digits of an id: enough to tell those on a page apart."""
     return trace_id[:8]
+
+
+def _long(nanoseconds: float) -> str:
+    sign, left = "-" if nanoseconds < 0 else "", round(abs(nanoseconds))
+    parts: list[str] = []
+    for unit, name in _UNITS[:4]:
+        count, left = divmod(left, unit)
+        if count or parts:
+            parts.append(f"{count} {name}" if count else "")
+    return sign + " ".join(part for part in parts[:2] if part)
 
 
 def _three(value: float) -> str:

@@ -82,7 +82,7 @@ class _TracePage:
         self._picked = ""
         with view.body:
             self._lead = ui.label().classes("lead")
-            with ui.element("div").classes("column") as self._content:
+            with ui.element("div").classes("stack") as self._content:
                 self._tiles = ui.element("div").classes("tiles")
                 heading("Waterfall", 2)
                 self._legend = ui.element("div").classes("legend")
@@ -111,9 +111,7 @@ class _TracePage:
         trace = found["trace"] or {}
         drawn = waterfall(found["spans"], trace.get("critical_path", ()), found["logs"])
         self._content.visible = True
-        self._lead.text = f"{self._trace_id} · {moment(drawn.start)} UTC" + (
-            "" if trace else " · open still: its call graph comes when it has been quiet for a few seconds"
-        )
+        self._lead.text = f"{_root(trace)} · {moment(drawn.start)} UTC · {self._trace_id}"
         services = sorted({bar.service for bar in drawn.bars})
         colors = {service: PALETTE[place % len(PALETTE)] for place, service in enumerate(services)}
         self._show_tiles(found, trace, drawn.duration)
@@ -123,10 +121,8 @@ class _TracePage:
         self._hops.show([(hop["_id"], _hop(hop)) for hop in sorted(found["hops"], key=lambda hop: (hop["start"], hop["id"]))])
 
     def _show_tiles(self, found: Body, trace: Body, whole: int) -> None:
-        root = trace.get("root", {})
         self._tiles.clear()
         with self._tiles:
-            tile("Root", f"{root.get('service', '')} {root.get('operation', '')}".strip() or "missing")
             tile("Duration", duration(whole))
             tile("Spans", amount(len(found["spans"])))
             tile("Errors", amount(trace.get("errors", 0)), "bad" if trace.get("errors") else "")
@@ -167,6 +163,14 @@ class _TracePage:
                         ui.label(value).classes("mono")
 
 
+def _root(trace: Body) -> str:
+    """Where the trace begins, in words."""
+    if not trace:
+        return "Still open: its call graph comes when it has been quiet for a few seconds"
+    root = trace["root"]
+    return f"{root['service']} {root['operation']}".strip() or "The root is missing"
+
+
 def _waterfall_table() -> ui.table:
     columns = [
         {
@@ -203,7 +207,7 @@ def _bar(bar: Bar, colors: dict[str, str]) -> dict[str, Any]:
 
 
 def _facts(span: Body) -> list[tuple[str, str]]:
-    """All that a span says, as pairs of name and value."""
+    """All that a span says, as pairs of name and value; what it leaves empty is left out."""
     status = span["status"]
     pairs = [
         ("span", f"{span['span_id']} ({span['kind']})"),
@@ -220,7 +224,7 @@ def _facts(span: Body) -> list[tuple[str, str]]:
     pairs += [("link", f"{link['trace_id']} {link['span_id']}") for link in span.get("links", ())]
     pairs += [(name, _plain(value)) for name, value in sorted(span["attributes"].items())]
     pairs += [(f"resource {name}", _plain(value)) for name, value in sorted(span["resource"]["attributes"].items())]
-    return pairs
+    return [(name, value) for name, value in pairs if value]
 
 
 def _plain(*values: object) -> str:

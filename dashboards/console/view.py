@@ -78,6 +78,7 @@ class View:
         self.asked: dict[str, str] = {}  # what else the address holds, such as a search
         self._load: Callable[[], Awaitable[None]] | None = None
         self._links: list[tuple[str, ui.link]] = []
+        ui.colors(primary="#2f5bd0")
         ui.add_css(_STYLE)
         ui.add_head_html(_DARK)
         self._header(section or path)
@@ -143,7 +144,7 @@ class View:
             ui.select(names, value=self.span, on_change=self._choose).props(
                 'dense outlined options-dense aria-label="Time range"'
             ).classes("range")
-            ui.button(icon="contrast").props('flat round dense aria-label="Light or dark"').on(
+            ui.button(icon="contrast", color=None).props('flat round dense aria-label="Light or dark"').on(
                 "click", js_handler="() => { Quasar.Dark.toggle(); localStorage.setItem('dark', Quasar.Dark.isActive) }"
             )
 

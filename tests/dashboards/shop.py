@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,16 +52,14 @@ class Trace:
 
 def trace(number: int) -> Trace:
     """A request to buy: frontend, checkout, then payment (by gRPC), the database, and a message to shipping."""
-    trace_id = number.to_bytes(16, "big")
+    trace_id = hashlib.blake2b(str(number).encode(), digest_size=16).digest()
     start = NOW - (TRACES - number) * 10 * SECOND
     faulty = number >= FAULTY_FROM
     failed = faulty and number % 5 == 0
     pay = 400 * MS if faulty else 20 * MS
     status = StatusCode.ERROR if failed else StatusCode.UNSET
 
-    def span(
-        own: int, parent: int, service: str, kind: SpanKind, name: str, at: int, took: int, **attributes: object
-    ) -> Span:
+    def span(own: int, parent: int, service: str, kind: SpanKind, name: str, at: int, took: int, **attributes: object) -> Span:
         resource = Resource({"service.name": service, "service.instance.id": f"{service}-1"})
         ids = own.to_bytes(8, "big"), parent.to_bytes(8, "big") if parent else b""
         return Span(
@@ -85,7 +84,17 @@ def trace(number: int) -> Trace:
             status_message="card declined" if failed else "",
             events=(SpanEvent(start + 20 * MS, "exception", {"exception.type": "Declined"}),) if failed else (),
         ),
-        span(6, 3, "checkout", SpanKind.CLIENT, "INSERT orders", pay + 20 * MS, 9 * MS, db_system_name="sqlite", db_namespace="orders"),
+        span(
+            6,
+            3,
+            "checkout",
+            SpanKind.CLIENT,
+            "INSERT orders",
+            pay + 20 * MS,
+            9 * MS,
+            db_system_name="sqlite",
+            db_namespace="orders",
+        ),
         span(7, 3, "checkout", SpanKind.PRODUCER, "paid publish", pay + 32 * MS, 4 * MS),
         span(8, 7, "shipping", SpanKind.CONSUMER, "paid process", pay + 46 * MS, 25 * MS),
     ]
@@ -145,7 +154,10 @@ def signal_documents() -> list[Document]:
         )
         for number in range(3)
     ]
-    evidence = (Evidence("trace", 0.8, "its own time grew 20-fold", (slow,)), Evidence("log", 0.3, "new pattern: card declined"))
+    evidence = (
+        Evidence("trace", 0.8, "its own time grew 20-fold", (slow,)),
+        Evidence("log", 0.3, "new pattern: card declined"),
+    )
     culprits = Culprits(
         begun + 16 * SECOND, "demo", "a", (Suspect("payment", 0.91, evidence=evidence), Suspect("checkout", 0.2))
     )
