@@ -22,7 +22,7 @@ def scores(series: list[tuple[Any, float]]) -> Scores:
 
 
 def halves(files: list[str]) -> tuple[list[str], list[str]]:
-    """Every other file by name: the design was chosen on the first half and checked on the second."""
+    """Every other file by name: how far the halves differ says how far the score depends on the files."""
     return files[::2], files[1::2]
 
 
