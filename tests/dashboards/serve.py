@@ -1,0 +1,32 @@
+"""A console over the shop, in a process of its own, until its stdin ends: `python -m tests.dashboards.serve DIR`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from dashboards.app import build_app
+from dashboards.server import ConsoleServer
+from stores.duckdb import DuckDbStore
+from tests.dashboards import shop
+
+
+async def serve(folder: Path) -> None:
+    """Say the address, then answer."""
+    store = DuckDbStore(folder / "shop.duckdb")
+    await store.write(shop.documents())
+    status = {"spans_stored": 472, "collector": {"requests": 12345}}
+    server = ConsoleServer(build_app(store, lambda: status, CollectorRegistry(), lambda: shop.NOW), port=0)
+    await server.start()
+    sys.stdout.write(f"{server.url}\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop()
+    await store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))
