@@ -31,7 +31,7 @@ from telemetry.documents import Body, Document, Kind, edge_document
 from telemetry.resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from faust import App, Stream, Topic
     from faust.types import TP
@@ -221,6 +221,8 @@ class AssembleStage:
         sealed = part.windows.seal_all() if everything else part.windows.seal(watermark)
         for window in sealed:
             await self._seal(part, window)
+        if sealed:
+            await self._send(self._counters(part, sealed[-1].start + part.windows.width))
 
     def _advance(self, part: _Partition) -> int:
         now = self._now()
@@ -266,14 +268,14 @@ class AssembleStage:
         if not self._store.capabilities().immediate and any(trace.trace_id in part.recent for trace in traces):
             await self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG])
         ids = [trace.trace_id.hex() for trace in traces]
-        known = {body["trace_id"] for body in await self._find(Kind.TRACE, ids)}
+        # A crash may have come after the hops and before the trace: such hops may have to be retracted.
+        traces_known, hops_known = await asyncio.gather(self._find(Kind.TRACE, ids), self._find(Kind.HOP, ids))
+        known = {body["trace_id"] for body in (*traces_known, *hops_known)}
         if not known:
             return [publish_trace(trace) for trace in traces]
-        stored: dict[Kind, dict[str, list[Body]]] = {}
-        for kind in (Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG):
-            by_trace = stored[kind] = {}
-            for body in await self._find(kind, sorted(known)):
-                by_trace.setdefault(body["trace_id"], []).append(body)
+        stored = {Kind.TRACE: _by_trace(traces_known), Kind.HOP: _by_trace(hops_known)}
+        for kind in (Kind.SPAN, Kind.LOG):
+            stored[kind] = _by_trace(await self._find(kind, sorted(known)))
         published = []
         for trace, trace_id in zip(traces, ids, strict=True):
             if trace_id in known:
@@ -304,22 +306,30 @@ class AssembleStage:
             documents = [edge_document(edge, partition, f"{window.hops[edge.key]:032x}") for edge in window.edges()]
         if documents:
             await self._writer.write(documents)
-            await self._tell_series(part, documents, window.start + part.windows.width)
+            await self._send(self._edges(documents))
         if self._partitions.get(part.tp) is part:
             self._offsets.release(part.tp, window.sources)
 
-    async def _tell_series(self, part: _Partition, documents: list[Document], time: int) -> None:
-        """Send the edges of a window to where their callee is scored, and the service graph's counters after it."""
-        count = self._series.partitions
+    def _edges(self, documents: Iterable[Document]) -> Iterator[tuple[int, Batch, bytes]]:
+        """The edges of a window by the partition in which their callee is scored."""
         edges: dict[int, list[Body]] = {}
         for document in documents:
-            edges.setdefault(partitions.of_text(document.body["callee"]["name"], count), []).append(document.body)
+            partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
+            edges.setdefault(partition, []).append(document.body)
+        for partition, items in edges.items():
+            yield partition, Batch.EDGES, records.encode_bodies(items)
+
+    def _counters(self, part: _Partition, time: int) -> Iterator[tuple[int, Batch, bytes]]:
+        """The service graph's counters by the partition in which they are scored."""
         points: dict[int, list[Point]] = {}
         for metric in part.graph_metrics.metrics(time):
             for point in points_of(metric):
-                points.setdefault(partitions.of_series(point.series, count), []).append(point)
-        values = [(partition, Batch.EDGES, records.encode_bodies(items)) for partition, items in edges.items()]
-        values += [(partition, Batch.POINTS, records.encode_points(items)) for partition, items in points.items()]
+                points.setdefault(partitions.of_series(point.series, self._series.partitions), []).append(point)
+        for partition, items in points.items():
+            yield partition, Batch.POINTS, records.encode_points(items)
+
+    async def _send(self, values: Iterable[tuple[int, Batch, bytes]]) -> None:
+        """Return when the values are on the topic of series."""
         sent = [
             await self._series.send(partition=partition, value=value, headers={HEADER: batch.value.encode()})
             for partition, batch, value in values
@@ -346,6 +356,13 @@ class AssembleStage:
         documents = corrections(hops, edges, part.windows.width, part.tp.partition)
         self.counts.corrections += sum(document.body["correction"] for document in documents)
         return documents
+
+
+def _by_trace(bodies: Iterable[Body]) -> dict[str, list[Body]]:
+    found: dict[str, list[Body]] = {}
+    for body in bodies:
+        found.setdefault(body["trace_id"], []).append(body)
+    return found
 
 
 def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -14,6 +15,7 @@ def of_trace(trace_id: bytes, partitions: int) -> int:
     return crc32(trace_id) % partitions
 
 
+@lru_cache(maxsize=32_768)
 def of_series(series: Series, partitions: int) -> int:
     """The partition of a series."""
     return crc32(repr((series.name, series.labels)).encode()) % partitions

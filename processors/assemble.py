@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from processors.span_tree import preferred
 from telemetry.logs import ERROR, WARN
 
 if TYPE_CHECKING:
@@ -128,9 +129,9 @@ class TraceAssembler:
                 self._signals += len(trace.exemplars) - known
                 trace.last = max(trace.last, signal.time)
             else:
-                if signal.span_id not in trace.spans:
-                    trace.spans[signal.span_id] = signal
-                    self._signals += 1
+                before = trace.spans.get(signal.span_id)
+                trace.spans[signal.span_id] = signal if before is None else preferred(before, signal)
+                self._signals += before is None
                 trace.last = max(trace.last, signal.end)
         for trace_id in touched:
             self._open[trace_id].sources.add(source)

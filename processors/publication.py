@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from telemetry.call_graph import Edge, EdgeKey
     from telemetry.spans import Span
 
+_NO_TRACE: Body = {"revision": 0, "exemplars": []}
+
 WindowOf = Callable[[int], int]
 """The start of the window that a time falls into."""
 
@@ -88,11 +90,14 @@ def publish_trace(trace: OpenTrace) -> Publication:
 def merge_trace(
     trace: OpenTrace, traces: list[Body], spans: list[Body], hops: list[Body], logs: list[LogReference]
 ) -> Publication:
-    """A trace joined with its stored documents: all revisions of the trace and its hops, and its spans and logs."""
+    """A trace joined with its stored documents: all revisions of the trace and its hops, and its spans and logs.
+
+    `traces` is empty where a crash came after the hops were stored.
+    """
     known = {span.span_id: span for span in map(span_from_body, spans)}
     merged = known | {span_id: span for span_id, span in trace.spans.items() if span_id not in known}
     all_logs = {log.id: log for log in logs} | trace.logs
-    newest = max(traces, key=lambda body: body["revision"])
+    newest = max(traces, key=lambda body: body["revision"], default=_NO_TRACE)
     exemplars = trace.exemplars | {
         ExemplarReference(trace.trace_id, bytes.fromhex(item["span_id"]), item["time"], item["metric"], item["value"])
         for item in newest["exemplars"]

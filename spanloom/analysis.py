@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import math
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +16,23 @@ import orjson
 
 from collectors.otlp_files import OtlpFile
 from pipeline.topics import Topic
+from processors.points import points_of
+from processors.scores import SeriesScorer
 from spanloom.config import Config, TopicsConfig
 from spanloom.wiring import Pipeline
 from stores.duckdb import DuckDbStore
 from stores.store import Query
 from telemetry import otlp
-from telemetry.documents import Kind, latest
+from telemetry.documents import Kind, latest, timestamp
+from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import IO, Self
 
     from spanloom.clock import Now
     from telemetry.documents import Body
+    from telemetry.metrics import Point, Series
 
 FILES = {
     Kind.TRACE: "traces",
@@ -39,11 +47,17 @@ TOPICS = {"spans": Topic.SPANS, "logs": Topic.LOGS, "metrics": Topic.METRICS}
 NO_LIMIT = 10_000_000
 BATCH = 200
 """Lines of one signal in one record."""
+IN_FLIGHT = 32
+"""Records on their way to the log."""
 FLOW = (
     ("rekey-spans", Topic.SPANS),
     ("rekey-logs", Topic.LOGS),
     ("rekey-metrics", Topic.METRICS),
 )
+
+
+class AnalysisError(SpanloomError):
+    """The pipeline did not come to the end of the input."""
 
 
 @dataclass(slots=True)
@@ -66,10 +80,10 @@ class Analysis:
 
     Args:
         files: OTLP-JSON lines, plain or .gz.
-        out: a folder for the results; made when missing.
+        out: a folder for the results; made when missing. Files of an earlier run are replaced when this one has succeeded.
         now: wall clock.
-        progress: told the bytes read of each file as they are.
-        on_error: told of lines that cannot be read; without it the first ends the run.
+        scores: also write scores.csv.
+        progress: told a file and how many of its bytes have been read.
     """
 
     def __init__(
@@ -77,49 +91,60 @@ class Analysis:
         files: Sequence[Path],
         out: Path,
         now: Now,
-        progress: Callable[[int], None] = lambda _: None,
+        *,
+        scores: bool = False,
+        progress: Callable[[Path, int], None] = lambda _path, _position: None,
     ) -> None:
         self._files, self._out, self._now, self._progress = files, out, now, progress
+        self._scores = scores
         self._seen: set[bytes] = set()
 
     async def run(self) -> Summary:
         """Feed, wait for the end, write.
 
         Raises:
-            InputError: a line that cannot be read; names file and line.
+            InputError: a line that cannot be read; names file and line. Nothing is written.
+            AnalysisError: the pipeline failed. Nothing is written.
         """
         began = time.monotonic()
         summary = Summary()
-        with tempfile.TemporaryDirectory(prefix="spanloom-analysis-") as folder:
+        self._out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="spanloom-analysis-") as folder, _Results(self._out) as results:
             config = Config(data_dir=Path(folder), log=f"log://{folder}/log", topics=TopicsConfig(partitions=2))
             store = DuckDbStore(Path(folder) / "analysis.duckdb")
             try:
                 async with Pipeline(config, store, self._now, live=False, alerts=False) as pipeline:
-                    await self._feed(pipeline, summary)
+                    await self._feed(pipeline, summary, ScoresFile(results.open("scores.csv")) if self._scores else None)
                     await finish(pipeline)
-                await self._write(store, summary)
+                await _write(store, results, summary)
             finally:
                 await store.close()
+            results.keep()
         summary.seconds = round(time.monotonic() - began, 3)
         return summary
 
-    async def _feed(self, pipeline: Pipeline, summary: Summary) -> None:
+    async def _feed(self, pipeline: Pipeline, summary: Summary, scores: ScoresFile | None) -> None:
         in_flight: set[asyncio.Task[None]] = set()
         for path in self._files:
             batch: list[bytes] = []
             last = ""
-            for signal, request, _line in OtlpFile(path):
+            file = OtlpFile(path)
+            for signal, request, _line in file:
                 if last and (signal != last or len(batch) >= BATCH):
-                    await self._send(pipeline, last, batch, in_flight)
+                    await _send(pipeline, last, batch, in_flight)
+                    self._progress(path, file.position)
                     batch = []
                 last = signal
                 batch.append(request)
                 if signal == "spans":
                     self._count_spans(request, summary)
                 elif signal == "logs":
-                    summary.logs_with_trace += sum(bool(record.trace_id) for record in otlp.decode_logs(request))
+                    summary.logs_with_trace += _logs_with_trace(request)
+                elif scores is not None:
+                    scores.add(point for metric in otlp.decode_metrics(request) for point in points_of(metric))
             if batch:
-                await self._send(pipeline, last, batch, in_flight)
+                await _send(pipeline, last, batch, in_flight)
+            self._progress(path, file.position)
         if in_flight:
             await asyncio.gather(*in_flight)
 
@@ -132,39 +157,107 @@ class Analysis:
                     summary.duplicates += len(self._seen) == known
         summary.spans_in = len(self._seen)
 
-    async def _send(self, pipeline: Pipeline, signal: str, batch: list[bytes], in_flight: set[asyncio.Task[None]]) -> None:
-        # Messages of protobuf that stand one behind the other are one message with all their items.
-        task = asyncio.create_task(pipeline.produce(TOPICS[signal], b"".join(batch), {}))
-        in_flight.add(task)
-        task.add_done_callback(in_flight.discard)
-        if len(in_flight) >= 32:
-            await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
 
-    async def _write(self, store: DuckDbStore, summary: Summary) -> None:
-        self._out.mkdir(parents=True, exist_ok=True)
-        for kind, name in FILES.items():
-            bodies: list[Body] = await store.find(Query(kind, limit=NO_LIMIT))
-            if kind in REVISED:
-                bodies = latest(bodies)
-            with (self._out / f"{name}.jsonl").open("wb") as file:
-                for body in bodies:
-                    file.write(orjson.dumps(body) + b"\n")
-            self._sum_up(kind, bodies, summary)
-        summary.spans_out = await store.count(Query(Kind.SPAN))
+class _Results:
+    """Files that come into the folder under their names all together, or not at all."""
 
-    def _sum_up(self, kind: Kind, bodies: list[Body], summary: Summary) -> None:
-        if kind is Kind.TRACE:
-            with_spans = [body for body in bodies if body["span_count"]]
-            summary.traces = len(with_spans)
-            summary.orphans = sum(len(body["orphans"]) for body in with_spans)
-            summary.logs_joined = sum(body["logs"]["count"] for body in with_spans)
-        elif kind is Kind.CULPRIT and bodies:
-            newest = max(bodies, key=lambda body: body["@timestamp"])
-            summary.ranking = [(item["service"], item["score"]) for item in newest["ranking"]]
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: list[str] = []
+        self._stack = ExitStack()
+
+    def open(self, name: str) -> IO[str]:
+        """A file to write; it has its name from `keep` on."""
+        self._names.append(name)
+        return self._stack.enter_context(self._part(name).open("w", newline="", encoding="utf-8"))
+
+    def keep(self) -> None:
+        """Give the files their names."""
+        self._stack.close()
+        for name in self._names:
+            self._part(name).replace(self._folder / name)
+
+    def _part(self, name: str) -> Path:
+        return self._folder / f".{name}.part"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        for name in self._names:
+            self._part(name).unlink(missing_ok=True)
+
+
+class ScoresFile:
+    """Every metric point in order of arrival with the score that its series' detector gave it."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._rows = csv.writer(file, lineterminator="\n")
+        self._rows.writerow(("series", "timestamp", "value", "anomaly_score"))
+        self._scorer = SeriesScorer()
+
+    def add(self, points: Any) -> None:
+        """Score points and write their rows."""
+        for point in points:
+            self._rows.writerow((named(point.series), timestamp(point.time), point.value, f"{self._score(point):.6g}"))
+
+    def _score(self, point: Point) -> float:
+        # What is not a number does not reach the detectors of the pipeline either: JSON has none.
+        return self._scorer.score(point).score if math.isfinite(point.value) else 0.0
+
+
+def named(series: Series) -> str:
+    """A series as Prometheus writes it: `name{label="value"}`."""
+    labels = ",".join(f"{name}={orjson.dumps(value).decode()}" for name, value in series.labels)
+    return f"{series.name}{{{labels}}}" if labels else series.name
+
+
+def _logs_with_trace(request: bytes) -> int:
+    groups = otlp.parse("logs", request).resource_logs
+    return sum(len(item.trace_id) == 16 and any(item.trace_id) for g in groups for s in g.scope_logs for item in s.log_records)
+
+
+async def _send(pipeline: Pipeline, signal: str, batch: list[bytes], in_flight: set[asyncio.Task[None]]) -> None:
+    # Messages of protobuf that stand one behind the other are one message with all their items.
+    task = asyncio.create_task(pipeline.produce(TOPICS[signal], b"".join(batch), {}))
+    in_flight.add(task)
+    task.add_done_callback(in_flight.discard)
+    if len(in_flight) >= IN_FLIGHT:
+        done, _ = await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+        for sent in done:
+            sent.result()
+
+
+async def _write(store: DuckDbStore, results: _Results, summary: Summary) -> None:
+    for kind, name in FILES.items():
+        bodies: list[Body] = await store.find(Query(kind, limit=NO_LIMIT))
+        if kind in REVISED:
+            bodies = latest(bodies)
+        file = results.open(f"{name}.jsonl")
+        for body in bodies:
+            file.write(orjson.dumps(body).decode() + "\n")
+        _sum_up(kind, bodies, summary)
+    summary.spans_out = await store.count(Query(Kind.SPAN))
+
+
+def _sum_up(kind: Kind, bodies: list[Body], summary: Summary) -> None:
+    if kind is Kind.TRACE:
+        with_spans = [body for body in bodies if body["span_count"]]
+        summary.traces = len(with_spans)
+        summary.orphans = sum(len(body["orphans"]) for body in with_spans)
+        summary.logs_joined = sum(body["logs"]["count"] for body in with_spans)
+    elif kind is Kind.CULPRIT and bodies:
+        newest = max(bodies, key=lambda body: body["@timestamp"])
+        summary.ranking = [(item["service"], item["score"]) for item in newest["ranking"]]
 
 
 async def finish(pipeline: Pipeline) -> None:
-    """Let every stage end, one after the other: the input has ended."""
+    """Let every stage end, one after the other: the input has ended.
+
+    Raises:
+        AnalysisError: a stage failed.
+    """
     assert pipeline.assemble is not None and pipeline.score is not None and pipeline.act is not None  # noqa: S101, PT018
     for agent, topic in FLOW:
         await _drained(pipeline, agent, topic)
@@ -192,5 +285,5 @@ async def _read(pipeline: Pipeline, agent: str, topic: Topic) -> None:
     offsets = pipeline.offsets[agent]
     while any(offsets.next_of(topic, partition) < end for partition, end in log.end_offsets(topic).items()):
         if pipeline.app.crashed:
-            raise RuntimeError("the pipeline has crashed; see the log above")
+            raise AnalysisError("the pipeline has failed; the log above says at which record and why")
         await asyncio.sleep(0.01)

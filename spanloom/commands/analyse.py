@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from spanloom import clock
 from spanloom.logging import set_up_logging
@@ -16,16 +18,33 @@ from spanloom.logging import set_up_logging
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@click.option("--scores", is_flag=True, help="Also write scores.csv: every metric point with its anomaly score.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def analyse(files: tuple[Path, ...], out: Path, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Run OTLP-JSON lines (plain or .gz) through the same stream agents as live telemetry, to the end.
 
-    Writes traces, hops, edges, logs, anomalies and culprits as JSON lines into --out.
+    Writes traces, hops, edges, logs, anomalies and culprits as JSON lines into --out. A line that cannot be read ends the
+    run with its place and exit code 1, and nothing is written.
     """
     from spanloom.analysis import Analysis  # noqa: PLC0415 - Faust takes a second to import
 
     set_up_logging("WARNING")
-    summary = asyncio.run(Analysis(files, out, clock.system).run())
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    tasks = {path: bar.add_task(path.name, total=path.stat().st_size) for path in files}
+    with bar:
+        analysis = Analysis(
+            files, out, clock.system, scores=scores, progress=lambda path, at: bar.update(tasks[path], completed=at)
+        )
+        summary = asyncio.run(analysis.run())
     if as_json:
         click.echo(json.dumps(asdict(summary)))
         return

@@ -1,0 +1,42 @@
+"""`spanloom config show`: the effective configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+import yaml
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command()
+@click.option("--config", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
+def show(path: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Print every setting as the file, the SPANLOOM_* variables and the defaults make it, secrets masked.
+
+    The YAML can be given to --config again.
+    """
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+
+    settings = load_config(path)
+    found = settings.model_dump(mode="json")  # SecretStr prints as stars
+    found |= {"log": settings.log_url, "store": settings.store_url}
+    for name in ("log", "store", "webhook_url", "supervisor_url"):
+        found[name] = without_password(found[name])
+    click.echo(json.dumps(found, indent=2) if as_json else yaml.safe_dump(found, sort_keys=False), nl=as_json)
+
+
+def without_password(url: str) -> str:
+    """A URL, its password starred."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    user, _, place = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:**********@{place}"))

@@ -1,0 +1,147 @@
+"""`spanloom explain`: why each span of a trace did or did not make an edge."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import httpx2
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from collectors.otlp_files import OtlpFile
+from processors.explain import explain as explanations
+from telemetry import otlp
+from telemetry.errors import SpanloomError
+from telemetry.stored import span_from_body
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processors.explain import Explanation
+    from telemetry.spans import Span
+
+_TRACE_ID = re.compile("[0-9a-f]{32}")
+_MILLISECOND = 1_000_000
+
+
+class TraceNotFoundError(SpanloomError):
+    """Nobody has a span of the trace."""
+
+
+@click.command()
+@click.argument("trace_id")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Console of a running `spanloom up`.")
+@click.option(
+    "--from",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    help="Read the spans of a file of OTLP-JSON lines instead; may be given more than once.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a list of explanations as JSON.")
+def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Say of each span of TRACE_ID (32 hex digits) which rule made it the side of a call, or why it is none."""
+    trace_id = trace_id.lower()
+    if not _TRACE_ID.fullmatch(trace_id):
+        raise click.BadParameter(f"{trace_id!r} is not 32 hex digits", param_hint="TRACE_ID")
+    spans = read(files, bytes.fromhex(trace_id)) if files else ask(url, trace_id)
+    if not spans:
+        where = ", ".join(map(str, files)) if files else url
+        raise TraceNotFoundError(f"{where}: no span of trace {trace_id}; is the id right, and has the trace been stored?")
+    found = explanations(spans)
+    if as_json:
+        click.echo(json.dumps([_plain(item) for item in found], indent=2))
+    else:
+        console = Console(soft_wrap=True)
+        for tree in trees(found):
+            console.print(tree)
+
+
+def ask(url: str, trace_id: str) -> list[Span]:
+    """The spans that a running console knows of a trace.
+
+    Raises:
+        SpanloomError: it does not answer, or not as a console does.
+    """
+    address = f"{url.rstrip('/')}/api/v1/traces/{trace_id}"
+    try:
+        answer = httpx2.get(address, timeout=30, trust_env=False)
+        if answer.status_code == httpx2.codes.NOT_FOUND:
+            return []
+        answer.raise_for_status()
+        return [span_from_body(body) for body in answer.json()["spans"]]
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
+        raise SpanloomError(
+            f"{address}: {error or type(error).__name__}; start `spanloom up`, name its console with --url, or read a file "
+            "with --from"
+        ) from error
+
+
+def read(files: Sequence[Path], trace_id: bytes) -> list[Span]:
+    """The spans of a trace in files, copies included.
+
+    Raises:
+        InputError: a line that cannot be read; names file and line.
+    """
+    return [
+        span
+        for path in files
+        for signal, request, _line in OtlpFile(path)
+        if signal == "spans" and trace_id in request
+        for span in otlp.decode_spans(request)
+        if span.trace_id == trace_id
+    ]
+
+
+def trees(found: Sequence[Explanation]) -> list[Tree]:
+    """A tree of each top: its spans with what the rules said."""
+    tops: list[Tree] = []
+    above: list[Tree] = []  # the last one of each depth
+    for item in found:
+        own = Tree(_line(item))
+        if item.depth:
+            above[item.depth - 1].children.append(own)
+        else:
+            tops.append(own)
+        above[item.depth :] = [own]
+    return tops
+
+
+def _line(item: Explanation) -> Text:
+    line = Text.assemble(
+        (item.service, "bold"),
+        f" {item.operation} ",
+        (f"{item.kind.name.lower()} {item.span_id.hex()} {(item.end - item.start) / _MILLISECOND:.3f} ms", "dim"),
+    )
+    if item.copies > 1:
+        line.append(f" x{item.copies}", "yellow")
+    mark, colour = ("edge", "green") if item.hops else ("no edge", "yellow")
+    line.append("\n")
+    line.append(f"{mark}: ", colour)
+    line.append(item.why)
+    if item.parent_missing:
+        line.append(f" (parent {item.parent_span_id.hex()} was not seen)", "red")
+    return line
+
+
+def _plain(item: Explanation) -> dict[str, Any]:
+    return {
+        "span_id": item.span_id.hex(),
+        "parent_span_id": item.parent_span_id.hex(),
+        "parent_missing": item.parent_missing,
+        "depth": item.depth,
+        "service": item.service,
+        "operation": item.operation,
+        "kind": item.kind.name.lower(),
+        "start": item.start,
+        "end": item.end,
+        "copies": item.copies,
+        "rules": [rule.name.lower() for rule in item.rules],
+        "why": item.why,
+        "hops": [hop.hex() for hop in item.hops],
+    }
