@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
+import orjson
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -57,6 +58,20 @@ log = structlog.get_logger(__name__)
 STAGES = ("rekey", "assemble", "score", "act")
 IN_FLIGHT = 1000
 """Records that a stateless stage may have under way."""
+
+RECEIVERS = """
+route:
+  receiver: default
+  group_by: [alertname, service]
+  group_wait: 1s
+  group_interval: 5s
+  repeat_interval: 1h
+topology_inhibit_rules:
+- culprit_matchers: ['alertname="ServiceCulprit"']
+receivers:
+- name: default
+"""
+"""Where alerts go when the configuration names no file: to the webhook, if it names one."""
 
 
 def open_store(config: Config) -> Store:
@@ -230,25 +245,8 @@ def _receivers(config: Config) -> AlertmanagerConfig:
     path = config.alerting.receivers
     if path is not None:
         return parse_config(path.read_text(), str(path))
-    webhook = f"""
-    webhook_configs:
-    - url: {config.webhook_url}
-""" if config.webhook_url else ""  # fmt: skip
-    return parse_config(
-        f"""
-route:
-  receiver: default
-  group_by: [alertname, service]
-  group_wait: 1s
-  group_interval: 5s
-  repeat_interval: 1h
-receivers:
-- name: default{webhook}
-topology_inhibit_rules:
-- culprit_matchers: ['alertname="ServiceCulprit"']
-""",
-        "default receivers",
-    )
+    webhook = f"  webhook_configs: [{{url: {orjson.dumps(config.webhook_url).decode()}}}]" if config.webhook_url else ""
+    return parse_config(RECEIVERS + webhook + "\n", "default receivers")
 
 
 def _security(config: Config) -> dict[str, Any]:
