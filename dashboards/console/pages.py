@@ -29,4 +29,12 @@ def add(app: FastAPI, reader: Reader, status: Callable[[], Body], now: Callable[
     nicegui_app.middleware_stack = None
     for page in PAGES:
         page.add(console)
-    ui.run_with(app, title="Spanloom", dark=None, language="en-US", tailwind=False, show_welcome_message=False)
+    ui.run_with(
+        app,
+        title="Spanloom",
+        dark=None,
+        language="en-US",
+        binding_refresh_interval=None,
+        tailwind=False,
+        show_welcome_message=False,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 REFRESH_SECONDS = 5.0
+
+WAIT_PER_WORK = 9
+"""A page that took a second to fill waits nine before the next time: looking must not slow what is looked at."""
 
 RANGES = {
     "5m": (300, "5 minutes"),
@@ -109,7 +113,7 @@ class View:
     def refresh(self, load: Callable[[], Awaitable[None]]) -> None:
         """Fill the page with `load` now, every few seconds, and whenever something else is asked for."""
         self._load = load
-        ui.timer(REFRESH_SECONDS, self.reload)
+        timer = ui.timer(REFRESH_SECONDS, lambda: self._paced(timer))
 
     async def reload(self) -> None:
         """Fill the page anew. When the store does not answer, what was there stays, with a word about it."""
@@ -122,6 +126,11 @@ class View:
             self._trouble.visible = True
         else:
             self._trouble.visible = False
+
+    async def _paced(self, timer: ui.timer) -> None:
+        began = time.monotonic()
+        await self.reload()
+        timer.interval = max(REFRESH_SECONDS, (1 + WAIT_PER_WORK) * (time.monotonic() - began))
 
     async def ask(self) -> None:
         """Something else is asked for: put it into the address and fill the page anew."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from selenium import webdriver
@@ -71,13 +71,19 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 def browser(chrome: Chrome, console: str) -> Iterator[Chrome]:
     """The browser; after the test, it has complained of nothing and asked nobody but the console."""
     for kind in ("browser", "performance"):
-        chrome.get_log(kind)
+        logged(chrome, kind)
     yield chrome
-    complaints = [entry["message"] for entry in chrome.get_log("browser")]
+    complaints = [entry["message"] for entry in logged(chrome, "browser")]
     assert complaints == []
-    messages = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]
+    messages = [json.loads(entry["message"])["message"] for entry in logged(chrome, "performance")]
     asked = {sent["params"]["request"]["url"] for sent in messages if sent["method"] == "Network.requestWillBeSent"}
     assert [url for url in asked if not url.startswith((console, "data:", "chrome:"))] == []
+
+
+def logged(chrome: Chrome, kind: str) -> list[dict[str, Any]]:
+    """What the browser has logged since the last time."""
+    entries: list[dict[str, Any]] = chrome.get_log(kind)  # type: ignore[no-untyped-call]  # selenium's
+    return entries
 
 
 def until(browser: Chrome, holds: Callable[[], bool]) -> None:
