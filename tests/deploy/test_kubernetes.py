@@ -1,0 +1,124 @@
+"""The Kubernetes manifests: valid, probed, bounded, closed, scaled on lag."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.topics import Topic
+from tests.deploy.files import KUBERNETES, check_spanloom, check_variables, manifests
+
+OBJECTS = {f"{item['kind']}/{item['metadata']['name']}": item for item in manifests()}
+PODS = {name: item["spec"]["template"]["spec"] for name, item in OBJECTS.items() if "template" in item.get("spec", {})}
+ROLES = {name: item for name, item in OBJECTS.items() if item["kind"] == "Deployment"}
+VARIABLES: dict[str, str] = OBJECTS["ConfigMap/spanloom"]["data"]
+
+each_object = pytest.mark.parametrize("name", OBJECTS)
+each_pod = pytest.mark.parametrize("name", PODS)
+each_role = pytest.mark.parametrize("name", ROLES)
+
+
+@each_object
+def test_an_object_follows_kubernetes_own_schema(name: str) -> None:
+    validate = pytest.importorskip("kubernetes_validate", reason="NO KUBERNETES-VALIDATE: it carries Kubernetes' schemas")
+    if OBJECTS[name]["apiVersion"].startswith("keda.sh/"):
+        pytest.skip("KEDA's own kind: its fields are checked below")
+    validate.validate(OBJECTS[name], validate.latest_version(), strict=True)
+
+
+def test_kustomize_builds_every_object_in_the_namespace() -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("NO KUBECTL: the manifests are read without kustomize")
+    built = subprocess.run(["kubectl", "kustomize", KUBERNETES], capture_output=True, text=True, check=True)
+    found = list(yaml.safe_load_all(built.stdout))
+    assert {f"{item['kind']}/{item['metadata']['name']}" for item in found} == OBJECTS.keys()
+    assert {item["metadata"].get("namespace") for item in found if item["kind"] != "Namespace"} == {"spanloom"}
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+@each_pod
+def test_a_pod_may_do_nothing_that_the_restricted_standard_forbids(name: str) -> None:
+    pod = PODS[name]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(pod):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    assert OBJECTS["Namespace/spanloom"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@each_pod
+def test_a_container_is_bounded_and_mounts_what_its_pod_has(name: str) -> None:
+    volumes = {volume["name"] for volume in PODS[name]["volumes"]}
+    for container in containers(PODS[name]):
+        assert container["resources"]["requests"].keys() == container["resources"]["limits"].keys() == {"cpu", "memory"}
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    for volume in PODS[name]["volumes"]:
+        assert "sizeLimit" in volume["emptyDir"]
+
+
+@each_pod
+def test_spanloom_knows_the_command(name: str) -> None:
+    for container in containers(PODS[name]):
+        assert container["image"] == "spanloom"
+        check_spanloom(container["args"])
+
+
+@each_role
+def test_a_role_is_probed_and_scraped_where_it_listens(name: str) -> None:
+    (container,) = PODS[name]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    annotations = ROLES[name]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == "/metrics"
+    assert int(annotations["prometheus.io/port"]) == ports["http"]
+    assert VARIABLES["SPANLOOM_CONSOLE"] == f"0.0.0.0:{ports['http']}"
+
+
+def test_the_collector_is_reached_where_it_listens() -> None:
+    (container,) = PODS["Deployment/collector"]["containers"]
+    listening = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert VARIABLES["SPANLOOM_OTLP_GRPC"] == f"0.0.0.0:{listening['otlp-grpc']}"
+    assert VARIABLES["SPANLOOM_OTLP_HTTP"] == f"0.0.0.0:{listening['otlp-http']}"
+    assert {port["targetPort"] for port in OBJECTS["Service/collector"]["spec"]["ports"]} == {"otlp-grpc", "otlp-http"}
+
+
+def test_the_configuration_knows_the_variables_and_none_is_a_secret() -> None:
+    check_variables(VARIABLES)
+    assert not any(word in name for name in VARIABLES for word in ("PASSWORD", "KEY", "TOKEN"))
+    assert "Secret" not in {item["kind"] for item in OBJECTS.values()}
+
+
+@each_object
+def test_selectors_select_pods_that_exist(name: str) -> None:
+    labels = [item["spec"]["template"]["metadata"]["labels"] for item in OBJECTS.values() if "template" in item.get("spec", {})]
+    spec = OBJECTS[name].get("spec", {})
+    selector = spec.get("podSelector", spec.get("selector", {}))
+    wanted = selector.get("matchLabels", selector if OBJECTS[name]["kind"] == "Service" else {})
+    assert any(wanted.items() <= found.items() for found in labels)
+
+
+def test_workers_are_scaled_on_the_lag_of_every_topic_that_they_read() -> None:
+    spec = OBJECTS["ScaledObject/worker"]["spec"]
+    target = spec["scaleTargetRef"]
+    assert OBJECTS[f"{target['kind']}/{target['name']}"]["apiVersion"] == target["apiVersion"]
+    assert "replicas" not in ROLES["Deployment/worker"]["spec"]
+    assert 0 < spec["minReplicaCount"] < spec["maxReplicaCount"] == int(VARIABLES["SPANLOOM_TOPICS__PARTITIONS"])
+    read = {trigger["metadata"]["topic"] for trigger in spec["triggers"]}
+    assert read == {Topic.SPANS, Topic.LOGS, Topic.METRICS, Topic.TRACED, Topic.SERIES}
+    for trigger in spec["triggers"]:
+        assert trigger["type"] == "kafka"
+        assert f"kafka://{trigger['metadata']['bootstrapServers']}" == VARIABLES["SPANLOOM_LOG"]
+        assert trigger["metadata"].keys() == {"bootstrapServers", "consumerGroup", "topic", "lagThreshold", "offsetResetPolicy"}
