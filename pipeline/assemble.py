@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from pipeline.signals import Signals
     from pipeline.writer import DocumentWriter
     from stores.store import Store
-    from telemetry.metrics import Point
 
 CHUNK = 200
 """Traces drawn and stored at a time: enough for a full batch, few enough to let the loop breathe."""
@@ -222,7 +221,7 @@ class AssembleStage:
         for window in sealed:
             await self._seal(part, window)
         if sealed:
-            await self._send(self._counters(part, sealed[-1].start + part.windows.width))
+            await self._tell_counters(part, sealed[-1].start + part.windows.width)
 
     def _advance(self, part: _Partition) -> int:
         now = self._now()
@@ -319,14 +318,11 @@ class AssembleStage:
         for partition, items in edges.items():
             yield partition, Batch.EDGES, records.encode_bodies(items)
 
-    def _counters(self, part: _Partition, time: int) -> Iterator[tuple[int, Batch, bytes]]:
-        """The service graph's counters by the partition in which they are scored."""
-        points: dict[int, list[Point]] = {}
-        for metric in part.graph_metrics.metrics(time):
-            for point in points_of(metric):
-                points.setdefault(partitions.of_series(point.series, self._series.partitions), []).append(point)
-        for partition, items in points.items():
-            yield partition, Batch.POINTS, records.encode_points(items)
+    async def _tell_counters(self, part: _Partition, time: int) -> None:
+        """Send the service graph's counters to where rules read them; what they count is scored as edges."""
+        points = [point for metric in part.graph_metrics.metrics(time) for point in points_of(metric)]
+        if points:
+            await self._signals.send(Batch.POINTS, records.encode_points(points))
 
     async def _send(self, values: Iterable[tuple[int, Batch, bytes]]) -> None:
         """Return when the values are on the topic of series."""

@@ -12,12 +12,13 @@ from alerting.signals import anomaly_points
 from pipeline import records
 from pipeline.records import HEADER, Batch
 from processors.edge_points import edge_points
+from processors.failures import ServiceFailures
 from processors.watermark import SECOND
 from processors.window_merge import WindowMerge
 from telemetry.documents import anomaly_document
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from faust import App, Stream, Topic
     from faust.types import TP
@@ -44,6 +45,7 @@ class ScoreCounts:
 @dataclass(slots=True)
 class _Partition:
     scorer: SeriesScorer
+    failures: ServiceFailures
     merge: WindowMerge
     saved_at: int  # wall clock
 
@@ -79,11 +81,11 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(self._restored(tp.partition), WindowMerge(), self._now())
+            part = self._partitions[tp] = _Partition(*self._restored(tp.partition), WindowMerge(), self._now())
         after = self._take(part, event)
         if self._now() - part.saved_at >= SAVE_EVERY:
             part.saved_at = self._now()
-            after.append(asyncio.ensure_future(self._save(tp.partition, part.scorer)))
+            after.append(asyncio.ensure_future(self._save(tp.partition, part)))
         return after
 
     def _take(self, part: _Partition, event: Any) -> list[Awaitable[Any]]:
@@ -96,21 +98,23 @@ class ScoreStage:
             case batch:
                 return [self._signals.send(batch, event.value)]
 
-    def _restored(self, partition: int) -> SeriesScorer:
-        scorer = self._make_scorer()
+    def _restored(self, partition: int) -> tuple[SeriesScorer, ServiceFailures]:
+        scorer, failures = self._make_scorer(), ServiceFailures()
         head = self._state.load(partition, "scores")
         if head is not None:
             chunks = [self._state.load(partition, f"scores/{i}") or {"series": []} for i in range(head["chunks"])]
             scorer.restore({"version": head["version"], "series": [row for chunk in chunks for row in chunk["series"]]})
-        return scorer
+            failures.restore(head["failures"])
+        return scorer, failures
 
-    async def _save(self, partition: int, scorer: SeriesScorer) -> None:
-        snapshot = scorer.snapshot()
+    async def _save(self, partition: int, part: _Partition) -> None:
+        snapshot, failures = part.scorer.snapshot(), part.failures.snapshot()
         rows = snapshot["series"]
         chunks = range(0, len(rows), CHUNK)
         for i, start in enumerate(chunks):
             await self._state.save(partition, f"scores/{i}", {"series": rows[start : start + CHUNK]})
-        await self._state.save(partition, "scores", {"version": snapshot["version"], "chunks": len(chunks)})
+        head = {"version": snapshot["version"], "chunks": len(chunks), "failures": failures}
+        await self._state.save(partition, "scores", head)
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget partitions that were taken away."""
@@ -126,10 +130,13 @@ class ScoreStage:
     def _score_windows(self, part: _Partition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
         self.counts.windows += len(windows)
         points = [point for edges in windows for point in edge_points(edges)]
-        return self._score(part, points, records.encode_points(points)) if points else []
+        failing = [anomaly for edges in windows for anomaly in part.failures.add(edges)]
+        return self._score(part, points, records.encode_points(points), failing) if points else []
 
-    def _score(self, part: _Partition, points: list[Point], encoded: bytes) -> list[Awaitable[Any]]:
-        anomalies: list[Anomaly] = part.scorer.add(points)
+    def _score(
+        self, part: _Partition, points: list[Point], encoded: bytes, failing: Sequence[Anomaly] = ()
+    ) -> list[Awaitable[Any]]:
+        anomalies: list[Anomaly] = [*part.scorer.add(points), *failing]
         self.counts.points += len(points)
         self.counts.anomalies += len(anomalies)
         after: list[Awaitable[Any]] = [self._signals.send(Batch.POINTS, encoded)]

@@ -1,4 +1,4 @@
-"""What a window of edges says, as series that detectors score."""
+"""What a window of edges says, as series that detectors score. Failures are counts and have a detector of their own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ def edge_points(edges: Iterable[Edge]) -> list[Point]:
 
         point("spanloom_edge_call_rate_per_second", edge.calls * _SECOND / edge.width)
         if edge.calls >= LEAST_CALLS:
-            point("spanloom_edge_error_ratio", edge.failures / edge.calls)
             point("spanloom_edge_latency_p95_seconds", quantile(edge.latency, 0.95))
         if key.callee.kind is NodeKind.SERVICE:
             calls, time = own.get((key.callee.name, end), (0, 0))

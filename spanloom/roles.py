@@ -15,7 +15,8 @@ from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
 from spanloom.wiring import STAGES, Pipeline, open_store
-from stores.store import Retention
+from stores.store import Query, Retention
+from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,10 +89,14 @@ def status(pipeline: Pipeline) -> dict[str, Any]:
 
 
 async def _retain(store: Store, config: Config, now: Now) -> None:
+    """Forget what is too old. Age counts from the newest span, so that recorded telemetry stays after a replay."""
+    if not store.capabilities().age_retention:
+        await asyncio.Event().wait()  # the store forgets by itself
     retention = Retention(int(config.retention.days * 86_400), config.retention.max_bytes)
     while True:
         await asyncio.sleep(RETAIN_EVERY)
-        gone = await store.retain(retention, now())
+        newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
+        gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
         if gone:
             log.info("retention", forgotten=gone)
 
