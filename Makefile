@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup run test check format bench eval lock clean
+.PHONY: help setup run test check format bench eval chaos services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -37,6 +37,17 @@ format: setup ## put every file into the house format
 
 bench: setup ## spans/s and CPU-seconds of collect, assemble and index
 	@$(BIN)/python -m tests.benchmarks.pipeline
+
+eval: setup ## anomalies and root causes scored on public data, from ../shared/data
+	@$(BIN)/python -m tests.eval.run
+
+chaos: setup ## the suite of chaos experiments on the demo shop
+	@$(BIN)/spanloom chaos run --suite
+
+services: setup ## a real Kafka on 9092 and a real Elasticsearch on 9200, without containers, until Ctrl-C
+	@trap 'trap - TERM; kill 0' INT TERM EXIT; export PYTHON=$(BIN)/python; \
+	services/kafka/run .services/data/kafka & services/elasticsearch/run .services/data/elasticsearch & \
+	wait
 
 lock: setup ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -88,7 +88,7 @@ def open_store(config: Config) -> Store:
         from stores.elasticsearch import ElasticsearchStore, connect  # noqa: PLC0415 - half a second to import
 
         return ElasticsearchStore(
-            connect(config.store_url, api_key=config.store_api_key.get_secret_value() or None), config.namespace
+            connect(config.store_url, api_key=config.store_api_key.get_secret_value()), config.namespace
         )
     raise ConfigError(f"store: {config.store_url!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
 
