@@ -19,7 +19,7 @@ RANKED = 3
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. `kind` is a word for it; `about` the id of the incident or trace to look at, or empty."""
+    """One thing that happened. `kind` is a word for it; `about` the id of the trace, alert or incident to look at, or empty."""
 
     time: int
     kind: str
@@ -32,7 +32,7 @@ def timeline(
 ) -> list[Event]:
     """The events of these documents, the newest first; repetitions are told once. Incidents come in all their revisions."""
     events = [*_anomalies(anomalies), *_culprits(culprits), *_alerts(alerts), *_incidents(incidents)]
-    return sorted(events, key=lambda event: event.time, reverse=True)
+    return sorted(events, key=lambda event: event.time)[::-1]  # so that of one time the last, too, comes first
 
 
 def _anomalies(bodies: Iterable[Body]) -> Iterable[Event]:
@@ -58,12 +58,12 @@ def _culprits(bodies: Iterable[Body]) -> Iterable[Event]:
 
 def _alerts(bodies: Iterable[Body]) -> Iterable[Event]:
     words = {"firing": "fires", "resolved": "is resolved"}
-    for body in bodies:
+    for body in sorted(bodies, key=lambda body: (body["time"], body["service"])):
         if body["state"] in words:
             name, service = body["labels"].get("alertname", "?"), body["service"]
             summary = body["annotations"].get("summary", "")
             text = f"{name} {words[body['state']]}{f' for {service}' if service else ''}{f': {summary}' if summary else ''}"
-            yield Event(body["time"], "alert" if body["state"] == "firing" else "resolved", text)
+            yield Event(body["time"], "alert" if body["state"] == "firing" else "resolved", text, body["fingerprint"])
 
 
 def _incidents(bodies: Iterable[Body]) -> Iterable[Event]:

@@ -76,10 +76,10 @@ def _alert(view: View, alert: Body, now: int) -> dict[str, Cell]:
     value = alert["value"]
     return {
         "state": Cell(alert["state"], tone=TONES[alert["state"]]),
-        "name": Cell(alert["labels"].get("alertname", "?")),
+        "name": Cell(alert["labels"].get("alertname", "?"), href=view.link(f"/alerts/{alert['fingerprint']}")),
         "service": Cell(alert["service"], href=view.link("/traces", service=alert["service"]) if alert["service"] else ""),
         "summary": Cell(summary),
-        "since": Cell(since, f"{moment(since)} ({ago(since, now)})", tone="quiet"),
+        "since": Cell(since, f"{moment(since)} ({ago(since, now)})", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),
         "value": Cell(value, "" if value is None else amount(value)),
     }
@@ -88,7 +88,7 @@ def _alert(view: View, alert: Body, now: int) -> dict[str, Cell]:
 def _notification(body: Body) -> dict[str, Cell]:
     delivered = body["outcome"] == "delivered"
     return {
-        "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet"),
+        "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet line"),
         "outcome": Cell("delivered" if delivered else "failed", tone="tag good" if delivered else "tag bad"),
         "receiver": Cell(body["integration"]),
         "status": Cell(body["status"], tone=TONES[body["status"]]),

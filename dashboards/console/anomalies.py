@@ -79,7 +79,7 @@ def add(console: Console) -> None:
 def _anomaly(view: View, body: Body) -> dict[str, Cell]:
     where = " ".join(part for part in (body["operation"], body["instance"]) if part)
     return {
-        "end": Cell(body["end"], moment(body["end"]), tone="quiet"),
+        "end": Cell(body["end"], moment(body["end"]), tone="quiet line"),
         "service": Cell(body["service"], href=view.link("/traces", service=body["service"])),
         "kind": Cell(body["kind"], tone="tag"),
         "score": Cell(body["score"], f"{body['score']:.2f}", tone="bad" if body["score"] >= GRAVE else "warn"),
@@ -105,4 +105,4 @@ def _culprit(view: View, rank: int, suspect: Body) -> dict[str, Cell]:
 
 def _trace(view: View, trace_ids: list[str]) -> Cell:
     first = next(iter(trace_ids), "")
-    return Cell(first, short(first), view.link(f"/traces/{first}") if first else "", "mono")
+    return Cell(first, short(first), view.link(f"/traces/{first}") if first else "", "mono line")

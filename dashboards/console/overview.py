@@ -168,9 +168,9 @@ def _event(view: View, event: Event, now: int) -> dict[str, Cell]:
         "repair": view.link("/repairs", incident=event.about),
     }
     return {
-        "time": Cell(event.time, f"{moment(event.time)[11:]} ({ago(event.time, now)})", tone="quiet"),
+        "time": Cell(event.time, f"{moment(event.time)[11:]} ({ago(event.time, now)})", tone="quiet line"),
         "kind": Cell(event.kind, tone=TONES[event.kind]),
-        "text": Cell(event.text, event.text, about.get(event.kind, view.link("/alerts"))),
+        "text": Cell(event.text, event.text, about.get(event.kind, view.link(f"/alerts/{event.about}"))),
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nicegui import app as nicegui_app
 from nicegui import ui
 
-from dashboards.console import alerts, anomalies, overview, repairs, service_map, trace, traces
+from dashboards.console import alert, alerts, anomalies, overview, repairs, service_map, trace, traces
 from dashboards.console.view import Console
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dashboards.reader import Reader
     from telemetry.documents import Body
 
-PAGES = (overview, service_map, traces, trace, anomalies, alerts, repairs)
+PAGES = (overview, service_map, traces, trace, anomalies, alerts, alert, repairs)
 
 
 def add(app: FastAPI, reader: Reader, status: Callable[[], Body], now: Callable[[], int]) -> None:

@@ -81,7 +81,7 @@ def add(console: Console) -> None:
             details.visible = shown is not None
             if shown is None:
                 return
-            title.text = f"{shown['playbook']} on {shown['service']} {shown['instance']}, opened {moment(shown['opened'])} UTC"
+            title.text = f"{shown['playbook']} on {_target(shown)}, opened {moment(shown['opened'])} UTC"
             steps.show([(step["name"], _step(number, step)) for number, step in enumerate(shown["steps"], 1)])
             records = await console.reader.find(
                 Query(Kind.AUDIT, (Equals("incident", shown["id"]),), sort="sequence", limit=MOST)
@@ -93,15 +93,18 @@ def add(console: Console) -> None:
 
 def _incident(view: View, body: Body, now: int) -> dict[str, Cell]:
     lasted = (body["ended"] or now) - body["opened"]
-    target = " ".join(part for part in (body["service"], body["instance"]) if part)
     return {
         "state": Cell(body["state"], tone=STATES.get(body["state"], "tag")),
         "playbook": Cell(body["playbook"], href=view.link("/repairs", incident=body["id"])),
-        "target": Cell(target),
-        "opened": Cell(body["opened"], f"{moment(body['opened'])} ({ago(body['opened'], now)})", tone="quiet"),
+        "target": Cell(_target(body)),
+        "opened": Cell(body["opened"], f"{moment(body['opened'])} ({ago(body['opened'], now)})", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),
         "why": Cell(body["why"]),
     }
+
+
+def _target(body: Body) -> str:
+    return f"{body['service']} {body['instance']}".strip()
 
 
 def _step(number: int, step: Body) -> dict[str, Cell]:
@@ -112,7 +115,7 @@ def _step(number: int, step: Body) -> dict[str, Cell]:
         "phase": Cell(step["phase"]),
         "action": Cell(step["call"]["action"], tone="mono"),
         "progress": Cell(step["progress"], tone=f"tag {PROGRESS.get(step['progress'], 'quiet')}"),
-        "started": Cell(step["started"], moment(step["started"]) if step["started"] else "—", tone="quiet"),
+        "started": Cell(step["started"], moment(step["started"]) if step["started"] else "—", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),
         "detail": Cell(step["detail"]),
     }
@@ -122,8 +125,8 @@ def _record(record: Body) -> dict[str, Cell]:
     data = orjson.dumps(record["data"]).decode()
     return {
         "sequence": Cell(record["sequence"]),
-        "time": Cell(record["time"], moment(record["time"]), tone="quiet"),
+        "time": Cell(record["time"], moment(record["time"]), tone="quiet line"),
         "event": Cell(record["event"]),
         "data": Cell(data, data, tone="mono"),
-        "hash": Cell(record["hash"], short(record["hash"]), tone="mono quiet"),
+        "hash": Cell(record["hash"], short(record["hash"]), tone="mono quiet line"),
     }

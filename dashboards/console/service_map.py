@@ -106,7 +106,7 @@ def _row(view: View, call: Call, shown: ServiceMap) -> dict[str, Cell]:
         ),
         "p50": Cell(p50, duration(p50)),
         "p95": Cell(p95, duration(p95)),
-        "slowest": Cell(slowest, short(slowest), view.link(f"/traces/{slowest}") if slowest else "", "mono"),
+        "slowest": Cell(slowest, short(slowest), view.link(f"/traces/{slowest}") if slowest else "", "mono line"),
     }
 
 
@@ -123,6 +123,7 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
             {
                 "type": "graph",
                 "layout": "none",
+                "preserveAspect": True,
                 "roam": True,
                 "left": 90,
                 "right": 90,
@@ -133,7 +134,7 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
                 "label": {"show": True, "position": "bottom", "color": INK, "fontSize": 12, "fontWeight": "bold"},
                 "emphasis": {"focus": "adjacency"},
                 "data": [_node(place, places[place.node], busiest) for place in shown.places],
-                "links": [_link(call, shown, busiest) for call in shown.calls],
+                "links": [_link(call, shown, busiest, places[call.callee][0] - places[call.caller][0]) for call in shown.calls],
             }
         ],
     }
@@ -163,7 +164,7 @@ def _node(place: Place, at: tuple[float, float], busiest: int) -> dict[str, Any]
     }
 
 
-def _link(call: Call, shown: ServiceMap, busiest: int) -> dict[str, Any]:
+def _link(call: Call, shown: ServiceMap, busiest: int, columns: float) -> dict[str, Any]:
     rate, p50, p95 = amount(call.calls / shown.seconds), duration(call.quantile(0.5)), duration(call.quantile(0.95))
     tip = (
         f"<b>{escape(call.caller.name)} → {escape(call.callee.name)}</b><br>"
@@ -176,7 +177,7 @@ def _link(call: Call, shown: ServiceMap, busiest: int) -> dict[str, Any]:
             "color": _failing(call.failures, call.calls),
             "width": 1 + 4 * (call.calls / busiest) ** 0.5,
             "opacity": 0.55,
-            "curveness": 0.06,
+            "curveness": 0.06 + 0.08 * max(0.0, abs(columns) - 1),  # around what stands between,
         },
         "label": {"show": True, "formatter": f"{rate}/s · {p95}", "position": "insideMiddleTop", "distance": 8} | LABEL,
         "tip": tip,

@@ -35,7 +35,8 @@ class Column:
 class Cell:
     """What a cell sorts by, shows and leads to.
 
-    `text` is shown in place of the value. `tone` is a class of the style sheet: `good`, `warn`, `bad`, `quiet`, `mono`, `tag`.
+    `text` is shown in place of the value. `tone` are classes of the style sheet: `good`, `warn`, `bad`, `quiet`, `mono`,
+    `tag`, `line`.
     """
 
     value: str | float | None

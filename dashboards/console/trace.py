@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from nicegui import ui
 
+from dashboards.console.facts import facts
 from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import amount, duration, moment, share
 from dashboards.console.tile import tile
@@ -88,8 +89,7 @@ class _TracePage:
                 self._legend = ui.element("div").classes("legend")
                 self._waterfall = _waterfall_table()
                 self._waterfall.on("pick", self._pick)
-                self._details = ui.element("dl").classes("sheet facts").props('aria-label="Details of the span"')
-                self._details.visible = False
+                self._details = ui.element("div")
                 heading("Logs", 2)
                 self._logs = Table(
                     "Logs of the trace", LOGS, "No log has this trace's id. Logs join a trace by their trace_id."
@@ -152,15 +152,10 @@ class _TracePage:
             row["picked"] = row["key"] == self._picked
         self._waterfall.update()
         span = next((span for span in (self._found or {"spans": ()})["spans"] if span["span_id"] == self._picked), None)
-        self._details.visible = span is not None
         self._details.clear()
         if span is not None:
             with self._details:
-                for name, value in _facts(span):
-                    with ui.element("dt"):
-                        ui.label(name)
-                    with ui.element("dd"):
-                        ui.label(value).classes("mono")
+                facts("Details of the span", ((name, value, "") for name, value in _facts(span)))
 
 
 def _root(trace: Body) -> str:
@@ -207,7 +202,7 @@ def _bar(bar: Bar, colors: dict[str, str]) -> dict[str, Any]:
 
 
 def _facts(span: Body) -> list[tuple[str, str]]:
-    """All that a span says, as pairs of name and value; what it leaves empty is left out."""
+    """All that a span says, as pairs of name and value."""
     status = span["status"]
     pairs = [
         ("span", f"{span['span_id']} ({span['kind']})"),
@@ -224,7 +219,7 @@ def _facts(span: Body) -> list[tuple[str, str]]:
     pairs += [("link", f"{link['trace_id']} {link['span_id']}") for link in span.get("links", ())]
     pairs += [(name, _plain(value)) for name, value in sorted(span["attributes"].items())]
     pairs += [(f"resource {name}", _plain(value)) for name, value in sorted(span["resource"]["attributes"].items())]
-    return [(name, value) for name, value in pairs if value]
+    return pairs
 
 
 def _plain(*values: object) -> str:

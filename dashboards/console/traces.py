@@ -124,9 +124,9 @@ def _row(view: View, body: Body, now: int) -> dict[str, Cell]:
     link = view.link(f"/traces/{trace_id}")
     whole = body["completeness"] >= 1
     return {
-        "trace": Cell(trace_id, short(trace_id), link, "mono"),
+        "trace": Cell(trace_id, short(trace_id), link, "mono line"),
         "root": Cell(name, name, link),
-        "start": Cell(body["start"], f"{moment(body['start'])} ({ago(body['start'], now)})", tone="quiet"),
+        "start": Cell(body["start"], f"{moment(body['start'])} ({ago(body['start'], now)})", tone="quiet line"),
         "duration": Cell(body["duration"], duration(body["duration"])),
         "spans": Cell(body["span_count"], amount(body["span_count"])),
         "services": Cell(len(body["services"])),

@@ -204,6 +204,16 @@ def test_alerts_show_as_what_they_came_to_with_their_notifications(browser: Chro
     assert table(browser, "Notifications")[0][1:6] == ["delivered", "on-call/webhook[0]", "firing", "1 / 0", "2"]
 
 
+def test_an_alert_leads_to_what_it_says_and_how_it_changed(browser: Chrome, console: str) -> None:
+    browser.get(f"{console}/alerts")
+    see(browser, "payment answers slowly")
+    browser.find_element(By.LINK_TEXT, "SlowService").click()
+    see(browser, "SlowService is firing", "shop: p95 > 0.2", "page")
+    assert [row[1] for row in table(browser, "Changes of the alert")] == ["firing", "pending"]
+    browser.get(f"{console}/alerts/0000000000000000")
+    see(browser, "No alert 0000000000000000 is stored.")
+
+
 def test_a_repair_shows_its_steps_and_audit_trail(browser: Chrome, console: str) -> None:
     browser.get(f"{console}/repairs")
     see(browser, "latency is back to what is usual", "Audit trail")

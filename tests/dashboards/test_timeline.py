@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 from dashboards.alerts import is_open, standing
 from dashboards.timeline import timeline
 from telemetry.documents import Kind
 from tests.dashboards import shop
 
 
-def bodies(kind: Kind) -> list[dict[str, object]]:
+def bodies(kind: Kind) -> list[dict[str, Any]]:
     found = [document for document in shop.signal_documents() if document.kind is kind]
     return [document.body | {"_id": document.id, "@timestamp": document.time} for document in found]
 
@@ -16,7 +18,7 @@ def test_what_goes_on_is_told_once_and_what_comes_back_again() -> None:
     later = [
         first | {"start": first["start"] + seconds * shop.SECOND, "end": first["end"] + seconds * shop.SECOND}
         for seconds in (5, 10, 200)
-    ]  # type: ignore[operator]  # whole numbers
+    ]
     told = timeline([*reversed(later), first], [], [], [])
     assert [event.time for event in told] == [later[-1]["end"], first["end"]]
 
