@@ -120,7 +120,7 @@ class Last:
             self.data_type,
             "last_value",
             self.field,
-            {"sortField": "@timestamp"},
+            {"sortField": "@timestamp", "showArrayValues": False},
             where=self.where or f"_exists_:{self.field}",
             scale="ordinal",
         )

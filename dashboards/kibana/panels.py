@@ -149,7 +149,11 @@ def _lens(title: str, visualization: str, columns: list[Column], where: str, dat
             "visualization": shown,
             "query": asked["query"],
             "filters": asked["filter"],
-            "datasourceStates": {"formBased": {"layers": {LAYER: layer}}, "textBased": {"layers": {}}},
+            "datasourceStates": {
+                "formBased": {"layers": {LAYER: layer}},
+                "indexpattern": {"layers": {}},
+                "textBased": {"layers": {}},
+            },
             "internalReferences": [],
             "adHocDataViews": {},
         },
