@@ -58,6 +58,16 @@ def score_of(surprise: float) -> float:
     return -math.expm1(-surprise * math.log(2.0) / HALF)
 
 
+def count_surprise(seen: float, expected: float) -> float:
+    """How surprising a count can be, in nats: it varies at least as a Poisson's does, however steady it was so far.
+
+    The square root of a Poisson count varies by one half whatever its mean (Anscombe, 1948); the added 3/8 also stand for
+    not knowing a small mean exactly. So ten at once where there are none usually are no anomaly yet, eleven are.
+    """
+    distance = 2 * (math.sqrt(max(seen, 0.0) + 3 / 8) - math.sqrt(max(expected, 0.0) + 3 / 8))
+    return distance * distance / 2
+
+
 class Detector:
     """Scores the values of one series in the order of their times.
 
@@ -86,20 +96,26 @@ class Detector:
         self._tails = {(seasonal, shift): Tail() for seasonal in (False, True) for shift in (False, True)}
         self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
 
-    def update(self, time: int, value: float) -> Scored:
-        """Score a value and learn it."""
-        scored = self.score_one(time, value)
-        self.learn_one(time, value)
+    def update(self, time: int, value: float, one: float = 0.0) -> Scored:
+        """Score a value and learn it.
+
+        Args:
+            time: nanoseconds since the epoch.
+            value: in the unit of the series.
+            one: where the value counts things, what one of them adds to it; else 0.
+        """
+        scored = self.score_one(time, value, one)
+        self.learn_one(time, value, one)
         return scored
 
-    def score_one(self, time: int, value: float) -> Scored:
+    def score_one(self, time: int, value: float, one: float = 0.0) -> Scored:
         """How odd a value would be now. Changes nothing. A value that is not finite is as odd as can be."""
         expected = self._baseline.expect(time)
         if not math.isfinite(value):
             return Scored(1.0, math.inf, expected.value, self._spread, f"{value} is no finite number")
         if self._age < YOUNG:
             return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
-        surprise, shift = self._surprise(expected.value, value, seasonal=expected.seasonal)
+        surprise, shift = self._surprise(expected.value, value, one, seasonal=expected.seasonal)
         if surprise <= self._repeated():
             surprise = 0.0
         basis = "at this time of day" if expected.seasonal else "lately"
@@ -110,13 +126,14 @@ class Detector:
         )
         return Scored(score_of(surprise), surprise, expected.value, self._spread, why if surprise else "as usual")
 
-    def learn_one(self, time: int, value: float) -> None:
+    def learn_one(self, time: int, value: float, one: float = 0.0) -> None:
         """Learn a value; one that is not finite is passed over."""
         if not math.isfinite(value):
             return
         expected = self._baseline.expect(time) if self._baseline.known else None
         if expected is not None:
-            surprise = self._surprise(expected.value, value, seasonal=expected.seasonal)[0] if self._age >= YOUNG else 0.0
+            seasonal = expected.seasonal
+            surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
             distance = value - expected.value
             self._shift += (distance - self._shift) / SHIFT_VALUES
             self._tails[expected.seasonal, False].add(abs(distance))
@@ -126,7 +143,7 @@ class Detector:
         self._baseline.add(time, value)
         self._age += 1
 
-    def _surprise(self, expected: float, value: float, *, seasonal: bool) -> tuple[float, bool]:
+    def _surprise(self, expected: float, value: float, one: float, *, seasonal: bool) -> tuple[float, bool]:
         """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""
         distance = value - expected
         shift = self._shift + (distance - self._shift) / SHIFT_VALUES
@@ -136,6 +153,10 @@ class Detector:
         else:
             spike = self._young_surprise(abs(distance), max(self._least, self._least_share * abs(expected)))
         drift = SHIFT_WEIGHT * self._tails[seasonal, True].surprise(abs(shift))
+        if one > 0.0:
+            spike = min(spike, count_surprise(value / one, expected / one))
+            several = SHIFT_VALUES / one
+            drift = min(drift, count_surprise((expected + shift) * several, expected * several))
         return max(spike, drift), drift > spike
 
     def _young_surprise(self, distance: float, least: float) -> float:

@@ -24,7 +24,8 @@ LONGEST = 60
 LEAST_SHARE = 0.25
 """What is within a quarter of the expected value is no anomaly worth a person's time, however certain."""
 
-_SNAPSHOT_VERSION = 1
+_SECOND = 1_000_000_000
+_SNAPSHOT_VERSION = 2
 
 
 class _Unit(NamedTuple):
@@ -35,6 +36,7 @@ class _Unit(NamedTuple):
 
 _UNITS = (
     _Unit("_seconds", "s", 0.005),
+    _Unit("_seconds_sum", "1", 0.1),  # seconds a second are a share
     _Unit("_milliseconds", "ms", 5.0),
     _Unit("_ratio", "1", 0.1),
     _Unit("_percent", "%", 5.0),
@@ -55,13 +57,15 @@ class _Known:
     last: Point | None = None
     begun: tuple[Scored, float] | None = None  # how the anomaly that goes on was scored, and the value it began with
     length: int = 0  # values since
+    whole: bool = True  # whether every value was a whole number: then it counts things
 
 
 class SeriesScorer:
     """One detector for each of at most `max_series` series; the one silent longest is forgotten first, and counted.
 
     Points of one series are taken in the order of their times; a point that is not later than the last one of its
-    series is passed over and counted. Totals are scored as rates, buckets not at all.
+    series is passed over and counted. Totals are scored as rates, buckets not at all. What only ever had whole values
+    counts things, and is judged as a count.
     """
 
     def __init__(self, max_series: int = 20_000) -> None:
@@ -111,10 +115,14 @@ class SeriesScorer:
             self.late += 1
             return nothing
         known.last = point
+        known.whole = known.whole and float(point.value).is_integer()
         if not is_total(point.series):
-            return known.detector.update(point.time, point.value)
+            return known.detector.update(point.time, point.value, one=float(known.whole))
         growth = rate(last, point) if last is not None else None
-        return known.detector.update(growth.time, growth.value) if growth is not None else nothing
+        if last is None or growth is None:
+            return nothing
+        one = _SECOND / (point.time - last.time) if known.whole else 0.0
+        return known.detector.update(growth.time, growth.value, one=one)
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data that `restore` takes."""
@@ -126,6 +134,7 @@ class SeriesScorer:
                     [list(label) for label in series.labels],
                     [known.last.time, known.last.value] if known.last is not None else None,
                     [[*astuple(known.begun[0])], known.begun[1], known.length] if known.begun is not None else None,
+                    known.whole,
                     known.detector.snapshot(),
                 ]
                 for series, known in self._known.items()
@@ -141,11 +150,12 @@ class SeriesScorer:
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"scores: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
         self._known.clear()
-        for name, labels, last, begun, state in snapshot["series"]:
+        for name, labels, last, begun, whole, state in snapshot["series"]:
             series = Series(name, tuple((key, value) for key, value in labels))
             known = _Known(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
             if begun is not None:
                 known.begun, known.length = (Scored(*begun[0]), begun[1]), begun[2]
+            known.whole = whole
             known.detector.restore(state)
             self._known[series] = known
 

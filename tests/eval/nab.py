@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from processors.anomaly import Detector
+from processors.scores import SeriesScorer
+from telemetry.metrics import Point, Series
 
 FIXED = 0.5
 """The threshold fixed in advance: one half is the detector's own middle, once in four hundred values."""
@@ -13,12 +14,10 @@ Scores = tuple[list[Any], list[float]]
 
 
 def scores(series: list[tuple[Any, float]]) -> Scores:
-    """Times and anomaly scores of a series, read value by value."""
-    detector = Detector()
-    return (
-        [time for time, _ in series],
-        [detector.update(int(time.timestamp()) * 1_000_000_000, value).score for time, value in series],
-    )
+    """Times and anomaly scores of a series, read value by value, as `spanloom analyse --scores` gives them."""
+    scorer, name = SeriesScorer(), Series("value")
+    points = (Point(name, int(time.timestamp()) * 1_000_000_000, value) for time, value in series)
+    return [time for time, _ in series], [scorer.score(point).score for point in points]
 
 
 def halves(files: list[str]) -> tuple[list[str], list[str]]:

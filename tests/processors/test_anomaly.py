@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.anomaly import HALF, Detector, score_of
+from processors.anomaly import HALF, Detector, count_surprise, score_of
 from telemetry.errors import InputError
 
 MINUTE = 60_000_000_000
@@ -116,3 +116,18 @@ def test_scores_keep_the_order_of_surprises_and_six_nats_are_one_half() -> None:
 def test_a_snapshot_of_another_version_is_refused() -> None:
     with pytest.raises(InputError, match="version None"):
         Detector().restore({})
+
+
+@pytest.mark.parametrize(("expected", "seen"), [(4, 12), (40, 75), (40, 100), (400, 500), (4000, 4400)])
+def test_a_count_is_never_called_more_surprising_than_a_poisson_count(expected: int, seen: int) -> None:
+    terms = (number * math.log(expected) - expected - math.lgamma(number + 1) for number in range(seen, seen + 4000))
+    surprise = -math.log(sum(map(math.exp, terms)))
+    assert surprise / 2 < count_surprise(seen, expected) <= surprise
+
+
+def test_one_of_a_thing_that_is_never_there_says_little_and_many_say_much() -> None:
+    detector = Detector()
+    for minute in range(500):
+        detector.update(minute * 60 * 10**9, 0.0, one=1.0)
+    assert detector.score_one(500 * 60 * 10**9, 1.0, one=1.0).score < 0.2
+    assert detector.score_one(500 * 60 * 10**9, 30.0, one=1.0).score > 0.8

@@ -91,3 +91,32 @@ def test_a_restored_scorer_goes_on_as_the_first_would_have() -> None:
     again.restore(json.loads(json.dumps(scorer.snapshot())))
     more = points([0.4, 0.4, *usual(20, seed=3), 0.8], start=51)
     assert again.add(more) == scorer.add(more)
+
+
+def test_a_few_units_of_a_countable_thing_are_no_anomaly_however_steady_it_was() -> None:
+    scorer = SeriesScorer()
+    requests = Series("http_server_active_requests", (("service_name", "cart"),))
+    assert scorer.add(points([0.0] * 300 + [1.0, 0.0, 2.0, 0.0, 1.0, 0.0], requests)) == []
+    (anomaly,) = scorer.add(points([40.0], requests, start=306))
+    assert (anomaly.service, anomaly.seen) == ("cart", 40.0)
+
+
+def test_a_counter_that_grows_by_a_few_is_no_anomaly_whatever_the_interval() -> None:
+    total = Series("shop_orders_total")
+    for interval in (1, 10, 60):
+        scorer = SeriesScorer()
+        values = [3.0] * 200 + [4.0, 4.0, 7.0, 7.0]
+        assert scorer.add(Point(total, n * interval * SECOND, value) for n, value in enumerate(values)) == []
+        assert len(scorer.add([Point(total, len(values) * interval * SECOND, 90.0)])) == 1
+
+
+def test_a_countable_thing_that_is_often_small_gives_no_anomalies() -> None:
+    rng, scorer = random.Random(7), SeriesScorer()
+    found = [
+        anomaly
+        for number in range(40)
+        for anomaly in scorer.add(
+            points([float(sum(rng.random() < 0.02 for _ in range(8))) for _ in range(500)], Series(f"active_{number}"))
+        )
+    ]
+    assert found == []
