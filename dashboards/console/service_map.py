@@ -55,6 +55,7 @@ def add(console: Console) -> None:
             with ui.element("div").classes("legend") as legend:
                 ui.label("Size: calls taken. Colour: share that failed, from blue to red. Amber ring: anomalies.")
                 ui.label("Box: database. Diamond: queue. Triangle: users.")
+                ui.label("On a call: calls a second, p95.")
             heading("Calls between services", 2)
             table = Table(
                 "Calls between services",
@@ -177,7 +178,7 @@ def _link(call: Call, shown: ServiceMap, busiest: int, columns: float) -> dict[s
             "color": _failing(call.failures, call.calls),
             "width": 1 + 4 * (call.calls / busiest) ** 0.5,
             "opacity": 0.55,
-            "curveness": 0.06 + 0.08 * max(0.0, abs(columns) - 1),  # around what stands between,
+            "curveness": 0.06 + 0.14 * max(0.0, abs(columns) - 1),  # around what stands between,
         },
         "label": {"show": True, "formatter": f"{rate}/s · {p95}", "position": "insideMiddleTop", "distance": 8} | LABEL,
         "tip": tip,

@@ -51,7 +51,7 @@ def add(console: Console) -> None:
         view = View(console, "Traces", "/traces", range)
         view.asked = {"service": service, "operation": operation, "min_ms": min_ms, "errors": errors, "by": by}
         with view.body:
-            _search(view)
+            service_field = _search(view)
             lead = ui.label().classes("lead")
             table = Table(
                 "Traces",
@@ -71,6 +71,7 @@ def add(console: Console) -> None:
                 limit=MOST,
             )
             found = await console.reader.find(query)
+            service_field.set_autocomplete(sorted({name for body in found for name in body["services"]}))
             now = console.now()
             table.show([(body["_id"], _row(view, body, now)) for body in found])
             which = "slowest" if slowest else "newest"
@@ -79,7 +80,9 @@ def add(console: Console) -> None:
         view.refresh(load)
 
 
-def _search(view: View) -> None:
+def _search(view: View) -> ui.input:
+    """The fields of the search; gives that of the service."""
+
     def asking(name: str) -> Any:
         async def ask(event: Any) -> None:
             value = event.value
@@ -90,14 +93,17 @@ def _search(view: View) -> None:
 
     asked = view.asked
     with ui.element("form").classes("search").props('role=search onsubmit="return false"'):
-        for name, label in (("service", "Service"), ("operation", "Operation of the root"), ("min_ms", "At least, ms")):
-            ui.input(label, value=asked[name], on_change=asking(name)).props(f"dense outlined debounce=400 name={name}")
+        fields = {
+            name: ui.input(label, value=asked[name], on_change=asking(name)).props(f"dense outlined debounce=400 name={name}")
+            for name, label in (("service", "Service"), ("operation", "Operation of the root"), ("min_ms", "At least, ms"))
+        }
         ui.checkbox("With errors", value=bool(asked["errors"]), on_change=asking("errors"))
         ui.toggle(
             {"newest": "Newest", "slowest": "Slowest"},
             value="slowest" if asked["by"] == "slowest" else "newest",
             on_change=asking("by"),
         ).props('dense no-caps unelevated aria-label="Which first"')
+    return fields["service"]
 
 
 def conditions(asked: Mapping[str, str]) -> list[Filter]:

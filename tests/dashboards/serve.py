@@ -1,4 +1,4 @@
-"""A console over the shop, in a process of its own, until its stdin ends: `python -m tests.dashboards.serve DIR`."""
+"""A console in a process of its own, until its stdin ends: `python -m tests.dashboards.serve DIR shop|nothing`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from stores.duckdb import DuckDbStore
 from tests.dashboards import shop
 
 
-async def serve(folder: Path) -> None:
+async def serve(folder: Path, what: str) -> None:
     """Say the address, then answer."""
     store = DuckDbStore(folder / "shop.duckdb")
-    await store.write(shop.documents())
+    await store.write(shop.documents() if what == "shop" else [])
     status = {"spans_stored": 472, "collector": {"requests": 12345}}
     server = ConsoleServer(build_app(store, lambda: status, CollectorRegistry(), lambda: shop.NOW), port=0)
     await server.start()
@@ -29,4 +29,4 @@ async def serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2]))

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +45,21 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a console over the shop's documents."""
-    command = [sys.executable, "-m", "tests.dashboards.serve", str(tmp_path_factory.mktemp("console"))]
+@contextmanager
+def console_over(what: str, folder: Path) -> Iterator[str]:
+    """The address of a console over the shop's documents, or over nothing."""
+    command = [sys.executable, "-m", "tests.dashboards.serve", str(folder), what]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.communicate("", timeout=WAIT_SECONDS)
         assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with console_over("shop", tmp_path_factory.mktemp("console")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +227,23 @@ def test_a_repair_shows_its_steps_and_audit_trail(browser: Chrome, console: str)
     assert [row[:3] for row in table(browser, "Incidents")] == [["closed", "restart-the-culprit", "payment payment-1"]]
     assert [[row[1], row[4]] for row in table(browser, "Steps of the incident")] == [["take-out", "done"], ["restart", "done"]]
     assert [row[2] for row in table(browser, "Audit trail of the incident")] == ["matched", "step-started", "verified"]
+
+
+def test_pages_over_nothing_say_what_to_do(chrome: Chrome, tmp_path: Path) -> None:
+    logged(chrome, "browser")
+    with console_over("nothing", tmp_path) as url:
+        for path, said in {
+            "/": "No calls in this time. Send traces to the OTLP ports",
+            "/map": "No calls in this time. Widen the time range",
+            "/traces": "No such traces in this time.",
+            "/anomalies": "Nothing deviated in this time.",
+            "/alerts": "No alert fires",
+            "/repairs": "No playbook ran in this time.",
+        }.items():
+            chrome.get(url + path)
+            see(chrome, said)
+        chrome.get("about:blank")
+    assert [entry["message"] for entry in logged(chrome, "browser")] == []
 
 
 def test_an_unknown_trace_is_said_to_be_unknown(browser: Chrome, console: str) -> None:
