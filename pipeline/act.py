@@ -143,7 +143,7 @@ class ActStage:
                 raise AssertionError(other)
         self._held.append((tp, event.message.offset, self.moment))
         horizon = self.moment - int(self._config.look_back * SECOND)
-        while self._held and self._held[0][2] <= horizon:
+        while self._held and (self._held[0][2] <= horizon or offsets.full):
             held, offset, _ = self._held.popleft()
             offsets.release(held, (offset,))
 

@@ -35,8 +35,19 @@ class TopicSizes:
     retention_bytes: int = 1 << 30
 
 
-def build_app(name: str, broker: str, data_dir: Path, sizes: TopicSizes, **settings: Any) -> PipelineApp:
-    """The application, without stream agents. `settings` are Faust's own, for TLS and SASL."""
+def build_app(
+    name: str, broker: str, data_dir: Path, sizes: TopicSizes, session_seconds: float = 20.0, **settings: Any
+) -> PipelineApp:
+    """The application, without stream agents.
+
+    Args:
+        name: the consumer group too.
+        broker: URL of the log.
+        data_dir: for Faust's own files.
+        sizes: of topics that it makes.
+        session_seconds: a worker that is silent for so long loses its partitions.
+        settings: Faust's own, for TLS, SASL and compression.
+    """
     return PipelineApp(
         name,
         broker=broker,
@@ -51,8 +62,10 @@ def build_app(name: str, broker: str, data_dir: Path, sizes: TopicSizes, **setti
         stream_recovery_delay=0.0,
         stream_buffer_maxsize=64,
         # How long a crashed worker's partitions wait for another, and how many records are read twice.
-        broker_session_timeout=20,
-        broker_heartbeat_interval=3,
+        broker_session_timeout=session_seconds,
+        broker_heartbeat_interval=session_seconds / 6,
+        # A worker that takes part in a rebalance has nothing to finish first: what it holds is read again.
+        broker_rebalance_timeout=session_seconds,
         broker_commit_interval=0.5,
         consumer_max_fetch_size=4 << 20,
         producer_max_request_size=4 << 20,

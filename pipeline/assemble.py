@@ -17,6 +17,7 @@ from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import partitions, records
+from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
 from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler
 from processors.edge_windows import EdgeWindow, EdgeWindows
@@ -31,12 +32,13 @@ from telemetry.documents import Body, Document, Kind, edge_document
 from telemetry.resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from faust import App, Stream, Topic
     from faust.types import TP
 
     from pipeline.offsets import Offsets
+    from pipeline.patience import Answer
     from pipeline.signals import Signals
     from pipeline.writer import DocumentWriter
     from stores.store import Store
@@ -61,6 +63,7 @@ class AssembleConfig(BaseModel):
         default=500_000, gt=0, description="signals held by a partition; past it the oldest trace is closed"
     )
     max_records: int = Field(default=100_000, gt=0, description="records held by a worker; past it everything is closed early")
+    max_bytes: int = Field(default=256 << 20, gt=0, description="bytes of them; past it everything is closed early")
     idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
 
 
@@ -87,6 +90,7 @@ class _Partition:
     watermark: Watermark = field(default_factory=Watermark)
     last_record: int = 0  # wall clock
     last_tick: int = 0
+    fresh: bool = True  # its last owner may have stored what is not findable yet
     recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # closed not long ago, so perhaps not yet findable
 
 
@@ -173,7 +177,7 @@ class AssembleStage:
         if not touched:
             self._offsets.release(tp, ())
         self._wake.set()
-        if part.assembler.signals > self._config.max_signals or self._offsets.held > self._config.max_records:
+        if part.assembler.signals > self._config.max_signals or self._offsets.full:
             self._room.clear()
 
     async def room(self) -> None:
@@ -199,7 +203,7 @@ class AssembleStage:
     async def flush(self) -> None:
         """One round: close and store the traces that are due, then seal and store the windows that are."""
         async with self._cycle:
-            crowded = self._offsets.held > self._config.max_records
+            crowded = self._offsets.full
             await asyncio.gather(*(self._flush(part, everything=crowded) for part in list(self._partitions.values())))
             self._room.set()
 
@@ -208,15 +212,20 @@ class AssembleStage:
         async with self._cycle:
             await asyncio.gather(*(self._flush(part, everything=True) for part in list(self._partitions.values())))
 
+    def _owns(self, part: _Partition) -> bool:
+        return self._partitions.get(part.tp) is part
+
     async def _flush(self, part: _Partition, *, everything: bool) -> None:
+        with contextlib.suppress(RevokedError):  # taken away meanwhile: the new owner does the rest
+            await self._flush_owned(part, everything=everything)
+
+    async def _flush_owned(self, part: _Partition, *, everything: bool) -> None:
         watermark = self._advance(part)
         due = part.assembler.advance(watermark)
         if everything:
             due += part.assembler.close_all()
         for i in range(0, len(due), CHUNK):
             await self._publish(part, due[i : i + CHUNK])
-            if self._partitions.get(part.tp) is not part:
-                return  # revoked while the store was written to: the new owner does the rest
         sealed = part.windows.seal_all() if everything else part.windows.seal(watermark)
         for window in sealed:
             await self._seal(part, window)
@@ -240,10 +249,9 @@ class AssembleStage:
             first += publication.parts(partition, width)
             last += publication.trace()
         # A stored trace document says that all its spans and hops are stored, so it comes last.
-        await self._writer.write(first)
-        await self._writer.write(last)
-        if self._partitions.get(part.tp) is not part:
-            return
+        for documents in (first, last):
+            await self._writer.write(documents, lambda: self._owns(part))
+        self._check_owned(part)
         self.counts.spans_stored += sum(len(publication.new_spans) for publication in published)
         await self._send_sample(part, traces)
         for trace, publication in zip(traces, published, strict=True):
@@ -264,17 +272,19 @@ class AssembleStage:
 
     async def _merge_known(self, part: _Partition, traces: list[OpenTrace]) -> list[Publication]:
         """Each trace as it is to be published, joined with what the store has of it."""
-        if not self._store.capabilities().immediate and any(trace.trace_id in part.recent for trace in traces):
-            await self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG])
+        unsure = part.fresh or any(trace.trace_id in part.recent for trace in traces)
+        if unsure and not self._store.capabilities().immediate:
+            await self._ask(part, lambda: self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG]))
+        part.fresh = False
         ids = [trace.trace_id.hex() for trace in traces]
         # A crash may have come after the hops and before the trace: such hops may have to be retracted.
-        traces_known, hops_known = await asyncio.gather(self._find(Kind.TRACE, ids), self._find(Kind.HOP, ids))
+        traces_known, hops_known = await asyncio.gather(self._find(part, Kind.TRACE, ids), self._find(part, Kind.HOP, ids))
         known = {body["trace_id"] for body in (*traces_known, *hops_known)}
         if not known:
             return [publish_trace(trace) for trace in traces]
         stored = {Kind.TRACE: _by_trace(traces_known), Kind.HOP: _by_trace(hops_known)}
         for kind in (Kind.SPAN, Kind.LOG):
-            stored[kind] = _by_trace(await self._find(kind, sorted(known)))
+            stored[kind] = _by_trace(await self._find(part, kind, sorted(known)))
         published = []
         for trace, trace_id in zip(traces, ids, strict=True):
             if trace_id in known:
@@ -294,8 +304,16 @@ class AssembleStage:
                 published.append(publish_trace(trace))
         return published
 
-    async def _find(self, kind: Kind, trace_ids: list[str]) -> list[Body]:
-        return await self._store.find(Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT))
+    async def _find(self, part: _Partition, kind: Kind, trace_ids: list[str]) -> list[Body]:
+        query = Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT)
+        return await self._ask(part, lambda: self._store.find(query))
+
+    async def _ask(self, part: _Partition, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        return await patiently(ask, lambda: self._owns(part))
+
+    def _check_owned(self, part: _Partition) -> None:
+        if not self._owns(part):
+            raise RevokedError(f"{part.tp.topic}[{part.tp.partition}] was taken away")
 
     async def _seal(self, part: _Partition, window: EdgeWindow) -> None:
         partition = part.tp.partition
@@ -304,10 +322,11 @@ class AssembleStage:
         else:
             documents = [edge_document(edge, partition, f"{window.hops[edge.key]:032x}") for edge in window.edges()]
         if documents:
-            await self._writer.write(documents)
+            await self._writer.write(documents, lambda: self._owns(part))
+            self._check_owned(part)
             await self._send(self._edges(documents))
-        if self._partitions.get(part.tp) is part:
-            self._offsets.release(part.tp, window.sources)
+        self._check_owned(part)
+        self._offsets.release(part.tp, window.sources)
 
     def _edges(self, documents: Iterable[Document]) -> Iterator[tuple[int, Batch, bytes]]:
         """The edges of a window by the partition in which their callee is scored."""
@@ -345,10 +364,10 @@ class AssembleStage:
 
     async def _recount(self, part: _Partition, window: EdgeWindow) -> list[Document]:
         """What the hops in the store say of a window, less what was published of it."""
-        await self._store.refresh([Kind.HOP, Kind.EDGE])
+        await self._ask(part, lambda: self._store.refresh([Kind.HOP, Kind.EDGE]))
         where = [Equals("partition", part.tp.partition), Equals("window", window.start)]
-        hops = await self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT))
-        edges = await self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT))
+        hops = await self._ask(part, lambda: self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT)))
+        edges = await self._ask(part, lambda: self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT)))
         documents = corrections(hops, edges, part.windows.width, part.tp.partition)
         self.counts.corrections += sum(document.body["correction"] for document in documents)
         return documents

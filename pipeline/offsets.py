@@ -13,22 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
+from pipeline.patience import RevokedError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
     from faust import EventT
 
 
+MAX_BYTES = 64 << 20
+"""Values that a stateless stage may have under way: a second's worth at most, and what waits while the store is down."""
+
+
 @dataclass(slots=True)
-class _Held:
+class Held:
+    """One record that is held."""
+
     event: Any
     holders: int
+    size: int
 
 
 @dataclass(slots=True)
 class _Partition:
     order: deque[int] = field(default_factory=deque)
-    held: dict[int, _Held] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
     next: int = 0  # offset after the last one delivered
 
 
@@ -38,13 +47,15 @@ class Offsets:
     Args:
         app: the Faust application; its generation tells events of an earlier assignment.
         limit: how many records may be held before `room` waits.
+        max_bytes: how many bytes of them.
     """
 
-    def __init__(self, app: Any, limit: int) -> None:
+    def __init__(self, app: Any, limit: int, max_bytes: int = MAX_BYTES) -> None:
         self._app = app
         self._limit = limit
+        self._max_bytes = max_bytes
         self._partitions: dict[TP, _Partition] = {}
-        self._held = 0
+        self._held = self._bytes = 0
         self._room = asyncio.Event()
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,20 +66,37 @@ class Offsets:
         """Records delivered and not yet acknowledged."""
         return self._held
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of their values."""
+        return self._bytes
+
+    @property
+    def full(self) -> bool:
+        """Whether more is held than the limits allow."""
+        return self._held >= self._limit or self._bytes >= self._max_bytes
+
     def is_stale(self, event: EventT[Any]) -> bool:
         """Whether the event belongs to an assignment that has ended; it will be delivered again to its new owner."""
         return bool(event.message.generation_id != self._app.consumer_generation_id)
 
-    def add(self, event: EventT[Any], holders: int = 1) -> None:
+    def add(self, event: EventT[Any], holders: int = 1) -> Held:
         """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
         message = event.message
         partition = self._partitions.setdefault(message.tp, _Partition())
         partition.order.append(message.offset)
-        partition.held[message.offset] = _Held(event, holders)
+        held = partition.held[message.offset] = Held(event, holders, len(message.value or b""))
         partition.next = message.offset + 1
-        self._held += 1
-        if self._held >= self._limit:
+        self._count(1, held.size)
+        return held
+
+    def _count(self, records: int, size: int) -> None:
+        self._held += records
+        self._bytes += size
+        if self.full:
             self._room.clear()
+        else:
+            self._room.set()
 
     def hold(self, tp: TP, offsets: Iterable[int]) -> None:
         """One more holder for each of these records."""
@@ -88,10 +116,9 @@ class Offsets:
                 record.holders -= 1
         order, held = partition.order, partition.held
         while order and held[order[0]].holders <= 0:
-            held.pop(order.popleft()).event.ack()
-            self._held -= 1
-        if self._held < self._limit:
-            self._room.set()
+            record = held.pop(order.popleft())
+            record.event.ack()
+            self._count(-1, -record.size)
 
     async def done(self, event: EventT[Any], after: Iterable[Awaitable[Any]]) -> None:
         """Hold a record until everything in `after` has succeeded; waits only while too many are held.
@@ -99,21 +126,25 @@ class Offsets:
         Raises:
             whatever work of an earlier record raised: the stream agent has to end.
         """
-        self.add(event)
-        task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, list(after)))
+        held = self.add(event)
+        task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, held, list(after)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await self.room()
 
-    async def _when_done(self, tp: TP, offset: int, after: list[Awaitable[Any]]) -> None:
+    async def _when_done(self, tp: TP, offset: int, held: Held, after: list[Awaitable[Any]]) -> None:
         try:
             for work in after:
                 await work
+        except RevokedError:
+            pass  # its new owner does it
         except BaseException as error:  # noqa: BLE001 - handed to the stream agent by `room`
             self._failed = error
             self._room.set()
         else:
-            self.release(tp, (offset,))
+            # After a rebalance the same record may be here a second time, with its work still to do.
+            if tp in self._partitions and self._partitions[tp].held.get(offset) is held:
+                self.release(tp, (offset,))
 
     async def room(self) -> None:
         """Wait until fewer records than the limit are held.
@@ -135,6 +166,4 @@ class Offsets:
         for tp in partitions:
             partition = self._partitions.pop(tp, None)
             if partition is not None:
-                self._held -= len(partition.held)
-        if self._held < self._limit:
-            self._room.set()
+                self._count(-len(partition.held), -sum(record.size for record in partition.held.values()))

@@ -1,29 +1,22 @@
-"""Writes documents of many records at once, and waits while the store cannot take them.
-
-This is what makes consumption pause when the store is down: nobody's write ends, so offsets stay held, the agents'
-in-flight limits fill and they stop taking records.
-"""
+"""Writes documents of many records at once, and waits while the store cannot take them (see patience.py)."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
-from telemetry.errors import StoreError
+from pipeline.patience import RevokedError, always, patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from stores.store import Rejected, Store
+    from stores.store import Rejected, Store, Written
     from telemetry.documents import Document
 
-log = structlog.get_logger(__name__)
-
-FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0
-"""Seconds between tries while the store is down; doubled each time. A restart of a store takes seconds to a minute."""
+SETTLE_SECONDS = 5.0
+"""How long a rebalance may wait for requests under way; it has to end before the group's patience does."""
 
 
 class RejectedSink(Protocol):
@@ -44,6 +37,13 @@ class WriterCounts:
     retries: int = 0
 
 
+@dataclass(slots=True)
+class _Write:
+    documents: Sequence[Document]
+    wanted: Callable[[], bool]
+    stored: asyncio.Future[None]
+
+
 class DocumentWriter:
     """Gathers documents of concurrent callers into batches of about `batch` documents."""
 
@@ -51,71 +51,91 @@ class DocumentWriter:
         self._store = store
         self._sink = rejected
         self._batch = batch
-        self._waiting: list[tuple[Sequence[Document], asyncio.Future[None]]] = []
+        self._waiting: deque[_Write] = deque()
         self._slots = asyncio.Semaphore(concurrency)
         self._flushing: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[Written]] = set()
         self._scheduled = False
         self.counts = WriterCounts()
 
-    def write(self, documents: Sequence[Document]) -> asyncio.Future[None]:
-        """A future that ends when the documents are stored (or safely rejected). Retries until then."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def write(self, documents: Sequence[Document], wanted: Callable[[], bool] = always) -> asyncio.Future[None]:
+        """A future that ends when the documents are stored (or safely rejected). Tries again until then.
+
+        Args:
+            documents: to store.
+            wanted: whether they should still be written; asked before each try.
+
+        Raises (the future):
+            RevokedError: they were not wanted any more.
+        """
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not documents:
-            future.set_result(None)
-            return future
-        self._waiting.append((documents, future))
+            stored.set_result(None)
+            return stored
+        self._waiting.append(_Write(documents, wanted, stored))
         if not self._scheduled:
-            self._scheduled = True
-            task = asyncio.create_task(self._flush())
-            self._flushing.add(task)
-            task.add_done_callback(self._flushing.discard)
-        return future
+            self._schedule()
+        return stored
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        task = asyncio.create_task(self._flush())
+        self._flushing.add(task)
+        task.add_done_callback(self._flushing.discard)
 
     async def _flush(self) -> None:
         async with self._slots:
             # While all slots were busy, more callers came: they share this batch.
             self._scheduled = False
-            taken: list[asyncio.Future[None]] = []
-            documents: list[Document] = []
-            while self._waiting and len(documents) < self._batch:
-                batch, future = self._waiting.pop(0)
-                documents.extend(batch)
-                taken.append(future)
+            taken: list[_Write] = []
+            size = 0
+            while self._waiting and size < self._batch:
+                taken.append(self._waiting.popleft())
+                size += len(taken[-1].documents)
             if self._waiting:
-                self._scheduled = True
-                task = asyncio.create_task(self._flush())
-                self._flushing.add(task)
-                task.add_done_callback(self._flushing.discard)
+                self._schedule()
             try:
-                await self._store_all(documents)
+                await patiently(lambda: self._store_all(taken), lambda: _any_wanted(taken), self._count_retry)
             except BaseException as error:  # noqa: BLE001 - each caller gets it
-                for future in taken:
-                    if not future.done():
-                        future.set_exception(error)
+                for write in taken:
+                    if not write.stored.done():
+                        write.stored.set_exception(error)
             else:
-                for future in taken:
-                    if not future.done():
-                        future.set_result(None)
+                for write in taken:
+                    if not write.stored.done():
+                        write.stored.set_result(None)
 
-    async def _store_all(self, documents: list[Document]) -> None:
-        wait = FIRST_WAIT
-        while True:
-            try:
-                written = await self._store.write(documents)
-                break
-            except StoreError as error:
-                self.counts.retries += 1
-                log.warning("store_unavailable", documents=len(documents), retry_in_seconds=wait, reason=str(error))
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
+    async def _store_all(self, writes: list[_Write]) -> None:
+        task = asyncio.create_task(self._store.write([document for write in writes for document in write.documents]))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        written = await task
         self.counts.created += written.created
         self.counts.existing += written.existing
         self.counts.rejected += len(written.rejected)
         if written.rejected:
             await self._sink.reject(written.rejected)
 
+    def _count_retry(self) -> None:
+        self.counts.retries += 1
+
+    async def settle(self) -> None:
+        """Wait for the requests under way, within bounds: after that nothing unwanted is written."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=SETTLE_SECONDS)
+
     async def close(self) -> None:
         """Wait for what is being written. Callers that still wait for a store that is down are cancelled."""
         for task in list(self._flushing):
             task.cancel()
         await asyncio.gather(*self._flushing, return_exceptions=True)
+
+
+def _any_wanted(writes: list[_Write]) -> bool:
+    """Take out what nobody wants any more; whether anything is left."""
+    for write in writes[:]:
+        if not write.wanted():
+            writes.remove(write)
+            if not write.stored.done():
+                write.stored.set_exception(RevokedError("the partition was taken away; its new owner writes"))
+    return bool(writes)

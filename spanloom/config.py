@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
@@ -57,8 +57,8 @@ class TopicsConfig(BaseModel):
     retention_bytes: int = Field(default=1 << 30, gt=0, description="of each partition")
 
 
-class KafkaSecurity(BaseModel):
-    """TLS and SASL of the connection to Kafka."""
+class KafkaConfig(BaseModel):
+    """The connection to Kafka: TLS and SASL, compression, and how soon a dead worker is noticed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,6 +68,10 @@ class KafkaSecurity(BaseModel):
     sasl_mechanism: str | None = Field(default=None, pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
     username: str = ""
     password: SecretStr = SecretStr("")
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(default="lz4", description="of what we produce")
+    session_seconds: float = Field(
+        default=20.0, ge=6, le=300, description="a worker that is silent for so long loses its partitions to the others"
+    )
 
 
 class AlertingConfig(BaseModel):
@@ -94,7 +98,7 @@ class Config(BaseSettings):
     store_api_key: SecretStr = Field(default=SecretStr(""), description="API key of Elasticsearch")
     namespace: str = Field(default="default", pattern="^[a-z0-9_]+$", description="of the data streams")
     topics: TopicsConfig = TopicsConfig()
-    kafka: KafkaSecurity = KafkaSecurity()
+    kafka: KafkaConfig = KafkaConfig()
     otlp_grpc: Annotated[OtlpGrpcConfig, NoDecode, BeforeValidator(_address)] = OtlpGrpcConfig()
     otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()

@@ -7,19 +7,25 @@ import contextlib
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
-from spanloom.wiring import STAGES, Pipeline, open_store
+from dashboards.server import ConsoleServer
+from spanloom.probes import build_probes
+from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import Query, Retention
 from telemetry.documents import Kind
+from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Self
 
     from spanloom.clock import Now
     from spanloom.config import Config
@@ -37,46 +43,138 @@ RETAIN_EVERY = 60.0
 async def run_roles(
     config: Config, now: Now, stages: Sequence[str] = STAGES, *, collect: bool = True, console: bool = True, alerts: bool = True
 ) -> int:
-    """Run the roles until SIGTERM, SIGINT or a crash of the pipeline; gives the exit code."""
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    async with AsyncExitStack() as stack:
-        store = open_store(config)
-        stack.push_async_callback(store.close)
-        pipeline = Pipeline(config, store, now, stages=stages, alerts=alerts)
-        await stack.enter_async_context(pipeline)
+    """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; gives the exit code."""
+    async with _Process(config) as process:
+        store = await process.store(now)
+        pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts)
+        await process.run(pipeline)
         if collect:
-            shipper = Shipper(pipeline, config.shipper, metrics := CollectorMetrics(pipeline.registry))
-            for receiver in (
-                OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics),
-                OtlpHttpReceiver(config.otlp_http, shipper, metrics),
-            ):
-                await receiver.start()
-                stack.push_async_callback(receiver.stop)
+            await process.receive(pipeline)
         if console:
-            from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
-            from dashboards.server import ConsoleServer  # noqa: PLC0415
+            await process.serve_console(store, lambda: status(pipeline), now)
+        return await process.wait()
 
-            routes: list[Any] = []
-            app = build_app(store, lambda: status(pipeline), pipeline.registry, now, routes)
-            server = ConsoleServer(app, config.console.host, config.console.port)
-            await server.start()
-            stack.push_async_callback(server.stop)
-            log.info("ready", console=server.url, otlp_grpc=config.otlp_grpc.port, otlp_http=config.otlp_http.port)
-        retention = asyncio.create_task(_retain(store, config, now))
-        stack.push_async_callback(_cancel, retention)
-        stopped = asyncio.create_task(stopping.wait())
-        ended = asyncio.create_task(pipeline.app.wait_until_stopped())
-        await asyncio.wait({stopped, ended, retention}, return_when=asyncio.FIRST_COMPLETED)
-        crashed = pipeline.app.crashed or not stopping.is_set()
-        for task in (stopped, ended):
-            task.cancel()
-        if retention.done() and not retention.cancelled():
-            retention.result()
-    return CRASHED if crashed else 0
+
+async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
+    """Stages of the pipeline alone, with probes."""
+    require_shared(config, "worker", "log", "store")
+    async with _Process(config) as process:
+        pipeline = Pipeline(config, await process.store(now), now, process.registry, stages)
+        await process.run(pipeline)
+        await process.serve_probes(lambda: status(pipeline))
+        return await process.wait()
+
+
+async def run_collector(config: Config) -> int:
+    """The receivers alone, with probes; they write to Kafka."""
+    require_shared(config, "collector", "log")
+    async with _Process(config) as process:
+        shared_log = Log(config)
+        await process.run(shared_log)
+        await process.receive(shared_log)
+        await process.serve_probes(dict)
+        return await process.wait()
+
+
+async def run_console(config: Config, now: Now) -> int:
+    """The console and the API alone; they read the store."""
+    require_shared(config, "console", "store")
+    async with _Process(config) as process:
+        await process.serve_console(await process.store(now), dict, now)
+        return await process.wait()
+
+
+def require_shared(config: Config, role: str, *needs: str) -> None:
+    """Refuse a role of its own on a log or store that belongs to one process.
+
+    Raises:
+        ConfigError: says which setting.
+    """
+    for name, url, schemes in (("log", config.log_url, "kafka"), ("store", config.store_url, "http https")):
+        if name in needs and urlsplit(url).scheme not in schemes.split():
+            example = "kafka://127.0.0.1:9092" if name == "log" else "http://127.0.0.1:9200"
+            raise ConfigError(
+                f"{name}: {url} belongs to one process, and spanloom {role} is one of many: set SPANLOOM_{name.upper()} to "
+                f"something like {example}, or run spanloom up"
+            )
+
+
+class _Process:
+    """What a process has started, from entering to leaving."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stack = AsyncExitStack()
+        self._stopping = asyncio.Event()
+        self._ends: list[asyncio.Task[Any]] = []  # when one of them ends, so does the process
+        self._logs: list[Log] = []
+        self.registry = CollectorRegistry()
+
+    async def __aenter__(self) -> Self:
+        self._config.data_dir.mkdir(parents=True, exist_ok=True)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self._watch(self._stopping.wait())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def _watch(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._ends.append(task)
+        self._stack.push_async_callback(_cancel, task)
+
+    async def store(self, now: Now) -> Store:
+        """The store, which forgets what is too old."""
+        store = open_store(self._config)
+        self._stack.push_async_callback(store.close)
+        if store.capabilities().age_retention:
+            self._watch(_retain(store, self._config, now))
+        return store
+
+    async def run(self, log_of_all: Log) -> None:
+        """Start it; when it ends by itself it has crashed."""
+        await self._stack.enter_async_context(log_of_all)
+        self._logs.append(log_of_all)
+        self._watch(log_of_all.app.wait_until_stopped())
+
+    async def receive(self, log_of_all: Log) -> None:
+        """Take OTLP for the log."""
+        config, metrics = self._config, CollectorMetrics(self.registry)
+        shipper = Shipper(log_of_all, config.shipper, metrics)
+        for receiver in (
+            OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics),
+            OtlpHttpReceiver(config.otlp_http, shipper, metrics),
+        ):
+            await receiver.start()
+            self._stack.push_async_callback(receiver.stop)
+        log.info("receiving", otlp_grpc=config.otlp_grpc.port, otlp_http=config.otlp_http.port)
+
+    async def serve_console(self, store: Store, status: Callable[[], dict[str, Any]], now: Now) -> None:
+        """Answer for the console, the API and the probes."""
+        from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
+
+        await self._serve(build_app(store, status, self.registry, now))
+
+    async def serve_probes(self, status: Callable[[], dict[str, Any]]) -> None:
+        """Answer for health and metrics."""
+        await self._serve(build_probes(status, self.registry))
+
+    async def _serve(self, app: Any) -> None:
+        server = ConsoleServer(app, self._config.console.host, self._config.console.port)
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+        log.info("ready", http=server.url)
+
+    async def wait(self) -> int:
+        """Wait for a signal or a crash; gives the exit code."""
+        await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
+        for task in self._ends:
+            if task.done() and not task.cancelled():
+                task.result()
+        return CRASHED if not self._stopping.is_set() or any(one.app.crashed for one in self._logs) else 0
 
 
 def status(pipeline: Pipeline) -> dict[str, Any]:
@@ -101,7 +199,7 @@ async def _retain(store: Store, config: Config, now: Now) -> None:
             log.info("retention", forgotten=gone)
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[Any]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -29,7 +29,8 @@ from pipeline.act import ActStage, Alerting, act_on_signals
 from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
 from pipeline.dead_letters import DeadLetters
-from pipeline.offsets import Offsets
+from pipeline.kafka_topics import make_topics
+from pipeline.offsets import MAX_BYTES, Offsets
 from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage, score_series
 from pipeline.signals import Signals
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from pipeline.app import PipelineApp
+    from pipeline.kafka_topics import Made
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
@@ -87,14 +89,60 @@ def open_store(config: Config) -> Store:
     if url.scheme in {"http", "https"}:
         from stores.elasticsearch import ElasticsearchStore, connect  # noqa: PLC0415 - half a second to import
 
-        return ElasticsearchStore(
-            connect(config.store_url, api_key=config.store_api_key.get_secret_value()), config.namespace
-        )
+        return ElasticsearchStore(connect(config.store_url, api_key=config.store_api_key.get_secret_value()), config.namespace)
     raise ConfigError(f"store: {config.store_url!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
 
 
-class Pipeline:
-    """The Faust application with the stages that this process runs, from entering to leaving.
+class Log:
+    """The log with its topics, from entering to leaving. Alone it only produces, which is what a collector needs."""
+
+    def __init__(self, config: Config, stages: Sequence[str] = ()) -> None:
+        self._config = config
+        self._stack = AsyncExitStack()
+        sizes = TopicSizes(
+            config.topics.partitions,
+            config.topics.replicas,
+            int(config.topics.retention_hours * 3600),
+            config.topics.retention_bytes,
+        )
+        self.app: PipelineApp = build_app(
+            _group(stages), config.log_url, config.data_dir / "state", sizes, config.kafka.session_seconds, **_kafka(config)
+        )
+        self.app.producer_only = not stages
+        self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
+
+    async def produce(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
+        """Write a record to a topic of ours; return when it is on the log."""
+        sent = await self.topics[Topic(topic)].send(value=value, headers=dict(headers))
+        await sent
+
+    async def make_topics(self) -> list[Made]:
+        """Make the topics where that has to be done beforehand; the local log makes them by itself.
+
+        Raises:
+            TopicsError: Kafka cannot be reached, or refuses.
+            ConfigError: a topic that is there does not fit the configuration.
+        """
+        return await make_topics(self.app, self.topics.values()) if self._config.log_url.startswith("kafka://") else []
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.make_topics()
+            self._stack.push_async_callback(self.app.stop)
+            await self.app.start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+
+class Pipeline(Log):
+    """The log and the stages that this process runs.
 
     Args:
         live: whether event time runs on by itself when no telemetry comes; not so in an analysis of files.
@@ -112,18 +160,10 @@ class Pipeline:
         live: bool = True,
         alerts: bool = True,
     ) -> None:
-        self._config, self._now = config, now
-        self._stack = AsyncExitStack()
+        super().__init__(config, stages)
+        self._now = now
         self.store = store
         self.registry = registry or CollectorRegistry()
-        sizes = TopicSizes(
-            config.topics.partitions,
-            config.topics.replicas,
-            int(config.topics.retention_hours * 3600),
-            config.topics.retention_bytes,
-        )
-        self.app: PipelineApp = build_app("spanloom", config.log_url, config.data_dir / "state", sizes, **_security(config))
-        self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
         dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS])
         self.writer = DocumentWriter(store, dead)
         self.signals = Signals(self.topics[Topic.SIGNALS])
@@ -134,7 +174,7 @@ class Pipeline:
         if "rekey" in stages:
             self._rekey(dead)
         if "assemble" in stages:
-            offsets = self._offsets("assemble", config.assemble.max_records)
+            offsets = self._offsets("assemble", config.assemble.max_records, config.assemble.max_bytes)
             self.assemble = AssembleStage(
                 config.assemble, store, self.writer, offsets, self.topics[Topic.SERIES], self.signals, now, live=live
             )
@@ -148,8 +188,8 @@ class Pipeline:
         self._on_revoked()
         self.metrics = PipelineMetrics(self, self.registry)
 
-    def _offsets(self, name: str, limit: int) -> Offsets:
-        offsets = self.offsets[name] = Offsets(self.app, limit)
+    def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES) -> Offsets:
+        offsets = self.offsets[name] = Offsets(self.app, limit, max_bytes)
         return offsets
 
     def _rekey(self, dead: DeadLetters) -> None:
@@ -163,7 +203,12 @@ class Pipeline:
         state = State(self.app, "spanloom-state", 1)
         alerting = self._alerting() if alerts else None
         self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, alerting, live=live)
-        act_on_signals(self.app, self.topics[Topic.SIGNALS], self.act, self._offsets("act", self._config.assemble.max_records))
+        act_on_signals(
+            self.app,
+            self.topics[Topic.SIGNALS],
+            self.act,
+            self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes),
+        )
 
     def _alerting(self) -> Alerting:
         config = self._config
@@ -203,11 +248,12 @@ class Pipeline:
                 self.score.drop(revoked)
             if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
                 await self.act.disown()
+            await self.writer.settle()
 
     def lag(self) -> dict[str, int]:
         """By topic: records of the partitions that this process owns which it has not acknowledged and committed."""
-        consumer = self.app.consumer
         found: dict[str, int] = {}
+        consumer = self.app.consumer
         for tp in consumer.assignment():
             end = consumer.highwater(tp)
             if end is not None and tp.topic in self.topics:
@@ -215,26 +261,14 @@ class Pipeline:
                 found[tp.topic] = found.get(tp.topic, 0) + max(0, end - done)
         return found
 
-    async def produce(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """Write a record to a topic of ours; return when it is on the log."""
-        sent = await self.topics[Topic(topic)].send(value=value, headers=dict(headers))
-        await sent
-
     async def __aenter__(self) -> Self:
-        await self._stack.__aenter__()
         if self.act is not None and hasattr(self, "_client"):
             self._stack.push_async_callback(self._client.aclose)
         self._stack.push_async_callback(self.writer.close)
-        await self.app.start()
-        self._stack.push_async_callback(self.app.stop)
+        await super().__aenter__()
         if self.act is not None:
             self._stack.push_async_callback(self.act.disown)
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
 
 
 async def _tell(notice: Any) -> None:
@@ -249,25 +283,36 @@ def _receivers(config: Config) -> AlertmanagerConfig:
     return parse_config(RECEIVERS + webhook + "\n", "default receivers")
 
 
-def _security(config: Config) -> dict[str, Any]:
-    """Faust's settings for TLS and SASL."""
+def _group(stages: Sequence[str]) -> str:
+    """The consumer group: workers that run the same stages share one.
+
+    Faust assigns partitions by another scheme where there are tables, and members of a group must agree on it.
+    """
+    return "spanloom" if not stages or set(stages) == set(STAGES) else f"spanloom-{'-'.join(sorted(stages))}"
+
+
+def _kafka(config: Config) -> dict[str, Any]:
+    """Faust's settings for TLS, SASL and compression."""
     import ssl  # noqa: PLC0415
 
     import faust  # noqa: PLC0415
 
     kafka = config.kafka
+    settings: dict[str, Any] = {}
+    if kafka.compression != "none":
+        settings["producer_compression_type"] = kafka.compression
     context = None
     if kafka.ca_file or kafka.cert_file:
         context = ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
         if kafka.cert_file:
             context.load_cert_chain(kafka.cert_file, kafka.key_file)
     if kafka.sasl_mechanism:
-        return {
-            "broker_credentials": faust.SASLCredentials(
-                username=kafka.username,
-                password=kafka.password.get_secret_value(),
-                mechanism=kafka.sasl_mechanism,
-                ssl_context=context,
-            )
-        }
-    return {"broker_credentials": faust.SSLCredentials(context=context)} if context else {}
+        settings["broker_credentials"] = faust.SASLCredentials(
+            username=kafka.username,
+            password=kafka.password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    elif context:
+        settings["broker_credentials"] = faust.SSLCredentials(context=context)
+    return settings

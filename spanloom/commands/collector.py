@@ -1,0 +1,31 @@
+"""`spanloom collector`: OTLP in, Kafka out."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from spanloom.logging import set_up_logging
+
+
+@click.command()
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@click.option("--once", is_flag=True, help="Do not start again after a crash: another supervisor does.")
+def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Receive OTLP and write it to Kafka. It keeps nothing: run as many as the senders need.
+
+    OTLP on 4317 (gRPC) and 4318 (HTTP); /healthz and /metrics on 8080. Needs SPANLOOM_LOG=kafka://HOST:PORT.
+    """
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.roles import require_shared, run_collector  # noqa: PLC0415
+    from spanloom.supervise import supervise  # noqa: PLC0415
+
+    set_up_logging()
+    settings = load_config(config)
+    require_shared(settings, "collector", "log")  # refuse before anything starts
+    if not once:
+        sys.exit(supervise(["collector", "--once", *(["--config", str(config)] if config else [])]))
+    sys.exit(asyncio.run(run_collector(settings)))

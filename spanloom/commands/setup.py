@@ -1,0 +1,65 @@
+"""`spanloom setup`: prepares Kafka and Elasticsearch; again does no harm."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.kafka_topics import Made
+    from stores.templates import Installed
+
+_config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+
+
+@click.group()
+def setup() -> None:
+    """Prepare Elasticsearch or Kafka. Again does no harm."""
+
+
+@setup.command()
+@_config
+def kafka(config: Path | None) -> None:
+    """Make the topics, with the partitions, replicas and retention of the configuration. What is there keeps its own."""
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.roles import require_shared  # noqa: PLC0415
+    from spanloom.wiring import Log  # noqa: PLC0415
+
+    settings = load_config(config)
+    require_shared(settings, "setup kafka", "log")
+
+    async def run() -> list[Made]:
+        return await Log(settings).make_topics()
+
+    for topic in asyncio.run(run()):
+        click.echo(f"{topic.name:24} {topic.partitions:3} partitions  {'created' if topic.created else 'unchanged'}")
+
+
+@setup.command()
+@_config
+@click.option(
+    "--keep-days", type=click.IntRange(0), help="Elasticsearch deletes what is older; 0 keeps.  [default: retention.days]"
+)
+def elasticsearch(config: Path | None, keep_days: int | None) -> None:
+    """Install the index templates and the lifecycle. What the server does not offer is named and skipped."""
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.roles import require_shared  # noqa: PLC0415
+    from stores.elasticsearch import connect  # noqa: PLC0415
+    from stores.templates import install  # noqa: PLC0415
+
+    settings = load_config(config)
+    require_shared(settings, "setup elasticsearch", "store")
+    days = max(1, round(settings.retention.days)) if keep_days is None else keep_days
+
+    async def run() -> list[Installed]:
+        client = connect(settings.store_url, settings.store_api_key.get_secret_value())
+        try:
+            return await install(client, days)
+        finally:
+            await client.close()
+
+    for part in asyncio.run(run()):
+        click.echo(f"{part.name:32} {part.outcome}{f' ({part.reason})' if part.reason else ''}")

@@ -1,0 +1,32 @@
+"""What a role without a console answers over HTTP: that it lives, its counters and its metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prometheus_client import CollectorRegistry
+    from starlette.requests import Request
+
+
+def build_probes(status: Callable[[], dict[str, Any]], registry: CollectorRegistry) -> Starlette:
+    """The app: `/healthz`, `/metrics`, `/api/v1/status`, as the console has them."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def counters(_: Request) -> Response:
+        return JSONResponse(status())
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
+
+    return Starlette(routes=[Route("/healthz", healthz), Route("/api/v1/status", counters), Route("/metrics", metrics)])
