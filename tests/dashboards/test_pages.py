@@ -171,7 +171,11 @@ def test_a_search_finds_traces_and_a_click_opens_the_waterfall_with_its_logs(bro
 
 def test_a_search_typed_in_goes_into_the_address(browser: Chrome, console: str) -> None:
     browser.get(f"{console}/traces")
+    see(browser, "59 in the last 15 minutes", "1-25 of 59")
+    assert len(table(browser, "Traces")) == 25
+    browser.find_element(By.XPATH, "//button[contains(., 'Slowest')]").click()
     see(browser, "59 in the last 15 minutes")
+    until(browser, lambda: "by=slowest" in browser.current_url)
     browser.find_element(By.CSS_SELECTOR, 'input[name="min_ms"]').send_keys("200")
     see(browser, "20 in the last 15 minutes")
     until(browser, lambda: "min_ms=200" in browser.current_url)
