@@ -67,7 +67,7 @@ def trace(chance: random.Random, start: int) -> list[Span]:
             **{"db.system.name": "postgresql", "db.namespace": "stock"},
         )
     )  # fmt: skip
-    end = max(cursor[0], max(item.end for item in spans)) + MILLISECOND
+    end = max(cursor[0], *(item.end for item in spans)) + MILLISECOND
     return [*spans, replace(root, end=end)]
 
 
