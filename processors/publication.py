@@ -19,6 +19,7 @@ from telemetry.documents import (
     edge_document,
     hop_document,
     latest,
+    moved_hop_document,
     retracted_hop_document,
     span_document,
     trace_document,
@@ -56,8 +57,11 @@ class Publication:
         for hop in self.graph.hops:
             document = hop_document(hop, self.revision, partition, window_of(hop.start))
             seen.add(document.body["id"])
-            if not _says_the_same(document.body, self.stored_hops.get(document.body["id"])):
+            stored = self.stored_hops.get(document.body["id"])
+            if stored is None or not _says_the_same(document.body, stored):
                 documents.append(document)
+            if stored is not None and stored["window"] != document.body["window"]:
+                documents.append(moved_hop_document(stored, self.revision))
         documents += [retracted_hop_document(body, self.revision) for id_, body in self.stored_hops.items() if id_ not in seen]
         return documents
 
@@ -139,10 +143,8 @@ def _nothing(edge: Edge) -> Edge:
     return subtract(edge, edge)
 
 
-def _says_the_same(body: Body, stored: Body | None) -> bool:
-    return stored is not None and all(
-        stored.get(name) == value for name, value in body.items() if name not in {"revision", "partition", "window"}
-    )
+def _says_the_same(body: Body, stored: Body) -> bool:
+    return all(stored.get(name) == value for name, value in body.items() if name not in {"revision", "partition", "window"})
 
 
 def _graph(trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference]) -> CallGraph:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import math
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +29,7 @@ from telemetry.documents import Kind, latest, timestamp
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import IO, Self
 
     from spanloom.clock import Now
@@ -125,6 +127,7 @@ class Analysis:
 
     async def _feed(self, pipeline: Pipeline, summary: Summary, scores: ScoresFile | None) -> None:
         in_flight: set[asyncio.Task[None]] = set()
+        repeats = _Repeats()
         for path in self._files:
             batch: list[bytes] = []
             last = ""
@@ -140,11 +143,14 @@ class Analysis:
                     self._count_spans(request, summary)
                 elif signal == "logs":
                     summary.logs_with_trace += _logs_with_trace(request)
+                    repeats.see(request)
                 elif scores is not None:
                     scores.add(point for metric in otlp.decode_metrics(request) for point in points_of(metric))
             if batch:
                 await _send(pipeline, last, batch, in_flight)
             self._progress(path, file.position)
+        for batch in repeats.requests():
+            await _send(pipeline, "logs", batch, in_flight)
         if in_flight:
             await asyncio.gather(*in_flight)
 
@@ -156,6 +162,32 @@ class Analysis:
                     self._seen.add(span.trace_id + span.span_id)
                     summary.duplicates += len(self._seen) == known
         summary.spans_in = len(self._seen)
+
+
+class _Repeats:
+    """Log records that the input has more than once, character by character.
+
+    Live, a record that comes again in another request is taken for a client's second try and is one document; a record
+    that is twice in one request is two. Files are complete, so each of their records counts, whatever lies between: at the
+    end those seen n times are sent n times in one request, of which the pipeline stores what it does not have.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Counter[bytes] = Counter()
+        self._again: dict[bytes, bytes] = {}
+
+    def see(self, request: bytes) -> None:
+        """Note the records of a request."""
+        for record in otlp.split("logs", otlp.parse("logs", request), 1):
+            content = hashlib.blake2b(record, digest_size=16).digest()
+            self._seen[content] += 1
+            if self._seen[content] > 1:
+                self._again[content] = record
+
+    def requests(self) -> Iterator[list[bytes]]:
+        """Batches of requests with all occurrences of each."""
+        for content, record in self._again.items():
+            yield [record] * self._seen[content]
 
 
 class _Results:

@@ -80,9 +80,13 @@ def latest(bodies: Iterable[Body]) -> list[Body]:
     newest: dict[str, Body] = {}
     for body in bodies:
         known = newest.get(body["id"])
-        if known is None or body["revision"] > known["revision"]:
+        if known is None or _age(body) > _age(known):
             newest[body["id"]] = body
     return [body for body in newest.values() if not body.get("retracted")]
+
+
+def _age(body: Body) -> tuple[int, bool]:
+    return body["revision"], not body.get("retracted")  # what has moved is retracted in one place and told in another
 
 
 def plain(value: object) -> Any:
@@ -288,6 +292,14 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
 def retracted_hop_document(body: Body, revision: int) -> Document:
     """What a late span has shown to be no hop: its newest revision says so."""
     return Document(Kind.HOP, f"{body['id']}.{revision}", body["start"], body | {"revision": revision, "retracted": True})
+
+
+def moved_hop_document(body: Body, revision: int) -> Document:
+    """What a late span has shown to begin in another window: retracted in the one that it was counted in.
+
+    Beside it there is the hop with the same revision in its new window, so the id says which of the two this is.
+    """
+    return Document(Kind.HOP, f"{body['id']}.{revision}.moved", body["start"], body | {"revision": revision, "retracted": True})
 
 
 def exponential_body(buckets: ExponentialBuckets) -> Body:

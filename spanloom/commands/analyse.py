@@ -28,7 +28,7 @@ def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> 
     """
     from spanloom.analysis import Analysis  # noqa: PLC0415 - Faust takes a second to import
 
-    set_up_logging("WARNING")
+    set_up_logging("ERROR")  # Faust warns of timers that a busy machine runs late
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from telemetry.spans import Span
 
 _TRACE_ID = re.compile("[0-9a-f]{32}")
+WIDE = 240
+"""Columns in a pipe, where nobody's screen wraps a line."""
+
 _MILLISECOND = 1_000_000
 
 
@@ -57,7 +60,9 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
     if as_json:
         click.echo(json.dumps([_plain(item) for item in found], indent=2))
     else:
-        console = Console(soft_wrap=True)
+        console = Console()
+        if not console.is_terminal:
+            console.width = WIDE
         for tree in trees(found):
             console.print(tree)
 
@@ -77,8 +82,7 @@ def ask(url: str, trace_id: str) -> list[Span]:
         return [span_from_body(body) for body in answer.json()["spans"]]
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         raise SpanloomError(
-            f"{address}: {error or type(error).__name__}; start `spanloom up`, name its console with --url, or read a file "
-            "with --from"
+            f"{address}: {error}; start `spanloom up`, name its console with --url, or read a file with --from"
         ) from error
 
 
