@@ -82,9 +82,10 @@ class InhibitConfig(_Strict):
 
 
 class TopologyConfig(_Strict):
-    """Mute alerts on services that call the service of a firing culprit."""
+    """Mute alerts on services that call the service of a firing culprit; all of them, or those of `target_matchers`."""
 
     culprit_matchers: Matchers
+    target_matchers: Matchers = ()
     label: str = "service"
 
 
@@ -186,7 +187,7 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
             )
             for rule in written.inhibit_rules
         ),
-        tuple(TopologyRule(rule.culprit_matchers, rule.label) for rule in written.topology_inhibit_rules),
+        tuple(TopologyRule(rule.culprit_matchers, rule.label, rule.target_matchers) for rule in written.topology_inhibit_rules),
         intervals,
         written.settings.resolve_timeout,
         text,

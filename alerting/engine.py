@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from alerting.durations import format_duration
-from alerting.evaluation import GroupRun, evaluate_group
+from alerting.evaluation import GroupRun, evaluate_group, record_group
 from alerting.promql.expression import compile_expression
 from alerting.samples import Samples
 from telemetry.errors import ConfigError, InputError
@@ -92,6 +92,11 @@ class AlertEngine:
             self._runs[key] = GroupRun.of(group, old.pop(key, None))
         self._ended.extend(old.values())
 
+    @property
+    def reach(self) -> int:
+        """How far back the rules read, ns, beside the lookback of instant selectors."""
+        return max((rule.expr.reach + group.query_offset for group in self.groups for rule in group.rules), default=0)
+
     def add(self, points: Iterable[Point]) -> None:
         """Keep points for the rules to read."""
         self.samples.add(points)
@@ -107,6 +112,8 @@ class AlertEngine:
             times = run.due(now)
             self.counts.missed += max(0, len(times) - MAX_CATCH_UP)
             due.extend((at, order, run) for at in times[-MAX_CATCH_UP:])
+            if times and run.restored_at >= 0:
+                self._record_again(run)
         due.sort(key=lambda item: item[:2])
         for at, _order, run in due:
             outcome = evaluate_group(run, at, self.samples, self.external_labels, self.external_url)
@@ -117,6 +124,17 @@ class AlertEngine:
             self.samples.retain()
         self.counts.changes += len(changes)
         return changes
+
+    def _record_again(self, run: GroupRun) -> None:
+        """Make what the group recorded before a crash again, as far back as any rule reads it.
+
+        By now the samples that it was made of have been read again.
+        """
+        interval, until = run.group.interval, run.restored_at
+        furthest = until - min(self.reach, MAX_CATCH_UP * interval)
+        for at in range(-(-furthest // interval) * interval, until + 1, interval):
+            record_group(run, at, self.samples)
+        run.restored_at = -1
 
     def active(self) -> list[AlertChange]:
         """Every pending and firing alert as it stands."""
@@ -145,7 +163,9 @@ class AlertEngine:
         return {"version": VERSION, "groups": [[*key, run.snapshot()] for key, run in self._runs.items()]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a snapshot's alerts for the rules that are still alike. Restore the samples first.
+        """Take a snapshot's alerts for the rules that are still alike.
+
+        Then add what samples there were before: evaluation goes on at the first time after the snapshot's.
 
         Raises:
             InputError: a snapshot of another version.

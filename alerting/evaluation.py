@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class GroupRun:
     written: dict[int, set[Labels]] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     evaluated_at: int = -1  # never yet
+    restored_at: int = -1  # how far it was in the snapshot that it came from, until it is evaluated again
     replaced: list[tuple[RuleAlerts, set[Labels]]] = field(default_factory=list)
 
     @classmethod
@@ -44,7 +46,7 @@ class GroupRun:
                 run.alerts[i] = RuleAlerts(rule.hold, rule.keep_firing_for, group.name, rule.expr.text)
         if old is None:
             return run
-        run.evaluated_at, run.replaced = old.evaluated_at, old.replaced
+        run.evaluated_at, run.restored_at, run.replaced = old.evaluated_at, old.restored_at, old.replaced
         places = _places(group)
         for identity, i in _places(old.group).items():
             place = places.get(identity)
@@ -101,7 +103,7 @@ class GroupRun:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a snapshot for the rules that are still alike."""
-        self.evaluated_at = state["evaluated_at"]
+        self.evaluated_at = self.restored_at = state["evaluated_at"]
         places = _places(self.group)
         for saved in state["rules"]:
             identity, occurrence = saved["identity"]
@@ -160,6 +162,16 @@ def evaluate_group(run: GroupRun, at: int, samples: Samples, external_labels: Ma
         run.written[i] = set(series)
     run.evaluated_at = at
     return outcome
+
+
+def record_group(run: GroupRun, at: int, samples: Samples) -> None:
+    """Evaluate the recording rules alone, for a time at which the group was evaluated before; alerts stay as they are."""
+    time = at - run.group.query_offset
+    for rule in run.group.rules:
+        if rule.kind == "record":
+            with suppress(SpanloomError):  # it was counted and told when it failed the first time
+                for labels, value in _recorded(rule, rule.expr.evaluate(samples, time), run.group.limit).items():
+                    samples.append(labels, time, value)
 
 
 def _write_stale(samples: Samples, series: set[Labels], time: int) -> None:

@@ -34,13 +34,15 @@ class InhibitRule:
 
 @dataclass(frozen=True, slots=True)
 class TopologyRule:
-    """While an alert of `culprit` fires, alerts on services that call its service, at any distance, are muted.
+    """While an alert of `culprit` fires, alerts of `target` on services that call its service, at any distance, are muted.
 
-    `label` names the service in the labels of both.
+    Culprits too: of two that both fire, the one that is called explains the other. Those that call each other in a circle
+    do not. `label` names the service in the labels of both.
     """
 
     culprit: tuple[Matcher, ...]
     label: str = "service"
+    target: tuple[Matcher, ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,6 +85,14 @@ class CallPaths:
                 ahead.append(callee)
         return ()
 
+    def beneath(self, service: str, others: frozenset[str]) -> tuple[str, ...]:
+        """The way to one of the others that is called by the service, however far, and does not call it back; else empty."""
+        path = self.path(service, others)
+        while path and self.path(path[-1], frozenset({service})):
+            others -= {path[-1]}
+            path = self.path(service, others)
+        return path
+
     def snapshot(self) -> list[list[str | int]]:
         """Plain data."""
         return [[caller, callee, seen] for (caller, callee), seen in self._seen.items()]
@@ -108,11 +118,14 @@ class Inhibition:
                 if all_match(rule.source, alert.labels):
                     sources.setdefault(_values(rule, alert.labels), []).append(alert)
             self._sources.append((rule, sources))
-        self._culprits = [
-            (rule, {alert.labels.get(rule.label, ""): alert for alert in alerts if all_match(rule.culprit, alert.labels)})
-            for rule in topology
-        ]
+        self._culprits = [(rule, self._deepest(rule, alerts)) for rule in topology]
         self._paths: dict[tuple[int, str], tuple[str, ...]] = {}
+
+    def _deepest(self, rule: TopologyRule, alerts: Iterable[HeldAlert]) -> dict[str, HeldAlert]:
+        """The culprits by service, without those that another one explains."""
+        all_ = {alert.labels.get(rule.label, ""): alert for alert in alerts if all_match(rule.culprit, alert.labels)}
+        services = frozenset(all_)
+        return {service: alert for service, alert in all_.items() if not self._calls.beneath(service, services - {service})}
 
     def by(self, alert: HeldAlert) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The fingerprints of the alerts that mute this one, sorted, and the path to a culprit where that is why."""
@@ -132,10 +145,10 @@ class Inhibition:
         return tuple(sorted(muting)), path
 
     def culprit(self, alert: HeldAlert) -> tuple[HeldAlert | None, tuple[str, ...]]:
-        """The culprit that the alert's service calls, and the way to it; culprits themselves are never muted by another."""
+        """The culprit that the alert's service calls, and the way to it."""
         for i, (rule, culprits) in enumerate(self._culprits):
             service = alert.labels.get(rule.label, "")
-            if not service or service in culprits or all_match(rule.culprit, alert.labels):
+            if not service or service in culprits or not all_match(rule.target, alert.labels):
                 continue
             if (i, service) not in self._paths:
                 self._paths[i, service] = self._calls.path(service, frozenset(culprits))

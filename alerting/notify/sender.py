@@ -101,6 +101,14 @@ class Sender:
         for notifier in self.notifiers.values():
             await notifier.close()
 
+    async def replace(self, notifiers: Mapping[str, Notifier]) -> None:
+        """Go on with other notifiers. What was under way is given up, as by `stop`."""
+        sending = bool(self._tasks)
+        await self.stop()
+        self.notifiers = notifiers
+        if sending:
+            await self.start()
+
     def submit(self, notification: Notification) -> None:
         """Queue a notification. One that finds the queue full has failed."""
         queue = self._queues.setdefault(notification.integration.id, asyncio.Queue(QUEUE))

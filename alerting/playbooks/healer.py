@@ -9,13 +9,16 @@ the same ids and loses none.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from alerting.audit import Chain
+from alerting.inhibit import CallPaths
 from alerting.playbooks import machine
+from alerting.playbooks.explained import REMEMBERED, Explanations
 from alerting.playbooks.incident import Progress, State, incident_from
 from alerting.playbooks.messages import Notice, Run, Signal
 from alerting.playbooks.opening import open_incident
@@ -45,7 +48,16 @@ MAX_OUTBOX = 10_000
 
 
 class Healer:
-    """The self-healing of one environment."""
+    """The self-healing of one environment.
+
+    Args:
+        playbooks: the first that matches an alert or anomaly answers it.
+        actions: by name.
+        query: asks the telemetry.
+        config: bounds across all playbooks.
+        environment: names the audit chain.
+        calls: the live call graph, kept by its owner. What a service suffers from one that it calls is no reason to repair it.
+    """
 
     def __init__(
         self,
@@ -54,6 +66,7 @@ class Healer:
         query: Query,
         config: SafetyConfig | None = None,
         environment: str = "default",
+        calls: CallPaths | None = None,
     ) -> None:
         self.playbooks = tuple(playbooks)
         self.actions = actions
@@ -67,6 +80,7 @@ class Healer:
         self._signals: dict[str, Signal] = {}
         self._refused: dict[tuple[str, str], str] = {}
         self._given_up: set[str] = set()
+        self._explanations = Explanations(calls or CallPaths(0))
         self._documents: list[Document] = []
         self._notices: list[Notice] = []
         self._changed: set[str] = set()
@@ -193,6 +207,11 @@ class Healer:
                 found.append(Run(incident.run_id, machine.call_of(incident, step)))
         return found
 
+    def explained(self, service: str, since: int) -> tuple[str, ...]:
+        """What a repair explains of how a service has been doing since a time; see `Explanations.by_repair`."""
+        under_repair = [incident.service for incident in self.incidents.values() if not incident.state.ended]
+        return self._explanations.by_repair(service, under_repair, since)
+
     def outbox(self) -> tuple[tuple[Document, ...], tuple[Notice, ...]]:
         """Documents to store and notices to send, oldest first."""
         return tuple(self._documents), tuple(self._notices)
@@ -216,6 +235,7 @@ class Healer:
             "signals": [asdict(signal) for signal in self._signals.values()],
             "refused": [[*key, code] for key, code in self._refused.items()],
             "given_up": sorted(self._given_up),
+            "repaired": self._explanations.snapshot(),
             "documents": [asdict(document) for document in self._documents],
             "notices": [asdict(notice) for notice in self._notices],
         }
@@ -237,6 +257,7 @@ class Healer:
         self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
         self._refused = {(fingerprint, playbook): code for fingerprint, playbook, code in snapshot["refused"]}
         self._given_up = set(snapshot["given_up"])
+        self._explanations.restore(snapshot.get("repaired", {}))
         self._documents = [Document(**{**data, "kind": Kind(data["kind"])}) for data in snapshot["documents"]]
         self._notices = [Notice(**data) for data in snapshot["notices"]]
         for incident in self.incidents.values():
@@ -275,7 +296,7 @@ class Healer:
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))
             touched = [_touched(incident) for incident in self.incidents.values() if incident.holds_target]
-            refusal = self.safety.admit(playbook.name, target, touched, now)
+            refusal = self._caller(service, now) or self.safety.admit(playbook.name, target, touched, now)
             if refusal is not None:
                 return refusal
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now)
@@ -300,6 +321,25 @@ class Healer:
             self._move(incident, now)
         return None
 
+    def _caller(self, service: str, now: int) -> Refusal | None:
+        path = self._explanations.by_sick(service, self._sick())
+        if path:
+            return Refusal("caller", f"{path[-1]} has an alert for a playbook itself: {' -> '.join(path)}")
+        path = self.explained(service, now - REMEMBERED)
+        if len(path) > 1:
+            return Refusal("caller", f"{path[-1]} is being repaired, or was just now: {' -> '.join(path)}")
+        return None
+
+    def _sick(self) -> set[str]:
+        """The services whose firing alerts a playbook answers."""
+        found = set()
+        for signal in self._signals.values():
+            playbook = self._playbook_for(signal)
+            if playbook is not None:
+                with suppress(InputError):
+                    found.update(render([playbook.target.service], signal.labels))
+        return found
+
     def _playbook_for(self, signal: Signal) -> Playbook | None:
         """The first playbook whose trigger matches."""
         return next((playbook for playbook in self.playbooks if playbook.answers(signal.source, signal.labels)), None)
@@ -319,7 +359,10 @@ class Healer:
             self._given_up.add(incident.fingerprint)  # a human has it, or decided
         self._notify(incident.state.value, incident, now, incident.why)
         ran = any(step.progress is not Progress.WAITING for step in incident.steps)
-        if ran and self.safety.ended(incident.playbook, now, proven=proven):
+        if not ran:
+            return
+        self._explanations.repair_ended(incident.service, now)
+        if self.safety.ended(incident.playbook, now, proven=proven):
             self._notify("breaker-opened", incident, now, f"playbook {incident.playbook} rests after repeated failures")
 
     def _of(self, fingerprint: str) -> list[Incident]:
@@ -359,7 +402,20 @@ class Healer:
         what = f"{incident.service}{'/' if incident.instance else ''}{incident.instance}"
         title = f"{incident.playbook} on {what}: {kind}"
         suffix = "ended" if incident.state.ended and kind == incident.state.value else kind
-        self._notices.append(Notice(f"{incident.id}/{suffix}", kind, now, incident.id, title, text, incident.approve_by))
+        self._notices.append(
+            Notice(
+                f"{incident.id}/{suffix}",
+                kind,
+                now,
+                incident.id,
+                title,
+                text,
+                incident.approve_by,
+                incident.service,
+                incident.playbook,
+                incident.fingerprint,
+            )
+        )
 
     def _publish(self, now: int) -> None:
         """One document for each incident that changed; ended ones that hold nothing are then forgotten."""

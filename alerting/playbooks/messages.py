@@ -80,3 +80,6 @@ class Notice:
     title: str
     text: str
     approve_by: int = 0
+    service: str = ""
+    playbook: str = ""
+    fingerprint: str = ""  # of the alert or anomaly that the incident answers

@@ -1,4 +1,4 @@
-"""Rule files that may change while the engine runs: read again when they do, all or nothing."""
+"""Files that may change while the process runs: taken again when they do, all or nothing."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alerting.durations import MINUTE
-from alerting.rules import load_rules
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from alerting.engine import AlertEngine
+    from collections.abc import Awaitable, Callable, Sequence
 
 MAX_FILES = 1000
 
 
-class RuleFiles:
-    """The files that patterns such as `rules/*.yml` name; a pattern without a wildcard must name a file that is there."""
+class LiveFiles:
+    """The files that patterns such as `rules/*.yml` name; a pattern without a wildcard must name a file that is there.
 
-    def __init__(self, patterns: Sequence[str], default_interval: int = MINUTE) -> None:
+    Args:
+        patterns: which files.
+        take: reads them and puts them to use. When it raises a ConfigError, what was in use before must still be.
+    """
+
+    def __init__(self, patterns: Sequence[str], take: Callable[[Sequence[Path]], Awaitable[None]]) -> None:
         self._patterns = patterns
-        self._interval = default_interval
+        self._take = take
         self._seen = ""
         self.refused = 0
 
-    def refresh(self, engine: AlertEngine) -> bool:
-        """Give the engine the rules if the files changed since the last call; whether they did. Cheap enough for each second.
+    async def refresh(self) -> bool:
+        """Take the files if they changed since the last call; whether they did. Cheap enough for each second.
 
         Raises:
-            ConfigError: what changed cannot be used, said once for each change; the engine keeps the old rules.
+            ConfigError: what changed cannot be used, said once for each change.
         """
         paths = self._paths()
         seen = _state(paths)
@@ -39,7 +40,7 @@ class RuleFiles:
             return False
         self._seen = seen
         try:
-            engine.replace_rules(load_rules(paths, self._interval))
+            await self._take(paths)
         except ConfigError:
             self.refused += 1
             raise
@@ -54,7 +55,7 @@ class RuleFiles:
             else:
                 found[path] = None
         if len(found) > MAX_FILES:
-            raise ConfigError(f"{len(found)} rule files; at most {MAX_FILES}")
+            raise ConfigError(f"{', '.join(self._patterns)}: {len(found)} files; at most {MAX_FILES}")
         return list(found)
 
 

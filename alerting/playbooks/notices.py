@@ -1,0 +1,87 @@
+"""What self-healing has to tell humans, as alerts: routed, grouped, silenced and retried like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from alerting.board import HeldAlert
+from alerting.state import fingerprint
+
+if TYPE_CHECKING:
+    from alerting.alertmanager import Alertmanager
+    from alerting.playbooks.approval import Approvals
+    from alerting.playbooks.messages import Notice
+
+APPROVAL, ESCALATED, BREAKER, STOPPED = (
+    "RepairApprovalRequested",
+    "RepairEscalated",
+    "RepairBreakerOpened",
+    "RepairsStopped",
+)
+_SEVERITY = {APPROVAL: "critical", ESCALATED: "critical", BREAKER: "warning", STOPPED: "warning"}
+_NAMES = {"approval-requested": APPROVAL, "escalated": ESCALATED, "breaker-opened": BREAKER, "stopped": STOPPED}
+ANSWERED = "alert"
+"""The annotation with the fingerprint of the alert that an incident answers."""
+
+
+class RepairAlerts:
+    """Puts notices on the board.
+
+    A request fires until it is answered or too late, an escalation until the alert that it is about resolves, an open
+    breaker until it closes, the stop switch until it is taken back.
+
+    Args:
+        manager: takes the alerts.
+        approvals: makes the link of a request.
+        breaker_reset: how long a breaker stays open, ns.
+    """
+
+    def __init__(self, manager: Alertmanager, approvals: Approvals, breaker_reset: int) -> None:
+        self._manager = manager
+        self._approvals = approvals
+        self._breaker_reset = breaker_reset
+
+    def tell(self, notice: Notice, now: int) -> None:
+        """Put a notice on the board; the same one again changes nothing.
+
+        Raises:
+            OverloadedError: the board is full.
+        """
+        if notice.kind == "resumed":
+            self._end(now, alertname=STOPPED)
+        if notice.kind in {"closed", "escalated"}:
+            self._end(now, alertname=APPROVAL, incident=notice.incident)
+        name = _NAMES.get(notice.kind)
+        if name is None:
+            return
+        labels = {
+            "alertname": name,
+            "severity": _SEVERITY[name],
+            "service": notice.service,
+            "playbook": notice.playbook,
+            "incident": notice.incident,
+        }
+        labels = {label: value for label, value in labels.items() if value}
+        annotations = {"summary": notice.title, "description": notice.text}
+        ends, url = 0, ""
+        match name:
+            case "RepairApprovalRequested":
+                ends, url = notice.approve_by, self._approvals.link(notice.incident, notice.approve_by)
+                annotations["approve"] = url
+            case "RepairEscalated":
+                annotations[ANSWERED] = notice.fingerprint
+            case "RepairBreakerOpened":
+                ends = notice.time + self._breaker_reset
+        self._manager.put(HeldAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)
+
+    def alert_resolved(self, resolved: str, now: int) -> None:
+        """The alert of this fingerprint is over, and with it what was escalated of it."""
+        for alert in list(self._manager.board):
+            if alert.labels.get("alertname") == ESCALATED and alert.annotations.get(ANSWERED) == resolved:
+                self._manager.put(replace(alert, ends_at=now, updated_at=now), now)
+
+    def _end(self, now: int, **labels: str) -> None:
+        for alert in list(self._manager.board):
+            if labels.items() <= alert.labels.items() and not alert.resolved(now):
+                self._manager.put(replace(alert, ends_at=now, updated_at=now), now)
