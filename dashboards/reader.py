@@ -45,13 +45,19 @@ class Reader:
         self._store = store
 
     async def find(self, query: Query) -> list[Body]:
-        """The documents of a query. A trace or hop is there only if its newest revision meets the query.
+        """The documents of a query. A trace or hop is there only if its newest revision meets the conditions.
+
+        Asked for all of a time, it gives the newest of the revisions that lie in that time.
 
         Raises:
             StoreError: the store does not answer.
         """
         found = await self._store.find(query)
-        return await self._newest(query.kind, found) if query.kind in REVISED else found
+        if query.kind not in REVISED:
+            return found
+        whole = not query.where and len(found) < query.limit  # then nothing that could replace one is left out
+        newest = {body["_id"] for body in latest(found)} if whole else await self._newest(query.kind, found)
+        return [body for body in found if body["_id"] in newest]
 
     async def trace(self, trace_id: str) -> Body | None:
         """All that is stored of a trace; None if nothing is.
@@ -108,12 +114,12 @@ class Reader:
         revisions = await self._store.find(Query(Kind.INCIDENT, descending=True, limit=MAX_CHANGES))
         return sorted(latest(revisions), key=lambda body: (-body["opened"], body["id"]))
 
-    async def _newest(self, kind: Kind, found: Sequence[Body]) -> list[Body]:
-        """Those of the documents that no later revision has replaced: one that meets no filter any more is not among them."""
+    async def _newest(self, kind: Kind, found: Sequence[Body]) -> set[str]:
+        """The newest revision of each: one of these documents, or one that the query did not find."""
         ids = list(dict.fromkeys(body["id"] for body in found))
         newest: set[str] = set()
         for first in range(0, len(ids), MAX_IDS):
             where = (OneOf("id", ids[first : first + MAX_IDS]),)
             revisions = await self._store.find(Query(kind, where, limit=MAX_REVISIONS))
             newest.update(body["_id"] for body in latest(revisions))
-        return [body for body in found if body["_id"] in newest]
+        return newest
