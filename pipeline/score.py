@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
 
-from alerting.signals import anomaly_points
+from alerting.signals import LogCounts, anomaly_points
 from pipeline import records
 from pipeline.records import HEADER, Batch
+from pipeline.snapshots import load_snapshot, save_snapshot
 from processors.edge_points import edge_points
 from processors.failures import ServiceFailures
+from processors.log_watch import LogWatch
 from processors.watermark import SECOND
 from processors.window_merge import WindowMerge
 from telemetry.documents import anomaly_document
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from pipeline.offsets import Offsets
+    from pipeline.records import LogLine
     from pipeline.signals import Signals
+    from pipeline.snapshots import Model
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
     from processors.scores import SeriesScorer
@@ -45,16 +49,23 @@ class ScoreCounts:
 @dataclass(slots=True)
 class _Partition:
     scorer: SeriesScorer
-    failures: ServiceFailures
-    merge: WindowMerge
     saved_at: int  # wall clock
+    failures: ServiceFailures = field(default_factory=ServiceFailures)
+    logs: LogWatch = field(default_factory=LogWatch)
+    # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
+    log_counts: LogCounts = field(default_factory=LogCounts)
+    merge: WindowMerge = field(default_factory=WindowMerge)
+
+    def models(self) -> dict[str, Model]:
+        """What is worth keeping over a crash."""
+        return {"scores": self.scorer, "failures": self.failures, "logs": self.logs}
 
 
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
 
-CHUNK = 500
-"""Series of one value of the table: well below the largest record."""
+SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+"""Names of the ranges of four severity numbers each (OpenTelemetry log data model)."""
 
 
 class ScoreStage:
@@ -81,7 +92,9 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(*self._restored(tp.partition), WindowMerge(), self._now())
+            part = self._partitions[tp] = _Partition(self._make_scorer(), self._now())
+            for name, model in part.models().items():
+                load_snapshot(self._state, tp.partition, name, model)
         after = self._take(part, event)
         if self._now() - part.saved_at >= SAVE_EVERY:
             part.saved_at = self._now()
@@ -95,26 +108,27 @@ class ScoreStage:
             case Batch.EDGES:
                 windows = part.merge.add(records.decode_bodies(event.value))
                 return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
+            case Batch.LOGS:
+                after = self._watch(part, records.decode_logs(event.value))
+                return [self._signals.send(Batch.LOGS, event.value), *after]
             case batch:
                 return [self._signals.send(batch, event.value)]
 
-    def _restored(self, partition: int) -> tuple[SeriesScorer, ServiceFailures]:
-        scorer, failures = self._make_scorer(), ServiceFailures()
-        head = self._state.load(partition, "scores")
-        if head is not None:
-            chunks = [self._state.load(partition, f"scores/{i}") or {"series": []} for i in range(head["chunks"])]
-            scorer.restore({"version": head["version"], "series": [row for chunk in chunks for row in chunk["series"]]})
-            failures.restore(head["failures"])
-        return scorer, failures
+    def _watch(self, part: _Partition, lines: list[LogLine]) -> list[Awaitable[Any]]:
+        for line in lines:
+            template = part.logs.add(line.service, line.time, line.severity, line.text, line.trace_id, line.environment)
+            severity = SEVERITIES[min((line.severity + 3) // 4, 6)]
+            part.log_counts.add(line.service, severity, template, line.instance)
+        before = part.logs.sealed
+        after = self._tell(part.logs.advance())
+        if part.logs.sealed > before:
+            points = part.log_counts.points(part.logs.sealed)
+            after.append(self._signals.send(Batch.POINTS, records.encode_points(points)))
+        return after
 
     async def _save(self, partition: int, part: _Partition) -> None:
-        snapshot, failures = part.scorer.snapshot(), part.failures.snapshot()
-        rows = snapshot["series"]
-        chunks = range(0, len(rows), CHUNK)
-        for i, start in enumerate(chunks):
-            await self._state.save(partition, f"scores/{i}", {"series": rows[start : start + CHUNK]})
-        head = {"version": snapshot["version"], "chunks": len(chunks), "failures": failures}
-        await self._state.save(partition, "scores", head)
+        for name, model in part.models().items():
+            await save_snapshot(self._state, partition, name, model)
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget partitions that were taken away."""
@@ -124,7 +138,7 @@ class ScoreStage:
     async def close(self) -> None:
         """Score the windows that still wait for a partition: the input has ended."""
         for part in self._partitions.values():
-            for work in self._score_windows(part, part.merge.close()):
+            for work in (*self._score_windows(part, part.merge.close()), *self._tell(part.logs.close())):
                 await work
 
     def _score_windows(self, part: _Partition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
@@ -136,17 +150,22 @@ class ScoreStage:
     def _score(
         self, part: _Partition, points: list[Point], encoded: bytes, failing: Sequence[Anomaly] = ()
     ) -> list[Awaitable[Any]]:
-        anomalies: list[Anomaly] = [*part.scorer.add(points), *failing]
         self.counts.points += len(points)
+        after = self._tell([*part.scorer.add(points), *failing])
+        return [self._signals.send(Batch.POINTS, encoded), *after]
+
+    def _tell(self, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
+        """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""
+        if not anomalies:
+            return []
         self.counts.anomalies += len(anomalies)
-        after: list[Awaitable[Any]] = [self._signals.send(Batch.POINTS, encoded)]
-        if anomalies:
-            documents = [anomaly_document(anomaly) for anomaly in anomalies]
-            bodies = [document.body | {"id": document.id} for document in documents]
-            after.append(self._writer.write(documents))
-            after.append(self._signals.send(Batch.ANOMALIES, records.encode_bodies(bodies)))
-            after.append(self._signals.send(Batch.POINTS, records.encode_points(anomaly_points(anomalies))))
-        return after
+        documents = [anomaly_document(anomaly) for anomaly in anomalies]
+        bodies = [document.body | {"id": document.id} for document in documents]
+        return [
+            self._writer.write(documents),
+            self._signals.send(Batch.ANOMALIES, records.encode_bodies(bodies)),
+            self._signals.send(Batch.POINTS, records.encode_points(anomaly_points(anomalies))),
+        ]
 
 
 def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets) -> None:

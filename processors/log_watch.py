@@ -239,7 +239,7 @@ class LogWatch:
         )
 
     def snapshot(self) -> dict[str, Any]:
-        """Plain data that `restore` takes; open windows are not in it: their lines are read again."""
+        """Plain data that `restore` takes. Open windows are not in it: what of them is not read again is not judged."""
         return {
             "version": _SNAPSHOT_VERSION,
             "sealed": self._sealed,

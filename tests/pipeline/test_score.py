@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from alerting.signals import LOG_RECORDS
+from pipeline import records
+from pipeline.records import HEADER, Batch, LogLine
+from pipeline.score import SAVE_EVERY, ScoreStage
+from processors.scores import SeriesScorer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from telemetry.documents import Document
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+
+
+class Partition(NamedTuple):
+    topic: str
+    partition: int
+
+
+class Message(NamedTuple):
+    tp: Partition
+    offset: int
+
+
+class Event(NamedTuple):
+    """What Faust hands to an agent, as far as the stage looks at it."""
+
+    message: Message
+    value: bytes
+    headers: dict[str, bytes]
+
+
+class World:
+    """The stage with what is around it: a clock, a table, a store and the topic of stage 4, all in memory."""
+
+    def __init__(self) -> None:
+        self.time = START
+        self.table: dict[tuple[int, str], bytes] = {}
+        self.stored: dict[str, Document] = {}
+        self.sent: dict[Batch, list[bytes]] = defaultdict(list)
+        self.offset = 0
+        self.restart()
+
+    def restart(self) -> None:
+        around: Any = self
+        self.stage = ScoreStage(around, around, around, lambda: self.time, SeriesScorer)
+
+    def load(self, partition: int, name: str) -> Any:
+        value = self.table.get((partition, name))
+        return None if value is None else orjson.loads(value)
+
+    async def save(self, partition: int, name: str, value: Any) -> None:
+        self.table[partition, name] = orjson.dumps(value)
+
+    async def write(self, documents: Sequence[Document]) -> None:
+        for document in documents:
+            self.stored.setdefault(document.id, document)
+
+    def send(self, batch: Batch, value: bytes) -> Any:
+        self.sent[batch].append(value)
+        return asyncio.sleep(0)
+
+    async def logs(self, second: int, *texts: str, severity: int = 9) -> None:
+        self.offset += 1
+        self.time = START + second * SECOND
+        lines = [LogLine("pay", "pay-1", "test", self.time, severity, text, b"t" * 16) for text in texts]
+        message = Message(Partition("spanloom-series", 0), self.offset)
+        event = Event(message, records.encode_logs(lines), {HEADER: Batch.LOGS.value.encode()})
+        for work in self.stage.take(event):
+            await work
+
+    def points(self, name: str) -> list[Any]:
+        return [p for value in self.sent[Batch.POINTS] for p in records.decode_points(value) if p.series.name == name]
+
+
+async def usual(world: World, seconds: range) -> None:
+    for second in seconds:
+        await world.logs(second, f"paid {second}", f"order {second} done")
+
+
+async def test_a_burst_of_failing_lines_becomes_an_anomaly_in_the_store_and_for_stage_4() -> None:
+    world = World()
+    await usual(world, range(200))
+    await world.logs(205, *(f"card {n} refused" for n in range(50)), severity=17)
+    await usual(world, range(206, 220))
+    kinds = {document.body["series"]["name"]: document.body for document in world.stored.values()}
+    assert set(kinds) == {"spanloom_log_error_ratio", "spanloom_log_new_lines"}
+    assert {(body["kind"], body["service"], body["environment"]) for body in kinds.values()} == {("log", "pay", "test")}
+    told = [body for value in world.sent[Batch.ANOMALIES] for body in records.decode_bodies(value)]
+    assert {body["id"] for body in told} == set(world.stored)
+    assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"log"}
+
+
+async def test_rules_see_log_counts_by_severity_and_template() -> None:
+    world = World()
+    await usual(world, range(40))
+    await world.logs(40, "card 3 refused", severity=17)
+    await usual(world, range(41, 60))
+    last = {point.series: point.value for point in world.points(LOG_RECORDS)}
+    by_severity: dict[str, float] = defaultdict(float)
+    for series, value in last.items():
+        assert series.label("instance") == "pay-1"
+        by_severity[series.label("severity")] += value
+    assert by_severity["ERROR"] == 1.0
+    assert by_severity["INFO"] > 80
+    assert len(last) == 3
+
+
+async def test_the_lines_themselves_go_on_to_stage_4_untouched() -> None:
+    world = World()
+    await world.logs(0, "paid 1", "paid 2")
+    assert [line.text for line in records.decode_logs(world.sent[Batch.LOGS][0])] == ["paid 1", "paid 2"]
+
+
+async def test_what_was_learnt_survives_a_crash() -> None:
+    world = World()
+    await usual(world, range(SAVE_EVERY // SECOND * 3))
+    world.restart()
+    await world.logs(190, *(f"card {n} refused" for n in range(50)), severity=17)
+    await usual(world, range(191, 210))
+    assert {document.body["series"]["name"] for document in world.stored.values()} == {
+        "spanloom_log_error_ratio",
+        "spanloom_log_new_lines",
+    }
+
+
+async def test_a_snapshot_that_another_release_wrote_is_left_aside() -> None:
+    world = World()
+    await usual(world, range(SAVE_EVERY // SECOND * 3))
+    for key, value in world.table.items():
+        world.table[key] = value.replace(b'"version":1', b'"version":0').replace(b'"version":2', b'"version":0')
+    world.restart()
+    await usual(world, range(190, 220))
+    assert not world.stored
+
+
+async def test_the_same_records_again_give_the_same_anomalies() -> None:
+    one, other = World(), World()
+    for world in (one, other):
+        await usual(world, range(200))
+        await world.logs(205, *(f"card {n} refused" for n in range(50)), severity=17)
+        await usual(world, range(206, 220))
+    assert one.stored == other.stored
