@@ -17,6 +17,7 @@ from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import partitions, records
+from pipeline.failures import at_record
 from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
 from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler
@@ -388,7 +389,8 @@ def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offs
         async for event in stream.noack().events():
             await stage.room()
             if not offsets.is_stale(event):
-                stage.take(event)
+                with at_record(event.message.tp, event.message.offset):
+                    stage.take(event)
 
     @app.task
     async def flush() -> None:

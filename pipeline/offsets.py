@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
+from pipeline.failures import at_record
 from pipeline.patience import RevokedError
 
 if TYPE_CHECKING:
@@ -134,13 +135,15 @@ class Offsets:
 
     async def _when_done(self, tp: TP, offset: int, held: Held, after: list[Awaitable[Any]]) -> None:
         try:
-            for work in after:
-                await work
+            with at_record(tp, offset):
+                for work in after:
+                    await work
         except RevokedError:
             pass  # its new owner does it
-        except BaseException as error:  # noqa: BLE001 - handed to the stream agent by `room`
+        except Exception as error:  # noqa: BLE001 - it ends the application, and the stream agent by `room`
             self._failed = error
             self._room.set()
+            await self._app.crash(error)  # the next record may never come, and with it nobody would know
         else:
             # After a rebalance the same record may be here a second time, with its work still to do.
             if tp in self._partitions and self._partitions[tp].held.get(offset) is held:

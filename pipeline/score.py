@@ -10,6 +10,7 @@ from mode.supervisors import CrashingSupervisor
 
 from alerting.signals import LogCounts, anomaly_points
 from pipeline import records
+from pipeline.failures import at_record
 from pipeline.records import HEADER, Batch
 from pipeline.snapshots import load_snapshot, save_snapshot
 from processors.edge_points import edge_points
@@ -175,4 +176,6 @@ def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets) -
     async def agent(stream: Stream[bytes]) -> None:
         async for event in stream.noack().events():
             if not offsets.is_stale(event):
-                await offsets.done(event, stage.take(event))
+                with at_record(event.message.tp, event.message.offset):
+                    after = stage.take(event)
+                await offsets.done(event, after)

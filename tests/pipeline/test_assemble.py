@@ -1,0 +1,272 @@
+"""Stage 2 as its documents show it: the same for any order of arrival, for spans that come late or twice, and after crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import partitions
+from pipeline.assemble import AssembleConfig, AssembleStage
+from pipeline.offsets import Offsets
+from pipeline.records import Batch
+from pipeline.signals import Signals
+from pipeline.writer import DocumentWriter
+from processors.call_graph import call_graph
+from processors.edges import aggregate, edge_from_body, is_empty, merge
+from telemetry import otlp
+from telemetry.documents import Kind, hop_document, latest, span_document
+from tests.generated import START, traces
+from tests.pipeline.parts import APP, Event, KeepingTopic, KilledError, MemoryStore, NoRejects
+
+if TYPE_CHECKING:
+    from telemetry.spans import Span
+
+SECOND = 1_000_000_000
+TOPIC = "spanloom-traced"
+PARTITIONS = 2
+CONFIG = AssembleConfig(quiet=1.0, window=0.05, lateness=0.5, max_records=1000)
+WIDTH = 50_000_000
+NOW = START + 3600 * SECOND
+
+
+class Worker:
+    """A stage, fed with the records of a log."""
+
+    def __init__(self, store: MemoryStore, config: AssembleConfig = CONFIG) -> None:
+        self.store = store
+        self.series, signals = KeepingTopic(), KeepingTopic()
+        self.offsets: Any = Offsets(APP, config.max_records)
+        writer = DocumentWriter(store, NoRejects())
+        make: Any = AssembleStage
+        self.stage: AssembleStage = make(
+            config, store, writer, self.offsets, self.series, Signals(signals), lambda: NOW, live=False
+        )
+
+    def take(self, event: Event) -> None:
+        self.stage.take(event)
+
+
+def events(batches: list[list[Span]]) -> list[Event]:
+    """Records of these batches, as stage 1 makes them."""
+    following = dict.fromkeys(range(PARTITIONS), 0)
+    made = []
+    for batch in batches:
+        parts: dict[int, list[Span]] = {}
+        for span in batch:
+            parts.setdefault(partitions.of_trace(span.trace_id, PARTITIONS), []).append(span)
+        for partition, spans in parts.items():
+            made.append(Event(TOPIC, partition, following[partition], otlp.encode_spans(spans), Batch.SPANS))
+            following[partition] += 1
+    return made
+
+
+def expected(spans: list[Span]) -> dict[str, Any]:
+    """What a batch job makes of all spans at once."""
+    by_trace: dict[bytes, list[Span]] = {}
+    for span in spans:
+        by_trace.setdefault(span.trace_id, []).append(span)
+    graphs = [call_graph(own) for own in by_trace.values()]
+    hops = [hop for graph in graphs for hop in graph.hops]
+    documents = [
+        hop_document(hop, 0, partitions.of_trace(hop.trace_id, PARTITIONS), hop.start - hop.start % WIDTH) for hop in hops
+    ]
+    return {
+        "spans": {(document := span_document(span)).id: document.body for span in spans},
+        "traces": {graph.trace_id.hex(): (graph.span_count, graph.duration, len(graph.orphans)) for graph in graphs},
+        "hops": {document.body["id"]: without_revision(document.body) for document in documents},
+        "edges": {place: sums(edge) for place, edge in aggregate(hops, WIDTH).items()},
+    }
+
+
+def stored(store: MemoryStore) -> dict[str, Any]:
+    """What the store has, as a reader sees it."""
+
+    def of(kind: Kind) -> list[dict[str, Any]]:
+        return [document.body for (known, _), document in store.documents.items() if known is kind]
+
+    edges: dict[Any, Any] = {}
+    for edge in map(edge_from_body, of(Kind.EDGE)):
+        place = (edge.key, edge.start)
+        edges[place] = merge(edges[place], edge) if place in edges else edge
+    return {
+        "spans": {id_: document.body for (kind, id_), document in store.documents.items() if kind is Kind.SPAN},
+        "traces": {body["id"]: (body["span_count"], body["duration"], len(body["orphans"])) for body in latest(of(Kind.TRACE))},
+        "hops": {body["id"]: without_revision(body) for body in latest(of(Kind.HOP))},
+        "edges": {place: sums(edge) for place, edge in edges.items() if not is_empty(edge)},
+    }
+
+
+def without_revision(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "revision"}
+
+
+def sums(edge: Any) -> tuple[Any, ...]:
+    return edge.calls, edge.failures, edge.latency_sum, edge.self_time_sum, edge.critical_path_sum, sum(edge.latency.positive)
+
+
+def in_batches(spans: list[Span], chance: random.Random) -> list[list[Span]]:
+    """Spans in batches of any size."""
+    found, at = [], 0
+    while at < len(spans):
+        size = chance.randint(1, 25)
+        found.append(spans[at : at + size])
+        at += size
+    return found
+
+
+def telemetry(count: int, seed: int) -> list[Span]:
+    """Traces half a second apart, so that windows and traces close between them."""
+    return [span for trace in traces(count, seed, every=SECOND // 2) for span in trace]
+
+
+async def run(worker: Worker, log: list[Event], flushes: set[int]) -> None:
+    for number, event in enumerate(log):
+        worker.take(event)
+        if number in flushes:
+            await worker.stage.flush()
+    await worker.stage.close()
+
+
+slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@slow
+@given(st.integers(1, 12), st.integers(0, 1000), st.booleans())
+def test_documents_do_not_depend_on_order_batches_or_when_traces_were_closed(count: int, seed: int, shuffled: bool) -> None:  # noqa: FBT001 - hypothesis passes it so
+    chance = random.Random(seed)
+    spans = telemetry(count, seed)
+    mixed = list(spans)
+    if shuffled:
+        chance.shuffle(mixed)
+    log = events(in_batches(mixed, chance))
+    store = MemoryStore()
+    asyncio.run(run(Worker(store), log, {number for number in range(len(log)) if chance.random() < 0.5}))
+    assert stored(store) == expected(spans)
+    assert all(event.acked for event in log)
+
+
+@slow
+@given(st.integers(1, 8), st.integers(0, 1000))
+def test_spans_that_come_again_at_any_time_change_nothing(count: int, seed: int) -> None:
+    chance = random.Random(seed)
+    spans = telemetry(count, seed)
+    twice = spans + chance.sample(spans, len(spans) // 2)
+    log = events(in_batches(twice, chance))
+    store = MemoryStore()
+    asyncio.run(run(Worker(store), log, set(range(0, len(log), 2))))
+    assert stored(store) == expected(spans)
+
+
+@slow
+@given(st.integers(1, 8), st.integers(0, 1000), st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=4))
+def test_after_crashes_at_any_write_and_reading_again_all_is_as_if_nothing_had_happened(
+    count: int, seed: int, kills: list[tuple[int, bool]]
+) -> None:
+    chance = random.Random(seed)
+    spans = telemetry(count, seed)
+    mixed = sorted(spans, key=lambda span: span.end + chance.randint(0, SECOND))
+    cut = in_batches(mixed, chance)
+    store = MemoryStore()
+    committed = dict.fromkeys(range(PARTITIONS), 0)
+    for kill_at, after in [*kills, (-1, False)]:
+        log = [event for event in events(cut) if event.message.offset >= committed[event.message.partition]]
+        store.kill_at, store.after, store.writes = kill_at, after, 0
+        flushes = {number for number in range(len(log)) if chance.random() < 0.5}
+        with contextlib.suppress(KilledError):
+            asyncio.run(run(Worker(store), log, flushes))
+        for event in log:
+            if event.acked:
+                partition = event.message.partition
+                committed[partition] = max(committed[partition], event.message.offset + 1)
+    assert stored(store) == expected(spans)
+
+
+async def test_a_late_span_corrects_its_own_window_and_no_other() -> None:
+    spans = telemetry(4, 3)
+    late = next(span for span in spans if span.name == "SELECT stock")
+    store = MemoryStore()
+    worker = Worker(store)
+    first, second = events([[span for span in spans if span is not late], [late]])[:-1], events([[late]])
+    for event in first:
+        worker.take(event)
+    await worker.stage.close()
+    before = {id_ for (kind, id_) in store.documents if kind is Kind.EDGE}
+    second[0].message.offset = 10
+    worker.take(second[0])
+    await worker.stage.close()
+    added = [document.body for (kind, id_), document in store.documents.items() if kind is Kind.EDGE and id_ not in before]
+    assert stored(store) == expected(spans)
+    assert worker.stage.counts.merged == 1
+    assert {body["window"] for body in added} <= {
+        span.start - span.start % WIDTH for span in spans if span.trace_id == late.trace_id
+    }
+    assert added
+
+
+async def test_a_span_that_moves_a_hop_into_another_window_moves_its_count() -> None:
+    trace = next(traces(1, 4))
+    client = next(span for span in trace if span.kind.name == "CLIENT" and any(s.parent_span_id == span.span_id for s in trace))
+    early = replace(client, start=client.start - WIDTH)
+    spans = [early if span is client else span for span in trace]
+    store = MemoryStore()
+    worker = Worker(store)
+    without, with_ = events([[span for span in spans if span is not early]]), events([[early]])
+    with_[0].message.offset = 5
+    for event in (*without, *with_):
+        worker.take(event)
+        await worker.stage.close()
+    assert stored(store) == expected(spans)
+
+
+async def test_a_trace_past_the_limit_is_closed_early_and_said_to_be_cut() -> None:
+    store = MemoryStore()
+    worker = Worker(store, CONFIG.model_copy(update={"max_traces": 2}))
+    spans = [span for trace in traces(6, 1, every=1000) for span in trace]
+    for event in events([spans]):
+        worker.take(event)
+    await worker.stage.flush()
+    cut = [document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE]
+    assert worker.stage.counts.cut == len(cut) > 0
+    assert all(body["cut"] for body in cut)
+    await worker.stage.close()
+    assert stored(store) == expected(spans)
+
+
+async def test_a_record_is_held_until_the_windows_of_its_hops_are_stored_too() -> None:
+    store = MemoryStore()
+    worker = Worker(store, CONFIG.model_copy(update={"lateness": 5.0}))
+    trace = next(traces(1, 1))
+    later = replace(trace[-1], span_id=b"12345678", start=trace[-1].end, end=trace[-1].end + 2 * SECOND)
+    owner = partitions.of_trace(trace[0].trace_id, PARTITIONS)
+    ids = (number.to_bytes(16, "big") for number in range(1, 100))
+    later = replace(later, trace_id=next(id_ for id_ in ids if partitions.of_trace(id_, PARTITIONS) == owner))
+    first, second = events([trace, [later]])
+    worker.take(first)
+    worker.take(second)
+    await worker.stage.flush()
+    kinds = {kind for kind, _ in store.documents}
+    assert Kind.TRACE in kinds
+    assert Kind.EDGE not in kinds
+    assert not first.acked
+    await worker.stage.close()
+    assert first.acked
+
+
+async def test_partitions_that_were_taken_away_are_forgotten() -> None:
+    store = MemoryStore()
+    worker = Worker(store)
+    log = events([telemetry(3, 1)])
+    for event in log:
+        worker.take(event)
+    tps = {event.message.tp for event in log}
+    worker.offsets.drop(tps)
+    worker.stage.drop(tps)
+    await worker.stage.close()
+    assert not store.documents
+    assert not any(event.acked for event in log)
