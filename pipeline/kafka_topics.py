@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    NotControllerError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
 
 from telemetry.errors import ConfigError, SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pipeline.app import PipelineApp
 
 DEFAULT_PORT = 9092
+
+
+START_SECONDS, TRY_EVERY = 60.0, 1.0
+"""How long Kafka may take to be there; a broker that has just started listens seconds before it can make topics."""
+
+_NOT_YET = {error.errno for error in (InvalidReplicationFactorError, NotControllerError, RequestTimedOutError)}
+"""What a cluster says whose brokers have not all registered yet."""
+
+log = structlog.get_logger(__name__)
+
+
+class _NotYetError(Exception):
+    pass
 
 
 class TopicsError(SpanloomError):
@@ -42,19 +65,33 @@ def client_settings(app: PipelineApp) -> dict[str, Any]:
 async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[Made]:
     """Create what is missing; what is there keeps its partitions and retention.
 
+    Waits for START_SECONDS while Kafka cannot be reached.
+
     Raises:
         TopicsError: Kafka cannot be reached, or does not create a topic.
         ConfigError: a topic that is there has fewer partitions than the configuration says.
     """
     wanted = {topic.get_topic_name(): topic for topic in topics}
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return await _make(app, wanted)
+        except (KafkaError, _NotYetError) as error:
+            if time.monotonic() > deadline:
+                raise TopicsError(
+                    f"{app.conf.broker[0]}: {error}: is Kafka running, are its address and credentials right?"
+                ) from error
+            log.info("waiting_for_kafka", broker=str(app.conf.broker[0]), reason=str(error) or type(error).__name__)
+            await asyncio.sleep(TRY_EVERY)
+
+
+async def _make(app: PipelineApp, wanted: Mapping[str, Any]) -> list[Made]:
     admin = AIOKafkaAdminClient(**client_settings(app))
     try:
         await admin.start()
         answer = await admin.create_topics([_new(name, topic, app) for name, topic in wanted.items()])
         existing = _existing(answer.topic_errors)
         described = await admin.describe_topics(sorted(existing)) if existing else []
-    except KafkaError as error:
-        raise TopicsError(f"{app.conf.broker[0]}: {error}: is Kafka running, are its address and credentials right?") from error
     finally:
         await admin.close()
     found = {item["topic"]: len(item["partitions"]) for item in described}
@@ -77,6 +114,8 @@ def _existing(errors: Iterable[tuple[Any, ...]]) -> set[str]:
     for name, code, *message in errors:
         if code == TopicAlreadyExistsError.errno:
             existing.add(name)
+        elif code in _NOT_YET:
+            raise _NotYetError(f"topic {name}: {for_code(code).__name__}")
         elif code:
             reason = next((text for text in message if text), for_code(code).__name__)
             raise TopicsError(f"topic {name}: Kafka does not create it: {reason}")

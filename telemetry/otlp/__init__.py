@@ -11,9 +11,11 @@ from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
 from telemetry.otlp.request import SIGNALS, Signal
 from telemetry.otlp.split import split
+from telemetry.otlp.truncate import TRUNCATED, truncate_spans
 
 __all__ = [
     "SIGNALS",
+    "TRUNCATED",
     "Signal",
     "count_items",
     "decode_logs",
@@ -30,4 +32,5 @@ __all__ = [
     "parse_spans",
     "reject",
     "split",
+    "truncate_spans",
 ]

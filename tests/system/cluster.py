@@ -1,0 +1,154 @@
+"""The distributed deployment as real processes: Kafka, Elasticsearch, a collector, workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tests.services import answers, free_port, listens, running
+from tests.system.processes import free_port as any_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+
+class Service:
+    """Kafka or Elasticsearch with data that outlive it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._name, self._folder = name, folder
+        self.port = free_port(beside=1 if name == "kafka" else 100)
+        self._running: AbstractContextManager[Any] | None = None
+
+    def start(self) -> None:
+        """Return when it answers."""
+        url = f"http://127.0.0.1:{self.port}/_cluster/health?wait_for_status=yellow"
+        self._running = running(
+            self._name, self._folder, self.port, (lambda: listens(self.port)) if self._name == "kafka" else lambda: answers(url)
+        )
+        self._running.__enter__()
+
+    def stop(self) -> None:
+        """SIGTERM and wait. Safe twice."""
+        if self._running is not None:
+            self._running.__exit__(None, None, None)
+            self._running = None
+
+
+class Role:
+    """One `spanloom ROLE` process, supervised as it ships."""
+
+    def __init__(self, role: str, folder: Path, *arguments: str, **settings: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.url = f"http://127.0.0.1:{(port := any_port())}"
+        self.otlp = f"http://127.0.0.1:{(http := any_port())}"
+        self.log = folder / "log"
+        self._arguments = [role, *arguments]
+        self._environment = {
+            **os.environ,
+            "SPANLOOM_DATA_DIR": str(folder / "data"),
+            "SPANLOOM_CONSOLE": f"127.0.0.1:{port}",
+            "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{http}",
+            "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{any_port()}",
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start; `wait_ready` tells when it answers."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "spanloom.cli", *self._arguments], env=self._environment, stdout=log, stderr=log
+            )
+
+    def wait_ready(self, seconds: float = 90.0) -> None:
+        """Return when it answers."""
+        deadline = time.monotonic() + seconds
+        while not answers(f"{self.url}/healthz"):
+            assert self._process is not None
+            assert self._process.poll() is None and time.monotonic() < deadline, self.log.read_text()[-3000:]  # noqa: PT018
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """kill -9; its child dies with it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait. Safe twice."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(timeout=60)
+
+    def metrics(self) -> str:
+        """Its metrics, as Prometheus reads them."""
+        return httpx2.get(f"{self.url}/metrics", timeout=10).text
+
+
+class Cluster:
+    """Kafka, Elasticsearch with its templates, a collector and workers, from entering to leaving."""
+
+    def __init__(self, folder: Path, workers: int, **settings: str) -> None:
+        self.kafka = Service("kafka", folder / "kafka")
+        self.elasticsearch = Service("elasticsearch", folder / "elasticsearch")
+        self.settings = {
+            "SPANLOOM_LOG": f"kafka://127.0.0.1:{self.kafka.port}",
+            "SPANLOOM_STORE": f"http://127.0.0.1:{self.elasticsearch.port}",
+            "SPANLOOM_KAFKA__SESSION_SECONDS": "6",
+            **settings,
+        }
+        self.collector = Role("collector", folder / "collector", **self.settings)
+        self.workers = [Role("worker", folder / f"worker-{i}", **self.settings) for i in range(workers)]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for service in (self.kafka, self.elasticsearch):
+                stack.callback(service.stop)
+                service.start()
+            for part in ("kafka", "elasticsearch"):
+                command = [sys.executable, "-m", "spanloom.cli", "setup", part]
+                done = subprocess.run(command, env={**os.environ, **self.settings}, check=False, capture_output=True, text=True)
+                assert not done.returncode, done.stdout + done.stderr
+            for role in (self.collector, *self.workers):
+                stack.callback(role.stop)
+                role.start()
+            for role in (self.collector, *self.workers):
+                role.wait_ready()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    async def lag(self, group: str = "spanloom") -> dict[str, int]:
+        """By topic, as Kafka tells it: records that the group has not committed."""
+        bootstrap = f"127.0.0.1:{self.kafka.port}"
+        topics = ("otlp_spans", "otlp_logs", "otlp_metrics", "spanloom-traced", "spanloom-series")
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            committed = await admin.list_consumer_group_offsets(group)
+            described = await admin.describe_topics(list(topics))
+        finally:
+            await admin.close()
+        places = [TopicPartition(item["topic"], part["partition"]) for item in described for part in item["partitions"]]
+        async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
+            ends = await consumer.end_offsets(places)
+        found: dict[str, int] = dict.fromkeys(topics, 0)
+        for place in places:
+            done = committed[place].offset if place in committed else 0
+            found[place.topic] += max(0, ends[place] - max(0, done))
+        return found

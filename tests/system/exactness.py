@@ -1,0 +1,102 @@
+"""What a crash must not change: the telemetry that is sent, and what is stored of it in a form that can be compared."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from processors.edges import edge_from_body, is_empty, merge
+from stores.store import Query
+from telemetry import otlp
+from telemetry.documents import Kind, latest
+from tests.generated import logs, traces
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+    from stores.store import Store
+
+QUICK = {
+    "SPANLOOM_ASSEMBLE__QUIET": "1",
+    "SPANLOOM_ASSEMBLE__LATENESS": "2",
+    "SPANLOOM_ASSEMBLE__IDLE": "1",
+    "SPANLOOM_ACT__LOOK_BACK": "5",
+}
+EVERYTHING = 10_000_000
+
+
+def requests(count: int) -> Iterator[tuple[str, bytes]]:
+    """Export requests of about 20 traces: their spans mixed as several services would send them, and their logs."""
+    chance = random.Random(5)
+    waiting: list[Any] = []
+    for spans in traces(count):
+        waiting.append(spans)
+        if len(waiting) == 20:
+            mixed = [span for trace in waiting for span in trace]
+            chance.shuffle(mixed)
+            yield "traces", otlp.encode_spans(mixed[::2])
+            yield "logs", otlp.encode_logs([record for trace in waiting for record in logs(trace)])
+            yield "traces", otlp.encode_spans(mixed[1::2])
+            waiting.clear()
+
+
+def send_all(url: str, count: int, pause: float, done: threading.Event) -> None:
+    """Send until acknowledged, over restarts: what is acknowledged may not be lost, what is not is sent again."""
+    try:
+        with httpx2.Client(timeout=20) as client:
+            for path, body in requests(count):
+                while True:
+                    try:
+                        answer = client.post(
+                            f"{url}/v1/{path}", content=body, headers={"content-type": "application/x-protobuf"}
+                        )
+                        if answer.is_success:
+                            break
+                    except httpx2.HTTPError:
+                        pass
+                    time.sleep(0.05)
+                time.sleep(pause)
+    finally:
+        done.set()
+
+
+async def documents(store: Store) -> dict[str, Any]:
+    """What is stored, corrections folded in. Asserts that no id is there twice."""
+    found = {
+        kind: await store.find(Query(kind, limit=EVERYTHING)) for kind in (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP, Kind.EDGE)
+    }
+    for kind, bodies in found.items():
+        assert len({body["_id"] for body in bodies}) == len(bodies), f"a {kind} is there twice"
+    edges: dict[Any, Any] = {}
+    for edge in map(edge_from_body, found[Kind.EDGE]):
+        place = (edge.key, edge.start)
+        edges[place] = merge(edges[place], edge) if place in edges else edge
+    return {
+        "spans": {body["_id"]: body for body in found[Kind.SPAN]},
+        "logs": {body["_id"]: body for body in found[Kind.LOG]},
+        "traces": {body["id"]: without(body) for body in latest(found[Kind.TRACE])},
+        "hops": {body["id"]: without(body) for body in latest(found[Kind.HOP])},
+        "edges": {
+            place: (edge.calls, edge.failures, edge.latency_sum, edge.latency.positive)
+            for place, edge in edges.items()
+            if not is_empty(edge)
+        },
+    }
+
+
+def without(body: dict[str, Any]) -> dict[str, Any]:
+    """A document without its revision, which tells how it came to be and not what it is."""
+    return {name: value for name, value in body.items() if name not in {"revision", "_id"}}
+
+
+def assert_same(undisturbed: dict[str, Any], disturbed: dict[str, Any]) -> None:
+    """Id by id."""
+    for kind, expected in undisturbed.items():
+        missing, unknown = expected.keys() - disturbed[kind].keys(), disturbed[kind].keys() - expected.keys()
+        assert not (missing | unknown), (kind, len(missing), len(unknown), list(missing)[:2], list(unknown)[:2])
+        differing = {id_: (expected[id_], disturbed[kind][id_]) for id_ in expected if disturbed[kind][id_] != expected[id_]}
+        assert not differing, (kind, len(differing), next(iter(differing.items())))
