@@ -29,11 +29,18 @@ _SNAPSHOT_VERSION = 1
 
 
 class Oddity(NamedTuple):
-    """One deviation: `kind` is "missing", "new", "repeated" or "reordered"; `surprise` in nats."""
+    """One deviation: `kind` is "missing", "new", "repeated" or "reordered"; `surprise` in nats.
+
+    `root` is where its trace began, `place` who called so, `callee` what it is about; `usual` the share of visits like it.
+    """
 
     kind: str
     surprise: float
     why: str
+    root: Place
+    place: Place
+    callee: Place
+    usual: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class TraceShapes:
         for root, place, called in _calls(visits):
             known = self._known.get((root, place))
             if known is not None and known.visits >= FEW:
-                oddities += _oddities(place, called, known)
+                oddities += _oddities(root, place, called, known)
         oddities.sort(key=lambda oddity: (-oddity.surprise, oddity.why))
         surprise = oddities[0].surprise if oddities else 0.0
         return ShapeScore(score_of(surprise), tuple(oddities))
@@ -147,25 +154,26 @@ def _calls(visits: Sequence[Visit]) -> Iterator[tuple[Place, Place, list[Place]]
         yield root, (visit.service, visit.operation), [place for _, place in sorted(callees[number])]
 
 
-def _oddities(place: Place, called: Sequence[Place], known: _Known) -> Iterator[Oddity]:
+def _oddities(root: Place, place: Place, called: Sequence[Place], known: _Known) -> Iterator[Oddity]:
     where, counts = " ".join(place), Counter(called)
     for callee, visits in known.with_callee.items():
         if callee not in counts:
             share = (visits + 0.5) / (known.visits + 1.0)
             why = f"{where} did not call {' '.join(callee)}, which {visits} of {known.visits} such visits did"
-            yield Oddity("missing", -math.log1p(-share), why)
+            yield Oddity("missing", -math.log1p(-share), why, root, place, callee, 1.0 - share)
     for callee, count in counts.items():
         most = known.most.get(callee, 0)
         if not most:
             why = f"{where} called {' '.join(callee)}, which none of {known.visits} such visits did"
-            yield Oddity("new", math.log(known.visits + 2.0), why)
+            yield Oddity("new", math.log(known.visits + 2.0), why, root, place, callee)
         elif count > most:
             seen = known.with_callee[callee]
             why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {seen} visits"
-            yield Oddity("repeated", math.log(seen + 2.0) * (1.0 + math.log(count / most)), why)
+            surprise = math.log(seen + 2.0) * (1.0 + math.log(count / most))
+            yield Oddity("repeated", surprise, why, root, place, callee)
     first = list(dict.fromkeys(called))
     for one, other in pairwise(first):
         usual = known.ordered[other, one]
         if usual and not known.ordered[one, other]:
             why = f"{where} called {' '.join(one)} before {' '.join(other)}; {usual} visits had it the other way round"
-            yield Oddity("reordered", math.log(usual + 2.0), why)
+            yield Oddity("reordered", math.log(usual + 2.0), why, root, place, one)
