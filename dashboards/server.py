@@ -8,6 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from telemetry.errors import SpanloomError
 
@@ -43,6 +44,9 @@ class _Server(uvicorn.Server):
         yield
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 class ConsoleServer:
     """An ASGI app on a port, from `start` to `stop`.
 
@@ -53,7 +57,8 @@ class ConsoleServer:
     """
 
     def __init__(self, app: ASGIApp, host: str = "127.0.0.1", port: int = 8080) -> None:
-        self._app = app
+        # On loopback only names of loopback are answered: else a page from elsewhere could rebind its own name to it.
+        self._app = TrustedHostMiddleware(app, ["localhost", "127.0.0.1", "[::1]"]) if host in LOOPBACK else app
         self.host = host
         self.port = port
         self._server: uvicorn.Server | None = None

@@ -26,6 +26,7 @@ from demo.supervisor.shop import Shop
 def arguments() -> argparse.Namespace:
     """What was asked on the command line."""
     parser = argparse.ArgumentParser(prog="python -m demo.supervisor", description="Runs the demo shop.")
+    parser.add_argument("--host", default="127.0.0.1", help="where the control API listens (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8090, help="of the control API; 0 takes a free one (default: 8090)")
     parser.add_argument("--otlp-grpc", default="127.0.0.1:4317", help="where telemetry goes by gRPC (default: 127.0.0.1:4317)")
     parser.add_argument("--otlp-http", default="127.0.0.1:4318", help="where telemetry goes by HTTP (default: 127.0.0.1:4318)")
@@ -44,9 +45,9 @@ async def supervise(asked: argparse.Namespace, folder: Path) -> None:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     shop = Shop(folder, asked.otlp_grpc, asked.otlp_http)
     try:
-        listening = socket.create_server(("127.0.0.1", asked.port))
+        listening = socket.create_server((asked.host, asked.port))
     except OSError as error:
-        sys.exit(f"control API: 127.0.0.1:{asked.port}: {error.strerror}; choose another with --port")
+        sys.exit(f"control API: {asked.host}:{asked.port}: {error.strerror}; choose another with --port")
     with listening as listener:
         server = uvicorn.Server(uvicorn.Config(api(shop), log_config=None, lifespan="off", timeout_graceful_shutdown=1))
         serving = asyncio.create_task(server._serve([listener]))  # noqa: SLF001  # serve() would take the signals
@@ -56,7 +57,7 @@ async def supervise(asked: argparse.Namespace, folder: Path) -> None:
             await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
-                print(json.dumps({"ready": f"127.0.0.1:{listener.getsockname()[1]}"}), flush=True)  # noqa: T201  # protocol
+                print(json.dumps({"ready": f"{asked.host}:{listener.getsockname()[1]}"}), flush=True)  # noqa: T201  # protocol
             await waiting
             starting.cancel()
         finally:

@@ -142,12 +142,7 @@ def test_spanloom_knows_the_command(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(
-            "shop",
-            marks=pytest.mark.xfail(
-                reason="demo.supervisor listens on loopback: playbooks in another container need --host", strict=True
-            ),
-        ),
+        "shop",
         "users",
     ],
 )
