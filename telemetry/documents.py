@@ -102,8 +102,13 @@ def plain(value: object) -> Any:
             return value
 
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 def _attributes(attributes: Any) -> Body:
-    return {key: plain(value) if isinstance(value, bytes | list | tuple | dict) else value for key, value in attributes.items()}
+    if _SCALARS.issuperset(map(type, attributes.values())):  # nearly always: then they are not copied
+        return attributes  # type: ignore[no-any-return] # bodies are read, not changed
+    return {key: plain(value) for key, value in attributes.items()}
 
 
 def _resource(resource: Resource) -> Body:
@@ -291,7 +296,7 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
 
 def retracted_hop_document(body: Body, revision: int) -> Document:
     """What a late span has shown to be no hop: its newest revision says so."""
-    return Document(Kind.HOP, f"{body['id']}.{revision}", body["start"], body | {"revision": revision, "retracted": True})
+    return Document(Kind.HOP, f"{body['id']}.{revision}", body["start"], _retracted(body, revision))
 
 
 def moved_hop_document(body: Body, revision: int) -> Document:
@@ -299,7 +304,13 @@ def moved_hop_document(body: Body, revision: int) -> Document:
 
     Beside it there is the hop with the same revision in its new window, so the id says which of the two this is.
     """
-    return Document(Kind.HOP, f"{body['id']}.{revision}.moved", body["start"], body | {"revision": revision, "retracted": True})
+    return Document(Kind.HOP, f"{body['id']}.{revision}.moved", body["start"], _retracted(body, revision))
+
+
+def _retracted(body: Body, revision: int) -> Body:
+    """A stored hop's body as a new one says it; what the store put beside it is no part of that."""
+    own = {name: value for name, value in body.items() if name not in {"_id", "@timestamp"}}
+    return own | {"revision": revision, "retracted": True}
 
 
 def exponential_body(buckets: ExponentialBuckets) -> Body:
