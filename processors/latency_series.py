@@ -50,6 +50,14 @@ class Histograms:
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
 
+    def __contains__(self, labels: Labels) -> bool:
+        """Whether there is a histogram with these labels."""
+        return labels in self._counts
+
+    def __len__(self) -> int:
+        """How many histograms there are."""
+        return len(self._counts)
+
     def record(self, labels: Labels, value: float) -> None:
         """Count a value in its bucket; a bound belongs to the bucket that it closes."""
         counts = self._counts.get(labels)
@@ -59,6 +67,13 @@ class Histograms:
             counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
         counts[bisect_left(self._bounds, value)] += 1
         self._totals[labels] = self._totals.get(labels, 0.0) + value
+
+    def numbers(self, time: int) -> tuple[DataPoint, ...]:
+        """How many values each histogram has at a time, as sums, sorted by label."""
+        return tuple(
+            DataPoint(time, self._start, _attributes(labels), value=sum(counts))
+            for labels, counts in sorted(self._counts.items())
+        )
 
     def points(self, time: int) -> tuple[DataPoint, ...]:
         """The histograms at a time, sorted by label."""

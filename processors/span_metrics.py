@@ -8,67 +8,88 @@ Names, labels, units and buckets are the defaults of the OpenTelemetry Collector
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from processors.latency_series import Counters, Histograms
+from processors.latency_series import OVERFLOW, Histograms
 from processors.operations import normalised
 from telemetry.metrics import Metric, MetricType, Temporality
 from telemetry.resource import Resource
+from telemetry.spans import SpanKind, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from processors.latency_series import Labels
+    from telemetry.metrics import DataPoint
     from telemetry.spans import Span
 
 BOUNDS = (2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0, 15000.0)
 """Milliseconds: the connector's."""
 
-MAX_SERIES = 500
+MAX_SERIES = 200
 """Of one service; what is beyond is counted together under `otel.metric.overflow`."""
+
+MAX_TOTAL = 2000
+"""Of all services: each is twenty points, which rules read every few seconds."""
 
 MAX_SERVICES = 1000
 """Spans of further services are left out and counted in `refused`."""
 
 _MILLISECOND = 1_000_000
+_KINDS = tuple(("span.kind", f"SPAN_KIND_{kind.name}") for kind in SpanKind)
+_STATUSES = tuple(("status.code", f"STATUS_CODE_{status.name}") for status in StatusCode)
 
 
 class SpanMetrics:
-    """Counts each span once, from `start` on."""
+    """Counts each span once, from `start` on.
 
-    def __init__(self, start: int) -> None:
+    Args:
+        start: when counting began, nanoseconds.
+        instance: tells counters of the same spans' names apart that several counted (`collector.instance.id`).
+    """
+
+    def __init__(self, start: int, instance: str = "") -> None:
         self._start = start
-        self._services: dict[str, tuple[Counters, Histograms]] = {}
+        self._instance = instance
+        self._services: dict[str, Histograms] = {}
+        self._total = 0
         self.refused = 0
 
     def add(self, spans: Iterable[Span]) -> None:
         """Count spans. Ids are taken out of their names, which the conventions want to be few."""
         for span in spans:
-            service = span.service
-            series = self._services.get(service)
-            if series is None:
+            name = span.service
+            service = self._services.get(name)
+            if service is None:
                 if len(self._services) >= MAX_SERVICES:
                     self.refused += 1
                     continue
-                series = Counters(self._start, MAX_SERIES), Histograms(self._start, MAX_SERIES, BOUNDS)
-                self._services[service] = series
-            labels = (
-                ("span.kind", f"SPAN_KIND_{span.kind.name}"),
-                ("span.name", normalised(span.name)),
-                ("status.code", f"STATUS_CODE_{span.status.name}"),
-            )
-            calls, durations = series
-            calls.add(labels)
-            durations.record(labels, span.duration / _MILLISECOND)
+                service = self._services[name] = Histograms(self._start, MAX_SERIES, BOUNDS)
+            labels: Labels = (_KINDS[span.kind], ("span.name", normalised(span.name)), _STATUSES[span.status])
+            if labels not in service:
+                if len(service) < MAX_SERIES and self._total < MAX_TOTAL:
+                    self._total += 1
+                else:
+                    labels = OVERFLOW
+            service.record(labels, span.duration / _MILLISECOND)
 
     def metrics(self, time: int) -> list[Metric]:
         """The metrics at a time, cumulative, two of each service; `processors.points.points_of` makes series of them."""
         found = []
-        for service, (calls, durations) in sorted(self._services.items()):
-            resource = Resource({"service.name": service})
+        for name, service in sorted(self._services.items()):
+            resource = Resource({"service.name": name})
+            calls, durations = self._own(service.numbers(time)), self._own(service.points(time))
             found += [
-                Metric("traces.span.metrics.calls", MetricType.SUM, calls.points(time), resource,
+                Metric("traces.span.metrics.calls", MetricType.SUM, calls, resource,
                        description="Spans", temporality=Temporality.CUMULATIVE, monotonic=True),
-                Metric("traces.span.metrics.duration", MetricType.HISTOGRAM, durations.points(time), resource,
+                Metric("traces.span.metrics.duration", MetricType.HISTOGRAM, durations, resource,
                        unit="ms", description="Duration of spans", temporality=Temporality.CUMULATIVE),
             ]  # fmt: skip
         return found
+
+    def _own(self, points: tuple[DataPoint, ...]) -> tuple[DataPoint, ...]:
+        if not self._instance:
+            return points
+        own = {"collector.instance.id": self._instance}
+        return tuple(replace(point, attributes={**point.attributes, **own}) for point in points)

@@ -129,3 +129,25 @@ def test_services_beyond_the_limit_are_refused_and_counted() -> None:
     metrics = SpanMetrics(start=0)
     metrics.add(span(1, 0, f"s{number}", SERVER, 0, 1) for number in range(span_metrics.MAX_SERVICES + 2))
     assert metrics.refused == 2
+
+
+def test_span_metrics_are_bounded_over_all_services_and_beyond_is_counted_together() -> None:
+    metrics = SpanMetrics(start=0)
+    names = span_metrics.MAX_SERIES + 7
+    services = span_metrics.MAX_TOTAL // span_metrics.MAX_SERIES + 3
+    for service in range(services):
+        metrics.add(span(1, 0, f"s{service}", SERVER, 0, 1, name=f"operation-{chr(97 + n // 26)}{n}") for n in range(names))
+    found = [point for metric in metrics.metrics(time=1) if metric.name.endswith("calls") for point in metric.points]
+    beyond = [point for point in found if "otel.metric.overflow" in point.attributes]
+    assert sum(int(point.value or 0) for point in found) == names * services
+    assert len(found) - len(beyond) == span_metrics.MAX_TOTAL
+    assert len(beyond) == services
+
+
+def test_counters_of_two_that_count_the_same_service_are_told_apart() -> None:
+    found = set()
+    for instance in ("partition-0", "partition-1"):
+        metrics = SpanMetrics(0, instance)
+        metrics.add([span(1, 0, "web", SERVER, 0, 1)])
+        found |= set(series(metrics.metrics(time=1)))
+    assert sum("calls_total" in name for name in found) == 2
