@@ -6,6 +6,7 @@ that comes after that opens the trace again, and whoever publishes compares it w
 
 from __future__ import annotations
 
+import heapq
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ class OpenTrace:
     opened: int = 0  # watermark when the trace was opened
     last: int = 0  # latest event time of its signals
     cut: bool = False  # closed by a limit, not because it was quiet
+    due: int = 0  # when to look at it again
 
 
 def revision(spans: int, logs: int, exemplars: int) -> int:
@@ -97,6 +99,9 @@ class TraceAssembler:
     def __init__(self, limits: AssemblyLimits) -> None:
         self._limits = limits
         self._open: OrderedDict[bytes, OpenTrace] = OrderedDict()  # least recently touched first
+        # When to look at each, so that a round costs what is due and not what is open. A signal puts the end of its trace
+        # off; that is found out when the trace is looked at.
+        self._due: list[tuple[int, bytes]] = []
         self._signals = 0
         self.cut = 0  # traces closed by a limit
 
@@ -122,34 +127,41 @@ class TraceAssembler:
                 known = len(trace.logs)
                 trace.logs[signal.id] = signal
                 self._signals += len(trace.logs) - known
-                trace.last = max(trace.last, signal.time)
+                time = signal.time
             elif isinstance(signal, ExemplarReference):
                 known = len(trace.exemplars)
                 trace.exemplars.add(signal)
                 self._signals += len(trace.exemplars) - known
-                trace.last = max(trace.last, signal.time)
+                time = signal.time
             else:
                 before = trace.spans.get(signal.span_id)
                 trace.spans[signal.span_id] = signal if before is None else preferred(before, signal)
                 self._signals += before is None
-                trace.last = max(trace.last, signal.end)
+                time = signal.end
+            trace.last = max(trace.last, time)
         for trace_id in touched:
-            self._open[trace_id].sources.add(source)
+            trace = self._open[trace_id]
+            trace.sources.add(source)
             self._open.move_to_end(trace_id)
+            if not trace.due:
+                self._look_again(trace)
         return touched
 
     def advance(self, watermark: int) -> list[OpenTrace]:
         """Close what has been quiet, what has been open too long, and the oldest where there are too many."""
         limits = self._limits
         due = []
-        for trace in self._open.values():
-            quiet = max(trace.last, trace.opened) + limits.quiet <= watermark
-            too_long = trace.opened + limits.max_open <= watermark
-            if quiet or too_long:
-                trace.cut = too_long and not quiet
-                due.append(trace)
-        for trace in due:
+        while self._due and self._due[0][0] <= watermark:
+            moment, trace_id = heapq.heappop(self._due)
+            trace = self._open.get(trace_id)
+            if trace is None or trace.due != moment:
+                continue  # it was closed by a limit
+            if self._end(trace) > watermark:
+                self._look_again(trace)
+                continue
+            trace.cut = max(trace.last, trace.opened) + limits.quiet > watermark
             self._remove(trace)
+            due.append(trace)
         while self._open and (len(self._open) > limits.max_traces or self._signals > limits.max_signals):
             oldest = next(iter(self._open.values()))
             oldest.cut = True
@@ -162,8 +174,17 @@ class TraceAssembler:
         """Close everything: the input has ended."""
         due = list(self._open.values())
         self._open.clear()
+        self._due.clear()
         self._signals = 0
         return due
+
+    def _end(self, trace: OpenTrace) -> int:
+        """The watermark that closes a trace as it is."""
+        return min(max(trace.last, trace.opened) + self._limits.quiet, trace.opened + self._limits.max_open)
+
+    def _look_again(self, trace: OpenTrace) -> None:
+        trace.due = self._end(trace)
+        heapq.heappush(self._due, (trace.due, trace.trace_id))
 
     def _remove(self, trace: OpenTrace) -> None:
         del self._open[trace.trace_id]
