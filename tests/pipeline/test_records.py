@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import records
+from pipeline.records import LogLine
+from processors.assemble import ExemplarReference, LogReference
+from telemetry.metrics import Point, Series
+
+times = st.integers(0, 2**63 - 1)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+trace_ids = st.binary(min_size=16, max_size=16)
+span_ids = st.binary(min_size=8, max_size=8)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+series = st.builds(Series, texts, st.dictionaries(texts, texts, max_size=4).map(lambda labels: tuple(sorted(labels.items()))))
+
+
+@given(st.lists(st.builds(LogReference, trace_ids, texts, times, st.integers(0, 24))))
+def test_log_references_come_back_as_they_were(items: list[LogReference]) -> None:
+    assert records.decode_log_references(records.encode_log_references(items)) == items
+
+
+@given(st.lists(st.builds(ExemplarReference, trace_ids, span_ids | st.just(b""), times, texts, numbers)))
+def test_exemplars_come_back_as_they_were(items: list[ExemplarReference]) -> None:
+    assert records.decode_exemplars(records.encode_exemplars(items)) == items
+
+
+@given(st.lists(st.builds(Point, series, times, numbers)))
+def test_points_come_back_as_they_were(items: list[Point]) -> None:
+    assert records.decode_points(records.encode_points(items)) == items
+
+
+@given(st.lists(st.builds(Point, series, times, st.sampled_from([1.0, math.nan, math.inf, -math.inf]))))
+def test_a_value_that_is_no_number_is_a_gap(items: list[Point]) -> None:
+    assert records.decode_points(records.encode_points(items)) == [item for item in items if item.value == 1.0]
+
+
+def test_a_series_is_named_once_however_many_points_it_has() -> None:
+    name = "a_name_that_is_longer_than_the_points"
+    value = records.encode_points([Point(Series(name), time, 1.0) for time in range(100)])
+    assert value.count(name.encode()) == 1
+
+
+lines = st.builds(
+    LogLine, texts, texts, texts, times, st.integers(0, 24), st.text(max_size=20, alphabet="abc ü"), trace_ids, span_ids
+)
+
+
+@given(st.lists(lines))
+def test_log_lines_come_back_as_they_were(items: list[LogLine]) -> None:
+    assert records.decode_logs(records.encode_logs(items)) == items
+
+
+def test_a_long_line_is_cut_where_templates_stop_reading() -> None:
+    (line,) = records.decode_logs(records.encode_logs([LogLine("s", "", "", 1, 9, "x" * 10_000)]))
+    assert line.text == "x" * records.MAX_LOG_TEXT
+
+
+@given(st.lists(st.dictionaries(texts, st.integers(-(2**53), 2**53) | texts, max_size=3), max_size=3))
+def test_bodies_come_back_as_they_were(items: list[dict[str, Any]]) -> None:
+    assert records.decode_bodies(records.encode_bodies(items)) == items
