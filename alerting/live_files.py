@@ -28,6 +28,16 @@ class LiveFiles:
         self._seen = ""
         self.refused = 0
 
+    def begin(self) -> list[Path]:
+        """The files as they are now, for the caller to take by itself: `refresh` looks for changes from here on.
+
+        Raises:
+            ConfigError: too many.
+        """
+        paths = self._paths()
+        self._seen = _state(paths)
+        return paths
+
     async def refresh(self) -> bool:
         """Take the files if they changed since the last call; whether they did. Cheap enough for each second.
 

@@ -1,8 +1,8 @@
-"""Stage 4: ranks culprits, evaluates rules, notifies, and lets playbooks repair.
+"""Stage 4: ranks culprits, and feeds what alerts and repairs.
 
 All of an environment is decided in one place, by event time. A record is held for as long as rules look back, so that
 after a crash the samples and the memory of traces are rebuilt from the log, while the state of alerts, notifications
-and incidents comes back from a table.
+and incidents comes back from a table, as do the last rankings, which are on no log.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.signals import culprit_points
-from alerting.state import AlertState
 from pipeline import records
+from pipeline.outbox import Outbox
 from pipeline.records import HEADER, Batch
 from processors.edges import edge_from_body
+from processors.scores import ALARM
 from processors.watermark import SECOND, Watermark
 from telemetry import otlp
 from telemetry.call_graph import NodeKind
 from telemetry.documents import culprits_document
+from telemetry.errors import InputError
 from telemetry.logs import LogRecord
 from telemetry.resource import Resource
-from telemetry.signals import AnomalyKind
+from telemetry.signals import AnomalyKind, Suspect
 from telemetry.signals import Culprits as CulpritRanking
 from telemetry.stored import anomaly_from_body
 
@@ -37,10 +39,8 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
-    from alerting.alertmanager import Alertmanager
-    from alerting.engine import AlertEngine
-    from alerting.notify.sender import Sender
-    from alerting.playbooks.run import PlaybookRunner
+    from alerting.state import AlertChange
+    from pipeline.alerting import Alerting
     from pipeline.offsets import Offsets
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
@@ -52,6 +52,13 @@ if TYPE_CHECKING:
 
 DEFAULT_ENVIRONMENT = "default"
 
+SETTLE_SECONDS = 5.0
+"""How long to wait for the store when the environment is let go."""
+
+VERSION = 1
+RANKINGS_KEPT = 300 * SECOND
+"""For how long rules can see a ranking after a crash: as long as an instant selector looks back."""
+
 
 class ActConfig(BaseModel):
     """When culprits are ranked, and how far back rules may look after a restart. Seconds of event time."""
@@ -59,10 +66,12 @@ class ActConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rank_score: float = Field(
-        default=0.9, ge=0, le=1, description="anomalies of latency or errors from this score on are ranked"
+        default=ALARM, ge=0, le=1, description="anomalies of latency or errors from this score on are ranked"
     )
     rank_every: float = Field(default=10.0, gt=0, description="a ranking is renewed no more often than this")
-    look_back: float = Field(default=300.0, ge=0, description="how long records are held for rules to look back at")
+    look_back: float = Field(
+        default=300.0, ge=0, description="how long records are held at least; longer where a rule looks back further"
+    )
     idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
 
 
@@ -71,22 +80,21 @@ class ActCounts:
     """What the stage did."""
 
     rankings: int = 0
-    alert_changes: int = 0
-    notifications: int = 0
-
-
-@dataclass(slots=True)
-class Alerting:
-    """The parts that alert and repair; an analysis of files has none of them."""
-
-    engine: AlertEngine
-    alertmanager: Alertmanager
-    sender: Sender
-    runner: PlaybookRunner
+    explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
 
 
 class ActStage:
-    """The state and the work of stage 4 for the one environment that this worker owns."""
+    """The state and the work of stage 4 for the one environment that this worker owns.
+
+    Args:
+        config: when to rank.
+        culprits: remembers and ranks.
+        writer: stores documents.
+        state: keeps the last rankings.
+        now: nanoseconds since the epoch.
+        alerting: rules, notifications and repairs; an analysis of files has none.
+        live: whether event time goes on by itself when no telemetry comes.
+    """
 
     def __init__(
         self,
@@ -109,11 +117,12 @@ class ActStage:
         self._watermark = Watermark()
         self._last_record = self._last_tick = 0
         self._held: deque[tuple[TP, int, int]] = deque()  # in order of arrival, with the event time at arrival
-        self._wanted: Anomaly | None = None  # the strongest that no ranking has answered yet
-        self._wanted_id = ""
+        self._wanted: tuple[float, str] | None = None  # score and id of the strongest that no ranking has answered yet
         self._ranked_at = 0
+        self._rankings: deque[CulpritRanking] = deque()
+        self._outbox = Outbox(writer)
         self._partition: int | None = None
-        self._saved = ""
+        self._owning = asyncio.Lock()
         self.counts = ActCounts()
 
     @property
@@ -142,10 +151,15 @@ class ActStage:
             case other:
                 raise AssertionError(other)
         self._held.append((tp, event.message.offset, self.moment))
-        horizon = self.moment - int(self._config.look_back * SECOND)
+        horizon = self.moment - self._look_back()
         while self._held and (self._held[0][2] <= horizon or offsets.full):
             held, offset, _ = self._held.popleft()
             offsets.release(held, (offset,))
+
+    def _look_back(self) -> int:
+        """How long records are held: as long as the furthest-reaching rule needs them."""
+        reach = self._alerting.engine.reach if self._alerting is not None else 0
+        return max(int(self._config.look_back * SECOND), reach)
 
     def _take_points(self, points: list[Point]) -> None:
         if not points:
@@ -169,13 +183,20 @@ class ActStage:
         edges = [edge_from_body(body) for body in bodies]
         services = [edge for edge in edges if edge.key.caller.kind is edge.key.callee.kind is NodeKind.SERVICE]
         pairs = sorted({(edge.key.caller.name, edge.key.callee.name) for edge in services if edge.calls > 0})
-        self._alerting.alertmanager.see_calls(pairs, self.moment)
+        self._alerting.alertmanager.see_calls(pairs, self._now())
         self._alerting.runner.healer.traffic.add_edges(edges)
 
     def _take_anomaly(self, anomaly: Anomaly, id_: str) -> None:
-        matters = anomaly.kind in {AnomalyKind.LATENCY, AnomalyKind.ERRORS} and anomaly.score >= self._config.rank_score
-        if matters and (self._wanted is None or anomaly.score > self._wanted.score):
-            self._wanted, self._wanted_id = anomaly, id_
+        if anomaly.kind in {AnomalyKind.LATENCY, AnomalyKind.ERRORS} and anomaly.score >= self._config.rank_score:
+            self._want_ranking(anomaly.score, id_, anomaly.service, anomaly.start)
+
+    def _want_ranking(self, score: float, id_: str, service: str, since: int) -> None:
+        """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
+        if self.moment < self._ranked_at:
+            return  # read again after a crash: it had its ranking
+        if self._alerting is not None and self._alerting.runner.healer.explained(service, since):
+            return
+        self._wanted = max(self._wanted or (score, id_), (score, id_))
 
     # ------------------------------------------------------------------ time
 
@@ -184,7 +205,8 @@ class ActStage:
         while True:
             await asyncio.sleep(0.5)
             if self._partition is not None:
-                await self.tick()
+                async with self._owning:
+                    await self.tick()
 
     async def tick(self) -> None:
         """Rank, evaluate, notify and repair what is due at the present event time."""
@@ -192,83 +214,92 @@ class ActStage:
         if self._live and self._last_tick and now - self._last_record > self._config.idle * SECOND:
             self._watermark.elapse(now - self._last_tick)
         self._last_tick = now
-        if not self.moment:
-            return
         documents: list[Document] = []
         if self._wanted is not None and self.moment - self._ranked_at >= self._config.rank_every * SECOND:
             documents += self.rank()
+            await self._save_rankings()
         if self._alerting is not None:
-            documents += await self._alert(self._alerting)
-        if documents:
-            await self._writer.write(documents)
+            advanced = await self._alerting.advance(self.moment)
+            documents += advanced.documents
+            for change in advanced.firing:
+                self._take_alert(change)
+        await self._outbox.put(documents)
+
+    def _take_alert(self, change: AlertChange) -> None:
+        """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual."""
+        service = change.labels.get("service", "")
+        if service:
+            self._want_ranking(1.0, change.document().id, service, change.active_at)
 
     def rank(self) -> list[Document]:
         """Rank culprits now, for the strongest anomaly that waits."""
         ranking = self._culprits.rank(self.moment)
-        opened_by, self._wanted, self._wanted_id = self._wanted_id, None, ""
+        opened_by, self._wanted = self._wanted[1] if self._wanted is not None else "", None
         self._ranked_at = self.moment
         if not ranking:
             return []
         self.counts.rankings += 1
         culprits = CulpritRanking(self.moment, DEFAULT_ENVIRONMENT, opened_by, ranking)
-        if self._alerting is not None:
-            self._alerting.engine.add(culprit_points(culprits))
+        self._tell_rules(culprits)
         return [culprits_document(culprits)]
 
-    async def _alert(self, alerting: Alerting) -> list[Document]:
-        changes = alerting.engine.advance(self.moment)
-        documents = [change.document() for change in changes]
-        self.counts.alert_changes += len(changes)
-        alerting.alertmanager.take(changes, self.moment)
-        delivered = [alerting.alertmanager.settle(delivery) for delivery in alerting.sender.finished()]
-        advance = alerting.alertmanager.advance(self.moment)
-        if changes or delivered or advance.notifications:
-            # Saved before anything is sent: after a crash a notification may be sent again, under the same key.
-            await self._save(alerting)
-        for notification in advance.notifications:
-            alerting.sender.submit(notification)
-            self.counts.notifications += 1
-        for change in changes:
-            if change.state in {AlertState.FIRING, AlertState.RESOLVED}:
-                await alerting.runner.on_alert(change)
-        await alerting.runner.advance()
-        return [*documents, *delivered, *advance.documents]
+    def _tell_rules(self, culprits: CulpritRanking) -> None:
+        """Let rules see a ranking, unless its likeliest culprit only suffers from a service under repair."""
+        if self._alerting is None:
+            return
+        if len(self._alerting.runner.healer.explained(culprits.ranking[0].service, self.moment)) > 1:
+            self.counts.explained += 1
+            return
+        self._alerting.engine.add(culprit_points(culprits))
+        self._rankings.append(culprits)
+        while self._rankings[0].time < self.moment - RANKINGS_KEPT:
+            self._rankings.popleft()
 
-    async def _save(self, alerting: Alerting) -> None:
-        assert self._partition is not None  # noqa: S101 - `run` ticks only with one
-        await self._state.save(self._partition, "engine", alerting.engine.snapshot())
-        await self._state.save(self._partition, "alertmanager", alerting.alertmanager.snapshot())
+    async def _save_rankings(self) -> None:
+        if self._partition is not None and self._alerting is not None:
+            rankings = [
+                [each.time, each.opened_by, [[suspect.service, suspect.score, suspect.instance] for suspect in each.ranking]]
+                for each in self._rankings
+            ]
+            body = {"version": VERSION, "ranked_at": self._ranked_at, "rankings": rankings}
+            await self._state.save(self._partition, "rankings", body)
 
-    async def save_healer(self, snapshot: dict[str, Any]) -> None:
-        """Keep the state of the repairs."""
-        if self._partition is not None:
-            await self._state.save(self._partition, "healer", snapshot)
+    def _restore_rankings(self, partition: int) -> None:
+        saved = self._state.load(partition, "rankings")
+        if saved is None or self._alerting is None:
+            return
+        if saved["version"] != VERSION:
+            raise InputError(f"rankings: snapshot version {saved['version']!r}; this release reads {VERSION}")
+        self._ranked_at = saved["ranked_at"]
+        for time, opened_by, suspects in saved["rankings"]:
+            ranking = tuple(Suspect(service, score, instance) for service, score, instance in suspects)
+            culprits = CulpritRanking(time, DEFAULT_ENVIRONMENT, opened_by, ranking)
+            self._rankings.append(culprits)
+            self._alerting.engine.add(culprit_points(culprits))
 
     # ------------------------------------------------------------------ ownership
 
     async def own(self, partition: int) -> None:
-        """Take over the environment with the state that its last owner saved."""
-        if self._partition is not None:
-            return
-        self._partition = partition
-        if self._alerting is None:
-            return
-        for name, part in (("engine", self._alerting.engine), ("alertmanager", self._alerting.alertmanager)):
-            saved = self._state.load(partition, name)
-            if saved is not None:
-                part.restore(saved)
-        await self._alerting.runner.start(self._state.load(partition, "healer"))
-        await self._alerting.sender.start()
+        """Take over the environment with the state that its last owner saved. Safe twice."""
+        async with self._owning:
+            if self._partition is not None:
+                return
+            self._restore_rankings(partition)
+            if self._alerting is not None:
+                await self._alerting.own(partition)
+            self._partition = partition
 
     async def disown(self) -> None:
-        """Let go: another worker owns the environment from now on."""
-        if self._partition is None:
-            return
-        self._partition = None
-        self._held.clear()
-        if self._alerting is not None:
-            await self._alerting.runner.stop()
-            await self._alerting.sender.stop()
+        """Let go: another worker owns the environment from now on. Safe twice."""
+        async with self._owning:
+            if self._partition is None:
+                return
+            self._partition = None
+            self._held.clear()
+            self._rankings.clear()
+            await self._outbox.settle(SETTLE_SECONDS)
+            if self._alerting is not None:
+                await self._alerting.disown()
 
 
 def _log_record(line: records.LogLine) -> LogRecord:
@@ -285,6 +316,12 @@ def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets) 
             if not offsets.is_stale(event):
                 await stage.own(event.message.tp.partition)
                 stage.take(event, offsets)
+
+    @app.on_rebalance_complete.connect  # tables are restored
+    async def assigned(_app: App, **_: Any) -> None:
+        mine = next((tp for tp in app.consumer.assignment() if tp.topic == signals.get_topic_name()), None)
+        if mine is not None:
+            await stage.own(mine.partition)
 
     @app.task
     async def pass_time() -> None:

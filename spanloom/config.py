@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
 
+from alerting.playbooks.actions.build import ActionsConfig
+from alerting.playbooks.safety import SafetyConfig
 from collectors.otlp_grpc import OtlpGrpcConfig
 from collectors.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
+from pipeline.dead_letters import DeadLetterConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,8 +84,10 @@ class AlertingConfig(BaseModel):
 
     rules: tuple[Path, ...] = Field(default=(), description="Prometheus rule files")
     receivers: Path | None = Field(default=None, description="an Alertmanager configuration file")
-    playbooks: tuple[Path, ...] = ()
-    dry_run: bool = Field(default=False, description="playbooks say what they would do, and do nothing")
+    playbooks: tuple[Path, ...] = Field(default=(), description="playbook files")
+    actions: ActionsConfig = Field(default=ActionsConfig(), description="what playbooks may reach")
+    safety: SafetyConfig = Field(default=SafetyConfig(), description="bounds across all playbooks")
+    external_url: str = Field(default="", description="where people reach this API, for links; default: the console's address")
 
 
 class Config(BaseSettings):
@@ -105,6 +110,7 @@ class Config(BaseSettings):
     shipper: ShipperConfig = ShipperConfig()
     assemble: AssembleConfig = AssembleConfig()
     act: ActConfig = ActConfig()
+    dead_letters: DeadLetterConfig = DeadLetterConfig()
     retention: RetentionConfig = RetentionConfig()
     alerting: AlertingConfig = AlertingConfig()
     webhook_url: str = Field(default="", description="where alerts go when no receivers file is named")

@@ -32,6 +32,20 @@ class PipelineMetrics:
         for name, offsets in self._pipeline.offsets.items():
             held.add_metric([name], offsets.held)
         yield held
+        lag = GaugeMetricFamily(
+            "spanloom_lag_records", "Records of this worker's partitions not committed yet", labels=["topic"]
+        )
+        for topic, records in self._pipeline.lag().items():
+            lag.add_metric([topic], records)
+        yield lag
+        paused = GaugeMetricFamily(
+            "spanloom_paused_partition_offset",
+            "Where a partition waits with too many unusable records",
+            labels=["topic", "partition"],
+        )
+        for tp, offset in self._pipeline.dead.paused.items():
+            paused.add_metric([tp.topic, str(tp.partition)], offset)
+        yield paused
 
     def counters(self) -> dict[str, tuple[str, int]]:
         """Name -> meaning and value."""
@@ -62,7 +76,21 @@ class PipelineMetrics:
         if pipeline.act is not None:
             found |= {
                 "rankings": ("Rankings of culprits made", pipeline.act.counts.rankings),
-                "alert_changes": ("Alerts that changed their state", pipeline.act.counts.alert_changes),
-                "notifications": ("Notifications handed to receivers", pipeline.act.counts.notifications),
+                "rankings_explained": ("Rankings that a repair under way explains", pipeline.act.counts.explained),
+            }
+        if pipeline.alerting is not None:
+            alerting = pipeline.alerting
+            found |= {
+                "alert_changes": ("Alerts that changed their state", alerting.counts.alert_changes),
+                "notifications": ("Notifications handed to receivers", alerting.counts.notifications),
+                "notifications_delivered": ("Notifications that receivers took", alerting.sender.counts.delivered),
+                "notifications_failed": ("Notifications that no receiver took in time", alerting.sender.counts.failed),
+                "files_refused": (
+                    "Changed rules, playbooks or receivers that could not be used",
+                    alerting.counts.files_refused,
+                ),
+                "rule_failures": ("Rule evaluations that failed", alerting.engine.counts.failures),
+                "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
+                "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.board.refused),
             }
         return found

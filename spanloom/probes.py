@@ -10,14 +10,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from prometheus_client import CollectorRegistry
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
 
 
-def build_probes(status: Callable[[], dict[str, Any]], registry: CollectorRegistry) -> Starlette:
-    """The app: `/healthz`, `/metrics`, `/api/v1/status`, as the console has them."""
+def build_probes(
+    status: Callable[[], dict[str, Any]], registry: CollectorRegistry, more: Sequence[BaseRoute] = ()
+) -> Starlette:
+    """The app: `/healthz`, `/metrics`, `/api/v1/status`, as the console has them, and the routes of other parts."""
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -29,4 +32,5 @@ def build_probes(status: Callable[[], dict[str, Any]], registry: CollectorRegist
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(registry), headers={"content-type": content_type})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/api/v1/status", counters), Route("/metrics", metrics)])
+    own = [Route("/healthz", healthz), Route("/api/v1/status", counters), Route("/metrics", metrics)]
+    return Starlette(routes=[*own, *more])

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
+    from starlette.routing import BaseRoute
+
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
@@ -51,7 +53,7 @@ async def run_roles(
         if collect:
             await process.receive(pipeline)
         if console:
-            await process.serve_console(store, lambda: status(pipeline), now)
+            await process.serve_console(store, lambda: status(pipeline), now, pipeline.routes())
         return await process.wait()
 
 
@@ -61,7 +63,7 @@ async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
     async with _Process(config) as process:
         pipeline = Pipeline(config, await process.store(now), now, process.registry, stages)
         await process.run(pipeline)
-        await process.serve_probes(lambda: status(pipeline))
+        await process.serve_probes(lambda: status(pipeline), pipeline.routes())
         return await process.wait()
 
 
@@ -152,15 +154,17 @@ class _Process:
             self._stack.push_async_callback(receiver.stop)
         log.info("receiving", otlp_grpc=config.otlp_grpc.port, otlp_http=config.otlp_http.port)
 
-    async def serve_console(self, store: Store, status: Callable[[], dict[str, Any]], now: Now) -> None:
+    async def serve_console(
+        self, store: Store, status: Callable[[], dict[str, Any]], now: Now, routes: Sequence[BaseRoute] = ()
+    ) -> None:
         """Answer for the console, the API and the probes."""
         from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
-        await self._serve(build_app(store, status, self.registry, now))
+        await self._serve(build_app(store, status, self.registry, now, routes))
 
-    async def serve_probes(self, status: Callable[[], dict[str, Any]]) -> None:
-        """Answer for health and metrics."""
-        await self._serve(build_probes(status, self.registry))
+    async def serve_probes(self, status: Callable[[], dict[str, Any]], routes: Sequence[BaseRoute] = ()) -> None:
+        """Answer for health and metrics, and for the parts that have routes of their own."""
+        await self._serve(build_probes(status, self.registry, routes))
 
     async def _serve(self, app: Any) -> None:
         server = ConsoleServer(app, self._config.console.host, self._config.console.port)

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx2
-import orjson
 import structlog
 from prometheus_client import CollectorRegistry
 
-from alerting.alertmanager import Alertmanager
-from alerting.config import AlertmanagerConfig, parse_config
-from alerting.engine import AlertEngine
-from alerting.notify.build import build_notifiers
-from alerting.notify.sender import Sender
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
-from alerting.playbooks.actions.supervisor import SupervisorConfig
-from alerting.playbooks.healer import Healer
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.run import PlaybookRunner
-from alerting.playbooks.safety import SafetyConfig
-from alerting.rules import load_rules
-from pipeline.act import ActStage, Alerting, act_on_signals
+from pipeline.act import ActStage, act_on_signals
 from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
 from pipeline.dead_letters import DeadLetters
 from pipeline.kafka_topics import make_topics
 from pipeline.offsets import MAX_BYTES, Offsets
-from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
+from pipeline.rekey import rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
 from pipeline.score import ScoreStage, score_series
 from pipeline.signals import Signals
 from pipeline.state import State
@@ -39,6 +25,7 @@ from pipeline.topics import Topic
 from pipeline.writer import DocumentWriter
 from processors.culprits import Culprits
 from processors.scores import SeriesScorer
+from spanloom.alerting import build_alerting
 from spanloom.metrics import PipelineMetrics
 from stores.duckdb import DuckDbStore
 from telemetry.errors import ConfigError
@@ -48,12 +35,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from starlette.routing import BaseRoute
+
+    from pipeline.alerting import Alerting
     from pipeline.app import PipelineApp
     from pipeline.kafka_topics import Made
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
-    from telemetry.documents import Body, Document
 
 log = structlog.get_logger(__name__)
 
@@ -61,19 +50,8 @@ STAGES = ("rekey", "assemble", "score", "act")
 IN_FLIGHT = 1000
 """Records that a stateless stage may have under way."""
 
-RECEIVERS = """
-route:
-  receiver: default
-  group_by: [alertname, service]
-  group_wait: 1s
-  group_interval: 5s
-  repeat_interval: 1h
-topology_inhibit_rules:
-- culprit_matchers: ['alertname="ServiceCulprit"']
-receivers:
-- name: default
-"""
-"""Where alerts go when the configuration names no file: to the webhook, if it names one."""
+RECEIVER_SECONDS = 10.0
+"""How long a receiver of notifications may take to answer."""
 
 
 def open_store(config: Config) -> Store:
@@ -164,13 +142,15 @@ class Pipeline(Log):
         self._now = now
         self.store = store
         self.registry = registry or CollectorRegistry()
-        dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS])
+        dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS], config.dead_letters)
         self.writer = DocumentWriter(store, dead)
         self.signals = Signals(self.topics[Topic.SIGNALS])
         self.offsets: dict[str, Offsets] = {}
         self.assemble: AssembleStage | None = None
         self.score: ScoreStage | None = None
         self.act: ActStage | None = None
+        self.alerting: Alerting | None = None
+        self._client: httpx2.AsyncClient | None = None
         if "rekey" in stages:
             self._rekey(dead)
         if "assemble" in stages:
@@ -196,13 +176,17 @@ class Pipeline(Log):
         app, topics, writer = self.app, self.topics, self.writer
         traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
         rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead)
+        rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead)
+        rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead)
         rekey_logs(app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead)
         rekey_metrics(app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead)
 
     def _act(self, *, live: bool, alerts: bool) -> None:
         state = State(self.app, "spanloom-state", 1)
-        alerting = self._alerting() if alerts else None
-        self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, alerting, live=live)
+        if alerts:
+            self._client = httpx2.AsyncClient(timeout=RECEIVER_SECONDS)
+            self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client)
+        self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, self.alerting, live=live)
         act_on_signals(
             self.app,
             self.topics[Topic.SIGNALS],
@@ -210,38 +194,12 @@ class Pipeline(Log):
             self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes),
         )
 
-    def _alerting(self) -> Alerting:
-        config = self._config
-        settings = config.alerting
-        shipped = files("alerting")
-        url = f"http://{config.console.host}:{config.console.port}"
-        engine = AlertEngine(load_rules(settings.rules or [Path(str(shipped / "default_rules.yml"))]), external_url=url)
-        receivers = _receivers(config)
-        self._client = httpx2.AsyncClient(timeout=10)
-        sender = Sender(build_notifiers(receivers.receivers, self._client, url), self._now)
-        actions = build_actions(
-            ActionsConfig(supervisor=SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else None)
-        )
-        playbooks = settings.playbooks or ([Path(str(shipped / "playbooks" / "default.yml"))] if config.supervisor_url else [])
-        healer = Healer(load_playbooks(list(playbooks), actions), actions, engine.query, SafetyConfig(dry_run=settings.dry_run))
-        runner = PlaybookRunner(healer, self._save_healer, self._write, _tell, self._moment)
-        return Alerting(engine, Alertmanager(receivers, url), sender, runner)
-
-    async def _save_healer(self, snapshot: Body) -> None:
-        assert self.act is not None  # noqa: S101 - the runner belongs to the stage
-        await self.act.save_healer(snapshot)
-
-    async def _write(self, documents: Sequence[Document]) -> None:
-        await self.writer.write(documents)
-
-    def _moment(self) -> int:
-        return self.act.moment if self.act is not None else self._now()
-
     def _on_revoked(self) -> None:
         @self.app.on_partitions_revoked.connect
         async def revoked(_app: Any, revoked: Any, **_: Any) -> None:
             for offsets in self.offsets.values():
                 offsets.drop(revoked)
+            self.dead.drop(revoked)
             if self.assemble is not None:
                 self.assemble.drop(revoked)
             if self.score is not None:
@@ -249,6 +207,10 @@ class Pipeline(Log):
             if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
                 await self.act.disown()
             await self.writer.settle()
+
+    def routes(self) -> list[BaseRoute]:
+        """What its parts answer over HTTP: alerts and repairs, where this process has them."""
+        return list(self.alerting.routes()) if self.alerting is not None else []
 
     def lag(self) -> dict[str, int]:
         """By topic: records of the partitions that this process owns which it has not acknowledged and committed."""
@@ -262,25 +224,13 @@ class Pipeline(Log):
         return found
 
     async def __aenter__(self) -> Self:
-        if self.act is not None and hasattr(self, "_client"):
+        if self._client is not None:
             self._stack.push_async_callback(self._client.aclose)
         self._stack.push_async_callback(self.writer.close)
         await super().__aenter__()
         if self.act is not None:
             self._stack.push_async_callback(self.act.disown)
         return self
-
-
-async def _tell(notice: Any) -> None:
-    log.info("repair", notice=notice.kind, incident=notice.incident, text=notice.text)
-
-
-def _receivers(config: Config) -> AlertmanagerConfig:
-    path = config.alerting.receivers
-    if path is not None:
-        return parse_config(path.read_text(), str(path))
-    webhook = f"  webhook_configs: [{{url: {orjson.dumps(config.webhook_url).decode()}}}]" if config.webhook_url else ""
-    return parse_config(RECEIVERS + webhook + "\n", "default receivers")
 
 
 def _group(stages: Sequence[str]) -> str:

@@ -7,18 +7,21 @@ started, a playbook's breaker is open, or the blast radius would grow past its b
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from alerting.durations import HOUR, MINUTE
-from alerting.playbooks.plan import Duration  # noqa: TC001  pydantic reads it at run time
+from alerting.durations import HOUR, MINUTE, format_duration
+from alerting.playbooks import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from alerting.playbooks.traffic import Footprint
     from telemetry.documents import Body
+
+
+Duration = Annotated[plan.Duration, PlainSerializer(format_duration)]  # written out as it is read
 
 
 class SafetyConfig(BaseModel):

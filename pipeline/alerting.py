@@ -1,0 +1,226 @@
+"""What alerts and repairs, in the order in which it works: rules, notifications, playbooks, and their durable state.
+
+Rules and repairs follow the time of the telemetry. Silences, the waits of groups and what else is between us and humans
+follow the clock: it goes on when no telemetry comes, and alerts that others post are told as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from alerting import rules_api
+from alerting.api import AlertmanagerApi
+from alerting.playbooks import control
+from alerting.playbooks.approval import Approvals
+from alerting.playbooks.notices import RepairAlerts
+from alerting.playbooks.run import PlaybookRunner
+from alerting.state import AlertState
+from pipeline.outbox import WithinPatience
+from telemetry.errors import ConfigError, OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from alerting.alertmanager import Alertmanager
+    from alerting.config import AlertmanagerConfig
+    from alerting.engine import AlertEngine
+    from alerting.live_files import LiveFiles
+    from alerting.notify.notification import Notifier
+    from alerting.notify.sender import Sender
+    from alerting.playbooks.healer import Healer
+    from alerting.playbooks.messages import Notice
+    from alerting.state import AlertChange
+    from pipeline.state import State
+    from pipeline.writer import DocumentWriter
+    from telemetry.documents import Body, Document
+
+log = structlog.get_logger(__name__)
+
+REFRESH_EVERY = 1_000_000_000
+"""Nanoseconds between two looks at the files."""
+
+
+@dataclass(slots=True)
+class AlertingCounts:
+    """What was done, since the start."""
+
+    alert_changes: int = 0
+    notifications: int = 0
+    files_refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What came of letting time pass: documents to store, and the alerts that began to fire."""
+
+    documents: list[Document]
+    firing: list[AlertChange]
+
+
+class Alerting:
+    """The alerting and self-healing of the one environment that this process owns, from `own` to `disown`.
+
+    Args:
+        engine: evaluates the rules.
+        alertmanager: routes, groups and mutes.
+        sender: delivers.
+        healer: answers alerts by playbooks.
+        state: keeps what must survive a crash.
+        writer: stores documents.
+        now: nanoseconds since the epoch.
+        key: signs the links by which humans approve repairs.
+        version: of this software, for the API.
+    """
+
+    def __init__(
+        self,
+        engine: AlertEngine,
+        alertmanager: Alertmanager,
+        sender: Sender,
+        healer: Healer,
+        state: State,
+        writer: DocumentWriter,
+        now: Callable[[], int],
+        key: bytes,
+        version: str = "",
+    ) -> None:
+        self.engine = engine
+        self.alertmanager = alertmanager
+        self.sender = sender
+        self.runner = PlaybookRunner(healer, self._save_healer, WithinPatience(writer), self._tell, self._repair_time)
+        self.files: Mapping[str, LiveFiles] = {}
+        self.counts = AlertingCounts()
+        self._approvals = Approvals(key, alertmanager.external_url, self._repair_time)
+        self._repairs = RepairAlerts(alertmanager, self._approvals, healer.safety.config.breaker_reset)
+        self._state = state
+        self._now = now
+        self._version = version
+        self._moment = 0
+        self._refreshed = 0
+        self._partition: int | None = None
+        self._changing = asyncio.Lock()
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process decides for the environment."""
+        return self._partition is not None
+
+    async def own(self, partition: int) -> None:
+        """Take over with the state that the last owner saved. Safe twice."""
+        async with self._changing:
+            if self.owned:
+                return
+            for name, part in (("engine", self.engine), ("alertmanager", self.alertmanager)):
+                saved = self._state.load(partition, name)
+                if saved is not None:
+                    part.restore(saved)
+            self._partition = partition
+            await self.runner.start(self._state.load(partition, "healer"))
+            await self.sender.start()
+
+    async def disown(self) -> None:
+        """Let go: another worker owns the environment from now on. Safe twice."""
+        async with self._changing:
+            if not self.owned:
+                return
+            self._partition = None
+            await self.runner.stop()
+            await self.sender.stop()
+
+    async def refresh(self) -> None:
+        """Take the files that have changed. What cannot be used is told, and what was in use stays."""
+        for what, files in self.files.items():
+            try:
+                if await files.refresh():
+                    log.info("configuration_taken", what=what)
+            except ConfigError as error:
+                self.counts.files_refused += 1
+                log.error("configuration_refused", what=what, reason=str(error), hint="the old one stays in use")  # noqa: TRY400
+
+    async def advance(self, moment: int) -> Advanced:
+        """Evaluate, notify and repair what is due; `moment` is the time of the telemetry, 0 where there was none yet."""
+        now = self._now()
+        if now - self._refreshed >= REFRESH_EVERY:
+            self._refreshed = now
+            await self.refresh()
+        self._moment = moment
+        changes = self.engine.advance(moment) if moment else []
+        self.counts.alert_changes += len(changes)
+        self.alertmanager.take(changes, now)
+        for change in changes:
+            if change.state is AlertState.RESOLVED:
+                self._repairs.alert_resolved(change.fingerprint, now)
+        delivered = [self.alertmanager.settle(delivery) for delivery in self.sender.finished()]
+        look = self.alertmanager.advance(now)
+        if changes or delivered or look.notifications:
+            # Saved before anything is sent: after a crash a notification may be sent again, under the same key.
+            await self.save()
+        for notification in look.notifications:
+            self.sender.submit(notification)
+            self.counts.notifications += 1
+        for change in changes:
+            if change.state in {AlertState.FIRING, AlertState.RESOLVED}:
+                await self.runner.on_alert(change)
+        if moment:
+            await self.runner.advance()
+        documents = [*(change.document() for change in changes), *delivered, *look.documents]
+        return Advanced(documents, [change for change in changes if change.state is AlertState.FIRING])
+
+    async def replace_receivers(self, config: AlertmanagerConfig, notifiers: Mapping[str, Notifier]) -> None:
+        """Take other routes and receivers. What was under way is sent again, under the same key."""
+        for delivery in self.sender.finished():
+            self.alertmanager.settle(delivery)
+        self.alertmanager.replace_config(config, self._now())
+        await self.sender.replace(notifiers)
+
+    async def save(self) -> None:
+        """Return when alerts, silences and the notification log would survive a kill -9.
+
+        Raises:
+            OverloadedError: another process owns the environment.
+        """
+        if self._partition is None:
+            raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
+        await self._state.save(self._partition, "engine", self.engine.snapshot())
+        await self._state.save(self._partition, "alertmanager", self.alertmanager.snapshot())
+
+    def routes(self) -> list[Route]:
+        """Alertmanager's API, Prometheus's rules, approvals, and the switches of self-healing."""
+        api = AlertmanagerApi(self.alertmanager, self._now, self.save, self._version)
+        all_ = [
+            *api.routes(),
+            *rules_api.routes(self.engine),
+            *self._approvals.routes(self.runner),
+            *control.routes(self.runner),
+        ]
+        return [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]
+
+    def _by_owner(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            if self.owned:
+                return await handler(request)
+            text = "the environment's alerts belong to another process, or are being restored: ask there, or again"
+            return JSONResponse({"error": text}, 503, {"Retry-After": "1"})
+
+        return answer
+
+    def _repair_time(self) -> int:
+        return self._moment or self._now()
+
+    async def _save_healer(self, snapshot: Body) -> None:
+        if self._partition is not None:
+            await self._state.save(self._partition, "healer", snapshot)
+
+    async def _tell(self, notice: Notice) -> None:
+        log.info("repair", notice=notice.kind, incident=notice.incident, text=notice.text)
+        self._repairs.tell(notice, self._now())
+        await self.save()

@@ -1,0 +1,131 @@
+"""Builds alerting and self-healing from the configuration: rules, receivers, playbooks, and the files they are read from."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from alerting.alertmanager import Alertmanager
+from alerting.config import AlertmanagerConfig, parse_config
+from alerting.engine import AlertEngine
+from alerting.live_files import LiveFiles
+from alerting.notify.build import build_notifiers
+from alerting.notify.sender import Sender
+from alerting.playbooks.actions.build import build_actions
+from alerting.playbooks.actions.supervisor import SupervisorConfig
+from alerting.playbooks.healer import Healer
+from alerting.playbooks.load import load_playbooks
+from alerting.rules import load_rules
+from pipeline.alerting import Alerting
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx2
+
+    from pipeline.state import State
+    from pipeline.writer import DocumentWriter
+    from spanloom.clock import Now
+    from spanloom.config import Config
+
+RECEIVERS = """
+route:
+  receiver: default
+  group_by: [alertname, service]
+  group_wait: 1s
+  group_interval: 5s
+  repeat_interval: 1h
+topology_inhibit_rules:
+- culprit_matchers: ['alertname="ServiceCulprit"']
+  target_matchers: ['incident=""']
+receivers:
+- name: default
+"""
+"""Where alerts go when the configuration names no file: to the webhook, if it names one."""
+
+KEY_BYTES = 32
+
+
+def build_alerting(config: Config, state: State, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient) -> Alerting:
+    """All of it, with what the files say now; files that change are taken while it runs.
+
+    Raises:
+        ConfigError: a file cannot be used; each mistake with its line.
+    """
+    settings = config.alerting
+    url = settings.external_url or f"http://{config.console.host}:{config.console.port}"
+    supervisor = SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.supervisor
+    actions = build_actions(settings.actions.model_copy(update={"supervisor": supervisor}))
+    shipped = Path(str(files("alerting")))
+
+    async def take_rules(paths: Sequence[Path]) -> None:
+        alerting.engine.replace_rules(load_rules(paths))
+
+    async def take_playbooks(paths: Sequence[Path]) -> None:
+        await alerting.runner.replace_playbooks(load_playbooks(paths, actions))
+
+    async def take_receivers(paths: Sequence[Path]) -> None:
+        taken = _read_receivers(paths)
+        await alerting.replace_receivers(taken, build_notifiers(taken.receivers, client, url))
+
+    default_playbooks = (shipped / "playbooks" / "default.yml",) if supervisor is not None else ()
+    rules = LiveFiles(_texts(settings.rules or (shipped / "default_rules.yml",)), take_rules)
+    playbooks = LiveFiles(_texts(settings.playbooks or default_playbooks), take_playbooks)
+    receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), take_receivers)
+
+    engine = AlertEngine(load_rules(rules.begin()), external_url=url)
+    paths = receivers.begin()
+    manager = Alertmanager(_read_receivers(paths) if paths else _default_receivers(config), url)
+    sender = Sender(build_notifiers(manager.config.receivers, client, url), now)
+    plans = load_playbooks(playbooks.begin(), actions)
+    healer = Healer(plans, actions, engine.query, settings.safety, calls=manager.calls)
+    key = approval_key(config.data_dir / "approval.key")
+    alerting = Alerting(engine, manager, sender, healer, state, writer, now, key, version("spanloom"))
+    alerting.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
+    return alerting
+
+
+def approval_key(path: Path) -> bytes:
+    """The secret behind the links by which humans approve repairs: made once, for its owner's eyes only.
+
+    Raises:
+        ConfigError: the file holds something else, or others can read it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES or path.stat().st_mode & 0o077:
+            raise ConfigError(
+                f"{path}: must be {KEY_BYTES} bytes that only their owner can read (mode 0600): "
+                "remove it, and the links that were sent become void"
+            ) from None
+        return key
+    with os.fdopen(handle, "wb") as file:
+        file.write(key := secrets.token_bytes(KEY_BYTES))
+    return key
+
+
+def _texts(paths: Sequence[Path]) -> list[str]:
+    return [str(path) for path in paths]
+
+
+def _read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
+    (path,) = paths
+    try:
+        return parse_config(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+
+
+def _default_receivers(config: Config) -> AlertmanagerConfig:
+    webhook = f"  webhook_configs: [{{url: {orjson.dumps(config.webhook_url).decode()}}}]" if config.webhook_url else ""
+    return parse_config(RECEIVERS + webhook + "\n", "default receivers")
