@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from alerting.unit_tests import run_tests
+from pipeline.act import ActConfig
+from processors.scores import ALARM
 
 TESTS = Path(__file__).with_name("default_rules_test.yml")
 PROMTOOL = shutil.which("promtool")
@@ -16,8 +19,15 @@ PROMTOOL = shutil.which("promtool")
 
 def test_the_default_rules_fire_when_they_should_and_not_else() -> None:
     checks, failures = run_tests(TESTS)
-    assert checks == 9
+    assert checks == 12
     assert "\n".join(map(str, failures)) == ""
+
+
+@pytest.mark.parametrize("file", ["default_rules.yml", "playbooks/default.yml"])
+def test_a_score_that_alarms_is_the_same_everywhere(file: str) -> None:
+    text = (TESTS.parents[2] / "alerting" / file).read_text()
+    thresholds = re.findall(r"spanloom_anomaly_score\{[^}]*\}\[30s\]\)\) >= ([0-9.]+)", text)
+    assert {float(threshold) for threshold in thresholds} == {ALARM} == {ActConfig().rank_score}
 
 
 @pytest.mark.skipif(not PROMTOOL, reason="no promtool on the PATH (Debian: prometheus)")

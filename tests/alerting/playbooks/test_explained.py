@@ -1,0 +1,118 @@
+"""A caller is not repaired for what a service that it calls does to it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alerting.inhibit import CallPaths
+from alerting.playbooks.explained import REMEMBERED
+from alerting.playbooks.healer import Healer
+from tests.alerting.playbooks.world import (
+    SECOND,
+    START,
+    Alert,
+    Processes,
+    events,
+    feed,
+    newest,
+    pass_time,
+    play,
+    playbooks,
+    verbs,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVICES = ("web", "cart", "pay", "mail")
+
+
+@pytest.fixture
+def world() -> Processes:
+    return Processes()
+
+
+@pytest.fixture
+def healer(tmp_path: Path, world: Processes) -> Healer:
+    calls = CallPaths(3600 * SECOND)
+    calls.add([("web", "cart"), ("cart", "pay"), ("web", "mail")], START)
+    made = Healer(playbooks(tmp_path), verbs(world), world.query, calls=calls)
+    feed(made, SERVICES)
+    return made
+
+
+def repaired(world: Processes) -> list[str]:
+    return [name.partition("/")[0] for verb, name in world.calls if verb == "restart"]
+
+
+def test_of_two_that_fire_only_the_one_that_is_called_is_repaired(healer: Healer, world: Processes) -> None:
+    for service in ("web", "pay"):
+        healer.on_alert(Alert(service), START)
+    now = pass_time(healer, world, START, 20)
+    assert repaired(world) == ["pay"]
+    healer.on_alert(Alert("pay", state="resolved"), now)
+    now = pass_time(healer, world, now, 5)
+    assert repaired(world) == ["pay"], "the caller's alert is younger than the proof"
+    healer.on_alert(Alert("web", state="resolved"), now)
+    pass_time(healer, world, now, REMEMBERED // SECOND)
+    assert repaired(world) == ["pay"]
+
+
+def test_a_caller_that_is_still_sick_long_after_is_repaired_itself(healer: Healer, world: Processes) -> None:
+    healer.on_alert(Alert("pay"), START)
+    now = pass_time(healer, world, START, 20)
+    healer.on_alert(Alert("pay", state="resolved"), now)
+    healer.on_alert(Alert("web"), now)
+    now = pass_time(healer, world, now, 30)
+    assert repaired(world) == ["pay"]
+    pass_time(healer, world, now, REMEMBERED // SECOND)
+    assert repaired(world) == ["pay", "web"]
+
+
+def test_a_service_that_does_not_call_it_is_not_held_back(healer: Healer, world: Processes) -> None:
+    for service in ("mail", "pay"):
+        healer.on_alert(Alert(service), START)
+    pass_time(healer, world, START, 3)
+    assert sorted(repaired(world)) == ["mail", "pay"]
+
+
+def test_services_that_call_each_other_do_not_explain_each_other(tmp_path: Path, world: Processes) -> None:
+    calls = CallPaths(3600 * SECOND)
+    calls.add([("web", "cart"), ("cart", "web")], START)
+    made = Healer(playbooks(tmp_path), verbs(world), world.query, calls=calls)
+    feed(made, SERVICES)
+    for service in ("web", "cart"):
+        made.on_alert(Alert(service), START)
+    pass_time(made, world, START, 3)
+    assert sorted(repaired(world)) == ["cart", "web"]
+
+
+def test_the_refusal_tells_the_way_of_calls_once(healer: Healer, world: Processes) -> None:
+    for service in ("web", "pay"):
+        healer.on_alert(Alert(service), START)
+    pass_time(healer, world, START, 5)
+    assert events(healer).count("refused") == 1
+    trail = [json.dumps(document.body) for document in healer.outbox()[0]]
+    assert any("web -> cart -> pay" in line for line in trail)
+
+
+def test_what_a_repair_explains_ends_with_it_and_survives_a_crash(healer: Healer, world: Processes, tmp_path: Path) -> None:
+    healer.on_alert(Alert("pay"), START)
+    healer.advance(START)
+    assert healer.explained("cart", START) == ("cart", "pay")
+    assert healer.explained("pay", START) == ()
+    assert healer.explained("mail", START) == ()
+    play(healer, world, START)
+    now = pass_time(healer, world, START, 20)
+    ended = newest(healer)["ended"]
+    calls = CallPaths(3600 * SECOND)
+    calls.add([("cart", "pay")], START)
+    again = Healer(playbooks(tmp_path), verbs(world), world.query, calls=calls)
+    again.restore(json.loads(json.dumps(healer.snapshot())), now)
+    for made in (healer, again):
+        assert made.explained("cart", ended - 1) == ("cart", "pay")
+        assert made.explained("pay", ended - 1) == ("pay",)
+        assert made.explained("cart", ended) == ()
