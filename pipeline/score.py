@@ -16,8 +16,11 @@ from pipeline.snapshots import load_snapshot, save_snapshot
 from processors.edge_points import edge_points
 from processors.failures import ServiceFailures
 from processors.log_watch import LogWatch
+from processors.shape_watch import ShapeWatch, is_whole
+from processors.visits import visits_of
 from processors.watermark import SECOND
 from processors.window_merge import WindowMerge
+from telemetry import otlp
 from telemetry.documents import anomaly_document
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from telemetry.call_graph import Edge
     from telemetry.metrics import Point
     from telemetry.signals import Anomaly
+    from telemetry.spans import Span
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class _Partition:
     scorer: SeriesScorer
     saved_at: int  # wall clock
     failures: ServiceFailures = field(default_factory=ServiceFailures)
+    shapes: ShapeWatch = field(default_factory=ShapeWatch)
     logs: LogWatch = field(default_factory=LogWatch)
     # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
     log_counts: LogCounts = field(default_factory=LogCounts)
@@ -59,7 +64,7 @@ class _Partition:
 
     def models(self) -> dict[str, Model]:
         """What is worth keeping over a crash."""
-        return {"scores": self.scorer, "failures": self.failures, "logs": self.logs}
+        return {"scores": self.scorer, "failures": self.failures, "shapes": self.shapes, "logs": self.logs}
 
 
 SAVE_EVERY = 60 * SECOND
@@ -112,8 +117,20 @@ class ScoreStage:
             case Batch.LOGS:
                 after = self._watch(part, records.decode_logs(event.value))
                 return [self._signals.send(Batch.LOGS, event.value), *after]
+            case Batch.SPANS:
+                after = self._compare(part, otlp.decode_spans(event.value))
+                return [self._signals.send(Batch.SPANS, event.value), *after]
             case batch:
                 return [self._signals.send(batch, event.value)]
+
+    def _compare(self, part: _Partition, spans: list[Span]) -> list[Awaitable[Any]]:
+        traces: dict[bytes, list[Span]] = {}
+        for span in spans:
+            traces.setdefault(span.trace_id, []).append(span)
+        for trace_id, trace in traces.items():
+            if is_whole(trace):
+                part.shapes.add(trace_id, visits_of(trace))
+        return self._tell(part.shapes.advance(min(self._now(), max(span.end for span in spans))))
 
     def _watch(self, part: _Partition, lines: list[LogLine]) -> list[Awaitable[Any]]:
         for line in lines:
@@ -139,7 +156,10 @@ class ScoreStage:
     async def close(self) -> None:
         """Score the windows that still wait for a partition: the input has ended."""
         for part in self._partitions.values():
-            for work in (*self._score_windows(part, part.merge.close()), *self._tell(part.logs.close())):
+            for work in (
+                *self._score_windows(part, part.merge.close()),
+                *self._tell([*part.shapes.close(), *part.logs.close()]),
+            ):
                 await work
 
     def _score_windows(self, part: _Partition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:

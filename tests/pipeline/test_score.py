@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -11,6 +12,9 @@ from pipeline import records
 from pipeline.records import HEADER, Batch, LogLine
 from pipeline.score import SAVE_EVERY, ScoreStage
 from processors.scores import SeriesScorer
+from telemetry import otlp
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,17 +73,43 @@ class World:
         self.sent[batch].append(value)
         return asyncio.sleep(0)
 
-    async def logs(self, second: int, *texts: str, severity: int = 9) -> None:
+    async def take(self, batch: Batch, value: bytes) -> None:
         self.offset += 1
+        message = Message(Partition("spanloom-series", 0), self.offset)
+        for work in self.stage.take(Event(message, value, {HEADER: batch.value.encode()})):
+            await work
+
+    async def traces(self, seconds: range, *callees: str) -> None:
+        for second in seconds:
+            self.time = START + (second + 1) * SECOND
+            await self.take(Batch.SPANS, otlp.encode_spans(request(second, *callees)))
+
+    async def logs(self, second: int, *texts: str, severity: int = 9) -> None:
         self.time = START + second * SECOND
         lines = [LogLine("pay", "pay-1", "test", self.time, severity, text, b"t" * 16) for text in texts]
-        message = Message(Partition("spanloom-series", 0), self.offset)
-        event = Event(message, records.encode_logs(lines), {HEADER: Batch.LOGS.value.encode()})
-        for work in self.stage.take(event):
-            await work
+        await self.take(Batch.LOGS, records.encode_logs(lines))
 
     def points(self, name: str) -> list[Any]:
         return [p for value in self.sent[Batch.POINTS] for p in records.decode_points(value) if p.series.name == name]
+
+
+def request(second: int, *callees: str) -> list[Span]:
+    """A request to the shop, which calls some services."""
+    start, trace_id = START + second * SECOND, (second + 1).to_bytes(16, "big")
+    names = ("shop", *callees)
+    return [
+        Span(
+            trace_id,
+            bytes([number + 1] * 8),
+            bytes([1] * 8) if number else b"",
+            f"{name} work",
+            SpanKind.SERVER,
+            start + number,
+            start + 1000 - number,
+            Resource({"service.name": name}),
+        )
+        for number, name in enumerate(names)
+    ]
 
 
 async def usual(world: World, seconds: range) -> None:
@@ -150,3 +180,34 @@ async def test_the_same_records_again_give_the_same_anomalies() -> None:
         await world.logs(205, *(f"card {n} refused" for n in range(50)), severity=17)
         await usual(world, range(206, 220))
     assert one.stored == other.stored
+
+
+async def test_a_call_that_traces_no_longer_make_becomes_an_anomaly() -> None:
+    world = World()
+    await world.traces(range(100), "cart", "pay")
+    await world.traces(range(100, 140), "cart")
+    bodies = sorted((document.body for document in world.stored.values()), key=lambda body: int(body["start"]))
+    assert [(body["start"] - START) // SECOND for body in bodies] == [100, 110]
+    assert {(body["kind"], body["service"], body["series"]["labels"]["callee"]) for body in bodies} == {
+        ("shape", "shop", "pay")
+    }
+    assert len(world.sent[Batch.SPANS]) == 140
+    assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"shape"}
+
+
+async def test_traces_with_a_part_missing_say_nothing_about_calls() -> None:
+    world = World()
+    await world.traces(range(100), "cart", "pay")
+    for second in range(100, 140):
+        spans = request(second, "cart", "pay")
+        await world.take(Batch.SPANS, otlp.encode_spans(spans[1:]))
+    assert not world.stored
+
+
+async def test_one_wrong_clock_does_not_close_the_window_of_all() -> None:
+    world = World()
+    await world.traces(range(100), "cart", "pay")
+    late = [replace(span, end=span.end + 10**6 * SECOND) for span in request(100, "cart", "pay")]
+    await world.take(Batch.SPANS, otlp.encode_spans(late))
+    await world.traces(range(100, 140), "cart")
+    assert len(world.stored) == 2
