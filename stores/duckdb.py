@@ -23,16 +23,17 @@ from stores.rows import UnstorableError, row, table
 from stores.schema import prepare, transaction
 from stores.sql import ID, KEY, TIME, count, quoted, select
 from stores.store import Capabilities, Rejected, Usage, Written
+from telemetry.documents import Kind
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from stores.keys import Keys
     from stores.rows import Row
     from stores.store import Query, Retention
-    from telemetry.documents import Body, Document, Kind
+    from telemetry.documents import Body, Document
 
 GROUP = 20_000
 """Documents that one transaction takes at most, whole batches aside. More would hold up the first of the waiting."""
@@ -41,6 +42,9 @@ WAITING = 200_000
 """Documents that may wait to be written. At 1 kB each that is 200 MB: past it writers are told to come back."""
 
 Found = TypeVar("Found")
+
+PROOFS = frozenset({Kind.AUDIT, Kind.INCIDENT, Kind.ALERT, Kind.NOTIFICATION})
+"""What was decided and done is forgotten by age alone: telemetry that fills the disk must not push it out."""
 
 READERS = 4
 LEAST_SHARE = 0.05
@@ -257,33 +261,34 @@ class DuckDbStore:
 
     def _retain(self, retention: Retention, now: int) -> int:
         try:
-            gone = self._forget(now - retention.seconds * 1_000_000_000) if retention.seconds else 0
+            gone = self._forget(LAYOUT, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
             return gone + (self._shrink(retention.max_bytes) if retention.max_bytes else 0)
         except duckdb.Error as error:
             raise StoreError(f"{self._path}: {error}") from error
 
     def _shrink(self, max_bytes: int) -> int:
-        """Forget the oldest, by share of the excess, until the size fits or a round gave nothing back.
+        """Forget the oldest but for proofs, by share of the excess, until the size fits or a round gave nothing back.
 
         DuckDB gives space back by row groups of 122,880 documents of a kind, so a round may wait for the next.
         """
-        times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in LAYOUT)  # noqa: S608 - identifiers are ours
+        kinds = LAYOUT.keys() - PROOFS
+        times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in kinds)  # noqa: S608 - identifiers are ours
         gone, before = 0, math.inf
         while max_bytes < (size := _size(self._connection, self._path)) < before:
             share = max(LEAST_SHARE, 1 - max_bytes / size)
             (oldest,) = self._connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchone()  # noqa: S608 - as above
             if oldest is None:
                 break
-            gone += self._forget(oldest + 1)
+            gone += self._forget(kinds, oldest + 1)
             before = size
         return gone
 
-    def _forget(self, before: int) -> int:
+    def _forget(self, kinds: Iterable[Kind], before: int) -> int:
         """Delete what is older, and give its blocks back."""
         with transaction(self._connection):
             gone = sum(
                 self._connection.execute(f"DELETE FROM {quoted(kind)} WHERE {quoted(TIME)} < ?", [before]).fetchone()[0]  # noqa: S608 - identifiers are ours
-                for kind in LAYOUT
+                for kind in kinds
             )
         self._connection.execute("CHECKPOINT")
         if gone:

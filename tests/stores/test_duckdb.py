@@ -207,3 +207,17 @@ async def test_any_value_under_any_key_is_found_alone_or_in_a_list(key: str, val
             await store.write([Document(Kind.SPAN, id_, NOON, {"attributes": {key: held}})])
         assert [body["_id"] for body in await store.find(Query(Kind.SPAN, [Equals(f"attributes.{key}", value)]))] == ["one"]
         await store.close()
+
+
+async def test_proofs_outlive_the_telemetry_that_fills_the_disk(tmp_path: Path) -> None:
+    store = DuckDbStore(tmp_path / "store.duckdb")
+    proofs = (Kind.AUDIT, Kind.INCIDENT, Kind.ALERT, Kind.NOTIFICATION)
+    await store.write([Document(kind, f"{kind}", NOON - 1, {}) for kind in proofs])
+    await store.write([log(number) for number in range(1000)])
+    await store.retain(Retention(max_bytes=1), NOON)
+    usage = await store.usage()
+    assert {kind: usage.documents[kind] for kind in proofs} == dict.fromkeys(proofs, 1)
+    assert usage.documents["log"] == 0
+    await store.retain(Retention(seconds=1), NOON + 10**10)
+    assert not any((await store.usage()).documents.values())
+    await store.close()
