@@ -31,7 +31,7 @@ class Up:
         self.folder = folder
         self.otlp = f"http://127.0.0.1:{(http := free_port())}"
         self.console = f"http://127.0.0.1:{(console := free_port())}"
-        self._environment = {
+        self.environment = {
             **os.environ,
             "SPANLOOM_DATA_DIR": str(folder / "data"),
             "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{http}",
@@ -50,7 +50,7 @@ class Up:
         """Start; `wait_ready` tells when it answers."""
         with (self.folder / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "spanloom.cli", "up"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "spanloom.cli", "up"], env=self.environment, stdout=log, stderr=log
             )
 
     def wait_ready(self, seconds: float = 60.0) -> None:
