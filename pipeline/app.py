@@ -12,6 +12,10 @@ from pipeline.topics import Topic
 if TYPE_CHECKING:
     from pathlib import Path
 
+MAX_REQUEST = 4 << 20
+"""Bytes of the largest record of a topic that we make. Our own stay below a quarter of it (see `records.MAX_RECORD`), but
+one item of a foreign record of a megabyte, said in other words, may be larger than it was."""
+
 RAW = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
 
 
@@ -67,8 +71,8 @@ def build_app(
         # A worker that takes part in a rebalance has nothing to finish first: what it holds is read again.
         broker_rebalance_timeout=session_seconds,
         broker_commit_interval=0.5,
-        consumer_max_fetch_size=4 << 20,
-        producer_max_request_size=4 << 20,
+        consumer_max_fetch_size=MAX_REQUEST,
+        producer_max_request_size=MAX_REQUEST,
         web_enabled=False,
         worker_redirect_stdouts=False,
         **settings,
@@ -83,7 +87,7 @@ def declare_topics(app: PipelineApp, sizes: TopicSizes) -> dict[Topic, Any]:
             topic.value,
             partitions=1 if topic in {Topic.SIGNALS, Topic.DEAD_LETTERS} else sizes.partitions,
             retention=sizes.retention_seconds,
-            config={"retention.bytes": str(sizes.retention_bytes)},
+            config={"retention.bytes": str(sizes.retention_bytes), "max.message.bytes": str(MAX_REQUEST)},
             **RAW,
         )
     return topics

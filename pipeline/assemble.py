@@ -20,17 +20,14 @@ from pipeline import partitions, records
 from pipeline.failures import at_record
 from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
+from pipeline.trace_signals import TraceSignals
 from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler
 from processors.edge_windows import EdgeWindow, EdgeWindows
-from processors.points import points_of
 from processors.publication import Publication, corrections, merge_trace, publish_trace
-from processors.service_graph_metrics import ServiceGraphMetrics
-from processors.trace_sample import TraceSample
 from processors.watermark import SECOND, Watermark
 from stores.store import Equals, OneOf, Query
 from telemetry import otlp
 from telemetry.documents import Body, Document, Kind, edge_document
-from telemetry.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.signals import Signals
     from pipeline.writer import DocumentWriter
     from stores.store import Store
+    from telemetry.metrics import Metric
 
 CHUNK = 200
 """Traces drawn and stored at a time: enough for a full batch, few enough to let the loop breathe."""
@@ -86,8 +84,7 @@ class _Partition:
     tp: TP
     assembler: TraceAssembler
     windows: EdgeWindows
-    graph_metrics: ServiceGraphMetrics
-    sample: TraceSample
+    told: TraceSignals
     watermark: Watermark = field(default_factory=Watermark)
     last_record: int = 0  # wall clock
     last_tick: int = 0
@@ -97,13 +94,6 @@ class _Partition:
 
 RECENT = 50_000
 """Traces remembered as just closed: more than close between two refreshes of a store."""
-
-SAMPLE_WIDTH, SAMPLE_SIZE = 10 * SECOND, 60
-"""The traces that the search for culprits sees, of each partition: as many as its memory keeps in all."""
-
-
-def _resource(partition: int) -> Resource:
-    return Resource({"service.name": "spanloom", "service.instance.id": f"partition-{partition}"})
 
 
 class AssembleStage:
@@ -165,9 +155,7 @@ class AssembleStage:
                 tp,
                 TraceAssembler(self._limits),
                 EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
-                # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
-                ServiceGraphMetrics(self._now(), _resource(tp.partition)),
-                TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE),
+                TraceSignals(tp.partition, self._now(), self._series, self._signals),
             )
         now = self._now()
         part.last_record = part.last_tick = now
@@ -189,6 +177,11 @@ class AssembleStage:
         """Forget partitions that were taken away: their new owner reads their records again."""
         for tp in revoked:
             self._partitions.pop(tp, None)
+
+    def metrics(self) -> list[Metric]:
+        """What the service graph, the spans and the clocks of all partitions say, as scrapers read it."""
+        now = self._now()
+        return [metric for part in self._partitions.values() for metric in part.told.metrics(now)]
 
     # ------------------------------------------------------------------ out
 
@@ -231,7 +224,9 @@ class AssembleStage:
         for window in sealed:
             await self._seal(part, window)
         if sealed:
-            await self._tell_counters(part, sealed[-1].start + part.windows.width)
+            documents = await part.told.tell(sealed[-1].start + part.windows.width)
+            if documents:
+                await self._writer.write(documents, lambda: self._owns(part))
 
     def _advance(self, part: _Partition) -> int:
         now = self._now()
@@ -254,7 +249,7 @@ class AssembleStage:
             await self._writer.write(documents, lambda: self._owns(part))
         self._check_owned(part)
         self.counts.spans_stored += sum(len(publication.new_spans) for publication in published)
-        await self._send_sample(part, traces)
+        await part.told.send_sample(zip(traces, published, strict=True))
         for trace, publication in zip(traces, published, strict=True):
             if publication.merged:
                 self.counts.merged += 1
@@ -262,7 +257,7 @@ class AssembleStage:
             else:
                 self.counts.traces += 1
                 held = part.windows.add(publication.graph.hops, publication.revision, trace.sources)
-                part.graph_metrics.add(publication.graph.hops)
+            part.told.count(publication)
             self.counts.cut += trace.cut
             self._offsets.hold(part.tp, held)
             self._offsets.release(part.tp, trace.sources)
@@ -336,13 +331,8 @@ class AssembleStage:
             partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
             edges.setdefault(partition, []).append(document.body)
         for partition, items in edges.items():
-            yield partition, Batch.EDGES, records.encode_bodies(items)
-
-    async def _tell_counters(self, part: _Partition, time: int) -> None:
-        """Send the service graph's counters to where rules read them; what they count is scored as edges."""
-        points = [point for metric in part.graph_metrics.metrics(time) for point in points_of(metric)]
-        if points:
-            await self._signals.send(Batch.POINTS, records.encode_points(points))
+            for value in records.within(items, records.encode_bodies):
+                yield partition, Batch.EDGES, value
 
     async def _send(self, values: Iterable[tuple[int, Batch, bytes]]) -> None:
         """Return when the values are on the topic of series."""
@@ -351,17 +341,6 @@ class AssembleStage:
             for partition, batch, value in values
         ]
         await asyncio.gather(*sent)
-
-    async def _send_sample(self, part: _Partition, traces: list[OpenTrace]) -> None:
-        """Show a sample of the traces to the search for culprits."""
-        spans = [
-            span
-            for trace in traces
-            if trace.spans and part.sample.keeps(trace.trace_id, min(span.start for span in trace.spans.values()))
-            for span in trace.spans.values()
-        ]
-        if spans:
-            await self._signals.send(Batch.SPANS, otlp.encode_spans(spans))
 
     async def _recount(self, part: _Partition, window: EdgeWindow) -> list[Document]:
         """What the hops in the store say of a window, less what was published of it."""

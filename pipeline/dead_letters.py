@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-
-from telemetry.errors import SpanloomError
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from faust import Topic
+    from faust.types import TP
 
     from stores.store import Rejected
     from telemetry.errors import InputError
@@ -23,43 +26,97 @@ REASON, TOPIC, PARTITION, OFFSET = "spanloom.reason", "spanloom.topic", "spanloo
 """Headers of a dead letter. A document that the store rejected has TOPIC `store` and its id as the key."""
 
 
-class TooManyDeadLettersError(SpanloomError):
-    """So many records in a row cannot be used that the fault is more likely ours than theirs."""
+WINDOW = 1000
+"""Records of a partition over which the share is taken: minutes of a busy one."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether a paused partition was taken away."""
+
+
+class DeadLetterConfig(BaseModel):
+    """How much of a partition may go to the dead letters before it is more likely that the fault is ours."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: int = Field(default=100, gt=0, description="unusable records one after the other; at the next the partition pauses")
+    share: float = Field(default=0.5, gt=0, le=1, description="of the last 1,000 records; past it the partition pauses")
+
+
+@dataclass(slots=True)
+class _Partition:
+    run: int = 0
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))  # whether each was unusable
+    unusable: int = 0
+
+    def add(self, *, unusable: bool) -> None:
+        if len(self.recent) == WINDOW:
+            self.unusable -= self.recent[0]
+        self.recent.append(unusable)
+        self.unusable += unusable
+        self.run = self.run + 1 if unusable else 0
+
+    def is_past(self, config: DeadLetterConfig) -> bool:
+        full = len(self.recent) == WINDOW
+        return self.run > config.run or (full and self.unusable > config.share * WINDOW)
 
 
 class DeadLetters:
-    """Sends records to the dead-letter topic.
+    """Sends records to the dead-letter topic, within limits for each partition."""
 
-    Args:
-        topic: the dead-letter topic.
-        run: how many records of a partition may go there one after the other, without a good one between them.
-    """
-
-    def __init__(self, topic: Topic, run: int = 1000) -> None:
+    def __init__(self, topic: Topic, config: DeadLetterConfig | None = None) -> None:
         self._topic = topic
-        self._limit = run
-        self._last: dict[Any, int] = {}
-        self._run: dict[Any, int] = {}
+        self._config = config or DeadLetterConfig()
+        self._partitions: dict[TP, _Partition] = {}
         self.sent = 0
+        self.paused: dict[TP, int] = {}  # and the offset of the record that waits
 
-    async def send(self, event: Any, error: InputError) -> None:
-        """Return when the record is on the dead-letter topic.
+    def usable(self, event: Any) -> None:
+        """Count a record that could be used."""
+        self._of(event).add(unusable=False)
 
-        Raises:
-            TooManyDeadLettersError: the run is at its limit; the record stays held on its own topic.
+    async def admit(self, event: Any, error: InputError, is_stale: Callable[[Any], bool]) -> bool:
+        """Whether a record may be sent. Past a limit this waits until its partition is taken away, and then it may not.
+
+        The record stays held on its own topic meanwhile, and the stream agent reads nothing behind it.
         """
         message = event.message
-        follows = self._last.get(message.tp) == message.offset - 1
-        self._run[message.tp] = self._run.get(message.tp, 0) + 1 if follows else 1
-        self._last[message.tp] = message.offset
-        if self._run[message.tp] > self._limit:
-            raise TooManyDeadLettersError(
-                f"{message.topic}[{message.partition}] offset {message.offset}: {self._limit} records in a row could not be "
-                f"used, the last because of: {error}. Mend the producer or raise dead_letters.run, then start again."
-            )
-        await self._put(
-            message.key, message.value, f"{error}", message.topic, str(message.partition), str(message.offset), message.headers
+        partition = self._of(event)
+        partition.add(unusable=True)
+        if not partition.is_past(self._config):
+            return True
+        self.paused[message.tp] = message.offset
+        log.error(
+            "partition_paused",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            run=partition.run,
+            unusable=partition.unusable,
+            of_the_last=len(partition.recent),
+            reason=str(error),
+            hint="mend the producer or the decoder, or raise dead_letters.run or .share, and start again",
         )
+        try:
+            while not is_stale(event):  # noqa: ASYNC110 - Faust tells of it by a number alone
+                await asyncio.sleep(LOOK_EVERY)
+        finally:
+            del self.paused[message.tp]
+        return False
+
+    async def send(self, event: Any, error: InputError) -> None:
+        """Return when the record is on the dead-letter topic."""
+        message = event.message
+        await self._put(
+            message.key, message.value, f"{error}", message.topic, str(message.partition), str(message.offset), event.headers
+        )
+
+    def drop(self, partitions: Iterable[TP]) -> None:
+        """Forget the counts of partitions that were taken away."""
+        for tp in partitions:
+            self._partitions.pop(tp, None)
+
+    def _of(self, event: Any) -> _Partition:
+        return self._partitions.setdefault(event.message.tp, _Partition())
 
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         """Return when the documents are on the dead-letter topic."""

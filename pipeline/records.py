@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -13,7 +13,9 @@ from processors.assemble import ExemplarReference, LogReference
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+Item = TypeVar("Item")
 
 HEADER = "spanloom.batch"
 """Header that names the batch of a record of the topics between stages."""
@@ -29,6 +31,21 @@ class Batch(StrEnum):
     EDGES = "edges"
     LOGS = "logs"
     ANOMALIES = "anomalies"
+
+
+MAX_RECORD = 900_000
+"""Bytes of a record's value past which a batch is sent in parts: brokers take 1 MiB unless told otherwise."""
+
+
+def within(items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> Iterator[bytes]:
+    """The items encoded in as few halvings as keep each value within MAX_RECORD; a single item may be larger."""
+    value = encode(items)
+    if len(value) <= MAX_RECORD or len(items) == 1:
+        yield value
+    else:
+        middle = len(items) // 2
+        yield from within(items[:middle], encode)
+        yield from within(items[middle:], encode)
 
 
 def encode_log_references(references: Iterable[LogReference]) -> bytes:

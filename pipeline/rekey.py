@@ -6,21 +6,23 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mode.supervisors import CrashingSupervisor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline import partitions, records
+from pipeline.jaeger import decode_jaeger
 from pipeline.records import HEADER, Batch, LogLine
+from pipeline.zipkin import decode_zipkin
 from processors.assemble import ExemplarReference, LogReference
 from processors.points import points_of
 from telemetry import otlp
 from telemetry.documents import log_document, metric_document
-from telemetry.errors import InputError
+from telemetry.errors import DecodeError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from faust import App, Stream, Topic
 
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric, Point
+    from telemetry.spans import Span
+
+    Work = tuple[Sequence[Awaitable[Any]], InputError | None]
+    """What has to end before a record is done with, and what was wrong with a part of it."""
+
+Decoded = TypeVar("Decoded")
 
 
 class Outlet:
@@ -78,8 +86,11 @@ class Outlet:
     async def _deliver(self, partition: int, items: list[Any], future: asyncio.Future[None]) -> None:
         try:
             headers = {HEADER: self._batch.value.encode()}
-            sent = await self._topic.send(partition=partition, value=self._encode(items), headers=headers)
-            await sent
+            sent = [
+                await self._topic.send(partition=partition, value=value, headers=headers)
+                for value in records.within(items, self._encode)
+            ]
+            await asyncio.gather(*sent)
         except BaseException as error:  # noqa: BLE001 - each caller gets it
             if not future.done():
                 future.set_exception(error)
@@ -88,7 +99,7 @@ class Outlet:
                 future.set_result(None)
 
 
-def merge_requests(requests: list[bytes]) -> bytes:
+def merge_requests(requests: Sequence[bytes]) -> bytes:
     """One export request of many: protobuf joins repeated fields of messages that stand one behind the other."""
     return b"".join(requests)
 
@@ -124,21 +135,99 @@ def split_spans(value: bytes, count: int) -> dict[int, bytes]:
     return {partition: part.SerializeToString() for partition, part in parts.items()}
 
 
+def spans_within(value: bytes) -> Iterator[bytes]:
+    """A request in parts of at most MAX_RECORD. A span that is larger alone is truncated and marked.
+
+    Raises:
+        DecodeError: a span is too large, and not because of its attribute values.
+    """
+    if len(value) <= records.MAX_RECORD:
+        yield value
+        return
+    for part in otlp.split("spans", otlp.parse("spans", value), records.MAX_RECORD):
+        if len(part) > records.MAX_RECORD:
+            request = otlp.parse("spans", part)
+            otlp.truncate_spans(request, records.MAX_RECORD)
+            yield request.SerializeToString()
+        else:
+            yield part
+
+
+def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) -> tuple[Decoded, InputError | None]:
+    """A request decoded; where items of it are invalid, the others, and the error that tells how many were left out.
+
+    Raises:
+        DecodeError: nothing of it can be used.
+    """
+    try:
+        return decode(value), None
+    except DecodeError:
+        request = otlp.parse(signal, value)
+        rejection = otlp.reject(signal, request)
+        kept = otlp.count_items(signal, request)
+        if rejection is None or not kept:
+            raise
+        first, count = rejection.first, rejection.count
+        flaw = DecodeError(first.field, f"{first.reason} ({count} of {count + kept} {signal} left out, the others kept)")
+        return decode(request.SerializeToString()), flaw
+
+
+async def each_record(stream: Stream[bytes], offsets: Offsets, dead: DeadLetters, work: Callable[[Any], Work]) -> None:
+    """Do the work of each record; what cannot be used, wholly or in part, goes to the dead letters as it came."""
+    async for event in stream.noack().events():
+        if offsets.is_stale(event):
+            continue
+        try:
+            after, flaw = work(event)
+        except InputError as error:
+            after, flaw = [], error
+        if flaw is None:
+            dead.usable(event)
+        elif await dead.admit(event, flaw, offsets.is_stale):
+            after = [*after, dead.send(event, flaw)]
+        else:
+            continue
+        await offsets.done(event, after)
+
+
 def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
     """Send each span to the partition of its trace."""
+    _rekey_spans(app, "rekey-spans", inlet, traced, offsets, dead, lambda event: protobuf(event, "spans"))
+
+
+def rekey_jaeger(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
+    """The same for spans as Jaeger has them."""
+    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, lambda event: _of_spans(decode_jaeger, event))
+
+
+def rekey_zipkin(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
+    """The same for spans as Zipkin has them."""
+    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, lambda event: _of_spans(decode_zipkin, event))
+
+
+def _of_spans(decode: Callable[[bytes], list[Span]], event: Any) -> bytes:
+    return otlp.encode_spans(decode(event.value or b""))
+
+
+def _rekey_spans(
+    app: App,
+    name: str,
+    inlet: Topic,
+    traced: Topic,
+    offsets: Offsets,
+    dead: DeadLetters,
+    request: Callable[[Any], bytes],
+) -> None:
     outlet = Outlet(traced, Batch.SPANS, merge_requests, size=16)
 
-    @app.agent(inlet, name="rekey-spans", supervisor_strategy=CrashingSupervisor)
+    def work(event: Any) -> Work:
+        parts, flaw = read("spans", request(event), lambda value: split_spans(value, traced.partitions))
+        small = {partition: list(spans_within(value)) for partition, value in parts.items()}
+        return [outlet.add(partition, values) for partition, values in small.items()], flaw
+
+    @app.agent(inlet, name=name, supervisor_strategy=CrashingSupervisor)
     async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            after: list[Awaitable[Any]]
-            try:
-                parts = split_spans(protobuf(event, "spans"), traced.partitions)
-            except InputError as error:
-                after = [dead.send(event, error)]
-            else:
-                after = [outlet.add(partition, (value,)) for partition, value in parts.items()]
-            await offsets.done(event, after)
+        await each_record(stream, offsets, dead, work)
 
 
 def rekey_logs(
@@ -148,30 +237,23 @@ def rekey_logs(
     references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references)
     lines = Outlet(series, Batch.LOGS, records.encode_logs)
 
+    def work(event: Any) -> Work:
+        batch, flaw = read("logs", protobuf(event, "logs"), otlp.decode_logs)
+        documents = list(log_documents(batch))
+        by_trace = _split(
+            (partitions.of_trace(record.trace_id, traced.partitions), _reference(record, document))
+            for record, document in zip(batch, documents, strict=True)
+            if record.trace_id
+        )
+        by_service = _split((partitions.of_text(record.service, series.partitions), _line(record)) for record in batch)
+        after: list[Awaitable[Any]] = [writer.write(documents)]
+        after += [references.add(partition, part) for partition, part in by_trace.items()]
+        after += [lines.add(partition, part) for partition, part in by_service.items()]
+        return after, flaw
+
     @app.agent(inlet, name="rekey-logs", supervisor_strategy=CrashingSupervisor)
     async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            after: list[Awaitable[Any]]
-            try:
-                batch = otlp.decode_logs(protobuf(event, "logs"))
-            except InputError as error:
-                after = [dead.send(event, error)]
-            else:
-                documents = list(log_documents(batch))
-                after = [writer.write(documents)]
-                for partition, part in _split(
-                    (
-                        (partitions.of_trace(record.trace_id, traced.partitions), _reference(record, document))
-                        for record, document in zip(batch, documents, strict=True)
-                        if record.trace_id
-                    )
-                ).items():
-                    after.append(references.add(partition, part))
-                for partition, part in _split(
-                    (partitions.of_text(record.service, series.partitions), _line(record)) for record in batch
-                ).items():
-                    after.append(lines.add(partition, part))
-            await offsets.done(event, after)
+        await each_record(stream, offsets, dead, work)
 
 
 def rekey_metrics(
@@ -181,26 +263,20 @@ def rekey_metrics(
     exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars)
     outlet = Outlet(series, Batch.POINTS, records.encode_points)
 
+    def work(event: Any) -> Work:
+        batch, flaw = read("metrics", protobuf(event, "metrics"), otlp.decode_metrics)
+        by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
+        points: Iterator[Point] = (point for metric in batch for point in points_of(metric))
+        by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in points)
+        documents = [metric_document(metric, point) for metric in batch for point in metric.points]
+        after: list[Awaitable[Any]] = [writer.write(documents)]
+        after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
+        after += [outlet.add(partition, part) for partition, part in by_series.items()]
+        return after, flaw
+
     @app.agent(inlet, name="rekey-metrics", supervisor_strategy=CrashingSupervisor)
     async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            after: list[Awaitable[Any]]
-            try:
-                batch = otlp.decode_metrics(protobuf(event, "metrics"))
-            except InputError as error:
-                after = [dead.send(event, error)]
-            else:
-                after = [writer.write([metric_document(metric, point) for metric in batch for point in metric.points])]
-                for partition, found in _split(
-                    (partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch)
-                ).items():
-                    after.append(exemplars.add(partition, found))
-                points: Iterator[Point] = (point for metric in batch for point in points_of(metric))
-                for partition, part in _split(
-                    (partitions.of_series(point.series, series.partitions), point) for point in points
-                ).items():
-                    after.append(outlet.add(partition, part))
-            await offsets.done(event, after)
+        await each_record(stream, offsets, dead, work)
 
 
 def protobuf(event: Any, signal: otlp.Signal) -> bytes:

@@ -6,11 +6,13 @@ from enum import StrEnum
 
 
 class Topic(StrEnum):
-    """Names of topics. The first three are OpenTelemetry's; anyone may produce there."""
+    """Names of topics. Down to ZIPKIN anyone may produce there: they are what OpenTelemetry, Jaeger and Zipkin call theirs."""
 
     SPANS = "otlp_spans"
     LOGS = "otlp_logs"
     METRICS = "otlp_metrics"
+    JAEGER = "jaeger_spans"
+    ZIPKIN = "zipkin_spans"
     TRACED = "spanloom-traced"
     SERIES = "spanloom-series"
     SIGNALS = "spanloom-signals"
