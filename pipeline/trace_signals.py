@@ -1,0 +1,130 @@
+"""What closed traces tell the later stages beside hops and edges: a sample of themselves, counters, and clock skew."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pipeline import partitions, records
+from pipeline.records import HEADER, Batch
+from processors.clock_skew import ClockSkew
+from processors.points import points_of
+from processors.service_graph_metrics import ServiceGraphMetrics
+from processors.span_metrics import SpanMetrics
+from processors.trace_sample import TraceSample
+from processors.watermark import SECOND
+from telemetry import otlp
+from telemetry.documents import metric_document
+from telemetry.metrics import DataPoint, Metric, MetricType
+from telemetry.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from faust import Topic
+
+    from pipeline.signals import Signals
+    from processors.assemble import OpenTrace
+    from processors.publication import Publication
+    from telemetry.documents import Document
+    from telemetry.spans import Span
+
+SAMPLE_WIDTH, SAMPLE_SIZE = 10 * SECOND, 60
+"""The traces that shapes and culprits are learnt from, of each partition: as many as their memory keeps in all."""
+
+SPAN_METRICS_EVERY = 15 * SECOND
+"""Event time between two readings of the span metrics by rules: what Prometheus' users take for scraping."""
+
+SKEW_EVERY = 60 * SECOND
+"""Event time between two estimates of clock skew: clocks drift by milliseconds a minute at most."""
+
+MAX_SKEWS = 500
+"""Pairs of hosts whose skew is told: half a tenth of a millisecond each."""
+
+
+class TraceSignals:
+    """Counts and samples the traces of one partition.
+
+    Args:
+        partition: tells its counters from those of others.
+        start: when counting begins, nanoseconds: anew after a crash, as Prometheus expects of a process that restarts.
+        series: the topic of stage 3.
+        signals: the way to stage 4.
+    """
+
+    def __init__(self, partition: int, start: int, series: Topic, signals: Signals) -> None:
+        self._series, self._signals = series, signals
+        self._instance = f"partition-{partition}"
+        self._resource = Resource({"service.name": "spanloom", "service.instance.id": self._instance})
+        self._graph = ServiceGraphMetrics(start, self._resource)
+        self._spans = SpanMetrics(start, self._instance)
+        self._skew = ClockSkew()
+        self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
+        self._spans_told = self._skew_told = 0
+
+    def count(self, publication: Publication) -> None:
+        """Count what a trace adds to what was stored of it before; only a new one counts in the service graph."""
+        self._spans.add(publication.new_spans)
+        if publication.merged:
+            return
+        self._graph.add(publication.graph.hops)
+        for hop in publication.graph.hops:
+            self._skew.add(hop)
+
+    def metrics(self, time: int) -> list[Metric]:
+        """The counters and the clock skew as they stand, for who scrapes them."""
+        return [*self._graph.metrics(time), *self._spans.metrics(time), *self._skew_metrics(time)]
+
+    async def send_sample(self, traces: Iterable[tuple[OpenTrace, Publication]]) -> None:
+        """Send a sample of traces to where shapes are learnt, those of one root to one partition.
+
+        A late part of a trace is no trace, and is left out.
+        """
+        sample: dict[int, list[Span]] = {}
+        for trace, publication in traces:
+            spans, graph = trace.spans.values(), publication.graph
+            if len(spans) < max(graph.span_count, 1):
+                continue
+            if self._sample.keeps(trace.trace_id, min(span.start for span in spans)):
+                sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).extend(spans)
+        sent = [
+            await self._series.send(partition=partition, value=value, headers={HEADER: Batch.SPANS.value.encode()})
+            for partition, spans in sample.items()
+            for value in records.within(spans, otlp.encode_spans)
+        ]
+        await asyncio.gather(*sent)
+
+    async def tell(self, time: int) -> list[Document]:
+        """Let rules see the counters at an event time; gives the estimates of clock skew, where one is due, to store."""
+        metrics = self._graph.metrics(time)
+        if time - self._spans_told >= SPAN_METRICS_EVERY:
+            self._spans_told = time
+            metrics += self._spans.metrics(time)
+        skew: list[Metric] = []
+        if time - self._skew_told >= SKEW_EVERY:
+            self._skew_told = time
+            self._skew.advance(time)
+            skew = self._skew_metrics(time)
+        points = [point for metric in (*metrics, *skew) for point in points_of(metric)]
+        if points:
+            values = records.within(points, records.encode_points)
+            await asyncio.gather(*(self._signals.send(Batch.POINTS, value) for value in values))
+        return [metric_document(metric, point) for metric in skew for point in metric.points]
+
+    def _skew_metrics(self, time: int) -> list[Metric]:
+        """How far the second host's clock is behind the first's, and how far that may be off, in seconds."""
+        offsets, errors = [], []
+        for host, other in self._skew.pairs()[:MAX_SKEWS]:
+            skew = self._skew.estimate(host, other)
+            if skew is not None:
+                pair = {"host": host, "other": other}
+                offsets.append(DataPoint(time, attributes=pair, value=skew.offset / SECOND))
+                errors.append(DataPoint(time, attributes=pair, value=skew.error / SECOND))
+        if not offsets:
+            return []
+        return [
+            Metric("spanloom.clock.skew", MetricType.GAUGE, tuple(offsets), self._resource, unit="s",
+                   description="How far the clock of `other` is behind that of `host`"),
+            Metric("spanloom.clock.skew.error", MetricType.GAUGE, tuple(errors), self._resource, unit="s",
+                   description="By how much the skew may be off"),
+        ]  # fmt: skip
