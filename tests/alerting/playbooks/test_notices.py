@@ -1,0 +1,109 @@
+"""What self-healing tells humans, as alerts on the board."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alerting.alertmanager import Alertmanager
+from alerting.config import parse_config
+from alerting.playbooks.approval import Approvals
+from alerting.playbooks.messages import Notice
+from alerting.playbooks.notices import RepairAlerts
+from alerting.state import AlertChange, AlertState, fingerprint
+from tests.alerting.playbooks.world import SECOND, START, Alert
+
+if TYPE_CHECKING:
+    from alerting.board import HeldAlert
+
+RESET = 1800 * SECOND
+ROUTES = """
+route: {receiver: on-call, group_by: [alertname, service], group_wait: 0s}
+topology_inhibit_rules:
+- culprit_matchers: ['alertname="Slow"']
+  target_matchers: ['incident=""']
+receivers:
+- name: on-call
+  webhook_configs: [{url: "http://127.0.0.1:1/"}]
+"""
+
+
+def notice(kind: str, text: str = "why", incident: str = "i1", until: int = 0) -> Notice:
+    return Notice(f"{incident}/{kind}", kind, START, incident, f"fix on cart: {kind}", text, until, "cart", "fix", "f1")
+
+
+@pytest.fixture
+def board() -> tuple[Alertmanager, RepairAlerts]:
+    manager = Alertmanager(parse_config(ROUTES, "receivers.yml"), "http://console")
+    approvals = Approvals(b"k" * 32, "http://console", lambda: START)
+    return manager, RepairAlerts(manager, approvals, RESET)
+
+
+def firing(manager: Alertmanager, now: int = START) -> dict[str, HeldAlert]:
+    return {alert.labels["alertname"]: alert for alert in manager.board if not alert.resolved(now)}
+
+
+def test_an_escalation_fires_until_the_alert_that_it_is_about_resolves(board: tuple[Alertmanager, RepairAlerts]) -> None:
+    manager, repairs = board
+    repairs.tell(notice("escalated", "not proven"), START)
+    (alert,) = firing(manager).values()
+    assert alert.labels == {
+        "alertname": "RepairEscalated", "severity": "critical", "service": "cart", "playbook": "fix", "incident": "i1",
+    }  # fmt: skip
+    assert alert.annotations["description"] == "not proven"
+    repairs.alert_resolved("another", START + 1)
+    assert firing(manager, START + 1)
+    repairs.alert_resolved("f1", START + 2)
+    assert not firing(manager, START + 2)
+
+
+def test_a_request_carries_the_link_and_ends_when_it_is_too_late_or_the_incident_ends(
+    board: tuple[Alertmanager, RepairAlerts],
+) -> None:
+    manager, repairs = board
+    until = START + 600 * SECOND
+    repairs.tell(notice("approval-requested", until=until), START)
+    alert = firing(manager)["RepairApprovalRequested"]
+    assert alert.annotations["approve"].startswith("http://console/api/v1/incidents/i1/approval?expires=")
+    assert not firing(manager, until)
+    repairs.tell(notice("closed", incident="other"), START + SECOND)
+    assert firing(manager, START + SECOND)
+    repairs.tell(notice("closed"), START + 2 * SECOND)
+    assert not firing(manager, START + 2 * SECOND)
+
+
+def test_a_breaker_fires_until_it_closes_and_a_stop_until_it_is_taken_back(board: tuple[Alertmanager, RepairAlerts]) -> None:
+    manager, repairs = board
+    repairs.tell(notice("breaker-opened"), START)
+    assert firing(manager, START + RESET - 1)
+    assert not firing(manager, START + RESET)
+    repairs.tell(Notice("stopped/1", "stopped", START, "", "Repairs stopped", "by ann"), START)
+    assert firing(manager, START + RESET).keys() == {"RepairsStopped"}
+    repairs.tell(Notice("resumed/2", "resumed", START + 1, "", "Repairs resumed", "by ann"), START + RESET)
+    assert not firing(manager, START + RESET)
+
+
+def test_the_same_notice_again_after_a_crash_is_no_news(board: tuple[Alertmanager, RepairAlerts]) -> None:
+    manager, repairs = board
+    repairs.tell(notice("escalated"), START)
+    (told,) = manager.advance(START).notifications
+    again = Alertmanager(manager.config)
+    again.restore(manager.snapshot())
+    RepairAlerts(again, repairs._approvals, RESET).tell(notice("escalated"), START + SECOND)
+    (repeated,) = again.advance(START + 301 * SECOND).notifications
+    assert repeated.key == told.key
+
+
+def test_a_firing_culprit_further_down_does_not_mute_an_escalation(board: tuple[Alertmanager, RepairAlerts]) -> None:
+    manager, repairs = board
+    manager.see_calls([("cart", "db")], START)
+    slow = Alert("db", instance="")
+    manager.take([change(slow), change(Alert("cart", rule="Noisy"))], START)
+    repairs.tell(notice("escalated"), START)
+    sent = {alert.labels["alertname"] for item in manager.advance(START).notifications for alert in item.firing}
+    assert sent == {"Slow", "RepairEscalated"}
+
+
+def change(alert: Alert) -> AlertChange:
+    return AlertChange(fingerprint(alert.labels), AlertState.FIRING, alert.labels, {}, 1.0, START, START, alert.starts_at, 0)
