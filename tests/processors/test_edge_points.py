@@ -24,7 +24,6 @@ def hop(number: int, callee: Node = B, operation: str = "GET /") -> Hop:
         SECOND + took,
         client_duration=took,
         self_time=took // 4,
-        failed=failed,
     )
 
 
