@@ -49,7 +49,7 @@ class FailureRate:
         seen = failures / calls
         surprise = 0.0
         if seen > expected:
-            surprise = _surprise(failures, calls, self._failures, self._calls - self._failures)
+            surprise = surprise_of_share(failures, calls, self._failures, self._calls - self._failures)
         score = score_of(surprise)
         weight = 1.0 if score < 0.5 else SLOWEST
         self._failures += weight * failures
@@ -79,7 +79,7 @@ def _ln_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def _surprise(failures: int, calls: int, a: float, b: float) -> float:
+def surprise_of_share(failures: int, calls: int, a: float, b: float) -> float:
     """-ln P(at least so many failures of so many calls) of a Beta-binomial with these shapes."""
     total = 0.0
     for k in range(failures, calls + 1):

@@ -6,11 +6,11 @@ compared with what was known before it, those odd in the same way are counted to
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.anomaly import score_of
+from processors.failures import surprise_of_share
 from processors.operations import normalised
 from processors.scores import ALARM
 from processors.trace_shape import TraceShapes
@@ -116,7 +116,10 @@ class ShapeWatch:
         found = []
         for key, seen in odd.items():
             total = visits[key[1], key[2]]
-            surprise = sum(oddity.surprise for oddity, _ in seen) - _log_choices(total, len(seen))
+            like, unlike = seen[0][0].like, seen[0][0].unlike
+            if len(seen) <= total * like / (like + unlike):
+                continue
+            surprise = surprise_of_share(len(seen), total, like, unlike)
             if score_of(surprise) >= ALARM:
                 found.append(self._anomaly(start, seen, total, surprise))
         found.sort(key=lambda anomaly: (-anomaly.score, anomaly.series))
@@ -140,7 +143,7 @@ class ShapeWatch:
             start,
             start + self._width,
             score_of(surprise),
-            oddity.usual,
+            oddity.like / (oddity.like + oddity.unlike),
             len(seen) / total,
             "1",
             f"in {len(seen)} of {total} visits: {oddity.why}",
@@ -166,8 +169,3 @@ class ShapeWatch:
         self._windows.clear()
         self._open = 0
         self._shapes.restore(snapshot["shapes"])
-
-
-def _log_choices(total: int, count: int) -> float:
-    """Logarithm of how many ways there are to choose so many visits: that it is these and no others is no news."""
-    return math.lgamma(total + 1) - math.lgamma(count + 1) - math.lgamma(total - count + 1)

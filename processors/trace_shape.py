@@ -31,7 +31,8 @@ _SNAPSHOT_VERSION = 1
 class Oddity(NamedTuple):
     """One deviation: `kind` is "missing", "new", "repeated" or "reordered"; `surprise` in nats.
 
-    `root` is where its trace began, `place` who called so, `callee` what it is about; `usual` the share of visits like it.
+    `root` is where its trace began, `place` who called so, `callee` what it is about. `like` it were so many visits of the
+    place, and `unlike` it so many, each with half a visit added (Jeffreys' prior).
     """
 
     kind: str
@@ -40,7 +41,8 @@ class Oddity(NamedTuple):
     root: Place
     place: Place
     callee: Place
-    usual: float = 0.0
+    like: float
+    unlike: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,20 +162,20 @@ def _oddities(root: Place, place: Place, called: Sequence[Place], known: _Known)
         if callee not in counts:
             share = (visits + 0.5) / (known.visits + 1.0)
             why = f"{where} did not call {' '.join(callee)}, which {visits} of {known.visits} such visits did"
-            yield Oddity("missing", -math.log1p(-share), why, root, place, callee, 1.0 - share)
+            yield Oddity("missing", -math.log1p(-share), why, root, place, callee, known.visits - visits + 0.5, visits + 0.5)
     for callee, count in counts.items():
         most = known.most.get(callee, 0)
         if not most:
             why = f"{where} called {' '.join(callee)}, which none of {known.visits} such visits did"
-            yield Oddity("new", math.log(known.visits + 2.0), why, root, place, callee)
+            yield Oddity("new", math.log(known.visits + 2.0), why, root, place, callee, 0.5, known.visits + 0.5)
         elif count > most:
             seen = known.with_callee[callee]
             why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {seen} visits"
             surprise = math.log(seen + 2.0) * (1.0 + math.log(count / most))
-            yield Oddity("repeated", surprise, why, root, place, callee)
+            yield Oddity("repeated", surprise, why, root, place, callee, 0.5, seen + 0.5)
     first = list(dict.fromkeys(called))
     for one, other in pairwise(first):
         usual = known.ordered[other, one]
         if usual and not known.ordered[one, other]:
             why = f"{where} called {' '.join(one)} before {' '.join(other)}; {usual} visits had it the other way round"
-            yield Oddity("reordered", math.log(usual + 2.0), why, root, place, one)
+            yield Oddity("reordered", math.log(usual + 2.0), why, root, place, one, 0.5, usual + 0.5)
