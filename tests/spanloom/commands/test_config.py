@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from spanloom.commands.config import config, without_password
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # what the command sets is undone after the test
+
+
+def test_what_is_shown_is_the_file_the_environment_and_the_defaults_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "spanloom.yml"
+    file.write_text("namespace: eu\ntopics: {partitions: 7}\n")
+    monkeypatch.setenv("SPANLOOM_TOPICS__PARTITIONS", "9")
+    done = CliRunner().invoke(config, ["show", "--config", str(file), "--json"])
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert (shown["namespace"], shown["topics"]["partitions"], shown["otlp_http"]["port"]) == ("eu", 9, 4318)
+    assert shown["log"].startswith("log://")
+
+
+def test_secrets_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOM_STORE", "https://elastic:s3cret@search:9200")
+    monkeypatch.setenv("SPANLOOM_STORE_API_KEY", "s3cret")
+    monkeypatch.setenv("SPANLOOM_KAFKA__PASSWORD", "s3cret")
+    done = CliRunner().invoke(config, ["show"])
+    assert done.exit_code == 0, done.output
+    assert "s3cret" not in done.stdout
+    assert yaml.safe_load(done.stdout)["store"] == "https://elastic:**********@search:9200"
+
+
+def test_a_url_without_a_password_is_left_as_it_is() -> None:
+    for url in ("kafka://one:9092;two:9092", "log:///var/lib", "http://user@host:1/x?y=z", ""):
+        assert without_password(url) == url
