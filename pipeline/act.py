@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.signals import culprit_points
 from pipeline import records
+from pipeline.diagnosis import Diagnosis
 from pipeline.outbox import Outbox
 from pipeline.records import HEADER, Batch
 from processors.edges import edge_from_body
@@ -108,7 +109,7 @@ class ActStage:
         live: bool = True,
     ) -> None:
         self._config = config
-        self._culprits = culprits
+        self._diagnosis = Diagnosis(culprits)
         self._writer = writer
         self._state = state
         self._now = now
@@ -142,7 +143,8 @@ class ActStage:
             case Batch.SPANS:
                 self._take_spans(otlp.decode_spans(event.value))
             case Batch.LOGS:
-                self._culprits.add_logs(_log_record(line) for line in records.decode_logs(event.value))
+                lines = [_log_record(line) for line in records.decode_logs(event.value)]
+                self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
             case Batch.EDGES:
                 self._take_edges(records.decode_bodies(event.value))
             case Batch.ANOMALIES:
@@ -167,14 +169,19 @@ class ActStage:
         self._watermark.observe(min(self._now(), max(point.time for point in points)))
         if self._alerting is not None:
             self._alerting.engine.add(points)
-        self._culprits.add_points(point for point in points if not point.series.name.startswith(("spanloom_", "traces_")))
+        foreign = [point for point in points if not point.series.name.startswith(("spanloom_", "traces_"))]
+        self._diagnosis.learn(lambda culprits: culprits.add_points(foreign))
 
     def _take_spans(self, spans: list[Span]) -> None:
         traces: dict[bytes, list[Span]] = {}
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
-        for trace in traces.values():
-            self._culprits.add_trace(trace)
+
+        def remember(culprits: Culprits) -> None:
+            for trace in traces.values():
+                culprits.add_trace(trace)
+
+        self._diagnosis.learn(remember)
         self._watermark.observe(min(self._now(), max((span.end for span in spans), default=0)))
 
     def _take_edges(self, bodies: list[dict[str, Any]]) -> None:
@@ -216,7 +223,7 @@ class ActStage:
         self._last_tick = now
         documents: list[Document] = []
         if self._wanted is not None and self.moment - self._ranked_at >= self._config.rank_every * SECOND:
-            documents += self.rank()
+            documents += await self.rank()
             await self._save_rankings()
         if self._alerting is not None:
             advanced = await self._alerting.advance(self.moment)
@@ -231,15 +238,15 @@ class ActStage:
         if service:
             self._want_ranking(1.0, change.document().id, service, change.active_at)
 
-    def rank(self) -> list[Document]:
+    async def rank(self) -> list[Document]:
         """Rank culprits now, for the strongest anomaly that waits."""
-        ranking = self._culprits.rank(self.moment)
         opened_by, self._wanted = self._wanted[1] if self._wanted is not None else "", None
-        self._ranked_at = self.moment
+        moment = self._ranked_at = self.moment
+        ranking = await self._diagnosis.rank(moment)
         if not ranking:
             return []
         self.counts.rankings += 1
-        culprits = CulpritRanking(self.moment, DEFAULT_ENVIRONMENT, opened_by, ranking)
+        culprits = CulpritRanking(moment, DEFAULT_ENVIRONMENT, opened_by, ranking)
         self._tell_rules(culprits)
         return [culprits_document(culprits)]
 
@@ -281,6 +288,8 @@ class ActStage:
 
     async def own(self, partition: int) -> None:
         """Take over the environment with the state that its last owner saved. Safe twice."""
+        if self._partition is not None:
+            return  # without waiting for a round of ours to end
         async with self._owning:
             if self._partition is not None:
                 return

@@ -298,7 +298,7 @@ async def finish(pipeline: Pipeline) -> None:
     await _drained(pipeline, "score", Topic.SERIES)
     await pipeline.score.close()
     await _read(pipeline, "act", Topic.SIGNALS)
-    await pipeline.writer.write(pipeline.act.rank())
+    await pipeline.writer.write(await pipeline.act.rank())
 
 
 async def _drained(pipeline: Pipeline, agent: str, topic: Topic) -> None:
