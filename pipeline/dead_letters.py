@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 REASON, TOPIC, PARTITION, OFFSET = "spanloom.reason", "spanloom.topic", "spanloom.partition", "spanloom.offset"
 """Headers of a dead letter. A document that the store rejected has TOPIC `store` and its id as the key."""
 
+STORE = "store"
+
 
 WINDOW = 1000
 """Records of a partition over which the share is taken: minutes of a busy one."""
@@ -123,7 +125,7 @@ class DeadLetters:
         for item in rejected:
             document = item.document
             value = orjson.dumps({"kind": document.kind, "id": document.id, "time": document.time, "body": document.body})
-            await self._put(document.id.encode(), value, item.reason, "store", "", "", None)
+            await self._put(document.id.encode(), value, item.reason, STORE, "", "", None)
 
     async def _put(self, key: Any, value: Any, reason: str, topic: str, partition: str, offset: str, headers: Any) -> None:
         kept = dict(headers or {})

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from pipeline.foreign_messages import JaegerSpan
 from telemetry.errors import DecodeError
+from telemetry.otlp.request import MAX_TIME
 from telemetry.resource import AttributeValue, Resource, Scope
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
@@ -36,7 +37,7 @@ def decode_jaeger(value: bytes) -> list[Span]:
             json_format.Parse(value, message, ignore_unknown_fields=True)
         else:
             message.ParseFromString(value)
-    except (ProtobufDecodeError, json_format.ParseError) as error:
+    except (ProtobufDecodeError, json_format.ParseError, UnicodeDecodeError) as error:
         raise DecodeError("", f"not a span of Jaeger: {error}") from error
     return [_span(message)]
 
@@ -52,7 +53,7 @@ def _span(message: Any) -> Span:
             parent = other_span
         else:
             links.append(SpanLink(other, other_span))
-    start = _nanoseconds(message.start_time)
+    start, end = between(_nanoseconds(message.start_time), _nanoseconds(message.duration), "start_time")
     kind = _KINDS.get(str(tags.pop("span.kind", "unspecified")).lower(), SpanKind.UNSPECIFIED)
     status, status_message = _status(tags)
     scope = Scope(
@@ -66,7 +67,7 @@ def _span(message: Any) -> Span:
         message.operation_name,
         kind,
         start,
-        start + _nanoseconds(message.duration),
+        end,
         Resource({"service.name": message.process.service_name, **_attributes(message.process.tags)}),
         scope,
         status,
@@ -80,7 +81,8 @@ def _span(message: Any) -> Span:
 
 def _event(log: Any) -> SpanEvent:
     fields = _attributes(log.fields)
-    return SpanEvent(_nanoseconds(log.timestamp), str(fields.pop("event", fields.pop("message", "log"))), fields)
+    time, _ = between(_nanoseconds(log.timestamp), 0, "logs.timestamp")
+    return SpanEvent(time, str(fields.pop("event", fields.pop("message", "log"))), fields)
 
 
 def _status(tags: dict[str, AttributeValue]) -> tuple[StatusCode, str]:
@@ -101,7 +103,18 @@ def _attributes(items: Iterable[Any]) -> dict[str, AttributeValue]:
 
 def _nanoseconds(message: Any) -> int:
     """Of a Timestamp or a Duration."""
-    return max(0, int(message.seconds) * _SECOND + int(message.nanos))
+    return int(message.seconds) * _SECOND + int(message.nanos)
+
+
+def between(start: int, duration: int, field: str) -> tuple[int, int]:
+    """Start and end in nanoseconds.
+
+    Raises:
+        DecodeError: one of them is no time.
+    """
+    if not (0 <= start <= MAX_TIME and 0 <= start + duration <= MAX_TIME):
+        raise DecodeError(field, f"{start} ns and {duration} ns later are no times between the years 1970 and 2262")
+    return start, start + duration
 
 
 def padded(value: bytes, length: int, field: str) -> bytes:

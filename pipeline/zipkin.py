@@ -13,7 +13,7 @@ import orjson
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from pipeline.foreign_messages import ZipkinSpans
-from pipeline.jaeger import padded
+from pipeline.jaeger import between, padded
 from telemetry.attributes import NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVICE_PEER_NAME
 from telemetry.errors import DecodeError
 from telemetry.resource import AttributeValue, Resource, Scope
@@ -79,15 +79,15 @@ def _read(span: dict[str, Any]) -> dict[str, Any]:
         "trace_id": bytes.fromhex(span["traceId"].rjust(16, "0")),
         "parent_id": bytes.fromhex((span.get("parentId") or "").rjust(16, "0")),
         "id": bytes.fromhex(span["id"].rjust(16, "0")),
-        "kind": _BY_NAME.get(span.get("kind") or "", SpanKind.UNSPECIFIED),
-        "name": span.get("name") or "",
+        "kind": _BY_NAME.get(str(span.get("kind")), SpanKind.UNSPECIFIED),
+        "name": str(span.get("name") or ""),
         "timestamp": int(span.get("timestamp") or 0),
         "duration": int(span.get("duration") or 0),
-        "local": (span.get("localEndpoint") or {}).get("serviceName") or "",
+        "local": str((span.get("localEndpoint") or {}).get("serviceName") or ""),
         "remote": {
-            "name": remote.get("serviceName") or "",
-            "address": remote.get("ipv4") or remote.get("ipv6") or "",
-            "port": int(remote.get("port") or 0),
+            "name": str(remote.get("serviceName") or ""),
+            "address": str(remote.get("ipv4") or remote.get("ipv6") or ""),
+            "port": int(remote.get("port") or 0) & 0xFFFF,
         },
         "annotations": [(int(item["timestamp"]), str(item["value"])) for item in span.get("annotations") or ()],
         "tags": {str(key): str(value) for key, value in (span.get("tags") or {}).items()},
@@ -104,7 +104,8 @@ def _span(span: dict[str, Any], place: int) -> Span:
     if span["shared"] and span["kind"] is SpanKind.SERVER:
         span_id, parent = blake2b(span_id, digest_size=8, person=b"server").digest(), span_id
     tags: dict[str, AttributeValue] = span["tags"]
-    start = span["timestamp"] * _MICROSECOND
+    start, end = between(span["timestamp"] * _MICROSECOND, span["duration"] * _MICROSECOND, f"spans[{place}].timestamp")
+    events = [(between(time * _MICROSECOND, 0, f"spans[{place}].annotations")[0], text) for time, text in span["annotations"]]
     status, status_message = _status(tags)
     scope = Scope(
         str(tags.pop("otel.scope.name", tags.pop("otel.library.name", ""))),
@@ -117,13 +118,13 @@ def _span(span: dict[str, Any], place: int) -> Span:
         span["name"],
         span["kind"],
         start,
-        start + span["duration"] * _MICROSECOND,
+        end,
         Resource({"service.name": span["local"]} if span["local"] else {}),
         scope,
         status,
         status_message,
         {**dict(_remote(span["remote"])), **tags},
-        tuple(SpanEvent(time * _MICROSECOND, value) for time, value in span["annotations"]),
+        tuple(SpanEvent(time, text) for time, text in events),
     )
 
 
