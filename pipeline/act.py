@@ -131,6 +131,11 @@ class ActStage:
         """Event time, nanoseconds since the epoch."""
         return self._watermark.time
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds of the search for culprits have cost."""
+        return {f"culprit_{what}": count for what, count in self._diagnosis.left_out.items()}
+
     def take(self, event: Any, offsets: Offsets) -> None:
         """Take one record."""
         tp = event.message.tp

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +182,14 @@ class AssembleStage:
         """What the service graph, the spans and the clocks of all partitions say, as scrapers read it."""
         now = self._now()
         return [metric for part in self._partitions.values() for metric in part.told.metrics(now)]
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds on counters and clock skew have cost the partitions that this worker has."""
+        total: Counter[str] = Counter()
+        for part in self._partitions.values():
+            total.update(part.told.left_out)
+        return total
 
     # ------------------------------------------------------------------ out
 

@@ -24,6 +24,11 @@ class Diagnosis:
         self._ranking: asyncio.Future[tuple[Suspect, ...]] | None = None
         self._waiting: list[Callable[[Culprits], None]] = []
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds of the memory have cost."""
+        return self._culprits.left_out
+
     def learn(self, change: Callable[[Culprits], None]) -> None:
         """Change what is remembered, now or as soon as no ranking reads it."""
         if self._ranking is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,18 @@ class _Partition:
     def models(self) -> dict[str, Model]:
         """What is worth keeping over a crash."""
         return {"scores": self.scorer, "failures": self.failures, "shapes": self.shapes, "logs": self.logs}
+
+    def left_out(self) -> dict[str, int]:
+        """What bounds and lateness have cost."""
+        return {
+            "series": self.scorer.forgotten,
+            "points_late": self.scorer.late,
+            "services": self.failures.forgotten,
+            "log_lines_late": self.logs.late,
+            "log_templates": self.logs.forgotten,
+            "shape_traces": self.shapes.left_out,
+            "shape_traces_late": self.shapes.late,
+        }
 
 
 SAVE_EVERY = 60 * SECOND
@@ -147,6 +160,14 @@ class ScoreStage:
     async def _save(self, partition: int, part: _Partition) -> None:
         for name, model in part.models().items():
             await save_snapshot(self._state, partition, name, model)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What bounds and lateness have cost the partitions that this worker has."""
+        total: Counter[str] = Counter()
+        for part in self._partitions.values():
+            total.update(part.left_out())
+        return total
 
     def drop(self, revoked: set[TP]) -> None:
         """Forget partitions that were taken away."""

@@ -62,6 +62,15 @@ class TraceSignals:
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
         self._spans_told = self._skew_told = 0
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds have cost so far."""
+        return {
+            "skew_pairs": self._skew.refused,
+            "skew_late": self._skew.ignored,
+            "span_metrics_services": self._spans.refused,
+        }
+
     def count(self, publication: Publication) -> None:
         """Count what a trace adds to what was stored of it before; only a new one counts in the service graph."""
         self._spans.add(publication.new_spans)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from spanloom.exposition import families
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -46,6 +48,18 @@ class PipelineMetrics:
         for tp, offset in self._pipeline.dead.paused.items():
             paused.add_metric([tp.topic, str(tp.partition)], offset)
         yield paused
+        left_out = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
+        for what, count in self.left_out().items():
+            left_out.add_metric([what], count)
+        yield left_out
+        if self._pipeline.assemble is not None:
+            yield from families(self._pipeline.assemble.metrics())
+
+    def left_out(self) -> dict[str, int]:
+        """What the analysis could not keep or came too late for it, by kind."""
+        pipeline = self._pipeline
+        stages = (pipeline.assemble, pipeline.score, pipeline.act)
+        return {what: count for stage in stages if stage is not None for what, count in stage.left_out.items()}
 
     def counters(self) -> dict[str, tuple[str, int]]:
         """Name -> meaning and value."""
