@@ -138,7 +138,7 @@ class AssembleStage:
         signals: Sequence[Any]
         match batch:
             case Batch.SPANS:
-                signals = otlp.decode_spans(event.value)
+                signals = otlp.decode_spans(event.value, checked=True)
                 self.counts.spans += len(signals)
                 moment = max((span.end for span in signals), default=0)
             case Batch.LOG_REFERENCES:

@@ -131,7 +131,7 @@ class ScoreStage:
                 after = self._watch(part, records.decode_logs(event.value))
                 return [self._signals.send(Batch.LOGS, event.value), *after]
             case Batch.SPANS:
-                after = self._compare(part, otlp.decode_spans(event.value))
+                after = self._compare(part, otlp.decode_spans(event.value, checked=True))
                 return [self._signals.send(Batch.SPANS, event.value), *after]
             case batch:
                 return [self._signals.send(batch, event.value)]

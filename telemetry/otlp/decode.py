@@ -81,15 +81,20 @@ def count_items(signal: Signal, request: Any) -> int:
     return sum(len(data_points(metric)) for metrics in groups for metric in metrics)
 
 
-def decode_spans(data: bytes) -> list[Span]:
+def decode_spans(data: bytes, *, checked: bool = False) -> list[Span]:
     """The spans of a protobuf ExportTraceServiceRequest.
+
+    Args:
+        data: the request.
+        checked: every span of it was found valid before, which is a tenth of the price of decoding.
 
     Raises:
         DecodeError: not such a request, or a span that OTLP calls invalid; names the field.
     """
+    request = parse("spans", data) if checked else parse_spans(data)
     return [
         _span(span, resource, scope)
-        for resource_spans in parse_spans(data).resource_spans
+        for resource_spans in request.resource_spans
         for resource in (_resource(resource_spans),)
         for scope_spans in resource_spans.scope_spans
         for scope in (_scope(scope_spans),)
