@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ENVIRONMENT = "default"
 
+ANSWERING = frozenset({NodeKind.SERVICE, NodeKind.DATABASE, NodeKind.EXTERNAL})
+"""Kinds of nodes that a caller waits for, so that their trouble becomes its own."""
+
 SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environment is let go."""
 
@@ -193,8 +196,8 @@ class ActStage:
         if self._alerting is None:
             return
         edges = [edge_from_body(body) for body in bodies]
-        services = [edge for edge in edges if edge.key.caller.kind is edge.key.callee.kind is NodeKind.SERVICE]
-        pairs = sorted({(edge.key.caller.name, edge.key.callee.name) for edge in services if edge.calls > 0})
+        calls = [edge for edge in edges if edge.key.caller.kind is NodeKind.SERVICE and edge.key.callee.kind in ANSWERING]
+        pairs = sorted({(edge.key.caller.name, edge.key.callee.name) for edge in calls if edge.calls > 0})
         self._alerting.alertmanager.see_calls(pairs, self._now())
         self._alerting.runner.healer.traffic.add_edges(edges)
 

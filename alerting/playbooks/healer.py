@@ -9,7 +9,6 @@ the same ids and loses none.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from alerting.inhibit import CallPaths
 from alerting.playbooks import machine
 from alerting.playbooks.explained import REMEMBERED, Explanations
 from alerting.playbooks.incident import Progress, State, incident_from
-from alerting.playbooks.messages import Notice, Run, Signal
+from alerting.playbooks.messages import Notice, Run, Signal, notice_of
 from alerting.playbooks.opening import open_incident
 from alerting.playbooks.render import render, render_query
 from alerting.playbooks.safety import Refusal, Safety, SafetyConfig, Touched
@@ -42,6 +41,9 @@ if TYPE_CHECKING:
 VERSION = 1
 MAX_SIGNALS = 10_000
 """Alerts remembered as firing. More are counted in `counts["signals_ignored"]` and have no repair."""
+
+EPISODE = 300 * 10**9
+"""Alerts that began so close to each other, ns, may be of one fault. Older ones are known, and hold up nobody's repair."""
 
 MAX_OUTBOX = 10_000
 """Documents waiting for the store. Past this no repair starts; those that are open go on and are recorded."""
@@ -296,7 +298,7 @@ class Healer:
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))
             touched = [_touched(incident) for incident in self.incidents.values() if incident.holds_target]
-            refusal = self._caller(service, now) or self.safety.admit(playbook.name, target, touched, now)
+            refusal = self._caller(service, signal, now) or self.safety.admit(playbook.name, target, touched, now)
             if refusal is not None:
                 return refusal
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now)
@@ -321,24 +323,21 @@ class Healer:
             self._move(incident, now)
         return None
 
-    def _caller(self, service: str, now: int) -> Refusal | None:
-        path = self._explanations.by_sick(service, self._sick())
+    def _caller(self, service: str, signal: Signal, now: int) -> Refusal | None:
+        """Why a service is not to be repaired for what one that it calls does to it."""
+        since = signal.starts_at - EPISODE
+        sick = {
+            each.labels.get("service", "")
+            for each in self._signals.values()
+            if each.starts_at >= since or self._playbook_for(each) is not None
+        }
+        path = self._explanations.by_sick(service, sick)
         if path:
-            return Refusal("caller", f"{path[-1]} has an alert for a playbook itself: {' -> '.join(path)}")
+            return Refusal("caller", f"{path[-1]} has an alert itself: {' -> '.join(path)}")
         path = self.explained(service, now - REMEMBERED)
         if len(path) > 1:
             return Refusal("caller", f"{path[-1]} is being repaired, or was just now: {' -> '.join(path)}")
         return None
-
-    def _sick(self) -> set[str]:
-        """The services whose firing alerts a playbook answers."""
-        found = set()
-        for signal in self._signals.values():
-            playbook = self._playbook_for(signal)
-            if playbook is not None:
-                with suppress(InputError):
-                    found.update(render([playbook.target.service], signal.labels))
-        return found
 
     def _playbook_for(self, signal: Signal) -> Playbook | None:
         """The first playbook whose trigger matches."""
@@ -399,23 +398,7 @@ class Healer:
         self._documents.append(self.chain.append(now, event, orjson.loads(orjson.dumps(data)), incident).document())
 
     def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
-        what = f"{incident.service}{'/' if incident.instance else ''}{incident.instance}"
-        title = f"{incident.playbook} on {what}: {kind}"
-        suffix = "ended" if incident.state.ended and kind == incident.state.value else kind
-        self._notices.append(
-            Notice(
-                f"{incident.id}/{suffix}",
-                kind,
-                now,
-                incident.id,
-                title,
-                text,
-                incident.approve_by,
-                incident.service,
-                incident.playbook,
-                incident.fingerprint,
-            )
-        )
+        self._notices.append(notice_of(incident, kind, now, text))
 
     def _publish(self, now: int) -> None:
         """One document for each incident that changed; ended ones that hold nothing are then forgotten."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from alerting.playbooks.incident import Call
+    from alerting.playbooks.incident import Call, Incident
 
 
 class AlertChange(Protocol):
@@ -83,3 +83,21 @@ class Notice:
     service: str = ""
     playbook: str = ""
     fingerprint: str = ""  # of the alert or anomaly that the incident answers
+
+
+def notice_of(incident: Incident, kind: str, now: int, text: str) -> Notice:
+    """The notice of something that happened to an incident. It ends once, whichever way."""
+    what = f"{incident.service}{'/' if incident.instance else ''}{incident.instance}"
+    ended = incident.state.ended and kind == incident.state.value
+    return Notice(
+        f"{incident.id}/{'ended' if ended else kind}",
+        kind,
+        now,
+        incident.id,
+        f"{incident.playbook} on {what}: {kind}",
+        text,
+        incident.approve_by,
+        incident.service,
+        incident.playbook,
+        incident.fingerprint,
+    )

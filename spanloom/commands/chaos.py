@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from contextlib import ExitStack
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +34,11 @@ def chaos() -> None:
 @click.option("--suite", is_flag=True, help="All experiments that ship with Spanloom.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout; progress goes to stderr.")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here (default: temporary).")
-@click.option("--port", default=8080, show_default=True, help="Of the console.")
+@click.option("--port", default=8080, show_default=True, help="Of the console and the API.")
+@click.option("--otlp-grpc-port", default=4317, show_default=True)
+@click.option("--otlp-http-port", default=4318, show_default=True)
+@click.option("--shop-port", default=8090, show_default=True, help="Of the shop supervisor's API.")
+@click.option("--webhook-port", default=8091, show_default=True, help="Of the receiver of alerts.")
 @click.option("--warm-up", default=75.0, show_default=True, help="Seconds of healthy traffic before the first fault.")
 def run(
     experiments: tuple[Path, ...],
@@ -43,6 +46,10 @@ def run(
     as_json: bool,  # noqa: FBT001  click passes flags so
     data_dir: Path | None,
     port: int,
+    otlp_grpc_port: int,
+    otlp_http_port: int,
+    shop_port: int,
+    webhook_port: int,
     warm_up: float,
 ) -> None:
     """Run EXPERIMENTS on a pipeline and a shop of their own. Exit code 1 if something was not as expected."""
@@ -51,7 +58,9 @@ def run(
         raise click.UsageError("name experiment files, or --suite")
     with ExitStack() as stack:
         folder = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spanloom-chaos-")))
-        options = replace(Options(folder), console_port=port, warm_up_seconds=warm_up)
+        options = Options(
+            folder.resolve(), port, otlp_grpc_port, otlp_http_port, shop_port, webhook_port, warm_up_seconds=warm_up
+        )
         try:
             loaded = [load_experiment(path) for path in chosen]
             told = Chaos(options, clock.system, lambda line: click.echo(line, err=True))

@@ -79,6 +79,24 @@ def test_a_service_that_does_not_call_it_is_not_held_back(healer: Healer, world:
     assert sorted(repaired(world)) == ["mail", "pay"]
 
 
+def test_any_young_alert_further_down_holds_back_a_repair_and_an_old_one_does_not(healer: Healer, world: Processes) -> None:
+    healer.on_alert(Alert("mail", severity="warning"), START)
+    now = pass_time(healer, world, START, 400)
+    feed(healer, SERVICES, now)
+    healer.on_alert(Alert("pay", severity="warning", starts_at=now), now)
+    healer.on_alert(Alert("cart", starts_at=now), now)
+    now = pass_time(healer, world, now, 5)
+    assert repaired(world) == []
+    healer.on_alert(Alert("pay", severity="warning", starts_at=now, state="resolved"), now)
+    now = pass_time(healer, world, now, 20)
+    assert repaired(world) == ["cart"]
+    healer.on_alert(Alert("cart", state="resolved"), now)
+    now = pass_time(healer, world, now, REMEMBERED // SECOND)
+    healer.on_alert(Alert("web", starts_at=now), now)
+    pass_time(healer, world, now, 3)
+    assert repaired(world) == ["cart", "web"]
+
+
 def test_services_that_call_each_other_do_not_explain_each_other(tmp_path: Path, world: Processes) -> None:
     calls = CallPaths(3600 * SECOND)
     calls.add([("web", "cart"), ("cart", "web")], START)
