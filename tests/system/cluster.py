@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -18,6 +18,7 @@ from tests.services import answers, free_port, listens, running
 from tests.system.processes import free_port as any_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Self
 
@@ -115,6 +116,21 @@ class Cluster:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            stack.enter_context(self.services())
+            stack.callback(self.collector.stop)
+            self.collector.start()
+            stack.enter_context(self.running_workers())
+            self.collector.wait_ready()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def services(self) -> Iterator[None]:
+        """Kafka and Elasticsearch alone, prepared."""
+        with ExitStack() as stack:
             for service in (self.kafka, self.elasticsearch):
                 stack.callback(service.stop)
                 service.start()
@@ -122,16 +138,18 @@ class Cluster:
                 command = [sys.executable, "-m", "spanloom.cli", "setup", part]
                 done = subprocess.run(command, env={**os.environ, **self.settings}, check=False, capture_output=True, text=True)
                 assert not done.returncode, done.stdout + done.stderr
-            for role in (self.collector, *self.workers):
-                stack.callback(role.stop)
-                role.start()
-            for role in (self.collector, *self.workers):
-                role.wait_ready()
-            self._stack = stack.pop_all()
-        return self
+            yield
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    @contextmanager
+    def running_workers(self) -> Iterator[None]:
+        """The workers, from ready to ended."""
+        with ExitStack() as stack:
+            for worker in self.workers:
+                stack.callback(worker.stop)
+                worker.start()
+            for worker in self.workers:
+                worker.wait_ready()
+            yield
 
     async def lag(self, group: str = "spanloom") -> dict[str, int]:
         """By topic, as Kafka tells it: records that the group has not committed."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 
-TRACES = int(os.environ.get("SPANLOOM_EXACT_SPANS", "30000")) // 12 // 20 * 20
+TRACES = int(os.environ.get("SPANLOOM_EXACT_SPANS", "24000")) // 12 // 20 * 20
 WORKERS = 3
 PATIENCE = 300 + TRACES / 20
 
