@@ -9,6 +9,7 @@ import csv
 import gzip
 import json
 import os
+import pty
 import random
 import subprocess
 import sys
@@ -196,3 +197,22 @@ def test_a_bad_line_ends_with_its_place_and_leaves_what_was_there(tmp_path: Path
 def test_wrong_usage_is_told_apart_from_failure(tmp_path: Path) -> None:
     assert analyse(tmp_path / "missing.jsonl", "--out", tmp_path).returncode == 2
     assert analyse("--out", tmp_path).returncode == 2
+
+
+@pytest.mark.system
+def test_a_terminal_sees_how_far_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(gauge("load", (1, 1.0)))
+    terminal, end = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "spanloom.cli", "analyse", file, "--out", tmp_path / "out"],
+            stdout=subprocess.DEVNULL,
+            stderr=end,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+            check=True,
+        )
+        assert b"metrics.jsonl" in os.read(terminal, 65536)
+    finally:
+        os.close(end)
+        os.close(terminal)
