@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from alerting.signals import culprit_points
 from pipeline import records
 from pipeline.diagnosis import Diagnosis
+from pipeline.failures import at_record
 from pipeline.outbox import Outbox
 from pipeline.records import HEADER, Batch
 from processors.edges import edge_from_body
@@ -149,7 +150,7 @@ class ActStage:
             case Batch.POINTS:
                 self._take_points(records.decode_points(event.value))
             case Batch.SPANS:
-                self._take_spans(otlp.decode_spans(event.value))
+                self._take_spans(otlp.decode_spans(event.value, checked=True))
             case Batch.LOGS:
                 lines = [_log_record(line) for line in records.decode_logs(event.value)]
                 self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
@@ -332,7 +333,8 @@ def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets) 
         async for event in stream.noack().events():
             if not offsets.is_stale(event):
                 await stage.own(event.message.tp.partition)
-                stage.take(event, offsets)
+                with at_record(event.message.tp, event.message.offset):
+                    stage.take(event, offsets)
 
     @app.on_rebalance_complete.connect  # tables are restored
     async def assigned(_app: App, **_: Any) -> None:
