@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.dead_letters import OFFSET, PARTITION, REASON, STORE, TOPIC
@@ -68,8 +69,7 @@ async def read_dead_letters(settings: Mapping[str, Any], *, replayed: bool = Tru
     consumer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
-        partitions = consumer.partitions_for_topic(Topic.DEAD_LETTERS) or await _partitions(consumer)
-        places = [TopicPartition(Topic.DEAD_LETTERS.value, partition) for partition in sorted(partitions)]
+        places = await _places(settings)
         ends = await consumer.end_offsets(places)
         consumer.assign(places)
         for place in places:
@@ -127,9 +127,14 @@ async def replay_dead_letters(settings: Mapping[str, Any], store: Store | None, 
     return sent
 
 
-async def _partitions(consumer: AIOKafkaConsumer) -> set[int]:
-    await consumer.topics()
-    return consumer.partitions_for_topic(Topic.DEAD_LETTERS) or set()
+async def _places(settings: Mapping[str, Any]) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(**settings)
+    try:
+        await admin.start()
+        (described,) = await admin.describe_topics([Topic.DEAD_LETTERS.value])
+    finally:
+        await admin.close()
+    return sorted(TopicPartition(described["topic"], part["partition"]) for part in described["partitions"])
 
 
 def _dead_letter(place: TopicPartition, record: Any) -> DeadLetter:
