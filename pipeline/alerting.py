@@ -48,6 +48,9 @@ log = structlog.get_logger(__name__)
 REFRESH_EVERY = 1_000_000_000
 """Nanoseconds between two looks at the files."""
 
+SAVE_EVERY = 10_000_000_000
+"""Nanoseconds between two saves though nothing changed: after a crash rules go on from there, on samples read again."""
+
 
 @dataclass(slots=True)
 class AlertingCounts:
@@ -105,7 +108,7 @@ class Alerting:
         self._now = now
         self._version = version
         self._moment = 0
-        self._refreshed = 0
+        self._refreshed = self._saved = 0
         self._partition: int | None = None
         self._changing = asyncio.Lock()
 
@@ -161,7 +164,7 @@ class Alerting:
                 self._repairs.alert_resolved(change.fingerprint, now)
         delivered = [self.alertmanager.settle(delivery) for delivery in self.sender.finished()]
         look = self.alertmanager.advance(now)
-        if changes or delivered or look.notifications:
+        if changes or delivered or look.notifications or now - self._saved >= SAVE_EVERY:
             # Saved before anything is sent: after a crash a notification may be sent again, under the same key.
             await self.save()
         for notification in look.notifications:
@@ -190,6 +193,7 @@ class Alerting:
         """
         if self._partition is None:
             raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
+        self._saved = self._now()
         await self._state.save(self._partition, "engine", self.engine.snapshot())
         await self._state.save(self._partition, "alertmanager", self.alertmanager.snapshot())
 

@@ -1,0 +1,286 @@
+"""Stage 4 over crashes, repairs and a store that is down."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from alerting.alertmanager import Alertmanager
+from alerting.board import KEEP_RESOLVED
+from alerting.config import parse_config
+from alerting.engine import AlertEngine
+from alerting.notify.sender import Sender
+from alerting.playbooks.healer import Healer
+from alerting.rules import parse_rules
+from alerting.signals import CULPRIT_SCORE
+from pipeline import outbox, records
+from pipeline.act import ActConfig, ActStage
+from pipeline.alerting import Alerting
+from pipeline.offsets import Offsets
+from pipeline.records import Batch
+from pipeline.writer import DocumentWriter
+from telemetry.documents import Kind, anomaly_document
+from telemetry.errors import OverloadedError, StoreError
+from telemetry.metrics import Point, Series
+from telemetry.signals import Anomaly, AnomalyKind, Suspect
+from tests.alerting.playbooks.world import PLAYBOOK, Alert, Processes, playbooks, verbs
+from tests.pipeline.parts import APP, Event, MemoryStore, NoRejects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from alerting.notify.notification import Notification
+    from stores.store import Written
+    from telemetry.documents import Body, Document
+
+SECOND = 10**9
+START = 1_700_000_000 * SECOND
+RULES = """
+groups:
+- name: depths
+  interval: 5s
+  rules:
+  - record: depth:max
+    expr: max(queue_depth)
+  - alert: DeepForLong
+    expr: avg_over_time(depth:max[10m]) > 10
+    labels: {service: queue}
+"""
+RECEIVERS = """
+route: {receiver: on-call, group_wait: 0s, group_interval: 5s}
+receivers:
+- name: on-call
+  webhook_configs: [{url: "http://127.0.0.1:1/"}]
+"""
+
+
+class Table:
+    """The table that survives a crash: plain data only."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[int, str], bytes] = {}
+
+    def load(self, partition: int, name: str) -> Body | None:
+        value = self._values.get((partition, name))
+        return None if value is None else orjson.loads(value)
+
+    async def save(self, partition: int, name: str, value: Body) -> None:
+        self._values[partition, name] = orjson.dumps(value)
+
+
+class Pager:
+    """Takes every notification."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, list[str]]] = []
+
+    async def send(self, notification: Notification) -> None:
+        self.got.append((notification.status, [alert.labels["alertname"] for alert in notification.alerts]))
+
+    async def close(self) -> None:
+        pass
+
+
+class DownStore(MemoryStore):
+    """A store that can be down."""
+
+    down = False
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        if self.down:
+            raise StoreError("down")
+        return await super().write(documents)
+
+
+class FixedCulprits:
+    """Ranks as it is told."""
+
+    def __init__(self) -> None:
+        self.left_out: dict[str, int] = {}
+        self.ranking: tuple[Suspect, ...] = ()
+
+    def add_points(self, points: Any) -> None:
+        pass
+
+    def rank(self, _now: int) -> tuple[Suspect, ...]:
+        return self.ranking
+
+
+class World:
+    """One worker after another on the same log, table, store and pager."""
+
+    def __init__(self, folder: Path, rules: str = RULES) -> None:
+        self._folder, self._rules = folder, rules
+        self.time = START
+        self.table, self.store, self.pager, self.processes = Table(), DownStore(), Pager(), Processes()
+        self.log: list[Event] = []
+
+    async def begin(self) -> None:
+        """Start a worker: it reads again what was not acknowledged."""
+        self.writer = DocumentWriter(self.store, NoRejects())
+        config = parse_config(RECEIVERS, "receivers.yml")
+        manager = Alertmanager(config, "http://console")
+        self.engine = AlertEngine(parse_rules(self._rules, "rules.yml"))
+        sender = Sender(dict.fromkeys(config.receivers, self.pager), lambda: self.time)
+        actions = verbs(self.processes)
+        healer = Healer(playbooks(self._folder, PLAYBOOK), actions, self.processes.query, calls=manager.calls)
+        self.alerting = Alerting(
+            self.engine, manager, sender, healer, self.table, self.writer, lambda: self.time, b"k" * 32  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.culprits = FixedCulprits()
+        self.stage = ActStage(
+            ActConfig(look_back=60), self.culprits, self.writer, self.table, lambda: self.time, self.alerting  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.offsets = Offsets(APP, 100_000)
+        await self.stage.own(0)
+        for event in [event for event in self.log if not event.acked]:
+            self.stage.take(event, self.offsets)
+
+    async def crash(self) -> None:
+        """kill -9: what was under way ends where it is."""
+        await self.alerting.sender.stop()
+        await self.writer.close()
+
+    def feed(self, batch: Batch, value: bytes) -> None:
+        event = Event("spanloom-signals", 0, len(self.log), value, batch)
+        self.log.append(event)
+        self.stage.take(event, self.offsets)
+
+    async def seconds(self, count: int, depth: float) -> None:
+        for _ in range(count):
+            self.time += SECOND
+            self.feed(Batch.POINTS, records.encode_points([Point(Series("queue_depth", ()), self.time, depth)]))
+            await self.stage.tick()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    def anomaly(self, service: str, start: int) -> None:
+        found = Anomaly(AnomalyKind.ERRORS, Series("errors", ()), service, start, start + SECOND, 0.95, 0.0, 0.5, "1", "why")
+        document = anomaly_document(found)
+        self.feed(Batch.ANOMALIES, records.encode_bodies([document.body | {"id": document.id}]))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    await made.begin()
+    return made
+
+
+async def test_records_are_held_for_as_long_as_the_furthest_rule_looks_back(world: World) -> None:
+    await world.seconds(700, 1.0)
+    held = [event for event in world.log if not event.acked]
+    assert world.time - held[0].message.offset * SECOND - START == pytest.approx(600 * SECOND, abs=2 * SECOND)
+
+
+async def test_a_rule_over_recorded_series_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    worlds = [World(tmp_path), World(tmp_path)]
+    for number, world in enumerate(worlds):
+        await world.begin()
+        await world.seconds(500, 30.0)
+        await world.seconds(300, 1.0)
+        if number:
+            await world.crash()
+            await world.begin()
+        await world.seconds(10, 1.0)
+    undisturbed, crashed = (world.engine.query("avg_over_time(depth:max[10m])", world.time) for world in worlds)
+    assert crashed == undisturbed
+    assert undisturbed[0][1] > 10, "the alert still fires"
+    assert worlds[0].pager.got == worlds[1].pager.got == [("firing", ["DeepForLong"])]
+    for world in worlds:
+        await world.seconds(300, 1.0)
+        assert world.pager.got == [("firing", ["DeepForLong"]), ("resolved", ["DeepForLong"])]
+        changes = [document for (kind, _), document in world.store.documents.items() if kind is Kind.ALERT]
+        assert [change.body["state"] for change in changes] == ["firing", "resolved"]
+
+
+async def test_a_ranking_is_seen_by_rules_after_a_crash_and_not_made_again(world: World) -> None:
+    await world.seconds(5, 1.0)
+    world.culprits.ranking = (Suspect("db", 3.0), Suspect("web", 1.0))
+    world.anomaly("db", world.time)
+    await world.seconds(5, 1.0)
+    scores = world.engine.query(CULPRIT_SCORE, world.time)
+    assert {labels["service"]: value for labels, value in scores} == {"db": 3.0, "web": 1.0}
+    await world.crash()
+    await world.begin()
+    world.culprits.ranking = (Suspect("web", 9.0),)
+    await world.seconds(30, 1.0)
+    assert world.engine.query(CULPRIT_SCORE, world.time) == scores
+    assert world.stage.counts.rankings == 0
+
+
+async def test_what_a_repair_explains_asks_for_no_ranking_and_what_is_new_does(world: World) -> None:
+    world.alerting.alertmanager.see_calls([("web", "db")], START)
+    world.alerting.runner.healer.traffic.add("db", 10, START + SECOND)
+    world.alerting.runner.healer.traffic.add("web", 90, START + SECOND)
+    await world.seconds(5, 1.0)
+    await world.alerting.runner.on_alert(firing("db", world.time))
+    await world.alerting.runner.advance()
+    world.culprits.ranking = (Suspect("web", 3.0),)
+    world.anomaly("web", world.time)
+    await world.seconds(2, 1.0)
+    assert world.stage.counts.rankings == 0
+    await world.seconds(20, 1.0)
+    assert not world.alerting.runner.healer.incidents, "the repair is over"
+    world.anomaly("web", START + 8 * SECOND)
+    await world.seconds(2, 1.0)
+    assert world.stage.counts.rankings == 0, "it is about the time of the repair"
+    world.anomaly("web", world.time)
+    await world.seconds(2, 1.0)
+    assert world.stage.counts.rankings == 1
+
+
+async def test_an_alert_of_a_service_asks_for_a_ranking(world: World) -> None:
+    world.culprits.ranking = (Suspect("queue", 3.0),)
+    await world.seconds(20, 50.0)
+    assert world.stage.counts.rankings == 1
+
+
+async def test_alerts_reach_on_call_while_the_store_is_down_and_their_documents_come_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "PATIENCE", 0.01)
+    world.store.down = True
+    await world.seconds(20, 50.0)
+    assert world.pager.got == [("firing", ["DeepForLong"])]
+    assert not world.store.documents
+    world.store.down = False
+    await asyncio.sleep(1.0)  # the writer's first wait
+    await world.seconds(5, 50.0)
+    kinds = {kind for kind, _ in world.store.documents}
+    assert {Kind.ALERT, Kind.AUDIT, Kind.NOTIFICATION} <= kinds
+
+
+async def test_alerts_that_others_post_are_told_though_no_telemetry_came(world: World) -> None:
+    client = TestClient(Starlette(routes=world.alerting.routes()))
+    assert client.post("/api/v2/alerts", json=[{"labels": {"alertname": "FromPrometheus"}}]).status_code == 200
+    world.time += SECOND
+    await world.stage.tick()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert world.pager.got == [("firing", ["FromPrometheus"])]
+    world.time += KEEP_RESOLVED
+    await world.stage.tick()
+
+
+async def test_a_process_that_does_not_own_the_environment_says_so(world: World) -> None:
+    client = TestClient(Starlette(routes=world.alerting.routes()))
+    await world.stage.disown()
+    for path in ("/api/v2/alerts", "/api/v1/rules", "/api/v1/healing"):
+        answer = client.get(path)
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+    with pytest.raises(OverloadedError):
+        await world.alerting.save()
+    await world.stage.own(0)
+    assert client.get("/api/v1/rules").json()["data"]["groups"][0]["name"] == "depths"
+
+
+def firing(service: str, time: int) -> Any:
+    return Alert(service, starts_at=time)
