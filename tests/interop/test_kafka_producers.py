@@ -166,7 +166,7 @@ async def test_the_valid_spans_of_a_partly_bad_request_are_kept_and_it_is_a_dead
 
 
 async def test_a_batch_over_the_limit_is_split_and_a_single_span_over_it_is_cut(kafka: str, up: Up) -> None:
-    many = [span for trace in traces(90, seed=79) for span in trace]
+    many = [span for trace in traces(120, seed=79) for span in trace]
     (spans,) = traces(1, seed=80)
     request = otlp.parse("spans", otlp.encode_spans(spans))
     huge = request.resource_spans[0].scope_spans[0].spans[0]
