@@ -14,6 +14,9 @@ from rich.table import Table
 
 from tests.eval import nab, nezha
 
+WIDTH = 120
+"""Columns of the tables in a pipe, which has none of its own."""
+
 SHARED = Path(__file__).parents[3] / "shared"
 
 
@@ -30,6 +33,7 @@ def scorer(name: str) -> Any:
 def shown(title: str, rows: list[tuple[str, ...]]) -> Table:
     """Rows as a table; the first has the names of the columns."""
     table = Table(*rows[0], title=title)
+    table.columns[0].no_wrap = True
     for row in rows[1:]:
         table.add_row(*row)
     return table
@@ -43,6 +47,8 @@ def main() -> int:
         return 0
     series_scorer, case_scorer = scorer("score_nab"), scorer("score_nezha")
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     files = series_scorer.files()
     cases = sorted((SHARED / "data" / "nezha").glob("*.jsonl.gz"))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress, ProcessPoolExecutor() as pool:
