@@ -160,6 +160,26 @@ def test_callers_of_a_culprit_are_grouped_under_it_with_the_path_of_edges() -> N
     assert culprit.annotations["callers"] == "cart -> db; web -> cart -> db"
 
 
+def test_a_culprit_that_calls_another_one_is_explained_by_it() -> None:
+    state = manager()
+    state.see_calls([("web", "cart"), ("cart", "db")], START)
+    for service in ("web", "db"):
+        state.put(alert("Culprit", service, "page"), START)
+    sent, documents = deliver(state, START + MINUTE)
+    assert services(sent) == ["db"]
+    assert [document.body["path"] for document in documents] == [["web", "cart", "db"]]
+
+
+def test_culprits_that_call_each_other_are_both_heard() -> None:
+    state = manager()
+    state.see_calls([("web", "cart"), ("cart", "web"), ("shop", "web")], START)
+    for service in ("web", "cart"):
+        state.put(alert("Culprit", service, "page"), START)
+    state.put(alert("Slow", "shop"), START)
+    sent, _ = deliver(state, START + MINUTE)
+    assert sorted(services(sent)) == ["cart", "web"]
+
+
 def test_when_the_culprit_resolves_its_callers_are_heard_again() -> None:
     state = manager()
     state.see_calls([("web", "db")], START)
