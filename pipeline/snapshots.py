@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-CHUNK = 500
-"""Rows of one value of the table: well below the largest record."""
+CHUNK = 100
+"""Rows of one value of the table: the model of a series is 6 KB at most, and brokers take records of 1 MiB."""
+
+WHOLE = 50
+"""Rows that stay where they are."""
 
 
 class Model(Protocol):
@@ -57,7 +60,7 @@ def _cut(value: Any, pieces: list[list[Any]]) -> Any:
     """The value with its long lists (at any depth of dicts) replaced by where their pieces are."""
     if isinstance(value, dict):
         return {key: _cut(item, pieces) for key, item in value.items()}
-    if isinstance(value, list) and len(value) > CHUNK // 10:
+    if isinstance(value, list) and len(value) > WHOLE:
         first = len(pieces)
         pieces.extend(value[start : start + CHUNK] for start in range(0, len(value), CHUNK))
         return {"pieces": [first, len(pieces)]}
