@@ -220,6 +220,7 @@ class ActStage:
         """Let time pass, until cancelled."""
         while True:
             await asyncio.sleep(0.5)
+            await self._outbox.room()
             if self._partition is not None:
                 async with self._owning:
                     await self.tick()
@@ -239,7 +240,7 @@ class ActStage:
             documents += advanced.documents
             for change in advanced.firing:
                 self._take_alert(change)
-        await self._outbox.put(documents)
+        self._outbox.put(documents)
 
     def _take_alert(self, change: AlertChange) -> None:
         """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual."""

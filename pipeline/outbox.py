@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Document
 
 MOST = 10_000
-"""Documents that may wait. Past it the producer waits as well: nothing is dropped."""
+"""Documents that may wait. Past it there is no room, and the producer pauses: nothing is dropped."""
 
 PATIENCE = 2.0
 """Seconds for which `WithinPatience` waits for the store. A repair can wait so long between two steps."""
@@ -28,16 +28,23 @@ class Outbox:
         self._waiting: list[Document] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def put(self, documents: Sequence[Document]) -> None:
-        """Take documents; returns at once, or when no more than `MOST` wait."""
+    async def room(self) -> None:
+        """Return when fewer than `MOST` wait."""
+        while self._writing is not None and len(self._waiting) >= MOST:
+            await asyncio.wait({self._writing})
+            self._check()
+
+    def put(self, documents: Sequence[Document]) -> None:
+        """Take documents."""
         self._waiting += documents
+        self._check()
+        if self._waiting and self._writing is None:
+            self._writing = asyncio.create_task(self._write(), name="outbox")
+
+    def _check(self) -> None:
         if self._writing is not None and self._writing.done():
             self._writing.result()  # an error of ours ends the process
             self._writing = None
-        if self._waiting and self._writing is None:
-            self._writing = asyncio.create_task(self._write(), name="outbox")
-        if self._writing is not None and len(self._waiting) > MOST:
-            await self._writing
 
     async def settle(self, seconds: float) -> None:
         """Return when all are stored, or after so long."""
