@@ -11,6 +11,7 @@ from processors.clock_skew import ClockSkew
 from processors.points import points_of
 from processors.service_graph_metrics import ServiceGraphMetrics
 from processors.span_metrics import SpanMetrics
+from processors.trace_memory import rank_of
 from processors.trace_sample import TraceSample
 from processors.watermark import SECOND
 from telemetry import otlp
@@ -90,7 +91,8 @@ class TraceSignals:
         A late part of a trace is no trace, and is left out.
         """
         sample: dict[int, list[Span]] = {}
-        for trace, publication in traces:
+        # The least digest first: of the traces that close together only those are sent that stay in the sample.
+        for trace, publication in sorted(traces, key=lambda closed: rank_of(closed[0].trace_id)):
             spans, graph = trace.spans.values(), publication.graph
             if len(spans) < max(graph.span_count, 1):
                 continue

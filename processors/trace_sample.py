@@ -11,7 +11,8 @@ from processors.trace_memory import rank_of
 class TraceSample:
     """Keeps a trace when fewer than `size` traces of its bucket of `width` nanoseconds had a smaller digest so far.
 
-    The `size` traces with the least digests of a bucket are always among those kept, whatever the order of arrival.
+    The `size` traces with the least digests of a bucket are always among those kept, whatever the order of arrival; asked
+    for in the order of their digests, they alone are.
     """
 
     def __init__(self, width: int, size: int, buckets: int = 64) -> None:

@@ -20,6 +20,13 @@ def test_the_traces_with_the_least_digests_are_kept_whatever_the_order(ids: set[
     assert set(sorted(ids, key=rank_of)[:size]) <= kept
 
 
+@given(st.sets(st.binary(min_size=16, max_size=16), max_size=60), st.integers(1, 5))
+def test_asked_for_by_digest_no_trace_is_kept_that_another_replaces(ids: set[bytes], size: int) -> None:
+    sample = TraceSample(WIDTH, size)
+    order = sorted(ids, key=rank_of)
+    assert [trace_id for trace_id in order if sample.keeps(trace_id, 5)] == order[:size]
+
+
 def test_each_stretch_of_time_has_a_sample_of_its_own() -> None:
     sample = TraceSample(WIDTH, 1)
     least = min((bytes([i]) * 16 for i in range(50)), key=rank_of)
