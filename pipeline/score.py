@@ -56,6 +56,7 @@ class ScoreCounts:
 class _Partition:
     scorer: SeriesScorer
     saved_at: int  # wall clock
+    lines_at: int  # wall clock, of the last log lines
     failures: ServiceFailures = field(default_factory=ServiceFailures)
     shapes: ShapeWatch = field(default_factory=ShapeWatch)
     logs: LogWatch = field(default_factory=LogWatch)
@@ -82,6 +83,9 @@ class _Partition:
 
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
+
+SILENCE = 10 * SECOND
+"""Wall time without a log line after which the event time of logs runs by itself, as long as other telemetry comes."""
 
 SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Names of the ranges of four severity numbers each (OpenTelemetry log data model)."""
@@ -111,10 +115,14 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(self._make_scorer(), self._now())
+            part = self._partitions[tp] = _Partition(self._make_scorer(), self._now(), self._now())
             for name, model in part.models().items():
                 load_snapshot(self._state, tp.partition, name, model)
         after = self._take(part, event)
+        if self._now() - part.lines_at >= SILENCE:
+            part.logs.elapse(self._now() - part.lines_at)
+            part.lines_at = self._now()
+            after += self._watch(part, [])
         if self._now() - part.saved_at >= SAVE_EVERY:
             part.saved_at = self._now()
             after.append(asyncio.ensure_future(self._save(tp.partition, part)))
@@ -128,6 +136,7 @@ class ScoreStage:
                 windows = part.merge.add(records.decode_bodies(event.value))
                 return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
             case Batch.LOGS:
+                part.lines_at = self._now()
                 after = self._watch(part, records.decode_logs(event.value))
                 return [self._signals.send(Batch.LOGS, event.value), *after]
             case Batch.SPANS:

@@ -117,6 +117,10 @@ class LogWatch:
         """The end of the last window that was judged, nanoseconds; 0 before the first."""
         return self._sealed
 
+    def elapse(self, duration: int) -> None:
+        """Let event time pass without lines: what was written last before a silence is judged too."""
+        self._watermark.elapse(duration)
+
     def advance(self) -> list[Anomaly]:
         """Judge the windows of which no more lines are waited for, oldest first."""
         return self._seal(self._watermark.time - self._lateness)

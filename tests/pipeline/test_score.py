@@ -211,3 +211,13 @@ async def test_one_wrong_clock_does_not_close_the_window_of_all() -> None:
     await world.take(Batch.SPANS, otlp.encode_spans(late))
     await world.traces(range(100, 140), "cart")
     assert len(world.stored) == 2
+
+
+async def test_a_service_that_fails_loudly_and_falls_silent_is_told_while_others_are_heard() -> None:
+    world = World()
+    await usual(world, range(200))
+    await world.logs(205, *(f"card {n} refused" for n in range(50)), severity=17)
+    await world.traces(range(206, 212), "cart")
+    assert not world.stored
+    await world.traces(range(212, 230), "cart")
+    assert {document.body["kind"] for document in world.stored.values()} == {"log"}
