@@ -22,7 +22,7 @@ from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Document, Kind
 from tests.generated import traces
-from tests.system.cluster import Cluster
+from tests.system.cluster import ALL, Cluster
 from tests.system.exactness import QUICK
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ EVERYTHING = 10_000_000
 async def bench(spans: int, workers: int) -> dict[str, Any]:
     """The figures of one run."""
     with tempfile.TemporaryDirectory(prefix="spanloom-bench-") as folder:
-        cluster = Cluster(Path(folder), workers, SPANLOOM_KAFKA__SESSION_SECONDS="20", **QUICK)
+        cluster = Cluster(Path(folder), *[ALL] * workers, SPANLOOM_KAFKA__SESSION_SECONDS="20", **QUICK)
         with cluster.services():
             count = await produce(f"127.0.0.1:{cluster.kafka.port}", spans)
             store = open_elasticsearch(cluster.settings["SPANLOOM_STORE"])

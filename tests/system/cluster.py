@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+ALL = "rekey,assemble,score,act"
+
+
 class Service:
     """Kafka or Elasticsearch with data that outlive it."""
 
@@ -99,9 +102,9 @@ class Role:
 
 
 class Cluster:
-    """Kafka, Elasticsearch with its templates, a collector and workers, from entering to leaving."""
+    """Kafka, Elasticsearch with its templates, a collector and a worker for each of `stages`, from entering to leaving."""
 
-    def __init__(self, folder: Path, workers: int, **settings: str) -> None:
+    def __init__(self, folder: Path, *stages: str, **settings: str) -> None:
         self.kafka = Service("kafka", folder / "kafka")
         self.elasticsearch = Service("elasticsearch", folder / "elasticsearch")
         self.settings = {
@@ -111,7 +114,9 @@ class Cluster:
             **settings,
         }
         self.collector = Role("collector", folder / "collector", **self.settings)
-        self.workers = [Role("worker", folder / f"worker-{i}", **self.settings) for i in range(workers)]
+        self.workers = [
+            Role("worker", folder / f"worker-{i}", "--stages", named, **self.settings) for i, named in enumerate(stages)
+        ]
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:

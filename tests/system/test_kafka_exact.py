@@ -18,7 +18,7 @@ import pytest
 from stores.duckdb import DuckDbStore
 from stores.elasticsearch import open_elasticsearch
 from telemetry.documents import Kind
-from tests.system.cluster import Cluster
+from tests.system.cluster import ALL, Cluster
 from tests.system.exactness import QUICK, assert_same, documents, send_all
 from tests.system.processes import Up
 from tests.system.test_kill import wait_settled
@@ -57,7 +57,7 @@ async def undisturbed(folder: Path) -> dict[str, Any]:
 
 
 async def disturbed(folder: Path) -> dict[str, Any]:
-    with Cluster(folder, WORKERS, **QUICK) as cluster:
+    with Cluster(folder, *[ALL] * WORKERS, **QUICK) as cluster:
         done = threading.Event()
         sender = threading.Thread(target=send_all, args=(cluster.collector.otlp, TRACES, 0.02, done), daemon=True)
         sender.start()
