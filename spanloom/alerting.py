@@ -98,19 +98,19 @@ def approval_key(path: Path) -> bytes:
     Raises:
         ConfigError: the file holds something else, or others can read it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) != KEY_BYTES or path.stat().st_mode & 0o077:
-            raise ConfigError(
-                f"{path}: must be {KEY_BYTES} bytes that only their owner can read (mode 0600): "
-                "remove it, and the links that were sent become void"
-            ) from None
-        return key
-    with os.fdopen(handle, "wb") as file:
-        file.write(key := secrets.token_bytes(KEY_BYTES))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(path.name + ".unfinished")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+        unfinished.replace(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES or path.stat().st_mode & 0o077:
+        raise ConfigError(
+            f"{path}: must be {KEY_BYTES} bytes that only their owner can read (mode 0600): "
+            "remove it, and the links that were sent become void"
+        )
     return key
 
 
