@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from alerting.board import HeldAlert
+from alerting.durations import HOUR
 from alerting.state import fingerprint
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ APPROVAL, ESCALATED, BREAKER, STOPPED = (
 )
 _SEVERITY = {APPROVAL: "critical", ESCALATED: "critical", BREAKER: "warning", STOPPED: "warning"}
 _NAMES = {"approval-requested": APPROVAL, "escalated": ESCALATED, "breaker-opened": BREAKER, "stopped": STOPPED}
+LONGEST = HOUR
+"""How long an escalation fires, ns, whose alert has gone already and so cannot end it."""
+
 ANSWERED = "alert"
 """The annotation with the fingerprint of the alert that an incident answers."""
 
@@ -71,6 +75,9 @@ class RepairAlerts:
                 annotations["approve"] = url
             case "RepairEscalated":
                 annotations[ANSWERED] = notice.fingerprint
+                answered = self._manager.board.get(notice.fingerprint)
+                if answered is None or answered.resolved(now):
+                    ends = notice.time + LONGEST
             case "RepairBreakerOpened":
                 ends = notice.time + self._breaker_reset
         self._manager.put(HeldAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)

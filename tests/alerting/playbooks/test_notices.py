@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from alerting.alertmanager import Alertmanager
 from alerting.config import parse_config
 from alerting.playbooks.approval import Approvals
 from alerting.playbooks.messages import Notice
-from alerting.playbooks.notices import RepairAlerts
+from alerting.playbooks.notices import LONGEST, RepairAlerts
 from alerting.state import AlertChange, AlertState, fingerprint
 from tests.alerting.playbooks.world import SECOND, START, Alert
 
@@ -46,16 +47,25 @@ def firing(manager: Alertmanager, now: int = START) -> dict[str, HeldAlert]:
 
 def test_an_escalation_fires_until_the_alert_that_it_is_about_resolves(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
-    repairs.tell(notice("escalated", "not proven"), START)
-    (alert,) = firing(manager).values()
+    slow = change(Alert("cart"))
+    manager.take([slow], START)
+    repairs.tell(replace(notice("escalated", "not proven"), fingerprint=slow.fingerprint), START)
+    alert = firing(manager)["RepairEscalated"]
     assert alert.labels == {
         "alertname": "RepairEscalated", "severity": "critical", "service": "cart", "playbook": "fix", "incident": "i1",
     }  # fmt: skip
     assert alert.annotations["description"] == "not proven"
     repairs.alert_resolved("another", START + 1)
-    assert firing(manager, START + 1)
-    repairs.alert_resolved("f1", START + 2)
-    assert not firing(manager, START + 2)
+    assert "RepairEscalated" in firing(manager, START + 2 * LONGEST)
+    repairs.alert_resolved(slow.fingerprint, START + 2)
+    assert "RepairEscalated" not in firing(manager, START + 2)
+
+
+def test_an_escalation_whose_alert_has_gone_fires_for_an_hour(board: tuple[Alertmanager, RepairAlerts]) -> None:
+    manager, repairs = board
+    repairs.tell(notice("escalated"), START)
+    assert firing(manager, START + LONGEST - 1)
+    assert not firing(manager, START + LONGEST)
 
 
 def test_a_request_carries_the_link_and_ends_when_it_is_too_late_or_the_incident_ends(
