@@ -190,8 +190,26 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
         tuple(TopologyRule(rule.culprit_matchers, rule.label, rule.target_matchers) for rule in written.topology_inhibit_rules),
         intervals,
         written.settings.resolve_timeout,
-        text,
+        _without_secrets(text, written),
     )
+
+
+def _without_secrets(text: str, written: AlertmanagerFile) -> str:
+    """The file as others may see it: Alertmanager's API shows it to whoever asks."""
+    for secret in sorted(_secrets(written), key=len, reverse=True):
+        text = text.replace(secret, "<secret>")
+    return text
+
+
+def _secrets(value: object) -> set[str]:
+    match value:
+        case SecretStr():
+            return {value.get_secret_value()} - {""}
+        case BaseModel():
+            return set().union(*(_secrets(each) for _, each in value))
+        case list() | tuple():
+            return set().union(*map(_secrets, value))
+    return set()
 
 
 def _check_root(root: RouteConfig, wrong: Any) -> None:

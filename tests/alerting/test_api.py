@@ -140,3 +140,19 @@ def test_status_and_receivers_are_told() -> None:
     status = service.client.get("/api/v2/status").json()
     assert (status["versionInfo"]["version"], status["config"]["original"]) == ("0.1.0", CONFIG)
     assert service.client.get("/api/v2/receivers").json() == [{"name": "team"}, {"name": "pager"}]
+
+
+def test_the_configuration_is_shown_without_its_secrets() -> None:
+    text = """
+route: {receiver: team}
+global: {smtp_smarthost: "mail:25", smtp_from: a@b.c, smtp_auth_password: hunter2}
+receivers:
+- name: team
+  webhook_configs: [{url: "https://hooks.example.org/T0KEN"}]
+  pagerduty_configs: [{routing_key: k3y}]
+  email_configs: [{to: on-call@example.org}]
+"""
+    shown = parse_config(text, "am.yml").original
+    assert not any(secret in shown for secret in ("hunter2", "T0KEN", "k3y"))
+    assert "smtp_auth_password: <secret>" in shown
+    assert "to: on-call@example.org" in shown
