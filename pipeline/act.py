@@ -335,7 +335,8 @@ def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets) 
             if not offsets.is_stale(event):
                 await stage.own(event.message.tp.partition)
                 with at_record(event.message.tp, event.message.offset):
-                    stage.take(event, offsets)
+                    if not offsets.is_stale(event):  # it may be by now
+                        stage.take(event, offsets)
 
     @app.on_rebalance_complete.connect  # tables are restored
     async def assigned(_app: App, **_: Any) -> None:

@@ -61,6 +61,7 @@ class Offsets:
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
+        self._ended: int | None = None  # the generation whose partitions were taken away; the next has yet to begin
 
     @property
     def held(self) -> int:
@@ -79,7 +80,8 @@ class Offsets:
 
     def is_stale(self, event: EventT[Any]) -> bool:
         """Whether the event belongs to an assignment that has ended; it will be delivered again to its new owner."""
-        return bool(event.message.generation_id != self._app.consumer_generation_id)
+        generation = event.message.generation_id
+        return bool(generation == self._ended or generation != self._app.consumer_generation_id)
 
     def add(self, event: EventT[Any], holders: int = 1) -> Held:
         """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
@@ -138,16 +140,15 @@ class Offsets:
             with at_record(tp, offset):
                 for work in after:
                     await work
+                # After a rebalance the same record may be here a second time, with its work still to do.
+                if tp in self._partitions and self._partitions[tp].held.get(offset) is held:
+                    self.release(tp, (offset,))
         except RevokedError:
             pass  # its new owner does it
         except Exception as error:  # noqa: BLE001 - it ends the application, and the stream agent by `room`
             self._failed = error
             self._room.set()
             await self._app.crash(error)  # the next record may never come, and with it nobody would know
-        else:
-            # After a rebalance the same record may be here a second time, with its work still to do.
-            if tp in self._partitions and self._partitions[tp].held.get(offset) is held:
-                self.release(tp, (offset,))
 
     async def room(self) -> None:
         """Wait until fewer records than the limit are held.
@@ -163,6 +164,18 @@ class Offsets:
         """The offset after the last one delivered from a partition; 0 before the first."""
         known = self._partitions.get(TP(topic, partition))
         return known.next if known else 0
+
+    def revoke(self, partitions: Iterable[TP]) -> None:
+        """Forget the records of a rebalance's partitions; what its streams still hold of them is stale until `assign`.
+
+        Faust raises the generation only with the next assignment, seconds later.
+        """
+        self._ended = self._app.consumer_generation_id
+        self.drop(partitions)
+
+    def assign(self) -> None:
+        """The next assignment has begun."""
+        self._ended = None
 
     def drop(self, partitions: Iterable[TP]) -> None:
         """Forget the records of partitions that were taken away."""

@@ -165,7 +165,7 @@ class Pipeline(Log):
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT))
         if "act" in stages:
             self._act(live=live, alerts=alerts)
-        self._on_revoked()
+        self._on_rebalance()
         self.metrics = PipelineMetrics(self, self.registry)
 
     def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES) -> Offsets:
@@ -194,11 +194,11 @@ class Pipeline(Log):
             self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes),
         )
 
-    def _on_revoked(self) -> None:
+    def _on_rebalance(self) -> None:
         @self.app.on_partitions_revoked.connect
         async def revoked(_app: Any, revoked: Any, **_: Any) -> None:
             for offsets in self.offsets.values():
-                offsets.drop(revoked)
+                offsets.revoke(revoked)
             self.dead.drop(revoked)
             if self.assemble is not None:
                 self.assemble.drop(revoked)
@@ -207,6 +207,11 @@ class Pipeline(Log):
             if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
                 await self.act.disown()
             await self.writer.settle()
+
+        @self.app.on_partitions_assigned.connect
+        async def assigned(_app: Any, **_: Any) -> None:
+            for offsets in self.offsets.values():
+                offsets.assign()
 
     def routes(self) -> list[BaseRoute]:
         """What its parts answer over HTTP: alerts and repairs, where this process has them."""
