@@ -209,7 +209,7 @@ class Pipeline(Log):
             await self.writer.settle()
 
         @self.app.on_partitions_assigned.connect
-        async def assigned(_app: Any, **_: Any) -> None:
+        async def assigned(_app: Any, _assigned: Any, **_: Any) -> None:
             for offsets in self.offsets.values():
                 offsets.assign()
 
