@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup run test check format bench eval chaos services lock clean
+.PHONY: help setup run test check format bench eval nezha chaos services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -40,6 +40,9 @@ bench: setup ## spans/s and CPU-seconds of collect, assemble and index
 
 eval: setup ## anomalies and root causes scored on public data, from ../shared/data
 	@$(BIN)/python -m tests.eval.run
+
+nezha: setup ## every recorded case of ../shared/data/nezha through `spanloom analyse`, checked
+	@SPANLOOM_ALL_CASES=1 $(BIN)/python -m pytest -n 2 tests/system/test_analyse.py
 
 chaos: setup ## the suite of chaos experiments on the demo shop
 	@$(BIN)/spanloom chaos run --suite

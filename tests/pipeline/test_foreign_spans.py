@@ -170,7 +170,7 @@ def test_what_is_no_span_is_refused_with_an_error_of_input(decode: Any, value: b
         st.none()
         | st.integers(-(2**63), 2**64 - 1)
         | st.text(max_size=5)
-        | st.lists(st.integers(), max_size=2)
+        | st.lists(st.integers(-(2**63), 2**64 - 1), max_size=2)
         | st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=2),
     )
 )
