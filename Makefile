@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup run test check format bench eval nezha chaos services lock clean
+.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed eval nezha chaos services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -22,6 +22,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup ## the demo: a shop, a fault, its detection and repair; the console at http://127.0.0.1:8080
 	@$(BIN)/spanloom demo
 
+run-distributed: setup ## the demo on a Kafka and an Elasticsearch of its own
+	@services/with $(BIN)/spanloom demo
+
 test: setup ## all tests
 	@$(BIN)/python -m pytest
 
@@ -37,6 +40,12 @@ format: setup ## put every file into the house format
 
 bench: setup ## spans/s and CPU-seconds of collect, assemble and index
 	@$(BIN)/python -m tests.benchmarks.pipeline
+
+bench-distributed: setup ## spans/s from Kafka to searchable, beside Elasticsearch's own bulk ceiling
+	@$(BIN)/python -m tests.benchmarks.distributed
+
+test-exact: setup ## kill -9, Kafka bounced and Elasticsearch away during 500,000 spans
+	@SPANLOOM_EXACT_SPANS=500000 $(BIN)/python -m pytest tests/system/test_kafka_exact.py
 
 eval: setup ## anomalies and root causes scored on public data, from ../shared/data
 	@$(BIN)/python -m tests.eval.run
