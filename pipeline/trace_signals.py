@@ -20,7 +20,7 @@ from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from faust import Topic
 
@@ -88,22 +88,27 @@ class TraceSignals:
     async def send_sample(self, traces: Iterable[tuple[OpenTrace, Publication]]) -> None:
         """Send a sample of traces to where shapes are learnt, those of one root to one partition.
 
-        A late part of a trace is no trace, and is left out.
+        A trace that got a late part is not shown there a second time; the search for culprits gets it, whole.
         """
-        sample: dict[int, list[Span]] = {}
+        sample: dict[int, list[Sequence[Span]]] = {}
+        grown: list[Sequence[Span]] = []
         # The least digest first: of the traces that close together only those are sent that stay in the sample.
         for trace, publication in sorted(traces, key=lambda closed: rank_of(closed[0].trace_id)):
-            spans, graph = trace.spans.values(), publication.graph
-            if len(spans) < max(graph.span_count, 1):
+            spans, graph = publication.spans, publication.graph
+            if not spans or not self._sample.keeps(trace.trace_id, min(span.start for span in spans)):
                 continue
-            if self._sample.keeps(trace.trace_id, min(span.start for span in spans)):
-                sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).extend(spans)
+            if publication.merged:
+                grown.append(spans)
+            else:
+                sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
         sent = [
             await self._series.send(partition=partition, value=value, headers={HEADER: Batch.SPANS.value.encode()})
-            for partition, spans in sample.items()
-            for value in records.within(spans, otlp.encode_spans)
+            for partition, whole in sample.items()
+            for value in records.within(whole, _encode_traces)
         ]
         await asyncio.gather(*sent)
+        for value in records.within(grown, _encode_traces) if grown else ():
+            await self._signals.send(Batch.SPANS, value)
 
     async def tell(self, time: int) -> list[Document]:
         """Let rules see the counters at an event time; gives the estimates of clock skew, where one is due, to store."""
@@ -139,3 +144,8 @@ class TraceSignals:
             Metric("spanloom.clock.skew.error", MetricType.GAUGE, tuple(errors), self._resource, unit="s",
                    description="By how much the skew may be off"),
         ]  # fmt: skip
+
+
+def _encode_traces(traces: Iterable[Sequence[Span]]) -> bytes:
+    """Whole traces as one request: who reads a record takes the spans of a trace in it for the trace."""
+    return otlp.encode_spans(span for spans in traces for span in spans)

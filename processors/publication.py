@@ -44,6 +44,7 @@ class Publication:
     graph: CallGraph
     revision: int
     logs: Body
+    spans: list[Span]
     new_spans: list[Span]
     cut: bool = False
     merged: bool = False
@@ -86,6 +87,7 @@ def publish_trace(trace: OpenTrace) -> Publication:
         graph=_graph(trace.trace_id, spans, trace.logs.values()),
         revision=revision(len(spans), len(trace.logs), len(trace.exemplars)),
         logs=log_summary(trace.logs.values(), trace.exemplars),
+        spans=spans,
         new_spans=spans,
         cut=trace.cut,
     )
@@ -110,6 +112,7 @@ def merge_trace(
         graph=_graph(trace.trace_id, merged.values(), all_logs.values()),
         revision=revision(len(merged), len(all_logs), len(exemplars)),
         logs=log_summary(all_logs.values(), exemplars),
+        spans=list(merged.values()),
         new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
         cut=trace.cut,
         merged=True,

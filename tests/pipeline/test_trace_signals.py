@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline import partitions, records
@@ -129,12 +130,24 @@ async def test_a_sample_of_whole_traces_goes_to_the_partition_of_their_root() ->
     assert len(spans) == 3 * count
 
 
-async def test_a_late_part_of_a_trace_is_not_in_the_sample() -> None:
+async def test_a_trace_that_got_a_late_part_goes_whole_to_the_search_for_culprits_and_not_to_the_shapes() -> None:
     world = World()
-    whole = trace(request(1))
-    late = trace(request(1)[2:])
-    await world.told.send_sample([(late, publish_trace(whole))])
+    publication = publish_trace(trace(request(1)))
+    publication.merged, publication.new_spans = True, publication.spans[2:]
+    await world.told.send_sample([(trace(request(1)[2:]), publication)])
     assert world.series.sent == []
+    ((batch, value),) = world.sent
+    assert batch is Batch.SPANS
+    assert len(otlp.decode_spans(value)) == 3
+
+
+async def test_a_trace_is_never_split_over_two_records() -> None:
+    world = World()
+    traces = [trace([replace(span, name="x" * 20_000) for span in request(number)]) for number in range(SAMPLE_SIZE)]
+    await world.told.send_sample([(one, publish_trace(one)) for one in traces])
+    records_of = [otlp.decode_spans(sent.value) for sent in world.series.sent]
+    assert len(records_of) > 1
+    assert all(len(spans) == 3 * len({span.trace_id for span in spans}) for spans in records_of)
 
 
 async def test_scrapers_see_all_of_it() -> None:
