@@ -115,8 +115,8 @@ class LogLine:
     span_id: bytes = b""
 
 
-MAX_LOG_TEXT = 512
-"""Characters of a log line that template mining sees; a stack trace says what it is in its first lines."""
+MAX_LOG_TEXT = 1024
+"""Characters of a log line that the analysis sees: template mining reads the first 1000 of the first line."""
 
 
 def encode_logs(lines: Iterable[LogLine]) -> bytes:
