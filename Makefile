@@ -25,8 +25,8 @@ run: setup ## the demo: a shop, a fault, its detection and repair; the console a
 run-distributed: setup ## the demo on a Kafka and an Elasticsearch of its own
 	@services/with $(BIN)/spanloom demo
 
-test: setup ## all tests
-	@$(BIN)/python -m pytest
+test: setup ## all tests, two at a time
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: setup ## format, lint, types, dependency rule
 	@$(BIN)/ruff format --check .
