@@ -79,9 +79,17 @@ class Offsets:
         return self._held >= self._limit or self._bytes >= self._max_bytes
 
     def is_stale(self, event: EventT[Any]) -> bool:
-        """Whether the event belongs to an assignment that has ended; it will be delivered again to its new owner."""
-        generation = event.message.generation_id
-        return bool(generation == self._ended or generation != self._app.consumer_generation_id)
+        """Whether there is nothing to do for an event: its assignment has ended, or it was delivered before.
+
+        What belongs to an assignment that has ended is delivered again to its new owner. Within an assignment Faust can
+        deliver records twice, when a seek to the committed offset comes after the first fetch: the first one counts.
+        """
+        message = event.message
+        generation = message.generation_id
+        if generation == self._ended or generation != self._app.consumer_generation_id:
+            return True
+        known = self._partitions.get(message.tp)
+        return known is not None and message.offset < known.next
 
     def add(self, event: EventT[Any], holders: int = 1) -> Held:
         """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
