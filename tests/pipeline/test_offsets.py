@@ -153,3 +153,14 @@ def test_the_next_offset_is_the_one_after_the_last_delivered() -> None:
     held(offsets, 3)
     offsets.release(TP(TOPIC, 0), [0, 1, 2])
     assert offsets.next_of(TOPIC, 0) == 3
+
+
+def test_a_record_that_comes_twice_in_one_assignment_is_taken_once() -> None:
+    offsets = Offsets(APP, 100)
+    events = held(offsets, 3)
+    assert all(offsets.is_stale(event) for event in events), "held already"
+    offsets.release(TP(TOPIC, 0), [0, 1, 2])
+    assert all(offsets.is_stale(event) for event in events), "acknowledged already"
+    assert not offsets.is_stale(Event(TOPIC, 0, 3))
+    offsets.drop([TP(TOPIC, 0)])
+    assert not any(offsets.is_stale(event) for event in events), "a new assignment reads them again"
