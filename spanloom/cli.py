@@ -34,11 +34,11 @@ class Spanloom(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order in which a newcomer meets them."""
-        return list(_present())
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command of a name."""
-        if cmd_name not in _present():
+        if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"spanloom.commands.{cmd_name}"), cmd_name)
         return command
@@ -46,7 +46,7 @@ class Spanloom(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """The list in `--help`, without importing what is listed."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(_present().items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Exit code 0, 1 (it failed), 2 (you asked wrongly)."""
@@ -58,12 +58,6 @@ class Spanloom(click.Group):
         except SpanloomError as error:
             click.echo(f"spanloom: {error}", err=True)
             sys.exit(1)
-
-
-def _present() -> dict[str, str]:
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    return {name: text for name, text in COMMANDS.items() if find_spec(f"spanloom.commands.{name}") is not None}
 
 
 @click.group(cls=Spanloom, context_settings={"help_option_names": ["-h", "--help"]})
