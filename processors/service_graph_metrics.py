@@ -53,12 +53,13 @@ class ServiceGraphMetrics:
                 continue
             self._requests.add(labels)
             self._failed.add(labels, int(hop.failed))
+            shown = hop.end, hop.trace_id, hop.server_span_id or hop.client_span_id
             if hop.client_duration is not None:
-                self._client.record(labels, hop.client_duration / _SECOND)
+                self._client.record(labels, hop.client_duration / _SECOND, *shown)
             if hop.server_duration is not None:
-                self._server.record(labels, hop.server_duration / _SECOND)
+                self._server.record(labels, hop.server_duration / _SECOND, *shown)
             if hop.queue_wait is not None:
-                self._queue.record(labels, hop.queue_wait / _SECOND)
+                self._queue.record(labels, hop.queue_wait / _SECOND, *shown)
 
     def metrics(self, time: int) -> list[Metric]:
         """The metrics at a time, cumulative; `processors.points.points_of` makes Prometheus' series of them."""

@@ -72,7 +72,7 @@ class SpanMetrics:
                     self._total += 1
                 else:
                     labels = OVERFLOW
-            service.record(labels, span.duration / _MILLISECOND)
+            service.record(labels, span.duration / _MILLISECOND, span.end, span.trace_id, span.span_id)
 
     def metrics(self, time: int) -> list[Metric]:
         """The metrics at a time, cumulative, two of each service; `processors.points.points_of` makes series of them."""

@@ -17,6 +17,7 @@ from collectors.shipper import ShipperConfig
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
 from pipeline.dead_letters import DeadLetterConfig
+from spanloom.metrics_export import MetricsConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ class AlertingConfig(BaseModel):
     actions: ActionsConfig = Field(default=ActionsConfig(), description="what playbooks may reach")
     safety: SafetyConfig = Field(default=SafetyConfig(), description="bounds across all playbooks")
     external_url: str = Field(default="", description="where people reach this API, for links; default: the console's address")
+    approval_key: SecretStr = Field(
+        default=SecretStr(""), min_length=32, description="signs approval links, 32 characters at least; default: made once and kept"
+    )
 
 
 class Config(BaseSettings):
@@ -112,6 +116,7 @@ class Config(BaseSettings):
     act: ActConfig = ActConfig()
     dead_letters: DeadLetterConfig = DeadLetterConfig()
     retention: RetentionConfig = RetentionConfig()
+    metrics: MetricsConfig = MetricsConfig()
     alerting: AlertingConfig = AlertingConfig()
     webhook_url: str = Field(default="", description="where alerts go when no receivers file is named")
     supervisor_url: str = Field(default="", description="control API of a process supervisor that playbooks may use")

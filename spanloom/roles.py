@@ -17,6 +17,7 @@ from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
 from dashboards.server import ConsoleServer
+from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import Query, Retention
@@ -50,6 +51,7 @@ async def run_roles(
         store = await process.store(now)
         pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts)
         await process.run(pipeline)
+        process.export(pipeline)
         if collect:
             await process.receive(pipeline)
         if console:
@@ -63,6 +65,7 @@ async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
     async with _Process(config) as process:
         pipeline = Pipeline(config, await process.store(now), now, process.registry, stages)
         await process.run(pipeline)
+        process.export(pipeline)
         await process.serve_probes(lambda: status(pipeline), pipeline.routes())
         return await process.wait()
 
@@ -141,6 +144,11 @@ class _Process:
         await self._stack.enter_async_context(log_of_all)
         self._logs.append(log_of_all)
         self._watch(log_of_all.app.wait_until_stopped())
+
+    def export(self, pipeline: Pipeline) -> None:
+        """Send the metrics of traces to where the configuration says, if anywhere."""
+        if self._config.metrics.otlp and pipeline.assemble is not None:
+            self._watch(MetricsExporter(self._config.metrics, pipeline.assemble.metrics, self.registry).run())
 
     async def receive(self, log_of_all: Log) -> None:
         """Take OTLP for the log."""
