@@ -78,6 +78,20 @@ class AlertEngine:
         Raises:
             ConfigError: a rule reads further back than samples are kept; the old rules stay.
         """
+        self.check(groups)
+        old, self._runs = self._runs, {}
+        self.groups = tuple(groups)
+        for group in self.groups:
+            key = (group.file, group.name)
+            self._runs[key] = GroupRun.of(group, old.pop(key, None))
+        self._ended.extend(old.values())
+
+    def check(self, groups: Iterable[RuleGroup]) -> None:
+        """Accept rules that can be used here.
+
+        Raises:
+            ConfigError: one reads further back than samples are kept.
+        """
         kept = self.samples.limits.retention
         for group in groups:
             for rule in group.rules:
@@ -85,12 +99,6 @@ class AlertEngine:
                     reach, kept_text = format_duration(rule.expr.reach + group.query_offset), format_duration(kept)
                     where = f'{group.file}: group "{group.name}": {rule.name}: expr'
                     raise ConfigError(f"{where}: reads {reach} back, but samples are kept for {kept_text}")
-        old, self._runs = self._runs, {}
-        self.groups = tuple(groups)
-        for group in self.groups:
-            key = (group.file, group.name)
-            self._runs[key] = GroupRun.of(group, old.pop(key, None))
-        self._ended.extend(old.values())
 
     @property
     def reach(self) -> int:

@@ -159,18 +159,38 @@ def parse_rules(text: str, name: str, default_interval: int = MINUTE) -> tuple[R
         if group.name in seen:
             problems.append(str(file.error(("groups", g, "name"), f'group "{group.name}": name is used twice in this file')))
         seen.add(group.name)
-        interval = group.interval or default_interval
-        rules = []
-        for r, rule in enumerate(group.rules):
-            try:
-                rules.append(_compile(rule, group, interval))
-            except _FieldError as error:
-                reason = f'group "{group.name}": {error.field}: {error.reason}'
-                problems.append(str(file.error(("groups", g, "rules", r, *error.field.split(".", 1)), reason)))
-        groups.append(RuleGroup(name, group.name, interval, group.limit, group.query_offset, tuple(rules)))
+        groups.append(_compile_group(file, group, ("groups", g), default_interval, problems))
     if problems:
         raise ConfigError("\n".join(problems))
     return tuple(groups)
+
+
+def parse_group(text: str, name: str, default_interval: int = MINUTE) -> RuleGroup:
+    """A group that stands alone, as the APIs of rulers take it.
+
+    Raises:
+        ConfigError: as of `parse_rules`.
+    """
+    file = YamlFile(text, name)
+    problems: list[str] = []
+    group = _compile_group(file, file.read(GroupConfig), (), default_interval, problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return group
+
+
+def _compile_group(
+    file: YamlFile, group: GroupConfig, path: tuple[str | int, ...], default_interval: int, problems: list[str]
+) -> RuleGroup:
+    interval = group.interval or default_interval
+    rules = []
+    for r, rule in enumerate(group.rules):
+        try:
+            rules.append(_compile(rule, group, interval))
+        except _FieldError as error:
+            reason = f'group "{group.name}": {error.field}: {error.reason}'
+            problems.append(str(file.error((*path, "rules", r, *error.field.split(".", 1)), reason)))
+    return RuleGroup(file.name, group.name, interval, group.limit, group.query_offset, tuple(rules))
 
 
 class _FieldError(Exception):

@@ -1,30 +1,113 @@
-"""`GET /api/v1/rules`: the rules in use and how each does, in the form of Prometheus's API."""
+"""Rules over HTTP: read as from Prometheus, written as with the rulers of Cortex and Mimir.
+
+GET    /api/v1/rules                        every group in use, its health and its alerts (Prometheus)
+GET    /api/v1/rules/{namespace}            the groups that were set, as YAML under the namespace's name
+POST   /api/v1/rules/{namespace}            a group as YAML, beside the others; or a rule file in place of them all
+GET    /api/v1/rules/{namespace}/{group}    one group as YAML
+DELETE /api/v1/rules/{namespace}[/{group}]
+
+Only YAML or JSON is taken, so that a page of another site cannot post here by a form. Serve it only where operators are.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse
+import yaml
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from alerting.rule_book import MAX_BYTES
 from telemetry.documents import timestamp
+from telemetry.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from alerting.engine import AlertEngine
+    from alerting.rule_book import RuleBook
     from alerting.state import AlertChange
 
 PATH = "/api/v1/rules"
+_YAML = "application/yaml"
+_TYPES = frozenset({_YAML, "application/x-yaml", "text/yaml", "text/x-yaml", "application/json"})
 
 
-def routes(engine: AlertEngine) -> list[Route]:
-    """The route over one engine."""
+def routes(engine: AlertEngine, book: RuleBook, saved: Callable[[], Awaitable[None]]) -> list[Route]:
+    """The routes over one engine.
 
-    async def rules(_: Request) -> JSONResponse:
+    Args:
+        engine: evaluates the rules.
+        book: gives it the rules.
+        saved: awaited after each change, so that it is durable before the answer.
+    """
+
+    async def in_use(_: Request) -> Response:
         return JSONResponse({"status": "success", "data": {"groups": rule_groups(engine)}})
 
-    return [Route(PATH, rules, methods=["GET"])]
+    async def read(request: Request) -> Response:
+        namespace, group = _named(request)
+        texts = book.texts(namespace)
+        if not texts or (group is not None and group not in texts):
+            return _missing()
+        if group is not None:
+            return Response(texts[group], media_type=_YAML)
+        groups = {namespace: [yaml.safe_load(text) for text in texts.values()]}
+        return Response(yaml.safe_dump(groups, allow_unicode=True, sort_keys=False), media_type=_YAML)
+
+    async def write(request: Request) -> Response:
+        try:
+            book.set(_named(request)[0], await _text(request))
+        except InputError as error:
+            return _error(400, "bad_data", str(error))
+        await saved()
+        return _accepted()
+
+    async def delete(request: Request) -> Response:
+        if not book.remove(*_named(request)):
+            return _missing()
+        await saved()
+        return _accepted()
+
+    namespace, group = f"{PATH}/{{namespace}}", f"{PATH}/{{namespace}}/{{group:path}}"
+    return [
+        Route(PATH, in_use, methods=["GET"]),
+        Route(namespace, write, methods=["POST"]),
+        *(Route(path, read, methods=["GET"]) for path in (namespace, group)),
+        *(Route(path, delete, methods=["DELETE"]) for path in (namespace, group)),
+    ]
+
+
+def _named(request: Request) -> tuple[str, str | None]:
+    return request.path_params["namespace"], request.path_params.get("group")
+
+
+async def _text(request: Request) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _TYPES:
+        raise InputError(f"send the rules as YAML, with the header Content-Type: {_YAML}")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise InputError(f"more than {MAX_BYTES} bytes: name a file in the configuration instead")
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8: {error}") from None
+
+
+def _accepted() -> JSONResponse:
+    return JSONResponse({"status": "success", "data": None}, 202)
+
+
+def _missing() -> JSONResponse:
+    return _error(404, "not_found", "no such group was set here; groups of files change with their files")
+
+
+def _error(code: int, kind: str, text: str) -> JSONResponse:
+    return JSONResponse({"status": "error", "errorType": kind, "error": text}, code)
 
 
 def rule_groups(engine: AlertEngine) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from alerting.playbooks import control
 from alerting.playbooks.approval import Approvals
 from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.run import PlaybookRunner
+from alerting.rule_book import RuleBook
 from alerting.state import AlertState
 from pipeline.outbox import WithinPatience
 from telemetry.errors import ConfigError, OverloadedError
@@ -97,6 +98,7 @@ class Alerting:
         version: str = "",
     ) -> None:
         self.engine = engine
+        self.rules = RuleBook(engine)
         self.alertmanager = alertmanager
         self.sender = sender
         self.runner = PlaybookRunner(healer, self._save_healer, WithinPatience(writer), self._tell, self._repair_time)
@@ -122,6 +124,10 @@ class Alerting:
         async with self._changing:
             if self.owned:
                 return
+            written = self._state.load(partition, "rules")
+            for reason in self.rules.restore(written) if written is not None else ():
+                self.counts.files_refused += 1
+                log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
             for name, part in (("engine", self.engine), ("alertmanager", self.alertmanager)):
                 saved = self._state.load(partition, name)
                 if saved is not None:
@@ -191,18 +197,31 @@ class Alerting:
         Raises:
             OverloadedError: another process owns the environment.
         """
+        partition = self._owned_partition()
+        self._saved = self._now()
+        await self._state.save(partition, "engine", self.engine.snapshot())
+        await self._state.save(partition, "alertmanager", self.alertmanager.snapshot())
+
+    def _owned_partition(self) -> int:
         if self._partition is None:
             raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
-        self._saved = self._now()
-        await self._state.save(self._partition, "engine", self.engine.snapshot())
-        await self._state.save(self._partition, "alertmanager", self.alertmanager.snapshot())
+        return self._partition
+
+    async def save_rules(self) -> None:
+        """Return when the rules that were set by namespace would survive a kill -9.
+
+        Raises:
+            OverloadedError: another process owns the environment.
+        """
+        log.info("configuration_taken", what="rules")
+        await self._state.save(self._owned_partition(), "rules", self.rules.snapshot())
 
     def routes(self) -> list[Route]:
-        """Alertmanager's API, Prometheus's rules, approvals, and the switches of self-healing."""
+        """Alertmanager's API, rules, approvals, and the switches of self-healing."""
         api = AlertmanagerApi(self.alertmanager, self._now, self.save, self._version)
         all_ = [
             *api.routes(),
-            *rules_api.routes(self.engine),
+            *rules_api.routes(self.engine, self.rules, self.save_rules),
             *self._approvals.routes(self.runner),
             *control.routes(self.runner),
         ]
@@ -210,10 +229,13 @@ class Alerting:
 
     def _by_owner(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            if self.owned:
+            if not self.owned:
+                text = "the environment's alerts belong to another process, or are being restored: ask there, or again"
+                return JSONResponse({"error": text}, 503, {"Retry-After": "1"})
+            try:
                 return await handler(request)
-            text = "the environment's alerts belong to another process, or are being restored: ask there, or again"
-            return JSONResponse({"error": text}, 503, {"Retry-After": "1"})
+            except OverloadedError as error:  # it was let go in between
+                return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
 
         return answer
 

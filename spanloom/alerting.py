@@ -66,7 +66,7 @@ def build_alerting(config: Config, state: State, writer: DocumentWriter, now: No
     shipped = Path(str(files("alerting")))
 
     async def take_rules(paths: Sequence[Path]) -> None:
-        alerting.engine.replace_rules(load_rules(paths))
+        alerting.rules.take_files(load_rules(paths))
 
     async def take_playbooks(paths: Sequence[Path]) -> None:
         await alerting.runner.replace_playbooks(load_playbooks(paths, actions))
