@@ -60,6 +60,9 @@ ANSWERING = frozenset({NodeKind.SERVICE, NodeKind.DATABASE, NodeKind.EXTERNAL})
 SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environment is let go."""
 
+MOST_ANSWERS = 1000
+"""Answers to requests for approval that may wait for the next look at the time. Humans give a few a day."""
+
 VERSION = 1
 RANKINGS_KEPT = 300 * SECOND
 """For how long rules can see a ranking after a crash: as long as an instant selector looks back."""
@@ -86,6 +89,7 @@ class ActCounts:
 
     rankings: int = 0
     explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
+    answers_dropped: int = 0  # past MOST_ANSWERS
 
 
 class ActStage:
@@ -125,6 +129,7 @@ class ActStage:
         self._wanted: tuple[float, str] | None = None  # score and id of the strongest that no ranking has answered yet
         self._ranked_at = 0
         self._rankings: deque[CulpritRanking] = deque()
+        self._answers: list[dict[str, Any]] = []  # of humans, that came to another worker
         self._outbox = Outbox(writer)
         self._partition: int | None = None
         self._owning = asyncio.Lock()
@@ -159,6 +164,8 @@ class ActStage:
             case Batch.ANOMALIES:
                 for body in records.decode_bodies(event.value):
                     self._take_anomaly(anomaly_from_body(body), body["id"])
+            case Batch.ANSWERS:
+                self._take_answers(records.decode_bodies(event.value))
             case other:
                 raise AssertionError(other)
         self._held.append((tp, event.message.offset, self.moment))
@@ -206,6 +213,11 @@ class ActStage:
         if anomaly.kind in {AnomalyKind.LATENCY, AnomalyKind.ERRORS} and anomaly.score >= self._config.rank_score:
             self._want_ranking(anomaly.score, id_, anomaly.service, anomaly.start)
 
+    def _take_answers(self, bodies: list[dict[str, Any]]) -> None:
+        room = MOST_ANSWERS - len(self._answers)
+        self._answers += bodies[:room]
+        self.counts.answers_dropped += len(bodies[room:])
+
     def _want_ranking(self, score: float, id_: str, service: str, since: int) -> None:
         """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
         if self.moment < self._ranked_at:
@@ -236,6 +248,9 @@ class ActStage:
             documents += await self.rank()
             await self._save_rankings()
         if self._alerting is not None:
+            answers, self._answers = self._answers, []
+            for answer in answers:
+                await self._alerting.desk.take(answer)
             advanced = await self._alerting.advance(self.moment)
             documents += advanced.documents
             for change in advanced.firing:

@@ -16,12 +16,12 @@ from starlette.routing import Route
 
 from alerting import rules_api
 from alerting.api import AlertmanagerApi
-from alerting.playbooks import control
-from alerting.playbooks.approval import Approvals
+from alerting.playbooks import approval, control
 from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.run import PlaybookRunner
 from alerting.rule_book import RuleBook
 from alerting.state import AlertState
+from pipeline.approvals import ApprovalDesk
 from pipeline.outbox import WithinPatience
 from telemetry.errors import ConfigError, OverloadedError
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from alerting.playbooks.healer import Healer
     from alerting.playbooks.messages import Notice
     from alerting.state import AlertChange
+    from pipeline.approvals import PassOn
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
     from telemetry.documents import Body, Document
@@ -81,8 +82,9 @@ class Alerting:
         state: keeps what must survive a crash.
         writer: stores documents.
         now: nanoseconds since the epoch.
-        key: signs the links by which humans approve repairs.
+        key: signs the links by which humans approve repairs; empty: one is made once and kept with the state.
         version: of this software, for the API.
+        pass_on: reaches the process that owns the environment when this one does not.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class Alerting:
         now: Callable[[], int],
         key: bytes,
         version: str = "",
+        *,
+        pass_on: PassOn,
     ) -> None:
         self.engine = engine
         self.rules = RuleBook(engine)
@@ -104,8 +108,9 @@ class Alerting:
         self.runner = PlaybookRunner(healer, self._save_healer, WithinPatience(writer), self._tell, self._repair_time)
         self.files: Mapping[str, LiveFiles] = {}
         self.counts = AlertingCounts()
-        self._approvals = Approvals(key, alertmanager.external_url, self._repair_time)
-        self._repairs = RepairAlerts(alertmanager, self._approvals, healer.safety.config.breaker_reset)
+        approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
+        self.desk = ApprovalDesk(approvals, self.runner, key, pass_on)
+        self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)
         self._state = state
         self._now = now
         self._version = version
@@ -133,6 +138,7 @@ class Alerting:
                 if saved is not None:
                     part.restore(saved)
             self._partition = partition
+            await self.desk.open(self._state, partition)
             await self.runner.start(self._state.load(partition, "healer"))
             await self.sender.start()
 
@@ -142,6 +148,8 @@ class Alerting:
             if not self.owned:
                 return
             self._partition = None
+            self._moment = 0
+            self.desk.close()
             await self.runner.stop()
             await self.sender.stop()
 
@@ -222,10 +230,10 @@ class Alerting:
         all_ = [
             *api.routes(),
             *rules_api.routes(self.engine, self.rules, self.save_rules),
-            *self._approvals.routes(self.runner),
             *control.routes(self.runner),
         ]
-        return [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]
+        by_owner = [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]
+        return [*approval.routes(self.desk), *by_owner]
 
     def _by_owner(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

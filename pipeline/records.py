@@ -31,6 +31,7 @@ class Batch(StrEnum):
     EDGES = "edges"
     LOGS = "logs"
     ANOMALIES = "anomalies"
+    ANSWERS = "answers"  # of humans, to requests for approval
 
 
 MAX_RECORD = 900_000
@@ -147,7 +148,7 @@ def decode_logs(value: bytes) -> list[LogLine]:
 
 
 def encode_bodies(bodies: Sequence[dict[str, Any]]) -> bytes:
-    """The value of a record of document bodies (edges, anomalies)."""
+    """The value of a record of bodies (edges, anomalies, answers)."""
     return orjson.dumps(bodies)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from pipeline.approvals import PassOn
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
     from spanloom.clock import Now
@@ -53,7 +54,9 @@ receivers:
 KEY_BYTES = 32
 
 
-def build_alerting(config: Config, state: State, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient) -> Alerting:
+def build_alerting(
+    config: Config, state: State, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn
+) -> Alerting:
     """All of it, with what the files say now; files that change are taken while it runs.
 
     Raises:
@@ -86,8 +89,10 @@ def build_alerting(config: Config, state: State, writer: DocumentWriter, now: No
     sender = Sender(build_notifiers(manager.config.receivers, client, url), now)
     plans = load_playbooks(playbooks.begin(), actions)
     healer = Healer(plans, actions, engine.query, settings.safety, calls=manager.calls)
-    key = approval_key(config.data_dir / "approval.key")
-    alerting = Alerting(engine, manager, sender, healer, state, writer, now, key, version("spanloom"))
+    key = settings.approval_key.get_secret_value().encode() if settings.approval_key else b""
+    if not key and config.log_url.startswith("log:"):  # one process, whose files nobody else should read
+        key = approval_key(config.data_dir / "approval.key")
+    alerting = Alerting(engine, manager, sender, healer, state, writer, now, key, version("spanloom"), pass_on=pass_on)
     alerting.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
     return alerting
 

@@ -89,8 +89,8 @@ class AlertingConfig(BaseModel):
     actions: ActionsConfig = Field(default=ActionsConfig(), description="what playbooks may reach")
     safety: SafetyConfig = Field(default=SafetyConfig(), description="bounds across all playbooks")
     external_url: str = Field(default="", description="where people reach this API, for links; default: the console's address")
-    approval_key: SecretStr = Field(
-        default=SecretStr(""), min_length=32, description="signs approval links, 32 characters at least; default: made once and kept"
+    approval_key: SecretStr | None = Field(
+        default=None, min_length=32, description="signs approval links, 32 characters at least; default: made once and kept"
     )
 
 

@@ -17,6 +17,7 @@ from pipeline.assemble import AssembleStage, assemble_traces
 from pipeline.dead_letters import DeadLetters
 from pipeline.kafka_topics import make_topics
 from pipeline.offsets import MAX_BYTES, Offsets
+from pipeline.records import Batch, encode_bodies
 from pipeline.rekey import rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
 from pipeline.score import ScoreStage, score_series
 from pipeline.signals import Signals
@@ -31,7 +32,7 @@ from stores.duckdb import DuckDbStore
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -185,7 +186,7 @@ class Pipeline(Log):
         state = State(self.app, "spanloom-state", 1)
         if alerts:
             self._client = httpx2.AsyncClient(timeout=RECEIVER_SECONDS)
-            self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client)
+            self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client, self._pass_on)
         self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, self.alerting, live=live)
         act_on_signals(
             self.app,
@@ -193,6 +194,9 @@ class Pipeline(Log):
             self.act,
             self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes),
         )
+
+    def _pass_on(self, answer: dict[str, Any]) -> Awaitable[None]:
+        return self.signals.send(Batch.ANSWERS, encode_bodies([answer]))
 
     def _on_rebalance(self) -> None:
         @self.app.on_partitions_revoked.connect

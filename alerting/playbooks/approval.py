@@ -1,7 +1,8 @@
 """A human's answer by link or by API.
 
 A link holds a token: HMAC-SHA256 over incident and expiry with a key that only this deployment knows. Opening the link
-decides nothing, for mail scanners and chat previews open links too: it shows a page with two buttons.
+decides nothing, for mail scanners and chat previews open links too: it shows a page with two buttons. Any process of the
+deployment may be asked; one that does not decide passes the answer on, with the token, to the one that does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode
@@ -16,7 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
-from telemetry.errors import InputError
+from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 PATH = "/api/v1/incidents/{incident}/approval"
 MAX_BODY = 4096
+KEY_BYTES = 32
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Approve a repair</title>
 <body><h1>Approve a repair</h1><p>Incident {incident}. The audit trail will hold your answer and your name.</p>
@@ -33,31 +36,63 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Approve a
 <button name="decision" value="approve">Approve</button> <button name="decision" value="deny">Deny</button></form>"""
 
 
-class Decides(Protocol):
-    """Takes a human's answer; `run.PlaybookRunner` does."""
+class LinkError(InputError):
+    """A link that is not ours, or has expired."""
 
-    async def decide(self, incident_id: str, *, approved: bool, who: str) -> None:
-        """Take it.
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a human answered, with the parts of the link that prove that they were asked."""
+
+    incident: str
+    expires: str
+    token: str
+    approved: bool
+    who: str
+
+
+class Desk(Protocol):
+    """Takes answers."""
+
+    def check(self, incident: str, expires: str, token: str) -> None:
+        """Look at the parts of a link, where this process can.
 
         Raises:
+            LinkError: it is not a link of ours, or it has expired.
+        """
+        ...
+
+    async def answer(self, answer: Answer) -> bool:
+        """Take an answer; False says that it was passed on to the process that decides.
+
+        Raises:
+            LinkError: as above.
             InputError: nobody is asked, or it is too late.
         """
         ...
 
 
 class Approvals:
-    """Makes and checks links, and serves them.
+    """Makes and checks links.
 
     Args:
-        key: at least 32 secret bytes, the same after a restart.
         base_url: where humans reach this API.
         now: nanoseconds since the epoch.
     """
 
-    def __init__(self, key: bytes, base_url: str, now: Callable[[], int]) -> None:
-        if len(key) < 32:
-            raise InputError(f"the key for approvals has {len(key)} bytes; it needs at least 32 random ones")
-        self._key, self._base, self._now = key, base_url.rstrip("/"), now
+    def __init__(self, base_url: str, now: Callable[[], int]) -> None:
+        self._base, self._now = base_url.rstrip("/"), now
+        self._key = b""
+
+    def sign_by(self, key: bytes) -> None:
+        """Take the key: at least 32 secret bytes, the same after a restart and in every process that decides.
+
+        Raises:
+            ConfigError: it is too short.
+        """
+        if len(key) < KEY_BYTES:
+            raise ConfigError(f"the key for approvals has {len(key)} bytes; it needs at least {KEY_BYTES} random ones")
+        self._key = key
 
     def link(self, incident: str, expires: int) -> str:
         """The link for a notice of kind `approval-requested`; `expires` is its `approve_by`."""
@@ -68,49 +103,51 @@ class Approvals:
         """Accept the parts of a link.
 
         Raises:
-            InputError: it is not a link of ours, or it has expired.
+            LinkError: it is not a link of ours, or it has expired.
         """
         good = expires.isascii() and expires.isdecimal() and len(expires) < 20
         if not good or not hmac.compare_digest(self._token(incident, int(expires)).encode(), token.encode()):
-            raise InputError("this link is not valid; use the newest one that you were sent")
+            raise LinkError("this link is not valid; use the newest one that you were sent")
         if self._now() >= int(expires):
-            raise InputError("this link has expired; the incident was escalated to on-call")
-
-    def routes(self, runner: Decides) -> list[Route]:
-        """GET shows the page; POST takes `decision` (approve or deny) and `who`, as a form or as JSON."""
-
-        async def page(request: Request) -> Response:
-            incident = request.path_params["incident"]
-            try:
-                self._check(request)
-            except InputError as error:
-                return HTMLResponse(f"<p>{escape(str(error))}</p>", 403)
-            return HTMLResponse(_PAGE.format(incident=escape(incident)))
-
-        async def decide(request: Request) -> Response:
-            incident = request.path_params["incident"]
-            try:
-                self._check(request)
-            except InputError as error:
-                return JSONResponse({"error": str(error)}, 403)
-            try:
-                decision, who = await _answer(request)
-            except InputError as error:
-                return JSONResponse({"error": str(error)}, 400)
-            try:
-                await runner.decide(incident, approved=decision == "approve", who=who)
-            except InputError as error:
-                return JSONResponse({"error": str(error)}, 409)
-            return JSONResponse({"incident": incident, "decision": decision, "who": who})
-
-        return [Route(PATH, page, methods=["GET"]), Route(PATH, decide, methods=["POST"])]
-
-    def _check(self, request: Request) -> None:
-        query = request.query_params
-        self.check(request.path_params["incident"], query.get("expires", ""), query.get("token", ""))
+            raise LinkError("this link has expired; the incident was escalated to on-call")
 
     def _token(self, incident: str, expires: int) -> str:
+        if not self._key:
+            raise LinkError("approvals have no key yet: the environment is not owned")
         return hmac.new(self._key, f"{incident}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+def routes(desk: Desk) -> list[Route]:
+    """GET shows the page; POST takes `decision` (approve or deny) and `who`, as a form or as JSON."""
+
+    async def page(request: Request) -> Response:
+        incident, expires, token = _parts(request)
+        try:
+            desk.check(incident, expires, token)
+        except LinkError as error:
+            return HTMLResponse(f"<p>{escape(str(error))}</p>", 403)
+        return HTMLResponse(_PAGE.format(incident=escape(incident)))
+
+    async def decide(request: Request) -> Response:
+        incident, expires, token = _parts(request)
+        try:
+            desk.check(incident, expires, token)
+            decision, who = await _answer(request)
+        except InputError as error:
+            return JSONResponse({"error": str(error)}, 403 if isinstance(error, LinkError) else 400)
+        try:
+            decided = await desk.answer(Answer(incident, expires, token, decision == "approve", who))
+        except InputError as error:
+            return JSONResponse({"error": str(error)}, 409)
+        said = {"incident": incident, "decision": decision, "who": who}
+        return JSONResponse(said) if decided else JSONResponse(said | {"passed_on": True}, 202)
+
+    return [Route(PATH, page, methods=["GET"]), Route(PATH, decide, methods=["POST"])]
+
+
+def _parts(request: Request) -> tuple[str, str, str]:
+    query = request.query_params
+    return request.path_params["incident"], query.get("expires", ""), query.get("token", "")
 
 
 async def read_fields(request: Request) -> dict[str, Any]:

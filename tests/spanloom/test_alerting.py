@@ -38,12 +38,13 @@ playbooks:
 
 @pytest.fixture
 async def build(tmp_path: Path) -> AsyncIterator[Callable[[], Alerting]]:
+    passed_on: list[Any] = []
     async with httpx2.AsyncClient() as client:
 
         def built(**settings: Any) -> Alerting:
             config = Config(data_dir=tmp_path / "data", alerting=AlertingConfig(**settings))
             writer = DocumentWriter(MemoryStore(), NoRejects())
-            return build_alerting(config, Table(), writer, lambda: START, client)  # type: ignore[arg-type]
+            return build_alerting(config, Table(), writer, lambda: START, client, passed_on.append)  # type: ignore[arg-type]
 
         yield built
 

@@ -1,32 +1,46 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from alerting.playbooks.approval import Approvals
-from telemetry.errors import InputError
+from alerting.playbooks.approval import Answer, Approvals, LinkError, routes
+from telemetry.errors import ConfigError, InputError
 from tests.alerting.playbooks.world import SECOND, START
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = b"k" * 32
 
 
-class Decisions:
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, bool, str]] = []
-
-    async def decide(self, incident_id: str, *, approved: bool, who: str) -> None:
-        if incident_id == "over":
-            raise InputError("it is closed and asks nobody")
-        self.taken.append((incident_id, approved, who))
-
-
 class Desk:
+    """The desk of the process that decides."""
+
     def __init__(self) -> None:
         self.now = START
-        self.decisions = Decisions()
-        self.approvals = Approvals(KEY, "http://testserver", lambda: self.now)
-        self.client = TestClient(Starlette(routes=list(self.approvals.routes(self.decisions))))
+        self.taken: list[tuple[str, bool, str]] = []
+        self.owner = True
+        self.approvals = approvals_of(KEY, lambda: self.now)
+        self.client = TestClient(Starlette(routes=list(routes(self))))
+
+    def check(self, incident: str, expires: str, token: str) -> None:
+        if self.owner:
+            self.approvals.check(incident, expires, token)
+
+    async def answer(self, answer: Answer) -> bool:
+        if answer.incident == "over":
+            raise InputError("it is closed and asks nobody")
+        self.taken.append((answer.incident, answer.approved, answer.who))
+        return self.owner
+
+
+def approvals_of(key: bytes, now: Callable[[], int] = lambda: START) -> Approvals:
+    approvals = Approvals("http://testserver", now)
+    approvals.sign_by(key)
+    return approvals
 
 
 @pytest.fixture
@@ -39,16 +53,16 @@ def test_opening_the_link_decides_nothing_and_the_form_decides(desk: Desk) -> No
     page = desk.client.get(link)
     assert page.status_code == 200
     assert "i1" in page.text
-    assert not desk.decisions.taken
+    assert not desk.taken
     assert desk.client.post(link, data={"decision": "approve", "who": "ann"}).status_code == 200
     assert desk.client.post(link, json={"decision": "deny", "who": "bob"}).status_code == 200
-    assert desk.decisions.taken == [("i1", True, "ann"), ("i1", False, "bob")]
+    assert desk.taken == [("i1", True, "ann"), ("i1", False, "bob")]
 
 
 def test_a_link_of_another_incident_a_longer_life_or_another_key_is_refused(desk: Desk) -> None:
     link = desk.approvals.link("i1", START + SECOND)
     answer = {"decision": "approve", "who": "ann"}
-    forged = Approvals(b"x" * 32, "http://testserver", lambda: START).link("i1", START + SECOND)
+    forged = approvals_of(b"x" * 32).link("i1", START + SECOND)
     for wrong in (
         link.replace("/i1/", "/i2/"),
         link.replace(str(START + SECOND), str(START + 9 * SECOND)),
@@ -57,7 +71,7 @@ def test_a_link_of_another_incident_a_longer_life_or_another_key_is_refused(desk
     ):
         assert desk.client.post(wrong, data=answer).status_code == 403
         assert desk.client.get(wrong).status_code == 403
-    assert not desk.decisions.taken
+    assert not desk.taken
 
 
 def test_an_expired_link_is_refused(desk: Desk) -> None:
@@ -77,6 +91,23 @@ def test_an_answer_without_a_name_or_too_late_is_told_so(desk: Desk) -> None:
     assert desk.client.post(over, data={"decision": "deny", "who": "ann"}).status_code == 409
 
 
+def test_a_process_that_does_not_decide_passes_the_answer_on_and_says_so(desk: Desk) -> None:
+    desk.owner = False
+    link = desk.approvals.link("i1", START + SECOND)
+    assert desk.client.get(link).status_code == 200
+    answer = desk.client.post(link, json={"decision": "approve", "who": "ann"})
+    assert (answer.status_code, answer.json()["passed_on"]) == (202, True)
+    assert desk.taken == [("i1", True, "ann")]
+
+
 def test_a_short_key_is_refused() -> None:
-    with pytest.raises(InputError, match="at least 32"):
-        Approvals(b"short", "http://x", lambda: 0)
+    with pytest.raises(ConfigError, match="at least 32"):
+        Approvals("http://x", lambda: 0).sign_by(b"short")
+
+
+def test_without_a_key_there_is_no_link_and_none_is_accepted() -> None:
+    keyless = Approvals("http://x", lambda: START)
+    with pytest.raises(LinkError, match="no key"):
+        keyless.link("i1", START + SECOND)
+    with pytest.raises(LinkError, match="no key"):
+        keyless.check("i1", str(START + SECOND), "")
