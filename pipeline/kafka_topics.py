@@ -17,17 +17,14 @@ from aiokafka.errors import (
     TopicAlreadyExistsError,
     for_code,
 )
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
 
+from pipeline.kafka_access import UnreachableError, check_access, client_settings
 from telemetry.errors import ConfigError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.app import PipelineApp
-
-DEFAULT_PORT = 9092
-
 
 START_SECONDS, TRY_EVERY = 60.0, 1.0
 """How long Kafka may take to be there; a broker that has just started listens seconds before it can make topics."""
@@ -55,61 +52,65 @@ class Made:
     created: bool
 
 
-def client_settings(app: PipelineApp) -> dict[str, Any]:
-    """What every client of aiokafka is told of the brokers, their TLS and SASL."""
-    conf = app.conf
-    auth = credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context)
-    return {"bootstrap_servers": server_list(conf.broker, DEFAULT_PORT), **auth}
-
-
 async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[Made]:
     """Create what is missing; what is there keeps its partitions and retention.
 
-    Waits for START_SECONDS while Kafka cannot be reached.
+    Waits for START_SECONDS while Kafka cannot be reached. What is there needs no right to create topics.
 
     Raises:
+        AccessRefusedError: Kafka does not let us in, or we do not trust it.
         TopicsError: Kafka cannot be reached, or does not create a topic.
         ConfigError: a topic that is there has fewer partitions than the configuration says.
     """
     wanted = {topic.get_topic_name(): topic for topic in topics}
+    settings = client_settings(app)
     deadline = time.monotonic() + START_SECONDS
+    said = ""
     while True:
         try:
-            return await _make(app, wanted)
-        except (KafkaError, _NotYetError) as error:
+            return await _make(settings, wanted, app.conf.topic_replication_factor)
+        except (KafkaError, UnreachableError, _NotYetError) as error:
             if time.monotonic() > deadline:
-                raise TopicsError(
-                    f"{app.conf.broker[0]}: {error}: is Kafka running, are its address and credentials right?"
-                ) from error
-            log.info("waiting_for_kafka", broker=str(app.conf.broker[0]), reason=str(error) or type(error).__name__)
+                raise TopicsError(f"{error} (waited for {START_SECONDS:.0f} s)") from error
+            if str(error) != said:
+                said = str(error)
+                log.info("waiting_for_kafka", reason=said, at_most_seconds=START_SECONDS)
             await asyncio.sleep(TRY_EVERY)
 
 
-async def _make(app: PipelineApp, wanted: Mapping[str, Any]) -> list[Made]:
-    admin = AIOKafkaAdminClient(**client_settings(app))
+async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas: int) -> list[Made]:
+    await check_access(settings)
+    admin = AIOKafkaAdminClient(**settings)
     try:
         await admin.start()
-        answer = await admin.create_topics([_new(name, topic, app) for name, topic in wanted.items()])
-        existing = _existing(answer.topic_errors)
-        described = await admin.describe_topics(sorted(existing)) if existing else []
+        found = await _partitions(admin, wanted)
+        missing = [_new(name, topic, replicas) for name, topic in wanted.items() if name not in found]
+        if missing:
+            raced = _existing((await admin.create_topics(missing)).topic_errors)
+            found |= await _partitions(admin, raced) if raced else {}
     finally:
         await admin.close()
-    found = {item["topic"]: len(item["partitions"]) for item in described}
     for name, partitions in found.items():
         if partitions < wanted[name].partitions:
             raise ConfigError(
                 f"topic {name} has {partitions} partitions and topics.partitions is {wanted[name].partitions}: "
                 f"set it to {partitions}, or add partitions while nothing is in flight"
             )
-    return [Made(name, found.get(name, topic.partitions), name not in existing) for name, topic in wanted.items()]
+    return [Made(name, found.get(name, topic.partitions), name not in found) for name, topic in wanted.items()]
 
 
-def _new(name: str, topic: Any, app: PipelineApp) -> NewTopic:
+async def _partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """How many partitions each topic has that is there. Asking for all is no order to create those that are not."""
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics() if topic["topic"] in set(names)}
+
+
+def _new(name: str, topic: Any, replicas: int) -> NewTopic:
     config = {"retention.ms": str(int(topic.retention * 1000)), **(topic.config or {})}
-    return NewTopic(name, topic.partitions, app.conf.topic_replication_factor, topic_configs=config)
+    return NewTopic(name, topic.partitions, replicas, topic_configs=config)
 
 
 def _existing(errors: Iterable[tuple[Any, ...]]) -> set[str]:
+    """Those that another made in the meantime."""
     existing = set()
     for name, code, *message in errors:
         if code == TopicAlreadyExistsError.errno:

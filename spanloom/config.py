@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
@@ -17,6 +17,7 @@ from collectors.shipper import ShipperConfig
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
 from pipeline.dead_letters import DeadLetterConfig
+from pipeline.kafka_access import KafkaConfig
 from spanloom.metrics_export import MetricsConfig
 from telemetry.errors import ConfigError
 
@@ -59,23 +60,6 @@ class TopicsConfig(BaseModel):
     replicas: int = Field(default=1, gt=0, le=10)
     retention_hours: float = Field(default=24.0, gt=0)
     retention_bytes: int = Field(default=1 << 30, gt=0, description="of each partition")
-
-
-class KafkaConfig(BaseModel):
-    """The connection to Kafka: TLS and SASL, compression, and how soon a dead worker is noticed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ca_file: Path | None = Field(default=None, description="certificates to trust; TLS is used when any of the files is named")
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    sasl_mechanism: str | None = Field(default=None, pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(default="lz4", description="of what we produce")
-    session_seconds: float = Field(
-        default=20.0, ge=6, le=300, description="a worker that is silent for so long loses its partitions to the others"
-    )
 
 
 class AlertingConfig(BaseModel):
@@ -160,5 +144,8 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
         return Config(**overrides)
     except ValidationError as error:
         where = os.environ.get("SPANLOOM_CONFIG", "the environment")
-        lines = [f"{where}: {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"{where}: {'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
         raise ConfigError("\n".join(lines)) from error

@@ -17,6 +17,7 @@ from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
 from dashboards.server import ConsoleServer
+from pipeline.kafka_access import UnreachableError
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
@@ -102,6 +103,16 @@ def require_shared(config: Config, role: str, *needs: str) -> None:
                 f"{name}: {url} belongs to one process, and spanloom {role} is one of many: set SPANLOOM_{name.upper()} to "
                 f"something like {example}, or run spanloom up"
             )
+
+
+async def require_access(config: Config) -> None:
+    """Refuse at once what Kafka refuses: no start again will help. One that is not there yet is waited for later.
+
+    Raises:
+        AccessRefusedError: says which setting.
+    """
+    with contextlib.suppress(UnreachableError):
+        await Log(config).check_access()
 
 
 class _Process:

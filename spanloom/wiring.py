@@ -15,6 +15,7 @@ from pipeline.act import ActStage, act_on_signals
 from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
 from pipeline.dead_letters import DeadLetters
+from pipeline.kafka_access import check_access, client_settings
 from pipeline.kafka_topics import make_topics
 from pipeline.offsets import MAX_BYTES, Offsets
 from pipeline.records import Batch, encode_bodies
@@ -85,7 +86,12 @@ class Log:
             config.topics.retention_bytes,
         )
         self.app: PipelineApp = build_app(
-            _group(stages), config.log_url, config.data_dir / "state", sizes, config.kafka.session_seconds, **_kafka(config)
+            _group(stages),
+            config.log_url,
+            config.data_dir / "state",
+            sizes,
+            config.kafka.session_seconds,
+            **config.kafka.for_faust(),
         )
         self.app.producer_only = not stages
         self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
@@ -95,10 +101,21 @@ class Log:
         sent = await self.topics[Topic(topic)].send(value=value, headers=dict(headers))
         await sent
 
+    async def check_access(self) -> None:
+        """Return when Kafka lets us in; the local log asks nobody.
+
+        Raises:
+            AccessRefusedError: it does not, or we do not trust it.
+            UnreachableError: no broker answers.
+        """
+        if self._config.log_url.startswith("kafka://"):
+            await check_access(client_settings(self.app))
+
     async def make_topics(self) -> list[Made]:
         """Make the topics where that has to be done beforehand; the local log makes them by itself.
 
         Raises:
+            AccessRefusedError: Kafka does not let us in, or we do not trust it.
             TopicsError: Kafka cannot be reached, or refuses.
             ConfigError: a topic that is there does not fit the configuration.
         """
@@ -248,30 +265,3 @@ def _group(stages: Sequence[str]) -> str:
     Faust assigns partitions by another scheme where there are tables, and members of a group must agree on it.
     """
     return "spanloom" if not stages or set(stages) == set(STAGES) else f"spanloom-{'-'.join(sorted(stages))}"
-
-
-def _kafka(config: Config) -> dict[str, Any]:
-    """Faust's settings for TLS, SASL and compression."""
-    import ssl  # noqa: PLC0415
-
-    import faust  # noqa: PLC0415
-
-    kafka = config.kafka
-    settings: dict[str, Any] = {}
-    if kafka.compression != "none":
-        settings["producer_compression_type"] = kafka.compression
-    context = None
-    if kafka.ca_file or kafka.cert_file:
-        context = ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
-        if kafka.cert_file:
-            context.load_cert_chain(kafka.cert_file, kafka.key_file)
-    if kafka.sasl_mechanism:
-        settings["broker_credentials"] = faust.SASLCredentials(
-            username=kafka.username,
-            password=kafka.password.get_secret_value(),
-            mechanism=kafka.sasl_mechanism,
-            ssl_context=context,
-        )
-    elif context:
-        settings["broker_credentials"] = faust.SSLCredentials(context=context)
-    return settings

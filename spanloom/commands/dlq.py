@@ -27,7 +27,7 @@ def dlq() -> None:
 def list_(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Each dead letter: when, where it came from, why."""
     from pipeline.dead_letter_topic import read_dead_letters  # noqa: PLC0415 - Faust takes a second to import
-    from pipeline.kafka_topics import client_settings  # noqa: PLC0415
+    from pipeline.kafka_access import client_settings  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415
     from spanloom.roles import require_shared  # noqa: PLC0415
     from spanloom.wiring import Log  # noqa: PLC0415
@@ -54,7 +54,7 @@ def _line(letter: DeadLetter) -> str:
 def replay(config: Path | None, again: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Send dead letters, untouched, to where they came from. What is unusable still comes back as another."""
     from pipeline.dead_letter_topic import replay_dead_letters  # noqa: PLC0415 - Faust takes a second to import
-    from pipeline.kafka_topics import client_settings  # noqa: PLC0415
+    from pipeline.kafka_access import client_settings  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415
     from spanloom.roles import require_shared  # noqa: PLC0415
     from spanloom.wiring import Log, open_store  # noqa: PLC0415

@@ -21,11 +21,12 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
     OTLP on 4317 (gRPC) and 4318 (HTTP), console and API on http://127.0.0.1:8080. Stop with Ctrl-C.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.roles import run_roles  # noqa: PLC0415
+    from spanloom.roles import require_access, run_roles  # noqa: PLC0415
     from spanloom.supervise import supervise  # noqa: PLC0415
 
     set_up_logging()
     settings = load_config(config)  # refuse wrong ones before anything starts
     if not once:
+        asyncio.run(require_access(settings))
         sys.exit(supervise(["up", "--once", *(["--config", str(config)] if config else [])]))
     sys.exit(asyncio.run(run_roles(settings, clock.system)))
