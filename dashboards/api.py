@@ -101,7 +101,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
 
     @router.get("/api/v1/traces/{trace_id}")
     async def trace(trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
-        """A trace with its spans, hops and logs."""
+        """A trace with its spans, hops and logs; each span as recorded, and `adjusted` to the clock of the trace's root."""
         found = await reader.trace(trace_id)
         if found is None:
             return Json({"error": f"nothing is stored of trace {trace_id}: it is not here, not here yet, or forgotten"}, 404)

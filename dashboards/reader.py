@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dashboards.alerts import standing
+from dashboards.clocks import with_adjusted_times
 from dashboards.service_map import ServiceMap, service_map
 from stores.store import Equals, OneOf, Query
 from telemetry.documents import Kind, latest
@@ -63,7 +64,7 @@ class Reader:
         """All that is stored of a trace; None if nothing is.
 
         `trace` (None while it is open), `spans`, `hops` and `logs` by time; `truncated` says that there is more than
-        MAX_TRACE of a kind.
+        MAX_TRACE of a kind. Each span has its times as recorded and `adjusted` beside them: see `dashboards.clocks`.
 
         Raises:
             StoreError: the store does not answer.
@@ -74,10 +75,11 @@ class Reader:
         if not any(found):
             return None
         traces, spans, hops, logs = found
+        newest = latest(hops)
         return {
             "trace": next(iter(latest(traces)), None),
-            "spans": spans,
-            "hops": latest(hops),
+            "spans": await with_adjusted_times(self._store, spans, newest),
+            "hops": newest,
             "logs": logs,
             "truncated": any(len(bodies) >= MAX_TRACE for bodies in found),
         }

@@ -12,13 +12,10 @@ from bisect import insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from processors.span_tree import SpanTree
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Iterable
 
     from telemetry.call_graph import Hop
-    from telemetry.spans import Span
 
 WINDOW = 60_000_000_000
 """Nanoseconds of event time whose calls are kept and forgotten together."""
@@ -166,47 +163,18 @@ def marzullo(intervals: Iterable[Interval]) -> tuple[int, int, int]:
     return best[2], best[2] + best[1], -best[0]
 
 
-@dataclass(frozen=True, slots=True)
-class AdjustedSpan:
-    """A span's times by its own clock, and by the clock of its trace's root: the same, shifted.
+def agreed(estimates: Iterable[tuple[int, Skew]], moment: int) -> Skew:
+    """What estimates of one pair, each made at a time, together say of another moment.
 
-    `error` is how far the shift may be off; None where the hosts' skew is unknown on the way from the root.
+    Several partitions estimate the same pair, each from its own traces, and again every minute.
+
+    Raises:
+        ValueError: there are no estimates.
     """
-
-    span_id: bytes
-    start: int
-    end: int
-    shift: int
-    error: int | None
-
-    @property
-    def adjusted_start(self) -> int:
-        """The start by the root's clock."""
-        return self.start + self.shift
-
-    @property
-    def adjusted_end(self) -> int:
-        """The end by the root's clock."""
-        return self.end + self.shift
-
-
-def adjusted(spans: Collection[Span], estimate: Callable[[str, str], Skew | None]) -> list[AdjustedSpan]:
-    """The spans of one trace by the root's clock, for showing: what is stored keeps the times as they came.
-
-    Clocks are shifted where they differ for certain, along the way from the root to the span.
-    """
-    shifts: dict[int, tuple[int, int | None]] = {}
-    found = []
-    for member in SpanTree(spans).order:
-        parent = member.parent
-        shift, error = shifts[id(parent)] if parent is not None else (0, 0)
-        if parent is not None and parent.span.resource.host != member.span.resource.host:
-            skew = estimate(parent.span.resource.host, member.span.resource.host)
-            if skew is None:
-                error = None
-            else:
-                shift += skew.offset if skew.is_significant else 0
-                error = None if error is None else error + skew.error
-        shifts[id(member)] = shift, error
-        found.append(AdjustedSpan(member.span.span_id, member.start, member.end, shift, error))
-    return found
+    intervals = []
+    for time, skew in estimates:
+        error = skew.error + round(abs(time - moment) * DRIFT)
+        intervals.append((skew.offset - error, skew.offset + error))
+    low, high, agreeing = marzullo(intervals)
+    offset = (low + high) // 2
+    return Skew(offset, high - offset, len(intervals), agreeing)

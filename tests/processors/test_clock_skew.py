@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from processors import clock_skew
 from processors.call_graph import call_graph
-from processors.clock_skew import ClockSkew, Skew, adjusted, marzullo
+from processors.clock_skew import ClockSkew, Skew, marzullo
 from telemetry.resource import Resource
-from tests.processors.traces import CLIENT, INTERNAL, SERVER, sid, span
+from tests.processors.traces import CLIENT, INTERNAL, SERVER, span
 
 if TYPE_CHECKING:
     from telemetry.call_graph import Hop
@@ -140,17 +140,3 @@ def test_marzullo_finds_the_range_that_most_intervals_have(intervals: list[tuple
     covering = [sum(start <= time <= end for start, end in intervals) for time in range(40)]
     assert agreeing == max(covering)
     assert all(covering[time] == agreeing for time in range(low, high + 1))
-
-
-def test_times_are_adjusted_beside_the_raw_ones_along_the_way_from_the_root() -> None:
-    known = {("x", "y"): Skew(100, 5, 9, 9), ("y", "z"): Skew(3, 7, 9, 9)}
-    spans = [
-        span(1, 0, "a", CLIENT, 1000, 1100, host="x"),
-        span(2, 1, "b", SERVER, 910, 980, host="y"),
-        span(3, 2, "b", CLIENT, 920, 970, host="y"),
-        span(4, 3, "c", SERVER, 930, 960, host="z"),
-        span(5, 4, "d", SERVER, 940, 950, host="w"),
-    ]
-    found = {item.span_id: item for item in adjusted(spans, lambda here, there: known.get((here, there)))}
-    assert [(item.shift, item.error) for item in found.values()] == [(0, 0), (100, 5), (100, 5), (100, 12), (100, None)]
-    assert (found[sid(2)].start, found[sid(2)].adjusted_start, found[sid(2)].adjusted_end) == (910, 1010, 1080)
