@@ -51,4 +51,4 @@ def build(around: Surroundings) -> HttpServer:
             carts.pop(user, None)
         return {}
 
-    return HttpServer(app, around.faults)
+    return HttpServer(app, around)

@@ -31,4 +31,4 @@ def build(around: Surroundings) -> HttpServer:
             abort(404)
         return {"id": product, "name": row[0], "price": row[1]}
 
-    return HttpServer(app, around.faults)
+    return HttpServer(app, around)

@@ -46,4 +46,4 @@ def build(around: Surroundings) -> HttpServer:
         log.info("order %s of %s paid: %d cents", number, user, total)
         return {"order": number, "total": total, "receipt": receipt}
 
-    return HttpServer(app, around.faults)
+    return HttpServer(app, around)

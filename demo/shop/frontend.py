@@ -39,4 +39,4 @@ def build(around: Surroundings) -> HttpServer:
     def buy(user: str) -> Any:
         return orders.post("/orders", {"user": user})
 
-    return HttpServer(app, around.faults)
+    return HttpServer(app, around)

@@ -13,23 +13,24 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from demo.shop.directory import Directory
-    from demo.shop.faults import FaultPoint
+    from demo.shop.process import Surroundings
 
 TIMEOUT_SECONDS = 5.0
 
 
 class HttpServer:
-    """Serves a Flask application on a free loopback port, each request in a thread."""
+    """Serves a Flask application on a free port, each request in a thread."""
 
-    def __init__(self, app: Flask, faults: FaultPoint) -> None:
+    def __init__(self, app: Flask, around: Surroundings) -> None:
         # Registered last, so that it runs inside the span that the instrumentation opens.
-        app.before_request(faults.cross)
-        self._server = ThreadedWSGIServer("127.0.0.1", 0, app)
+        app.before_request(around.faults.cross)
+        self._host = around.host
+        self._server = ThreadedWSGIServer(self._host, 0, app)
         self._server.daemon_threads = False  # so that closing waits for requests under way
 
     def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM."""
-        ready(f"127.0.0.1:{self._server.port}")
+        ready(f"{self._host}:{self._server.port}")
         try:
             self._server.serve_forever()
         finally:

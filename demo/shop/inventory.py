@@ -37,4 +37,4 @@ def build(around: Surroundings) -> RpcServer:
         log.info("reserved %d of %s", quantity, product)
         return {"reserved": quantity}
 
-    return RpcServer(SERVICE, {"Stock": stock, "Reserve": reserve}, around.faults)
+    return RpcServer(SERVICE, {"Stock": stock, "Reserve": reserve}, around)

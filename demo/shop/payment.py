@@ -31,4 +31,4 @@ def build(around: Surroundings) -> RpcServer:
         log.info("charged %d cents for order %s", cents, order)
         return {"receipt": f"receipt-{order}"}
 
-    return RpcServer(SERVICE, {"Charge": charge}, around.faults)
+    return RpcServer(SERVICE, {"Charge": charge}, around)

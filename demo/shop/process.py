@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ SERVICES = ("frontend", "catalog", "cart", "checkout", "payment", "inventory", "
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a service finds around it. `folder` holds the directory file, the database and the queue."""
+    """What a service finds around it. `folder` holds the directory file, the database and the queue; it listens on `host`."""
 
     folder: Path
     directory: Directory
+    host: str
     faults: FaultPoint = field(default_factory=FaultPoint)
 
     @property
@@ -51,7 +53,7 @@ def run(service: str, folder: Path) -> None:
     """Be one instance of a service until SIGTERM or until the parent is gone."""
     signal.signal(signal.SIGTERM, _leave)
     control = Control()
-    around = Surroundings(folder, Directory(folder / "addresses.json"))
+    around = Surroundings(folder, Directory(folder / "addresses.json"), os.environ.get("SHOP_HOST", "127.0.0.1"))
 
     def hear(message: dict[str, Any]) -> None:
         around.faults.put(Fault.of(message["fault"]))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from demo.shop.directory import Directory
-    from demo.shop.faults import FaultPoint
+    from demo.shop.process import Surroundings
 
 Message = dict[str, Any]
 
@@ -36,10 +36,10 @@ def _encode(message: Message) -> bytes:
 
 
 class RpcServer:
-    """Serves methods of one gRPC service on a free loopback port."""
+    """Serves methods of one gRPC service on a free port."""
 
-    def __init__(self, service: str, methods: Mapping[str, Callable[[Message], Message]], faults: FaultPoint) -> None:
-        self._faults = faults
+    def __init__(self, service: str, methods: Mapping[str, Callable[[Message], Message]], around: Surroundings) -> None:
+        self._faults, self._host = around.faults, around.host
         # Looked up at call time: the instrumentation replaces grpc.server.
         self._server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"))
         handlers = {
@@ -47,7 +47,7 @@ class RpcServer:
             for name, method in methods.items()
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        self._port = self._server.add_insecure_port("127.0.0.1:0")
+        self._port = self._server.add_insecure_port(f"{self._host}:0")
 
     def _guarded(self, method: Callable[[Message], Message]) -> Callable[[Message, Any], Message]:
         def handle(request: Message, context: Any) -> Message:
@@ -64,7 +64,7 @@ class RpcServer:
     def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM, then let calls under way finish."""
         self._server.start()
-        ready(f"127.0.0.1:{self._port}")
+        ready(f"{self._host}:{self._port}")
         try:
             self._server.wait_for_termination()
         finally:

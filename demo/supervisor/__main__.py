@@ -20,6 +20,7 @@ from pathlib import Path
 import uvicorn
 
 from demo.supervisor.api import api
+from demo.supervisor.roster import ROSTER, placed
 from demo.supervisor.shop import Shop
 
 
@@ -30,6 +31,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8090, help="of the control API; 0 takes a free one (default: 8090)")
     parser.add_argument("--otlp-grpc", default="127.0.0.1:4317", help="where telemetry goes by gRPC (default: 127.0.0.1:4317)")
     parser.add_argument("--otlp-http", default="127.0.0.1:4318", help="where telemetry goes by HTTP (default: 127.0.0.1:4318)")
+    parser.add_argument("--services-host", default="127.0.0.1", help="where the services listen (default: 127.0.0.1)")
+    parser.add_argument("--away", nargs=3, metavar=("NAME", "NAMESPACE", "HOST"), help="an instance on a network of its own")
     parser.add_argument("--folder", type=Path, help="for addresses, database and queue (default: a temporary one)")
     parser.add_argument("--until-stdin-ends", action="store_true", help="also end when stdin does, as the demo does")
     return parser.parse_args()
@@ -43,7 +46,8 @@ async def supervise(asked: argparse.Namespace, folder: Path) -> None:
         loop.add_signal_handler(number, ending.set)
     if asked.until_stdin_ends:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    shop = Shop(folder, asked.otlp_grpc, asked.otlp_http)
+    roster = placed(ROSTER, asked.services_host, tuple(asked.away) if asked.away else None)
+    shop = Shop(folder, asked.otlp_grpc, asked.otlp_http, roster)
     try:
         listening = socket.create_server((asked.host, asked.port))
     except OSError as error:

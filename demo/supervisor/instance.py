@@ -149,7 +149,7 @@ class Instance:
         self._asked = False
         self._to(State.STARTING)
         process = self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "demo.shop", self.role.service, str(self._folder)),
+            *(*_inside(self.role.namespace), sys.executable, "-m", "demo.shop", self.role.service, str(self._folder)),
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -207,3 +207,8 @@ class Instance:
     def _to(self, state: State) -> None:
         self.state = state
         self._changed()
+
+
+def _inside(namespace: str) -> tuple[str, ...]:
+    """What a command begins with that runs in a network namespace; it becomes the command, under the same pid."""
+    return ("ip", "netns", "exec", namespace) if namespace else ()

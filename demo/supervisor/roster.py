@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NAMESPACE = "shop"
 ENVIRONMENT = "demo"
@@ -16,6 +20,8 @@ class Role:
     name: str
     service: str
     protocol: str  # of its OTLP exporter
+    host: str = "127.0.0.1"  # where it listens
+    namespace: str = ""  # the network namespace that it runs in; empty: the supervisor's own
 
 
 def _roles(service: str, protocol: str, *, standby: bool) -> list[Role]:
@@ -35,6 +41,14 @@ ROSTER: tuple[Role, ...] = (
 """cart has no standby because its carts are in memory, shipping because its queue waits for it anyway."""
 
 
+def placed(roster: Sequence[Role], host: str, away: tuple[str, str, str] | None) -> tuple[Role, ...]:
+    """The roster with all on one host, but for one instance that is `away`: its name, its namespace and its host."""
+    name, namespace, far = away or ("", "", "")
+    return tuple(
+        replace(role, host=far, namespace=namespace) if role.name == name else replace(role, host=host) for role in roster
+    )
+
+
 def environment(role: Role, otlp_grpc: str, otlp_http: str) -> dict[str, str]:
     """The environment of an instance: ours, and the SDK's settings. Exports are frequent so that faults show soon."""
     endpoint = otlp_grpc if role.protocol == "grpc" else otlp_http
@@ -46,6 +60,7 @@ def environment(role: Role, otlp_grpc: str, otlp_http: str) -> dict[str, str]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     return inherited | {
+        "SHOP_HOST": role.host,
         "OTEL_SERVICE_NAME": role.service,
         "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{name}={value}" for name, value in attributes.items()),
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{endpoint}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from demo.shop import database
 from demo.supervisor.instance import Instance, State
-from demo.supervisor.roster import ROSTER, environment
+from demo.supervisor.roster import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class LastInstanceError(RuntimeError):
 class Shop:
     """Owns the instances. `folder` holds the address file, the database and the queue."""
 
-    def __init__(self, folder: Path, otlp_grpc: str, otlp_http: str, roster: Sequence[Role] = ROSTER) -> None:
+    def __init__(self, folder: Path, otlp_grpc: str, otlp_http: str, roster: Sequence[Role]) -> None:
         self._folder = folder
         self._instances = {
             role.name: Instance(role, folder, environment(role, otlp_grpc, otlp_http), self._publish) for role in roster

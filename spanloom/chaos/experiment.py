@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from alerting.durations import parse_duration
 from alerting.yaml_file import YamlFile
+from spanloom.chaos.impairment import Impairment
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def _duration(text: object) -> int:
 
 
 Duration = Annotated[int, BeforeValidator(_duration)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+"""Of 100; Chaos Mesh writes it as a text."""
 
 
 class _Strict(BaseModel):
@@ -101,6 +104,51 @@ class StressSpec(_Strict):
     duration: Duration
 
 
+class Delay(_Strict):
+    """How late packets are: `latency`, more or less by `jitter`, each like the one before by `correlation` percent."""
+
+    latency: Duration
+    jitter: Duration = 0
+    correlation: Percent = 0
+
+
+class Loss(_Strict):
+    """`loss` percent of packets, each as the one before by `correlation` percent."""
+
+    loss: Percent
+    correlation: Percent = 0
+
+
+class NetworkSpec(_Strict):
+    """`delay` or `loss` of the packets that the service sends (`direction: to`), gets (`from`) or both, for `duration`.
+
+    The service then runs in a network namespace of its own; its telemetry crosses the same link.
+    """
+
+    selector: Selector
+    mode: Literal["one"] = "one"
+    action: Literal["delay", "loss"]
+    delay: Delay | None = None
+    loss: Loss | None = None
+    direction: Literal["to", "from", "both"] = "to"
+    duration: Duration
+
+    @model_validator(mode="after")
+    def _as_the_action_says(self) -> Self:
+        if (self.action == "delay") != bool(self.delay) or (self.action == "loss") != bool(self.loss):
+            raise ValueError(f"action {self.action!r} needs `{self.action}`, and not the other one")
+        return self
+
+    @property
+    def impairment(self) -> Impairment:
+        """What happens to packets of the direction."""
+        if self.delay:
+            delay = self.delay
+            return Impairment(latency=delay.latency, jitter=delay.jitter, latency_correlation=delay.correlation / 100)
+        loss = self.loss or Loss(loss=0)
+        return Impairment(loss=loss.loss / 100, loss_correlation=loss.correlation / 100)
+
+
 class Expect(_Strict):
     """What must be true at the end, by telemetry and by the load's own count. What is left out is not judged."""
 
@@ -145,6 +193,18 @@ class PodChaos(_Experiment):
         return self.spec.selector.service
 
 
+class NetworkChaos(_Experiment):
+    """A fault of the network between a service and all others."""
+
+    kind: Literal["NetworkChaos"]
+    spec: NetworkSpec
+
+    @property
+    def service(self) -> str:
+        """The service behind the bad link."""
+        return self.spec.selector.service
+
+
 class StressChaos(_Experiment):
     """A fault of the machine."""
 
@@ -163,10 +223,11 @@ class StressChaos(_Experiment):
         return self
 
 
-Experiment = HttpChaos | PodChaos | StressChaos
-_KINDS: dict[object, type[HttpChaos | PodChaos | StressChaos]] = {
+Experiment = HttpChaos | PodChaos | NetworkChaos | StressChaos
+_KINDS: dict[object, type[HttpChaos | PodChaos | NetworkChaos | StressChaos]] = {
     "HTTPChaos": HttpChaos,
     "PodChaos": PodChaos,
+    "NetworkChaos": NetworkChaos,
     "StressChaos": StressChaos,
 }
 

@@ -10,13 +10,15 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from spanloom.chaos.experiment import HttpSpec, PodSpec, StressSpec
+from spanloom.chaos.experiment import HttpSpec, NetworkSpec, PodSpec, StressSpec
+from spanloom.chaos.link import GOOD
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spanloom.chaos.experiment import Experiment
+    from spanloom.chaos.link import Link
     from spanloom.demo.shop import Shop
 
 _COMPUTE = "while True: pass"
@@ -28,11 +30,16 @@ class ChaosError(SpanloomError):
 
 
 @asynccontextmanager
-async def fault(experiment: Experiment, shop: Shop) -> AsyncIterator[None]:
+async def fault(experiment: Experiment, shop: Shop, link: Link | None = None) -> AsyncIterator[None]:
     """Put it in on entering. On leaving, what a repair or time has not ended is ended.
 
+    Args:
+        experiment: which.
+        shop: where.
+        link: the one that the service of a NetworkChaos is behind.
+
     Raises:
-        ChaosError: the shop has no such service, or its process is gone.
+        ChaosError: the shop has no such service, its process is gone, or it is behind no link.
     """
     match experiment.spec:
         case HttpSpec() as spec:
@@ -59,6 +66,11 @@ async def fault(experiment: Experiment, shop: Shop) -> AsyncIterator[None]:
             finally:
                 resume.cancel()
                 _resume(pid)
+        case NetworkSpec() as spec:
+            if link is None:
+                raise ChaosError(f"service {spec.selector.service!r} is behind no link of ours")
+            async with _bad_network(spec, link):
+                yield
         case StressSpec() as spec:
             async with _stress(spec):
                 yield
@@ -81,6 +93,24 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def _resume(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):  # a repair may have replaced it
         os.kill(pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _bad_network(spec: NetworkSpec, link: Link) -> AsyncIterator[None]:
+    async def for_its_time() -> None:
+        await asyncio.sleep(spec.duration / 1e9)
+        await link.impair()
+
+    bad = spec.impairment
+    # As Chaos Mesh means it: `to` is what the selected service sends.
+    await link.impair(bad if spec.direction != "to" else GOOD, bad if spec.direction != "from" else GOOD)
+    timer = asyncio.create_task(for_its_time(), name="network chaos")
+    try:
+        yield
+    finally:
+        timer.cancel()
+        await asyncio.gather(timer, return_exceptions=True)
+        await link.impair()
 
 
 @asynccontextmanager

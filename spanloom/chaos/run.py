@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from spanloom.chaos.experiment import NetworkChaos
 from spanloom.chaos.faults import ChaosError, fault
 from spanloom.chaos.judge import Downtime, Measured, verdict
+from spanloom.chaos.link import Link, unavailable
 from spanloom.demo.account import Before, account, shortfalls
 from spanloom.demo.pipeline import Pipeline
 from spanloom.demo.shop import Shop
@@ -39,19 +41,29 @@ class Chaos:
     def __init__(self, options: Options, now: Now, tell: Callable[[str], None]) -> None:
         self._options, self._now, self._tell = options, now, tell
         self._watch: Watch | None = None
+        self._link: Link | None = None
 
     async def run(self, experiments: Sequence[Experiment]) -> tuple[list[Body], list[str]]:
         """A report an experiment (name, what was measured, `wrong`: expectations that were not met), and lost data.
 
-        The second has a sentence for each difference between what the shop sent and what the pipeline stored in all.
+        The report of one that cannot be run on this machine has `skipped`, the reason, in place of what was measured. The
+        second list has a sentence for each difference between what the shop sent and what the pipeline stored in all.
 
         Raises:
-            SpanloomError: a process of the demo did not start or ended.
+            SpanloomError: a process of the demo did not start or ended, or the link of a NetworkChaos could not be made.
         """
-        reports = []
+        reports: list[Body] = []
+        why_not = unavailable()
+        far = sorted({each.service for each in experiments if isinstance(each, NetworkChaos) and not why_not})
+        if len(far) > 1:
+            raise ChaosError(f"{' and '.join(far)} are both to be behind a bad link: run these experiments one by one")
         async with AsyncExitStack() as stack:
-            pipeline, shop, users, before = await self._start(stack)
+            pipeline, shop, users, before = await self._start(stack, far[0] if far else "")
             for number, experiment in enumerate(experiments):
+                if isinstance(experiment, NetworkChaos) and why_not:
+                    self._tell(f"{experiment.name}: SKIPPED: {experiment.kind} {why_not}")
+                    reports.append({"name": experiment.name, "skipped": why_not, "wrong": []})
+                    continue
                 if number:
                     self._tell(f"calm for {CALM_SECONDS:.0f} s")
                     await asyncio.sleep(CALM_SECONDS)
@@ -72,7 +84,7 @@ class Chaos:
         downtime, failed_over = Downtime(), False
         until = time.monotonic() + experiment.settle / 1e9
         self._tell(f"{experiment.name}: {experiment.kind} on {experiment.service or 'the machine'}")
-        async with fault(experiment, shop):
+        async with fault(experiment, shop, self._link):
             while time.monotonic() < until and not (experiment.expect.verified_within and watch.complete):
                 await asyncio.sleep(POLL_SECONDS)
                 load = await users.ask()
@@ -95,9 +107,16 @@ class Chaos:
             lost=downtime.lost,
         )
 
-    async def _start(self, stack: AsyncExitStack) -> tuple[Pipeline, Shop, Child, Before]:
+    async def _start(self, stack: AsyncExitStack, far: str) -> tuple[Pipeline, Shop, Child, Before]:
+        """All parts; a service that is to be `far` runs behind a link, and all others where it can reach them."""
         options = self._options
+        placing: tuple[str, ...] = ()
         options.data_dir.mkdir(parents=True, exist_ok=True)
+        if far:
+            self._link = await stack.enter_async_context(Link(options.data_dir / "link.log", options.seed))
+            ends = self._link.ends
+            placing = ("--services-host", ends.near, "--away", far, ends.namespace, ends.far)
+            options = replace(options, otlp_host=ends.near)
         receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._notified))
         pipeline = await stack.enter_async_context(Pipeline(f"http://127.0.0.1:{options.console_port}"))
         process = await stack.enter_async_context(up(options, receiver.url))
@@ -108,8 +127,8 @@ class Chaos:
                 raise ChaosError(f"{pipeline.url} is not healthy after {START_SECONDS:.0f} s; see {options.data_dir}/up.log")
             await asyncio.sleep(POLL_SECONDS)
         before = Before(self._now(), await pipeline.status())
-        grpc, http = f"127.0.0.1:{options.otlp_grpc_port}", f"127.0.0.1:{options.otlp_http_port}"
-        shop = await stack.enter_async_context(Shop(options.data_dir / "shop", options.shop_port, grpc, http))
+        grpc, http = f"{options.otlp_host}:{options.otlp_grpc_port}", f"{options.otlp_host}:{options.otlp_http_port}"
+        shop = await stack.enter_async_context(Shop(options.data_dir / "shop", options.shop_port, grpc, http, placing))
         await shop.ready()
         users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
         self._tell(f"warm-up for {options.warm_up_seconds:.0f} s")

@@ -101,11 +101,11 @@ class Child:
             self.check()
         return json.loads(line)
 
-    async def ask(self) -> Any:
-        """Send an empty line, get a JSON line."""
+    async def ask(self, question: Any = None) -> Any:
+        """Send a JSON line, or an empty one, and get a JSON line."""
         process = self._running()
         assert process.stdin is not None  # noqa: S101  # asked for above
-        process.stdin.write(b"\n")
+        process.stdin.write(b"\n" if question is None else json.dumps(question).encode() + b"\n")
         await process.stdin.drain()
         return await self.line()
 

@@ -58,6 +58,7 @@ class Options:
     users_per_second: float = 6.0
     seed: int = 1
     first_fault: str = "latency"
+    otlp_host: str = "127.0.0.1"
 
 
 class Demo:
@@ -136,8 +137,8 @@ class Demo:
             Shop(
                 options.data_dir / "shop",
                 options.shop_port,
-                f"127.0.0.1:{options.otlp_grpc_port}",
-                f"127.0.0.1:{options.otlp_http_port}",
+                f"{options.otlp_host}:{options.otlp_grpc_port}",
+                f"{options.otlp_host}:{options.otlp_http_port}",
             )
         )
         await shop.ready()

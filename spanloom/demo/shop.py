@@ -10,6 +10,7 @@ from spanloom.demo.child import Child
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Self
 
@@ -30,11 +31,12 @@ class Shop:
         port: of the supervisor's API.
         otlp_grpc: where its telemetry goes, `host:port`.
         otlp_http: the same for the services that export over HTTP.
+        more: arguments of the supervisor.
     """
 
-    def __init__(self, folder: Path, port: int, otlp_grpc: str, otlp_http: str) -> None:
+    def __init__(self, folder: Path, port: int, otlp_grpc: str, otlp_http: str, more: Sequence[str] = ()) -> None:
         self._folder = folder
-        arguments = ["--port", str(port), "--otlp-grpc", otlp_grpc, "--otlp-http", otlp_http, "--folder", str(folder)]
+        arguments = ["--port", str(port), "--otlp-grpc", otlp_grpc, "--otlp-http", otlp_http, "--folder", str(folder), *more]
         self._supervisor = Child("the shop", ["demo.supervisor", *arguments, "--until-stdin-ends"], folder / "supervisor.log")
         self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS)
 

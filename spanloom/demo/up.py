@@ -14,6 +14,8 @@ def up(options: Options, webhook_url: str) -> Child:
     """`spanloom up` on the ports of the demo, with the demo's webhook receiver and the shop's supervisor."""
     environment = {
         "SPANLOOM_DATA_DIR": str(options.data_dir),
+        "SPANLOOM_OTLP_GRPC__HOST": options.otlp_host,
+        "SPANLOOM_OTLP_HTTP__HOST": options.otlp_host,
         "SPANLOOM_OTLP_GRPC__PORT": str(options.otlp_grpc_port),
         "SPANLOOM_OTLP_HTTP__PORT": str(options.otlp_http_port),
         "SPANLOOM_CONSOLE__PORT": str(options.console_port),

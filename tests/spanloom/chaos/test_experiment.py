@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from spanloom.chaos.experiment import load_experiment
+from spanloom.chaos.experiment import NetworkSpec, load_experiment
+from spanloom.chaos.impairment import Impairment
 from spanloom.commands.chaos import SUITE
 from telemetry.errors import ConfigError
 
@@ -25,7 +26,38 @@ def test_at_least_eight_experiments_ship_and_each_is_valid() -> None:
     suite = [load_experiment(path) for path in sorted(SUITE.glob("*.yaml"))]
     assert len(suite) >= 8
     assert [experiment.name for experiment in suite] == [path.stem for path in sorted(SUITE.glob("*.yaml"))]
-    assert {experiment.kind for experiment in suite} == {"HTTPChaos", "PodChaos", "StressChaos"}
+    assert {experiment.kind for experiment in suite} == {"HTTPChaos", "PodChaos", "NetworkChaos", "StressChaos"}
+
+
+NETWORK = """kind: NetworkChaos
+name: far
+spec:
+  selector: {labelSelectors: {service: payment}}
+  action: delay
+  delay: {latency: 90ms, jitter: 10ms, correlation: "50"}
+  duration: 1m
+expect: {downtime_below: 1s}
+settle: 1m
+"""
+
+
+def test_the_fields_of_a_network_fault_are_those_of_chaos_mesh(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    path.write_text(NETWORK)
+    spec = load_experiment(path).spec
+    assert isinstance(spec, NetworkSpec)
+    assert spec.direction == "to"
+    assert spec.impairment == Impairment(latency=90_000_000, jitter=10_000_000, latency_correlation=0.5)
+    for old, new, complaint in (
+        ("action: delay", "action: loss", ":3: spec: action 'loss' needs `loss`"),
+        ('correlation: "50"', 'correlation: "150"', ":6: spec.delay.correlation"),
+        ("latency: 90ms", "latency: 90", ":6: spec.delay.latency: must be a duration"),
+        ("duration: 1m\n", "direction: to\n", ":3: spec.duration"),
+    ):
+        path.write_text(NETWORK.replace(old, new))
+        with pytest.raises(ConfigError) as error:
+            load_experiment(path)
+        assert complaint in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from spanloom.chaos.experiment import HttpChaos, PodChaos, StressChaos
+from spanloom.chaos.experiment import HttpChaos, NetworkChaos, PodChaos, StressChaos
 from spanloom.chaos.faults import ChaosError, fault
+from spanloom.chaos.impairment import Impairment
+from spanloom.chaos.link import GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spanloom.chaos.experiment import Experiment
+    from spanloom.chaos.link import Link
     from spanloom.demo.shop import Shop
 
 
@@ -42,8 +45,8 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 def experiment(kind: str, **spec: Any) -> Experiment:
     if kind != "StressChaos":
         spec["selector"] = {"labelSelectors": {"service": "cart"}}
-    models: dict[str, type[HttpChaos | PodChaos | StressChaos]]
-    models = {"HTTPChaos": HttpChaos, "PodChaos": PodChaos, "StressChaos": StressChaos}
+    models: dict[str, type[HttpChaos | PodChaos | NetworkChaos | StressChaos]]
+    models = {"HTTPChaos": HttpChaos, "PodChaos": PodChaos, "NetworkChaos": NetworkChaos, "StressChaos": StressChaos}
     return models[kind].model_validate({"kind": kind, "name": "e", "spec": spec, "expect": {}, "settle": "1m"})
 
 
@@ -83,6 +86,32 @@ async def test_stress_starts_its_workers_and_leaves_none(process: subprocess.Pop
 
 def children() -> set[str]:
     return set(Path("/proc/self/task", str(next(Path("/proc/self/task").iterdir()).name), "children").read_text().split())
+
+
+class FakeLink:
+    """Notes what it is made to be."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[Impairment, ...]] = []
+
+    async def impair(self, *impairments: Impairment) -> None:
+        self.made.append(impairments)
+
+
+async def test_a_network_is_bad_in_its_direction_for_its_time_and_good_after_it() -> None:
+    shop, bad = cast("Shop", FakeShop(0)), Impairment(loss=0.25)
+    for direction, made in (("to", (GOOD, bad)), ("from", (bad, GOOD)), ("both", (bad, bad))):
+        link = FakeLink()
+        spec = {"action": "loss", "loss": {"loss": "25"}, "direction": direction}
+        async with fault(experiment("NetworkChaos", **spec, duration="1m"), shop, cast("Link", link)):
+            assert link.made == [made]
+        assert link.made == [made, ()]
+    async with fault(experiment("NetworkChaos", **spec, duration="10ms"), shop, cast("Link", link)):
+        while len(link.made) < 4:  # noqa: ASYNC110  the timer is the fault's own
+            await asyncio.sleep(0.005)
+    with pytest.raises(ChaosError, match="behind no link"):
+        async with fault(experiment("NetworkChaos", **spec, duration="1m"), shop):
+            pass
 
 
 async def test_a_service_that_is_not_there_is_named() -> None:
