@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from elasticsearch import TransportError
-from elasticsearch.helpers import async_streaming_bulk
+from elasticsearch import ApiError, TransportError
 
+from stores.generations import Generations
 from stores.store import Rejected, Written
 from stores.templates import data_stream
 from telemetry.documents import Kind, timestamp
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from elasticsearch import AsyncElasticsearch
 
-    from telemetry.documents import Document
+    from telemetry.documents import Body, Document
 
 CONCURRENT = 2
 """Bulk requests in flight. One thread of Elasticsearch takes each; a third found no more throughput on two cores."""
@@ -37,18 +37,35 @@ RETRIES = 5
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 """Seconds between tries, doubled each time: 6 s in all, then the caller decides."""
 
-_BAD_REQUEST, _NOT_FOUND, _CONFLICT = 400, 404, 409
+REQUEST_SECONDS = 60.0
+"""How long Elasticsearch may take for a request. One that is given up goes on there, and the next adds to its load."""
 
-Action = tuple[dict[str, Any], bytes]
+_CREATED, _BAD_REQUEST, _NOT_FOUND, _CONFLICT = 201, 400, 404, 409
+
+_ANSWER = ["items.create.status", "items.create._index", "items.create.error"]
+"""What is read of an answer: half of its bytes are not sent."""
+
+
+class _Action(NamedTuple):
+    """A document with its two lines of a request."""
+
+    document: Document
+    lines: bytes
+
+
+Answer = tuple["Document", dict[str, Any]]
+"""A document and what Elasticsearch says of it."""
 
 
 class BulkWriter:
     """Writes documents to the data streams of a namespace. Holds no document between calls."""
 
     def __init__(self, client: AsyncElasticsearch, namespace: str) -> None:
-        self._client = client
-        self._namespace = namespace
+        # A lost connection is tried again by the client, a busy server by us, item by item.
+        self._client = client.options(retry_on_status=(), request_timeout=REQUEST_SECONDS)
         self._slots = asyncio.Semaphore(CONCURRENT)
+        self._streams = {kind: data_stream(kind, namespace) for kind in Kind}
+        self._generations = {kind: Generations(self._client, stream) for kind, stream in self._streams.items()}
 
     async def write(self, documents: Sequence[Document]) -> Written:
         """Create what is missing.
@@ -56,7 +73,7 @@ class BulkWriter:
         Raises:
             StoreError: Elasticsearch cannot be reached, stays busy, or lacks the templates. Writing again is safe.
         """
-        actions: dict[Kind, dict[str, tuple[Document, Action]]] = defaultdict(dict)
+        actions: dict[Kind, dict[str, _Action]] = defaultdict(dict)
         rejected: list[Rejected] = []
         again: list[Document] = []
         for document in documents:
@@ -65,13 +82,13 @@ class BulkWriter:
                 again.append(document)
                 continue
             try:
-                of_kind[document.id] = document, self._action(document)
+                of_kind[document.id] = _action(document)
             except (TypeError, ValueError) as error:
                 rejected.append(Rejected(document, str(error)))
-        chunks = [part for of_kind in actions.values() for part in _parts(list(of_kind.values()))]
+        chunks = [(kind, part) for kind, of_kind in actions.items() for part in _parts(of_kind.values())]
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._chunk(chunk)) for chunk in chunks]
+                tasks = [group.create_task(self._chunk(kind, chunk)) for kind, chunk in chunks]
         except* StoreError as errors:
             raise errors.exceptions[0] from None
         created = sum(task.result()[0] for task in tasks)
@@ -84,57 +101,94 @@ class BulkWriter:
         created += rest.created
         return Written(created, len(documents) - created - len(rejected), tuple(rejected))
 
-    def _action(self, document: Document) -> Action:
-        if not 0 < len(document.id.encode()) <= ID_BYTES:
-            raise ValueError(f"_id: {len(document.id)} characters, must be 1 to {ID_BYTES} bytes")
-        source = orjson.dumps({**document.body, "@timestamp": timestamp(document.time), **_metric(document)})
-        if len(source) > CHUNK_BYTES:
-            raise ValueError(f"{len(source)} bytes, at most {CHUNK_BYTES}")
-        return {"create": {"_index": data_stream(document.kind, self._namespace), "_id": document.id}}, source
-
-    async def _chunk(self, chunk: list[tuple[Document, Action]]) -> tuple[int, list[Rejected]]:
+    async def _chunk(self, kind: Kind, chunk: Sequence[_Action]) -> tuple[int, list[Rejected]]:
         """Created, and rejected, of documents of one kind."""
-        by_id = {document.id: document for document, _ in chunk}
-        created, rejected = 0, []
         async with self._slots:
             try:
-                results = async_streaming_bulk(
-                    self._client,
-                    [{"header": header, "source": source} for _, (header, source) in chunk],
-                    expand_action_callback=_lines,
-                    chunk_size=CHUNK,
-                    max_chunk_bytes=CHUNK_BYTES,
-                    max_retries=RETRIES,
-                    initial_backoff=FIRST_WAIT,
-                    max_backoff=LONGEST_WAIT,
-                    retry_on_status=BUSY,
-                    raise_on_error=False,
-                    raise_on_exception=False,
-                    require_data_stream=True,
-                )
-                async for ok, item in results:
-                    outcome = item["create"]
-                    if ok:
-                        created += 1
-                    elif outcome["status"] == _BAD_REQUEST and "exception" not in outcome:
-                        rejected.append(Rejected(by_id[outcome["_id"]], _reason(outcome["error"])))
-                    elif outcome["status"] != _CONFLICT:
-                        raise _failure(outcome)
+                return await self._create(self._streams[kind], self._generations[kind], chunk)
             except TransportError as error:
                 raise StoreError(f"Elasticsearch cannot be reached ({error}): is it running, is its address right?") from error
+            except ApiError as error:
+                raise StoreError(f"Elasticsearch did not take documents ({error})") from error
+
+    async def _create(self, stream: str, generations: Generations, chunk: Sequence[_Action]) -> tuple[int, list[Rejected]]:
+        known = await generations.known()
+        held = await generations.held([action.document for action in chunk])
+        answers = await self._send(stream, [action for action in chunk if action.document.id not in held])
+        indices = {generation.index for generation in known}
+        strangers = [document for document, outcome in answers if outcome.get("_index", stream) not in {stream, *indices}]
+        if strangers:  # the stream has begun, or rolled over, since `known`
+            await generations.learn(known)
+            held = await generations.held(strangers)
+        created, rejected = 0, []
+        for document, outcome in answers:
+            match outcome["status"]:
+                case 201:
+                    created += document.id not in held
+                case 409:
+                    pass
+                case 400:
+                    rejected.append(Rejected(document, _reason(outcome["error"])))
+                case _:
+                    raise _failure(outcome)
         return created, rejected
 
+    async def _send(self, stream: str, actions: Sequence[_Action]) -> list[Answer]:
+        """What Elasticsearch says of each document in the end: those that it is too busy for are sent again."""
+        answers: list[Answer] = []
+        attempt = 0
+        while actions:
+            body: Any = b"".join(action.lines for action in actions)
+            busy: list[_Action] = []
+            try:
+                response = await self._client.bulk(index=stream, operations=body, require_data_stream=True, filter_path=_ANSWER)
+            except ApiError as error:
+                if error.status_code not in BUSY or attempt == RETRIES:
+                    raise
+                busy += actions
+            else:
+                for action, item in zip(actions, response["items"], strict=True):
+                    outcome = item["create"]
+                    if outcome["status"] in BUSY and attempt < RETRIES:
+                        busy.append(action)
+                    else:
+                        answers.append((action.document, outcome))
+            actions = busy
+            if actions:
+                await asyncio.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt))
+                attempt += 1
+        return answers
 
-def _lines(action: Any) -> Action:
-    """The two lines of an action: the document is JSON already, for it was measured."""
-    return action["header"], action["source"]
+
+def _action(document: Document) -> _Action:
+    """A document as a request has it.
+
+    Raises:
+        TypeError, ValueError: it is nothing that Elasticsearch would take.
+    """
+    if not 0 < len(document.id.encode()) <= ID_BYTES:
+        raise ValueError(f"_id: {len(document.id)} characters, must be 1 to {ID_BYTES} bytes")
+    source = orjson.dumps({**document.body, "@timestamp": timestamp(document.time), **_metric(document)})
+    if len(source) > CHUNK_BYTES:
+        raise ValueError(f"{len(source)} bytes, at most {CHUNK_BYTES}")
+    return _Action(document, b'{"create":{"_id":%b}}\n%b\n' % (orjson.dumps(document.id), source))
 
 
-def _parts(items: list[tuple[Document, Action]]) -> Iterable[list[tuple[Document, Action]]]:
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+def _parts(actions: Iterable[_Action]) -> Iterator[list[_Action]]:
+    """What fits into a request each."""
+    part: list[_Action] = []
+    size = 0
+    for action in actions:
+        if part and (len(part) == CHUNK or size + len(action.lines) > CHUNK_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(action)
+        size += len(action.lines)
+    if part:
+        yield part
 
 
-def _metric(document: Document) -> dict[str, Any]:
+def _metric(document: Document) -> Body:
     """A point's value under the metric's name too, as Elastic's exporter has it and its dashboards read it."""
     body = document.body
     return (

@@ -14,6 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +22,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from telemetry.call_graph import CallGraph, Edge, Hop, Node
+    from telemetry.call_graph import CallGraph, Edge, Hop, Node, Segment
     from telemetry.logs import LogRecord
     from telemetry.metrics import DataPoint, ExponentialBuckets, Metric
     from telemetry.resource import Resource, Scope
@@ -72,7 +73,13 @@ def digest(*parts: bytes | str) -> str:
 def timestamp(time: int) -> str:
     """RFC 3339 with nanoseconds, as Elasticsearch's `date_nanos` reads it."""
     seconds, nanos = divmod(time, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+    return f"{_second(seconds)}.{nanos:09d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Documents of one second come together: its text is made once."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def latest(bodies: Iterable[Body]) -> list[Body]:
@@ -223,6 +230,17 @@ def node_body(node: Node) -> Body:
     return {"kind": node.kind.value, "name": node.name}
 
 
+def segment_body(segment: Segment) -> Body:
+    """A piece of the critical path as documents hold it."""
+    return {
+        "span_id": segment.span_id.hex(),
+        "service": segment.service,
+        "operation": segment.operation,
+        "start": segment.start,
+        "duration": segment.end - segment.start,
+    }
+
+
 def trace_document(graph: CallGraph, revision: int, logs: Body) -> Document:
     """A call graph. `logs` is what `processors.assemble` counted of the trace's logs and exemplars."""
     trace_id = graph.trace_id.hex()
@@ -243,16 +261,7 @@ def trace_document(graph: CallGraph, revision: int, logs: Body) -> Document:
         "completeness": graph.completeness,
         "missing_parents": [span_id.hex() for span_id in graph.missing_parents],
         "orphans": [span_id.hex() for span_id in graph.orphans],
-        "critical_path": [
-            {
-                "span_id": segment.span_id.hex(),
-                "service": segment.service,
-                "operation": segment.operation,
-                "start": segment.start,
-                "duration": segment.end - segment.start,
-            }
-            for segment in graph.critical_path
-        ],
+        "critical_path": [segment_body(segment) for segment in graph.critical_path],
         **logs,
     }
     return Document(Kind.TRACE, f"{trace_id}.{revision}", graph.start, body)
