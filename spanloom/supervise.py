@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from spanloom.logging import set_up_logging
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
+    from typing import NoReturn
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +32,11 @@ _PR_SET_PDEATHSIG = 1
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def become_supervisor(*arguments: str) -> NoReturn:
+    """Go on as the supervisor of `spanloom ARGUMENTS`, in this process but without all that it imported to check settings."""
+    os.execv(sys.executable, [sys.executable, "-m", "spanloom.supervise", *arguments])  # noqa: S606 - our own command
 
 
 def supervise(arguments: Sequence[str]) -> int:
@@ -63,3 +72,8 @@ def supervise(arguments: Sequence[str]) -> int:
             return code if code > 0 else 1
         log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
         time.sleep(min(2.0 ** len(restarts) / 4, 8.0))
+
+
+if __name__ == "__main__":
+    set_up_logging()
+    sys.exit(supervise(sys.argv[1:]))

@@ -21,12 +21,12 @@ def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click 
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_access, require_shared, run_collector  # noqa: PLC0415
-    from spanloom.supervise import supervise  # noqa: PLC0415
+    from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()
     settings = load_config(config)
     require_shared(settings, "collector", "log")  # refuse before anything starts
     if not once:
         asyncio.run(require_access(settings))
-        sys.exit(supervise(["collector", "--once", *(["--config", str(config)] if config else [])]))
+        become_supervisor("collector", "--once", *(["--config", str(config)] if config else []))
     sys.exit(asyncio.run(run_collector(settings)))

@@ -22,11 +22,11 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_access, run_roles  # noqa: PLC0415
-    from spanloom.supervise import supervise  # noqa: PLC0415
+    from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()
     settings = load_config(config)  # refuse wrong ones before anything starts
     if not once:
         asyncio.run(require_access(settings))
-        sys.exit(supervise(["up", "--once", *(["--config", str(config)] if config else [])]))
+        become_supervisor("up", "--once", *(["--config", str(config)] if config else []))
     sys.exit(asyncio.run(run_roles(settings, clock.system)))

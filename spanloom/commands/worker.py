@@ -34,7 +34,7 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_access, require_shared, run_worker  # noqa: PLC0415
-    from spanloom.supervise import supervise  # noqa: PLC0415
+    from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()
     settings = load_config(config)
@@ -42,5 +42,5 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
     if not once:
         asyncio.run(require_access(settings))
         arguments = ["worker", "--once", "--stages", ",".join(stages)]
-        sys.exit(supervise([*arguments, *(["--config", str(config)] if config else [])]))
+        become_supervisor(*arguments, *(["--config", str(config)] if config else []))
     sys.exit(asyncio.run(run_worker(settings, clock.system, stages)))
