@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from processors.adjusted_times import adjusted
 from processors.clock_skew import ClockSkew, Skew, agreed
+from processors.critical_path import critical_path
+from processors.span_tree import SpanTree
 from stores.store import OneOf, Query
-from telemetry.documents import Kind
+from telemetry.documents import Kind, segment_body
 from telemetry.stored import hop_from_body, span_from_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stores.store import Store
     from telemetry.documents import Body
@@ -42,6 +44,18 @@ async def with_adjusted_times(store: Store, spans: Sequence[Body], hops: Sequenc
         for item in adjusted(read, estimate)
     }
     return [body | {"adjusted": times[body["span_id"]]} for body in spans]
+
+
+def by_root_clock(spans: Sequence[Body], logs: Iterable[Body]) -> tuple[list[Body], list[Body], list[Body]]:
+    """Spans at their `adjusted` times, the critical path that follows from them, and the spans' logs, moved along."""
+    shifts = {span["span_id"]: span["adjusted"]["shift"] for span in spans}
+    moved = [span | {"start": span["adjusted"]["start"]} for span in spans]
+    path = critical_path(SpanTree([span_from_body(span) for span in moved]))
+    return (
+        moved,
+        [segment_body(segment) for segment in path],
+        [log | {"@timestamp": log["@timestamp"] + shifts.get(log.get("span_id", ""), 0)} for log in logs],
+    )
 
 
 async def _estimates(store: Store, spans: Sequence[Span], hops: Sequence[Body]) -> Callable[[str, str], Skew | None]:

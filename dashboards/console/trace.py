@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from nicegui import ui
 
+from dashboards.clocks import by_root_clock
 from dashboards.console.facts import facts
 from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import amount, duration, moment, share
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 MOST_BARS = 2_000
 """Spans drawn; the browser is given no more."""
 
+CLOCKS = {False: "As recorded", True: "By the root's clock"}
+"""Whose times the waterfall shows."""
+
 PALETTE = ("#4c78a8", "#59a14f", "#b07aa1", "#e0a030", "#3ba3a0", "#d1717b", "#8c6d4f", "#7b8794", "#6f63b6", "#a0a83c")
 """Colours of services, by their place among the trace's."""
 
@@ -32,6 +36,7 @@ _BAR = """
       <a href="#span" :title="props.row.name" @click.prevent="() => $parent.$emit('pick', props.row.key)">
         <b>{{ props.row.service }}</b> {{ props.row.name }}</a>
       <span v-if="props.row.failed" class="tag bad">error</span>
+      <span v-if="props.row.shift" class="tag warn" title="its clock differs from the root's">{{ props.row.shift }}</span>
     </div>
   </q-td>
   <q-td key="duration" :props="props">{{ props.row.duration }}</q-td>
@@ -81,11 +86,16 @@ class _TracePage:
         self._trace_id = trace_id
         self._found: Body | None = None
         self._picked = ""
+        self._by_root_clock = False
         with view.body:
             self._lead = ui.label().classes("lead")
             with ui.element("div").classes("stack") as self._content:
                 self._tiles = ui.element("div").classes("tiles")
                 heading("Waterfall", 2)
+                self._clocks = ui.toggle(CLOCKS, value=False, on_change=self._choose_clock)
+                self._clocks.props('dense no-caps unelevated aria-label="Times of the waterfall"').style(
+                    "align-self: flex-start"
+                )
                 self._legend = ui.element("div").classes("legend")
                 self._waterfall = _waterfall_table()
                 self._waterfall.on("pick", self._pick)
@@ -109,15 +119,19 @@ class _TracePage:
 
     def _show(self, found: Body) -> None:
         trace = found["trace"] or {}
-        drawn = waterfall(found["spans"], trace.get("critical_path", ()), found["logs"])
+        spans, path, logs = found["spans"], trace.get("critical_path", ()), found["logs"]
+        if self._by_root_clock:
+            spans, path, logs = by_root_clock(spans, logs)
+        drawn = waterfall(spans, path, logs)
+        self._clocks.visible = any(span["adjusted"]["shift"] for span in found["spans"])
         self._content.visible = True
         self._lead.text = f"{_root(trace)} · {moment(drawn.start)} UTC · {self._trace_id}"
         services = sorted({bar.service for bar in drawn.bars})
         colors = {service: PALETTE[place % len(PALETTE)] for place, service in enumerate(services)}
         self._show_tiles(found, trace, drawn.duration)
         self._show_legend(colors, len(drawn.bars))
-        self._waterfall.rows = [_bar(bar, colors) for bar in drawn.bars[:MOST_BARS]]
-        self._logs.show([(log["_id"], _log(log, drawn.start)) for log in found["logs"]])
+        self._waterfall.rows = [_bar(bar, colors, by_root_clock=self._by_root_clock) for bar in drawn.bars[:MOST_BARS]]
+        self._logs.show([(log["_id"], _log(log, drawn.start)) for log in logs])
         self._hops.show([(hop["_id"], _hop(hop)) for hop in sorted(found["hops"], key=lambda hop: (hop["start"], hop["id"]))])
 
     def _show_tiles(self, found: Body, trace: Body, whole: int) -> None:
@@ -145,6 +159,11 @@ class _TracePage:
                 ui.label("log (amber: warning, red: error)")
             if bars > MOST_BARS:
                 ui.label(f"The first {MOST_BARS:,} of {bars:,} spans.")
+
+    def _choose_clock(self, event: Any) -> None:
+        self._by_root_clock = event.value
+        if self._found is not None:
+            self._show(self._found)
 
     def _pick(self, event: Any) -> None:
         self._picked = "" if event.args == self._picked else str(event.args)
@@ -183,8 +202,9 @@ def _waterfall_table() -> ui.table:
     return table
 
 
-def _bar(bar: Bar, colors: dict[str, str]) -> dict[str, Any]:
+def _bar(bar: Bar, colors: dict[str, str], *, by_root_clock: bool) -> dict[str, Any]:
     span = bar.span
+    shift = span["adjusted"]["shift"] if by_root_clock else 0
     return {
         "key": span["span_id"],
         "service": bar.service,
@@ -197,6 +217,7 @@ def _bar(bar: Bar, colors: dict[str, str]) -> dict[str, Any]:
         "logs": bar.logs,
         "color": colors[bar.service],
         "failed": span["status"]["code"] == "Error",
+        "shift": _signed(shift) if shift else "",
         "picked": False,
     }
 
@@ -208,6 +229,7 @@ def _facts(span: Body) -> list[tuple[str, str]]:
         ("span", f"{span['span_id']} ({span['kind']})"),
         ("service", service_of(span)),
         ("start", f"{moment(span['start'])} UTC"),
+        ("start by the root's clock", _adjusted(span["adjusted"])),
         ("duration", duration(span["duration"])),
         ("status", f"{status['code']} {status.get('message', '')}".strip()),
         ("scope", span["scope"]["name"]),
@@ -220,6 +242,18 @@ def _facts(span: Body) -> list[tuple[str, str]]:
     pairs += [(name, _plain(value)) for name, value in sorted(span["attributes"].items())]
     pairs += [(f"resource {name}", _plain(value)) for name, value in sorted(span["resource"]["attributes"].items())]
     return pairs
+
+
+def _adjusted(times: Body) -> str:
+    """When a span began by the clock of its trace's root, and how sure that is."""
+    if times["error"] is None:
+        return "unknown: no call has told how far the two clocks differ"
+    shifted = f"{_signed(times['shift'])} shift" if times["shift"] else "not shifted"
+    return f"{moment(times['start'])} UTC, {shifted}, ± {duration(times['error'])}"
+
+
+def _signed(shift: int) -> str:
+    return f"{'+' if shift > 0 else ''}{duration(shift)}"
 
 
 def _plain(*values: object) -> str:

@@ -39,6 +39,8 @@ WINDOW = 5 * SECOND
 TRACES = 60
 FAULTY_FROM = 40
 """One trace every ten seconds up to NOW; from this one on payment is slow, and every fifth of them fails."""
+SKEWED, BEHIND = 7, 150 * MS
+"""In this trace the clock of payment is behind the others'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,12 @@ def trace(number: int) -> Trace:
         span(7, 3, "checkout", SpanKind.PRODUCER, "paid publish", pay + 32 * MS, 4 * MS),
         span(8, 7, "shipping", SpanKind.CONSUMER, "paid process", pay + 46 * MS, 25 * MS),
     ]
+    behind = BEHIND if number == SKEWED else 0
+    spans[4] = replace(spans[4], start=spans[4].start - behind, end=spans[4].end - behind)
     text = f"charged order {number}" if not failed else f"card of order {number} declined <b>now</b>"
     logs = [
         LogRecord(
-            start + 40 * MS,
+            start + 40 * MS - behind,
             text,
             spans[4].resource,
             severity=ERROR if failed else 9,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dashboards.clocks import ERROR, OFFSET
+from dashboards.clocks import ERROR, OFFSET, by_root_clock
 from dashboards.reader import Reader
 from processors.call_graph import call_graph
 from telemetry.documents import hop_document, metric_document, span_document
@@ -68,3 +68,18 @@ async def test_where_the_stream_has_told_nothing_yet_the_calls_of_the_trace_itse
     *_, server = await spans(store)
     # The server ran 20 ms of the 50 ms that its client waited: it began 0 to 30 ms after it.
     assert server["adjusted"] == {"start": EPOCH + 25 * MS, "shift": BEHIND - 5 * MS, "error": 15 * MS}
+
+
+async def test_by_the_roots_clock_the_critical_path_is_another_and_logs_move_with_their_span(store: DuckDbStore) -> None:
+    found = await spans(store, estimate("x", "y", BEHIND, 2 * MS))
+    logs: list[Body] = [{"span_id": found[2]["span_id"], "@timestamp": EPOCH + 35 * MS - BEHIND}, {"@timestamp": EPOCH}]
+    moved, path, moved_logs = by_root_clock(found, logs)
+    assert [body["start"] - EPOCH for body in moved] == [0, 10 * MS, 30 * MS]
+    assert [(one["span_id"][-1], one["start"] - EPOCH, one["duration"]) for one in path] == [
+        ("1", 0, 10 * MS),
+        ("2", 10 * MS, 20 * MS),
+        ("3", 30 * MS, 20 * MS),
+        ("2", 50 * MS, 10 * MS),
+        ("1", 60 * MS, 40 * MS),
+    ]
+    assert [log["@timestamp"] - EPOCH for log in moved_logs] == [35 * MS, 0]

@@ -169,6 +169,19 @@ def test_a_search_finds_traces_and_a_click_opens_the_waterfall_with_its_logs(bro
     see(browser, "Error card declined", 'exception {"exception.type":"Declined"}')
 
 
+def test_a_trace_over_clocks_that_differ_is_shown_as_recorded_and_by_the_roots_clock_when_asked(
+    browser: Chrome, console: str
+) -> None:
+    browser.get(f"{console}/traces/{shop.trace(shop.SKEWED).id.hex()}")
+    see(browser, "As recorded", "By the root's clock")
+    assert "+150 ms" not in text(browser)
+    browser.find_element(By.XPATH, "//a[b='payment']").click()
+    see(browser, "+150 ms shift, ± 6 ms")
+    until(browser, lambda: [row[0].split()[-1] for row in table(browser, "Waterfall of spans")][4] == "Payment/Charge")
+    browser.find_element(By.XPATH, '//button[contains(., "By the root\'s clock")]').click()
+    until(browser, lambda: table(browser, "Waterfall of spans")[4][0].endswith("+150 ms"))
+
+
 def test_a_search_typed_in_goes_into_the_address(browser: Chrome, console: str) -> None:
     browser.get(f"{console}/traces")
     see(browser, "59 in the last 15 minutes", "1-25 of 59")
