@@ -172,22 +172,25 @@ def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) 
         return decode(request.SerializeToString()), flaw
 
 
-async def each_record(stream: Stream[bytes], offsets: Offsets, dead: DeadLetters, work: Callable[[Any], Work]) -> None:
+def each_record(app: App, name: str, inlet: Topic, offsets: Offsets, dead: DeadLetters, work: Callable[[Any], Work]) -> None:
     """Do the work of each record; what cannot be used, wholly or in part, goes to the dead letters as it came."""
-    async for event in stream.noack().events():
-        if offsets.is_stale(event):
-            continue
-        try:
-            after, flaw = work(event)
-        except InputError as error:
-            after, flaw = [], error
-        if flaw is None:
-            dead.usable(event)
-        elif await dead.admit(event, flaw, offsets.is_stale):
-            after = [*after, dead.send(event, flaw)]
-        else:
-            continue
-        await offsets.done(event, after)
+
+    @app.agent(inlet, name=name, supervisor_strategy=CrashingSupervisor)
+    async def agent(stream: Stream[bytes]) -> None:
+        async for event in stream.noack().events():
+            if offsets.is_stale(event):
+                continue
+            try:
+                after, flaw = work(event)
+            except InputError as error:
+                after, flaw = [], error
+            if flaw is None:
+                dead.usable(event)
+            elif await dead.admit(event, flaw, offsets.is_stale):
+                after = [*after, dead.send(event, flaw)]
+            else:
+                continue
+            await offsets.done(event, after)
 
 
 def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
@@ -225,9 +228,7 @@ def _rekey_spans(
         small = {partition: list(spans_within(value)) for partition, value in parts.items()}
         return [outlet.add(partition, values) for partition, values in small.items()], flaw
 
-    @app.agent(inlet, name=name, supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        await each_record(stream, offsets, dead, work)
+    each_record(app, name, inlet, offsets, dead, work)
 
 
 def rekey_logs(
@@ -251,9 +252,7 @@ def rekey_logs(
         after += [lines.add(partition, part) for partition, part in by_service.items()]
         return after, flaw
 
-    @app.agent(inlet, name="rekey-logs", supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        await each_record(stream, offsets, dead, work)
+    each_record(app, "rekey-logs", inlet, offsets, dead, work)
 
 
 def rekey_metrics(
@@ -274,9 +273,7 @@ def rekey_metrics(
         after += [outlet.add(partition, part) for partition, part in by_series.items()]
         return after, flaw
 
-    @app.agent(inlet, name="rekey-metrics", supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        await each_record(stream, offsets, dead, work)
+    each_record(app, "rekey-metrics", inlet, offsets, dead, work)
 
 
 def protobuf(event: Any, signal: otlp.Signal) -> bytes:

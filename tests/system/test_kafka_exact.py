@@ -11,13 +11,16 @@ import os
 import random
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stores.duckdb import DuckDbStore
 from stores.elasticsearch import open_elasticsearch
+from stores.store import Query
 from telemetry.documents import Kind
+from telemetry.errors import StoreError
 from tests.system.cluster import ALL, Cluster
 from tests.system.exactness import QUICK, assert_same, documents, send_all
 from tests.system.processes import Up
@@ -27,11 +30,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from stores.elasticsearch import ElasticsearchStore
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 
 TRACES = int(os.environ.get("SPANLOOM_EXACT_SPANS", "24000")) // 12 // 20 * 20
 WORKERS = 3
+KILLS = 9
 PATIENCE = 300 + TRACES / 20
+"""Seconds that may pass until all is stored."""
 
 
 def run_embedded(folder: Path) -> Path:
@@ -58,43 +65,48 @@ async def undisturbed(folder: Path) -> dict[str, Any]:
 
 async def disturbed(folder: Path) -> dict[str, Any]:
     with Cluster(folder, *[ALL] * WORKERS, **QUICK) as cluster:
-        done = threading.Event()
-        sender = threading.Thread(target=send_all, args=(cluster.collector.otlp, TRACES, 0.02, done), daemon=True)
+        sender = threading.Thread(target=send_all, args=(cluster.collector.otlp, TRACES, 0.02, threading.Event()), daemon=True)
         sender.start()
-        await asyncio.to_thread(disturb, cluster, random.Random(11), done)
-        await wait_drained(cluster)
-        assert all("spanloom_spans_received_total" in worker.metrics() for worker in cluster.workers)
         store = open_elasticsearch(f"http://127.0.0.1:{cluster.elasticsearch.port}")
         try:
+            await disturb(cluster, store, random.Random(11))
+            await asyncio.to_thread(sender.join, PATIENCE)
+            await wait_drained(cluster)
+            assert all("spanloom_spans_received_total" in worker.metrics() for worker in cluster.workers)
             await store.refresh([Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP, Kind.EDGE])
             return await documents(store)
         finally:
             await store.close()
 
 
-def disturb(cluster: Cluster, chance: random.Random, done: threading.Event) -> None:
-    """Kill workers at random moments, the first while all is well, others while Kafka and Elasticsearch are away."""
+async def disturb(cluster: Cluster, store: ElasticsearchStore, chance: random.Random) -> None:
+    """Kill workers at random moments of the replay; during one of them Kafka is away, during another Elasticsearch.
 
-    def kill_one(away: float) -> None:
-        victim = chance.choice(cluster.workers)
+    Moments are shares of the spans that are stored, so that a slow machine sees the same crashes as a fast one.
+    """
+    moments = [*sorted(chance.uniform(0.02, 0.95) for _ in range(KILLS - 1)), 1.0]  # the last while open traces drain
+    for crash, moment in enumerate(moments):
+        await until_stored(store, moment)
+        victim, seconds_away = chance.choice(cluster.workers), chance.uniform(0, 5)
+        service = {KILLS // 3: cluster.kafka, 2 * KILLS // 3: cluster.elasticsearch}.get(crash)
+        if service is not None:
+            await asyncio.to_thread(service.stop)
         victim.kill()
-        time.sleep(away)
+        await asyncio.sleep(seconds_away)
         victim.start()
+        if service is not None:
+            await asyncio.sleep(2 * seconds_away)
+            await asyncio.to_thread(service.start)
 
-    time.sleep(chance.uniform(2, 6))
-    kill_one(chance.uniform(0, 2))
-    time.sleep(chance.uniform(3, 8))
-    cluster.kafka.stop()
-    kill_one(chance.uniform(0, 2))
-    cluster.kafka.start()
-    time.sleep(chance.uniform(5, 10))
-    cluster.elasticsearch.stop()
-    kill_one(chance.uniform(3, 8))
-    time.sleep(chance.uniform(3, 8))
-    cluster.elasticsearch.start()
-    while not done.wait(chance.uniform(5, 15)):
-        kill_one(chance.uniform(0, 5))
-    kill_one(0)  # while what is open drains
+
+async def until_stored(store: ElasticsearchStore, share: float) -> None:
+    """Return when this share of all spans can be found."""
+    while True:
+        with suppress(StoreError):  # it is busy, or it starts again
+            await store.refresh([Kind.SPAN])
+            if await store.count(Query(Kind.SPAN)) >= share * TRACES * 12:
+                return
+        await asyncio.sleep(0.2)
 
 
 async def wait_drained(cluster: Cluster) -> None:
