@@ -11,35 +11,38 @@ from click.testing import CliRunner
 from spanloom.commands.explain import explain
 from telemetry.documents import span_document
 from tests.generated import traces
+from tests.processors.traces import CLIENT, SERVER, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from telemetry.spans import Span
+
 TRACE = next(traces(1))
 TRACE_ID = TRACE[0].trace_id.hex()
 
 
+def line(span: Span) -> str:
+    """A span as a line of OTLP-JSON."""
+    plain = {
+        "traceId": span.trace_id.hex(),
+        "spanId": span.span_id.hex(),
+        "parentSpanId": span.parent_span_id.hex(),
+        "name": span.name,
+        "kind": int(span.kind),
+        "startTimeUnixNano": str(span.start),
+        "endTimeUnixNano": str(span.end),
+    }
+    resource = [{"key": key, "value": {"stringValue": value}} for key, value in span.resource.attributes.items()]
+    return json.dumps({"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": [plain]}]}]})
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The spans of the trace as OTLP-JSON lines, one span twice."""
-
-    def line(number: int) -> str:
-        span = TRACE[number]
-        plain = {
-            "traceId": span.trace_id.hex(),
-            "spanId": span.span_id.hex(),
-            "parentSpanId": span.parent_span_id.hex(),
-            "name": span.name,
-            "kind": int(span.kind),
-            "startTimeUnixNano": str(span.start),
-            "endTimeUnixNano": str(span.end),
-        }
-        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": span.service}}]}
-        return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [plain]}]}]})
-
+    """The spans of the trace, one of them twice."""
     path = tmp_path / "spans.jsonl"
-    path.write_text("\n".join(line(number) for number in (*range(len(TRACE)), 3)))
+    path.write_text("\n".join(map(line, [*TRACE, TRACE[3]])))
     return path
 
 
@@ -48,7 +51,12 @@ class Api(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         found = self.path == f"/api/v1/traces/{TRACE_ID}"
-        body = {"spans": [span_document(span).body for span in TRACE]} if found else {"error": "nothing is stored"}
+        shifts = [7_000_000 if number == 1 else 0 for number in range(len(TRACE))]
+        spans = [
+            span_document(span).body | {"adjusted": {"start": span.start + shift, "shift": shift, "error": 250_000}}
+            for span, shift in zip(TRACE, shifts, strict=True)
+        ]
+        body = {"spans": spans} if found else {"error": "nothing is stored"}
         self.send_response(200 if found else 404)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -73,6 +81,7 @@ def test_each_span_is_told_with_its_reason_parents_before_children(url: str) -> 
     assert done.stdout.count("edge: ") == len(TRACE)
     first, why = done.stdout.splitlines()[:2]
     assert first.startswith("gateway /buy server")
+    assert done.stdout.count("clock +7.000 ms ± 0.250 ms") == 1
     assert why == "edge: a server span without a parent: the call came from outside"
 
 
@@ -84,6 +93,21 @@ def test_files_and_the_api_tell_the_same(url: str, file: Path) -> None:
     assert [item["copies"] for item in told[0]] == [1] * len(TRACE)
     assert sorted(item["copies"] for item in told[1]) == [1] * (len(TRACE) - 1) + [2]
     assert [(item["span_id"], item["depth"]) for item in told[0]] == [(item["span_id"], item["depth"]) for item in told[1]]
+
+
+def test_times_are_told_as_recorded_and_by_the_roots_clock(tmp_path: Path) -> None:
+    ms = 1_000_000
+    spans = [
+        span(1, 0, "a", CLIENT, 1000 * ms, 1050 * ms, host="x"),
+        span(2, 1, "b", SERVER, 715 * ms, 735 * ms, host="y"),
+    ]
+    path = tmp_path / "spans.jsonl"
+    path.write_text("\n".join(map(line, spans)))
+    asked = [spans[0].trace_id.hex(), "--from", str(path)]
+    assert "20.000 ms clock +300.000 ms ± 15.000 ms" in CliRunner().invoke(explain, asked).stdout
+    _, told = json.loads(CliRunner().invoke(explain, [*asked, "--json"]).stdout)
+    assert (told["start"], told["end"]) == (715 * ms, 735 * ms)
+    assert told["adjusted"] == {"start": 1015 * ms, "shift": 300 * ms, "error": 15 * ms}
 
 
 def test_a_trace_that_nobody_has_is_a_failure_and_a_wrong_id_is_wrong_usage(url: str) -> None:
