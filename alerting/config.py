@@ -1,24 +1,30 @@
 """Alertmanager's configuration file: routes, inhibition, time intervals, receivers.
 
 https://prometheus.io/docs/alerting/latest/configuration/. Beyond Alertmanager's fields there are `topology_inhibit_rules`
-and the receivers' `apprise_configs`.
+and the receivers' `apprise_configs`. Those of Alertmanager's that are refused are in `not_taken.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from alerting.durations import MINUTE
 from alerting.inhibit import InhibitRule, TopologyRule
 from alerting.intervals import TimeInterval  # noqa: TC001  # pydantic reads the annotations
-from alerting.matchers import Matcher, MatchType, parse_matchers
+from alerting.matchers import Matcher, MatchType, anchored, parse_matchers
+from alerting.not_taken import NOT_TAKEN
 from alerting.notify.apprise import AppriseConfig  # noqa: TC001  # pydantic reads the annotations
 from alerting.notify.email import EmailConfig
+from alerting.notify.http_config import HttpConfig, TlsConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.notify.library import read_library
 from alerting.notify.notification import Integration
 from alerting.notify.pagerduty import EVENTS_URL, PagerdutyConfig
+from alerting.notify.receiver import HttpReceiverConfig
+from alerting.notify.secret import LocalPath, SecretUrl, at_most_one
 from alerting.notify.slack import SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.notify.webhook import WebhookConfig  # noqa: TC001  # pydantic reads the annotations
@@ -30,6 +36,7 @@ from telemetry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from alerting.notify.library import Library
     from alerting.notify.receiver import ReceiverConfig
 
 MAX_ROUTE_DEPTH = 50
@@ -45,6 +52,16 @@ def _matchers(value: Any) -> tuple[Matcher, ...]:
         raise ValueError(str(error)) from None
 
 
+def _patterns(value: dict[str, str]) -> dict[str, str]:
+    try:
+        for pattern in value.values():
+            anchored(pattern)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+Patterns = Annotated[dict[str, str], AfterValidator(_patterns)]
 Matchers = Annotated[tuple[Matcher, ...], BeforeValidator(_matchers)]
 
 
@@ -59,7 +76,7 @@ class RouteConfig(_Strict):
     group_by: list[str] | None = None
     continues: bool = Field(False, alias="continue")
     match: dict[str, str] = {}
-    match_re: dict[str, str] = {}
+    match_re: Patterns = {}
     matchers: Matchers = ()
     group_wait: Duration | None = None
     group_interval: Duration | None = None
@@ -68,15 +85,24 @@ class RouteConfig(_Strict):
     active_time_intervals: list[str] = []
     routes: list[RouteConfig] = []
 
+    @field_validator("group_by")
+    @classmethod
+    def _each_label_once(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None and len(value) > 1 and "..." in value:
+            raise ValueError('cannot have other labels beside "..."')
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError("the same label twice")
+        return value
+
 
 class InhibitConfig(_Strict):
     """An inhibition rule as written."""
 
     source_match: dict[str, str] = {}
-    source_match_re: dict[str, str] = {}
+    source_match_re: Patterns = {}
     source_matchers: Matchers = ()
     target_match: dict[str, str] = {}
-    target_match_re: dict[str, str] = {}
+    target_match_re: Patterns = {}
     target_matchers: Matchers = ()
     equal: list[str] = []
 
@@ -116,15 +142,26 @@ class GlobalConfig(_Strict):
     smtp_hello: str = "localhost"
     smtp_auth_username: str = ""
     smtp_auth_password: SecretStr = SecretStr("")
+    smtp_auth_password_file: LocalPath | None = None
     smtp_require_tls: bool = True
-    slack_api_url: SecretStr = SecretStr("")
+    smtp_tls_config: TlsConfig | None = None
+    slack_api_url: SecretUrl = SecretStr("")
+    slack_api_url_file: LocalPath | None = None
     pagerduty_url: str = EVENTS_URL
+    http_config: HttpConfig | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        at_most_one(self, "smtp_auth_password", "smtp_auth_password_file")
+        at_most_one(self, "slack_api_url", "slack_api_url_file")
+        return self
 
 
 class AlertmanagerFile(_Strict):
     """The file as written."""
 
     settings: GlobalConfig = Field(default_factory=GlobalConfig, alias="global")
+    templates: list[LocalPath] = []
     route: RouteConfig
     receivers: list[Receiver] = []
     inhibit_rules: list[InhibitConfig] = []
@@ -145,16 +182,19 @@ class AlertmanagerConfig:
     intervals: Mapping[str, Sequence[TimeInterval]] | None = None
     resolve_timeout: int = 5 * MINUTE
     original: str = ""
+    templates: tuple[Path, ...] = ()  # as named, with wildcards
+    library: Library = field(default_factory=dict)
 
 
 def parse_config(text: str, name: str) -> AlertmanagerConfig:
-    """A configuration file, checked as a whole.
+    """A configuration file, checked as a whole, with the templates that it names. Relative paths begin at its folder.
 
     Raises:
         ConfigError: `file:line: field: reason`, a line for each error.
     """
     file = YamlFile(text, name)
-    written = file.read(AlertmanagerFile)
+    written = file.read(AlertmanagerFile, {"folder": Path(name).parent}, NOT_TAKEN)
+    library = read_library(written.templates)
     problems: list[str] = []
 
     def wrong(path: Sequence[str | int], reason: str) -> None:
@@ -172,7 +212,7 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
             intervals[named.name] = named.time_intervals
     _check_root(written.route, wrong)
     _check_routes(written.route, ("route",), frozenset(names), frozenset(intervals), wrong)
-    integrations, receivers = _receivers(written, wrong)
+    integrations, receivers = _receivers(written, library, wrong)
     if problems:
         raise ConfigError("\n".join(problems))
     return AlertmanagerConfig(
@@ -191,6 +231,8 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
         intervals,
         written.settings.resolve_timeout,
         _without_secrets(text, written),
+        tuple(written.templates),
+        library,
     )
 
 
@@ -228,15 +270,13 @@ def _check_routes(
 ) -> None:
     if route.receiver and route.receiver not in receivers:
         wrong((*path, "receiver"), f'receiver "{route.receiver}" is not defined')
-    for field in ("mute_time_intervals", "active_time_intervals"):
-        for name in getattr(route, field):
+    for kind in ("mute_time_intervals", "active_time_intervals"):
+        for name in getattr(route, kind):
             if name not in intervals:
-                wrong((*path, field), f'time interval "{name}" is not defined')
-    for field in ("group_interval", "repeat_interval"):
-        if getattr(route, field) == 0:
-            wrong((*path, field), f"{field} cannot be zero")
-    if route.group_by is not None and len(route.group_by) > 1 and "..." in route.group_by:
-        wrong((*path, "group_by"), 'cannot have other labels beside "..." in group_by')
+                wrong((*path, kind), f'time interval "{name}" is not defined')
+    for wait in ("group_interval", "repeat_interval"):
+        if getattr(route, wait) == 0:
+            wrong((*path, wait), f"{wait} cannot be zero")
     if len(path) > 2 * MAX_ROUTE_DEPTH:
         wrong(path, f"routes nested deeper than {MAX_ROUTE_DEPTH}")
         return
@@ -275,7 +315,9 @@ def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
-def _receivers(written: AlertmanagerFile, wrong: Any) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
+def _receivers(
+    written: AlertmanagerFile, library: Library, wrong: Any
+) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
     settings = written.settings
     integrations: dict[str, list[Integration]] = {}
     configs: dict[str, ReceiverConfig] = {}
@@ -293,29 +335,40 @@ def _receivers(written: AlertmanagerFile, wrong: Any) -> tuple[dict[str, list[In
             place = ("receivers", r, f"{kind}_configs")
             integration = Integration(receiver.name, kind, i, config.send_resolved)
             integrations[receiver.name].append(integration)
-            configs[integration.id] = config
-            if isinstance(config, SlackConfig) and not config.api_url.get_secret_value():
+            configs[integration.id] = _with_client(config, settings)
+            if isinstance(config, SlackConfig) and not config.api_url.get_secret_value() and config.api_url_file is None:
                 wrong(place, "no api_url here and no slack_api_url under global")
             if isinstance(config, EmailConfig) and not (config.smarthost.rpartition(":")[2].isdigit() and config.sender):
                 wrong(place, "needs smarthost (host:port) and from, here or under global")
             try:
-                compile_texts(config.texts(), "")
+                compile_texts(config.texts(), "", library)
             except ConfigError as error:
                 wrong(place, str(error))
     return integrations, configs
 
 
+def _with_client(config: ReceiverConfig, settings: GlobalConfig) -> ReceiverConfig:
+    if isinstance(config, HttpReceiverConfig) and config.http_config is None:
+        return config.model_copy(update={"http_config": settings.http_config})
+    return config
+
+
 def _with_slack_url(config: SlackConfig, settings: GlobalConfig) -> SlackConfig:
-    return config if config.api_url.get_secret_value() else config.model_copy(update={"api_url": settings.slack_api_url})
+    if config.api_url.get_secret_value() or config.api_url_file is not None:
+        return config
+    return config.model_copy(update={"api_url": settings.slack_api_url, "api_url_file": settings.slack_api_url_file})
 
 
 def _with_mail_server(config: EmailConfig, settings: GlobalConfig) -> EmailConfig:
+    own_password = config.auth_password.get_secret_value() or config.auth_password_file is not None
     defaults = {
         "sender": config.sender or settings.smtp_from,
         "smarthost": config.smarthost or settings.smtp_smarthost,
         "hello": config.hello if config.hello != "localhost" else settings.smtp_hello,
         "auth_username": config.auth_username or settings.smtp_auth_username,
-        "auth_password": config.auth_password if config.auth_password.get_secret_value() else settings.smtp_auth_password,
+        "auth_password": config.auth_password if own_password else settings.smtp_auth_password,
+        "auth_password_file": config.auth_password_file if own_password else settings.smtp_auth_password_file,
+        "tls_config": config.tls_config or settings.smtp_tls_config,
         "require_tls": settings.smtp_require_tls if config.require_tls is None else config.require_tls,
     }
     return config.model_copy(update=defaults)

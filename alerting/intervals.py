@@ -10,10 +10,10 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator, model_validator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -49,6 +49,8 @@ def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> Any:
                 raise ValueError(f'"{item}" is not a range: {error}') from None
             if span.first > span.last and (span.first < 0) == (span.last < 0):
                 raise ValueError(f'"{item}" begins after its end')
+            if span.first < 0 < span.last:
+                raise ValueError(f'"{item}": what begins by counting from the end must end so')
             items.append(span)
         return items
 
@@ -71,6 +73,12 @@ class TimeRange(_Strict):
         if not _MINUTES_OF_DAY.fullmatch(value):
             raise ValueError(f'"{value}" is not a time of day; write it like 09:30, in quotes')
         return value
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if _minute(self.start_time) >= _minute(self.end_time):
+            raise ValueError("start_time must be before end_time: write two ranges for one over midnight")
+        return self
 
     def holds(self, minute: int) -> bool:
         """Whether the minute of the day is in it."""
@@ -96,14 +104,14 @@ class TimeInterval(_Strict):
     @classmethod
     def _zone(cls, value: str) -> str:
         try:
-            ZoneInfo(value)
+            _zone(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError(f'"{value}" is not a time zone known here') from None
         return value
 
     def holds(self, now: int) -> bool:
         """Whether the time (ns) is in it."""
-        moment = (_EPOCH + timedelta(seconds=now // 1_000_000_000)).astimezone(ZoneInfo(self.location))
+        moment = (_EPOCH + timedelta(seconds=now // 1_000_000_000)).astimezone(_zone(self.location))
         length = monthrange(moment.year, moment.month)[1]
         return (
             (not self.times or any(part.holds(moment.hour * 60 + moment.minute) for part in self.times))
@@ -112,6 +120,11 @@ class TimeInterval(_Strict):
             and _in(self.months, moment.month)
             and _in(self.years, moment.year)
         )
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """The zone; None is this machine's."""
+    return None if name == "Local" else ZoneInfo(name)
 
 
 def _in(spans: list[Span], value: int) -> bool:

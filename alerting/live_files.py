@@ -20,11 +20,18 @@ class LiveFiles:
     Args:
         patterns: which files.
         take: reads them and puts them to use. When it raises a ConfigError, what was in use before must still be.
+        named: the patterns of further files, which those name: `take` is called when they change, too.
     """
 
-    def __init__(self, patterns: Sequence[str], take: Callable[[Sequence[Path]], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        take: Callable[[Sequence[Path]], Awaitable[None]],
+        named: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._patterns = patterns
         self._take = take
+        self._named = named
         self._seen = ""
         self.refused = 0
 
@@ -34,8 +41,8 @@ class LiveFiles:
         Raises:
             ConfigError: too many.
         """
-        paths = self._paths()
-        self._seen = _state(paths)
+        paths = _found(self._patterns)
+        self._seen = _state([*paths, *_found(self._named())])
         return paths
 
     async def refresh(self) -> bool:
@@ -44,8 +51,8 @@ class LiveFiles:
         Raises:
             ConfigError: what changed cannot be used, said once for each change.
         """
-        paths = self._paths()
-        seen = _state(paths)
+        paths = _found(self._patterns)
+        seen = _state([*paths, *_found(self._named())])
         if seen == self._seen:
             return False
         self._seen = seen
@@ -54,19 +61,21 @@ class LiveFiles:
         except ConfigError:
             self.refused += 1
             raise
+        self._seen = _state([*paths, *_found(self._named())])  # it may name others now
         return True
 
-    def _paths(self) -> list[Path]:
-        found: dict[Path, None] = {}
-        for pattern in self._patterns:
-            path = Path(pattern)
-            if any(sign in path.name for sign in "*?["):
-                found |= dict.fromkeys(sorted(path.parent.glob(path.name)))
-            else:
-                found[path] = None
-        if len(found) > MAX_FILES:
-            raise ConfigError(f"{', '.join(self._patterns)}: {len(found)} files; at most {MAX_FILES}")
-        return list(found)
+
+def _found(patterns: Sequence[str]) -> list[Path]:
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        if any(sign in path.name for sign in "*?["):
+            found |= dict.fromkeys(sorted(path.parent.glob(path.name)))
+        else:
+            found[path] = None
+    if len(found) > MAX_FILES:
+        raise ConfigError(f"{', '.join(patterns)}: {len(found)} files; at most {MAX_FILES}")
+    return list(found)
 
 
 def _state(paths: Sequence[Path]) -> str:

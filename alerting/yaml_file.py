@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -79,20 +79,26 @@ class YamlFile:
         """An error that names file and line."""
         return ConfigError(f"{self.name}:{self.line(path)}: {reason}")
 
-    def read(self, model: type[Model]) -> Model:
+    def read(self, model: type[Model], context: Any = None, refused: Mapping[str, str] | None = None) -> Model:
         """The document as a model.
+
+        Args:
+            model: of pydantic.
+            context: for its validators.
+            refused: why some fields are not taken, by name, for users who know them from elsewhere.
 
         Raises:
             ConfigError: one line a wrong field, all of them.
         """
         try:
-            return model.model_validate(self.data if self.data is not None else {})
+            return model.model_validate(self.data if self.data is not None else {}, context=context)
         except ValidationError as error:
-            raise ConfigError("\n".join(self._explain(dict(detail)) for detail in error.errors())) from None
+            raise ConfigError("\n".join(self._explain(dict(detail), refused or {}) for detail in error.errors())) from None
 
-    def _explain(self, detail: dict[str, Any]) -> str:
+    def _explain(self, detail: dict[str, Any], refused: Mapping[str, str]) -> str:
         path: Path = detail["loc"]
         where = ".".join(f"[{step}]" if isinstance(step, int) else step for step in path).replace(".[", "[")
-        reason = {"extra_forbidden": "unknown field", "missing": "is missing"}.get(detail["type"], detail["msg"])
+        unknown = refused.get(str(path[-1]), "unknown field") if path else ""
+        reason = {"extra_forbidden": unknown, "missing": "is missing"}.get(detail["type"], detail["msg"])
         prefix = f"{where}: " if where else ""
         return f"{self.name}:{self.line(path)}: {prefix}{reason.removeprefix('Value error, ')}"

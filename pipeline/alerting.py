@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from alerting import rules_api
 from alerting.api import AlertmanagerApi
+from alerting.notify.text import TextCounts
 from alerting.playbooks import approval, control
 from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.run import PlaybookRunner
@@ -108,6 +109,7 @@ class Alerting:
         self.runner = PlaybookRunner(healer, self._save_healer, WithinPatience(writer), self._tell, self._repair_time)
         self.files: Mapping[str, LiveFiles] = {}
         self.counts = AlertingCounts()
+        self.texts = TextCounts()
         approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
         self.desk = ApprovalDesk(approvals, self.runner, key, pass_on)
         self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)

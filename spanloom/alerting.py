@@ -17,6 +17,7 @@ from alerting.engine import AlertEngine
 from alerting.live_files import LiveFiles
 from alerting.notify.build import build_notifiers
 from alerting.notify.sender import Sender
+from alerting.notify.text import TextCounts
 from alerting.playbooks.actions.build import build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.healer import Healer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from alerting.notify.notification import Notifier
     from pipeline.approvals import PassOn
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
@@ -68,6 +70,9 @@ def build_alerting(
     actions = build_actions(settings.actions.model_copy(update={"supervisor": supervisor}))
     shipped = Path(str(files("alerting")))
 
+    def notifiers(of: AlertmanagerConfig) -> dict[str, Notifier]:
+        return build_notifiers(of.receivers, client, url, of.library, texts)
+
     async def take_rules(paths: Sequence[Path]) -> None:
         alerting.rules.take_files(load_rules(paths))
 
@@ -76,23 +81,29 @@ def build_alerting(
 
     async def take_receivers(paths: Sequence[Path]) -> None:
         taken = _read_receivers(paths)
-        await alerting.replace_receivers(taken, build_notifiers(taken.receivers, client, url))
+        await alerting.replace_receivers(taken, notifiers(taken))
+
+    def templates() -> list[str]:
+        return _texts(manager.config.templates)
 
     default_playbooks = (shipped / "playbooks" / "default.yml",) if supervisor is not None else ()
     rules = LiveFiles(_texts(settings.rules or (shipped / "default_rules.yml",)), take_rules)
     playbooks = LiveFiles(_texts(settings.playbooks or default_playbooks), take_playbooks)
-    receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), take_receivers)
+    receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), take_receivers, templates)
 
+    texts = TextCounts()
     engine = AlertEngine(load_rules(rules.begin()), external_url=url)
-    paths = receivers.begin()
-    manager = Alertmanager(_read_receivers(paths) if paths else _default_receivers(config), url)
-    sender = Sender(build_notifiers(manager.config.receivers, client, url), now)
+    taken = _read_receivers((settings.receivers,)) if settings.receivers else _default_receivers(config)
+    manager = Alertmanager(taken, url)
+    receivers.begin()
+    sender = Sender(notifiers(manager.config), now)
     plans = load_playbooks(playbooks.begin(), actions)
     healer = Healer(plans, actions, engine.query, settings.safety, calls=manager.calls)
     key = settings.approval_key.get_secret_value().encode() if settings.approval_key else b""
     if not key and config.log_url.startswith("log:"):  # one process, whose files nobody else should read
         key = approval_key(config.data_dir / "approval.key")
     alerting = Alerting(engine, manager, sender, healer, state, writer, now, key, version("spanloom"), pass_on=pass_on)
+    alerting.texts = texts
     alerting.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
     return alerting
 

@@ -103,6 +103,7 @@ class PipelineMetrics:
                     "Changed rules, playbooks or receivers that could not be used",
                     alerting.counts.files_refused,
                 ),
+                "templates_failed": ("Texts of notifications sent by default as their template failed", alerting.texts.failed),
                 "rule_failures": ("Rule evaluations that failed", alerting.engine.counts.failures),
                 "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
                 "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.board.refused),

@@ -8,7 +8,7 @@ from alerting.notify.apprise import Apprise, AppriseConfig
 from alerting.notify.email import Email, EmailConfig
 from alerting.notify.pagerduty import Pagerduty, PagerdutyConfig
 from alerting.notify.slack import Slack, SlackConfig
-from alerting.notify.text import compile_texts
+from alerting.notify.text import TextCounts, compile_texts
 from alerting.notify.webhook import Webhook, WebhookConfig
 
 if TYPE_CHECKING:
@@ -16,26 +16,35 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from alerting.notify.library import Library
     from alerting.notify.notification import Notifier
     from alerting.notify.receiver import ReceiverConfig
+    from alerting.notify.text import Texts
 
 
 def build_notifiers(
-    receivers: Mapping[str, ReceiverConfig], client: httpx2.AsyncClient, external_url: str
+    receivers: Mapping[str, ReceiverConfig],
+    client: httpx2.AsyncClient,
+    external_url: str,
+    library: Library | None = None,
+    counts: TextCounts | None = None,
 ) -> dict[str, Notifier]:
     """A notifier for each configured integration, by its id. The client stays the caller's to close.
 
     Raises:
         ConfigError: a receiver that cannot be used here.
     """
-    return {name: _build(config, client, external_url) for name, config in receivers.items()}
+    counts = counts or TextCounts()
+    return {
+        name: _build(config, client, compile_texts(config.texts(), external_url, library, counts))
+        for name, config in receivers.items()
+    }
 
 
-def _build(config: ReceiverConfig, client: httpx2.AsyncClient, external_url: str) -> Notifier:
-    texts = compile_texts(config.texts(), external_url)
+def _build(config: ReceiverConfig, client: httpx2.AsyncClient, texts: Texts) -> Notifier:
     match config:
         case WebhookConfig():
-            return Webhook(config, client, external_url)
+            return Webhook(config, client, texts.external_url)
         case PagerdutyConfig():
             return Pagerduty(config, client, texts)
         case SlackConfig():

@@ -13,6 +13,8 @@ from alerting.notify.notification import DeliveryError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from alerting.notify.http_config import HttpConfig
+
 USER_AGENT = "Spanloom-Alerting"
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer."""
@@ -21,30 +23,70 @@ MAX_RETRY_AFTER = 3600.0
 """Longest wait that a receiver may ask for, in seconds."""
 
 
-async def post(
-    client: httpx2.AsyncClient, url: str, content: bytes, headers: Mapping[str, str], kind: str = "application/json"
-) -> bytes:
-    """Post and give the answer's body.
+class Poster:
+    """Posts for one receiver: over the client that all share, or over one of its own where its configuration asks for it.
+
+    Args:
+        client: shared; it stays its giver's to close.
+        config: how this receiver is reached.
+        timeout: seconds that it has to answer.
 
     Raises:
-        DeliveryError: no answer, or one that is not 2xx.
+        ConfigError: a certificate cannot be used.
     """
-    try:
-        response = await client.post(
-            url,
-            content=content,
-            headers={"Content-Type": kind, "User-Agent": USER_AGENT, **headers},
-            timeout=TIMEOUT,
-            follow_redirects=False,
-        )
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        retry = not isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
-        raise DeliveryError(f"{type(error).__name__}: {error}", retry=retry) from error
-    if response.is_success:
-        return response.content
-    text = response.text[:200].replace("\n", " ")
-    wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
-    raise DeliveryError(f"HTTP {response.status_code}: {text}", retry=response.status_code in RETRIED, retry_after=wait)
+
+    def __init__(self, client: httpx2.AsyncClient, config: HttpConfig | None, timeout: float = TIMEOUT) -> None:
+        self._shared = client
+        self._config = config
+        self._timeout = timeout
+        self._own: httpx2.AsyncClient | None = None
+        if config is not None:
+            config.tls_config.context()
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> bytes:
+        """Post JSON and give the answer's body.
+
+        Raises:
+            DeliveryError: no answer, or one that is not 2xx.
+        """
+        config = self._config
+        own = config.headers() if config is not None else {}
+        name = config.tls_config.server_name if config is not None else ""
+        try:
+            response = await self._client().post(
+                url,
+                content=content,
+                headers={"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers, **own},
+                timeout=self._timeout,
+                follow_redirects=config is not None and config.follow_redirects,
+                extensions={"sni_hostname": name} if name else None,
+            )
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            retry = not isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
+            raise DeliveryError(f"{type(error).__name__}: {error}", retry=retry) from error
+        if response.is_success:
+            return response.content
+        text = response.text[:200].replace("\n", " ")
+        wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
+        raise DeliveryError(f"HTTP {response.status_code}: {text}", retry=response.status_code in RETRIED, retry_after=wait)
+
+    def _client(self) -> httpx2.AsyncClient:
+        config = self._config
+        if config is None:
+            return self._shared
+        if self._own is None:  # again after `close`: who sends may be started again
+            self._own = httpx2.AsyncClient(
+                verify=config.tls_config.context(),
+                proxy=config.proxy_url.get_secret_value() or None,
+                trust_env=config.proxy_from_environment,
+            )
+        return self._own
+
+    async def close(self) -> None:
+        """Let go of connections of its own. Safe twice."""
+        own, self._own = self._own, None
+        if own is not None:
+            await own.aclose()
 
 
 def retry_after(value: str, date: str) -> float:

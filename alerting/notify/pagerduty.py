@@ -6,13 +6,14 @@ https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Self
 
 import orjson
-from pydantic import Field, SecretStr  # pydantic reads the annotations
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from alerting.notify.http import post
-from alerting.notify.receiver import ReceiverConfig
+from alerting.notify.http import Poster
+from alerting.notify.receiver import HttpReceiverConfig
+from alerting.notify.secret import LocalPath, at_most_one, read_secret
 from alerting.notify.text import TITLE
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 from telemetry.documents import timestamp
@@ -28,23 +29,65 @@ MAX_SUMMARY = 1024
 """Characters that PagerDuty takes of a summary."""
 
 
-class PagerdutyConfig(ReceiverConfig):
-    """A service's integration; `description`, `client` and the `details` are templates."""
+SEVERITIES = frozenset({"critical", "error", "warning", "info"})
 
-    routing_key: SecretStr
+
+class LinkConfig(BaseModel):
+    """A link beside the incident."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    href: str = ""
+    text: str = ""
+
+
+class ImageConfig(BaseModel):
+    """An image beside the incident."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    src: str = ""
+    alt: str = ""
+    href: str = ""
+
+
+class PagerdutyConfig(HttpReceiverConfig):
+    """A service's integration; all texts are templates.
+
+    What is empty comes from the first firing alert: `severity` from its label, `source` from `instance` or `service`,
+    `class` from `alertname`.
+    """
+
+    routing_key: SecretStr = SecretStr("")
+    routing_key_file: LocalPath | None = None
     url: str = EVENTS_URL
     description: str = TITLE
     client: str = "Spanloom"
-    client_url: str = ""
-    severity: Literal["critical", "error", "warning", "info"] = "error"
+    client_url: str = "{{ .ExternalURL }}"
+    severity: str = ""
+    source: str = ""
+    class_: Annotated[str, Field(alias="class")] = ""
     component: str = ""
     group: str = ""
     details: dict[str, str] = Field(default_factory=dict)
+    links: tuple[LinkConfig, ...] = ()
+    images: tuple[ImageConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        at_most_one(self, "routing_key", "routing_key_file")
+        if not self.routing_key.get_secret_value() and self.routing_key_file is None:
+            raise ValueError("one of routing_key and routing_key_file is needed")
+        return self
 
     def texts(self) -> dict[str, str]:
         """The fields that are templates."""
-        own = {"description": self.description, "client": self.client, "component": self.component, "group": self.group}
-        return own | {f"details.{name}": text for name, text in self.details.items()}
+        names = ("description", "client", "client_url", "severity", "source", "class_", "component", "group")
+        texts = {name: str(getattr(self, name)) for name in names}
+        texts |= {f"details.{name}": text for name, text in self.details.items()}
+        for kind, items in (("links", self.links), ("images", self.images)):
+            texts |= {f"{kind}.{i}.{name}": text for i, item in enumerate(items) for name, text in item}
+        return texts
 
 
 class Pagerduty:
@@ -52,49 +95,56 @@ class Pagerduty:
 
     def __init__(self, config: PagerdutyConfig, client: httpx2.AsyncClient, texts: Texts) -> None:
         self._config = config
-        self._client = client
+        self._poster = Poster(client, config.http_config)
         self._texts = texts
 
     async def send(self, notification: Notification) -> None:
         """Post one event; PagerDuty answers 202, or 429 when it wants a pause."""
         headers = {IDEMPOTENCY_KEY: notification.key}
-        await post(self._client, self._config.url, orjson.dumps(self.event(notification)), headers)
+        event = self.event(notification)
+        event["routing_key"] = read_secret(self._config.routing_key, self._config.routing_key_file)
+        await self._poster.post(self._config.url, orjson.dumps(event), headers)
 
     def event(self, notification: Notification) -> dict[str, object]:
-        """The event of a notification."""
-        config, render = self._config, self._texts.render
+        """The event of a notification, but for the key."""
+        config = self._config
         event: dict[str, object] = {
-            "routing_key": config.routing_key.get_secret_value(),
             "dedup_key": hashlib.sha256(notification.group_key.encode()).hexdigest(),
             "event_action": "trigger" if notification.firing else "resolve",
         }
         if not notification.firing:
             return event
         first = notification.firing[0]
-        severity = first.labels.get("severity", "")
-        event["client"] = render("client", notification)
-        event["client_url"] = config.client_url or self._texts.external_url
-        event["links"] = [
+        text = {name: self._texts.render(name, notification) for name in config.texts()}
+        severity = text["severity"] or first.labels.get("severity", "")
+        event["client"] = text["client"]
+        event["client_url"] = text["client_url"]
+        if config.images:
+            event["images"] = [
+                {name: text[f"images.{i}.{name}"] for name in ("src", "alt", "href")} for i in range(len(config.images))
+            ]
+        event["links"] = [{name: text[f"links.{i}.{name}"] for name in ("href", "text")} for i in range(len(config.links))] + [
             {"href": alert.generator_url, "text": alert.labels.get("alertname", "")}
             for alert in notification.firing[:10]
             if alert.generator_url
         ]
         event["payload"] = {
-            "summary": render("description", notification)[:MAX_SUMMARY],
-            "source": first.labels.get("instance") or first.labels.get("service") or "spanloom",
-            "severity": severity if severity in {"critical", "error", "warning", "info"} else config.severity,
+            "summary": text["description"][:MAX_SUMMARY],
+            "source": text["source"] or first.labels.get("instance") or first.labels.get("service") or "spanloom",
+            "severity": severity if severity in SEVERITIES else "error",
             "timestamp": timestamp(min(alert.starts_at for alert in notification.firing)),
-            "component": render("component", notification),
-            "group": render("group", notification),
-            "class": first.labels.get("alertname", ""),
+            "component": text["component"],
+            "group": text["group"],
+            "class": text["class_"] or first.labels.get("alertname", ""),
             "custom_details": {
                 "num_firing": len(notification.firing),
                 "num_resolved": len(notification.resolved),
                 "firing": [dict(alert.labels) | dict(alert.annotations) for alert in notification.firing[:50]],
-                **{name: render(f"details.{name}", notification) for name in config.details},
+                **{name: text[f"details.{name}"] for name in config.details},
             },
         }
         return event
 
     async def close(self) -> None:
-        """The client is its giver's."""
+        """Let go of connections."""
+        await self._poster.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from alerting.notify.http_config import HttpConfig  # noqa: TC001  # pydantic reads the annotations
+
 
 class ReceiverConfig(BaseModel):
     """One way to reach someone, as written in the configuration file."""
@@ -15,3 +17,9 @@ class ReceiverConfig(BaseModel):
     def texts(self) -> dict[str, str]:
         """The fields that are templates."""
         return {}
+
+
+class HttpReceiverConfig(ReceiverConfig):
+    """One that is reached over HTTP; None is the global section's `http_config`, if that has one."""
+
+    http_config: HttpConfig | None = None

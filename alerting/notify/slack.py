@@ -5,13 +5,14 @@ https://api.slack.com/messaging/webhooks
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import orjson
-from pydantic import SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
-from alerting.notify.http import post
-from alerting.notify.receiver import ReceiverConfig
+from alerting.notify.http import Poster
+from alerting.notify.receiver import HttpReceiverConfig
+from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
 from alerting.notify.text import TEXT, TITLE
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 
@@ -25,10 +26,40 @@ MAX_TITLE, MAX_TEXT = 1024, 3000
 """Characters; Slack folds longer attachments."""
 
 
-class SlackConfig(ReceiverConfig):
-    """An incoming webhook; all texts are templates. An empty `api_url` means the global one."""
+class FieldConfig(BaseModel):
+    """A field of the attachment; two that are short stand side by side."""
 
-    api_url: SecretStr = SecretStr("")
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    value: str
+    short: bool | None = None
+
+
+class ActionConfig(BaseModel):
+    """A button: with a `url`, or with `name` and `value` for an application to answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    text: str
+    url: str = ""
+    style: str = ""
+    name: str = ""
+    value: str = ""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not self.type or not self.text or not (self.url or self.name):
+            raise ValueError("an action needs type, text, and a url or a name")
+        return self
+
+
+class SlackConfig(HttpReceiverConfig):
+    """An incoming webhook; all texts are templates. Without `api_url` and `api_url_file` the global one is meant."""
+
+    api_url: SecretUrl = SecretStr("")
+    api_url_file: LocalPath | None = None
     channel: str = ""
     username: str = "Spanloom"
     color: str = '{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}'
@@ -38,12 +69,38 @@ class SlackConfig(ReceiverConfig):
     fallback: str = TITLE
     icon_emoji: str = ""
     icon_url: str = ""
+    link_names: bool = False
+    pretext: str = ""
+    footer: str = ""
+    callback_id: str = ""
+    image_url: str = ""
+    thumb_url: str = ""
+    mrkdwn_in: tuple[str, ...] = ("fallback", "pretext", "text")
+    short_fields: bool = False
+    fields: tuple[FieldConfig, ...] = ()
+    actions: tuple[ActionConfig, ...] = ()
     send_resolved: bool = False  # as in Alertmanager
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        at_most_one(self, "api_url", "api_url_file")
+        return self
 
     def texts(self) -> dict[str, str]:
         """The fields that are templates."""
-        names = ("channel", "username", "color", "title", "title_link", "text", "fallback", "icon_emoji", "icon_url")
-        return {name: getattr(self, name) for name in names}
+        texts = {name: str(getattr(self, name)) for name in (*_MESSAGE, *_ATTACHMENT)}
+        for i, field in enumerate(self.fields):
+            texts |= {f"fields.{i}.title": field.title, f"fields.{i}.value": field.value}
+        for i, action in enumerate(self.actions):
+            texts |= {f"actions.{i}.{name}": text for name, text in action}
+        return texts
+
+
+_MESSAGE = ("channel", "username", "icon_emoji", "icon_url")
+_ATTACHMENT = (
+    "title", "title_link", "pretext", "text", "fallback", "callback_id", "image_url", "thumb_url", "footer", "color",
+)  # fmt: skip
+_LONGEST = {"title": MAX_TITLE, "text": MAX_TEXT, "fallback": MAX_TITLE}
 
 
 class Slack:
@@ -51,28 +108,39 @@ class Slack:
 
     def __init__(self, config: SlackConfig, client: httpx2.AsyncClient, texts: Texts) -> None:
         self._config = config
-        self._client = client
+        self._poster = Poster(client, config.http_config)
         self._texts = texts
 
     async def send(self, notification: Notification) -> None:
         """Post the message."""
-        url = self._config.api_url.get_secret_value()
-        await post(self._client, url, orjson.dumps(self.message(notification)), {IDEMPOTENCY_KEY: notification.key})
+        url = read_secret(self._config.api_url, self._config.api_url_file)
+        await self._poster.post(url, orjson.dumps(self.message(notification)), {IDEMPOTENCY_KEY: notification.key})
 
     def message(self, notification: Notification) -> dict[str, object]:
         """The message of a notification, empty fields left out."""
-        text = {name: self._texts.render(name, notification) for name in self._config.texts()}
-        attachment = {
-            "title": text["title"][:MAX_TITLE],
-            "title_link": text["title_link"],
-            "text": text["text"][:MAX_TEXT],
-            "fallback": text["fallback"][:MAX_TITLE],
-            "color": text["color"],
-            "mrkdwn_in": ["fallback", "pretext", "text"],
-        }
-        message: dict[str, object] = {name: text[name] for name in ("channel", "username", "icon_emoji", "icon_url")}
-        filled = {name: value for name, value in attachment.items() if value}
-        return {name: value for name, value in message.items() if value} | {"attachments": [filled]}
+        config = self._config
+        text = {name: self._texts.render(name, notification) for name in config.texts()}
+        attachment: dict[str, object] = {name: text[name][: _LONGEST.get(name)] for name in _ATTACHMENT}
+        attachment["mrkdwn_in"] = config.mrkdwn_in
+        attachment["fields"] = [
+            {
+                "title": text[f"fields.{i}.title"],
+                "value": text[f"fields.{i}.value"],
+                "short": config.short_fields if field.short is None else field.short,
+            }
+            for i, field in enumerate(config.fields)
+        ]
+        attachment["actions"] = [
+            _filled({name: text[f"actions.{i}.{name}"] for name, _ in action}) for i, action in enumerate(config.actions)
+        ]
+        message: dict[str, object] = {name: text[name] for name in _MESSAGE}
+        message["link_names"] = config.link_names
+        return _filled(message) | {"attachments": [_filled(attachment)]}
 
     async def close(self) -> None:
-        """The client is its giver's."""
+        """Let go of connections."""
+        await self._poster.close()
+
+
+def _filled(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from alerting.notify.notification import common
 from alerting.templates.execute import Items, Labels, compile_template
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from alerting.templates.execute import Template
     from alerting.templates.syntax import Node
 
+log = structlog.get_logger(__name__)
+
 TITLE = (
     '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] '
     '{{ .GroupLabels.SortedPairs.Values | join " " }}'
@@ -32,22 +37,46 @@ TEXT = (
 """A paragraph for each alert."""
 
 
+@dataclass(slots=True)
+class TextCounts:
+    """What became of texts, since the start."""
+
+    failed: int = 0  # a default one was sent in place of a template that failed
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """Compiled templates of one receiver, by the name of its field."""
 
     templates: Mapping[str, Template]
     external_url: str = ""
+    counts: TextCounts = field(default_factory=TextCounts)
 
     def render(self, name: str, notification: Notification) -> str:
-        """The field's text; a template that fails says so in its place, for the notification must not get lost by it."""
+        """The field's text; where its template fails a default one, for the notification must not get lost by it."""
+        data = data_of(notification, self.external_url)
+        escape = html.escape if name == "html" else str
         try:
-            return self.templates[name].render(data_of(notification, self.external_url), NOTIFICATION)
+            return self.templates[name].render(data, NOTIFICATION, escape)
         except TemplateError as error:
-            return f"<error in template of {name}: {error}>"
+            self.counts.failed += 1
+            log.error(  # noqa: TRY400  # the reason says it all
+                "template_failed",
+                field=name,
+                integration=notification.integration.id,
+                reason=str(error),
+                hint="default text sent",
+            )
+            default = _DEFAULTS.get(name)
+            return default.render(data, NOTIFICATION, escape) if default is not None else ""
 
 
-def compile_texts(fields: Mapping[str, str], external_url: str, library: Mapping[str, tuple[Node, ...]] | None = None) -> Texts:
+def compile_texts(
+    fields: Mapping[str, str],
+    external_url: str,
+    library: Mapping[str, tuple[Node, ...]] | None = None,
+    counts: TextCounts | None = None,
+) -> Texts:
     """Compile the templates of a receiver's fields.
 
     Raises:
@@ -59,7 +88,15 @@ def compile_texts(fields: Mapping[str, str], external_url: str, library: Mapping
             compiled[name] = compile_template(text, NOTIFICATION, library)
         except TemplateError as error:
             raise TemplateError(f"{name}: {error}") from None
-    return Texts(compiled, external_url)
+    return Texts(compiled, external_url, counts or TextCounts())
+
+
+_DEFAULTS = {
+    name: compile_template(text, NOTIFICATION)
+    for text, names in ((TITLE, ("title", "description", "fallback", "headers.subject")), (TEXT, ("text", "body", "html")))
+    for name in names
+}
+"""What is sent in place of what failed; other fields are left empty, as a channel that is not one would lose it all."""
 
 
 def data_of(notification: Notification, external_url: str) -> dict[str, Any]:

@@ -54,14 +54,14 @@ class Template:
     body: tuple[Node, ...]
     defined: Mapping[str, tuple[Node, ...]]
 
-    def render(self, data: object, functions: Functions, variables: Mapping[str, object] | None = None) -> str:
-        """The text for these data; `variables` are those known beforehand, with their `$`.
+    def render(self, data: object, functions: Functions, escape: Callable[[str], str] = str) -> str:
+        """The text for these data, each value in it as `escape` makes it, but for `Markup`.
 
         Raises:
             TemplateError: an unknown function or variable, a function that fails, or too long a result.
         """
-        run = _Run(self.defined, functions)
-        run.nodes(self.body, data, ChainMap({"$": data, **(variables or {})}))
+        run = _Run(self.defined, functions, escape)
+        run.nodes(self.body, data, ChainMap({"$": data}))
         return "".join(run.out)
 
 
@@ -76,6 +76,9 @@ def compile_template(text: str, functions: Collection[str], library: Mapping[str
     unknown = sorted(parser.functions - {*functions, "and", "or"})
     if unknown:
         raise TemplateError(f'template: function "{unknown[0]}" not defined')
+    missing = sorted(parser.called - parser.defined.keys())
+    if missing:
+        raise TemplateError(f'template: template "{missing[0]}" not defined')
     return Template(body, parser.defined)
 
 
@@ -83,6 +86,7 @@ def compile_template(text: str, functions: Collection[str], library: Mapping[str
 class _Run:
     defined: Mapping[str, tuple[Node, ...]]
     functions: Functions
+    escape: Callable[[str], str]
     out: list[str] = field(default_factory=list)
     length: int = 0
     calls: int = 0
@@ -95,7 +99,7 @@ class _Run:
                 case Output(pipeline):
                     value = self.pipeline(pipeline, dot, scope)
                     if not pipeline.assigns:
-                        self.write(printed(value))
+                        self.write(value if isinstance(value, Markup) else self.escape(printed(value)))
                 case Branch():
                     self.branch(node, dot, scope)
                 case Call(name, pipeline):
@@ -239,6 +243,12 @@ def _walk(value: object, path: tuple[str, ...]) -> object:
         else:
             raise TemplateError(f'template: can\'t evaluate field "{name}" in {type(value).__name__}')
     return value
+
+
+class Markup(str):
+    """HTML already: not escaped again."""
+
+    __slots__ = ()
 
 
 class Items(list[Any]):

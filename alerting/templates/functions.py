@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from alerting.matchers import anchored
 from alerting.promql.vector_functions import expand
-from alerting.templates.execute import go_float, printed, truth
+from alerting.templates.execute import Markup, go_float, printed, truth
 from alerting.templates.syntax import TemplateError
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ NOTIFICATION: dict[str, Callable[..., Any]] = {
     **BUILT_INS,
     **TEXT,
     "join": lambda separator, items: separator.join(items),
-    "safeHtml": str,
+    "safeHtml": Markup,
     "stringSlice": lambda *items: list(items),
     "trimSpace": str.strip,
 }

@@ -144,6 +144,7 @@ class Parser:
     text: str
     defined: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)  # every one that it calls
+    called: set[str] = field(default_factory=set)  # every template that it calls
     _pieces: list[str | _Action] = field(default_factory=list)
     _at: int = 0
     _depth: int = 0
@@ -236,7 +237,9 @@ class Parser:
             self.defined[name] = body
             return [Call(name, self._rest(action))] if word == "block" else []
         if kind == "word" and word == "template":
-            return [Call(self._name(action), self._rest(action))]
+            name = self._name(action)
+            self.called.add(name)
+            return [Call(name, self._rest(action))]
         if kind == "word" and word in {"break", "continue"}:
             return [Jump(word)]
         pipeline = self._pipeline(action, until=None)

@@ -64,3 +64,21 @@ async def test_a_rule_that_reads_further_back_than_samples_are_kept_is_refused(t
 async def test_a_file_that_must_be_there_is_missed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yml: cannot be read"):
         await rules(AlertEngine(), tmp_path / "none.yml").refresh()
+
+
+async def test_files_that_the_files_name_count_as_well(tmp_path: Path) -> None:
+    taken: list[int] = []
+    named: list[str] = []
+
+    async def take(paths: Sequence[Path]) -> None:
+        taken.append(len(paths))
+        named[:] = [str(tmp_path / "*.tmpl")]
+
+    (tmp_path / "a.yml").write_text("1")
+    files = LiveFiles([str(tmp_path / "a.yml")], take, lambda: named)
+    assert await files.refresh()
+    assert not await files.refresh()
+    (tmp_path / "a.tmpl").write_text("{{ .Status }}")
+    assert await files.refresh()
+    assert not await files.refresh()
+    assert taken == [1, 1], "they are not handed over"

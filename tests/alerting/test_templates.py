@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from alerting.rules import PREAMBLE
 from alerting.templates.execute import Labels, compile_template, go_float
 from alerting.templates.functions import ANNOTATION
 from alerting.templates.syntax import TemplateError
 
 DATA = {"Labels": Labels(instance="a:9090", job="ü"), "Value": 0.25, "Items": [1, 2, 3], "None": []}
-VARIABLES = {"$labels": DATA["Labels"], "$value": 0.25}
+DATA |= {"ExternalLabels": Labels(), "ExternalURL": ""}
 
 
 def render(text: str) -> str:
-    return compile_template(text, ANNOTATION).render(DATA, ANNOTATION, VARIABLES)
+    return compile_template(PREAMBLE + text, ANNOTATION).render(DATA, ANNOTATION)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from alerting.notify.receiver import ReceiverConfig
 
@@ -98,12 +99,19 @@ async def test_slack_gets_one_attachment() -> None:
     assert "RESOLVED Slow: ads is slow" in attachment["text"]
 
 
-async def test_a_template_that_fails_at_run_time_does_not_lose_the_notification() -> None:
+async def test_in_place_of_a_template_that_fails_a_default_text_is_sent_and_counted() -> None:
     client, taken = posted()
-    config = SlackConfig(api_url=SecretStr("http://slack.test/hook"), title="{{ index .Alerts 99 }}")
-    await Slack(config, client, compile_texts(config.texts(), "")).send(FIRING)
+    fails = "{{ index .Alerts 99 }}"
+    config = SlackConfig(api_url=SecretStr("http://slack.test/hook"), title=fails, channel=fails, text=fails)
+    texts = compile_texts(config.texts(), "")
+    await Slack(config, client, texts).send(FIRING)
     await client.aclose()
-    assert taken[0][1]["attachments"][0]["title"].startswith("<error in template of title")
+    ((_, message),) = taken
+    (attachment,) = message["attachments"]
+    assert attachment["title"] == "[FIRING:2] Slow"
+    assert "FIRING Slow: cart is slow" in attachment["text"]
+    assert "channel" not in message, "a wrong one would lose it"
+    assert texts.counts.failed == 3
 
 
 class MailServer:
@@ -157,21 +165,30 @@ def mail(smarthost: str, **fields: Any) -> EmailConfig:
     return EmailConfig.model_validate({"to": "ops@test", "from": "spanloom@test", "smarthost": smarthost, **fields})
 
 
-async def test_mail_is_sent_over_tls_with_unicode_and_a_message_id_for_repetitions() -> None:
+async def test_mail_is_sent_over_tls_with_unicode_and_a_message_id_for_repetitions(tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     server = MailServer(context)
     async with server.running() as smarthost:
-        config = mail(smarthost, headers={"Subject": "{{ .Status }}\n{{ .GroupLabels.alertname }}", "X-Team": "ops"})
-        await Email(config, compile_texts(config.texts(), ""), lambda: trusting).send(FIRING)
+        headers = {"Subject": "{{ .Status }}\n{{ .GroupLabels.alertname }}", "X-Team": "{{ .Receiver }}"}
+        config = mail(smarthost, headers=headers, tls_config={"ca_file": tmp_path / "ca.pem"})
+        await Email(config, compile_texts(config.texts(), "")).send(FIRING)
     assert server.encrypted
     message = message_from_bytes(server.messages[0], policy=policy.default)
-    assert (message["Subject"], message["To"], message["X-Team"]) == ("firing Slow", "ops@test", "ops")
+    assert (message["Subject"], message["To"], message["X-Team"]) == ("firing Slow", "ops@test", "team")
     assert message["Message-ID"] == f"<{FIRING.key}@spanloom>"
     assert "päy is slow" in message.get_content()
+
+
+def test_mail_has_html_beside_the_text_in_which_labels_are_no_markup() -> None:
+    html = '<p>{{ range .Alerts }}<b>{{ .Labels.service }}</b>{{ "<hr>" | safeHtml }}{{ end }}</p>'
+    config = mail("h:25", html=html)
+    message = Email(config, compile_texts(config.texts(), "")).message(notification(alert("<i>&")))
+    plain, rich = (part.get_content() for part in message.iter_parts())
+    assert "FIRING Slow: <i>& is slow" in plain
+    assert rich.strip() == "<p><b>&lt;i&gt;&amp;</b><hr></p>"
 
 
 @pytest.mark.parametrize(("answer", "retry"), [("450 later", True), ("550 unknown", False)])

@@ -23,6 +23,7 @@ from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 START = 1_700_000_000 * SECOND
 HOOK = Integration("team", "webhook")
@@ -203,9 +204,10 @@ async def test_stop_is_safe_before_start_and_twice() -> None:
     await sender.stop()
 
 
-async def test_a_url_that_is_none_fails_at_once() -> None:
+async def test_a_url_that_is_none_fails_at_once(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("ftp://x/")
     async with httpx2.AsyncClient(trust_env=False) as client:
-        hook = Webhook(WebhookConfig(url=SecretStr("ftp://x/")), client)
+        hook = Webhook(WebhookConfig(url_file=tmp_path / "url"), client)
         with pytest.raises(DeliveryError) as caught:
             await hook.send(notification(alert("cart")))
     assert not caught.value.retry

@@ -1,0 +1,128 @@
+"""How a receiver is reached over HTTP: TLS, authorization, proxy.
+
+https://prometheus.io/docs/alerting/latest/configuration/#http_config
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+
+from alerting.notify.secret import LocalPath, at_most_one, read_secret
+from telemetry.errors import ConfigError
+
+TlsVersion = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
+_VERSIONS = {
+    "TLS10": ssl.TLSVersion.TLSv1,
+    "TLS11": ssl.TLSVersion.TLSv1_1,
+    "TLS12": ssl.TLSVersion.TLSv1_2,
+    "TLS13": ssl.TLSVersion.TLSv1_3,
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TlsConfig(_Strict):
+    """Whom to trust, and who we are. Without `ca_file` the machine's authorities are trusted."""
+
+    ca_file: LocalPath | None = None
+    cert_file: LocalPath | None = None
+    key_file: LocalPath | None = None
+    server_name: str = ""
+    insecure_skip_verify: bool = False
+    min_version: TlsVersion | None = None
+    max_version: TlsVersion | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file need each other")
+        return self
+
+    def context(self) -> ssl.SSLContext:
+        """The context for connections.
+
+        Raises:
+            ConfigError: a file cannot be used.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except OSError as error:  # of which SSLError is one
+            raise ConfigError(f"tls_config: {self.ca_file or ''} {self.cert_file or ''}: cannot be used: {error}") from error
+        if self.insecure_skip_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        context.minimum_version = _VERSIONS[self.min_version or "TLS12"]
+        if self.max_version is not None:
+            context.maximum_version = _VERSIONS[self.max_version]
+        return context
+
+
+class BasicAuth(_Strict):
+    """User and password."""
+
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    password_file: LocalPath | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        at_most_one(self, "password", "password_file")
+        return self
+
+
+class Authorization(_Strict):
+    """A header `Authorization: type credentials`."""
+
+    type: str = "Bearer"
+    credentials: SecretStr = SecretStr("")
+    credentials_file: LocalPath | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        at_most_one(self, "credentials", "credentials_file")
+        if self.type.strip().lower() == "basic":
+            raise ValueError('type "basic" is what basic_auth is for')
+        return self
+
+
+class HttpConfig(_Strict):
+    """The client of one receiver.
+
+    Redirects are not followed unless asked for: many turn a POST into a GET, which answers well and tells nobody.
+    """
+
+    basic_auth: BasicAuth | None = None
+    authorization: Authorization | None = None
+    proxy_url: SecretStr = SecretStr("")
+    proxy_from_environment: bool = False
+    tls_config: TlsConfig = TlsConfig()
+    follow_redirects: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        at_most_one(self, "basic_auth", "authorization")
+        at_most_one(self, "proxy_url", "proxy_from_environment")
+        return self
+
+    def headers(self) -> dict[str, str]:
+        """The header that authorizes a request, if any.
+
+        Raises:
+            DeliveryError: a file cannot be read.
+        """
+        if self.basic_auth is not None:
+            auth = self.basic_auth
+            pair = f"{auth.username}:{read_secret(auth.password, auth.password_file)}"
+            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        if self.authorization is not None:
+            given = self.authorization
+            return {"Authorization": f"{given.type.strip()} {read_secret(given.credentials, given.credentials_file)}"}
+        return {}
