@@ -1,4 +1,4 @@
-"""The service map: stored edges added up by their two ends, over all windows, operations and corrections."""
+"""The service map: stored edges added up by their two ends, over all windows, operations and corrections; what costs most."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from processors import histogram
-from processors.edges import edge_from_body
+from processors.edges import by_cost, edge_from_body
+from telemetry.documents import node_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from telemetry.call_graph import Node
+    from telemetry.call_graph import Edge, Node
     from telemetry.documents import Body
     from telemetry.metrics import ExponentialBuckets
 
 _NANOSECONDS = 1_000_000_000
+
+MAX_COSTS = 50
+"""Kinds of hops whose cost is told: what is beyond holds up little."""
 
 
 @dataclass(slots=True)
@@ -33,9 +37,7 @@ class Call:
 
     def quantile(self, share: float) -> int | None:
         """The latency below which this share of the calls lies, in nanoseconds; None where nothing was measured."""
-        if histogram.count(self.latency) <= 0:
-            return None
-        return round(histogram.quantile(self.latency, share) * _NANOSECONDS)
+        return _quantile(self.latency, share)
 
 
 @dataclass(slots=True)
@@ -52,14 +54,21 @@ class Place:
 class ServiceMap:
     """Nodes by name and calls between them, the busiest first. `since` and `until` are what the edges cover.
 
-    `windows` are the calls and failures of all edges by the start of their window.
+    `costs` has an edge of each kind of hop, by operation, the one with the most time on critical paths first. `windows` are
+    the calls and failures of all edges by the start of their window.
     """
 
     places: tuple[Place, ...]
     calls: tuple[Call, ...]
+    costs: tuple[Edge, ...]
     since: int
     until: int
     windows: Mapping[int, tuple[int, int]]
+
+    @property
+    def critical_path_time(self) -> int:
+        """Nanoseconds that hops were on the critical paths of their traces, all together."""
+        return sum(edge.critical_path_sum for edge in self.costs)
 
     @property
     def seconds(self) -> float:
@@ -77,16 +86,18 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
     sums: dict[tuple[Node, Node], Call] = {}
     windows: dict[int, tuple[int, int]] = {}
     since, until = 0, 0
-    for body in edges:
-        edge = edge_from_body(body)
+    read = [edge_from_body(body) for body in edges]
+    for edge in read:
         since = min(since or edge.start, edge.start)
         until = max(until, edge.start + edge.width)
+        calls, failures = windows.get(edge.start, (0, 0))
+        windows[edge.start] = calls + edge.calls, failures + edge.failures
+    costs = by_cost(read)
+    for edge in costs:
         ends = edge.key.caller, edge.key.callee
         call = sums.get(ends)
         if call is None:
             call = sums[ends] = Call(*ends)
-        calls, failures = windows.get(edge.start, (0, 0))
-        windows[edge.start] = calls + edge.calls, failures + edge.failures
         call.calls += edge.calls
         call.failures += edge.failures
         call.latency = histogram.merge(call.latency, edge.latency)
@@ -94,7 +105,8 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
         call.protocols.add(edge.key.protocol)
         call.exemplars.update(zip((trace_id.hex() for trace_id in edge.exemplars), edge.exemplar_durations, strict=True))
     busy = sorted((call for call in sums.values() if call.calls > 0), key=lambda call: (-call.calls, call.caller, call.callee))
-    return ServiceMap(_places(busy, anomalies or {}), tuple(busy), since, until, windows)
+    left = tuple(edge for edge in costs if edge.calls > 0)
+    return ServiceMap(_places(busy, anomalies or {}), tuple(busy), left, since, until, windows)
 
 
 def _places(calls: Iterable[Call], anomalies: Mapping[str, float]) -> tuple[Place, ...]:
@@ -107,8 +119,21 @@ def _places(calls: Iterable[Call], anomalies: Mapping[str, float]) -> tuple[Plac
     return tuple(sorted(places.values(), key=lambda place: place.node.name))
 
 
+def latency_of(edge: Edge, share: float) -> int | None:
+    """The latency below which this share of an edge's calls lies, in nanoseconds; None where nothing was measured."""
+    return _quantile(edge.latency, share)
+
+
+def _quantile(latency: ExponentialBuckets, share: float) -> int | None:
+    return round(histogram.quantile(latency, share) * _NANOSECONDS) if histogram.count(latency) > 0 else None
+
+
 def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
-    """The map as the API gives it. `rate` is calls a second, latencies are nanoseconds."""
+    """The map as the API gives it. `rate` is calls a second, latencies and times are nanoseconds.
+
+    `costs` are the `MAX_COSTS` kinds of hops that held up traces for longest. Their shares are of what all hops did.
+    """
+    whole = shown.critical_path_time
     return {
         "since": shown.since,
         "until": shown.until,
@@ -124,8 +149,8 @@ def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
         ],
         "edges": [
             {
-                "caller": {"kind": call.caller.kind.value, "name": call.caller.name},
-                "callee": {"kind": call.callee.kind.value, "name": call.callee.name},
+                "caller": node_body(call.caller),
+                "callee": node_body(call.callee),
                 "protocols": sorted(call.protocols - {""}),
                 "operations": dict(sorted(call.operations.items(), key=lambda item: (-item[1], item[0]))),
                 "calls": call.calls,
@@ -136,5 +161,22 @@ def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
                 "exemplars": sorted(call.exemplars, key=lambda trace_id: -call.exemplars[trace_id])[:exemplars],
             }
             for call in shown.calls
+        ],
+        "costs": [
+            {
+                "caller": node_body(edge.key.caller),
+                "callee": node_body(edge.key.callee),
+                "operation": edge.key.operation,
+                "protocol": edge.key.protocol,
+                "calls": edge.calls,
+                "failures": edge.failures,
+                "critical_path_time": edge.critical_path_sum,
+                "critical_path_share": edge.critical_path_sum / whole if whole else 0.0,
+                "self_time": edge.self_time_sum,
+                "p50": latency_of(edge, 0.5),
+                "p95": latency_of(edge, 0.95),
+                "exemplars": [trace_id.hex() for trace_id in edge.exemplars],
+            }
+            for edge in shown.costs[:MAX_COSTS]
         ],
     }

@@ -11,10 +11,12 @@ from dashboards.console.layers import positions
 from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import amount, duration, share, short
 from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
+from dashboards.service_map import MAX_COSTS, latency_of
 from telemetry.call_graph import NodeKind
 
 if TYPE_CHECKING:
     from dashboards.service_map import Call, Place, ServiceMap
+    from telemetry.call_graph import Edge
 
 ANOMALOUS = "#d9962b"
 FAILING = ("#5b7cb5", "#a8688a", "#c25068", "#cf3c3c")
@@ -37,6 +39,19 @@ COLUMNS = (
     Column("p95", "p95", right=True),
     Column("slowest", "Slowest trace"),
 )
+
+COSTS = (
+    Column("caller", "Caller"),
+    Column("callee", "Callee"),
+    Column("operation", "Operation"),
+    Column("share", "Of critical paths", right=True),
+    Column("each", "A call, of them", right=True),
+    Column("own", "Own time a call", right=True),
+    Column("calls", "Calls", right=True),
+    Column("p95", "p95", right=True),
+    Column("slowest", "Slowest trace"),
+)
+"""What held up traces, by kind of hop."""
 
 
 def add(console: Console) -> None:
@@ -64,6 +79,9 @@ def add(console: Console) -> None:
                 "HTTP): a call is drawn when its window is sealed, about fifteen seconds after it ended.",
             )
 
+            heading("Where the time goes", 2)
+            costs = Table("Where the time goes", COSTS, "No call has been on the critical path of a trace in this time.")
+
         async def load() -> None:
             shown = await console.reader.service_map(view.since)
             chart.visible = legend.visible = bool(shown.calls)
@@ -77,6 +95,9 @@ def add(console: Console) -> None:
                 chart.options.clear()
                 chart.options.update(options)
             table.show([(_name(call), _row(view, call, shown)) for call in shown.calls])
+            whole = shown.critical_path_time
+            costly = [edge for edge in shown.costs[:MAX_COSTS] if edge.critical_path_sum > 0]
+            costs.show([(str(place), _cost(view, edge, whole)) for place, edge in enumerate(costly)])
 
         def pick(event: Any) -> None:
             if event.data_type == "node" and event.data.get("service"):
@@ -106,6 +127,24 @@ def _row(view: View, call: Call, shown: ServiceMap) -> dict[str, Cell]:
             tone="bad" if call.failures else "quiet",
         ),
         "p50": Cell(p50, duration(p50)),
+        "p95": Cell(p95, duration(p95)),
+        "slowest": Cell(slowest, short(slowest), view.link(f"/traces/{slowest}") if slowest else "", "mono line"),
+    }
+
+
+def _cost(view: View, edge: Edge, whole: int) -> dict[str, Cell]:
+    key, time = edge.key, edge.critical_path_sum
+    slowest = edge.exemplars[0].hex() if edge.exemplars else ""
+    p95 = latency_of(edge, 0.95)
+    each, own = round(time / edge.calls), round(edge.self_time_sum / edge.calls)
+    return {
+        "caller": Cell(key.caller.name),
+        "callee": Cell(key.callee.name),
+        "operation": Cell(key.operation),
+        "share": Cell(time, share(time, whole)),
+        "each": Cell(each, duration(each)),
+        "own": Cell(own, duration(own) if own else "—"),
+        "calls": Cell(edge.calls, amount(edge.calls)),
         "p95": Cell(p95, duration(p95)),
         "slowest": Cell(slowest, short(slowest), view.link(f"/traces/{slowest}") if slowest else "", "mono line"),
     }

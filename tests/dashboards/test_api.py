@@ -161,6 +161,10 @@ async def test_the_service_map_adds_up_windows_and_partitions(client: httpx2.Asy
     nodes = {node["name"]: node for node in shown["nodes"]}
     assert nodes["payment"] == {"kind": "service", "name": "payment", "calls": 59, "failures": 4, "anomaly": 0.97}
     assert nodes["orders"]["kind"] == "database"
+    cost = shown["costs"][0]
+    assert (cost["caller"]["name"], cost["callee"]["name"], cost["operation"]) == ("checkout", "payment", "Payment/Charge")
+    assert 0.5 < cost["critical_path_share"] < 1
+    assert cost["critical_path_time"] == pytest.approx(39 * 26_000_000 + 20 * 406_000_000, rel=0.1)
     assert paid["exemplars"][0] in {shop.trace(number).id.hex() for number in range(shop.FAULTY_FROM, shop.TRACES)}
 
 
@@ -169,7 +173,13 @@ async def test_the_service_map_of_a_time_has_what_was_then(client: httpx2.AsyncC
     before = await get(client, "/api/v1/service-map", until=until)
     assert {edge["failures"] for edge in before["edges"]} == {0}
     assert {edge["calls"] for edge in before["edges"]} == {shop.FAULTY_FROM - 1}
-    assert await get(client, "/api/v1/service-map", until=1) == {"since": 0, "until": 0, "nodes": [], "edges": []}
+    assert await get(client, "/api/v1/service-map", until=1) == {
+        "since": 0,
+        "until": 0,
+        "nodes": [],
+        "edges": [],
+        "costs": [],
+    }
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def test_the_service_map_draws_the_calls_and_lists_them(browser: Chrome, console
     assert rows["checkout", "payment"][2:4] == ["59", "4 (6.78%)"]
     assert rows["checkout", "orders"][0] == "sqlite"
     assert ("user", "frontend") in rows
+    assert table(browser, "Where the time goes")[0][:3] == ["checkout", "payment", "Payment/Charge"]
 
 
 def test_a_search_finds_traces_and_a_click_opens_the_waterfall_with_its_logs(browser: Chrome, console: str) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.service_map import service_map
+from dashboards.service_map import MAX_COSTS, service_map, service_map_body
 from processors.edges import aggregate, subtract
 from telemetry.call_graph import Edge, Hop, Node, NodeKind
 from telemetry.documents import edge_document
@@ -25,6 +27,7 @@ HOPS = st.lists(
         start=st.integers(0, 60 * SECOND),
         end=st.just(0),
         client_duration=st.integers(SECOND // 1000, 10 * SECOND),  # within what buckets of 9% hold
+        critical_path_time=st.integers(0, 10 * SECOND),
         failed=st.booleans(),
     ),
     min_size=1,
@@ -53,8 +56,22 @@ def test_the_map_counts_every_hop_once_however_they_were_gathered(hops: list[Hop
         assert longest / 1.1 <= most <= longest * 1.1
 
 
+@given(hops=HOPS, data=st.data())
+def test_the_costliest_kind_of_hop_comes_first_over_all_windows(hops: list[Hop], data: st.DataObject) -> None:
+    shown = service_map(data.draw(st.permutations(bodies(list(aggregate(hops, 5 * SECOND).values())))))
+    spent: Counter[tuple[Node, Node, str, str]] = Counter()
+    for hop in hops:
+        spent[hop.caller, hop.callee, hop.operation, hop.protocol] += hop.critical_path_time
+    told = [(cost["critical_path_time"], cost["calls"]) for cost in service_map_body(shown)["costs"]]
+    assert [time for time, _ in told] == sorted(spent.values(), reverse=True)[:MAX_COSTS]
+    assert shown.critical_path_time == sum(spent.values())
+    if shown.critical_path_time and len(spent) <= MAX_COSTS:
+        assert sum(cost["critical_path_share"] for cost in service_map_body(shown)["costs"]) == pytest.approx(1)
+
+
 @given(hops=HOPS)
 def test_a_call_that_corrections_take_back_is_not_on_the_map(hops: list[Hop]) -> None:
     edges = list(aggregate(hops, 5 * SECOND).values())
     taken_back = [subtract(subtract(edge, edge), edge) for edge in edges]
-    assert service_map(bodies(edges + taken_back)).calls == ()
+    shown = service_map(bodies(edges + taken_back))
+    assert (shown.calls, shown.costs) == ((), ())
