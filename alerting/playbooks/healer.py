@@ -8,23 +8,21 @@ the same ids and loses none.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
-
-from alerting.audit import Chain
 from alerting.inhibit import CallPaths
 from alerting.playbooks import machine
 from alerting.playbooks.explained import REMEMBERED, Explanations
+from alerting.playbooks.firing import FiringAlerts
 from alerting.playbooks.incident import Progress, State, incident_from
+from alerting.playbooks.journal import Journal
 from alerting.playbooks.messages import Notice, Run, Signal, notice_of
 from alerting.playbooks.opening import open_incident
 from alerting.playbooks.render import render, render_query
 from alerting.playbooks.safety import Refusal, Safety, SafetyConfig, Touched
 from alerting.playbooks.traffic import Footprint, LiveTraffic
-from telemetry.documents import Document, Kind, anomaly_document, incident_document
+from telemetry.documents import anomaly_document
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,18 +33,12 @@ if TYPE_CHECKING:
     from alerting.playbooks.machine import Query
     from alerting.playbooks.messages import AlertChange, Result
     from alerting.playbooks.plan import Playbook
-    from telemetry.documents import Body
+    from telemetry.documents import Body, Document
     from telemetry.signals import Anomaly
 
 VERSION = 1
-MAX_SIGNALS = 10_000
-"""Alerts remembered as firing. More are counted in `counts["signals_ignored"]` and have no repair."""
-
 EPISODE = 300 * 10**9
 """Alerts that began so close to each other, ns, may be of one fault. Older ones are known, and hold up nobody's repair."""
-
-MAX_OUTBOX = 10_000
-"""Documents waiting for the store. Past this no repair starts; those that are open go on and are recorded."""
 
 
 class Healer:
@@ -76,16 +68,11 @@ class Healer:
         self.environment = environment
         self.traffic = LiveTraffic()
         self.safety = Safety(config or SafetyConfig())
-        self.chain = Chain(environment)
+        self.journal = Journal(environment)
         self.incidents: dict[str, Incident] = {}
-        self.counts: Counter[str] = Counter()
-        self._signals: dict[str, Signal] = {}
-        self._refused: dict[tuple[str, str], str] = {}
-        self._given_up: set[str] = set()
+        self.results_unexpected = 0
+        self._firing = FiringAlerts()
         self._explanations = Explanations(calls or CallPaths(0))
-        self._documents: list[Document] = []
-        self._notices: list[Notice] = []
-        self._changed: set[str] = set()
         self._latest = 0
 
     # What happens
@@ -94,34 +81,28 @@ class Healer:
         """Take other playbooks, all at once. Open incidents end by the plan that they began with."""
         now = self._not_before(now)
         self.playbooks = tuple(playbooks)
-        self._refused.clear()
-        self._record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
+        self._firing.forget_refusals()
+        self.journal.record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
 
     def on_alert(self, change: AlertChange, now: int) -> None:
         """Remember an alert that fires, or forget one that resolved. Saying it twice changes nothing."""
         now = self._not_before(now)
-        known = self._signals.get(change.fingerprint)
         labels = dict(change.labels)
         if change.state == "firing":
-            if known is not None and known.starts_at == change.starts_at:
-                return
-            if known is None and len(self._signals) >= MAX_SIGNALS:
-                self.counts["signals_ignored"] += 1
-                return
-            self._forget(change.fingerprint)
-            self._signals[change.fingerprint] = Signal("alert", change.fingerprint, labels, change.starts_at)
-        elif change.state == "resolved" and known is not None:
-            self._forget(change.fingerprint)
-            for incident in self._of(change.fingerprint):
-                machine.close_resolved(incident, now, self._note(incident, now))
-                self._settle(incident, now)
+            news = self._firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at))
         else:
+            news = change.state == "resolved" and self._firing.end(change.fingerprint)
+        if not news:
             return
-        self._record(
+        if change.state == "resolved":
+            for incident in self._of(change.fingerprint):
+                machine.close_resolved(incident, now, self.journal.note(incident, now))
+                self._settle(incident, now)
+        self.journal.record(
             now, "alert", state=change.state, fingerprint=change.fingerprint, labels=labels,
             annotations=dict(change.annotations), starts_at=change.starts_at,
         )  # fmt: skip
-        self._publish(now)
+        self.journal.publish(self.incidents, now)
 
     def on_anomaly(self, anomaly: Anomaly, now: int) -> None:
         """Offer an anomaly to the playbooks that anomalies trigger, once."""
@@ -137,8 +118,8 @@ class Healer:
         signal = Signal("anomaly", anomaly_document(anomaly).id, labels, anomaly.start, traces)
         if self._playbook_for(signal) is not None:
             self._answer(signal, now)
-            self._refused = {key: code for key, code in self._refused.items() if key[0] != signal.fingerprint}
-            self._publish(now)
+            self._firing.forget_refusals(signal.fingerprint)
+            self.journal.publish(self.incidents, now)
 
     def on_result(self, result: Result, now: int) -> None:
         """Take the outcome of a run. One that nobody waits for is counted and left aside."""
@@ -147,12 +128,18 @@ class Healer:
             step = incident.in_flight
             if step is not None and incident.run_id == result.id:
                 machine.finish_step(
-                    incident, step, now, self._note(incident, now), ok=result.ok, detail=result.detail, result=result.data
+                    incident,
+                    step,
+                    now,
+                    self.journal.note(incident, now),
+                    ok=result.ok,
+                    detail=result.detail,
+                    result=result.data,
                 )
                 self._move(incident, now)
-                self._publish(now)
+                self.journal.publish(self.incidents, now)
                 return
-        self.counts["results_unexpected"] += 1
+        self.results_unexpected += 1
 
     def decide(self, incident_id: str, *, approved: bool, who: str, now: int) -> None:
         """A human's answer to a request for approval.
@@ -162,9 +149,9 @@ class Healer:
         """
         now = self._not_before(now)
         incident = self._incident(incident_id)
-        machine.decide(incident, approved=approved, who=who, now=now, note=self._note(incident, now))
+        machine.decide(incident, approved=approved, who=who, now=now, note=self.journal.note(incident, now))
         self._move(incident, now)
-        self._publish(now)
+        self.journal.publish(self.incidents, now)
 
     def stop(self, who: str, now: int) -> None:
         """The global stop switch: no action starts any more, neither forward nor back. What runs is waited for."""
@@ -185,18 +172,18 @@ class Healer:
         if not incident.state.ended:
             raise InputError(f"incident {incident_id} is still {incident.state}; only an ended one can be released")
         incident.released = True
-        self._note(incident, now)("released", who=who)
-        self._publish(now)
+        self.journal.note(incident, now)("released", who=who)
+        self.journal.publish(self.incidents, now)
 
     def advance(self, now: int) -> None:
         """Let time pass: verify, expire approvals, and answer the alerts that still fire."""
         now = self._not_before(now)
         for incident in list(self.incidents.values()):
             self._move(incident, now)
-        for signal in sorted(self._signals.values(), key=lambda each: (each.starts_at, each.fingerprint)):
-            if signal.fingerprint not in self._given_up and not any(not i.state.ended for i in self._of(signal.fingerprint)):
+        for signal in self._firing.unanswered():
+            if all(incident.state.ended for incident in self._of(signal.fingerprint)):
                 self._answer(signal, now)
-        self._publish(now)
+        self.journal.publish(self.incidents, now)
 
     # What is to be done
 
@@ -216,12 +203,11 @@ class Healer:
 
     def outbox(self) -> tuple[tuple[Document, ...], tuple[Notice, ...]]:
         """Documents to store and notices to send, oldest first."""
-        return tuple(self._documents), tuple(self._notices)
+        return self.journal.waiting()
 
     def delivered(self, documents: int, notices: int) -> None:
         """So many from the head of the outbox are safe."""
-        del self._documents[:documents]
-        del self._notices[:notices]
+        self.journal.delivered(documents, notices)
 
     # What survives a crash
 
@@ -231,15 +217,11 @@ class Healer:
             "version": VERSION,
             "time": self._latest,
             "environment": self.environment,
-            "chain": self.chain.snapshot(),
             "safety": self.safety.snapshot(),
             "incidents": [incident.plain() for incident in self.incidents.values()],
-            "signals": [asdict(signal) for signal in self._signals.values()],
-            "refused": [[*key, code] for key, code in self._refused.items()],
-            "given_up": sorted(self._given_up),
             "repaired": self._explanations.snapshot(),
-            "documents": [asdict(document) for document in self._documents],
-            "notices": [asdict(notice) for notice in self._notices],
+            **self._firing.snapshot(),
+            **self.journal.snapshot(),
         }
 
     def restore(self, snapshot: Body, now: int) -> None:
@@ -253,18 +235,14 @@ class Healer:
         self._latest = snapshot["time"]
         now = self._not_before(now)
         self.environment = snapshot["environment"]
-        self.chain.restore(snapshot["chain"])
         self.safety.restore(snapshot["safety"])
         self.incidents = {data["id"]: incident_from(data) for data in snapshot["incidents"]}
-        self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
-        self._refused = {(fingerprint, playbook): code for fingerprint, playbook, code in snapshot["refused"]}
-        self._given_up = set(snapshot["given_up"])
         self._explanations.restore(snapshot.get("repaired", {}))
-        self._documents = [Document(**{**data, "kind": Kind(data["kind"])}) for data in snapshot["documents"]]
-        self._notices = [Notice(**data) for data in snapshot["notices"]]
+        self._firing.restore(snapshot)
+        self.journal.restore(snapshot)
         for incident in self.incidents.values():
-            machine.resume(incident, now, self._note(incident, now))
-        self._publish(now)
+            machine.resume(incident, now, self.journal.note(incident, now))
+        self.journal.publish(self.incidents, now)
 
     # How
 
@@ -278,17 +256,15 @@ class Healer:
         if playbook is None:
             return
         refusal = self._try(playbook, signal, now)
-        key = (signal.fingerprint, playbook.name)
-        if refusal is not None and self._refused.get(key) != refusal.code:
-            self._refused[key] = refusal.code
-            self._record(
+        if refusal is None:
+            self._firing.forget_refusals(signal.fingerprint)
+        elif self._firing.refuse(signal.fingerprint, playbook.name, refusal.code):
+            self.journal.record(
                 now, "refused", playbook=playbook.name, fingerprint=signal.fingerprint, labels=signal.labels, **asdict(refusal)
             )
-        elif refusal is None:
-            self._refused.pop(key, None)
 
     def _try(self, playbook: Playbook, signal: Signal, now: int) -> Refusal | None:
-        if len(self._documents) >= MAX_OUTBOX:
+        if self.journal.is_full:
             return Refusal("outbox", "the store has not taken the records of earlier repairs")
         try:
             for condition in playbook.conditions:
@@ -305,7 +281,7 @@ class Healer:
         except InputError as error:
             return Refusal("input", str(error))
         self.safety.started(playbook.name, target, playbook.cooldown, now)
-        note = self._note(incident, now)
+        note = self.journal.note(incident, now)
         evidence = {"fingerprint": signal.fingerprint, "labels": signal.labels, "trace_ids": signal.trace_ids}
         note("matched", playbook=playbook.name, revision=incident.revision, source=signal.source, evidence=evidence,
              target={"service": target.service, "instance": target.instance}, footprint=asdict(target.footprint))  # fmt: skip
@@ -314,8 +290,7 @@ class Healer:
             incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
             steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
             note("dry-run", steps=steps, verify=incident.check.expression)
-            if signal.fingerprint in self._signals:
-                self._given_up.add(signal.fingerprint)
+            self._firing.give_up(signal.fingerprint)
         else:
             machine.begin(incident, now, note)
             if incident.state is State.APPROVING:
@@ -328,7 +303,7 @@ class Healer:
         since = signal.starts_at - EPISODE
         sick = {
             each.labels.get("service", "")
-            for each in self._signals.values()
+            for each in self._firing
             if each.starts_at >= since or self._playbook_for(each) is not None
         }
         path = self._explanations.by_sick(service, sick)
@@ -345,7 +320,7 @@ class Healer:
 
     def _move(self, incident: Incident, now: int) -> None:
         if not incident.state.ended and not self.safety.stopped_by:
-            machine.advance(incident, now, self.query, self._note(incident, now))
+            machine.advance(incident, now, self.query, self.journal.note(incident, now))
         self._settle(incident, now)
 
     def _settle(self, incident: Incident, now: int) -> None:
@@ -354,8 +329,8 @@ class Healer:
             return
         incident.told = True
         proven = incident.state is State.CLOSED
-        if incident.why != machine.VERIFIED and incident.fingerprint in self._signals:
-            self._given_up.add(incident.fingerprint)  # a human has it, or decided
+        if incident.why != machine.VERIFIED:
+            self._firing.give_up(incident.fingerprint)  # a human has it, or decided
         self._notify(incident.state.value, incident, now, incident.why)
         ran = any(step.progress is not Progress.WAITING for step in incident.steps)
         if not ran:
@@ -373,47 +348,15 @@ class Healer:
         except KeyError:
             raise InputError(f"no incident {incident_id!r} is open; see the stored incidents for those that ended") from None
 
-    def _forget(self, fingerprint: str) -> None:
-        self._signals.pop(fingerprint, None)
-        self._given_up.discard(fingerprint)
-        self._refused = {key: code for key, code in self._refused.items() if key[0] != fingerprint}
-
     def _switch(self, stopped_by: str, kind: str, now: int, by: str = "") -> None:
         now = self._not_before(now)
         self.safety.stopped_by = stopped_by
         who = stopped_by or by
-        self._record(now, kind, who=who)
-        self._notices.append(Notice(f"{kind}/{now}", kind, now, "", f"Repairs {kind}", f"by {who}"))
-
-    def _note(self, incident: Incident, now: int) -> machine.Note:
-        def note(event: str, /, **data: object) -> None:
-            incident.changes += 1
-            self._changed.add(incident.id)
-            self._record(now, event, incident.id, **data)
-
-        return note
-
-    def _record(self, now: int, event: str, incident: str = "", /, **data: Any) -> None:
-        # Taken apart and put together again, the data is the record's own and what JSON can hold.
-        self._documents.append(self.chain.append(now, event, orjson.loads(orjson.dumps(data)), incident).document())
+        self.journal.record(now, kind, who=who)
+        self.journal.tell(Notice(f"{kind}/{now}", kind, now, "", f"Repairs {kind}", f"by {who}"))
 
     def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
-        self._notices.append(notice_of(incident, kind, now, text))
-
-    def _publish(self, now: int) -> None:
-        """One document for each incident that changed; ended ones that hold nothing are then forgotten."""
-        for incident_id in sorted(self._changed):
-            incident = self.incidents[incident_id]
-            body = incident.plain() | {
-                "revision": incident.changes,
-                "playbook_revision": incident.revision,
-                "audit": {"chain": self.chain.name, "sequence": self.chain.sequence, "hash": self.chain.head},
-            }
-            del body["changes"]
-            self._documents.append(incident_document(body, now))
-            if not incident.holds_target:
-                del self.incidents[incident_id]
-        self._changed.clear()
+        self.journal.tell(notice_of(incident, kind, now, text))
 
 
 def _touched(incident: Incident) -> Touched:

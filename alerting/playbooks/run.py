@@ -141,9 +141,9 @@ class PlaybookRunner:
 
     async def _commit(self) -> None:
         # Every change of the healer's state appends to its audit chain, so the chain's length says whether to save.
-        if self.healer.chain.sequence != self._saved:
+        if self.healer.journal.chain.sequence != self._saved:
             await self._save(self.healer.snapshot())
-            self._saved = self.healer.chain.sequence
+            self._saved = self.healer.journal.chain.sequence
         await self._publish()
         for run in self.healer.runs():
             if run.id not in self._running and not self._stopping:

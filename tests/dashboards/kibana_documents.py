@@ -166,7 +166,7 @@ def repairs(folder: Path) -> list[Document]:
     for curable in (True, False):
         processes = world.Processes(curable=curable, sick={"cart/a"})
         healer = world.healer(world.playbooks(folder), processes)
-        healer.chain.name = f"curable-{curable}"
+        healer.journal.chain.name = f"curable-{curable}"
         healer.on_alert(world.Alert("cart", rule=f"Slow-{curable}"), world.START)
         now = world.START
         for _ in range(60):

@@ -85,7 +85,7 @@ async def test_receivers_and_playbooks_change_while_it_runs_and_bad_ones_do_not(
     alerting = build(receivers=receivers, playbooks=[plans])
     await alerting.own(0)
     await alerting.refresh()
-    assert alerting.runner.healer.chain.sequence == 0, "nothing has changed"
+    assert alerting.runner.healer.journal.chain.sequence == 0, "nothing has changed"
     receivers.write_text(ROUTES.format("another"))
     plans.write_text(PLAYBOOK.format(name="second"))
     await alerting.refresh()

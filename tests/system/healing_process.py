@@ -81,7 +81,7 @@ async def main(folder: Folder, url: str) -> None:
     feed(healer, ["cart", "shop", "mail"], now())
     runner = PlaybookRunner(healer, folder.save, folder.write, folder.notify, now)
     await runner.start(folder.snapshot())
-    if healer.chain.sequence == 0:
+    if healer.journal.chain.sequence == 0:
         await runner.on_alert(Alert("cart"))
         await runner.advance()
     while any(not incident.state.ended for incident in healer.incidents.values()):

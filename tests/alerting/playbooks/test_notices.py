@@ -37,7 +37,8 @@ def notice(kind: str, text: str = "why", incident: str = "i1", until: int = 0) -
 @pytest.fixture
 def board() -> tuple[Alertmanager, RepairAlerts]:
     manager = Alertmanager(parse_config(ROUTES, "receivers.yml"), "http://console")
-    approvals = Approvals(b"k" * 32, "http://console", lambda: START)
+    approvals = Approvals("http://console", lambda: START)
+    approvals.sign_by(b"k" * 32)
     return manager, RepairAlerts(manager, approvals, RESET)
 
 

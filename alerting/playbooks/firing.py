@@ -1,0 +1,85 @@
+"""The alerts that fire, and what became of each: why no playbook has started, or that a human has it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from alerting.playbooks.messages import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from telemetry.documents import Body
+
+MOST = 10_000
+"""Alerts remembered as firing. More are counted in `ignored` and have no repair."""
+
+
+class FiringAlerts:
+    """Remembers signals by fingerprint, from the first word that an alert fires until it resolves."""
+
+    def __init__(self) -> None:
+        self.ignored = 0
+        self._signals: dict[str, Signal] = {}
+        self._refused: dict[tuple[str, str], str] = {}  # by fingerprint and playbook: the code of the last refusal
+        self._given_up: set[str] = set()
+
+    def __iter__(self) -> Iterator[Signal]:
+        return iter(self._signals.values())
+
+    def __contains__(self, fingerprint: str) -> bool:
+        return fingerprint in self._signals
+
+    def begin(self, signal: Signal) -> bool:
+        """An alert fires; whether that is news. One that began to fire anew forgets what became of it before."""
+        known = self._signals.get(signal.fingerprint)
+        if known is not None and known.starts_at == signal.starts_at:
+            return False
+        if known is None and len(self._signals) >= MOST:
+            self.ignored += 1
+            return False
+        self.end(signal.fingerprint)
+        self._signals[signal.fingerprint] = signal
+        return True
+
+    def end(self, fingerprint: str) -> bool:
+        """An alert resolved; whether that is news."""
+        known = self._signals.pop(fingerprint, None)
+        self._given_up.discard(fingerprint)
+        self.forget_refusals(fingerprint)
+        return known is not None
+
+    def give_up(self, fingerprint: str) -> None:
+        """No playbook answers it any more while it fires: a human has it, or decided."""
+        if fingerprint in self._signals:
+            self._given_up.add(fingerprint)
+
+    def unanswered(self) -> list[Signal]:
+        """Those that no human has, oldest first."""
+        waiting = [signal for signal in self if signal.fingerprint not in self._given_up]
+        return sorted(waiting, key=lambda signal: (signal.starts_at, signal.fingerprint))
+
+    def refuse(self, fingerprint: str, playbook: str, code: str) -> bool:
+        """Remember why a playbook may not start; whether that is another reason than before."""
+        news = self._refused.get((fingerprint, playbook)) != code
+        self._refused[fingerprint, playbook] = code
+        return news
+
+    def forget_refusals(self, fingerprint: str = "") -> None:
+        """Tell the next refusal of this signal again, whatever its reason; of all signals without one."""
+        self._refused = {key: code for key, code in self._refused.items() if fingerprint and key[0] != fingerprint}
+
+    def snapshot(self) -> Body:
+        """What must survive a crash."""
+        return {
+            "signals": [asdict(signal) for signal in self],
+            "refused": [[*key, code] for key, code in self._refused.items()],
+            "given_up": sorted(self._given_up),
+        }
+
+    def restore(self, snapshot: Body) -> None:
+        """Go on where a snapshot ended."""
+        self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
+        self._refused = {(fingerprint, playbook): code for fingerprint, playbook, code in snapshot["refused"]}
+        self._given_up = set(snapshot["given_up"])
