@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.errors import LogUnavailableError, TooLargeError
 from telemetry import otlp
 from telemetry.errors import DecodeError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from collectors.metrics import CollectorMetrics
     from collectors.shipper import Sink
@@ -42,10 +42,11 @@ class Intake:
     async def take(self, signal: Signal, body: bytes, encoding: Encoding = "protobuf") -> Outcome:
         """Ship the valid items of a request; return when they are on the log.
 
-        A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record.
+        A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record:
+        then it is split, and a span that is too large alone is truncated, see `otlp.fit`.
 
         Raises:
-            TooLargeError: a single item is too large for the log.
+            TooLargeError: nothing is left of it but items that are too large for the log.
             DecodeError: it cannot be read, or no item of it is valid. Sending it again will not help.
             OverloadedError: nothing was taken; try again later.
             LogUnavailableError: it may not be on the log; try again later.
@@ -55,7 +56,7 @@ class Intake:
         items = otlp.count_items(signal, request)
         outcome = Outcome()
         if invalid is not None:
-            self._metrics.refused_items.labels(signal, self._transport, "invalid").inc(invalid.count)
+            self._refuse(signal, "invalid", invalid.count)
             field = otlp.json_path(invalid.first.field) if encoding == "json" else invalid.first.field
             reason = f"{invalid.first.reason} ({invalid.count} of {invalid.count + items} refused)"
             if not items:
@@ -63,26 +64,31 @@ class Intake:
             outcome = Outcome(invalid.count, f"{field}: {reason}")
         if items:
             value = body if encoding == "protobuf" and invalid is None else request.SerializeToString()
-            await self._ship(signal, self._records(signal, request, value), items)
+            records = [value]
+            if len(value) > self._sink.max_record_bytes:
+                fitted = otlp.fit(signal, request, self._sink.max_record_bytes)
+                records, left_out = fitted.parts, len(fitted.left_out)
+                self._metrics.truncated_spans.labels(self._transport).inc(fitted.truncated)
+                if left_out:
+                    self._refuse(signal, "too_large", left_out)
+                    reason = f"{fitted.left_out[0]} ({left_out} of {items} refused)"
+                    if not records:
+                        raise TooLargeError(reason)
+                    items -= left_out
+                    outcome = Outcome(outcome.rejected + left_out, outcome.message or reason)
+            await self._ship(signal, records, items)
         return outcome
 
-    def _records(self, signal: Signal, request: Any, value: bytes) -> list[bytes]:
-        limit = self._sink.max_record_bytes
-        if len(value) <= limit:
-            return [value]
-        records = list(otlp.split(signal, request, limit))
-        largest = max(map(len, records))
-        if largest > limit:
-            raise TooLargeError(f"one of the {signal} has {largest} bytes with its resource and scope, {limit} is the limit")
-        return records
+    def _refuse(self, signal: Signal, reason: str, items: int) -> None:
+        self._metrics.refused_items.labels(signal, self._transport, reason).inc(items)
 
-    async def _ship(self, signal: Signal, records: list[bytes], items: int) -> None:
+    async def _ship(self, signal: Signal, records: Sequence[bytes], items: int) -> None:
         """Send the records of one request. When one fails the request fails: sent again, it makes the same documents."""
         try:
             for record in records:
                 await self._sink.send(TOPICS[signal], record, {})
         except (OverloadedError, LogUnavailableError):
-            self._metrics.refused_items.labels(signal, self._transport, "overloaded").inc(items)
+            self._refuse(signal, "overloaded", items)
             raise
         self._metrics.accepted_items.labels(signal, self._transport).inc(items)
         self._metrics.accepted_bytes.labels(signal, self._transport).inc(sum(map(len, records)))

@@ -32,8 +32,14 @@ class CollectorMetrics:
         )
         self.refused_items = Counter(
             "spanloom_collector_refused_items",
-            "Items refused though their request could be read; reason is invalid or overloaded.",
+            "Items refused though their request could be read; reason is invalid, too_large or overloaded.",
             (*signal_and_transport, "reason"),
+            registry=registry,
+        )
+        self.truncated_spans = Counter(
+            "spanloom_collector_truncated_spans",
+            "Spans too large for a record of the log whose longest attribute values were cut.",
+            ("transport",),
             registry=registry,
         )
         self.refused_requests = Counter(

@@ -6,6 +6,7 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mode.supervisors import CrashingSupervisor
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     """What has to end before a record is done with, and what was wrong with a part of it."""
 
 Decoded = TypeVar("Decoded")
+
+
+@dataclass(slots=True)
+class RekeyCounts:
+    """What the stage did."""
+
+    truncated: int = 0
 
 
 class Outlet:
@@ -135,24 +143,6 @@ def split_spans(value: bytes, count: int) -> dict[int, bytes]:
     return {partition: part.SerializeToString() for partition, part in parts.items()}
 
 
-def spans_within(value: bytes) -> Iterator[bytes]:
-    """A request in parts of at most MAX_RECORD. A span that is larger alone is truncated and marked.
-
-    Raises:
-        DecodeError: a span is too large, and not because of its attribute values.
-    """
-    if len(value) <= records.MAX_RECORD:
-        yield value
-        return
-    for part in otlp.split("spans", otlp.parse("spans", value), records.MAX_RECORD):
-        if len(part) > records.MAX_RECORD:
-            request = otlp.parse("spans", part)
-            otlp.truncate_spans(request, records.MAX_RECORD)
-            yield request.SerializeToString()
-        else:
-            yield part
-
-
 def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) -> tuple[Decoded, InputError | None]:
     """A request decoded; where items of it are invalid, the others, and the error that tells how many were left out.
 
@@ -193,19 +183,19 @@ def each_record(app: App, name: str, inlet: Topic, offsets: Offsets, dead: DeadL
             await offsets.done(event, after)
 
 
-def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
+def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
     """Send each span to the partition of its trace."""
-    _rekey_spans(app, "rekey-spans", inlet, traced, offsets, dead, lambda event: protobuf(event, "spans"))
+    _rekey_spans(app, "rekey-spans", inlet, traced, offsets, dead, counts, lambda event: protobuf(event, "spans"))
 
 
-def rekey_jaeger(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
+def rekey_jaeger(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
     """The same for spans as Jaeger has them."""
-    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, lambda event: _of_spans(decode_jaeger, event))
+    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, counts, lambda event: _of_spans(decode_jaeger, event))
 
 
-def rekey_zipkin(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters) -> None:
+def rekey_zipkin(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
     """The same for spans as Zipkin has them."""
-    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, lambda event: _of_spans(decode_zipkin, event))
+    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, counts, lambda event: _of_spans(decode_zipkin, event))
 
 
 def _of_spans(decode: Callable[[bytes], list[Span]], event: Any) -> bytes:
@@ -219,14 +209,24 @@ def _rekey_spans(
     traced: Topic,
     offsets: Offsets,
     dead: DeadLetters,
+    counts: RekeyCounts,
     request: Callable[[Any], bytes],
 ) -> None:
     outlet = Outlet(traced, Batch.SPANS, merge_requests, size=16)
 
     def work(event: Any) -> Work:
         parts, flaw = read("spans", request(event), lambda value: split_spans(value, traced.partitions))
-        small = {partition: list(spans_within(value)) for partition, value in parts.items()}
-        return [outlet.add(partition, values) for partition, values in small.items()], flaw
+        after: list[Awaitable[Any]] = []
+        for partition, value in parts.items():
+            values = [value]
+            if len(value) > records.MAX_RECORD:
+                fitted = otlp.fit("spans", otlp.parse("spans", value), records.MAX_RECORD)
+                values, left_out = fitted.parts, fitted.left_out
+                counts.truncated += fitted.truncated
+                flaw = flaw or (left_out[0] if left_out else None)
+            if values:
+                after.append(outlet.add(partition, values))
+        return after, flaw
 
     each_record(app, name, inlet, offsets, dead, work)
 

@@ -71,6 +71,7 @@ class PipelineMetrics:
             "documents_rejected": ("Documents that the store will never take", writer.rejected),
             "store_retries": ("Writes tried again because the store was not there", writer.retries),
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
+            "spans_truncated": ("Spans too large for a record, their longest values cut", pipeline.rekeyed.truncated),
         }
         if pipeline.assemble is not None:
             counts = pipeline.assemble.counts

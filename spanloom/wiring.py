@@ -19,7 +19,7 @@ from pipeline.kafka_access import check_access, client_settings
 from pipeline.kafka_topics import make_topics
 from pipeline.offsets import MAX_BYTES, Offsets
 from pipeline.records import Batch, encode_bodies
-from pipeline.rekey import rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
+from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
 from pipeline.score import ScoreStage, score_series
 from pipeline.signals import Signals
 from pipeline.state import State
@@ -164,6 +164,7 @@ class Pipeline(Log):
         self.writer = DocumentWriter(store, dead)
         self.signals = Signals(self.topics[Topic.SIGNALS])
         self.offsets: dict[str, Offsets] = {}
+        self.rekeyed = RekeyCounts()
         self.assemble: AssembleStage | None = None
         self.score: ScoreStage | None = None
         self.act: ActStage | None = None
@@ -193,9 +194,9 @@ class Pipeline(Log):
     def _rekey(self, dead: DeadLetters) -> None:
         app, topics, writer = self.app, self.topics, self.writer
         traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
-        rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead)
-        rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead)
-        rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead)
+        rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead, self.rekeyed)
+        rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead, self.rekeyed)
+        rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead, self.rekeyed)
         rekey_logs(app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead)
         rekey_metrics(app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead)
 

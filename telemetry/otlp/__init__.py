@@ -8,6 +8,7 @@ Two requests of one signal, put one behind the other as bytes, are one request: 
 from telemetry.otlp.check import reject
 from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, decode_spans, parse, parse_spans
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
+from telemetry.otlp.fit import fit
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
 from telemetry.otlp.request import SIGNALS, Signal
 from telemetry.otlp.split import split
@@ -24,6 +25,7 @@ __all__ = [
     "encode_logs",
     "encode_metrics",
     "encode_spans",
+    "fit",
     "json_path",
     "json_to_protobuf",
     "parse",

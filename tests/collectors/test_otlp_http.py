@@ -245,12 +245,46 @@ async def test_a_batch_too_large_for_one_record_is_split_and_nothing_lost(log: F
     assert names == [f"{n:0100}" for n in range(100)]
 
 
-async def test_an_item_too_large_for_one_record_is_refused_for_good(log: FakeLog, metrics: CollectorMetrics) -> None:
+async def test_a_span_too_large_for_one_record_is_truncated_marked_and_counted(
+    log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry
+) -> None:
+    log.max_record_bytes = 1000
+    huge = {"name": "huge", "attributes": [{"key": "db.statement", "value": {"string_value": "x" * 5000}}]}
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=a_request({"name": "small"}, huge), headers=PROTOBUF)
+    assert answer.status_code == 200
+    assert not ExportTraceServiceResponse.FromString(answer.content).HasField("partial_success")
+    assert max(len(value) for _, value in log.records) <= 1000
+    small, cut = [span for _, value in log.records for span in otlp.decode_spans(value)]
+    assert "spanloom.truncated" not in small.attributes
+    assert (cut.name, cut.attributes["spanloom.truncated"]) == ("huge", 1)
+    assert 700 < len(str(cut.attributes["db.statement"])) < 1000
+    assert registry.get_sample_value("spanloom_collector_truncated_spans_total", {"transport": "http"}) == 1
+
+
+async def test_what_no_record_can_hold_is_refused_alone(
+    log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry
+) -> None:
+    log.max_record_bytes = 1000
+    body = a_request({"name": "small"}, {"name": "x" * 1000})
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=body, headers=PROTOBUF)
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, partial.rejected_spans) == (200, 1)
+    assert "its attribute values are not what is large" in partial.error_message
+    assert [span.name for _, value in log.records for span in otlp.decode_spans(value)] == ["small"]
+    labels = {"signal": "spans", "transport": "http", "reason": "too_large"}
+    assert registry.get_sample_value("spanloom_collector_refused_items_total", labels) == 1
+
+
+async def test_a_request_of_nothing_but_what_no_record_can_hold_is_refused_for_good(
+    log: FakeLog, metrics: CollectorMetrics
+) -> None:
     log.max_record_bytes = 1000
     async with receiving(log, metrics) as client:
         answer = await client.post("/v1/traces", content=a_request({"name": "x" * 1000}), headers=PROTOBUF)
     assert answer.status_code == 413
-    assert Status.FromString(answer.content).message.startswith("one of the spans has 10")
+    assert Status.FromString(answer.content).message.startswith("a span of 10")
     assert log.records == []
 
 

@@ -1,0 +1,49 @@
+"""An export request made to fit the records of a log: split, truncated where a span is too large alone, never dropped whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from telemetry.errors import DecodeError
+from telemetry.otlp.decode import parse
+from telemetry.otlp.split import split
+from telemetry.otlp.truncate import truncate_spans
+
+if TYPE_CHECKING:
+    from telemetry.otlp.request import Signal
+
+
+@dataclass(slots=True)
+class Fitted:
+    """Requests in protobuf, in order; how many spans were truncated; of each item that was left out, why."""
+
+    parts: list[bytes] = field(default_factory=list)
+    truncated: int = 0
+    left_out: list[DecodeError] = field(default_factory=list)
+
+
+def fit(signal: Signal, request: Any, max_bytes: int) -> Fitted:
+    """A parsed request in parts of at most `max_bytes`, see `split`.
+
+    A span that is larger alone is truncated, see `truncate_spans`. A span that is large but for its attribute values, a log
+    record and a metric are left out.
+    """
+    fitted = Fitted()
+    for part in split(signal, request, max_bytes):
+        if len(part) <= max_bytes:
+            fitted.parts.append(part)
+        elif signal != "spans":
+            what = "log record" if signal == "logs" else "metric"
+            reason = f"a {what} of {len(part)} bytes with its resource and scope, {max_bytes} is the limit"
+            fitted.left_out.append(DecodeError("", reason))
+        else:
+            alone = parse(signal, part)
+            try:
+                truncate_spans(alone, max_bytes)
+            except DecodeError as error:
+                fitted.left_out.append(error)
+            else:
+                fitted.parts.append(alone.SerializeToString())
+                fitted.truncated += 1
+    return fitted
