@@ -60,7 +60,7 @@ async def read_dead_letters(settings: Mapping[str, Any], *, replayed: bool = Tru
     """The dead letters there are now, oldest first.
 
     Args:
-        settings: of the client, see `kafka_topics.client_settings`.
+        settings: of the client, see `kafka_access.client_settings`.
         replayed: whether to give those too that have been replayed.
 
     Raises:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.certificates import make_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,22 +28,46 @@ PATIENCE = 120.0
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty Elasticsearch."""
-    port = free_port(beside=100)
+    port = free_port(100)
     url = f"http://127.0.0.1:{port}"
     with running("elasticsearch", tmp_path_factory.mktemp("elasticsearch"), port, lambda: answers(f"{url}/_cluster/health")):
         yield url
 
 
+KAFKA_USER, KAFKA_PASSWORD = "alice", "wonder land=1"
+
+
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """HOST:PORT of an empty Kafka broker."""
-    port = free_port(beside=1)
-    with running("kafka", tmp_path_factory.mktemp("kafka"), port, lambda: listens(port)):
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the broker's and its clients' certificates."""
+    folder = tmp_path_factory.mktemp("certificates")
+    make_certificates(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory, certificates: Path) -> Iterator[str]:
+    """HOST:PORT of an empty Kafka broker. `secure` tells where it wants a certificate or a password."""
+    port = free_port(1, *SECURE.values())
+    secrets = {"KAFKA_TLS": str(certificates), "KAFKA_USER": KAFKA_USER, "KAFKA_PASSWORD": KAFKA_PASSWORD}
+    with running("kafka", tmp_path_factory.mktemp("kafka"), port, lambda: listens(port), **secrets):
         yield f"127.0.0.1:{port}"
 
 
+SECURE = {"certificate": 2, "password": 3}
+"""How far above its plain port the broker listens with TLS, by what it asks clients for."""
+
+
+def secure(kafka: str, asks: str) -> str:
+    """HOST:PORT of the same broker where it speaks TLS and asks for a `certificate` or a `password`."""
+    host, _, port = kafka.partition(":")
+    return f"{host}:{int(port) + SECURE[asks]}"
+
+
 @contextmanager
-def running(name: str, folder: Path, port: int, ready: Callable[[], bool]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    name: str, folder: Path, port: int, ready: Callable[[], bool], **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """One of services/ in a process of its own, from ready to ended. Skips where it cannot be had, and says why."""
     script = SERVICES / name / "run"
     fetched = subprocess.run([script, "fetch"], capture_output=True, text=True, check=False)
@@ -52,7 +79,9 @@ def running(name: str, folder: Path, port: int, ready: Callable[[], bool]) -> It
     log = folder / "log"
     with (
         log.open("wb") as output,
-        subprocess.Popen([script, folder / "data", str(port)], stdout=output, stderr=output) as process,
+        subprocess.Popen(
+            [script, folder / "data", str(port)], stdout=output, stderr=output, env={**os.environ, **variables}
+        ) as process,
     ):
         try:
             deadline = time.monotonic() + PATIENCE
@@ -69,15 +98,18 @@ def running(name: str, folder: Path, port: int, ready: Callable[[], bool]) -> It
                 process.kill()
 
 
-def free_port(beside: int) -> int:
-    """A port that is free, and so is the one `beside` it."""
+def free_port(*beside: int) -> int:
+    """A port that is free, and so are those so far above it.
+
+    None of those that the system gives to outgoing connections (32768 and above): a service binds seconds later.
+    """
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
+        port = random.randrange(10_000, 32_000)
+        with ExitStack() as stack:
             try:
-                second.bind(("127.0.0.1", port + beside))
-            except (OSError, OverflowError):
+                for distance in (0, *beside):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + distance))
+            except OSError:
                 continue
             return port
 

@@ -36,7 +36,9 @@ def list_(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click p
     require_shared(settings, "dlq", "log")
 
     async def run() -> None:
-        async for letter in read_dead_letters(client_settings(Log(settings).app)):
+        log = Log(settings)
+        await log.check_access()
+        async for letter in read_dead_letters(client_settings(log.app)):
             click.echo(json.dumps(letter.describe()) if as_json else _line(letter))
 
     asyncio.run(run())
@@ -63,9 +65,11 @@ def replay(config: Path | None, again: bool) -> None:  # noqa: FBT001 - click pa
     require_shared(settings, "dlq", "log")
 
     async def run() -> dict[str, int]:
+        log = Log(settings)
+        await log.check_access()
         store = open_store(settings) if settings.store_url.startswith("http") else None
         try:
-            return await replay_dead_letters(client_settings(Log(settings).app), store, again=again)
+            return await replay_dead_letters(client_settings(log.app), store, again=again)
         finally:
             if store is not None:
                 await store.close()

@@ -32,7 +32,7 @@ class Service:
     def __init__(self, name: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._name, self._folder = name, folder
-        self.port = free_port(beside=1 if name == "kafka" else 100)
+        self.port = free_port(1 if name == "kafka" else 100)
         self._running: AbstractContextManager[Any] | None = None
 
     def start(self) -> None:
