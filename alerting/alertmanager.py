@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from alerting.board import Board, HeldAlert, from_change
 from alerting.durations import MINUTE
 from alerting.groups import Groups, Suppression
-from alerting.inhibit import CallPaths, Inhibition
+from alerting.inhibit import CallPaths, Explained, Inhibition
 from alerting.silences import Silences
 from telemetry.documents import digest, notification_document
 from telemetry.errors import InputError, OverloadedError
@@ -35,11 +35,11 @@ EDGES_LIVE = 15 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Muting:
-    """Who mutes an alert now: ids of silences, fingerprints of alerts, and the way to a culprit in the call graph."""
+    """Who mutes an alert now: ids of silences, fingerprints of alerts, and the culprit in the call graph among them."""
 
     silenced_by: tuple[str, ...] = ()
     inhibited_by: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
+    explained: Explained | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Alertmanager:
         self.silences = Silences()
         self.calls = CallPaths(EDGES_LIVE)
         self.groups = Groups(config.root, config.integrations, self._muted)
-        self._inhibition = Inhibition((), (), self.calls, ())
+        self._inhibition = Inhibition((), (), self.calls, (), 0)
 
     def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
         """Take another configuration; what was told to receivers that stay is still known."""
@@ -111,18 +111,17 @@ class Alertmanager:
 
     def muting(self, alert: HeldAlert, now: int) -> Muting:
         """Who mutes an alert, as of the last `see_alerts`."""
-        sources, path = self._inhibition.by(alert)
-        return Muting(tuple(self.silences.of(alert.labels, now)), sources, path)
+        return Muting(tuple(self.silences.of(alert.labels, now)), *self._inhibition.by(alert))
 
     def see_alerts(self, now: int) -> None:
-        """Bring inhibition up to date with the alerts that fire now."""
-        firing = [alert for alert in self.board if not alert.resolved(now)]
-        self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, firing)
+        """Bring inhibition up to date with the alerts that there are now."""
+        self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, self.board, now)
 
     def _muted(self, alert: HeldAlert, route: Route, now: int) -> Suppression | None:
         found = self.muting(alert, now)
         if found.inhibited_by:
-            return Suppression(alert, "inhibition", ",".join(found.inhibited_by), found.path)
+            reason, why = ",".join(found.inhibited_by), found.explained
+            return Suppression(alert, "inhibition", reason, why.path if why else (), why.until if why else 0)
         intervals = self.config.intervals or {}
         for name in route.mute_time_intervals:
             if any(interval.holds(now) for interval in intervals[name]):
@@ -140,9 +139,9 @@ class Alertmanager:
             return notification
         callers: dict[str, set[str]] = {}
         for alert in self.board:
-            culprit, path = (None, ()) if alert.resolved(now) else self._inhibition.culprit(alert)
-            if culprit is not None:
-                callers.setdefault(culprit.fingerprint, set()).add(" -> ".join(path))
+            explained = None if alert.resolved(now) else self._inhibition.explained(alert)
+            if explained is not None:
+                callers.setdefault(explained.culprit.fingerprint, set()).add(" -> ".join(explained.path))
         firing = tuple(
             replace(alert, annotations={**alert.annotations, "callers": "; ".join(sorted(callers[alert.fingerprint]))})
             if alert.fingerprint in callers
@@ -176,14 +175,21 @@ class Alertmanager:
 
 
 def _suppression_document(suppression: Suppression, now: int) -> Document:
-    """One document for an alert's whole time under one reason: looking again gives the same id."""
+    """One document for an alert's whole time under one reason: looking again gives the same id.
+
+    The time after the culprit resolved is one of its own; `until` says when it ends at the latest.
+    """
     alert = suppression.alert
+    parts = [alert.fingerprint, str(alert.starts_at), suppression.by, suppression.reason]
+    if suppression.until:
+        parts.append(str(suppression.until))
     body = {
-        "key": digest(alert.fingerprint, str(alert.starts_at), suppression.by, suppression.reason),
+        "key": digest(*parts),
         "outcome": "suppressed",
         "by": suppression.by,
         "reason": suppression.reason,
         "path": list(suppression.path),
+        "until": suppression.until,
         "alerts": [alert.fingerprint],
         "labels": dict(alert.labels),
     }

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from alerting.board import KEEP_RESOLVED
 from alerting.durations import MINUTE
-from alerting.inhibit import InhibitRule, TopologyRule
+from alerting.inhibit import AFTERWARDS, InhibitRule, TopologyRule
 from alerting.intervals import TimeInterval  # noqa: TC001  # pydantic reads the annotations
 from alerting.matchers import Matcher, MatchType, anchored, parse_matchers
 from alerting.not_taken import NOT_TAKEN
@@ -113,6 +114,7 @@ class TopologyConfig(_Strict):
     culprit_matchers: Matchers
     target_matchers: Matchers = ()
     label: str = "service"
+    afterwards: Annotated[Duration, Field(le=KEEP_RESOLVED)] = AFTERWARDS
 
 
 class Receiver(_Strict):
@@ -227,7 +229,10 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
             )
             for rule in written.inhibit_rules
         ),
-        tuple(TopologyRule(rule.culprit_matchers, rule.label, rule.target_matchers) for rule in written.topology_inhibit_rules),
+        tuple(
+            TopologyRule(rule.culprit_matchers, rule.label, rule.target_matchers, rule.afterwards)
+            for rule in written.topology_inhibit_rules
+        ),
         intervals,
         written.settings.resolve_timeout,
         _without_secrets(text, written),

@@ -36,6 +36,7 @@ class Suppression:
     by: str
     reason: str
     path: tuple[str, ...] = ()  # services from the alert's own to the culprit's, where the call graph was the reason
+    until: int = 0  # when that ends at the latest, ns, where the culprit has resolved
 
 
 Muted = Callable[["HeldAlert", "Route", int], "Suppression | None"]

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from alerting.durations import MINUTE
 from alerting.matchers import Matcher, all_match
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_EDGES = 50_000
 """Most live edges kept; beyond, the ones seen longest ago are left out."""
+
+
+AFTERWARDS = 2 * MINUTE
+"""For how long a culprit that resolved explains its callers' alerts, by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +43,24 @@ class TopologyRule:
 
     Culprits too: of two that both fire, the one that is called explains the other. Those that call each other in a circle
     do not. `label` names the service in the labels of both.
+
+    What callers' expressions look back on holds the fault for a while after its end. So a culprit that resolved explains
+    them for `afterwards` nanoseconds more, but no culprit that began to fire later.
     """
 
     culprit: tuple[Matcher, ...]
     label: str = "service"
     target: tuple[Matcher, ...] = ()
+    afterwards: int = AFTERWARDS
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """By which culprit, along which calls, and until when at the latest where the culprit has resolved (ns), else 0."""
+
+    culprit: HeldAlert
+    path: tuple[str, ...]
+    until: int = 0
 
 
 @dataclass(slots=True)
@@ -104,13 +122,28 @@ class CallPaths:
 
 
 class Inhibition:
-    """What the firing alerts of one moment mute. Indexed, as there may be thousands of them."""
+    """What the alerts of one moment mute. Indexed, as there may be thousands of them.
+
+    Args:
+        rules: by labels.
+        topology: along calls.
+        calls: the live edges.
+        held: every alert, those that resolved lately too.
+        now: the moment, ns.
+    """
 
     def __init__(
-        self, rules: Iterable[InhibitRule], topology: Iterable[TopologyRule], calls: CallPaths, firing: Iterable[HeldAlert]
+        self,
+        rules: Iterable[InhibitRule],
+        topology: Iterable[TopologyRule],
+        calls: CallPaths,
+        held: Iterable[HeldAlert],
+        now: int,
     ) -> None:
-        alerts = list(firing)
+        every = list(held)
+        alerts = [alert for alert in every if not alert.resolved(now)]
         self._calls = calls
+        self._now = now
         self._sources: list[tuple[InhibitRule, dict[tuple[str, ...], list[HeldAlert]]]] = []
         for rule in rules:
             sources: dict[tuple[str, ...], list[HeldAlert]] = {}
@@ -118,17 +151,26 @@ class Inhibition:
                 if all_match(rule.source, alert.labels):
                     sources.setdefault(_values(rule, alert.labels), []).append(alert)
             self._sources.append((rule, sources))
-        self._culprits = [(rule, self._deepest(rule, alerts)) for rule in topology]
-        self._paths: dict[tuple[int, str], tuple[str, ...]] = {}
+        self._culprits = []
+        for topology_rule in topology:
+            lately = _lately(topology_rule, every, now)
+            self._culprits.append((topology_rule, self._deepest(topology_rule, alerts, lately), lately))
+        self._paths: dict[tuple[int, str, bool], tuple[str, ...]] = {}
 
-    def _deepest(self, rule: TopologyRule, alerts: Iterable[HeldAlert]) -> dict[str, HeldAlert]:
+    def _deepest(
+        self, rule: TopologyRule, alerts: Iterable[HeldAlert], lately: Mapping[str, HeldAlert]
+    ) -> dict[str, HeldAlert]:
         """The culprits by service, without those that another one explains."""
         all_ = {alert.labels.get(rule.label, ""): alert for alert in alerts if all_match(rule.culprit, alert.labels)}
-        services = frozenset(all_)
-        return {service: alert for service, alert in all_.items() if not self._calls.beneath(service, services - {service})}
+        found = {}
+        for service, alert in all_.items():
+            past = {other for other, ended in lately.items() if alert.starts_at <= ended.ends_at}
+            if not self._calls.beneath(service, frozenset((all_.keys() | past) - {service})):
+                found[service] = alert
+        return found
 
-    def by(self, alert: HeldAlert) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The fingerprints of the alerts that mute this one, sorted, and the path to a culprit where that is why."""
+    def by(self, alert: HeldAlert) -> tuple[tuple[str, ...], Explained | None]:
+        """The fingerprints of the alerts that mute this one, sorted, and the culprit that explains it, if one does."""
         muting: set[str] = set()
         for rule, sources in self._sources:
             if not sources or not all_match(rule.target, alert.labels):
@@ -139,27 +181,46 @@ class Inhibition:
                 for source in sources.get(_values(rule, alert.labels), ())
                 if not (both and all_match(rule.target, source.labels))
             )
-        culprit, path = self.culprit(alert)
-        if culprit is not None:
-            muting.add(culprit.fingerprint)
-        return tuple(sorted(muting)), path
+        explained = self.explained(alert)
+        if explained is not None:
+            muting.add(explained.culprit.fingerprint)
+        return tuple(sorted(muting)), explained
 
-    def culprit(self, alert: HeldAlert) -> tuple[HeldAlert | None, tuple[str, ...]]:
-        """The culprit that the alert's service calls, and the way to it."""
-        for i, (rule, culprits) in enumerate(self._culprits):
+    def explained(self, alert: HeldAlert) -> Explained | None:
+        """By the culprit that the alert's service calls: one that fires, else one that resolved lately."""
+        for i, (rule, culprits, lately) in enumerate(self._culprits):
             service = alert.labels.get(rule.label, "")
             if not service or service in culprits or not all_match(rule.target, alert.labels):
                 continue
-            if (i, service) not in self._paths:
-                self._paths[i, service] = self._calls.path(service, frozenset(culprits))
-            path = self._paths[i, service]
+            path = self._path(i, service, culprits)
             if path:
-                return culprits[path[-1]], path
-        return None, ()
+                return Explained(culprits[path[-1]], path)
+            path = self._path(i, service, lately)
+            if not path or service in lately or alert.resolved(self._now):
+                continue
+            past = lately[path[-1]]
+            if not (all_match(rule.culprit, alert.labels) and alert.starts_at > past.ends_at):
+                return Explained(past, path, past.ends_at + rule.afterwards)
+        return None
+
+    def _path(self, rule: int, service: str, culprits: Mapping[str, HeldAlert]) -> tuple[str, ...]:
+        key = (rule, service, culprits is self._culprits[rule][1])
+        if key not in self._paths:
+            self._paths[key] = self._calls.path(service, frozenset(culprits))
+        return self._paths[key]
 
     def is_culprit(self, alert: HeldAlert) -> bool:
         """Whether a rule takes the alert for a culprit."""
-        return any(all_match(rule.culprit, alert.labels) for rule, _ in self._culprits)
+        return any(all_match(rule.culprit, alert.labels) for rule, _, _ in self._culprits)
+
+
+def _lately(rule: TopologyRule, alerts: Iterable[HeldAlert], now: int) -> dict[str, HeldAlert]:
+    """The last culprit of each service among those that resolved and still explain."""
+    found: dict[str, HeldAlert] = {}
+    for alert in sorted(alerts, key=lambda alert: alert.ends_at):
+        if alert.resolved(now) and now < alert.ends_at + rule.afterwards and all_match(rule.culprit, alert.labels):
+            found[alert.labels.get(rule.label, "")] = alert
+    return found
 
 
 def _values(rule: InhibitRule, labels: Mapping[str, str]) -> tuple[str, ...]:

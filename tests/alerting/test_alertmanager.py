@@ -180,15 +180,67 @@ def test_culprits_that_call_each_other_are_both_heard() -> None:
     assert sorted(services(sent)) == ["cart", "web"]
 
 
-def test_when_the_culprit_resolves_its_callers_are_heard_again() -> None:
-    state = manager()
-    state.see_calls([("web", "db")], START)
-    state.put(alert("Culprit", "db"), START)
-    state.put(alert("Slow", "web"), START)
-    deliver(state, START + MINUTE)
-    state.put(alert("Culprit", "db", ends=START + 2 * MINUTE), START + 2 * MINUTE)
-    sent, _ = deliver(state, START + 3 * MINUTE)
-    assert services(sent) == ["web"]
+class TestAfterTheCulpritResolved:
+    """It fired from the first minute to the second, and explains until the fourth."""
+
+    END = START + 2 * MINUTE
+
+    def resolved(self, *more: HeldAlert) -> Alertmanager:
+        state = manager()
+        state.see_calls([("web", "cart"), ("cart", "db")], START)
+        for each in (alert("Culprit", "db"), *more):
+            state.put(each, START)
+        deliver(state, START + MINUTE)
+        state.put(alert("Culprit", "db", ends=self.END), self.END)
+        return state
+
+    def test_callers_are_heard_when_it_explains_them_no_longer(self) -> None:
+        state = self.resolved(alert("Slow", "web"))
+        sent, documents = deliver(state, self.END + MINUTE)
+        assert services(sent) == []
+        (body,) = (document.body for document in documents)
+        assert (body["by"], body["path"], body["until"]) == ("inhibition", ["web", "cart", "db"], self.END + 2 * MINUTE)
+        assert services(deliver(state, self.END + 2 * MINUTE)[0]) == ["web"]
+
+    def test_what_flaps_meanwhile_is_not_heard_at_all(self) -> None:
+        state = self.resolved(alert("Slow", "web"))
+        state.put(alert("Slow", "web", ends=self.END + 10 * SECOND), self.END + 10 * SECOND)
+        state.put(alert("Slow", "web", starts=self.END + 30 * SECOND), self.END + 30 * SECOND)
+        state.put(alert("Failing", "cart", starts=self.END + 40 * SECOND), self.END + 40 * SECOND)
+        assert services(deliver(state, self.END + MINUTE)[0]) == []
+        for name, service in (("Slow", "web"), ("Failing", "cart")):
+            state.put(alert(name, service, ends=self.END + 90 * SECOND), self.END + 90 * SECOND)
+        assert deliver(state, self.END + 5 * MINUTE)[0] == []
+
+    def test_a_culprit_that_it_explained_stays_explained_but_a_new_one_is_heard(self) -> None:
+        state = self.resolved(alert("Culprit", "cart"))
+        state.put(alert("Culprit", "web", starts=self.END + 30 * SECOND), self.END + 30 * SECOND)
+        assert services(deliver(state, self.END + MINUTE)[0]) == ["web"]
+
+    def test_what_resolves_meanwhile_is_told_so_at_once(self) -> None:
+        state = manager()
+        state.see_calls([("web", "db")], START)
+        state.put(alert("Slow", "web"), START)
+        assert services(deliver(state, START + 10 * SECOND)[0]) == ["web"], "before anybody knew the culprit"
+        state.put(alert("Culprit", "db", starts=START + 20 * SECOND), START + 20 * SECOND)
+        state.put(alert("Culprit", "db", ends=self.END), self.END)
+        state.put(alert("Slow", "web", ends=self.END + SECOND), self.END + SECOND)
+        sent, _ = deliver(state, self.END + MINUTE)
+        assert ("web", "resolved") in [(held.labels["service"], each.status) for each in sent for held in each.resolved]
+
+    def test_a_restart_changes_nothing(self) -> None:
+        state = self.resolved(alert("Slow", "web"))
+        restored = manager()
+        restored.restore(json.loads(json.dumps(state.snapshot())))
+        assert services(deliver(restored, self.END + MINUTE)[0]) == []
+        assert services(deliver(restored, self.END + 2 * MINUTE)[0]) == ["web"]
+
+    def test_how_long_is_said_in_the_file_and_bounded_by_how_long_it_is_remembered(self) -> None:
+        text = CONFIG.replace('[alertname="Culprit"]', '[alertname="Culprit"]\n  afterwards: 16m')
+        with pytest.raises(ConfigError, match="afterwards"):
+            parse_config(text, "am.yml")
+        (rule,) = parse_config(text.replace("16m", "0s"), "am.yml").topology
+        assert rule.afterwards == 0
 
 
 def test_a_call_that_has_not_been_seen_for_long_is_no_path() -> None:
