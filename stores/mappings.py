@@ -85,6 +85,86 @@ _SIGNALS: Mapping[Kind, Mappings] = {
 SIGNALS = frozenset(_SIGNALS)
 """The kinds that are OpenTelemetry's."""
 
+
+def _all(held: Type, *fields: str) -> dict[str, Type]:
+    return dict.fromkeys(fields, held)
+
+
+_CALL = _all(Type.KEYWORD, "caller.kind", "callee.kind", "protocol")
+
+_DERIVED: Mapping[Kind, Mapping[str, Type]] = {
+    Kind.TRACE: {
+        **_all(Type.KEYWORD, "root.span_id", "critical_path.span_id", "critical_path.service", "critical_path.operation"),
+        **_all(Type.KEYWORDS, "missing_parents", "orphans"),
+        **_all(Type.KEYWORD, "exemplars.span_id", "exemplars.metric"),
+        **_all(Type.INTEGER, "start", "critical_path.start", "critical_path.duration", "exemplars.time"),
+        **_all(Type.INTEGER, "logs.count", "logs.errors", "logs.warnings"),
+        **_all(Type.NUMBER, "completeness", "exemplars.value"),
+    },
+    Kind.HOP: {
+        **_CALL,
+        **_all(Type.KEYWORD, "caller.instance", "caller.host", "callee.instance", "callee.host"),
+        **_all(Type.KEYWORD, "client_span_id", "server_span_id"),
+        **_all(Type.INTEGER, "start", "end", "server_start", "client_duration", "server_duration", "gap", "self_time"),
+        **_all(Type.INTEGER, "queue_wait", "blocked_sequential", "blocked_parallel", "critical_path_time", "skew"),
+        **_all(Type.NUMBER, "critical_path_share"),
+        **_all(Type.BOOLEAN, "inferred", "link", "retracted"),
+    },
+    Kind.EDGE: {
+        **_CALL,
+        **_all(Type.INTEGER, "width", "latency_sum", "self_time_sum", "critical_path_sum", "exemplar_durations"),
+        **_all(Type.KEYWORDS, "exemplars"),
+        **_all(Type.BOOLEAN, "correction"),
+    },
+    Kind.ANOMALY: {
+        **_all(Type.KEYWORD, "instance", "environment", "unit", "series.name"),
+        **_all(Type.KEYWORDS, "trace_ids"),
+        **_all(Type.NUMBER, "expected", "seen"),
+    },
+    Kind.CULPRIT: {
+        **_all(Type.KEYWORD, "ranking.service", "ranking.instance", "ranking.evidence.signal", "ranking.evidence.series"),
+        **_all(Type.KEYWORDS, "ranking.evidence.trace_ids"),
+        **_all(Type.NUMBER, "ranking.score", "ranking.evidence.weight"),
+        **_all(Type.TEXT, "ranking.evidence.text"),
+    },
+    Kind.ALERT: {
+        **_all(Type.KEYWORD, "alertname", "group", "expr"),
+        **_all(Type.INTEGER, "time", "active_at", "ends_at"),
+    },
+    Kind.NOTIFICATION: {
+        **_all(Type.KEYWORD, "integration", "group_key", "by", "reason"),
+        **_all(Type.KEYWORDS, "path"),
+        **_all(Type.INTEGER, "firing", "resolved", "created", "attempts"),
+        **_all(Type.TEXT, "error"),
+    },
+    Kind.INCIDENT: {
+        **_all(Type.KEYWORD, "playbook_revision", "environment", "event", "instance", "fingerprint", "source", "approved_by"),
+        **_all(Type.KEYWORDS, "trace_ids"),
+        **_all(Type.KEYWORD, "why"),  # the newest is shown, so it cannot be text
+        **_all(Type.INTEGER, "instances", "opened", "approve_by", "ended"),
+        **_all(Type.NUMBER, "traffic_share"),
+        **_all(Type.BOOLEAN, "told", "released"),
+    },
+    Kind.AUDIT: {
+        **_all(Type.KEYWORD, "previous", "hash"),
+        **_all(Type.INTEGER, "time"),
+    },
+}
+"""What panels and people ask for beside the layout. In DuckDB these are no columns of their own."""
+
+_KEPT: Mappings = {"type": "object", "enabled": False}
+"""Given back as it came, never searched."""
+
+_OBJECTS: Mapping[Kind, Mapping[str, Mappings]] = {
+    Kind.EDGE: {"latency": _KEPT},  # buckets of a histogram mean nothing one by one
+    Kind.ANOMALY: {"series.labels": _FLATTENED},
+    Kind.ALERT: {"labels": _FLATTENED, "annotations": _FLATTENED},
+    Kind.NOTIFICATION: {"labels": _FLATTENED, "group_labels": _FLATTENED},
+    Kind.INCIDENT: {"labels": _FLATTENED, "steps": _FLATTENED, "check": _FLATTENED, "audit": _FLATTENED},
+    Kind.AUDIT: {"data": _FLATTENED},
+}
+"""Objects whose keys are users' own, or nobody's: one field each."""
+
 _FREE: Mapping[Kind, tuple[str, ...]] = {
     **dict.fromkeys(SIGNALS, ("attributes.*", "resource.attributes.*", "scope.attributes.*")),
     **dict.fromkeys((Kind.ALERT, Kind.NOTIFICATION, Kind.INCIDENT, Kind.AUDIT), ("*",)),
@@ -102,12 +182,21 @@ def mappings(kind: Kind) -> Mappings:
         _merge(properties, _SIGNALS[kind])
     for field, held in LAYOUT[kind].items():
         _place(properties, keys(field), _FIELDS[held])
+    for field, held in _DERIVED.get(kind, {}).items():
+        _place(properties, keys(field), _lenient(_FIELDS[held]))  # what does not fit is kept and not indexed
+    for field, mapping in _OBJECTS.get(kind, {}).items():
+        _place(properties, tuple(field.split(".")), mapping)
     return {
         "date_detection": False,
         "dynamic": kind not in SIGNALS,
         "dynamic_templates": [_flatten(*_FREE.get(kind, _DERIVED_FREE)), *([_NUMBERS] if kind in SIGNALS else []), _STRINGS],
         "properties": properties,
     }
+
+
+def _lenient(field: Mappings) -> Mappings:
+    """The field of a value that does not make or break its document."""
+    return {name: value for name, value in field.items() if name != "ignore_malformed"}
 
 
 def _place(properties: Mappings, path: tuple[str, ...], field: Mappings) -> None:

@@ -19,7 +19,7 @@ from telemetry.errors import StoreError
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
-VERSION = 1
+VERSION = 2
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500
@@ -133,7 +133,16 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
         version=VERSION,
         meta={"description": f"Spanloom: {kind} documents"},
     )
+    if outcome is Outcome.UPDATED:
+        await _roll_over(client, data_stream(kind, "*"))
     return Installed(name, outcome)
+
+
+async def _roll_over(client: AsyncElasticsearch, streams: str) -> None:
+    """A template is for indices to come: with its next document each data stream begins one."""
+    found = await client.indices.resolve_index(name=streams)
+    for stream in found["data_streams"]:
+        await client.indices.rollover(alias=stream["name"], lazy=True)
 
 
 def _outcome(known: dict[str, Any] | None, lifecycle: dict[str, Any] | None = None) -> Outcome:

@@ -425,9 +425,13 @@ def incident_document(body: Body, time: int) -> Document:
 
 
 def alert_document(body: Body) -> Document:
-    """A change of an alert's state. Id: fingerprint, since when the alert is there, and the state that it came to."""
+    """A change of an alert's state. Id: fingerprint, since when the alert is there, and the state that it came to.
+
+    The alert's name stands by itself too: tables and charts cannot be made by a label.
+    """
     identity = (body["fingerprint"], str(body["active_at"]), body["state"])
-    return Document(Kind.ALERT, digest(*identity), body["time"], body)
+    named = {**body, "alertname": body["labels"].get("alertname", "")}
+    return Document(Kind.ALERT, digest(*identity), body["time"], named)
 
 
 def notification_document(body: Body, time: int) -> Document:

@@ -70,6 +70,20 @@ async def test_an_older_version_is_updated_and_a_newer_one_on_the_server_is_left
     assert outcomes(await install(client)) <= {Outcome.NEWER, Outcome.SKIPPED}
 
 
+async def test_an_updated_template_holds_from_the_next_document_on_and_no_id_comes_twice(
+    client: AsyncElasticsearch, store: ElasticsearchStore
+) -> None:
+    edge = Document(Kind.EDGE, "a", NOON, {"calls": 1})
+    await store.write([edge])
+    known = (await client.indices.get_index_template(name="spanloom-edge"))["index_templates"][0]["index_template"]
+    older = {key: known[key] for key in ("index_patterns", "composed_of", "priority", "data_stream")}
+    await client.indices.put_index_template(name="spanloom-edge", **older, version=0)
+    await install(client)
+    assert await store.write([edge, Document(Kind.EDGE, "b", NOON, {"calls": 1})]) == Written(1, 1)
+    (stream,) = (await client.indices.resolve_index(name=data_stream(Kind.EDGE, store._namespace)))["data_streams"]
+    assert len(stream["backing_indices"]) == 2
+
+
 async def test_the_days_to_keep_can_be_changed(client: AsyncElasticsearch) -> None:
     await install(client, keep_days=7)
     (lifecycle,) = [one for one in await install(client, keep_days=30) if one.name == "spanloom-lifecycle"]
