@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,33 @@ def test_segments_are_disjoint_in_order_and_cover_the_trace(spans: list[Span]) -
     assert all(part.start < part.end for part in path)
     assert all(before.end == after.start for before, after in pairwise(path))
     assert (path[0].start, path[-1].end) == (graph.start, graph.end) if path else graph.duration == 0
+
+
+@given(traces())
+def test_each_moment_of_the_path_belongs_to_the_nearest_hop_above_it_or_to_the_root(spans: list[Span]) -> None:
+    graph, oracle = call_graph(spans), Oracle(spans)
+    told: Counter[bytes] = Counter()
+    for hop in graph.hops:
+        told[hop.server_span_id or hop.client_span_id] += hop.critical_path_time
+    sides = {side for hop in graph.hops for side in (hop.client_span_id, hop.server_span_id)}
+    expected: Counter[bytes] = Counter()
+    for own, start, end in oracle.critical_path():
+        at: Span | None = oracle.spans[own]
+        while at is not None and at.span_id not in sides:
+            at = oracle.parents[at.span_id]
+        if at is None:
+            told[b""] += end - start
+        expected[_answering(graph, at.span_id) if at is not None else b""] += end - start
+    assert +told == +expected
+    assert told.total() == graph.duration
+
+
+def _answering(graph: CallGraph, side: bytes) -> bytes:
+    """What tells the hop that a span is a side of: its server span, else its client span."""
+    by_server = [hop for hop in graph.hops if hop.server_span_id == side]
+    by_client = [hop for hop in graph.hops if hop.client_span_id == side]
+    first = (by_server or by_client)[0]
+    return first.server_span_id or first.client_span_id
 
 
 def test_of_overlapping_siblings_the_last_to_end_is_on_the_path() -> None:
