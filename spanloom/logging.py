@@ -4,8 +4,54 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+from asyncio import CancelledError
 
 import structlog
+
+FOREIGN = ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2", "asyncio", "nicegui")
+"""What these say at INFO of each start and partition is of use to their developers."""
+
+REPEAT_SECONDS = 60.0
+"""While Kafka is away its clients say so a hundred times a second: each line of theirs is written so often at most."""
+
+MOST_LINES = 1000
+"""Different lines that are remembered. With more than that nothing repeats itself."""
+
+
+class Calm(logging.Filter):
+    """Keeps what other libraries say short: no line again within REPEAT_SECONDS, no traceback of a connection that is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # when last, and how often it was left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written; it may be shortened."""
+        if record.name.partition(".")[0] not in FOREIGN:
+            return True
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, CancelledError) or type(error).__module__.startswith("aiokafka"):
+            record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error!r}", ()
+            record.exc_info = record.exc_text = None
+        key = (record.name, str(record.msg))
+        last, left_out = self._said.get(key, (0.0, 0))
+        if record.created - last < REPEAT_SECONDS:
+            self._said[key] = (last, left_out + 1)
+            return False
+        if len(self._said) >= MOST_LINES:
+            self._said.clear()
+        self._said[key] = (record.created, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} times since the last such line)", ()
+        return True
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    error = ended.exc_value
+    if error is not None:
+        name = ended.thread.name if ended.thread else "a thread"
+        logging.getLogger("mode").error("%s ended", name, exc_info=(type(error), error, ended.exc_traceback))
 
 
 def set_up_logging(level: str = "INFO") -> None:
@@ -22,11 +68,13 @@ def set_up_logging(level: str = "INFO") -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    handler.addFilter(Calm())
+    # Tracebacks without the values of variables: they are long, and may be secrets or telemetry.
+    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # What these say at INFO of each start and partition is of use to their developers.
-    for name in ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2", "asyncio", "nicegui"):
+    for name in FOREIGN:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    threading.excepthook = _thread_ended

@@ -1,0 +1,53 @@
+"""What is written of what other libraries say."""
+
+from __future__ import annotations
+
+import logging
+from asyncio import CancelledError
+
+from aiokafka.errors import NodeNotReadyError
+
+from spanloom.logging import Calm
+
+
+def record(text: str, name: str = "aiokafka", at: float = 1000.0, error: BaseException | None = None) -> logging.LogRecord:
+    made = logging.LogRecord(name, logging.ERROR, __file__, 1, text, (), (type(error), error, None) if error else None)
+    made.created = at
+    return made
+
+
+def written(calm: Calm, *records: logging.LogRecord) -> list[str]:
+    return [one.getMessage() for one in records if calm.filter(one)]
+
+
+def test_a_line_of_a_client_comes_once_a_minute_with_how_often_it_was_left_out() -> None:
+    lines = [record("Unable connect", at=1000 + second / 10) for second in range(650)]
+    assert written(Calm(), *lines) == ["Unable connect", "Unable connect (and 599 times since the last such line)"]
+
+
+def test_different_lines_do_not_hide_each_other() -> None:
+    calm = Calm()
+    assert written(calm, record("a"), record("b"), record("a", name="aiokafka.client"), record("a")) == ["a", "b", "a"]
+
+
+def test_our_own_lines_all_come() -> None:
+    assert len(written(Calm(), *[record("dead_letter", name="pipeline.dead_letters") for _ in range(5)])) == 5
+
+
+def test_a_lost_connection_is_one_line_without_a_traceback() -> None:
+    for error in (NodeNotReadyError("node 1"), CancelledError()):
+        made = record("Exception in callback\nhandle: <Handle ...>", name="asyncio", error=error)
+        assert written(Calm(), made) == [f"Exception in callback: {error!r}"]
+        assert made.exc_info is None
+
+
+def test_an_error_that_nobody_expects_keeps_its_traceback() -> None:
+    made = record("Crashed", name="mode", error=KeyError("spanloom.batch"))
+    assert Calm().filter(made)
+    assert made.exc_info is not None
+
+
+def test_the_memory_of_lines_is_bounded() -> None:
+    calm = Calm()
+    assert len(written(calm, *[record(f"topic {number}") for number in range(5000)])) == 5000
+    assert len(calm._said) <= 1000
