@@ -14,6 +14,7 @@ from pipeline import records
 from pipeline.failures import at_record
 from pipeline.records import HEADER, Batch
 from pipeline.snapshots import load_snapshot, save_snapshot
+from processors.anomaly_words import in_words
 from processors.edge_points import edge_points
 from processors.failures import ServiceFailures
 from processors.log_watch import LogWatch
@@ -194,15 +195,21 @@ class ScoreStage:
 
     def _score_windows(self, part: _Partition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
         self.counts.windows += len(windows)
-        points = [point for edges in windows for point in edge_points(edges)]
-        failing = [anomaly for edges in windows for anomaly in part.failures.add(edges)]
-        return self._score(part, points, records.encode_points(points), failing) if points else []
+        points = [point for window in windows for point in edge_points(window)]
+        failing = [anomaly for window in windows for anomaly in part.failures.add(window)]
+        edges = [edge for window in windows for edge in window]
+        return self._score(part, points, records.encode_points(points), edges, failing) if points else []
 
     def _score(
-        self, part: _Partition, points: list[Point], encoded: bytes, failing: Sequence[Anomaly] = ()
+        self,
+        part: _Partition,
+        points: list[Point],
+        encoded: bytes,
+        edges: Sequence[Edge] = (),
+        failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[Any]]:
         self.counts.points += len(points)
-        after = self._tell([*part.scorer.add(points), *failing])
+        after = self._tell([*in_words(part.scorer.add(points), edges), *failing])
         return [self._signals.send(Batch.POINTS, encoded), *after]
 
     def _tell(self, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from telemetry.call_graph import Edge
 
+CALL_RATE = "spanloom_edge_call_rate_per_second"
+LATENCY = "spanloom_edge_latency_p95_seconds"
+SELF_TIME = "spanloom_service_self_time_seconds"
+
 _SECOND = 1_000_000_000
 LEAST_CALLS = 3
 """Calls in a window from which a ratio or a quantile of it says anything."""
@@ -30,14 +34,14 @@ def edge_points(edges: Iterable[Edge]) -> list[Point]:
         def point(name: str, value: float, labels: tuple[tuple[str, str], ...] = labels, end: int = end) -> None:
             points.append(Point(Series(name, labels), end, value))
 
-        point("spanloom_edge_call_rate_per_second", edge.calls * _SECOND / edge.width)
+        point(CALL_RATE, edge.calls * _SECOND / edge.width)
         if edge.calls >= LEAST_CALLS:
-            point("spanloom_edge_latency_p95_seconds", quantile(edge.latency, 0.95))
+            point(LATENCY, quantile(edge.latency, 0.95))
         if key.callee.kind is NodeKind.SERVICE:
             calls, time = own.get((key.callee.name, end), (0, 0))
             own[key.callee.name, end] = calls + edge.calls, time + edge.self_time_sum
     points += [
-        Point(Series("spanloom_service_self_time_seconds", (("service", service),)), end, time / calls / _SECOND)
+        Point(Series(SELF_TIME, (("service", service),)), end, time / calls / _SECOND)
         for (service, end), (calls, time) in own.items()
         if calls >= LEAST_CALLS
     ]

@@ -88,6 +88,11 @@ def _slowest(hops: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
     return [(-negative, trace_id) for negative, trace_id in ranked[:MAX_EXEMPLARS]]
 
 
+def slowest_traces(edges: Iterable[Edge]) -> tuple[bytes, ...]:
+    """The traces of the slowest hops of all these edges, a few, slowest first."""
+    return tuple(trace_id for _, trace_id in _slowest(pair for edge in edges for pair in _exemplars(edge)))
+
+
 def merge(one: Edge, other: Edge) -> Edge:
     """The edge of the hops of both, which have one key and window. The order of merging does not matter."""
     slowest = _slowest([*_exemplars(one), *_exemplars(other)])

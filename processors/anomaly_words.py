@@ -1,0 +1,73 @@
+"""What an anomaly of a series says to who is woken by it: what, how much, how much usually, how rare, and traces to look at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from processors.anomaly import HALF
+from processors.edge_points import CALL_RATE, LATENCY, SELF_TIME
+from processors.edges import slowest_traces
+from processors.quantities import digits, quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from telemetry.call_graph import Edge
+    from telemetry.signals import Anomaly
+
+_SUBJECTS = {
+    LATENCY: "p95 of {client} → {server} {operation}",
+    CALL_RATE: "calls {client} → {server} {operation}",
+    SELF_TIME: "own time of {service} a call",
+}
+_MAGNITUDES = ((1e12, "a trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"), (1.0, ""))
+
+
+def in_words(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[Anomaly]:
+    """Anomalies of series with their reasons in words, and the slowest traces of the calls that each is about.
+
+    Args:
+        anomalies: as `SeriesScorer` tells them.
+        edges: the windows of calls that their series were made from, if they were.
+    """
+    about: dict[tuple[int, str, str, str], list[Edge]] = {}
+    for edge in edges:
+        end, key = edge.start + edge.width, edge.key
+        about.setdefault((end, key.caller.name, key.operation, key.callee.name), []).append(edge)
+        about.setdefault((end, "", "", key.callee.name), []).append(edge)
+    return [_told(anomaly, about) for anomaly in anomalies]
+
+
+def _told(anomaly: Anomaly, about: Mapping[tuple[int, str, str, str], Sequence[Edge]]) -> Anomaly:
+    seen, expected = quantities(anomaly.unit, anomaly.seen, anomaly.expected)
+    why = f"{_subject(anomaly)}: {seen}, usually {expected}{_times(anomaly)}; by chance once in {_rarity(anomaly.score)} values"
+    if anomaly.series.name not in _SUBJECTS:
+        return replace(anomaly, why=why)
+    label = anomaly.series.label
+    calls = about.get((anomaly.end, label("client"), label("operation"), label("server") or label("service")), ())
+    return replace(anomaly, why=why, trace_ids=slowest_traces(calls))
+
+
+def _subject(anomaly: Anomaly) -> str:
+    series = anomaly.series
+    known = _SUBJECTS.get(series.name)
+    if known is not None:
+        return known.format_map(dict(series.labels))
+    at = f" ({anomaly.instance})" if anomaly.instance and anomaly.instance != anomaly.service else ""
+    return f"{series.name} of {anomaly.service}{at}" if anomaly.service else series.name
+
+
+def _times(anomaly: Anomaly) -> str:
+    if anomaly.expected <= 0 or anomaly.seen < 0:
+        return ""
+    times = anomaly.seen / anomaly.expected
+    return f" ({digits(times)} times as much)" if times >= 1 else f" ({times:.0%} of that)"
+
+
+def _rarity(score: float) -> str:
+    """In how many values a score is reached once: the inverse of `processors.anomaly.score_of`."""
+    values = math.exp(min(-math.log1p(-score) * HALF / math.log(2.0), 40.0)) if score < 1 else math.inf
+    least, name = next(magnitude for magnitude in _MAGNITUDES if values >= magnitude[0])
+    return f"more than {name}" if least == 1e12 else f"{values / least:.2g} {name}".strip()
