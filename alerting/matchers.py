@@ -34,8 +34,8 @@ class MatchType(StrEnum):
     NOT_REGEX = "!~"
 
 
-def anchored(pattern: str) -> re.Pattern[str]:
-    """The compiled pattern, for use with `fullmatch`.
+def anchored(pattern: str, *, dot_all: bool = False) -> re.Pattern[str]:
+    """The compiled pattern, for use with `fullmatch`. In PromQL, from Prometheus 3 on, a dot is a line's end too.
 
     Raises:
         MatcherError: not a regular expression, or one on whose meaning RE2 and Python differ.
@@ -45,11 +45,13 @@ def anchored(pattern: str) -> re.Pattern[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)  # [[:alpha:]] and set operations: Python reads them otherwise
-            compiled = re.compile(pattern, re.ASCII)
+            compiled = re.compile(pattern, re.ASCII | (re.DOTALL if dot_all else 0))
     except (re.error, FutureWarning, RecursionError, OverflowError) as error:
         raise MatcherError(f'regular expression "{pattern}": {error}') from None
     if re.search(r"\(\?(?:=|!|<=|<!|>|\(|P=)|\\[1-9]|[*+?}]\+", pattern):
         raise MatcherError(f'regular expression "{pattern}": look-around, back references and possessive repeats are not RE2')
+    if not pattern.isascii() and re.search(r"\(\?[a-z]*i", pattern):
+        raise MatcherError(f'regular expression "{pattern}": letters beyond ASCII do not lose their case here')
     return compiled
 
 
@@ -63,14 +65,14 @@ class Matcher:
     pattern: re.Pattern[str] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, name: str, type_: MatchType, value: str) -> Matcher:
+    def of(cls, name: str, type_: MatchType, value: str, *, dot_all: bool = False) -> Matcher:
         """A matcher, its expression compiled.
 
         Raises:
             MatcherError: see `anchored`.
         """
         regex = type_ in {MatchType.REGEX, MatchType.NOT_REGEX}
-        return cls(name, type_, value, anchored(value) if regex else None)
+        return cls(name, type_, value, anchored(value, dot_all=dot_all) if regex else None)
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value passes."""

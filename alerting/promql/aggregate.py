@@ -100,7 +100,7 @@ def quantiles(vector: Vector, group: Grouping, q: float) -> Vector:
 
 def extremes(vector: Vector, group: Grouping, k: float, *, largest: bool) -> Vector:
     """`topk` or `bottomk`: up to k elements of each group with all their labels, the most extreme first; NaN last."""
-    if math.isnan(k) or math.isinf(k):
+    if math.isnan(k) or abs(k) >= 2**63:
         raise EvaluationError(f"topk and bottomk need a whole number, not {k}")
     if k < 1:
         return []

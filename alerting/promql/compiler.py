@@ -230,7 +230,7 @@ class Compiler:
                 return lambda moment: label_join(inner(moment), target, separator, origins)
             case "label_replace":
                 inner, target, replacement = self.vector(args[0]), _label_name(_string(args[1])), _string(args[2])
-                origin, pattern = _string(args[3]), anchored(_string(args[4]))
+                origin, pattern = _string(args[3]), anchored(_string(args[4]), dot_all=True)
                 return lambda moment: label_replace(inner(moment), target, replacement, origin, pattern)
             case "predict_linear":
                 ranges, ahead = self._range(args[0]), self.scalar(args[1])

@@ -49,10 +49,10 @@ def bucket_quantile(q: float, buckets: list[tuple[float, float]]) -> float:
             counts.append(count)
     for i in range(1, len(counts)):
         counts[i] = max(counts[i], counts[i - 1])
-    if not bounds or bounds[-1] != math.inf or len(bounds) < 2 or counts[-1] == 0 or math.isnan(counts[-1]):
+    if not bounds or bounds[-1] != math.inf or len(bounds) < 2 or counts[-1] == 0:
         return math.nan
     rank = q * counts[-1]
-    i = bisect_left(counts, rank, 0, len(counts) - 1)
+    i = len(counts) - 1 if math.isnan(rank) else bisect_left(counts, rank, 0, len(counts) - 1)
     if i == len(bounds) - 1 or (i == 0 and bounds[0] <= 0):
         return bounds[min(i, len(bounds) - 2)]
     start, below = (bounds[i - 1], counts[i - 1]) if i else (0.0, 0.0)

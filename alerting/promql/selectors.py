@@ -1,8 +1,8 @@
-"""Selectors: what reads samples. Lookback and ranges are closed at both ends, as in Prometheus 2."""
+"""Selectors: what reads samples. Lookback and ranges leave out their beginning and hold their end, as in Prometheus 3."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ def selector_matchers(selector: Any) -> tuple[Matcher, ...]:
     return tuple(
         named
         + [
-            Matcher.of(matcher.name, next(ours for theirs, ours in types if matcher.op == theirs), matcher.value)
+            Matcher.of(matcher.name, next(ours for theirs, ours in types if matcher.op == theirs), matcher.value, dot_all=True)
             for matcher in selector.matchers.matchers
         ]
     )
@@ -88,7 +88,7 @@ class InstantSelector:
         for column in moment.source.select(self.matchers):
             times = column.times
             i = bisect_right(times, at) - 1
-            if i < 0 or times[i] < oldest:
+            if i < 0 or times[i] <= oldest:
                 continue
             value = column.values[i]
             if column.ended and is_stale(value):
@@ -120,7 +120,7 @@ class RangeSelector:
         start = end - self.width
         windows = []
         for column in moment.source.select(self.matchers):
-            low, high = bisect_left(column.times, start), bisect_right(column.times, end)
+            low, high = bisect_right(column.times, start), bisect_right(column.times, end)
             if low == high:
                 continue
             times, values = column.times[low:high], column.values[low:high]
@@ -153,7 +153,7 @@ class Subquery:
         if self.width // self.step > MAX_STEPS:
             raise EvaluationError(f"a subquery of {self.width // self.step} steps; at most {MAX_STEPS}")
         found: dict[Labels, tuple[list[int], list[float]]] = {}
-        for at in range(-(-start // self.step) * self.step, end + 1, self.step):
+        for at in range((start // self.step + 1) * self.step, end + 1, self.step):
             for labels, value in self.inner(Moment(moment.source, at, moment.top, moment.lookback)):
                 times, values = found.setdefault(labels, ([], []))
                 times.append(at)

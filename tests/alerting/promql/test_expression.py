@@ -77,11 +77,29 @@ def test_a_stale_series_is_gone_at_once_and_a_plain_nan_is_a_value() -> None:
     assert not is_stale(math.nan)
 
 
-def test_the_lookback_ends_after_five_minutes() -> None:
+def test_lookback_and_ranges_leave_out_their_beginning_and_hold_their_end() -> None:
     samples = Samples()
     samples.add([Point(Series("x"), 0, 1.0)])
-    assert compile_expression("x").evaluate(samples, 5 * MINUTE) != []
-    assert compile_expression("x").evaluate(samples, 5 * MINUTE + 1) == []
+    for text, width in (("x", 5 * MINUTE), ("x[1m]", MINUTE), ("x[1m:30s]", MINUTE)):
+        expression = compile_expression(text if text == "x" else f"count_over_time({text})")
+        assert expression.evaluate(samples, 0) != []
+        assert expression.evaluate(samples, width - 1) != []
+    assert compile_expression("x").evaluate(samples, 5 * MINUTE) == []
+    assert compile_expression("count_over_time(x[1m])").evaluate(samples, MINUTE) == []
+    assert compile_expression("count_over_time(x[1m:1m])").evaluate(samples, MINUTE) == [((), 1.0)], "at its end only"
+
+
+def test_a_dot_is_the_end_of_a_line_too() -> None:
+    samples = Samples()
+    samples.add([Point(Series("x", (("a", "b\nc"),)), 0, 1.0)])
+    assert len(compile_expression('x{a=~"b.c"}').evaluate(samples, 0)) == 1
+    ((labels, _),) = compile_expression('label_replace(x, "to", "$1", "a", "b(.*)")').evaluate(samples, 0)
+    assert dict(labels)["to"] == "\nc"
+
+
+def test_letters_beyond_ascii_are_not_compared_without_their_case() -> None:
+    with pytest.raises(PromqlError, match="do not lose their case"):
+        compile_expression('x{a=~"(?i)Ä"}')
 
 
 def test_a_subquery_has_a_bound() -> None:
