@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
+from alerting.playbooks.traffic import awaited_calls
 from alerting.signals import culprit_points
 from pipeline import records
 from pipeline.diagnosis import Diagnosis
@@ -26,7 +27,6 @@ from processors.edges import edge_from_body
 from processors.scores import ALARM
 from processors.watermark import SECOND, Watermark
 from telemetry import otlp
-from telemetry.call_graph import NodeKind
 from telemetry.documents import culprits_document
 from telemetry.errors import InputError
 from telemetry.logs import LogRecord
@@ -53,9 +53,6 @@ if TYPE_CHECKING:
     from telemetry.spans import Span
 
 DEFAULT_ENVIRONMENT = "default"
-
-ANSWERING = frozenset({NodeKind.SERVICE, NodeKind.DATABASE, NodeKind.EXTERNAL})
-"""Kinds of nodes that a caller waits for, so that their trouble becomes its own."""
 
 SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environment is let go."""
@@ -198,18 +195,20 @@ class ActStage:
                 culprits.add_trace(trace)
 
         self._diagnosis.learn(remember)
+        if self._alerting is not None:
+            self._alerting.runner.healer.evidence.add_spans(spans)
         self._watermark.observe(min(self._now(), max((span.end for span in spans), default=0)))
 
     def _take_edges(self, bodies: list[dict[str, Any]]) -> None:
         if self._alerting is None:
             return
         edges = [edge_from_body(body) for body in bodies]
-        calls = [edge for edge in edges if edge.key.caller.kind is NodeKind.SERVICE and edge.key.callee.kind in ANSWERING]
-        pairs = sorted({(edge.key.caller.name, edge.key.callee.name) for edge in calls if edge.calls > 0})
-        self._alerting.alertmanager.see_calls(pairs, self._now())
+        self._alerting.alertmanager.see_calls(awaited_calls(edges), self._now())
         self._alerting.runner.healer.traffic.add_edges(edges)
 
     def _take_anomaly(self, anomaly: Anomaly, id_: str) -> None:
+        if self._alerting is not None:
+            self._alerting.runner.healer.evidence.add_anomaly(anomaly)
         if anomaly.kind in {AnomalyKind.LATENCY, AnomalyKind.ERRORS} and anomaly.score >= self._config.rank_score:
             self._want_ranking(anomaly.score, id_, anomaly.service, anomaly.start)
 
@@ -272,6 +271,8 @@ class ActStage:
             return []
         self.counts.rankings += 1
         culprits = CulpritRanking(moment, DEFAULT_ENVIRONMENT, opened_by, ranking)
+        if self._alerting is not None:
+            self._alerting.runner.healer.evidence.add_ranking(culprits)
         self._tell_rules(culprits)
         return [culprits_document(culprits)]
 

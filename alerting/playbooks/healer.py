@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from alerting.inhibit import CallPaths
 from alerting.playbooks import machine
+from alerting.playbooks.evidence import Evidence
 from alerting.playbooks.explained import REMEMBERED, Explanations
 from alerting.playbooks.firing import FiringAlerts
 from alerting.playbooks.incident import Progress, State, incident_from
@@ -67,6 +68,7 @@ class Healer:
         self.query = query
         self.environment = environment
         self.traffic = LiveTraffic()
+        self.evidence = Evidence()
         self.safety = Safety(config or SafetyConfig())
         self.journal = Journal(environment)
         self.incidents: dict[str, Incident] = {}
@@ -89,7 +91,8 @@ class Healer:
         now = self._not_before(now)
         labels = dict(change.labels)
         if change.state == "firing":
-            news = self._firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at))
+            seen = {"value": change.value, "group": change.group, "rule": change.expr}
+            news = self._firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen))
         else:
             news = change.state == "resolved" and self._firing.end(change.fingerprint)
         if not news:
@@ -282,7 +285,10 @@ class Healer:
             return Refusal("input", str(error))
         self.safety.started(playbook.name, target, playbook.cooldown, now)
         note = self.journal.note(incident, now)
-        evidence = {"fingerprint": signal.fingerprint, "labels": signal.labels, "trace_ids": signal.trace_ids}
+        evidence = {
+            "fingerprint": signal.fingerprint, "labels": signal.labels, **signal.seen, **self.evidence.quote(service, now)
+        }  # fmt: skip
+        evidence["trace_ids"] = incident.trace_ids = signal.trace_ids or evidence["trace_ids"]
         note("matched", playbook=playbook.name, revision=incident.revision, source=signal.source, evidence=evidence,
              target={"service": target.service, "instance": target.instance}, footprint=asdict(target.footprint))  # fmt: skip
         self.incidents[incident.id] = incident

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,21 @@ class AlertChange(Protocol):
         """Since when it fires."""
         ...
 
+    @property
+    def value(self) -> float:
+        """What its rule saw last."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """The group of its rule."""
+        ...
+
+    @property
+    def expr(self) -> str:
+        """Its rule, word for word."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -49,6 +64,7 @@ class Signal:
     labels: dict[str, str]
     starts_at: int
     trace_ids: list[str] = field(default_factory=list)
+    seen: dict[str, Any] = field(default_factory=dict)  # by the rule that fired, as JSON holds it
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from alerting.durations import HOUR, MINUTE, format_duration
+from alerting.durations import HOUR, MINUTE, SECOND, format_duration
 from alerting.playbooks import plan
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Safety:
             (s.time + s.cooldown for s in self._starts if (s.playbook, s.service, s.instance) == same),
             default=0,
         )
-        return Refusal("cooldown", f"it rests until {until} ns") if now < until else None
+        return Refusal("cooldown", f"it rests for {_seconds(until - now)} more") if now < until else None
 
     def _rate(self, now: int) -> Refusal | None:
         recent = sum(now < start.time + self.config.starts_within for start in self._starts)
@@ -145,9 +145,8 @@ class Safety:
         breaker = self._breakers.get(playbook)
         if breaker is None or now >= breaker.open_until:
             return None
-        return Refusal(
-            "breaker", f"{breaker.failures} repairs in a row were not proven; it rests until {breaker.open_until} ns"
-        )
+        text = f"{breaker.failures} repairs in a row were not proven; it rests for {_seconds(breaker.open_until - now)} more"
+        return Refusal("breaker", text)
 
     def _radius(self, target: Touched, held: list[Touched]) -> Refusal | None:
         everything = [*held, target]
@@ -180,3 +179,8 @@ class Safety:
         self.stopped_by = snapshot["stopped_by"]
         self._starts = [Start(**start) for start in snapshot["starts"]]
         self._breakers = {name: Breaker(**breaker) for name, breaker in snapshot["breakers"].items()}
+
+
+def _seconds(duration: int) -> str:
+    """A duration in whole seconds, for humans; the last one begun counts."""
+    return format_duration(-(-duration // SECOND) * SECOND)

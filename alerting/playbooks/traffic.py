@@ -6,6 +6,8 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from telemetry.call_graph import NodeKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,6 +19,18 @@ BUCKET = 10 * 10**9
 
 MAX_RECEIVERS = 10_000
 """Receivers past this many in a bucket are not told apart; their calls still count in the whole."""
+
+
+ANSWERING = frozenset({NodeKind.SERVICE, NodeKind.DATABASE, NodeKind.EXTERNAL})
+"""Kinds of nodes that a caller waits for, so that their trouble becomes its own."""
+
+
+def awaited_calls(edges: Iterable[Edge]) -> list[tuple[str, str]]:
+    """Services and those that they called and waited for, by name."""
+    calls = [edge.key for edge in edges if edge.calls > 0]
+    return sorted(
+        {(k.caller.name, k.callee.name) for k in calls if k.caller.kind is NodeKind.SERVICE and k.callee.kind in ANSWERING}
+    )
 
 
 @dataclass(frozen=True, slots=True)

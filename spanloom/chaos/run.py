@@ -13,7 +13,7 @@ from spanloom.chaos.faults import ChaosError, fault
 from spanloom.chaos.judge import Downtime, Measured, verdict
 from spanloom.chaos.link import Link, unavailable
 from spanloom.demo.account import Before, account, shortfalls
-from spanloom.demo.pipeline import Pipeline
+from spanloom.demo.pipeline import Pipeline, PipelineError
 from spanloom.demo.shop import Shop
 from spanloom.demo.up import up
 from spanloom.demo.watch import Injection, Watch
@@ -69,11 +69,15 @@ class Chaos:
                     await asyncio.sleep(CALM_SECONDS)
                 measured = await self._one(experiment, pipeline, shop, users)
                 wrong = verdict(experiment.expect, measured)
-                self._tell(f"{experiment.name}: {'; '.join(wrong) or 'as expected'}")
+                times = (f"{name} {value:.1f} s" for name, value in asdict(measured).items() if isinstance(value, float))
+                self._tell(f"{experiment.name}: {'; '.join(wrong) or 'as expected'} ({', '.join(times)})")
                 reports.append({"name": experiment.name, **asdict(measured), "wrong": wrong})
             await users.__aexit__()
             self._tell("waiting until all that was sent is stored")
-            figures = await account(pipeline, shop, before)
+            try:
+                figures = await account(pipeline, shop, before)
+            except PipelineError as error:
+                return reports, [f"what was sent could not be compared with what is stored: {error}"]
             if not await pipeline.find(Kind.AUDIT, limit=1):
                 figures["audit_verified"] = True  # no alert and no repair: there is nothing to prove
             lost = shortfalls(figures)

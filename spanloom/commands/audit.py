@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from telemetry.documents import Body
 
-PAGE = 10_000
 source = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 url_option = click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -140,14 +139,5 @@ def _lines(file: Path) -> list[Body]:
 
 
 async def _fetch(url: str, kind: Kind) -> list[Body]:
-    """All documents of a kind, page by page; a page begins at the last time of the one before."""
-    found: dict[str, Body] = {}
-    since = 0
     async with Pipeline(url) as pipeline:
-        while True:
-            page = await pipeline.find(kind, since, PAGE)
-            new = {body["_id"]: body for body in page if body["_id"] not in found}
-            found |= new
-            if len(page) < PAGE or not new:
-                return list(found.values())
-            since = page[-1]["@timestamp"]
+        return await pipeline.find_all(kind)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from alerting.durations import MINUTE
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
-from alerting.playbooks.backtest import backtest
+from alerting.playbooks.backtest import History, backtest
 from alerting.playbooks.load import load_playbooks
 from alerting.playbooks.machine import call_of
 from alerting.playbooks.messages import Signal
@@ -22,16 +23,16 @@ from alerting.playbooks.render import render
 from alerting.playbooks.safety import SafetyConfig, Touched
 from alerting.playbooks.traffic import Footprint
 from spanloom.demo.pipeline import Pipeline
-from telemetry.documents import Kind
+from spanloom.history import stored_points
+from telemetry.documents import Kind, latest
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from alerting.playbooks.actions.action import Action
     from alerting.playbooks.plan import Playbook
-    from telemetry.documents import Body
 
-MOST = 100_000
-"""Documents of a kind that are read for a backtest; the oldest first."""
+BEFORE = 10 * MINUTE
+"""How long before the first alert telemetry is read: what its conditions may look back on, and the live call graph."""
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -94,20 +95,22 @@ def backtest_command(files: tuple[Path, ...], url: str, as_json: bool) -> None: 
     """Play the stored alerts through the playbooks: when each would have run, and how it would have ended if known."""
     loaded, actions = _load(files)
     try:
-        alerts, edges, incidents = asyncio.run(_history(url))
+        history = asyncio.run(_history(url))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
-    runs, refusals = backtest(loaded, actions, alerts, edges, incidents, SafetyConfig())
+    runs, refusals = backtest(loaded, actions, history, SafetyConfig())
     if as_json:
         report = {"runs": [asdict(run) for run in runs], "refusals": [asdict(refusal) for refusal in refusals]}
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
         return
     for run in runs:
         target = f"{run.service}{'/' if run.instance else ''}{run.instance}"
-        click.echo(f"{_time(run.time)}  {run.playbook} on {target}: {run.ended or 'how it would have ended is not known'}")
+        click.echo(f"{_time(run.time)}  {run.playbook} on {target}: {run.outcome}")
+        for condition in run.assumed:
+            click.echo(f"{'':21}taken as met, for nothing is stored of what it reads: {condition}")
     for refusal in refusals:
         click.echo(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}")
-    click.echo(f"{len(alerts)} alert changes, {len(runs)} runs, {len(refusals)} refusals")
+    click.echo(f"{len(history.alerts)} alert changes, {len(runs)} runs, {len(refusals)} refusals")
 
 
 def _time(time: int) -> str:
@@ -123,8 +126,12 @@ def _load(files: tuple[Path, ...]) -> tuple[tuple[Playbook, ...], dict[str, Acti
         raise click.ClickException(str(error)) from error
 
 
-async def _history(url: str) -> tuple[list[Body], list[Body], list[Body]]:
+async def _history(url: str) -> History:
     async with Pipeline(url) as pipeline:
-        kinds = (Kind.ALERT, Kind.EDGE, Kind.INCIDENT)
-        alerts, edges, incidents = [await pipeline.find(kind, limit=MOST) for kind in kinds]
-        return alerts, edges, incidents
+        alerts = await pipeline.find_all(Kind.ALERT)
+        if not alerts:
+            return History([])
+        since = max(0, alerts[0]["@timestamp"] - BEFORE)
+        edges = await pipeline.find_all(Kind.EDGE, since)
+        incidents = await pipeline.find_all(Kind.INCIDENT)
+        return History(alerts, edges, latest(incidents), await stored_points(pipeline, since))

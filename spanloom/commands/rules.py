@@ -13,19 +13,15 @@ import orjson
 
 from alerting.backtest import backtest
 from alerting.durations import SECOND, format_duration, parse_duration
-from alerting.history import anomaly_history, culprit_history, hop_history, metric_history
 from alerting.rules import load_rules
 from alerting.unit_tests import run_tests
 from spanloom import clock
-from spanloom.demo.pipeline import MOST, Pipeline
-from telemetry.documents import Kind
+from spanloom.demo.pipeline import Pipeline
+from spanloom.history import stored_points
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from telemetry.metrics import Point
-
-STEP = 5 * SECOND
-"""How finely the service graph's series are made again from stored hops."""
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -100,10 +96,7 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
 
 async def _history(url: str, since: int) -> list[Point]:
     async with Pipeline(url) as pipeline:
-        metrics, anomalies, culprits, hops = [
-            await pipeline.find(kind, since, MOST) for kind in (Kind.METRIC, Kind.ANOMALY, Kind.CULPRIT, Kind.HOP)
-        ]
-    return metric_history(metrics) + anomaly_history(anomalies) + culprit_history(culprits) + hop_history(hops, STEP)
+        return await stored_points(pipeline, since)
 
 
 def _time(time: int) -> str:

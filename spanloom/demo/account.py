@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerting.audit import verify
-from spanloom.demo.pipeline import MOST
 from telemetry.documents import Kind, latest
 
 if TYPE_CHECKING:
@@ -38,12 +37,13 @@ async def account(pipeline: Pipeline, shop: Shop, before: Before) -> Body:
         sent = await shop.sent()
         status = await pipeline.status()
         stored = status["spans_stored"] - before.status["spans_stored"]
-        traces = latest(await pipeline.find(Kind.TRACE, since=before.time, limit=MOST))
-        joined = sum(trace["span_count"] for trace in traces)
+        late = time.monotonic() > give_up
         all_exported = sent["spans_ended"] == sent["spans_sent"] + sent["spans_failed"]
-        settled = all_exported and stored == joined == sent["spans_sent"]
-        if settled or time.monotonic() > give_up:
-            break
+        if late or (all_exported and stored == sent["spans_sent"]):
+            traces = latest(await pipeline.find_all(Kind.TRACE, before.time))
+            joined = sum(trace["span_count"] for trace in traces)
+            if late or joined == stored:
+                break
         await asyncio.sleep(POLL_SECONDS)
     return {
         "spans_sent": sent["spans_sent"],
@@ -53,7 +53,7 @@ async def account(pipeline: Pipeline, shop: Shop, before: Before) -> Body:
         "traces": len(traces),
         "logs_sent": sent["logs_sent"],
         "logs_joined": status["logs_joined"] - before.status["logs_joined"],
-        "audit_verified": audit_holds(await pipeline.find(Kind.AUDIT, limit=MOST)),
+        "audit_verified": audit_holds(await pipeline.find_all(Kind.AUDIT)),
     }
 
 

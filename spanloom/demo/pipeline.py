@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from telemetry.documents import Body, Kind
 
 TIMEOUT_SECONDS = 20.0
-MOST = 100_000
-"""How many documents to ask for where all are wanted."""
+PAGE = 5000
+"""Documents asked for at a time where all are wanted: more would take a busy pipeline too long for one answer."""
 
 
 class PipelineError(SpanloomError):
@@ -59,6 +59,23 @@ class Pipeline:
         """
         found: list[Body] = await self._get("/api/v1/find", {"kind": kind.value, "since": since, "limit": limit})
         return found
+
+    async def find_all(self, kind: Kind, since: int = 0) -> list[Body]:
+        """All stored documents of a kind from a time on, in order of time.
+
+        Raises:
+            PipelineError: it did not answer.
+        """
+        found: dict[str, Body] = {}
+        while True:
+            page = await self.find(kind, since, PAGE)
+            new = {body["_id"]: body for body in page if body["_id"] not in found}
+            found |= new
+            if len(page) < PAGE:
+                return list(found.values())
+            if not new:
+                raise PipelineError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")
+            since = page[-1]["@timestamp"]  # several may have this time, so that some come again
 
     async def _get(self, path: str, parameters: dict[str, Any]) -> Any:
         try:

@@ -2,16 +2,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alerting.playbooks.backtest import backtest
+from alerting.playbooks.backtest import History, backtest
+from alerting.playbooks.load import load_playbooks
 from alerting.playbooks.safety import SafetyConfig
-from tests.alerting.playbooks.world import SECOND, START, Alert, Processes, playbooks, verbs
+from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
+from telemetry.documents import edge_body
+from telemetry.metrics import ExponentialBuckets, Point, Series
+from tests.alerting.playbooks.world import SECOND, START, Alert, Processes, verbs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from alerting.playbooks.backtest import WouldRun
     from telemetry.documents import Body
 
-EDGES = [{"window": START, "callee": {"name": name}, "calls": 10} for name in ("cart", "shop", "mail")]
+PLAYBOOK = """
+playbooks:
+- name: repair
+  trigger: {alert: ['severity="critical"']}
+  target: {service: $service, instance: $instance}
+  conditions: [{expr: 'queue_depth{service="$service"} > 5', because: a short queue heals by itself}]
+  approve: automatic
+  cooldown: 60s
+  steps:
+  - {name: restart, action: restart, with: {name: $service}, timeout: 10s, inverse: none}
+  verify: {expr: 'up{service="$service"} == 1', for: 10s, within: 60s}
+"""
+
+
+def edge(callee: str, caller: str = "web") -> Body:
+    key = EdgeKey(Node(NodeKind.SERVICE, caller), Node(NodeKind.SERVICE, callee), "GET /", "http")
+    return edge_body(Edge(key, START, 10 * SECOND, 10, 0, 0, ExponentialBuckets(0, 0, 0.0, 0, ())))
+
+
+EDGES = [edge(name) for name in ("cart", "shop", "mail")]
 
 
 def told(service: str, state: str, seconds: int) -> Body:
@@ -23,17 +48,34 @@ def told(service: str, state: str, seconds: int) -> Body:
         "annotations": {},
         "starts_at": alert.starts_at,
         "time": alert.starts_at,
+        "value": alert.value,
+        "group": alert.group,
+        "expr": alert.expr,
     }
 
 
-def play(tmp_path: Path, alerts: list[Body], incidents: list[Body], **bounds: Any) -> tuple[list[str], list[str]]:
-    runs, refusals = backtest(playbooks(tmp_path), verbs(Processes()), alerts, EDGES, incidents, SafetyConfig(**bounds))
-    return [run.ended for run in runs], [refusal.reason for refusal in refusals]
+def samples(name: str, values: Iterable[tuple[int, float]], service: str = "cart") -> list[Point]:
+    return [Point(Series(name, (("service", service),)), START + second * SECOND, value) for second, value in values]
+
+
+def play(
+    tmp_path: Path, alerts: list[Body], incidents: list[Body] | None = None, points: Iterable[Point] = (), **bounds: Any
+) -> tuple[list[WouldRun], list[str]]:
+    path, actions = tmp_path / "playbooks.yml", verbs(Processes())
+    path.write_text(PLAYBOOK)
+    history = History(alerts, EDGES, incidents or [], points)
+    runs, refusals = backtest(load_playbooks([path], actions), actions, history, SafetyConfig(**bounds))
+    return runs, [refusal.reason for refusal in refusals]
+
+
+def outcome(runs: list[WouldRun]) -> tuple[bool, str]:
+    (run,) = runs
+    return run.known, run.outcome
 
 
 def test_an_alert_that_went_away_in_time_would_not_have_needed_the_repair(tmp_path: Path) -> None:
-    ended, _ = play(tmp_path, [told("cart", "firing", 1), told("cart", "resolved", 9)], [])
-    assert ended == ["not needed: the alert resolved by itself after 8 s"]
+    runs, _ = play(tmp_path, [told("cart", "firing", 1), told("cart", "resolved", 9)])
+    assert outcome(runs) == (True, "not needed: the alert resolved by itself after 8 s")
 
 
 def test_a_repair_that_really_ran_says_how_it_ended(tmp_path: Path) -> None:
@@ -42,23 +84,70 @@ def test_a_repair_that_really_ran_says_how_it_ended(tmp_path: Path) -> None:
         "fingerprint": alert["fingerprint"],
         "playbook": "repair",
         "opened": alert["time"] + SECOND,
-        "ended": alert["time"] + 9 * SECOND,
         "state": "closed",
         "why": "recovery verified",
     }
-    ended, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident])
-    assert ended == ["it ran: closed, recovery verified"]
+    runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident])
+    assert outcome(runs) == (True, "it ran: closed, recovery verified")
+    runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident | {"playbook": "other"}])
+    assert outcome(runs) == (False, "not known: other answered the alert then, and changed what followed")
 
 
-def test_where_nobody_can_know_nothing_is_claimed(tmp_path: Path) -> None:
-    ended, _ = play(tmp_path, [told("cart", "firing", 1), told("cart", "resolved", 400)], [])
-    assert ended == [""]
+def test_a_condition_decides_as_it_would_have_on_the_samples_of_its_time(tmp_path: Path) -> None:
+    alerts = [told("cart", "firing", 1), told("cart", "resolved", 200)]
+    short = samples("queue_depth", ((second, 3.0) for second in range(0, 200, 5)))
+    runs, refused = play(tmp_path, alerts, points=short)
+    assert (runs, len(refused)) == ([], 1)
+    assert "condition does not hold" in refused[0]
+    growing = samples("queue_depth", ((second, second / 10) for second in range(0, 200, 5)))
+    (run,), _ = play(tmp_path, alerts, points=growing)
+    assert START + 51 * SECOND < run.time <= START + 61 * SECOND, "when the queue was longer than five"
+    assert run.assumed == []
+
+
+def test_a_condition_of_which_nothing_is_stored_is_taken_as_met_and_named(tmp_path: Path) -> None:
+    (run,), _ = play(tmp_path, [told("cart", "firing", 1)])
+    assert run.assumed == ['queue_depth{service="cart"} > 5']
+    (run,), refused = play(tmp_path, [told("cart", "firing", 1)], points=samples("other", [(0, 1.0)]))
+    assert (run.assumed, refused) == (['queue_depth{service="cart"} > 5'], [])
+    runs, refused = play(tmp_path, [told("cart", "firing", 1)], points=samples("queue_depth", [(0, 9.0)], "mail"))
+    assert (runs, len(refused)) == ([], 1), "the queue of others was known, so that of cart was not too long"
+
+
+def test_a_verification_that_held_without_a_repair_says_so(tmp_path: Path) -> None:
+    alerts = [told("cart", "firing", 1), told("cart", "resolved", 400)]
+    up = samples("up", ((second, float(second >= 30)) for second in range(0, 100, 5)))
+    runs, _ = play(tmp_path, alerts, points=up)
+    known, sentence = outcome(runs)
+    assert known
+    assert sentence in {f"not needed: the verification held after {s} s, though nothing was repaired" for s in range(39, 45)}
+
+
+def test_what_cannot_be_known_says_why(tmp_path: Path) -> None:
+    alerts = [told("cart", "firing", 1), told("cart", "resolved", 400)]
+
+    def why(*values: tuple[int, float], name: str = "up") -> str:
+        runs, _ = play(tmp_path, alerts, points=samples(name, values))
+        known, sentence = outcome(runs)
+        assert not known
+        return sentence.removeprefix("not known: ")
+
+    down = [(second, 0.0) for second in range(0, 100, 5)]
+    assert why() == "nothing is stored of what the verification reads"
+    assert why(*down).startswith("without a repair the verification did not hold within 60 s")
+    assert why(*down[:5]) == "history ends before the verification's deadline"
 
 
 def test_cooldown_and_budget_refuse_as_they_would_have(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("cart", "resolved", 5), told("cart", "firing", 20)]
-    _, refused = play(tmp_path, alerts, [])
-    assert len(refused) == 1
-    assert "rests" in refused[0]
-    _, refused = play(tmp_path, alerts[:1], [], max_traffic_share=0.2)
+    alerts = [told("cart", "firing", 1), told("cart", "resolved", 5), told("cart", "firing", 20), told("cart", "resolved", 21)]
+    _, refused = play(tmp_path, alerts)
+    assert refused == ["it rests for 41s more"]
+    _, refused = play(tmp_path, alerts[:1], max_traffic_share=0.2)
     assert "33% of all calls" in refused[0]
+
+
+def test_a_service_is_not_repaired_for_what_another_does_to_it(tmp_path: Path) -> None:
+    alerts = [told("cart", "firing", 1), told("web", "firing", 2)]
+    runs, refused = play(tmp_path, alerts)
+    assert [run.service for run in runs] == ["cart"]
+    assert refused == ["cart has an alert itself: web -> cart"]

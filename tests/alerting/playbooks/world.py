@@ -69,6 +69,9 @@ class Alert:
     severity: str = "critical"
     rule: str = "Slow"
     annotations: dict[str, str] = field(default_factory=dict)
+    value: float = 3.0
+    group: str = "services"
+    expr: str = "latency > 1"
 
     @property
     def labels(self) -> dict[str, str]:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
+from alerting.playbooks.backtest import History
 from spanloom.commands import playbooks as module
 from spanloom.commands.playbooks import playbooks
+from tests.alerting.playbooks.test_backtest import EDGES, told
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
-    from telemetry.documents import Body
 
 DEFAULT = str(files("alerting.playbooks") / "default.yml")
 
@@ -51,12 +51,11 @@ def test_dry_run_says_what_is_missing() -> None:
 
 
 def test_backtest_prints_each_run_and_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def history(_url: str) -> tuple[list[Body], list[Body], list[Body]]:
-        alert = {"fingerprint": "f", "state": "firing", "labels": {"alertname": "ServiceCulprit", "service": "cart"},
-                 "annotations": {}, "starts_at": 10**9, "time": 10**9}  # fmt: skip
-        edges = [{"window": 0, "callee": {"name": name}, "calls": 10} for name in ("cart", "shop", "mail")]
-        resolved = alert | {"state": "resolved", "time": 61 * 10**9}
-        return [alert, resolved], edges, []
+    async def history(_url: str) -> History:
+        alerts = [told("cart", "firing", 1), told("cart", "resolved", 61)]
+        for alert in alerts:
+            alert["labels"]["alertname"] = "ServiceCulprit"
+        return History(alerts, EDGES)
 
     monkeypatch.setattr(module, "_history", history)
     result = CliRunner().invoke(playbooks, ["backtest", DEFAULT])
