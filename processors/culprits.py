@@ -8,6 +8,7 @@ service explains. Charges are in nats, less the doubt that comes with many tests
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from processors.latency_blame import LatencyTable
 from processors.log_templates import LogTemplates
 from processors.metric_blame import MetricMemory
+from processors.points import unit_of
+from processors.quantities import quantities
 from processors.shape_blame import ShapeTable
 from processors.trace_memory import TraceMemory
 from processors.visits import visits_of
@@ -168,17 +171,18 @@ class Culprits:
     def _evidence(self, latencies: Iterable[LatencyCharge], shapes: Iterable[ShapeCharge]) -> Iterator[tuple[str, Evidence]]:
         for slow in latencies:
             where = f"between {slow.stretch.caller} and {slow.stretch.service}" if slow.stretch.caller else "in itself"
+            before, after = quantities("s", slow.before / SECOND, slow.after / SECOND)
             text = (
-                f"{slow.stretch.operation}: {slow.before / 1e6:.3g} ms became {slow.after / 1e6:.3g} ms {where}; "
+                f"{slow.stretch.operation}: {before} became {after} {where}; "
                 f"accounts for {slow.share:.0%} of the time added to requests"
             )
-            yield slow.service, Evidence("trace", slow.weight, text)
+            yield slow.service, Evidence("trace", slow.weight, text, slow.trace_ids)
         for odd in _heaviest(shapes):
             event = odd.event
-            what = self._templates.text(event.name) if event.kind.endswith("log") else event.name
+            what = self._templates.quoted(event.name) if event.kind.endswith("log") else f"'{event.name}'"
             times = f" {event.times} times" if event.times > 1 else ""
             text = (
-                f"{odd.operation}: {event.kind} '{what}'{times} in {odd.before[0]} of {odd.before[1]} traces before, "
+                f"{odd.operation}: {event.kind} {what}{times} in {odd.before[0]} of {odd.before[1]} traces before, "
                 f"{odd.after[0]} of {odd.after[1]} since"
             )
             yield odd.service, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
@@ -194,5 +198,7 @@ def _heaviest(charges: Iterable[_Charge]) -> list[_Charge]:
 
 def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:
     labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
-    text = f"{charge.series.name}: {charge.before:.4g} became {charge.after:.4g}, unlike in other instances"
+    before, after = quantities(unit_of(charge.series.name), charge.before, charge.after)
+    change = after if math.isnan(charge.before) else f"{before} became {after}"
+    text = f"{charge.series.name}: {change}, unlike in other instances"
     return Evidence("metric", charge.weight * share, text, series=f"{charge.series.name}{{{labels}}}")

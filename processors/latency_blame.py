@@ -29,6 +29,8 @@ KIN_SPREAD = 0.7
 FEW = 3
 """Observations below which a measurement is taken to have no past."""
 
+EXAMPLES = 3
+"""Traces named with a charge."""
 
 CALLER = 0.9
 """What a slow call says against its caller when it says 1 against its callee."""
@@ -56,6 +58,7 @@ class LatencyCharge(NamedTuple):
     stretch: Stretch
     before: float  # nanoseconds, geometric mean
     after: float
+    trace_ids: tuple[bytes, ...] = ()  # the slowest since, in that stretch
 
     @property
     def weight(self) -> float:
@@ -71,6 +74,7 @@ class LatencyTable:
         at: list[int] = []
         when: list[int] = []
         values: list[float] = []
+        whose: list[bytes] = []
         for number, traces in enumerate(buckets):
             for trace in traces:
                 for visit in trace.visits:
@@ -78,18 +82,21 @@ class LatencyTable:
                     at.append(index.setdefault(stretch, len(index)))
                     when.append(number)
                     values.append(visit.self_time)
+                    whose.append(trace.trace_id)
                     if visit.gap >= 0:
                         stretch = Stretch(trace.visits[visit.parent].service, visit.service, visit.operation)
                         at.append(index.setdefault(stretch, len(index)))
                         when.append(number)
                         values.append(visit.gap)
+                        whose.append(trace.trace_id)
         self.stretches = list(index)
         self._traces = np.array([len(traces) for traces in buckets], dtype=float)
         logs = np.log(np.array(values, dtype=float) + 50_000.0)  # below 50 microseconds all durations are alike
+        self._at, self._when, self._logs, self._whose = np.array(at, dtype=int), np.array(when, dtype=int), logs, whose
         shape = (len(index), len(buckets))
         self._moments = [np.zeros(shape) for _ in range(3)]
         for moment, addend in zip(self._moments, (np.ones_like(logs), logs, logs**2), strict=True):
-            np.add.at(moment, (np.array(at, dtype=int), np.array(when, dtype=int)), addend)
+            np.add.at(moment, (self._at, self._when), addend)
         self._is_gap = np.array([bool(stretch.caller) for stretch in self.stretches], dtype=bool)
 
     def _sides(self, split: int) -> tuple[Moments, Moments]:
@@ -160,9 +167,16 @@ class LatencyTable:
                     self.stretches[worst],
                     float(np.exp(past[worst])),
                     float(np.exp(after.mean()[worst])),
+                    self._slowest(worst, split),
                 )
             )
         return charges
+
+    def _slowest(self, stretch: int, split: int) -> tuple[bytes, ...]:
+        """The traces that spent most time in a stretch from bucket `split` on."""
+        spent = np.flatnonzero((self._at == stretch) & (self._when >= split))
+        slowest = spent[np.argsort(-self._logs[spent], kind="stable")]
+        return tuple(dict.fromkeys(self._whose[number] for number in slowest))[:EXAMPLES]
 
     def _groups(self, after: Moments) -> dict[str, dict[str, list[int]]]:
         """By service, the stretches that it has to do with: its own time, calls that came in, calls that went out."""

@@ -27,7 +27,8 @@ _VARIABLE = re.compile(
 )
 _MAX_TEXT = 1000
 _MAX_WORDS = 60
-_SNAPSHOT_VERSION = 1
+_MAX_EXAMPLE = 200
+_SNAPSHOT_VERSION = 2
 
 
 def masked(text: str) -> list[str]:
@@ -41,6 +42,7 @@ class _Template:
     id: str
     words: list[str]
     count: int = 0
+    example: str = ""  # the least of its lines, which does not depend on their order
 
 
 class LogTemplates:
@@ -56,6 +58,8 @@ class LogTemplates:
     True
     >>> templates.text(first)
     'user <*> added item <*>'
+    >>> templates.quoted(first)
+    "'user <*> added item <*>' (such as 'user 17 added item 4')"
     """
 
     def __init__(self, max_templates: int = 5000, similarity: float = 0.6) -> None:
@@ -85,6 +89,8 @@ class LogTemplates:
         elif share < 1.0:
             nearest.words = [old if old == new else WILD for old, new in zip(nearest.words, words, strict=True)]
         nearest.count += 1
+        line = text.split("\n", 1)[0][:_MAX_EXAMPLE]
+        nearest.example = min(nearest.example or line, line)
         self._known[nearest.id] = leaf
         self._known.move_to_end(nearest.id)
         self._forget()
@@ -92,10 +98,17 @@ class LogTemplates:
 
     def text(self, template: str) -> str:
         """The words of a template, or its id where it has been forgotten."""
+        known = self._find(template)
+        return " ".join(known.words) if known is not None else template
+
+    def quoted(self, template: str) -> str:
+        """A template as evidence shows it: its words, and one of its lines where they vary."""
+        known, words = self._find(template), self.text(template)
+        return f"'{words}' (such as '{known.example}')" if known is not None and WILD in words else f"'{words}'"
+
+    def _find(self, template: str) -> _Template | None:
         leaf = self._known.get(template)
-        if leaf is None:
-            return template
-        return next(" ".join(known.words) for known in self._leaves[leaf] if known.id == template)
+        return None if leaf is None else next(known for known in self._leaves[leaf] if known.id == template)
 
     def _forget(self) -> None:
         while len(self._known) > self._max:
@@ -110,7 +123,11 @@ class LogTemplates:
         by_id = {template.id: template for templates in self._leaves.values() for template in templates}
         return {
             "version": _SNAPSHOT_VERSION,
-            "templates": [[leaf[0], name, by_id[name].words, by_id[name].count] for name, leaf in self._known.items()],
+            "templates": [
+                [leaf[0], name, known.words, known.count, known.example]
+                for name, leaf in self._known.items()
+                for known in (by_id[name],)
+            ],
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -125,7 +142,7 @@ class LogTemplates:
             )
         self._known.clear()
         self._leaves.clear()
-        for service, name, words, count in snapshot["templates"]:
+        for service, name, words, count, example in snapshot["templates"]:
             leaf = (service, len(words))
             self._known[name] = leaf
-            self._leaves.setdefault(leaf, []).append(_Template(name, list(words), count))
+            self._leaves.setdefault(leaf, []).append(_Template(name, list(words), count, example))

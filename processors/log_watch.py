@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from processors.anomaly import score_of
 from processors.failures import LEAST_RATIO, FailureRate
 from processors.log_templates import LogTemplates
+from processors.quantities import digits
 from processors.scores import ALARM, SeriesScorer
 from processors.watermark import SECOND, Watermark
 from telemetry.errors import InputError
@@ -177,7 +178,7 @@ class LogWatch:
         if before > MEMORY:
             known.windows, known.new_lines = MEMORY + YOUNG, known.new_lines * MEMORY / before
         if score >= ALARM:
-            why = f"{lines} log lines of statements never seen before, such as '{self._templates.text(template)}'"
+            why = f"{lines} log lines of statements never seen before: {self._templates.quoted(template)}"
             traces = tuple(window.traces.get((service, template), ()))
             series = Series(NEW_LINES, (("service", service),))
             yield self._anomaly(series, known, start, score, (expected, float(lines)), why, traces)
@@ -204,8 +205,8 @@ class LogWatch:
         template = anomaly.series.label("template")
         known = self._services.get(anomaly.service, _Service())
         why = (
-            f"'{self._templates.text(template)}' written {anomaly.seen:g} times in {self._width / SECOND:g} s, "
-            f"where {anomaly.expected:.3g} is usual"
+            f"{self._templates.quoted(template)} written {digits(anomaly.seen)} times in {self._width / SECOND:g} s, "
+            f"where {digits(anomaly.expected)} is usual"
         )
         traces = tuple(window.traces.get((anomaly.service, template), ()))
         return replace(

@@ -52,6 +52,15 @@ def _unit_suffix(unit: str) -> str:
     return f"{suffix}_per_{_PER.get(per, per)}" if per else suffix
 
 
+_SUFFIXES = {f"_{suffix}": unit for unit, suffix in _UNITS.items()} | {"_ratio": "1", "_per_second": "1/s"}
+
+
+def unit_of(name: str) -> str:
+    """The unit that a series' name in Prometheus ends in; empty where it names none."""
+    base = name.removesuffix("_total").removesuffix("_sum")
+    return next((unit for suffix, unit in _SUFFIXES.items() if base.endswith(suffix)), "")
+
+
 @lru_cache(maxsize=8192)
 def label_name(name: str) -> str:
     """An attribute's name as a label."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,8 @@ def test_the_evidence_says_what_became_of_what_in_words_and_numbers() -> None:
     assert first.evidence[0].signal == "trace"
     assert "in itself" in first.evidence[0].text
     assert "of the time added" in first.evidence[0].text
+    assert re.search(r"[\d.]+ ms became [\d.]+ ms", first.evidence[0].text)
+    assert len(first.evidence[0].trace_ids) == 3
 
 
 def test_metrics_alone_can_accuse() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.points import label_name, points_of, prometheus_name
+from processors.points import label_name, points_of, prometheus_name, unit_of
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Temporality
 from telemetry.resource import Resource
 
@@ -71,3 +71,14 @@ def test_a_summary_is_its_quantiles() -> None:
         for point in points_of(Metric("w", MetricType.SUMMARY, (data,), SHOP))
     }
     assert found == {("w_count", ""): 2.0, ("w_sum", ""): 3.0, ("w", "0.5"): 1.0, ("w", "0.99"): 2.0}
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "By", "%", "1/s", "Hz"])
+def test_the_unit_of_a_series_is_read_back_from_its_name(unit: str) -> None:
+    assert unit_of(prometheus_name("load", unit, monotonic=False)) == unit
+    assert unit_of(prometheus_name("load", unit, monotonic=True)) == unit
+
+
+def test_a_name_without_a_unit_has_none() -> None:
+    assert unit_of("up") == ""
+    assert unit_of("disk_usage_ratio") == "1"
