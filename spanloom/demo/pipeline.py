@@ -71,7 +71,7 @@ class Pipeline:
             page = await self.find(kind, since, PAGE)
             new = {body["_id"]: body for body in page if body["_id"] not in found}
             found |= new
-            if len(page) < PAGE:
+            if not new and len(page) < PAGE:  # a page may be short though there is more: revisions are left out of it
                 return list(found.values())
             if not new:
                 raise PipelineError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")
