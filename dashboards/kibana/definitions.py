@@ -195,7 +195,7 @@ REPAIRS = Dashboard(
         Figure("Incidents opened", Kind.INCIDENT, Metric("unique_count", "id", "Incidents")),
         Figure("Repaired and proven", Kind.INCIDENT, Metric("unique_count", "id", "Closed", "state:closed")),
         Figure("Escalated", Kind.INCIDENT, Metric("unique_count", "id", "Escalated", "state:escalated")),
-        Chart("Alerts by state", Kind.ALERT, (Count("Changes"),), By("state", "State"), bars=True),
+        Chart("Alerts fired by name", Kind.ALERT, (Count("Fired", "state:firing"),), By("alertname", "Alert"), bars=True),
         Chart("Notifications by receiver", Kind.NOTIFICATION, (Count("Notifications"),), By("receiver", "Receiver"), bars=True),
         Table(
             "Alerts",
@@ -203,6 +203,7 @@ REPAIRS = Dashboard(
             (By("fingerprint", "Alert", 50),),
             (
                 Count("Changes"),
+                Last("alertname", "Name"),
                 Last("state", "State"),
                 Last("service", "Service"),
                 Last("group", "Group"),
@@ -224,7 +225,10 @@ REPAIRS = Dashboard(
             ),
         ),
         Documents(
-            "alert-documents", "Changes of alerts", Kind.ALERT, ("state", "service", "group", "labels", "annotations", "value")
+            "alert-documents",
+            "Changes of alerts",
+            Kind.ALERT,
+            ("alertname", "state", "service", "group", "labels", "annotations", "value"),
         ),
         Documents("notification-documents", "Notifications", Kind.NOTIFICATION, ("receiver", "outcome", "attempts", "error")),
         Documents("audit-documents", "Audit trail", Kind.AUDIT, ("chain", "sequence", "incident", "event", "hash")),

@@ -1,26 +1,18 @@
-"""Documents of every kind that Kibana shows, made by the functions that make them in the pipeline."""
+"""Traces, one with a late span, as documents made by the functions of the pipeline: few enough to add up by hand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerting.notify.notification import Integration, Notification
-from alerting.notify.sender import Delivery
-from alerting.state import AlertChange, AlertState, fingerprint
 from processors.assemble import LogReference, OpenTrace
 from processors.edges import aggregate
 from processors.publication import corrections, merge_trace, publish_trace
-from telemetry.documents import Document, Kind, anomaly_document, culprits_document, edge_document, log_document
+from telemetry.documents import Document, Kind, edge_document, log_document
 from telemetry.logs import ERROR, LogRecord
-from telemetry.metrics import Series
 from telemetry.resource import Resource
-from telemetry.signals import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
 from telemetry.spans import Span, SpanKind, StatusCode
-from tests.alerting.playbooks import world
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from telemetry.documents import Body
 
 MILLISECOND, SECOND = 10**6, 10**9
@@ -31,12 +23,7 @@ LATE = 4
 """Which span of the first trace comes late: the payment's."""
 
 
-def documents(folder: Path) -> list[Document]:
-    """A shop's traces and logs with one late span, and what was concluded and done about them."""
-    return [*telemetry(), *conclusions(), *alerts(), *repairs(folder)]
-
-
-def telemetry() -> list[Document]:
+def documents() -> list[Document]:
     """Traces of three services and a database.
 
     The payment's span of the first trace comes late: a call to somewhere becomes one to payment, so there are a new
@@ -119,58 +106,3 @@ def shop_trace(number: int) -> tuple[list[Span], LogRecord]:
         span_id=spans[4].span_id,
     )
     return spans, log
-
-
-def conclusions() -> list[Document]:
-    """An anomaly of payment, and the ranking that it opened."""
-    anomaly = anomaly_document(
-        Anomaly(
-            AnomalyKind.LATENCY,
-            Series("edge.latency", (("callee", "payment"),)),
-            "payment",
-            NOON,
-            NOON + WIDTH,
-            0.97,
-            30.0,
-            430.0,
-            "ms",
-            "430 ms where 30 ms are usual",
-            operation="payment work",
-            trace_ids=(bytes(15) + b"\1",),
-        )
-    )
-    suspects = (Suspect("payment", 0.9, evidence=(Evidence("trace", 0.9, "most of the delay is its own"),)),)
-    return [anomaly, culprits_document(Culprits(NOON + WIDTH, "test", anomaly.id, suspects))]
-
-
-def alerts() -> list[Document]:
-    """An alert that fires and resolves, and its notification."""
-    labels = {"alertname": "Slow", "service": "payment", "severity": "critical"}
-    changes = [
-        AlertChange(
-            fingerprint(labels), state, labels, {"summary": "slow"}, 0.43, NOON + at * SECOND, NOON, NOON, 0, "latency", "x > 1"
-        )
-        for at, state in ((5, AlertState.FIRING), (60, AlertState.RESOLVED))
-    ]
-    return [change.document() for change in changes] + [notification()]
-
-
-def notification() -> Document:
-    sent = Notification(Integration("on-call", "webhook"), "group", {}, (), (), NOON, NOON + SECOND)
-    return Delivery(sent, delivered=True, attempts=1, time=NOON + 6 * SECOND).document()
-
-
-def repairs(folder: Path) -> list[Document]:
-    """Two incidents: one repaired and proven, one that a human has."""
-    made: list[Document] = []
-    for curable in (True, False):
-        processes = world.Processes(curable=curable, sick={"cart/a"})
-        healer = world.healer(world.playbooks(folder), processes)
-        healer.journal.chain.name = f"curable-{curable}"
-        healer.on_alert(world.Alert("cart", rule=f"Slow-{curable}"), world.START)
-        now = world.START
-        for _ in range(60):
-            now = world.pass_time(healer, processes, now, 1)
-            made += healer.outbox()[0]
-            healer.delivered(len(healer.outbox()[0]), 0)
-    return made
