@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from alerting.audit import Anchor, verify
+from alerting.playbooks.story import story_of
 from spanloom.demo.pipeline import Pipeline
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
@@ -82,21 +82,12 @@ def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> N
     known = sorted({record.get("incident", "") for record in records if record.get("incident", "").startswith(incident)} - {""})
     if len(known) != 1:
         raise click.UsageError(f"{incident!r} is {'no incident' if not known else 'one of ' + ', '.join(known)} of this trail")
-    story = [record for record in records if record.get("incident") == known[0]]
     if as_json:
+        story = [record for record in records if record.get("incident") == known[0]]
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2))
         return
-    begin = story[0]["time"]
-    click.echo(f"incident {known[0]}, {datetime.fromtimestamp(begin // 10**9, UTC):%Y-%m-%d %H:%M:%S} UTC")
-    for record in story:
-        click.echo(f"{(record['time'] - begin) / 1e9:+8.1f} s  {record['event']:<22} {_words(record['data'])}".rstrip())
-
-
-def _words(data: Body) -> str:
-    def word(value: Any) -> str:
-        return " ".join(value.split()) if isinstance(value, str) else orjson.dumps(value).decode()
-
-    return "  ".join(f"{key}={word(value)}" for key, value in data.items() if value not in ("", {}, []))
+    for line in story_of(known[0], records):
+        click.echo(line)
 
 
 def _sequence(record: Body) -> int:
