@@ -10,7 +10,7 @@ from alerting.samples import Limits, Samples
 from alerting.state import AlertState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from alerting.rules import RuleGroup
     from alerting.state import AlertChange
@@ -40,9 +40,21 @@ class Backtest:
     errors: dict[str, str]  # of rules that failed at the end, by group and name
 
 
-def backtest(groups: Sequence[RuleGroup], points: Iterable[Point], limits: Limits | None = None) -> Backtest:
-    """Play points, in any order, through the rules, from the first one's time to the last one's."""
-    ordered = sorted(points, key=lambda point: point.time)
+def backtest(
+    groups: Sequence[RuleGroup],
+    points: Iterable[Point],
+    limits: Limits | None = None,
+    told_after: Callable[[Point], int] = lambda _: 0,
+) -> Backtest:
+    """Play points through the rules, from the first one's time to the last one's.
+
+    Args:
+        groups: the rules.
+        points: in any order.
+        limits: of the samples.
+        told_after: how long after its time a point reached the rules, ns.
+    """
+    ordered = sorted(((point.time + told_after(point), point) for point in points), key=lambda item: item[0])
     engine = AlertEngine(groups, Samples(limits or Limits()))
     open_: dict[str, Firing] = {}
     firings: list[Firing] = []
@@ -50,13 +62,13 @@ def backtest(groups: Sequence[RuleGroup], points: Iterable[Point], limits: Limit
     step = min((group.interval for group in groups), default=1)
     following = 0
     while following < len(ordered):
-        now = (ordered[following].time // step + 1) * step - 1
+        now = (ordered[following][0] // step + 1) * step - 1
         begin = following
-        while following < len(ordered) and ordered[following].time <= now:
+        while following < len(ordered) and ordered[following][0] <= now:
             following += 1
         # What is due before these points does not see them; then they are there for what is due at their time.
-        changes = engine.advance(ordered[begin].time - 1)
-        engine.add(ordered[begin:following])
+        changes = engine.advance(ordered[begin][0] - 1)
+        engine.add(point for _, point in ordered[begin:following])
         changes += engine.advance(now)
         for change in changes:
             never += change.state is AlertState.INACTIVE

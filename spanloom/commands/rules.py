@@ -13,11 +13,12 @@ import orjson
 
 from alerting.backtest import backtest
 from alerting.durations import SECOND, format_duration, parse_duration
+from alerting.history import told_after
 from alerting.rules import load_rules
 from alerting.unit_tests import run_tests
 from spanloom import clock
 from spanloom.demo.pipeline import Pipeline
-from spanloom.history import stored_points
+from spanloom.history import LATENESS, stored_points
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -78,25 +79,30 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
     """Play stored telemetry through the rules: when each alert would have fired and resolved."""
     try:
         groups = load_rules(files)
-        begin = clock.system() - parse_duration(since)
-        result = backtest(groups, asyncio.run(_history(url, begin)))
+        now = clock.system()
+        points = asyncio.run(_history(url, now - parse_duration(since), now))
+        result = backtest(groups, points, told_after=told_after(LATENESS))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(orjson.dumps(asdict(result), option=orjson.OPT_INDENT_2))
         return
+    rows = [("fired", "resolved", "alert", "labels")]
     for firing in result.firings:
         labels = ", ".join(f"{name}={value}" for name, value in sorted(firing.labels.items()) if name != "alertname")
-        ended = _time(firing.resolved_at) if firing.resolved_at else "still firing"
-        click.echo(f"{_time(firing.fired_at)}  {ended:<19}  {firing.alert}  {labels}")
+        resolved = _time(firing.resolved_at) if firing.resolved_at else "still firing"
+        rows.append((_time(firing.fired_at), resolved, firing.alert, labels))
+    width = max(len(alert) for _, _, alert, _ in rows)
+    for fired, resolved, alert, labels in rows:
+        click.echo(f"{fired:<19}  {resolved:<19}  {alert:<{width}}  {labels}")
     for rule, reason in sorted(result.errors.items()):
         click.echo(f"{rule}: {reason}", err=True)
     click.echo(f"{result.points} points, {result.evaluations} evaluations, {len(result.firings)} firings")
 
 
-async def _history(url: str, since: int) -> list[Point]:
+async def _history(url: str, since: int, until: int) -> list[Point]:
     async with Pipeline(url) as pipeline:
-        return await stored_points(pipeline, since)
+        return await stored_points(pipeline, since, until)
 
 
 def _time(time: int) -> str:

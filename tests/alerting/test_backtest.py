@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from alerting.backtest import backtest
-from alerting.durations import MINUTE, SECOND
+from alerting.durations import HOUR, MINUTE, SECOND
 from alerting.engine import AlertEngine
-from alerting.history import anomaly_history, culprit_history, hop_history, metric_history
+from alerting.history import anomaly_history, culprit_history, hop_history, metric_history, told_after
 from alerting.rules import parse_rules
 from alerting.state import AlertState
 from telemetry.call_graph import Hop, Node, NodeKind
@@ -106,3 +106,29 @@ def test_stored_hops_become_the_service_graph_and_the_default_rules_fire_on_erro
     began = START + 150 * SECOND
     assert dict(firing.labels) == {"alertname": "Errors", "server": "cart"}
     assert began + 30 * SECOND < firing.fired_at < began + 75 * SECOND
+
+
+def test_hops_count_when_their_trace_closes_and_the_counters_go_on_for_a_lookback() -> None:
+    web, cart = Node(NodeKind.SERVICE, "web"), Node(NodeKind.SERVICE, "cart")
+    hops = [
+        Hop(b"t" * 16, bytes([i] * 8), web, cart, "GET /", "http", START, START + seconds * SECOND, server_duration=1)
+        for i, seconds in enumerate((1, 12))
+    ]
+    bodies = [body(hop_document(hop, 1, 0, START)) for hop in hops]
+    points = hop_history(bodies, 5 * SECOND, counted_after=-2 * SECOND, until=START + HOUR)
+    totals = {point.time - START: point.value for point in points if point.series.name.endswith("_request_total")}
+    assert min(totals) == 15 * SECOND, "both, with the last of the trace"
+    assert max(totals) == 310 * SECOND, "no longer than an instant selector sees them"
+    assert set(totals.values()) == {2.0}
+
+
+def test_points_are_seen_when_the_pipeline_would_have_told_them() -> None:
+    points = [
+        Point(Series("spanloom_anomaly_score", (("service", "cart"),)), START, 1.0),
+        Point(Series("load", (("service", "cart"),)), START + 30 * SECOND, 1.0),
+    ]
+    rules = "groups: [{name: g, interval: 1s, rules: [{alert: Odd, expr: 'max_over_time(spanloom_anomaly_score[20s]) > 0.5'}]}]"
+    (at_once,) = backtest(parse_rules(rules, "r.yml"), points).firings
+    (later,) = backtest(parse_rules(rules, "r.yml"), points, told_after=told_after(7 * SECOND)).firings
+    assert (at_once.fired_at, later.fired_at) == (START, START + 7 * SECOND)
+    assert at_once.resolved_at == later.resolved_at == START + 20 * SECOND
