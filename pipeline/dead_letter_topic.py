@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+import structlog
 
-from pipeline.dead_letters import OFFSET, PARTITION, REASON, STORE, TOPIC
-from pipeline.kafka_topics import TopicsError
-from pipeline.topics import Topic
+from pipeline.dead_letters import CUT, OFFSET, PARTITION, REASON, STORE, TOPIC
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
     from stores.store import Store
 
 GROUP = "spanloom-dlq"
 """Its committed offset is how far the dead letters have been replayed."""
 
-_OURS = {REASON, TOPIC, PARTITION, OFFSET}
+_OURS = {REASON, TOPIC, PARTITION, OFFSET, CUT}
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One record of the topic. `topic`, `partition` and `offset` say where it came from; `place` where it lies now."""
+    """One record of the topic. `topic`, `partition` and `offset` say where it came from; `place`, `number` where it lies."""
 
-    place: TopicPartition
-    number: int
+    place: int  # partition of the topic of dead letters
+    number: int  # offset there
     time: int  # nanoseconds since the epoch
     topic: str
     partition: int | None
@@ -42,6 +39,12 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]  # as they were
+    bytes: int  # of the value as it was; more than there is of it, where only its beginning was kept
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the value was kept."""
+        return len(self.value or b"") == self.bytes
 
     def describe(self) -> dict[str, Any]:
         """What is known of it, without its value."""
@@ -51,48 +54,36 @@ class DeadLetter:
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
-            "bytes": len(self.value or b""),
+            "bytes": self.bytes,
+            "whole": self.whole,
             "reason": self.reason,
         }
 
 
-async def read_dead_letters(settings: Mapping[str, Any], *, replayed: bool = True) -> AsyncIterator[DeadLetter]:
-    """The dead letters there are now, oldest first.
+class DeadLetterTopic(Protocol):
+    """The topic of dead letters on one kind of log."""
 
-    Args:
-        settings: of the client, see `kafka_access.client_settings`.
-        replayed: whether to give those too that have been replayed.
+    def read(self, *, replayed: bool) -> AsyncIterator[DeadLetter]:
+        """The dead letters that there are now, oldest first; `replayed`: also those that have been replayed."""
+        ...
 
-    Raises:
-        TopicsError: Kafka cannot be reached.
-    """
-    consumer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
-        await consumer.start()
-        places = await _places(settings)
-        ends = await consumer.end_offsets(places)
-        consumer.assign(places)
-        for place in places:
-            first = (await consumer.beginning_offsets([place]))[place]
-            done = 0 if replayed else await consumer.committed(place) or 0
-            consumer.seek(place, max(first, done))
-            while (await consumer.position(place)) < ends[place]:
-                for record in (await consumer.getmany(place, timeout_ms=1000)).get(place, []):
-                    if record.offset < ends[place]:
-                        yield _dead_letter(place, record)
-    except KafkaError as error:
-        raise TopicsError(f"{settings['bootstrap_servers']}: {error}: is Kafka running?") from error
-    finally:
-        await consumer.stop()
+    async def put_back(self, letter: DeadLetter) -> None:
+        """Return when the record is on the topic that it came from."""
+        ...
+
+    async def mark_replayed(self, letter: DeadLetter) -> None:
+        """Return when it is remembered that this letter and those before it have been replayed."""
+        ...
 
 
-async def replay_dead_letters(settings: Mapping[str, Any], store: Store | None, *, again: bool = False) -> dict[str, int]:
+async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, again: bool = False) -> dict[str, int]:
     """Send what has not been replayed to where it came from: records to their topic, documents to the store.
 
-    What is unusable still comes back as a dead letter. A replay that is cut short goes on where it ended.
+    What is unusable still comes back as a dead letter. A replay that is cut short goes on where it ended. A record of which
+    only the beginning was kept is passed over, and the log says so.
 
     Args:
-        settings: of the client.
+        dead: where they are.
         store: takes the documents that it had rejected; None where this process cannot reach it.
         again: replay all of them, also those that have been.
 
@@ -100,46 +91,29 @@ async def replay_dead_letters(settings: Mapping[str, Any], store: Store | None, 
         How many went to each topic, and to the store.
 
     Raises:
-        TopicsError: Kafka cannot be reached.
         ConfigError: there are documents and no store.
     """
     sent: dict[str, int] = {}
-    async with AsyncExitStack() as stack:
-        producer = AIOKafkaProducer(**settings)
-        committer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False)
-        for client in (producer, committer):
-            await client.start()
-            stack.push_async_callback(client.stop)
-        letters = [letter async for letter in read_dead_letters(settings, replayed=again)]
-        committer.assign(sorted({letter.place for letter in letters}))
-        for letter in letters:
-            if letter.topic == STORE:
-                if store is None:
-                    raise ConfigError("store: rejected documents wait, and this store belongs to another process")
-                document = orjson.loads(letter.value or b"{}")
-                await store.write([Document(Kind(document["kind"]), document["id"], document["time"], document["body"])])
-            else:
-                await producer.send_and_wait(
-                    letter.topic, letter.value, key=letter.key, partition=letter.partition, headers=list(letter.headers)
-                )
-            await committer.commit({letter.place: letter.number + 1})
+    async for letter in dead.read(replayed=again):
+        if not letter.whole:
+            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was too large to keep: send it anew")
+        elif letter.topic == STORE:
+            if store is None:
+                raise ConfigError("store: rejected documents wait, and this store belongs to another process")
+            document = orjson.loads(letter.value or b"{}")
+            await store.write([Document(Kind(document["kind"]), document["id"], document["time"], document["body"])])
+        else:
+            await dead.put_back(letter)
+        await dead.mark_replayed(letter)
+        if letter.whole:
             sent[letter.topic] = sent.get(letter.topic, 0) + 1
     return sent
 
 
-async def _places(settings: Mapping[str, Any]) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(**settings)
-    try:
-        await admin.start()
-        (described,) = await admin.describe_topics([Topic.DEAD_LETTERS.value])
-    finally:
-        await admin.close()
-    return sorted(TopicPartition(described["topic"], part["partition"]) for part in described["partitions"])
-
-
-def _dead_letter(place: TopicPartition, record: Any) -> DeadLetter:
-    headers = dict(record.headers)
-    partition, offset = (headers.get(name, b"").decode() for name in (PARTITION, OFFSET))
+def dead_letter(place: int, record: Any) -> DeadLetter:
+    """A record of the topic, as aiokafka or the embedded log has it."""
+    headers = {name: value or b"" for name, value in record.headers}
+    partition, offset, cut = (headers.get(name, b"").decode() for name in (PARTITION, OFFSET, CUT))
     return DeadLetter(
         place,
         record.offset,
@@ -151,4 +125,5 @@ def _dead_letter(place: TopicPartition, record: Any) -> DeadLetter:
         record.key,
         record.value,
         tuple((name, value) for name, value in record.headers if name not in _OURS),
+        int(cut) if cut else len(record.value or b""),
     )

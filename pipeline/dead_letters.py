@@ -11,6 +11,8 @@ import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.app import MAX_REQUEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -24,6 +26,13 @@ log = structlog.get_logger(__name__)
 
 REASON, TOPIC, PARTITION, OFFSET = "spanloom.reason", "spanloom.topic", "spanloom.partition", "spanloom.offset"
 """Headers of a dead letter. A document that the store rejected has TOPIC `store` and its id as the key."""
+
+CUT = "spanloom.bytes"
+"""Header of one whose value was too large to be kept whole: how many bytes it had."""
+
+MAX_VALUE = MAX_REQUEST - (64 << 10)
+"""Bytes of a value that are kept: the topic's largest record, but for headers. A record in a compressed batch can be larger
+than any that its topic would take as it is."""
 
 STORE = "store"
 
@@ -130,6 +139,9 @@ class DeadLetters:
     async def _put(self, key: Any, value: Any, reason: str, topic: str, partition: str, offset: str, headers: Any) -> None:
         kept = dict(headers or {})
         kept |= {REASON: reason.encode(), TOPIC: topic.encode(), PARTITION: partition.encode(), OFFSET: offset.encode()}
+        if value is not None and len(value) > MAX_VALUE:
+            kept[CUT] = str(len(value)).encode()
+            value = value[:MAX_VALUE]
         log.warning("dead_letter", topic=topic, partition=partition, offset=offset, reason=reason)
         sent = await self._topic.send(key=key, value=value, headers=kept)
         await sent

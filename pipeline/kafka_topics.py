@@ -83,11 +83,11 @@ async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas
     admin = AIOKafkaAdminClient(**settings)
     try:
         await admin.start()
-        found = await _partitions(admin, wanted)
+        found = await count_partitions(admin, wanted)
         missing = [_new(name, topic, replicas) for name, topic in wanted.items() if name not in found]
         if missing:
             raced = _existing((await admin.create_topics(missing)).topic_errors)
-            found |= await _partitions(admin, raced) if raced else {}
+            found |= await count_partitions(admin, raced) if raced else {}
     finally:
         await admin.close()
     for name, partitions in found.items():
@@ -99,7 +99,7 @@ async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas
     return [Made(name, found.get(name, topic.partitions), name not in found) for name, topic in wanted.items()]
 
 
-async def _partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+async def count_partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
     """How many partitions each topic has that is there. Asking for all is no order to create those that are not."""
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics() if topic["topic"] in set(names)}
 

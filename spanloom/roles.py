@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,12 +23,13 @@ from pipeline.kafka_access import UnreachableError
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
-from stores.store import Query, Retention
+from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import TracebackType
     from typing import Self
 
     from starlette.routing import BaseRoute
@@ -134,8 +137,14 @@ class _Process:
         self._watch(self._stopping.wait())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         await self._stack.aclose()
+        if any(one.stuck for one in self._logs):
+            # Faust's tasks and threads wait on for a broker that has gone; all else is closed.
+            if error is not None:
+                log.error("failed", reason=str(error))
+            sys.stderr.flush()
+            os._exit(CRASHED if error is not None else self._exit_code())
 
     def _watch(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -146,6 +155,12 @@ class _Process:
         """The store, which forgets what is too old."""
         store = open_store(self._config)
         self._stack.push_async_callback(store.close)
+        try:
+            await store.count(Query(Kind.AUDIT))
+        except AccessRefusedError:
+            raise
+        except StoreError as error:
+            log.warning("store_unavailable", reason=str(error), hint="what needs it waits")
         if store.capabilities().age_retention:
             self._watch(_retain(store, self._config, now))
         return store
@@ -197,6 +212,9 @@ class _Process:
         for task in self._ends:
             if task.done() and not task.cancelled():
                 task.result()
+        return self._exit_code()
+
+    def _exit_code(self) -> int:
         return CRASHED if not self._stopping.is_set() or any(one.app.crashed for one in self._logs) else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from pipeline.act import ActStage, act_on_signals
 from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
 from pipeline.dead_letters import DeadLetters
+from pipeline.dead_letters_on_log import LogDeadLetters
+from pipeline.dead_letters_on_log import routes as dead_letter_routes
 from pipeline.kafka_access import check_access, client_settings
 from pipeline.kafka_topics import make_topics
 from pipeline.offsets import MAX_BYTES, Offsets
@@ -52,6 +55,9 @@ STAGES = ("rekey", "assemble", "score", "act")
 IN_FLIGHT = 1000
 """Records that a stateless stage may have under way."""
 
+STOP_SECONDS = 8.0
+"""How long the application may take to stop; a second or two is usual, and containers are killed after ten."""
+
 RECEIVER_SECONDS = 10.0
 """How long a receiver of notifications may take to answer."""
 
@@ -67,18 +73,23 @@ def open_store(config: Config) -> Store:
     if url.scheme == "duckdb":
         return DuckDbStore(Path(url.netloc + url.path))
     if url.scheme in {"http", "https"}:
-        from stores.elasticsearch import ElasticsearchStore, connect  # noqa: PLC0415 - half a second to import
+        from stores.elasticsearch import open_elasticsearch  # noqa: PLC0415 - half a second to import
 
-        return ElasticsearchStore(connect(config.store_url, api_key=config.store_api_key.get_secret_value()), config.namespace)
+        return open_elasticsearch(config.store_url, config.elasticsearch, config.namespace)
     raise ConfigError(f"store: {config.store_url!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
 
 
 class Log:
-    """The log with its topics, from entering to leaving. Alone it only produces, which is what a collector needs."""
+    """The log with its topics, from entering to leaving. Alone it only produces, which is what a collector needs.
+
+    Attributes:
+        stuck: whether the application still waits for a broker that has gone, after leaving.
+    """
 
     def __init__(self, config: Config, stages: Sequence[str] = ()) -> None:
         self._config = config
         self._stack = AsyncExitStack()
+        self.stuck = False
         sizes = TopicSizes(
             config.topics.partitions,
             config.topics.replicas,
@@ -124,12 +135,22 @@ class Log:
     async def __aenter__(self) -> Self:
         try:
             await self.make_topics()
-            self._stack.push_async_callback(self.app.stop)
+            self._stack.push_async_callback(self._stop)
             await self.app.start()
         except BaseException:
             await self._stack.aclose()
             raise
         return self
+
+    async def _stop(self) -> None:
+        """Faust would wait for a broker that has gone for as long as a record may take, twenty minutes."""
+        stopping = asyncio.ensure_future(self.app.stop())  # it swallows a cancellation
+        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+        if stopping.done():
+            stopping.result()
+        else:
+            self.stuck = True
+            log.warning("stopped_without_the_log", waited_seconds=STOP_SECONDS, hint="what it did not take is read again")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -236,8 +257,11 @@ class Pipeline(Log):
                 offsets.assign()
 
     def routes(self) -> list[BaseRoute]:
-        """What its parts answer over HTTP: alerts and repairs, where this process has them."""
-        return list(self.alerting.routes()) if self.alerting is not None else []
+        """What its parts answer over HTTP: alerts and repairs, where this process has them, and a log of its own."""
+        routes: list[BaseRoute] = list(self.alerting.routes()) if self.alerting is not None else []
+        if self._config.log_url.startswith("log:"):
+            routes += dead_letter_routes(LogDeadLetters(self.app.transport.log), self.store)
+        return routes
 
     def lag(self) -> dict[str, int]:
         """By topic: records of the partitions that this process owns which it has not acknowledged and committed."""

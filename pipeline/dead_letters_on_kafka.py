@@ -1,0 +1,82 @@
+"""The topic of dead letters on Kafka."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from pipeline.app import MAX_REQUEST
+from pipeline.dead_letter_topic import GROUP, dead_letter
+from pipeline.kafka_access import check_access
+from pipeline.kafka_topics import TopicsError, count_partitions
+from pipeline.topics import Topic
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from pipeline.dead_letter_topic import DeadLetter
+
+
+class KafkaDeadLetters:
+    """A `DeadLetterTopic`; made by `dead_letters_on_kafka`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, partitions: int) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._places = [TopicPartition(Topic.DEAD_LETTERS.value, number) for number in range(partitions)]
+
+    async def read(self, *, replayed: bool) -> AsyncIterator[DeadLetter]:
+        """As `DeadLetterTopic.read`."""
+        consumer = self._consumer
+        consumer.assign(self._places)
+        starts, ends = await consumer.beginning_offsets(self._places), await consumer.end_offsets(self._places)
+        for place in self._places:
+            done = 0 if replayed else await consumer.committed(place) or 0
+            consumer.seek(place, max(starts[place], done))
+            while (await consumer.position(place)) < ends[place]:
+                for record in (await consumer.getmany(place, timeout_ms=1000)).get(place, []):
+                    if record.offset < ends[place]:
+                        yield dead_letter(place.partition, record)
+
+    async def put_back(self, letter: DeadLetter) -> None:
+        """As `DeadLetterTopic.put_back`."""
+        await self._producer.send_and_wait(
+            letter.topic, letter.value, key=letter.key, partition=letter.partition, headers=list(letter.headers)
+        )
+
+    async def mark_replayed(self, letter: DeadLetter) -> None:
+        """As `DeadLetterTopic.mark_replayed`."""
+        await self._consumer.commit({self._places[letter.place]: letter.number + 1})
+
+
+@asynccontextmanager
+async def dead_letters_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaDeadLetters]:
+    """The topic, from connecting to leaving.
+
+    Args:
+        settings: of the client, see `kafka_access.client_settings`.
+
+    Raises:
+        AccessRefusedError: Kafka does not let us in, or we do not trust it.
+        UnreachableError: no broker answers.
+        TopicsError: the topic is not there, or Kafka does not do as asked.
+    """
+    await check_access(settings)
+    consumer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
+    admin = AIOKafkaAdminClient(**settings)
+    async with AsyncExitStack() as stack:
+        try:
+            for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
+                stack.push_async_callback(leave)
+                await client.start()
+            found = await count_partitions(admin, {Topic.DEAD_LETTERS.value})
+            if not found:
+                raise TopicsError(f"topic {Topic.DEAD_LETTERS.value}: it is not there; spanloom setup kafka makes it")
+            yield KafkaDeadLetters(consumer, producer, found[Topic.DEAD_LETTERS.value])
+        except KafkaError as error:
+            raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error

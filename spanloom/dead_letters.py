@@ -1,0 +1,91 @@
+"""Where `spanloom dlq` finds the dead letters: on Kafka, in a log that nobody has open, or at the process that has it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import orjson
+from yarl import URL
+
+from pipeline.dead_letter_topic import replay_dead_letters
+from pipeline.dead_letters_on_kafka import dead_letters_on_kafka
+from pipeline.dead_letters_on_log import PATH, LogDeadLetters
+from pipeline.kafka_access import client_settings
+from pipeline.log_errors import LogError, LogLockedError
+from pipeline.log_naming import directory_of
+from pipeline.log_shared import shared_log
+from spanloom.wiring import Log, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pipeline.dead_letter_topic import DeadLetterTopic
+    from spanloom.clock import Now
+    from spanloom.config import Config
+
+ANSWER_SECONDS = 600.0
+"""How long the process that has the log may be silent: it answers a replay when all of it is on the log."""
+
+
+async def list_dead_letters(config: Config, now: Now) -> AsyncIterator[dict[str, Any]]:
+    """What is known of each, oldest first.
+
+    Raises:
+        SpanloomError: the log cannot be read; says why.
+    """
+    try:
+        async with _dead_letters(config, now) as dead:
+            async for letter in dead.read(replayed=True):
+                yield letter.describe()
+    except LogLockedError as locked:
+        async with _owner(config, locked) as client, client.stream("GET", PATH) as answer:
+            answer.raise_for_status()
+            async for line in answer.aiter_lines():
+                yield orjson.loads(line)
+
+
+async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
+    """Send them to where they came from; gives how many went to each topic, and to the store.
+
+    Raises:
+        SpanloomError: the log, a topic or the store did not do its part; says why.
+    """
+    try:
+        async with _dead_letters(config, now) as dead:
+            # A DuckDB file belongs to the process that has the log, which is this one if it is the embedded log.
+            shared = config.store_url.startswith("http") or config.log_url.startswith("log:")
+            store = open_store(config) if shared else None
+            try:
+                return await replay_dead_letters(dead, store, again=again)
+            finally:
+                if store is not None:
+                    await store.close()
+    except LogLockedError as locked:
+        async with _owner(config, locked) as client:
+            answer = await client.post(f"{PATH}/replay", json={"again": again})
+            if not answer.is_success:
+                raise LogError(f"{answer.url}: {answer.text}") from locked
+            sent: dict[str, int] = answer.json()
+            return sent
+
+
+@asynccontextmanager
+async def _dead_letters(config: Config, now: Now) -> AsyncIterator[DeadLetterTopic]:
+    if config.log_url.startswith("kafka://"):
+        async with dead_letters_on_kafka(client_settings(Log(config).app)) as dead:
+            yield dead
+    else:
+        with shared_log(directory_of(URL(config.log_url)).resolve(), now) as durable:
+            yield LogDeadLetters(durable)
+
+
+@asynccontextmanager
+async def _owner(config: Config, locked: LogLockedError) -> AsyncIterator[httpx2.AsyncClient]:
+    url = f"http://{config.console.host}:{config.console.port}"
+    try:
+        async with httpx2.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
+            yield client
+    except httpx2.HTTPError as error:
+        raise LogError(f"{locked}. Asked at {url} (console.host, console.port): {str(error) or type(error).__name__}") from error

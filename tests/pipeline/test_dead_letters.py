@@ -1,0 +1,117 @@
+"""Dead letters written, read back and replayed, on the embedded log."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from pipeline.dead_letter_topic import replay_dead_letters
+from pipeline.dead_letters import MAX_VALUE, DeadLetters
+from pipeline.dead_letters_on_log import PATH, LogDeadLetters, routes
+from pipeline.durable_log import DurableLog
+from pipeline.log_partition import TopicSettings
+from stores.store import Rejected
+from telemetry.documents import Document, Kind
+from telemetry.errors import ConfigError, DecodeError
+from tests.pipeline.parts import Event, MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+    from pathlib import Path
+
+    from pipeline.dead_letter_topic import DeadLetter
+
+WRONG = DecodeError("spans[3].span_id", "must be an id of 8 bytes")
+
+
+class TopicOnLog:
+    """What Faust's topic does of what dead letters need."""
+
+    def __init__(self, log: DurableLog) -> None:
+        self._log = log
+
+    async def send(self, *, key: Any, value: Any, headers: dict[str, bytes]) -> Awaitable[int]:
+        return self._log.append("spanloom-dlq", 0, key, value, tuple(headers.items()))
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[DurableLog]:
+    log = DurableLog(directory, time.monotonic_ns)
+    try:
+        for topic in ("otlp_spans", "spanloom-dlq"):
+            log.create_topic(topic, TopicSettings(1 if topic == "spanloom-dlq" else 4))
+        yield log
+    finally:
+        log.close()
+
+
+def written_to(log: DurableLog) -> DeadLetters:
+    return DeadLetters(TopicOnLog(log))
+
+
+async def listed(log: DurableLog, *, replayed: bool = True) -> list[DeadLetter]:
+    return [letter async for letter in LogDeadLetters(log).read(replayed=replayed)]
+
+
+async def test_a_dead_letter_says_where_it_came_from_and_why(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        await written_to(log).send(Event("otlp_spans", 2, 41, b"\xff"), WRONG)
+        (letter,) = await listed(log)
+    assert (letter.topic, letter.partition, letter.offset, letter.value, letter.whole) == ("otlp_spans", 2, 41, b"\xff", True)
+    assert letter.reason == "spans[3].span_id: must be an id of 8 bytes"
+
+
+async def test_a_replay_puts_each_back_untouched_once_also_over_a_restart(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        dead = written_to(log)
+        for value in (b"one", b"two"):
+            await dead.send(Event("otlp_spans", 2, 41, value), WRONG)
+        assert await replay_dead_letters(LogDeadLetters(log), None) == {"otlp_spans": 2}
+    with opened(tmp_path) as log:
+        assert await replay_dead_letters(LogDeadLetters(log), None) == {}
+        await written_to(log).send(Event("otlp_spans", 2, 41, b"three"), WRONG)
+        assert await replay_dead_letters(LogDeadLetters(log), None) == {"otlp_spans": 1}
+        assert [record.value for record in log.read("otlp_spans", 2, 0)] == [b"one", b"two", b"three"]
+        assert all(record.headers == () for record in log.read("otlp_spans", 2, 0))
+        assert await replay_dead_letters(LogDeadLetters(log), None, again=True) == {"otlp_spans": 3}
+
+
+async def test_of_a_record_that_no_topic_takes_the_beginning_is_kept_and_a_replay_passes_it_over(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        await written_to(log).send(Event("otlp_spans", 0, 1, b"x" * (MAX_VALUE + 10)), WRONG)
+        await written_to(log).send(Event("otlp_spans", 0, 2, b"small"), WRONG)
+        cut, small = await listed(log)
+        assert (cut.whole, cut.bytes, len(cut.value or b"")) == (False, MAX_VALUE + 10, MAX_VALUE)
+        assert small.whole
+        assert await replay_dead_letters(LogDeadLetters(log), None) == {"otlp_spans": 1}
+        assert [record.value for record in log.read("otlp_spans", 0, 0)] == [b"small"]
+        assert await listed(log, replayed=False) == []
+
+
+async def test_a_document_that_was_rejected_goes_to_the_store(tmp_path: Path) -> None:
+    document = Document(Kind.TRACE, "t1", 5, {"trace_id": "t1"})
+    with opened(tmp_path) as log:
+        await written_to(log).reject([Rejected(document, "mapper_parsing_exception")])
+        with pytest.raises(ConfigError, match="belongs to another process"):
+            await replay_dead_letters(LogDeadLetters(log), None)
+        store = MemoryStore()
+        assert await replay_dead_letters(LogDeadLetters(log), store) == {"store": 1}
+    assert document in store.documents.values()
+
+
+async def test_the_process_that_has_the_log_lists_and_replays_over_http(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        await written_to(log).send(Event("otlp_spans", 2, 41, b"\xff"), WRONG)
+        transport = httpx2.ASGITransport(app=Starlette(routes=routes(LogDeadLetters(log), MemoryStore())))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://up") as client:
+            (line,) = (await client.get(PATH)).text.splitlines()
+            assert '"topic":"otlp_spans"' in line
+            refused = await client.post(f"{PATH}/replay", content=b"{}", headers={"content-type": "text/plain"})
+            assert refused.status_code == 400, "what a form of another site can send"
+            assert (await client.post(f"{PATH}/replay", json={"again": False})).json() == {"otlp_spans": 1}
+            assert (await client.post(f"{PATH}/replay", json={})).json() == {}
