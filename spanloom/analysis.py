@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
     from spanloom.clock import Now
-    from telemetry.documents import Body
+    from telemetry.documents import Body, Document
     from telemetry.metrics import Point, Series
 
 FILES = {
@@ -117,8 +117,8 @@ class Analysis:
             try:
                 async with Pipeline(config, store, self._now, live=False, alerts=False) as pipeline:
                     await self._feed(pipeline, summary, ScoresFile(results.open("scores.csv")) if self._scores else None)
-                    await finish(pipeline)
-                await _write(store, results, summary)
+                    last = await finish(pipeline)
+                await _write(store, results, summary, last)
             finally:
                 await store.close()
             results.keep()
@@ -261,31 +261,33 @@ async def _send(pipeline: Pipeline, signal: str, batch: list[bytes], in_flight: 
             sent.result()
 
 
-async def _write(store: DuckDbStore, results: _Results, summary: Summary) -> None:
+async def _write(store: DuckDbStore, results: _Results, summary: Summary, last: Document | None) -> None:
     for kind, name in FILES.items():
         bodies: list[Body] = await store.find(Query(kind, limit=NO_LIMIT))
         if kind in REVISED:
             bodies = latest(bodies)
+        elif kind is Kind.CULPRIT and last is not None:  # another one may have been made at the same event time
+            bodies.sort(key=lambda body: (body["@timestamp"], body["_id"] == last.id))
         file = results.open(f"{name}.jsonl")
         for body in bodies:
             file.write(orjson.dumps(body).decode() + "\n")
-        _sum_up(kind, bodies, summary)
+        _sum_up(kind, bodies, summary, last)
     summary.spans_out = await store.count(Query(Kind.SPAN))
 
 
-def _sum_up(kind: Kind, bodies: list[Body], summary: Summary) -> None:
+def _sum_up(kind: Kind, bodies: list[Body], summary: Summary, last: Document | None) -> None:
     if kind is Kind.TRACE:
         with_spans = [body for body in bodies if body["span_count"]]
         summary.traces = len(with_spans)
         summary.orphans = sum(len(body["orphans"]) for body in with_spans)
         summary.logs_joined = sum(body["logs"]["count"] for body in with_spans)
-    elif kind is Kind.CULPRIT and bodies:
-        newest = max(bodies, key=lambda body: body["@timestamp"])
+    elif kind is Kind.CULPRIT and (last is not None or bodies):
+        newest = last.body if last is not None else bodies[-1]
         summary.ranking = [(item["service"], item["score"]) for item in newest["ranking"]]
 
 
-async def finish(pipeline: Pipeline) -> None:
-    """Let every stage end, one after the other: the input has ended.
+async def finish(pipeline: Pipeline) -> Document | None:
+    """Let every stage end, one after the other: the input has ended. Gives the ranking of all of it, if anything changed.
 
     Raises:
         AnalysisError: a stage failed.
@@ -298,7 +300,9 @@ async def finish(pipeline: Pipeline) -> None:
     await _drained(pipeline, "score", Topic.SERIES)
     await pipeline.score.close()
     await _read(pipeline, "act", Topic.SIGNALS)
-    await pipeline.writer.write(await pipeline.act.rank())
+    ranking = await pipeline.act.rank()
+    await pipeline.writer.write(ranking)
+    return ranking[0] if ranking else None
 
 
 async def _drained(pipeline: Pipeline, agent: str, topic: Topic) -> None:
