@@ -88,4 +88,5 @@ async def _owner(config: Config, locked: LogLockedError) -> AsyncIterator[httpx2
         async with httpx2.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
             yield client
     except httpx2.HTTPError as error:
-        raise LogError(f"{locked}. Asked at {url} (console.host, console.port): {str(error) or type(error).__name__}") from error
+        reason = str(error) or type(error).__name__
+        raise LogError(f"{locked}. Asked at {url} (console.host, console.port): {reason}") from error
