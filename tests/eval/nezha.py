@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
+import tempfile
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +27,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "all signals": SIGNALS,
     **{f"without {left_out}": tuple(signal for signal in SIGNALS if signal != left_out) for left_out in SIGNALS},
 }
+
+STREAM = "spanloom analyse"
 
 
 class Case(NamedTuple):
@@ -69,10 +74,19 @@ def ranking(case: Case, signals: Iterable[str]) -> list[tuple[str, float]]:
     return [(suspect.service, suspect.score) for suspect in culprits.rank(now)]
 
 
-def rankings(path: Path) -> dict[str, list[tuple[str, float]]]:
-    """The ranking of a case with all signals and with each left out."""
+def rankings(path: Path, *, stream: bool = False) -> dict[str, list[tuple[str, float]]]:
+    """The ranking of a case with all signals and with each left out; of a stream also as `spanloom analyse` prints it."""
     case = read(path)
-    return {name: ranking(case, signals) for name, signals in VARIANTS.items()}
+    found = {name: ranking(case, signals) for name, signals in VARIANTS.items()}
+    return found | ({STREAM: analysed(path)} if stream else {})
+
+
+def analysed(path: Path) -> list[tuple[str, float]]:
+    """The ranking that `spanloom analyse` prints: the same telemetry through log, stream agents and store."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "spanloom.cli", "analyse", str(path), "--out", out, "--json"]
+        done = subprocess.run(command, capture_output=True, check=True)
+    return [(service, score) for service, score in json.loads(done.stdout)["ranking"]]
 
 
 def table(scorer: Any, data: Path, found: dict[str, dict[str, list[tuple[str, float]]]]) -> list[tuple[str, ...]]:
@@ -84,14 +98,15 @@ def table(scorer: Any, data: Path, found: dict[str, dict[str, list[tuple[str, fl
         for group in (label["ns"], f"{label['ns']} {label['type']}"):
             for variant, ranked in by_variant.items():
                 ranks[group][variant].append(scorer.rank(label["service"], ranked))
-    rows: list[tuple[str, ...]] = [("system, fault", "cases", *(f"AS@1 {name}" for name in VARIANTS), "AS@3", "MRR")]
+    variants = list(next(iter(found.values()), VARIANTS))
+    rows: list[tuple[str, ...]] = [("system, fault", "cases", *(f"AS@1 {name}" for name in variants), "AS@3", "MRR")]
     for group, measured in sorted(ranks.items()):
         best = measured["all signals"]
         rows.append(
             (
                 group,
                 str(len(best)),
-                *(f"{_share(measured[name], 1):.1f}" for name in VARIANTS),
+                *(f"{_share(measured[name], 1):.1f}" for name in variants),
                 f"{_share(best, 3):.1f}",
                 f"{sum(1 / rank for rank in best if rank) / len(best):.3f}",
             )

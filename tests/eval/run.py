@@ -1,4 +1,7 @@
-"""Prints the measured tables of docs/analysis.md: `python -m tests.eval.run`, from the public data beside the checkout."""
+"""Prints the measured tables of docs/analysis.md: `python -m tests.eval.run`, from the public data beside the checkout.
+
+With `--stream` the cases also go through `spanloom analyse`, which takes some fifteen seconds each.
+"""
 
 from __future__ import annotations
 
@@ -49,11 +52,12 @@ def main() -> int:
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
+    stream = sys.argv[1:] == ["--stream"]
     files = series_scorer.files()
     cases = sorted((SHARED / "data" / "nezha").glob("*.jsonl.gz"))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress, ProcessPoolExecutor() as pool:
         bar = progress.add_task("analysing", total=len(files) + len(cases))
-        ranked = {path.name.removesuffix(".jsonl.gz"): pool.submit(nezha.rankings, path) for path in cases}
+        ranked = {path.name.removesuffix(".jsonl.gz"): pool.submit(nezha.rankings, path, stream=stream) for path in cases}
         scored = {file: pool.submit(nab.scores, series_scorer.series(file)) for file in files}
         tasks: list[Future[Any]] = [*ranked.values(), *scored.values()]
         for task in tasks:
