@@ -2,14 +2,16 @@
 
 The excesses over a high threshold follow a generalised Pareto distribution whatever the distribution of the values, so
 the chance of a value never seen can be told from the few dozen greatest. Follows SPOT (Siffer et al., "Anomaly Detection
-in Streams with Extreme Value Theory", KDD 2017), with the shape fitted by moments (Hosking & Wallis, 1987), which needs
-no optimiser and is well behaved with few excesses.
+in Streams with Extreme Value Theory", KDD 2017), with the shape fitted by probability-weighted moments (Hosking & Wallis,
+"Parameter and Quantile Estimation for the Generalized Pareto Distribution", Technometrics 1987). They need no optimiser,
+are well behaved with few excesses, and see tails so heavy that they have no variance, as traffic and latencies can have.
 """
 
 from __future__ import annotations
 
 import bisect
 import math
+import sys
 from typing import Any
 
 KEPT = 30
@@ -20,8 +22,13 @@ WARM_UP = 60
 
 _TAIL_SHARE = 0.05
 _LEAST_EXCESSES = 10
-_LIGHTEST, _HEAVIEST = 0.05, 0.5
-"""Shapes: never lighter than nearly exponential, never so heavy that the variance is infinite."""
+_LIGHTEST, _HEAVIEST = 0.05, 0.9
+"""Shapes: never lighter than nearly exponential, never so heavy that there is no mean to fit by."""
+_USUAL, _PRIOR_WEIGHT = 0.2, 10
+"""What the shape is taken to be before anything is known (as of Student's t with 5 degrees), and for how many excesses this
+counts: the shape of a dozen excesses is little more than chance."""
+_PLOTTING = 0.35
+"""The i-th smallest of n excesses is taken for the quantile (i - 0.35) / n, as Hosking & Wallis do."""
 _MEMORY = 30_000
 """Values after which more of them make the tail no rarer: the far past speaks for itself less and less."""
 
@@ -48,15 +55,12 @@ class Tail:
         threshold = self._greatest[-number]
         if value <= threshold:
             return 0.0
-        excesses = [great - threshold for great in self._greatest[-number + 1 :]]
-        mean = sum(excesses) / len(excesses)
-        if mean <= 0.0:
-            mean = 1e-9 + 1e-3 * abs(threshold)
-        variance = sum((excess - mean) ** 2 for excess in excesses) / len(excesses)
-        shape = 0.5 * (1.0 - mean * mean / variance) if variance > 0 else 0.0
-        shape = min(max(shape, _LIGHTEST), _HEAVIEST)
-        scale = mean * (1.0 - shape)
-        return math.log(self._n / number) + math.log1p(shape * (value - threshold) / scale) / shape
+        excesses = [great - threshold for great in self._greatest[-number + 1 :] if great > threshold]
+        mean = sum(excesses) / len(excesses) if excesses else 1e-9 + 1e-3 * abs(threshold)
+        mean = max(mean, sys.float_info.min * 16)  # of values next to nothing
+        shape = _shape(excesses)
+        rare = math.log1p(shape * (value - threshold) / (mean * (1.0 - shape))) / shape
+        return math.log(self._n / (len(excesses) + 1)) + rare
 
     def add(self, value: float) -> None:
         """Learn a value."""
@@ -74,3 +78,13 @@ class Tail:
     def restore(self, snapshot: list[Any]) -> None:
         """Take the state of a snapshot."""
         self._n, self._greatest = snapshot[0], list(snapshot[1])
+
+
+def _shape(excesses: list[float]) -> float:
+    """The shape of the generalised Pareto distribution of ascending excesses, drawn to the usual one while they are few."""
+    count = len(excesses)
+    mean = sum(excesses) / count if count else 0.0
+    lesser = sum(excess * (count - rank + _PLOTTING) for rank, excess in enumerate(excesses, start=1)) / max(count, 1) ** 2
+    spread = mean - 2 * lesser
+    shape = 2 - mean / spread if spread > 0.0 else _LIGHTEST
+    return min(max((count * shape + _PRIOR_WEIGHT * _USUAL) / (count + _PRIOR_WEIGHT), _LIGHTEST), _HEAVIEST)
