@@ -19,6 +19,7 @@ from pipeline.assemble import AssembleConfig
 from pipeline.dead_letters import DeadLetterConfig
 from pipeline.kafka_access import KafkaConfig
 from spanloom.metrics_export import MetricsConfig
+from stores.elasticsearch_config import ElasticsearchConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,10 +89,10 @@ class Config(BaseSettings):
     data_dir: Path = Field(default=Path(".spanloom"), description="everything local: log, store, state")
     log: str = Field(default="", description="log://DIR or kafka://HOST:PORT[;HOST:PORT]; default log:// in data_dir")
     store: str = Field(default="", description="duckdb://FILE or http(s)://HOST:PORT; default duckdb:// in data_dir")
-    store_api_key: SecretStr = Field(default=SecretStr(""), description="API key of Elasticsearch")
     namespace: str = Field(default="default", pattern="^[a-z0-9_]+$", description="of the data streams")
     topics: TopicsConfig = TopicsConfig()
     kafka: KafkaConfig = KafkaConfig()
+    elasticsearch: ElasticsearchConfig = ElasticsearchConfig()
     otlp_grpc: Annotated[OtlpGrpcConfig, NoDecode, BeforeValidator(_address)] = OtlpGrpcConfig()
     otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()

@@ -73,9 +73,9 @@ def open_store(config: Config) -> Store:
     if url.scheme == "duckdb":
         return DuckDbStore(Path(url.netloc + url.path))
     if url.scheme in {"http", "https"}:
-        from stores.elasticsearch import ElasticsearchStore, connect  # noqa: PLC0415 - half a second to import
+        from stores.elasticsearch import open_elasticsearch  # noqa: PLC0415 - half a second to import
 
-        return ElasticsearchStore(connect(config.store_url, api_key=config.store_api_key.get_secret_value()), config.namespace)
+        return open_elasticsearch(config.store_url, config.elasticsearch, config.namespace)
     raise ConfigError(f"store: {config.store_url!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
 
 

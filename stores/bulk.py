@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from elasticsearch import ApiError, TransportError
 
+from stores.elasticsearch_access import refusal
 from stores.generations import Generations
 from stores.store import Rejected, Written
 from stores.templates import data_stream
@@ -106,10 +107,8 @@ class BulkWriter:
         async with self._slots:
             try:
                 return await self._create(self._streams[kind], self._generations[kind], chunk)
-            except TransportError as error:
-                raise StoreError(f"Elasticsearch cannot be reached ({error}): is it running, is its address right?") from error
-            except ApiError as error:
-                raise StoreError(f"Elasticsearch did not take documents ({error})") from error
+            except (ApiError, TransportError) as error:
+                raise refusal(error) from error
 
     async def _create(self, stream: str, generations: Generations, chunk: Sequence[_Action]) -> tuple[int, list[Rejected]]:
         known = await generations.known()

@@ -1,17 +1,14 @@
-"""The store of many processes: Elasticsearch data streams, through the official client.
-
-An id is unique in the backing index that a data stream writes to. A document that is written again after the stream has
-rolled over is a second one; see docs/stores.md for what that means for a replay.
-"""
+"""The store of many processes: Elasticsearch data streams, through the official client."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, TransportError
+from elasticsearch import ApiError, TransportError
 
 from stores.bulk import BulkWriter
+from stores.elasticsearch_access import connect, refusal
 from stores.search import ID, TIME, clause, order
 from stores.store import Capabilities, Usage
 from stores.templates import data_stream
@@ -21,6 +18,9 @@ from telemetry.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
+    from elasticsearch import AsyncElasticsearch
+
+    from stores.elasticsearch_config import ElasticsearchConfig
     from stores.store import Query, Retention, Written
     from telemetry.documents import Body, Document
 
@@ -30,14 +30,13 @@ PAGE = 10_000
 KEEP_ALIVE = "1m"
 
 
-def connect(url: str, api_key: str = "") -> AsyncElasticsearch:
-    """A client of the cluster at a URL; user and password may stand in it instead of a key."""
-    return AsyncElasticsearch(url, api_key=api_key or None, serializers={OrjsonSerializer.mimetype: OrjsonSerializer()})
+def open_elasticsearch(url: str, config: ElasticsearchConfig | None = None, namespace: str = "default") -> ElasticsearchStore:
+    """A store on the cluster at a URL, its client included. Nothing is asked of the server yet.
 
-
-def open_elasticsearch(url: str, api_key: str = "", namespace: str = "default") -> ElasticsearchStore:
-    """A store on the cluster at a URL, its client included. Nothing is asked of the server yet."""
-    return ElasticsearchStore(connect(url, api_key), namespace)
+    Raises:
+        ConfigError: the URL or the CA file cannot be used.
+    """
+    return ElasticsearchStore(connect(url, config), namespace)
 
 
 class ElasticsearchStore:
@@ -135,10 +134,8 @@ class ElasticsearchStore:
     async def _ask(self, request: Awaitable[Any]) -> Any:
         try:
             return await request
-        except TransportError as error:
-            raise StoreError(f"Elasticsearch cannot be reached ({error}): is it running, is its address right?") from error
-        except ApiError as error:
-            raise StoreError(f"Elasticsearch did not answer ({error})") from error
+        except (ApiError, TransportError) as error:
+            raise refusal(error) from error
 
 
 _MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from telemetry.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -107,6 +109,10 @@ class Usage:
 
     documents: dict[str, int] = field(default_factory=dict)
     size_bytes: int = 0
+
+
+class AccessRefusedError(StoreError):
+    """The store is there and does not let us in. Trying again will not help; a person has to change something."""
 
 
 class Store(Protocol):

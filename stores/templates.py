@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from elasticsearch import ApiError, BadRequestError, NotFoundError, TransportError
 
+from stores.elasticsearch_access import refusal
 from stores.mappings import SIGNALS, mappings
 from telemetry.documents import Kind
-from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
@@ -75,7 +75,7 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0) -> list[Instal
                     optional.setdefault(kind, []).append(name)
         report += [await _index_template(client, kind, optional.get(kind, [])) for kind in Kind]
     except (ApiError, TransportError) as error:
-        raise StoreError(f"Elasticsearch refuses the templates: {error}: check its address, version and rights") from error
+        raise refusal(error) from error
     return report
 
 

@@ -47,7 +47,7 @@ def elasticsearch(config: Path | None, keep_days: int | None) -> None:
     """Install the index templates and the lifecycle. What the server does not offer is named and skipped."""
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_shared  # noqa: PLC0415
-    from stores.elasticsearch import connect  # noqa: PLC0415
+    from stores.elasticsearch_access import connect  # noqa: PLC0415
     from stores.templates import install  # noqa: PLC0415
 
     settings = load_config(config)
@@ -55,7 +55,7 @@ def elasticsearch(config: Path | None, keep_days: int | None) -> None:
     days = max(1, round(settings.retention.days)) if keep_days is None else keep_days
 
     async def run() -> list[Installed]:
-        client = connect(settings.store_url, settings.store_api_key.get_secret_value())
+        client = connect(settings.store_url, settings.elasticsearch)
         try:
             return await install(client, days)
         finally:

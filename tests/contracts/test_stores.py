@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores.duckdb import DuckDbStore
-from stores.elasticsearch import ElasticsearchStore, connect
+from stores.elasticsearch import ElasticsearchStore
+from stores.elasticsearch_access import connect
 from stores.store import Contains, Equals, OneOf, Query, Range, Retention, Written
 from stores.templates import install
 from telemetry.documents import Document, Kind

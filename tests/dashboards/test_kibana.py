@@ -13,7 +13,8 @@ import pytest
 
 from dashboards.kibana.definitions import DASHBOARDS, KINDS
 from dashboards.kibana.saved_objects import COLUMNS, ndjson, saved_objects
-from stores.elasticsearch import ElasticsearchStore, connect, open_elasticsearch
+from stores.elasticsearch import ElasticsearchStore, open_elasticsearch
+from stores.elasticsearch_access import connect
 from stores.mappings import SIGNALS, mappings
 from stores.store import Query
 from stores.templates import data_stream, install

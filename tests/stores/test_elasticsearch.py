@@ -12,7 +12,8 @@ from elasticsearch import AsyncElasticsearch, BadRequestError
 
 from stores import templates
 from stores.bulk import CHUNK_BYTES
-from stores.elasticsearch import ElasticsearchStore, connect, open_elasticsearch
+from stores.elasticsearch import ElasticsearchStore, open_elasticsearch
+from stores.elasticsearch_access import connect
 from stores.layout import LAYOUT
 from stores.store import Equals, Query, Written
 from stores.templates import Installed, Outcome, data_stream, install
@@ -170,7 +171,7 @@ async def test_a_document_too_large_for_a_request_is_rejected_alone(store: Elast
 
 async def test_a_question_that_the_server_refuses_is_a_store_error(store: ElasticsearchStore) -> None:
     await store.write([Document(Kind.SPAN, "a", NOON, {"duration": 1})])
-    with pytest.raises(StoreError, match="did not answer") as caught:
+    with pytest.raises(StoreError, match="did not do it") as caught:
         await store.find(Query(Kind.SPAN, [Equals("duration", "long")]))
     assert isinstance(caught.value.__cause__, BadRequestError)
 

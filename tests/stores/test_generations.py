@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stores.elasticsearch import ElasticsearchStore, connect
+from stores.elasticsearch import ElasticsearchStore
+from stores.elasticsearch_access import connect
 from stores.generations import AHEAD, Generations
 from stores.store import Written
 from stores.templates import data_stream, install

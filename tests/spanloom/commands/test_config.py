@@ -33,7 +33,7 @@ def test_what_is_shown_is_the_file_the_environment_and_the_defaults_together(
 
 def test_secrets_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPANLOOM_STORE", "https://elastic:s3cret@search:9200")
-    monkeypatch.setenv("SPANLOOM_STORE_API_KEY", "s3cret")
+    monkeypatch.setenv("SPANLOOM_ELASTICSEARCH__API_KEY", "s3cret")
     monkeypatch.setenv("SPANLOOM_KAFKA__PASSWORD", "s3cret")
     done = CliRunner().invoke(config, ["show"])
     assert done.exit_code == 0, done.output

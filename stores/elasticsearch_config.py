@@ -1,0 +1,30 @@
+"""What every client of Elasticsearch is told. Apart from the client itself, which takes half a second to import."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class ElasticsearchConfig(BaseModel):
+    """The connection to Elasticsearch. An https server shows a certificate for its name that a trusted CA has signed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca_file: Path | None = Field(default=None, description="PEM file of the CAs to trust; default: those of the system")
+    api_key: SecretStr = Field(default=SecretStr(""), description="as Elasticsearch gives it, `encoded`")
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password belong together")
+        if self.username and self.api_key.get_secret_value():
+            raise ValueError("name api_key, or username and password: Elasticsearch takes one of them")
+        return self
