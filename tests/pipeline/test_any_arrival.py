@@ -1,0 +1,118 @@
+"""Stage 2 over every kind of edge, well formed or hostile: what is stored is what a batch job makes of the set of spans."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from processors.assemble import log_summary
+from processors.call_graph import call_graph
+from telemetry.documents import Kind, latest, trace_document
+from tests.generated import START
+from tests.pipeline.parts import KilledError, MemoryStore
+from tests.pipeline.test_assemble import PARTITIONS, SECOND, Worker, events, expected, run, stored
+from tests.processors.traces import TRACE
+from tests.processors.traces import traces as any_trace
+
+if TYPE_CHECKING:
+    import random
+
+    from telemetry.spans import Span, SpanLink
+
+TICK = 20_000_000
+"""The unit of the drawn times: two and a half of it are a window, so a trace is spread over several."""
+
+
+def placed(spans: list[Span], number: int, apart: int) -> list[Span]:
+    """A drawn trace as the n-th of several, with an id of its own."""
+    trace_id, begin = number.to_bytes(16, "big"), START + number * apart
+
+    def link(one: SpanLink) -> SpanLink:
+        return replace(one, trace_id=trace_id) if one.trace_id == TRACE else one
+
+    return [
+        replace(
+            span,
+            trace_id=trace_id,
+            start=begin + span.start * TICK,
+            end=begin + span.end * TICK,
+            links=tuple(map(link, span.links)),
+        )
+        for span in spans
+    ]
+
+
+@st.composite
+def telemetry(draw: st.DrawFn) -> list[Span]:
+    """The spans of a few traces, which follow each other so closely that they overlap, or so far apart that they close."""
+    apart = draw(st.sampled_from((TICK, SECOND // 4, 2 * SECOND)))
+    drawn = draw(st.lists(any_trace(), min_size=1, max_size=4))
+    return [span for number, spans in enumerate(drawn, 1) for span in placed(spans, number, apart)]
+
+
+def arrival(spans: list[Span], again: list[Span], chance: random.Random, delay: int) -> list[list[Span]]:
+    """Batches of any size, in which a span may come late by up to `delay`, and some come again."""
+    due = sorted((span.end + chance.randint(0, delay), number) for number, span in enumerate(spans + again))
+    mixed = [(spans + again)[number] for _, number in due]
+    batches: list[list[Span]] = []
+    while mixed:
+        size = chance.randint(1, 8)
+        batches.append(mixed[:size])
+        mixed = mixed[size:]
+    return batches
+
+
+def trace_bodies(spans: list[Span]) -> dict[str, Any]:
+    """The trace documents of a batch job, whole: critical path, missing parents, completeness."""
+    by_trace: dict[bytes, list[Span]] = {}
+    for span in spans:
+        by_trace.setdefault(span.trace_id, []).append(span)
+    return {
+        trace_id.hex(): without(trace_document(call_graph(own), 0, log_summary((), ())).body)
+        for trace_id, own in by_trace.items()
+    }
+
+
+def without(body: dict[str, Any]) -> dict[str, Any]:
+    """What does not tell how the document came to be."""
+    return {name: value for name, value in body.items() if name not in {"revision", "cut"}}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    telemetry(),
+    st.data(),
+    st.sampled_from((0, SECOND // 10, 5 * SECOND)),
+    st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=3),
+    st.randoms(use_true_random=False),
+)
+def test_order_batches_repetition_lateness_and_restarts_change_nothing_for_any_kind_of_edge(
+    spans: list[Span], data: st.DataObject, delay: int, kills: list[tuple[int, bool]], chance: random.Random
+) -> None:
+    again = data.draw(st.lists(st.sampled_from(spans), max_size=5))
+    batches = arrival(spans, again, chance, delay)
+    store = MemoryStore()
+    committed = dict.fromkeys(range(PARTITIONS), 0)
+    for kill_at, after in [*kills, (-1, False)]:
+        log = [event for event in events(batches) if event.message.offset >= committed[event.message.partition]]
+        store.kill_at, store.after, store.writes = kill_at, after, 0
+        with contextlib.suppress(KilledError):
+            asyncio.run(run(Worker(store), log, {number for number in range(len(log)) if chance.random() < 0.5}))
+        for event in log:
+            if event.acked:
+                partition = event.message.partition
+                committed[partition] = max(committed[partition], event.message.offset + 1)
+    assert stored(store) == expected(spans)
+    told = latest([document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE])
+    assert {body["id"]: without(body) for body in told} == trace_bodies(spans)
+    assert committed == {partition: number_of(batches, partition) for partition in range(PARTITIONS)}
+
+
+def number_of(batches: list[list[Span]], partition: int) -> int:
+    """How many records of a partition the batches make."""
+    return sum(event.message.partition == partition for event in events(batches))
