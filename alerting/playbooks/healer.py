@@ -131,14 +131,9 @@ class Healer:
             step = incident.in_flight
             if step is not None and incident.run_id == result.id:
                 machine.finish_step(
-                    incident,
-                    step,
-                    now,
-                    self.journal.note(incident, now),
-                    ok=result.ok,
-                    detail=result.detail,
-                    result=result.data,
-                )
+                    incident, step, now, self.journal.note(incident, now),
+                    ok=result.ok, unknown=result.unknown, detail=result.detail, result=result.data,
+                )  # fmt: skip
                 self._move(incident, now)
                 self.journal.publish(self.incidents, now)
                 return
@@ -196,7 +191,8 @@ class Healer:
         for incident in self.incidents.values():
             step = incident.in_flight
             if step is not None:
-                found.append(Run(incident.run_id, machine.call_of(incident, step)))
+                asks = step.asks and step.progress is Progress.INTENDED
+                found.append(Run(incident.run_id, machine.call_of(incident, step), step.started if asks else 0))
         return found
 
     def explained(self, service: str, since: int) -> tuple[str, ...]:
@@ -228,7 +224,7 @@ class Healer:
         }
 
     def restore(self, snapshot: Body, now: int) -> None:
-        """Go on after a crash: steps that were under way are repeated if that is safe, else given up.
+        """Go on after a crash: steps that were under way are repeated if that is safe, else their targets are asked.
 
         Raises:
             InputError: the snapshot is of another version.
@@ -244,7 +240,7 @@ class Healer:
         self._firing.restore(snapshot)
         self.journal.restore(snapshot)
         for incident in self.incidents.values():
-            machine.resume(incident, now, self.journal.note(incident, now))
+            machine.resume(incident, self.journal.note(incident, now))
         self.journal.publish(self.incidents, now)
 
     # How

@@ -91,6 +91,7 @@ class StepRun:
     ended: int = 0
     detail: str = ""
     result: dict[str, str] = field(default_factory=dict)
+    asks: bool = False  # a crash left it in doubt: its target is asked, and it does not run again
 
 
 @dataclass(slots=True)

@@ -2,8 +2,8 @@
 
 What it promises:
 - A step is written down as intended before its action may run, and as done, failed or unknown after.
-- After a crash, a step that was under way is run again only if it is idempotent. Otherwise nobody can know whether it
-  happened: it is marked unknown, and the incident rolls back.
+- After a crash, a step that was under way is run again only if it is idempotent. Otherwise its target is asked: if that
+  says that it was done, the incident goes on; if nobody can know, it is marked unknown, and the incident rolls back.
 - Rolling back runs the inverses of all that may be in effect, the last first, and always ends with a human.
 
 Nothing here does I/O or asks the clock. `note` receives what belongs into the audit trail.
@@ -96,10 +96,14 @@ def begin(incident: Incident, now: int, note: Note) -> None:
 
 
 def finish_step(
-    incident: Incident, step: StepRun, now: int, note: Note, *, ok: bool, detail: str, result: Mapping[str, str]
+    incident: Incident, step: StepRun, now: int, note: Note, *, ok: bool, unknown: bool, detail: str, result: Mapping[str, str]
 ) -> None:
     """The outcome of the action, or of the inverse, that was in flight."""
     step.ended, step.detail = now, detail
+    if unknown:
+        step.progress = Progress.UNKNOWN
+        note("step-unknown", step=step.name, detail=detail)
+        return
     if step.progress is Progress.UNDOING:
         step.progress = Progress.UNDONE if ok else Progress.NOT_UNDONE
         note("rollback-done" if ok else "rollback-failed", step=step.name, detail=detail, result=dict(result))
@@ -111,14 +115,14 @@ def finish_step(
     note("step-done" if ok else "step-failed", step=step.name, detail=detail, result=dict(result))
 
 
-def resume(incident: Incident, now: int, note: Note) -> None:
-    """After a crash: what was under way is repeated or given up, as the promise above says."""
+def resume(incident: Incident, note: Note) -> None:
+    """After a crash: what was under way is repeated or asked after, as the promise above says."""
     step = incident.in_flight
     if step is None:
         return
     if step.progress is Progress.INTENDED and not step.idempotent:
-        step.progress, step.ended = Progress.UNKNOWN, now
-        note("step-unknown", step=step.name, detail="the process died while it ran, and it must not run twice")
+        step.asks = True
+        note("step-asked", step=step.name)
     else:
         note("step-repeated", step=step.name, progress=step.progress.value)
 

@@ -73,6 +73,8 @@ class Run:
 
     id: str
     call: Call
+    asks_since: int = 0
+    """Not 0: it must not run again. Ask its target whether it was done, since this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Result:
     ok: bool
     detail: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    unknown: bool = False  # nobody can know whether it was done
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.action import ActionError, Tells
 from alerting.playbooks.messages import Result
 from telemetry.errors import SpanloomError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from alerting.playbooks.actions.action import Action
     from alerting.playbooks.healer import Healer
     from alerting.playbooks.messages import AlertChange, Notice, Run
     from alerting.playbooks.plan import Playbook
@@ -182,11 +183,21 @@ class PlaybookRunner:
         try:
             arguments = action.arguments.model_validate(run.call.arguments)
             async with asyncio.timeout(seconds):
+                if run.asks_since:
+                    return await _asked(action, arguments, run)
                 data = await action.run(arguments, run.id)
         except ValidationError as error:
             return Result(run.id, ok=False, detail=f"arguments: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}")
         except TimeoutError:
-            return Result(run.id, ok=False, detail=f"not done within {seconds:g} s")
+            return Result(run.id, ok=False, detail=f"not done within {seconds:g} s", unknown=bool(run.asks_since))
         except (ActionError, OSError) as error:
-            return Result(run.id, ok=False, detail=str(error))
+            return Result(run.id, ok=False, detail=str(error), unknown=bool(run.asks_since))
         return Result(run.id, ok=True, detail="done", data=data)
+
+
+async def _asked(action: Action, arguments: Any, run: Run) -> Result:
+    """What is known of a run that a crash cut off, and that must not be repeated."""
+    if isinstance(action, Tells) and await action.took_effect(arguments, run.id, run.asks_since):
+        return Result(run.id, ok=True, detail="its target says that it was done before the process died")
+    why = "the process died while it ran, it must not run twice, and its target does not say that it was done"
+    return Result(run.id, ok=False, detail=why, unknown=True)

@@ -126,6 +126,7 @@ _TOLD: dict[str, Callable[[Body], str]] = {
     "step-done": _done,
     "step-failed": _failed,
     "step-unknown": lambda data: f"  {data['step']} is UNKNOWN: {data['detail']}",
+    "step-asked": lambda data: f"after a crash its target is asked about {data['step']}",
     "step-repeated": lambda data: f"after a crash again: {data['step']}",
     "verification-started": lambda data: (
         f"verify {data['subject']} until {_clock(data['until'])} UTC: {_line(data['expression'])}"

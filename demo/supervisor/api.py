@@ -1,7 +1,9 @@
 """The supervisor's HTTP API.
 
 GET  /healthz                    200 when every instance is ready, else 503
-GET  /services                   every instance: name, pid, state, url, restarts, isolated, takes_traffic, fault
+GET  /services                   every instance: name, pid, state, url, restarts, isolated, takes_traffic, fault, and
+                                 restarted_by, the Idempotency-Key of the last restart that was asked for and is done
+GET  /services/{name}            one of them
 GET  /sent                       spans and logs that the shop's exporters have delivered
 POST /services/{name}/restart    a new process, which has no fault; answers when it is ready
 POST /services/{name}/isolate    no traffic any more; 409 if nobody else takes it
@@ -46,15 +48,16 @@ def api(shop: Shop) -> Starlette:
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"ready": shop.all_ready}, 200 if shop.all_ready else 503)
 
-    async def services(_: Request) -> JSONResponse:
-        return JSONResponse(shop.services())
+    async def services(request: Request) -> JSONResponse:
+        name = request.path_params.get("name")
+        return JSONResponse(shop.services()) if name is None else described(shop.instance(name).role.name)
 
     async def sent(_: Request) -> JSONResponse:
         return JSONResponse(shop.sent())
 
     async def restart(request: Request) -> JSONResponse:
         name = request.path_params["name"]
-        await shop.instance(name).restart()
+        await shop.instance(name).restart(request.headers.get("idempotency-key", ""))
         return described(name)
 
     async def isolate(request: Request) -> JSONResponse:
@@ -80,6 +83,7 @@ def api(shop: Shop) -> Starlette:
         routes=[
             Route("/healthz", health),
             Route("/services", services),
+            Route("/services/{name}", services),
             Route("/sent", sent),
             Route("/services/{name}/restart", restart, methods=["POST"]),
             Route("/services/{name}/isolate", isolate, methods=["POST"]),

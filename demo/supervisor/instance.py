@@ -49,6 +49,7 @@ class Instance:
         self.state = State.DOWN
         self.address = ""
         self.restarts = 0
+        self.restarted_by = ""
         self.isolated = False
         self.fault: dict[str, Any] = {}
         self._folder = folder
@@ -96,10 +97,11 @@ class Instance:
         except TimeoutError:
             raise InstanceError(f"{self.role.name} is not ready after {START_SECONDS:.0f} s:\n{self.last_words()}") from None
 
-    async def restart(self) -> None:
-        """End the process, let another one take its place, and wait until that is ready."""
+    async def restart(self, key: str = "") -> None:
+        """End the process, let another one take its place, and wait until that is ready. `key` is then `restarted_by`."""
         await self._end()
         await self.ready()
+        self.restarted_by = key
 
     async def put(self, fault: dict[str, Any]) -> None:
         """Put a fault into the process, and wait until it is there.

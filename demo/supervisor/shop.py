@@ -96,6 +96,7 @@ class Shop:
                 "state": instance.state.value,
                 "url": instance.address or None,
                 "restarts": instance.restarts,
+                "restarted_by": instance.restarted_by,
                 "isolated": instance.isolated,
                 "takes_traffic": instance.takes_traffic
                 and (not instance.address or directed.get(instance.role.service) == instance.address),

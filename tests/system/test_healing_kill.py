@@ -22,13 +22,22 @@ ROOT = Path(__file__).parents[2]
 
 
 class Supervisor:
-    """A real HTTP server. At one call it kills the caller, before or after it does what was asked."""
+    """A real HTTP server. At one call it kills the caller, before or after it does what was asked.
+
+    It can tell what it did last, unless it is to be `silent`.
+    """
 
     def __init__(self, verb: str, moment: str) -> None:
         self.killed, self.victim, self.isolated, self.calls = False, 0, False, Counter[str]()
+        self.restarted_by = ""
         supervisor = self
 
         class Api(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                supervisor.calls["asked"] += 1
+                known = {} if moment == "after, silent" else {"restarted_by": supervisor.restarted_by}
+                self.answer(json.dumps(known).encode())
+
             def do_POST(self) -> None:
                 asked = self.path.rsplit("/", 1)[1]
                 supervisor.calls[asked] += 1
@@ -36,14 +45,19 @@ class Supervisor:
                 if kill and moment == "before":
                     supervisor.kill()
                     return
+                if asked == "restart":
+                    supervisor.restarted_by = self.headers["Idempotency-Key"]
                 supervisor.isolated = {"isolate": True, "restore": False}.get(asked, supervisor.isolated)
                 if kill:
                     supervisor.kill()
                     return
+                self.answer(b"{}")
+
+            def answer(self, body: bytes) -> None:
                 self.send_response(200)
-                self.send_header("Content-Length", "2")
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
                 pass
@@ -87,15 +101,17 @@ def run(supervisor: Supervisor, folder: Path) -> int:
         (("isolate", "before"), "closed"),
         (("isolate", "after"), "closed"),
         (("restart", "before"), "escalated"),
-        (("restart", "after"), "escalated"),
+        (("restart", "after"), "closed"),
+        (("restart", "after, silent"), "escalated"),
         (("restore", "before"), "closed"),
         (("restore", "after"), "closed"),
     ],
     indirect=["supervisor"],
 )
 def test_kill_9_at_any_step_resumes_or_rolls_back_and_never_restarts_twice(
-    supervisor: Supervisor, end: str, tmp_path: Path
+    supervisor: Supervisor, end: str, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    verb, moment = request.node.callspec.params["supervisor"]
     assert run(supervisor, tmp_path) == -signal.SIGKILL
     assert run(supervisor, tmp_path) == 0
     lines = [json.loads(line) for line in (tmp_path / "documents.jsonl").read_text().splitlines()]
@@ -103,6 +119,9 @@ def test_kill_9_at_any_step_resumes_or_rolls_back_and_never_restarts_twice(
     incidents = [line["body"] for line in stored.values() if line["kind"] == "incident"]
     assert max(incidents, key=lambda body: int(body["revision"]))["state"] == end
     assert supervisor.calls["restart"] == 1
+    assert supervisor.calls["asked"] == (verb == "restart")
     assert not supervisor.isolated
     trail = sorted((line["body"] for line in stored.values() if line["kind"] == "audit"), key=lambda b: int(b["sequence"]))
     assert verify(trail) == []
+    with capsys.disabled():  # what was covered, for whoever runs it
+        print(f"\nkilled at {verb} ({moment} its effect): {end}, restarted once, {len(trail)} audit records whole")  # noqa: T201

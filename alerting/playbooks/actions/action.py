@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from telemetry.errors import SpanloomError
 
@@ -43,5 +43,23 @@ class Action(Protocol):
 
         Raises:
             ActionError: it failed, or may have.
+        """
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """An action whose target can say, after a crash of ours, that it was done."""
+
+    async def took_effect(self, arguments: Any, key: str, since: int) -> bool:
+        """Whether the run of this key is done. False where it is not, or where nobody can know.
+
+        Args:
+            arguments: as those of `run`.
+            key: as that of `run`.
+            since: when the run was written down as intended, nanoseconds since the epoch.
+
+        Raises:
+            ActionError: the target does not answer.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,17 @@ class Docker:
             return {"container": container.short_id, "state": container.status}
 
         return await self._do(f"restart container {name!r}", act)
+
+    async def restarted(self, name: str, key: str, since: int) -> bool:
+        """Whether the container was started since; the engine knows no keys, but the time."""
+        del key
+
+        def act(client: Any) -> Mapping[str, str]:
+            state = client.containers.get(name).attrs["State"]
+            return {"started": state["StartedAt"] if state["Running"] else ""}
+
+        found = await self._do(f"ask since when container {name!r} runs", act)
+        return bool(found["started"]) and datetime.fromisoformat(found["started"]).timestamp() * 1e9 >= since
 
     async def isolate(self, name: str, key: str) -> Mapping[str, str]:
         """Take a container off the network."""

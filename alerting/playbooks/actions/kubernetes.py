@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 ISOLATED = "isolated-by-spanloom"
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
 POLL_SECONDS = 1.0
 
 
@@ -41,15 +42,29 @@ class Kubernetes:
     async def restart(self, name: str, key: str) -> Mapping[str, str]:
         """Roll the deployment over; return when the new pods are available. The key makes a repetition change nothing."""
         deployment = _named(name, "deployment")
-        template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": key}}}
+        template = {"metadata": {"annotations": {RESTARTED: key}}}
         async with self._apps() as apps:
             changed = await apps.patch_namespaced_deployment(
                 deployment, self._config.namespace, {"spec": {"template": template}}
             )
-            while not _rolled_out(changed):
-                await asyncio.sleep(POLL_SECONDS)
-                changed = await apps.read_namespaced_deployment(deployment, self._config.namespace)
+            changed = await self._rolled_out(apps, changed)
             return {"generation": str(changed.metadata.generation), "replicas": str(changed.spec.replicas)}
+
+    async def restarted(self, name: str, key: str, since: int) -> bool:
+        """Whether the deployment has the key of this restart; return when its new pods are available."""
+        del since
+        async with self._apps() as apps:
+            found = await apps.read_namespaced_deployment(_named(name, "deployment"), self._config.namespace)
+            if (found.spec.template.metadata.annotations or {}).get(RESTARTED) != key:
+                return False
+            await self._rolled_out(apps, found)
+            return True
+
+    async def _rolled_out(self, apps: Any, deployment: Any) -> Any:
+        while not _is_rolled_out(deployment):
+            await asyncio.sleep(POLL_SECONDS)
+            deployment = await apps.read_namespaced_deployment(deployment.metadata.name, self._config.namespace)
+        return deployment
 
     async def isolate(self, name: str, key: str) -> Mapping[str, str]:
         """Change the pod's traffic label, and keep the old value in an annotation."""
@@ -122,7 +137,7 @@ def _named(name: str, kind: str) -> str:
     return rest
 
 
-def _rolled_out(deployment: Any) -> bool:
+def _is_rolled_out(deployment: Any) -> bool:
     """As `kubectl rollout status` judges."""
     status, wanted = deployment.status, deployment.spec.replicas
     return bool(

@@ -30,6 +30,10 @@ class Restarts(Protocol):
         """
         ...
 
+    async def restarted(self, name: str, key: str, since: int) -> bool:
+        """Whether that restart is done; see `action.Tells`."""
+        ...
+
 
 class Isolates(Protocol):
     """Something that can take what it runs out of traffic. Both are idempotent."""
@@ -70,6 +74,10 @@ class Restart:
     async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
         """Restart it."""
         return await self._runners[arguments.via].restart(arguments.name, key)
+
+    async def took_effect(self, arguments: Arguments, key: str, since: int) -> bool:
+        """Ask what runs it."""
+        return await self._runners[arguments.via].restarted(arguments.name, key, since)
 
 
 class Isolate:

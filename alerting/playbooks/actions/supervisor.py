@@ -23,7 +23,11 @@ class SupervisorConfig(BaseModel):
 
 
 class Supervisor:
-    """Speaks `POST /services/{name}/restart`, `/isolate` and `/restore`, each answering when it is done."""
+    """Speaks `POST /services/{name}/restart`, `/isolate` and `/restore`, each answering when it is done.
+
+    Where it also answers `GET /services/{name}` with `restarted_by`, the `Idempotency-Key` of the last restart that it has
+    done, a crash of ours leaves no doubt about a restart.
+    """
 
     def __init__(self, config: SupervisorConfig) -> None:
         self._url = config.url.rstrip("/")
@@ -31,6 +35,16 @@ class Supervisor:
     async def restart(self, name: str, key: str) -> Mapping[str, str]:
         """Replace the process by a new one; it is ready when this returns."""
         return await self._post(name, "restart", key)
+
+    async def restarted(self, name: str, key: str, since: int) -> bool:
+        """Whether the last restart that it has done is that of this key."""
+        del since
+        answer = await self._ask("GET", f"{self._url}/services/{quote(name, safe='')}", key)
+        try:
+            body: Any = answer.json()
+        except ValueError:
+            return False
+        return isinstance(body, dict) and body.get("restarted_by") == key
 
     async def isolate(self, name: str, key: str) -> Mapping[str, str]:
         """Take the process out of traffic."""
@@ -41,16 +55,18 @@ class Supervisor:
         return await self._post(name, "restore", key)
 
     async def _post(self, name: str, verb: str, key: str) -> Mapping[str, str]:
-        url = f"{self._url}/services/{quote(name, safe='')}/{verb}"
+        return _state(await self._ask("POST", f"{self._url}/services/{quote(name, safe='')}/{verb}", key))
+
+    async def _ask(self, method: str, url: str, key: str) -> httpx2.Response:
         # The step has its own timeout, and a proxy of the environment has no business with a control interface.
         async with httpx2.AsyncClient(timeout=None, trust_env=False) as client:
             try:
-                answer = await client.post(url, headers={"Idempotency-Key": key})
+                answer = await client.request(method, url, headers={"Idempotency-Key": key})
             except httpx2.HTTPError as error:
-                raise ActionError(f"POST {url}: {type(error).__name__}: {error}; is the supervisor running?") from error
+                raise ActionError(f"{method} {url}: {type(error).__name__}: {error}; is the supervisor running?") from error
         if not answer.is_success:
-            raise ActionError(f"POST {url}: {answer.status_code}: {answer.text[:200]}")
-        return _state(answer)
+            raise ActionError(f"{method} {url}: {answer.status_code}: {answer.text[:200]}")
+        return answer
 
 
 def _state(answer: httpx2.Response) -> dict[str, str]:

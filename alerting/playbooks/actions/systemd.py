@@ -33,6 +33,14 @@ class Systemd:
         """Restart a unit; return when its start job is done."""
         if name not in self._config.units:
             raise ActionError(f"systemd unit {name!r} may not be restarted; the configuration allows {self._config.units}")
+        return await self._systemctl("restart", "--no-ask-password", "--", name, key=key)
+
+    async def restarted(self, name: str, key: str, since: int) -> bool:
+        """Whether the unit became active since; systemd knows no keys, but the second."""
+        shown = await self._systemctl("show", "--timestamp=unix", "--property=ActiveEnterTimestamp", "--", name, key=key)
+        entered = shown["output"].partition("=@")[2]
+        return entered.isdecimal() and int(entered) >= since // 10**9
+
+    async def _systemctl(self, *arguments: str, key: str) -> Mapping[str, str]:
         scope = ("--user",) if self._config.user else ()
-        command = (self._config.systemctl, *scope, "restart", "--no-ask-password", "--", name)
-        return await Command().run(Arguments(command=command), key)
+        return await Command().run(Arguments(command=(self._config.systemctl, *scope, *arguments)), key)

@@ -53,6 +53,7 @@ class Crashes(RuleBasedStateMachine):
         self.started: Counter[str] = Counter()
         self.under_way: dict[str, tuple[str, str]] = {}
         self.told: dict[str, bool] = {}
+        self.took_effect: set[str] = set()
         self.healer = self._new()
 
     def _new(self) -> Healer:
@@ -114,7 +115,10 @@ class Crashes(RuleBasedStateMachine):
 
     def start(self) -> None:
         for run in self.healer.runs():
-            if run.id not in self.under_way and run.id not in self.told:
+            if run.asks_since:  # the target of some steps can tell, that of others cannot
+                done = run.id in self.took_effect and run.id[0] < "8"
+                self.healer.on_result(Result(run.id, ok=done, unknown=not done), self.now)
+            elif run.id not in self.under_way and run.id not in self.told:
                 self.started[run.id] += 1
                 self.under_way[run.id] = (run.call.action, run.call.arguments["name"])
 
@@ -124,6 +128,7 @@ class Crashes(RuleBasedStateMachine):
             self.told[run] = verb not in self.world.failing
             if self.told[run]:
                 self.world.do(verb, name, run)
+                self.took_effect.add(run)
 
     def tell(self) -> None:
         for run in sorted(self.told):

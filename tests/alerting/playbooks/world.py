@@ -159,6 +159,9 @@ def play(made: Healer, processes: Processes, now: int) -> None:
     """Run every action that is due, until none is."""
     while runs := made.runs():
         for run in runs:
+            if run.asks_since:
+                made.on_result(Result(run.id, ok=False, unknown=True), now)
+                continue
             try:
                 processes.do(run.call.action, run.call.arguments["name"], run.id)
             except ActionError as error:

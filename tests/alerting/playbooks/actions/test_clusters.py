@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,11 @@ class Engine:
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         path = re.sub(r"^/v[0-9.]+", "", path).split("?")[0]
-        container = {"Id": "c" * 64, "Name": "/cart", "State": {"Status": "running"}}
+        container = {
+            "Id": "c" * 64,
+            "Name": "/cart",
+            "State": {"Status": "running", "Running": True, "StartedAt": "2026-11-23T10:00:00.123456789Z"},
+        }
         match method, path:
             case "GET", "/version":
                 return 200, {"ApiVersion": "1.44"}
@@ -65,6 +70,12 @@ async def test_docker_restarts_isolates_and_restores_and_does_nothing_twice(engi
     for _ in range(2):
         await docker.restore("cart", "k")
         assert made.connected
+
+
+async def test_docker_says_whether_a_container_was_started_since(engine: tuple[Engine, Docker]) -> None:
+    started = int(datetime(2026, 11, 23, 10, tzinfo=UTC).timestamp())
+    assert await engine[1].restarted("cart", "k", started * 10**9)
+    assert not await engine[1].restarted("cart", "k", (started + 1) * 10**9)
 
 
 async def test_docker_names_the_container_that_is_not_there(engine: tuple[Engine, Docker]) -> None:
@@ -155,6 +166,18 @@ async def test_kubernetes_rolls_a_deployment_over_and_waits_for_the_new_pods(
     assert [method for method, _ in api.asked] == ["PATCH", "GET", "GET"]
     assert "patch+json" in api.headers[0]["Content-Type"]
     assert "json-patch" not in api.headers[0]["Content-Type"]
+
+
+async def test_kubernetes_says_whether_a_restart_is_the_deployments_last_and_waits_for_it(
+    cluster: tuple[Cluster, Api, Kubernetes],
+) -> None:
+    made, _, kubernetes = cluster
+    assert not await kubernetes.restarted("deployment/cart", "i1/restart/do", 0)
+    made.deployment["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = "i1/restart/do"
+    made.deployment["status"]["updatedReplicas"], made.looks = 0, 0
+    assert await kubernetes.restarted("deployment/cart", "i1/restart/do", 0)
+    assert made.looks == 2
+    assert not await kubernetes.restarted("deployment/cart", "i2/restart/do", 0)
 
 
 async def test_kubernetes_isolates_a_pod_from_its_service_and_gives_it_back(

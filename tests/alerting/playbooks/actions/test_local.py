@@ -11,8 +11,8 @@ from alerting.playbooks.actions.action import ActionError
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.command import Command
 from alerting.playbooks.actions.http import HttpCall
-from alerting.playbooks.actions.supervisor import SupervisorConfig
-from alerting.playbooks.actions.systemd import SystemdConfig
+from alerting.playbooks.actions.supervisor import Supervisor, SupervisorConfig
+from alerting.playbooks.actions.systemd import Systemd, SystemdConfig
 from tests.alerting.playbooks.actions.local_api import serve
 
 if TYPE_CHECKING:
@@ -103,6 +103,32 @@ async def test_systemd_restarts_the_units_that_are_allowed_and_no_other(tmp_path
     assert result["output"] == "--user restart --no-ask-password -- cart.service"
     with pytest.raises(ActionError, match="may not be restarted"):
         await do(actions["restart"], via="systemd", name="sshd.service")
+
+
+@pytest.mark.parametrize(
+    ("shown", "since", "restarted"),
+    [
+        ("ActiveEnterTimestamp=@1700000000", 1_700_000_000, True),
+        ("ActiveEnterTimestamp=@1700000000", 1_700_000_001, False),
+        ("ActiveEnterTimestamp=", 0, False),
+    ],
+)
+async def test_systemd_says_whether_a_unit_was_started_since(
+    tmp_path: Path, shown: str, since: int, *, restarted: bool
+) -> None:
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f"#!/bin/sh\necho {shown}\n")
+    systemctl.chmod(0o755)
+    systemd = Systemd(SystemdConfig(units=("cart.service",), systemctl=os.fspath(systemctl)))
+    assert await systemd.restarted("cart.service", "k", since * 10**9) is restarted
+
+
+async def test_the_supervisor_says_whose_restart_was_the_last() -> None:
+    with serve(lambda _method, _path, _body: (200, {"restarted_by": "i1/restart/do"})) as api:
+        supervisor = Supervisor(SupervisorConfig(url=api.url))
+        assert await supervisor.restarted("cart", "i1/restart/do", 0)
+        assert not await supervisor.restarted("cart", "i2/restart/do", 0)
+        assert api.asked[0] == ("GET", "/services/cart")
 
 
 async def test_a_run_book_is_recorded() -> None:
