@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from elastic_transport import TlsError
 from elasticsearch import (
@@ -33,9 +32,8 @@ def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElastic
         ConfigError: the URL or the CA file cannot be used; names the setting.
     """
     config = config or ElasticsearchConfig()
-    place = urlsplit(url)
     told: dict[str, Any] = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
-    if place.scheme == "https":
+    if url.startswith("https://"):
         told["ssl_context"] = _context(config.ca_file)
     elif config.ca_file:
         raise ConfigError("elasticsearch.ca_file: the store's URL begins with http://, and a CA is of use with https:// only")
@@ -45,9 +43,9 @@ def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElastic
         told["basic_auth"] = (config.username, config.password.get_secret_value())
     try:
         return AsyncElasticsearch(url, **told)
-    except ValueError as error:
-        where = f"{place.scheme}://{place.hostname or ''}"
-        raise ConfigError(f"store: {where}...: {error}: it looks like https://HOST:9200, port included") from error
+    except ValueError:
+        # The client's own words have the whole URL in them, password included.
+        raise ConfigError("store: no URL of an Elasticsearch: one looks like https://HOST:9200") from None
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
