@@ -23,6 +23,7 @@ from alerting.playbooks.run import PlaybookRunner
 from alerting.rule_book import RuleBook
 from alerting.state import AlertState
 from pipeline.approvals import ApprovalDesk
+from pipeline.large_state import LargeState
 from pipeline.outbox import WithinPatience
 from telemetry.errors import ConfigError, OverloadedError
 
@@ -113,7 +114,7 @@ class Alerting:
         approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
         self.desk = ApprovalDesk(approvals, self.runner, key, pass_on)
         self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)
-        self._state = state
+        self._rows, self._state = state, LargeState(state)
         self._now = now
         self._version = version
         self._moment = 0
@@ -140,7 +141,7 @@ class Alerting:
                 if saved is not None:
                     part.restore(saved)
             self._partition = partition
-            await self.desk.open(self._state, partition)
+            await self.desk.open(self._rows, partition)
             await self.runner.start(self._state.load(partition, "healer"))
             await self.sender.start()
 

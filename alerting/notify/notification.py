@@ -113,6 +113,7 @@ def template_data(notification: Notification, external_url: str, limit: int = 0)
     """
     alerts = notification.alerts
     shown = alerts[:limit] if limit else alerts
+    firing = len(notification.firing)  # they come first
     return {
         "version": "4",
         "groupKey": notification.group_key,
@@ -123,7 +124,7 @@ def template_data(notification: Notification, external_url: str, limit: int = 0)
         "commonLabels": common([alert.labels for alert in alerts]),
         "commonAnnotations": common([alert.annotations for alert in alerts]),
         "externalURL": external_url,
-        "alerts": [alert_body(alert, firing=alert in notification.firing) for alert in shown],
+        "alerts": [alert_body(alert, firing=i < firing) for i, alert in enumerate(shown)],
     }
 
 

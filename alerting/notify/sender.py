@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 QUEUE = 256
 """Most notifications that wait for one integration."""
+MAX_NAMED = 1_000
+"""Most alerts that the document of a delivery names; it counts them all."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before the second try, doubled at each further one up to the longest."""
 
@@ -55,7 +57,7 @@ class Delivery:
                 "group_key": sent.group_key,
                 "group_labels": dict(sent.group_labels),
                 "status": sent.status,
-                "alerts": [alert.fingerprint for alert in sent.alerts],
+                "alerts": [alert.fingerprint for alert in sent.alerts[:MAX_NAMED]],
                 "firing": len(sent.firing),
                 "resolved": len(sent.resolved),
                 "created": sent.time,

@@ -105,7 +105,7 @@ def data_of(notification: Notification, external_url: str) -> dict[str, Any]:
     https://prometheus.io/docs/alerting/latest/notifications/#data
     """
     firing = [_alert(alert, "firing") for alert in notification.firing]
-    resolved = [_alert(alert, "resolved") for alert in notification.alerts if alert in notification.resolved]
+    resolved = [_alert(alert, "resolved") for alert in notification.alerts[len(firing) :]]
     every = notification.alerts
     common_labels, common_annotations = (
         _common([alert.labels for alert in every]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -30,12 +31,18 @@ if TYPE_CHECKING:
 
 Functions = Mapping[str, Callable[..., Any]]
 MAX_OUTPUT = 65_536
-"""Longest result, in characters."""
+"""Longest result, in characters; what is longer is cut and ends in an ellipsis."""
+MAX_STEPS = 1_000_000
+"""Most rounds of `range` in all."""
 MAX_CALLS = 20
 """Deepest `template` within `template`."""
 
 
 class _JumpError(Exception):
+    pass
+
+
+class _FullError(Exception):
     pass
 
 
@@ -58,10 +65,11 @@ class Template:
         """The text for these data, each value in it as `escape` makes it, but for `Markup`.
 
         Raises:
-            TemplateError: an unknown function or variable, a function that fails, or too long a result.
+            TemplateError: an unknown function or variable, or a function that fails.
         """
         run = _Run(self.defined, functions, escape)
-        run.nodes(self.body, data, ChainMap({"$": data}))
+        with suppress(_FullError):
+            run.nodes(self.body, data, ChainMap({"$": data}))
         return "".join(run.out)
 
 
@@ -90,6 +98,7 @@ class _Run:
     out: list[str] = field(default_factory=list)
     length: int = 0
     calls: int = 0
+    steps: int = 0
 
     def nodes(self, nodes: Sequence[Node], dot: object, scope: ChainMap[str, object]) -> None:
         for node in nodes:
@@ -108,9 +117,11 @@ class _Run:
                     raise _BreakError if kind == "break" else _ContinueError
 
     def write(self, text: str) -> None:
+        room = MAX_OUTPUT - self.length
+        if len(text) > room:
+            self.out.append(text[: room - 1] + "…")
+            raise _FullError
         self.length += len(text)
-        if self.length > MAX_OUTPUT:
-            raise TemplateError(f"template: result longer than {MAX_OUTPUT} characters")
         self.out.append(text)
 
     def call(self, name: str, data: object) -> None:
@@ -150,6 +161,9 @@ class _Run:
         if not items:
             self.nodes(node.otherwise, dot, scope)
         for key, item in items:
+            self.steps += 1
+            if self.steps > MAX_STEPS:
+                raise TemplateError(f"template: more than {MAX_STEPS} steps of range")
             inner = scope.new_child(dict(zip(names, (key, item) if len(names) == 2 else (item,), strict=False)))
             try:
                 self.nodes(node.body, item, inner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerting.rules import PREAMBLE
-from alerting.templates.execute import Labels, compile_template, go_float
+from alerting.templates.execute import MAX_OUTPUT, Labels, compile_template, go_float
 from alerting.templates.functions import ANNOTATION
 from alerting.templates.syntax import TemplateError
 
@@ -71,7 +71,7 @@ def test_text_is_rendered_as_go_does(text: str, expected: str) -> None:
         ("{{ index .Items 99 }}", "error calling index"),
         ('{{ template "none" }}', 'template "none" not defined'),
         ('{{ define "t" }}{{ template "t" }}{{ end }}{{ template "t" }}', "exceeded maximum template depth"),
-        ("{{ range 65536 }}{{ range 65536 }}xx{{ end }}{{ end }}", "longer than"),
+        ("{{ range 65536 }}{{ range 65536 }}{{ end }}{{ end }}", "more than 1000000 steps"),
         ('{{ lt 1 "a" }}', "incompatible types"),
         ("{{ if true }}" * 60 + "{{ end }}" * 60, "nested deeper"),
         ("{{ " + "(" * 60 + "1" + ")" * 60 + " }}", "nested deeper"),
@@ -92,3 +92,8 @@ def test_what_is_wrong_is_told(text: str, reason: str) -> None:
 )  # fmt: skip
 def test_numbers_are_printed_as_go_prints_them(value: float, text: str) -> None:
     assert go_float(value) == text
+
+
+def test_what_is_too_long_is_cut() -> None:
+    text = render("{{ range 65536 }}{{ range 65536 }}xyz{{ end }}{{ end }}")
+    assert (len(text), text[-4:]) == (MAX_OUTPUT, "xyz…")
