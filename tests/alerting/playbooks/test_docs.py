@@ -15,7 +15,7 @@ def test_the_example_of_the_page_does_what_the_page_shows(tmp_path: Path) -> Non
     example = re.search(r"```yaml\n(playbooks:.*?)```", text, re.DOTALL)
     assert example is not None
     (tmp_path / "playbooks.yml").write_text(example[1])
-    for command in re.findall(r"^    \$ spanloom playbooks (.*)$", text, re.MULTILINE):
+    for command in re.findall(r"^    \$ spanloom playbooks ((?:check|dry-run) .*)$", text, re.MULTILINE):
         arguments = command.replace("playbooks.yml", str(tmp_path / "playbooks.yml")).split()
         result = CliRunner().invoke(playbooks, arguments)
         assert result.exit_code == 0, result.output
