@@ -44,6 +44,23 @@ MILESTONES = {
 """What must happen, and what is said when it does not."""
 
 
+PROGRESS = {
+    "intended": "begins",
+    "done": "is done",
+    "failed": "FAILED",
+    "unknown": "may or may not have happened",
+    "undoing": "is being taken back",
+    "undone": "is taken back",
+    "not-undone": "could NOT be taken back",
+}
+"""What a step's progress is in the timeline."""
+
+
+def _said(step: Body) -> str:
+    detail = step["detail"]
+    return PROGRESS[step["progress"]] + (f": {detail}" if detail not in {"", "done"} else "")
+
+
 @dataclass(slots=True)
 class Watch:
     """Follows one injection to its end."""
@@ -142,13 +159,17 @@ class Watch:
             seen = f"{body['id']} {step['name']} {step['progress']}"
             if step["progress"] != "waiting" and seen not in self._known:
                 self._known.add(seen)
-                self._enter(now, "playbook", f"{playbook}: {step['name']} {step['progress']} {step['detail']}".rstrip())
+                self._enter(now, "playbook", f"{playbook}: {step['name']} {_said(step)}")
         repairs = [step["progress"] for step in body["steps"] if step["phase"] == "repair" and not step["undoes"]]
         if ours and repairs and all(progress == "done" for progress in repairs):
             self._reach("repaired", now)
-        if (state := f"{body['id']} {body['state']}") not in self._known and body["ended"]:
+        state = f"{body['id']} {body['state']}"
+        if state not in self._known and body["state"] == "verifying":
             self._known.add(state)
-            self._enter(now, "playbook", f"{playbook}: {body['state']} {body['why']}".rstrip())
+            self._enter(now, "playbook", f"{playbook}: verifying by telemetry that it helped")
+        if state not in self._known and body["ended"]:
+            self._known.add(state)
+            self._enter(now, "playbook", f"{playbook}: {body['state']}: {body['why']}")
             if ours and body["state"] == "closed":
                 self._reach("verified", now)
 

@@ -100,7 +100,19 @@ def test_a_round_in_which_all_happens_is_complete_and_its_figures_are_seconds_si
     seconds = [figures[f"seconds_to_{step}"] for step in ("detect", "alert", "repair", "verify", "resolve")]
     assert seconds == [6.0, 9.0, 12.0, 25.0, 31.0]
     assert [entry.event for entry in watch.entries] == [
-        *("anomaly", "culprits", "alert", "alert", "playbook", "playbook", "playbook", "resolved", "resolved", "alert")
+        *(
+            "anomaly",
+            "culprits",
+            "alert",
+            "alert",
+            "playbook",
+            "playbook",
+            "playbook",
+            "playbook",
+            "resolved",
+            "resolved",
+            "alert",
+        )
     ]
 
 
