@@ -167,8 +167,9 @@ class Demo:
 
     def _take_notification(self, payload: Body) -> None:
         if self._watch is None:
-            names = ", ".join(sorted({alert["labels"].get("alertname", "?") for alert in payload["alerts"]}))
-            self._tell(None, "alert", f"outside a round: {names} {payload['status']}")
+            labels = [alert["labels"] for alert in payload["alerts"]]
+            names = sorted({f"{each.get('alertname', '?')} for {each.get('service', '?')}" for each in labels})
+            self._tell(None, "alert", f"outside a round: {', '.join(names)} {payload['status']}")
         else:
             self._watch.see_notification(payload, self._now())
             self._tell_news()

@@ -134,7 +134,7 @@ class Watch:
         service = body["service"]
         if (seen := f"{body['kind']} of {service}") not in self._known:
             self._known.add(seen)
-            self._enter(now, "anomaly", f"{service}: {body['series']['name']}: {body['why']} (score {body['score']:.2f})")
+            self._enter(now, "anomaly", f"{service}: {body['why']} (score {body['score']:.2f})")
         if service == self.injection.service:
             self._reach("detected", now)
 
