@@ -219,7 +219,7 @@ def reply(ids: list[str], answer: int | list[int]) -> bytes:
         return orjson.dumps({"error": {"reason": "busy"}, "status": answer})
     items = [
         {"create": {"_id": id_, "status": status} | ({} if status == 201 else {"error": {"reason": f"status {status}"}})}
-        for id_, status in zip(ids, answer, strict=True)
+        for id_, status in zip(ids, answer, strict=False)
     ]
     return orjson.dumps({"errors": True, "items": items})
 
