@@ -52,18 +52,20 @@ class Chaos:
         Raises:
             SpanloomError: a process of the demo did not start or ended, or the link of a NetworkChaos could not be made.
         """
-        reports: list[Body] = []
         why_not = unavailable()
-        far = sorted({each.service for each in experiments if isinstance(each, NetworkChaos) and not why_not})
+        skipped = [each for each in experiments if isinstance(each, NetworkChaos) and why_not]
+        reports: list[Body] = [{"name": each.name, "skipped": f"{each.kind} {why_not}", "wrong": []} for each in skipped]
+        for report in reports:
+            self._tell(f"{report['name']}: SKIPPED: {report['skipped']}")
+        experiments = [each for each in experiments if each not in skipped]
+        if not experiments:
+            return reports, []
+        far = sorted({each.service for each in experiments if isinstance(each, NetworkChaos)})
         if len(far) > 1:
             raise ChaosError(f"{' and '.join(far)} are both to be behind a bad link: run these experiments one by one")
         async with AsyncExitStack() as stack:
             pipeline, shop, users, before = await self._start(stack, far[0] if far else "")
             for number, experiment in enumerate(experiments):
-                if isinstance(experiment, NetworkChaos) and why_not:
-                    self._tell(f"{experiment.name}: SKIPPED: {experiment.kind} {why_not}")
-                    reports.append({"name": experiment.name, "skipped": why_not, "wrong": []})
-                    continue
                 if number:
                     self._tell(f"calm for {CALM_SECONDS:.0f} s")
                     await asyncio.sleep(CALM_SECONDS)

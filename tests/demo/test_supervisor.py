@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from demo.supervisor.api import api
-from demo.supervisor.roster import ROSTER
+from demo.supervisor.roster import ROSTER, placed
 from demo.supervisor.shop import Shop
 from tests.demo.otlp_receiver import OtlpReceiver
 
@@ -52,6 +52,13 @@ async def until(holds: Callable[[dict[str, Any]], bool], control: httpx2.AsyncCl
 def traffic(folder: Path) -> str:
     address: str = json.loads((folder / "addresses.json").read_text())["payment"]
     return address
+
+
+def test_one_instance_may_be_placed_behind_a_link_and_all_others_where_it_reaches_them() -> None:
+    roster = {role.name: role for role in placed(ROSTER, "198.18.0.1", ("payment", "far-away", "198.18.0.2"))}
+    assert (roster["payment"].host, roster["payment"].namespace) == ("198.18.0.2", "far-away")
+    assert {(r.host, r.namespace) for name, r in roster.items() if name != "payment"} == {("198.18.0.1", "")}
+    assert placed(ROSTER, "127.0.0.1", None) == ROSTER
 
 
 async def test_isolation_moves_the_traffic_to_the_standby_and_restoring_moves_it_back(
