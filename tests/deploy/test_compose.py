@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("spanloom")}
-SECRETS = {"ELASTIC_PASSWORD": "a", "KIBANA_PASSWORD": "b", "KIBANA_ENCRYPTION_KEY": "c" * 32}
+SECRETS = {"ELASTIC_PASSWORD": "a", "KIBANA_PASSWORD": "b", "KIBANA_ENCRYPTION_KEY": "c" * 32, "APPROVAL_KEY": "d" * 32}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 each_of_ours = pytest.mark.parametrize("name", OURS)
@@ -108,8 +108,13 @@ def test_the_generated_secrets_are_all_that_is_asked_for_and_nobody_elses_to_rea
     assert len(set(values.values())) == len(asked)
     assert all(re.fullmatch("[0-9a-f]{48}", value) for value in values.values())
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
-    subprocess.run([script], check=True, capture_output=True)
-    assert made.read_text() == first
+    made.write_text("".join(first.splitlines(keepends=True)[:-1]) + "OWN=kept\n")  # an .env of before there was the last
+    for _ in range(2):
+        subprocess.run([script], check=True, capture_output=True)
+        again = dict(line.split("=") for line in made.read_text().splitlines())
+        assert again.keys() == asked | {"OWN"}
+        assert all(again[name] == values[name] for name in list(values)[:-1])
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
 
 
 def test_the_secrets_are_neither_committed_nor_in_the_image() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline.topics import Topic
+from spanloom.wiring import STAGES, _group
 from tests.deploy.files import KUBERNETES, check_spanloom, check_variables, manifests
 
 OBJECTS = {f"{item['kind']}/{item['metadata']['name']}": item for item in manifests()}
@@ -63,7 +64,7 @@ def test_a_container_is_bounded_and_mounts_what_its_pod_has(name: str) -> None:
         assert container["resources"]["requests"].keys() == container["resources"]["limits"].keys() == {"cpu", "memory"}
         assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
     for volume in PODS[name]["volumes"]:
-        assert "sizeLimit" in volume["emptyDir"]
+        assert "secret" in volume or "sizeLimit" in volume["emptyDir"]
 
 
 @each_pod
@@ -93,6 +94,12 @@ def test_the_collector_is_reached_where_it_listens() -> None:
     assert {port["targetPort"] for port in OBJECTS["Service/collector"]["spec"]["ports"]} == {"otlp-grpc", "otlp-http"}
 
 
+def test_links_to_on_call_lead_to_the_workers() -> None:
+    service = OBJECTS["Service/worker"]
+    (port,) = service["spec"]["ports"]
+    assert VARIABLES["SPANLOOM_ALERTING__EXTERNAL_URL"] == f"http://worker.spanloom:{port['port']}"
+
+
 def test_the_configuration_knows_the_variables_and_none_is_a_secret() -> None:
     check_variables(VARIABLES)
     assert not any(word in name for name in VARIABLES for word in ("PASSWORD", "KEY", "TOKEN"))
@@ -118,5 +125,6 @@ def test_workers_are_scaled_on_the_lag_of_every_topic_that_they_read() -> None:
     assert read == {Topic.SPANS, Topic.LOGS, Topic.METRICS, Topic.TRACED, Topic.SERIES}
     for trigger in spec["triggers"]:
         assert trigger["type"] == "kafka"
+        assert trigger["metadata"]["consumerGroup"] == _group(STAGES)
         assert f"kafka://{trigger['metadata']['bootstrapServers']}" == VARIABLES["SPANLOOM_LOG"]
         assert trigger["metadata"].keys() == {"bootstrapServers", "consumerGroup", "topic", "lagThreshold", "offsetResetPolicy"}
