@@ -215,12 +215,13 @@ def _found(
 
 
 def _rendered(
-    templates: tuple[tuple[str, Template], ...], data: object, functions: Mapping[str, Callable[..., Any]]
+    templates: tuple[tuple[str, Template], ...], data: Mapping[str, object], functions: Mapping[str, Callable[..., Any]]
 ) -> dict[str, str]:
     texts = {}
+    short = {f"${name[0].lower()}{name[1:]}": value for name, value in data.items()}  # $labels, $value, $externalURL
     for name, template in templates:
         try:
-            texts[name] = template.render(data, functions)
+            texts[name] = template.render(data, functions, variables=short)
         except TemplateError as error:
             texts[name] = f"<error expanding template: {error}>"  # as Prometheus: the alert must not get lost by its text
     return texts

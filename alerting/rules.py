@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from alerting.promql.expression import Expression
     from alerting.templates.execute import Template
 
-PREAMBLE = (
-    "{{ $labels := .Labels }}{{ $externalLabels := .ExternalLabels }}{{ $externalURL := .ExternalURL }}{{ $value := .Value }}"
-)
-"""What stands before every template: the short names for its data."""
 QUERY = "query"
 
 
@@ -230,7 +226,7 @@ def _compile(rule: RuleConfig, group: GroupConfig, interval: int) -> Rule:
 
 def _template(field: str, text: str) -> Template:
     try:
-        return compile_template(PREAMBLE + text, {*ANNOTATION, QUERY})
+        return compile_template(text, {*ANNOTATION, QUERY})
     except ConfigError as error:
         raise _FieldError(field, str(error)) from None
 

@@ -61,15 +61,25 @@ class Template:
     body: tuple[Node, ...]
     defined: Mapping[str, tuple[Node, ...]]
 
-    def render(self, data: object, functions: Functions, escape: Callable[[str], str] = str) -> str:
+    def render(
+        self,
+        data: object,
+        functions: Functions,
+        escape: Callable[[str], str] = str,
+        variables: Mapping[str, object] | None = None,
+    ) -> str:
         """The text for these data, each value in it as `escape` makes it, but for `Markup`.
+
+        `variables` are those known beforehand, with their `$`.
 
         Raises:
             TemplateError: an unknown function or variable, or a function that fails.
         """
+        if len(self.body) == 1 and isinstance(self.body[0], Text):
+            return self.body[0].text
         run = _Run(self.defined, functions, escape)
         with suppress(_FullError):
-            run.nodes(self.body, data, ChainMap({"$": data}))
+            run.nodes(self.body, data, ChainMap({"$": data, **(variables or {})}))
         return "".join(run.out)
 
 

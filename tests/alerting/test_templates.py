@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from alerting.rules import PREAMBLE
 from alerting.templates.execute import MAX_OUTPUT, Labels, compile_template, go_float
 from alerting.templates.functions import ANNOTATION
 from alerting.templates.syntax import TemplateError
 
 DATA = {"Labels": Labels(instance="a:9090", job="ü"), "Value": 0.25, "Items": [1, 2, 3], "None": []}
-DATA |= {"ExternalLabels": Labels(), "ExternalURL": ""}
+VARIABLES = {"$labels": DATA["Labels"], "$value": 0.25}
 
 
 def render(text: str) -> str:
-    return compile_template(PREAMBLE + text, ANNOTATION).render(DATA, ANNOTATION)
+    return compile_template(text, ANNOTATION).render(DATA, ANNOTATION, variables=VARIABLES)
 
 
 @pytest.mark.parametrize(
