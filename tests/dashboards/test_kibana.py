@@ -62,6 +62,44 @@ def test_every_object_says_its_versions_and_refers_only_to_objects_before_it() -
         known.add((item["type"], item["id"]))
 
 
+ATTRIBUTES: dict[str, dict[str, type]] = {
+    "dashboard": {
+        **dict.fromkeys(("title", "description", "timeFrom", "timeTo", "panelsJSON", "optionsJSON"), str),
+        **dict.fromkeys(("kibanaSavedObjectMeta", "refreshInterval", "controlGroupInput"), dict),
+        **{"timeRestore": bool, "version": int},
+    },
+    "search": {
+        **dict.fromkeys(("title", "description", "breakdownField", "viewMode", "density"), str),
+        **dict.fromkeys(("columns", "sort"), list),
+        **dict.fromkeys(("grid", "kibanaSavedObjectMeta", "timeRange", "refreshInterval", "visContext"), dict),
+        **dict.fromkeys(("hideChart", "isTextBasedQuery", "usesAdHocDataView", "timeRestore", "hideAggregatedPreview"), bool),
+        **dict.fromkeys(("rowHeight", "rowsPerPage", "sampleSize", "headerRowHeight"), int),
+    },
+    "index-pattern": {
+        **dict.fromkeys(("title", "name", "timeFieldName", "fieldFormatMap", "fieldAttrs", "fields"), str),
+        **dict.fromkeys(("runtimeFieldMap", "sourceFilters", "typeMeta"), str),
+        "allowNoIndex": bool,
+    },
+}
+"""What Kibana knows of each type at the versions in the file. On import it refuses any other attribute."""
+
+TEXTS = ("panelsJSON", "optionsJSON", "fieldFormatMap", "fieldAttrs", "fields", "runtimeFieldMap", "sourceFilters", "typeMeta")
+
+
+@pytest.mark.parametrize("item", OBJECTS, ids=[item["id"] for item in OBJECTS])
+def test_an_object_has_only_attributes_that_kibana_knows_at_its_version(item: dict[str, Any]) -> None:
+    known = ATTRIBUTES[item["type"]]
+    for name, value in item["attributes"].items():
+        assert type(value) is known[name], name
+        if name in TEXTS:
+            json.loads(value)
+    if item["type"] != "index-pattern":
+        meta = item["attributes"]["kibanaSavedObjectMeta"]
+        assert meta.keys() == {"searchSourceJSON"}
+        json.loads(meta["searchSourceJSON"])
+    assert item.keys() == {"type", "id", "attributes", "references", "coreMigrationVersion", "typeMigrationVersion", "managed"}
+
+
 def test_panels_of_a_dashboard_do_not_overlap_and_lie_on_its_grid() -> None:
     for item in (item for item in OBJECTS if item["type"] == "dashboard"):
         taken: Counter[tuple[int, int]] = Counter()
