@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 AHEAD = 3_600_000_000_000
 """Nanoseconds by which a document's time may be ahead of Elasticsearch's clock. So long after a rollover live documents are
-looked up too, which takes a tenth of what writing them does. A copy of one that is further ahead is not noticed."""
+looked up too, at a third of what writing them costs us. A copy of one that is further ahead is not noticed."""
 
 MOVES = 3
 """Looks at the generations before giving up: each further one is for an index that was deleted or renamed meanwhile."""

@@ -66,7 +66,8 @@ ATTRIBUTES: dict[str, dict[str, type]] = {
     "dashboard": {
         **dict.fromkeys(("title", "description", "timeFrom", "timeTo", "panelsJSON", "optionsJSON"), str),
         **dict.fromkeys(("kibanaSavedObjectMeta", "refreshInterval", "controlGroupInput"), dict),
-        **{"timeRestore": bool, "version": int},
+        "timeRestore": bool,
+        "version": int,
     },
     "search": {
         **dict.fromkeys(("title", "description", "breakdownField", "viewMode", "density"), str),
@@ -89,12 +90,13 @@ TEXTS = ("panelsJSON", "optionsJSON", "fieldFormatMap", "fieldAttrs", "fields", 
 @pytest.mark.parametrize("item", OBJECTS, ids=[item["id"] for item in OBJECTS])
 def test_an_object_has_only_attributes_that_kibana_knows_at_its_version(item: dict[str, Any]) -> None:
     known = ATTRIBUTES[item["type"]]
-    for name, value in item["attributes"].items():
+    attributes: dict[str, Any] = item["attributes"]
+    for name, value in attributes.items():
         assert type(value) is known[name], name
         if name in TEXTS:
             json.loads(value)
     if item["type"] != "index-pattern":
-        meta = item["attributes"]["kibanaSavedObjectMeta"]
+        meta = attributes["kibanaSavedObjectMeta"]
         assert meta.keys() == {"searchSourceJSON"}
         json.loads(meta["searchSourceJSON"])
     assert item.keys() == {"type", "id", "attributes", "references", "coreMigrationVersion", "typeMigrationVersion", "managed"}
