@@ -33,8 +33,10 @@ BETWEEN_ROUNDS_SECONDS = 30.0
 FAULTS: dict[str, tuple[str, Body]] = {
     "latency": ("payment", {"kind": "latency", "milliseconds": 400}),
     "errors": ("inventory", {"kind": "errors", "ratio": 0.5}),
+    "catalog-latency": ("catalog", {"kind": "latency", "milliseconds": 300}),
+    "checkout-errors": ("checkout", {"kind": "errors", "ratio": 0.6}),
 }
-"""What is put in, round after round."""
+"""What is put in, round after round: another service each time, so that each has a while to be healthy in between."""
 
 WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
 
