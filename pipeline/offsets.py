@@ -57,6 +57,7 @@ class Offsets:
         self._max_bytes = max_bytes
         self._partitions: dict[TP, _Partition] = {}
         self._held = self._bytes = 0
+        self.taken = 0  # records delivered, those that were delivered again included
         self._room = asyncio.Event()
         self._room.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,6 +99,7 @@ class Offsets:
         partition.order.append(message.offset)
         held = partition.held[message.offset] = Held(event, holders, len(message.value or b""))
         partition.next = message.offset + 1
+        self.taken += 1
         self._count(1, held.size)
         return held
 

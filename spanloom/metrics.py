@@ -34,6 +34,10 @@ class PipelineMetrics:
         for name, offsets in self._pipeline.offsets.items():
             held.add_metric([name], offsets.held)
         yield held
+        taken = CounterMetricFamily("spanloom_records", "Records delivered, those after a rebalance again", labels=["agent"])
+        for name, offsets in self._pipeline.offsets.items():
+            taken.add_metric([name], offsets.taken)
+        yield taken
         lag = GaugeMetricFamily(
             "spanloom_lag_records", "Records of this worker's partitions not committed yet", labels=["topic"]
         )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from tests.system.cluster import Role
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
 
 RULES = """
@@ -51,7 +53,7 @@ class OnCall:
 class Queues:
     """Services that tell the depth of their queues twice a second."""
 
-    def __init__(self, up: Up) -> None:
+    def __init__(self, up: Up | Role) -> None:
         self._up = up
         self.depths = {"cart": 1.0, "mail": 1.0}
 
