@@ -65,7 +65,8 @@ class Evidence:
         """
         since = now - WINDOW
         seen = self._seen.get(service, _Seen())
-        anomalies = sorted((a for a in seen.anomalies if a.end > since), key=lambda a: (-a.score, -a.end))[:QUOTED]
+        newest = {anomaly.series: anomaly for anomaly in seen.anomalies if anomaly.end > since}  # of each series
+        anomalies = sorted(newest.values(), key=lambda anomaly: -anomaly.score)[:QUOTED]
         calls = sorted((call for call in seen.calls if call[0] > since), key=lambda call: (call[1], call[2]), reverse=True)
         quoted: Body = {}
         traces: list[bytes] = []

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 from alerting.playbooks.evidence import CALLS_KEPT, MOST_SERVICES, QUOTED, WINDOW, Evidence
+from telemetry.metrics import Series
 from telemetry.resource import Resource
-from telemetry.signals import Culprits, Suspect
+from telemetry.signals import Anomaly, AnomalyKind, Culprits, Suspect
 from telemetry.spans import Span, SpanKind, StatusCode
 
 NOW = 10**18
@@ -25,6 +26,15 @@ def test_failed_calls_are_quoted_before_slow_ones_and_few_of_them() -> None:
     evidence.add_spans([call(8, 9999, service="shop")])
     assert quoted(evidence) == [3, 2, 4, 5, 6]
     assert QUOTED == 5
+
+
+def test_of_each_series_the_newest_anomaly_is_quoted_and_the_oddest_series_first() -> None:
+    evidence = Evidence()
+    for series, score, seen in (("a", 0.9, 1.0), ("b", 0.95, 2.0), ("a", 0.85, 3.0)):
+        named = Series(series, (("service", "cart"),))
+        evidence.add_anomaly(Anomaly(AnomalyKind.LATENCY, named, "cart", NOW - 1, NOW, score, 0.1, seen, "s", "why"))
+    quoted = evidence.quote("cart", NOW)["anomalies"]
+    assert [(each["series"], each["seen"]) for each in quoted] == [("b", 2.0), ("a", 3.0)]
 
 
 def test_what_is_old_is_not_quoted() -> None:
