@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import faust
+from faust.transport.drivers import aiokafka
 
+from pipeline.delivery import KafkaConsumer
 from pipeline.topics import Topic
 
 if TYPE_CHECKING:
@@ -20,7 +22,13 @@ RAW = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_s
 
 
 class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
-    """A Faust application that commits what was acknowledged before it stops."""
+    """A Faust application that gets every record in turn, and commits what was acknowledged before it stops."""
+
+    def _new_transport(self) -> Any:
+        transport = super()._new_transport()
+        if isinstance(transport, aiokafka.Transport):
+            transport.Consumer = KafkaConsumer
+        return transport
 
     async def on_stop(self) -> None:
         """Faust commits on a timer that has ended by now."""

@@ -17,6 +17,7 @@ from faust.transport import base
 from faust.types import TP, ConsumerMessage
 from faust.types.tuples import RecordMetadata
 
+from pipeline.delivery import InTurn
 from pipeline.log_errors import LogError
 from pipeline.log_naming import directory_of, topic_settings
 from pipeline.log_shared import membership, open_log, shared_log
@@ -96,11 +97,7 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
 
     def _first_position(self, tp: TP) -> int:
         committed = self._committed(tp)
-        if committed is not None:
-            return committed
-        if self.app.conf.consumer_auto_offset_reset == "latest":
-            return self.highwater(tp)
-        return self._log.start_offset(*tp)
+        return committed if committed is not None else self._log.start_offset(*tp)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Record]]:
         if not self.flow_active:
@@ -204,6 +201,10 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
         return TP(topic, partition)
 
 
+class ConsumerInTurn(InTurn, Consumer):
+    """The same, and no record is left out."""
+
+
 class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust
     """Appends to the log. What is sent is confirmed when it is durable."""
 
@@ -301,7 +302,7 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
         now: nanoseconds since the epoch.
     """
 
-    Consumer: ClassVar[type[Consumer]] = Consumer
+    Consumer: ClassVar[type[Consumer]] = ConsumerInTurn
     Producer: ClassVar[type[Producer]] = Producer
     driver_version = f"spanloom={version('spanloom')}"
 
