@@ -59,8 +59,10 @@ class TraceMemory:
         self.logs_left_out = 0  # logs beyond the bounds
 
     def add(self, trace_id: bytes, time: int, visits: Sequence[Visit]) -> None:
-        """Remember a trace that began at `time`."""
+        """Remember a trace that began at `time`; one that is known already is replaced."""
         start = time - time % self.width
+        for known in self._buckets.values():  # a late span may have moved its beginning into another bucket
+            known.traces.pop(trace_id, None)
         if start not in self._buckets and len(self._buckets) >= self._max_buckets:
             oldest = min(self._buckets)
             if start < oldest:

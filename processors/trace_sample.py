@@ -25,6 +25,8 @@ class TraceSample:
         while len(self._least) > self._buckets:
             self._least.popitem(last=False)
         rank = rank_of(trace_id)
+        if -rank in heap:
+            return True  # it has grown, and takes no second place
         if len(heap) < self._size:
             heapq.heappush(heap, -rank)
             return True

@@ -162,6 +162,18 @@ def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
     assert culprits.left_out["traces"] == 300 - 60
 
 
+def test_a_trace_that_a_late_span_lets_begin_earlier_is_remembered_once() -> None:
+    resource = Resource({"service.name": "front"})
+    trace_id, root, child = b"t" * 16, b"r" * 8, b"c" * 8
+    late = Span(trace_id, root, b"", "GET", SpanKind.SERVER, 8 * SECOND, 12 * SECOND, resource)
+    inside = Span(trace_id, child, root, "GET", SpanKind.SERVER, 11 * SECOND, 12 * SECOND, resource)
+    culprits = Culprits(width=10 * SECOND)
+    culprits.add_trace([inside])
+    culprits.add_trace([late, inside])
+    held = {start: [trace.trace_id for trace in traces] for start, traces in culprits._traces.buckets() if traces}
+    assert held == {0: [trace_id]}
+
+
 def test_a_snapshot_of_another_version_is_refused() -> None:
     with pytest.raises(InputError, match="version 0"):
         Culprits().restore({"version": 0})

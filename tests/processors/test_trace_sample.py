@@ -20,6 +20,18 @@ def test_the_traces_with_the_least_digests_are_kept_whatever_the_order(ids: set[
     assert set(sorted(ids, key=rank_of)[:size]) <= kept
 
 
+@given(st.sets(st.binary(min_size=16, max_size=16), min_size=1, max_size=30), st.integers(1, 5), st.data())
+def test_a_trace_that_has_grown_is_kept_again_and_takes_no_place_of_another(
+    ids: set[bytes], size: int, data: st.DataObject
+) -> None:
+    order = sorted(ids)
+    asked = data.draw(st.permutations(order + data.draw(st.lists(st.sampled_from(order), max_size=30))))
+    sample = TraceSample(WIDTH, size)
+    answers = [(trace_id, sample.keeps(trace_id, 5)) for trace_id in asked]
+    least = set(sorted(ids, key=rank_of)[:size])
+    assert all(kept for trace_id, kept in answers if trace_id in least)
+
+
 @given(st.sets(st.binary(min_size=16, max_size=16), max_size=60), st.integers(1, 5))
 def test_asked_for_by_digest_no_trace_is_kept_that_another_replaces(ids: set[bytes], size: int) -> None:
     sample = TraceSample(WIDTH, size)
