@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from telemetry.errors import SpanloomError
 
@@ -96,9 +96,8 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The samples of one series in a range; never empty, no stale markers."""
+class Window(NamedTuple):
+    """The samples of one series in a range; never empty, no stale markers. Made for each series of each evaluation."""
 
     labels: Labels
     bare: Labels
