@@ -7,6 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
+
 from alerting.durations import SECOND
 from alerting.notify.notification import DeliveryError
 from telemetry.documents import notification_document
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from alerting.notify.notification import Notification, Notifier
     from telemetry.documents import Document
+
+log = structlog.get_logger(__name__)
 
 QUEUE = 256
 """Most notifications that wait for one integration."""
@@ -149,11 +153,17 @@ class Sender:
             except DeliveryError as error:
                 pause = max(error.retry_after, wait)
                 if not error.retry or self.now() + pause * SECOND > give_up_at:
-                    self.counts.failed += 1
-                    return Delivery(notification, delivered=False, attempts=attempts, time=self.now(), error=str(error))
+                    return self._failed(notification, attempts, str(error))
+            except Exception as error:  # a mistake of ours for one receiver must not silence the others, or this one for good
+                log.exception("notifier_failed", integration=notification.integration.id, hint="please report this")
+                return self._failed(notification, attempts, repr(error))
             else:
                 self.counts.delivered += 1
                 return Delivery(notification, delivered=True, attempts=attempts, time=self.now())
             self.counts.retries += 1
             await self.pause(pause)
             wait = min(wait * 2, LONGEST_WAIT)
+
+    def _failed(self, notification: Notification, attempts: int, reason: str) -> Delivery:
+        self.counts.failed += 1
+        return Delivery(notification, delivered=False, attempts=attempts, time=self.now(), error=reason)

@@ -204,6 +204,38 @@ async def test_stop_is_safe_before_start_and_twice() -> None:
     await sender.stop()
 
 
+class Broken:
+    """A notifier with a mistake in it, the first time."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def send(self, _: Notification) -> None:
+        self.sent += 1
+        if self.sent == 1:
+            raise ZeroDivisionError("a mistake")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_mistake_in_a_notifier_fails_one_notification_and_not_those_after() -> None:
+    clock = Clock()
+    sender = Sender({HOOK.id: Broken()}, clock.now, clock.pause)
+    await sender.start()
+    done: list[Delivery] = []
+    for service in ("cart", "pay"):
+        sender.submit(notification(alert(service)))
+        await sender.wait()
+        done += sender.finished()
+    await sender.stop()
+    assert [(delivery.delivered, delivery.error) for delivery in done] == [
+        (False, "ZeroDivisionError('a mistake')"),
+        (True, ""),
+    ]
+    assert sender.counts.failed == 1
+
+
 async def test_a_url_that_is_none_fails_at_once(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("ftp://x/")
     async with httpx2.AsyncClient(trust_env=False) as client:
