@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ RAW = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_s
 
 class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
     """A Faust application that gets every record in turn, and commits what was acknowledged before it stops."""
+
+    logger = logging.getLogger("faust.app")  # what Faust says of it is no news of ours
 
     def _new_transport(self) -> Any:
         transport = super()._new_transport()

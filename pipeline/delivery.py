@@ -101,3 +101,5 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
 
 class KafkaConsumer(InTurn, aiokafka.Consumer):  # type: ignore[misc] # Faust's types are not read
     """Faust's consumer of Kafka."""
+
+    logger = aiokafka.Consumer.logger

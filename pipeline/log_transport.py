@@ -204,6 +204,8 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
 class ConsumerInTurn(InTurn, Consumer):
     """The same, and no record is left out."""
 
+    logger = base.Consumer.logger
+
 
 class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust
     """Appends to the log. What is sent is confirmed when it is durable."""
