@@ -102,4 +102,4 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
 class KafkaConsumer(InTurn, aiokafka.Consumer):  # type: ignore[misc] # Faust's types are not read
     """Faust's consumer of Kafka."""
 
-    logger = aiokafka.Consumer.logger
+    logger = logging.getLogger("faust.transport.drivers.aiokafka")

@@ -6,6 +6,7 @@ There is one process, so a rebalance never takes anything away: a consumer is as
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -204,7 +205,7 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
 class ConsumerInTurn(InTurn, Consumer):
     """The same, and no record is left out."""
 
-    logger = base.Consumer.logger
+    logger = logging.getLogger("faust.transport.consumer")
 
 
 class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust
