@@ -6,6 +6,10 @@ restless series needs more than a steady one. Out comes a surprise in nats: s me
 
 A surprise that follows a greater one is the same event going on, not news: until a tenth of the series' age has passed
 it must be exceeded. So a shift is told once, early, and an event that grows is told again.
+
+What is beyond doubt is an event by itself. It is not learnt, as in SPOT (`tail.py`), or an outage would make the next one
+seem usual, and it is news again as soon as the series has been calm. But what goes on is how things are now, and what
+happens more than once in a thousand values is a habit: both are learnt.
 """
 
 from __future__ import annotations
@@ -31,6 +35,18 @@ SHIFT_WEIGHT = 0.6
 REST = 0.1
 """Share of the series' age during which a lesser surprise is a repetition."""
 
+BEYOND_DOUBT = 14.0
+"""Nats from which a surprise is an event by itself: once in a million values, where an alarm begins."""
+
+CALM = 30
+"""Values in a row that score less than one half, after which an event is over."""
+
+HABIT = 1000
+"""Values to an event; more of them are a habit of the series, and learnt."""
+
+PASSED_OVER = 60
+"""Values of one event that are not learnt; what has lasted longer is how things are now."""
+
 YOUNG = 8
 """Values before which nothing is judged."""
 
@@ -39,7 +55,7 @@ _MOST_RECENT = 64
 
 _MOST_FREEDOM = 8.0
 _SPREAD_MEMORY = 300
-_SNAPSHOT_VERSION = 1
+_SNAPSHOT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +100,19 @@ class Detector:
     True
     """
 
-    __slots__ = ("_age", "_baseline", "_least", "_least_share", "_recent", "_shift", "_spread", "_tails")
+    __slots__ = (
+        "_age",
+        "_baseline",
+        "_calm",
+        "_events",
+        "_least",
+        "_least_share",
+        "_passed_over",
+        "_recent",
+        "_shift",
+        "_spread",
+        "_tails",
+    )
 
     def __init__(self, least: float = 0.0, least_share: float = 0.25) -> None:
         self._least = least
@@ -95,6 +123,9 @@ class Detector:
         self._shift = 0.0
         self._tails = {(seasonal, shift): Tail() for seasonal in (False, True) for shift in (False, True)}
         self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
+        self._calm = CALM  # values in a row that were nothing much
+        self._events = 0  # beyond doubt, so far
+        self._passed_over = 0  # values of the event that goes on that were not learnt
 
     def update(self, time: int, value: float, one: float = 0.0) -> Scored:
         """Score a value and learn it.
@@ -116,7 +147,7 @@ class Detector:
         if self._age < YOUNG:
             return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
         surprise, shift = self._surprise(expected.value, value, one, seasonal=expected.seasonal)
-        if surprise <= self._repeated():
+        if surprise <= self._repeated() and not (surprise >= BEYOND_DOUBT and self._calm >= CALM):
             surprise = 0.0
         basis = "at this time of day" if expected.seasonal else "lately"
         how = f"for the last {SHIFT_VALUES} values together " if shift else ""
@@ -136,12 +167,26 @@ class Detector:
             surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
             distance = value - expected.value
             self._shift += (distance - self._shift) / SHIFT_VALUES
-            self._tails[expected.seasonal, False].add(abs(distance))
-            self._tails[expected.seasonal, True].add(abs(self._shift))
+            self._learn_distance(self._tails[seasonal, False], abs(distance), surprise)
+            self._tails[seasonal, True].add(abs(self._shift))
             self._spread += (abs(distance) - self._spread) / min(self._age, _SPREAD_MEMORY)
             self._remember(surprise)
         self._baseline.add(time, value)
         self._age += 1
+
+    def _learn_distance(self, tail: Tail, distance: float, surprise: float) -> None:
+        """Learn a distance, unless it belongs to an event beyond doubt that is neither a habit nor how things are now."""
+        beyond_doubt = surprise >= BEYOND_DOUBT
+        if beyond_doubt and self._passed_over == 0 and self._events <= self._age / HABIT:
+            self._events += 1
+            self._passed_over = 1
+        elif beyond_doubt and 0 < self._passed_over < PASSED_OVER:
+            self._passed_over += 1
+        else:
+            tail.add(distance)
+        self._calm = self._calm + 1 if surprise < HALF else 0
+        if self._calm >= CALM:
+            self._passed_over = 0
 
     def _surprise(self, expected: float, value: float, one: float, *, seasonal: bool) -> tuple[float, bool]:
         """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""
@@ -189,6 +234,7 @@ class Detector:
             "shift": self._shift,
             "baseline": self._baseline.snapshot(),
             "tails": [self._tails[key].snapshot() for key in sorted(self._tails)],
+            "event": [self._calm, self._events, self._passed_over],
             "recent": [list(item) for item in self._recent],
         }
 
@@ -204,6 +250,7 @@ class Detector:
         self._baseline.restore(snapshot["baseline"])
         for key, tail in zip(sorted(self._tails), snapshot["tails"], strict=True):
             self._tails[key].restore(tail)
+        self._calm, self._events, self._passed_over = snapshot["event"]
         self._recent = deque((int(age), float(surprise)) for age, surprise in snapshot["recent"])
 
 

@@ -39,6 +39,18 @@ def test_a_level_shift_is_told_within_a_few_values_and_only_once() -> None:
     assert sum(score > 0.8 for score in found[500:]) <= 2
 
 
+@pytest.mark.parametrize("length", [1, 5, 40])
+def test_an_outage_is_told_each_time_however_often_it_was_seen_before(length: int) -> None:
+    found = scores(noise(3000) + (noise(length, seed=4, level=300.0) + noise(300, seed=5)) * 3)
+    begins = [3000 + number * (length + 300) for number in range(3)]
+    assert all(max(found[begin : begin + 2]) > 0.8 for begin in begins)
+
+
+def test_what_happens_again_and_again_is_a_habit_and_no_event() -> None:
+    found = scores([*noise(99), 300.0] * 40)
+    assert max(found[2000:]) < 0.8
+
+
 def test_a_creeping_shift_of_less_than_the_noise_is_told_by_the_values_together() -> None:
     found = scores(noise(1000) + noise(200, seed=3, level=106.0))
     assert max(found[:1000]) < max(found[1000:])
