@@ -11,6 +11,7 @@ believed, as compaction and transactions leave them, when reading again from its
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from faust.transport.drivers import aiokafka
