@@ -25,7 +25,7 @@ LEAST_SHARE = 0.25
 """What is within a quarter of the expected value is no anomaly worth a person's time, however certain."""
 
 _SECOND = 1_000_000_000
-_SNAPSHOT_VERSION = 2
+_SNAPSHOT_VERSION = 3
 
 
 class _Unit(NamedTuple):
