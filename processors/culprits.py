@@ -79,7 +79,7 @@ class Culprits:
         }
 
     def add_trace(self, spans: Collection[Span]) -> None:
-        """Remember a closed trace: the same trace again replaces the earlier one."""
+        """Remember a closed trace. Of the same trace again the version with more spans stays."""
         visits = visits_of(spans)
         if visits:
             first = min(spans, key=lambda span: span.start)

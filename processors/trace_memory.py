@@ -59,10 +59,14 @@ class TraceMemory:
         self.logs_left_out = 0  # logs beyond the bounds
 
     def add(self, trace_id: bytes, time: int, visits: Sequence[Visit]) -> None:
-        """Remember a trace that began at `time`; one that is known already is replaced."""
+        """Remember a trace that began at `time`. Of one that is known already the version with more spans stays."""
         start = time - time % self.width
         for known in self._buckets.values():  # a late span may have moved its beginning into another bucket
-            known.traces.pop(trace_id, None)
+            version = known.traces.get(trace_id)
+            if version is not None:
+                if _spans(version[1].visits) > _spans(visits):
+                    return  # what grew came by another way, and first
+                del known.traces[trace_id]
         if start not in self._buckets and len(self._buckets) >= self._max_buckets:
             oldest = min(self._buckets)
             if start < oldest:
@@ -134,6 +138,10 @@ class TraceMemory:
             written = sum((counts[span_id] for span_id in visit.span_ids if span_id in counts), Counter())
             joined.append(visit._replace(events=visit.events.union(events_of(written))) if written else visit)
         return Remembered(trace.trace_id, joined)
+
+
+def _spans(visits: Sequence[Visit]) -> int:
+    return sum(len(visit.span_ids) for visit in visits)
 
 
 def _plain(visit: Visit) -> list[Any]:

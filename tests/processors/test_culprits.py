@@ -162,16 +162,18 @@ def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
     assert culprits.left_out["traces"] == 300 - 60
 
 
-def test_a_trace_that_a_late_span_lets_begin_earlier_is_remembered_once() -> None:
+@pytest.mark.parametrize("whole_first", [False, True])
+def test_a_trace_that_has_grown_is_remembered_once_and_whole(whole_first: bool) -> None:  # noqa: FBT001 - a parameter
     resource = Resource({"service.name": "front"})
     trace_id, root, child = b"t" * 16, b"r" * 8, b"c" * 8
     late = Span(trace_id, root, b"", "GET", SpanKind.SERVER, 8 * SECOND, 12 * SECOND, resource)
     inside = Span(trace_id, child, root, "GET", SpanKind.SERVER, 11 * SECOND, 12 * SECOND, resource)
     culprits = Culprits(width=10 * SECOND)
-    culprits.add_trace([inside])
-    culprits.add_trace([late, inside])
+    for version in ([late, inside], [inside])[:: 1 if whole_first else -1]:
+        culprits.add_trace(version)
     held = {start: [trace.trace_id for trace in traces] for start, traces in culprits._traces.buckets() if traces}
     assert held == {0: [trace_id]}
+    assert [len(trace.visits[0].span_ids) for _, traces in culprits._traces.buckets() for trace in traces] == [2]
 
 
 def test_a_snapshot_of_another_version_is_refused() -> None:
