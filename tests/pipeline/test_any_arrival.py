@@ -15,7 +15,7 @@ from processors.call_graph import call_graph
 from telemetry.documents import Kind, latest, trace_document
 from tests.generated import START
 from tests.pipeline.parts import KilledError, MemoryStore
-from tests.pipeline.test_assemble import PARTITIONS, SECOND, Worker, events, expected, run, stored
+from tests.pipeline.test_assemble import CONFIG, PARTITIONS, SECOND, Worker, events, expected, run, stored
 from tests.processors.traces import TRACE
 from tests.processors.traces import traces as any_trace
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 TICK = 20_000_000
 """The unit of the drawn times: two and a half of it are a window, so a trace is spread over several."""
+
+HASTY = CONFIG.model_copy(update={"quiet": 0.05, "lateness": 0.05})
+"""Traces close and windows are sealed while half of their spans are still to come."""
 
 
 def placed(spans: list[Span], number: int, apart: int) -> list[Span]:
@@ -50,8 +53,8 @@ def placed(spans: list[Span], number: int, apart: int) -> list[Span]:
 @st.composite
 def telemetry(draw: st.DrawFn) -> list[Span]:
     """The spans of a few traces, which follow each other so closely that they overlap, or so far apart that they close."""
-    apart = draw(st.sampled_from((TICK, SECOND // 4, 2 * SECOND)))
-    drawn = draw(st.lists(any_trace(), min_size=1, max_size=4))
+    apart = draw(st.sampled_from((TICK, SECOND // 4, SECOND)))
+    drawn = draw(st.lists(any_trace(), min_size=1, max_size=5))
     return [span for number, spans in enumerate(drawn, 1) for span in placed(spans, number, apart)]
 
 
@@ -61,7 +64,7 @@ def arrival(spans: list[Span], again: list[Span], chance: random.Random, delay: 
     mixed = [(spans + again)[number] for _, number in due]
     batches: list[list[Span]] = []
     while mixed:
-        size = chance.randint(1, 8)
+        size = chance.randint(1, 5)
         batches.append(mixed[:size])
         mixed = mixed[size:]
     return batches
@@ -87,7 +90,7 @@ def without(body: dict[str, Any]) -> dict[str, Any]:
 @given(
     telemetry(),
     st.data(),
-    st.sampled_from((0, SECOND // 10, 5 * SECOND)),
+    st.sampled_from((0, SECOND // 2, 3 * SECOND)),
     st.lists(st.tuples(st.integers(1, 12), st.booleans()), max_size=3),
     st.randoms(use_true_random=False),
 )
@@ -102,7 +105,7 @@ def test_order_batches_repetition_lateness_and_restarts_change_nothing_for_any_k
         log = [event for event in events(batches) if event.message.offset >= committed[event.message.partition]]
         store.kill_at, store.after, store.writes = kill_at, after, 0
         with contextlib.suppress(KilledError):
-            asyncio.run(run(Worker(store), log, {number for number in range(len(log)) if chance.random() < 0.5}))
+            asyncio.run(run(Worker(store, HASTY), log, {number for number in range(len(log)) if chance.random() < 0.5}))
         for event in log:
             if event.acked:
                 partition = event.message.partition
