@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ISOLATED = "isolated-by-spanloom"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
+SCALED_BY, REPLICAS_BEFORE = "spanloom.io/scaled-by", "spanloom.io/replicas-before"
 POLL_SECONDS = 1.0
 
 
@@ -92,13 +93,16 @@ class Kubernetes:
             return {"label": label}
 
     async def scale(self, name: str, replicas: int, key: str) -> Mapping[str, str]:
-        """Set the deployment's replicas."""
-        del key
+        """Set the deployment's replicas. How many there were is noted in it, so that a repetition still knows."""
         deployment = _named(name, "deployment")
         async with self._apps() as apps:
-            before = await apps.read_namespaced_deployment(deployment, self._config.namespace)
-            await apps.patch_namespaced_deployment(deployment, self._config.namespace, {"spec": {"replicas": replicas}})
-            return {"replicas": str(before.spec.replicas)}
+            found = await apps.read_namespaced_deployment(deployment, self._config.namespace)
+            noted = found.metadata.annotations or {}
+            before = noted[REPLICAS_BEFORE] if noted.get(SCALED_BY) == key else str(found.spec.replicas)
+            metadata = {"annotations": {SCALED_BY: key, REPLICAS_BEFORE: before}}
+            patch = {"metadata": metadata, "spec": {"replicas": replicas}}
+            await apps.patch_namespaced_deployment(deployment, self._config.namespace, patch)
+            return {"replicas": before}
 
     @asynccontextmanager
     async def _apps(self) -> AsyncIterator[Any]:

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class Steering(Protocol):
-    """What can steer calls and roll configuration back. Every call is idempotent, and gives the state before it."""
+    """What can steer calls and roll configuration back.
+
+    Every call gives the state before it. A crash may repeat one under its key: then it changes nothing, and gives the state
+    before the first, for an inverse must not be told what the call itself has done.
+    """
 
     async def set_weights(self, service: str, weights: Mapping[str, int], key: str) -> Mapping[str, int]:
         """Share the calls of a service among its instances; gives the weights before.

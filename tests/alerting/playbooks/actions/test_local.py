@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from alerting.playbooks.actions.action import Action
 
 
-async def do(action: Action, **arguments: Any) -> Mapping[str, str]:
-    return await action.run(action.arguments.model_validate(arguments), "i1/step/do")
+async def do(action: Action, key: str = "i1/step/do", **arguments: Any) -> Mapping[str, str]:
+    return await action.run(action.arguments.model_validate(arguments), key)
 
 
 async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
@@ -140,40 +140,45 @@ class Control:
     """A double of the control plane."""
 
     def __init__(self) -> None:
+        self.before: dict[str, Any] = {}  # by key
         self.weights: Mapping[str, int] = {"a": 100, "b": 0}
         self.limit: float | None = None
         self.revision = "r7"
 
     async def set_weights(self, service: str, weights: Mapping[str, int], key: str) -> Mapping[str, int]:
-        del service, key
-        before, self.weights = self.weights, weights
+        del service
+        before: Mapping[str, int] = self.before.setdefault(key, self.weights)
+        self.weights = weights
         return before
 
     async def set_rate_limit(self, service: str, per_second: float | None, key: str) -> float | None:
-        del service, key
-        before, self.limit = self.limit, per_second
+        del service
+        before: float | None = self.before.setdefault(key, self.limit)
+        self.limit = per_second
         return before
 
     async def roll_back(self, scope: str, revision: str, key: str) -> str:
-        del scope, key
-        before, self.revision = self.revision, revision or "r6"
+        del scope
+        before: str = self.before.setdefault(key, self.revision)
+        self.revision = revision or "r6"
         return before
 
 
 async def test_steering_gives_back_what_its_inverse_needs() -> None:
     control = Control()
     actions = build_actions(ActionsConfig(), control)
-    moved = await do(actions["migrate"], service="cart", source="a", to="b")
-    assert control.weights == {"a": 0, "b": 100}
-    await do(actions["route-weights"], service="cart", weights=moved["weights"])
+    for _ in range(2):  # a crash may repeat it
+        moved = await do(actions["migrate"], "1/do", service="cart", source="a", to="b")
+        assert control.weights == {"a": 0, "b": 100}
+    await do(actions["route-weights"], "1/undo", service="cart", weights=moved["weights"])
     assert control.weights == {"a": 100, "b": 0}
-    limited = await do(actions["rate-limit"], service="cart", per_second="10")
+    limited = await do(actions["rate-limit"], "2/do", service="cart", per_second="10")
     assert control.limit == 10
-    await do(actions["rate-limit"], service="cart", per_second=limited["per_second"])
+    await do(actions["rate-limit"], "2/undo", service="cart", per_second=limited["per_second"])
     assert control.limit is None
-    rolled = await do(actions["config-rollback"], scope="cart")
+    rolled = await do(actions["config-rollback"], "3/do", scope="cart")
     assert control.revision == "r6"
-    await do(actions["config-rollback"], scope="cart", revision=rolled["revision"])
+    await do(actions["config-rollback"], "3/undo", scope="cart", revision=rolled["revision"])
     assert control.revision == "r7"
     with pytest.raises(ValidationError):
         await do(actions["route-weights"], service="cart", weights="")
