@@ -96,6 +96,7 @@ class PipelineMetrics:
             found |= {
                 "rankings": ("Rankings of culprits made", pipeline.act.counts.rankings),
                 "rankings_explained": ("Rankings that a repair under way explains", pipeline.act.counts.explained),
+                "answers_dropped": ("Answers to requests for approval beyond the bound", pipeline.act.counts.answers_dropped),
             }
         if pipeline.alerting is not None:
             alerting = pipeline.alerting
