@@ -73,7 +73,7 @@ class Healer:
         self.journal = Journal(environment)
         self.incidents: dict[str, Incident] = {}
         self.results_unexpected = 0
-        self._firing = FiringAlerts()
+        self.firing = FiringAlerts()
         self._explanations = Explanations(calls or CallPaths(0))
         self._latest = 0
 
@@ -83,7 +83,7 @@ class Healer:
         """Take other playbooks, all at once. Open incidents end by the plan that they began with."""
         now = self._not_before(now)
         self.playbooks = tuple(playbooks)
-        self._firing.forget_refusals()
+        self.firing.forget_refusals()
         self.journal.record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
 
     def on_alert(self, change: AlertChange, now: int) -> None:
@@ -92,9 +92,9 @@ class Healer:
         labels = dict(change.labels)
         if change.state == "firing":
             seen = {"value": change.value, "group": change.group, "rule": change.expr}
-            news = self._firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen))
+            news = self.firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen))
         else:
-            news = change.state == "resolved" and self._firing.end(change.fingerprint)
+            news = change.state == "resolved" and self.firing.end(change.fingerprint)
         if not news:
             return
         if change.state == "resolved":
@@ -121,7 +121,7 @@ class Healer:
         signal = Signal("anomaly", anomaly_document(anomaly).id, labels, anomaly.start, traces)
         if self._playbook_for(signal) is not None:
             self._answer(signal, now)
-            self._firing.forget_refusals(signal.fingerprint)
+            self.firing.forget_refusals(signal.fingerprint)
             self.journal.publish(self.incidents, now)
 
     def on_result(self, result: Result, now: int) -> None:
@@ -178,7 +178,7 @@ class Healer:
         now = self._not_before(now)
         for incident in list(self.incidents.values()):
             self._move(incident, now)
-        for signal in self._firing.unanswered():
+        for signal in self.firing.unanswered():
             if all(incident.state.ended for incident in self._of(signal.fingerprint)):
                 self._answer(signal, now)
         self.journal.publish(self.incidents, now)
@@ -219,7 +219,7 @@ class Healer:
             "safety": self.safety.snapshot(),
             "incidents": [incident.plain() for incident in self.incidents.values()],
             "repaired": self._explanations.snapshot(),
-            **self._firing.snapshot(),
+            **self.firing.snapshot(),
             **self.journal.snapshot(),
         }
 
@@ -237,7 +237,7 @@ class Healer:
         self.safety.restore(snapshot["safety"])
         self.incidents = {data["id"]: incident_from(data) for data in snapshot["incidents"]}
         self._explanations.restore(snapshot.get("repaired", {}))
-        self._firing.restore(snapshot)
+        self.firing.restore(snapshot)
         self.journal.restore(snapshot)
         for incident in self.incidents.values():
             machine.resume(incident, self.journal.note(incident, now))
@@ -256,8 +256,8 @@ class Healer:
             return
         refusal = self._try(playbook, signal, now)
         if refusal is None:
-            self._firing.forget_refusals(signal.fingerprint)
-        elif self._firing.refuse(signal.fingerprint, playbook.name, refusal.code):
+            self.firing.forget_refusals(signal.fingerprint)
+        elif self.firing.refuse(signal.fingerprint, playbook.name, refusal.code):
             self.journal.record(
                 now, "refused", playbook=playbook.name, fingerprint=signal.fingerprint, labels=signal.labels, **asdict(refusal)
             )
@@ -292,7 +292,7 @@ class Healer:
             incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
             steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
             note("dry-run", steps=steps, verify=incident.check.expression)
-            self._firing.give_up(signal.fingerprint)
+            self.firing.give_up(signal.fingerprint)
         else:
             machine.begin(incident, now, note)
             if incident.state is State.APPROVING:
@@ -305,7 +305,7 @@ class Healer:
         since = signal.starts_at - EPISODE
         sick = {
             each.labels.get("service", "")
-            for each in self._firing
+            for each in self.firing
             if each.starts_at >= since or self._playbook_for(each) is not None
         }
         path = self._explanations.by_sick(service, sick)
@@ -332,7 +332,7 @@ class Healer:
         incident.told = True
         proven = incident.state is State.CLOSED
         if incident.why != machine.VERIFIED:
-            self._firing.give_up(incident.fingerprint)  # a human has it, or decided
+            self.firing.give_up(incident.fingerprint)  # a human has it, or decided
         self._notify(incident.state.value, incident, now, incident.why)
         ran = any(step.progress is not Progress.WAITING for step in incident.steps)
         if not ran:
