@@ -105,7 +105,8 @@ async def count_partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> 
 
 
 def _new(name: str, topic: Any, replicas: int) -> NewTopic:
-    config = {"retention.ms": str(int(topic.retention * 1000)), **(topic.config or {})}
+    kept = {"cleanup.policy": "compact"} if topic.compacting else {"retention.ms": str(int(topic.retention * 1000))}
+    config = {**kept, **(topic.config or {})}
     return NewTopic(name, topic.partitions, replicas, topic_configs=config)
 
 

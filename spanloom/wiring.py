@@ -102,10 +102,16 @@ class Log:
             config.data_dir / "state",
             sizes,
             config.kafka.session_seconds,
+            topic_allow_declare=not self._on_kafka,  # there `make_topics` does, with the rights for it or without
             **config.kafka.for_faust(),
         )
         self.app.producer_only = not stages
         self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
+        self._states = {
+            stage: State(self.app, name, partitions)
+            for stage, name, partitions in (("score", "spanloom-scores", sizes.partitions), ("act", "spanloom-state", 1))
+            if stage in stages
+        }
 
     async def produce(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """Write a record to a topic of ours; return when it is on the log."""
@@ -119,18 +125,23 @@ class Log:
             AccessRefusedError: it does not, or we do not trust it.
             UnreachableError: no broker answers.
         """
-        if self._config.log_url.startswith("kafka://"):
+        if self._on_kafka:
             await check_access(client_settings(self.app))
 
     async def make_topics(self) -> list[Made]:
-        """Make the topics where that has to be done beforehand; the local log makes them by itself.
+        """Make the topics, and the changelogs of the stages; the local log makes them by itself.
 
         Raises:
             AccessRefusedError: Kafka does not let us in, or we do not trust it.
             TopicsError: Kafka cannot be reached, or refuses.
             ConfigError: a topic that is there does not fit the configuration.
         """
-        return await make_topics(self.app, self.topics.values()) if self._config.log_url.startswith("kafka://") else []
+        changelogs = [table.changelog_topic for table in self.app.tables.values()]
+        return await make_topics(self.app, [*self.topics.values(), *changelogs]) if self._on_kafka else []
+
+    @property
+    def _on_kafka(self) -> bool:
+        return self._config.log_url.startswith("kafka://")
 
     async def __aenter__(self) -> Self:
         try:
@@ -200,8 +211,7 @@ class Pipeline(Log):
             )
             assemble_traces(self.app, self.topics[Topic.TRACED], self.assemble, offsets)
         if "score" in stages:
-            state = State(self.app, "spanloom-scores", config.topics.partitions)
-            self.score = ScoreStage(self.writer, self.signals, state, now, SeriesScorer)
+            self.score = ScoreStage(self.writer, self.signals, self._states["score"], now, SeriesScorer)
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT))
         if "act" in stages:
             self._act(live=live, alerts=alerts)
@@ -222,7 +232,7 @@ class Pipeline(Log):
         rekey_metrics(app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead)
 
     def _act(self, *, live: bool, alerts: bool) -> None:
-        state = State(self.app, "spanloom-state", 1)
+        state = self._states["act"]
         if alerts:
             self._client = httpx2.AsyncClient(timeout=RECEIVER_SECONDS)
             self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client, self._pass_on)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spanloom.commands.worker import stages_option
+
 if TYPE_CHECKING:
     from pipeline.kafka_topics import Made
     from stores.templates import Installed
@@ -22,8 +24,12 @@ def setup() -> None:
 
 @setup.command()
 @_config
-def kafka(config: Path | None) -> None:
-    """Make the topics, with the partitions, replicas and retention of the configuration. What is there keeps its own."""
+@stages_option
+def kafka(config: Path | None, stages: tuple[str, ...]) -> None:
+    """Make the topics, with the partitions, replicas and retention of the configuration. What is there keeps its own.
+
+    Workers of some stages alone keep what they know on topics of their own: once for each kind of worker.
+    """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_shared  # noqa: PLC0415
     from spanloom.wiring import Log  # noqa: PLC0415
@@ -32,10 +38,10 @@ def kafka(config: Path | None) -> None:
     require_shared(settings, "setup kafka", "log")
 
     async def run() -> list[Made]:
-        return await Log(settings).make_topics()
+        return await Log(settings, stages).make_topics()
 
     for topic in asyncio.run(run()):
-        click.echo(f"{topic.name:24} {topic.partitions:3} partitions  {'created' if topic.created else 'unchanged'}")
+        click.echo(f"{topic.name:42} {topic.partitions:3} partitions  {'created' if topic.created else 'unchanged'}")
 
 
 @setup.command()
