@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from alerting.rules import parse_group, parse_rules
+from alerting.rules import read_group, read_rules
 from alerting.yaml_file import YamlFile
 from telemetry.errors import ConfigError, InputError
 
@@ -69,13 +69,13 @@ class RuleBook:
         """
         if not _NAME.fullmatch(namespace):
             raise ConfigError(f"namespace {namespace!r}: use up to 100 letters, digits, dots, underscores and hyphens")
-        name = _file(namespace)
-        data = YamlFile(text, name).data
+        file = YamlFile(text, _file(namespace))
+        data = file.data
         if isinstance(data, dict) and "groups" in data:
-            taken = {group.name: group for group in parse_rules(text, name)}
+            taken = {group.name: group for group in read_rules(file)}
             written, kept = data["groups"] or (), {}
         else:
-            group = parse_group(text, name)
+            group = read_group(file)
             taken, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
         for each in written:
             kept[each["name"]] = _Kept(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), taken[each["name"]])
@@ -115,7 +115,7 @@ class RuleBook:
             for name, text in texts.items():
                 group = None
                 try:
-                    group = parse_group(text, _file(namespace))
+                    group = read_group(YamlFile(text, _file(namespace)))
                     self._engine.check((group,))
                 except ConfigError as error:
                     group = None

@@ -146,7 +146,15 @@ def parse_rules(text: str, name: str, default_interval: int = MINUTE) -> tuple[R
     Raises:
         ConfigError: `file:line: group "x": field: reason`, a line for each error.
     """
-    file = YamlFile(text, name)
+    return read_rules(YamlFile(text, name), default_interval)
+
+
+def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
+    """The groups of one rule file.
+
+    Raises:
+        ConfigError: as of `parse_rules`.
+    """
     config = file.read(RuleFileConfig)
     problems: list[str] = []
     groups: list[RuleGroup] = []
@@ -161,13 +169,12 @@ def parse_rules(text: str, name: str, default_interval: int = MINUTE) -> tuple[R
     return tuple(groups)
 
 
-def parse_group(text: str, name: str, default_interval: int = MINUTE) -> RuleGroup:
+def read_group(file: YamlFile, default_interval: int = MINUTE) -> RuleGroup:
     """A group that stands alone, as the APIs of rulers take it.
 
     Raises:
         ConfigError: as of `parse_rules`.
     """
-    file = YamlFile(text, name)
     problems: list[str] = []
     group = _compile_group(file, file.read(GroupConfig), (), default_interval, problems)
     if problems:
