@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
@@ -46,6 +47,7 @@ class Chaos:
     async def run(self, experiments: Sequence[Experiment]) -> tuple[list[Body], list[str]]:
         """A report an experiment (name, what was measured, `wrong`: expectations that were not met), and lost data.
 
+        `load` is the machine's when the fault came, a CPU: far above 1, times say more about the machine than about us.
         The report of one that cannot be run on this machine has `skipped`, the reason, in place of what was measured. The
         second list has a sentence for each difference between what the shop sent and what the pipeline stored in all.
 
@@ -69,11 +71,12 @@ class Chaos:
                 if number:
                     self._tell(f"calm for {CALM_SECONDS:.0f} s")
                     await asyncio.sleep(CALM_SECONDS)
+                load = os.getloadavg()[0] / (os.cpu_count() or 1)
                 measured = await self._one(experiment, pipeline, shop, users)
                 wrong = verdict(experiment.expect, measured)
                 times = (f"{name} {value:.1f} s" for name, value in asdict(measured).items() if isinstance(value, float))
                 self._tell(f"{experiment.name}: {'; '.join(wrong) or 'as expected'} ({', '.join(times)})")
-                reports.append({"name": experiment.name, **asdict(measured), "wrong": wrong})
+                reports.append({"name": experiment.name, **asdict(measured), "load": round(load, 1), "wrong": wrong})
             await users.__aexit__()
             self._tell("waiting until all that was sent is stored")
             try:

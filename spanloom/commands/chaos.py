@@ -77,7 +77,7 @@ def run(
 
 
 def _table(reports: list[Body]) -> str:
-    head = f"{'experiment':<20} {'detect':>7} {'alert':>7} {'repair':>7} {'verify':>7} {'down':>6} {'lost':>5}  verdict"
+    head = f"{'experiment':<20} {'detect':>7} {'alert':>7} {'repair':>7} {'verify':>7} {'down':>6} {'lost':>5} {'load':>5}  verdict"
     lines = [head]
     for report in reports:
         if "skipped" in report:
@@ -85,7 +85,9 @@ def _table(reports: list[Body]) -> str:
             continue
         times = " ".join(f"{_seconds(report[name]):>7}" for name in ("detected", "alerted", "repaired", "verified"))
         verdict = "; ".join(report["wrong"]) or "as expected"
-        lines.append(f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5}  {verdict}")
+        lines.append(
+            f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5} {report['load']:>5.1f}  {verdict}"
+        )
     return "\n".join(lines)
 
 
