@@ -77,7 +77,8 @@ def run(
 
 
 def _table(reports: list[Body]) -> str:
-    head = f"{'experiment':<20} {'detect':>7} {'alert':>7} {'repair':>7} {'verify':>7} {'down':>6} {'lost':>5} {'load':>5}  verdict"
+    times = " ".join(f"{name:>7}" for name in ("detect", "alert", "repair", "verify"))
+    head = f"{'experiment':<20} {times} {'down':>6} {'lost':>5} {'load':>5}  verdict"
     lines = [head]
     for report in reports:
         if "skipped" in report:
