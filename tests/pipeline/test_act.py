@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,14 +16,15 @@ from alerting.board import KEEP_RESOLVED
 from alerting.config import parse_config
 from alerting.engine import AlertEngine
 from alerting.notify.sender import Sender
+from alerting.playbooks.approval import Answer
 from alerting.playbooks.healer import Healer
 from alerting.rules import parse_rules
 from alerting.signals import CULPRIT_SCORE
 from pipeline import outbox, records
-from pipeline.act import ActConfig, ActStage
+from pipeline.act import MOST_ANSWERS, ActConfig, ActStage
 from pipeline.alerting import Alerting
 from pipeline.offsets import Offsets
-from pipeline.records import Batch
+from pipeline.records import HEADER, Batch
 from pipeline.writer import DocumentWriter
 from telemetry.documents import Kind, anomaly_document
 from telemetry.errors import OverloadedError, StoreError
@@ -270,6 +272,16 @@ async def test_alerts_that_others_post_are_told_though_no_telemetry_came(world: 
     assert world.pager.got == [("firing", ["FromPrometheus"])]
     world.time += KEEP_RESOLVED
     await world.stage.tick()
+
+
+async def test_answers_that_came_to_another_worker_are_checked_bounded_and_stop_nothing(world: World) -> None:
+    answer = Answer("i1", "1", "forged", approved=True, who="mallory")
+    world.feed(Batch.ANSWERS, records.encode_bodies([asdict(answer)] * (MOST_ANSWERS + 1)))
+    assert world.stage.counts.answers_dropped == 1
+    await world.stage.tick()
+    await world.stage.disown()
+    assert await world.alerting.desk.answer(answer) is False, "passed on"
+    assert world.log[-1].headers == {HEADER: Batch.ANSWERS.value.encode()}
 
 
 async def test_a_process_that_does_not_own_the_environment_says_so(world: World) -> None:
