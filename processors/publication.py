@@ -50,6 +50,7 @@ class Publication:
     merged: bool = False
     stored_revision: int = 0
     stored_hops: dict[str, Body] = field(default_factory=dict)
+    stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
     def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
         """Span and hop documents that are not stored yet, retractions included."""
@@ -77,7 +78,7 @@ class Publication:
 
     def windows(self, window_of: WindowOf) -> set[int]:
         """The windows in which a hop of the trace is or was."""
-        return {window_of(hop.start) for hop in self.graph.hops} | {body["window"] for body in self.stored_hops.values()}
+        return {window_of(hop.start) for hop in self.graph.hops} | self.stored_windows
 
 
 def publish_trace(trace: OpenTrace) -> Publication:
@@ -118,6 +119,7 @@ def merge_trace(
         merged=True,
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in latest(hops)},
+        stored_windows=frozenset(body["window"] for body in hops),
     )
 
 
