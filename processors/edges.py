@@ -39,13 +39,16 @@ def aggregate(hops: Iterable[Hop], width: int) -> dict[tuple[EdgeKey, int], Edge
 class EdgeSum:
     """The hops of one key and window, added one by one: a tenth of what making and merging an edge for each costs."""
 
-    __slots__ = ("_calls", "_critical", "_failures", "_key", "_latency", "_self", "_slowest", "_start", "_total", "_width")
+    __slots__ = (
+        *("_calls", "_critical", "_failed", "_failures", "_key", "_latency", "_self", "_slowest", "_start", "_total", "_width"),
+    )
 
     def __init__(self, key: EdgeKey, start: int, width: int) -> None:
         self._key, self._start, self._width = key, start, width
         self._calls = self._failures = self._total = self._self = self._critical = 0
         self._latency = histogram.Histogram()
         self._slowest: dict[bytes, int] = {}
+        self._failed: set[bytes] = set()
 
     def add(self, hop: Hop) -> None:
         """Count a hop, which has this key and starts in this window."""
@@ -60,6 +63,8 @@ class EdgeSum:
         slowest[hop.trace_id] = max(duration, slowest.get(hop.trace_id, 0))
         if len(slowest) > MAX_EXEMPLARS:
             del slowest[max(slowest, key=lambda trace_id: (-slowest[trace_id], trace_id))]
+        if hop.failed:
+            self._failed = set(_least([*self._failed, hop.trace_id]))
 
     def edge(self) -> Edge:
         """The edge so far."""
@@ -76,7 +81,12 @@ class EdgeSum:
             self._critical,
             tuple(trace_id for _, trace_id in slowest),
             tuple(duration for duration, _ in slowest),
+            _least(self._failed),
         )
+
+
+def _least(trace_ids: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(sorted(set(trace_ids))[:MAX_EXEMPLARS])
 
 
 def _slowest(hops: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
@@ -108,6 +118,7 @@ def merge(one: Edge, other: Edge) -> Edge:
         one.critical_path_sum + other.critical_path_sum,
         tuple(trace_id for _, trace_id in slowest),
         tuple(duration for duration, _ in slowest),
+        _least((*one.failed_traces, *other.failed_traces)),
     )
 
 
@@ -129,6 +140,7 @@ def subtract(one: Edge, other: Edge) -> Edge:
         one.critical_path_sum - other.critical_path_sum,
         tuple(trace_id for _, trace_id in new),
         tuple(duration for duration, _ in new),
+        tuple(trace_id for trace_id in one.failed_traces if trace_id not in other.failed_traces),
     )
 
 
@@ -175,6 +187,7 @@ def edge_from_body(body: Body) -> Edge:
         body["critical_path_sum"],
         exemplars,
         tuple(body["exemplar_durations"]),
+        tuple(bytes.fromhex(trace_id) for trace_id in body.get("failed_traces", ())),  # 0.1 wrote none
     )
 
 

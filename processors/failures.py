@@ -156,7 +156,7 @@ def _anomaly(service: str, edges: list[Edge], seen: float, scored: Scored) -> An
         scored.expected,
         seen,
         "1",
-        scored.why,
+        f"{scored.why}; most of them {worst.key.caller.name} → {service} {worst.key.operation}",
         operation=worst.key.operation,
-        trace_ids=worst.exemplars,
+        trace_ids=worst.failed_traces,
     )

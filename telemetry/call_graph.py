@@ -138,3 +138,4 @@ class Edge:
     critical_path_sum: int = 0
     exemplars: tuple[bytes, ...] = field(default=())  # trace ids: slowest first, a few
     exemplar_durations: tuple[int, ...] = ()  # of each exemplar's hop, nanoseconds: so that edges merge in any order
+    failed_traces: tuple[bytes, ...] = ()  # trace ids of failed hops: a few, the least, so that edges merge in any order

@@ -349,6 +349,7 @@ def edge_body(edge: Edge) -> Body:
         "critical_path_sum": edge.critical_path_sum,
         "exemplars": [trace_id.hex() for trace_id in edge.exemplars],
         "exemplar_durations": list(edge.exemplar_durations),
+        "failed_traces": [trace_id.hex() for trace_id in edge.failed_traces],
     }
 
 

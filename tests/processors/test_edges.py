@@ -83,8 +83,8 @@ def test_a_difference_is_empty_where_the_numbers_are_the_same(one: list[Hop], ot
     for key in before.keys() & after.keys():
         assert is_empty(subtract(before[key], before[key]))
         assert not is_empty(before[key])
-        same = replace(before[key], exemplars=(), exemplar_durations=()) == replace(
-            after[key], exemplars=(), exemplar_durations=()
+        same = replace(before[key], exemplars=(), exemplar_durations=(), failed_traces=()) == replace(
+            after[key], exemplars=(), exemplar_durations=(), failed_traces=()
         )
         assert is_empty(subtract(after[key], before[key])) == same
 
@@ -107,6 +107,16 @@ def test_exemplars_are_the_slowest_traces_each_once() -> None:
     assert [int.from_bytes(trace_id, "big") for trace_id in edge.exemplars] == [8, 7, 6, 5]
     assert edge.exemplar_durations == (80, 70, 60, 50)
     assert edge.latency_sum == pytest.approx(361)
+
+
+def test_failed_traces_are_named_whatever_was_slow_and_in_whatever_order_edges_merge() -> None:
+    failing = [hop(trace, duration=1, failed=True) for trace in range(9)]
+    slow = [hop(trace, duration=100) for trace in range(20, 29)]
+    (edge,) = aggregate([*slow, *failing], 10).values()
+    assert [int.from_bytes(trace_id, "big") for trace_id in edge.failed_traces] == [0, 1, 2, 3]
+    assert edge_from_body(edge_body(edge)) == edge
+    parts = [next(iter(aggregate(part, 10).values())) for part in (failing[5:], slow, failing[:5])]
+    assert merge(parts[0], merge(parts[1], parts[2])).failed_traces == edge.failed_traces
 
 
 @given(hops)

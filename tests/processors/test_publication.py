@@ -13,6 +13,7 @@ from processors.publication import corrections, merge_trace, publish_trace
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.documents import Document, Kind, edge_document, hop_document, latest
 from tests.generated import traces
+from tests.processors.traces import INTERNAL, SERVER, span
 
 if TYPE_CHECKING:
     from processors.publication import Publication
@@ -73,6 +74,17 @@ def test_publishing_again_what_is_stored_publishes_nothing() -> None:
     assert (again.parts(0, window_of), again.trace()) == ([], [])
 
 
+def test_the_window_of_a_retracted_hop_is_counted_again_because_a_crash_may_have_come_before_its_correction() -> None:
+    parent = span(1, 0, "a", INTERNAL, 0, 900)
+    child = span(2, 1, "a", SERVER, 3 * WIDTH, 3 * WIDTH + 5)  # called by someone unknown until its parent comes
+    first = publish_trace(opened([child]))
+    stored = [*first.parts(0, window_of), *first.trace()]
+    late = merged_with(opened([parent]), stored)
+    stored += [*late.parts(0, window_of), *late.trace()]
+    assert not late.graph.hops
+    assert merged_with(opened([parent]), stored).windows(window_of) == {3 * WIDTH}
+
+
 def test_a_late_log_or_exemplar_renews_the_trace_alone() -> None:
     spans = next(traces(1))
     log = LogReference(spans[0].trace_id, "a", spans[0].start, 17)
@@ -117,7 +129,11 @@ def folded(documents: list[Body]) -> dict[Any, Any]:
     edges: dict[Any, Any] = {}
     for edge in map(edge_from_body, documents):
         edges[edge.key] = merge(edges[edge.key], edge) if edge.key in edges else edge
-    return {key: replace(edge, exemplars=(), exemplar_durations=()) for key, edge in edges.items() if not is_empty(edge)}
+    return {
+        key: replace(edge, exemplars=(), exemplar_durations=(), failed_traces=())
+        for key, edge in edges.items()
+        if not is_empty(edge)
+    }
 
 
 @given(hops, hops)
@@ -134,7 +150,7 @@ def test_corrections_make_what_was_published_add_up_to_what_is_stored_and_then_t
     ]
     found = corrections(stored, published, WIDTH, 0)
     actual = {
-        key: replace(edge, exemplars=(), exemplar_durations=())
+        key: replace(edge, exemplars=(), exemplar_durations=(), failed_traces=())
         for (key, _), edge in aggregate(now, WIDTH).items()
         if not is_empty(edge)
     }
