@@ -1,4 +1,4 @@
-"""Functions over a range of samples, one number a series. Semantics and order of summation follow Prometheus 2.42.
+"""Functions over a range of samples, one number a series. Semantics follow Prometheus 3, the order of summation 2.42.
 
 Each takes the times (nanoseconds) and values of one series, and the range's start and end; None means no result.
 """
@@ -35,16 +35,22 @@ def _extrapolated(times: Times, values: Values, start: int, end: int, *, counter
     to_start, to_end = (times[0] - start) / SECOND, (end - times[-1]) / SECOND
     sampled = (times[-1] - times[0]) / SECOND
     interval = sampled / (len(values) - 1)
-    if counter and change > 0 and first >= 0:
-        to_start = min(to_start, sampled * (first / change))
     threshold = interval * 1.1
-    covered = sampled
-    covered += to_start if to_start < threshold else interval / 2
+    to_zero = sampled * (first / change) if counter and change > 0 and first >= 0 else math.inf
+    covered = sampled + reach_back(to_start, to_zero, interval, threshold)
     covered += to_end if to_end < threshold else interval / 2
     factor = covered / sampled
     if per_second:
         factor /= (end - start) / SECOND
     return change * factor
+
+
+def reach_back(to_start: float, to_zero: float, interval: float, threshold: float) -> float:
+    """For how long before its first sample a series is taken to be there, never below zero; all in seconds.
+
+    As of Prometheus 2.53 (PR 13725). Before, half an interval was not yet held against `to_zero`.
+    """
+    return min(to_start if to_start < threshold else interval / 2, to_zero)
 
 
 def rate(times: Times, values: Values, start: int, end: int) -> float | None:

@@ -2,15 +2,31 @@
 
 Ours are those of Prometheus 3, the oracle is a 2.42. They differ for a sample that is exactly as old as a range is wide, so
 these times and widths have none; `EDGES` has them, with a width for the oracle that says the same. They differ for a dot in
-a regular expression before a line's end, so those here are written `(?s)`.
+a regular expression before a line's end, so those here are written `(?s)`. And they differ in where a counter is taken to have
+begun: see `reaching_back_as_242`.
 """
 
 from __future__ import annotations
 
+import pytest
+
+from alerting.promql import range_functions
 from alerting.promql.compiler import FUNCTIONS
 
 START = 1_700_000_000
 """When the samples begin, in seconds; not on a multiple of any step. Those without jitter are 15 s apart."""
+
+
+@pytest.fixture
+def reaching_back_as_242(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rate` and `increase` begin where the oracle's do; where ours begin is tested in test_range_functions.py."""
+
+    def reach_back(to_start: float, to_zero: float, interval: float, threshold: float) -> float:
+        nearest = min(to_start, to_zero)
+        return nearest if nearest < threshold else interval / 2
+
+    monkeypatch.setattr(range_functions, "reach_back", reach_back)
+
 
 OVER_TIME = sorted(name for name in FUNCTIONS if name.endswith("_over_time") and not name.startswith(("quantile", "absent")))
 RANGES = ["rate", "irate", "increase", "delta", "idelta", "deriv", "changes", "resets", *OVER_TIME]

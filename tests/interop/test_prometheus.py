@@ -27,7 +27,7 @@ from alerting.promql.expression import PromqlError, compile_expression
 from alerting.promql.vectors import EvaluationError
 from alerting.samples import Limits, Samples
 from telemetry.metrics import Point, Series
-from tests.interop.promql_cases import EDGE_TIMES, EDGES, EXPRESSIONS, START, TIMES
+from tests.interop.promql_cases import EDGE_TIMES, EDGES, EXPRESSIONS, START, TIMES, reaching_back_as_242  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,6 +180,7 @@ def agree(a: Answer, b: Answer) -> bool:
     return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
 
 
+@pytest.mark.usefixtures("reaching_back_as_242")
 def test_every_answer_is_prometheus_own(prometheus: str, capsys: pytest.CaptureFixture[str]) -> None:
     samples = Samples(Limits(retention=2 * HOUR))
     samples.add(points())

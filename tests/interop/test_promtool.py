@@ -14,6 +14,7 @@ from alerting.durations import SECOND
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME, STALE, labels_of
 from alerting.samples import Samples
+from tests.interop.promql_cases import reaching_back_as_242  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ TIMES = [7 * i for i in range(1, 31) if 7 * i % 5]
 """Seconds at which no sample is as old as a range is wide: there this promtool, a 2.42, and we differ."""
 
 
+@pytest.mark.usefixtures("reaching_back_as_242")
 def test_stale_series_are_gone_as_for_promtool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples = Samples()
     for (metric, name), text in SERIES.items():
