@@ -35,7 +35,7 @@ class Supervisor:
         class Api(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 supervisor.calls["asked"] += 1
-                known = {} if moment == "after, silent" else {"restarted_by": supervisor.restarted_by}
+                known = {} if moment == "silent after" else {"restarted_by": supervisor.restarted_by}
                 self.answer(json.dumps(known).encode())
 
             def do_POST(self) -> None:
@@ -102,7 +102,7 @@ def run(supervisor: Supervisor, folder: Path) -> int:
         (("isolate", "after"), "closed"),
         (("restart", "before"), "escalated"),
         (("restart", "after"), "closed"),
-        (("restart", "after, silent"), "escalated"),
+        (("restart", "silent after"), "escalated"),
         (("restore", "before"), "closed"),
         (("restore", "after"), "closed"),
     ],
@@ -124,4 +124,4 @@ def test_kill_9_at_any_step_resumes_or_rolls_back_and_never_restarts_twice(
     trail = sorted((line["body"] for line in stored.values() if line["kind"] == "audit"), key=lambda b: int(b["sequence"]))
     assert verify(trail) == []
     with capsys.disabled():  # what was covered, for whoever runs it
-        print(f"\nkilled at {verb} ({moment} its effect): {end}, restarted once, {len(trail)} audit records whole")  # noqa: T201
+        print(f"\nkilled at {verb}, {moment} its effect: {end}, restarted once, {len(trail)} audit records whole")  # noqa: T201
