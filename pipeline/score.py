@@ -79,6 +79,8 @@ class _Partition:
             "log_templates": self.logs.forgotten,
             "shape_traces": self.shapes.left_out,
             "shape_traces_late": self.shapes.late,
+            "shape_places": self.shapes.forgotten,
+            "edge_windows_late": self.merge.late,
         }
 
 

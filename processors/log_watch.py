@@ -71,7 +71,7 @@ class LogWatch:
         width: of a window, nanoseconds of event time.
         lateness: how long after its end a window is judged.
         max_services: bound; the one silent longest is forgotten first, and `forgotten` counts.
-        max_templates: bound over all services, as above.
+        max_templates: bound over all services, as above; also on those of a window.
     """
 
     def __init__(
@@ -98,6 +98,9 @@ class LogWatch:
             return template
         self._watermark.observe(time)
         window = self._windows.setdefault(start, _Window())
+        if (service, template) not in window.lines and len(window.lines) >= self._max_templates:
+            self.forgotten += 1  # a service whose lines are all unlike each other
+            return template
         window.lines[service, template] += 1
         if severity >= ERROR:
             window.errors[service] += 1

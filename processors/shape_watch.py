@@ -69,6 +69,11 @@ class ShapeWatch:
         self.left_out = 0
         self.late = 0
 
+    @property
+    def forgotten(self) -> int:
+        """How many places' shapes the bound on them has cost."""
+        return self._shapes.forgotten
+
     def add(self, trace_id: bytes, visits: Sequence[Visit]) -> None:
         """Take a whole trace; the same one again replaces what was taken before."""
         time = visits[0].start

@@ -23,6 +23,7 @@ FEW = 10
 """Visits of a place that must be known before a further one is judged."""
 
 _MAX_CALLEES = 200
+_MAX_PAIRS = 1000  # of callees in sequence
 """Callees known of one place: more are no shape but names with ids in them."""
 
 _SNAPSHOT_VERSION = 1
@@ -104,7 +105,9 @@ class TraceShapes:
                     known.with_callee[callee] += 1
                     known.most[callee] = max(known.most.get(callee, 0), count)
             first = [callee for callee in dict.fromkeys(called) if callee in known.with_callee]
-            known.ordered.update(pairwise(first))
+            for pair in pairwise(first):
+                if pair in known.ordered or len(known.ordered) < _MAX_PAIRS:
+                    known.ordered[pair] += 1
         while len(self._known) > self._max:
             self._known.popitem(last=False)
             self.forgotten += 1

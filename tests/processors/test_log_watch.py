@@ -154,3 +154,11 @@ def test_the_surprise_of_new_lines_is_that_of_a_negative_binomial(count: int, sh
         math.comb(number + shape - 1, number) * windows**shape / (windows + 1) ** (shape + number) for number in range(count)
     )
     assert log_watch._surprise(count, shape, windows) == pytest.approx(-math.log(chance), rel=1e-3)
+
+
+def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> None:
+    watch = LogWatch(max_templates=5)
+    for number in range(50):
+        watch.add("chatty", 1, 9, " ".join([f"word{chr(97 + number % 26)}"] * (number + 1)))
+    assert [len(window.lines) for window in watch._windows.values()] == [5]
+    assert watch.forgotten == 45
