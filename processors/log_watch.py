@@ -60,6 +60,7 @@ class _Service:
 class _Window:
     lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # by service and template
     errors: Counter[str] = field(default_factory=Counter)  # by service
+    error_lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # by service and template
     traces: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)  # by service and template: the first few
     failed: dict[str, list[bytes]] = field(default_factory=dict)  # by service: of its errors
 
@@ -104,6 +105,7 @@ class LogWatch:
         window.lines[service, template] += 1
         if severity >= ERROR:
             window.errors[service] += 1
+            window.error_lines[service, template] += 1
         if trace_id:
             _keep(window.traces.setdefault((service, template), []), trace_id)
             if severity >= ERROR:
@@ -161,7 +163,8 @@ class LogWatch:
         errors = window.errors[service]
         scored = known.errors.update(errors, total)
         if scored.score >= ALARM and errors >= LEAST_RATIO * total:
-            why = f"{errors} of {total} log lines are errors; usual is {scored.expected:.1%}"
+            most = max((count, name) for (of, name), count in window.error_lines.items() if of == service)[1]
+            why = f"{errors} of {total} log lines are errors, usually {scored.expected:.1%}: {self._templates.quoted(most)}"
             series = Series(ERROR_RATIO, (("service", service),))
             traces = tuple(window.failed.get(service, ()))
             yield self._anomaly(series, known, start, scored.score, (scored.expected, errors / total), why, traces)

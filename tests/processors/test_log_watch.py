@@ -86,6 +86,7 @@ def test_a_shift_to_errors_is_told_although_no_statement_is_new() -> None:
     assert set(found) >= {log_watch.ERROR_RATIO}
     assert log_watch.NEW_LINES not in found
     assert "20 of 20 log lines are errors" in found[log_watch.ERROR_RATIO].why
+    assert "'payment refused: card <*>' (such as 'payment refused: card " in found[log_watch.ERROR_RATIO].why
 
 
 def test_what_is_new_is_known_afterwards() -> None:
