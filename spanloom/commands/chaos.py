@@ -15,6 +15,7 @@ import orjson
 from spanloom import clock
 from spanloom.chaos.experiment import load_experiment
 from spanloom.chaos.run import Chaos
+from spanloom.commands.interruptible import until_signal
 from spanloom.demo.run import Options
 from telemetry.errors import SpanloomError
 
@@ -64,9 +65,12 @@ def run(
         try:
             loaded = [load_experiment(path) for path in chosen]
             told = Chaos(options, clock.system, lambda line: click.echo(line, err=True))
-            reports, lost = asyncio.run(told.run(loaded))
+            outcome = asyncio.run(until_signal(told.run(loaded)))
         except SpanloomError as error:
             raise click.ClickException(str(error)) from error
+    if outcome is None:
+        raise SystemExit(130)
+    reports, lost = outcome
     if as_json:
         click.echo(orjson.dumps({"experiments": reports, "data": lost}, option=orjson.OPT_INDENT_2))
     else:

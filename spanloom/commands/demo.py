@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from spanloom import clock
+from spanloom.commands.interruptible import until_signal
 from spanloom.demo.run import FAULTS, Demo, Options
 from telemetry.errors import SpanloomError
 
@@ -87,7 +87,7 @@ def demo(
         screen = Console(stderr=as_json, highlight=False, soft_wrap=True)
         shown = Demo(options, clock.system, lambda *line: _tell(screen, *line))
         try:
-            report = asyncio.run(_until_signal(shown, once=once))
+            report = asyncio.run(until_signal(shown.once() if once else shown.forever()))
         except SpanloomError as error:
             raise click.ClickException(str(error)) from error
     if report is None:
@@ -100,17 +100,6 @@ def demo(
         click.echo(f"error: {sentence}", err=True)
     if report["missing"]:
         raise SystemExit(1)
-
-
-async def _until_signal(shown: Demo, *, once: bool) -> Body | None:
-    """The report of one round, or None after a signal."""
-    task = asyncio.ensure_future(shown.once() if once else shown.forever())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        return None
 
 
 def _summary(report: Body) -> str:

@@ -34,11 +34,11 @@ playbooks:
         phase: isolate
         action: isolate
         with: {via: supervisor, name: $service}
-        timeout: 5s
+        timeout: 40s
         inverse: {action: restore, with: {via: supervisor, name: $service}}
-      - {name: restart, action: restart, with: {via: supervisor, name: $service}, timeout: 5s, inverse: none}
+      - {name: restart, action: restart, with: {via: supervisor, name: $service}, timeout: 40s, inverse: none}
       - {name: in, undo: out}
-    verify: {expr: up > 0, for: 50ms, within: 10s}
+    verify: {expr: up > 0, for: 50ms, within: 1m}
 """
 
 

@@ -89,7 +89,7 @@ def run(supervisor: Supervisor, folder: Path) -> int:
     )
     supervisor.victim = child.pid
     try:
-        return child.wait(60)
+        return child.wait(120)
     finally:
         child.kill()
 
