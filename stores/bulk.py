@@ -41,7 +41,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 REQUEST_SECONDS = 60.0
 """How long Elasticsearch may take for a request. One that is given up goes on there, and the next adds to its load."""
 
-_CREATED, _BAD_REQUEST, _NOT_FOUND, _CONFLICT = 201, 400, 404, 409
+_NOT_FOUND = 404
 
 _ANSWER = ["items.create.status", "items.create._index", "items.create.error"]
 """What is read of an answer: half of its bytes are not sent."""

@@ -19,7 +19,10 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from spanloom.clock import system
 from spanloom.commands.setup import setup
+from spanloom.config import load_config
+from spanloom.roles import run_console
 from stores.elasticsearch import open_elasticsearch
 from stores.elasticsearch_access import connect
 from stores.elasticsearch_config import ElasticsearchConfig
@@ -148,6 +151,12 @@ async def test_setup_says_it_in_one_line(guarded: Guarded, monkeypatch: pytest.M
     monkeypatch.setenv("SPANLOOM_ELASTICSEARCH__API_KEY", KEY)
     done = await asyncio.to_thread(CliRunner().invoke, setup, ["elasticsearch"])
     assert done.exit_code == 0, done.output
+
+
+async def test_a_role_that_is_not_let_in_ends_at_its_start(guarded: Guarded, tmp_path: Path) -> None:
+    settings = load_config(store=guarded.url, data_dir=tmp_path, elasticsearch=guarded.with_key(api_key="wrong-secret"))
+    with pytest.raises(AccessRefusedError):
+        await run_console(settings, system)
 
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
