@@ -36,7 +36,7 @@ from stores.duckdb import DuckDbStore
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -90,6 +90,7 @@ class Log:
         self._config = config
         self._stack = AsyncExitStack()
         self.stuck = False
+        self._stop_by = 0.0  # by the loop's clock
         sizes = TopicSizes(
             config.topics.partitions,
             config.topics.replicas,
@@ -146,20 +147,22 @@ class Log:
     async def __aenter__(self) -> Self:
         try:
             await self.make_topics()
-            self._stack.push_async_callback(self._stop)
+            self._stack.push_async_callback(self._in_time, self.app.stop)
             await self.app.start()
         except BaseException:
             await self._stack.aclose()
             raise
         return self
 
-    async def _stop(self) -> None:
-        """Faust would wait for a broker that has gone for as long as a record may take, twenty minutes."""
-        stopping = asyncio.ensure_future(self.app.stop())  # it swallows a cancellation
-        await asyncio.wait({stopping}, timeout=STOP_SECONDS)
-        if stopping.done():
-            stopping.result()
-        else:
+    async def _in_time(self, part: Callable[[], Awaitable[None]]) -> None:
+        """A part of the stop, all of which has STOP_SECONDS: Faust would wait for a broker that has gone for twenty minutes."""
+        now = asyncio.get_running_loop().time()
+        self._stop_by = self._stop_by or now + STOP_SECONDS
+        work = asyncio.ensure_future(part())  # it swallows a cancellation
+        await asyncio.wait({work}, timeout=max(0.0, self._stop_by - now))
+        if work.done():
+            work.result()
+        elif not self.stuck:
             self.stuck = True
             log.warning("stopped_without_the_log", waited_seconds=STOP_SECONDS, hint="what it did not take is read again")
 
@@ -290,7 +293,7 @@ class Pipeline(Log):
         self._stack.push_async_callback(self.writer.close)
         await super().__aenter__()
         if self.act is not None:
-            self._stack.push_async_callback(self.act.disown)
+            self._stack.push_async_callback(self._in_time, self.act.disown)
         return self
 
 
