@@ -24,9 +24,9 @@ _TAIL_SHARE = 0.05
 _LEAST_EXCESSES = 10
 _LIGHTEST, _HEAVIEST = 0.05, 0.9
 """Shapes: never lighter than nearly exponential, never so heavy that there is no mean to fit by."""
-_USUAL, _PRIOR_WEIGHT = 0.2, 10
+_USUAL, _PRIOR_WEIGHT = 0.2, 3
 """What the shape is taken to be before anything is known (as of Student's t with 5 degrees), and for how many excesses this
-counts: the shape of a dozen excesses is little more than chance."""
+counts: the shape of a few excesses is little more than chance."""
 _PLOTTING = 0.35
 """The i-th smallest of n excesses is taken for the quantile (i - 0.35) / n, as Hosking & Wallis do."""
 _MEMORY = 30_000
