@@ -113,7 +113,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
     Kind.EDGE: {
         **_CALL,
         **_all(Type.INTEGER, "width", "latency_sum", "self_time_sum", "critical_path_sum", "exemplar_durations"),
-        **_all(Type.KEYWORDS, "exemplars"),
+        **_all(Type.KEYWORDS, "exemplars", "failed_traces"),
         **_all(Type.BOOLEAN, "correction"),
     },
     Kind.ANOMALY: {
@@ -134,7 +134,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
     Kind.NOTIFICATION: {
         **_all(Type.KEYWORD, "integration", "group_key", "by", "reason"),
         **_all(Type.KEYWORDS, "path"),
-        **_all(Type.INTEGER, "firing", "resolved", "created", "attempts"),
+        **_all(Type.INTEGER, "firing", "resolved", "created", "attempts", "until"),
         **_all(Type.TEXT, "error"),
     },
     Kind.INCIDENT: {
