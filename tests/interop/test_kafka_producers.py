@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from google.protobuf import json_format
 
 from telemetry import otlp
@@ -45,7 +45,7 @@ def up(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     up = Up(folder, **QUICK, **settings)
     up.start()
     try:
-        up.wait_ready()
+        up.wait_ready(150)
         yield up
     finally:
         up.stop()
@@ -125,6 +125,29 @@ async def test_requests_of_the_collectors_exporter_are_taken_in_every_compressio
     assert len(await find(up, "span", 12, trace_id=spans[0].trace_id.hex())) == 12
 
 
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+async def test_what_we_produce_is_read_by_us_and_by_other_clients_in_every_compression(
+    kafka: str, up: Up, tmp_path: Path, compression: str | None
+) -> None:
+    (spans,) = traces(1, seed=200 + COMPRESSIONS.index(compression))
+    request = otlp.encode_spans(spans)
+    file = tmp_path / "request"
+    file.write_bytes(request)
+    settings = {
+        "SPANLOOM_LOG": f"kafka://{kafka}",
+        "SPANLOOM_DATA_DIR": str(tmp_path),
+        "SPANLOOM_KAFKA__COMPRESSION": compression or "none",
+    }
+    command = [sys.executable, "-m", "tests.interop.produce", str(file)]
+    await asyncio.to_thread(subprocess.run, command, env={**os.environ, **settings}, check=True, timeout=PATIENCE)
+    async with AIOKafkaConsumer("otlp_spans", bootstrap_servers=kafka, auto_offset_reset="earliest") as other:
+        async with asyncio.timeout(PATIENCE):
+            while (record := await other.getone()).value != request:
+                pass
+    assert record.headers == (("a", b"header"),)
+    assert len(await find(up, "span", 12, trace_id=spans[0].trace_id.hex())) == 12
+
+
 async def test_logs_and_metrics_are_taken_in_both_encodings(kafka: str, up: Up) -> None:
     (spans,) = traces(1, seed=77)
     records = logs(spans)
@@ -145,9 +168,10 @@ async def test_spans_of_jaeger_and_zipkin_come_by_topics_of_their_own(kafka: str
 
 
 async def send_foreign_spans(kafka: str, up: Up) -> None:
-    await produce(kafka, "jaeger_spans", jaeger_proto())
-    await produce(kafka, "jaeger_spans", jaeger_json().replace(b"cart", b"trac"))
-    await produce(kafka, "zipkin_spans", zipkin_proto(), zipkin_json())
+    await produce(kafka, "jaeger_spans", jaeger_proto(), key=TRACE.hex().encode(), compression="zstd")
+    await produce(kafka, "jaeger_spans", jaeger_json().replace(b"cart", b"trac"), compression="snappy")
+    await produce(kafka, "zipkin_spans", zipkin_proto(), compression="gzip")
+    await produce(kafka, "zipkin_spans", zipkin_json(), compression="lz4")
     assert {body["name"] for body in await find(up, "span", 1, trace_id=TRACE.hex())} == {"GET /buy"}
     zipkin = await find(up, "span", 2, trace_id=(bytes(8) + TRACE[8:]).hex())
     assert {body["resource"]["attributes"]["service.name"] for body in zipkin} == {"cart", "bank"}

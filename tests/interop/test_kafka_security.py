@@ -67,8 +67,8 @@ async def test_a_span_goes_from_the_collector_over_tls_and_sasl_into_the_store(
     try:
         collector.start()
         up.start()
-        collector.wait_ready()
-        up.wait_ready()
+        collector.wait_ready(150)
+        up.wait_ready(150)
         (spans,) = traces(1, seed=500)
         async with httpx2.AsyncClient(timeout=20) as client:
             headers = {"content-type": "application/x-protobuf"}
