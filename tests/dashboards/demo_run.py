@@ -41,7 +41,7 @@ HISTORY, FAULTY = 480, 60
 
 BATCH = 600
 PATIENCE = 200.0
-"""Seconds until everything must be there; on two quiet cores it takes half a minute."""
+"""Seconds until everything must be there; on two cores with much other work it took 100 to 140."""
 
 RULES = """
 groups:

@@ -35,6 +35,8 @@ OBJECTS: list[dict[str, Any]] = [json.loads(line) for line in SAVED.read_bytes()
 PANELS = {panel.name: panel for panel in panels(OBJECTS)}
 KIND_OF = {data_stream(kind, "*"): kind for kind in Kind}
 
+pytestmark = pytest.mark.timeout(600)  # the first test of a session waits for Elasticsearch, the pipeline and the shop
+
 each_panel = pytest.mark.parametrize("panel", PANELS.values(), ids=list(PANELS))
 
 
