@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -133,7 +134,11 @@ class DeadLetters:
         """Return when the documents are on the dead-letter topic."""
         for item in rejected:
             document = item.document
-            value = orjson.dumps({"kind": document.kind, "id": document.id, "time": document.time, "body": document.body})
+            kept = {"kind": document.kind, "id": document.id, "time": document.time, "body": document.body}
+            try:
+                value = orjson.dumps(kept)
+            except TypeError:  # what JSON of others cannot take may be the reason of the rejection
+                value = json.dumps(kept, default=repr).encode()
             await self._put(document.id.encode(), value, item.reason, STORE, "", "", None)
 
     async def _put(self, key: Any, value: Any, reason: str, topic: str, partition: str, offset: str, headers: Any) -> None:

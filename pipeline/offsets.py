@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from faust import EventT
 
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 16 << 20
 """Values that a stateless stage may have under way: a second's worth at most, and what waits while the store is down."""
 
 

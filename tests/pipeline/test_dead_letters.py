@@ -104,6 +104,14 @@ async def test_a_document_that_was_rejected_goes_to_the_store(tmp_path: Path) ->
     assert document in store.documents.values()
 
 
+@pytest.mark.parametrize("odd", [2**70, "\ud800", b"bytes"])
+async def test_a_document_is_a_dead_letter_though_it_is_no_json(tmp_path: Path, odd: object) -> None:
+    with opened(tmp_path) as log:
+        await written_to(log).reject([Rejected(Document(Kind.TRACE, "t1", 5, {"odd": odd}), "not JSON")])
+        (letter,) = await listed(log)
+        assert letter.reason == "not JSON"
+
+
 async def test_the_process_that_has_the_log_lists_and_replays_over_http(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         await written_to(log).send(Event("otlp_spans", 2, 41, b"\xff"), WRONG)
