@@ -18,6 +18,7 @@ from processors.log_templates import LogTemplates
 from processors.metric_blame import MetricMemory
 from processors.points import unit_of
 from processors.quantities import quantities
+from processors.rates import is_total
 from processors.shape_blame import ShapeTable
 from processors.trace_memory import TraceMemory
 from processors.visits import visits_of
@@ -200,5 +201,6 @@ def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:
     labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
     before, after = quantities(unit_of(charge.series.name), charge.before, charge.after)
     change = after if math.isnan(charge.before) else f"{before} became {after}"
-    text = f"{charge.series.name}: {change}, unlike in other instances"
+    each = " a second" if is_total(charge.series) else ""
+    text = f"{charge.series.name}: {change}{each}, unlike in other instances"
     return Evidence("metric", charge.weight * share, text, series=f"{charge.series.name}{{{labels}}}")

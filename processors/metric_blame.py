@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from processors.change import heavy_tailed, robust_spread
+from processors.rates import is_bucket, is_total, rate
 from processors.tail import Tail
-from telemetry.metrics import Series
+from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from telemetry.metrics import Point
+    from numpy.typing import NDArray
 
 KIN_WEIGHT = 4.0
 """How many observations the kin's spread counts for beside the series' own."""
@@ -56,7 +58,9 @@ class MetricMemory:
         self.forgotten = 0
 
     def add(self, point: Point) -> None:
-        """Remember a point."""
+        """Remember a point. One bucket of a histogram says little alone, and is not."""
+        if is_bucket(point.series):
+            return
         points = self._series.get(point.series)
         if points is None:
             points = self._series[point.series] = deque(maxlen=self._kept)
@@ -93,7 +97,8 @@ class MetricMemory:
     def charges(self, split: int, now: int) -> list[MetricCharge]:
         """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
         kin: dict[str, list[_Member]] = {}
-        for series, points in self._series.items():
+        for series, raw in self._series.items():
+            points = _growth(series, raw) if is_total(series) else raw
             before = np.array([value for time, value in points if time < split])
             after = np.array([value for time, value in points if split <= time <= now])
             if after.size:
@@ -101,6 +106,13 @@ class MetricMemory:
         doubt = float(np.log(max(1, len(self._series))))
         charges = [charge for members in kin.values() if len(members) >= LEAST_KIN for charge in _charges(members, doubt)]
         return _corroborated(charges)
+
+
+def _growth(series: Series, totals: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """What a total grew by, a second: its level says only how long it has been counting."""
+    points = sorted(totals)
+    rates = (rate(Point(series, *before), Point(series, *after)) for before, after in pairwise(points))
+    return [(found.time, found.value) for found in rates if found is not None]
 
 
 def _corroborated(charges: list[MetricCharge]) -> list[MetricCharge]:

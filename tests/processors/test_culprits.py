@@ -176,6 +176,20 @@ def test_a_trace_that_has_grown_is_remembered_once_and_whole(whole_first: bool) 
     assert [len(trace.visits[0].span_ids) for _, traces in culprits._traces.buckets() for trace in traces] == [2]
 
 
+def test_a_counter_that_counts_on_accuses_nobody_and_one_that_runs_away_does() -> None:
+    culprits = Culprits()
+    for second in range(0, 300, 10):
+        for pod in ("a", "b", "c", "d"):
+            fast = 40 if pod == "a" and second >= 200 else 1
+            for name in ("requests_total", "bytes_total", "seconds_bucket"):
+                labels = (("instance", pod), ("service_name", pod))
+                value = 5.0 * second + (fast - 1) * 5.0 * max(0, second - 190)
+                culprits.add_points([Point(Series(name, labels), second * SECOND, value)])
+    found = culprits.rank(300 * SECOND)
+    assert [suspect.service for suspect in found] == ["a"]
+    assert "5 became 200 a second" in found[0].evidence[0].text
+
+
 def test_a_snapshot_of_another_version_is_refused() -> None:
     with pytest.raises(InputError, match="version 0"):
         Culprits().restore({"version": 0})
