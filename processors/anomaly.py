@@ -9,7 +9,7 @@ it must be exceeded. So a shift is told once, early, and an event that grows is 
 
 What is beyond doubt is an event by itself. It is not learnt, as in SPOT (`tail.py`), or an outage would make the next one
 seem usual, and it is news again as soon as the series has been calm. But what goes on is how things are now, and what
-happens more than once in a thousand values is a habit: both are learnt.
+happens more than once in a thousand values, and more than a few times, is a habit: both are learnt.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ CALM = 30
 
 HABIT = 1000
 """Values to an event; more of them are a habit of the series, and learnt."""
+
+FEW = 5
+"""Events that are no habit yet, however soon they came one after the other."""
 
 PASSED_OVER = 60
 """Values of one event that are not learnt; what has lasted longer is how things are now."""
@@ -167,26 +170,25 @@ class Detector:
             surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
             distance = value - expected.value
             self._shift += (distance - self._shift) / SHIFT_VALUES
-            self._learn_distance(self._tails[seasonal, False], abs(distance), surprise)
+            if self._is_learnt(surprise):
+                self._tails[seasonal, False].add(abs(distance))
+                self._spread += (abs(distance) - self._spread) / min(self._age, _SPREAD_MEMORY)
             self._tails[seasonal, True].add(abs(self._shift))
-            self._spread += (abs(distance) - self._spread) / min(self._age, _SPREAD_MEMORY)
             self._remember(surprise)
         self._baseline.add(time, value)
         self._age += 1
 
-    def _learn_distance(self, tail: Tail, distance: float, surprise: float) -> None:
-        """Learn a distance, unless it belongs to an event beyond doubt that is neither a habit nor how things are now."""
+    def _is_learnt(self, surprise: float) -> bool:
+        """Whether a distance is one to learn: not of an event beyond doubt that is neither a habit nor how things are now."""
         beyond_doubt = surprise >= BEYOND_DOUBT
-        if beyond_doubt and self._passed_over == 0 and self._events <= self._age / HABIT:
-            self._events += 1
-            self._passed_over = 1
-        elif beyond_doubt and 0 < self._passed_over < PASSED_OVER:
-            self._passed_over += 1
-        else:
-            tail.add(distance)
+        begins = beyond_doubt and self._passed_over == 0 and self._events <= max(self._age / HABIT, FEW)
+        goes_on = beyond_doubt and 0 < self._passed_over < PASSED_OVER
+        self._events += begins
+        self._passed_over += begins or goes_on
         self._calm = self._calm + 1 if surprise < HALF else 0
         if self._calm >= CALM:
             self._passed_over = 0
+        return not (begins or goes_on)
 
     def _surprise(self, expected: float, value: float, one: float, *, seasonal: bool) -> tuple[float, bool]:
         """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""

@@ -46,6 +46,17 @@ def test_an_outage_is_told_each_time_however_often_it_was_seen_before(length: in
     assert all(max(found[begin : begin + 2]) > 0.8 for begin in begins)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fault_that_comes_back_soon_is_told_each_time_though_the_series_is_young(seed: int) -> None:
+    """As a service that is slow for some minutes of each quarter of an hour, from its first hour on."""
+    chance, detector, told = random.Random(seed), Detector(least=0.005), [0.0] * 5
+    for step in range(150 * len(told)):
+        fault, since = divmod(step, 150)
+        value = 0.025 * chance.lognormvariate(0, 0.1) * (12 if since >= 120 else 1)
+        told[fault] = max(told[fault], detector.update(step * 5_000_000_000, value).score)
+    assert min(told) >= 0.8, told
+
+
 def test_what_happens_again_and_again_is_a_habit_and_no_event() -> None:
     found = scores([*noise(99), 300.0] * 40)
     assert max(found[2000:]) < 0.8
