@@ -19,7 +19,8 @@ find_java() {
   return 1
 }
 
-# fetch POM DIR: the jars that a pom names, once, whoever else is asking at the same time.
+# fetch POM DIR [ARRANGE]: the jars that a pom names, once, whoever else is asking at the same time; ARRANGE is called
+# before anybody else sees them.
 fetch() {
   mkdir -p "$2"
   exec 9>"$2/.lock"
@@ -29,6 +30,7 @@ fetch() {
     echo "fetching the jars of $1 into $2" >&2
     rm -rf "$2"/lib
     mvn -q -B -f "$1" dependency:copy-dependencies -DoutputDirectory="$2/lib" >&2
+    "${3:-true}"
     touch "$2/.complete"
   fi
   exec 9>&-
