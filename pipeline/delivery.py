@@ -6,7 +6,7 @@ looks as if those before it had been compacted away, and Faust commits past them
 start under load lost one. Records that were fetched before such a seek and handed over after it do the same harm.
 
 So a record is handed over only if it is the next one of its partition; what is missing before it is read again. A hole is
-believed, as compaction and transactions leave them, when reading again from its beginning shows the very same hole.
+believed, as compaction and transactions leave them, when what was fetched from its beginning begins after it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._next: dict[TP, int] = {}  # offset of the next record of each partition, once its beginning is known
         self._holes: dict[TP, tuple[int, int]] = {}  # what was expected and what came instead
+        self._fetched: dict[TP, int] = {}  # of those read again: the first offset that was fetched
         self._believed: dict[TP, tuple[int, int]] = {}  # holes that Faust is to be told of
         self.read_again = 0
         super().__init__(*args, **kwargs)
@@ -50,7 +51,6 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         if fresh:
             streams.update({TP(*tp): offset for tp, offset in (await self.earliest_offsets(*fresh)).items()})
         self._next.update({tp: offset or 0 for tp, offset in streams.items()})
-        self._holes.clear()
         # Once more for all: what was fetched since the first seek has been dropped, and it may be the last for long.
         await self.seek_wait({tp: self._next[tp] for tp in streams})
         return committed
@@ -67,15 +67,25 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         await super().seek_wait(partitions)
 
     def _turn_to(self, tp: TP, offset: int) -> None:
+        self._holes.pop(tp, None)
+        self._fetched.pop(tp, None)
         if tp in self._next:  # and no changelog
             self._next[tp] = offset
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Know nothing more of what is taken away."""
         for tp in revoked:
-            for known in (self._next, self._holes, self._believed):
+            for known in (self._next, self._holes, self._fetched, self._believed):
                 known.pop(tp, None)
         await super().on_partitions_revoked(revoked)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
+        """Fetch; Faust may throw away any of it."""
+        fetched: Mapping[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
+        for tp in self._holes:
+            if records := fetched.get(tp):
+                self._fetched.setdefault(tp, records[0].offset)
+        return fetched
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """What the consumer fetched, as far as it is each partition's turn."""
@@ -87,15 +97,16 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         expected = self._next.get(tp)
         if expected is None:  # its beginning will be sought
             return bool(self._is_changelog_tp(tp))
-        if offset > expected and self._holes.get(tp) != (expected, offset):
-            self._holes[tp] = expected, offset
+        if offset > expected and not (self._holes.get(tp) == (expected, offset) and self._fetched.get(tp) == offset):
             self.read_again += 1
             await self.seek_wait({tp: expected})
+            self._holes[tp] = expected, offset
             return False
         if offset < expected:  # fetched again after a seek
             return False
         if offset > expected:
             self._believed[tp] = self._holes.pop(tp)
+            del self._fetched[tp]
         self._next[tp] = offset + 1
         return True
 

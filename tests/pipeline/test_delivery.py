@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from faust.types import TP
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.delivery import InTurn
@@ -51,20 +51,23 @@ class Careless:
     async def seek_wait(self, places: Mapping[TP, int]) -> None:
         self.position = places[PLACE]
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002 - Faust's signature
-        fetched = [offset for offset in self.there if offset >= self.position][: self.chance.randint(1, 4)]
-        if not fetched:
-            return
-        self.position = fetched[-1] + 1
-        if self.left:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:  # noqa: ARG002 - Faust's signature
+        fetched = [Message(offset) for offset in self.there if offset >= self.position][: self.chance.randint(1, 4)]
+        if fetched:
+            self.position = fetched[-1].offset + 1
+        return {PLACE: fetched}
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        fetched = (await self._getmany(None, timeout))[PLACE]
+        if fetched and self.left:
             self.left -= 1
             if self.chance.random() < 0.5:  # flow is not active
                 await self.seek_to_committed()
                 return
-            if fetched[-1] < self.there[-1]:  # what is missing shows with the next record
+            if fetched[-1].offset < self.there[-1]:  # what is missing shows with the next record
                 fetched = fetched[self.chance.randint(0, len(fetched)) :]
-        for offset in fetched:
-            yield PLACE, Message(offset)
+        for message in fetched:
+            yield PLACE, message
 
     async def _add_gap(self, _tp: TP, offset_from: int, offset_to: int) -> None:
         self.swallowed.append((offset_from, offset_to))
@@ -82,6 +85,7 @@ async def delivered(reader: InTurnCareless, rounds: int) -> list[int]:
     return taken
 
 
+@settings(max_examples=500)
 @given(
     there=st.sets(st.integers(0, 60), min_size=1),
     committed=st.one_of(st.none(), st.integers(0, 60)),
