@@ -165,6 +165,9 @@ class Instance:
             self._ready.clear()
             self._process = None
             self.address, self.fault = "", {}
+            if process.returncode is not None and process.returncode < 0:  # killed: what it held died with it
+                held = self._now["spans_ended"] - self._now["spans_sent"] - self._now["spans_failed"]
+                self._now.update({"spans_ended": -held, "spans_died": held})
             self._earlier.update(self._now)
             self._now = Counter()
             self._to(State.DOWN)

@@ -106,7 +106,7 @@ class Shop:
         ]
 
     def sent(self) -> dict[str, int]:
-        """Signals that ended, were acknowledged and were given up, over all instances and their earlier processes."""
+        """Signals that ended, were acknowledged, were given up and died with their process, over all processes so far."""
         total: Counter[str] = Counter()
         for instance in self._instances.values():
             total.update(instance.sent)

@@ -152,6 +152,7 @@ def test_the_account_names_every_figure_that_does_not_agree() -> None:
     agreeing = {
         "spans_sent": 100,
         "spans_lost_by_the_shop": 0,
+        "spans_died": 0,
         "spans_joined": 100,
         "spans_stored": 100,
         "audit_verified": True,
@@ -164,6 +165,8 @@ def test_the_account_names_every_figure_that_does_not_agree() -> None:
         {"audit_verified": False},
     ):
         assert len(shortfalls(agreeing | changed)) == 1
+    killed = agreeing | {"spans_died": 3, "spans_joined": 102, "spans_stored": 102}
+    assert shortfalls(killed) == [], "a killed process may have sent what it did not tell of any more"
     assert "the shop sent no spans" in shortfalls(agreeing | {"spans_sent": 0})
 
 
