@@ -110,9 +110,10 @@ def see(browser: Chrome, *parts: str) -> None:
 
 
 def table(browser: Chrome, label: str) -> list[list[str]]:
-    """The cells of a table by row."""
+    """The cells of a table by row, once it has some: tables come one after the other."""
     script = """return [...document.querySelectorAll(`[aria-label="${arguments[0]}"] tbody tr`)]
         .map(row => [...row.cells].map(cell => cell.innerText.trim()))"""
+    until(browser, lambda: bool(browser.execute_script(script, label)))
     rows: list[list[str]] = browser.execute_script(script, label)
     return rows
 
@@ -120,7 +121,6 @@ def table(browser: Chrome, label: str) -> list[list[str]]:
 def test_the_overview_says_how_much_what_is_wrong_and_what_happened(browser: Chrome, console: str) -> None:
     browser.get(console)
     see(browser, "Calls a second", "Alerts firing", "collector.requests", "12,345")
-    until(browser, lambda: bool(table(browser, "Timeline")))
     told = [(kind, what) for _, kind, what in table(browser, "Timeline")]
     assert told == [
         ("resolved", "SlowService is resolved for cart: cart answers slowly"),
