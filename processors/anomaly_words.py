@@ -70,4 +70,4 @@ def _rarity(score: float) -> str:
     """In how many values a score is reached once: the inverse of `processors.anomaly.score_of`."""
     values = math.exp(min(-math.log1p(-score) * HALF / math.log(2.0), 40.0)) if score < 1 else math.inf
     least, name = next(magnitude for magnitude in _MAGNITUDES if values >= magnitude[0])
-    return f"more than {name}" if least == 1e12 else f"{values / least:.2g} {name}".strip()
+    return f"more than {name}" if least == 1e12 else f"{float(f'{values / least:.2g}'):g} {name}".strip()
