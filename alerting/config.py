@@ -15,12 +15,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from alerting.board import KEEP_RESOLVED
 from alerting.durations import MINUTE
 from alerting.inhibit import AFTERWARDS, InhibitRule, TopologyRule
-from alerting.intervals import TimeInterval  # noqa: TC001  # pydantic reads the annotations
+from alerting.intervals import TimeInterval
 from alerting.matchers import Matcher, MatchType, anchored, parse_matchers
 from alerting.not_taken import NOT_TAKEN
-from alerting.notify.apprise import AppriseConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.notify.apprise import AppriseConfig
 from alerting.notify.email import EmailConfig
-from alerting.notify.http_config import HttpConfig, TlsConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.notify.http_config import HttpConfig, TlsConfig
 from alerting.notify.library import read_library
 from alerting.notify.notification import Integration
 from alerting.notify.pagerduty import EVENTS_URL, PagerdutyConfig
@@ -28,9 +28,9 @@ from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one
 from alerting.notify.slack import SlackConfig
 from alerting.notify.text import compile_texts
-from alerting.notify.webhook import WebhookConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.notify.webhook import WebhookConfig
 from alerting.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
-from alerting.rules import Duration  # noqa: TC001  # pydantic reads the annotations
+from alerting.rules import Duration
 from alerting.yaml_file import YamlFile
 from telemetry.errors import ConfigError
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError as ProtobufDecodeError
-from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE  # type: ignore[import-untyped] # generated, has no stubs
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # generated, has no stubs
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # generated, has no stubs
+from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from collectors import answers
 from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
-from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
+from collectors.tls import TlsConfig
 from telemetry.errors import ConfigError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:

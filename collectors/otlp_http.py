@@ -22,7 +22,7 @@ from collectors import answers
 from collectors.budget import Budget
 from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
 from collectors.intake import Intake
-from collectors.tls import TlsConfig  # noqa: TC001 - pydantic reads it at run time
+from collectors.tls import TlsConfig
 from telemetry.errors import ConfigError, DecodeError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from starlette.requests import Request  # noqa: TC002  as above
 from dashboards.service_map import service_map_body
 from stores.store import OneOf
 from stores.store import Query as StoreQuery
-from telemetry.documents import Kind  # noqa: TC001  as above
+from telemetry.documents import Kind
 from telemetry.errors import InputError, SpanloomError, StoreError
 
 if TYPE_CHECKING:

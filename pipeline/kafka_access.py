@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from pathlib import Path  # noqa: TC003 - pydantic reads it at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import faust

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from alerting.notify.http_config import HttpConfig  # noqa: TC001  # pydantic reads the annotations
+from alerting.notify.http_config import HttpConfig
 
 
 class ReceiverConfig(BaseModel):

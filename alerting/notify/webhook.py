@@ -12,7 +12,7 @@ from alerting.notify.http import TIMEOUT, Poster
 from alerting.notify.notification import template_data
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
-from alerting.rules import Duration  # noqa: TC001  # pydantic reads the annotations
+from alerting.rules import Duration
 
 if TYPE_CHECKING:
     import httpx2

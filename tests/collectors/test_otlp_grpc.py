@@ -8,8 +8,8 @@ import grpc
 import grpc.aio
 import pytest
 import trustme
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # generated, has no stubs
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # generated, has no stubs
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest

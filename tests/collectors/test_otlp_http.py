@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 import trustme
-from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # generated, has no stubs
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # generated, has no stubs
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
 from collectors.errors import LogUnavailableError
