@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from alerting.board import HeldAlert
 from alerting.matchers import Matcher, MatchType, all_match, parse_matchers
+from alerting.request_body import read_body
 from alerting.silences import Silence
 from alerting.state import fingerprint
 from telemetry.documents import timestamp
@@ -240,13 +241,9 @@ def _answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[R
 
 
 async def _json(request: Request) -> Any:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise InputError(f"body larger than {MAX_BODY} bytes")
+    body = await read_body(request, MAX_BODY)
     try:
-        return orjson.loads(bytes(body))
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InputError(f"body is not JSON: {error}") from None
 

@@ -17,6 +17,7 @@ import yaml
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from alerting.request_body import read_body
 from alerting.rule_book import MAX_BYTES
 from telemetry.documents import timestamp
 from telemetry.errors import InputError
@@ -87,11 +88,7 @@ def _named(request: Request) -> tuple[str, str | None]:
 async def _text(request: Request) -> str:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _TYPES:
         raise InputError(f"send the rules as YAML, with the header Content-Type: {_YAML}")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise InputError(f"more than {MAX_BYTES} bytes: name a file in the configuration instead")
+    body = await read_body(request, MAX_BYTES, "name a file in the configuration instead")
     try:
         return body.decode()
     except UnicodeDecodeError as error:

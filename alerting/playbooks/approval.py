@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
+from alerting.request_body import read_body
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -156,11 +157,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
     Raises:
         InputError: it is neither, or too large.
     """
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY:
-            raise InputError(f"more than {MAX_BODY} bytes")
+    body = await read_body(request, MAX_BODY)
     try:
         if request.headers.get("content-type", "").startswith("application/json"):
             found = json.loads(body)
