@@ -75,6 +75,7 @@ class PipelineMetrics:
             "documents_rejected": ("Documents that the store will never take", writer.rejected),
             "store_retries": ("Writes tried again because the store was not there", writer.retries),
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
+            "records_read_again": ("Times that records were read again, for one before them had not come", pipeline.read_again),
             "spans_truncated": ("Spans too large for a record, their longest values cut", pipeline.rekeyed.truncated),
         }
         if pipeline.assemble is not None:

@@ -276,6 +276,11 @@ class Pipeline(Log):
             routes += dead_letter_routes(LogDeadLetters(self.app.transport.log), self.store)
         return routes
 
+    @property
+    def read_again(self) -> int:
+        """How often records were read again, for one before them had not come."""
+        return int(self.app.consumer.read_again)
+
     def lag(self) -> dict[str, int]:
         """By topic: records of the partitions that this process owns which it has not acknowledged and committed."""
         found: dict[str, int] = {}
