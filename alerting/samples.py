@@ -118,7 +118,7 @@ class Samples:
         elif time < self._newest - self.limits.retention:
             self.counts.too_old += 1
             return
-        if value != value:  # noqa: PLR0124  # a NaN may be a stale marker
+        if math.isnan(value):  # it may be a stale marker
             stored.ended = True
         if not times or time > times[-1]:
             times.append(time)

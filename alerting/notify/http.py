@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -99,4 +100,4 @@ def retry_after(value: str, date: str) -> float:
         except ValueError:
             return 0.0
         seconds = (until.replace(tzinfo=until.tzinfo or UTC) - since.replace(tzinfo=since.tzinfo or UTC)).total_seconds()
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if seconds == seconds else 0.0  # noqa: PLR0124  # NaN
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if not math.isnan(seconds) else 0.0

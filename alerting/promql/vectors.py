@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -33,7 +34,7 @@ class EvaluationError(SpanloomError):
 
 def is_stale(value: float) -> bool:
     """Whether the value is the stale marker and not another NaN."""
-    return value != value and struct.pack("<d", value) == _STALE_BITS  # noqa: PLR0124  # NaN is what differs from itself
+    return math.isnan(value) and struct.pack("<d", value) == _STALE_BITS
 
 
 def labels_of(pairs: dict[str, str]) -> Labels:
