@@ -8,6 +8,7 @@ import socket
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,26 +27,31 @@ def free_ports() -> list[str]:
         ]
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(("fault", "service"), [("latency", "payment"), ("errors", "inventory")])
-async def test_a_fault_is_found_explained_alerted_repaired_proven_and_resolved(
-    fault: str, service: str, tmp_path: Path
-) -> None:
+async def run_for_report(*arguments: str) -> dict[str, Any]:
+    """What a command that ends well says with --json."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "spanloom.cli", "demo", "--once", "--json", "--fault", fault),
-        *("--data-dir", str(tmp_path), *free_ports()),
+        *(sys.executable, "-m", "spanloom.cli", *arguments, "--json", *free_ports()),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        out, timeline = await process.communicate()
+        out, progress = await process.communicate()
     finally:
         if process.returncode is None:
             process.terminate()
             await process.communicate()
-    assert process.returncode == 0, timeline.decode()
-    report = json.loads(out)
+    assert process.returncode == 0, out.decode() + progress.decode()
+    report: dict[str, Any] = json.loads(out)
+    return report
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("fault", "service"), [("latency", "payment"), ("errors", "inventory")])
+async def test_a_fault_is_found_explained_alerted_repaired_proven_and_resolved(
+    fault: str, service: str, tmp_path: Path
+) -> None:
+    report = await run_for_report("demo", "--once", "--fault", fault, "--data-dir", str(tmp_path))
     assert report["injected"]["service"] == report["culprits"][0][0] == service
     assert report["injected_ranked_first"] is True
     assert 0 < report["seconds_to_detect"] <= report["seconds_to_resolve"]
