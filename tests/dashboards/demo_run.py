@@ -22,7 +22,9 @@ from spanloom.clock import system
 from spanloom.demo.shop import Shop
 from spanloom.demo.webhook import WebhookReceiver
 from stores.elasticsearch import open_elasticsearch
+from stores.elasticsearch_access import connect
 from stores.store import Equals, Query
+from stores.templates import install
 from telemetry import otlp
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
@@ -84,6 +86,9 @@ ENDS = [Query(Kind.INCIDENT, [Equals("state", state)]) for state in (State.CLOSE
 
 async def run_demo(folder: Path, elasticsearch: str, namespace: str) -> None:
     """Return when Elasticsearch has documents of every kind that Kibana shows."""
+    client = connect(elasticsearch)
+    await install(client)
+    await client.close()
     for name, text in (("rules.yml", RULES), ("playbooks.yml", PLAYBOOKS)):
         (folder / name).write_text(text)
     async with AsyncExitStack() as stack:

@@ -55,7 +55,9 @@ async def test_a_fault_is_found_explained_alerted_repaired_proven_and_resolved(
     assert report["injected"]["service"] == report["culprits"][0][0] == service
     assert report["injected_ranked_first"] is True
     assert 0 < report["seconds_to_detect"] <= report["seconds_to_resolve"]
-    assert 0 < report["seconds_to_alert"] <= report["seconds_to_repair"] <= report["seconds_to_verify"]
+    # The notification and the playbook both follow the alert, and do not wait for each other.
+    assert 0 < report["seconds_to_alert"] <= report["seconds_to_verify"]
+    assert 0 < report["seconds_to_repair"] <= report["seconds_to_verify"]
     assert 0 < report["spans_sent"] == report["spans_joined"] == report["spans_stored"]
     assert report["spans_lost_by_the_shop"] == 0
     assert report["logs_joined"] > 0
