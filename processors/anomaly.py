@@ -5,7 +5,8 @@ the last values together, which tells a shift from a spike, are each judged by t
 restless series needs more than a steady one. Out comes a surprise in nats: s means once in e**s values.
 
 A surprise that follows a greater one is the same event going on, not news: until a tenth of the series' age has passed
-it must be exceeded. So a shift is told once, early, and an event that grows is told again.
+it must be exceeded. And what was told is told again within the next values only if it is twice as surprising, or beyond
+doubt for the first time. So a shift is told once, early, and an event that grows is told again, but not at each step.
 
 What is beyond doubt is an event by itself. It is not learnt, as in SPOT (`tail.py`), or an outage would make the next one
 seem usual, and it is news again as soon as the series has been calm. But what goes on is how things are now, and what
@@ -41,6 +42,9 @@ BEYOND_DOUBT = 14.0
 CALM = 30
 """Values in a row that score less than one half, after which an event is over."""
 
+GROWN = 2.0
+"""How many times as surprising as it was told an event must be to be told again."""
+
 HABIT = 1000
 """Values to an event; more of them are a habit of the series, and learnt."""
 
@@ -58,7 +62,7 @@ _MOST_RECENT = 64
 
 _MOST_FREEDOM = 8.0
 _SPREAD_MEMORY = 300
-_SNAPSHOT_VERSION = 2
+_SNAPSHOT_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class Detector:
         "_shift",
         "_spread",
         "_tails",
+        "_told",
     )
 
     def __init__(self, least: float = 0.0, least_share: float = 0.25) -> None:
@@ -129,6 +134,7 @@ class Detector:
         self._calm = CALM  # values in a row that were nothing much
         self._events = 0  # beyond doubt, so far
         self._passed_over = 0  # values of the event that goes on that were not learnt
+        self._told = 0, 0.0  # age and surprise of the last news
 
     def update(self, time: int, value: float, one: float = 0.0) -> Scored:
         """Score a value and learn it.
@@ -150,7 +156,7 @@ class Detector:
         if self._age < YOUNG:
             return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
         surprise, shift = self._surprise(expected.value, value, one, seasonal=expected.seasonal)
-        if surprise <= self._repeated() and not (surprise >= BEYOND_DOUBT and self._calm >= CALM):
+        if not self._is_news(surprise):
             surprise = 0.0
         basis = "at this time of day" if expected.seasonal else "lately"
         how = f"for the last {SHIFT_VALUES} values together " if shift else ""
@@ -169,6 +175,8 @@ class Detector:
             seasonal = expected.seasonal
             surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
             distance = value - expected.value
+            if surprise >= HALF and self._is_news(surprise):
+                self._told = self._age, surprise
             self._shift += (distance - self._shift) / SHIFT_VALUES
             if self._is_learnt(surprise):
                 self._tails[seasonal, False].add(abs(distance))
@@ -212,6 +220,13 @@ class Detector:
         freedom = min(self._age - 1.0, _MOST_FREEDOM)
         return (freedom + 1) / 2 * math.log1p((distance / spread) ** 2 / freedom)
 
+    def _is_news(self, surprise: float) -> bool:
+        """Whether a surprise is more than the same event going on."""
+        if surprise <= self._repeated() and not (surprise >= BEYOND_DOUBT and self._calm >= CALM):
+            return False
+        age, told = self._told
+        return self._age - age > CALM or surprise >= GROWN * told or surprise >= BEYOND_DOUBT > told
+
     def _repeated(self) -> float:
         """The surprise that a new one has to exceed to be news."""
         since = self._age - REST * (self._age + 1)
@@ -237,6 +252,7 @@ class Detector:
             "baseline": self._baseline.snapshot(),
             "tails": [self._tails[key].snapshot() for key in sorted(self._tails)],
             "event": [self._calm, self._events, self._passed_over],
+            "told": list(self._told),
             "recent": [list(item) for item in self._recent],
         }
 
@@ -253,6 +269,7 @@ class Detector:
         for key, tail in zip(sorted(self._tails), snapshot["tails"], strict=True):
             self._tails[key].restore(tail)
         self._calm, self._events, self._passed_over = snapshot["event"]
+        self._told = snapshot["told"][0], snapshot["told"][1]
         self._recent = deque((int(age), float(surprise)) for age, surprise in snapshot["recent"])
 
 

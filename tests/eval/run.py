@@ -56,14 +56,14 @@ def main() -> int:
     files = series_scorer.files()
     cases = sorted((SHARED / "data" / "nezha").glob("*.jsonl.gz"))
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress, ProcessPoolExecutor() as pool:
-        bar = progress.add_task("analysing", total=len(files) + len(cases))
+        bar = progress.add_task("analysing", total=len(files) * len(nab.CUTS) + len(cases))
         ranked = {path.name.removesuffix(".jsonl.gz"): pool.submit(nezha.rankings, path, stream=stream) for path in cases}
-        scored = {file: pool.submit(nab.scores, series_scorer.series(file)) for file in files}
+        scored = {(cut, file): pool.submit(nab.scores, series_scorer.series(file), cut) for cut in nab.CUTS for file in files}
         tasks: list[Future[Any]] = [*ranked.values(), *scored.values()]
         for task in tasks:
             task.add_done_callback(lambda _: progress.advance(bar))
         culprits = {case: task.result() for case, task in ranked.items()}
-        anomalies = {file: task.result() for file, task in scored.items()}
+        anomalies = {cut: {file: scored[cut, file].result() for file in files} for cut in nab.CUTS}
     console.print(
         shown(
             "Culprits: share of faults whose service ranks first, %",

@@ -24,7 +24,8 @@ def test_the_culprit_of_a_real_fault_is_found_and_the_table_says_so() -> None:
 def test_a_labelled_series_is_scored_with_the_scorer_that_comes_with_it() -> None:
     series_scorer = scorer("score_nab")
     files = ["realTraffic/speed_7578.csv", "realAdExchange/exchange-3_cpm_results.csv"]
-    header, *rows = nab.table(series_scorer, {file: nab.scores(series_scorer.series(file)) for file in files})
+    found = {cut: {file: nab.scores(series_scorer.series(file), cut) for file in files} for cut in (0, 8)}
+    header, *rows = nab.table(series_scorer, found)
     assert [row[0] for row in rows] == list(series_scorer.PROFILES)
     assert len(header) == len(rows[0])
     assert float(rows[0][1]) > 50.0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.anomaly import HALF, Detector, count_surprise, score_of
+from processors.anomaly import CALM, HALF, Detector, count_surprise, score_of
 from telemetry.errors import InputError
 
 MINUTE = 60_000_000_000
@@ -37,6 +37,19 @@ def test_a_level_shift_is_told_within_a_few_values_and_only_once() -> None:
     found = scores(noise(500) + noise(40, seed=2, level=140.0))
     assert max(found[500:503]) > 0.8
     assert sum(score > 0.8 for score in found[500:]) <= 2
+
+
+def test_an_event_that_builds_up_is_told_when_it_begins_and_when_it_is_beyond_doubt_but_not_at_each_step() -> None:
+    begins, grows, more, beyond_doubt = scores([*noise(500), 110.0, 113.0, 117.0, 200.0])[500:]
+    assert begins > 0.5
+    assert grows == more == 0.0
+    assert beyond_doubt > 0.8
+
+
+def test_an_event_that_has_doubled_is_told_again_and_so_is_one_that_comes_later() -> None:
+    assert [score > 0.5 for score in scores([*noise(500), 110.0, 300.0])[500:]] == [True, True]
+    later = scores([*noise(500), 110.0, *noise(CALM, seed=3), 113.0])
+    assert later[-1] > 0.5
 
 
 @pytest.mark.parametrize("length", [1, 5, 40])
