@@ -22,6 +22,12 @@ Place = tuple[str, str]
 FEW = 10
 """Visits of a place that must be known before a further one is judged."""
 
+MEMORY = 1000
+"""Visits of a place after which all its counts are halved, so that what lasts becomes how things are."""
+
+_FAINT = 0.5
+"""A count below this is forgotten: what was seen once, after two halvings."""
+
 _MAX_CALLEES = 200
 _MAX_PAIRS = 1000  # of callees in sequence
 """Callees known of one place: more are no shape but names with ids in them."""
@@ -58,10 +64,28 @@ class ShapeScore:
 class _Known:
     """What the visits of one place called."""
 
-    visits: int = 0
-    with_callee: Counter[Place] = field(default_factory=Counter)  # visits that called it at least once
+    visits: float = 0.0
+    with_callee: dict[Place, float] = field(default_factory=dict)  # visits that called it at least once
     most: dict[Place, int] = field(default_factory=dict)  # greatest number of calls by one visit
-    ordered: Counter[tuple[Place, Place]] = field(default_factory=Counter)  # visits that called one before the other first
+    ordered: dict[tuple[Place, Place], float] = field(default_factory=dict)  # visits that called one before the other first
+
+    def learn(self, called: Sequence[Place]) -> None:
+        self.visits += 1
+        for callee, count in Counter(called).items():
+            if callee in self.with_callee or len(self.with_callee) < _MAX_CALLEES:
+                self.with_callee[callee] = self.with_callee.get(callee, 0.0) + 1
+                self.most[callee] = max(self.most.get(callee, 0), count)
+        for pair in pairwise(callee for callee in dict.fromkeys(called) if callee in self.with_callee):
+            if pair in self.ordered or len(self.ordered) < _MAX_PAIRS:
+                self.ordered[pair] = self.ordered.get(pair, 0.0) + 1
+        if self.visits > MEMORY:
+            self._fade()
+
+    def _fade(self) -> None:
+        self.visits /= 2
+        self.with_callee = {callee: count / 2 for callee, count in self.with_callee.items() if count >= 2 * _FAINT}
+        self.ordered = {pair: count / 2 for pair, count in self.ordered.items() if count >= 2 * _FAINT}
+        self.most = {callee: self.most[callee] for callee in self.with_callee}
 
 
 class TraceShapes:
@@ -98,16 +122,7 @@ class TraceShapes:
         for root, place, called in _calls(visits):
             known = self._known.setdefault((root, place), _Known())
             self._known.move_to_end((root, place))
-            known.visits += 1
-            counts = Counter(called)
-            for callee, count in counts.items():
-                if callee in known.with_callee or len(known.with_callee) < _MAX_CALLEES:
-                    known.with_callee[callee] += 1
-                    known.most[callee] = max(known.most.get(callee, 0), count)
-            first = [callee for callee in dict.fromkeys(called) if callee in known.with_callee]
-            for pair in pairwise(first):
-                if pair in known.ordered or len(known.ordered) < _MAX_PAIRS:
-                    known.ordered[pair] += 1
+            known.learn(called)
         while len(self._known) > self._max:
             self._known.popitem(last=False)
             self.forgotten += 1
@@ -160,25 +175,25 @@ def _calls(visits: Sequence[Visit]) -> Iterator[tuple[Place, Place, list[Place]]
 
 
 def _oddities(root: Place, place: Place, called: Sequence[Place], known: _Known) -> Iterator[Oddity]:
-    where, counts = " ".join(place), Counter(called)
+    where, counts, total = " ".join(place), Counter(called), round(known.visits)
     for callee, visits in known.with_callee.items():
         if callee not in counts:
             share = (visits + 0.5) / (known.visits + 1.0)
-            why = f"{where} did not call {' '.join(callee)}, which {visits} of {known.visits} such visits did"
+            why = f"{where} did not call {' '.join(callee)}, which {round(visits)} of {total} such visits did"
             yield Oddity("missing", -math.log1p(-share), why, root, place, callee, known.visits - visits + 0.5, visits + 0.5)
     for callee, count in counts.items():
         most = known.most.get(callee, 0)
         if not most:
-            why = f"{where} called {' '.join(callee)}, which none of {known.visits} such visits did"
+            why = f"{where} called {' '.join(callee)}, which none of {total} such visits did"
             yield Oddity("new", math.log(known.visits + 2.0), why, root, place, callee, 0.5, known.visits + 0.5)
         elif count > most:
             seen = known.with_callee[callee]
-            why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {seen} visits"
+            why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {round(seen)} visits"
             surprise = math.log(seen + 2.0) * (1.0 + math.log(count / most))
             yield Oddity("repeated", surprise, why, root, place, callee, 0.5, seen + 0.5)
     first = list(dict.fromkeys(called))
     for one, other in pairwise(first):
-        usual = known.ordered[other, one]
-        if usual and not known.ordered[one, other]:
-            why = f"{where} called {' '.join(one)} before {' '.join(other)}; {usual} visits had it the other way round"
+        usual = known.ordered.get((other, one), 0.0)
+        if usual and (one, other) not in known.ordered:
+            why = f"{where} called {' '.join(one)} before {' '.join(other)}; {round(usual)} visits had it the other way round"
             yield Oddity("reordered", math.log(usual + 2.0), why, root, place, one, 0.5, usual + 0.5)

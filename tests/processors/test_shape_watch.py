@@ -83,6 +83,22 @@ def test_what_lasts_is_told_once_a_window() -> None:
     assert len({anomaly.series for anomaly in found}) == 1
 
 
+def test_a_call_that_is_gone_for_good_is_told_for_some_minutes_and_then_is_how_things_are() -> None:
+    watch = usual(range(3600))
+    feed(watch, range(3600, 3600 + 2000), "cart", "ads")
+    told_at = [anomaly.start // SECOND for anomaly in watch.close()]
+    assert told_at[0] == 3600
+    assert 60 < told_at[-1] - told_at[0] < 1000
+
+
+def test_a_call_that_comes_back_after_it_was_forgotten_is_news() -> None:
+    watch = usual(range(100))
+    feed(watch, range(100, 8000), "cart", "ads")
+    watch.close()
+    feed(watch, range(8000, 8010), *USUAL)
+    assert [anomaly.series.label("deviation") for anomaly in watch.close()] == ["new"]
+
+
 def test_a_new_call_is_news_only_in_its_first_window() -> None:
     watch = usual()
     feed(watch, range(100, 130), *USUAL, "spy")
