@@ -22,7 +22,7 @@ from stores.layout import LAYOUT
 from stores.rows import UnstorableError, row, table
 from stores.schema import prepare, transaction
 from stores.sql import ID, KEY, TIME, count, quoted, select
-from stores.store import Capabilities, Rejected, Usage, Written
+from stores.store import TRAIL, Capabilities, Rejected, Usage, Written
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
 
@@ -43,8 +43,8 @@ WAITING = 200_000
 
 Found = TypeVar("Found")
 
-PROOFS = frozenset({Kind.AUDIT, Kind.INCIDENT, Kind.ALERT, Kind.NOTIFICATION})
-"""What was decided and done is forgotten by age alone: telemetry that fills the disk must not push it out."""
+PROOFS = TRAIL | {Kind.ALERT, Kind.NOTIFICATION}
+"""What was decided and done is not forgotten by size: telemetry that fills the disk must not push it out."""
 
 READERS = 4
 LEAST_SHARE = 0.05
@@ -261,7 +261,7 @@ class DuckDbStore:
 
     def _retain(self, retention: Retention, now: int) -> int:
         try:
-            gone = self._forget(LAYOUT, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
+            gone = self._forget(LAYOUT.keys() - TRAIL, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
             return gone + (self._shrink(retention.max_bytes) if retention.max_bytes else 0)
         except duckdb.Error as error:
             raise StoreError(f"{self._path}: {error}") from error

@@ -9,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from telemetry.documents import Kind
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from telemetry.documents import Body, Document, Kind
+    from telemetry.documents import Body, Document
 
 Scalar = str | int | float | bool
+
+TRAIL = frozenset({Kind.AUDIT, Kind.INCIDENT})
+"""Never forgotten: the audit trail does not verify without its beginning, and incidents guard its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What to forget. Zero means without bound."""
+    """What to forget, the `TRAIL` aside. Zero means without bound."""
 
     seconds: int = 0
     max_bytes: int = 0

@@ -6,6 +6,7 @@ OpenTelemetry data of other data sets in the cluster is left as it is.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,13 @@ from elasticsearch import ApiError, BadRequestError, NotFoundError, TransportErr
 
 from stores.elasticsearch_access import refusal
 from stores.mappings import SIGNALS, mappings
+from stores.store import TRAIL
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
-VERSION = 2
+VERSION = 3
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500
@@ -56,7 +58,7 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0) -> list[Instal
 
     Args:
         client: of the cluster.
-        keep_days: after which Elasticsearch deletes documents (data stream lifecycle); 0 keeps them.
+        keep_days: after which Elasticsearch deletes documents (data stream lifecycle); 0 keeps them, as it does the `TRAIL`.
 
     Returns:
         What became of each template, what the server lacks included.
@@ -70,9 +72,12 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0) -> list[Instal
         for name, kinds, template in _optional(keep_days):
             installed = await _component(client, name, template)
             report.append(installed)
-            if installed.outcome is not Outcome.SKIPPED:
-                for kind in kinds:
-                    optional.setdefault(kind, []).append(name)
+            if installed.outcome is Outcome.SKIPPED:
+                continue
+            for kind in kinds:
+                optional.setdefault(kind, []).append(name)
+                if "lifecycle" in template and installed.outcome in {Outcome.CREATED, Outcome.UPDATED}:
+                    await _live_by(client, data_stream(kind, "*"), template["lifecycle"])
         report += [await _index_template(client, kind, optional.get(kind, [])) for kind in Kind]
     except (ApiError, TransportError) as error:
         raise refusal(error) from error
@@ -81,11 +86,13 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0) -> list[Instal
 
 def _optional(keep_days: int) -> list[tuple[str, list[Kind], dict[str, Any]]]:
     """What makes a better index where the server has it: name, whose, template."""
-    lifecycle = {"enabled": True} | ({"data_retention": f"{keep_days}d"} if keep_days else {})
+    kept: dict[str, Any] = {"enabled": True}
+    lifecycle = kept | ({"data_retention": f"{keep_days}d"} if keep_days else {})
     body = {"properties": {"text": {"type": "match_only_text"}}}
     parts = {f"data_stream.{part}": {"type": "constant_keyword"} for part in ("type", "dataset", "namespace")}
     return [
-        ("spanloom-lifecycle", list(Kind), {"lifecycle": lifecycle}),
+        ("spanloom-lifecycle", [kind for kind in Kind if kind not in TRAIL], {"lifecycle": lifecycle}),
+        ("spanloom-lifecycle-kept", sorted(TRAIL), {"lifecycle": kept}),
         ("spanloom-match-only-text", [Kind.LOG], {"mappings": {"properties": {"body": body}}}),
         ("spanloom-data-stream-fields", list(SIGNALS), {"mappings": {"properties": parts}}),
     ]
@@ -136,6 +143,14 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
     if outcome is Outcome.UPDATED:
         await _roll_over(client, data_stream(kind, "*"))
     return Installed(name, outcome)
+
+
+async def _live_by(client: AsyncElasticsearch, streams: str, lifecycle: dict[str, Any]) -> None:
+    """A data stream takes the lifecycle of its template when it is made, and never again by itself."""
+    found = await client.indices.resolve_index(name=streams)
+    with suppress(BadRequestError):  # a server without the module takes the template, and deletes nothing
+        for stream in found["data_streams"]:
+            await client.indices.put_data_lifecycle(name=stream["name"], **lifecycle)
 
 
 async def _roll_over(client: AsyncElasticsearch, streams: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerting.audit import Chain, verify
 from stores.duckdb import WAITING, DuckDbStore, LockedError
 from stores.schema import SchemaError
 from stores.store import Equals, Query, Retention, Written
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+DAY = 86_400 * 10**9
 NOON = 1_700_000_000_000_000_000
 
 WRITER = """
@@ -218,6 +220,14 @@ async def test_proofs_outlive_the_telemetry_that_fills_the_disk(tmp_path: Path) 
     usage = await store.usage()
     assert {kind: usage.documents[kind] for kind in proofs} == dict.fromkeys(proofs, 1)
     assert usage.documents["log"] == 0
-    await store.retain(Retention(seconds=1), NOON + 10**10)
-    assert not any((await store.usage()).documents.values())
+    await store.close()
+
+
+async def test_an_audit_trail_older_than_the_retention_still_verifies(tmp_path: Path) -> None:
+    store, chain = DuckDbStore(tmp_path / "store.duckdb"), Chain("default")
+    trail = [chain.append(NOON + day * DAY, "alert", {}).document() for day in range(9)]
+    await store.write([*trail, *(Document(kind, f"{kind}", NOON, {}) for kind in Kind if kind is not Kind.AUDIT)])
+    await store.retain(Retention(seconds=7 * DAY // 10**9), NOON + 9 * DAY)
+    assert verify(await store.find(Query(Kind.AUDIT))) == []
+    assert {kind for kind, number in (await store.usage()).documents.items() if number} == {"audit", "incident"}
     await store.close()

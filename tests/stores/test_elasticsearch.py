@@ -85,10 +85,25 @@ async def test_an_updated_template_holds_from_the_next_document_on_and_no_id_com
     assert len(stream["backing_indices"]) == 2
 
 
-async def test_the_days_to_keep_can_be_changed(client: AsyncElasticsearch) -> None:
+async def test_the_days_to_keep_can_be_changed(client: AsyncElasticsearch, store: ElasticsearchStore) -> None:
+    await store.write([Document(Kind.EDGE, "a", NOON, {})])  # a data stream that is there already
     await install(client, keep_days=7)
     (lifecycle,) = [one for one in await install(client, keep_days=30) if one.name == "spanloom-lifecycle"]
     assert lifecycle.outcome in {Outcome.UPDATED, Outcome.SKIPPED}
+    await install(client)
+
+
+async def test_the_audit_trail_and_its_incidents_are_kept_for_ever(client: AsyncElasticsearch) -> None:
+    await install(client, keep_days=7)
+    composed = {}
+    for kind in Kind:
+        (found,) = (await client.indices.get_index_template(name=f"spanloom-{kind}"))["index_templates"]
+        parts = [name for name in found["index_template"]["composed_of"] if "lifecycle" in name]
+        known = [await client.cluster.get_component_template(name=name) for name in parts]
+        composed[kind] = [each["component_templates"][0]["component_template"]["template"]["lifecycle"] for each in known]
+    if not any(composed.values()):
+        pytest.skip("this Elasticsearch offers no lifecycles")
+    assert {kind for kind, (lifecycle,) in composed.items() if "data_retention" not in lifecycle} == {Kind.AUDIT, Kind.INCIDENT}
     await install(client)
 
 
