@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from alerting.durations import format_duration
-from alerting.evaluation import GroupRun, evaluate_group, record_group
+from alerting.evaluation import GroupRun, Remains, evaluate_group, record_group, saved_remains
 from alerting.promql.expression import compile_expression
 from alerting.samples import Samples
 from telemetry.errors import ConfigError, InputError
@@ -67,7 +67,7 @@ class AlertEngine:
     external_url: str = ""
     counts: Counts = field(default_factory=Counts)
     _runs: dict[tuple[str, str], GroupRun] = field(default_factory=dict)
-    _ended: list[GroupRun] = field(default_factory=list)
+    _ended: list[Remains] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.replace_rules(self.groups)
@@ -84,7 +84,7 @@ class AlertEngine:
         for group in self.groups:
             key = (group.file, group.name)
             self._runs[key] = GroupRun.of(group, old.pop(key, None))
-        self._ended.extend(old.values())
+        self._ended.extend(remains for run in old.values() for remains in run.remains())
 
     def check(self, groups: Iterable[RuleGroup]) -> None:
         """Accept rules that can be used here.
@@ -112,8 +112,8 @@ class AlertEngine:
     def advance(self, now: int) -> list[AlertChange]:
         """Evaluate what is due up to `now` (ns, event time); the alerts that changed, in order of time."""
         changes: list[AlertChange] = []
-        for run in self._ended:
-            changes.extend(run.end(now, self.samples))
+        for remains in self._ended:
+            changes.extend(remains.end(now, self.samples))
         self._ended.clear()
         due: list[tuple[int, int, GroupRun]] = []
         for order, run in enumerate(self._runs.values()):
@@ -168,10 +168,14 @@ class AlertEngine:
 
     def snapshot(self) -> dict[str, Any]:
         """Alerts and the progress of each group, as plain data. Samples have a snapshot of their own."""
-        return {"version": VERSION, "groups": [[*key, run.snapshot()] for key, run in self._runs.items()]}
+        return {
+            "version": VERSION,
+            "groups": [[*key, run.snapshot()] for key, run in self._runs.items()],
+            "ended": [remains.snapshot() for remains in self._ended],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a snapshot's alerts for the rules that are still alike.
+        """Take a snapshot's alerts for the rules that are still alike; those of rules that went meanwhile resolve.
 
         Then add what samples there were before: evaluation goes on at the first time after the snapshot's.
 
@@ -180,10 +184,14 @@ class AlertEngine:
         """
         if state.get("version") != VERSION:
             raise InputError(f"alert engine snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
+        self._runs = {key: GroupRun.of(run.group, None) for key, run in self._runs.items()}
+        self._ended = [Remains.of(saved) for saved in state.get("ended", ())]
         for file, name, saved in state["groups"]:
             run = self._runs.get((file, name))
             if run is not None:
                 run.restore(saved)
+            else:
+                self._ended += saved_remains(name, saved)
 
 
 @lru_cache(maxsize=256)

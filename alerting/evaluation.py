@@ -26,6 +26,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
+class Remains:
+    """What a rule that is gone leaves behind: alerts to resolve and series to end."""
+
+    alerts: RuleAlerts
+    written: set[Labels]
+
+    def end(self, at: int, samples: Samples) -> list[AlertChange]:
+        """Resolve the alerts, end the series."""
+        _write_stale(samples, self.written, at)
+        return self.alerts.clear(at)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "group": self.alerts.group,
+            "expr": self.alerts.expr,
+            "alerts": self.alerts.snapshot(),
+            "written": [dict(labels) for labels in self.written],
+        }
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> Remains:
+        """From a snapshot."""
+        alerts = RuleAlerts(0, 0, state["group"], state["expr"])
+        if state["alerts"] is not None:
+            alerts.restore(state["alerts"])
+        return cls(alerts, {labels_of(labels) for labels in state["written"]})
+
+
+@dataclass(slots=True)
 class GroupRun:
     """A group with its state: alerts by rule, the series that each rule wrote last, and how far it is."""
 
@@ -35,7 +65,7 @@ class GroupRun:
     errors: dict[int, str] = field(default_factory=dict)
     evaluated_at: int = -1  # never yet
     restored_at: int = -1  # how far it was in the snapshot that it came from, until it is evaluated again
-    replaced: list[tuple[RuleAlerts, set[Labels]]] = field(default_factory=list)
+    replaced: list[Remains] = field(default_factory=list)  # of rules that a new version of the group does not have
 
     @classmethod
     def of(cls, group: RuleGroup, old: GroupRun | None) -> GroupRun:
@@ -51,7 +81,7 @@ class GroupRun:
         for identity, i in _places(old.group).items():
             place = places.get(identity)
             if place is None:
-                run.replaced.append((old.alerts.get(i, RuleAlerts(0, 0, "", "")), old.written.get(i, set())))
+                run.replaced.append(old.remains_of(i))
                 continue
             run.written[place] = old.written.get(i, set())
             if place in run.alerts:
@@ -65,23 +95,13 @@ class GroupRun:
         first = (self.evaluated_at // interval + 1) * interval if self.evaluated_at >= 0 else last
         return range(first, last + 1, interval)
 
-    def end(self, at: int, samples: Samples) -> list[AlertChange]:
-        """The rules are gone: resolve their alerts, end their series."""
-        changes = self.end_replaced(at, samples)
-        for alerts in self.alerts.values():
-            changes.extend(alerts.clear(at))
-        for series in self.written.values():
-            _write_stale(samples, series, at)
-        return changes
+    def remains_of(self, i: int) -> Remains:
+        """What the rule of a place would leave behind."""
+        return Remains(self.alerts.get(i, RuleAlerts(0, 0, "", "")), self.written.get(i, set()))
 
-    def end_replaced(self, at: int, samples: Samples) -> list[AlertChange]:
-        """The same for rules that a new version of the group does not have."""
-        changes: list[AlertChange] = []
-        for alerts, series in self.replaced:
-            changes.extend(alerts.clear(at))
-            _write_stale(samples, series, at)
-        self.replaced = []
-        return changes
+    def remains(self) -> list[Remains]:
+        """What the group would leave behind."""
+        return [*self.replaced, *map(self.remains_of, range(len(self.group.rules)))]
 
     def active(self) -> list[AlertChange]:
         """Every alert as it stands."""
@@ -99,20 +119,33 @@ class GroupRun:
                 }
                 for identity, i in _places(self.group).items()
             ],
+            "replaced": [remains.snapshot() for remains in self.replaced],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a snapshot for the rules that are still alike."""
+        """Take a snapshot for the rules that are still alike; what the others left behind ends with the next evaluation."""
         self.evaluated_at = self.restored_at = state["evaluated_at"]
+        self.replaced = [Remains.of(saved) for saved in state.get("replaced", ())]
         places = _places(self.group)
         for saved in state["rules"]:
             identity, occurrence = saved["identity"]
             i = places.get((identity, occurrence))
             if i is None:
+                self.replaced.append(_remains_of(saved, self.group.name))
                 continue
             self.written[i] = {labels_of(labels) for labels in saved["written"]}
             if i in self.alerts and saved["alerts"] is not None:
                 self.alerts[i].restore(saved["alerts"])
+
+
+def saved_remains(group: str, state: dict[str, Any]) -> list[Remains]:
+    """What a group that is gone leaves behind, from its snapshot."""
+    replaced = [Remains.of(saved) for saved in state.get("replaced", ())]
+    return [*replaced, *(_remains_of(saved, group) for saved in state["rules"])]
+
+
+def _remains_of(saved: dict[str, Any], group: str) -> Remains:
+    return Remains.of({**saved, "group": group, "expr": saved["identity"][0].split("\0")[2]})
 
 
 def _places(group: RuleGroup) -> dict[tuple[str, int], int]:
@@ -136,7 +169,8 @@ class Outcome:
 
 def evaluate_group(run: GroupRun, at: int, samples: Samples, external_labels: Mapping[str, str], external_url: str) -> Outcome:
     """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next."""
-    outcome = Outcome(run.end_replaced(at, samples))
+    outcome = Outcome([change for remains in run.replaced for change in remains.end(at, samples)])
+    run.replaced = []
     time = at - run.group.query_offset
     for i, rule in enumerate(run.group.rules):
         try:

@@ -115,6 +115,27 @@ def test_a_changed_rule_ends_its_old_alerts() -> None:
     assert told(engine.advance(START + 45 * SECOND)) == [("resolved", 45), ("pending", 45)]
 
 
+@pytest.mark.parametrize("rules", ["groups: []", RULES.replace("name: latency", "name: other"), RULES.replace("> 1", "> 9")])
+def test_a_rule_that_went_while_the_process_was_down_resolves(rules: str) -> None:
+    before = AlertEngine(parse_rules(RULES, "r.yml"))
+    run(before, [2, 2, 2])
+    after = AlertEngine(parse_rules(rules, "r.yml"))
+    after.restore(json.loads(json.dumps(before.snapshot())))
+    assert told(after.advance(START + 45 * SECOND)) == [("resolved", 45)]
+    assert after.advance(START + 60 * SECOND) == []
+
+
+@pytest.mark.parametrize("rules", ["groups: []", RULES.replace("> 1", "> 9")])
+def test_a_rule_that_went_just_before_a_crash_resolves(rules: str) -> None:
+    before = AlertEngine(parse_rules(RULES, "r.yml"))
+    run(before, [2, 2, 2])
+    before.replace_rules(parse_rules(rules, "r.yml"))
+    after = AlertEngine(parse_rules(rules, "r.yml"))
+    after.restore(json.loads(json.dumps(before.snapshot())))
+    (resolved,) = after.advance(START + 45 * SECOND)
+    assert (resolved.state.value, resolved.group, resolved.expr) == ("resolved", "latency", "service:latency:max > 1")
+
+
 def test_alerts_are_series_and_end_with_the_alert() -> None:
     engine = AlertEngine(parse_rules(RULES, "r.yml"))
     run(engine, [2, 2])
