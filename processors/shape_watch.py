@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.anomaly import score_of
 from processors.failures import surprise_of_share
-from processors.operations import normalised
 from processors.scores import ALARM
 from processors.trace_shape import TraceShapes
 from processors.watermark import SECOND
@@ -87,7 +86,7 @@ class ShapeWatch:
                 self.left_out += 1
                 return
             self._open += 1
-        window[trace_id] = [visit._replace(operation=normalised(visit.operation)) for visit in visits]
+        window[trace_id] = visits
 
     def advance(self, now: int) -> list[Anomaly]:
         """Judge the windows that are due at an event time, oldest first."""

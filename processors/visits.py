@@ -50,10 +50,11 @@ def events_of(counts: Mapping[tuple[str, str], int]) -> Iterator[Event]:
 
 
 class Visit(NamedTuple):
-    """One stay in a service. `parent` is the index of the calling visit in the trace's visits, -1 for none.
+    """One stay in a service.
 
-    `self_time` is what passed while no call to another service ran. `gap` is how much longer the caller waited than the
-    visit took (network and queueing), -1 where no single span of the caller stands for the call. Nanoseconds.
+    `operation` names what was asked for, without ids. `parent` is the index of the calling visit in the trace's visits, -1
+    for none. `self_time` is what passed while no call to another service ran. `gap` is how much longer the caller
+    waited than the visit took (network and queueing), -1 where no single span of the caller stands for the call. Nanoseconds.
     """
 
     service: str
@@ -90,7 +91,7 @@ def visits_of(spans: Collection[Span]) -> list[Visit]:
     return [
         Visit(
             head.service,
-            head.span.name,
+            head.operation,
             head.span.resource.instance,
             index[id(head.parent)] if head.parent is not None else -1,
             head.start,
@@ -132,10 +133,10 @@ def _self_time(head: TreeSpan, called: Iterable[TreeSpan]) -> int:
 
 
 def _events(inside: list[TreeSpan], called: Iterable[TreeSpan]) -> frozenset[Event]:
-    counts = Counter(("operation", member.span.name) for member in inside[1:])
+    counts = Counter(("operation", member.operation) for member in inside[1:])
     counts.update(("call", callee.service) for callee in called)
     for member in inside:
         if member.span.status is StatusCode.ERROR:
-            counts["error", member.span.name] += 1
+            counts["error", member.operation] += 1
         counts.update(("error", event.name) for event in member.span.events if event.name == "exception")
     return frozenset(events_of(counts))

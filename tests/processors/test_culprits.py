@@ -92,6 +92,18 @@ def test_the_faulty_service_ranks_before_its_victims(service: str, kind: str) ->
     assert ranked(Shop(replace(FAULTS[kind], service=service)))[0] == service
 
 
+@pytest.mark.parametrize("kind", FAULTS)
+def test_ids_in_the_names_of_spans_hide_nothing(kind: str) -> None:
+    fault = replace(FAULTS[kind], service="stock")
+    plain, named = Shop(fault), Shop(fault)
+    for number, trace in enumerate(named.traces):
+        named.traces[number] = [replace(span, name=f"{span.name}/{number}") for span in trace]
+    for number, trace in enumerate(plain.traces):
+        plain.traces[number] = [replace(span, name=f"{span.name}/{{id}}") for span in trace]
+    assert ranked(named) == ranked(plain)
+    assert ranked(named)[0] == "stock"
+
+
 def test_nobody_is_accused_when_nothing_has_changed() -> None:
     assert ranked(Shop(Fault())) == []
 

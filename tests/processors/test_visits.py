@@ -27,6 +27,27 @@ def test_spans_of_one_service_that_hang_together_are_one_visit() -> None:
     assert cart.events == {Event("error", "get")}
 
 
+def test_operations_and_failures_are_named_without_ids_and_by_their_route() -> None:
+    shop, cart = visits_of(
+        [
+            span(1, 0, "shop", SERVER, 0, 100, name="GET /orders/4711"),
+            span(2, 1, "shop", INTERNAL, 5, 95, name="render 550e8400-e29b-41d4-a716-446655440000", status=StatusCode.ERROR),
+            span(
+                3,
+                1,
+                "cart",
+                SERVER,
+                20,
+                50,
+                name="GET",
+                attributes={"http.route": "/carts/{name}", "http.request.method": "GET"},
+            ),
+        ]
+    )
+    assert (shop.operation, cart.operation) == ("GET /orders/{id}", "GET /carts/{name}")
+    assert shop.events == {Event("operation", "render {id}"), Event("error", "render {id}"), Event("call", "cart")}
+
+
 def test_a_callee_without_a_client_span_has_no_gap() -> None:
     shop, cart = visits_of(
         [
