@@ -16,8 +16,6 @@ from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from telemetry.documents import Body
 
 source = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -33,27 +31,29 @@ def audit() -> None:
 @audit.command("verify")
 @source
 @url_option
-@click.option("--head", metavar="SEQUENCE:HASH", help="An end of the chain that you noted before; it must still be there.")
+@click.option("--head", metavar="CHAIN:SEQUENCE:HASH", help="An end of a chain that you noted before; it must still be there.")
 @json_option
 def verify_command(file: Path | None, url: str, head: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
     """Find every edit, deletion and reorder. Exit code 1 if there is one."""
-    noted = _noted(head)
+    anchors = _noted(head)
+    # Before the records: an incident that is stored in between would note one that was not read.
+    for incident in () if file else _read(None, url, Kind.INCIDENT):
+        if noted := incident.get("audit"):
+            anchors.append((noted["chain"], Anchor(noted["sequence"], noted["hash"], f"incident {incident['id']}")))
     records = _read(file, url, Kind.AUDIT)
-    incidents = [] if file else _read(None, url, Kind.INCIDENT)
-    chains: dict[str, list[Body]] = {}
+    chains: dict[str, list[Body]] = {name: [] for name, _ in anchors}
     for record in records:
         chains.setdefault(str(record.get("chain")), []).append(record)
     report: list[Body] = []
     for name, chain in sorted(chains.items()):
         # A store gives records by time; what is checked is that their numbers and hashes tell one unbroken story.
         chain.sort(key=_sequence)
-        faults = verify(chain, [*noted, *_anchors(incidents, name)])
-        end = chain[-1]
+        faults = verify(chain, [anchor for of, anchor in anchors if of == name])
         report.append(
             {
                 "chain": name,
                 "records": len(chain),
-                "head": f"{end.get('sequence')}:{end.get('hash')}",
+                "head": f"{name}:{chain[-1].get('sequence')}:{chain[-1].get('hash')}" if chain else "",
                 "faults": [{"sequence": fault.sequence, "reason": fault.reason} for fault in faults],
             }
         )
@@ -63,7 +63,7 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
     else:
         for each in report:
             state = f"{len(each['faults'])} faults" if each["faults"] else "whole"
-            click.echo(f"{each['chain']}: {each['records']} records, {state}; head {each['head']}")
+            click.echo(f"{each['chain']}: {each['records']} records, {state}; head {each['head'] or 'none'}")
             for fault in each["faults"]:
                 click.echo(f"  record {fault['sequence']}: {fault['reason']}")
         if not report:
@@ -95,18 +95,13 @@ def _sequence(record: Body) -> int:
     return sequence if isinstance(sequence, int) else 0
 
 
-def _noted(head: str | None) -> list[Anchor]:
+def _noted(head: str | None) -> list[tuple[str, Anchor]]:
     if head is None:
         return []
-    sequence, _, hash_ = head.partition(":")
-    if not sequence.isdecimal() or len(hash_) != 64:
-        raise click.UsageError(f"--head {head!r}: write what `audit verify` printed as head, SEQUENCE:HASH")
-    return [Anchor(int(sequence), hash_, "--head")]
-
-
-def _anchors(incidents: Iterable[Body], chain: str) -> list[Anchor]:
-    held = [(body["id"], body["audit"]) for body in incidents if body.get("audit", {}).get("chain") == chain]
-    return [Anchor(audit["sequence"], audit["hash"], f"incident {id_}") for id_, audit in held]
+    chain, sequence, hash_ = ["", "", *head.rsplit(":", 2)][-3:]
+    if not chain or not sequence.isdecimal() or len(hash_) != 64:
+        raise click.UsageError(f"--head {head!r}: write what `audit verify` printed as head, CHAIN:SEQUENCE:HASH")
+    return [(chain, Anchor(int(sequence), hash_, "--head"))]
 
 
 def _read(file: Path | None, url: str, kind: Kind) -> list[Body]:

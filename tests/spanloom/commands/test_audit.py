@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from click.testing import CliRunner
 
+from spanloom.commands import audit as module
 from spanloom.commands.audit import audit
 from telemetry.documents import Kind
 from tests.alerting.playbooks.world import START, Alert, Processes, healer, pass_time, playbooks
@@ -95,13 +96,43 @@ def test_a_cut_end_is_found_by_the_incident_that_noted_it(history: list[tuple[Ki
     assert "record 99: missing: incident i noted it" in result.output
 
 
+def test_what_is_stored_while_the_trail_is_read_is_no_fault(
+    history: list[tuple[Kind, Body]], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = history[len(history) // 2 :]
+    del history[len(history) // 2 :]
+    read = module._read
+
+    def read_and_store(file: Path | None, url: str, kind: Kind) -> list[Body]:
+        found = read(file, url, kind)
+        history.extend(later)
+        later.clear()
+        return found
+
+    monkeypatch.setattr(module, "_read", read_and_store)
+    result = CliRunner().invoke(audit, ["verify", "--url", url])
+    assert result.exit_code == 0, result.output
+
+
+def test_a_chain_of_which_nothing_is_left_is_a_fault_beside_one_that_is_whole(
+    history: list[tuple[Kind, Body]], url: str
+) -> None:
+    noted = {"chain": "staging", "sequence": 4, "hash": "x"}
+    history.append((Kind.INCIDENT, {"id": "i", "_id": "i.1", "@timestamp": 0, "audit": noted}))
+    result = CliRunner().invoke(audit, ["verify", "--url", url])
+    assert result.exit_code == 1
+    assert "staging: 0 records, 1 faults; head none\n  record 4: missing: incident i noted it" in result.output
+    assert "records, whole; head default:" in result.output
+
+
 def test_a_noted_head_must_still_be_there(trail: Path) -> None:
     head = json.loads(CliRunner().invoke(audit, ["verify", "--json", str(trail)]).output)["chains"][0]["head"]
     assert CliRunner().invoke(audit, ["verify", str(trail), "--head", head]).exit_code == 0
     trail.write_text("\n".join(trail.read_text().splitlines()[:-1]))
     assert CliRunner().invoke(audit, ["verify", str(trail)]).exit_code == 0
     assert CliRunner().invoke(audit, ["verify", str(trail), "--head", head]).exit_code == 1
-    assert CliRunner().invoke(audit, ["verify", str(trail), "--head", "nonsense"]).exit_code == 2
+    for nonsense in ("nonsense", head.removeprefix("default:")):
+        assert CliRunner().invoke(audit, ["verify", str(trail), "--head", nonsense]).exit_code == 2
 
 
 def test_show_tells_the_story_of_an_incident(trail: Path) -> None:
