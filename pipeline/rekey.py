@@ -13,6 +13,7 @@ from mode.supervisors import CrashingSupervisor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline import partitions, records
+from pipeline.failures import at_record
 from pipeline.jaeger import decode_jaeger
 from pipeline.records import HEADER, Batch, LogLine
 from pipeline.zipkin import decode_zipkin
@@ -170,10 +171,11 @@ def each_record(app: App, name: str, inlet: Topic, offsets: Offsets, dead: DeadL
         async for event in stream.noack().events():
             if offsets.is_stale(event):
                 continue
-            try:
-                after, flaw = work(event)
-            except InputError as error:
-                after, flaw = [], error
+            with at_record(event.message.tp, event.message.offset):
+                try:
+                    after, flaw = work(event)
+                except InputError as error:
+                    after, flaw = [], error
             if flaw is None:
                 dead.usable(event)
             elif await dead.admit(event, flaw, offsets.is_stale):

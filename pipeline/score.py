@@ -160,7 +160,7 @@ class ScoreStage:
     def _watch(self, part: _Partition, lines: list[LogLine]) -> list[Awaitable[Any]]:
         for line in lines:
             template = part.logs.add(line.service, line.time, line.severity, line.text, line.trace_id, line.environment)
-            severity = SEVERITIES[min((line.severity + 3) // 4, 6)]
+            severity = SEVERITIES[max(0, min((line.severity + 3) // 4, 6))]  # OTLP takes any number
             part.log_counts.add(line.service, severity, template, line.instance)
         before = part.logs.sealed
         after = self._tell(part.logs.advance())

@@ -48,8 +48,12 @@ def _unit_suffix(unit: str) -> str:
     if not unit or "{" in unit or unit == "1":
         return "ratio" if unit == "1" else ""
     amount, _, per = unit.partition("/")
-    suffix = _UNITS.get(amount, re.sub(r"[^a-zA-Z0-9]", "_", amount).strip("_"))
-    return f"{suffix}_per_{_PER.get(per, per)}" if per else suffix
+    suffix = _UNITS.get(amount, _plain(amount))
+    return f"{suffix}_per_{_PER.get(per, _plain(per))}" if per else suffix
+
+
+def _plain(unit: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]", "_", unit).strip("_")
 
 
 _SUFFIXES = {f"_{suffix}": unit for unit, suffix in _UNITS.items()} | {"_ratio": "1", "_per_second": "1/s"}
@@ -63,8 +67,8 @@ def unit_of(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def label_name(name: str) -> str:
-    """An attribute's name as a label."""
-    label = re.sub(r"[^a-zA-Z0-9_]", "_", name)
+    """An attribute's name as a label. OTLP takes an empty name, Prometheus does not: that one is `_`."""
+    label = re.sub(r"[^a-zA-Z0-9_]", "_", name) or "_"
     return f"key_{label}" if label[0].isdigit() else label
 
 

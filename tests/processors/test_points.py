@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processors.points import label_name, points_of, prometheus_name, unit_of
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Temporality
@@ -34,6 +38,12 @@ def test_names_follow_the_specification(name: str, unit: str, *, monotonic: bool
 
 def test_a_label_that_begins_with_a_digit_says_that_it_is_a_key() -> None:
     assert (label_name("http.route"), label_name("4xx")) == ("http_route", "key_4xx")
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_gives_names_that_prometheus_takes(name: str, unit: str, per: str) -> None:
+    assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", label_name(name))
+    assert re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", prometheus_name(name, f"{unit}/{per}", monotonic=False))
 
 
 def test_a_gauge_is_a_point_with_its_own_labels_and_those_of_who_speaks() -> None:
