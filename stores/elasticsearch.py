@@ -71,9 +71,9 @@ class ElasticsearchStore:
 
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
-        index = data_stream(query.kind, self._namespace)
-        found = await self._ask(self._client.count(index=index, query=clause(query), **_MISSING_IS_EMPTY))
-        return int(found["count"])
+        counted = self._search(query) | {"sort": None, "track_total_hits": True}  # `_count` would count what shards are up
+        found = await self._ask(self._client.search(**counted, size=0, **_MISSING_IS_EMPTY))
+        return int(found["hits"]["total"]["value"])
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Make what was written findable."""
@@ -107,7 +107,14 @@ class ElasticsearchStore:
         return [data_stream(kind, self._namespace) for kind in kinds]
 
     def _search(self, query: Query) -> dict[str, Any]:
-        return {"index": self._streams([query.kind]), "query": clause(query), "sort": order(query), "track_total_hits": False}
+        return {
+            "index": self._streams([query.kind]),
+            "query": clause(query),
+            "sort": order(query),
+            "track_total_hits": False,
+            # A shard that is down (the older generation, while Elasticsearch starts) is no shard without documents.
+            "allow_partial_search_results": False,
+        }
 
     async def _find_many(self, query: Query) -> list[Body]:
         streams = self._streams([query.kind])
@@ -133,9 +140,12 @@ class ElasticsearchStore:
 
     async def _ask(self, request: Awaitable[Any]) -> Any:
         try:
-            return await request
+            answer = await request
         except (ApiError, TransportError) as error:
             raise refusal(error) from error
+        if shards := answer.get("_shards", {}).get("failed"):
+            raise StoreError(f"Elasticsearch: {shards} shards did not answer: is the cluster healthy?")
+        return answer
 
 
 _MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
