@@ -105,9 +105,9 @@ class AlertEngine:
         """How far back the rules read, ns, beside the lookback of instant selectors."""
         return max((rule.expr.reach + group.query_offset for group in self.groups for rule in group.rules), default=0)
 
-    def add(self, points: Iterable[Point]) -> None:
-        """Keep points for the rules to read."""
-        self.samples.add(points)
+    def add(self, points: Iterable[Point], moment: int | None = None) -> None:
+        """Keep points for the rules to read; `moment` is the time of the telemetry (ns), if it is known."""
+        self.samples.add(points, moment)
 
     def advance(self, now: int) -> list[AlertChange]:
         """Evaluate what is due up to `now` (ns, event time); the alerts that changed, in order of time."""

@@ -35,7 +35,7 @@ class Limits:
 
     series: int = 50_000
     samples_per_series: int = 2_000
-    retention: int = HOUR  # nanoseconds before the newest sample
+    retention: int = HOUR  # nanoseconds
 
 
 @dataclass(slots=True)
@@ -78,11 +78,16 @@ class Samples:
 
     @property
     def newest(self) -> int:
-        """Time of the newest sample, ns; 0 without any."""
+        """Time of the newest sample, though no later than the telemetry's, ns; 0 without any."""
         return self._newest
 
-    def add(self, points: Iterable[Point]) -> None:
-        """Keep points; those beyond a bound are refused and counted."""
+    def add(self, points: Iterable[Point], moment: int | None = None) -> None:
+        """Keep points; those beyond a bound are refused and counted.
+
+        Args:
+            points: in any order.
+            moment: the time of the telemetry (ns), if it is known: what a clock that is ahead has stamped makes nothing old.
+        """
         for point in points:
             stored = self._by_source.get(point.series)
             if stored is None:
@@ -91,13 +96,13 @@ class Samples:
                 if stored is None:
                     continue
                 self._by_source[point.series] = stored
-            self._insert(stored, point.time, float(point.value))
+            self._insert(stored, point.time, float(point.value), point.time if moment is None else min(point.time, moment))
 
     def append(self, labels: Labels, time: int, value: float) -> None:
         """Keep one sample of a series given by all its labels: a rule's result or a stale marker."""
         stored = self._stored(labels)
         if stored is not None:
-            self._insert(stored, time, value)
+            self._insert(stored, time, value, time)
 
     def _stored(self, labels: Labels) -> StoredSeries | None:
         stored = self._series.get(labels)
@@ -111,10 +116,10 @@ class Samples:
             self._selections.clear()
         return stored
 
-    def _insert(self, stored: StoredSeries, time: int, value: float) -> None:
+    def _insert(self, stored: StoredSeries, time: int, value: float, moment: int) -> None:
         times, values = stored.times, stored.values
-        if time > self._newest:
-            self._newest = time
+        if moment > self._newest:
+            self._newest = moment
         elif time < self._newest - self.limits.retention:
             self.counts.too_old += 1
             return

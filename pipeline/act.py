@@ -60,6 +60,9 @@ SETTLE_SECONDS = 5.0
 MOST_ANSWERS = 1000
 """Answers to requests for approval that may wait for the next look at the time. Humans give a few a day."""
 
+AHEAD = 600 * SECOND
+"""How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
+
 VERSION = 1
 RANKINGS_KEPT = 300 * SECOND
 """For how long rules can see a ranking after a crash: as long as an instant selector looks back."""
@@ -87,6 +90,7 @@ class ActCounts:
     rankings: int = 0
     explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
     answers_dropped: int = 0  # past MOST_ANSWERS
+    points_too_new: int = 0  # further ahead of the clock than AHEAD
 
 
 class ActStage:
@@ -177,12 +181,15 @@ class ActStage:
         return max(int(self._config.look_back * SECOND), reach)
 
     def _take_points(self, points: list[Point]) -> None:
-        if not points:
+        now = self._now()
+        taken = [point for point in points if point.time <= now + AHEAD]
+        self.counts.points_too_new += len(points) - len(taken)
+        if not taken:
             return
-        self._watermark.observe(min(self._now(), max(point.time for point in points)))
+        self._watermark.observe(min(now, max(point.time for point in taken)))
         if self._alerting is not None:
-            self._alerting.engine.add(points)
-        foreign = [point for point in points if not point.series.name.startswith(("spanloom_", "traces_"))]
+            self._alerting.engine.add(taken, self.moment)
+        foreign = [point for point in taken if not point.series.name.startswith(("spanloom_", "traces_"))]
         self._diagnosis.learn(lambda culprits: culprits.add_points(foreign))
 
     def _take_spans(self, spans: list[Span]) -> None:

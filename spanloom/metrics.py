@@ -97,10 +97,12 @@ class PipelineMetrics:
             found |= {
                 "rankings": ("Rankings of culprits made", pipeline.act.counts.rankings),
                 "rankings_explained": ("Rankings that a repair under way explains", pipeline.act.counts.explained),
+                "points_too_new": ("Points stamped too far ahead of the clock", pipeline.act.counts.points_too_new),
                 "answers_dropped": ("Answers to requests for approval beyond the bound", pipeline.act.counts.answers_dropped),
             }
         if pipeline.alerting is not None:
             alerting = pipeline.alerting
+            samples = alerting.engine.samples.counts
             found |= {
                 "alert_changes": ("Alerts that changed their state", alerting.counts.alert_changes),
                 "notifications": ("Notifications handed to receivers", alerting.counts.notifications),
@@ -115,6 +117,9 @@ class PipelineMetrics:
                 "repair_actions_failed": ("Actions of playbooks that failed", alerting.runner.counts["runs_failed"]),
                 "repair_alerts_ignored": ("Alerts beyond the bound of self-healing", alerting.runner.healer.firing.ignored),
                 "rule_failures": ("Rule evaluations that failed", alerting.engine.counts.failures),
+                "samples_too_old": ("Samples older than those that rules may read", samples.too_old),
+                "samples_conflicting": ("Samples of a series and time that had another value already", samples.conflicting),
+                "samples_refused": ("Samples of series beyond the bound of the rules' memory", samples.too_many_series),
                 "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
                 "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.board.refused),
             }

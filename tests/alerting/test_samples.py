@@ -66,6 +66,14 @@ def test_what_is_older_than_the_retention_goes_with_its_series() -> None:
     assert len(samples) == 2
 
 
+def test_what_a_clock_that_is_ahead_has_stamped_makes_nothing_old() -> None:
+    samples = Samples(Limits(retention=100))
+    samples.add([point(1000, s="a"), point(5000, s="b")], 1000)
+    samples.retain()
+    samples.add([point(901, s="a")], 1001)
+    assert (len(samples), samples.newest, samples.counts.too_old) == (2, 1000, 0)
+
+
 def test_series_are_found_by_matchers_also_after_new_ones_came() -> None:
     samples = Samples()
     samples.add([point(1, s="ä", zone="1"), point(1, s="b", zone="2")])

@@ -205,6 +205,16 @@ async def test_a_rule_over_recorded_series_goes_on_as_if_nothing_had_happened(tm
         assert [change.body["state"] for change in changes] == ["firing", "resolved"]
 
 
+async def test_points_of_a_clock_that_is_ahead_blind_no_rule(world: World) -> None:
+    await world.seconds(5, 1.0)
+    for ahead in (300, 86_400 * 365):
+        point = Point(Series("clock_is_wrong", ()), world.time + ahead * SECOND, 1.0)
+        world.feed(Batch.POINTS, records.encode_points([point]))
+    await world.seconds(5, 2.0)
+    assert world.engine.query("queue_depth", world.time) == [({"__name__": "queue_depth"}, 2.0)]
+    assert (world.stage.counts.points_too_new, world.engine.samples.newest) == (1, world.time)
+
+
 async def test_a_ranking_is_seen_by_rules_after_a_crash_and_not_made_again(world: World) -> None:
     await world.seconds(5, 1.0)
     world.culprits.ranking = (Suspect("db", 3.0), Suspect("web", 1.0))
