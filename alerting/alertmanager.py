@@ -64,7 +64,7 @@ class Alertmanager:
 
     def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
         """Take another configuration; what was told to receivers that stay is still known."""
-        state = self.groups.snapshot()
+        state = {**self.groups.snapshot(), "not_before": {}}  # by the same name it may be another receiver
         self.config = config
         self.groups = Groups(config.root, config.integrations, self._muted)
         self.groups.restore(state)
@@ -106,7 +106,7 @@ class Alertmanager:
 
     def settle(self, delivery: Delivery) -> Document:
         """Take the outcome of a delivery; its document."""
-        self.groups.settle(delivery.notification, delivery.time, delivered=delivery.delivered)
+        self.groups.settle(delivery.notification, delivery.time, delivered=delivery.delivered, not_before=delivery.not_before)
         return delivery.document()
 
     def muting(self, alert: HeldAlert, now: int) -> Muting:

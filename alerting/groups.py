@@ -97,6 +97,7 @@ class Groups:
         self._log: dict[tuple[str, str], _Told] = {}
         self._in_flight: dict[tuple[str, str], Notification] = {}
         self._doubtful: dict[tuple[str, str], frozenset[str]] = {}  # told as firing before a crash, or not
+        self._not_before: dict[str, int] = {}  # integrations whose receiver asked for a pause, and until when
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -139,7 +140,7 @@ class Groups:
         self, key: str, group: _Group, integration: Integration, alerts: list[HeldAlert], now: int, out: list[Notification]
     ) -> None:
         name = (key, integration.id)
-        if name in self._in_flight:
+        if name in self._in_flight or self._not_before.get(integration.id, 0) > now:
             return
         firing = tuple(alert for alert in alerts if not alert.resolved(now))
         resolved = tuple(alert for alert in alerts if alert.resolved(now))
@@ -166,10 +167,13 @@ class Groups:
         self._in_flight[name] = notification
         out.append(notification)
 
-    def settle(self, notification: Notification, now: int, *, delivered: bool) -> None:
-        """A delivery has ended. Only a success is logged."""
+    def settle(self, notification: Notification, now: int, *, delivered: bool, not_before: int = 0) -> None:
+        """A delivery has ended. Only a success is logged. The integration is told of nothing before `not_before`."""
         name = (notification.group_key, notification.integration.id)
-        if self._in_flight.pop(name, None) is None or not delivered:
+        if self._in_flight.pop(name, None) is None:
+            return
+        if not delivered:
+            self._not_before[name[1]] = max(not_before, self._not_before.get(name[1], 0))
             return
         self._doubtful.pop(name, None)
         self._log[name] = _Told(
@@ -200,6 +204,7 @@ class Groups:
         live = {key for _, key in self._groups}
         for name in [name for name, told in self._log.items() if name[0] not in live and told.time < now - KEEP_LOG]:
             del self._log[name]
+        self._not_before = {name: time for name, time in self._not_before.items() if time > now}
 
     def next_look(self) -> int | None:
         """When the next group is due, ns; None without groups."""
@@ -226,6 +231,7 @@ class Groups:
             ],
             "doubtful": [[*name, sorted(firing)] for name, firing in doubtful.items()],
             "log": [[*name, told.time, sorted(told.firing), sorted(told.resolved)] for name, told in self._log.items()],
+            "not_before": dict(self._not_before),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -237,6 +243,7 @@ class Groups:
             for key, integration, time, firing, resolved in state["log"]
         }
         self._doubtful = {(key, integration): frozenset(firing) for key, integration, firing in state["doubtful"]}
+        self._not_before = dict(state.get("not_before", {}))
         for receiver, key, look_at, bodies in state["groups"]:
             for alert in map(held_alert, bodies):
                 for route in self._root.match(alert.labels):

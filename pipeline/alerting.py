@@ -143,7 +143,6 @@ class Alerting:
             self._partition = partition
             await self.desk.open(self._rows, partition)
             await self.runner.start(self._state.load(partition, "healer"))
-            await self.sender.start()
 
     async def disown(self) -> None:
         """Let go: another worker owns the environment from now on. Safe twice."""

@@ -1,4 +1,8 @@
-"""Delivers notifications: one bounded queue and one task an integration, so that a slow receiver holds up no other."""
+"""Delivers notifications, a few at a time to each integration, so that a slow receiver holds up no other.
+
+Who waits for another try takes no place: a group whose payload always fails does not hold up the others. Of each group at
+most one notification an integration is under way, which `Groups` sees to; so their order is kept.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import structlog
 
 from alerting.durations import SECOND
 from alerting.notify.notification import DeliveryError
-from telemetry.documents import notification_document
+from telemetry.documents import notification_document, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 QUEUE = 256
-"""Most notifications that wait for one integration."""
+"""Most notifications that are under way to one integration."""
+PARALLEL = 4
+"""Most requests to one integration at a time."""
 MAX_NAMED = 1_000
 """Most alerts that the document of a delivery names; it counts them all."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -41,13 +47,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How a notification ended. `time` in nanoseconds."""
+    """How a notification ended. Times in nanoseconds; `not_before` is when the receiver may be asked again, 0 for any time."""
 
     notification: Notification
     delivered: bool
     attempts: int
     time: int
     error: str = ""
+    not_before: int = 0
 
     def document(self) -> Document:
         """What is stored of it."""
@@ -73,6 +80,15 @@ class Delivery:
 
 
 @dataclass(slots=True)
+class _Line:
+    """What the deliveries to one integration share."""
+
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
+    not_before: int = 0  # until when the receiver asked to be left alone, ns
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Sender:
     """Sends what is submitted and keeps the outcomes until they are taken.
 
@@ -86,43 +102,35 @@ class Sender:
     now: Callable[[], int]
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
     counts: Counts = field(default_factory=Counts)
-    _queues: dict[str, asyncio.Queue[Notification]] = field(default_factory=dict)
-    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _lines: dict[str, _Line] = field(default_factory=dict)
     _finished: deque[Delivery] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def start(self) -> None:
-        """Begin to send."""
-        for name, notifier in self.notifiers.items():
-            queue = self._queues.setdefault(name, asyncio.Queue(QUEUE))
-            self._tasks.append(asyncio.create_task(self._serve(queue, notifier), name=f"notify-{name}"))
-
     async def stop(self) -> None:
-        """Let go of what is under way; it was not settled, so the notification log sends it again."""
-        for task in self._tasks:
+        """Let go of what is under way; it was not settled, so the notification log sends it again. Safe twice."""
+        tasks = [task for line in self._lines.values() for task in line.under_way]
+        self._lines.clear()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
-        self._queues.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for notifier in self.notifiers.values():
             await notifier.close()
 
     async def replace(self, notifiers: Mapping[str, Notifier]) -> None:
         """Go on with other notifiers. What was under way is given up, as by `stop`."""
-        sending = bool(self._tasks)
         await self.stop()
         self.notifiers = notifiers
-        if sending:
-            await self.start()
 
     def submit(self, notification: Notification) -> None:
-        """Queue a notification. One that finds the queue full has failed."""
-        queue = self._queues.setdefault(notification.integration.id, asyncio.Queue(QUEUE))
-        try:
-            queue.put_nowait(notification)
-        except asyncio.QueueFull:
+        """Begin to deliver a notification. One too many has failed."""
+        line = self._lines.setdefault(notification.integration.id, _Line())
+        if len(line.under_way) >= QUEUE:
             self.counts.refused += 1
             self._finish(Delivery(notification, delivered=False, attempts=0, time=self.now(), error="queue full"))
+            return
+        task = asyncio.create_task(self._deliver(line, notification), name=f"notify-{notification.integration.id}")
+        line.under_way.add(task)
+        task.add_done_callback(line.under_way.discard)
 
     def finished(self) -> list[Delivery]:
         """Take the outcomes so far; each is given once, to be settled with the groups and stored."""
@@ -139,31 +147,46 @@ class Sender:
         self._finished.append(delivery)
         self._news.set()
 
-    async def _serve(self, queue: asyncio.Queue[Notification], notifier: Notifier) -> None:
+    async def _deliver(self, line: _Line, notification: Notification) -> None:
+        attempts, wait, give_up_at = 0, FIRST_WAIT, 0
+        error: DeliveryError | None = DeliveryError("not tried", retry=True)
         while True:
-            self._finish(await self._deliver(await queue.get(), notifier))
-
-    async def _deliver(self, notification: Notification, notifier: Notifier) -> Delivery:
-        wait, attempts = FIRST_WAIT, 0
-        give_up_at = self.now() + notification.patience
-        while True:
-            attempts += 1
-            try:
-                await notifier.send(notification)
-            except DeliveryError as error:
-                pause = max(error.retry_after, wait)
-                if not error.retry or self.now() + pause * SECOND > give_up_at:
-                    return self._failed(notification, attempts, str(error))
-            except Exception as error:  # a mistake of ours for one receiver must not silence the others, or this one for good
-                log.exception("notifier_failed", integration=notification.integration.id, hint="please report this")
-                return self._failed(notification, attempts, repr(error))
-            else:
+            async with line.room:
+                give_up_at = give_up_at or self.now() + notification.patience
+                while self.now() < line.not_before <= give_up_at:
+                    await self.pause((line.not_before - self.now()) / SECOND)
+                if line.not_before <= give_up_at:
+                    attempts += 1
+                    error = await self._send(line, notification)
+            if error is None:
                 self.counts.delivered += 1
-                return Delivery(notification, delivered=True, attempts=attempts, time=self.now())
+                self._finish(Delivery(notification, delivered=True, attempts=attempts, time=self.now()))
+                return
+            again_at = max(self.now() + int(wait * SECOND), line.not_before)
+            if not error.retry or again_at > give_up_at:
+                self._finish(self._failed(notification, attempts, str(error), line.not_before))
+                return
             self.counts.retries += 1
-            await self.pause(pause)
+            await self.pause((again_at - self.now()) / SECOND)
             wait = min(wait * 2, LONGEST_WAIT)
 
-    def _failed(self, notification: Notification, attempts: int, reason: str) -> Delivery:
+    async def _send(self, line: _Line, notification: Notification) -> DeliveryError | None:
+        try:
+            await self.notifiers[notification.integration.id].send(notification)
+        except DeliveryError as error:
+            if error.retry_after:
+                line.not_before = max(line.not_before, self.now() + int(error.retry_after * SECOND))
+            return error
+        except Exception as error:  # a mistake of ours for one receiver must not silence the others, or this one for good
+            log.exception("notifier_failed", integration=notification.integration.id, hint="please report this")
+            return DeliveryError(repr(error), retry=False)
+        return None
+
+    def _failed(self, notification: Notification, attempts: int, reason: str, not_before: int) -> Delivery:
         self.counts.failed += 1
-        return Delivery(notification, delivered=False, attempts=attempts, time=self.now(), error=reason)
+        now = self.now()
+        if not_before > now:
+            reason = f"{reason}; the receiver asked for a pause until {timestamp(not_before)}"
+        else:
+            not_before = 0
+        return Delivery(notification, delivered=False, attempts=attempts, time=now, error=reason, not_before=not_before)

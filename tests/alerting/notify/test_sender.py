@@ -12,11 +12,13 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from alerting.alertmanager import Alertmanager
 from alerting.board import HeldAlert
+from alerting.config import parse_config
 from alerting.durations import HOUR, MINUTE, SECOND
 from alerting.notify.http import retry_after
 from alerting.notify.notification import DeliveryError, Integration, Notification
-from alerting.notify.sender import QUEUE, Delivery, Sender
+from alerting.notify.sender import PARALLEL, QUEUE, Delivery, Sender
 from alerting.notify.webhook import Webhook, WebhookConfig
 from alerting.state import fingerprint
 from telemetry.documents import Kind
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from telemetry.documents import Document
+
 START = 1_700_000_000 * SECOND
 HOOK = Integration("team", "webhook")
 
 
 class Clock:
-    """Time that passes only while someone pauses."""
+    """Time that passes only while someone pauses; those who pause together wait for the same time."""
 
     def __init__(self) -> None:
         self.time = START
@@ -41,8 +45,9 @@ class Clock:
 
     async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
-        self.time += int(seconds * SECOND)
+        until = self.time + int(seconds * SECOND)
         await asyncio.sleep(0)
+        self.time = max(self.time, until)
 
 
 def alert(service: str, ends: int = 0) -> HeldAlert:
@@ -84,7 +89,6 @@ async def sending(url: str, clock: Clock) -> AsyncIterator[Sender]:
     async with httpx2.AsyncClient(trust_env=False) as client:
         hook = Webhook(WebhookConfig(url=SecretStr(url)), client, "http://spanloom")
         sender = Sender({HOOK.id: hook}, clock.now, clock.pause)
-        await sender.start()
         try:
             yield sender
         finally:
@@ -143,7 +147,7 @@ async def test_a_receiver_that_is_down_for_a_minute_gets_each_notification_exact
             done += sender.finished()
     assert Counter(headers["idempotency-key"] for headers, _ in taken) == Counter(item.key for item in sent)
     assert all(delivery.delivered for delivery in done)
-    assert clock.pauses == [1, 2, 4, 8, 16, 32], "the wait doubles"
+    assert set(clock.pauses) == {1, 2, 4, 8, 16, 32}, "the wait doubles"
     assert sender.counts.delivered == 5
 
 
@@ -156,6 +160,99 @@ async def test_retry_after_is_honoured() -> None:
         (delivery,) = sender.finished()
     assert clock.pauses == [17, 2]
     assert delivery.attempts == 3
+
+
+class Busy:
+    """A receiver that asks for a minute's pause until it is `ready_at`."""
+
+    def __init__(self, clock: Clock, ready_at: int) -> None:
+        self.clock, self.ready_at = clock, ready_at
+        self.posts: list[tuple[float, str]] = []
+
+    async def send(self, sent: Notification) -> None:
+        self.posts.append(((self.clock.time - START) / SECOND, sent.group_labels["g"]))
+        if self.clock.time < self.ready_at:
+            raise DeliveryError("HTTP 429", retry=True, retry_after=60)
+
+    async def close(self) -> None:
+        pass
+
+
+CONFIG = """
+route: {receiver: team, group_by: [g], group_wait: 0s, group_interval: 5s}
+receivers: [{name: team, webhook_configs: [{url: "http://x"}]}]
+"""
+
+
+async def test_a_receiver_that_asks_for_a_pause_gets_it_from_every_group_and_over_a_restart() -> None:
+    clock = Clock()
+    busy = Busy(clock, START + MINUTE)
+    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    for group in "ab":
+        labels = {"g": group}
+        manager.put(HeldAlert(labels, {}, START, 0, START, fingerprint=fingerprint(labels)), clock.time)
+    sender = Sender({HOOK.id: busy}, clock.now, clock.pause)
+    failed: list[Document] = []
+    for turn in range(14):
+        failed += [document for delivery in sender.finished() if (document := manager.settle(delivery)).body["error"]]
+        if turn == 5:  # a restart: what was settled is known, the sender is another
+            await sender.stop()
+            saved = json.loads(json.dumps(manager.snapshot()))
+            sender = Sender({HOOK.id: busy}, clock.now, clock.pause)
+            manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+            manager.restore(saved)
+        for item in manager.advance(clock.time).notifications:
+            sender.submit(item)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        clock.time += 5 * SECOND
+    await sender.stop()
+    assert busy.posts == [(0, "a"), (60, "a"), (60, "b")]
+    pause = "; the receiver asked for a pause until 2023-11-14T22:14:20.000000000Z"
+    assert [document.body["error"] for document in failed] == [f"HTTP 429{pause}", f"not tried{pause}"]
+
+
+async def test_what_waits_behind_a_pause_longer_than_it_is_worth_trying_fails_without_a_request() -> None:
+    clock = Clock()
+    busy = Busy(clock, START + HOUR)
+    sender = Sender({HOOK.id: busy}, clock.now, clock.pause)
+    groups = "abcdef"
+    assert len(groups) > PARALLEL
+    for group in groups:
+        sender.submit(Notification(HOOK, group, {"g": group}, (alert("cart"),), (), START, 10 * SECOND))
+    done: list[Delivery] = []
+    while len(done) < len(groups):
+        await sender.wait()
+        done += sender.finished()
+    assert [delivery.attempts for delivery in done] == [1, 0, 0, 0, 0, 0]
+    assert {delivery.not_before for delivery in done} == {START + MINUTE}
+
+
+class Picky:
+    """Never takes one group, and hangs at another."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    async def send(self, sent: Notification) -> None:
+        if sent.group_key.startswith("bad"):
+            raise DeliveryError("HTTP 500", retry=True)
+        if sent.group_key == "slow":
+            await asyncio.Event().wait()
+        self.taken.append(sent.group_key)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_groups_that_fail_or_hang_hold_up_no_other() -> None:
+    picky = Picky()
+    sender = Sender({HOOK.id: picky}, Clock().now, lambda _: asyncio.Event().wait())
+    for key in (*(f"bad{i}" for i in range(10)), "slow", "good"):
+        sender.submit(notification(alert("cart"), key=key))
+    await sender.wait()
+    assert picky.taken == ["good"]
+    await sender.stop()
 
 
 async def test_what_the_receiver_calls_wrong_is_not_tried_again() -> None:
@@ -196,10 +293,8 @@ async def test_a_full_queue_refuses_and_counts() -> None:
     await sender.stop()
 
 
-async def test_stop_is_safe_before_start_and_twice() -> None:
+async def test_stop_is_safe_before_anything_was_sent_and_twice() -> None:
     sender = Sender({}, Clock().now)
-    await sender.stop()
-    await sender.start()
     await sender.stop()
     await sender.stop()
 
@@ -222,7 +317,6 @@ class Broken:
 async def test_a_mistake_in_a_notifier_fails_one_notification_and_not_those_after() -> None:
     clock = Clock()
     sender = Sender({HOOK.id: Broken()}, clock.now, clock.pause)
-    await sender.start()
     done: list[Delivery] = []
     for service in ("cart", "pay"):
         sender.submit(notification(alert(service)))
