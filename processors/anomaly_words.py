@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from telemetry.call_graph import Edge
+    from telemetry.metrics import Series
     from telemetry.signals import Anomaly
 
 _SUBJECTS = {
@@ -43,18 +44,22 @@ def in_words(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[A
 def _told(anomaly: Anomaly, about: Mapping[tuple[int, str, str, str], Sequence[Edge]]) -> Anomaly:
     seen, expected = quantities(anomaly.unit, anomaly.seen, anomaly.expected)
     why = f"{_subject(anomaly)}: {seen}, usually {expected}{_times(anomaly)}; by chance once in {_rarity(anomaly.score)} values"
-    if anomaly.series.name not in _SUBJECTS:
+    if not _is_of_calls(anomaly.series):
         return replace(anomaly, why=why)
     label = anomaly.series.label
     calls = about.get((anomaly.end, label("client"), label("operation"), label("server") or label("service")), ())
     return replace(anomaly, why=why, trace_ids=slowest_traces(calls))
 
 
+def _is_of_calls(series: Series) -> bool:
+    """Whether a series was made from edges. What somebody sends under such a name says who sent it (`resource_labels`)."""
+    return series.name in _SUBJECTS and "service_name" not in dict(series.labels)
+
+
 def _subject(anomaly: Anomaly) -> str:
     series = anomaly.series
-    known = _SUBJECTS.get(series.name)
-    if known is not None:
-        return known.format_map(dict(series.labels))
+    if _is_of_calls(series):
+        return _SUBJECTS[series.name].format_map(dict(series.labels))
     at = f" ({anomaly.instance})" if anomaly.instance and anomaly.instance != anomaly.service else ""
     return f"{series.name} of {anomaly.service}{at}" if anomaly.service else series.name
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,11 @@ from processors.anomaly import score_of
 from processors.anomaly_words import in_words
 from processors.edge_points import CALL_RATE, LATENCY, SELF_TIME, edge_points
 from processors.edges import aggregate
+from processors.points import points_of
 from processors.scores import SeriesScorer
 from telemetry.call_graph import Hop, Node, NodeKind
-from telemetry.metrics import Series
+from telemetry.metrics import DataPoint, Metric, MetricType, Series
+from telemetry.resource import Resource
 from telemetry.signals import Anomaly, AnomalyKind
 
 SECOND, MS = 1_000_000_000, 1_000_000
@@ -51,6 +54,16 @@ CALL = {"client": "shop", "operation": "POST /pay", "server": "bank"}
 )
 def test_an_anomaly_says_what_how_much_how_much_usually_and_how_rare(found: Anomaly, why: str) -> None:
     assert in_words([found])[0].why == why
+
+
+@pytest.mark.parametrize("name", [CALL_RATE, LATENCY, SELF_TIME])
+def test_a_metric_that_somebody_sends_under_one_of_our_names_is_told_as_any_metric(name: str) -> None:
+    metric = Metric(name, MetricType.GAUGE, (DataPoint(1, attributes={"service_name": ""}, value=1),), Resource())
+    (point,) = points_of(metric)
+    found = replace(anomaly(name, 2.0, 1.0, "s", {}), series=point.series)
+    (told,) = in_words([found], aggregate(calls(0, 20), 5 * SECOND).values())
+    assert told.why.startswith(f"{name} of bank: 2 s")
+    assert told.trace_ids == ()
 
 
 @given(st.floats(0.8, 0.99))
