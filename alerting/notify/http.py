@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 USER_AGENT = "Spanloom-Alerting"
 TIMEOUT = 10.0
-"""Seconds that a receiver has to answer."""
+"""Seconds that a receiver has to answer, from the connection to the last byte that is read."""
+SHOWN = 200
+"""Bytes that are read of an answer that is no success; what a success says is not read."""
 RETRIED = frozenset((408, 425, 429, *range(500, 600)))
 MAX_RETRY_AFTER = 3600.0
 """Longest wait that a receiver may ask for, in seconds."""
@@ -44,8 +47,8 @@ class Poster:
         if config is not None:
             config.tls_config.context()
 
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> bytes:
-        """Post JSON and give the answer's body.
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Post JSON.
 
         Raises:
             DeliveryError: no answer, or one that is not 2xx.
@@ -54,22 +57,25 @@ class Poster:
         own = config.headers() if config is not None else {}
         name = config.tls_config.server_name if config is not None else ""
         try:
-            response = await self._client().post(
-                url,
-                content=content,
-                headers={"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers, **own},
-                timeout=self._timeout,
-                follow_redirects=config is not None and config.follow_redirects,
-                extensions={"sni_hostname": name} if name else None,
-            )
+            async with (
+                asyncio.timeout(self._timeout),
+                self._client().stream(
+                    "POST",
+                    url,
+                    content=content,
+                    headers={"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers, **own},
+                    timeout=None,
+                    follow_redirects=config is not None and config.follow_redirects,
+                    extensions={"sni_hostname": name} if name else None,
+                ) as response,
+            ):
+                if not response.is_success:
+                    raise await _refusal(response)
+        except TimeoutError:
+            raise DeliveryError(f"no answer within {self._timeout:g} s", retry=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             retry = not isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
             raise DeliveryError(f"{type(error).__name__}: {error}", retry=retry) from error
-        if response.is_success:
-            return response.content
-        text = response.text[:200].replace("\n", " ")
-        wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
-        raise DeliveryError(f"HTTP {response.status_code}: {text}", retry=response.status_code in RETRIED, retry_after=wait)
 
     def _client(self) -> httpx2.AsyncClient:
         config = self._config
@@ -88,6 +94,17 @@ class Poster:
         own, self._own = self._own, None
         if own is not None:
             await own.aclose()
+
+
+async def _refusal(response: httpx2.Response) -> DeliveryError:
+    said = b""
+    async for chunk in response.aiter_bytes():
+        said += chunk[:SHOWN]
+        if len(said) >= SHOWN:
+            break
+    text = said[:SHOWN].decode(errors="replace").replace("\n", " ")
+    wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
+    return DeliveryError(f"HTTP {response.status_code}: {text}", retry=response.status_code in RETRIED, retry_after=wait)
 
 
 def retry_after(value: str, date: str) -> float:

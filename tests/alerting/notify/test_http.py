@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -14,7 +14,7 @@ import trustme
 
 from alerting.config import parse_config
 from alerting.notify.build import build_notifiers
-from alerting.notify.http import Poster
+from alerting.notify.http import SHOWN, Poster
 from alerting.notify.http_config import HttpConfig
 from alerting.notify.notification import DeliveryError
 from telemetry.errors import ConfigError
@@ -115,6 +115,53 @@ async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
             with pytest.raises(DeliveryError, match="CERTIFICATE_VERIFY_FAILED"):
                 await poster.post(f"https://127.0.0.1:{port}/", b"", {})
     assert len(heads) == 1
+
+
+@asynccontextmanager
+async def answering(first: bytes, then: bytes, pause: float) -> AsyncIterator[str]:
+    """A server that answers any request with the first bytes at once, and goes on with others, after each pause, for ever."""
+
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(first)
+        with suppress(ConnectionError):
+            while True:  # until the client goes away
+                writer.write(then)
+                await writer.drain()
+                await asyncio.sleep(pause)
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        await ended.wait()
+        server.close()
+        await server.wait_closed()
+
+
+HEAD = b"HTTP/1.1 %d x\r\nContent-Length: 999999999999\r\nRetry-After: 7\r\n\r\n"
+
+
+@pytest.mark.parametrize("first", [b"HTTP/1.1 200", HEAD % 500], ids=["in its head", "in its text"])
+async def test_an_answer_that_drips_is_none_and_one_without_end_is_cut(first: bytes) -> None:
+    async with httpx2.AsyncClient(trust_env=False) as shared:
+        async with answering(first, b"x", 0.02) as url:
+            with pytest.raises(DeliveryError, match=r"no answer within 0\.3 s") as caught:
+                await Poster(shared, None, timeout=0.3).post(url, b"", {})
+        assert caught.value.retry
+        async with answering(HEAD % 503, b"x" * 65536, 0) as url:
+            with pytest.raises(DeliveryError, match=f"HTTP 503: x{{{SHOWN}}}$") as caught:
+                await Poster(shared, None).post(url, b"", {})
+    assert caught.value.retry_after == 7
+
+
+async def test_what_a_success_says_is_not_waited_for() -> None:
+    async with httpx2.AsyncClient(trust_env=False) as shared, answering(HEAD % 200, b"x", 0.02) as url:
+        await Poster(shared, None).post(url, b"", {})
 
 
 def test_a_certificate_that_cannot_be_used_is_refused_with_the_file() -> None:
