@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from alerting.promql.range_functions import quantile
+from alerting.promql.range_functions import deviation, quantile
 from alerting.promql.vectors import EvaluationError, labels_of, only, without
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
     "group": lambda _values: 1.0,
     "max": _greatest,
     "min": _least,
-    "stddev": lambda values: math.sqrt(_variance(values)),
+    "stddev": lambda values: deviation(_variance(values)),
     "stdvar": _variance,
     "sum": _plain_sum,
 }

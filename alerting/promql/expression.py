@@ -70,6 +70,8 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         raise PromqlError(f"brackets nested deeper than {MAX_DEPTH}")
     if len(_OPERATOR.findall(_STRING.sub("", text))) > MAX_OPERATORS:
         raise PromqlError(f"more than {MAX_OPERATORS} operators in one expression; split it with recording rules")
+    if _BEFORE_1970.search(_STRING.sub("", text)):
+        raise PromqlError("@: a time before 1970 is not covered")  # to read it from the tree panics in the parser
     try:
         tree = promql_parser.parse(text)
         compiler = Compiler(step)
@@ -82,6 +84,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
 
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)
+_BEFORE_1970 = re.compile(r"^[^#\n]*@\s*-\s*[0-9.]", re.MULTILINE)
 _OPERATOR = re.compile(r"[-+*/%^=<>!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 
 

@@ -178,6 +178,11 @@ def variance(values: Values) -> float:
     return (squares + carry_squares) / count
 
 
+def deviation(variance_: float) -> float:
+    """The standard deviation; NaN where sums have overflowed so far that the variance is below zero."""
+    return math.nan if variance_ < 0 else math.sqrt(variance_)
+
+
 def stdvar_over_time(_times: Times, values: Values, _start: int, _end: int) -> float:
     """Population variance."""
     return variance(values)
@@ -185,7 +190,7 @@ def stdvar_over_time(_times: Times, values: Values, _start: int, _end: int) -> f
 
 def stddev_over_time(_times: Times, values: Values, _start: int, _end: int) -> float:
     """Population standard deviation."""
-    return math.sqrt(variance(values))
+    return deviation(variance(values))
 
 
 def quantile(q: float, values: Values) -> float:

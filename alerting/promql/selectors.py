@@ -59,12 +59,19 @@ def selector_matchers(selector: Any) -> tuple[Matcher, ...]:
 
 
 def time_shift(at: Any, offset: timedelta | None) -> TimeShift:
-    """Where `@` and `offset` point."""
+    """Where `@` and `offset` point.
+
+    Raises:
+        ConfigError: a fixed time beyond the calendar.
+    """
     back = nanoseconds(offset)
     if at is None:
         return lambda moment: moment.at - back
     if at.type == ast.AtModifierType.At:
-        fixed = (at.at - _EPOCH) // _MICROSECOND * 1000 - back
+        try:
+            fixed = (at.at - _EPOCH) // _MICROSECOND * 1000 - back
+        except (OverflowError, ValueError):
+            raise ConfigError("@: a time after the year 9999 is not covered; it is in seconds") from None
         return lambda _moment: fixed
     return lambda moment: moment.top - back  # start() and end() of an instant query are its time
 

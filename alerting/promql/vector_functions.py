@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from alerting.promql.range_functions import divide
 from alerting.promql.vectors import EvaluationError, labels_of, nameless
 
 if TYPE_CHECKING:
@@ -127,14 +128,11 @@ def each(function: Number, vector: Vector) -> Vector:
 
 def rounded(vector: Vector, nearest: float) -> Vector:
     """To the nearest multiple; halves go up."""
-    try:
-        inverse = 1.0 / nearest  # multiplied, not divided by: as Prometheus does, for the same last digit
-    except ZeroDivisionError:
-        inverse = math.inf
+    inverse = divide(1.0, nearest)  # multiplied, not divided by: as Prometheus does, for the same last digit
 
     def to_nearest(value: float) -> float:
         scaled = value * inverse + 0.5
-        return (math.floor(scaled) if math.isfinite(scaled) else scaled) / inverse
+        return divide(float(math.floor(scaled)) if math.isfinite(scaled) else scaled, inverse)
 
     return each(to_nearest, vector)
 

@@ -181,7 +181,15 @@ EXPRESSIONS: dict[str, list[str]] = {
     ],
     **{name: [f"{name}(memory)", f"{name}(odd)", f"{name}(steady / 4)"] for name in MATHEMATICS},
     **{name: [f"{name}()", f"{name}(epoch)", f"{name}(vector(1709164800))", f"{name}(-epoch)"] for name in CALENDAR},
-    "round": ["round(memory)", "round(memory, 0.1)", "round(memory, 5)", "round(odd)", "round(-memory, 0.25)"],
+    "round": [
+        "round(memory)",
+        "round(memory, 0.1)",
+        "round(memory, 5)",
+        "round(odd)",
+        "round(-memory, 0.25)",
+        "round(odd, Inf)",
+        "round(odd, 0)",
+    ],
     "clamp": ["clamp(memory, -1, 1)", "clamp(odd, 1, 0)", "clamp_min(odd, 0.5)", "clamp_max(memory, 3)", "clamp(odd, -2, 2)"],
     "time, vector, scalar, pi": [
         "time()",

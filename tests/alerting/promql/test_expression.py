@@ -32,6 +32,10 @@ from telemetry.metrics import Point, Series
         ('x{a="1" or b="2"}', "`or` between matchers"),
         ('x{a=~"[[:alpha:]]"}', "regular expression"),
         ('label_replace(x, "1a", "", "b", "")', '"1a" is not a label name'),
+        ("x @ 253402300800", "@: a time after the year 9999 is not covered"),
+        ("x @ 99999999999999", "@: a time after the year 9999 is not covered"),
+        ("x @ 9223372036854775807", "@: a time after the year 9999 is not covered"),
+        ("sum(x[5m:] @ -1e15)", "@: a time before 1970 is not covered"),
         ("(" * 200 + "1" + ")" * 200, "nested deeper than 100"),
         ("1" + "+1" * 300, "more than 250 operators"),
         ("-" * 300 + "1", "more than 250 operators"),
@@ -100,6 +104,18 @@ def test_a_dot_is_the_end_of_a_line_too() -> None:
 def test_letters_beyond_ascii_are_not_compared_without_their_case() -> None:
     with pytest.raises(PromqlError, match="do not lose their case"):
         compile_expression('x{a=~"(?i)Ä"}')
+
+
+def test_a_sign_after_an_at_in_a_string_or_a_comment_is_no_time() -> None:
+    assert compile_expression('x{a="@ -1"} @ 5 # @ -1').evaluate(Samples(), 0) == []
+
+
+@pytest.mark.parametrize("text", ["round(x, Inf)", "round(x, 0)", "stddev_over_time(x[1m])"])
+def test_what_overflows_is_not_a_number(text: str) -> None:
+    samples = Samples()
+    samples.add([Point(Series("x"), SECOND, 1e308), Point(Series("x"), 2 * SECOND, -1e308)])
+    ((_, value),) = compile_expression(text).evaluate(samples, 2 * SECOND)
+    assert math.isnan(value)
 
 
 def test_a_subquery_has_a_bound() -> None:
