@@ -31,7 +31,7 @@ class Calm(logging.Filter):
         if record.name.partition(".")[0] not in FOREIGN:
             return True
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, CancelledError) or type(error).__module__.startswith("aiokafka"):
+        if isinstance(error, CancelledError) or type(error).__module__.startswith(("aiokafka", "elastic_transport")):
             record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error!r}", ()
             record.exc_info = record.exc_text = None
         key = (record.name, str(record.msg))

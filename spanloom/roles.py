@@ -60,7 +60,8 @@ async def run_roles(
             await process.receive(pipeline)
         if console:
             await process.serve_console(store, lambda: status(pipeline), now, pipeline.routes())
-        return await process.wait()
+        await process.wait()
+    return process.exit_code
 
 
 async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
@@ -71,7 +72,8 @@ async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
         await process.run(pipeline)
         process.export(pipeline)
         await process.serve_probes(lambda: status(pipeline), pipeline.routes())
-        return await process.wait()
+        await process.wait()
+    return process.exit_code
 
 
 async def run_collector(config: Config) -> int:
@@ -82,7 +84,8 @@ async def run_collector(config: Config) -> int:
         await process.run(shared_log)
         await process.receive(shared_log)
         await process.serve_probes(dict)
-        return await process.wait()
+        await process.wait()
+    return process.exit_code
 
 
 async def run_console(config: Config, now: Now) -> int:
@@ -90,7 +93,8 @@ async def run_console(config: Config, now: Now) -> int:
     require_shared(config, "console", "store")
     async with _Process(config) as process:
         await process.serve_console(await process.store(now), dict, now)
-        return await process.wait()
+        await process.wait()
+    return process.exit_code
 
 
 def require_shared(config: Config, role: str, *needs: str) -> None:
@@ -108,23 +112,45 @@ def require_shared(config: Config, role: str, *needs: str) -> None:
             )
 
 
-async def require_access(config: Config) -> None:
-    """Refuse at once what Kafka refuses: no start again will help. One that is not there yet is waited for later.
+async def require_access(config: Config, *, store: bool = True) -> None:
+    """Refuse at once what Kafka or the store refuses: no start again will help. One that is not there is waited for later.
 
     Raises:
         AccessRefusedError: says which setting.
     """
     with contextlib.suppress(UnreachableError):
         await Log(config).check_access()
+    if store and urlsplit(config.store_url).scheme in {"http", "https"}:
+        opened = open_store(config)
+        try:
+            await _absence(opened)
+        finally:
+            await opened.close()
+
+
+async def _absence(store: Store) -> StoreError | None:
+    """Why the store does not answer, if it does not.
+
+    Raises:
+        AccessRefusedError: it will not, however often it is asked.
+    """
+    try:
+        await store.count(Query(Kind.AUDIT))
+    except AccessRefusedError:
+        raise
+    except StoreError as error:
+        return error
+    return None
 
 
 class _Process:
-    """What a process has started, from entering to leaving."""
+    """What a process has started, from entering to leaving. A signal ends it, also while something starts."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._stack = AsyncExitStack()
         self._stopping = asyncio.Event()
+        self._starting: asyncio.Task[Any] | None = None
         self._ends: list[asyncio.Task[Any]] = []  # when one of them ends, so does the process
         self._logs: list[Log] = []
         self.registry = CollectorRegistry()
@@ -133,18 +159,29 @@ class _Process:
         self._config.data_dir.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._stop)
+        self._starting = asyncio.current_task()
         self._watch(self._stopping.wait())
         return self
 
-    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+    def _stop(self) -> None:
+        self._stopping.set()
+        if self._starting is not None:
+            self._starting.cancel()  # it may wait for Kafka for a minute
+            self._starting = None
+
+    async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
+        self._starting = None
+        told = isinstance(error, asyncio.CancelledError) and self._stopping.is_set()
+        error = None if told else error
         await self._stack.aclose()
         if any(one.stuck for one in self._logs):
             # Faust's tasks and threads wait on for a broker that has gone; all else is closed.
             if error is not None:
                 log.error("failed", reason=str(error))
             sys.stderr.flush()
-            os._exit(CRASHED if error is not None else self._exit_code())
+            os._exit(CRASHED if error is not None else self.exit_code)
+        return told
 
     def _watch(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -155,20 +192,17 @@ class _Process:
         """The store, which forgets what is too old."""
         store = open_store(self._config)
         self._stack.push_async_callback(store.close)
-        try:
-            await store.count(Query(Kind.AUDIT))
-        except AccessRefusedError:
-            raise
-        except StoreError as error:
-            log.warning("store_unavailable", reason=str(error), hint="what needs it waits")
+        absent = await _absence(store)
+        if absent is not None:
+            log.warning("store_unavailable", reason=str(absent), hint="what needs it waits")
         if store.capabilities().age_retention:
             self._watch(_retain(store, self._config, now))
         return store
 
     async def run(self, log_of_all: Log) -> None:
         """Start it; when it ends by itself it has crashed."""
-        await self._stack.enter_async_context(log_of_all)
         self._logs.append(log_of_all)
+        await self._stack.enter_async_context(log_of_all)
         self._watch(log_of_all.app.wait_until_stopped())
 
     def export(self, pipeline: Pipeline) -> None:
@@ -206,15 +240,17 @@ class _Process:
         self._stack.push_async_callback(server.stop)
         log.info("ready", http=server.url)
 
-    async def wait(self) -> int:
-        """Wait for a signal or a crash; gives the exit code."""
+    async def wait(self) -> None:
+        """Wait for a signal or a crash."""
+        self._starting = None
         await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
         for task in self._ends:
             if task.done() and not task.cancelled():
                 task.result()
-        return self._exit_code()
 
-    def _exit_code(self) -> int:
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
         return CRASHED if not self._stopping.is_set() or any(one.app.crashed for one in self._logs) else 0
 
 

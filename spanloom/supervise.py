@@ -27,6 +27,9 @@ MOST, WITHIN = 5, 300.0
 REFUSED = 2
 """Exit code of a child that was asked wrongly: another start would end the same."""
 
+GLANCE = 0.1
+"""Seconds between two looks at whether it was told to stop, before another start."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -45,25 +48,26 @@ def supervise(arguments: Sequence[str]) -> int:
     The child ends with its parent, even when that is killed.
     """
     restarts: list[float] = []
-    stopping = False
+    told: list[int] = []  # signals that end it
     child: subprocess.Popen[bytes] | None = None
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
+        told.append(number)
         if child is not None:
             child.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    while True:
+    while not told:
         child = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "spanloom.cli", *arguments],
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call
             start_new_session=True,
         )
+        if told:  # while it was made
+            child.send_signal(told[-1])
         code = child.wait()
-        if stopping or code in {0, REFUSED}:
+        if told or code in {0, REFUSED}:
             return max(code, 0)
         moment = time.monotonic()
         restarts = [*(at for at in restarts if moment - at < WITHIN), moment]
@@ -71,7 +75,10 @@ def supervise(arguments: Sequence[str]) -> int:
             log.error("gave_up", exit_code=code, restarts=len(restarts), within_seconds=WITHIN, hint="the log above says why")
             return code if code > 0 else 1
         log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
-        time.sleep(min(2.0 ** len(restarts) / 4, 8.0))
+        again = moment + min(2.0 ** len(restarts) / 4, 8.0)
+        while not told and time.monotonic() < again:
+            time.sleep(GLANCE)
+    return 0
 
 
 if __name__ == "__main__":

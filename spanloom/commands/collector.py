@@ -27,6 +27,6 @@ def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click 
     settings = load_config(config)
     require_shared(settings, "collector", "log")  # refuse before anything starts
     if not once:
-        asyncio.run(require_access(settings))
+        asyncio.run(require_access(settings, store=False))
         become_supervisor("collector", "--once", *(["--config", str(config)] if config else []))
     sys.exit(asyncio.run(run_collector(settings)))

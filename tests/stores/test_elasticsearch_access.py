@@ -22,7 +22,7 @@ from starlette.routing import Route
 from spanloom.clock import system
 from spanloom.commands.setup import setup
 from spanloom.config import load_config
-from spanloom.roles import run_console
+from spanloom.roles import require_access, run_console
 from stores.elasticsearch import open_elasticsearch
 from stores.elasticsearch_access import connect
 from stores.elasticsearch_config import ElasticsearchConfig
@@ -157,6 +157,9 @@ async def test_a_role_that_is_not_let_in_ends_at_its_start(guarded: Guarded, tmp
     settings = load_config(store=guarded.url, data_dir=tmp_path, elasticsearch=guarded.with_key(api_key="wrong-secret"))
     with pytest.raises(AccessRefusedError):
         await run_console(settings, system)
+    with pytest.raises(AccessRefusedError):  # before there is anybody to start it again
+        await require_access(settings)
+    await require_access(settings, store=False)  # a collector has no store
 
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -90,11 +90,13 @@ class Role:
             self._process.kill()
             self._process.wait()
 
-    def stop(self) -> None:
-        """SIGTERM, and wait. Safe twice."""
-        if self._process is not None and self._process.poll() is None:
+    def stop(self) -> int | None:
+        """SIGTERM, and wait; gives its exit code, once it was started. Safe twice."""
+        if self._process is None:
+            return None
+        if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=60)
+        return self._process.wait(timeout=60)
 
     def metrics(self) -> str:
         """Its metrics, as Prometheus reads them."""

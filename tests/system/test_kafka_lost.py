@@ -11,6 +11,7 @@ import pytest
 from telemetry import otlp
 from tests.generated import traces
 from tests.system.cluster import Role, Service
+from tests.system.processes import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,24 @@ def test_a_process_that_has_lost_its_broker_says_so_in_few_lines_and_ends_when_t
     assert "Traceback" not in said
     assert "locals" not in said
     assert len(said.splitlines()) < 60, said
+
+
+@pytest.mark.parametrize("arguments", [["collector"], ["worker", "--once"]])
+def test_a_process_that_waits_for_its_broker_at_the_start_ends_when_told(tmp_path: Path, arguments: list[str]) -> None:
+    nobody = {"SPANLOOM_LOG": f"kafka://127.0.0.1:{free_port()}", "SPANLOOM_STORE": f"http://127.0.0.1:{free_port()}"}
+    role = Role(arguments[0], tmp_path, *arguments[1:], **nobody)
+    try:
+        role.start()
+        deadline = time.monotonic() + 60
+        while "waiting_for_kafka" not in role.log.read_text():
+            assert time.monotonic() < deadline, role.log.read_text()
+            time.sleep(0.05)
+        told = time.monotonic()
+        assert role.stop() == 0
+        assert time.monotonic() - told < 10
+    finally:
+        role.stop()
+    assert "Traceback" not in role.log.read_text()
 
 
 def sent(up: Role) -> int:

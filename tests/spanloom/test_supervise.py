@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spanloom import supervise
+from spanloom.roles import CRASHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Child:
+    """A process that crashes at once, unless it is told to end."""
+
+    started: list[Child]
+    told_while_made = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.told: list[int] = []
+        self.started.append(self)
+        if self.told_while_made:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def send_signal(self, number: int) -> None:
+        self.told.append(number)
+
+    def wait(self) -> int:
+        return -signal.SIGTERM if self.told else CRASHED
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Child]]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    monkeypatch.setattr(Child, "started", [], raising=False)
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    yield Child
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_what_is_told_to_stop_between_two_starts_starts_nothing_more(
+    child: type[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert supervise.supervise(["worker"]) == 0
+    assert len(child.started) == 1
+
+
+def test_a_child_that_was_being_made_when_the_signal_came_is_told(child: type[Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "told_while_made", True)
+    assert supervise.supervise(["worker"]) == 0
+    assert [one.told for one in child.started] == [[signal.SIGTERM]]
+
+
+def test_a_child_that_crashes_too_often_is_given_up(child: type[Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    assert supervise.supervise(["worker"]) == CRASHED
+    assert len(child.started) == supervise.MOST + 1
