@@ -61,8 +61,9 @@ def by_root_clock(spans: Sequence[Body], logs: Iterable[Body]) -> tuple[list[Bod
 async def _estimates(store: Store, spans: Sequence[Span], hops: Sequence[Body]) -> Callable[[str, str], Skew | None]:
     """What the stream has learnt of the pairs of hosts; where it has told nothing yet, what the trace's own hops say."""
     own = ClockSkew()
-    for hop in hops:
-        own.add(hop_from_body(hop))
+    for body in hops:
+        hop = hop_from_body(body)
+        own.add(hop, hop.start)
     hosts = sorted({span.resource.host for span in spans} - {""})
     if len(hosts) < 2:
         return own.estimate

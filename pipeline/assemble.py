@@ -258,6 +258,7 @@ class AssembleStage:
         self._check_owned(part)
         self.counts.spans_stored += sum(len(publication.new_spans) for publication in published)
         await part.told.send_sample(zip(traces, published, strict=True))
+        now = self._now()
         for trace, publication in zip(traces, published, strict=True):
             if publication.merged:
                 self.counts.merged += 1
@@ -265,7 +266,7 @@ class AssembleStage:
             else:
                 self.counts.traces += 1
                 held = part.windows.add(publication.graph.hops, publication.revision, trace.sources)
-            part.told.count(publication)
+            part.told.count(publication, now)
             self.counts.cut += trace.cut
             self._offsets.hold(part.tp, held)
             self._offsets.release(part.tp, trace.sources)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
@@ -81,6 +81,7 @@ class _Partition:
             "shape_traces_late": self.shapes.late,
             "shape_places": self.shapes.forgotten,
             "edge_windows_late": self.merge.late,
+            "edge_windows_ahead": self.merge.ahead,
         }
 
 
@@ -134,9 +135,13 @@ class ScoreStage:
     def _take(self, part: _Partition, event: Any) -> list[Awaitable[Any]]:
         match Batch((event.headers or {})[HEADER].decode()):
             case Batch.POINTS:
-                return self._score(part, records.decode_points(event.value), event.value)
+                now = self._now()  # a series whose clock was ahead once would otherwise be blind until then
+                points = [
+                    point if point.time <= now else replace(point, time=now) for point in records.decode_points(event.value)
+                ]
+                return self._score(part, points, event.value)
             case Batch.EDGES:
-                windows = part.merge.add(records.decode_bodies(event.value))
+                windows = part.merge.add(records.decode_bodies(event.value), self._now())
                 return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
             case Batch.LOGS:
                 part.lines_at = self._now()
@@ -152,14 +157,24 @@ class ScoreStage:
         traces: dict[bytes, list[Span]] = {}
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
+        now = self._now()
         for trace_id, trace in traces.items():
             if is_whole(trace):
-                part.shapes.add(trace_id, visits_of(trace))
-        return self._tell(part.shapes.advance(min(self._now(), max(span.end for span in spans))))
+                part.shapes.add(trace_id, visits_of(trace), now)
+        return self._tell(part.shapes.advance(min(now, max(span.end for span in spans))))
 
     def _watch(self, part: _Partition, lines: list[LogLine]) -> list[Awaitable[Any]]:
+        now = self._now()
         for line in lines:
-            template = part.logs.add(line.service, line.time, line.severity, line.text, line.trace_id, line.environment)
+            template = part.logs.add(
+                line.service,
+                line.time,
+                line.severity,
+                line.text,
+                now=now,
+                trace_id=line.trace_id,
+                environment=line.environment,
+            )
             severity = SEVERITIES[max(0, min((line.severity + 3) // 4, 6))]  # OTLP takes any number
             part.log_counts.add(line.service, severity, template, line.instance)
         before = part.logs.sealed

@@ -72,14 +72,14 @@ class TraceSignals:
             "span_metrics_services": self._spans.refused,
         }
 
-    def count(self, publication: Publication) -> None:
+    def count(self, publication: Publication, now: int) -> None:
         """Count what a trace adds to what was stored of it before; only a new one counts in the service graph."""
         self._spans.add(publication.new_spans)
         if publication.merged:
             return
         self._graph.add(publication.graph.hops)
         for hop in publication.graph.hops:
-            self._skew.add(hop)
+            self._skew.add(hop, now)
 
     def metrics(self, time: int) -> list[Metric]:
         """The counters and the clock skew as they stand, for who scrapes them."""

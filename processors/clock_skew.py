@@ -61,8 +61,11 @@ class ClockSkew:
         self.ignored = 0
         self.refused = 0
 
-    def add(self, hop: Hop) -> None:
-        """Learn from a hop that has both sides on different hosts; others say nothing about clocks."""
+    def add(self, hop: Hop, now: int) -> None:
+        """Learn from a hop that has both sides on different hosts; others say nothing about clocks.
+
+        What a clock dates later than `now` counts as now: how far it is off can still be told.
+        """
         if hop.gap is None or hop.gap < 0 or hop.server_start is None or hop.inferred:
             return
         low, high = hop.start - hop.server_start, hop.start - hop.server_start + hop.gap
@@ -71,7 +74,8 @@ class ClockSkew:
             return
         if here > there:
             here, there, low, high = there, here, -high, -low
-        window = hop.start - hop.start % WINDOW
+        time = min(hop.start, now)
+        window = time - time % WINDOW
         if window < self._oldest:
             self.ignored += 1
             return

@@ -37,7 +37,7 @@ MEMORY = 360.0
 """Windows that the usual number of new lines is averaged over: an hour of windows of ten seconds."""
 
 MAX_OPEN = 64
-"""Windows open at once: a line beyond is from a wrong clock, and counts as late."""
+"""Windows open at once: a line beyond counts as late."""
 
 MAX_BURSTS = 5
 """Templates told of a service and window: the strongest."""
@@ -90,9 +90,12 @@ class LogWatch:
         self.late = 0
         self.forgotten = 0
 
-    def add(self, service: str, time: int, severity: int, text: str, trace_id: bytes = b"", environment: str = "") -> str:
-        """Count a line; gives the id of its template."""
+    def add(
+        self, service: str, time: int, severity: int, text: str, *, now: int, trace_id: bytes = b"", environment: str = ""
+    ) -> str:
+        """Count a line; gives the id of its template. A line from later than `now` was written by a wrong clock, now."""
         template = self._templates.add(service, text)
+        time = min(time, now)
         start = time - time % self._width
         if start < self._sealed or (start not in self._windows and len(self._windows) >= MAX_OPEN):
             self.late += 1

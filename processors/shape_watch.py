@@ -73,9 +73,9 @@ class ShapeWatch:
         """How many places' shapes the bound on them has cost."""
         return self._shapes.forgotten
 
-    def add(self, trace_id: bytes, visits: Sequence[Visit]) -> None:
-        """Take a whole trace; the same one again replaces what was taken before."""
-        time = visits[0].start
+    def add(self, trace_id: bytes, visits: Sequence[Visit], now: int) -> None:
+        """Take a whole trace; the same one again replaces what was taken before. One from later than `now` began now."""
+        time = min(visits[0].start, now)
         start = time - time % self._width
         if start < self._sealed:
             self.late += 1

@@ -15,18 +15,28 @@ BEHIND = 3
 
 
 class WindowMerge:
-    """Windows of edges by their start. A correction comes too late to be scored and is left aside, counted."""
+    """Windows of edges by their start.
+
+    Left aside and counted: a correction and what comes after its window was given (`late`), for it cannot be scored any
+    more, and a window that has not begun (`ahead`), which a wrong clock made.
+    """
 
     def __init__(self) -> None:
         self._windows: dict[int, dict[EdgeKey, Edge]] = {}
         self._sealed: dict[int, int] = {}  # partition -> the last window that it sealed
         self._given = -1
         self.late = 0
+        self.ahead = 0
 
-    def add(self, bodies: list[Body]) -> list[list[Edge]]:
+    def add(self, bodies: list[Body], now: int) -> list[list[Edge]]:
         """Take what a partition published of a window; gives the windows that are complete, oldest first."""
         for body in bodies:
             start = body["window"]
+            if start > now:
+                self.ahead += 1
+                continue
+            partition = body["partition"]
+            self._sealed[partition] = max(start, self._sealed.get(partition, start))
             if body["correction"] or start <= self._given:
                 self.late += 1
                 continue
@@ -34,8 +44,6 @@ class WindowMerge:
             window = self._windows.setdefault(start, {})
             known = window.get(edge.key)
             window[edge.key] = edge if known is None else merge(known, edge)
-            partition = body["partition"]
-            self._sealed[partition] = max(start, self._sealed.get(partition, start))
         if not self._windows:
             return []
         newest = max(self._sealed.values())

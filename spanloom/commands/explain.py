@@ -112,7 +112,7 @@ def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], Times]:
     ]
     skew = ClockSkew()
     for hop in call_graph(spans).hops if spans else ():
-        skew.add(hop)
+        skew.add(hop, hop.start)
     return spans, {item.span_id: item for item in adjusted(spans, skew.estimate)}
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 MS = 1_000_000
+NOW = START + 3600 * SECOND
 
 
 def request(number: int, *, ahead: int = 0) -> list[Span]:
@@ -52,7 +53,7 @@ class World:
 
     def count(self, number: int, **options: int) -> Publication:
         publication = publish_trace(trace(request(number, **options)))
-        self.told.count(publication)
+        self.told.count(publication, NOW)
         return publication
 
     async def points(self, time: int) -> dict[str, list[Point]]:
@@ -92,7 +93,7 @@ async def test_a_merged_trace_counts_only_its_new_spans_and_no_calls_again() -> 
     world = World()
     publication = world.count(1)
     publication.merged, publication.new_spans = True, publication.new_spans[:1]
-    world.told.count(publication)
+    world.told.count(publication, NOW)
     found = await world.points(START)
     assert sum(point.value for point in found["traces_span_metrics_calls_total"]) == 4
     assert {point.value for point in found["traces_service_graph_request_total"]} == {1}

@@ -61,7 +61,7 @@ def test_the_true_times_lie_within_the_bound_and_so_no_child_starts_before_its_p
     skew = ClockSkew()
     for trace in true:
         for hop in call_graph(recorded(trace, behind)).hops:
-            skew.add(hop)
+            skew.add(hop, hop.start)
     for trace in true:
         truth = {one.span_id: one for one in trace}
         root_behind = behind[truth[sid(1)].resource.host]  # the root's clock is what all is told by

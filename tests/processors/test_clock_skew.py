@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from telemetry.call_graph import Hop
 
 EPOCH = 1_700_000_000_000_000_000
+LATER = EPOCH + 3600 * 1_000_000_000
 
 
 def call(behind: int, out: int, work: int, back: int, *, at: int = 0, hosts: tuple[str, str] = ("x", "y")) -> Hop:
@@ -51,7 +52,7 @@ def test_a_clock_belongs_to_the_node_or_host_else_to_the_instance(attributes: di
 def test_the_true_skew_lies_within_the_bound(behind: int, times: list[tuple[int, int, int]]) -> None:
     skew = ClockSkew()
     for out, work, back in times:
-        skew.add(call(behind, out, work, back))
+        skew.add(call(behind, out, work, back), LATER)
     found = skew.estimate("x", "y")
     assert found is not None
     assert abs(found.offset - behind) <= found.error
@@ -66,9 +67,9 @@ def test_order_repetition_and_direction_do_not_matter(
     hops = [call(behind, *time) for time in times] + [call(-behind, *time, hosts=("y", "x")) for time in times]
     one, other = ClockSkew(), ClockSkew()
     for hop in hops:
-        one.add(hop)
+        one.add(hop, LATER)
     for hop in data.draw(st.permutations(hops + hops[:2])):
-        other.add(hop)
+        other.add(hop, LATER)
     assert one.snapshot() == other.snapshot()
     found, reverse = one.estimate("x", "y"), one.estimate("y", "x")
     assert found is not None
@@ -78,8 +79,8 @@ def test_order_repetition_and_direction_do_not_matter(
 def test_calls_that_disagree_are_outvoted() -> None:
     skew = ClockSkew()
     for out in range(1, 6):
-        skew.add(call(1000, out * 100, 50, 100))
-    skew.add(call(900_000, 1, 50, 1))
+        skew.add(call(1000, out * 100, 50, 100), LATER)
+    skew.add(call(900_000, 1, 50, 1), LATER)
     found = skew.estimate("x", "y")
     assert found is not None
     assert (found.agreeing, found.samples) == (5, 6)
@@ -88,8 +89,8 @@ def test_calls_that_disagree_are_outvoted() -> None:
 
 def test_the_bound_of_an_old_window_widens_by_the_drift() -> None:
     skew = ClockSkew()
-    skew.add(call(0, 10, 5, 10))
-    skew.add(call(100_000, 1_000_000, 5, 1_000_000, at=5 * clock_skew.WINDOW))
+    skew.add(call(0, 10, 5, 10), LATER)
+    skew.add(call(100_000, 1_000_000, 5, 1_000_000, at=5 * clock_skew.WINDOW), LATER)
     found = skew.estimate("x", "y")
     assert found is not None
     assert found.agreeing == 2
@@ -98,35 +99,35 @@ def test_the_bound_of_an_old_window_widens_by_the_drift() -> None:
 
 def test_old_windows_are_forgotten_and_later_hops_for_them_counted() -> None:
     skew = ClockSkew()
-    skew.add(call(1000, 10, 5, 10))
+    skew.add(call(1000, 10, 5, 10), LATER)
     skew.advance(EPOCH + clock_skew.KEPT_WINDOWS * clock_skew.WINDOW)
     assert skew.pairs() == []
     assert skew.estimate("x", "y") is None
-    skew.add(call(1000, 10, 5, 10))
+    skew.add(call(1000, 10, 5, 10), LATER)
     assert skew.ignored == 1
 
 
 def test_pairs_beyond_the_limit_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_skew, "MAX_PAIRS", 1)
     skew = ClockSkew()
-    skew.add(call(0, 1, 1, 1))
-    skew.add(call(0, 1, 1, 1, hosts=("x", "z")))
+    skew.add(call(0, 1, 1, 1), LATER)
+    skew.add(call(0, 1, 1, 1, hosts=("x", "z")), LATER)
     assert (skew.pairs(), skew.refused) == ([("x", "y")], 1)
 
 
 def test_hops_that_say_nothing_about_two_clocks_are_left_out() -> None:
     skew = ClockSkew()
-    skew.add(call(0, 1, 1, 1, hosts=("x", "x")))
-    skew.add(call(0, -20, 30, -5))  # the server outlived its client
+    skew.add(call(0, 1, 1, 1, hosts=("x", "x")), LATER)
+    skew.add(call(0, -20, 30, -5), LATER)  # the server outlived its client
     (inferred,) = call_graph([span(1, 0, "a", INTERNAL, 0, 9, host="x"), span(2, 1, "b", INTERNAL, 1, 8, host="y")]).hops
-    skew.add(inferred)
+    skew.add(inferred, LATER)
     assert skew.pairs() == []
 
 
 def test_a_snapshot_restores_what_was_known() -> None:
     skew, again = ClockSkew(), ClockSkew()
     for window in range(3):
-        skew.add(call(1000, 10, 5, 10, at=window * clock_skew.WINDOW))
+        skew.add(call(1000, 10, 5, 10, at=window * clock_skew.WINDOW), LATER)
     again.restore(orjson.loads(orjson.dumps(skew.snapshot())))
     assert again.snapshot() == skew.snapshot()
     assert again.estimate("x", "y") == skew.estimate("x", "y")

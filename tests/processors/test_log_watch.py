@@ -15,6 +15,7 @@ from telemetry.signals import Anomaly, AnomalyKind
 SECOND = 1_000_000_000
 INFO = 9
 START = 1_700_000_000 * SECOND
+LATER = START + 86_400 * SECOND
 STATEMENTS = ("order {} placed", "paid {} for order {}", "stock of item {} is {}", "user {} signed in")
 
 
@@ -26,16 +27,15 @@ def quiet(watch: LogWatch, windows: int, seed: int = 1, start: int = 0) -> list[
         if rng.random() < 0.002:
             statement, severity = "payment refused: card {}", ERROR
         text = statement.format(rng.randrange(10_000), rng.randrange(10_000))
-        watch.add("shop", START + tick * SECOND // 2, severity, text, environment="test")
+        watch.add("shop", START + tick * SECOND // 2, severity, text, now=LATER, environment="test")
         found += watch.advance()
     return found
 
 
 def many(watch: LogWatch, window: int, text: str, severity: int = INFO, count: int = 30) -> None:
     for number in range(count):
-        watch.add(
-            "shop", START + (window * 10 + number % 10) * SECOND, severity, text.format(number), number.to_bytes(16, "big")
-        )
+        time, trace_id = START + (window * 10 + number % 10) * SECOND, number.to_bytes(16, "big")
+        watch.add("shop", time, severity, text.format(number), now=LATER, trace_id=trace_id)
 
 
 def by_series(anomalies: list[Anomaly]) -> dict[str, Anomaly]:
@@ -113,7 +113,7 @@ def test_the_order_of_arrival_within_the_lateness_changes_nothing() -> None:
     for order in (lines, shuffled):
         watch = LogWatch()
         for second, text in order:
-            watch.add("shop", START + second * SECOND, INFO, text)
+            watch.add("shop", START + second * SECOND, INFO, text, now=LATER)
         results.append((watch.advance() + watch.close(), watch.late))
     assert results[0] == results[1]
 
@@ -122,14 +122,14 @@ def test_a_line_of_a_window_already_judged_is_counted_as_late_and_changes_nothin
     watch = LogWatch()
     quiet(watch, 10)
     before = json.dumps(watch.snapshot()["services"])
-    watch.add("shop", START, ERROR, "order 1 placed")
+    watch.add("shop", START, ERROR, "order 1 placed", now=LATER)
     assert (watch.late, json.dumps(watch.snapshot()["services"]), watch.advance()) == (1, before, [])
 
 
 def test_templates_and_services_are_bounded_and_what_is_forgotten_is_counted() -> None:
     watch = LogWatch(max_services=3, max_templates=10)
     for number in range(50):
-        watch.add(f"service-{number}", START + number * SECOND, INFO, "x" * (number + 1))
+        watch.add(f"service-{number}", START + number * SECOND, INFO, "x" * (number + 1), now=LATER)
         watch.advance()
     watch.close()
     assert len(watch._services) == 3
@@ -160,6 +160,6 @@ def test_the_surprise_of_new_lines_is_that_of_a_negative_binomial(count: int, sh
 def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> None:
     watch = LogWatch(max_templates=5)
     for number in range(50):
-        watch.add("chatty", 1, 9, " ".join([f"word{chr(97 + number % 26)}"] * (number + 1)))
+        watch.add("chatty", 1, 9, " ".join([f"word{chr(97 + number % 26)}"] * (number + 1)), now=LATER)
     assert [len(window.lines) for window in watch._windows.values()] == [5]
     assert watch.forgotten == 45

@@ -34,7 +34,7 @@ def feed(watch: ShapeWatch, seconds: range, *callees: str, name: str = "GET /") 
     """One trace a second."""
     for second in seconds:
         start = second * SECOND
-        watch.add(second.to_bytes(16, "big"), visits_of(spans(start, *callees, name=name)))
+        watch.add(second.to_bytes(16, "big"), visits_of(spans(start, *callees, name=name)), start)
 
 
 def usual(seconds: range = range(100)) -> ShapeWatch:
@@ -147,7 +147,7 @@ def test_windows_are_judged_only_when_their_lateness_has_passed() -> None:
 def test_traces_beyond_the_bound_are_left_out_and_counted() -> None:
     watch, visits = ShapeWatch(), visits_of(spans(SECOND, "cart"))
     for number in range(MAX_TRACES + 3):
-        watch.add(number.to_bytes(16, "big"), visits)
+        watch.add(number.to_bytes(16, "big"), visits, SECOND)
     assert watch.left_out == 3
     watch.close()
     feed(watch, range(20, 21), "cart")
