@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
 MAX_BYTES = 4 << 20
-"""Largest file."""
+"""Largest file, in characters."""
+MAX_REPEATED = 100_000
+"""Most nodes that aliases may repeat: a small file can stand for a huge one."""
 
 
 class YamlFile:
-    """One document of plain YAML: no duplicate keys, nothing that contains itself, no tags beyond the standard's.
+    """One document of plain YAML: plain keys, none twice, nothing that contains itself, no tags beyond the standard's.
 
     Raises:
         ConfigError: not such a document.
@@ -33,31 +36,49 @@ class YamlFile:
             loader = yaml.SafeLoader(text)
             self._root = loader.get_single_node()
             if self._root is not None:
-                self._check(self._root, frozenset(), set())
+                sizes: dict[int, int] = {}
+                repeated = self._check(self._root, frozenset(), sizes) - len(sizes)
+                if repeated > MAX_REPEATED:
+                    raise ConfigError(f"{name}: aliases repeat {repeated} nodes; at most {MAX_REPEATED}")
             self.data: Any = None if self._root is None else loader.construct_document(self._root)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise ConfigError(f"{name}:{line}: {error.problem or error.context}") from None
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
+        except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # LookupError to AttributeError: a tag such as !!bool before what it cannot be
             raise ConfigError(f"{name}: not YAML: {error}") from None
 
-    def _check(self, node: yaml.Node, above: frozenset[int], done: set[int]) -> None:
+    def _check(self, node: yaml.Node, above: frozenset[int], sizes: dict[int, int]) -> int:
+        """How many nodes it stands for, keys left out; `sizes` has those of the nodes that are written."""
         if id(node) in above:
-            raise ConfigError(f"{self.name}:{node.start_mark.line + 1}: contains itself by an alias")
-        if id(node) in done:
-            return
-        done.add(id(node))
+            raise self._wrong(node, "contains itself by an alias")
+        if id(node) in sizes:
+            return sizes[id(node)]
         above |= {id(node)}
+        size = 1
         if isinstance(node, yaml.MappingNode):
             keys: set[str] = set()
             for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise self._wrong(key, "a key must be plain text")
+                self._check_text(key)
                 if key.value in keys and key.tag != "tag:yaml.org,2002:merge":
-                    raise ConfigError(f'{self.name}:{key.start_mark.line + 1}: duplicate key "{key.value}"')
-                keys.add(str(key.value))
-                self._check(value, above, done)
+                    raise self._wrong(key, f'duplicate key "{key.value}"')
+                keys.add(key.value)
+                size += self._check(value, above, sizes)
         elif isinstance(node, yaml.SequenceNode):
-            for item in node.value:
-                self._check(item, above, done)
+            size += sum(self._check(item, above, sizes) for item in node.value)
+        else:
+            self._check_text(node)
+        sizes[id(node)] = size
+        return size
+
+    def _check_text(self, node: yaml.Node) -> None:
+        if not str(node.value).isascii() and re.search(r"[\ud800-\udfff]", node.value):
+            raise self._wrong(node, "half of a surrogate pair; write the character itself")
+
+    def _wrong(self, node: yaml.Node, reason: str) -> ConfigError:
+        return ConfigError(f"{self.name}:{node.start_mark.line + 1}: {reason}")
 
     def line(self, path: Sequence[str | int]) -> int:
         """The line of what the path leads to, or of the last thing on its way that is there."""

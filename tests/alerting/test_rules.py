@@ -102,3 +102,9 @@ def test_durations_are_prometheus(text: str, duration: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a duration"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["293y", "9" * 20 + "s"])
+def test_a_duration_has_an_end(text: str) -> None:
+    with pytest.raises(ConfigError, match="longer than 292 years"):
+        parse_duration(text)
