@@ -19,6 +19,9 @@ MAX_REQUEST = 4 << 20
 """Bytes of the largest record of a topic that we make. Our own stay below a quarter of it (see `records.MAX_RECORD`), but
 one item of a foreign record of a megabyte, said in other words, may be larger than it was."""
 
+DEAD_LETTER_SECONDS = 14 * 86_400
+"""How long dead letters are kept at least: to be replayed they wait for a person, and for what he mends."""
+
 RAW = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
 
 
@@ -97,7 +100,7 @@ def declare_topics(app: PipelineApp, sizes: TopicSizes) -> dict[Topic, Any]:
         topics[topic] = app.topic(
             topic.value,
             partitions=1 if topic in {Topic.SIGNALS, Topic.DEAD_LETTERS} else sizes.partitions,
-            retention=sizes.retention_seconds,
+            retention=max(sizes.retention_seconds, DEAD_LETTER_SECONDS if topic is Topic.DEAD_LETTERS else 0),
             config={"retention.bytes": str(sizes.retention_bytes), "max.message.bytes": str(MAX_REQUEST)},
             **RAW,
         )

@@ -13,6 +13,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.app import MAX_REQUEST
+from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from stores.store import Rejected
+    from telemetry.documents import Kind
     from telemetry.errors import InputError
 
 log = structlog.get_logger(__name__)
@@ -39,23 +41,26 @@ STORE = "store"
 
 
 WINDOW = 1000
-"""Records of a partition over which the share is taken: minutes of a busy one."""
+"""Records of a partition, or writes of a kind, over which the share is taken: minutes of a busy one."""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether a paused partition was taken away."""
 
 
 class DeadLetterConfig(BaseModel):
-    """How much of a partition may go to the dead letters before it is more likely that the fault is ours."""
+    """How much may go to the dead letters before it is more likely that the fault is ours.
+
+    Of the records of a partition, and of writes by the kind of their documents: past a limit these wait for the store.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    run: int = Field(default=100, gt=0, description="unusable records one after the other; at the next the partition pauses")
-    share: float = Field(default=0.5, gt=0, le=1, description="of the last 1,000 records; past it the partition pauses")
+    run: int = Field(default=100, gt=0, description="unusable ones one after the other; at the next the partition pauses")
+    share: float = Field(default=0.5, gt=0, le=1, description="of the last 1,000; past it the partition pauses")
 
 
 @dataclass(slots=True)
-class _Partition:
+class _Recent:
     run: int = 0
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))  # whether each was unusable
     unusable: int = 0
@@ -73,12 +78,13 @@ class _Partition:
 
 
 class DeadLetters:
-    """Sends records to the dead-letter topic, within limits for each partition."""
+    """Sends records and documents to the dead-letter topic, within limits for each partition and each kind."""
 
     def __init__(self, topic: Topic, config: DeadLetterConfig | None = None) -> None:
         self._topic = topic
         self._config = config or DeadLetterConfig()
-        self._partitions: dict[TP, _Partition] = {}
+        self._partitions: dict[TP, _Recent] = {}
+        self._kinds: dict[Kind, _Recent] = {}
         self.sent = 0
         self.paused: dict[TP, int] = {}  # and the offset of the record that waits
 
@@ -127,11 +133,27 @@ class DeadLetters:
         for tp in partitions:
             self._partitions.pop(tp, None)
 
-    def _of(self, event: Any) -> _Partition:
-        return self._partitions.setdefault(event.message.tp, _Partition())
+    def _of(self, event: Any) -> _Recent:
+        return self._partitions.setdefault(event.message.tp, _Recent())
+
+    def count(self, kind: Kind, *, refused: bool) -> None:
+        """Count a write that had documents of a kind, by whether the store refused some of them."""
+        self._kinds.setdefault(kind, _Recent()).add(unusable=refused)
 
     async def reject(self, rejected: Sequence[Rejected]) -> None:
-        """Return when the documents are on the dead-letter topic."""
+        """Return when the documents are on the dead-letter topic.
+
+        Raises:
+            StoreError: a kind is past a limit. A store that takes it again, once mended, needs no restart of ours.
+        """
+        for item in rejected:
+            recent = self._kinds.get(item.document.kind)
+            if recent is not None and recent.is_past(self._config):
+                raise StoreError(
+                    f"the store refused {item.document.kind} documents of {recent.run} writes in a row, and of "
+                    f"{recent.unusable} of the last {len(recent.recent)} ({item.reason}): they wait. Mend the mapping or the "
+                    "producer, or raise dead_letters.run or .share"
+                )
         for item in rejected:
             document = item.document
             kept = {"kind": document.kind, "id": document.id, "time": document.time, "body": document.body}

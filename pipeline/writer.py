@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from stores.store import Rejected, Store, Written
-    from telemetry.documents import Document
+    from telemetry.documents import Document, Kind
 
 SETTLE_SECONDS = 5.0
 """How long a rebalance may wait for requests under way; it has to end before the group's patience does."""
@@ -22,8 +22,16 @@ SETTLE_SECONDS = 5.0
 class RejectedSink(Protocol):
     """Takes documents that the store will never take."""
 
+    def count(self, kind: Kind, *, refused: bool) -> None:
+        """One write had documents of this kind, and the store refused some or none of them."""
+        ...
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
-        """Return when they are safe."""
+        """Return when they are safe.
+
+        Raises:
+            StoreError: too many were refused lately for the fault to be theirs; the writer asks the store again.
+        """
         ...
 
 
@@ -112,9 +120,14 @@ class DocumentWriter:
         written = await task
         self.counts.created += written.created
         self.counts.existing += written.existing
-        self.counts.rejected += len(written.rejected)
-        if written.rejected:
+        refused = {(item.document.kind, item.document.id) for item in written.rejected}
+        for write in writes:
+            for kind in {document.kind for document in write.documents}:
+                ids = (document.id for document in write.documents if document.kind is kind) if refused else ()
+                self._sink.count(kind, refused=any((kind, id_) in refused for id_ in ids))
+        if refused:
             await self._sink.reject(written.rejected)
+            self.counts.rejected += len(written.rejected)
 
     def _count_retry(self) -> None:
         self.counts.retries += 1

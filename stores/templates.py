@@ -21,7 +21,7 @@ from telemetry.documents import Kind
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
-VERSION = 3
+VERSION = 4
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500
@@ -127,7 +127,11 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
     if outcome in {Outcome.UNCHANGED, Outcome.NEWER}:
         return Installed(name, outcome)
     # The kind's own mappings are a component too: later components may better them, an index template's own part wins.
-    settings = {"index.mapping.total_fields.limit": 10_000, "index.mapping.ignore_malformed": True}
+    settings = {
+        "index.mapping.total_fields.limit": 10_000,
+        "index.mapping.total_fields.ignore_dynamic_beyond_limit": True,  # else users' attributes could close the stream
+        "index.mapping.ignore_malformed": True,
+    }
     await client.cluster.put_component_template(
         name=f"{name}@mappings", template={"mappings": mappings(kind), "settings": settings}, version=VERSION
     )

@@ -123,6 +123,9 @@ async def _assemble(values: list[bytes], spans: int) -> Measured:
 class _Nobody:
     """Takes no rejected documents: there are none."""
 
+    def count(self, kind: Kind, *, refused: bool) -> None:
+        pass
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         raise AssertionError(rejected)
 

@@ -129,5 +129,8 @@ def _meets(body: Body, condition: Any) -> bool:
 class NoRejects:
     """Takes rejected documents where there are none."""
 
+    def count(self, kind: Kind, *, refused: bool) -> None:
+        pass
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         raise AssertionError(rejected)

@@ -10,11 +10,13 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
+from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.dead_letter_topic import replay_dead_letters
 from pipeline.dead_letters import MAX_VALUE, DeadLetters
 from pipeline.dead_letters_on_log import PATH, LogDeadLetters, routes
 from pipeline.durable_log import DurableLog
 from pipeline.log_partition import TopicSettings
+from pipeline.topics import Topic
 from stores.store import Rejected
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError, DecodeError
@@ -64,6 +66,13 @@ async def test_a_dead_letter_says_where_it_came_from_and_why(tmp_path: Path) -> 
         (letter,) = await listed(log)
     assert (letter.topic, letter.partition, letter.offset, letter.value, letter.whole) == ("otlp_spans", 2, 41, b"\xff", True)
     assert letter.reason == "spans[3].span_id: must be an id of 8 bytes"
+
+
+def test_dead_letters_are_kept_for_two_weeks_though_topics_are_kept_for_a_day(tmp_path: Path) -> None:
+    sizes = TopicSizes(retention_seconds=86_400)
+    topics = declare_topics(build_app("kept", f"log://{tmp_path}", tmp_path, sizes), sizes)
+    days = {topic: declared.retention / 86_400 for topic, declared in topics.items()}
+    assert days == dict.fromkeys(Topic, 1) | {Topic.DEAD_LETTERS: 14}
 
 
 async def test_a_replay_puts_each_back_untouched_once_also_over_a_restart(tmp_path: Path) -> None:

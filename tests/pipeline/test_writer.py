@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import patience
+from pipeline.dead_letters import DeadLetterConfig, DeadLetters
 from pipeline.patience import RevokedError
 from pipeline.writer import DocumentWriter
 from stores.store import Rejected, Written
 from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
-from tests.pipeline.parts import MemoryStore, NoRejects
+from tests.pipeline.parts import KeepingTopic, MemoryStore, NoRejects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,10 @@ class Sink:
     def __init__(self) -> None:
         self.safe = asyncio.Event()
         self.kept: list[Rejected] = []
+        self.counted: list[tuple[Kind, bool]] = []
+
+    def count(self, kind: Kind, *, refused: bool) -> None:
+        self.counted.append((kind, refused))
 
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         await self.safe.wait()
@@ -102,10 +107,12 @@ class Sink:
 
 
 class Picky(MemoryStore):
-    """Rejects odd ids."""
+    """Rejects odd ids until it is mended."""
+
+    mended = False
 
     async def write(self, documents: Sequence[Document]) -> Written:
-        odd = tuple(Rejected(document, "odd") for document in documents if int(document.id) % 2)
+        odd = tuple(Rejected(document, "odd") for document in documents if int(document.id) % 2 and not self.mended)
         return Written(len(documents) - len(odd), 0, odd)
 
 
@@ -119,6 +126,28 @@ async def test_a_write_with_rejected_documents_ends_when_they_are_safe() -> None
     await written
     assert [item.document.id for item in sink.kept] == ["1", "3"]
     assert (writer.counts.created, writer.counts.rejected) == (1, 2)
+
+
+async def test_each_write_is_counted_by_whether_any_of_it_was_refused() -> None:
+    sink = Sink()
+    sink.safe.set()
+    writer = DocumentWriter(Picky(), sink)
+    await asyncio.gather(*(writer.write(documents(*ids)) for ids in ((0, 2), (1, 2), (4,), (3, 5))))
+    assert sink.counted == [(Kind.SPAN, False), (Kind.SPAN, True), (Kind.SPAN, False), (Kind.SPAN, True)]
+
+
+async def test_when_the_store_refuses_too_much_the_rest_waits_until_it_is_mended() -> None:
+    topic, store = KeepingTopic(), Picky()
+    writer = DocumentWriter(store, DeadLetters(topic, DeadLetterConfig(run=10)), batch=1, concurrency=1)
+    waiting = [writer.write(documents(odd)) for odd in range(1, 101, 2)]
+    await asyncio.gather(*waiting[:10])
+    while writer.counts.retries < 3:  # noqa: ASYNC110 - the writer counts and tells nobody
+        await asyncio.sleep(0)
+    assert (len(topic.sent), writer.counts.rejected) == (10, 10)
+    assert not any(one.done() for one in waiting[10:])
+    store.mended = True
+    await asyncio.gather(*waiting)
+    assert (len(topic.sent), writer.counts.created) == (10, 40)
 
 
 async def test_an_error_that_is_not_the_stores_reaches_every_caller_of_the_batch() -> None:

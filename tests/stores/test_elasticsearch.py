@@ -172,6 +172,14 @@ async def test_an_attribute_of_another_type_than_before_is_kept(store: Elasticse
     ]
 
 
+async def test_attributes_beyond_what_a_mapping_holds_are_kept(store: ElasticsearchStore) -> None:
+    many: list[dict[str, Any]] = [{f"{user}.{number}": 1 for number in range(6_000)} for user in ("a", "b")]
+    written = await store.write([Document(Kind.SPAN, str(n), NOON, {"attributes": one}) for n, one in enumerate(many)])
+    assert written == Written(2, 0)
+    await store.refresh([Kind.SPAN])
+    assert sorted(len(body["attributes"]) for body in await store.find(Query(Kind.SPAN))) == [6_000, 6_000]
+
+
 @pytest.mark.parametrize("id_", ["", "x" * 513])
 async def test_an_id_that_would_fail_the_whole_request_is_rejected_alone(store: ElasticsearchStore, id_: str) -> None:
     written = await store.write([Document(Kind.SPAN, id_, NOON, {}), Document(Kind.SPAN, "good", NOON, {})])
