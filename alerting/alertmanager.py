@@ -94,13 +94,13 @@ class Alertmanager:
 
     def advance(self, now: int) -> Advance:
         """Look at the groups that are due."""
+        self.board.prune(now)
+        self.silences.prune(now)
         due = self.groups.next_look()
         if due is None or due > now:
             return Advance([], [])
         self.see_alerts(now)
         look = self.groups.look(now)
-        self.board.prune(now)
-        self.silences.prune(now)
         notifications = [self._with_callers(notification, now) for notification in look.notifications]
         return Advance(notifications, [_suppression_document(item, now) for item in look.suppressions])
 

@@ -136,9 +136,15 @@ class AlertmanagerApi:
             raise InputError("the body must be a list of alerts")
         now = self.now()
         alerts = [self._posted(item, f"[{i}]", now) for i, item in enumerate(items)]  # all are read before one is taken
-        for alert in alerts:
-            self.manager.put(alert, now)
+        refused: OverloadedError | None = None
+        for alert in alerts:  # one for which there is no room stops none that is known, nor its end
+            try:
+                self.manager.put(alert, now)
+            except OverloadedError as error:
+                refused = error
         await self.saved()
+        if refused is not None:
+            raise refused
         return Response(status_code=200)
 
     def _posted(self, item: Any, where: str, now: int) -> HeldAlert:

@@ -52,6 +52,9 @@ log = structlog.get_logger(__name__)
 REFRESH_EVERY = 1_000_000_000
 """Nanoseconds between two looks at the files."""
 
+TAKE_EVERY = 10_000_000_000
+"""Nanoseconds between two looks at what fires all along: its texts may be others now, or there was no room for it."""
+
 SAVE_EVERY = 10_000_000_000
 """Nanoseconds between two saves though nothing changed: after a crash rules go on from there, on samples read again."""
 
@@ -118,7 +121,8 @@ class Alerting:
         self._now = now
         self._version = version
         self._moment = 0
-        self._refreshed = self._saved = 0
+        self._refreshed = self._taken = self._saved = 0
+        self._delivered: list[Document] = []
         self._partition: int | None = None
         self._changing = asyncio.Lock()
 
@@ -178,7 +182,11 @@ class Alerting:
         for change in changes:
             if change.state is AlertState.RESOLVED:
                 self._repairs.alert_resolved(change.fingerprint, now)
-        delivered = [self.alertmanager.settle(delivery) for delivery in self.sender.finished()]
+        if now - self._taken >= TAKE_EVERY:
+            self._taken = now
+            self.alertmanager.take(self.engine.active(), now)
+        self._settle()
+        delivered, self._delivered = self._delivered, []
         look = self.alertmanager.advance(now)
         if changes or delivered or look.notifications or now - self._saved >= SAVE_EVERY:
             # Saved before anything is sent: after a crash a notification may be sent again, under the same key.
@@ -196,10 +204,12 @@ class Alerting:
 
     async def replace_receivers(self, config: AlertmanagerConfig, notifiers: Mapping[str, Notifier]) -> None:
         """Take other routes and receivers. What was under way is sent again, under the same key."""
-        for delivery in self.sender.finished():
-            self.alertmanager.settle(delivery)
+        self._settle()
         self.alertmanager.replace_config(config, self._now())
         await self.sender.replace(notifiers)
+
+    def _settle(self) -> None:
+        self._delivered += [self.alertmanager.settle(delivery) for delivery in self.sender.finished()]
 
     async def save(self) -> None:
         """Return when alerts, silences and the notification log would survive a kill -9.

@@ -112,6 +112,18 @@ def test_too_many_alerts_are_told_to_wait() -> None:
     assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
 
 
+def test_an_alert_without_room_does_not_stop_the_end_of_another() -> None:
+    service = Service()
+    service.manager.board = Board(max_alerts=1)
+    service.post("alerts", [{"labels": {"a": "known"}}])
+    service.time += MINUTE
+    over = "2023-11-14T22:13:30Z"
+    response = service.post("alerts", [{"labels": {"a": "new"}}, {"labels": {"a": "known"}, "endsAt": over}])
+    assert response.status_code == 503
+    assert service.client.get("/api/v2/alerts").json() == []
+    assert service.saves == 2, "what was taken is kept"
+
+
 def test_what_is_not_there_is_404() -> None:
     service = Service()
     assert service.client.get("/api/v2/silence/none").status_code == 404
