@@ -9,6 +9,7 @@ service explains. Charges are in nats, less the doubt that comes with many tests
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -112,21 +113,27 @@ class Culprits:
                 for visit in trace.visits:
                     instances.setdefault(visit.service, set()).add(visit.instance)
         evidence: dict[str, list[Evidence]] = {}
-        for service, item in self._evidence(latency.charges(split), shape.charges(split)):
-            evidence.setdefault(service, []).append(item)
-        accused = {service: sum(item.weight for item in items) for service, items in evidence.items()}
-        for charge in _heaviest(self._metrics.charges(since, now)):
-            share = ALONE + (1 - ALONE) * min(1.0, accused.get(charge.service, 0.0)) if buckets else 1.0
-            if buckets and charge.service not in instances:
-                share *= IDLE
-            evidence.setdefault(charge.service, []).append(_metric_evidence(charge, share))
+        named: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))  # what speaks against each instance
+        slow = [latency.narrowed(charge, split) for charge in latency.charges(split)]
+        odd = [shape.narrowed(charge, split) for charge in _heaviest(shape.charges(split))]
+        for charge, item in self._evidence(slow, odd):
+            evidence.setdefault(charge.service, []).append(item)
             if charge.instance:
-                instances[charge.service] = {charge.instance}
+                named[charge.service][charge.instance] += item.weight
+        accused = {service: sum(item.weight for item in items) for service, items in evidence.items()}
+        for moved in _heaviest(self._metrics.charges(since, now)):
+            share = ALONE + (1 - ALONE) * min(1.0, accused.get(moved.service, 0.0)) if buckets else 1.0
+            if buckets and moved.service not in instances:
+                share *= IDLE
+            item = _metric_evidence(moved, share)
+            evidence.setdefault(moved.service, []).append(item)
+            if moved.instance:
+                named[moved.service][moved.instance] += item.weight
         suspects = [
             Suspect(
                 service,
                 sum(item.weight for item in items),
-                next(iter(instances[service])) if len(instances.get(service, ())) == 1 else "",
+                _instance(named.get(service), instances.get(service, set())),
                 tuple(sorted(items, key=lambda item: -item.weight)),
             )
             for service, items in evidence.items()
@@ -169,24 +176,27 @@ class Culprits:
                 best, found = gain, number
         return found
 
-    def _evidence(self, latencies: Iterable[LatencyCharge], shapes: Iterable[ShapeCharge]) -> Iterator[tuple[str, Evidence]]:
+    def _evidence(
+        self, latencies: Iterable[LatencyCharge], shapes: Iterable[ShapeCharge]
+    ) -> Iterator[tuple[LatencyCharge | ShapeCharge, Evidence]]:
         for slow in latencies:
             where = f"between {slow.stretch.caller} and {slow.stretch.service}" if slow.stretch.caller else "in itself"
+            where += _apart(slow.instance)
             before, after = quantities("s", slow.before / SECOND, slow.after / SECOND)
             text = (
                 f"{slow.stretch.operation}: {before} became {after} {where}; "
                 f"accounts for {slow.share:.0%} of the time added to requests"
             )
-            yield slow.service, Evidence("trace", slow.weight, text, slow.trace_ids)
-        for odd in _heaviest(shapes):
+            yield slow, Evidence("trace", slow.weight, text, slow.trace_ids)
+        for odd in shapes:
             event = odd.event
             what = self._templates.quoted(event.name) if event.kind.endswith("log") else f"'{event.name}'"
             times = f" {event.times} times" if event.times > 1 else ""
             text = (
                 f"{odd.operation}: {event.kind} {what}{times} in {odd.before[0]} of {odd.before[1]} traces before, "
-                f"{odd.after[0]} of {odd.after[1]} since"
+                f"{odd.after[0]} of {odd.after[1]} since{_apart(odd.instance)}"
             )
-            yield odd.service, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
+            yield odd, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
 
 
 def _heaviest(charges: Iterable[_Charge]) -> list[_Charge]:
@@ -195,6 +205,17 @@ def _heaviest(charges: Iterable[_Charge]) -> list[_Charge]:
     for charge in charges:
         heaviest.setdefault(charge.service, charge)
     return list(heaviest.values())
+
+
+def _apart(instance: str) -> str:
+    return f" on {instance}, unlike on its other instances" if instance else ""
+
+
+def _instance(named: dict[str, float] | None, seen: set[str]) -> str:
+    """The instance that evidence names, with most weight; else the only one that was seen."""
+    if named:
+        return min(named, key=lambda name: (-named[name], name))
+    return next(iter(seen)) if len(seen) == 1 else ""
 
 
 def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from processors.change import PRIOR_WEIGHT, share_shift
+from processors.instances import odd_instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ class ShapeCharge(NamedTuple):
     before: tuple[int, int]
     after: tuple[int, int]
     trace_ids: tuple[bytes, ...]
+    instance: str = ""  # the one instance that the counts are of, where one stands out
 
     @property
     def weight(self) -> float:
@@ -141,6 +143,27 @@ class ShapeTable:
             remaining = {((charge.service, charge.operation), charge.event) for charge in left}
             left = weigh({key: rose for key, rose in rest.items() if key in remaining}, charged)
         return charges
+
+    def narrowed(self, charge: ShapeCharge, split: int) -> ShapeCharge:
+        """The charge, told of the one instance in which the event has changed as in no other, if there is one."""
+        place, event = (charge.service, charge.operation), charge.event
+        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        for number, _, visits in self._traces:
+            late = number >= split
+            seen: dict[str, bool] = {}
+            for visit, failed in visits:
+                if (visit.service, visit.operation) == place and (event.is_failure or not failed):
+                    seen[visit.instance] = seen.get(visit.instance, False) or event in visit.events
+            for instance, hit in seen.items():
+                counts[instance][2 * late] += hit
+                counts[instance][2 * late + 1] += 1
+        number = self._index[place, event]
+        spread = float(self._dispersion(split)[number])
+        instance = odd_instance(counts, rose=bool(self._risen(split)[number]), dispersion=spread)
+        if not instance:
+            return charge
+        hits, trials, hits_after, trials_after = counts[instance]
+        return charge._replace(instance=instance, before=(hits, trials), after=(hits_after, trials_after))
 
     def _recount(
         self, split: int, candidates: Mapping[Key, bool], deviant: Mapping[Key, bool], charged: Mapping[Key, bool]

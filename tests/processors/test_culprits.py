@@ -16,7 +16,7 @@ from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from telemetry.signals import Suspect
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -31,6 +31,8 @@ class Fault:
     own: float = 0.0  # milliseconds more of its own
     network: float = 0.0  # milliseconds more on each of its incoming calls
     fails: bool = False  # gives up before it calls anyone, and says so in its log; its callers give up too
+    pods: int = 1
+    faulty: tuple[int, ...] = (1,)  # those of its pods that do so
 
 
 class Shop:
@@ -51,16 +53,16 @@ class Shop:
         self._visit("front", b"", int(number * 0.8 * SECOND))
         self.traces.append(self._spans)
 
-    def _visit(self, service: str, parent: bytes, start: int) -> tuple[int, bool]:
-        """End and success of a visit."""
-        fault = self._fault if self._faulty and self._fault.service == service else Fault()
-        span_id, resource = self._rng.randbytes(8), Resource({"service.name": service, "k8s.pod.name": f"{service}-1"})
+    def _visit(self, service: str, parent: bytes, start: int) -> tuple[int, bool, float]:
+        """End and success of a visit, and how much longer its answer is under way."""
+        pod = 1 + self._rng.randrange(self._fault.pods) if self._fault.service == service else 1
+        fault = self._fault if self._faulty and self._fault.service == service and pod in self._fault.faulty else Fault()
+        span_id, resource = self._rng.randbytes(8), Resource({"service.name": service, "k8s.pod.name": f"{service}-{pod}"})
         at = start + int((self._rng.lognormvariate(1.0, 0.3) + fault.own) * MILLISECOND)
         well = not fault.fails
         for callee in CALLS[service] if well else ():
             client, began = self._rng.randbytes(8), at
-            slow = self._fault.network if self._faulty and self._fault.service == callee else 0.0
-            ended, well = self._visit(callee, client, at + MILLISECOND // 2)
+            ended, well, slow = self._visit(callee, client, at + MILLISECOND // 2)
             at = ended + int((0.5 + slow) * MILLISECOND)
             self._spans.append(Span(self._trace_id, client, span_id, callee, SpanKind.CLIENT, began, at, resource))
             if not well:
@@ -69,16 +71,19 @@ class Shop:
             text = f"could not serve request {self._rng.randint(1, 10**6)}"
             self.logs.append(LogRecord(at, text, resource, severity=ERROR, trace_id=self._trace_id, span_id=span_id))
         self._spans.append(Span(self._trace_id, span_id, parent, f"{service}.do", SpanKind.SERVER, start, at, resource))
-        return at, well
+        return at, well, fault.network
 
 
-def ranked(shop: Shop, feed: Callable[[Culprits], None] = lambda _: None) -> list[str]:
+def suspects(shop: Shop) -> tuple[Suspect, ...]:
     culprits = Culprits()
     for trace in shop.traces:
         culprits.add_trace(trace)
     culprits.add_logs(shop.logs)
-    feed(culprits)
-    return [suspect.service for suspect in culprits.rank(300 * SECOND)]
+    return culprits.rank(300 * SECOND)
+
+
+def ranked(shop: Shop) -> list[str]:
+    return [suspect.service for suspect in suspects(shop)]
 
 
 FAULTS = {"slow": Fault(own=60.0), "far": Fault(network=60.0), "failing": Fault(fails=True)}
@@ -106,6 +111,7 @@ def test_ids_in_the_names_of_spans_hide_nothing(kind: str) -> None:
 
 def test_nobody_is_accused_when_nothing_has_changed() -> None:
     assert ranked(Shop(Fault())) == []
+    assert ranked(Shop(Fault("stock", pods=3))) == []
 
 
 def test_the_ranking_does_not_depend_on_the_order_of_arrival() -> None:
@@ -132,6 +138,22 @@ def test_the_evidence_says_what_became_of_what_in_words_and_numbers() -> None:
     assert "of the time added" in first.evidence[0].text
     assert re.search(r"[\d.]+ ms became [\d.]+ ms", first.evidence[0].text)
     assert len(first.evidence[0].trace_ids) == 3
+
+
+@pytest.mark.parametrize("service", ["cart", "stock"])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_of_several_pods_the_faulty_one_is_named_with_its_own_numbers(kind: str, service: str) -> None:
+    first = suspects(Shop(replace(FAULTS[kind], service=service, pods=3, faulty=(2,))))[0]
+    assert (first.service, first.instance) == (service, f"{service}-2")
+    assert f" on {service}-2, unlike on its other instances" in first.evidence[0].text
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("faulty", [(1, 2), (1, 2, 3)])
+def test_where_several_pods_are_faulty_no_single_one_is_named(kind: str, faulty: tuple[int, ...]) -> None:
+    first = suspects(Shop(replace(FAULTS[kind], service="stock", pods=3, faulty=faulty)))[0]
+    assert (first.service, first.instance) == ("stock", "")
+    assert "unlike" not in first.evidence[0].text
 
 
 def test_metrics_alone_can_accuse() -> None:
