@@ -13,14 +13,17 @@ import orjson
 
 from alerting.durations import MINUTE
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.actions.docker import DockerConfig
+from alerting.playbooks.actions.kubernetes import KubernetesConfig
 from alerting.playbooks.actions.supervisor import SupervisorConfig
+from alerting.playbooks.actions.systemd import SystemdConfig
 from alerting.playbooks.backtest import History, backtest
 from alerting.playbooks.load import load_playbooks
 from alerting.playbooks.machine import call_of
 from alerting.playbooks.messages import Signal
 from alerting.playbooks.opening import open_incident
 from alerting.playbooks.render import render
-from alerting.playbooks.safety import SafetyConfig, Touched
+from alerting.playbooks.safety import Touched
 from alerting.playbooks.traffic import Footprint
 from spanloom.demo.pipeline import Pipeline
 from spanloom.history import stored_points
@@ -90,15 +93,21 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> 
 @playbooks.command("backtest")
 @files_argument
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file, for its `alerting.safety`."
+)
 @json_option
-def backtest_command(files: tuple[Path, ...], url: str, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
     """Play the stored alerts through the playbooks: when each would have run, and how it would have ended if known."""
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+
     loaded, actions = _load(files)
     try:
+        bounds = load_config(config).alerting.safety
         history = asyncio.run(_history(url))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
-    runs, refusals = backtest(loaded, actions, history, SafetyConfig())
+    runs, refusals = backtest(loaded, actions, history, bounds)
     if as_json:
         report = {"runs": [asdict(run) for run in runs], "refusals": [asdict(refusal) for refusal in refusals]}
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
@@ -118,8 +127,14 @@ def _time(time: int) -> str:
 
 
 def _load(files: tuple[Path, ...]) -> tuple[tuple[Playbook, ...], dict[str, Action]]:
-    # No action is run here, so that it does not matter where its target would be.
-    actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url="http://127.0.0.1")))
+    # Any way to reach a target may be named: no action is run here, so that it does not matter where the target would be.
+    anywhere = ActionsConfig(
+        supervisor=SupervisorConfig(url="http://127.0.0.1"),
+        systemd=SystemdConfig(units=("any",)),
+        docker=DockerConfig(),
+        kubernetes=KubernetesConfig(),
+    )
+    actions = build_actions(anywhere)
     try:
         return load_playbooks(files, actions), actions
     except SpanloomError as error:

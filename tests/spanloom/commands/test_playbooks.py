@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from alerting.playbooks.backtest import History
 from spanloom.commands import playbooks as module
 from spanloom.commands.playbooks import playbooks
 from tests.alerting.playbooks.test_backtest import EDGES, told
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 DEFAULT = str(files("alerting.playbooks") / "default.yml")
 
@@ -27,6 +24,19 @@ def test_check_counts_the_steps_of_good_files_and_names_the_line_of_a_mistake(tm
     result = CliRunner().invoke(playbooks, ["check", str(bad)])
     assert result.exit_code == 1
     assert f"{bad}:2: playbooks[0].name:" in result.output
+
+
+@pytest.mark.parametrize(
+    ("via", "name"), [("kubernetes", "deployment/$service"), ("docker", "cart"), ("systemd", "cart.service")]
+)
+def test_a_playbook_may_reach_its_target_by_any_way_there_is(via: str, name: str, tmp_path: Path) -> None:
+    text = Path(DEFAULT).read_text("utf-8")
+    step = f"{{name: again, action: restart, with: {{via: {via}, name: {name}}}, timeout: 9s, inverse: none}}"
+    file = tmp_path / "playbooks.yml"
+    file.write_text(re.sub(r"( +)steps:\n", rf"\1steps:\n\1  - {step}\n", text))
+    for arguments in (["check"], ["dry-run", "--label", "alertname=ServiceCulprit", "--label", "service=cart"]):
+        result = CliRunner().invoke(playbooks, [*arguments, str(file)])
+        assert result.exit_code == 0, result.output
 
 
 def test_dry_run_shows_the_steps_with_the_labels_put_in() -> None:
@@ -50,7 +60,7 @@ def test_dry_run_says_what_is_missing() -> None:
     assert CliRunner().invoke(playbooks, ["dry-run", DEFAULT, "--label", "x"]).exit_code == 2
 
 
-def test_backtest_prints_each_run_and_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backtest_prints_each_run_and_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def history(_url: str) -> History:
         alerts = [told("cart", "firing", 1), told("cart", "resolved", 61)]
         for alert in alerts:
@@ -62,3 +72,8 @@ def test_backtest_prints_each_run_and_refusal(monkeypatch: pytest.MonkeyPatch) -
     assert result.exit_code == 0, result.output
     assert "restart-degraded-service on cart: not needed: the alert resolved by itself after 60 s" in result.output
     assert "2 alert changes, 1 runs, 0 refusals" in result.output
+    config = tmp_path / "spanloom.yml"
+    config.write_text("alerting: {safety: {max_traffic_share: 0.1}}\n")
+    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # put back afterwards
+    result = CliRunner().invoke(playbooks, ["backtest", DEFAULT, "--config", str(config)])
+    assert "restart-degraded-service refused: it would touch 33% of all calls, the budget is 10%" in result.output
