@@ -1,19 +1,24 @@
 """When each playbook would have run on stored history, and how that would have ended, where it can be known.
 
-Stored alerts are played in their order through a healer that runs nothing, so triggers, cooldowns, rates, the blast radius
-and conditions decide as they would have; a condition of which nothing is stored is taken as met, and named. What a repair
-would have changed cannot be known from history. Three things can: what a repair that really ran for that alert came to,
-that the alert went away before a repair could have been proven, and that the verification held without a repair.
+Stored alerts are played in their order through a healer whose steps are done as soon as they are asked for, so triggers,
+conditions, cooldowns, rates, breakers and the blast radius decide as they would have. A condition of which nothing is stored
+is taken as met, and named; a human is taken to agree. What a repair would have changed cannot be known from history: its
+proof is looked for in what is stored, and its target held as long. Three things can be known: what a repair that really ran
+for that alert came to (it is played so), that the alert went away before a repair could have been proven, and that the
+verification held without a repair.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from alerting.alertmanager import EDGES_LIVE
 from alerting.inhibit import CallPaths
 from alerting.playbooks.healer import Healer
+from alerting.playbooks.incident import Check, State
+from alerting.playbooks.messages import Result
 from alerting.playbooks.render import render_query
 from alerting.playbooks.stored import StoredTelemetry
 from alerting.playbooks.traffic import awaited_calls
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from alerting.playbooks.actions.action import Action
+    from alerting.playbooks.incident import Incident
+    from alerting.playbooks.messages import Run
     from alerting.playbooks.plan import Playbook
     from alerting.playbooks.safety import SafetyConfig
     from telemetry.documents import Body
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
 
 STEP = 5 * 10**9
 """How often conditions and verifications are looked at while an alert fires, ns: as often as rules are, by default."""
+
+ALWAYS = "vector(1)"
 
 
 @dataclass(slots=True)
@@ -85,17 +94,22 @@ class _Told:
 
 
 @dataclass(slots=True)
-class _Proof:
-    """A verification that is looked for in history."""
+class _Played:
+    """A repair in play. `real` is the incident that there really was for this alert then."""
 
     run: WouldRun
-    expression: str
-    hold: int
-    deadline: int
-    since: int = 0
-    seen: bool = False  # that anything of it is stored
-    held: int = 0  # when it had held for long enough
-    unable: str = ""
+    incident: Incident
+    real: Body | None
+
+    @property
+    def expressions(self) -> set[str]:
+        """What it is proven by, at its end or after a step."""
+        return {check.expression for check in (self.incident.check, *(step.check for step in self.incident.steps)) if check}
+
+    @property
+    def really_ran(self) -> bool:
+        """Whether this playbook did."""
+        return self.real is not None and self.real["playbook"] == self.run.playbook
 
 
 @dataclass(slots=True)
@@ -104,48 +118,85 @@ class _Play:
 
     playbooks: Mapping[str, Playbook]
     healer: Healer
-    telemetry: StoredTelemetry
-    assumed: set[str]
-    runs: list[WouldRun] = field(default_factory=list)
+    telemetry: _Telemetry
+    really: Sequence[Body]
+    runs: dict[str, _Played] = field(default_factory=dict)  # by id of the incident
     refusals: list[WouldRefuse] = field(default_factory=list)
-    proofs: list[_Proof] = field(default_factory=list)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a repair is open."""
+        return any(not played.incident.state.ended for played in self.runs.values())
 
     def look(self, now: int) -> None:
-        """Let the healer answer what fires, and look whether verifications hold."""
+        """Let the healer answer what fires, and go on with what is open."""
         self.healer.advance(now)
         documents, notices = self.healer.outbox()
         for record in (document.body for document in documents if document.kind is Kind.AUDIT):
             if record["event"] == "matched":
-                self._would_run(record["data"], now)
+                self._begin(self.healer.incidents[record["incident"]], record["data"], now)
             elif record["event"] == "refused":
                 data = record["data"]
                 self.refusals.append(WouldRefuse(now, data["playbook"], data["fingerprint"], data["labels"], data["text"]))
         self.healer.delivered(len(documents), len(notices))
-        self.assumed.clear()
-        for proof in self.proofs:
-            if not proof.held and not proof.unable and now <= proof.deadline:
-                self._look_for(proof, now)
+        self.telemetry.assumed.clear()
+        while due := [result for run in self.healer.runs() if (result := self._result(run, now))]:
+            for result in due:
+                self.healer.on_result(result, now)
 
-    def _would_run(self, data: Body, now: int) -> None:
-        evidence, target = data["evidence"], data["target"]
-        playbook, labels = self.playbooks[data["playbook"]], evidence["labels"]
+    def _begin(self, incident: Incident, data: Body, now: int) -> None:
+        evidence, playbook = data["evidence"], self.playbooks[incident.playbook]
+        labels = evidence["labels"]
         conditions = [render_query(condition.expr, labels) for condition in playbook.conditions]
-        assumed = [condition for condition in conditions if condition in self.assumed]
-        run = WouldRun(now, playbook.name, target["service"], target["instance"], evidence["fingerprint"], labels, assumed)
-        self.runs.append(run)
-        check = playbook.verify
-        self.proofs.append(_Proof(run, render_query(check.expr, labels), check.hold, now + check.within))
+        assumed = [condition for condition in conditions if condition in self.telemetry.assumed]
+        run = WouldRun(now, playbook.name, incident.service, incident.instance, incident.fingerprint, labels, assumed)
+        in_time = range(now, now + playbook.verify.within + 1)
+        real = next((b for b in self.really if b["fingerprint"] == run.fingerprint and b["opened"] in in_time), None)
+        played = self.runs[incident.id] = _Played(run, incident, real)
+        if played.really_ran:  # its proof is known, and not looked for
+            incident.check = Check(ALWAYS, 0, 0)
+            for step in incident.steps:
+                step.check = None
+        self.telemetry.proofs |= played.expressions
+        if incident.state is State.APPROVING:
+            self.healer.decide(incident.id, approved=True, who="backtest", now=now)
 
-    def _look_for(self, proof: _Proof, now: int) -> None:
+    def _result(self, run: Run, now: int) -> Result | None:
+        """What became of a step: done at once, but of what really ran as it ended, and when. None: that is not yet."""
+        played = self.runs[run.id.partition("/")[0]]
+        if played.real is None or not played.really_ran:
+            return Result(run.id, ok=True)
+        if not 0 < played.real["ended"] <= now:
+            return None
+        back = played.incident.state is State.ROLLING_BACK
+        return Result(run.id, ok=back or played.real["state"] == State.CLOSED)
+
+
+class _Telemetry:
+    """Answers the healer's queries from what is stored, and remembers of which expressions nothing was."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        self._stored = StoredTelemetry(points)
+        self.end = self._stored.end
+        self.assumed: set[str] = set()  # conditions taken as met since it was cleared
+        self.proofs: set[str] = set()  # what repairs are proven by: never taken as met
+        self.seen: set[str] = set()
+        self.unable: dict[str, str] = {}
+
+    def __call__(self, expression: str, at: int, /) -> Sequence[tuple[Mapping[str, str], float]]:
+        """See `machine.Query`."""
         try:
-            proof.seen |= self.telemetry.knows(proof.expression, now)
-            holds = bool(self.telemetry.query(proof.expression, now))
+            found = self._stored.query(expression, at)
+            known = self._stored.knows(expression, at)
         except InputError as error:
-            proof.unable = str(error)
-            return
-        proof.since = (proof.since or now) if holds else 0
-        if holds and now - proof.since >= proof.hold:
-            proof.held = now
+            self.unable[expression] = str(error)
+            raise
+        if known:
+            self.seen.add(expression)
+        elif not found and expression not in self.proofs:
+            self.assumed.add(expression)
+            return [({}, 1.0)]
+        return found
 
 
 def backtest(
@@ -159,18 +210,9 @@ def backtest(
         history: what is stored.
         bounds: of the safety kernel.
     """
-    telemetry, assumed = StoredTelemetry(history.points), set[str]()
-
-    def query(expression: str, at: int, /) -> Sequence[tuple[Mapping[str, str], float]]:
-        found = telemetry.query(expression, at)
-        if not found and not telemetry.knows(expression, at):
-            assumed.add(expression)
-            return [({}, 1.0)]
-        return found
-
-    calls = CallPaths(EDGES_LIVE)
-    healer = Healer(playbooks, actions, query, bounds.model_copy(update={"dry_run": True}), calls=calls)
-    play = _Play({playbook.name: playbook for playbook in playbooks}, healer, telemetry, assumed)
+    telemetry, calls = _Telemetry(history.points), CallPaths(EDGES_LIVE)
+    healer = Healer(playbooks, actions, telemetry, bounds.model_copy(update={"dry_run": False}), calls=calls)
+    play = _Play({playbook.name: playbook for playbook in playbooks}, healer, telemetry, history.incidents)
     firing: set[str] = set()
     now = 0
     flow = [(body["window"], 0, body) for body in history.edges] + [(body["time"], 1, body) for body in history.alerts]
@@ -186,47 +228,46 @@ def backtest(
         healer.on_alert(told, time)
         play.look(time)
     _pass(play, now, telemetry.end, busy=True)
-    for proof in play.proofs:
-        proof.run.known, proof.run.outcome = _ended(proof, history, telemetry.end)
-    return play.runs, play.refusals
+    for played in play.runs.values():
+        played.run.known, played.run.outcome = _ended(played, history, telemetry)
+    return [played.run for played in play.runs.values()], play.refusals
 
 
 def _pass(play: _Play, since: int, until: int, *, busy: bool) -> int:
     """Look at each step between two times while there is something to see; gives the second."""
-    last = max((proof.deadline for proof in play.proofs), default=0)
-    stop = until if busy else min(until, last)
-    for now in range(since + STEP, stop, STEP) if since else ():
+    for now in range(since + STEP, until, STEP) if since else ():
+        if not (busy or play.busy):
+            break
         play.look(now)
     return until
 
 
-def _ended(proof: _Proof, history: History, end: int) -> tuple[bool, str]:
+def _ended(played: _Played, history: History, telemetry: _Telemetry) -> tuple[bool, str]:
     """Whether it can be known how a run would have ended, and the sentence."""
-    run = proof.run
-    within = f"{(proof.deadline - run.time) / 1e9:.0f} s"
-    for incident in history.incidents:
-        if incident["fingerprint"] == run.fingerprint and run.time <= incident["opened"] <= proof.deadline:
-            if incident["playbook"] != run.playbook:
-                return False, f"not known: {incident['playbook']} answered the alert then, and changed what followed"
-            return True, f"it ran: {incident['state']}, {incident['why']}"
+    run, incident, real = played.run, played.incident, played.real
+    if real is not None:
+        if not played.really_ran:
+            return False, f"not known: {real['playbook']} answered the alert then, and changed what followed"
+        return True, f"it ran: {real['state']}, {real['why']}"
+    until = incident.check.deadline or incident.ended or math.inf
     resolved = [
         alert["time"]
         for alert in history.alerts
-        if alert["fingerprint"] == run.fingerprint and alert["state"] == "resolved" and run.time <= alert["time"]
+        if alert["fingerprint"] == run.fingerprint and alert["state"] == "resolved" and run.time <= alert["time"] <= until
     ]
-    if resolved and min(resolved) <= proof.deadline:
+    if resolved:
         return True, f"not needed: the alert resolved by itself after {(min(resolved) - run.time) / 1e9:.0f} s"
-    if proof.held:
-        return (
-            True,
-            f"not needed: the verification held after {(proof.held - run.time) / 1e9:.0f} s, though nothing was repaired",
-        )
-    if proof.unable:
-        why = f"the verification cannot be evaluated on what is stored: {proof.unable}"
-    elif not proof.seen:
+    if incident.state is State.CLOSED:
+        held = (incident.ended - run.time) / 1e9
+        return True, f"not needed: the verification held after {held:.0f} s, though nothing was repaired"
+    unable = [telemetry.unable[expression] for expression in played.expressions if expression in telemetry.unable]
+    if unable:
+        why = f"the verification cannot be evaluated on what is stored: {unable[0]}"
+    elif played.expressions.isdisjoint(telemetry.seen):
         why = "nothing is stored of what the verification reads"
-    elif end < proof.deadline:
+    elif telemetry.end < until:
         why = "history ends before the verification's deadline"
     else:
-        why = f"without a repair the verification did not hold within {within}; with one it may have"
+        within = (incident.ended - run.time) / 1e9
+        why = f"without a repair the verification did not hold within {within:.0f} s; with one it may have"
     return False, f"not known: {why}"
