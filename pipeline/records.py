@@ -13,7 +13,7 @@ from processors.assemble import ExemplarReference, LogReference
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Item = TypeVar("Item")
 
@@ -38,15 +38,21 @@ MAX_RECORD = 900_000
 """Bytes of a record's value past which a batch is sent in parts: brokers take 1 MiB unless told otherwise."""
 
 
-def within(items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> Iterator[bytes]:
-    """The items encoded in as few halvings as keep each value within MAX_RECORD; a single item may be larger."""
+def within(items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> tuple[list[bytes], int]:
+    """The items encoded in as few halvings as keep each value within MAX_RECORD, and how many were left out.
+
+    An item that is larger alone is left out: handed to a broker, it would end the process at each start.
+    """
+    if not items:
+        return [], 0
     value = encode(items)
-    if len(value) <= MAX_RECORD or len(items) == 1:
-        yield value
-    else:
-        middle = len(items) // 2
-        yield from within(items[:middle], encode)
-        yield from within(items[middle:], encode)
+    if len(value) <= MAX_RECORD:
+        return [value], 0
+    if len(items) == 1:
+        return [], 1
+    middle = len(items) // 2
+    first, last = within(items[:middle], encode), within(items[middle:], encode)
+    return first[0] + last[0], first[1] + last[1]
 
 
 def encode_log_references(references: Iterable[LogReference]) -> bytes:
@@ -77,6 +83,16 @@ KNOWN_SERIES = 32_768
 took half the time of stages 3 and 4."""
 
 
+MAX_SERIES = 16_384
+"""Characters of the name and labels of a series that is analysed. Prometheus' large stores take 30 labels of 2,048 characters,
+and few use a tenth of that; each is kept in several models."""
+
+
+def is_named_in_short(series: Series) -> bool:
+    """Whether a series is within MAX_SERIES."""
+    return len(series.name) + sum(len(name) + len(label) for name, label in series.labels) <= MAX_SERIES
+
+
 def encode_points(points: Sequence[Point]) -> bytes:
     """The value of a POINTS record: each series named once."""
     index: dict[Series, int] = {}
@@ -93,13 +109,13 @@ def decode_points(value: bytes) -> list[Point]:
 
 @lru_cache(maxsize=KNOWN_SERIES)
 def _text_of(series: Series) -> str:
-    return orjson.dumps([series.name, series.labels]).decode()
+    return orjson.dumps([series.name, series.labels, *([True] if series.total else [])]).decode()
 
 
 @lru_cache(maxsize=KNOWN_SERIES)
 def _series_of(text: str) -> Series:
-    name, labels = orjson.loads(text)
-    return Series(name, tuple((key, label) for key, label in labels))
+    name, labels, *total = orjson.loads(text)
+    return Series(name, tuple((key, label) for key, label in labels), bool(total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +135,18 @@ class LogLine:
 MAX_LOG_TEXT = 1024
 """Characters of a log line that the analysis sees: template mining reads the first 1000 of the first line."""
 
+MAX_NAME = 1024
+"""Characters of its service, instance and environment that it sees."""
+
 
 def encode_logs(lines: Iterable[LogLine]) -> bytes:
     """The value of a LOGS record."""
     return orjson.dumps(
         [
             (
-                line.service,
-                line.instance,
-                line.environment,
+                line.service[:MAX_NAME],
+                line.instance[:MAX_NAME],
+                line.environment[:MAX_NAME],
                 line.time,
                 line.severity,
                 line.text[:MAX_LOG_TEXT],

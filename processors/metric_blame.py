@@ -73,15 +73,15 @@ class MetricMemory:
     def snapshot(self) -> list[Any]:
         """Plain data that `restore` takes."""
         return [
-            [series.name, [list(label) for label in series.labels], [list(point) for point in points]]
+            [series.name, [list(label) for label in series.labels], [list(point) for point in points], series.total]
             for series, points in self._series.items()
         ]
 
     def restore(self, snapshot: list[Any]) -> None:
         """Take the state of a snapshot instead of the present one."""
         self._series.clear()
-        for name, labels, points in snapshot:
-            series = Series(name, tuple((key, value) for key, value in labels))
+        for name, labels, points, total in snapshot:
+            series = Series(name, tuple((key, value) for key, value in labels), total)
             self._series[series] = deque(((int(time), float(value)) for time, value in points), maxlen=self._kept)
 
     def moment(self, now: int, horizon: int, width: int) -> int:

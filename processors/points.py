@@ -91,35 +91,36 @@ def resource_labels(resource: Resource) -> dict[str, str]:
 
 
 def points_of(metric: Metric) -> Iterator[Point]:
-    """The points of a metric, flat. A delta sum is a gauge of its interval: it has no `_total`."""
+    """The points of a metric, flat. What is of temporality delta is a gauge of its interval: no total, and no `_total`."""
     counter = metric.type is MetricType.SUM and metric.monotonic and metric.temporality is Temporality.CUMULATIVE
+    cumulative = metric.type is MetricType.SUMMARY or metric.temporality is Temporality.CUMULATIVE
     unit = "" if metric.unit == "1" and metric.type is not MetricType.GAUGE else metric.unit
     name = prometheus_name(metric.name, unit, monotonic=counter)
     resource = resource_labels(metric.resource)
     for point in metric.points:
         labels = resource | {label_name(key): str(value) for key, value in point.attributes.items()}
         if point.value is not None:
-            yield Point(_series(name, labels), point.time, float(point.value))
+            yield Point(_series(name, labels, total=counter), point.time, float(point.value))
         elif point.quantiles or point.count or point.buckets is not None:
-            yield from _distribution(name, labels, point)
+            yield from _distribution(name, labels, point, total=cumulative)
 
 
-def _distribution(name: str, labels: dict[str, str], point: DataPoint) -> Iterator[Point]:
-    yield Point(_series(f"{name}_count", labels), point.time, float(point.count))
+def _distribution(name: str, labels: dict[str, str], point: DataPoint, *, total: bool) -> Iterator[Point]:
+    yield Point(_series(f"{name}_count", labels, total=total), point.time, float(point.count))
     if point.total is not None:
-        yield Point(_series(f"{name}_sum", labels), point.time, point.total)
+        yield Point(_series(f"{name}_sum", labels, total=total), point.time, point.total)
     for quantile, value in point.quantiles:
         yield Point(_series(name, labels | {"quantile": f"{quantile:g}"}), point.time, value)
     if isinstance(point.buckets, Buckets):
-        total = 0
+        so_far = 0
         for bound, count in zip((*point.buckets.bounds, float("inf")), point.buckets.counts, strict=False):
-            total += count
+            so_far += count
             yield Point(
                 _series(f"{name}_bucket", labels | {"le": "+Inf" if bound == float("inf") else f"{bound:g}"}),
                 point.time,
-                float(total),
+                float(so_far),
             )
 
 
-def _series(name: str, labels: dict[str, str]) -> Series:
-    return Series(name, tuple(sorted(labels.items())))
+def _series(name: str, labels: dict[str, str], *, total: bool = False) -> Series:
+    return Series(name, tuple(sorted(labels.items())), total)

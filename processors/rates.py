@@ -9,13 +9,12 @@ from telemetry.metrics import Point
 if TYPE_CHECKING:
     from telemetry.metrics import Series
 
-_TOTALS = ("_total", "_count", "_sum")
 _SECOND = 1_000_000_000
 
 
 def is_total(series: Series) -> bool:
-    """Whether the values of a series run up: counters, and counts and sums of histograms, by Prometheus' names."""
-    return series.name.endswith(_TOTALS)
+    """Whether the values of a series run up: those of counters, and of counts and sums of histograms."""
+    return series.total
 
 
 def is_bucket(series: Series) -> bool:

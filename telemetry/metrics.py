@@ -99,10 +99,15 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Series:
-    """A metric name and its labels, sorted by label name: what Prometheus calls a time series."""
+    """A metric name and its labels, sorted by label name: what Prometheus calls a time series.
+
+    `total` says that its values run up from a start, so that only their growth means something. It is no part of what
+    tells one series from another.
+    """
 
     name: str
     labels: tuple[tuple[str, str], ...] = ()
+    total: bool = field(default=False, compare=False)
 
     def label(self, name: str) -> str:
         """The value of a label, or empty."""

@@ -16,7 +16,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 trace_ids = st.binary(min_size=16, max_size=16)
 span_ids = st.binary(min_size=8, max_size=8)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-series = st.builds(Series, texts, st.dictionaries(texts, texts, max_size=4).map(lambda labels: tuple(sorted(labels.items()))))
+label_sets = st.dictionaries(texts, texts, max_size=4).map(lambda labels: tuple(sorted(labels.items())))
+series = st.builds(Series, texts, label_sets)
 
 
 @given(st.lists(st.builds(LogReference, trace_ids, texts, times, st.integers(0, 24))))
@@ -32,6 +33,12 @@ def test_exemplars_come_back_as_they_were(items: list[ExemplarReference]) -> Non
 @given(st.lists(st.builds(Point, series, times, numbers)))
 def test_points_come_back_as_they_were(items: list[Point]) -> None:
     assert records.decode_points(records.encode_points(items)) == items
+
+
+@given(texts, label_sets, st.booleans())
+def test_whether_a_series_is_a_total_comes_back(name: str, labels: tuple[tuple[str, str], ...], total: bool) -> None:  # noqa: FBT001 - drawn
+    (point,) = records.decode_points(records.encode_points([Point(Series(f"{name}_{total}", labels, total), 1, 1.0)]))
+    assert point.series.total is total
 
 
 @given(st.lists(st.builds(Point, series, times, st.sampled_from([1.0, math.nan, math.inf, -math.inf]))))

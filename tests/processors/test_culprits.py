@@ -218,7 +218,7 @@ def test_a_counter_that_counts_on_accuses_nobody_and_one_that_runs_away_does() -
             for name in ("requests_total", "bytes_total", "seconds_bucket"):
                 labels = (("instance", pod), ("service_name", pod))
                 value = 5.0 * second + (fast - 1) * 5.0 * max(0, second - 190)
-                culprits.add_points([Point(Series(name, labels), second * SECOND, value)])
+                culprits.add_points([Point(Series(name, labels, total=True), second * SECOND, value)])
     found = culprits.rank(300 * SECOND)
     assert [suspect.service for suspect in found] == ["a"]
     assert "5 became 200 a second" in found[0].evidence[0].text

@@ -69,9 +69,22 @@ def test_a_histogram_is_its_buckets_running_up_its_sum_and_its_count() -> None:
 
 
 def test_only_a_sum_that_runs_up_for_ever_is_a_total() -> None:
-    for temporality, name in ((Temporality.CUMULATIVE, "calls_total"), (Temporality.DELTA, "calls")):
-        metric = Metric("calls", MetricType.SUM, (DataPoint(1, value=1),), SHOP, temporality=temporality, monotonic=True)
-        assert [point.series.name for point in points_of(metric)] == [name]
+    for temporality, monotonic, name in (
+        (Temporality.CUMULATIVE, True, "thread_count_total"),
+        (Temporality.CUMULATIVE, False, "thread_count"),
+        (Temporality.DELTA, True, "thread_count"),
+    ):
+        data = (DataPoint(1, value=1),)
+        metric = Metric("thread.count", MetricType.SUM, data, SHOP, temporality=temporality, monotonic=monotonic)
+        (point,) = points_of(metric)
+        assert (point.series.name, point.series.total) == (name, name == "thread_count_total")
+
+
+@pytest.mark.parametrize("temporality", [Temporality.CUMULATIVE, Temporality.DELTA])
+def test_count_and_sum_of_a_histogram_are_totals_if_it_is_cumulative(temporality: Temporality) -> None:
+    data = DataPoint(7, count=6, total=1.5)
+    found = points_of(Metric("wait", MetricType.HISTOGRAM, (data,), SHOP, temporality=temporality))
+    assert [point.series.total for point in found] == [temporality is Temporality.CUMULATIVE] * 2
 
 
 def test_a_summary_is_its_quantiles() -> None:

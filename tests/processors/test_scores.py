@@ -59,7 +59,7 @@ def test_a_certain_trifle_is_no_anomaly() -> None:
 
 
 def test_a_counter_is_scored_by_its_rate() -> None:
-    total, scorer = Series("http_errors_total", (("service_name", "pay"),)), SeriesScorer()
+    total, scorer = Series("http_errors_total", (("service_name", "pay"),), total=True), SeriesScorer()
     steady = [5.0 * number for number in range(100)]
     assert scorer.add(points(steady, total)) == []
     (anomaly,) = scorer.add(points([steady[-1] + 500.0], total, start=100))
@@ -67,7 +67,7 @@ def test_a_counter_is_scored_by_its_rate() -> None:
 
 
 def test_a_counter_that_begins_anew_is_no_anomaly() -> None:
-    total, scorer = Series("http_requests_total"), SeriesScorer()
+    total, scorer = Series("http_requests_total", total=True), SeriesScorer()
     assert scorer.add(points([5.0 * number for number in range(100)] + [0.0, 5.0], total)) == []
 
 
@@ -102,7 +102,7 @@ def test_a_few_units_of_a_countable_thing_are_no_anomaly_however_steady_it_was()
 
 
 def test_a_counter_that_grows_by_a_few_is_no_anomaly_whatever_the_interval() -> None:
-    total = Series("shop_orders_total")
+    total = Series("shop_orders_total", total=True)
     for interval in (1, 10, 60):
         scorer = SeriesScorer()
         values = [3.0] * 200 + [4.0, 4.0, 7.0, 7.0]
@@ -120,3 +120,11 @@ def test_a_countable_thing_that_is_often_small_gives_no_anomalies() -> None:
         )
     ]
     assert found == []
+
+
+def test_what_only_sounds_like_a_counter_is_scored_by_its_level() -> None:
+    rng, scorer = random.Random(1), SeriesScorer()
+    threads = Series("jvm_thread_count", (("service_name", "shop"),))
+    scorer.add(points([float(rng.randint(195, 205)) for _ in range(300)], threads))
+    (anomaly,) = scorer.add(points([20.0], threads, start=300))
+    assert (anomaly.seen, anomaly.unit) == (20.0, "")
