@@ -186,7 +186,12 @@ class Healer:
     # What is to be done
 
     def runs(self) -> list[Run]:
-        """Every action that is written down as started and has no outcome yet. Pure: the caller knows which it runs."""
+        """Every action that is written down as started and has no outcome yet; none while repairs are stopped.
+
+        Pure: the caller knows which it runs, and waits for those whatever comes.
+        """
+        if self.safety.stopped_by:
+            return []
         found = []
         for incident in self.incidents.values():
             step = incident.in_flight

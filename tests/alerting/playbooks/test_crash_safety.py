@@ -54,6 +54,7 @@ class Crashes(RuleBasedStateMachine):
         self.under_way: dict[str, tuple[str, str]] = {}
         self.told: dict[str, bool] = {}
         self.took_effect: set[str] = set()
+        self.stopped = False
         self.healer = self._new()
 
     def _new(self) -> Healer:
@@ -82,6 +83,21 @@ class Crashes(RuleBasedStateMachine):
     @rule(curable=st.booleans(), failing=st.sets(st.sampled_from(["restart", "restore", "isolate"]), max_size=1))
     def luck_changes(self, curable: bool, failing: set[str]) -> None:  # noqa: FBT001  hypothesis passes it by name
         self.world.curable, self.world.failing = curable, failing
+
+    @rule(stopped=st.booleans())
+    def switch(self, stopped: bool) -> None:  # noqa: FBT001  hypothesis passes it by name
+        """The stop switch; whoever threw it is answered when that is saved."""
+        (self.healer.stop if stopped else self.healer.resume)("ann", self.now)
+        self.stopped = stopped
+        self.save()
+
+    @rule()
+    def let_go_and_own_again(self) -> None:
+        """What is under way ends where it is, and the same healer goes on."""
+        self.under_way.clear()
+        self.told.clear()
+        if self.disk is not None:
+            self.healer.restore(self.disk, self.now)
 
     @rule(crash_after=st.sampled_from([None, None, None, None, *POINTS]), slow=st.sampled_from([0, 0, 1]))
     def loop(self, crash_after: str | None, slow: int) -> None:
@@ -115,6 +131,7 @@ class Crashes(RuleBasedStateMachine):
 
     def start(self) -> None:
         for run in self.healer.runs():
+            assert not self.stopped
             if run.asks_since:  # the target of some steps can tell, that of others cannot
                 done = run.id in self.took_effect and run.id[0] < "8"
                 self.healer.on_result(Result(run.id, ok=done, unknown=not done), self.now)
@@ -160,6 +177,7 @@ class Crashes(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Left in peace, every incident ends, and what is still isolated is named to a human."""
         self.world.failing.clear()
+        self.switch(stopped=False)
         for service in SERVICES:
             self.resolve(service)
         for _ in range(40):

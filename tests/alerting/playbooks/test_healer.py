@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alerting.audit import verify
+from alerting.playbooks.messages import Result
 from telemetry.documents import Kind
 from telemetry.errors import InputError
 from telemetry.metrics import Series
@@ -22,7 +23,6 @@ from tests.alerting.playbooks.world import (
     healer,
     newest,
     pass_time,
-    play,
     playbooks,
     stored,
 )
@@ -167,16 +167,33 @@ def test_the_stop_switch_holds_every_next_step_and_survives_a_restart(tmp_path: 
     made = healer(plans, world)
     made.on_alert(Alert("cart"), START)
     made.advance(START)
+    (run,) = made.runs()
     made.stop("ann", START)
-    play(made, world, START)
-    assert world.calls == [("isolate", "cart/a")]
+    made.on_result(Result(run.id, ok=True), START)
+    assert made.runs() == []
     again = healer(plans, world)
     again.restore(json.loads(json.dumps(made.snapshot())), START)
     now = pass_time(again, world, START, 5)
-    assert world.calls == [("isolate", "cart/a")]
+    assert not world.calls
     again.resume("ann", now)
     pass_time(again, world, now, 10)
+    assert world.calls == [("restart", "cart/a"), ("restore", "cart/a")]
     assert newest(again)["state"] == "closed"
+
+
+def test_what_was_under_way_in_a_crash_waits_for_the_end_of_the_stop(tmp_path: Path) -> None:
+    world = Processes(sick={"cart/a"})
+    plans = playbooks(tmp_path)
+    made = healer(plans, world)
+    made.on_alert(Alert("cart"), START)
+    made.advance(START)
+    (run,) = made.runs()
+    made.stop("ann", START)
+    again = healer(plans, world)
+    again.restore(json.loads(json.dumps(made.snapshot())), START)
+    assert again.runs() == []
+    again.resume("ann", START)
+    assert again.runs() == [run]
 
 
 def test_a_dry_run_records_what_it_would_do_and_does_nothing(tmp_path: Path) -> None:
