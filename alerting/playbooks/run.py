@@ -13,7 +13,7 @@ from alerting.playbooks.messages import Result
 from telemetry.errors import SpanloomError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from alerting.playbooks.actions.action import Action
     from alerting.playbooks.healer import Healer
@@ -74,12 +74,16 @@ class PlaybookRunner:
         """Go on where the last saved snapshot ended; with None, begin."""
         self._stopping = False
         async with self._lock:
+            self._saved = -1  # another process may have gone on in between
             if snapshot is not None:
                 self.healer.restore(snapshot, self._now())
             await self._commit()
 
     async def stop(self) -> None:
-        """Start nothing more, wait a little for what runs, and leave the rest to the next start. Safe twice."""
+        """Start nothing more, wait a little for what runs, and leave the rest to the next start. Safe twice.
+
+        Afterwards nothing is saved or published any more by what was under way.
+        """
         self._stopping = True
         tasks = list(self._running.values())
         if tasks:
@@ -87,6 +91,9 @@ class PlaybookRunner:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        async with self._lock:
+            self._running.clear()
+        _raise_errors(task for task in tasks if not task.cancelled())
 
     async def on_alert(self, change: AlertChange) -> None:
         """An alert began to fire, or resolved."""
@@ -126,14 +133,13 @@ class PlaybookRunner:
 
     async def advance(self) -> None:
         """Let time pass. To be called about once a second."""
+        _raise_errors(task for task in self._running.values() if task.done())
         await self._do(self.healer.advance)
-        for task in [task for task in self._running.values() if task.done()]:
-            task.result()  # an error of ours ends the process
 
     async def idle(self) -> None:
         """Wait until no action is under way."""
-        while self._running:
-            await asyncio.wait(list(self._running.values()))
+        while under_way := [task for task in self._running.values() if not task.done()]:
+            await asyncio.wait(under_way)
 
     async def _do(self, change: Callable[[int], None]) -> None:
         async with self._lock:
@@ -171,9 +177,9 @@ class PlaybookRunner:
         result = await self._outcome(run)
         self.counts["runs_done" if result.ok else "runs_failed"] += 1
         async with self._lock:
-            self._running.pop(run.id, None)
             self.healer.on_result(result, self._now())
             await self._commit()
+            del self._running[run.id]  # not before: what is under way is not started again
 
     async def _outcome(self, run: Run) -> Result:
         action = self.healer.actions.get(run.call.action)
@@ -193,6 +199,12 @@ class PlaybookRunner:
         except (ActionError, OSError) as error:
             return Result(run.id, ok=False, detail=str(error), unknown=bool(run.asks_since))
         return Result(run.id, ok=True, detail="done", data=data)
+
+
+def _raise_errors(ended: Iterable[asyncio.Task[None]]) -> None:
+    """An error of ours ends the process: what the healer knows may not be what is saved."""
+    for task in ended:
+        task.result()
 
 
 async def _asked(action: Action, arguments: Any, run: Run) -> Result:

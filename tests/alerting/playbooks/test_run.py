@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.playbooks.healer import Healer
-    from alerting.playbooks.messages import Notice
+    from alerting.playbooks.messages import Notice, Result
     from telemetry.documents import Body
 
 
@@ -120,10 +120,11 @@ async def test_a_repair_does_not_wait_for_the_store_or_the_pager_and_nothing_is_
     assert len(rim.notices) == 1
 
 
-@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("same", [False, True])
 async def test_stopping_in_the_middle_of_an_action_is_safe_and_starting_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, again: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, same: bool
 ) -> None:
+    """By another process, or by the same one where it is given the environment again."""
     monkeypatch.setattr("alerting.playbooks.run.STOP_GRACE", 0.01)
     world, rim = Processes(sick={"cart/a"}, hanging={"isolate"}), Rim()
     plans = playbooks(tmp_path)
@@ -135,14 +136,60 @@ async def test_stopping_in_the_middle_of_an_action_is_safe_and_starting_goes_on(
     await asyncio.sleep(0)
     await runner.stop()
     await runner.stop()
-    if again:
-        world.hanging.clear()
+    world.hanging.clear()
+    if not same:
         runner = rim.runner(healer(plans, world))
-        await runner.start(json.loads(rim.saved))
-        await live(runner, rim, 8)
-        assert [verb for verb, _ in world.calls] == ["isolate", "isolate", "restart", "restore"]
-        assert world.keys[0] == world.keys[1]
-        assert verify(rim.trail()) == []
+    await runner.start(json.loads(rim.saved))
+    await live(runner, rim, 8)
+    assert [verb for verb, _ in world.calls] == ["isolate", "isolate", "restart", "restore"]
+    assert world.keys[0] == world.keys[1]
+    assert verify(rim.trail()) == []
+
+
+async def test_an_error_of_ours_after_an_action_ends_the_process_and_repeats_nothing(tmp_path: Path) -> None:
+    world, rim = Processes(sick={"cart/a"}), Rim()
+    made = healer(playbooks(tmp_path), world)
+    runner = rim.runner(made)
+    take = made.on_result
+
+    def fail(result: Result, now: int) -> None:
+        if result.id.endswith("/restart/do"):
+            raise KeyError(result.id)
+        take(result, now)
+
+    made.on_result = fail  # type: ignore[method-assign]
+    await runner.start(None)
+    await runner.on_alert(Alert("cart"))
+    await live(runner, rim, 1)
+    for end in (runner.advance, runner.advance, runner.stop):
+        with pytest.raises(KeyError):
+            await end()
+    assert [verb for verb, _ in world.calls] == ["isolate", "restart"]
+    await runner.stop()
+
+
+async def test_nothing_starts_while_repairs_are_stopped_not_even_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerting.playbooks.run.STOP_GRACE", 0.01)
+    world, rim = Processes(sick={"cart/a"}, hanging={"isolate"}), Rim()
+    plans = playbooks(tmp_path)
+    killed = rim.runner(healer(plans, world))
+    await killed.start(None)
+    await killed.on_alert(Alert("cart"))
+    await killed.advance()
+    await asyncio.sleep(0)
+    await killed.halt("ann")
+    saved, world.calls = rim.saved, []
+    world.hanging.clear()
+    runner = rim.runner(healer(plans, world))
+    await runner.start(json.loads(saved))
+    await live(runner, rim, 5)
+    assert world.calls == []
+    await runner.resume("ann")
+    await live(runner, rim, 8)
+    assert [verb for verb, _ in world.calls] == ["isolate", "restart", "restore"]
+    await killed.stop()
 
 
 async def test_wrong_arguments_and_vanished_actions_fail_the_step_with_words(tmp_path: Path) -> None:
