@@ -59,6 +59,8 @@ class HttpSpec(_Strict):
     def _one(self) -> Self:
         if bool(self.delay) == self.abort:
             raise ValueError("say either `delay` or `abort: true`")
+        if self.delay and self.percent != 100:
+            raise ValueError("`percent` is of `abort`; a `delay` meets every request")
         return self
 
 
@@ -150,7 +152,10 @@ class NetworkSpec(_Strict):
 
 
 class Expect(_Strict):
-    """What must be true at the end, by telemetry and by the load's own count. What is left out is not judged."""
+    """What must be true at the end, by telemetry and by the load's own count. What is left out is not judged.
+
+    `alert_within` is about an alert of the service with the fault, `no_alert` about any.
+    """
 
     alert_within: Duration | None = None
     no_alert: bool = False
@@ -218,8 +223,11 @@ class StressChaos(_Experiment):
 
     @model_validator(mode="after")
     def _no_one_service(self) -> Self:
-        if self.expect.culprit_first or self.expect.failover or self.expect.verified_within:
-            raise ValueError("a StressChaos has no one service that could be the culprit, fail over or be repaired")
+        expect = self.expect
+        if expect.alert_within or expect.culprit_first or expect.failover or expect.verified_within:
+            raise ValueError(
+                "a StressChaos has no one service that an alert could name, or that could fail over or be repaired"
+            )
         return self
 
 

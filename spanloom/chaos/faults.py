@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from spanloom.chaos.experiment import HttpSpec, NetworkSpec, PodSpec, StressSpec
 from spanloom.chaos.link import GOOD
+from spanloom.demo.child import die_with_parent
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ async def _stress(spec: StressSpec) -> AsyncIterator[None]:
     timer = asyncio.get_running_loop().call_later(spec.duration / 1e9, end)
     try:
         for command in commands:
-            process = await asyncio.create_subprocess_exec(sys.executable, "-c", *command)
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", *command, preexec_fn=die_with_parent)
             processes.append(process)
         yield
     finally:

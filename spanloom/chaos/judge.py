@@ -32,7 +32,10 @@ class Downtime:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was seen. Times in seconds since the fault; None: it did not happen while it was watched."""
+    """What was seen. Times in seconds since the fault; None: it did not happen while it was watched.
+
+    `alerts` are all that began to fire, of whichever service.
+    """
 
     detected: float | None
     alerted: float | None
@@ -42,6 +45,7 @@ class Measured:
     failed_over: bool
     downtime: float
     lost: int
+    alerts: tuple[str, ...] = ()
 
 
 def verdict(expect: Expect, seen: Measured) -> list[str]:
@@ -54,8 +58,8 @@ def verdict(expect: Expect, seen: Measured) -> list[str]:
         if limit is not None and (value is None or value > limit / SECOND):
             when = "never" if value is None else f"after {value:.1f} s"
             wrong.append(f"{name}: {when}, expected within {limit / SECOND:g} s")
-    if expect.no_alert and seen.alerted is not None:
-        wrong.append(f"alert: after {seen.alerted:.1f} s, expected none")
+    if expect.no_alert and seen.alerts:
+        wrong.append(f"alert: {', '.join(seen.alerts)}; expected none")
     if expect.culprit_first and not seen.culprit_first:
         wrong.append("culprit: the service with the fault is not ranked first")
     if expect.failover and not seen.failed_over:

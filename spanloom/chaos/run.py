@@ -114,6 +114,7 @@ class Chaos:
             failed_over=failed_over,
             downtime=downtime.total / 1e9,
             lost=downtime.lost,
+            alerts=tuple(watch.alerts),
         )
 
     async def _start(self, stack: AsyncExitStack, far: str) -> tuple[Pipeline, Shop, Child, Before]:

@@ -30,7 +30,8 @@ class ChildError(SpanloomError):
     """A process of the demo did not start, or ended by itself."""
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """As `preexec_fn`: on Linux the child gets SIGTERM when the thread that started it ends, whatever ended that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -65,7 +66,7 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE if self._speaks else log,
                 stderr=log,
-                preexec_fn=_die_with_parent,  # one system call; no thread of ours holds a lock that it needs
+                preexec_fn=die_with_parent,  # one system call; no thread of ours holds a lock that it needs
                 start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends its children in order
             )
         return self

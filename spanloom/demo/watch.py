@@ -7,6 +7,7 @@ from outside would measure, the delay of the pipeline's API included.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from telemetry.documents import Body, Kind
@@ -61,6 +62,11 @@ def _said(step: Body) -> str:
     return PROGRESS[step["progress"]] + (f": {detail}" if detail not in {"", "done"} else "")
 
 
+def _began(alert: Body) -> int:
+    """Since when an alert of a webhook's payload fires, nanoseconds."""
+    return int(datetime.fromisoformat(alert["startsAt"]).timestamp() * 1e9)
+
+
 @dataclass(slots=True)
 class Watch:
     """Follows one injection to its end."""
@@ -69,6 +75,7 @@ class Watch:
     entries: list[Entry] = field(default_factory=list)
     culprits: list[tuple[str, float]] = field(default_factory=list)
     notifications: list[Body] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)  # what has begun to fire since the fault
     _reached: dict[str, int] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
     _firing: dict[str, str] = field(default_factory=dict)  # alert -> service
@@ -119,6 +126,8 @@ class Watch:
                 if identity in self._firing:
                     continue
                 self._firing[identity] = service
+                if _began(alert) >= self.injection.time:
+                    self.alerts.append(f"{name} for {service}")
                 self._enter(now, "alert", f"{name} fires for {service}: {alert['annotations'].get('summary', '')}".rstrip(": "))
                 if service == self.injection.service:
                     self._reach("alerted", now)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from spanloom.demo.account import audit_holds, shortfalls
@@ -59,7 +60,7 @@ def incident(state: str, restart: str, change: int, service: str = "payment") ->
     }
 
 
-def notification(status: str, *alerts: tuple[str, str]) -> dict[str, Any]:
+def notification(status: str, *alerts: tuple[str, str], began: int = INJECTED) -> dict[str, Any]:
     return {
         "version": "4",
         "status": status,
@@ -69,6 +70,7 @@ def notification(status: str, *alerts: tuple[str, str]) -> dict[str, Any]:
                 "labels": {"alertname": "Slow", "service": service},
                 "annotations": {"summary": f"{service} is slow"},
                 "fingerprint": service,
+                "startsAt": datetime.fromtimestamp(began / SECOND, UTC).isoformat(),
             }
             for service, state in alerts
         ],
@@ -124,6 +126,14 @@ def test_what_was_before_the_fault_or_about_another_service_is_no_milestone() ->
     watch.see_notification(notification("firing", ("cart", "firing")), at(8))
     watch.see_notification(notification("resolved", ("cart", "resolved")), at(9))
     assert len(watch.missing()) == len(MILESTONES)
+
+
+def test_every_alert_that_begins_after_the_fault_is_seen_whatever_its_service() -> None:
+    watch = Watch(Injection("", {}, INJECTED))
+    watch.see_notification(notification("firing", ("web", "firing"), began=INJECTED - SECOND), INJECTED + SECOND)
+    watch.see_notification(notification("firing", ("web", "firing"), ("cart", "firing")), INJECTED + 2 * SECOND)
+    assert watch.alerts == ["Slow for cart"]
+    assert watch.seconds_to("alerted") is None
 
 
 def test_another_service_ranked_first_is_not_hidden() -> None:

@@ -60,11 +60,22 @@ def test_the_fields_of_a_network_fault_are_those_of_chaos_mesh(tmp_path: Path) -
         assert complaint in str(error.value)
 
 
+def test_no_alert_can_be_expected_of_a_fault_of_the_machine_and_none_of_a_service(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    text = "kind: StressChaos\nname: busy\nspec: {stressors: {cpu: {workers: 1}}, duration: 1s}\nsettle: 1s\nexpect: "
+    path.write_text(text + "{no_alert: true}\n")
+    assert load_experiment(path).expect.no_alert
+    path.write_text(text + "{alert_within: 1s}\n")
+    with pytest.raises(ConfigError, match="no one service that an alert could name"):
+        load_experiment(path)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
         ("400ms", "400", ":5: spec.delay: must be a duration"),
         ("  delay: 400ms\n", "", ":3: spec"),
+        ("400ms", "400ms\n  percent: 50", ":3: spec: `percent` is of `abort`"),
         ("HTTPChaos", "PodChaos", ":5: spec.delay: unknown field"),
         ("HTTPChaos", "DiskChaos", ":1: kind: 'DiskChaos' is none of"),
         ("alert_within", "alert_wthin", ":6: expect.alert_wthin: unknown field"),

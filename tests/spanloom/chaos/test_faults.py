@@ -13,6 +13,7 @@ from spanloom.chaos.experiment import HttpChaos, NetworkChaos, PodChaos, StressC
 from spanloom.chaos.faults import ChaosError, fault
 from spanloom.chaos.impairment import Impairment
 from spanloom.chaos.link import GOOD
+from spanloom.demo.child import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,43 @@ async def test_stress_starts_its_workers_and_leaves_none(process: subprocess.Pop
     async with fault(experiment("StressChaos", stressors=stressors, duration="1m"), shop):
         assert len(children() - before) == 2
     assert children() == before
+
+
+OWNER = """
+import asyncio
+from spanloom.chaos.experiment import StressChaos
+from spanloom.chaos.faults import fault
+
+spec = {"stressors": {"cpu": {"workers": 1}}, "duration": "1m"}
+made = StressChaos.model_validate({"kind": "StressChaos", "name": "e", "spec": spec, "expect": {}, "settle": "1m"})
+
+async def own():
+    async with fault(made, None):
+        print(open("/proc/thread-self/children").read(), flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(own())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+async def test_stress_ends_when_the_run_is_killed() -> None:
+    owner = await asyncio.create_subprocess_exec(sys.executable, "-c", OWNER, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    assert owner.stdout is not None
+    (worker,) = map(int, (await asyncio.wait_for(owner.stdout.readline(), 30)).split())
+    assert state(worker) in "RS"
+    owner.kill()
+    await owner.communicate()
+    async with asyncio.timeout(20):
+        while runs(worker):  # noqa: ASYNC110  it is not our child
+            await asyncio.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    try:
+        return state(pid) != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def children() -> set[str]:
