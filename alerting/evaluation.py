@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME, STALE, EvaluationError, Labels, labels_of
-from alerting.rules import QUERY
 from alerting.state import AlertState, Found, RuleAlerts
-from alerting.templates.execute import Labels as TemplateLabels
-from alerting.templates.functions import ANNOTATION
+from alerting.templates.functions import of_evaluation
 from alerting.templates.syntax import TemplateError
+from alerting.templates.values import Labels as TemplateLabels
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -231,7 +230,7 @@ def _found(
     external_labels: Mapping[str, str],
     external_url: str,
 ) -> dict[Labels, Found]:
-    functions = ANNOTATION | {QUERY: lambda text: _queried(text, samples, time)}
+    functions = of_evaluation(lambda text: _queried(text, samples, time), external_url)
     found: dict[Labels, Found] = {}
     for element, value in vector:
         own = {name: text for name, text in element if name != NAME}

@@ -14,7 +14,7 @@ from alerting.durations import MINUTE, parse_duration
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import Labels, labels_of
 from alerting.templates.execute import compile_template
-from alerting.templates.functions import ANNOTATION
+from alerting.templates.functions import ANNOTATION, OF_EVALUATION, VARIABLES
 from alerting.yaml_file import YamlFile
 from telemetry.errors import ConfigError
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from alerting.promql.expression import Expression
     from alerting.templates.execute import Template
-
-QUERY = "query"
 
 
 def _duration(value: Any) -> int:
@@ -233,7 +231,7 @@ def _compile(rule: RuleConfig, group: GroupConfig, interval: int) -> Rule:
 
 def _template(field: str, text: str) -> Template:
     try:
-        return compile_template(text, {*ANNOTATION, QUERY})
+        return compile_template(text, {*ANNOTATION, *OF_EVALUATION}, variables=VARIABLES)
     except ConfigError as error:
         raise _FieldError(field, str(error)) from None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from alerting.templates.syntax import Node
+    from alerting.templates.tree import Node
 
     Library = Mapping[str, tuple[Node, ...]]
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from alerting.notify.notification import common
-from alerting.templates.execute import Items, Labels, compile_template
+from alerting.templates.execute import compile_template
 from alerting.templates.functions import NOTIFICATION
 from alerting.templates.syntax import TemplateError
+from alerting.templates.values import Items, KeyValues
 from telemetry.documents import timestamp
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from alerting.board import HeldAlert
     from alerting.notify.notification import Notification
     from alerting.templates.execute import Template
-    from alerting.templates.syntax import Node
+    from alerting.templates.tree import Node
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +116,7 @@ def data_of(notification: Notification, external_url: str) -> dict[str, Any]:
         "Receiver": notification.integration.receiver,
         "Status": notification.status,
         "Alerts": Items(firing + resolved, Firing=firing, Resolved=resolved),
-        "GroupLabels": Labels(notification.group_labels),
+        "GroupLabels": KeyValues(notification.group_labels),
         "CommonLabels": common_labels,
         "CommonAnnotations": common_annotations,
         "ExternalURL": external_url,
@@ -125,8 +126,8 @@ def data_of(notification: Notification, external_url: str) -> dict[str, Any]:
 def _alert(alert: HeldAlert, status: str) -> dict[str, Any]:
     return {
         "Status": status,
-        "Labels": Labels(alert.labels),
-        "Annotations": Labels(alert.annotations),
+        "Labels": KeyValues(alert.labels),
+        "Annotations": KeyValues(alert.annotations),
         "StartsAt": timestamp(alert.starts_at),
         "EndsAt": timestamp(alert.ends_at),
         "GeneratorURL": alert.generator_url,
@@ -134,5 +135,5 @@ def _alert(alert: HeldAlert, status: str) -> dict[str, Any]:
     }
 
 
-def _common(maps: list[Mapping[str, str]]) -> Labels:
-    return Labels(common(maps))
+def _common(maps: list[Mapping[str, str]]) -> KeyValues:
+    return KeyValues(common(maps))

@@ -1,33 +1,21 @@
-"""Rendering a template: values, truth and printing as Go has them."""
+"""Rendering a template."""
 
 from __future__ import annotations
 
-import math
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from alerting.templates.syntax import (
-    Branch,
-    Call,
-    Dot,
-    Function,
-    Jump,
-    Literal,
-    Output,
-    Parenthesis,
-    Parser,
-    TemplateError,
-    Text,
-    Variable,
-)
+from alerting.templates.humanize import Time
+from alerting.templates.syntax import Parser, TemplateError
+from alerting.templates.tree import Branch, Call, Dot, Function, Jump, Literal, Output, Parenthesis, Text, Variable
+from alerting.templates.values import Items, Labels, Markup, printed, truth
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from alerting.templates.syntax import Node, Operand, Pipeline
+    from alerting.templates.tree import Node, Operand, Pipeline
 
 Functions = Mapping[str, Callable[..., Any]]
 MAX_OUTPUT = 65_536
@@ -78,19 +66,30 @@ class Template:
         if len(self.body) == 1 and isinstance(self.body[0], Text):
             return self.body[0].text
         run = _Run(self.defined, functions, escape)
-        with suppress(_FullError):
-            run.nodes(self.body, data, ChainMap({"$": data, **(variables or {})}))
+        try:
+            with suppress(_FullError):
+                run.nodes(self.body, data, ChainMap({"$": data, **(variables or {})}))
+        except RecursionError:
+            raise TemplateError("template: templates and branches within each other, too deep") from None
         return "".join(run.out)
 
 
-def compile_template(text: str, functions: Collection[str], library: Mapping[str, tuple[Node, ...]] | None = None) -> Template:
-    """Parse a template, which may call these functions and the templates of the library.
+def compile_template(
+    text: str,
+    functions: Collection[str],
+    library: Mapping[str, tuple[Node, ...]] | None = None,
+    variables: Collection[str] = (),
+) -> Template:
+    """Parse a template, which may call these functions and the templates of the library, and use these variables.
 
     Raises:
         TemplateError: says in which line.
     """
-    parser = Parser(text, dict(library or {}))
-    body = parser.parse()
+    parser = Parser(text, dict(library or {}), variables=[*variables])
+    try:
+        body = parser.parse()
+    except RecursionError:
+        raise TemplateError("template: too many {{else if}}") from None
     unknown = sorted(parser.functions - {*functions, "and", "or"})
     if unknown:
         raise TemplateError(f'template: function "{unknown[0]}" not defined')
@@ -207,7 +206,7 @@ class _Run:
         value = self.value(head, dot, scope)
         if rest or piped:
             if callable(value):
-                return value(*self.arguments(rest, dot, scope), *piped)
+                return _called("method", value, [*self.arguments(rest, dot, scope), *piped])
             raise TemplateError("template: can't give argument to non-function")
         return _settled(value)
 
@@ -215,12 +214,7 @@ class _Run:
         return [_settled(self.value(operand, dot, scope)) for operand in operands]
 
     def apply(self, name: str, arguments: list[object]) -> object:
-        try:
-            return self.functions[name](*arguments)
-        except TemplateError:
-            raise
-        except (SpanloomError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
-            raise TemplateError(f"template: error calling {name}: {error}") from error
+        return _called(name, self.functions[name], arguments)
 
     def lazy(
         self, name: str, operands: list[Operand], dot: object, scope: ChainMap[str, object], piped: tuple[object, ...]
@@ -248,15 +242,24 @@ class _Run:
                 return self.apply(name, [])
 
 
+def _called(name: str, function: Callable[..., object], arguments: Sequence[object]) -> object:
+    try:
+        return function(*arguments)
+    except TemplateError:
+        raise
+    except (SpanloomError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+        raise TemplateError(f"template: error calling {name}: {error}") from error
+
+
 def _settled(value: object) -> object:
     """A method without arguments is called where its value is needed."""
-    return value() if callable(value) else value
+    return _called("method", value, ()) if callable(value) else value
 
 
 def _walk(value: object, path: tuple[str, ...]) -> object:
     for name in path:
         value = _settled(value)
-        if isinstance(value, Items) and name in value.fields:
+        if isinstance(value, Items | Time) and name in value.fields:
             value = value.fields[name]
         elif isinstance(value, Labels):
             value = value.get(name, "")
@@ -267,70 +270,3 @@ def _walk(value: object, path: tuple[str, ...]) -> object:
         else:
             raise TemplateError(f'template: can\'t evaluate field "{name}" in {type(value).__name__}')
     return value
-
-
-class Markup(str):
-    """HTML already: not escaped again."""
-
-    __slots__ = ()
-
-
-class Items(list[Any]):
-    """A list that has fields too, as Alertmanager's alerts and pairs do."""
-
-    def __init__(self, items: Iterable[Any], **fields: object) -> None:
-        super().__init__(items)
-        self.fields = fields
-
-
-class Labels(dict[str, str]):
-    """Labels or annotations: a missing one is empty. Its methods are those of Alertmanager's KV."""
-
-    def get(self, name: str, default: Any = "") -> Any:
-        """A label, a method, or the default."""
-        methods: dict[str, Callable[..., object]] = {
-            "SortedPairs": lambda: Items(
-                ({"Name": key, "Value": self[key]} for key in sorted(self)),
-                Names=sorted(self),
-                Values=[self[key] for key in sorted(self)],
-            ),
-            "Names": lambda: sorted(self),
-            "Values": lambda: [self[key] for key in sorted(self)],
-            "Remove": lambda names: Labels({key: value for key, value in self.items() if key not in names}),
-        }
-        return super().get(name, methods.get(name, default))
-
-
-def truth(value: object) -> bool:
-    """Go's truth: not false, zero, nil or empty."""
-    return bool(value)
-
-
-def printed(value: object) -> str:  # noqa: PLR0911  # one return a type
-    """As Go's fmt prints with %v."""
-    match value:
-        case None:
-            return "<no value>"
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return go_float(value)
-        case str():
-            return value
-        case Mapping():
-            return "map[" + " ".join(f"{key}:{printed(value[key])}" for key in sorted(value)) + "]"
-        case list() | tuple():
-            return "[" + " ".join(map(printed, value)) + "]"
-        case _:
-            return str(value)
-
-
-def go_float(value: float) -> str:
-    """A float64 as Go's %v writes it: shortest digits, exponent below 1e-4 and from 1e21."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == 0 or 1e-4 <= abs(value) < 1e21:
-        return format(Decimal(repr(value)), "f").removesuffix(".0")
-    return repr(value)

@@ -3,102 +3,29 @@
 from __future__ import annotations
 
 import html
-import math
 import re
-from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus, urlsplit
 
+from alerting.durations import SECOND, parse_duration
 from alerting.matchers import anchored
 from alerting.promql.vector_functions import expand
-from alerting.templates.execute import Markup, go_float, printed, truth
+from alerting.templates.humanize import (
+    humanize,
+    humanize1024,
+    humanize_duration,
+    humanize_percentage,
+    humanize_timestamp,
+    to_time,
+)
 from alerting.templates.syntax import TemplateError
+from alerting.templates.values import Labels, Markup, go_float, printed, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\d{0,3})(?P<precision>\.\d{0,3})?(?P<verb>[a-zA-Z%])")
-
-
-def number(value: object) -> float:
-    """A number, or a string that holds one."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TemplateError(f"template: {printed(value)} is not a number")
-    return float(value)
-
-
-def _significant(value: float, digits: int = 4) -> str:
-    """Go's %.4g."""
-    if math.isnan(value) or math.isinf(value):
-        return go_float(value)
-    text = f"{value:.{digits}g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        return f"{mantissa}e{int(exponent):+03d}"
-    return text
-
-
-def humanize(value: object) -> str:
-    """With a metric prefix."""
-    return _prefixed(
-        number(value), 1000.0, ("", "k", "M", "G", "T", "P", "E", "Z", "Y"), ("", "m", "u", "n", "p", "f", "a", "z", "y")
-    )
-
-
-def humanize1024(value: object) -> str:
-    """With a binary prefix."""
-    return _prefixed(number(value), 1024.0, ("", "ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"), ("",))
-
-
-def _prefixed(value: float, base: float, large: Sequence[str], small: Sequence[str]) -> str:
-    if value == 0 or math.isnan(value) or math.isinf(value):
-        return _significant(value)
-    steps = 0
-    if abs(value) >= 1:
-        while abs(value) >= base and steps < len(large) - 1:
-            value, steps = value / base, steps + 1
-        return f"{_significant(value)}{large[steps]}"
-    while abs(value) < 1 and steps < len(small) - 1:
-        value, steps = value * base, steps + 1
-    return f"{_significant(value)}{small[steps]}"
-
-
-def humanize_duration(value: object) -> str:
-    """Seconds as days, hours, minutes and seconds; below one with a metric prefix."""
-    seconds = number(value)
-    if math.isnan(seconds) or math.isinf(seconds):
-        return _significant(seconds)
-    if 0 < abs(seconds) < 1:
-        return f"{_prefixed(seconds, 1000.0, ('',), ('', 'm', 'u', 'n', 'p', 'f', 'a', 'z', 'y'))}s"
-    sign = "-" if seconds < 0 else ""
-    whole = int(abs(seconds))
-    minutes, hours, days = whole // 60 % 60, whole // 3600 % 24, whole // 86400
-    if days:
-        return f"{sign}{days}d {hours}h {minutes}m {whole % 60}s"
-    if hours:
-        return f"{sign}{hours}h {minutes}m {whole % 60}s"
-    if minutes:
-        return f"{sign}{minutes}m {whole % 60}s"
-    return f"{sign}{_significant(abs(seconds))}s"
-
-
-def humanize_percentage(value: object) -> str:
-    """A ratio in per cent."""
-    return f"{_significant(number(value) * 100)}%"
-
-
-def humanize_timestamp(value: object) -> str:
-    """Seconds since the epoch as a UTC date, the way Go prints a time."""
-    seconds = number(value)
-    if math.isnan(seconds) or math.isinf(seconds):
-        return _significant(seconds)
-    try:
-        moment = _EPOCH + timedelta(milliseconds=round(seconds * 1000))
-    except OverflowError as error:
-        raise TemplateError(f"template: {go_float(seconds)} seconds is no date") from error
-    fraction = f".{moment.microsecond // 1000:03d}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
 
 
 def printf(layout: str, *values: object) -> str:
@@ -164,6 +91,29 @@ def _title(text: str) -> str:
     return re.sub(r"(^|\s)(\S)", lambda found: found[1] + found[2].upper(), text)
 
 
+_HOST_PORT = re.compile(r"(?:\[(?P<six>[^][]*)\]|(?P<host>[^][:]*)):(?P<port>[^][:]*)")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Host and port; the whole where there is no port, as an address of IPv6 without brackets has none."""
+    found = _HOST_PORT.fullmatch(text)
+    return (found["six"] or found["host"] or "", found["port"]) if found else (text, "")
+
+
+def _strip_domain(text: str) -> str:
+    """The first part of a host's name, with its port. An address stays."""
+    host, port = _split(text)
+    try:
+        ip_address(host)
+    except ValueError:
+        return host.partition(".")[0] + (f":{port}" if port else "")
+    return text
+
+
+def _link(expr: str, tab: int) -> str:
+    return f"/graph?g0.expr={quote_plus(expr)}&g0.tab={tab}"
+
+
 BUILT_INS: dict[str, Callable[..., Any]] = {
     "eq": lambda first, *rest: any(first == other for other in rest),
     "ne": lambda a, b: a != b,
@@ -195,20 +145,38 @@ TEXT: dict[str, Callable[..., Any]] = {
 ANNOTATION: dict[str, Callable[..., Any]] = {
     **BUILT_INS,
     **TEXT,
+    "args": lambda *values: Labels((f"arg{i}", value) for i, value in enumerate(values)),
     "first": lambda vector: vector[0],
+    "graphLink": lambda expr: _link(expr, 0),
     "humanize": humanize,
     "humanize1024": humanize1024,
     "humanizeDuration": humanize_duration,
     "humanizePercentage": humanize_percentage,
     "humanizeTimestamp": humanize_timestamp,
     "label": lambda name, sample: sample["Labels"].get(name, ""),
+    "parseDuration": lambda text: parse_duration(text) / SECOND,
     "safeHtml": str,
     "sortByLabel": lambda name, vector: sorted(vector, key=lambda sample: sample["Labels"].get(name, "")),
-    "stripPort": lambda host: host.rpartition(":")[0] or host,
+    "stripDomain": _strip_domain,
+    "stripPort": lambda host: _split(host)[0],
     "strvalue": lambda sample: sample["Labels"].get("__value__", ""),
+    "tableLink": lambda expr: _link(expr, 1),
+    "toTime": to_time,
     "value": lambda sample: sample["Value"],
 }
-"""Prometheus's, but for `query`, which the evaluation adds, and `graphLink`, `tableLink`, `pathPrefix` and `externalURL`."""
+"""Prometheus's, but for those `OF_EVALUATION`."""
+
+OF_EVALUATION = ("query", "externalURL", "pathPrefix")
+"""Functions of annotations that only an evaluation can answer."""
+VARIABLES = ("$labels", "$value", "$externalLabels", "$externalURL")
+"""Those of annotations."""
+
+
+def of_evaluation(query: Callable[[str], object], external_url: str) -> dict[str, Callable[..., Any]]:
+    """Every function of annotations, for one evaluation."""
+    own = (query, lambda: external_url, lambda: urlsplit(external_url).path)
+    return ANNOTATION | dict(zip(OF_EVALUATION, own, strict=True))
+
 
 NOTIFICATION: dict[str, Callable[..., Any]] = {
     **BUILT_INS,

@@ -1,4 +1,4 @@
-"""The tree of a template, and the parser. Grammar: https://pkg.go.dev/text/template.
+"""The parser of templates. Grammar: https://pkg.go.dev/text/template.
 
 Covered: text, comments, trimming, pipelines, variables, fields, literals, parentheses, `if`, `range`, `with`, `else if`,
 `define`, `template`, `block`, `break` and `continue`.
@@ -9,104 +9,18 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from alerting.templates.tree import Branch, Call, Dot, Function, Jump, Literal, Output, Parenthesis, Pipeline, Text, Variable
 from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alerting.templates.tree import Node, Operand
 
 
 class TemplateError(ConfigError):
     """A template that cannot be parsed or rendered."""
 
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A string, number, boolean or nil."""
-
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
-    """The cursor and a path of fields."""
-
-    path: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """`$name` and a path of fields."""
-
-    name: str
-    path: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function by name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parenthesis:
-    """A pipeline in parentheses and a path of fields of its result."""
-
-    pipeline: Pipeline
-    path: tuple[str, ...] = ()
-
-
-Operand = Literal | Dot | Variable | Function | Parenthesis
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """Commands, each given the result of the one before as its last argument; `assigns` names variables to set."""
-
-    commands: tuple[tuple[Operand, ...], ...]
-    assigns: tuple[str, ...] = ()
-    declares: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Text as it is."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a pipeline gives."""
-
-    pipeline: Pipeline
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """`if`, `with` or `range`."""
-
-    kind: str
-    pipeline: Pipeline
-    body: tuple[Node, ...]
-    otherwise: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """`template "name" pipeline`."""
-
-    name: str
-    pipeline: Pipeline | None
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """`break` or `continue`."""
-
-    kind: str
-
-
-Node = Text | Output | Branch | Call | Jump
 
 MAX_LENGTH = 65_536
 MAX_DEPTH = 50
@@ -145,6 +59,8 @@ class Parser:
     defined: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)  # every one that it calls
     called: set[str] = field(default_factory=set)  # every template that it calls
+    variables: list[str] = field(default_factory=list)  # those in scope, innermost last
+    _loops: int = 0
     _pieces: list[str | _Action] = field(default_factory=list)
     _at: int = 0
     _depth: int = 0
@@ -159,6 +75,7 @@ class Parser:
         if len(self.text) > MAX_LENGTH:
             raise TemplateError(f"template of {len(self.text)} characters; at most {MAX_LENGTH}")
         self._split()
+        self.variables.append("$")
         nodes, end = self._nodes()
         if end:
             self._fail(f"unexpected {{{{{end}}}}}")
@@ -233,14 +150,17 @@ class Parser:
             return [self._branch(word, action)]
         if kind == "word" and word in {"define", "block"}:
             name = self._name(action)
-            body, _ = self._closed()
-            self.defined[name] = body
+            outside, self.variables, self._loops = (self.variables, self._loops), ["$"], 0
+            self.defined[name], _ = self._closed()
+            self.variables, self._loops = outside
             return [Call(name, self._rest(action))] if word == "block" else []
         if kind == "word" and word == "template":
             name = self._name(action)
             self.called.add(name)
             return [Call(name, self._rest(action))]
         if kind == "word" and word in {"break", "continue"}:
+            if not self._loops:
+                self._fail(f"{{{{{word}}}}} outside {{{{range}}}}")
             return [Jump(word)]
         pipeline = self._pipeline(action, until=None)
         return [Output(pipeline)]
@@ -263,8 +183,11 @@ class Parser:
         return nodes, end
 
     def _branch(self, kind: str, action: _Action) -> Branch:
+        outside = len(self.variables)
         pipeline = self._pipeline(action, until=None, many=kind == "range")
+        self._loops += kind == "range"
         body, end = self._closed()
+        self._loops -= kind == "range"
         otherwise: tuple[Node, ...] = ()
         if end == "else":
             follow = self._pieces[self._at - 1]
@@ -275,10 +198,12 @@ class Parser:
                 otherwise, end = self._closed()
                 if end == "else":
                     self._fail("expected end; found {{else}}")
+        del self.variables[outside:]
         return Branch(kind, pipeline, body, otherwise)
 
     def _pipeline(self, action: _Action, until: str | None, *, many: bool = False) -> Pipeline:
         assigns, declares = self._assignment(action, many=many)
+        self.variables += assigns
         commands: list[tuple[Operand, ...]] = []
         operands: list[Operand] = []
         closed = until is None
@@ -332,8 +257,7 @@ class Parser:
             case "path":
                 return Dot(tuple(word[1:].split(".")))
             case "variable":
-                name, *path = word.split(".")
-                return Variable(name, tuple(path))
+                return self._variable(word)
             case "word" if word in {"true", "false", "nil"}:
                 return Literal({"true": True, "false": False, "nil": None}[word])
             case "word":
@@ -343,6 +267,12 @@ class Parser:
                 if word != "(":
                     self._fail(f"unexpected {word!r}")
                 return self._parenthesis(action)
+
+    def _variable(self, word: str) -> Variable:
+        name, *path = word.split(".")
+        if name not in self.variables:
+            self._fail(f'undefined variable "{name}"')
+        return Variable(name, tuple(path))
 
     def _parenthesis(self, action: _Action) -> Parenthesis:
         self._depth += 1
@@ -361,9 +291,11 @@ def _unquote(text: str) -> str:
     if text.startswith("`"):
         return text[1:-1]
     try:
-        return str(ast.literal_eval(text))
+        value = str(ast.literal_eval(text))
+        value.encode()  # half of a surrogate pair is no character
     except (SyntaxError, ValueError) as error:
         raise TemplateError(f"template: string {text}: {error}") from None
+    return value
 
 
 def _number(text: str) -> int | float:

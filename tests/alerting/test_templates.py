@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from alerting.templates.execute import MAX_OUTPUT, Labels, compile_template, go_float
-from alerting.templates.functions import ANNOTATION
+from alerting.templates.execute import MAX_OUTPUT, compile_template
+from alerting.templates.functions import of_evaluation
 from alerting.templates.syntax import TemplateError
+from alerting.templates.values import KeyValues, Labels, go_float
 
-DATA = {"Labels": Labels(instance="a:9090", job="ü"), "Value": 0.25, "Items": [1, 2, 3], "None": []}
-VARIABLES = {"$labels": DATA["Labels"], "$value": 0.25}
+DATA = {"Labels": KeyValues(instance="a:9090", job="ü"), "Value": 0.25, "Items": [1, 2, 3], "None": []}
+VARIABLES = {"$labels": Labels(instance="a:9090", job="ü"), "$value": 0.25}
+FUNCTIONS = of_evaluation(lambda _text: [], "https://example.org/spanloom")
 
 
 def render(text: str) -> str:
-    return compile_template(text, ANNOTATION).render(DATA, ANNOTATION, variables=VARIABLES)
+    return compile_template(text, FUNCTIONS, variables=VARIABLES).render(DATA, FUNCTIONS, variables=VARIABLES)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,15 @@ def render(text: str) -> str:
         ),
         ("{{ humanizeDuration 1.5 }} {{ humanizeDuration 0 }}", "1.5s 0s"),
         ("{{ humanizePercentage 0.1234567 }}", "12.35%"),
+        ('{{ "[::1]:80" | stripPort }} {{ stripPort "::1" }} {{ stripPort "a" }}', "::1 ::1 a"),
+        ('{{ stripDomain "a.b.c:80" }} {{ stripDomain "a.b" }} {{ stripDomain "10.0.0.1:80" }}', "a:80 a 10.0.0.1:80"),
+        ("{{ externalURL }} {{ pathPrefix }}", "https://example.org/spanloom /spanloom"),
+        ('{{ graphLink "up > 1" }} {{ tableLink "up" }}', "/graph?g0.expr=up+%3E+1&g0.tab=0 /graph?g0.expr=up&g0.tab=1"),
+        ('{{ parseDuration "1h30m" }} {{ with args 1 "b" }}{{ .arg0 }}{{ .arg1 }}{{ end }}', "5400 1b"),
+        ("{{ toTime 1435065584.128 }} {{ (toTime 1435065584).Year }}", "2015-06-23 13:19:44.128 +0000 UTC 2015"),
+        ('{{ (toTime 1435065584).Format "Mon Jan 02 15:04:05 2006 MST" }}', "Tue Jun 23 13:19:44 2015 UTC"),
+        ("{{ $labels.Remove }}{{ $labels.SortedPairs }}|", "|"),
+        ("{{ range .Items }}{{ with $x := . }}{{ $x }}{{ else }}{{ $x }}{{ end }}{{ end }}", "123"),
         ("{{ humanizeTimestamp 1435065584.128 }}", "2015-06-23 13:19:44.128 +0000 UTC"),
     ],
 )
@@ -61,6 +72,22 @@ def test_text_is_rendered_as_go_does(text: str, expected: str) -> None:
     [
         ("{{ nosuch }}", 'function "nosuch" not defined'),
         ("{{ $none }}", 'undefined variable "$none"'),
+        ("{{ $label.job }}", 'undefined variable "$label"'),
+        ("{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", 'undefined variable "$x"'),
+        ('{{ define "t" }}{{ $value }}{{ end }}', 'undefined variable "$value"'),
+        ("{{ break }}", "{{break}} outside {{range}}"),
+        ('{{ range .Items }}{{ define "t" }}{{ continue }}{{ end }}{{ end }}', "{{continue}} outside {{range}}"),
+        ("{{ range .None }}{{ else }}{{ break }}{{ end }}", "{{break}} outside {{range}}"),
+        ('{{ "\\ud800" }}', "surrogates not allowed"),
+        ("{{ .Labels.Remove }}", "error calling method"),
+        ("{{ $labels.job 1 }}", "can't give argument to non-function"),
+        ("{{ .Labels.SortedPairs 1 }}", "error calling method"),
+        ("{{ if 1 }}" + "{{ else if 1 }}" * 3000 + "{{ end }}", "too many {{else if}}"),
+        (
+            '{{ define "t" }}' + "{{ if 1 }}" * 45 + '{{ template "t" }}' + "{{ end }}" * 46 + '{{ template "t" }}',
+            "too deep",
+        ),
+        ("{{ toTime 1e300 }}", "is no date"),
         ("{{ if }}x{{ end }}", "missing value"),
         ("{{ if true }}x", "no {{end}}"),
         ("x{{ end }}", "unexpected {{end}}"),

@@ -1,0 +1,96 @@
+"""The tree of a template: what `syntax` makes of a text and `execute` renders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A string, number, boolean or nil."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """The cursor and a path of fields."""
+
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`$name` and a path of fields."""
+
+    name: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function by name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parenthesis:
+    """A pipeline in parentheses and a path of fields of its result."""
+
+    pipeline: Pipeline
+    path: tuple[str, ...] = ()
+
+
+Operand = Literal | Dot | Variable | Function | Parenthesis
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Commands, each given the result of the one before as its last argument; `assigns` names variables to set."""
+
+    commands: tuple[tuple[Operand, ...], ...]
+    assigns: tuple[str, ...] = ()
+    declares: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a pipeline gives."""
+
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`if`, `with` or `range`."""
+
+    kind: str
+    pipeline: Pipeline
+    body: tuple[Node, ...]
+    otherwise: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`template "name" pipeline`."""
+
+    name: str
+    pipeline: Pipeline | None
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """`break` or `continue`."""
+
+    kind: str
+
+
+Node = Text | Output | Branch | Call | Jump
