@@ -197,9 +197,11 @@ class ActStage:
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
 
+        now = self._now()
+
         def remember(culprits: Culprits) -> None:
             for trace in traces.values():
-                culprits.add_trace(trace)
+                culprits.add_trace(trace, now)
 
         self._diagnosis.learn(remember)
         if self._alerting is not None:

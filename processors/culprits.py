@@ -80,12 +80,15 @@ class Culprits:
             "templates": self._templates.forgotten,
         }
 
-    def add_trace(self, spans: Collection[Span]) -> None:
-        """Remember a closed trace. Of the same trace again the version with more spans stays."""
+    def add_trace(self, spans: Collection[Span], now: int | None = None) -> None:
+        """Remember a closed trace. Of the same trace again the version with more spans stays.
+
+        What a clock dates later than `now` (ns), if that is known, began now: it drives out nothing older.
+        """
         visits = visits_of(spans)
         if visits:
             first = min(spans, key=lambda span: span.start)
-            self._traces.add(first.trace_id, first.start, visits)
+            self._traces.add(first.trace_id, first.start if now is None else min(first.start, now), visits)
 
     def add_logs(self, records: Iterable[LogRecord]) -> None:
         """Remember log lines; those with a trace id are joined to their trace whenever it comes."""

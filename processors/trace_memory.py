@@ -43,18 +43,22 @@ class TraceMemory:
     """The traces of the last `max_buckets` buckets of `width` nanoseconds in which there were any.
 
     Of a bucket those `sample` traces are kept whose ids have the least digests: a sample that neither depends on order
-    nor prefers a kind of trace. Logs are joined by trace and span id, before or after their trace came.
+    nor prefers a kind of trace. Logs are joined by trace and span id, before or after their trace came: the lines of
+    `max_logged` traces, `max_lines` in all, those of the trace silent longest are forgotten first.
     """
 
-    def __init__(self, width: int, max_buckets: int = 90, sample: int = 60, max_logged: int = 20_000) -> None:
+    def __init__(
+        self, width: int, max_buckets: int = 90, sample: int = 60, max_logged: int = 20_000, max_lines: int = 200_000
+    ) -> None:
         self.width = width
         self._max_buckets = max_buckets
         self._sample = sample
-        self._max_logged = max_logged
+        self._max_logged, self._max_lines = max_logged, max_lines
         self._buckets: dict[int, _Bucket] = {}
         self._logs: OrderedDict[bytes, set[tuple[bytes, str, str, int]]] = (
             OrderedDict()
         )  # trace id -> (span id, kind, template, time)
+        self._lines = 0  # of all traces, each about 200 bytes
         self.left_out = 0  # traces beyond the sample
         self.logs_left_out = 0  # logs beyond the bounds
 
@@ -84,13 +88,17 @@ class TraceMemory:
     def add_log(self, trace_id: bytes, span_id: bytes, template: str, time: int, severity: int) -> None:
         """Remember that a line of a template was written in a span."""
         lines = self._logs.setdefault(trace_id, set())
-        if len(lines) >= _MAX_LOGS_PER_TRACE:
+        known = len(lines)
+        if known >= _MAX_LOGS_PER_TRACE:
             self.logs_left_out += 1
         else:
             lines.add((span_id, "error log" if severity >= ERROR else "log", template, time))
+        self._lines += len(lines) - known
         self._logs.move_to_end(trace_id)
-        while len(self._logs) > self._max_logged:
-            self.logs_left_out += len(self._logs.popitem(last=False)[1])
+        while len(self._logs) > self._max_logged or self._lines > self._max_lines:
+            forgotten = len(self._logs.popitem(last=False)[1])
+            self._lines -= forgotten
+            self.logs_left_out += forgotten
 
     def buckets(self) -> Iterator[tuple[int, list[Remembered]]]:
         """The buckets by start, each with its traces in the order of the sample, logs joined."""
@@ -125,6 +133,7 @@ class TraceMemory:
             self._logs[bytes.fromhex(trace_id)] = {
                 (bytes.fromhex(span_id), kind, template, time) for span_id, kind, template, time in lines
             }
+        self._lines = sum(map(len, self._logs.values()))
 
     def _with_logs(self, trace: Remembered) -> Remembered:
         lines = self._logs.get(trace.trace_id)

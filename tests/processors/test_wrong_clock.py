@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from processors.clock_skew import ClockSkew
+from processors.culprits import Culprits
 from processors.edges import aggregate
 from processors.log_watch import LogWatch
 from processors.shape_watch import ShapeWatch
@@ -82,6 +83,20 @@ def clocks(ahead: int, now: Callable[[int], int]) -> Any:
     return skew.estimate("shop", "bank")
 
 
+def culprits(ahead: int, now: Callable[[int], int]) -> Any:
+    """Requests that the bank slows down in the end, and those of a service whose clock is ahead."""
+    known = Culprits()
+    for second in range(1200):
+        at, slow = START + second * SECOND, 500 * MS if second >= 900 else 0
+        shop = span(1, 0, "shop", SERVER, at, at + 30 * MS + slow)
+        bank = span(2, 1, "bank", SERVER, at + MS, at + 20 * MS + slow)
+        known.add_trace([replace(one, trace_id=second.to_bytes(16, "big")) for one in (shop, bank)], now(at + SECOND))
+        if ahead and second % 10 == 0:
+            alone = span(1, 0, "cron", SERVER, at + ahead, at + ahead + MS)
+            known.add_trace([replace(alone, trace_id=second.to_bytes(16, "little"))], now(at + SECOND))
+    return [(suspect.service, round(suspect.score, 1)) for suspect in known.rank(START + 1200 * SECOND)]
+
+
 def windows(ahead: int, now: Callable[[int], int]) -> Any:
     """Windows of two partitions, in one of which a window was once made by a wrong clock."""
     merge, found = WindowMerge(), []
@@ -100,7 +115,7 @@ def windows(ahead: int, now: Callable[[int], int]) -> Any:
 
 
 @pytest.mark.parametrize("ahead", [300 * SECOND, HOUR, YEAR])
-@pytest.mark.parametrize("story", [logs, shapes, clocks, windows])
+@pytest.mark.parametrize("story", [logs, shapes, clocks, culprits, windows])
 def test_a_service_whose_clock_is_ahead_changes_nothing_for_the_others(
     story: Callable[[int, Callable[[int], int]], Any], ahead: int
 ) -> None:
@@ -109,7 +124,7 @@ def test_a_service_whose_clock_is_ahead_changes_nothing_for_the_others(
     assert story(ahead, lambda at: at) == alone
 
 
-@pytest.mark.parametrize("story", [logs, shapes, clocks, windows])
+@pytest.mark.parametrize("story", [logs, shapes, clocks, culprits, windows])
 def test_what_happened_long_ago_is_found_as_when_it_happened(story: Callable[[int, Callable[[int], int]], Any]) -> None:
     assert story(0, lambda _: LATER) == story(0, lambda at: at)
 
