@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_OUTPUT = 2000
 """Characters from the end of the output that are kept as evidence."""
 
+DRAIN_SECONDS = 0.5
+"""How long after its exit the end of the output is waited for: a child that it left behind may hold it open for ever."""
+
 
 class Arguments(BaseModel):
     """Program and arguments, each as one word: no shell takes them apart."""
@@ -28,7 +31,10 @@ class Arguments(BaseModel):
 
 
 class Command:
-    """Run a command; it succeeds with exit code 0. At the timeout it is ended with all that it started."""
+    """Run a command; it succeeds with exit code 0. At the timeout it is ended with all that it started.
+
+    What it leaves running when it exits by itself is left alone.
+    """
 
     name = "command"
     idempotent = False
@@ -36,34 +42,57 @@ class Command:
 
     async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
         """Run it. The step's key is in the variable SPANLOOM_STEP."""
+        loop = asyncio.get_running_loop()
+        # A pipe of our own can be closed while a child that the command left behind still holds its other end.
+        read, write = os.pipe()
+        pipe, tail = await loop.connect_read_pipe(_Tail, os.fdopen(read, "rb", 0))
         try:
-            process = await asyncio.create_subprocess_exec(
-                *arguments.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, "SPANLOOM_STEP": key},
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise ActionError(f"{arguments.command[0]}: cannot be started: {error}") from error
-        try:
-            output = await _tail(process)
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *arguments.command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=write,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env={**os.environ, "SPANLOOM_STEP": key},
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                raise ActionError(f"{arguments.command[0]}: cannot be started: {error}") from error
+            finally:
+                os.close(write)
+            try:
+                code = await process.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(tail.ended.wait(), DRAIN_SECONDS)
+            except asyncio.CancelledError:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+                raise
+        finally:
+            pipe.close()
         if code != 0:
-            raise ActionError(f"{arguments.command[0]}: exit code {code}: {output}")
-        return {"exit_code": "0", "output": output}
+            raise ActionError(f"{arguments.command[0]}: exit code {code}: {tail.text}")
+        return {"exit_code": "0", "output": tail.text}
 
 
-async def _tail(process: asyncio.subprocess.Process) -> str:
-    if process.stdout is None:  # pragma: no cover - it was asked for
-        return ""
-    kept = b""
-    while piece := await process.stdout.read(65536):
-        kept = (kept + piece)[-4 * MAX_OUTPUT :]
-    return kept.decode("utf-8", "replace")[-MAX_OUTPUT:].strip()
+class _Tail(asyncio.Protocol):
+    """Keeps the end of what comes."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self._kept = b""
+
+    @property
+    def text(self) -> str:
+        """The end, as far as it has come."""
+        return self._kept.decode("utf-8", "replace")[-MAX_OUTPUT:].strip()
+
+    def data_received(self, data: bytes) -> None:
+        """The pipe brings more."""
+        self._kept = (self._kept + data)[-4 * MAX_OUTPUT :]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody holds the other end any more."""
+        del exc
+        self.ended.set()

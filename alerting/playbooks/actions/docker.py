@@ -14,6 +14,9 @@ from alerting.playbooks.actions.action import ActionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+REQUEST_SECONDS = 60
+"""How long the engine may take for one request. It may still do what it has not answered, so less would not be safer."""
+
 
 class DockerConfig(BaseModel):
     """Where the engine listens."""
@@ -91,13 +94,18 @@ class Docker:
             raise ActionError(f"{what}: the package `docker` is not installed") from error
 
         def run() -> Mapping[str, str]:
-            client = docker.DockerClient(base_url=self._config.url)
+            client = docker.DockerClient(base_url=self._config.url, timeout=REQUEST_SECONDS)
             try:
                 return act(client)
             finally:
                 client.close()
 
+        # A thread cannot be stopped: when the step's time is over it is waited for, so that no inverse is overtaken by it.
+        thread = asyncio.ensure_future(asyncio.to_thread(run))
         try:
-            return await asyncio.to_thread(run)
+            return await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            await asyncio.gather(thread, return_exceptions=True)
+            raise
         except (docker.errors.DockerException, OSError) as error:
             raise ActionError(f"{what} at {self._config.url}: {error}") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.connected, self.restarts = True, 0
+        self.slow: threading.Event | None = None
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         path = re.sub(r"^/v[0-9.]+", "", path).split("?")[0]
@@ -47,6 +50,8 @@ class Engine:
                 return 200, {"Id": "n1", "Name": "front", "Containers": members}
             case "POST", "/networks/n1/disconnect" | "/networks/n1/connect":
                 assert body["Container"] == container["Id"]
+                if self.slow:
+                    self.slow.wait(10)
                 self.connected = path.endswith("/connect")
                 return 200, None
         return 404, {"message": f"no such thing: {path}"}
@@ -70,6 +75,18 @@ async def test_docker_restarts_isolates_and_restores_and_does_nothing_twice(engi
     for _ in range(2):
         await docker.restore("cart", "k")
         assert made.connected
+
+
+async def test_no_inverse_is_overtaken_by_what_docker_does_too_late(engine: tuple[Engine, Docker]) -> None:
+    made, docker = engine
+    made.slow = threading.Event()
+    asyncio.get_running_loop().call_later(0.5, made.slow.set)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await docker.isolate("cart", "k")
+    assert not made.connected, "it was done, if late"
+    await docker.restore("cart", "k")
+    assert made.connected
 
 
 async def test_docker_says_whether_a_container_was_started_since(engine: tuple[Engine, Docker]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from alerting.playbooks.actions.action import ActionError
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
-from alerting.playbooks.actions.command import Command
+from alerting.playbooks.actions.command import Command, _Tail
 from alerting.playbooks.actions.http import HttpCall
 from alerting.playbooks.actions.supervisor import Supervisor, SupervisorConfig
 from alerting.playbooks.actions.systemd import Systemd, SystemdConfig
@@ -77,11 +78,27 @@ async def test_a_command_over_its_time_ends_with_all_its_children(tmp_path: Path
     with pytest.raises(asyncio.CancelledError):
         await task
     for pid in pids.read_text().split():
-        for _ in range(500):
-            if not running(int(pid)):
-                break
-            await asyncio.sleep(0.01)
-        assert not running(int(pid))
+        async with asyncio.timeout(60):
+            while running(int(pid)):  # noqa: ASYNC110  it is not our child: nothing tells of its end
+                await asyncio.sleep(0.01)
+
+
+async def test_a_command_ends_with_its_own_exit_whatever_it_leaves_running() -> None:
+    async with asyncio.timeout(10):
+        left = await do(Command(), command=["sh", "-c", "sleep 60 & echo $!"])
+    assert running(int(left["output"]))
+    os.kill(int(left["output"]), signal.SIGKILL)
+
+
+async def test_what_a_command_left_running_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alerting.playbooks.actions.command.DRAIN_SECONDS", 60)
+    kept: list[str] = []
+    monkeypatch.setattr(_Tail, "data_received", lambda _, data: kept.append(data.decode()))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await do(Command(), command=["sh", "-c", "sleep 60 & echo $!"])
+    while running(int(kept[0])):  # noqa: ASYNC110  it is not our child
+        await asyncio.sleep(0.01)
 
 
 def running(pid: int) -> bool:
