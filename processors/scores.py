@@ -50,6 +50,9 @@ _KINDS = (
     (("call_rate", "calls", "requests", "throughput"), AnomalyKind.THROUGHPUT),
 )
 
+_HARM = {AnomalyKind.LATENCY, AnomalyKind.ERRORS}
+"""Kinds of which only more is an anomaly: what has become faster or fails less is to wake nobody."""
+
 
 @dataclass(slots=True)
 class _Known:
@@ -172,7 +175,17 @@ def _seen(last: Point | None, point: Point) -> float:
     return growth.value if growth is not None else 0.0
 
 
+def _kind(series: Series) -> AnomalyKind:
+    if series.total and series.name.endswith("_count"):
+        return AnomalyKind.THROUGHPUT  # of a histogram of durations, say: how many there were, not how long they took
+    if series.total and series.name.endswith("_sum"):
+        return AnomalyKind.METRIC  # which grows with the number as with the durations
+    return next((kind for words, kind in _KINDS if any(word in series.name for word in words)), AnomalyKind.METRIC)
+
+
 def _matters(series: Series, seen: float, scored: Scored) -> bool:
+    if seen < scored.expected and _kind(series) in _HARM:
+        return False
     return abs(seen - scored.expected) > max(_unit(series).least, LEAST_SHARE * abs(scored.expected))
 
 
@@ -184,9 +197,8 @@ def _goes_on(begun: tuple[Scored, float], seen: float) -> bool:
 
 def _anomaly(point: Point, scored: Scored, seen: float, start: int) -> Anomaly:
     series = point.series
-    kind = next((kind for words, kind in _KINDS if any(word in series.name for word in words)), AnomalyKind.METRIC)
     return Anomaly(
-        kind,
+        _kind(series),
         series,
         series.label("service_name") or series.label("service") or series.label("server"),
         start,

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
+
 from processors.scores import LONGEST, SeriesScorer
 from telemetry.metrics import Point, Series
 from telemetry.signals import AnomalyKind
@@ -128,3 +130,38 @@ def test_what_only_sounds_like_a_counter_is_scored_by_its_level() -> None:
     scorer.add(points([float(rng.randint(195, 205)) for _ in range(300)], threads))
     (anomaly,) = scorer.add(points([20.0], threads, start=300))
     assert (anomaly.seen, anomaly.unit) == (20.0, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("http_server_request_duration_seconds_count", AnomalyKind.THROUGHPUT),
+        ("http_server_request_duration_seconds_sum", AnomalyKind.METRIC),
+        ("http_errors_total", AnomalyKind.ERRORS),
+        ("http_requests_total", AnomalyKind.THROUGHPUT),
+    ],
+)
+def test_a_surge_of_requests_is_no_latency(name: str, kind: AnomalyKind) -> None:
+    rng, scorer, total, values = random.Random(2), SeriesScorer(), 0.0, []
+    for number in range(300):
+        total += rng.uniform(480, 520) if number < 299 else 5000
+        values.append(total)
+    (anomaly,) = scorer.add(points(values, Series(name, (("service_name", "shop"),), total=True)))
+    assert anomaly.kind is kind
+
+
+@pytest.mark.parametrize("name", ["spanloom_edge_latency_p95_seconds", "login_errors"])
+def test_what_has_become_better_is_no_anomaly_and_what_then_becomes_worse_is(name: str) -> None:
+    rng, scorer = random.Random(3), SeriesScorer()
+    series = Series(name)
+    before = [rng.uniform(0.50, 0.52) for _ in range(300)]
+    assert scorer.add(points([*before, *(rng.uniform(0.050, 0.052) for _ in range(100))], series)) == []
+    (anomaly,) = scorer.add(points([2.0], series, start=400))
+    assert anomaly.seen == 2.0
+
+
+def test_a_fall_of_the_number_of_calls_is_an_anomaly() -> None:
+    rng, scorer = random.Random(3), SeriesScorer()
+    series = Series("spanloom_edge_call_rate_per_second")
+    (anomaly,) = scorer.add(points([*(rng.uniform(40, 42) for _ in range(300)), 1.5], series))
+    assert anomaly.kind is AnomalyKind.THROUGHPUT
