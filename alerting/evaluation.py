@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME, STALE, EvaluationError, Labels, labels_of
 from alerting.state import AlertState, Found, RuleAlerts
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from alerting.samples import Samples
     from alerting.state import AlertChange
     from alerting.templates.execute import Template
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -167,7 +171,10 @@ class Outcome:
 
 
 def evaluate_group(run: GroupRun, at: int, samples: Samples, external_labels: Mapping[str, str], external_url: str) -> Outcome:
-    """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next."""
+    """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next.
+
+    What failed by a mistake of ours is logged with its name, once.
+    """
     outcome = Outcome([change for remains in run.replaced for change in remains.end(at, samples)])
     run.replaced = []
     time = at - run.group.query_offset
@@ -181,11 +188,14 @@ def evaluate_group(run: GroupRun, at: int, samples: Samples, external_labels: Ma
                 alerts = run.alerts[i]
                 if run.group.limit and len(found) > run.group.limit:
                     outcome.changes.extend(alerts.clear(at))
-                    raise EvaluationError(f"exceeded limit of {run.group.limit} with {len(found)} alerts")
+                _check_limit(run.group.limit, len(found), "alerts")
                 outcome.changes.extend(alerts.update(at, found))
                 series = _alert_series(alerts)
-        except SpanloomError as error:
-            run.errors[i] = str(error)
+        except Exception as error:  # one rule must not end all alerting, whatever is wrong with it
+            reason = str(error) if isinstance(error, SpanloomError) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, SpanloomError) and run.errors.get(i) != reason:
+                log.exception("rule_failed", group=run.group.name, rule=rule.name, file=run.group.file)
+            run.errors[i] = reason
             outcome.failures += 1
             continue
         run.errors.pop(i, None)
@@ -202,7 +212,7 @@ def record_group(run: GroupRun, at: int, samples: Samples) -> None:
     time = at - run.group.query_offset
     for rule in run.group.rules:
         if rule.kind == "record":
-            with suppress(SpanloomError):  # it was counted and told when it failed the first time
+            with suppress(Exception):  # it was counted and told when it failed the first time
                 for labels, value in _recorded(rule, rule.expr.evaluate(samples, time), run.group.limit).items():
                     samples.append(labels, time, value)
 
@@ -212,9 +222,13 @@ def _write_stale(samples: Samples, series: set[Labels], time: int) -> None:
         samples.append(labels, time, STALE)
 
 
+def _check_limit(limit: int, count: int, what: str) -> None:
+    if limit and count > limit:
+        raise EvaluationError(f"exceeded limit of {limit} with {count} {what}")
+
+
 def _recorded(rule: Rule, vector: Vector, limit: int) -> dict[Labels, float]:
-    if limit and len(vector) > limit:
-        raise EvaluationError(f"exceeded limit of {limit} with {len(vector)} series")
+    _check_limit(limit, len(vector), "series")
     fixed = dict(rule.fixed_labels) | {NAME: rule.name}
     series = {labels_of(dict(labels) | fixed): value for labels, value in vector}
     if len(series) != len(vector):

@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerting.durations import MINUTE, SECOND
 from alerting.engine import MAX_CATCH_UP, AlertEngine
 from alerting.promql.expression import PromqlError
+from alerting.promql.vector_functions import MATHEMATICS
 from alerting.rules import parse_rules
 from alerting.samples import Samples
 from telemetry.errors import InputError
@@ -165,6 +167,22 @@ def test_a_rule_that_fails_is_named_and_does_not_stop_the_next() -> None:
     assert good.error == ""
     assert engine.query("good", START + MINUTE)[0][1] == 2
     assert engine.counts.failures == 1
+
+
+def test_a_mistake_of_ours_fails_one_rule_and_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MATHEMATICS, "ln", lambda value: 1 / 0 * value)
+    engine = AlertEngine(
+        parse_rules(
+            "groups:\n- name: g\n  rules:\n  - {record: bad, expr: 'ln(vector(1))'}\n  - {alert: A, expr: 'vector(1)'}\n",
+            "r.yml",
+        )
+    )
+    with capture_logs() as logs:
+        assert len(engine.advance(START)) == 1
+        engine.advance(START + MINUTE)
+    assert [health.error for health in engine.health()] == ["ZeroDivisionError: division by zero", ""]
+    assert engine.counts.failures == 2
+    assert [(entry["event"], entry["rule"]) for entry in logs] == [("rule_failed", "bad")]
 
 
 def test_too_many_alerts_end_them_all() -> None:
