@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from processors.edges import merge
 from processors.histogram import quantile
 from telemetry.call_graph import NodeKind
 from telemetry.metrics import Point, Series
@@ -23,23 +24,21 @@ LEAST_CALLS = 3
 
 
 def edge_points(edges: Iterable[Edge]) -> list[Point]:
-    """The points of one window's edges, one edge a key, at the end of the window."""
+    """The points of one window's edges, at the end of the window: those of one name, but of another protocol, together."""
     points = []
+    named: dict[tuple[tuple[tuple[str, str], ...], int], Edge] = {}
     own: dict[tuple[str, int], tuple[int, int]] = {}
     for edge in edges:
-        end = edge.start + edge.width
-        key = edge.key
-        labels = (("client", key.caller.name), ("operation", key.operation), ("server", key.callee.name))
-
-        def point(name: str, value: float, labels: tuple[tuple[str, str], ...] = labels, end: int = end) -> None:
-            points.append(Point(Series(name, labels), end, value))
-
-        point(CALL_RATE, edge.calls * _SECOND / edge.width)
-        if edge.calls >= LEAST_CALLS:
-            point(LATENCY, quantile(edge.latency, 0.95))
+        end, key = edge.start + edge.width, edge.key
+        place = (("client", key.caller.name), ("operation", key.operation), ("server", key.callee.name)), end
+        named[place] = merge(named[place], edge) if place in named else edge
         if key.callee.kind is NodeKind.SERVICE:
             calls, time = own.get((key.callee.name, end), (0, 0))
             own[key.callee.name, end] = calls + edge.calls, time + edge.self_time_sum
+    for (labels, end), edge in named.items():
+        points.append(Point(Series(CALL_RATE, labels), end, edge.calls * _SECOND / edge.width))
+        if edge.calls >= LEAST_CALLS:
+            points.append(Point(Series(LATENCY, labels), end, quantile(edge.latency, 0.95)))
     points += [
         Point(Series(SELF_TIME, (("service", service),)), end, time / calls / _SECOND)
         for (service, end), (calls, time) in own.items()

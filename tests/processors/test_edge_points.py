@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from processors.edge_points import LEAST_CALLS, edge_points
@@ -43,6 +45,15 @@ def test_an_edge_says_how_often_and_how_slow() -> None:
 def test_of_too_few_calls_only_their_rate_is_told() -> None:
     found = values([hop(number) for number in range(LEAST_CALLS - 1)])
     assert set(found) == {("spanloom_edge_call_rate_per_second", "b")}
+
+
+def test_calls_by_two_protocols_are_one_series_and_neither_is_passed_over() -> None:
+    slow = [replace(hop(number), protocol="grpc", client_duration=10 * SECOND) for number in range(10, 20)]
+    for hops in ([*(hop(number) for number in range(10)), *slow], [*slow, *(hop(number) for number in range(10))]):
+        points = edge_points(aggregate(hops, 5 * SECOND).values())
+        assert len({point.series for point in points}) == len(points)
+        assert values(hops)["spanloom_edge_call_rate_per_second", "b"] == 4.0
+        assert values(hops)["spanloom_edge_latency_p95_seconds", "b"] == pytest.approx(10.0, rel=0.1)
 
 
 def test_the_own_time_of_a_service_is_over_all_edges_into_it_and_only_of_services() -> None:
