@@ -101,10 +101,12 @@ def running(
 def free_port(*beside: int) -> int:
     """A port that is free, and so are those so far above it.
 
-    None of those that the system gives to outgoing connections (32768 and above): a service binds seconds later.
+    None of those that the system gives to outgoing connections (32768 and above): a service binds seconds later. Chance is
+    the system's: pytest-randomly seeds `random` alike in every process, and two would take the same port at a time.
     """
+    chance = random.SystemRandom()
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = chance.randrange(10_000, 32_000)
         with ExitStack() as stack:
             try:
                 for distance in (0, *beside):

@@ -46,10 +46,10 @@ async def test_a_child_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     assert owner.stdout is not None
-    child = int(await asyncio.wait_for(owner.stdout.readline(), 30))
+    child = int(await asyncio.wait_for(owner.stdout.readline(), 60))
     os.kill(owner.pid, signal.SIGKILL)
     await owner.communicate()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while _runs(child):  # noqa: ASYNC110  # it is not our child: nothing tells of its end
             await asyncio.sleep(0.05)
 

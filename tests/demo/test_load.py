@@ -40,7 +40,7 @@ class Frontend:
         writer.close()
 
     async def until(self, done: Callable[[], bool]) -> None:
-        async with self.arrived, asyncio.timeout(20):
+        async with self.arrived, asyncio.timeout(60):
             await self.arrived.wait_for(done)
 
 

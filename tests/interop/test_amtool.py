@@ -71,7 +71,7 @@ async def amtool(url: str, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         str(AMTOOL), "--alertmanager.url", url, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, err.decode()
     return out.decode()
 
@@ -138,7 +138,7 @@ async def test_a_real_prometheus_sends_its_alerts(tmp_path: Path) -> None:
         )
         process = await asyncio.create_subprocess_exec(
             str(PROMETHEUS), f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data",
-            "--web.listen-address=127.0.0.1:0", "--rules.alert.resend-delay=500ms", "--log.level=error",
+            "--web.listen-address=127.0.0.1:0", "--rules.alert.resend-delay=3s", "--log.level=error",
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
@@ -151,8 +151,7 @@ async def test_a_real_prometheus_sends_its_alerts(tmp_path: Path) -> None:
     (held,) = manager.board
     assert dict(held.labels) == {"alertname": "Always", "service": "cart", "site": "a"}
     assert dict(held.annotations) == {"summary": "7"}
-    assert not held.resolved(clock.system())
-    assert held.ends_at > held.starts_at, "Prometheus says until when it holds, should nobody say more"
+    assert held.ends_at > held.updated_at, "Prometheus says until when it holds, should nobody say more"
 
 
 ROUTES = """

@@ -15,7 +15,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.services import answers, free_port, listens, running
-from tests.system.processes import free_port as any_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,16 +54,17 @@ class Role:
 
     def __init__(self, role: str, folder: Path, *arguments: str, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.url = f"http://127.0.0.1:{(port := any_port())}"
-        self.otlp = f"http://127.0.0.1:{(http := any_port())}"
+        http = free_port(1, 2)
+        grpc, console = http + 1, http + 2
+        self.url, self.otlp = f"http://127.0.0.1:{console}", f"http://127.0.0.1:{http}"
         self.log = folder / "log"
         self._arguments = [role, *arguments]
         self._environment = {
             **os.environ,
             "SPANLOOM_DATA_DIR": str(folder / "data"),
-            "SPANLOOM_CONSOLE": f"127.0.0.1:{port}",
+            "SPANLOOM_CONSOLE": f"127.0.0.1:{console}",
             "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{http}",
-            "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{any_port()}",
+            "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{grpc}",
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,7 +76,7 @@ class Role:
                 [sys.executable, "-m", "spanloom.cli", *self._arguments], env=self._environment, stdout=log, stderr=log
             )
 
-    def wait_ready(self, seconds: float = 90.0) -> None:
+    def wait_ready(self, seconds: float = 120.0) -> None:
         """Return when it answers."""
         deadline = time.monotonic() + seconds
         while not answers(f"{self.url}/healthz"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,16 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from tests.services import answers, free_port
+
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Up:
@@ -29,13 +22,14 @@ class Up:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        self.otlp = f"http://127.0.0.1:{(http := free_port())}"
-        self.console = f"http://127.0.0.1:{(console := free_port())}"
+        http = free_port(1, 2)
+        grpc, console = http + 1, http + 2
+        self.otlp, self.console = f"http://127.0.0.1:{http}", f"http://127.0.0.1:{console}"
         self.environment = {
             **os.environ,
             "SPANLOOM_DATA_DIR": str(folder / "data"),
             "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{http}",
-            "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{free_port()}",
+            "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{grpc}",
             "SPANLOOM_CONSOLE": f"127.0.0.1:{console}",
             **settings,
         }
@@ -53,17 +47,15 @@ class Up:
                 [sys.executable, "-m", "spanloom.cli", "up"], env=self.environment, stdout=log, stderr=log
             )
 
-    def wait_ready(self, seconds: float = 60.0) -> None:
+    def wait_ready(self, seconds: float = 120.0) -> None:
         """Return when it takes telemetry."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self._process is not None
             assert self._process.poll() is None, (self.folder / "up.log").read_text()[-3000:]
-            try:
-                if httpx2.get(f"{self.console}/healthz", timeout=2).is_success:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.05)
+            if answers(f"{self.console}/healthz"):
+                return
+            time.sleep(0.05)
         raise AssertionError(f"not ready: {(self.folder / 'up.log').read_text()[-3000:]}")
 
     def kill(self) -> None:

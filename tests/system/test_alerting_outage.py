@@ -87,25 +87,25 @@ async def _outage(up: Up, queues: Queues, receiver: Receiver) -> None:
         return f"{receiver.attempts}\n{receiver.taken}\n{(up.folder / 'up.log').read_text()[-3000:]}"
 
     rules = f"{up.console}/api/v1/rules/shop"
-    await until(lambda: httpx2.get(f"{up.console}/api/v1/rules").is_success, 60, shown)
-    refused = httpx2.post(rules, content=GROUP.replace("max by", "maxx by"), headers=YAML)
+    await until(lambda: httpx2.get(f"{up.console}/api/v1/rules").is_success, shown)
+    refused = httpx2.post(rules, content=GROUP.replace("max by", "maxx by"), headers=YAML, timeout=30)
     assert (refused.status_code, refused.json()["error"].partition(": ")[0]) == (400, "api:shop:6")
-    assert httpx2.get(rules).status_code == 404
-    assert httpx2.post(rules, content=GROUP, headers=YAML).status_code == 202
+    assert httpx2.get(rules, timeout=30).status_code == 404
+    assert httpx2.post(rules, content=GROUP, headers=YAML, timeout=30).status_code == 202
     queues.depths["cart"] = 50.0
-    await until(lambda: len(receiver.attempts) > 1, 60, shown)
+    await until(lambda: len(receiver.attempts) > 1, shown)
     before = len(receiver.attempts)
     up.kill()
     up.start()
     await asyncio.to_thread(up.wait_ready)
-    await until(lambda: len(receiver.attempts) > before, 60, shown)
-    assert yaml.safe_load(httpx2.get(rules).text) == {"shop": [yaml.safe_load(GROUP)]}
+    await until(lambda: len(receiver.attempts) > before, shown)
+    assert yaml.safe_load(httpx2.get(rules, timeout=30).text) == {"shop": [yaml.safe_load(GROUP)]}
     assert len(set(receiver.attempts)) == 1, "the key of a notification stays over a restart"
     receiver.up = True
-    await until(lambda: bool(receiver.taken), 60, shown)
+    await until(lambda: bool(receiver.taken), shown)
     await asyncio.sleep(7)  # longer than the group's interval: a second one would have come
     assert [status for _, status, _ in receiver.taken] == ["firing"]
-    assert httpx2.delete(rules).status_code == 202, "a rule that is gone resolves its alerts"
-    await until(lambda: len(receiver.taken) > 1, 60, shown)
+    assert httpx2.delete(rules, timeout=30).status_code == 202, "a rule that is gone resolves its alerts"
+    await until(lambda: len(receiver.taken) > 1, shown)
     assert [status for _, status, _ in receiver.taken] == ["firing", "resolved"]
     assert len({key for key, _, _ in receiver.taken}) == 2

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("--port", "--otlp-grpc-port", "--otlp-http-port", "--shop-port", "--webhook-port")
@@ -19,12 +19,9 @@ pytestmark = pytest.mark.system
 
 
 def free_ports() -> list[str]:
-    """A free port for each option. All are held until all are known, so that no two are the same."""
-    with ExitStack() as stack:
-        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in PORTS]
-        return [
-            text for option, listener in zip(PORTS, listeners, strict=True) for text in (option, str(listener.getsockname()[1]))
-        ]
+    """A free port for each option."""
+    first = free_port(*range(1, len(PORTS)))
+    return [text for number, option in enumerate(PORTS) for text in (option, str(first + number))]
 
 
 async def run_for_report(*arguments: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pytest
 
 from telemetry import otlp
 from tests.generated import traces
+from tests.services import free_port
 from tests.system.cluster import Role, Service
-from tests.system.processes import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,6 +24,9 @@ ROOT = Path(__file__).parents[2]
 SERVICES = {"frontend", "catalog", "cart", "checkout", "payment", "inventory", "shipping"}
 CLIENT, SERVER, PRODUCER, CONSUMER = 3, 2, 4, 5
 
+SLOW = 2000
+"""Milliseconds that a call takes by a fault: more than a busy machine makes of a healthy one."""
+
 pytestmark = pytest.mark.system
 
 
@@ -56,7 +59,7 @@ async def report(load: asyncio.subprocess.Process) -> dict[str, Any]:
     assert load.stdout is not None
     load.stdin.write(b"\n")
     await load.stdin.drain()
-    figures: dict[str, Any] = json.loads(await asyncio.wait_for(load.stdout.readline(), 30))
+    figures: dict[str, Any] = json.loads(await asyncio.wait_for(load.stdout.readline(), 60))
     return figures
 
 
@@ -85,7 +88,7 @@ async def test_under_load_every_service_is_seen_and_every_span_that_was_sent_arr
         async with running("demo.load", str(tmp_path), "--rate", "15") as load:
             reports = await until_answered(load, 150)
         assert reports[-1]["failed"] == 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
                 sent = (await client.get(f"{url}/sent")).json()
                 arrived = len(receiver.spans())
@@ -130,13 +133,13 @@ async def test_users_feel_a_fault_and_no_longer_when_the_instance_is_isolated(re
     async with running(*supervisor(receiver, tmp_path)) as shop, httpx2.AsyncClient() as client:
         url = await ready(shop)
         async with running("demo.load", str(tmp_path), "--rate", "10") as load:
-            await client.post(f"{url}/services/payment/fault", json={"kind": "latency", "milliseconds": 900})
+            await client.post(f"{url}/services/payment/fault", json={"kind": "latency", "milliseconds": SLOW})
             slow = await until_answered(load, 60)
-            assert max(figures["latency_ms"]["p99"] or 0 for figures in slow) >= 900
+            assert max(figures["latency_ms"]["p99"] or 0 for figures in slow) >= SLOW
             await client.post(f"{url}/services/payment/isolate")
-            await until_answered(load, 20)
+            await until_answered(load, 50)  # what was under way then ends meanwhile
             healed = await until_answered(load, 60)
-            assert max(figures["latency_ms"]["p99"] or 0 for figures in healed) < 900
+            assert max(figures["latency_ms"]["p99"] or 0 for figures in healed) < SLOW
             assert healed[-1]["failed"] == 0
 
 
@@ -146,7 +149,7 @@ async def test_nothing_is_left_when_the_supervisor_is_killed(receiver: OtlpRecei
         pids = [service["pid"] for service in (await client.get(f"{url}/services")).json()]
         assert len(pids) >= 6
         os.kill(shop.pid, signal.SIGKILL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(alive(pid) for pid in pids):  # noqa: ASYNC110  # processes that are not our children have no event
                 await asyncio.sleep(0.1)
 
