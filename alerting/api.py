@@ -13,7 +13,7 @@ import orjson
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from alerting.board import HeldAlert
+from alerting.board import APPROVE, HeldAlert
 from alerting.matchers import Matcher, MatchType, all_match, parse_matchers
 from alerting.request_body import read_body
 from alerting.silences import Silence
@@ -115,7 +115,7 @@ class AlertmanagerApi:
         receivers = list(dict.fromkeys(route.receiver for route in self.manager.config.root.match(alert.labels)))
         ends = alert.ends_at or now + self.manager.config.resolve_timeout
         return {
-            "annotations": dict(alert.annotations),
+            "annotations": {name: text for name, text in alert.annotations.items() if name != APPROVE},
             "endsAt": timestamp(ends),
             "fingerprint": alert.fingerprint,
             "receivers": [{"name": name} for name in receivers],
@@ -126,7 +126,7 @@ class AlertmanagerApi:
                 "state": "suppressed" if suppressed else "active",
             },
             "updatedAt": timestamp(alert.updated_at),
-            "generatorURL": alert.generator_url,
+            "generatorURL": alert.generator_url if alert.generator_url != alert.annotations.get(APPROVE) else "",
             "labels": dict(alert.labels),
         }
 

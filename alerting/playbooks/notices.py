@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from alerting.board import HeldAlert
+from alerting.board import APPROVE, HeldAlert
 from alerting.durations import HOUR
 from alerting.state import fingerprint
 
@@ -72,7 +72,7 @@ class RepairAlerts:
         match name:
             case "RepairApprovalRequested":
                 ends, url = notice.approve_by, self._approvals.link(notice.incident, notice.approve_by)
-                annotations["approve"] = url
+                annotations[APPROVE] = url
             case "RepairEscalated":
                 annotations[ANSWERED] = notice.fingerprint
                 answered = self._manager.board.get(notice.fingerprint)
