@@ -153,11 +153,13 @@ class Alerting:
         async with self._changing:
             if not self.owned:
                 return
-            self._partition = None
-            self._moment = 0
             self.desk.close()
-            await self.runner.stop()
-            await self.sender.stop()
+            try:
+                await self.runner.stop()  # what ends meanwhile is ours to save, under the time of the telemetry
+            finally:
+                self._partition = None
+                self._moment = 0
+                await self.sender.stop()
 
     async def refresh(self) -> None:
         """Take the files that have changed. What cannot be used is told, and what was in use stays."""
@@ -263,8 +265,8 @@ class Alerting:
         return self._moment or self._now()
 
     async def _save_healer(self, snapshot: Body) -> None:
-        if self._partition is not None:
-            await self._state.save(self._partition, "healer", snapshot)
+        # It raises where another process owns the environment: what is not saved is not published either.
+        await self._state.save(self._owned_partition(), "healer", snapshot)
 
     async def _tell(self, notice: Notice) -> None:
         log.info("repair", notice=notice.kind, incident=notice.incident, text=notice.text)

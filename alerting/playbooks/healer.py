@@ -124,8 +124,11 @@ class Healer:
             self.firing.forget_refusals(signal.fingerprint)
             self.journal.publish(self.incidents, now)
 
-    def on_result(self, result: Result, now: int) -> None:
-        """Take the outcome of a run. One that nobody waits for is counted and left aside."""
+    def on_result(self, result: Result, now: int, *, go_on: bool = True) -> None:
+        """Take the outcome of a run. One that nobody waits for is counted and left aside.
+
+        Without `go_on` the next step is not asked for yet: written down and not started, it would be in doubt.
+        """
         now = self._not_before(now)
         for incident in self.incidents.values():
             step = incident.in_flight
@@ -134,7 +137,8 @@ class Healer:
                     incident, step, now, self.journal.note(incident, now),
                     ok=result.ok, unknown=result.unknown, detail=result.detail, result=result.data,
                 )  # fmt: skip
-                self._move(incident, now)
+                if go_on:
+                    self._move(incident, now)
                 self.journal.publish(self.incidents, now)
                 return
         self.results_unexpected += 1

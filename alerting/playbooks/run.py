@@ -84,7 +84,8 @@ class PlaybookRunner:
 
         Afterwards nothing is saved or published any more by what was under way.
         """
-        self._stopping = True
+        async with self._lock:  # what is written down as intended has been started
+            self._stopping = True
         tasks = list(self._running.values())
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_GRACE)
@@ -177,7 +178,7 @@ class PlaybookRunner:
         result = await self._outcome(run)
         self.counts["runs_done" if result.ok else "runs_failed"] += 1
         async with self._lock:
-            self.healer.on_result(result, self._now())
+            self.healer.on_result(result, self._now(), go_on=not self._stopping)
             await self._commit()
             del self._running[run.id]  # not before: what is under way is not started again
 
