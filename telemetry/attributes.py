@@ -19,7 +19,7 @@ SERVER_ADDRESS: Names = ("server.address", "net.peer.name", "http.host")
 SERVER_PORT: Names = ("server.port", "net.peer.port")
 NETWORK_PEER_ADDRESS: Names = ("network.peer.address", "net.peer.ip", "net.sock.peer.addr")
 NETWORK_PEER_PORT: Names = ("network.peer.port", "net.sock.peer.port")
-NETWORK_PROTOCOL_NAME: Names = ("network.protocol.name", "net.protocol.name")
+NETWORK_PROTOCOL_NAME: Names = ("network.protocol.name", "net.protocol.name", "net.app.protocol.name")
 
 HTTP_METHOD: Names = ("http.request.method", "http.method")
 HTTP_ROUTE: Names = ("http.route",)
@@ -29,15 +29,21 @@ URL_TEMPLATE: Names = ("url.template",)
 RPC_SYSTEM: Names = ("rpc.system.name", "rpc.system")
 
 DB_SYSTEM: Names = ("db.system.name", "db.system")
-DB_NAMESPACE: Names = ("db.namespace", "db.name")
+DB_NAMESPACE: Names = ("db.namespace", "db.name", "db.elasticsearch.cluster.name")
 DB_OPERATION: Names = ("db.operation.name", "db.operation")
-DB_COLLECTION: Names = ("db.collection.name", "db.sql.table", "db.mongodb.collection", "db.cassandra.table")
+DB_COLLECTION: Names = (
+    "db.collection.name",
+    "db.sql.table",
+    "db.mongodb.collection",
+    "db.cassandra.table",
+    "db.cosmosdb.container",
+)
 DB_QUERY_SUMMARY: Names = ("db.query.summary",)
 
 MESSAGING_SYSTEM: Names = ("messaging.system",)
-MESSAGING_DESTINATION: Names = ("messaging.destination.name",)
+MESSAGING_DESTINATION: Names = ("messaging.destination.name", "messaging.destination")
 MESSAGING_DESTINATION_TEMPLATE: Names = ("messaging.destination.template",)
-MESSAGING_DESTINATION_TEMPORARY: Names = ("messaging.destination.temporary",)
+MESSAGING_DESTINATION_TEMPORARY: Names = ("messaging.destination.temporary", "messaging.temp_destination")
 MESSAGING_DESTINATION_ANONYMOUS: Names = ("messaging.destination.anonymous",)
 MESSAGING_OPERATION_TYPE: Names = ("messaging.operation.type", "messaging.operation")
 

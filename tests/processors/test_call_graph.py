@@ -159,6 +159,8 @@ def test_a_late_server_span_replaces_the_virtual_node_of_its_client() -> None:
         ({"db.system": "redis", "db.namespace": "0", "server.address": "cache"}, "database:cache", "redis"),
         ({"db.system": "sqlite"}, "database:sqlite", "sqlite"),
         (KAFKA, "queue:paid", "kafka"),
+        ({"messaging.system": "kafka", "messaging.destination": "paid"}, "queue:paid", "kafka"),
+        ({"messaging.system": "jms", "messaging.temp_destination": True}, "queue:(temporary)", "jms"),
         ({"messaging.system": "rabbitmq", "messaging.destination.temporary": True}, "queue:(temporary)", "rabbitmq"),
         ({"service.peer.name": "bank"}, "service:bank", ""),
         ({"peer.service": "bank", "http.method": "GET"}, "service:bank", "http"),
