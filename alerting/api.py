@@ -6,31 +6,25 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from alerting.board import APPROVE, HeldAlert
+from alerting.board import APPROVE
 from alerting.matchers import Matcher, MatchType, all_match, parse_matchers
-from alerting.request_body import read_body
-from alerting.silences import Silence
-from alerting.state import fingerprint
+from alerting.posted import posted_alert, posted_silence, read_json
 from telemetry.documents import timestamp
 from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from starlette.requests import Request
 
     from alerting.alertmanager import Alertmanager
-
-MAX_BODY = 8 << 20
-"""Largest request body, in bytes."""
-_UNIX_EPOCH_YEAR = 1970
+    from alerting.board import HeldAlert
+    from alerting.silences import Silence
 
 
 @dataclass(slots=True)
@@ -89,7 +83,7 @@ class AlertmanagerApi:
             for alert in self.manager.board
             if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
             for body in (self._alert(alert, now),)
-            if wanted.takes(body)
+            if wanted.reaches(receiver["name"] for receiver in body["receivers"]) and wanted.takes(body)
         ]
         return JSONResponse(sorted(found, key=lambda body: str(body["fingerprint"])))
 
@@ -99,6 +93,8 @@ class AlertmanagerApi:
         self.manager.see_alerts(now)
         groups = []
         for route, _key, labels, alerts in self.manager.groups.members():
+            if not wanted.reaches((route.receiver,)):
+                continue
             bodies = [
                 self._alert(alert, now)
                 for alert in alerts
@@ -131,11 +127,11 @@ class AlertmanagerApi:
         }
 
     async def _post_alerts(self, request: Request) -> Response:
-        items = await _json(request)
+        items = await read_json(request)
         if not isinstance(items, list):
             raise InputError("the body must be a list of alerts")
-        now = self.now()
-        alerts = [self._posted(item, f"[{i}]", now) for i, item in enumerate(items)]  # all are read before one is taken
+        now, timeout = self.now(), self.manager.config.resolve_timeout
+        alerts = [posted_alert(item, f"[{i}]", now, timeout) for i, item in enumerate(items)]  # all, before one is taken
         refused: OverloadedError | None = None
         for alert in alerts:  # one for which there is no room stops none that is known, nor its end
             try:
@@ -146,22 +142,6 @@ class AlertmanagerApi:
         if refused is not None:
             raise refused
         return Response(status_code=200)
-
-    def _posted(self, item: Any, where: str, now: int) -> HeldAlert:
-        if not isinstance(item, dict):
-            raise InputError(f"{where}: must be an object")
-        labels = _strings(item.get("labels"), f"{where}.labels")
-        labels = {name: value for name, value in labels.items() if value}
-        if not labels:
-            raise InputError(f"{where}.labels: at least one label pair required")
-        annotations = _strings(item.get("annotations") or {}, f"{where}.annotations")
-        starts = _time(item.get("startsAt"), f"{where}.startsAt")
-        ends = _time(item.get("endsAt"), f"{where}.endsAt") or now + self.manager.config.resolve_timeout
-        starts = starts or min(now, ends)
-        if ends < starts:
-            raise InputError(f"{where}: start time must not be after end time")
-        url = str(item.get("generatorURL") or "")
-        return HeldAlert(labels, annotations, starts, ends, now, url, fingerprint(labels))
 
     async def _silences(self, request: Request) -> Response:
         wanted = _matchers(request)
@@ -177,26 +157,10 @@ class AlertmanagerApi:
         return JSONResponse(_silence_body(silence, self.now()))
 
     async def _post_silence(self, request: Request) -> Response:
-        item = await _json(request)
-        if not isinstance(item, dict):
-            raise InputError("the body must be a silence")
         now = self.now()
-        identity = str(item.get("id") or "")
-        if identity and self.manager.silences.get(identity) is None:
-            return PlainTextResponse(f"silence {identity} not found", status_code=404)
-        starts = _time(item.get("startsAt"), "startsAt") or now
-        ends = _time(item.get("endsAt"), "endsAt")
-        matchers = item.get("matchers")
-        if not isinstance(matchers, list):
-            raise InputError("matchers: must be a list")
-        silence = Silence(
-            tuple(_matcher(matcher, f"matchers[{i}]") for i, matcher in enumerate(matchers)),
-            starts,
-            ends,
-            str(item.get("createdBy") or ""),
-            str(item.get("comment") or ""),
-            identity,
-        )
+        silence = posted_silence(await read_json(request), now)
+        if silence.id and self.manager.silences.get(silence.id) is None:
+            return PlainTextResponse(f"silence {silence.id} not found", status_code=404)
         given = self.manager.silences.put(silence, now)
         await self.saved()
         return JSONResponse({"silenceID": given})
@@ -222,11 +186,13 @@ class _Filter:
         receiver = request.query_params.get("receiver", "")
         self._receiver = Matcher.of("receiver", MatchType.REGEX, receiver) if receiver else None
 
+    def reaches(self, receivers: Iterable[str]) -> bool:
+        """Whether one of the receivers is wanted."""
+        return self._receiver is None or any(map(self._receiver.matches, receivers))
+
     def takes(self, body: Mapping[str, Any]) -> bool:
-        """Whether an alert's state and receivers are wanted."""
+        """Whether an alert's state is wanted."""
         status = body["status"]
-        if self._receiver is not None and not any(self._receiver.matches(item["name"]) for item in body["receivers"]):
-            return False
         if not self._active and status["state"] == "active":
             return False
         if not self._silenced and status["silencedBy"]:
@@ -246,51 +212,8 @@ def _answering(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[R
     return answer
 
 
-async def _json(request: Request) -> Any:
-    body = await read_body(request, MAX_BODY)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"body is not JSON: {error}") from None
-
-
-def _strings(value: Any, where: str) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise InputError(f"{where}: must be an object of strings")
-    return value
-
-
-def _time(value: Any, where: str) -> int:
-    """Nanoseconds of an RFC 3339 time; 0 for none, or for Go's zero time."""
-    if value in (None, ""):
-        return 0
-    try:
-        text = str(value)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{where}: {value!r} is not an RFC 3339 time") from None
-    if moment.tzinfo is None:
-        raise InputError(f"{where}: {value!r} has no time zone")
-    if moment.year < _UNIX_EPOCH_YEAR:
-        return 0
-    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
-
-
 def _matchers(request: Request) -> tuple[Matcher, ...]:
     return tuple(matcher for text in request.query_params.getlist("filter") for matcher in parse_matchers(text))
-
-
-def _matcher(item: Any, where: str) -> Matcher:
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not isinstance(item.get("value"), str):
-        raise InputError(f"{where}: needs name, value and isRegex")
-    equal, regex = item.get("isEqual", True) is not False, item.get("isRegex") is True
-    kinds = {
-        (True, False): MatchType.EQUAL,
-        (False, False): MatchType.NOT_EQUAL,
-        (True, True): MatchType.REGEX,
-        (False, True): MatchType.NOT_REGEX,
-    }
-    return Matcher.of(item["name"], kinds[equal, regex], item["value"])
 
 
 def _silence_body(silence: Silence, now: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -14,8 +15,16 @@ from alerting.api import AlertmanagerApi
 from alerting.board import Board
 from alerting.config import parse_config
 from alerting.durations import MINUTE, SECOND
+from alerting.posted import MAX_TEXT
 
 NOW = 1_700_000_000 * SECOND
+SILENCE = {
+    "matchers": [{"name": "a", "value": "ü", "isRegex": False}],
+    "startsAt": "2023-11-14T22:13:20Z",
+    "endsAt": "2030-01-01T00:00:00Z",
+    "createdBy": "me",
+    "comment": "why",
+}
 CONFIG = "route: {receiver: team, routes: [{receiver: pager, matchers: [team=a]}]}\nreceivers: [{name: team}, {name: pager}]\n"
 
 
@@ -32,8 +41,9 @@ class Service:
     async def saved(self) -> None:
         self.saves += 1
 
-    def post(self, path: str, body: Any) -> Any:
-        return self.client.post(f"/api/v2/{path}", content=body if isinstance(body, bytes) else json.dumps(body))
+    def post(self, path: str, body: Any, kind: str = "application/json") -> Any:
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        return self.client.post(f"/api/v2/{path}", content=content, headers={"Content-Type": kind})
 
 
 @pytest.mark.parametrize(
@@ -74,17 +84,10 @@ def test_a_wrong_alert_is_refused_with_its_place_and_none_is_taken(body: Any, re
 )
 def test_a_wrong_silence_is_refused(change: dict[str, Any], reason: str) -> None:
     service = Service()
-    silence = {
-        "matchers": [{"name": "a", "value": "ü", "isRegex": False}],
-        "startsAt": "2023-11-14T22:13:20Z",
-        "endsAt": "2030-01-01T00:00:00Z",
-        "createdBy": "me",
-        "comment": "why",
-    }
-    response = service.post("silences", silence | change)
+    response = service.post("silences", SILENCE | change)
     assert response.status_code == 400
     assert reason in response.json()
-    assert service.post("silences", silence).status_code == 200
+    assert service.post("silences", SILENCE).status_code == 200
     assert service.saves == 1
 
 
@@ -129,6 +132,48 @@ def test_what_is_not_there_is_404() -> None:
     assert service.client.get("/api/v2/silence/none").status_code == 404
     assert service.client.delete("/api/v2/silence/none").status_code == 404
     assert service.post("silences", {"id": "none", "matchers": []}).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""])
+def test_a_page_of_another_site_cannot_post(kind: str) -> None:
+    service = Service()
+    for path, body in (("silences", SILENCE), ("alerts", [{"labels": {"a": "b"}}])):
+        response = service.post(path, body, kind)
+        assert response.status_code == 400
+        assert "Content-Type: application/json" in response.json()
+    assert (len(service.manager.board), list(service.manager.silences), service.saves) == (0, [], 0)
+    assert service.post("silences", SILENCE, "application/json; charset=utf-8").status_code == 200
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00", "2262-04-12T00:00:00Z"])
+def test_a_time_that_is_hardly_ever_is_the_latest_that_can_be_kept(end: str) -> None:
+    service = Service()
+    assert service.post("silences", SILENCE | {"endsAt": end}).status_code == 200
+    assert service.post("alerts", [{"labels": {"a": "b"}, "endsAt": end}]).status_code == 200
+    orjson.dumps(service.manager.snapshot())
+    for path in ("silences", "alerts"):
+        (shown,) = service.client.get(f"/api/v2/{path}").json()
+        assert shown["endsAt"].startswith("2262-04-11T")
+
+
+def test_texts_of_others_are_bounded() -> None:
+    service = Service()
+    service.post("alerts", [{"labels": {"a": "b"}, "annotations": {"short": "x", "long": "y" * 20_000, "more": "z"}}])
+    (alert,) = service.manager.board
+    assert sum(len(name) + len(text) for name, text in alert.annotations.items()) == MAX_TEXT + 1
+    assert alert.annotations["short"] == "x"
+    assert alert.annotations["long"].endswith("y…")
+    long = "x" * 20_000
+    assert "[0].labels: 20001 characters" in service.post("alerts", [{"labels": {"a": long}}]).json()
+    assert "silence: 2000" in service.post("silences", SILENCE | {"comment": long}).json()
+
+
+def test_groups_of_one_receiver_are_those_that_it_gets() -> None:
+    service = Service()
+    service.manager.replace_config(parse_config(CONFIG.replace("[team=a]", "[team=a], continue: true"), "am.yml"), NOW)
+    service.post("alerts", [{"labels": {"alertname": "A", "team": "a"}}, {"labels": {"alertname": "B"}}])
+    groups = service.client.get("/api/v2/alerts/groups?receiver=pager").json()
+    assert [group["receiver"]["name"] for group in groups] == ["pager"]
 
 
 def test_filters_choose_and_a_wrong_one_is_refused() -> None:
