@@ -35,6 +35,7 @@ class Rule(StrEnum):
     )
     TO_PEER = "a client or producer span with no server span below it: its attributes name the other side"
     CALLED = "the client side of the call that a span below it answers"
+    CALLER = "the caller's side of a call, though its kind does not say so"
     WRAPS_CALL = "a client span around another client span of its service, which makes the call"
     WITHIN_CALL = "a client span inside the call to a database or queue that its parent makes"
     SAME_MESSAGE = "a consumer span inside a consumer span of its service: the same message, counted there"

@@ -6,14 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from processors.calls import calls_of
+from processors.calls import Rule, calls_of
 from processors.hops import hop_id
 from processors.span_tree import SpanTree
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from processors.calls import Rule
     from processors.span_tree import TreeSpan
     from telemetry.spans import Span, SpanKind
 
@@ -55,10 +54,14 @@ def explain(spans: Collection[Span]) -> list[Explanation]:
     missing = frozenset(tree.missing)
     rules: dict[int, list[Rule]] = {}
     hops: dict[int, list[bytes]] = {}
+    callers: set[int] = set()
     for call in calls_of(tree):
         rules.setdefault(id(call.span), []).append(call.rule)
-        for side in {id(side) for side in (call.client, call.server) if side is not None}:
-            hops.setdefault(side, []).append(hop_id(call))
+        for side in (call.source, call.server):
+            if side is not None:
+                hops.setdefault(id(side), []).append(hop_id(call))
+        if call.source is not None and call.client is None:
+            callers.add(id(call.source))
     explanations = []
     pending: list[tuple[TreeSpan, int]] = [(top, 0) for top in reversed(tree.roots + tree.orphans)]
     while pending:
@@ -77,7 +80,7 @@ def explain(spans: Collection[Span]) -> list[Explanation]:
                 span.start,
                 span.end,
                 copies[span.span_id],
-                tuple(rules[id(member)]),
+                (*rules[id(member)], *((Rule.CALLER,) if id(member) in callers else ())),
                 tuple(sorted(hops.get(id(member), ()))),
             )
         )

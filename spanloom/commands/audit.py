@@ -11,6 +11,7 @@ import orjson
 
 from alerting.audit import Anchor, verify
 from alerting.playbooks.story import story_of
+from spanloom.commands.shown import shown
 from spanloom.demo.pipeline import Pipeline
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
@@ -63,9 +64,9 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
     else:
         for each in report:
             state = f"{len(each['faults'])} faults" if each["faults"] else "whole"
-            click.echo(f"{each['chain']}: {each['records']} records, {state}; head {each['head'] or 'none'}")
+            click.echo(shown(f"{each['chain']}: {each['records']} records, {state}; head {each['head'] or 'none'}"))
             for fault in each["faults"]:
-                click.echo(f"  record {fault['sequence']}: {fault['reason']}")
+                click.echo(shown(f"  record {fault['sequence']}: {fault['reason']}"))
         if not report:
             click.echo("there is no audit trail", err=True)
     raise SystemExit(1 if broken else 0)
@@ -87,7 +88,7 @@ def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> N
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2))
         return
     for line in story_of(known[0], records):
-        click.echo(line)
+        click.echo(shown(line))
 
 
 def _sequence(record: Body) -> int:

@@ -16,6 +16,7 @@ from spanloom import clock
 from spanloom.chaos.experiment import load_experiment
 from spanloom.chaos.run import Chaos
 from spanloom.commands.interruptible import until_signal
+from spanloom.commands.shown import shown
 from spanloom.demo.run import Options
 from telemetry.errors import SpanloomError
 
@@ -64,7 +65,7 @@ def run(
         )
         try:
             loaded = [load_experiment(path) for path in chosen]
-            told = Chaos(options, clock.system, lambda line: click.echo(line, err=True))
+            told = Chaos(options, clock.system, lambda line: click.echo(shown(line), err=True))
             outcome = asyncio.run(until_signal(told.run(loaded)))
         except SpanloomError as error:
             raise click.ClickException(str(error)) from error
@@ -76,7 +77,7 @@ def run(
     else:
         click.echo(_table(reports))
         for sentence in lost:
-            click.echo(f"data: {sentence}")
+            click.echo(shown(f"data: {sentence}"))
     raise SystemExit(1 if lost or any(report["wrong"] for report in reports) else 0)
 
 
@@ -93,7 +94,7 @@ def _table(reports: list[Body]) -> str:
         lines.append(
             f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5} {report['load']:>5.1f}  {verdict}"
         )
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 def _seconds(value: float | None) -> str:

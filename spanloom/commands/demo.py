@@ -15,6 +15,7 @@ from rich.text import Text
 
 from spanloom import clock
 from spanloom.commands.interruptible import until_signal
+from spanloom.commands.shown import shown
 from spanloom.demo.run import FAULTS, Demo, Options
 from telemetry.errors import SpanloomError
 
@@ -85,9 +86,9 @@ def demo(
             fault,
         )
         screen = Console(stderr=as_json, highlight=False, soft_wrap=True)
-        shown = Demo(options, clock.system, lambda *line: _tell(screen, *line))
+        demonstration = Demo(options, clock.system, lambda *line: _tell(screen, *line))
         try:
-            report = asyncio.run(until_signal(shown.once() if once else shown.forever()))
+            report = asyncio.run(until_signal(demonstration.once() if once else demonstration.forever()))
         except SpanloomError as error:
             raise click.ClickException(str(error)) from error
     if report is None:
@@ -97,7 +98,7 @@ def demo(
     else:
         _tell(screen, None, "done", _summary(report))
     for sentence in report["missing"]:
-        click.echo(f"error: {sentence}", err=True)
+        click.echo(shown(f"error: {sentence}"), err=True)
     if report["missing"]:
         raise SystemExit(1)
 
@@ -111,4 +112,4 @@ def _summary(report: Body) -> str:
 
 def _tell(screen: Console, seconds: float | None, event: str, text: str) -> None:
     when = "" if seconds is None else f"+{seconds:.1f} s"
-    screen.print(Text(f"{when:>9}  "), Text(f"{event:<9}", STYLES.get(event, "")), Text(f"  {text}"), sep="")
+    screen.print(Text(f"{when:>9}  "), Text(f"{event:<9}", STYLES.get(event, "")), Text(f"  {shown(text)}"), sep="")

@@ -11,13 +11,13 @@ import click
 import httpx2
 from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
 from collectors.otlp_files import OtlpFile
 from processors.adjusted_times import AdjustedSpan, adjusted
 from processors.call_graph import call_graph
 from processors.clock_skew import ClockSkew
 from processors.explain import explain as explanations
+from spanloom.commands.shown import shown
 from telemetry import otlp
 from telemetry.errors import SpanloomError
 from telemetry.stored import span_from_body
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     Times = Mapping[bytes, AdjustedSpan]
 
 _TRACE_ID = re.compile("[0-9a-f]{32}")
-WIDE = 240
-"""Columns in a pipe, where nobody's screen wraps a line."""
+INDENT, BRANCH = "   ", "└─ "
+DEEPEST = 20
+"""Levels that are drawn by indentation."""
 
 _MILLISECOND = 1_000_000
 
@@ -68,11 +69,9 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
     if as_json:
         click.echo(json.dumps([_plain(item, times[item.span_id]) for item in found], indent=2))
     else:
-        console = Console()
-        if not console.is_terminal:
-            console.width = WIDE
-        for tree in trees(found, times):
-            console.print(tree)
+        console = Console(highlight=False, soft_wrap=True)  # the terminal may wrap; nothing is cut, and a pipe gets whole lines
+        for item in found:
+            console.print(told(item, times[item.span_id]))
 
 
 def ask(url: str, trace_id: str) -> tuple[list[Span], Times]:
@@ -116,24 +115,15 @@ def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], Times]:
     return spans, {item.span_id: item for item in adjusted(spans, skew.estimate)}
 
 
-def trees(found: Sequence[Explanation], times: Times) -> list[Tree]:
-    """A tree of each top: its spans with what the rules said."""
-    tops: list[Tree] = []
-    above: list[Tree] = []  # the last one of each depth
-    for item in found:
-        own = Tree(_line(item, times[item.span_id]))
-        if item.depth:
-            above[item.depth - 1].children.append(own)
-        else:
-            tops.append(own)
-        above[item.depth :] = [own]
-    return tops
-
-
-def _line(item: Explanation, times: AdjustedSpan) -> Text:
+def told(item: Explanation, times: AdjustedSpan) -> Text:
+    """A span and what the rules said of it: two lines, indented by its depth up to `DEEPEST`, from where a number tells it."""
+    level = min(item.depth, DEEPEST)
+    indent = INDENT * level
     line = Text.assemble(
-        (item.service, "bold"),
-        f" {item.operation} ",
+        INDENT * (level - 1) + BRANCH if level else "",
+        (f"level {item.depth} ", "dim") if item.depth > DEEPEST else "",
+        (shown(item.service), "bold"),
+        f" {shown(item.operation)} ",
         (f"{item.kind.name.lower()} {item.span_id.hex()} {(item.end - item.start) / _MILLISECOND:.3f} ms", "dim"),
     )
     if times.shift:
@@ -142,7 +132,7 @@ def _line(item: Explanation, times: AdjustedSpan) -> Text:
     if item.copies > 1:
         line.append(f" x{item.copies}", "yellow")
     mark, colour = ("edge", "green") if item.hops else ("no edge", "yellow")
-    line.append("\n")
+    line.append(f"\n{indent}")
     line.append(f"{mark}: ", colour)
     line.append(item.why)
     if item.parent_missing:

@@ -25,6 +25,7 @@ from alerting.playbooks.opening import open_incident
 from alerting.playbooks.render import render
 from alerting.playbooks.safety import Touched
 from alerting.playbooks.traffic import Footprint
+from spanloom.commands.shown import shown
 from spanloom.demo.pipeline import Pipeline
 from spanloom.history import stored_points
 from telemetry.documents import Kind, latest
@@ -82,12 +83,12 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> 
         plan = {"playbook": playbook.name, "service": service, "instance": instance, "steps": steps}
         click.echo(orjson.dumps(plan | {"verify": incident.check.expression}, option=orjson.OPT_INDENT_2))
         return
-    click.echo(f"{playbook.name} on {service}{'/' if instance else ''}{instance}")
+    click.echo(shown(f"{playbook.name} on {service}{'/' if instance else ''}{instance}"))
     if playbook.approve != "automatic":
         click.echo(f"  wait for a human, at most {playbook.approve.human / 1e9:g} s")
     for step in steps:
         click.echo(f"  {step['phase']:<8} {step['name']}: {step['action']} {orjson.dumps(step['arguments']).decode()}")
-    click.echo(f"  verify   {incident.check.expression}")
+    click.echo(shown(f"  verify   {incident.check.expression}"))
 
 
 @playbooks.command("backtest")
@@ -114,11 +115,11 @@ def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_
         return
     for run in runs:
         target = f"{run.service}{'/' if run.instance else ''}{run.instance}"
-        click.echo(f"{_time(run.time)}  {run.playbook} on {target}: {run.outcome}")
+        click.echo(shown(f"{_time(run.time)}  {run.playbook} on {target}: {run.outcome}"))
         for condition in run.assumed:
             click.echo(f"{'':21}taken as met, for nothing is stored of what it reads: {condition}")
     for refusal in refusals:
-        click.echo(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}")
+        click.echo(shown(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}"))
     click.echo(f"{len(history.alerts)} alert changes, {len(runs)} runs, {len(refusals)} refusals")
 
 

@@ -17,6 +17,7 @@ from alerting.history import told_after
 from alerting.rules import load_rules
 from alerting.unit_tests import run_tests
 from spanloom import clock
+from spanloom.commands.shown import shown
 from spanloom.demo.pipeline import Pipeline
 from spanloom.history import LATENESS, stored_points
 from telemetry.errors import SpanloomError
@@ -94,9 +95,9 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
         rows.append((_time(firing.fired_at), resolved, firing.alert, labels))
     width = max(len(alert) for _, _, alert, _ in rows)
     for fired, resolved, alert, labels in rows:
-        click.echo(f"{fired:<19}  {resolved:<19}  {alert:<{width}}  {labels}")
+        click.echo(shown(f"{fired:<19}  {resolved:<19}  {alert:<{width}}  {labels}"))
     for rule, reason in sorted(result.errors.items()):
-        click.echo(f"{rule}: {reason}", err=True)
+        click.echo(shown(f"{rule}: {reason}"), err=True)
     click.echo(f"{result.points} points, {result.evaluations} evaluations, {len(result.firings)} firings")
 
 

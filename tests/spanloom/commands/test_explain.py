@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from spanloom.commands.explain import explain
 from telemetry.documents import span_document
 from tests.generated import traces
-from tests.processors.traces import CLIENT, SERVER, span
+from tests.processors.traces import CLIENT, INTERNAL, SERVER, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +83,25 @@ def test_each_span_is_told_with_its_reason_parents_before_children(url: str) -> 
     assert first.startswith("gateway /buy server")
     assert done.stdout.count("clock +7.000 ms ± 0.250 ms") == 1
     assert why == "edge: a server span without a parent: the call came from outside"
+
+
+def deep(depth: int) -> list[Span]:
+    """A span in a span in a span, with a name that would clear the screen and write on."""
+    return [span(n, n - 1, "a", INTERNAL, n, 10_000 - n, name=f"op{n}\x1b[2J\u202e\n{'x' * 90}") for n in range(1, depth + 1)]
+
+
+@pytest.mark.parametrize("columns", [80, 300])
+def test_the_deepest_span_is_told_whole_at_any_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    path = tmp_path / "spans.jsonl"
+    path.write_text("\n".join(map(line, deep(200))))
+    lines = CliRunner().invoke(explain, [deep(1)[0].trace_id.hex(), "--from", str(path)]).stdout.splitlines()
+    assert len(lines) == 2 * 200
+    assert lines[2].startswith("└─ a op2")
+    assert lines[-2].strip().startswith(f"└─ level 199 a op200\ufffd[2J\ufffd\ufffd{'x' * 90} internal")
+    assert lines[-2].index("└─") == 3 * 19
+    assert lines[-1].strip() == "no edge: its parent belongs to the same service: work, not a call"
+    assert "\x1b" not in "".join(lines)
 
 
 def test_files_and_the_api_tell_the_same(url: str, file: Path) -> None:
