@@ -6,7 +6,7 @@ https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
-from alerting.notify.text import TITLE
+from alerting.notify.text import TITLE, cut
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 from telemetry.documents import timestamp
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 MAX_SUMMARY = 1024
 """Characters that PagerDuty takes of a summary."""
-
-
+MAX_EVENT = 512_000
+"""Bytes that it takes of an event; a larger one is refused."""
 SEVERITIES = frozenset({"critical", "error", "warning", "info"})
 
 
@@ -101,14 +101,18 @@ class Pagerduty:
     async def send(self, notification: Notification) -> None:
         """Post one event; PagerDuty answers 202, or 429 when it wants a pause."""
         headers = {IDEMPOTENCY_KEY: notification.key}
+        key = {"routing_key": read_secret(self._config.routing_key, self._config.routing_key_file)}
         event = self.event(notification)
-        event["routing_key"] = read_secret(self._config.routing_key, self._config.routing_key_file)
-        await self._poster.post(self._config.url, orjson.dumps(event), headers)
+        body = orjson.dumps(key | event)
+        if len(body) > MAX_EVENT:
+            event["payload"]["custom_details"] = {"error": f"left out: the event had more than {MAX_EVENT} bytes"}
+            body = orjson.dumps(key | event)
+        await self._poster.post(self._config.url, body, headers)
 
-    def event(self, notification: Notification) -> dict[str, object]:
+    def event(self, notification: Notification) -> dict[str, Any]:
         """The event of a notification, but for the key."""
         config = self._config
-        event: dict[str, object] = {
+        event: dict[str, Any] = {
             "dedup_key": hashlib.sha256(notification.group_key.encode()).hexdigest(),
             "event_action": "trigger" if notification.firing else "resolve",
         }
@@ -129,7 +133,7 @@ class Pagerduty:
             if alert.generator_url
         ]
         event["payload"] = {
-            "summary": text["description"][:MAX_SUMMARY],
+            "summary": cut(text["description"], MAX_SUMMARY) or first.labels.get("alertname") or "alert",  # empty is refused
             "source": text["source"] or first.labels.get("instance") or first.labels.get("service") or "spanloom",
             "severity": severity if severity in SEVERITIES else "error",
             "timestamp": timestamp(min(alert.starts_at for alert in notification.firing)),

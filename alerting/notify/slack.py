@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
-from alerting.notify.text import TEXT, TITLE
+from alerting.notify.text import TEXT, TITLE, cut
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from alerting.notify.notification import Notification
     from alerting.notify.text import Texts
 
-MAX_TITLE, MAX_TEXT = 1024, 3000
-"""Characters; Slack folds longer attachments."""
+MAX_TITLE, MAX_TEXT, MAX_FOOTER = 1024, 3000, 300
+"""Characters: Slack takes 300 of a footer, folds an attachment's text after 700 and cuts it at 8,000."""
 
 
 class FieldConfig(BaseModel):
@@ -100,7 +100,11 @@ _MESSAGE = ("channel", "username", "icon_emoji", "icon_url")
 _ATTACHMENT = (
     "title", "title_link", "pretext", "text", "fallback", "callback_id", "image_url", "thumb_url", "footer", "color",
 )  # fmt: skip
-_LONGEST = {"title": MAX_TITLE, "text": MAX_TEXT, "fallback": MAX_TITLE}
+_LONGEST = {
+    **dict.fromkeys(("title", "fallback"), MAX_TITLE),
+    **dict.fromkeys(("text", "pretext"), MAX_TEXT),
+    "footer": MAX_FOOTER,
+}
 
 
 class Slack:
@@ -120,12 +124,14 @@ class Slack:
         """The message of a notification, empty fields left out."""
         config = self._config
         text = {name: self._texts.render(name, notification) for name in config.texts()}
-        attachment: dict[str, object] = {name: text[name][: _LONGEST.get(name)] for name in _ATTACHMENT}
+        attachment: dict[str, object] = {
+            name: cut(text[name], _LONGEST[name]) if name in _LONGEST else text[name] for name in _ATTACHMENT
+        }
         attachment["mrkdwn_in"] = config.mrkdwn_in
         attachment["fields"] = [
             {
-                "title": text[f"fields.{i}.title"],
-                "value": text[f"fields.{i}.value"],
+                "title": cut(text[f"fields.{i}.title"], MAX_TITLE),
+                "value": cut(text[f"fields.{i}.value"], MAX_TEXT),
                 "short": config.short_fields if field.short is None else field.short,
             }
             for i, field in enumerate(config.fields)

@@ -72,6 +72,11 @@ class Texts:
             return default.render(data, NOTIFICATION, escape) if default is not None else ""
 
 
+def cut(text: str, longest: int) -> str:
+    """The text, at most so many characters long; where it was longer it ends with an ellipsis, as Alertmanager's does."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def compile_texts(
     fields: Mapping[str, str],
     external_url: str,

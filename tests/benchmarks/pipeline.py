@@ -30,7 +30,7 @@ from telemetry import otlp
 from tests.benchmarks import alone
 from tests.benchmarks.alone import SPANS_A_TRACE, Measured
 from tests.generated import MILLISECOND, START, trace
-from tests.system.processes import free_port
+from tests.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,6 +12,7 @@ from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import orjson
 import pytest
 import trustme
 from pydantic import SecretStr
@@ -23,7 +24,7 @@ from alerting.notify.build import build_notifiers
 from alerting.notify.email import Email, EmailConfig
 from alerting.notify.notification import DeliveryError, Integration, Notification
 from alerting.notify.pagerduty import Pagerduty, PagerdutyConfig
-from alerting.notify.slack import Slack, SlackConfig
+from alerting.notify.slack import FieldConfig, Slack, SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.notify.webhook import WebhookConfig
 from alerting.state import fingerprint
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 START = 1_700_000_000 * SECOND
 
 
-def alert(service: str, ends: int = 0) -> HeldAlert:
+def alert(service: str, ends: int = 0, notes: dict[str, str] | None = None) -> HeldAlert:
     labels = {"alertname": "Slow", "service": service, "severity": "critical"}
-    return HeldAlert(labels, {"summary": f"{service} is slow"}, START, ends, START, "http://x/graph", fingerprint(labels))
+    notes = notes or {"summary": f"{service} is slow"}
+    return HeldAlert(labels, notes, START, ends, START, "http://x/graph", fingerprint(labels))
 
 
 def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = ()) -> Notification:
@@ -83,6 +85,23 @@ async def test_pagerduty_gets_one_incident_a_group_and_its_end() -> None:
     assert (payload["custom_details"]["num_firing"], payload["custom_details"]["num_resolved"]) == (2, 1)
 
 
+async def test_what_pagerduty_would_refuse_as_too_long_is_cut() -> None:
+    client, taken = posted()
+    config = PagerdutyConfig(routing_key=SecretStr("key"), description="{{ .CommonAnnotations.summary }}")
+    pager = Pagerduty(config, client, compile_texts(config.texts(), ""))
+    for summary in ("ä" * 1025, "x" * 300_000, ""):  # the second with labels and annotations makes more than 512 kB
+        long = alert("cart", notes={"summary": summary, "description": summary})
+        await pager.send(notification(long))
+    await client.aclose()
+    (_, cut), (_, huge), (_, empty) = taken
+    assert cut["payload"]["summary"] == "ä" * 1023 + "…"
+    assert len(cut["payload"]["custom_details"]["firing"]) == 1
+    assert huge["payload"]["custom_details"] == {"error": "left out: the event had more than 512000 bytes"}
+    assert len(json.dumps(huge)) < 512_000
+    assert empty["payload"]["summary"] == "Slow", "none at all would be refused"
+    assert {len(event["dedup_key"]) for _, event in taken} == {64}, "of 255"
+
+
 async def test_slack_gets_one_attachment() -> None:
     client, taken = posted()
     config = SlackConfig(
@@ -97,6 +116,18 @@ async def test_slack_gets_one_attachment() -> None:
     assert (attachment["title"], attachment["color"]) == ("[FIRING:2] Slow", "danger")
     assert "FIRING Slow: päy is slow" in attachment["text"]
     assert "RESOLVED Slow: ads is slow" in attachment["text"]
+
+
+def test_long_texts_for_slack_end_with_an_ellipsis() -> None:
+    long = "{{ .CommonAnnotations.summary }}"
+    config = SlackConfig(title=long, text=long, footer=long, fields=(FieldConfig(title="t", value=long),))
+    slack = Slack(config, httpx2.AsyncClient(), compile_texts(config.texts(), ""))
+    message = orjson.loads(orjson.dumps(slack.message(notification(alert("cart", notes={"summary": "ä" * 9000})))))
+    (attachment,) = message["attachments"]
+    sizes = {name: len(attachment[name]) for name in ("title", "text", "footer")}
+    assert sizes == {"title": 1024, "text": 3000, "footer": 300}
+    assert len(attachment["fields"][0]["value"]) == 3000
+    assert attachment["text"].endswith("ä…")
 
 
 async def test_in_place_of_a_template_that_fails_a_default_text_is_sent_and_counted() -> None:
