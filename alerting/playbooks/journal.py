@@ -37,7 +37,8 @@ class Journal:
     def record(self, now: int, event: str, incident: str = "", /, **data: Any) -> None:
         """Append to the audit trail."""
         # Taken apart and put together again, the data is the record's own and what JSON can hold.
-        self._documents.append(self.chain.append(now, event, orjson.loads(orjson.dumps(data)), incident).document())
+        own = _masked(orjson.loads(orjson.dumps(data)))
+        self._documents.append(self.chain.append(now, event, own, incident).document())
 
     def note(self, incident: Incident, now: int) -> Note:
         """What records entries of one incident."""
@@ -63,7 +64,7 @@ class Journal:
                 "audit": {"chain": self.chain.name, "sequence": self.chain.sequence, "hash": self.chain.head},
             }
             del body["changes"]
-            self._documents.append(incident_document(body, now))
+            self._documents.append(incident_document(_masked(body), now))
             if not incident.holds_target:
                 del incidents[incident_id]
         self._changed.clear()
@@ -90,3 +91,15 @@ class Journal:
         self.chain.restore(snapshot["chain"])
         self._documents = [Document(**{**data, "kind": Kind(data["kind"])}) for data in snapshot["documents"]]
         self._notices = [Notice(**data) for data in snapshot["notices"]]
+
+
+def _masked(value: Any) -> Any:
+    """Plain data without the values of HTTP headers, which may be secrets: many may read what is stored."""
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: dict.fromkeys(item, "***") if key == "headers" and isinstance(item, dict) else _masked(item)
+        for key, item in value.items()
+    }

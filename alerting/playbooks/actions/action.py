@@ -16,6 +16,17 @@ class ActionError(SpanloomError):
     """An action did not do what it should. The message says what was asked, of whom, and what came back."""
 
 
+def no_dots(path: str) -> str:
+    """Accept a path, or a name that becomes part of one, whose segments cannot lead anywhere else.
+
+    Raises:
+        ValueError: one is `.` or `..`, which clients and servers fold.
+    """
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        raise ValueError(f"{path!r}: a segment . or .. would lead to another place")
+    return path
+
+
 class Action(Protocol):
     """One verb of playbooks."""
 

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.notify.notification import DeliveryError
+from alerting.notify.secret import read_secret
+from alerting.playbooks.actions.action import ActionError, no_dots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+def _no_dots(url: str) -> str:
+    no_dots(urlsplit(url).path)
+    return url
+
+
+Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_no_dots)]
+
+
 class Arguments(BaseModel):
-    """The request. An answer with any other status than `expect` (by default 2xx) is a failure; redirects are not followed."""
+    """The request. An answer with any other status than `expect` (by default 2xx) is a failure; redirects are not followed.
+
+    `headers_file` names files that hold the values of headers, so that secrets are nowhere else.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    url: str = Field(pattern=r"^https?://")
+    url: Url
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: dict[str, str] = {}
+    headers_file: dict[str, Path] = {}
     content: Any = Field(default=None, alias="json")
     expect: tuple[int, ...] = ()
 
@@ -39,10 +55,16 @@ class HttpCall:
         """Send the request and judge the answer."""
         where = f"{arguments.method} {arguments.url}"
         headers = {"Idempotency-Key": key, **arguments.headers}
+        try:
+            headers |= {name: read_secret(SecretStr(""), file) for name, file in arguments.headers_file.items()}
+        except DeliveryError as error:
+            raise ActionError(f"{where}: {error}") from error
         async with httpx2.AsyncClient(timeout=None) as client:
             try:
-                answer = await client.request(arguments.method, arguments.url, headers=headers, json=arguments.content)
-            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                request = client.build_request(arguments.method, arguments.url, headers=headers, json=arguments.content)
+                answer = await client.send(request)
+            # ValueError and TypeError: a header that is not ASCII, a body that JSON cannot hold.
+            except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
                 raise ActionError(f"{where}: {type(error).__name__}: {error}") from error
         if answer.status_code not in arguments.expect if arguments.expect else not answer.is_success:
             raise ActionError(f"{where}: {answer.status_code}: {answer.text[:200]}")

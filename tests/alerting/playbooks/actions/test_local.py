@@ -55,6 +55,32 @@ async def test_an_http_call_is_judged_by_its_status() -> None:
         await do(HttpCall(), url="file:///etc/passwd")
 
 
+async def test_a_header_may_lie_in_a_file_that_is_read_for_each_call(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    with serve(lambda _method, _path, _body: (200, {})) as api:
+        for secret in ("first", "second"):
+            token.write_text(f"Bearer {secret}\n")
+            await do(HttpCall(), url=api.url, headers_file={"Authorization": str(token)})
+        assert [headers["Authorization"] for headers in api.headers] == ["Bearer first", "Bearer second"]
+        with pytest.raises(ActionError, match="none: cannot be read"):
+            await do(HttpCall(), url=api.url, headers_file={"Authorization": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize("arguments", [{"headers": {"X-Service": "café"}}, {"json": float("nan")}, {"json": {1, 2}}])
+async def test_what_cannot_be_sent_is_a_failure_of_the_step(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ActionError, match=r"POST http://127\.0\.0\.1:1/hook"):
+        await do(HttpCall(), url="http://127.0.0.1:1/hook", **arguments)
+
+
+@pytest.mark.parametrize("dots", [".", "..", "a/../b"])
+async def test_no_name_leads_out_of_its_place(dots: str) -> None:
+    actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url="http://127.0.0.1:1")))
+    with pytest.raises(ValidationError, match="would lead to another place"):
+        await do(actions["restart"], via="supervisor", name=dots)
+    with pytest.raises(ValidationError, match="would lead to another place"):
+        await do(HttpCall(), url=f"http://127.0.0.1:1/services/{dots}/restart")
+
+
 async def test_a_command_gets_its_words_as_they_are_and_its_output_is_evidence() -> None:
     result = await do(Command(), command=["printf", "%s|", "$HOME; rm -rf /", "*"])
     assert result["output"] == "$HOME; rm -rf /|*|"
