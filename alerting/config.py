@@ -235,17 +235,10 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
         ),
         intervals,
         written.settings.resolve_timeout,
-        _without_secrets(text, written),
+        file.without(_secrets(written)),  # Alertmanager's API shows it to whoever asks
         tuple(written.templates),
         library,
     )
-
-
-def _without_secrets(text: str, written: AlertmanagerFile) -> str:
-    """The file as others may see it: Alertmanager's API shows it to whoever asks."""
-    for secret in sorted(_secrets(written), key=len, reverse=True):
-        text = text.replace(secret, "<secret>")
-    return text
 
 
 def _secrets(value: object) -> set[str]:

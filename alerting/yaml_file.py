@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -19,6 +19,8 @@ MAX_BYTES = 4 << 20
 """Largest file, in characters."""
 MAX_REPEATED = 100_000
 """Most nodes that aliases may repeat: a small file can stand for a huge one."""
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+"""Anchor and tag of a node."""
 
 
 class YamlFile:
@@ -30,6 +32,7 @@ class YamlFile:
 
     def __init__(self, text: str, name: str) -> None:
         self.name = name
+        self._text = text
         if len(text) > MAX_BYTES:
             raise ConfigError(f"{name}: {len(text)} characters; at most {MAX_BYTES}")
         try:
@@ -100,6 +103,23 @@ class YamlFile:
         """An error that names file and line."""
         return ConfigError(f"{self.name}:{self.line(path)}: {reason}")
 
+    def without(self, secrets: Collection[str]) -> str:
+        """The text with `<secret>` for every value that holds one of these, however it is written, and for it in comments."""
+        longest_first = sorted(secrets, key=len, reverse=True)
+        text, end = self._text, len(self._text)
+        parts: list[str] = []
+        for start, node in sorted(_scalars(self._root).items(), reverse=True):
+            if any(secret in node.value for secret in secrets):
+                written = text[start : node.end_mark.index]
+                before = _PROPERTIES.match(written)
+                gap = written[len(written.rstrip()) :]  # the line's end after a block
+                parts += [text[node.end_mark.index : end], f"{before[0] if before else ''}<secret>{gap}"]
+                end = start
+        masked = "".join((text[:end], *reversed(parts)))
+        for secret in longest_first:
+            masked = masked.replace(secret, "<secret>")
+        return masked
+
     def read(self, model: type[Model], context: Any = None, refused: Mapping[str, str] | None = None) -> Model:
         """The document as a model.
 
@@ -123,3 +143,21 @@ class YamlFile:
         reason = {"extra_forbidden": unknown, "missing": "is missing"}.get(detail["type"], detail["msg"])
         prefix = f"{where}: " if where else ""
         return f"{self.name}:{self.line(path)}: {prefix}{reason.removeprefix('Value error, ')}"
+
+
+def _scalars(root: yaml.Node | None) -> dict[int, yaml.ScalarNode]:
+    """Every scalar by where it starts in the text."""
+    found: dict[int, yaml.ScalarNode] = {}
+    rest, seen = [] if root is None else [root], set()
+    while rest:
+        node = rest.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            found[node.start_mark.index] = node
+        elif isinstance(node, yaml.MappingNode):
+            rest += [part for pair in node.value for part in pair]
+        else:
+            rest += node.value
+    return found

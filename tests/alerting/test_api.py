@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+import yaml
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -210,6 +211,37 @@ receivers:
   email_configs: [{to: on-call@example.org}]
 """
     shown = parse_config(text, "am.yml").original
+    assert yaml.safe_load(shown).keys() == yaml.safe_load(text).keys()
     assert not any(secret in shown for secret in ("hunter2", "T0KEN", "k3y"))
     assert "smtp_auth_password: <secret>" in shown
     assert "to: on-call@example.org" in shown
+
+
+def test_secrets_are_not_shown_however_they_are_written() -> None:
+    text = r"""
+route: {receiver: team}
+receivers:
+- name: team
+  webhook_configs:
+  - url: "https://hooks.example.org/T\u0030KEN"
+    http_config: {basic_auth: {username: me, password: 'it''s-secret'}}
+  email_configs:
+  - {to: a@b.c, from: d@e.f, smarthost: "mail:25", auth_password: "pa\\ss\"wd"}  # it was hunter2
+  - {to: a@b.c, from: d@e.f, smarthost: "mail:25", auth_password: &old !!str "hun\x74er2"}
+  - {to: a@b.c, from: d@e.f, smarthost: "mail:25", auth_password: *old}
+  pagerduty_configs:
+  - routing_key: |
+      k3y
+    severity: error
+  - routing_key: >-
+      fol
+      ded
+  - routing_key: "fol
+      ded"
+"""
+    shown = parse_config(text, "am.yml").original
+    assert not any(part in shown for part in ("KEN", "it''s", "pa\\", 'wd"', "hun", "er2", "k3y", "fol", "ded"))
+    taken = yaml.safe_load(shown)["receivers"][0]
+    assert [item["auth_password"] for item in taken["email_configs"]] == ["<secret>"] * 3
+    assert [item["routing_key"] for item in taken["pagerduty_configs"]] == ["<secret>"] * 3
+    assert taken["pagerduty_configs"][0]["severity"] == "error"
