@@ -77,6 +77,7 @@ class _Partition:
             "services": self.failures.forgotten,
             "log_lines_late": self.logs.late,
             "log_templates": self.logs.forgotten,
+            "log_lines_unlike": self.logs.unlike,
             "shape_traces": self.shapes.left_out,
             "shape_traces_late": self.shapes.late,
             "shape_places": self.shapes.forgotten,

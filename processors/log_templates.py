@@ -25,6 +25,10 @@ _VARIABLE = re.compile(
     r"|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{8,}\b"  # trace ids, digests
     r"|(?<![\w#.])[-+]?\d[\d.:,/-]*(?!\w)"  # numbers, times, addresses; not the line of a source file as in Foo#12
 )
+MAX_OF_LENGTH = 200
+"""Templates of a service with so many words. It is compared with all of them, and no program has more statements: the
+lines beyond are text that varies as a whole, and share one template."""
+
 _MAX_TEXT = 1000
 _MAX_WORDS = 60
 _MAX_EXAMPLE = 200
@@ -49,7 +53,8 @@ class LogTemplates:
     """Templates by service. Ids are a function of the service and the first line seen, so they survive a restart.
 
     Args:
-        max_templates: bound over all services; past it the least recently seen one is forgotten and `forgotten` counts.
+        max_templates: bound over all services; past it the least recently seen one is forgotten. `forgotten` counts these
+            and the lines beyond `MAX_OF_LENGTH`.
         similarity: the least share of words that a line has in common with a template that takes it.
 
     >>> templates = LogTemplates()
@@ -83,7 +88,13 @@ class LogTemplates:
             same = sum(map(str.__eq__, template.words, words)) / len(words) if words else 1.0
             if same > share:
                 nearest, share = template, same
-        if nearest is None or share < self._similarity:
+        if share < self._similarity:
+            nearest = None
+            if len(templates) >= MAX_OF_LENGTH:
+                self.forgotten += 1
+                words = [WILD] * len(words)
+                nearest = next((template for template in templates if template.words == words), None)
+        if nearest is None:
             nearest = _Template(digest(service, " ".join(words))[:16], words)
             templates.append(nearest)
         elif share < 1.0:

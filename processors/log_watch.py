@@ -122,6 +122,11 @@ class LogWatch:
         return template
 
     @property
+    def unlike(self) -> int:
+        """What the bounds on mining templates have cost: see `LogTemplates.forgotten`."""
+        return self._templates.forgotten
+
+    @property
     def sealed(self) -> int:
         """The end of the last window that was judged, nanoseconds; 0 before the first."""
         return self._sealed

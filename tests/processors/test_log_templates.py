@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.log_templates import LogTemplates, masked
+from processors.log_templates import MAX_OF_LENGTH, LogTemplates, masked
 from telemetry.errors import InputError
 
 LINES = st.lists(st.tuples(st.sampled_from(["cart", "pay"]), st.text("ab1 /", max_size=30)), max_size=40)
@@ -44,6 +45,18 @@ def test_the_bound_forgets_the_template_seen_longest_ago_and_counts_it() -> None
     templates.add("a", "and three words")
     assert (len(templates), templates.forgotten) == (2, 1)
     assert templates.text(first) == "one"
+
+
+def test_lines_without_end_that_are_unlike_each_other_share_a_template_and_are_counted() -> None:
+    templates = LogTemplates()
+    known = templates.add("chat", "user 7 signed in")
+    text = [" ".join([f"{a}{b}"] * 4) for a in ascii_lowercase for b in ascii_lowercase]
+    ids = [templates.add("chat", line) for line in text]
+    assert len(set(ids)) == MAX_OF_LENGTH
+    assert templates.text(ids[-1]) == "<*> <*> <*> <*>"
+    assert templates.forgotten == len(text) - MAX_OF_LENGTH + 1
+    assert templates.add("chat", "user 8 signed in") == known
+    assert templates.text(templates.add("chat", "somebody else wrote five words")) == "somebody else wrote five words"
 
 
 @given(before=LINES, after=LINES)
