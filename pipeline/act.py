@@ -8,7 +8,6 @@ and incidents comes back from a table, as do the last rankings, which are on no 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
+    from alerting.playbooks.healer import Healer
     from alerting.state import AlertChange
     from pipeline.alerting import Alerting
     from pipeline.offsets import Offsets
@@ -59,6 +59,9 @@ SETTLE_SECONDS = 5.0
 
 MOST_ANSWERS = 1000
 """Answers to requests for approval that may wait for the next look at the time. Humans give a few a day."""
+
+MOST_ANOMALIES = 1000
+"""Anomalies that playbooks answer which may wait for the next look at the time, half a second later."""
 
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
@@ -90,6 +93,7 @@ class ActCounts:
     rankings: int = 0
     explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
     answers_dropped: int = 0  # past MOST_ANSWERS
+    anomalies_dropped: int = 0  # past MOST_ANOMALIES: no playbook was asked
     points_too_new: int = 0  # further ahead of the clock than AHEAD
 
 
@@ -131,6 +135,7 @@ class ActStage:
         self._ranked_at = 0
         self._rankings: deque[CulpritRanking] = deque()
         self._answers: list[dict[str, Any]] = []  # of humans, that came to another worker
+        self._anomalies: list[Anomaly] = []  # that playbooks answer
         self._outbox = Outbox(writer)
         self._partition: int | None = None
         self._owning = asyncio.Lock()
@@ -143,8 +148,9 @@ class ActStage:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """What the bounds of the search for culprits have cost."""
-        return {f"culprit_{what}": count for what, count in self._diagnosis.left_out.items()}
+        """What the bounds of the search for culprits, and on anomalies that wait for playbooks, have cost."""
+        culprits = {f"culprit_{what}": count for what, count in self._diagnosis.left_out.items()}
+        return {**culprits, "repair_anomalies": self.counts.anomalies_dropped}
 
     def take(self, event: Any, offsets: Offsets) -> None:
         """Take one record."""
@@ -218,8 +224,17 @@ class ActStage:
     def _take_anomaly(self, anomaly: Anomaly, id_: str) -> None:
         if self._alerting is not None:
             self._alerting.runner.healer.evidence.add_anomaly(anomaly)
+            self._offer(anomaly, self._alerting.runner.healer)
         if anomaly.kind in {AnomalyKind.LATENCY, AnomalyKind.ERRORS} and anomaly.score >= self._config.rank_score:
             self._want_ranking(anomaly.score, id_, anomaly.service, anomaly.start)
+
+    def _offer(self, anomaly: Anomaly, healer: Healer) -> None:
+        if not healer.awaits(anomaly):
+            return
+        if len(self._anomalies) < MOST_ANOMALIES:
+            self._anomalies.append(anomaly)
+        else:
+            self.counts.anomalies_dropped += 1
 
     def _take_answers(self, bodies: list[dict[str, Any]]) -> None:
         room = MOST_ANSWERS - len(self._answers)
@@ -243,7 +258,8 @@ class ActStage:
             await self._outbox.room()
             if self._partition is not None:
                 async with self._owning:
-                    await self.tick()
+                    if self._partition is not None:  # it may have been let go of by now
+                        await self.tick()
 
     async def tick(self) -> None:
         """Rank, evaluate, notify and repair what is due at the present event time."""
@@ -259,7 +275,8 @@ class ActStage:
             answers, self._answers = self._answers, []
             for answer in answers:
                 await self._alerting.desk.take(answer)
-            advanced = await self._alerting.advance(self.moment)
+            anomalies, self._anomalies = self._anomalies, []
+            advanced = await self._alerting.advance(self.moment, anomalies)
             documents += advanced.documents
             for change in advanced.firing:
                 self._take_alert(change)
@@ -341,6 +358,7 @@ class ActStage:
             self._partition = None
             self._held.clear()
             self._rankings.clear()
+            self._anomalies.clear()
             await self._outbox.settle(SETTLE_SECONDS)
             if self._alerting is not None:
                 await self._alerting.disown()
@@ -371,5 +389,9 @@ def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets) 
 
     @app.task
     async def pass_time() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await stage.run()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():  # Faust would take it for the end of this task, and say nothing
+                raise AssertionError("what the stage waited for was cancelled by somebody else") from None

@@ -28,7 +28,7 @@ from pipeline.outbox import WithinPatience
 from telemetry.errors import ConfigError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
     from telemetry.documents import Body, Document
+    from telemetry.signals import Anomaly
 
 log = structlog.get_logger(__name__)
 
@@ -171,8 +172,13 @@ class Alerting:
                 self.counts.files_refused += 1
                 log.error("configuration_refused", what=what, reason=str(error), hint="the old one stays in use")  # noqa: TRY400
 
-    async def advance(self, moment: int) -> Advanced:
-        """Evaluate, notify and repair what is due; `moment` is the time of the telemetry, 0 where there was none yet."""
+    async def advance(self, moment: int, anomalies: Sequence[Anomaly] = ()) -> Advanced:
+        """Evaluate, notify and repair what is due.
+
+        Args:
+            moment: the time of the telemetry, 0 where there was none yet.
+            anomalies: those that playbooks may answer.
+        """
         now = self._now()
         if now - self._refreshed >= REFRESH_EVERY:
             self._refreshed = now
@@ -196,13 +202,18 @@ class Alerting:
         for notification in look.notifications:
             self.sender.submit(notification)
             self.counts.notifications += 1
+        await self._repair(changes, anomalies)
+        documents = [*(change.document() for change in changes), *delivered, *look.documents]
+        return Advanced(documents, [change for change in changes if change.state is AlertState.FIRING])
+
+    async def _repair(self, changes: Sequence[AlertChange], anomalies: Sequence[Anomaly]) -> None:
         for change in changes:
             if change.state in {AlertState.FIRING, AlertState.RESOLVED}:
                 await self.runner.on_alert(change)
-        if moment:
+        for anomaly in anomalies:
+            await self.runner.on_anomaly(anomaly)
+        if self._moment:
             await self.runner.advance()
-        documents = [*(change.document() for change in changes), *delivered, *look.documents]
-        return Advanced(documents, [change for change in changes if change.state is AlertState.FIRING])
 
     async def replace_receivers(self, config: AlertmanagerConfig, notifiers: Mapping[str, Notifier]) -> None:
         """Take other routes and receivers. What was under way is sent again, under the same key."""

@@ -1,4 +1,4 @@
-"""The alerts that fire, and what became of each: why no playbook has started, or that a human has it."""
+"""The alerts that fire, and what became of each: why no playbook has started, or that a human has it. And what was offered."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MOST = 10_000
 """Alerts remembered as firing. More are counted in `ignored` and have no repair."""
 
+MOST_OFFERED = 1000
+"""Anomalies remembered as offered, far more than playbooks answer in the time for which a crash has records read again."""
+
 
 class FiringAlerts:
     """Remembers signals by fingerprint, from the first word that an alert fires until it resolves."""
@@ -24,6 +27,7 @@ class FiringAlerts:
         self._signals: dict[str, Signal] = {}
         self._refused: dict[tuple[str, str], str] = {}  # by fingerprint and playbook: the code of the last refusal
         self._given_up: set[str] = set()
+        self._offered: dict[str, None] = {}  # anomalies, oldest first
 
     def __iter__(self) -> Iterator[Signal]:
         return iter(self._signals.values())
@@ -55,6 +59,16 @@ class FiringAlerts:
         if fingerprint in self._signals:
             self._given_up.add(fingerprint)
 
+    def offer(self, fingerprint: str) -> None:
+        """An anomaly is offered to the playbooks; after a crash it is read again."""
+        self._offered[fingerprint] = None
+        if len(self._offered) > MOST_OFFERED:
+            del self._offered[next(iter(self._offered))]
+
+    def is_offered(self, fingerprint: str) -> bool:
+        """Whether an anomaly was."""
+        return fingerprint in self._offered
+
     def unanswered(self) -> list[Signal]:
         """Those that no human has, oldest first."""
         waiting = [signal for signal in self if signal.fingerprint not in self._given_up]
@@ -76,6 +90,7 @@ class FiringAlerts:
             "signals": [asdict(signal) for signal in self],
             "refused": [[*key, code] for key, code in self._refused.items()],
             "given_up": sorted(self._given_up),
+            "offered": list(self._offered),
         }
 
     def restore(self, snapshot: Body) -> None:
@@ -83,3 +98,4 @@ class FiringAlerts:
         self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
         self._refused = {(fingerprint, playbook): code for fingerprint, playbook, code in snapshot["refused"]}
         self._given_up = set(snapshot["given_up"])
+        self._offered = dict.fromkeys(snapshot.get("offered", ()))

@@ -18,12 +18,11 @@ from alerting.playbooks.explained import REMEMBERED, Explanations
 from alerting.playbooks.firing import FiringAlerts
 from alerting.playbooks.incident import Progress, State, incident_from
 from alerting.playbooks.journal import Journal
-from alerting.playbooks.messages import Notice, Run, Signal, notice_of
+from alerting.playbooks.messages import Notice, Run, Signal, notice_of, signal_of
 from alerting.playbooks.opening import open_incident
 from alerting.playbooks.render import render, render_query
 from alerting.playbooks.safety import Refusal, Safety, SafetyConfig, Touched
 from alerting.playbooks.traffic import Footprint, LiveTraffic
-from telemetry.documents import anomaly_document
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,19 +106,17 @@ class Healer:
         )  # fmt: skip
         self.journal.publish(self.incidents, now)
 
+    def awaits(self, anomaly: Anomaly) -> bool:
+        """Whether a playbook answers such an anomaly, and has not been asked to answer this one."""
+        signal = signal_of(anomaly)
+        return self._playbook_for(signal) is not None and not self.firing.is_offered(signal.fingerprint)
+
     def on_anomaly(self, anomaly: Anomaly, now: int) -> None:
-        """Offer an anomaly to the playbooks that anomalies trigger, once."""
+        """Offer an anomaly to the playbooks that anomalies trigger, once, however often it is read."""
         now = self._not_before(now)
-        labels = dict(anomaly.series.labels) | {
-            "kind": anomaly.kind.value,
-            "series": anomaly.series.name,
-            "service": anomaly.service,
-            "operation": anomaly.operation,
-            "instance": anomaly.instance,
-        }
-        traces = [trace_id.hex() for trace_id in anomaly.trace_ids[:10]]
-        signal = Signal("anomaly", anomaly_document(anomaly).id, labels, anomaly.start, traces)
-        if self._playbook_for(signal) is not None:
+        if self.awaits(anomaly):
+            signal = signal_of(anomaly)
+            self.firing.offer(signal.fingerprint)
             self._answer(signal, now)
             self.firing.forget_refusals(signal.fingerprint)
             self.journal.publish(self.incidents, now)

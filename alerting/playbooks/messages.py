@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from telemetry.documents import anomaly_document
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alerting.playbooks.incident import Call, Incident
+    from telemetry.signals import Anomaly
 
 
 class AlertChange(Protocol):
@@ -65,6 +68,19 @@ class Signal:
     starts_at: int
     trace_ids: list[str] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)  # by the rule that fired, as JSON holds it
+
+
+def signal_of(anomaly: Anomaly) -> Signal:
+    """An anomaly as what may trigger a playbook: the labels of its series, and what it says of itself."""
+    labels = dict(anomaly.series.labels) | {
+        "kind": anomaly.kind.value,
+        "series": anomaly.series.name,
+        "service": anomaly.service,
+        "operation": anomaly.operation,
+        "instance": anomaly.instance,
+    }
+    traces = [trace_id.hex() for trace_id in anomaly.trace_ids[:10]]
+    return Signal("anomaly", anomaly_document(anomaly).id, labels, anomaly.start, traces)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,8 +117,8 @@ class FixedCulprits:
 class World:
     """One worker after another on the same log, table, store and pager."""
 
-    def __init__(self, folder: Path, rules: str = RULES) -> None:
-        self._folder, self._rules = folder, rules
+    def __init__(self, folder: Path, rules: str = RULES, plan: str = PLAYBOOK) -> None:
+        self._folder, self._rules, self._plan = folder, rules, plan
         self.time = START
         self.table, self.store, self.pager, self.processes = Table(), DownStore(), Pager(), Processes()
         self.log: list[Event] = []
@@ -131,7 +131,7 @@ class World:
         self.engine = AlertEngine(parse_rules(self._rules, "rules.yml"))
         sender = Sender(dict.fromkeys(config.receivers, self.pager), lambda: self.time)
         actions = verbs(self.processes)
-        healer = Healer(playbooks(self._folder, PLAYBOOK), actions, self.processes.query, calls=manager.calls)
+        healer = Healer(playbooks(self._folder, self._plan), actions, self.processes.query, calls=manager.calls)
         self.alerting = Alerting(
             self.engine, manager, sender, healer, self.table, self.writer, lambda: self.time, b"", pass_on=self.pass_on,  # type: ignore[arg-type]
         )  # fmt: skip

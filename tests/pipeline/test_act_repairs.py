@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from alerting.audit import verify
+from pipeline import act
+from pipeline.act import act_on_signals
 from telemetry.documents import Kind
 from telemetry.errors import OverloadedError
-from tests.pipeline.test_act import World, firing
+from tests.alerting.playbooks.world import PLAYBOOK
+from tests.pipeline.test_act import SECOND, World, firing
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from telemetry.documents import Body
@@ -30,13 +35,12 @@ def trail(world: World) -> list[Body]:
     return sorted(bodies, key=lambda body: int(body["sequence"]))
 
 
-async def sicken(world: World, service: str) -> None:
-    """Let an alert of a service fire that takes a small share of the traffic."""
+def sicken(world: World, service: str) -> None:
+    """A service that takes a small share of the traffic needs a repair."""
     traffic = world.alerting.runner.healer.traffic
     traffic.add(service, 10, world.time)
     traffic.add("web", 90, world.time)
     world.processes.sick.add(f"{service}/a")
-    await world.alerting.runner.on_alert(firing(service, world.time))
 
 
 async def test_an_action_that_ends_while_the_environment_is_let_go_is_saved_and_the_trail_goes_on(world: World) -> None:
@@ -49,7 +53,8 @@ async def test_an_action_that_ends_while_the_environment_is_let_go_is_saved_and_
         return await run(arguments, key)
 
     isolate.run = slowly  # type: ignore[method-assign, assignment]
-    await sicken(world, "db")
+    sicken(world, "db")
+    await world.alerting.runner.on_alert(firing("db", world.time))
     await world.seconds(1, 1.0)
     letting_go = asyncio.create_task(world.stage.disown())
     for _ in range(5):
@@ -71,3 +76,60 @@ async def test_who_does_not_own_the_environment_publishes_nothing_of_it(world: W
     with pytest.raises(OverloadedError):
         await world.alerting.runner.halt("ann")
     assert trail(world) == before
+
+
+ON_ANOMALIES = PLAYBOOK.replace("alert: ['severity=\"critical\"']", "anomaly: ['kind=\"errors\"', 'service=\"db\"']").replace(
+    "/$instance", "/a"
+)
+
+
+async def test_an_anomaly_sets_off_the_playbook_that_it_triggers_and_not_again_when_a_crash_has_it_read_again(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, plan=ON_ANOMALIES)
+    await world.begin()
+    await world.seconds(2, 1.0)
+    sicken(world, "db")
+    world.anomaly("web", world.time)
+    world.anomaly("db", world.time)
+    await world.seconds(90, 1.0)
+    assert [verb for verb, _ in world.processes.calls] == ["isolate", "restart", "restore"]
+    await world.crash()
+    assert not world.log[3].acked, "it is read again, and the cooldown is over"
+    await world.begin()
+    sicken(world, "db")
+    await world.seconds(10, 1.0)
+    assert len(world.processes.calls) == 3
+    world.anomaly("db", world.time)
+    await world.seconds(10, 1.0)
+    assert len(world.processes.calls) == 6
+
+
+async def test_anomalies_that_playbooks_answer_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(act, "MOST_ANOMALIES", 1)
+    world = World(tmp_path, plan=ON_ANOMALIES)
+    await world.begin()
+    await world.seconds(2, 1.0)
+    for second in range(3):
+        world.anomaly("db", world.time + second * SECOND)
+    assert world.stage.left_out["repair_anomalies"] == 2
+
+
+async def test_a_cancellation_of_something_else_ends_the_stage_loudly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[Callable[[], Awaitable[None]]] = []
+    app: Any = SimpleNamespace(
+        agent=lambda *_, **__: lambda function: function,
+        on_rebalance_complete=SimpleNamespace(connect=lambda function: function),
+        task=tasks.append,
+    )
+    topic: Any = None
+    act_on_signals(app, topic, world.stage, world.offsets)
+    cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    cancelled.cancel()
+    monkeypatch.setattr(world.stage, "tick", lambda: cancelled)
+    with pytest.raises(AssertionError, match="cancelled by somebody else"):
+        await tasks[0]()
+    passing = asyncio.ensure_future(tasks[0]())
+    await asyncio.sleep(0)
+    passing.cancel()
+    await passing  # its own end is none of an error

@@ -152,7 +152,7 @@ async def test_an_error_of_ours_after_an_action_ends_the_process_and_repeats_not
     runner = rim.runner(made)
     take = made.on_result
 
-    def fail(result: Result, now: int, *, go_on: bool) -> None:
+    def fail(result: Result, now: int, *, go_on: bool = True) -> None:
         if result.id.endswith("/restart/do"):
             raise KeyError(result.id)
         take(result, now, go_on=go_on)
