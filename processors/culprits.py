@@ -19,7 +19,6 @@ from processors.log_templates import LogTemplates
 from processors.metric_blame import MetricMemory
 from processors.points import unit_of
 from processors.quantities import quantities
-from processors.rates import is_total
 from processors.shape_blame import ShapeTable
 from processors.trace_memory import TraceMemory
 from processors.visits import visits_of
@@ -225,6 +224,6 @@ def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:
     labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
     before, after = quantities(unit_of(charge.series.name), charge.before, charge.after)
     change = after if math.isnan(charge.before) else f"{before} became {after}"
-    each = " a second" if is_total(charge.series) else ""
+    each = " a second" if charge.series.total else ""
     text = f"{charge.series.name}: {change}{each}, unlike in other instances"
     return Evidence("metric", charge.weight * share, text, series=f"{charge.series.name}{{{labels}}}")

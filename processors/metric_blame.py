@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from processors.change import heavy_tailed, robust_spread
-from processors.rates import is_bucket, is_total, rate
+from processors.rates import is_bucket, rate
 from processors.tail import Tail
 from telemetry.metrics import Point, Series
 
@@ -98,7 +98,7 @@ class MetricMemory:
         """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
         kin: dict[str, list[_Member]] = {}
         for series, raw in self._series.items():
-            points = _growth(series, raw) if is_total(series) else raw
+            points = _growth(series, raw) if series.total else raw
             before = np.array([value for time, value in points if time < split])
             after = np.array([value for time, value in points if split <= time <= now])
             if after.size:

@@ -12,11 +12,6 @@ if TYPE_CHECKING:
 _SECOND = 1_000_000_000
 
 
-def is_total(series: Series) -> bool:
-    """Whether the values of a series run up: those of counters, and of counts and sums of histograms."""
-    return series.total
-
-
 def is_bucket(series: Series) -> bool:
     """Whether a series is one bucket of a histogram, which says little alone."""
     return series.name.endswith("_bucket")

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.anomaly import Detector, Scored
-from processors.rates import is_bucket, is_total, rate
+from processors.rates import is_bucket, rate
 from telemetry.errors import InputError
 from telemetry.metrics import Point, Series
 from telemetry.signals import Anomaly, AnomalyKind
@@ -119,7 +119,7 @@ class SeriesScorer:
             return nothing
         known.last = point
         known.whole = known.whole and float(point.value).is_integer()
-        if not is_total(point.series):
+        if not point.series.total:
             return known.detector.update(point.time, point.value, one=float(known.whole))
         growth = rate(last, point) if last is not None else None
         if last is None or growth is None:
@@ -169,7 +169,7 @@ def _unit(series: Series) -> _Unit:
 
 def _seen(last: Point | None, point: Point) -> float:
     """The value that was scored: of a total its rate."""
-    if not is_total(point.series):
+    if not point.series.total:
         return point.value
     growth = rate(last, point) if last is not None else None
     return growth.value if growth is not None else 0.0
