@@ -93,6 +93,15 @@ class StepRun:
     result: dict[str, str] = field(default_factory=dict)
     asks: bool = False  # a crash left it in doubt: its target is asked, and it does not run again
 
+    @property
+    def left_behind(self) -> bool:
+        """Whether, at the end, the target is still isolated by it, or in a state that should have been taken back."""
+        if self.undoes:
+            return False
+        if self.phase == "isolate" or self.call.action == "isolate":
+            return self.progress.in_effect
+        return self.inverse is not None and self.progress in {Progress.FAILED, Progress.UNKNOWN, Progress.NOT_UNDONE}
+
 
 @dataclass(slots=True)
 class Incident:
@@ -130,12 +139,8 @@ class Incident:
 
     @property
     def holds_target(self) -> bool:
-        """Whether it counts against the blast radius: open, or ended with its isolation still in effect."""
-        if not self.state.ended:
-            return True
-        return not self.released and any(
-            step.progress.in_effect for step in self.steps if step.phase == "isolate" and not step.undoes
-        )
+        """Whether it counts against the blast radius: open, or ended with its target not as it should be."""
+        return not self.state.ended or (not self.released and any(step.left_behind for step in self.steps))
 
     def plain(self) -> Body:
         """The incident as JSON holds it."""

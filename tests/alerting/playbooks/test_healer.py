@@ -84,18 +84,24 @@ def test_a_failed_step_rolls_back_the_steps_before_it_the_last_first(tmp_path: P
     assert "restart cart/a: refused" in newest(made)["why"]
 
 
-def test_what_could_not_be_taken_back_counts_against_the_budget_until_a_human_releases_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("phase", "action"), [("phase: isolate", "isolate"), ("phase: repair", "isolate"), ("phase: repair", "drain")]
+)
+def test_what_could_not_be_taken_back_counts_against_the_budget_until_a_human_releases_it(
+    tmp_path: Path, phase: str, action: str
+) -> None:
     world = Processes(sick={"cart/a", "shop/a"}, failing={"restart", "restore"})
-    made = healer(playbooks(tmp_path), world, max_instances=1, max_traffic_share=1)
+    text = PLAYBOOK.replace("phase: isolate", phase).replace("action: isolate", f"action: {action}")
+    made = healer(playbooks(tmp_path, text), world, max_instances=1, max_traffic_share=1)
     made.on_alert(Alert("cart"), START)
     now = pass_time(made, world, START, 2)
     assert "still in effect: out" in newest(made)["why"]
     made.on_alert(Alert("shop"), now)
     now = pass_time(made, world, now, 2)
-    assert ("isolate", "shop/a") not in world.calls
+    assert (action, "shop/a") not in world.calls
     made.release(newest(made)["id"], "ann", now)
     pass_time(made, world, now, 2)
-    assert ("isolate", "shop/a") in world.calls
+    assert (action, "shop/a") in world.calls
 
 
 def test_two_repairs_never_work_on_one_target_and_the_second_is_refused_once(tmp_path: Path) -> None:

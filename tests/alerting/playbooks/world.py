@@ -130,6 +130,7 @@ class Verb:
 def verbs(processes: Processes) -> dict[str, Any]:
     return {
         "isolate": Verb("isolate", processes, idempotent=True),
+        "drain": Verb("drain", processes, idempotent=True),
         "restore": Verb("restore", processes, idempotent=True),
         "restart": Verb("restart", processes, idempotent=False),
     }
