@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -19,13 +21,13 @@ from alerting.notify.text import TEXT, TITLE
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
-    import ssl
-
     from alerting.notify.notification import Notification
     from alerting.notify.text import Texts
 
 TIMEOUT = 20.0
 """Seconds for each step of the exchange."""
+LONGEST = 60.0
+"""Seconds for all of it: a server that answers byte by byte, or line by line without end, keeps to those of each step."""
 IMPLICIT_TLS = 465
 """The port on which TLS comes first (RFC 8314)."""
 
@@ -80,8 +82,13 @@ class Email:
     async def send(self, notification: Notification) -> None:
         """Hand the message to the server; a 4xx answer is tried again."""
         message = self.message(notification)
+        host, _, port = self._config.smarthost.rpartition(":")
+        server = self._server(host, int(port))
         try:
-            await asyncio.to_thread(self._exchange, message)
+            async with asyncio.timeout(LONGEST):
+                await asyncio.to_thread(self._exchange, server, host, int(port), message)
+        except TimeoutError as error:
+            raise DeliveryError(f"SMTP: no end within {LONGEST:g} s, or of a step within {TIMEOUT:g} s", retry=True) from error
         except smtplib.SMTPResponseException as error:
             reason = f"SMTP {error.smtp_code}: {error.smtp_error!r}"
             raise DeliveryError(reason, retry=400 <= error.smtp_code < 500) from error
@@ -92,6 +99,11 @@ class Email:
             raise DeliveryError(f"SMTP: {error}", retry=False) from error
         except (smtplib.SMTPException, OSError) as error:
             raise DeliveryError(f"SMTP: {type(error).__name__}: {error}", retry=True) from error
+        finally:
+            waiting = server.sock
+            if waiting is not None:  # ends the thread that still waits for an answer
+                with suppress(OSError):
+                    waiting.shutdown(socket.SHUT_RDWR)
 
     def message(self, notification: Notification) -> EmailMessage:
         """The message of a notification; its Message-ID is the idempotency key."""
@@ -112,23 +124,32 @@ class Email:
             message.add_alternative(text["html"], subtype="html")
         return message
 
-    def _exchange(self, message: EmailMessage) -> None:
-        host, _, port = self._config.smarthost.rpartition(":")
-        config, context = self._config, self._tls.context()
-        with self._connected(host, int(port), context) as server:
+    def _server(self, host: str, port: int) -> smtplib.SMTP:
+        """Not connected yet, so that its socket is in reach of who waits for it."""
+        name = self._config.hello
+        server: smtplib.SMTP = (
+            smtplib.SMTP_SSL(local_hostname=name, timeout=TIMEOUT, context=self._tls.context())
+            if port == IMPLICIT_TLS
+            else smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
+        )
+        server._host = host  # type: ignore[attr-defined]  # noqa: SLF001  the name that TLS checks is taken from here alone
+        return server
+
+    def _exchange(self, server: smtplib.SMTP, host: str, port: int, message: EmailMessage) -> None:
+        config = self._config
+        try:
+            server.connect(host, port)
             server.ehlo()
-            if config.require_tls is not False and int(port) != IMPLICIT_TLS:
-                server.starttls(context=context)
+            if config.require_tls is not False and port != IMPLICIT_TLS:
+                server.starttls(context=self._tls.context())
                 server.ehlo()
             if config.auth_username:
                 server.login(config.auth_username, read_secret(config.auth_password, config.auth_password_file))
             server.send_message(message)
-
-    def _connected(self, host: str, port: int, context: ssl.SSLContext) -> smtplib.SMTP:
-        hello = self._config.hello
-        if port == IMPLICIT_TLS:
-            return smtplib.SMTP_SSL(host, port, local_hostname=hello, timeout=TIMEOUT, context=context)
-        return smtplib.SMTP(host, port, local_hostname=hello, timeout=TIMEOUT)
+            with suppress(smtplib.SMTPException, OSError):  # it has the message: sending again would double it
+                server.quit()
+        finally:
+            server.close()
 
     async def close(self) -> None:
         """Nothing is held open."""
