@@ -7,7 +7,6 @@ by 64 bits of its MD5, kept in memory; any other is looked up and compared in fu
 from __future__ import annotations
 
 import asyncio
-import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,23 +16,23 @@ import duckdb
 import orjson
 import pyarrow as pa
 
+from stores.duckdb_retention import retain, used_bytes
 from stores.keys import KeySet
 from stores.layout import LAYOUT
 from stores.rows import UnstorableError, row, table
 from stores.schema import prepare, transaction
 from stores.sql import ID, KEY, TIME, count, quoted, select
-from stores.store import TRAIL, Capabilities, Rejected, Usage, Written
-from telemetry.documents import Kind
+from stores.store import Capabilities, Rejected, Usage, Written
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from stores.keys import Keys
     from stores.rows import Row
     from stores.store import Query, Retention
-    from telemetry.documents import Body, Document
+    from telemetry.documents import Body, Document, Kind
 
 GROUP = 20_000
 """Documents that one transaction takes at most, whole batches aside. More would hold up the first of the waiting."""
@@ -43,12 +42,7 @@ WAITING = 200_000
 
 Found = TypeVar("Found")
 
-PROOFS = TRAIL | {Kind.ALERT, Kind.NOTIFICATION}
-"""What was decided and done is not forgotten by size: telemetry that fills the disk must not push it out."""
-
 READERS = 4
-LEAST_SHARE = 0.05
-"""Of all documents, what a round of size retention forgets at least: a checkpoint is too dear for less."""
 
 
 class LockedError(StoreError):
@@ -154,7 +148,7 @@ class DuckDbStore:
     async def usage(self) -> Usage:
         """Documents by kind, and the used part of the file and the log beside it."""
         return await self._read(
-            lambda cursor: Usage({kind.value: _count_all(cursor, kind) for kind in LAYOUT}, _size(cursor, self._path))
+            lambda cursor: Usage({kind.value: _count_all(cursor, kind) for kind in LAYOUT}, used_bytes(cursor, self._path))
         )
 
     async def close(self) -> None:
@@ -261,39 +255,12 @@ class DuckDbStore:
 
     def _retain(self, retention: Retention, now: int) -> int:
         try:
-            gone = self._forget(LAYOUT.keys() - TRAIL, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
-            return gone + (self._shrink(retention.max_bytes) if retention.max_bytes else 0)
+            gone = retain(self._connection, self._path, retention, now)
+            if gone:
+                self._keys = _all_keys(self._connection)
         except duckdb.Error as error:
             raise StoreError(f"{self._path}: {error}") from error
-
-    def _shrink(self, max_bytes: int) -> int:
-        """Forget the oldest but for proofs, by share of the excess, until the size fits or a round gave nothing back.
-
-        DuckDB gives space back by row groups of 122,880 documents of a kind, so a round may wait for the next.
-        """
-        kinds = LAYOUT.keys() - PROOFS
-        times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in kinds)  # noqa: S608 - identifiers are ours
-        gone, before = 0, math.inf
-        while max_bytes < (size := _size(self._connection, self._path)) < before:
-            share = max(LEAST_SHARE, 1 - max_bytes / size)
-            (oldest,) = self._connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchone()  # noqa: S608 - as above
-            if oldest is None:
-                break
-            gone += self._forget(kinds, oldest + 1)
-            before = size
         return gone
-
-    def _forget(self, kinds: Iterable[Kind], before: int) -> int:
-        """Delete what is older, and give its blocks back."""
-        with transaction(self._connection):
-            gone = sum(
-                self._connection.execute(f"DELETE FROM {quoted(kind)} WHERE {quoted(TIME)} < ?", [before]).fetchone()[0]  # noqa: S608 - identifiers are ours
-                for kind in kinds
-            )
-        self._connection.execute("CHECKPOINT")
-        if gone:
-            self._keys = _all_keys(self._connection)
-        return int(gone)
 
 
 def _all_keys(connection: Any) -> dict[Kind, KeySet]:
@@ -334,10 +301,3 @@ def _body(id_: str, time: int, body: str) -> Body:
 
 def _count_all(cursor: Any, kind: Kind) -> int:
     return int(cursor.execute(f"SELECT count(*) FROM {quoted(kind)}").fetchone()[0])  # noqa: S608 - identifiers are ours
-
-
-def _size(cursor: Any, path: Path) -> int:
-    """Bytes of the file in use, and of the log beside it."""
-    (used,) = cursor.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchone()
-    log = path.with_name(path.name + ".wal")
-    return int(used) + (log.stat().st_size if log.exists() else 0)
