@@ -232,7 +232,7 @@ class AssembleStage:
         for window in sealed:
             await self._seal(part, window)
         if sealed:
-            documents = await part.told.tell(sealed[-1].start + part.windows.width)
+            documents = await part.told.tell(min(sealed[-1].start + part.windows.width, self._now()))
             if documents:
                 await self._writer.write(documents, lambda: self._owns(part))
 

@@ -28,6 +28,7 @@ class EdgeWindow:
     hops: dict[EdgeKey, int] = field(default_factory=dict)
     sources: set[int] = field(default_factory=set)
     recount: bool = False
+    begun: int | None = None  # its start, or the watermark when it was first looked at, if that was earlier
 
     def edges(self) -> list[Edge]:
         """The edges so far, by key."""
@@ -83,9 +84,18 @@ class EdgeWindows:
         return window
 
     def seal(self, watermark: int) -> list[EdgeWindow]:
-        """Close and give the windows that are due, oldest first."""
-        due = sorted(start for start in self._open if start + self.width + self._lateness <= watermark)
-        return [self._open.pop(start) for start in due]
+        """Close and give the windows that are due, oldest first.
+
+        One that has not begun, which a wrong clock made, is due as if it had begun when it was first looked at: its records
+        cannot be held until then. What is counted for it later is another window of the same start.
+        """
+        due = []
+        for start, window in self._open.items():
+            if window.begun is None:
+                window.begun = min(start, watermark)
+            if window.begun + self.width + self._lateness <= watermark:
+                due.append(start)
+        return [self._open.pop(start) for start in sorted(due)]
 
     def seal_all(self) -> list[EdgeWindow]:
         """Close and give every window, oldest first."""

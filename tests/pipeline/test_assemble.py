@@ -40,12 +40,13 @@ class Worker:
 
     def __init__(self, store: MemoryStore, config: AssembleConfig = CONFIG) -> None:
         self.store = store
+        self.now = NOW
         self.series, signals = KeepingTopic(), KeepingTopic()
         self.offsets: Any = Offsets(APP, config.max_records)
         writer = DocumentWriter(store, NoRejects())
         make: Any = AssembleStage
         self.stage: AssembleStage = make(
-            config, store, writer, self.offsets, self.series, Signals(signals), lambda: NOW, live=False
+            config, store, writer, self.offsets, self.series, Signals(signals), lambda: self.now, live=False
         )
 
     def take(self, event: Event) -> None:
@@ -270,3 +271,21 @@ async def test_partitions_that_were_taken_away_are_forgotten() -> None:
     await worker.stage.close()
     assert not store.documents
     assert not any(event.acked for event in log)
+
+
+async def test_what_a_clock_that_is_ahead_dates_is_stored_at_once_and_holds_no_record() -> None:
+    ordinary = list(traces(30, 1, every=SECOND))
+    ahead = [
+        [replace(span, start=span.start + 3600 * SECOND, end=span.end + 3600 * SECOND) for span in trace]
+        for trace in traces(30, 2, every=SECOND)
+    ]
+    log = events([[*one, *other] for one, other in zip(ordinary, ahead, strict=True)])
+    store = MemoryStore()
+    worker = Worker(store, CONFIG.model_copy(update={"max_open": 5.0}))
+    for number, event in enumerate(log):
+        worker.now = START + 30 * SECOND * (number + 1) // len(log)
+        worker.take(event)
+        await worker.stage.flush()
+    assert all(event.acked for event in log[: len(log) // 2])
+    await worker.stage.close()
+    assert stored(store)["edges"] == expected([span for trace in ordinary + ahead for span in trace])["edges"]

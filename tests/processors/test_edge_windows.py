@@ -46,11 +46,24 @@ def test_the_name_of_what_was_counted_depends_on_the_hops_and_not_on_their_order
 
 def test_a_window_is_sealed_when_time_has_passed_its_end_by_the_lateness() -> None:
     windows = EdgeWindows(10, 3)
-    windows.add([hop(1, 25), hop(2, 7)], 1, {0})
+    windows.add([hop(2, 7)], 1, {0})
     assert windows.seal(12) == []
+    windows.add([hop(1, 25)], 1, {0})
     assert [window.start for window in windows.seal(13)] == [0]
     assert [window.start for window in windows.seal(33)] == [20]
     assert len(windows) == 0
+
+
+def test_a_window_that_a_wrong_clock_made_is_not_held_until_its_time_has_come() -> None:
+    windows = EdgeWindows(10, 3)
+    windows.add([hop(1, 5000)], 1, {0})
+    assert windows.seal(20) == []
+    windows.add([hop(2, 5001)], 1, {1})
+    assert windows.seal(32) == []
+    assert [(window.start, window.sources) for window in windows.seal(33)] == [(5000, {0, 1})]
+    windows.add([hop(3, 5002)], 1, {2})
+    assert windows.seal(34) == []
+    assert [(window.start, window.sources) for window in windows.seal(47)] == [(5000, {2})]
 
 
 def test_a_record_is_held_once_by_each_window_that_it_is_part_of() -> None:
