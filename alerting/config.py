@@ -16,7 +16,7 @@ from alerting.board import KEEP_RESOLVED
 from alerting.durations import MINUTE
 from alerting.inhibit import AFTERWARDS, InhibitRule, TopologyRule
 from alerting.intervals import TimeInterval
-from alerting.matchers import Matcher, MatchType, anchored, parse_matchers
+from alerting.matchers import Matcher, MatchType, parse_matchers
 from alerting.not_taken import NOT_TAKEN
 from alerting.notify.apprise import AppriseConfig
 from alerting.notify.email import EmailConfig
@@ -29,6 +29,7 @@ from alerting.notify.secret import LocalPath, SecretUrl, at_most_one
 from alerting.notify.slack import SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.notify.webhook import WebhookConfig
+from alerting.regex import Regex
 from alerting.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
 from alerting.rules import Duration
 from alerting.yaml_file import YamlFile
@@ -56,7 +57,7 @@ def _matchers(value: Any) -> tuple[Matcher, ...]:
 def _patterns(value: dict[str, str]) -> dict[str, str]:
     try:
         for pattern in value.values():
-            anchored(pattern)
+            Regex.of(pattern)
     except ConfigError as error:
         raise ValueError(str(error)) from None
     return value

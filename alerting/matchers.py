@@ -1,24 +1,20 @@
 """Label matchers, as selectors, routes, inhibition and silences use them.
 
-A regular expression is anchored at both ends and means what RE2 means by it; what Python's `re` would read differently
-is refused.
+A regular expression is anchored at both ends.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from alerting.regex import Regex
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-MAX_PATTERN = 4096
-"""Longest regular expression, in characters."""
 
 
 class MatcherError(ConfigError):
@@ -34,27 +30,6 @@ class MatchType(StrEnum):
     NOT_REGEX = "!~"
 
 
-def anchored(pattern: str, *, dot_all: bool = False) -> re.Pattern[str]:
-    """The compiled pattern, for use with `fullmatch`. In PromQL, from Prometheus 3 on, a dot is a line's end too.
-
-    Raises:
-        MatcherError: not a regular expression, or one on whose meaning RE2 and Python differ.
-    """
-    if len(pattern) > MAX_PATTERN:
-        raise MatcherError(f"regular expression of {len(pattern)} characters; at most {MAX_PATTERN}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # [[:alpha:]] and set operations: Python reads them otherwise
-            compiled = re.compile(pattern, re.ASCII | (re.DOTALL if dot_all else 0))
-    except (re.error, FutureWarning, RecursionError, OverflowError) as error:
-        raise MatcherError(f'regular expression "{pattern}": {error}') from None
-    if re.search(r"\(\?(?:=|!|<=|<!|>|\(|P=)|\\[1-9]|[*+?}]\+", pattern):
-        raise MatcherError(f'regular expression "{pattern}": look-around, back references and possessive repeats are not RE2')
-    if not pattern.isascii() and re.search(r"\(\?[a-z]*i", pattern):
-        raise MatcherError(f'regular expression "{pattern}": letters beyond ASCII do not lose their case here')
-    return compiled
-
-
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """One condition on one label. A missing label counts as empty."""
@@ -62,17 +37,17 @@ class Matcher:
     name: str
     type: MatchType
     value: str
-    pattern: re.Pattern[str] | None = field(default=None, repr=False, compare=False)
+    pattern: Regex | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, name: str, type_: MatchType, value: str, *, dot_all: bool = False) -> Matcher:
-        """A matcher, its expression compiled.
+        """A matcher, its expression compiled. In PromQL, from Prometheus 3 on, a dot is a line's end too.
 
         Raises:
-            MatcherError: see `anchored`.
+            RegexError: not a regular expression.
         """
         regex = type_ in {MatchType.REGEX, MatchType.NOT_REGEX}
-        return cls(name, type_, value, anchored(value, dot_all=dot_all) if regex else None)
+        return cls(name, type_, value, Regex.of(value, dot_all=dot_all) if regex else None)
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value passes."""
@@ -106,6 +81,7 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
 
     Raises:
         MatcherError: says at which character.
+        RegexError: a value is not a regular expression.
     """
     stripped = text.strip()
     if stripped.startswith("{") != stripped.endswith("}"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as ast
 
-from alerting.matchers import MatchType, anchored
+from alerting.matchers import MatchType
 from alerting.promql import aggregate as aggregation
 from alerting.promql import binary
 from alerting.promql.histogram import histogram_quantile
@@ -35,6 +35,7 @@ from alerting.promql.vector_functions import (
     unique,
 )
 from alerting.promql.vectors import NAME, Moment, Vector, labels_of, nameless
+from alerting.regex import Regex
 from telemetry.errors import ConfigError
 
 VectorNode = Callable[[Moment], Vector]
@@ -230,7 +231,7 @@ class Compiler:
                 return lambda moment: label_join(inner(moment), target, separator, origins)
             case "label_replace":
                 inner, target, replacement = self.vector(args[0]), _label_name(_string(args[1])), _string(args[2])
-                origin, pattern = _string(args[3]), anchored(_string(args[4]), dot_all=True)
+                origin, pattern = _string(args[3]), Regex.of(_string(args[4]), dot_all=True)
                 return lambda moment: label_replace(inner(moment), target, replacement, origin, pattern)
             case "predict_linear":
                 ranges, ahead = self._range(args[0]), self.scalar(args[1])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alerting.promql.vectors import Vector
+    from alerting.regex import Groups, Regex
 
 Number = Callable[[float], float]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -156,7 +157,7 @@ def ordered(vector: Vector, *, descending: bool) -> Vector:
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>\w+)|\{(?P<braced>\w+)\})", re.ASCII)
 
 
-def expand(template: str, found: re.Match[str]) -> str:
+def expand(template: str, found: Groups) -> str:
     """The template with `$1`, `${1}` and `$name` replaced as Go's `Regexp.Expand` does: unknown groups are empty."""
 
     def group(reference: re.Match[str]) -> str:
@@ -171,7 +172,7 @@ def expand(template: str, found: re.Match[str]) -> str:
     return _REFERENCE.sub(group, template)
 
 
-def label_replace(vector: Vector, target: str, replacement: str, origin: str, pattern: re.Pattern[str]) -> Vector:
+def label_replace(vector: Vector, target: str, replacement: str, origin: str, pattern: Regex) -> Vector:
     """Set `target` from what the pattern finds in the whole of `origin`; elements that do not match stay."""
     result: Vector = []
     for labels, value in vector:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 from alerting.durations import SECOND, parse_duration
-from alerting.matchers import anchored
 from alerting.promql.vector_functions import expand
+from alerting.regex import Regex
 from alerting.templates.humanize import (
     humanize,
     humanize1024,
@@ -84,7 +84,7 @@ def _index(value: Any, *keys: Any) -> object:
 
 
 def _replace_all(pattern: str, replacement: str, text: str) -> str:
-    return anchored(pattern).sub(lambda found: expand(replacement, found), text)
+    return Regex.of(pattern).replace(text, lambda found: expand(replacement, found))
 
 
 def _title(text: str) -> str:
@@ -134,7 +134,7 @@ BUILT_INS: dict[str, Callable[..., Any]] = {
 """Go's own; `and` and `or` are part of the language here, as they stop early."""
 
 TEXT: dict[str, Callable[..., Any]] = {
-    "match": lambda pattern, text: anchored(pattern).search(text) is not None,
+    "match": lambda pattern, text: Regex.of(pattern).found_in(text),
     "reReplaceAll": _replace_all,
     "title": _title,
     "toLower": str.lower,

@@ -14,7 +14,7 @@ from alerting.config import parse_config
 from alerting.durations import HOUR, MINUTE, SECOND
 from alerting.inhibit import CallPaths
 from alerting.intervals import TimeInterval
-from alerting.matchers import MatcherError, parse_matchers
+from alerting.matchers import parse_matchers
 from alerting.notify.sender import Delivery
 from alerting.silences import Silence, Silences, SilenceState
 from alerting.state import fingerprint
@@ -398,9 +398,7 @@ def test_matchers_are_read_as_amtool_writes_them(text: str, shown: list[str]) ->
     assert [str(matcher) for matcher in parse_matchers(text)] == shown
 
 
-@pytest.mark.parametrize(
-    "text", ["{a=b", "a", "=b", 'a="b" c="d"', 'a=~"("', 'a=~"[[:alpha:]]"', 'a=~"(?=x)"', 'a=~"(.)\\\\1"']
-)
+@pytest.mark.parametrize("text", ["{a=b", "a", "=b", 'a="b" c="d"', 'a=~"("', 'a=~"(?=x)"', 'a=~"(.)\\\\1"'])
 def test_what_is_no_matcher_is_refused(text: str) -> None:
-    with pytest.raises(MatcherError):
+    with pytest.raises(ConfigError):
         parse_matchers(text)

@@ -71,6 +71,7 @@ EXPRESSIONS: dict[str, list[str]] = {
         'memory{service!~"(?s).*k.*"}',
         'requests{service=~"cart|",zone=~""}',
         'requests{service=~"(?i)CART"}',
+        'requests{service=~"(?is)KÄSE.*|c{,3}"}',
         '{__name__="memory",service!=""}',
         'memory{service=~"[^a-m].+"}',
     ],
