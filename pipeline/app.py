@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_REQUEST = 4 << 20
-"""Bytes of the largest record of a topic that we make. Our own stay below a quarter of it (see `records.MAX_RECORD`), but
-one item of a foreign record of a megabyte, said in other words, may be larger than it was."""
+"""Bytes of the largest record of a topic that we make. Our own stay below a quarter of it (see `records.MAX_RECORD`); those
+of others, and with them the dead letters, may be as large."""
 
 DEAD_LETTER_SECONDS = 14 * 86_400
 """How long dead letters are kept at least: to be replayed they wait for a person, and for what he mends."""

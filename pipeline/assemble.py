@@ -77,6 +77,7 @@ class AssembleCounts:
     merged: int = 0  # traces that the store already had
     corrections: int = 0  # edge documents that correct others
     logs: int = 0
+    large_edges: int = 0  # too large for a record, and so not scored
 
 
 @dataclass(slots=True)
@@ -186,7 +187,7 @@ class AssembleStage:
     @property
     def left_out(self) -> dict[str, int]:
         """What the bounds on counters and clock skew have cost the partitions that this worker has."""
-        total: Counter[str] = Counter()
+        total: Counter[str] = Counter(large_edges=self.counts.large_edges)
         for part in self._partitions.values():
             total.update(part.told.left_out)
         return total
@@ -340,7 +341,9 @@ class AssembleStage:
             partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
             edges.setdefault(partition, []).append(document.body)
         for partition, items in edges.items():
-            for value in records.within(items, records.encode_bodies):
+            values, left_out = records.within(items, records.encode_bodies)
+            self.counts.large_edges += left_out
+            for value in values:
                 yield partition, Batch.EDGES, value
 
     async def _send(self, values: Iterable[tuple[int, Batch, bytes]]) -> None:

@@ -6,7 +6,8 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mode.supervisors import CrashingSupervisor
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pipeline.writer import DocumentWriter
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
-    from telemetry.metrics import Metric, Point
+    from telemetry.metrics import Metric
     from telemetry.spans import Span
 
     Work = tuple[Sequence[Awaitable[Any]], InputError | None]
@@ -47,6 +48,7 @@ class RekeyCounts:
     """What the stage did."""
 
     truncated: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)  # too large for a record, or for the analysis
 
 
 class Outlet:
@@ -55,12 +57,15 @@ class Outlet:
     Args:
         topic: where to.
         batch: which batch the values are.
+        counts: told of items that are too large for a record.
         size: items at which a partition's batch is sent.
         linger: seconds after which a smaller one is.
     """
 
-    def __init__(self, topic: Topic, batch: Batch, encode: Any, size: int = 1000, linger: float = 0.02) -> None:
-        self._topic, self._batch, self._encode = topic, batch, encode
+    def __init__(
+        self, topic: Topic, batch: Batch, encode: Any, counts: RekeyCounts, size: int = 1000, linger: float = 0.02
+    ) -> None:
+        self._topic, self._batch, self._encode, self._counts = topic, batch, encode, counts
         self._size, self._linger = size, linger
         self._waiting: dict[int, list[Any]] = {}
         self._sent: dict[int, asyncio.Future[None]] = {}
@@ -95,10 +100,9 @@ class Outlet:
     async def _deliver(self, partition: int, items: list[Any], future: asyncio.Future[None]) -> None:
         try:
             headers = {HEADER: self._batch.value.encode()}
-            sent = [
-                await self._topic.send(partition=partition, value=value, headers=headers)
-                for value in records.within(items, self._encode)
-            ]
+            values, left_out = records.within(items, self._encode)
+            self._counts.left_out[f"large_{self._batch}"] += left_out
+            sent = [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
             await asyncio.gather(*sent)
         except BaseException as error:  # noqa: BLE001 - each caller gets it
             if not future.done():
@@ -214,7 +218,7 @@ def _rekey_spans(
     counts: RekeyCounts,
     request: Callable[[Any], bytes],
 ) -> None:
-    outlet = Outlet(traced, Batch.SPANS, merge_requests, size=16)
+    outlet = Outlet(traced, Batch.SPANS, merge_requests, counts, size=16)
 
     def work(event: Any) -> Work:
         parts, flaw = read("spans", request(event), lambda value: split_spans(value, traced.partitions))
@@ -234,11 +238,18 @@ def _rekey_spans(
 
 
 def rekey_logs(
-    app: App, inlet: Topic, traced: Topic, series: Topic, writer: DocumentWriter, offsets: Offsets, dead: DeadLetters
+    app: App,
+    inlet: Topic,
+    traced: Topic,
+    series: Topic,
+    writer: DocumentWriter,
+    offsets: Offsets,
+    dead: DeadLetters,
+    counts: RekeyCounts,
 ) -> None:
     """Store log records, tell their traces, and send their text to where templates are mined."""
-    references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references)
-    lines = Outlet(series, Batch.LOGS, records.encode_logs)
+    references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references, counts)
+    lines = Outlet(series, Batch.LOGS, records.encode_logs, counts)
 
     def work(event: Any) -> Work:
         batch, flaw = read("logs", protobuf(event, "logs"), otlp.decode_logs)
@@ -258,17 +269,26 @@ def rekey_logs(
 
 
 def rekey_metrics(
-    app: App, inlet: Topic, traced: Topic, series: Topic, writer: DocumentWriter, offsets: Offsets, dead: DeadLetters
+    app: App,
+    inlet: Topic,
+    traced: Topic,
+    series: Topic,
+    writer: DocumentWriter,
+    offsets: Offsets,
+    dead: DeadLetters,
+    counts: RekeyCounts,
 ) -> None:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
-    exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars)
-    outlet = Outlet(series, Batch.POINTS, records.encode_points)
+    exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars, counts)
+    outlet = Outlet(series, Batch.POINTS, records.encode_points, counts)
 
     def work(event: Any) -> Work:
         batch, flaw = read("metrics", protobuf(event, "metrics"), otlp.decode_metrics)
         by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
-        points: Iterator[Point] = (point for metric in batch for point in points_of(metric))
-        by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in points)
+        points = [point for metric in batch for point in points_of(metric)]
+        analysed = [point for point in points if records.is_named_in_short(point.series)]
+        counts.left_out["large_points"] += len(points) - len(analysed)
+        by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]
         after: list[Awaitable[Any]] = [writer.write(documents)]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]

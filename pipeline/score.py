@@ -140,7 +140,7 @@ class ScoreStage:
                 points = [
                     point if point.time <= now else replace(point, time=now) for point in records.decode_points(event.value)
                 ]
-                return self._score(part, points, event.value)
+                return [self._signals.send(Batch.POINTS, event.value), *self._score(part, points)]
             case Batch.EDGES:
                 windows = part.merge.add(records.decode_bodies(event.value), self._now())
                 return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
@@ -182,7 +182,7 @@ class ScoreStage:
         after = self._tell(part.logs.advance())
         if part.logs.sealed > before:
             points = part.log_counts.points(part.logs.sealed)
-            after.append(self._signals.send(Batch.POINTS, records.encode_points(points)))
+            after += self._signals.send_all(Batch.POINTS, points, records.encode_points)
         return after
 
     async def _save(self, partition: int, part: _Partition) -> None:
@@ -216,19 +216,22 @@ class ScoreStage:
         points = [point for window in windows for point in edge_points(window)]
         failing = [anomaly for window in windows for anomaly in part.failures.add(window)]
         edges = [edge for window in windows for edge in window]
-        return self._score(part, points, records.encode_points(points), edges, failing) if points else []
+        if not points:
+            return []
+        return [
+            *self._signals.send_all(Batch.POINTS, points, records.encode_points),
+            *self._score(part, points, edges, failing),
+        ]
 
     def _score(
         self,
         part: _Partition,
         points: list[Point],
-        encoded: bytes,
         edges: Sequence[Edge] = (),
         failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[Any]]:
         self.counts.points += len(points)
-        after = self._tell([*in_words(part.scorer.add(points), edges), *failing])
-        return [self._signals.send(Batch.POINTS, encoded), *after]
+        return self._tell([*in_words(part.scorer.add(points), edges), *failing])
 
     def _tell(self, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""
@@ -239,8 +242,8 @@ class ScoreStage:
         bodies = [document.body | {"id": document.id} for document in documents]
         return [
             self._writer.write(documents),
-            self._signals.send(Batch.ANOMALIES, records.encode_bodies(bodies)),
-            self._signals.send(Batch.POINTS, records.encode_points(anomaly_points(anomalies))),
+            *self._signals.send_all(Batch.ANOMALIES, bodies, records.encode_bodies),
+            *self._signals.send_all(Batch.POINTS, anomaly_points(anomalies), records.encode_points),
         ]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from pipeline.records import HEADER, Batch
+from pipeline import records
+from pipeline.records import HEADER, Batch, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from faust import Topic
 
@@ -18,6 +20,13 @@ class Signals:
 
     def __init__(self, topic: Topic, partition: int = 0) -> None:
         self._topic, self._partition = topic, partition
+        self.left_out: Counter[str] = Counter()
+
+    def send_all(self, batch: Batch, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> list[Awaitable[None]]:
+        """Send items in records of a size that every broker takes; what is larger alone is left out and counted."""
+        values, left_out = records.within(items, encode)
+        self.left_out[f"large_{batch}"] += left_out
+        return [self.send(batch, value) for value in values]
 
     def send(self, batch: Batch, value: bytes) -> Awaitable[None]:
         """A future that ends when the batch is on the log."""

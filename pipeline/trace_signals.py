@@ -20,7 +20,7 @@ from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from faust import Topic
 
@@ -62,6 +62,7 @@ class TraceSignals:
         self._skew = ClockSkew()
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
         self._spans_told = self._skew_told = 0
+        self._large = 0  # traces too large for a record, and so for the sample
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -70,6 +71,7 @@ class TraceSignals:
             "skew_pairs": self._skew.refused,
             "skew_late": self._skew.ignored,
             "span_metrics_services": self._spans.refused,
+            "large_traces": self._large,
         }
 
     def count(self, publication: Publication, now: int) -> None:
@@ -88,6 +90,7 @@ class TraceSignals:
     async def send_sample(self, traces: Iterable[tuple[OpenTrace, Publication]]) -> None:
         """Send a sample of traces to where shapes are learnt, those of one root to one partition.
 
+        A trace that fills more than a record is left out: it would be compared in parts, as if it were several.
         A trace that got a late part is not shown there a second time; the search for culprits gets it, whole.
         """
         sample: dict[int, list[Sequence[Span]]] = {}
@@ -101,14 +104,13 @@ class TraceSignals:
                 grown.append(spans)
             else:
                 sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
-        sent = [
-            await self._series.send(partition=partition, value=value, headers={HEADER: Batch.SPANS.value.encode()})
-            for partition, whole in sample.items()
-            for value in records.within(whole, _encode_traces)
-        ]
+        sent: list[Awaitable[None]] = self._signals.send_all(Batch.SPANS, grown, _encode_traces)
+        headers = {HEADER: Batch.SPANS.value.encode()}
+        for partition, whole in sample.items():
+            values, left_out = records.within(whole, _encode_traces)
+            self._large += left_out
+            sent += [await self._series.send(partition=partition, value=value, headers=headers) for value in values]
         await asyncio.gather(*sent)
-        for value in records.within(grown, _encode_traces) if grown else ():
-            await self._signals.send(Batch.SPANS, value)
 
     async def tell(self, time: int) -> list[Document]:
         """Let rules see the counters at an event time; gives the estimates of clock skew, where one is due, to store."""
@@ -122,9 +124,7 @@ class TraceSignals:
             self._skew.advance(time)
             skew = self._skew_metrics(time)
         points = [point for metric in (*metrics, *skew) for point in points_of(metric)]
-        if points:
-            values = records.within(points, records.encode_points)
-            await asyncio.gather(*(self._signals.send(Batch.POINTS, value) for value in values))
+        await asyncio.gather(*self._signals.send_all(Batch.POINTS, points, records.encode_points))
         return [metric_document(metric, point) for metric in skew for point in metric.points]
 
     def _skew_metrics(self, time: int) -> list[Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -62,8 +63,11 @@ class PipelineMetrics:
     def left_out(self) -> dict[str, int]:
         """What the analysis could not keep or came too late for it, by kind."""
         pipeline = self._pipeline
-        stages = (pipeline.assemble, pipeline.score, pipeline.act)
-        return {what: count for stage in stages if stage is not None for what, count in stage.left_out.items()}
+        total: Counter[str] = Counter()
+        for part in (pipeline.rekeyed, pipeline.signals, pipeline.assemble, pipeline.score, pipeline.act):
+            if part is not None:
+                total.update(part.left_out)
+        return total
 
     def counters(self) -> dict[str, tuple[str, int]]:
         """Name -> meaning and value."""

@@ -231,8 +231,10 @@ class Pipeline(Log):
         rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead, self.rekeyed)
         rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead, self.rekeyed)
         rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead, self.rekeyed)
-        rekey_logs(app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead)
-        rekey_metrics(app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead)
+        rekey_logs(app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead, self.rekeyed)
+        rekey_metrics(
+            app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead, self.rekeyed
+        )
 
     def _act(self, *, live: bool, alerts: bool) -> None:
         state = self._states["act"]

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
+from pipeline import records
 from pipeline.failures import RecordFailedError
 from pipeline.rekey import RekeyCounts, each_record, rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
@@ -22,6 +23,8 @@ from processors.publication import publish_trace
 from processors.scores import SeriesScorer
 from telemetry import otlp
 from telemetry.errors import DecodeError
+from telemetry.metrics import DataPoint, Metric, MetricType
+from telemetry.resource import Resource
 from tests.pipeline.parts import Event, KeepingTopic
 
 if TYPE_CHECKING:
@@ -152,6 +155,9 @@ class Around:
             self.flaws.append(what)
         return asyncio.sleep(0)
 
+    def send_all(self, batch: Any, items: Any, encode: Any) -> Any:
+        return [self.send(batch, value) for value in records.within(items, encode)[0]]
+
     def load(self, *_: Any) -> None:
         pass
 
@@ -193,14 +199,14 @@ def score(topic: KeepingTopic) -> None:
 @settings(deadline=None, max_examples=40)
 @given(metrics())
 def test_odd_metrics(value: bytes) -> None:
-    _, _, series = after_rekey(lambda a, traced, out: rekey_metrics(a, None, traced, out, a, a, a), value)
+    _, _, series = after_rekey(lambda a, traced, out: rekey_metrics(a, None, traced, out, a, a, a, RekeyCounts()), value)
     score(series)
 
 
 @settings(deadline=None, max_examples=40)
 @given(logs())
 def test_odd_logs(value: bytes) -> None:
-    _, _, series = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a), value)
+    _, _, series = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a, RekeyCounts()), value)
     score(series)
 
 
@@ -217,6 +223,18 @@ def test_odd_spans(value: bytes) -> None:
             publication.trace()
 
 
+@pytest.mark.parametrize("where", ["label", "service"])
+def test_long_texts_that_grow_when_they_are_said_in_json_are_stored_and_not_analysed(where: str) -> None:
+    long = "\x01" * 800_000
+    point = DataPoint(START, value=1.0, attributes={"a": long if where == "label" else "b"})
+    of = Resource({"service.name": long if where == "service" else "shop"})
+    value = otlp.encode_metrics([Metric("load", MetricType.GAUGE, (point,), of)])
+    counts = RekeyCounts()
+    _, _, series = after_rekey(lambda a, traced, out: rekey_metrics(a, None, traced, out, a, a, a, counts), value)
+    assert series.sent == []
+    assert counts.left_out["large_points"] == 1
+
+
 def test_what_fails_names_the_record() -> None:
     around: Any = Around()
 
@@ -229,5 +247,5 @@ def test_what_fails_names_the_record() -> None:
 
 
 def test_what_cannot_be_read_is_a_dead_letter() -> None:
-    around, _, _ = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a), b"\xff")
+    around, _, _ = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a, RekeyCounts()), b"\xff")
     assert [type(flaw) for flaw in around.flaws] == [DecodeError]

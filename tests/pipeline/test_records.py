@@ -67,6 +67,22 @@ def test_a_long_line_is_cut_where_templates_stop_reading() -> None:
     assert line.text == "x" * records.MAX_LOG_TEXT
 
 
+def test_what_is_larger_than_a_record_alone_is_left_out_and_the_rest_is_split() -> None:
+    items = [b"x" * size for size in (100, records.MAX_RECORD, 1, records.MAX_RECORD + 1, 1)]
+    values, left_out = records.within(items, b"".join)
+    assert b"".join(values) == b"".join(items[:3] + items[4:])
+    assert all(len(value) <= records.MAX_RECORD for value in values)
+    assert left_out == 1
+    assert records.within([], b"".join) == ([], 0)
+
+
+def test_names_in_a_log_line_are_cut() -> None:
+    value = records.encode_logs([LogLine("\x01" * 800_000, "\x01" * 800_000, "\x01" * 800_000, 1, 9, "x")])
+    assert len(value) < 20_000
+    (line,) = records.decode_logs(value)
+    assert line.service == line.instance == line.environment == "\x01" * records.MAX_NAME
+
+
 @given(st.lists(st.dictionaries(texts, st.integers(-(2**53), 2**53) | texts, max_size=3), max_size=3))
 def test_bodies_come_back_as_they_were(items: list[dict[str, Any]]) -> None:
     assert records.decode_bodies(records.encode_bodies(items)) == items

@@ -73,6 +73,9 @@ class World:
         self.sent[batch].append(value)
         return asyncio.sleep(0)
 
+    def send_all(self, batch: Batch, items: Any, encode: Any) -> Any:
+        return [self.send(batch, value) for value in records.within(items, encode)[0]]
+
     async def take(self, batch: Batch, value: bytes) -> None:
         self.offset += 1
         message = Message(Partition("spanloom-series", 0), self.offset)

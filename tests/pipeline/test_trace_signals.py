@@ -51,6 +51,9 @@ class World:
         self.sent.append((batch, value))
         return asyncio.sleep(0)
 
+    def send_all(self, batch: Batch, items: Any, encode: Any) -> Any:
+        return [self.send(batch, value) for value in records.within(items, encode)[0]]
+
     def count(self, number: int, **options: int) -> Publication:
         publication = publish_trace(trace(request(number, **options)))
         self.told.count(publication, NOW)
@@ -149,6 +152,18 @@ async def test_a_trace_is_never_split_over_two_records() -> None:
     records_of = [otlp.decode_spans(sent.value) for sent in world.series.sent]
     assert len(records_of) > 1
     assert all(len(spans) == 3 * len({span.trace_id for span in spans}) for spans in records_of)
+
+
+async def test_a_trace_that_fills_more_than_a_record_is_left_out_and_the_others_are_sent() -> None:
+    world = World()
+    (root, call, _), small = request(1), trace(request(2))
+    large = trace(
+        [root, *(replace(call, span_id=number.to_bytes(8, "big"), name="GET /cart" * 10) for number in range(1, 10_000))]
+    )
+    await world.told.send_sample([(one, publish_trace(one)) for one in (large, small)])
+    (sent,) = world.series.sent
+    assert {span.trace_id for span in otlp.decode_spans(sent.value)} == {small.trace_id}
+    assert world.told.left_out["large_traces"] == 1
 
 
 async def test_scrapers_see_all_of_it() -> None:
