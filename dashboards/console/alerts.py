@@ -34,11 +34,12 @@ ALERTS = (
 NOTIFICATIONS = (
     Column("time", "Time (UTC)"),
     Column("outcome", "Outcome"),
+    Column("about", "About"),
     Column("receiver", "Receiver"),
     Column("status", "Status"),
     Column("alerts", "Firing / resolved", right=True),
     Column("attempts", "Attempts", right=True),
-    Column("error", "Error"),
+    Column("why", "Why"),
 )
 
 
@@ -56,7 +57,12 @@ def add(console: Console) -> None:
                 "`spanloom rules check FILE` says whether one is right.",
             )
             heading("Notifications", 2)
-            notifications = Table("Notifications", NOTIFICATIONS, "Nobody was notified in this time.")
+            notifications = Table(
+                "Notifications",
+                NOTIFICATIONS,
+                "Nobody was notified in this time. Receivers and\n"
+                "routes are in Alertmanager's format, in the file that `alerting.receivers` names.",
+            )
 
         async def load() -> None:
             now, since = console.now(), view.since
@@ -64,7 +70,7 @@ def add(console: Console) -> None:
             shown = [alert for alert in found if is_open(alert) or since is None or alert["time"] >= since]
             alerts.show([(alert["_id"], _alert(view, alert, now)) for alert in shown])
             sent = await console.reader.find(Query(Kind.NOTIFICATION, since=since, descending=True, limit=MOST))
-            notifications.show([(body["_id"], _notification(body)) for body in sent])
+            notifications.show([(body["_id"], _notification(view, body)) for body in sent])
 
         view.refresh(load)
 
@@ -85,14 +91,32 @@ def _alert(view: View, alert: Body, now: int) -> dict[str, Cell]:
     }
 
 
-def _notification(body: Body) -> dict[str, Cell]:
+def _notification(view: View, body: Body) -> dict[str, Cell]:
+    if body["outcome"] == "suppressed":
+        return _suppression(view, body)
     delivered = body["outcome"] == "delivered"
+    about = " ".join(body["group_labels"].values()) or "all alerts"
     return {
         "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet line"),
         "outcome": Cell("delivered" if delivered else "failed", tone="tag good" if delivered else "tag bad"),
+        "about": Cell(about, href=view.link(f"/alerts/{body['alerts'][0]}") if len(body["alerts"]) == 1 else ""),
         "receiver": Cell(body["integration"]),
         "status": Cell(body["status"], tone=TONES[body["status"]]),
         "alerts": Cell(body["firing"], f"{body['firing']} / {body['resolved']}"),
         "attempts": Cell(body["attempts"]),
-        "error": Cell(body["error"]),
+        "why": Cell(body["error"]),
+    }
+
+
+def _suppression(view: View, body: Body) -> dict[str, Cell]:
+    """An alert that was left out: why, and by which other alert."""
+    by, reason = body["by"], body["reason"]
+    about = " ".join(body["labels"][name] for name in ("alertname", "service") if name in body["labels"])
+    culprit = view.link(f"/alerts/{reason.partition(',')[0]}") if by == "inhibition" else ""
+    return {
+        "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet line"),
+        "outcome": Cell("suppressed", tone="tag quiet"),
+        "about": Cell(about, href=view.link(f"/alerts/{body['alerts'][0]}")),
+        **{name: Cell(None) for name in ("receiver", "status", "alerts", "attempts")},
+        "why": Cell(f"{by}: {' → '.join(body['path']) or reason}", href=culprit),
     }

@@ -6,7 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from alerting.alertmanager import Alertmanager
 from alerting.audit import Chain
+from alerting.config import parse_config
+from alerting.notify.sender import Delivery
 from alerting.playbooks.incident import Call, Check, Incident, Progress, State, StepRun
 from alerting.state import AlertChange, AlertState, fingerprint
 from processors.assemble import LogReference, log_summary, revision
@@ -19,7 +22,6 @@ from telemetry.documents import (
     hop_document,
     incident_document,
     log_document,
-    notification_document,
     span_document,
     trace_document,
 )
@@ -168,37 +170,20 @@ def signal_documents() -> list[Document]:
     return [
         *map(anomaly_document, anomalies),
         culprits_document(culprits),
-        *_alerts(begun),
-        notification_document(
-            {
-                "key": "k",
-                "outcome": "delivered",
-                "receiver": "on-call",
-                "integration": "on-call/webhook[0]",
-                "group_key": "{}",
-                "group_labels": {},
-                "status": "firing",
-                "alerts": ["f"],
-                "firing": 1,
-                "resolved": 0,
-                "created": begun + 25 * SECOND,
-                "attempts": 2,
-                "error": "",
-            },
-            begun + 26 * SECOND,
-        ),
+        *(change.document() for change in _alerts(begun)),
+        *_notifications(begun + 25 * SECOND),
         *_repair(begun + 30 * SECOND),
     ]
 
 
-def _alerts(begun: int) -> list[Document]:
-    def change(name: str, service: str, state: AlertState, time: int, ends: int = 0) -> Document:
+def _alerts(begun: int) -> list[AlertChange]:
+    def change(name: str, service: str, state: AlertState, time: int, ends: int = 0) -> AlertChange:
         labels = {"alertname": name, "service": service, "severity": "page"}
         summary = {"summary": f"{service} answers slowly"}
         starts = begun + 20 * SECOND if state is not AlertState.PENDING else 0
         return AlertChange(
             fingerprint(labels), state, labels, summary, 0.4, time, begun + 10 * SECOND, starts, ends, "shop", "p95 > 0.2"
-        ).document()
+        )
 
     return [
         change("SlowService", "payment", AlertState.PENDING, begun + 10 * SECOND),
@@ -206,6 +191,23 @@ def _alerts(begun: int) -> list[Document]:
         change("SlowService", "cart", AlertState.FIRING, begun + 20 * SECOND),
         change("SlowService", "cart", AlertState.RESOLVED, begun + 90 * SECOND, begun + 90 * SECOND),
     ]
+
+
+ROUTES = """
+route: {receiver: on-call, group_by: [alertname, service], group_wait: 0s}
+receivers: [{name: on-call, webhook_configs: [{url: "http://127.0.0.1:1/"}]}]
+topology_inhibit_rules: [{culprit_matchers: [service="payment"]}]
+"""
+
+
+def _notifications(fired: int) -> list[Document]:
+    """Payment's alert is told; cart's is not, for cart calls payment by way of checkout."""
+    manager = Alertmanager(parse_config(ROUTES, "routes.yml"))
+    manager.see_calls([("cart", "checkout"), ("checkout", "payment")], fired)
+    manager.take([change for change in _alerts(fired - 25 * SECOND) if change.state is AlertState.FIRING], fired)
+    look = manager.advance(fired)
+    (sent,) = look.notifications
+    return [*look.documents, manager.settle(Delivery(sent, delivered=True, attempts=2, time=fired + SECOND))]
 
 
 def _repair(opened: int) -> list[Document]:

@@ -227,7 +227,11 @@ def test_alerts_show_as_what_they_came_to_with_their_notifications(browser: Chro
         ["firing", "SlowService", "payment", "payment answers slowly"],
         ["resolved", "SlowService", "cart", "cart answers slowly"],
     ]
-    assert table(browser, "Notifications")[0][1:6] == ["delivered", "on-call/webhook[0]", "firing", "1 / 0", "2"]
+    told = [row[1:] for row in table(browser, "Notifications")]
+    assert told == [
+        ["delivered", "SlowService payment", "on-call/webhook[0]", "firing", "1 / 0", "2", "—"],
+        ["suppressed", "SlowService cart", "—", "—", "—", "—", "inhibition: cart → checkout → payment"],
+    ]
 
 
 def test_an_alert_leads_to_what_it_says_and_how_it_changed(browser: Chrome, console: str) -> None:
