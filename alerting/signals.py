@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from alerting.durations import HOUR
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ CULPRIT_SCORE = "spanloom_culprit_score"
 LOG_RECORDS = "spanloom_log_records_total"
 """Counter by service, instance, severity and template."""
 MAX_LOG_SERIES = 5000
+SILENT = HOUR
+"""How long a series of log records has been silent that may be forgotten: as long as rules can look back."""
 
 
 def anomaly_points(anomalies: Iterable[Anomaly]) -> list[Point]:
@@ -59,21 +63,33 @@ def culprit_points(culprits: Culprits) -> list[Point]:
 
 
 class LogCounts:
-    """Counts log records since it was made; at most `MAX_LOG_SERIES` series, the rest is counted as `overflow`."""
+    """Counts log records since it was made: at most `MAX_LOG_SERIES` series.
+
+    Beyond, one that was silent for `SILENT` makes room, as if its process had restarted; where none was, what is new is
+    counted as `overflow`.
+    """
 
     def __init__(self) -> None:
-        self._counts: dict[Series, int] = {}
+        self._counts: OrderedDict[Series, tuple[int, int]] = OrderedDict()  # count and time of the last record, oldest first
+        self._time = 0
 
     def add(self, service: str, severity: str, template: str, instance: str = "") -> None:
         """Count one record. `template` names its log template, empty where none is known."""
         series = _series(LOG_RECORDS, service=service, severity=severity, template=template, instance=instance)
         if series not in self._counts and len(self._counts) >= MAX_LOG_SERIES:
-            series = _series(LOG_RECORDS, service="overflow")
-        self._counts[series] = self._counts.get(series, 0) + 1
+            if self._time - next(iter(self._counts.values()))[1] >= SILENT:
+                self._counts.popitem(last=False)
+            else:
+                series = _series(LOG_RECORDS, service="overflow")
+        count, _ = self._counts.pop(series, (0, 0))
+        self._counts[series] = count + 1, self._time
 
     def points(self, time: int) -> list[Point]:
-        """The counters as they stand."""
-        return [Point(series, time, float(count)) for series, count in self._counts.items()]
+        """The counters as they stand at a time, ns."""
+        if not self._time:  # what came before the first reading came just before it
+            self._counts = OrderedDict((series, (count, time)) for series, (count, _) in self._counts.items())
+        self._time = time
+        return [Point(series, time, float(count)) for series, (count, _) in self._counts.items()]
 
 
 def _series(name: str, **labels: str) -> Series:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from alerting.durations import MINUTE, SECOND
+from alerting.durations import HOUR, MINUTE, SECOND
 from alerting.engine import AlertEngine
 from alerting.rules import parse_rules
 from alerting.signals import LOG_RECORDS, MAX_LOG_SERIES, LogCounts
 
+START = 1_700_000_100 * SECOND
 RULES = """
 groups:
 - name: logs
@@ -39,3 +40,18 @@ def test_the_number_of_series_is_bounded_and_nothing_is_lost() -> None:
     assert len(points) == MAX_LOG_SERIES + 1
     assert sum(point.value for point in points) == MAX_LOG_SERIES + 10
     assert {point.series.name for point in points} == {LOG_RECORDS}
+
+
+def test_log_series_that_were_silent_for_long_make_room_for_new_ones() -> None:
+    counts = LogCounts()
+    for number in range(MAX_LOG_SERIES):
+        counts.add("cart", "INFO", f"template {number}")
+    counts.points(START)
+    counts.points(START + HOUR - 1)
+    counts.add("cart", "INFO", "template 0")
+    counts.add("cart", "ERROR", "none is silent for long enough")
+    counts.points(START + HOUR)
+    counts.add("cart", "ERROR", "new")
+    found = {point.series.label("template"): point.value for point in counts.points(START + HOUR)}
+    assert (found["template 0"], found["new"], found[""]) == (2, 1, 1)
+    assert "template 1" not in found
