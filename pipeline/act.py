@@ -210,16 +210,19 @@ class ActStage:
                 culprits.add_trace(trace, now)
 
         self._diagnosis.learn(remember)
+        self._watermark.observe(min(now, max((span.end for span in spans), default=0)))
         if self._alerting is not None:
-            self._alerting.runner.healer.evidence.add_spans(spans)
-        self._watermark.observe(min(self._now(), max((span.end for span in spans), default=0)))
+            healer = self._alerting.runner.healer
+            healer.evidence.add_spans(spans)
+            healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.moment)
 
     def _take_edges(self, bodies: list[dict[str, Any]]) -> None:
         if self._alerting is None:
             return
         edges = [edge_from_body(body) for body in bodies]
-        self._alerting.alertmanager.see_calls(awaited_calls(edges), self._now())
-        self._alerting.runner.healer.traffic.add_edges(edges)
+        now = self._now()
+        self._alerting.alertmanager.see_calls(awaited_calls(edges), now)
+        self._alerting.runner.healer.traffic.add_edges(edges, now)
 
     def _take_anomaly(self, anomaly: Anomaly, id_: str) -> None:
         if self._alerting is not None:

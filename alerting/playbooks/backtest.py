@@ -220,7 +220,8 @@ def backtest(
         now = _pass(play, now, time, busy=bool(firing))
         if not is_alert:
             edge = edge_from_body(body)
-            healer.traffic.add_edges([edge])
+            healer.traffic.add_edges([edge], time)
+            healer.traffic.see([(edge.key.callee.name, "any")], time)  # edges do not tell instances apart
             calls.add(awaited_calls([edge]), time)
             continue
         told = _Told(**{name: body[name] for name in _Told.__slots__})

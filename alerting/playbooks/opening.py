@@ -45,7 +45,7 @@ def open_incident(
         source=signal.source,
         labels=signal.labels,
         trace_ids=signal.trace_ids,
-        instances=target.footprint.instances,
+        instances=target.footprint.instances or 1,
         traffic_share=target.footprint.share or 0.0,
         steps=steps,
         check=_check(playbook.verify, signal.labels),

@@ -150,7 +150,10 @@ class Safety:
 
     def _radius(self, target: Touched, held: list[Touched]) -> Refusal | None:
         everything = [*held, target]
-        instances = sum(each.footprint.instances for each in everything)
+        counts = [each.footprint.instances for each in everything]
+        if None in counts:
+            return Refusal("budget", "the number of its instances is unknown: none has sent a span of late, or too many have")
+        instances = sum(count or 0 for count in counts)
         if instances > self.config.max_instances:
             text = (
                 f"it would touch {instances} instances with what is touched already, the budget is {self.config.max_instances}"

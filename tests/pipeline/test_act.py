@@ -110,6 +110,9 @@ class FixedCulprits:
     def add_points(self, points: Any) -> None:
         pass
 
+    def add_trace(self, spans: Any, now: int) -> None:
+        pass
+
     def rank(self, _now: int) -> tuple[Suspect, ...]:
         return self.ranking
 

@@ -11,8 +11,12 @@ import pytest
 from alerting.audit import verify
 from pipeline import act
 from pipeline.act import act_on_signals
+from pipeline.records import Batch
+from telemetry import otlp
 from telemetry.documents import Kind
 from telemetry.errors import OverloadedError
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind
 from tests.alerting.playbooks.world import PLAYBOOK
 from tests.pipeline.test_act import SECOND, World, firing
 
@@ -35,8 +39,18 @@ def trail(world: World) -> list[Body]:
     return sorted(bodies, key=lambda body: int(body["sequence"]))
 
 
+def send_spans(world: World, service: str, *instances: str) -> None:
+    spans = [
+        Span(bytes([number] * 16), bytes([number] * 8), b"", "get", SpanKind.SERVER, world.time - SECOND, world.time, resource)
+        for number, instance in enumerate(instances, 1)
+        for resource in [Resource({"service.name": service, "service.instance.id": instance})]
+    ]
+    world.feed(Batch.SPANS, otlp.encode_spans(spans))
+
+
 def sicken(world: World, service: str) -> None:
     """A service that takes a small share of the traffic needs a repair."""
+    send_spans(world, service, "a")
     traffic = world.alerting.runner.healer.traffic
     traffic.add(service, 10, world.time)
     traffic.add("web", 90, world.time)
@@ -103,6 +117,19 @@ async def test_an_anomaly_sets_off_the_playbook_that_it_triggers_and_not_again_w
     world.anomaly("db", world.time)
     await world.seconds(10, 1.0)
     assert len(world.processes.calls) == 6
+
+
+async def test_a_repair_of_a_whole_service_touches_as_many_instances_as_send_spans(tmp_path: Path) -> None:
+    world = World(tmp_path, plan=ON_ANOMALIES)
+    await world.begin()
+    await world.seconds(2, 1.0)
+    sicken(world, "db")
+    send_spans(world, "db", "a", "b", "c")
+    world.anomaly("db", world.time)
+    await world.seconds(10, 1.0)
+    (refused,) = [body["data"]["text"] for body in trail(world) if body["event"] == "refused"]
+    assert "it would touch 3 instances" in refused
+    assert not world.processes.calls
 
 
 async def test_anomalies_that_playbooks_answer_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

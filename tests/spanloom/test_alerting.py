@@ -108,6 +108,7 @@ async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callab
     await alerting.own(0)
     alerting.runner.healer.traffic.add("cart", 10, START)
     alerting.runner.healer.traffic.add("web", 90, START)
+    alerting.runner.healer.traffic.see([("cart", "a")], START)
     await alerting.runner.on_alert(Alert("cart"))
     await alerting.advance(START)
     client = TestClient(Starlette(routes=alerting.routes()))

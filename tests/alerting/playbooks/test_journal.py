@@ -13,7 +13,7 @@ from alerting.playbooks.healer import Healer
 from alerting.playbooks.load import load_playbooks
 from alerting.playbooks.safety import SafetyConfig
 from telemetry.documents import Kind
-from tests.alerting.playbooks.world import START, Alert
+from tests.alerting.playbooks.world import START, Alert, feed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,7 @@ def test_the_values_of_headers_are_sent_and_not_stored(tmp_path: Path, *, dry_ru
     path, actions = tmp_path / "playbooks.yml", build_actions(ActionsConfig())
     path.write_text(PLAYBOOK)
     healer = Healer(load_playbooks([path], actions), actions, lambda _expression, _at: [], SafetyConfig(dry_run=dry_run))
-    for service in ("cart", "shop"):
-        healer.traffic.add(service, 1, START)
+    feed(healer, ("cart", "shop"))
     healer.on_alert(Alert("cart"), START)
     healer.advance(START)
     if not dry_run:

@@ -39,7 +39,7 @@ def test_the_default_playbook_is_valid_and_its_steps_are_isolate_restart_restore
         ("""severity="critical\"""", 'severity=~"("', "4: playbooks[0].trigger.alert: regular expression"),
         ("timeout: 10s", "timeout: 0s", "18: playbooks[0].steps[1].timeout: must be longer than 0s"),
         ("        inverse: none\n", "", "15: playbooks[0].steps[1]: needs an `inverse`"),
-        ("action: restart", "action: restrt", "16: playbooks[0].steps[1].action: unknown action 'restrt'; there are isolate"),
+        ("action: restart", "action: restrt", "16: playbooks[0].steps[1].action: unknown action 'restrt'; there are drain"),
         ("restore, with: {name:", "restore, with: {nme:", "14: playbooks[0].steps[0].inverse.with.name: is missing"),
         ("action: restore", "action: restart", "14: playbooks[0].steps[0].inverse.action: 'restart' may not run twice"),
         ("undo: out", "undo: restart", "3: playbooks[0]: step 'in': undo: no earlier step 'restart' that has an inverse"),

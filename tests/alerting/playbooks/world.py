@@ -152,6 +152,7 @@ def healer(
 
 
 def feed(made: Healer, services: Sequence[str], now: int = START) -> None:
+    made.traffic.see([(service, "a") for service in services], now)
     for service in services:
         made.traffic.add(service, 100, now)
 
