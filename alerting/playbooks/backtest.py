@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from alerting.alertmanager import EDGES_LIVE
 from alerting.inhibit import CallPaths
 from alerting.playbooks.healer import Healer
-from alerting.playbooks.incident import Check, State
+from alerting.playbooks.incident import Check, Progress, State
 from alerting.playbooks.messages import Result
 from alerting.playbooks.render import render_query
 from alerting.playbooks.stored import StoredTelemetry
@@ -119,7 +119,7 @@ class _Play:
     playbooks: Mapping[str, Playbook]
     healer: Healer
     telemetry: _Telemetry
-    really: Sequence[Body]
+    really: Sequence[Body]  # incidents that did something; dry runs and denied ones left history as it was
     runs: dict[str, _Played] = field(default_factory=dict)  # by id of the incident
     refusals: list[WouldRefuse] = field(default_factory=list)
 
@@ -212,7 +212,8 @@ def backtest(
     """
     telemetry, calls = _Telemetry(history.points), CallPaths(EDGES_LIVE)
     healer = Healer(playbooks, actions, telemetry, bounds.model_copy(update={"dry_run": False}), calls=calls)
-    play = _Play({playbook.name: playbook for playbook in playbooks}, healer, telemetry, history.incidents)
+    really = [b for b in history.incidents if any(step["progress"] != Progress.WAITING for step in b["steps"])]
+    play = _Play({playbook.name: playbook for playbook in playbooks}, healer, telemetry, really)
     firing: set[str] = set()
     now = 0
     flow = [(body["window"], 0, body) for body in history.edges] + [(body["time"], 1, body) for body in history.alerts]

@@ -89,11 +89,15 @@ def test_a_repair_that_really_ran_says_how_it_ended(tmp_path: Path) -> None:
         "ended": alert["time"] + 9 * SECOND,
         "state": "closed",
         "why": "recovery verified",
+        "steps": [{"progress": "done"}],
     }
     runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident])
     assert outcome(runs) == (True, "it ran: closed, recovery verified")
     runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident | {"playbook": "other"}])
     assert outcome(runs) == (False, "not known: other answered the alert then, and changed what followed")
+    denied = incident | {"why": "denied by ann", "steps": [{"progress": "waiting"}]}
+    runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [denied])
+    assert outcome(runs) == (True, "not needed: the alert resolved by itself after 19 s")
 
 
 def test_a_condition_decides_as_it_would_have_on_the_samples_of_its_time(tmp_path: Path) -> None:
@@ -169,6 +173,7 @@ def test_a_repair_that_really_ran_holds_its_target_until_it_really_ended(tmp_pat
         "ended": cart["time"] + 20 * SECOND,
         "state": "escalated",
         "why": "step 'restart' failed",
+        "steps": [{"progress": "failed"}],
     }
     alerts = [cart, told("shop", "firing", 2), told("shop", "resolved", 300)]
     runs, _ = play(tmp_path, alerts, [real], max_open=1)
