@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from processors.change import heavy_tailed, robust_spread
+from processors.metric_moment import KIN_WEIGHT, LEAST_KIN, LEAST_SPREAD, instance_of, likeliest_moments, magnitude
 from processors.rates import is_bucket, rate
 from processors.tail import Tail
 from telemetry.metrics import Point, Series
@@ -18,18 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KIN_WEIGHT = 4.0
-"""How many observations the kin's spread counts for beside the series' own."""
-
-LEAST_SPREAD = 0.15
-"""In log units: what moves by less than this is standing still."""
-
+    from processors.metric_moment import Levels
 
 LEAST_KIN_SPREAD = 0.7
 """In log units: least spread of the levels of a metric over instances."""
-
-LEAST_KIN = 3
-"""Series of one name below which there is nothing to compare with."""
 
 
 class MetricCharge(NamedTuple):
@@ -86,23 +79,35 @@ class MetricMemory:
 
     def moment(self, now: int, horizon: int, width: int) -> int:
         """The time since `now` less `horizon` at which metrics moved most, to `width`; 0 where nothing moved."""
-        times = {time - time % width for points in self._series.values() for time, _ in points if now - horizon <= time <= now}
+        levels = self._levels(now)
+        times = {time - time % width for at, _ in levels.values() for time in at.tolist() if now - horizon <= time}
         best, found = 0.0, 0
-        for time in sorted(times)[1:]:
-            gain = max((charge.gain for charge in self.charges(time, now)), default=0.0)
+        for time in likeliest_moments(levels, np.array(sorted(times)[1:], dtype=np.int64)):
+            gain = max((charge.gain for charge in self._charges(levels, time)), default=0.0)
             if gain > best:
                 best, found = gain, time
         return found
 
     def charges(self, split: int, now: int) -> list[MetricCharge]:
         """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
-        kin: dict[str, list[_Member]] = {}
+        return self._charges(self._levels(now), split)
+
+    def _levels(self, now: int) -> Levels:
+        """Times and values of each series up to `now`, of totals their growth."""
+        levels: dict[Series, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for series, raw in self._series.items():
-            points = _growth(series, raw) if series.total else raw
-            before = np.array([value for time, value in points if time < split])
-            after = np.array([value for time, value in points if split <= time <= now])
-            if after.size:
-                kin.setdefault(series.name, []).append(_Member(series, before, after))
+            points = [point for point in (_growth(series, raw) if series.total else raw) if point[0] <= now]
+            if points:
+                times, values = zip(*sorted(points), strict=True)
+                levels[series] = np.array(times, dtype=np.int64), np.array(values, dtype=float)
+        return levels
+
+    def _charges(self, levels: Levels, split: int) -> list[MetricCharge]:
+        kin: dict[str, list[_Member]] = {}
+        for series, (times, values) in levels.items():
+            late = times >= split
+            if late.any():
+                kin.setdefault(series.name, []).append(_Member(series, values[~late], values[late]))
         doubt = float(np.log(max(1, len(self._series))))
         charges = [charge for members in kin.values() if len(members) >= LEAST_KIN for charge in _charges(members, doubt)]
         return _corroborated(charges)
@@ -140,8 +145,7 @@ def _charges(members: list[_Member], doubt: float) -> list[MetricCharge]:
     rest = (gains.sum() - gains) / (len(gains) - 1)
     return [
         MetricCharge(
-            series.label("service_name"),
-            series.label("k8s_pod_name") or series.label("instance"),
+            *instance_of(series),
             series,
             float(gain - common - doubt),
             float(np.median(before)) if before.size else float("nan"),
@@ -154,27 +158,25 @@ def _charges(members: list[_Member], doubt: float) -> list[MetricCharge]:
 
 def _gains(members: list[_Member]) -> list[float]:
     """The gain of the farthest movement of each series, on a logarithmic scale."""
-    sizes = np.abs(np.concatenate([values for _, before, after in members for values in (before, after)]))
-    positive = sizes[sizes > 0]
-    if positive.size == 0:
+    scaled = magnitude([values for _, before, after in members for values in (before, after)])
+    if scaled is None:
         return [0.0] * len(members)
-    floor = 0.1 * float(np.median(positive))  # below it all values are alike
-
-    def scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.sign(values) * np.log1p(np.abs(values) / floor))
-
     scaled_members = [(scaled(before), scaled(after)) for _, before, after in members]
-    centres = np.array([np.median(before) for before, _ in scaled_members if before.size])
+    own = [float(np.median(before)) if before.size else None for before, _ in scaled_members]
+    centres = np.array([centre for centre in own if centre is not None])
     if centres.size < LEAST_KIN:
         centres = np.array([np.median(after) for _, after in scaled_members])
     common, between = float(np.median(centres)), robust_spread(centres, LEAST_KIN_SPREAD)
-    wander = [before - np.median(before) for before, _ in scaled_members if before.size > 1]
+    wander = [
+        before - centre
+        for (before, _), centre in zip(scaled_members, own, strict=True)
+        if centre is not None and before.size > 1
+    ]
     drift = robust_spread(np.concatenate(wander) if wander else np.zeros(0), LEAST_SPREAD)
     tail = Tail()
     moved = []
-    for before, after in scaled_members:
-        if before.size:
-            centre = float(np.median(before))
+    for (before, after), centre in zip(scaled_members, own, strict=True):
+        if centre is not None:
             scatter = KIN_WEIGHT * drift**2 + float(((before - centre) ** 2).sum())
             spread = max(LEAST_SPREAD, np.sqrt(scatter / (KIN_WEIGHT + before.size - 1)))
             z = (after - centre) / spread
