@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 import structlog
 
 from pipeline.dead_letters import CUT, OFFSET, PARTITION, REASON, STORE, TOPIC
+from pipeline.topics import Topic
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 GROUP = "spanloom-dlq"
 """Its committed offset is how far the dead letters have been replayed."""
+
+_TOPIC = Topic.DEAD_LETTERS.value
 
 _OURS = {REASON, TOPIC, PARTITION, OFFSET, CUT}
 
@@ -79,8 +82,9 @@ class DeadLetterTopic(Protocol):
 async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, again: bool = False) -> dict[str, int]:
     """Send what has not been replayed to where it came from: records to their topic, documents to the store.
 
-    What is unusable still comes back as a dead letter. A replay that is cut short goes on where it ended. A record of which
-    only the beginning was kept is passed over, and the log says so.
+    What is unusable still comes back as a dead letter: a record when it is read, a document that the store refuses again at
+    once. A replay that is cut short goes on where it ended. A record of which only the beginning was kept is passed over, and
+    the log says so.
 
     Args:
         dead: where they are.
@@ -88,26 +92,36 @@ async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, aga
         again: replay all of them, also those that have been.
 
     Returns:
-        How many went to each topic, and to the store.
+        How many went to each topic, the dead letters' own included, and to the store.
 
     Raises:
         ConfigError: there are documents and no store.
     """
     sent: dict[str, int] = {}
     async for letter in dead.read(replayed=again):
-        if not letter.whole:
-            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was too large to keep: send it anew")
-        elif letter.topic == STORE:
-            if store is None:
-                raise ConfigError("store: rejected documents wait, and this store belongs to another process")
-            document = orjson.loads(letter.value or b"{}")
-            await store.write([Document(Kind(document["kind"]), document["id"], document["time"], document["body"])])
-        else:
-            await dead.put_back(letter)
-        await dead.mark_replayed(letter)
         if letter.whole:
-            sent[letter.topic] = sent.get(letter.topic, 0) + 1
+            to = await _send(dead, store, letter)
+            sent[to] = sent.get(to, 0) + 1
+        else:
+            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was too large to keep: send it anew")
+        await dead.mark_replayed(letter)
     return sent
+
+
+async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) -> str:
+    """Where a letter went."""
+    if letter.topic == STORE:
+        if store is None:
+            raise ConfigError("store: rejected documents wait, and this store belongs to another process")
+        document = orjson.loads(letter.value or b"{}")
+        written = await store.write([Document(Kind(document["kind"]), document["id"], document["time"], document["body"])])
+        if not written.rejected:
+            return STORE
+        headers = {REASON: written.rejected[0].reason, TOPIC: STORE, PARTITION: "", OFFSET: ""}
+        encoded = tuple((name, value.encode()) for name, value in headers.items())
+        letter = replace(letter, topic=_TOPIC, partition=letter.place, headers=letter.headers + encoded)
+    await dead.put_back(letter)
+    return letter.topic
 
 
 def dead_letter(place: int, record: Any) -> DeadLetter:

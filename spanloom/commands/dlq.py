@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from spanloom import clock
+from spanloom.commands.shown import shown
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 
@@ -32,7 +33,7 @@ def list_(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click p
 
     async def run() -> None:
         async for letter in list_dead_letters(settings, clock.system):
-            click.echo(json.dumps(letter) if as_json else _line(letter))
+            click.echo(json.dumps(letter) if as_json else shown(_line(letter)))
 
     asyncio.run(run())
 
@@ -50,11 +51,13 @@ def _line(letter: dict[str, Any]) -> str:
 @click.option("--again", is_flag=True, help="Also what has been replayed before.")
 def replay(config: Path | None, again: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Send dead letters, untouched, to where they came from. What is unusable still comes back as another."""
+    from pipeline.topics import Topic  # noqa: PLC0415
     from spanloom import dead_letters  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.config import load_config  # noqa: PLC0415
 
     sent = asyncio.run(dead_letters.replay(load_config(config), clock.system, again=again))
     for topic, count in sorted(sent.items()):
-        click.echo(f"{topic}: {count} replayed")
+        became = "refused again, see spanloom dlq list" if topic == Topic.DEAD_LETTERS else "replayed"
+        click.echo(f"{topic}: {count} {became}")
     if not sent:
         click.echo("nothing to replay")

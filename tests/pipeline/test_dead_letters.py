@@ -17,13 +17,13 @@ from pipeline.dead_letters_on_log import PATH, LogDeadLetters, routes
 from pipeline.durable_log import DurableLog
 from pipeline.log_partition import TopicSettings
 from pipeline.topics import Topic
-from stores.store import Rejected
+from stores.store import Rejected, Written
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError, DecodeError
 from tests.pipeline.parts import Event, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator
+    from collections.abc import Awaitable, Iterator, Sequence
     from pathlib import Path
 
     from pipeline.dead_letter_topic import DeadLetter
@@ -111,6 +111,26 @@ async def test_a_document_that_was_rejected_goes_to_the_store(tmp_path: Path) ->
         store = MemoryStore()
         assert await replay_dead_letters(LogDeadLetters(log), store) == {"store": 1}
     assert document in store.documents.values()
+
+
+class Refusing(MemoryStore):
+    """Refuses all but one document."""
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        (document,) = documents
+        return await super().write(documents) if document.id == "good" else Written(0, 0, (Rejected(document, "still bad"),))
+
+
+async def test_a_document_that_is_refused_again_is_a_dead_letter_again(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        for id_ in ("bad", "good"):
+            await written_to(log).reject([Rejected(Document(Kind.TRACE, id_, 5, {}), "bad")])
+        assert await replay_dead_letters(LogDeadLetters(log), Refusing()) == {"store": 1, "spanloom-dlq": 1}
+        (letter,) = await listed(log, replayed=False)
+        assert (letter.topic, letter.partition, letter.reason, letter.key) == ("store", None, "still bad", b"bad")
+        store = MemoryStore()
+        assert await replay_dead_letters(LogDeadLetters(log), store) == {"store": 1}
+    assert list(store.documents.values()) == [Document(Kind.TRACE, "bad", 5, {})]
 
 
 @pytest.mark.parametrize("odd", [2**70, "\ud800", b"bytes"])
