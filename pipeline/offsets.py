@@ -85,12 +85,13 @@ class Offsets:
         What belongs to an assignment that has ended is delivered again to its new owner. Within an assignment Faust can
         deliver records twice, when a seek to the committed offset comes after the first fetch: the first one counts.
         """
-        message = event.message
-        generation = message.generation_id
-        if generation == self._ended or generation != self._app.consumer_generation_id:
-            return True
-        known = self._partitions.get(message.tp)
-        return known is not None and message.offset < known.next
+        known = self._partitions.get(event.message.tp)
+        return self.has_ended(event) or (known is not None and event.message.offset < known.next)
+
+    def has_ended(self, event: EventT[Any]) -> bool:
+        """Whether the assignment has ended in which an event was delivered: what it led to is no longer wanted of us."""
+        generation = event.message.generation_id
+        return bool(generation == self._ended or generation != self._app.consumer_generation_id)
 
     def add(self, event: EventT[Any], holders: int = 1) -> Held:
         """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""

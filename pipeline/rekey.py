@@ -260,7 +260,7 @@ def rekey_logs(
             if record.trace_id
         )
         by_service = _split((partitions.of_text(record.service, series.partitions), _line(record)) for record in batch)
-        after: list[Awaitable[Any]] = [writer.write(documents)]
+        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(event))]
         after += [references.add(partition, part) for partition, part in by_trace.items()]
         after += [lines.add(partition, part) for partition, part in by_service.items()]
         return after, flaw
@@ -290,7 +290,7 @@ def rekey_metrics(
         counts.left_out["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]
-        after: list[Awaitable[Any]] = [writer.write(documents)]
+        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(event))]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
         after += [outlet.add(partition, part) for partition, part in by_series.items()]
         return after, flaw

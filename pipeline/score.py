@@ -55,6 +55,7 @@ class ScoreCounts:
 
 @dataclass(slots=True)
 class _Partition:
+    tp: TP
     scorer: SeriesScorer
     saved_at: int  # wall clock
     lines_at: int  # wall clock, of the last log lines
@@ -120,7 +121,7 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(self._make_scorer(), self._now(), self._now())
+            part = self._partitions[tp] = _Partition(tp, self._make_scorer(), self._now(), self._now())
             for name, model in part.models().items():
                 load_snapshot(self._state, tp.partition, name, model)
         after = self._take(part, event)
@@ -162,7 +163,7 @@ class ScoreStage:
         for trace_id, trace in traces.items():
             if is_whole(trace):
                 part.shapes.add(trace_id, visits_of(trace), now)
-        return self._tell(part.shapes.advance(min(now, max(span.end for span in spans))))
+        return self._tell(part, part.shapes.advance(min(now, max(span.end for span in spans))))
 
     def _watch(self, part: _Partition, lines: list[LogLine]) -> list[Awaitable[Any]]:
         now = self._now()
@@ -179,7 +180,7 @@ class ScoreStage:
             severity = SEVERITIES[max(0, min((line.severity + 3) // 4, 6))]  # OTLP takes any number
             part.log_counts.add(line.service, severity, template, line.instance)
         before = part.logs.sealed
-        after = self._tell(part.logs.advance())
+        after = self._tell(part, part.logs.advance())
         if part.logs.sealed > before:
             points = part.log_counts.points(part.logs.sealed)
             after += self._signals.send_all(Batch.POINTS, points, records.encode_points)
@@ -207,7 +208,7 @@ class ScoreStage:
         for part in self._partitions.values():
             for work in (
                 *self._score_windows(part, part.merge.close()),
-                *self._tell([*part.shapes.close(), *part.logs.close()]),
+                *self._tell(part, [*part.shapes.close(), *part.logs.close()]),
             ):
                 await work
 
@@ -231,9 +232,9 @@ class ScoreStage:
         failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[Any]]:
         self.counts.points += len(points)
-        return self._tell([*in_words(part.scorer.add(points), edges), *failing])
+        return self._tell(part, [*in_words(part.scorer.add(points), edges), *failing])
 
-    def _tell(self, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
+    def _tell(self, part: _Partition, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""
         if not anomalies:
             return []
@@ -241,7 +242,7 @@ class ScoreStage:
         documents = [anomaly_document(anomaly) for anomaly in anomalies]
         bodies = [document.body | {"id": document.id} for document in documents]
         return [
-            self._writer.write(documents),
+            self._writer.write(documents, lambda: self._partitions.get(part.tp) is part),
             *self._signals.send_all(Batch.ANOMALIES, bodies, records.encode_bodies),
             *self._signals.send_all(Batch.POINTS, anomaly_points(anomalies), records.encode_points),
         ]

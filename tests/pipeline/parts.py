@@ -32,10 +32,12 @@ class Event:
         self.value = value
         self.headers = {HEADER: batch.value.encode()} if batch else {}
         self.acked = False
+        self.acknowledged = asyncio.Event()
 
     def ack(self) -> None:
         assert not self.acked
         self.acked = True
+        self.acknowledged.set()
 
 
 @dataclass

@@ -147,7 +147,7 @@ class Around:
     async def admit(self, *_: Any) -> bool:
         return True
 
-    async def write(self, _documents: Any) -> None:
+    async def write(self, *_: Any) -> None:
         pass
 
     def send(self, _event: Any, what: Any) -> Any:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from faust.types import TP
 
+from pipeline import patience
+from pipeline.dead_letters import DeadLetters
 from pipeline.offsets import Offsets
+from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics
+from pipeline.writer import DocumentWriter
+from telemetry import otlp
+from telemetry.errors import StoreError
+from telemetry.logs import LogRecord
+from telemetry.metrics import DataPoint, Metric, MetricType
+from telemetry.resource import Resource
+from tests.pipeline.parts import Event, KeepingTopic, MemoryStore, NoRejects
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from stores.store import Written
+    from telemetry.documents import Document
 
 PLACE = TP("otlp_spans", 0)
 
@@ -55,3 +72,62 @@ async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_rea
     assert offsets.held == 1
     offsets.release(PLACE, [7])
     assert acknowledged == [7]
+
+
+class AwayStore(MemoryStore):
+    """A store that is down until it is told to be back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.back = asyncio.Event()
+        self.taken: list[str] = []
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        if not self.back.is_set():
+            raise StoreError("away")
+        self.taken += [document.id for document in documents]
+        return await super().write(documents)
+
+
+def line(offset: int) -> bytes:
+    return otlp.encode_logs([LogRecord(offset + 1, "started", Resource({"service.name": "shop"}))])
+
+
+def point(offset: int) -> bytes:
+    return otlp.encode_metrics([Metric("load", MetricType.GAUGE, (DataPoint(offset + 1, value=1.0),), Resource({}))])
+
+
+@pytest.mark.parametrize(("rekey", "value"), [(rekey_logs, line), (rekey_metrics, point)])
+async def test_writes_that_wait_for_the_store_do_not_pile_up_over_rebalances(
+    rekey: Callable[..., None], value: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.001)
+    agents: list[Any] = []
+    app: Any = SimpleNamespace(consumer_generation_id=0, agent=lambda *_, **__: agents.append)
+    store, topic, dead_topic = AwayStore(), KeepingTopic(), KeepingTopic()
+    around: Any = topic
+    offsets, writer = Offsets(app, 1000), DocumentWriter(store, NoRejects(), batch=20)
+    rekey(app, None, around, around, writer, offsets, DeadLetters(dead_topic), RekeyCounts())
+    (agent,) = agents
+    for generation in (1, 2, 3):
+        app.consumer_generation_id = generation
+        offsets.assign()
+        events = [Event("inlet", 0, offset, value(offset)) for offset in range(100)]
+        for one in events:
+            one.message.generation_id = generation
+        await agent(SimpleNamespace(noack=lambda given=events: SimpleNamespace(events=lambda: each(given))))
+        await asyncio.sleep(0.01)
+        if generation < 3:
+            offsets.revoke([TP("inlet", 0)])
+    store.back.set()
+    async with asyncio.timeout(10):
+        await events[-1].acknowledged.wait()
+    assert all(one.acked for one in events)
+    assert len(store.taken) == len(set(store.taken)) == 100
+    await writer.close()
+
+
+async def each(events: list[Event]) -> Any:
+    for one in events:
+        yield one

@@ -65,7 +65,7 @@ class World:
     async def save(self, partition: int, name: str, value: Any) -> None:
         self.table[partition, name] = orjson.dumps(value)
 
-    async def write(self, documents: Sequence[Document]) -> None:
+    async def write(self, documents: Sequence[Document], _wanted: Any) -> None:
         for document in documents:
             self.stored.setdefault(document.id, document)
 
