@@ -71,5 +71,6 @@ def _incidents(bodies: Iterable[Body]) -> Iterable[Event]:
     for body in sorted(bodies, key=lambda body: (body["id"], body["revision"])):
         if told.get(body["id"]) != body["state"]:
             told[body["id"]] = body["state"]
-            text = f"{body['playbook']} on {body['service']}: {body['state']} {body['why']}".strip()
+            why = f", {body['why']}" if body["why"] else ""
+            text = f"{body['playbook']} on {body['service']}: {body['state']}{why}"
             yield Event(body["@timestamp"], "repair", text, body["id"])

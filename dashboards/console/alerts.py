@@ -60,8 +60,8 @@ def add(console: Console) -> None:
             notifications = Table(
                 "Notifications",
                 NOTIFICATIONS,
-                "Nobody was notified in this time. Receivers and\n"
-                "routes are in Alertmanager's format, in the file that `alerting.receivers` names.",
+                "Nobody was notified in this time.\n"
+                "Receivers and routes are in Alertmanager's format, in the file that `alerting.receivers` names.",
             )
 
         async def load() -> None:

@@ -124,7 +124,7 @@ def test_the_overview_says_how_much_what_is_wrong_and_what_happened(browser: Chr
     told = [(kind, what) for _, kind, what in table(browser, "Timeline")]
     assert told == [
         ("resolved", "SlowService is resolved for cart: cart answers slowly"),
-        ("repair", "restart-the-culprit on payment: closed latency is back to what is usual"),
+        ("repair", "restart-the-culprit on payment: closed, latency is back to what is usual"),
         ("repair", "restart-the-culprit on payment: repairing"),
         ("alert", "SlowService fires for payment: payment answers slowly"),
         ("alert", "SlowService fires for cart: cart answers slowly"),

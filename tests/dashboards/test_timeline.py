@@ -36,7 +36,7 @@ def test_a_ranking_is_news_when_its_first_places_change() -> None:
 def test_an_incident_is_told_by_its_states_whatever_the_order() -> None:
     revisions = bodies(Kind.INCIDENT)
     expected = [
-        "restart-the-culprit on payment: closed latency is back to what is usual",
+        "restart-the-culprit on payment: closed, latency is back to what is usual",
         "restart-the-culprit on payment: repairing",
     ]
     for order in (revisions, revisions[::-1]):
