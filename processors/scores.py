@@ -44,7 +44,7 @@ _UNITS = (
     _Unit("_bytes", "By", 1_000_000.0),
 )
 
-_KINDS = (
+_KINDS = (  # latency first
     (("latency", "duration", "self_time"), AnomalyKind.LATENCY),
     (("error", "fail"), AnomalyKind.ERRORS),
     (("call_rate", "calls", "requests", "throughput"), AnomalyKind.THROUGHPUT),
@@ -176,11 +176,13 @@ def _seen(last: Point | None, point: Point) -> float:
 
 
 def _kind(series: Series) -> AnomalyKind:
-    if series.total and series.name.endswith("_count"):
-        return AnomalyKind.THROUGHPUT  # of a histogram of durations, say: how many there were, not how long they took
-    if series.total and series.name.endswith("_sum"):
-        return AnomalyKind.METRIC  # which grows with the number as with the durations
-    return next((kind for words, kind in _KINDS if any(word in series.name for word in words)), AnomalyKind.METRIC)
+    name = series.name
+    # How many durations there were, or how long they were in all, is not how long each was.
+    named = _KINDS[1:] if name.endswith(("_count", "_sum")) else _KINDS
+    kind = next((kind for words, kind in named if any(word in name for word in words)), AnomalyKind.METRIC)
+    if kind is AnomalyKind.METRIC and series.total and name.endswith("_count"):
+        return AnomalyKind.THROUGHPUT
+    return kind
 
 
 def _matters(series: Series, seen: float, scored: Scored) -> bool:

@@ -137,6 +137,7 @@ def test_what_only_sounds_like_a_counter_is_scored_by_its_level() -> None:
     [
         ("http_server_request_duration_seconds_count", AnomalyKind.THROUGHPUT),
         ("http_server_request_duration_seconds_sum", AnomalyKind.METRIC),
+        ("failed_request_duration_seconds_count", AnomalyKind.ERRORS),
         ("http_errors_total", AnomalyKind.ERRORS),
         ("http_requests_total", AnomalyKind.THROUGHPUT),
     ],
