@@ -282,7 +282,7 @@ def test_dark_stays_dark_on_the_next_page(browser: Chrome, console: str) -> None
     before: bool = browser.execute_script(dark)
     browser.get(f"{console}/alerts")
     see(browser, "Notifications")
-    assert browser.execute_script(dark) == before
+    until(browser, lambda: browser.execute_script(dark) == before)
 
 
 @pytest.mark.parametrize("path", ["/", "/map", "/traces", "/anomalies", "/alerts", "/repairs"])
