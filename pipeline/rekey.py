@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
-    from telemetry.spans import Span
 
     Work = tuple[Sequence[Awaitable[Any]], InputError | None]
     """What has to end before a record is done with, and what was wrong with a part of it."""
+
+    Request = tuple[bytes, InputError | None]
+    """An export request in protobuf, and what was wrong with a part of the record that it is of."""
 
 Decoded = TypeVar("Decoded")
 
@@ -191,21 +193,26 @@ def each_record(app: App, name: str, inlet: Topic, offsets: Offsets, dead: DeadL
 
 def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
     """Send each span to the partition of its trace."""
-    _rekey_spans(app, "rekey-spans", inlet, traced, offsets, dead, counts, lambda event: protobuf(event, "spans"))
+    _rekey_spans(app, "rekey-spans", inlet, traced, offsets, dead, counts, lambda event: (protobuf(event, "spans"), None))
 
 
 def rekey_jaeger(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
     """The same for spans as Jaeger has them."""
-    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, counts, lambda event: _of_spans(decode_jaeger, event))
+
+    def request(event: Any) -> Request:
+        return otlp.encode_spans(decode_jaeger(event.value or b"")), None
+
+    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, counts, request)
 
 
 def rekey_zipkin(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
     """The same for spans as Zipkin has them."""
-    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, counts, lambda event: _of_spans(decode_zipkin, event))
 
+    def request(event: Any) -> Request:
+        spans, flaw = decode_zipkin(event.value or b"")
+        return otlp.encode_spans(spans), flaw
 
-def _of_spans(decode: Callable[[bytes], list[Span]], event: Any) -> bytes:
-    return otlp.encode_spans(decode(event.value or b""))
+    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, counts, request)
 
 
 def _rekey_spans(
@@ -216,12 +223,14 @@ def _rekey_spans(
     offsets: Offsets,
     dead: DeadLetters,
     counts: RekeyCounts,
-    request: Callable[[Any], bytes],
+    request: Callable[[Any], Request],
 ) -> None:
     outlet = Outlet(traced, Batch.SPANS, merge_requests, counts, size=16)
 
     def work(event: Any) -> Work:
-        parts, flaw = read("spans", request(event), lambda value: split_spans(value, traced.partitions))
+        requested, foreign_flaw = request(event)
+        parts, flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
+        flaw = foreign_flaw or flaw
         after: list[Awaitable[Any]] = []
         for partition, value in parts.items():
             values = [value]

@@ -20,21 +20,23 @@ from telemetry.resource import AttributeValue, Resource, Scope
 from telemetry.spans import Span, SpanEvent, SpanKind, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _KINDS = (SpanKind.UNSPECIFIED, SpanKind.CLIENT, SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER)
 _BY_NAME = {kind.name: kind for kind in _KINDS}
 _MICROSECOND = 1000
 
 
-def decode_zipkin(value: bytes) -> list[Span]:
+def decode_zipkin(value: bytes) -> tuple[list[Span], DecodeError | None]:
     """The spans of one record: a `ListOfSpans` in protobuf, or a JSON array of spans (one alone too).
+
+    Where some of them cannot be used, the others, and the error that says what is wrong with the first of those.
 
     A server span that shares its id with the client's (`shared`) gets an id of its own, with the client's as its parent;
     spans below it name the client's as their parent.
 
     Raises:
-        DecodeError: it is neither, or a span lacks an id or its start.
+        DecodeError: it is neither, or no span of it has its ids and its start.
     """
     if value[:1] not in {b"[", b"{"}:
         message = ZipkinSpans()
@@ -42,12 +44,31 @@ def decode_zipkin(value: bytes) -> list[Span]:
             message.ParseFromString(value)
         except ProtobufDecodeError as error:
             raise DecodeError("", f"not a list of Zipkin's spans: {error}") from error
-        return [_span(_plain(span), i) for i, span in enumerate(message.spans)]
+        return _usable(message.spans, _plain)
     try:
         spans = orjson.loads(value)
-        return [_span(_read(span), i) for i, span in enumerate(spans if isinstance(spans, list) else [spans])]
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except ValueError as error:
         raise DecodeError("", f"not a list of Zipkin's spans in JSON: {error}") from error
+    return _usable(spans if isinstance(spans, list) else [spans], _read)
+
+
+def _usable(spans: Sequence[Any], read: Callable[[Any], dict[str, Any]]) -> tuple[list[Span], DecodeError | None]:
+    usable: list[Span] = []
+    flaws: list[DecodeError] = []
+    for i, span in enumerate(spans):
+        try:
+            usable.append(_span(read(span), i))
+        except DecodeError as error:
+            flaws.append(error)
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+            flaws.append(DecodeError(f"spans[{i}]", f"not a span of Zipkin's: {type(error).__name__}: {error}"))
+    if not flaws:
+        return usable, None
+    first = flaws[0]
+    if not usable:
+        raise first
+    kept = f"({len(flaws)} of {len(spans)} spans left out, the others kept)"
+    return usable, DecodeError(first.field, f"{first.reason} {kept}")
 
 
 def _plain(message: Any) -> dict[str, Any]:
@@ -130,11 +151,12 @@ def _span(span: dict[str, Any], place: int) -> Span:
 
 def _status(tags: dict[str, AttributeValue]) -> tuple[StatusCode, str]:
     said = str(tags.pop("otel.status_code", "")).upper()
+    failed = "error" in tags
     message = str(tags.pop("error", ""))
     if said in {"OK", "ERROR"}:
         return StatusCode[said], message
     # The mere presence of the tag says error, whatever its value but "false".
-    return (StatusCode.ERROR, message) if message and message.lower() != "false" else (StatusCode.UNSET, "")
+    return (StatusCode.ERROR, message) if failed and message.lower() != "false" else (StatusCode.UNSET, "")
 
 
 def _remote(remote: dict[str, Any]) -> Iterator[tuple[str, AttributeValue]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from pipeline.jaeger import decode_jaeger
 from pipeline.zipkin import decode_zipkin
 from telemetry import otlp
 from telemetry.errors import DecodeError
-from telemetry.spans import SpanKind, SpanLink, StatusCode
+from telemetry.spans import Span, SpanKind, SpanLink, StatusCode
 from tests.pipeline.wire import fixed64, message
 
 TRACE, SPAN, PARENT = bytes(range(1, 17)), bytes(range(1, 9)), bytes(range(11, 19))
@@ -138,9 +139,13 @@ def zipkin_json() -> bytes:
     )
 
 
+def zipkin_spans(value: bytes) -> list[Span]:
+    return decode_zipkin(value)[0]
+
+
 @pytest.mark.parametrize("value", [zipkin_proto(), zipkin_json()], ids=["protobuf", "json"])
 def test_spans_of_zipkin_say_the_same_in_both_encodings(value: bytes) -> None:
-    client, server = decode_zipkin(value)
+    client, server = zipkin_spans(value)
     assert (client.trace_id, client.span_id, client.parent_span_id) == (bytes(8) + TRACE[8:], SPAN, PARENT)
     assert (client.name, client.kind, client.start, client.duration) == ("get", SpanKind.CLIENT, START, 5_000_000)
     assert (client.status, client.status_message) == (StatusCode.ERROR, "timeout")
@@ -155,7 +160,31 @@ def test_spans_of_zipkin_say_the_same_in_both_encodings(value: bytes) -> None:
     assert server.span_id not in {SPAN, PARENT}, "a shared span is one of its own"
 
 
-@pytest.mark.parametrize("decode", [decode_jaeger, decode_zipkin])
+@pytest.mark.parametrize(
+    ("bad", "place"),
+    [
+        ({"traceId": "0af7", "id": "02"}, r"spans\[1\].timestamp: missing"),
+        ({"traceId": "xyz", "id": "02", "timestamp": 1}, r"spans\[1\]: not a span"),
+        (7, r"spans\[1\]: not a span"),
+    ],
+)
+def test_of_a_list_with_a_span_that_cannot_be_used_the_others_are_kept(bad: Any, place: str) -> None:
+    good = {"traceId": "0af7", "id": "01", "timestamp": 1}
+    spans, flaw = decode_zipkin(orjson.dumps([good, bad, good | {"id": "03"}]))
+    assert [span.span_id[-1] for span in spans] == [1, 3]
+    assert re.match(place + r".* \(1 of 3 spans left out, the others kept\)$", str(flaw))
+    with pytest.raises(DecodeError):
+        decode_zipkin(orjson.dumps([bad]))
+
+
+@pytest.mark.parametrize(("text", "status"), [("", "ERROR"), ("timeout", "ERROR"), ("false", "UNSET"), (None, "UNSET")])
+def test_the_presence_of_the_error_tag_says_error(text: str | None, status: str) -> None:
+    tags = {} if text is None else {"error": text}
+    (span,) = zipkin_spans(orjson.dumps([{"traceId": "0af7", "id": "01", "timestamp": 1, "tags": tags}]))
+    assert span.status is StatusCode[status]
+
+
+@pytest.mark.parametrize("decode", [decode_jaeger, zipkin_spans])
 @given(value=st.binary(max_size=60) | st.binary(max_size=60).map(lambda tail: b"{" + tail) | st.just(b'[{"id":1}]'))
 def test_what_is_no_span_is_refused_with_an_error_of_input(decode: Any, value: bytes) -> None:
     with contextlib.suppress(DecodeError):
@@ -176,12 +205,12 @@ def test_what_is_no_span_is_refused_with_an_error_of_input(decode: Any, value: b
 )
 def test_fields_of_wrong_types_are_refused_or_read_as_something_that_can_be_sent_on(fields: dict[str, Any]) -> None:
     with contextlib.suppress(DecodeError):
-        otlp.encode_spans(decode_zipkin(orjson.dumps([{"traceId": "0af7", "id": "01", "timestamp": 1} | fields])))
+        otlp.encode_spans(zipkin_spans(orjson.dumps([{"traceId": "0af7", "id": "01", "timestamp": 1} | fields])))
 
 
 @pytest.mark.parametrize("length", range(1, 120, 7))
 def test_a_span_cut_short_is_refused_or_still_has_its_ids(length: int) -> None:
-    for decode, value in ((decode_jaeger, jaeger_proto()), (decode_zipkin, zipkin_proto())):
+    for decode, value in ((decode_jaeger, jaeger_proto()), (zipkin_spans, zipkin_proto())):
         try:
             spans = decode(value[:length])
         except DecodeError:
