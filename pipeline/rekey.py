@@ -5,7 +5,6 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pipeline import partitions, records
 from pipeline.failures import at_record
 from pipeline.jaeger import decode_jaeger
-from pipeline.records import HEADER, Batch, LogLine
+from pipeline.outlet import Outlet
+from pipeline.records import Batch, LogLine
 from pipeline.zipkin import decode_zipkin
 from processors.assemble import ExemplarReference, LogReference
 from processors.points import points_of
@@ -51,67 +51,6 @@ class RekeyCounts:
 
     truncated: int = 0
     left_out: Counter[str] = field(default_factory=Counter)  # too large for a record, or for the analysis
-
-
-class Outlet:
-    """Gathers what small records led to, so that the next stage gets few and large records.
-
-    Args:
-        topic: where to.
-        batch: which batch the values are.
-        counts: told of items that are too large for a record.
-        size: items at which a partition's batch is sent.
-        linger: seconds after which a smaller one is.
-    """
-
-    def __init__(
-        self, topic: Topic, batch: Batch, encode: Any, counts: RekeyCounts, size: int = 1000, linger: float = 0.02
-    ) -> None:
-        self._topic, self._batch, self._encode, self._counts = topic, batch, encode, counts
-        self._size, self._linger = size, linger
-        self._waiting: dict[int, list[Any]] = {}
-        self._sent: dict[int, asyncio.Future[None]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def add(self, partition: int, items: Iterable[Any]) -> asyncio.Future[None]:
-        """A future that ends when the items are on the log."""
-        loop = asyncio.get_running_loop()
-        waiting = self._waiting.setdefault(partition, [])
-        waiting.extend(items)
-        future = self._sent.get(partition)
-        if future is None:
-            future = self._sent[partition] = loop.create_future()
-        if len(waiting) >= self._size:
-            self._send(partition)
-        elif self._timer is None:
-            self._timer = loop.call_later(self._linger, self._send_all)
-        return future
-
-    def _send_all(self) -> None:
-        self._timer = None
-        for partition in list(self._waiting):
-            self._send(partition)
-
-    def _send(self, partition: int) -> None:
-        items, future = self._waiting.pop(partition), self._sent.pop(partition)
-        task = asyncio.create_task(self._deliver(partition, items, future))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _deliver(self, partition: int, items: list[Any], future: asyncio.Future[None]) -> None:
-        try:
-            headers = {HEADER: self._batch.value.encode()}
-            values, left_out = records.within(items, self._encode)
-            self._counts.left_out[f"large_{self._batch}"] += left_out
-            sent = [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
-            await asyncio.gather(*sent)
-        except BaseException as error:  # noqa: BLE001 - each caller gets it
-            if not future.done():
-                future.set_exception(error)
-        else:
-            if not future.done():
-                future.set_result(None)
 
 
 def merge_requests(requests: Sequence[bytes]) -> bytes:
@@ -225,7 +164,7 @@ def _rekey_spans(
     counts: RekeyCounts,
     request: Callable[[Any], Request],
 ) -> None:
-    outlet = Outlet(traced, Batch.SPANS, merge_requests, counts, size=16)
+    outlet = Outlet(traced, Batch.SPANS, merge_requests, counts.left_out, size=16)
 
     def work(event: Any) -> Work:
         requested, foreign_flaw = request(event)
@@ -257,8 +196,8 @@ def rekey_logs(
     counts: RekeyCounts,
 ) -> None:
     """Store log records, tell their traces, and send their text to where templates are mined."""
-    references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references, counts)
-    lines = Outlet(series, Batch.LOGS, records.encode_logs, counts)
+    references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references, counts.left_out)
+    lines = Outlet(series, Batch.LOGS, records.encode_logs, counts.left_out)
 
     def work(event: Any) -> Work:
         batch, flaw = read("logs", protobuf(event, "logs"), otlp.decode_logs)
@@ -288,8 +227,8 @@ def rekey_metrics(
     counts: RekeyCounts,
 ) -> None:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
-    exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars, counts)
-    outlet = Outlet(series, Batch.POINTS, records.encode_points, counts)
+    exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars, counts.left_out)
+    outlet = Outlet(series, Batch.POINTS, records.encode_points, counts.left_out)
 
     def work(event: Any) -> Work:
         batch, flaw = read("metrics", protobuf(event, "metrics"), otlp.decode_metrics)

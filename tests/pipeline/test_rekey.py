@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline import partitions
+from pipeline.outlet import Outlet
 from pipeline.records import HEADER, Batch
-from pipeline.rekey import Outlet, RekeyCounts, log_documents, merge_requests, protobuf, split_spans
+from pipeline.rekey import log_documents, merge_requests, protobuf, split_spans
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord
@@ -123,7 +124,7 @@ def joined(items: list[bytes]) -> bytes:
 
 async def test_small_records_leave_together_when_there_are_enough_of_them() -> None:
     topic: Any = KeepingTopic()
-    outlet = Outlet(topic, Batch.SPANS, joined, RekeyCounts(), size=3, linger=60)
+    outlet = Outlet(topic, Batch.SPANS, joined, Counter(), size=3, linger=60)
     futures = [outlet.add(1, [value]) for value in (b"a", b"b", b"c")]
     await asyncio.gather(*futures)
     (sent,) = topic.sent
@@ -132,7 +133,7 @@ async def test_small_records_leave_together_when_there_are_enough_of_them() -> N
 
 async def test_few_of_them_leave_when_they_have_waited() -> None:
     topic: Any = KeepingTopic()
-    outlet = Outlet(topic, Batch.SPANS, joined, RekeyCounts(), size=100, linger=0.001)
+    outlet = Outlet(topic, Batch.SPANS, joined, Counter(), size=100, linger=0.001)
     await asyncio.gather(outlet.add(0, [b"a"]), outlet.add(1, [b"b"]))
     assert sorted((sent.partition, sent.value) for sent in topic.sent) == [(0, b"a"), (1, b"b")]
 
@@ -144,7 +145,7 @@ async def test_a_log_that_refuses_is_told_to_everyone_who_waits() -> None:
         raise ConnectionError("gone")
 
     topic.send = refuse
-    outlet = Outlet(topic, Batch.SPANS, joined, RekeyCounts(), size=2, linger=60)
+    outlet = Outlet(topic, Batch.SPANS, joined, Counter(), size=2, linger=60)
     first, second = outlet.add(0, [b"a"]), outlet.add(0, [b"b"])
     for future in (first, second):
         with pytest.raises(ConnectionError):
