@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -131,6 +132,11 @@ class Config(BaseSettings):
         if not path:
             return (init_settings, env_settings)
         return (init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=Path(path)))
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown, its password starred; what lacks a scheme, or has one that we do not know, too."""
+    return re.sub(r"^((?:[^:/]+://)?[^:/@]*):(?!//)[^/?#]*@", r"\1:**********@", url)
 
 
 def load_config(path: Path | None = None, **overrides: Any) -> Config:

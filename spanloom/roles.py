@@ -20,6 +20,7 @@ from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
 from dashboards.server import ConsoleServer
 from pipeline.kafka_access import UnreachableError
+from spanloom.config import without_password
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
@@ -107,8 +108,8 @@ def require_shared(config: Config, role: str, *needs: str) -> None:
         if name in needs and urlsplit(url).scheme not in schemes.split():
             example = "kafka://127.0.0.1:9092" if name == "log" else "http://127.0.0.1:9200"
             raise ConfigError(
-                f"{name}: {url} belongs to one process, and spanloom {role} is one of many: set SPANLOOM_{name.upper()} to "
-                f"something like {example}, or run spanloom up"
+                f"{name}: {without_password(url)} belongs to one process, and spanloom {role} is one of many: "
+                f"set SPANLOOM_{name.upper()} to something like {example}, or run spanloom up"
             )
 
 

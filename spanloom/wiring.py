@@ -31,6 +31,7 @@ from pipeline.writer import DocumentWriter
 from processors.culprits import Culprits
 from processors.scores import SeriesScorer
 from spanloom.alerting import build_alerting
+from spanloom.config import without_password
 from spanloom.metrics import PipelineMetrics
 from stores.duckdb import DuckDbStore
 from telemetry.errors import ConfigError
@@ -76,7 +77,7 @@ def open_store(config: Config) -> Store:
         from stores.elasticsearch import open_elasticsearch  # noqa: PLC0415 - half a second to import
 
         return open_elasticsearch(config.store_url, config.elasticsearch, config.namespace)
-    raise ConfigError(f"store: {config.store_url!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
+    raise ConfigError(f"store: {without_password(config.store_url)!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
 
 
 class Log:

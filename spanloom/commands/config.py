@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import click
 import yaml
@@ -23,7 +22,7 @@ def show(path: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
 
     The YAML can be given to --config again.
     """
-    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.config import load_config, without_password  # noqa: PLC0415 - Faust takes a second to import
 
     settings = load_config(path)
     found = settings.model_dump(mode="json")  # SecretStr prints as stars
@@ -31,12 +30,3 @@ def show(path: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
     for name in ("log", "store", "webhook_url", "supervisor_url"):
         found[name] = without_password(found[name])
     click.echo(json.dumps(found, indent=2) if as_json else yaml.safe_dump(found, sort_keys=False), nl=as_json)
-
-
-def without_password(url: str) -> str:
-    """A URL, its password starred."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    user, _, place = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:**********@{place}"))

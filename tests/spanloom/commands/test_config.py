@@ -7,7 +7,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from spanloom.commands.config import config, without_password
+from spanloom.cli import main
+from spanloom.commands.config import config
+from spanloom.config import load_config, without_password
+from spanloom.wiring import open_store
+from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +48,22 @@ def test_secrets_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch)
 def test_a_url_without_a_password_is_left_as_it_is() -> None:
     for url in ("kafka://one:9092;two:9092", "log:///var/lib", "http://user@host:1/x?y=z", ""):
         assert without_password(url) == url
+
+
+@pytest.mark.parametrize(
+    "url", ["elasticsearch://elastic:s3cret@es:9200", "elastic:s3cret@es:9200", "x://elastic:s3@cret@es:9200"]
+)
+def test_no_error_shows_the_password_of_a_url(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPANLOOM_STORE", url)
+    monkeypatch.setenv("SPANLOOM_LOG", "kafka://127.0.0.1:1")
+    with pytest.raises(SystemExit) as ended:
+        main(["worker", "--once"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "elastic:**********@es:9200" in said
+    assert "cret" not in said
+    with pytest.raises(ConfigError, match="neither") as refused:
+        open_store(load_config())
+    assert "cret" not in str(refused.value)
