@@ -17,6 +17,7 @@ from stores.elasticsearch_access import refusal
 from stores.mappings import SIGNALS, mappings
 from stores.store import TRAIL
 from telemetry.documents import Kind
+from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
@@ -25,6 +26,8 @@ VERSION = 4
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500
+
+_POLICY = "index.lifecycle.name"
 
 _SIGNAL_TYPES = {Kind.SPAN: "traces", Kind.LOG: "logs", Kind.METRIC: "metrics"}
 
@@ -53,46 +56,51 @@ def data_stream(kind: Kind, namespace: str) -> str:
     return f"{_SIGNAL_TYPES[kind]}-generic.otel-{namespace}" if kind in SIGNALS else f"spanloom-{kind}-{namespace}"
 
 
-async def install(client: AsyncElasticsearch, keep_days: int = 0) -> list[Installed]:
+async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: str = "") -> list[Installed]:
     """Install or update the templates of all data streams, in every namespace.
 
     Args:
         client: of the cluster.
         keep_days: after which Elasticsearch deletes documents (data stream lifecycle); 0 keeps them, as it does the `TRAIL`.
+        ilm_policy: an index lifecycle policy of the cluster that decides it instead, of all but the `TRAIL`.
 
     Returns:
         What became of each template, what the server lacks included.
 
     Raises:
-        StoreError: the server cannot be reached, or refuses what the store cannot do without.
+        StoreError: the server cannot be reached, has no such policy, or refuses what the store cannot do without.
     """
     report: list[Installed] = []
     try:
+        if ilm_policy:
+            await _check_policy(client, ilm_policy)
         optional: dict[str, list[str]] = {}
-        for name, kinds, template in _optional(keep_days):
+        for name, kinds, template in _optional(keep_days, ilm_policy):
             installed = await _component(client, name, template)
             report.append(installed)
             if installed.outcome is Outcome.SKIPPED:
                 continue
             for kind in kinds:
                 optional.setdefault(kind, []).append(name)
-                if "lifecycle" in template and installed.outcome in {Outcome.CREATED, Outcome.UPDATED}:
-                    await _live_by(client, data_stream(kind, "*"), template["lifecycle"])
+            if "mappings" not in template and installed.outcome is not Outcome.NEWER:
+                report += await _live_by(client, name, kinds, template)
         report += [await _index_template(client, kind, optional.get(kind, [])) for kind in Kind]
     except (ApiError, TransportError) as error:
         raise refusal(error) from error
     return report
 
 
-def _optional(keep_days: int) -> list[tuple[str, list[Kind], dict[str, Any]]]:
+def _optional(keep_days: int, ilm_policy: str) -> list[tuple[str, list[Kind], dict[str, Any]]]:
     """What makes a better index where the server has it: name, whose, template."""
-    kept: dict[str, Any] = {"enabled": True}
-    lifecycle = kept | ({"data_retention": f"{keep_days}d"} if keep_days else {})
+    kept: dict[str, Any] = {"lifecycle": {"enabled": True}}
+    forgotten = {"lifecycle": {"enabled": True, "data_retention": f"{keep_days}d"}} if keep_days else kept
+    if ilm_policy:
+        forgotten = {"settings": {_POLICY: ilm_policy}}
     body = {"properties": {"text": {"type": "match_only_text"}}}
     parts = {f"data_stream.{part}": {"type": "constant_keyword"} for part in ("type", "dataset", "namespace")}
     return [
-        ("spanloom-lifecycle", [kind for kind in Kind if kind not in TRAIL], {"lifecycle": lifecycle}),
-        ("spanloom-lifecycle-kept", sorted(TRAIL), {"lifecycle": kept}),
+        ("spanloom-lifecycle", [kind for kind in Kind if kind not in TRAIL], forgotten),
+        ("spanloom-lifecycle-kept", sorted(TRAIL), kept),
         ("spanloom-match-only-text", [Kind.LOG], {"mappings": {"properties": {"body": body}}}),
         ("spanloom-data-stream-fields", list(SIGNALS), {"mappings": {"properties": parts}}),
     ]
@@ -100,11 +108,11 @@ def _optional(keep_days: int) -> list[tuple[str, list[Kind], dict[str, Any]]]:
 
 async def _component(client: AsyncElasticsearch, name: str, template: dict[str, Any]) -> Installed:
     try:
-        found = await client.cluster.get_component_template(name=name)
+        found = await client.cluster.get_component_template(name=name, flat_settings=True)
         known = found["component_templates"][0]["component_template"]
     except NotFoundError:
         known = None
-    outcome = _outcome(known, template.get("lifecycle"))
+    outcome = _outcome(known, template)
     if outcome in {Outcome.UNCHANGED, Outcome.NEWER}:
         return Installed(name, outcome)
     try:
@@ -149,12 +157,30 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
     return Installed(name, outcome)
 
 
-async def _live_by(client: AsyncElasticsearch, streams: str, lifecycle: dict[str, Any]) -> None:
+async def _check_policy(client: AsyncElasticsearch, name: str) -> None:
+    try:
+        await client.ilm.get_lifecycle(name=name)
+    except NotFoundError:
+        raise StoreError(f"Elasticsearch has no lifecycle policy {name}: make it first, in Kibana or by _ilm/policy") from None
+    except BadRequestError:
+        pass  # no policies at all: then it does not take the template, and says so
+
+
+async def _live_by(client: AsyncElasticsearch, name: str, kinds: list[Kind], template: dict[str, Any]) -> list[Installed]:
     """A data stream takes the lifecycle of its template when it is made, and never again by itself."""
-    found = await client.indices.resolve_index(name=streams)
-    with suppress(BadRequestError):  # a server without the module takes the template, and deletes nothing
-        for stream in found["data_streams"]:
-            await client.indices.put_data_lifecycle(name=stream["name"], **lifecycle)
+    found = await client.indices.resolve_index(name=[data_stream(kind, "*") for kind in kinds])
+    streams = [stream["name"] for stream in found["data_streams"]]
+    try:
+        for stream in streams:
+            if "lifecycle" in template:
+                await client.indices.put_data_lifecycle(name=stream, **template["lifecycle"])
+                with suppress(BadRequestError):  # a policy of an earlier setup would win; a server without policies has none
+                    await client.indices.put_settings(index=stream, settings={_POLICY: None})
+            else:
+                await client.indices.put_settings(index=stream, settings=template["settings"])
+    except BadRequestError as error:
+        return [Installed(f"{name} of data streams", Outcome.SKIPPED, _reason(error))]
+    return []
 
 
 async def _roll_over(client: AsyncElasticsearch, streams: str) -> None:
@@ -164,15 +190,14 @@ async def _roll_over(client: AsyncElasticsearch, streams: str) -> None:
         await client.indices.rollover(alias=stream["name"], lazy=True)
 
 
-def _outcome(known: dict[str, Any] | None, lifecycle: dict[str, Any] | None = None) -> Outcome:
+def _outcome(known: dict[str, Any] | None, wanted: dict[str, Any] | None = None) -> Outcome:
     """What is to become of a template, given what the server has."""
     if known is None:
         return Outcome.CREATED
     if known.get("version", 0) > VERSION:
         return Outcome.NEWER
-    if known.get("version") == VERSION and (lifecycle is None or known["template"].get("lifecycle") == lifecycle):
-        return Outcome.UNCHANGED
-    return Outcome.UPDATED
+    alike = wanted is None or all(known["template"].get(part) == wanted.get(part) for part in ("lifecycle", "settings"))
+    return Outcome.UNCHANGED if alike and known.get("version") == VERSION else Outcome.UPDATED
 
 
 def _reason(error: ApiError) -> str:

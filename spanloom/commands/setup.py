@@ -49,8 +49,12 @@ def kafka(config: Path | None, stages: tuple[str, ...]) -> None:
 @click.option(
     "--keep-days", type=click.IntRange(0), help="Elasticsearch deletes what is older; 0 keeps.  [default: retention.days]"
 )
-def elasticsearch(config: Path | None, keep_days: int | None) -> None:
-    """Install the index templates and the lifecycle. What the server does not offer is named and skipped."""
+@click.option("--ilm-policy", default="", metavar="NAME", help="This lifecycle policy of the cluster decides it instead.")
+def elasticsearch(config: Path | None, keep_days: int | None, ilm_policy: str) -> None:
+    """Install the index templates and the lifecycle, of data streams that are there too.
+
+    What the server does not offer is named and skipped.
+    """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_shared  # noqa: PLC0415
     from stores.elasticsearch_access import connect  # noqa: PLC0415
@@ -63,7 +67,7 @@ def elasticsearch(config: Path | None, keep_days: int | None) -> None:
     async def run() -> list[Installed]:
         client = connect(settings.store_url, settings.elasticsearch)
         try:
-            return await install(client, days)
+            return await install(client, days, ilm_policy)
         finally:
             await client.close()
 
