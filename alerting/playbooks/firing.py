@@ -25,7 +25,7 @@ class FiringAlerts:
     def __init__(self) -> None:
         self.ignored = 0
         self._signals: dict[str, Signal] = {}
-        self._refused: dict[tuple[str, str], str] = {}  # by fingerprint and playbook: the code of the last refusal
+        self._refused: dict[str, tuple[str, str]] = {}  # by fingerprint: the playbook and the code of the last refusal
         self._given_up: set[str] = set()
         self._offered: dict[str, None] = {}  # anomalies, oldest first
 
@@ -51,7 +51,7 @@ class FiringAlerts:
         """An alert resolved; whether that is news."""
         known = self._signals.pop(fingerprint, None)
         self._given_up.discard(fingerprint)
-        self.forget_refusals(fingerprint)
+        self.forget_refusal(fingerprint)
         return known is not None
 
     def give_up(self, fingerprint: str) -> None:
@@ -76,19 +76,23 @@ class FiringAlerts:
 
     def refuse(self, fingerprint: str, playbook: str, code: str) -> bool:
         """Remember why a playbook may not start; whether that is another reason than before."""
-        news = self._refused.get((fingerprint, playbook)) != code
-        self._refused[fingerprint, playbook] = code
+        news = self._refused.get(fingerprint) != (playbook, code)
+        self._refused[fingerprint] = (playbook, code)
         return news
 
-    def forget_refusals(self, fingerprint: str = "") -> None:
-        """Tell the next refusal of this signal again, whatever its reason; of all signals without one."""
-        self._refused = {key: code for key, code in self._refused.items() if fingerprint and key[0] != fingerprint}
+    def forget_refusal(self, fingerprint: str) -> None:
+        """Tell the next refusal of this signal again, whatever its reason."""
+        self._refused.pop(fingerprint, None)
+
+    def forget_refusals(self) -> None:
+        """Tell the next refusal of each signal again."""
+        self._refused.clear()
 
     def snapshot(self) -> Body:
         """What must survive a crash."""
         return {
             "signals": [asdict(signal) for signal in self],
-            "refused": [[*key, code] for key, code in self._refused.items()],
+            "refused": [[fingerprint, *refused] for fingerprint, refused in self._refused.items()],
             "given_up": sorted(self._given_up),
             "offered": list(self._offered),
         }
@@ -96,6 +100,6 @@ class FiringAlerts:
     def restore(self, snapshot: Body) -> None:
         """Go on where a snapshot ended."""
         self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
-        self._refused = {(fingerprint, playbook): code for fingerprint, playbook, code in snapshot["refused"]}
+        self._refused = {fingerprint: (playbook, code) for fingerprint, playbook, code in snapshot["refused"]}
         self._given_up = set(snapshot["given_up"])
         self._offered = dict.fromkeys(snapshot.get("offered", ()))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from alerting.inhibit import CallPaths
 from alerting.playbooks import machine
 from alerting.playbooks.evidence import Evidence
-from alerting.playbooks.explained import REMEMBERED, Explanations
+from alerting.playbooks.explained import Explanations, Sick
 from alerting.playbooks.firing import FiringAlerts
 from alerting.playbooks.incident import Progress, State, incident_from
 from alerting.playbooks.journal import Journal
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from telemetry.signals import Anomaly
 
 VERSION = 1
-EPISODE = 300 * 10**9
-"""Alerts that began so close to each other, ns, may be of one fault. Older ones are known, and hold up nobody's repair."""
 
 
 class Healer:
@@ -117,8 +115,8 @@ class Healer:
         if self.awaits(anomaly):
             signal = signal_of(anomaly)
             self.firing.offer(signal.fingerprint)
-            self._answer(signal, now)
-            self.firing.forget_refusals(signal.fingerprint)
+            self._answer(signal, self._sick(), now)
+            self.firing.forget_refusal(signal.fingerprint)
             self.journal.publish(self.incidents, now)
 
     def on_result(self, result: Result, now: int, *, go_on: bool = True) -> None:
@@ -179,9 +177,10 @@ class Healer:
         now = self._not_before(now)
         for incident in list(self.incidents.values()):
             self._move(incident, now)
+        sick = self._sick()
         for signal in self.firing.unanswered():
             if all(incident.state.ended for incident in self._of(signal.fingerprint)):
-                self._answer(signal, now)
+                self._answer(signal, sick, now)
         self.journal.publish(self.incidents, now)
 
     # What is to be done
@@ -203,8 +202,7 @@ class Healer:
 
     def explained(self, service: str, since: int) -> tuple[str, ...]:
         """What a repair explains of how a service has been doing since a time; see `Explanations.by_repair`."""
-        under_repair = [incident.service for incident in self.incidents.values() if not incident.state.ended]
-        return self._explanations.by_repair(service, under_repair, since)
+        return self._explanations.by_repair(service, self._under_repair, since)
 
     def outbox(self) -> tuple[tuple[Document, ...], tuple[Notice, ...]]:
         """Documents to store and notices to send, oldest first."""
@@ -256,30 +254,30 @@ class Healer:
         self._latest = max(self._latest, now)
         return self._latest
 
-    def _answer(self, signal: Signal, now: int) -> None:
+    def _answer(self, signal: Signal, sick: Sick, now: int) -> None:
         playbook = self._playbook_for(signal)
         if playbook is None:
             return
-        refusal = self._try(playbook, signal, now)
+        refusal = self._try(playbook, signal, sick, now)
         if refusal is None:
-            self.firing.forget_refusals(signal.fingerprint)
+            self.firing.forget_refusal(signal.fingerprint)
         elif self.firing.refuse(signal.fingerprint, playbook.name, refusal.code):
             self.journal.record(
                 now, "refused", playbook=playbook.name, fingerprint=signal.fingerprint, labels=signal.labels, **asdict(refusal)
             )
 
-    def _try(self, playbook: Playbook, signal: Signal, now: int) -> Refusal | None:
+    def _try(self, playbook: Playbook, signal: Signal, sick: Sick, now: int) -> Refusal | None:
         if self.journal.is_full:
             return Refusal("outbox", "the store has not taken the records of earlier repairs")
         try:
-            for condition in playbook.conditions:
-                expression = render_query(condition.expr, signal.labels)
-                if not self.query(expression, now):
-                    return Refusal("condition", f"the condition does not hold: {expression}")
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))
             touched = [_touched(incident) for incident in self.incidents.values() if incident.holds_target]
-            refusal = self._caller(service, signal, now) or self.safety.admit(playbook.name, target, touched, now)
+            refusal = (
+                self.safety.admit(playbook.name, target, touched, now)  # the cheap reasons first: thousands may wait
+                or self._explanations.refusal(service, sick.for_one_since(signal.starts_at), self._under_repair, now)
+                or self._unmet(playbook, signal, now)
+            )
             if refusal is not None:
                 return refusal
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now)
@@ -306,21 +304,21 @@ class Healer:
             self._move(incident, now)
         return None
 
-    def _caller(self, service: str, signal: Signal, now: int) -> Refusal | None:
-        """Why a service is not to be repaired for what one that it calls does to it."""
-        since = signal.starts_at - EPISODE
-        sick = {
-            each.labels.get("service", "")
-            for each in self.firing
-            if each.starts_at >= since or self._playbook_for(each) is not None
-        }
-        path = self._explanations.by_sick(service, sick)
-        if path:
-            return Refusal("caller", f"{path[-1]} has an alert itself: {' -> '.join(path)}")
-        path = self.explained(service, now - REMEMBERED)
-        if len(path) > 1:
-            return Refusal("caller", f"{path[-1]} is being repaired, or was just now: {' -> '.join(path)}")
+    def _unmet(self, playbook: Playbook, signal: Signal, now: int) -> Refusal | None:
+        for condition in playbook.conditions:
+            expression = render_query(condition.expr, signal.labels)
+            if not self.query(expression, now):
+                return Refusal("condition", f"the condition does not hold: {expression}")
         return None
+
+    def _sick(self) -> Sick:
+        return Sick(
+            (each.labels.get("service", ""), each.starts_at, self._playbook_for(each) is not None) for each in self.firing
+        )
+
+    @property
+    def _under_repair(self) -> list[str]:
+        return [incident.service for incident in self.incidents.values() if not incident.state.ended]
 
     def _playbook_for(self, signal: Signal) -> Playbook | None:
         """The first playbook whose trigger matches."""

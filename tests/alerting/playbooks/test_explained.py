@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from alerting.inhibit import CallPaths
 from alerting.playbooks.explained import REMEMBERED
 from alerting.playbooks.healer import Healer
+from alerting.playbooks.plan import Playbook
 from tests.alerting.playbooks.world import (
     SECOND,
     START,
@@ -23,8 +25,10 @@ from tests.alerting.playbooks.world import (
     playbooks,
     verbs,
 )
+from tests.alerting.playbooks.world import healer as make_healer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SERVICES = ("web", "cart", "pay", "mail")
@@ -134,3 +138,21 @@ def test_what_a_repair_explains_ends_with_it_and_survives_a_crash(healer: Healer
         assert made.explained("cart", ended - 1) == ("cart", "pay")
         assert made.explained("pay", ended - 1) == ("pay",)
         assert made.explained("cart", ended) == ()
+
+
+def test_a_look_at_many_alerts_matches_each_a_few_times_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"s{number}" for number in range(300)]
+    made = make_healer(playbooks(tmp_path), Processes(), names, max_starts=1)
+    for number, name in enumerate(names):
+        made.on_alert(Alert(name, starts_at=START - number * SECOND), START)
+    made.advance(START)
+    matched: list[str] = []
+    answers = Playbook.answers
+
+    def counting(self: Playbook, source: str, labels: Mapping[str, str]) -> bool:
+        matched.append(labels["service"])
+        return answers(self, source, labels)
+
+    monkeypatch.setattr(Playbook, "answers", counting)
+    made.advance(START + SECOND)
+    assert max(Counter(matched).values()) <= 3
