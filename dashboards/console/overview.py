@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nicegui import ui
 
 from dashboards.console.table import Cell, Column, Table
-from dashboards.console.text import ago, amount, moment, share
+from dashboards.console.text import ago, amount, flat, moment, share
 from dashboards.console.tile import tile
 from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
 from dashboards.timeline import timeline
@@ -91,14 +91,6 @@ def add(console: Console) -> None:
             counters.show([(name, _counter(name, value)) for name, value in flat(console.status())])
 
         view.refresh(load)
-
-
-def flat(status: Body, prefix: str = "") -> list[tuple[str, Any]]:
-    """The counters of a status, nested ones by their path."""
-    pairs: list[tuple[str, Any]] = []
-    for name, value in status.items():
-        pairs += flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
-    return pairs
 
 
 def _figures(view: View, shown: ServiceMap, anomalies: int, alerts: list[Body], incidents: list[Body]) -> list[tuple[str, ...]]:

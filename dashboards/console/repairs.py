@@ -8,7 +8,7 @@ import orjson
 from nicegui import ui
 
 from dashboards.console.table import Cell, Column, Table
-from dashboards.console.text import ago, duration, moment, short
+from dashboards.console.text import ago, duration, flat, moment, short
 from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
 from stores.store import Equals, Query
 from telemetry.documents import Kind
@@ -122,11 +122,15 @@ def _step(number: int, step: Body) -> dict[str, Cell]:
 
 
 def _record(record: Body) -> dict[str, Cell]:
-    data = orjson.dumps(record["data"]).decode()
+    data = "\n".join(f"{name}: {_plain(value)}" for name, value in flat(record["data"]))
     return {
         "sequence": Cell(record["sequence"]),
         "time": Cell(record["time"], moment(record["time"]), tone="quiet line"),
         "event": Cell(record["event"]),
-        "data": Cell(data, data, tone="mono"),
+        "data": Cell(data, tone="mono lines"),
         "hash": Cell(record["hash"], short(record["hash"]), tone="mono quiet line"),
     }
+
+
+def _plain(value: object) -> str:
+    return value.strip() if isinstance(value, str) else orjson.dumps(value).decode()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from telemetry.documents import Body
 
 _MINUTE = 60_000_000_000
 _UNITS = ((86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms"))
@@ -52,6 +56,14 @@ def ago(time: int, now: int) -> str:
 def short(trace_id: str) -> str:
     """The first eight digits of an id: enough to tell those on a page apart."""
     return trace_id[:8]
+
+
+def flat(body: Body, prefix: str = "") -> list[tuple[str, Any]]:
+    """Names and values, nested ones by their path."""
+    pairs: list[tuple[str, Any]] = []
+    for name, value in body.items():
+        pairs += flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
+    return pairs
 
 
 def _long(nanoseconds: float) -> str:

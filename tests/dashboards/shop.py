@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alerting.alertmanager import Alertmanager
 from alerting.audit import Chain
@@ -239,15 +239,17 @@ def _repair(opened: int) -> list[Document]:
         opened=opened,
     )
     chain = Chain("demo")
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("matched", {"playbook": incident.playbook}),
+        ("step-started", {"step": "restart"}),
+        (
+            "verified",
+            {"expression": "p95 < 0.1\n and errors < 1", "samples": [{"labels": {}, "value": 0.05}], "by": {"who": "ann"}},
+        ),
+    ]
     records = [
         chain.append(opened + number * SECOND, event, data, incident.id).document()
-        for number, (event, data) in enumerate(
-            [
-                ("matched", {"playbook": incident.playbook}),
-                ("step-started", {"step": "restart"}),
-                ("verified", {"expression": "p95 < 0.1"}),
-            ]
-        )
+        for number, (event, data) in enumerate(events)
     ]
     repairing = incident.plain() | {"revision": 2}
     ended = opened + 40 * SECOND

@@ -249,7 +249,11 @@ def test_a_repair_shows_its_steps_and_audit_trail(browser: Chrome, console: str)
     see(browser, "latency is back to what is usual", "Audit trail")
     assert [row[:3] for row in table(browser, "Incidents")] == [["closed", "restart-the-culprit", "payment payment-1"]]
     assert [[row[1], row[4]] for row in table(browser, "Steps of the incident")] == [["take-out", "done"], ["restart", "done"]]
-    assert [row[2] for row in table(browser, "Audit trail of the incident")] == ["matched", "step-started", "verified"]
+    trail = table(browser, "Audit trail of the incident")
+    assert [row[2] for row in trail] == ["matched", "step-started", "verified"]
+    assert trail[2][3].splitlines() == [
+        "expression: p95 < 0.1", "and errors < 1", 'samples: [{"labels":{},"value":0.05}]', "by.who: ann",
+    ]  # fmt: skip
 
 
 def test_pages_over_nothing_say_what_to_do(chrome: Chrome, tmp_path: Path) -> None:
