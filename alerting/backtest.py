@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alerting.engine import AlertEngine
+from alerting.matchers import all_match
+from alerting.promql.vectors import NAME
 from alerting.samples import Limits, Samples
 from alerting.state import AlertState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from alerting.matchers import Matcher
     from alerting.rules import RuleGroup
     from alerting.state import AlertChange
     from telemetry.metrics import Point
@@ -38,6 +41,12 @@ class Backtest:
     evaluations: int
     points: int
     errors: dict[str, str]  # of rules that failed at the end, by group and name
+    unseen: dict[str, list[str]]  # selectors that found nothing in all of it, by group and name of the rule
+
+
+def reads(groups: Iterable[RuleGroup], name: str) -> bool:
+    """Whether a rule may read the series of a metric."""
+    return any(_may_be(selector, name) for _, selector in _selectors(groups))
 
 
 def backtest(
@@ -54,6 +63,7 @@ def backtest(
         limits: of the samples.
         told_after: how long after its time a point reached the rules, ns.
     """
+    points = list(points)
     ordered = sorted(((point.time + told_after(point), point) for point in points), key=lambda item: item[0])
     engine = AlertEngine(groups, Samples(limits or Limits()))
     open_: dict[str, Firing] = {}
@@ -76,7 +86,30 @@ def backtest(
     firings += open_.values()
     firings.sort(key=lambda firing: (firing.fired_at, firing.alert, sorted(firing.labels.items())))
     errors = {f"{health.group}/{health.rule}": health.error for health in engine.health() if health.error}
-    return Backtest(firings, never, engine.counts.evaluations, len(ordered), errors)
+    return Backtest(firings, never, engine.counts.evaluations, len(ordered), errors, _unseen(groups, points))
+
+
+def _unseen(groups: Sequence[RuleGroup], points: Iterable[Point]) -> dict[str, list[str]]:
+    stored = [dict(series.labels) | {NAME: series.name} for series in {point.series for point in points}]
+    made = ["ALERTS", "ALERTS_FOR_STATE", *(rule.name for group in groups for rule in group.rules if rule.kind == "record")]
+    found: dict[str, list[str]] = {}
+    for rule, selector in _selectors(groups):
+        ours = any(_may_be(selector, name) for name in made)
+        if not ours and not any(all_match(selector, labels) for labels in stored):
+            found.setdefault(rule, []).append("{" + ",".join(map(str, selector)) + "}")
+    return found
+
+
+def _selectors(groups: Iterable[RuleGroup]) -> Iterator[tuple[str, tuple[Matcher, ...]]]:
+    for group in groups:
+        for rule in group.rules:
+            for selector in dict.fromkeys(rule.expr.selectors):
+                yield f"{group.name}/{rule.name}", selector
+
+
+def _may_be(selector: tuple[Matcher, ...], name: str) -> bool:
+    """Whether the selector takes series of that metric, whatever their other labels are."""
+    return all(matcher.matches(name) for matcher in selector if matcher.name == NAME)
 
 
 def _note(change: AlertChange, open_: dict[str, Firing], firings: list[Firing]) -> None:
@@ -84,5 +117,7 @@ def _note(change: AlertChange, open_: dict[str, Firing], firings: list[Firing]) 
         labels = dict(change.labels)
         open_[change.fingerprint] = Firing(labels["alertname"], labels, change.annotations, change.active_at, change.starts_at)
     elif change.state is AlertState.RESOLVED:
-        known = open_.pop(change.fingerprint)
+        known = open_.pop(change.fingerprint, None)
+        if known is None:
+            return  # another rule has told of an alert with the same labels
         firings.append(Firing(known.alert, known.labels, known.annotations, known.active_at, known.fired_at, change.ends_at))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from alerting.promql.expression import LOOKBACK
-from alerting.signals import ANOMALY_SCORE, anomaly_points, culprit_points
+from alerting.signals import ANOMALY_SCORE, LOG_RECORDS, LogCounts, anomaly_points, culprit_points, severity_name
+from processors.log_templates import LogTemplates
 from processors.points import points_of
 from processors.service_graph_metrics import ServiceGraphMetrics
+from processors.span_metrics import SpanMetrics
 from telemetry.documents import latest
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Temporality
 from telemetry.resource import Resource
 from telemetry.signals import Culprits, Suspect
-from telemetry.stored import anomaly_from_body, hop_from_body
+from telemetry.stored import anomaly_from_body, hop_from_body, span_from_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from telemetry.documents import Body
     from telemetry.metrics import Point
+
+Item = TypeVar("Item")
 
 
 def metric_history(bodies: Iterable[Body]) -> list[Point]:
@@ -57,15 +62,81 @@ def hop_history(bodies: Iterable[Body], step: int, *, counted_after: int = 0, un
     for hop in hops:
         ends[hop.trace_id] = max(ends.get(hop.trace_id, 0), hop.end)
     counted = sorted(((ends[hop.trace_id] + counted_after, hop) for hop in hops), key=lambda item: (item[0], item[1].id))
-    start, last = counted[0][0] // step * step, counted[-1][0]
-    metrics = ServiceGraphMetrics(start)
+    metrics = ServiceGraphMetrics(counted[0][0] // step * step)
+    return _readings(counted, step, until, lambda hop: metrics.add((hop,)), metrics.metrics)
+
+
+def span_history(bodies: Iterable[Body], step: int, *, counted_after: int = 0, until: int = 0) -> list[Point]:
+    """The span metrics of stored spans; arguments as of `hop_history`."""
+    spans = list(map(span_from_body, bodies))
+    if not spans:
+        return []
+    ends: dict[bytes, int] = {}
+    for span in spans:
+        ends[span.trace_id] = max(ends.get(span.trace_id, 0), span.end)
+    counted = sorted(
+        ((ends[span.trace_id] + counted_after, span) for span in spans),
+        key=lambda item: (item[0], item[1].trace_id, item[1].span_id),
+    )
+    metrics = SpanMetrics(counted[0][0] // step * step)
+    return _readings(counted, step, until, lambda span: metrics.add((span,)), metrics.metrics)
+
+
+def log_history(bodies: Iterable[Body], step: int, *, until: int = 0) -> list[Point]:
+    """The counters of stored log records; arguments as of `hop_history`.
+
+    Templates are mined from all of them first, as the pipeline knew them from before; ids may be others than then.
+    """
+    lines = sorted(map(_line, bodies), key=itemgetter(0))
+    if not lines:
+        return []
+    templates, counts = LogTemplates(), LogCounts()
+    for _, (service, _, text, _) in lines:
+        templates.add(service, text)
+
+    def count(line: _Line) -> None:
+        service, severity, text, instance = line
+        counts.add(service, severity, templates.add(service, text), instance)
+
+    return _told(lines, step, until, count, counts.points)
+
+
+_Line = tuple[str, str, str, str]
+"""Service, name of the severity, text, instance."""
+
+
+def _line(body: Body) -> tuple[int, _Line]:
+    resource, text = Resource(body["resource"]["attributes"]), body["body"]
+    line = text["text"] if "text" in text else str(text["structured"])
+    return body["@timestamp"], (resource.service, severity_name(body["severity_number"]), line, resource.instance)
+
+
+def _readings(
+    counted: Sequence[tuple[int, Item]],
+    step: int,
+    until: int,
+    add: Callable[[Item], None],
+    metrics: Callable[[int], Iterable[Metric]],
+) -> list[Point]:
+    return _told(counted, step, until, add, lambda time: (point for metric in metrics(time) for point in points_of(metric)))
+
+
+def _told(
+    counted: Sequence[tuple[int, Item]],
+    step: int,
+    until: int,
+    add: Callable[[Item], None],
+    read: Callable[[int], Iterable[Point]],
+) -> list[Point]:
+    """Readings at each multiple of the step, of what was counted before; items in order of the time at which they count."""
+    first, last = counted[0][0] // step * step, counted[-1][0]
     points: list[Point] = []
     following = 0
-    for time in range(start + step, max(last + step, min(until, last + LOOKBACK)) + 1, step):
+    for time in range(first + step, max(last + step, min(until, last + LOOKBACK)) + 1, step):
         while following < len(counted) and counted[following][0] < time:
-            metrics.add((counted[following][1],))
+            add(counted[following][1])
             following += 1
-        points += [point for metric in metrics.metrics(time) for point in points_of(metric)]
+        points += read(time)
     return points
 
 
@@ -74,7 +145,7 @@ def told_after(lateness: int) -> Callable[[Point], int]:
 
     def delay(point: Point) -> int:
         name = point.series.name
-        return lateness if name == ANOMALY_SCORE or name.startswith("traces_service_graph_") else 0
+        return lateness if name in {ANOMALY_SCORE, LOG_RECORDS} or name.startswith("traces_") else 0
 
     return delay
 

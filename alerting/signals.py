@@ -19,6 +19,8 @@ CULPRIT_SCORE = "spanloom_culprit_score"
 """Gauge by service, instance, rank ("1" is the likeliest) and environment, at the time of the ranking."""
 LOG_RECORDS = "spanloom_log_records_total"
 """Counter by service, instance, severity and template."""
+SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+"""Names of the ranges of four severity numbers each (OpenTelemetry log data model)."""
 MAX_LOG_SERIES = 5000
 SILENT = HOUR
 """How long a series of log records has been silent that may be forgotten: as long as rules can look back."""
@@ -60,6 +62,11 @@ def culprit_points(culprits: Culprits) -> list[Point]:
         )
         for rank, suspect in enumerate(culprits.ranking, 1)
     ]
+
+
+def severity_name(number: int) -> str:
+    """The range of an OTLP severity number, which may be any number."""
+    return SEVERITIES[max(0, min((number + 3) // 4, 6))]
 
 
 class LogCounts:

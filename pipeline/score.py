@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
 
-from alerting.signals import LogCounts, anomaly_points
+from alerting.signals import LogCounts, anomaly_points, severity_name
 from pipeline import records
 from pipeline.failures import at_record
 from pipeline.records import HEADER, Batch
@@ -93,9 +93,6 @@ SAVE_EVERY = 60 * SECOND
 SILENCE = 10 * SECOND
 """Wall time without a log line after which the event time of logs runs by itself, as long as other telemetry comes."""
 
-SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-"""Names of the ranges of four severity numbers each (OpenTelemetry log data model)."""
-
 
 class ScoreStage:
     """The state and the work of stage 3 in one worker."""
@@ -177,8 +174,7 @@ class ScoreStage:
                 trace_id=line.trace_id,
                 environment=line.environment,
             )
-            severity = SEVERITIES[max(0, min((line.severity + 3) // 4, 6))]  # OTLP takes any number
-            part.log_counts.add(line.service, severity, template, line.instance)
+            part.log_counts.add(line.service, severity_name(line.severity), template, line.instance)
         before = part.logs.sealed
         after = self._tell(part, part.logs.advance())
         if part.logs.sealed > before:

@@ -8,7 +8,7 @@ from typing import Any
 
 import promql_parser as ast
 
-from alerting.matchers import MatchType
+from alerting.matchers import Matcher, MatchType
 from alerting.promql import aggregate as aggregation
 from alerting.promql import binary
 from alerting.promql.histogram import histogram_quantile
@@ -69,12 +69,13 @@ def is_scalar(node: Any) -> bool:
 
 
 class Compiler:
-    """Compiles one expression; `reach` is then how far back it reads, in nanoseconds."""
+    """Compiles one expression; `reach` is then how far back it reads, in nanoseconds, and `selectors` what."""
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._behind = 0  # what enclosing subqueries reach back
         self.reach = 0
+        self.selectors: list[tuple[Matcher, ...]] = []
 
     def top(self, node: Any) -> VectorNode:
         """A whole expression, which must give a vector or a scalar.
@@ -134,6 +135,7 @@ class Compiler:
 
     def _instant(self, node: Any) -> InstantSelector:
         matchers = selector_matchers(node)
+        self.selectors.append(matchers)
         self.reach = max(self.reach, self._behind + nanoseconds(node.offset))
         return InstantSelector(matchers, time_shift(node.at, node.offset))
 

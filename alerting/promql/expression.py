@@ -21,6 +21,7 @@ from telemetry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from alerting.matchers import Matcher
     from alerting.promql.vectors import Source, Vector
 
 LOOKBACK = 5 * MINUTE
@@ -43,6 +44,7 @@ class Expression:
 
     text: str
     reach: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
+    selectors: tuple[tuple[Matcher, ...], ...]  # the series that it reads
     _evaluate: Callable[[Moment], Vector] = field(repr=False, compare=False)
 
     def evaluate(self, source: Source, at: int, lookback: int = LOOKBACK) -> Vector:
@@ -80,7 +82,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         raise PromqlError(_with_hint(str(error))) from None
     except ConfigError as error:
         raise PromqlError(str(error)) from None
-    return Expression(text, compiler.reach, evaluate)
+    return Expression(text, compiler.reach, tuple(compiler.selectors), evaluate)
 
 
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
-from alerting.backtest import backtest
+from alerting.backtest import backtest, reads
 from alerting.durations import SECOND, format_duration, parse_duration
+from alerting.engine import AlertEngine
 from alerting.history import told_after
 from alerting.rules import load_rules
 from alerting.unit_tests import run_tests
@@ -23,6 +25,8 @@ from spanloom.history import LATENESS, stored_points
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from telemetry.metrics import Point
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -40,6 +44,7 @@ def check(files: tuple[Path, ...]) -> None:
     """Report every mistake in the FILES with its line. Exit code 1 if there is one."""
     try:
         groups = load_rules(files)
+        AlertEngine().check(groups)
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
     for group in groups:
@@ -81,7 +86,8 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
     try:
         groups = load_rules(files)
         now = clock.system()
-        points = asyncio.run(_history(url, now - parse_duration(since), now))
+        AlertEngine().check(groups)
+        points = asyncio.run(_history(url, now - parse_duration(since), now, partial(reads, groups)))
         result = backtest(groups, points, told_after=told_after(LATENESS))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
@@ -98,12 +104,14 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
         click.echo(shown(f"{fired:<19}  {resolved:<19}  {alert:<{width}}  {labels}"))
     for rule, reason in sorted(result.errors.items()):
         click.echo(shown(f"{rule}: {reason}"), err=True)
+    for rule, selectors in sorted(result.unseen.items()):
+        click.echo(f"{rule}: nothing stored that it reads: {', '.join(selectors)}", err=True)
     click.echo(f"{result.points} points, {result.evaluations} evaluations, {len(result.firings)} firings")
 
 
-async def _history(url: str, since: int, until: int) -> list[Point]:
+async def _history(url: str, since: int, until: int, asked: Callable[[str], bool]) -> list[Point]:
     async with Pipeline(url) as pipeline:
-        return await stored_points(pipeline, since, until)
+        return await stored_points(pipeline, since, until, asked)
 
 
 def _time(time: int) -> str:

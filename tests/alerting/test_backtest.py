@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from alerting.backtest import backtest
+from alerting.backtest import backtest, reads
 from alerting.durations import HOUR, MINUTE, SECOND
 from alerting.engine import AlertEngine
-from alerting.history import anomaly_history, culprit_history, hop_history, metric_history, told_after
+from alerting.history import (
+    anomaly_history,
+    culprit_history,
+    hop_history,
+    log_history,
+    metric_history,
+    span_history,
+    told_after,
+)
 from alerting.rules import parse_rules
 from alerting.state import AlertState
 from telemetry.call_graph import Hop, Node, NodeKind
-from telemetry.documents import anomaly_document, culprits_document, hop_document, metric_document
+from telemetry.documents import (
+    anomaly_document,
+    culprits_document,
+    hop_document,
+    log_document,
+    metric_document,
+    span_document,
+)
+from telemetry.logs import LogRecord
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Point, Series, Temporality
 from telemetry.resource import Resource
 from telemetry.signals import Anomaly, AnomalyKind, Culprits, Suspect
+from telemetry.spans import Span, SpanKind, StatusCode
 
 START = 1_700_000_100 * SECOND
 RULES = """
@@ -120,6 +137,60 @@ def test_hops_count_when_their_trace_closes_and_the_counters_go_on_for_a_lookbac
     assert min(totals) == 15 * SECOND, "both, with the last of the trace"
     assert max(totals) == 310 * SECOND, "no longer than an instant selector sees them"
     assert set(totals.values()) == {2.0}
+
+
+def test_stored_logs_become_counters_and_a_storm_fires() -> None:
+    cart = Resource({"service.name": "cart", "service.instance.id": "cart-1"})
+    times = [i * 10 * SECOND for i in range(30)] + [150 * SECOND + i * SECOND for i in range(60)]
+    bodies = [body(log_document(LogRecord(START + at, f"cannot reach 10.0.0.{at % 7}", cart, severity=17))) for at in times]
+    points = log_history(bodies, 10 * SECOND, until=START + HOUR)
+    last = max(points, key=lambda point: point.time)
+    assert {point.series for point in points} == {last.series}, "one template"
+    assert dict(last.series.labels).keys() == {"service", "instance", "severity", "template"}
+    assert (last.series.label("severity"), last.value) == ("ERROR", 90.0)
+    rules = (
+        "groups: [{name: g, interval: 10s, rules: [{alert: Storm, expr: 'sum by (service)"
+        " (increase(spanloom_log_records_total[1m])) > 20'}]}]"
+    )
+    (firing,) = backtest(parse_rules(rules, "r.yml"), points).firings
+    assert firing.labels["service"] == "cart"
+    assert START + 160 * SECOND < firing.fired_at < START + 190 * SECOND
+
+
+def test_stored_spans_become_the_span_metrics() -> None:
+    spans = [
+        Span(bytes([i] * 16), b"s" * 8, b"", "GET /", SpanKind.SERVER, START + i * SECOND, START + i * SECOND + SECOND // 2,
+             Resource({"service.name": "cart"}), status=StatusCode.ERROR if i > 40 else StatusCode.UNSET)
+        for i in range(1, 61)
+    ]  # fmt: skip
+    points = span_history([body(span_document(span)) for span in spans], 15 * SECOND)
+    calls = {
+        (point.series.label("status_code"), (point.time - START) // SECOND): point.value
+        for point in points
+        if point.series.name == "traces_span_metrics_calls_total"
+    }
+    assert (calls["STATUS_CODE_UNSET", 30], calls["STATUS_CODE_UNSET", 75], calls["STATUS_CODE_ERROR", 75]) == (29, 40, 20)
+    assert log_history([], 1) == span_history([], 1) == []
+
+
+def test_a_backtest_says_what_nothing_stored_answers() -> None:
+    rules = parse_rules(
+        "groups: [{name: g, rules: [{record: a, expr: 'sum(load)'}, {alert: A, expr: 'a > 1 and ALERTS and load{x=\"y\"}'},"
+        " {alert: B, expr: 'absent(up{job=~\"c.*\"})'}]}]",
+        "r.yml",
+    )
+    unseen = backtest(rules, load([1.0])).unseen
+    assert unseen == {"g/A": ['{__name__="load",x="y"}'], "g/B": ['{__name__="up",job=~"c.*"}']}
+    assert [reads(rules, name) for name in ("load", "up", "spanloom_log_records_total")] == [True, True, False]
+    assert reads(parse_rules("groups: [{name: g, rules: [{record: a, expr: '{service=\"cart\"}'}]}]", "r.yml"), "anything")
+
+
+def test_alerts_of_two_rules_with_the_same_labels_are_one_firing() -> None:
+    rule = "{alert: A, expr: 'max(load) > 1'}"
+    rules = parse_rules(
+        f"groups: [{{name: g, interval: 15s, rules: [{rule}]}}, {{name: h, interval: 15s, rules: [{rule}]}}]", "r.yml"
+    )
+    assert [firing.alert for firing in backtest(rules, load([2, 2, 0, 0])).firings] == ["A"]
 
 
 def test_points_are_seen_when_the_pipeline_would_have_told_them() -> None:
