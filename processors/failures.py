@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from processors.anomaly import Scored, score_of
 from processors.scores import ALARM
+from processors.surprise import surprise_of_share
 from telemetry.call_graph import NodeKind
 from telemetry.errors import InputError
 from telemetry.metrics import Series
@@ -73,27 +74,6 @@ class FailureRate:
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"failures: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
         self._failures, self._calls = snapshot["failures"], snapshot["calls"]
-
-
-def _ln_beta(a: float, b: float) -> float:
-    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-
-
-def surprise_of_share(failures: int, calls: int, a: float, b: float) -> float:
-    """-ln P(at least so many failures of so many calls) of a Beta-binomial with these shapes."""
-    total = 0.0
-    for k in range(failures, calls + 1):
-        term = math.exp(
-            math.lgamma(calls + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(calls - k + 1)
-            + _ln_beta(k + a, calls - k + b)
-            - _ln_beta(a, b)
-        )
-        total += term
-        if term < total * 1e-9 and k > calls * a / (a + b):
-            break
-    return -math.log(max(total, 1e-300))
 
 
 class ServiceFailures:

@@ -6,7 +6,6 @@ a whole once no more lines of it are waited for, so an outburst of a million lin
 
 from __future__ import annotations
 
-import math
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from processors.failures import LEAST_RATIO, FailureRate
 from processors.log_templates import LogTemplates
 from processors.quantities import digits
 from processors.scores import ALARM, SeriesScorer
+from processors.surprise import surprise_of_count
 from processors.watermark import SECOND, Watermark
 from telemetry.errors import InputError
 from telemetry.logs import ERROR
@@ -186,7 +186,7 @@ class LogWatch:
             return
         before = known.windows - YOUNG  # this window included: the prior is worth one
         expected = known.new_lines / before
-        score = score_of(_surprise(lines, known.new_lines, before)) if lines > expected else 0.0
+        score = score_of(surprise_of_count(lines, known.new_lines, before)) if lines > expected else 0.0
         # What is news must not become usual at once.
         known.new_lines += lines if score < 0.5 else min(lines, expected)
         if before > MEMORY:
@@ -292,19 +292,6 @@ class LogWatch:
         for name, environment, windows, new_lines, errors in snapshot["services"]:
             self._services[name] = _Service(environment, windows, new_lines)
             self._services[name].errors.restore(errors)
-
-
-def _surprise(count: int, shape: float, windows: float) -> float:
-    """-ln P(at least so many) of a Poisson count whose rate is Gamma distributed: negative binomial."""
-    ratio = 1.0 / (windows + 1.0)
-    first = math.lgamma(shape + count) - math.lgamma(shape) - math.lgamma(count + 1.0)
-    first += shape * math.log1p(-ratio) + count * math.log(ratio)
-    total, term, number = 1.0, 1.0, count
-    while term > 1e-9 * total:
-        term *= ratio * (shape + number) / (number + 1.0)
-        total += term
-        number += 1
-    return -(first + math.log(total))
 
 
 def _keep(traces: list[bytes], trace_id: bytes) -> None:

@@ -10,8 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.anomaly import score_of
-from processors.failures import surprise_of_share
 from processors.scores import ALARM
+from processors.surprise import surprise_of_share
 from processors.trace_shape import TraceShapes
 from processors.watermark import SECOND
 from telemetry.errors import InputError

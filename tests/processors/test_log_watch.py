@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 
 import pytest
@@ -147,14 +146,6 @@ def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
     assert again.close() == watch.close()
     with pytest.raises(InputError, match="version"):
         again.restore({"version": 99})
-
-
-@pytest.mark.parametrize(("count", "shape", "windows"), [(1, 1, 10), (4, 3, 50), (8, 7, 5)])
-def test_the_surprise_of_new_lines_is_that_of_a_negative_binomial(count: int, shape: int, windows: int) -> None:
-    chance = 1.0 - sum(
-        math.comb(number + shape - 1, number) * windows**shape / (windows + 1) ** (shape + number) for number in range(count)
-    )
-    assert log_watch._surprise(count, shape, windows) == pytest.approx(-math.log(chance), rel=1e-3)
 
 
 def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> None:
