@@ -295,6 +295,7 @@ class Healer:
         if self.safety.config.dry_run:
             incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
             steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
+            self.safety.over(playbook.name, service, instance, now)
             note("dry-run", steps=steps, verify=incident.check.expression)
             self.firing.give_up(signal.fingerprint)
         else:
@@ -334,6 +335,7 @@ class Healer:
         if not incident.state.ended or incident.told:
             return
         incident.told = True
+        self.safety.over(incident.playbook, incident.service, incident.instance, now)
         proven = incident.state is State.CLOSED
         if incident.why != machine.VERIFIED:
             self.firing.give_up(incident.fingerprint)  # a human has it, or decided
@@ -342,7 +344,7 @@ class Healer:
         if not ran:
             return
         self._explanations.repair_ended(incident.service, now)
-        if self.safety.ended(incident.playbook, now, proven=proven):
+        if self.safety.judged(incident.playbook, now, proven=proven):
             self._notify("breaker-opened", incident, now, f"playbook {incident.playbook} rests after repeated failures")
 
     def _of(self, fingerprint: str) -> list[Incident]:

@@ -6,7 +6,7 @@ started, a playbook's breaker is open, or the blast radius would grow past its b
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
@@ -38,7 +38,7 @@ class SafetyConfig(BaseModel):
         default=0.5, gt=0, le=1, description="Share of all calls whose receivers repairs may touch at the same time."
     )
     breaker_failures: int = Field(default=3, ge=1, description="Repairs of a playbook in a row without proof of recovery.")
-    breaker_reset: Duration = Field(default=30 * MINUTE, description="How long it then rests, before one more try.")
+    breaker_reset: Duration = Field(default=30 * MINUTE, description="How long it then rests, before one more try at a time.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A repair that was started."""
+    """A repair that was started; `ended` is 0 while it is open."""
 
     time: int
     playbook: str
     service: str
     instance: str
     cooldown: int
+    ended: int = 0
 
 
 @dataclass(slots=True)
@@ -104,11 +105,19 @@ class Safety:
 
     def started(self, playbook: str, target: Touched, cooldown: int, now: int) -> None:
         """Remember a start for cooldown and rate."""
-        self._starts = [start for start in self._starts if now < start.time + max(start.cooldown, self.config.starts_within)]
+        within = self.config.starts_within
+        self._starts = [s for s in self._starts if not s.ended or now < max(s.time + within, s.ended + s.cooldown)]
         self._starts.append(Start(now, playbook, target.service, target.instance, cooldown))
 
-    def ended(self, playbook: str, now: int, *, proven: bool) -> bool:
-        """Remember how a repair ended; whether the breaker opened by it."""
+    def over(self, playbook: str, service: str, instance: str, now: int) -> None:
+        """A repair is over, whichever way: its cooldown begins."""
+        over = (playbook, service, instance, 0)
+        self._starts = [
+            replace(s, ended=now) if (s.playbook, s.service, s.instance, s.ended) == over else s for s in self._starts
+        ]
+
+    def judged(self, playbook: str, now: int, *, proven: bool) -> bool:
+        """Remember whether a repair that did something was proven; whether the breaker opened by it."""
         breaker = self._breakers.setdefault(playbook, Breaker())
         breaker.failures = 0 if proven else breaker.failures + 1
         if breaker.failures < self.config.breaker_failures:
@@ -130,7 +139,7 @@ class Safety:
     def _cooling(self, playbook: str, target: Touched, now: int) -> Refusal | None:
         same = (playbook, target.service, target.instance)
         until = max(
-            (s.time + s.cooldown for s in self._starts if (s.playbook, s.service, s.instance) == same),
+            ((s.ended or s.time) + s.cooldown for s in self._starts if (s.playbook, s.service, s.instance) == same),
             default=0,
         )
         return Refusal("cooldown", f"it rests for {_seconds(until - now)} more") if now < until else None
@@ -143,10 +152,15 @@ class Safety:
 
     def _broken(self, playbook: str, now: int) -> Refusal | None:
         breaker = self._breakers.get(playbook)
-        if breaker is None or now >= breaker.open_until:
+        if breaker is None or not breaker.open_until:
             return None
-        text = f"{breaker.failures} repairs in a row were not proven; it rests for {_seconds(breaker.open_until - now)} more"
-        return Refusal("breaker", text)
+        if now < breaker.open_until:
+            then = f"it rests for {_seconds(breaker.open_until - now)} more"
+        elif any(start.playbook == playbook and not start.ended for start in self._starts):
+            then = "one more try is under way"
+        else:
+            return None
+        return Refusal("breaker", f"{breaker.failures} repairs in a row were not proven; {then}")
 
     def _radius(self, target: Touched, held: list[Touched]) -> Refusal | None:
         everything = [*held, target]
@@ -180,7 +194,7 @@ class Safety:
     def restore(self, snapshot: Body) -> None:
         """Go on where a snapshot ended. The caller has checked its version."""
         self.stopped_by = snapshot["stopped_by"]
-        self._starts = [Start(**start) for start in snapshot["starts"]]
+        self._starts = [Start(**{"ended": start["time"], **start}) for start in snapshot["starts"]]
         self._breakers = {name: Breaker(**breaker) for name, breaker in snapshot["breakers"].items()}
 
 

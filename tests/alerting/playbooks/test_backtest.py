@@ -148,7 +148,7 @@ def test_what_cannot_be_known_says_why(tmp_path: Path) -> None:
 def test_cooldown_and_budget_refuse_as_they_would_have(tmp_path: Path) -> None:
     alerts = [told("cart", "firing", 1), told("cart", "resolved", 5), told("cart", "firing", 20), told("cart", "resolved", 21)]
     _, refused = play(tmp_path, alerts, points=samples("up", [(0, 1.0)]))
-    assert refused == ["it rests for 41s more"]
+    assert refused == ["it rests for 55s more"]
     _, refused = play(tmp_path, alerts[:1], max_traffic_share=0.2)
     assert "33% of all calls" in refused[0]
 

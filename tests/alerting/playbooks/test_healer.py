@@ -19,7 +19,6 @@ from tests.alerting.playbooks.world import (
     Alert,
     Processes,
     events,
-    feed,
     healer,
     newest,
     pass_time,
@@ -104,32 +103,6 @@ def test_what_could_not_be_taken_back_counts_against_the_budget_until_a_human_re
     assert (action, "shop/a") in world.calls
 
 
-def test_two_repairs_never_work_on_one_target_and_the_second_is_refused_once(tmp_path: Path) -> None:
-    world = Processes(curable=False, sick={"cart/a"})
-    made = healer(playbooks(tmp_path), world, max_instances=5, max_traffic_share=1)
-    made.on_alert(Alert("cart"), START)
-    pass_time(made, world, START, 3)
-    made.on_alert(Alert("cart", rule="Failing"), START + 3 * SECOND)
-    pass_time(made, world, START + 3 * SECOND, 10)
-    refusals = [body["data"] for body in stored(made.outbox()[0], Kind.AUDIT) if body["event"] == "refused"]
-    assert [refusal["code"] for refusal in refusals] == ["busy"]
-
-
-def test_the_share_of_traffic_is_bounded_and_unknown_is_too_much(tmp_path: Path) -> None:
-    world = Processes(sick={"cart/a"})
-    made = healer(playbooks(tmp_path), world, services=(), max_traffic_share=0.3)
-    made.on_alert(Alert("cart"), START)
-    now = pass_time(made, world, START, 1)
-    feed(made, ["cart", "shop"], now)
-    now = pass_time(made, world, now, 1)
-    assert not world.calls
-    feed(made, ["shop", "mail", "bank"], now)
-    pass_time(made, world, now, 1)
-    assert world.calls
-    reasons = [body["data"]["text"] for body in stored(made.outbox()[0], Kind.AUDIT) if body["event"] == "refused"]
-    assert "unknown" in reasons[0]
-
-
 def test_a_human_is_asked_in_time_or_the_incident_is_escalated(tmp_path: Path) -> None:
     world = Processes(sick={"cart/a"})
     made = healer(playbooks(tmp_path, HUMAN), world)
@@ -212,17 +185,6 @@ def test_a_dry_run_records_what_it_would_do_and_does_nothing(tmp_path: Path) -> 
     would = [body["data"] for body in trail if body["event"] == "dry-run"]
     assert [step["action"] for step in would[0]["steps"]] == ["isolate", "restart", "restore"]
     assert len(would) == 1
-
-
-def test_a_playbook_that_fails_again_and_again_rests(tmp_path: Path) -> None:
-    world = Processes(sick={f"{name}/a" for name in "abcde"}, failing={"restart"})
-    made = healer(playbooks(tmp_path), world, services="abcde", breaker_failures=2)
-    now = START
-    for name in "abcde":
-        made.on_alert(Alert(name), now)
-        now = pass_time(made, world, now, 2)
-    assert [name for verb, name in world.calls if verb == "isolate"] == ["a/a", "b/a"]
-    assert [notice.kind for notice in made.outbox()[1]].count("breaker-opened") == 1
 
 
 def test_a_label_that_is_missing_is_named_in_the_refusal(tmp_path: Path) -> None:
