@@ -13,6 +13,7 @@ from pipeline.records import HEADER, Batch, LogLine
 from pipeline.score import SAVE_EVERY, ScoreStage
 from processors.scores import SeriesScorer
 from telemetry import otlp
+from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 
@@ -224,3 +225,15 @@ async def test_a_service_that_fails_loudly_and_falls_silent_is_told_while_others
     assert not world.stored
     await world.traces(range(212, 230), "cart")
     assert {document.body["kind"] for document in world.stored.values()} == {"log"}
+
+
+async def test_a_series_whose_clock_was_ahead_once_is_scored_as_before() -> None:
+    world, memory = World(), Series("memory_usage_bytes", (("service_name", "pay"),))
+    for second in range(200):
+        world.time = START + second * SECOND
+        stamp = world.time + (10**6 * SECOND if second == 100 else 0)
+        value = 9e9 if second == 199 else 1e9 + 1e6 * (second % 7)
+        await world.take(Batch.POINTS, records.encode_points([Point(memory, stamp, value)]))
+    (anomaly,) = (document.body for document in world.stored.values())
+    assert (anomaly["end"], anomaly["seen"]) == (START + 199 * SECOND, 9e9)
+    assert world.stage.left_out["points_late"] == 0
