@@ -21,9 +21,9 @@ from pipeline.failures import at_record
 from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
 from pipeline.trace_signals import TraceSignals
-from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler
+from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler, is_full
 from processors.edge_windows import EdgeWindow, EdgeWindows
-from processors.publication import Publication, corrections, merge_trace, publish_trace
+from processors.publication import Publication, corrections, merge_trace, publish_trace, store_only
 from processors.watermark import SECOND, Watermark
 from stores.store import Equals, OneOf, Query
 from telemetry import otlp
@@ -77,6 +77,7 @@ class AssembleCounts:
     merged: int = 0  # traces that the store already had
     corrections: int = 0  # edge documents that correct others
     logs: int = 0
+    undrawn: int = 0  # spans of traces that were full, stored only
     large_edges: int = 0  # too large for a record, and so not scored
 
 
@@ -187,7 +188,7 @@ class AssembleStage:
     @property
     def left_out(self) -> dict[str, int]:
         """What the bounds on counters and clock skew have cost the partitions that this worker has."""
-        total: Counter[str] = Counter(large_edges=self.counts.large_edges)
+        total: Counter[str] = Counter(large_edges=self.counts.large_edges, trace_spans=self.counts.undrawn)
         for part in self._partitions.values():
             total.update(part.told.left_out)
         return total
@@ -289,11 +290,18 @@ class AssembleStage:
         if not known:
             return [publish_trace(trace) for trace in traces]
         stored = {Kind.TRACE: _by_trace(traces_known), Kind.HOP: _by_trace(hops_known)}
+        full = {body["trace_id"]: body["revision"] for body in traces_known if is_full(body["revision"])}
+        grow = sorted(known - full.keys())
         for kind in (Kind.SPAN, Kind.LOG):
-            stored[kind] = _by_trace(await self._find(part, kind, sorted(known)))
+            stored[kind] = _by_trace(await self._find(part, kind, grow)) if grow else {}
         published = []
         for trace, trace_id in zip(traces, ids, strict=True):
-            if trace_id in known:
+            if trace_id in full:
+                # Who drew it counts its hops; after a crash that may have to be done again, once.
+                hops = [] if trace.trace_id in part.recent else stored[Kind.HOP].get(trace_id, [])
+                published.append(store_only(trace, full[trace_id], hops))
+                self.counts.undrawn += len(trace.spans)
+            elif trace_id in known:
                 published.append(
                     merge_trace(
                         trace,

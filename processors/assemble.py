@@ -23,6 +23,16 @@ MAX_EXEMPLARS = 16
 """Exemplars kept of a trace; a hot histogram could otherwise tie thousands to one trace."""
 
 
+MAX_SIGNALS = 20_000
+"""Spans and log records up to which a trace grows. A service that gives all its spans one trace id would have the whole trace
+read and drawn anew each time that more of it comes; the largest traces that people can look at have a tenth of this."""
+
+
+def is_full(signals: int) -> bool:
+    """Whether a trace with so many signals grows no further."""
+    return signals >= MAX_SIGNALS
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class LogReference:
     """What a trace has to know of a log record: `id` is the record's document."""
@@ -57,6 +67,11 @@ class OpenTrace:
     last: int = 0  # latest event time of its signals
     cut: bool = False  # closed by a limit, not because it was quiet
     due: int = 0  # when to look at it again
+
+    @property
+    def full(self) -> bool:
+        """Whether it waits for nothing more."""
+        return is_full(len(self.spans) + len(self.logs))
 
 
 def revision(spans: int, logs: int, exemplars: int) -> int:
@@ -143,7 +158,7 @@ class TraceAssembler:
             trace = self._open[trace_id]
             trace.sources.add(source)
             self._open.move_to_end(trace_id)
-            if not trace.due:
+            if not trace.due or trace.full:
                 self._look_again(trace)
         return touched
 
@@ -159,7 +174,7 @@ class TraceAssembler:
             if self._end(trace) > watermark:
                 self._look_again(trace)
                 continue
-            trace.cut = max(trace.last, trace.opened) + limits.quiet > watermark
+            trace.cut = trace.full or max(trace.last, trace.opened) + limits.quiet > watermark
             self._remove(trace)
             due.append(trace)
         while self._open and (len(self._open) > limits.max_traces or self._signals > limits.max_signals):
@@ -180,6 +195,8 @@ class TraceAssembler:
 
     def _end(self, trace: OpenTrace) -> int:
         """The watermark that closes a trace as it is."""
+        if trace.full:
+            return trace.opened
         return min(max(trace.last, trace.opened) + self._limits.quiet, trace.opened + self._limits.max_open)
 
     def _look_again(self, trace: OpenTrace) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from processors.assemble import ExemplarReference, LogReference, log_summary, revision
+from processors.assemble import ExemplarReference, LogReference, is_full, log_summary, revision
 from processors.call_graph import call_graph
 from processors.edges import aggregate, edge_from_body, is_empty, merge, subtract
 from telemetry.call_graph import CallGraph
@@ -115,10 +115,30 @@ def merge_trace(
         logs=log_summary(all_logs.values(), exemplars),
         spans=list(merged.values()),
         new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
-        cut=trace.cut,
+        cut=trace.cut or is_full(len(merged) + len(all_logs)),
         merged=True,
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in latest(hops)},
+        stored_windows=frozenset(body["window"] for body in hops),
+    )
+
+
+def store_only(trace: OpenTrace, revision: int, hops: list[Body]) -> Publication:
+    """The spans of a trace that is full in the store: they are stored, and what is drawn of it stays as it is.
+
+    Args:
+        trace: what came of it since.
+        revision: of its newest stored document.
+        hops: stored hops whose windows may have to be counted again, where a crash may have come before they were.
+    """
+    return Publication(
+        graph=_graph(trace.trace_id, [], []),
+        revision=revision,
+        logs={},
+        spans=[],
+        new_spans=list(trace.spans.values()),
+        merged=True,
+        stored_revision=revision,
         stored_windows=frozenset(body["window"] for body in hops),
     )
 

@@ -8,6 +8,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,10 +22,13 @@ from processors.call_graph import call_graph
 from processors.edges import aggregate, edge_from_body, is_empty, merge
 from telemetry import otlp
 from telemetry.documents import Kind, hop_document, latest, span_document
+from telemetry.stored import hop_from_body
 from tests.generated import START, traces
 from tests.pipeline.parts import APP, Event, KeepingTopic, KilledError, MemoryStore, NoRejects
 
 if TYPE_CHECKING:
+    from stores.store import Query
+    from telemetry.documents import Body
     from telemetry.spans import Span
 
 SECOND = 1_000_000_000
@@ -237,6 +241,48 @@ async def test_a_trace_past_the_limit_is_closed_early_and_said_to_be_cut() -> No
     assert all(body["cut"] for body in cut)
     await worker.stage.close()
     assert stored(store) == expected(spans)
+
+
+class CountingStore(MemoryStore):
+    """A store that counts the spans that are read back from it."""
+
+    read_back = 0
+
+    async def find(self, query: Query) -> list[Body]:
+        found = await super().find(query)
+        self.read_back += len(found) if query.kind is Kind.SPAN else 0
+        return found
+
+
+@pytest.mark.parametrize("crash_at", [None, 5, 6, 10, 30])
+async def test_a_trace_without_end_is_stored_whole_drawn_in_part_and_read_back_no_more(
+    crash_at: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processors.assemble.MAX_SIGNALS", 60)
+    spans = [replace(span, trace_id=b"endless" + bytes(9)) for span in telemetry(60, 5)]
+    log = events([spans[at : at + 12] for at in range(0, len(spans), 12)])
+    store = CountingStore()
+    worker = Worker(store)
+    for number, event in enumerate(log):
+        if number == crash_at:  # nothing of the open windows was stored
+            worker, committed = Worker(store), next((i for i, one in enumerate(log) if not one.acked), number)
+            for again in events([spans[at : at + 12] for at in range(0, len(spans), 12)])[committed:number]:
+                worker.take(again)
+            await worker.stage.flush()
+        worker.take(event)
+        await worker.stage.flush()
+    await worker.stage.close()
+    found = stored(store)
+    assert found["spans"].keys() == {span_document(span).id for span in spans}
+    (trace,) = latest([document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE])
+    assert trace["cut"]
+    assert 60 <= trace["span_count"] < 60 + 12 * 2
+    assert worker.stage.left_out["trace_spans"] > 0
+    assert store.read_back < 60 * 12
+    hops = [hop_from_body(body) for body in latest([d.body for (kind, _), d in store.documents.items() if kind is Kind.HOP])]
+    assert hops
+    assert found["edges"] == {place: sums(edge) for place, edge in aggregate(hops, WIDTH).items()}
+    assert log[-1].acked
 
 
 async def test_a_record_is_held_until_the_windows_of_its_hops_are_stored_too() -> None:

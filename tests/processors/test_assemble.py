@@ -13,6 +13,8 @@ from telemetry.spans import Span, SpanKind
 if TYPE_CHECKING:
     import random
 
+    import pytest
+
     from processors.assemble import OpenTrace
 
 LIMITS = AssemblyLimits(quiet=10, max_open=100, max_traces=1000, max_signals=1000)
@@ -35,6 +37,19 @@ def test_a_trace_closes_when_nothing_of_it_came_for_the_quiet_time() -> None:
     assert closed.sources == {0, 1}
     assert not closed.cut
     assert (len(assembler), assembler.signals) == (0, 0)
+
+
+def test_a_trace_that_is_full_closes_at_once_and_is_said_to_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processors.assemble.MAX_SIGNALS", 3)
+    assembler = TraceAssembler(LIMITS)
+    assembler.add(0, 100, [span(1, 1, 100), span(1, 2, 100), span(2, 1, 100)])
+    assert assembler.advance(100) == []
+    assembler.add(1, 101, [span(1, 3, 101), span(1, 4, 101)])
+    (closed,) = assembler.advance(101)
+    assert (closed.trace_id[0], len(closed.spans), closed.cut) == (1, 4, True)
+    assembler.add(2, 101, [span(1, 5, 101)])
+    assert assembler.advance(110) != [], "the other one, which is quiet now"
+    assert ids(assembler.close_all()) == [1]
 
 
 def test_a_trace_that_never_falls_quiet_closes_in_the_end_and_is_said_to_be_cut() -> None:
