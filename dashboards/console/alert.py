@@ -43,7 +43,8 @@ def add(console: Console) -> None:
             found = await console.reader.find(Query(Kind.ALERT, where, descending=True, limit=MOST))
             content.visible = bool(found)
             if not found:
-                lead.text = f"No alert {fingerprint} is stored. It may be forgotten already."
+                where_else = "it may be forgotten already; those that were posted or tell of repairs are in `amtool alert`"
+                lead.text = f"No alert {fingerprint} is stored: {where_else}."
             elif found != shown:
                 shown[:] = found
                 lead.text = f"{found[0]['labels'].get('alertname', '?')} is {found[0]['state']}"
