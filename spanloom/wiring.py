@@ -59,9 +59,6 @@ IN_FLIGHT = 1000
 STOP_SECONDS = 8.0
 """How long the application may take to stop; a second or two is usual, and containers are killed after ten."""
 
-RECEIVER_SECONDS = 10.0
-"""How long a receiver of notifications may take to answer."""
-
 
 def open_store(config: Config) -> Store:
     """The store that the configuration names.
@@ -240,7 +237,7 @@ class Pipeline(Log):
     def _act(self, *, live: bool, alerts: bool) -> None:
         state = self._states["act"]
         if alerts:
-            self._client = httpx2.AsyncClient(timeout=RECEIVER_SECONDS)
+            self._client = httpx2.AsyncClient()
             self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client, self._pass_on)
         self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, self.alerting, live=live)
         act_on_signals(
