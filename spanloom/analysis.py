@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import hashlib
-import math
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,34 +16,22 @@ import orjson
 from collectors.otlp_files import OtlpFile
 from pipeline.topics import Topic
 from processors.points import points_of
-from processors.scores import SeriesScorer
+from spanloom.analysis_results import FILES, REVISED, SCORES, Results, ScoresFile, documents, newest
 from spanloom.config import Config, TopicsConfig
 from spanloom.wiring import Pipeline
 from stores.duckdb import DuckDbStore
 from stores.store import Query
 from telemetry import otlp
-from telemetry.documents import Kind, latest, timestamp
+from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import IO, Self
 
     from spanloom.clock import Now
     from telemetry.documents import Body, Document
-    from telemetry.metrics import Point, Series
 
-FILES = {
-    Kind.TRACE: "traces",
-    Kind.HOP: "hops",
-    Kind.EDGE: "edges",
-    Kind.LOG: "logs",
-    Kind.ANOMALY: "anomalies",
-    Kind.CULPRIT: "culprits",
-}
-REVISED = {Kind.TRACE, Kind.HOP}
 TOPICS = {"spans": Topic.SPANS, "logs": Topic.LOGS, "metrics": Topic.METRICS}
-NO_LIMIT = 10_000_000
 BATCH = 200
 """Lines of one signal in one record."""
 IN_FLIGHT = 32
@@ -82,7 +67,8 @@ class Analysis:
 
     Args:
         files: OTLP-JSON lines, plain or .gz.
-        out: a folder for the results; made when missing. Files of an earlier run are replaced when this one has succeeded.
+        out: a folder for the results; made when missing. Those of an earlier run are replaced, or removed, when this one has
+            succeeded.
         now: wall clock.
         scores: also write scores.csv.
         progress: told a file and how many of its bytes have been read.
@@ -111,12 +97,12 @@ class Analysis:
         began = time.monotonic()
         summary = Summary()
         self._out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="spanloom-analysis-") as folder, _Results(self._out) as results:
+        with tempfile.TemporaryDirectory(prefix="spanloom-analysis-") as folder, Results(self._out) as results:
             config = Config(data_dir=Path(folder), log=f"log://{folder}/log", topics=TopicsConfig(partitions=2))
             store = DuckDbStore(Path(folder) / "analysis.duckdb")
             try:
                 async with Pipeline(config, store, self._now, live=False, alerts=False) as pipeline:
-                    await self._feed(pipeline, summary, ScoresFile(results.open("scores.csv")) if self._scores else None)
+                    await self._feed(pipeline, summary, ScoresFile(results.open(SCORES)) if self._scores else None)
                     last = await finish(pipeline)
                 await _write(store, results, summary, last)
             finally:
@@ -190,61 +176,6 @@ class _Repeats:
             yield [record] * self._seen[content]
 
 
-class _Results:
-    """Files that come into the folder under their names all together, or not at all."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._names: list[str] = []
-        self._stack = ExitStack()
-
-    def open(self, name: str) -> IO[str]:
-        """A file to write; it has its name from `keep` on."""
-        self._names.append(name)
-        return self._stack.enter_context(self._part(name).open("w", newline="", encoding="utf-8"))
-
-    def keep(self) -> None:
-        """Give the files their names."""
-        self._stack.close()
-        for name in self._names:
-            self._part(name).replace(self._folder / name)
-
-    def _part(self, name: str) -> Path:
-        return self._folder / f".{name}.part"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-        for name in self._names:
-            self._part(name).unlink(missing_ok=True)
-
-
-class ScoresFile:
-    """Every metric point in order of arrival with the score that its series' detector gave it."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._rows = csv.writer(file, lineterminator="\n")
-        self._rows.writerow(("series", "timestamp", "value", "anomaly_score"))
-        self._scorer = SeriesScorer()
-
-    def add(self, points: Any) -> None:
-        """Score points and write their rows."""
-        for point in points:
-            self._rows.writerow((named(point.series), timestamp(point.time), point.value, f"{self._score(point):.6g}"))
-
-    def _score(self, point: Point) -> float:
-        # What is not a number does not reach the detectors of the pipeline either: JSON has none.
-        return self._scorer.score(point).score if math.isfinite(point.value) else 0.0
-
-
-def named(series: Series) -> str:
-    """A series as Prometheus writes it: `name{label="value"}`."""
-    labels = ",".join(f"{name}={orjson.dumps(value).decode()}" for name, value in series.labels)
-    return f"{series.name}{{{labels}}}" if labels else series.name
-
-
 def _logs_with_trace(request: bytes) -> int:
     groups = otlp.parse("logs", request).resource_logs
     return sum(len(item.trace_id) == 16 and any(item.trace_id) for g in groups for s in g.scope_logs for item in s.log_records)
@@ -261,29 +192,30 @@ async def _send(pipeline: Pipeline, signal: str, batch: list[bytes], in_flight: 
             sent.result()
 
 
-async def _write(store: DuckDbStore, results: _Results, summary: Summary, last: Document | None) -> None:
+async def _write(store: DuckDbStore, results: Results, summary: Summary, last: Document | None) -> None:
     for kind, name in FILES.items():
-        bodies: list[Body] = await store.find(Query(kind, limit=NO_LIMIT))
-        if kind in REVISED:
-            bodies = latest(bodies)
-        elif kind is Kind.CULPRIT and last is not None:  # another one may have been made at the same event time
-            bodies.sort(key=lambda body: (body["@timestamp"], body["_id"] == last.id))
-        file = results.open(f"{name}.jsonl")
-        for body in bodies:
-            file.write(orjson.dumps(body).decode() + "\n")
-        _sum_up(kind, bodies, summary, last)
+        file = results.open(name)
+        aside = b""
+        async for body in (newest if kind in REVISED else documents)(store, kind):
+            line = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+            if last is not None and body["_id"] == last.id and kind is Kind.CULPRIT:
+                aside = line  # the ranking of all of it stands last: another one may have been made at the same event time
+                continue
+            file.write(line.decode())
+            if kind is Kind.TRACE and body["span_count"]:
+                summary.traces += 1
+                summary.orphans += len(body["orphans"])
+                summary.logs_joined += body["logs"]["count"]
+            elif kind is Kind.CULPRIT:
+                summary.ranking = _ranking(body)
+        file.write(aside.decode())
+    if last is not None:
+        summary.ranking = _ranking(last.body)
     summary.spans_out = await store.count(Query(Kind.SPAN))
 
 
-def _sum_up(kind: Kind, bodies: list[Body], summary: Summary, last: Document | None) -> None:
-    if kind is Kind.TRACE:
-        with_spans = [body for body in bodies if body["span_count"]]
-        summary.traces = len(with_spans)
-        summary.orphans = sum(len(body["orphans"]) for body in with_spans)
-        summary.logs_joined = sum(body["logs"]["count"] for body in with_spans)
-    elif kind is Kind.CULPRIT and (last is not None or bodies):
-        newest = last.body if last is not None else bodies[-1]
-        summary.ranking = [(item["service"], item["score"]) for item in newest["ranking"]]
+def _ranking(body: Body) -> list[tuple[str, float]]:
+    return [(item["service"], item["score"]) for item in body["ranking"]]
 
 
 async def finish(pipeline: Pipeline) -> Document | None:

@@ -87,12 +87,13 @@ def latest(bodies: Iterable[Body]) -> list[Body]:
     newest: dict[str, Body] = {}
     for body in bodies:
         known = newest.get(body["id"])
-        if known is None or _age(body) > _age(known):
+        if known is None or age(body) > age(known):
             newest[body["id"]] = body
     return [body for body in newest.values() if not body.get("retracted")]
 
 
-def _age(body: Body) -> tuple[int, bool]:
+def age(body: Body) -> tuple[int, bool]:
+    """What orders the revisions of a document."""
     return body["revision"], not body.get("retracted")  # what has moved is retracted in one place and told in another
 
 
@@ -139,7 +140,10 @@ _STATUS_NAMES = ("Unset", "Ok", "Error")
 
 
 def span_document(span: Span) -> Document:
-    """A span. Id: trace id and span id. Events are kept inside as `events` and are log documents too (`event_documents`)."""
+    """A span. Id: trace id and span id.
+
+    Events lie inside as `events`. Elastic's exporter makes log documents of them; ours would be counted among the trace's logs.
+    """
     body: Body = {
         "trace_id": span.trace_id.hex(),
         "span_id": span.span_id.hex(),
@@ -189,6 +193,8 @@ def log_document(record: LogRecord, repetition: int = 0) -> Document:
         body["event_name"] = record.event_name
     time = record.time or record.observed_time
     content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    if record.observed_time:  # when somebody saw it is no part of what it says
+        body["observed_timestamp"] = timestamp(record.observed_time)
     return Document(Kind.LOG, digest(content, str(time), str(repetition)), time, body)
 
 
