@@ -12,7 +12,7 @@ from elasticsearch import ApiError, TransportError
 from stores.elasticsearch_access import refusal
 from stores.generations import Generations
 from stores.store import Rejected, Written
-from stores.templates import data_stream
+from stores.templates import data_stream, data_stream_fields
 from telemetry.documents import Kind, timestamp
 from telemetry.errors import StoreError
 
@@ -66,6 +66,7 @@ class BulkWriter:
         self._client = client.options(retry_on_status=(), request_timeout=REQUEST_SECONDS)
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._streams = {kind: data_stream(kind, namespace) for kind in Kind}
+        self._fields = {kind: data_stream_fields(kind, namespace) for kind in Kind}
         self._generations = {kind: Generations(self._client, stream) for kind, stream in self._streams.items()}
 
     async def write(self, documents: Sequence[Document]) -> Written:
@@ -83,7 +84,7 @@ class BulkWriter:
                 again.append(document)
                 continue
             try:
-                of_kind[document.id] = _action(document)
+                of_kind[document.id] = _action(document, self._fields[document.kind])
             except (TypeError, ValueError) as error:
                 rejected.append(Rejected(document, str(error)))
         chunks = [(kind, part) for kind, of_kind in actions.items() for part in _parts(of_kind.values())]
@@ -159,15 +160,15 @@ class BulkWriter:
         return answers
 
 
-def _action(document: Document) -> _Action:
-    """A document as a request has it.
+def _action(document: Document, fields: Body) -> _Action:
+    """A document as a request has it, with what Elasticsearch has of it beside its body.
 
     Raises:
         TypeError, ValueError: it is nothing that Elasticsearch would take.
     """
     if not 0 < len(document.id.encode()) <= ID_BYTES:
         raise ValueError(f"_id: {len(document.id)} characters, must be 1 to {ID_BYTES} bytes")
-    source = orjson.dumps({**document.body, "@timestamp": timestamp(document.time), **_metric(document)})
+    source = orjson.dumps({**document.body, "@timestamp": timestamp(document.time), **_metric(document), **fields})
     if len(source) > CHUNK_BYTES:
         raise ValueError(f"{len(source)} bytes, at most {CHUNK_BYTES}")
     return _Action(document, b'{"create":{"_id":%b}}\n%b\n' % (orjson.dumps(document.id), source))

@@ -154,6 +154,7 @@ _MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indic
 
 def _body(kind: Kind, hit: dict[str, Any]) -> Body:
     body: Body = hit["_source"]
+    body.pop("data_stream", None)
     if kind is Kind.METRIC:
         body.pop("metrics", None)
     body[ID], body[TIME] = hit["_id"], _nanoseconds(body[TIME])

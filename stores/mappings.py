@@ -69,6 +69,7 @@ _SIGNALS: Mapping[Kind, Mappings] = {
     Kind.LOG: {
         "severity_text": _KEYWORD,
         "event_name": _KEYWORD,
+        "observed_timestamp": {"type": "date_nanos"},
         "body": {"properties": {"structured": _FLATTENED}},
     },
     Kind.METRIC: {

@@ -22,7 +22,7 @@ from telemetry.errors import StoreError
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
-VERSION = 4
+VERSION = 5
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500
@@ -30,6 +30,7 @@ PRIORITY = 500
 _POLICY = "index.lifecycle.name"
 
 _SIGNAL_TYPES = {Kind.SPAN: "traces", Kind.LOG: "logs", Kind.METRIC: "metrics"}
+_DATASET = "generic.otel"
 
 
 class Outcome(StrEnum):
@@ -53,7 +54,14 @@ class Installed:
 
 def data_stream(kind: Kind, namespace: str) -> str:
     """The data stream of a kind: `traces-generic.otel-default`, `spanloom-hop-default`."""
-    return f"{_SIGNAL_TYPES[kind]}-generic.otel-{namespace}" if kind in SIGNALS else f"spanloom-{kind}-{namespace}"
+    return f"{_SIGNAL_TYPES[kind]}-{_DATASET}-{namespace}" if kind in SIGNALS else f"spanloom-{kind}-{namespace}"
+
+
+def data_stream_fields(kind: Kind, namespace: str) -> dict[str, Any]:
+    """What a document of a signal says of its data stream, as Elastic's exporter does; Kibana filters by it."""
+    if kind not in SIGNALS:
+        return {}
+    return {"data_stream": {"type": _SIGNAL_TYPES[kind], "dataset": _DATASET, "namespace": namespace}}
 
 
 async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: str = "") -> list[Installed]:

@@ -17,8 +17,9 @@ from stores.elasticsearch_access import connect
 from stores.layout import LAYOUT
 from stores.store import Equals, Query, Written
 from stores.templates import Installed, Outcome, data_stream, install
-from telemetry.documents import Document, Kind, metric_document, span_document
+from telemetry.documents import Document, Kind, log_document, metric_document, span_document
 from telemetry.errors import StoreError
+from telemetry.logs import LogRecord
 from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind, StatusCode
@@ -139,6 +140,18 @@ async def test_a_span_lies_as_elastics_exporter_lays_it(store: ElasticsearchStor
         found = await store._client.search(index=stream, query={"term": {field: value}})
         (hit,) = found["hits"]["hits"]
         assert hit["_source"]["@timestamp"] == "2023-11-14T22:13:20.000000123Z"
+        stated = hit["_source"]["data_stream"]
+        assert f"{stated['type']}-{stated['dataset']}-{stated['namespace']}" == stream
+
+
+async def test_when_a_log_record_was_observed_is_kept_and_no_part_of_its_id(store: ElasticsearchStore) -> None:
+    seen, again = (log_document(LogRecord(NOON, "paid", CART, observed_time=NOON + later)) for later in (5, 9))
+    assert seen.id == again.id
+    await store.write([seen])
+    await store.refresh([Kind.LOG])
+    assert await store.find(Query(Kind.LOG)) == [seen.body | {"_id": seen.id, "@timestamp": NOON}]
+    exactly = {"term": {"observed_timestamp": "2023-11-14T22:13:20.000000128Z"}}
+    assert (await store._client.count(index=data_stream(Kind.LOG, store._namespace), query=exactly))["count"] == 1
 
 
 async def test_a_metrics_value_lies_under_its_name_and_comes_back_as_written(store: ElasticsearchStore) -> None:
