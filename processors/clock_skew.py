@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,31 +117,6 @@ class ClockSkew:
     def pairs(self) -> list[tuple[str, str]]:
         """The pairs of hosts that are known, sorted."""
         return sorted(self._pairs)
-
-    def snapshot(self) -> dict[str, Any]:
-        """All that is known, as JSON can hold it."""
-        return {
-            "version": 1,
-            "oldest": self._oldest,
-            "pairs": [
-                [*pair, [[window, *map(list, kept)] for window, kept in sorted(windows.items())]]
-                for pair, windows in sorted(self._pairs.items())
-            ],
-        }
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take the place of what made the snapshot.
-
-        Raises:
-            ValueError: a version that this release does not read.
-        """
-        if snapshot["version"] != 1:
-            raise ValueError(f"clock skew snapshot: version {snapshot['version']}, this release reads 1; start without it")
-        self._oldest = snapshot["oldest"]
-        self._pairs = {
-            (here, there): {window: [(width, low) for width, low in kept] for window, *kept in windows}
-            for here, there, windows in snapshot["pairs"]
-        }
 
 
 def marzullo(intervals: Iterable[Interval]) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from processors.quantities import quantities
 from processors.shape_blame import ShapeTable
 from processors.trace_memory import TraceMemory
 from processors.visits import visits_of
-from telemetry.errors import InputError
 from telemetry.signals import Evidence, Suspect
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 _Charge = TypeVar("_Charge", "ShapeCharge", "MetricCharge")
 
 SECOND = 1_000_000_000
-_SNAPSHOT_VERSION = 1
 
 LEAST_GAIN = 8.0
 """Nats that a moment must gain to be taken for a change: about what the best of a few dozen moments gains by chance."""
@@ -141,27 +139,6 @@ class Culprits:
             for service, items in evidence.items()
         ]
         return tuple(sorted(suspects, key=lambda suspect: (-suspect.score, suspect.service)))
-
-    def snapshot(self) -> dict[str, Any]:
-        """Plain data that `restore` takes."""
-        return {
-            "version": _SNAPSHOT_VERSION,
-            "templates": self._templates.snapshot(),
-            "traces": self._traces.snapshot(),
-            "metrics": self._metrics.snapshot(),
-        }
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take the state of a snapshot instead of the present one.
-
-        Raises:
-            InputError: the snapshot has another version.
-        """
-        if snapshot.get("version") != _SNAPSHOT_VERSION:
-            raise InputError(f"culprits: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
-        self._templates.restore(snapshot["templates"])
-        self._traces.restore(snapshot["traces"])
-        self._metrics.restore(snapshot["metrics"])
 
     def _moment(
         self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int

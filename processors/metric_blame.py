@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -62,20 +62,6 @@ class MetricMemory:
         if len(self._series) > self._max_series:
             self._series.popitem(last=False)
             self.forgotten += 1
-
-    def snapshot(self) -> list[Any]:
-        """Plain data that `restore` takes."""
-        return [
-            [series.name, [list(label) for label in series.labels], [list(point) for point in points], series.total]
-            for series, points in self._series.items()
-        ]
-
-    def restore(self, snapshot: list[Any]) -> None:
-        """Take the state of a snapshot instead of the present one."""
-        self._series.clear()
-        for name, labels, points, total in snapshot:
-            series = Series(name, tuple((key, value) for key, value in labels), total)
-            self._series[series] = deque(((int(time), float(value)) for time, value in points), maxlen=self._kept)
 
     def moment(self, now: int, horizon: int, width: int) -> int:
         """The time since `now` less `horizon` at which metrics moved most, to `width`; 0 where nothing moved."""

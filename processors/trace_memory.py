@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from processors.visits import Event, Visit, events_of
+from processors.visits import Visit, events_of
 from telemetry.logs import ERROR
 
 if TYPE_CHECKING:
@@ -106,35 +106,6 @@ class TraceMemory:
             ranked = sorted(self._buckets[start].traces.values(), key=lambda item: item[0])
             yield start, [self._with_logs(trace) for _, trace in ranked]
 
-    def snapshot(self) -> dict[str, Any]:
-        """Plain data that `restore` takes."""
-        return {
-            "buckets": [
-                [
-                    start,
-                    [[trace.trace_id.hex(), [_plain(visit) for visit in trace.visits]] for _, trace in bucket.traces.values()],
-                ]
-                for start, bucket in self._buckets.items()
-            ],
-            "logs": [
-                [trace_id.hex(), sorted([span_id.hex(), *rest] for span_id, *rest in lines)]
-                for trace_id, lines in self._logs.items()
-            ],
-        }
-
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Take the state of a snapshot instead of the present one."""
-        self._buckets.clear()
-        for start, traces in snapshot["buckets"]:
-            for trace_id, visits in traces:
-                self.add(bytes.fromhex(trace_id), start, [_visit(visit) for visit in visits])
-        self._logs.clear()
-        for trace_id, lines in snapshot["logs"]:
-            self._logs[bytes.fromhex(trace_id)] = {
-                (bytes.fromhex(span_id), kind, template, time) for span_id, kind, template, time in lines
-            }
-        self._lines = sum(map(len, self._logs.values()))
-
     def _with_logs(self, trace: Remembered) -> Remembered:
         lines = self._logs.get(trace.trace_id)
         if not lines:
@@ -151,12 +122,3 @@ class TraceMemory:
 
 def _spans(visits: Sequence[Visit]) -> int:
     return sum(len(visit.span_ids) for visit in visits)
-
-
-def _plain(visit: Visit) -> list[Any]:
-    return [*visit[:-2], sorted(map(list, visit.events)), [span_id.hex() for span_id in visit.span_ids]]
-
-
-def _visit(plain: list[Any]) -> Visit:
-    *fields, events, span_ids = plain
-    return Visit._make([*fields, frozenset(Event(*event) for event in events), tuple(map(bytes.fromhex, span_ids))])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import random
 import re
 from dataclasses import dataclass, replace
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processors.culprits import Culprits
-from telemetry.errors import InputError
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
@@ -174,21 +172,6 @@ def test_metrics_alone_can_accuse() -> None:
     assert suspects[0].evidence[0].series.startswith("cpu{")
 
 
-def test_a_restored_memory_ranks_as_before_and_goes_on() -> None:
-    shop = Shop(Fault("cart", fails=True))
-    culprits, again = Culprits(), Culprits()
-    half = len(shop.traces) // 2
-    for trace in shop.traces[:half]:
-        culprits.add_trace(trace)
-    culprits.add_logs(shop.logs[::2])
-    again.restore(json.loads(json.dumps(culprits.snapshot())))
-    for memory in (culprits, again):
-        for trace in shop.traces[half:]:
-            memory.add_trace(trace)
-        memory.add_logs(shop.logs[1::2])
-    assert again.rank(300 * SECOND) == culprits.rank(300 * SECOND)
-
-
 def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
     culprits = Culprits(width=1000 * SECOND)
     for trace in Shop(Fault()).traces:
@@ -222,8 +205,3 @@ def test_a_counter_that_counts_on_accuses_nobody_and_one_that_runs_away_does() -
     found = culprits.rank(300 * SECOND)
     assert [suspect.service for suspect in found] == ["a"]
     assert "5 became 200 a second" in found[0].evidence[0].text
-
-
-def test_a_snapshot_of_another_version_is_refused() -> None:
-    with pytest.raises(InputError, match="version 0"):
-        Culprits().restore({"version": 0})
