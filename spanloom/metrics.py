@@ -42,7 +42,7 @@ class PipelineMetrics:
         lag = GaugeMetricFamily(
             "spanloom_lag_records", "Records of this worker's partitions not committed yet", labels=["topic"]
         )
-        for topic, records in self._pipeline.lag().items():
+        for topic, records in self._pipeline.lag.by_topic().items():
             lag.add_metric([topic], records)
         yield lag
         paused = GaugeMetricFamily(

@@ -20,6 +20,7 @@ from pipeline.dead_letters_on_log import LogDeadLetters
 from pipeline.dead_letters_on_log import routes as dead_letter_routes
 from pipeline.kafka_access import check_access, client_settings
 from pipeline.kafka_topics import make_topics
+from pipeline.lag import Lag
 from pipeline.offsets import MAX_BYTES, Offsets
 from pipeline.records import Batch, encode_bodies
 from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
@@ -217,6 +218,7 @@ class Pipeline(Log):
         if "act" in stages:
             self._act(live=live, alerts=alerts)
         self._on_rebalance()
+        self.lag = Lag(self.app, self.topics)
         self.metrics = PipelineMetrics(self, self.registry)
 
     def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES) -> Offsets:
@@ -281,25 +283,22 @@ class Pipeline(Log):
         """How often records were read again, for one before them had not come."""
         return int(self.app.consumer.read_again)
 
-    def lag(self) -> dict[str, int]:
-        """By topic: records of the partitions that this process owns which it has not acknowledged and committed."""
-        found: dict[str, int] = {}
-        consumer = self.app.consumer
-        for tp in consumer.assignment():
-            end = consumer.highwater(tp)
-            if end is not None and tp.topic in self.topics:
-                done = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust tells it to nobody
-                found[tp.topic] = found.get(tp.topic, 0) + max(0, end - done)
-        return found
-
     async def __aenter__(self) -> Self:
         if self._client is not None:
             self._stack.push_async_callback(self._client.aclose)
         self._stack.push_async_callback(self.writer.close)
         await super().__aenter__()
+        if self._on_kafka:
+            watching = asyncio.create_task(self.lag.watch(client_settings(self.app)))
+            self._stack.push_async_callback(self._in_time, lambda: _end(watching))
         if self.act is not None:
             self._stack.push_async_callback(self._in_time, self.act.disown)
         return self
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _group(stages: Sequence[str]) -> str:
