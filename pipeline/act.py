@@ -20,6 +20,7 @@ from alerting.signals import culprit_points
 from pipeline import records
 from pipeline.diagnosis import Diagnosis
 from pipeline.failures import at_record
+from pipeline.kept_rankings import KeptRankings
 from pipeline.outbox import Outbox
 from pipeline.records import HEADER, Batch
 from processors.edges import edge_from_body
@@ -27,10 +28,9 @@ from processors.scores import ALARM
 from processors.watermark import SECOND, Watermark
 from telemetry import otlp
 from telemetry.documents import culprits_document
-from telemetry.errors import InputError
 from telemetry.logs import LogRecord
 from telemetry.resource import Resource
-from telemetry.signals import AnomalyKind, Suspect
+from telemetry.signals import AnomalyKind
 from telemetry.signals import Culprits as CulpritRanking
 from telemetry.stored import anomaly_from_body
 
@@ -65,10 +65,6 @@ MOST_ANOMALIES = 1000
 
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
-
-VERSION = 1
-RANKINGS_KEPT = 300 * SECOND
-"""For how long rules can see a ranking after a crash: as long as an instant selector looks back."""
 
 
 class ActConfig(BaseModel):
@@ -132,8 +128,7 @@ class ActStage:
         self._last_record = self._last_tick = 0
         self._held: deque[tuple[TP, int, int]] = deque()  # in order of arrival, with the event time at arrival
         self._wanted: tuple[float, str] | None = None  # score and id of the strongest that no ranking has answered yet
-        self._ranked_at = 0
-        self._rankings: deque[CulpritRanking] = deque()
+        self._rankings = KeptRankings()
         self._answers: list[dict[str, Any]] = []  # of humans, that came to another worker
         self._anomalies: list[Anomaly] = []  # that playbooks answer
         self._outbox = Outbox(writer)
@@ -246,7 +241,7 @@ class ActStage:
 
     def _want_ranking(self, score: float, id_: str, service: str, since: int) -> None:
         """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
-        if self.moment < self._ranked_at:
+        if self.moment < self._rankings.ranked_at:
             return  # read again after a crash: it had its ranking
         if self._alerting is not None and self._alerting.runner.healer.explained(service, since):
             return
@@ -271,7 +266,7 @@ class ActStage:
             self._watermark.elapse(now - self._last_tick)
         self._last_tick = now
         documents: list[Document] = []
-        if self._wanted is not None and self.moment - self._ranked_at >= self._config.rank_every * SECOND:
+        if self._wanted is not None and self.moment - self._rankings.ranked_at >= self._config.rank_every * SECOND:
             documents += await self.rank()
             await self._save_rankings()
         if self._alerting is not None:
@@ -294,7 +289,7 @@ class ActStage:
     async def rank(self) -> list[Document]:
         """Rank culprits now, for the strongest anomaly that waits."""
         opened_by, self._wanted = self._wanted[1] if self._wanted is not None else "", None
-        moment = self._ranked_at = self.moment
+        moment = self._rankings.ranked_at = self.moment
         ranking = await self._diagnosis.rank(moment)
         if not ranking:
             return []
@@ -313,30 +308,17 @@ class ActStage:
             self.counts.explained += 1
             return
         self._alerting.engine.add(culprit_points(culprits))
-        self._rankings.append(culprits)
-        while self._rankings[0].time < self.moment - RANKINGS_KEPT:
-            self._rankings.popleft()
+        self._rankings.keep(culprits)
 
     async def _save_rankings(self) -> None:
         if self._partition is not None and self._alerting is not None:
-            rankings = [
-                [each.time, each.opened_by, [[suspect.service, suspect.score, suspect.instance] for suspect in each.ranking]]
-                for each in self._rankings
-            ]
-            body = {"version": VERSION, "ranked_at": self._ranked_at, "rankings": rankings}
-            await self._state.save(self._partition, "rankings", body)
+            await self._state.save(self._partition, "rankings", self._rankings.snapshot())
 
     def _restore_rankings(self, partition: int) -> None:
         saved = self._state.load(partition, "rankings")
         if saved is None or self._alerting is None:
             return
-        if saved["version"] != VERSION:
-            raise InputError(f"rankings: snapshot version {saved['version']!r}; this release reads {VERSION}")
-        self._ranked_at = saved["ranked_at"]
-        for time, opened_by, suspects in saved["rankings"]:
-            ranking = tuple(Suspect(service, score, instance) for service, score, instance in suspects)
-            culprits = CulpritRanking(time, DEFAULT_ENVIRONMENT, opened_by, ranking)
-            self._rankings.append(culprits)
+        for culprits in self._rankings.restore(saved, DEFAULT_ENVIRONMENT):
             self._alerting.engine.add(culprit_points(culprits))
 
     # ------------------------------------------------------------------ ownership
