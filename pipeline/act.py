@@ -143,9 +143,12 @@ class ActStage:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """What the bounds of the search for culprits, and on anomalies that wait for playbooks, have cost."""
-        culprits = {f"culprit_{what}": count for what, count in self._diagnosis.left_out.items()}
-        return {**culprits, "repair_anomalies": self.counts.anomalies_dropped}
+        """What the bounds of the search for culprits and of repairs have cost."""
+        cost = {f"culprit_{what}": count for what, count in self._diagnosis.left_out.items()}
+        if self._alerting is not None:
+            cost["repair_anomalies"] = self.counts.anomalies_dropped
+            cost["repair_calls"] = self._alerting.runner.healer.traffic.not_told_apart
+        return cost
 
     def take(self, event: Any, offsets: Offsets) -> None:
         """Take one record."""
