@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -12,6 +14,7 @@ from processors.edges import edge_from_body, is_empty, merge
 from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Kind, latest
+from telemetry.metrics import Buckets, DataPoint, Exemplar, Metric, MetricType, Temporality
 from tests.generated import logs, traces
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stores.store import Store
+    from telemetry.spans import Span
 
 QUICK = {
     "SPANLOOM_ASSEMBLE__QUIET": "1",
@@ -27,10 +31,18 @@ QUICK = {
     "SPANLOOM_ACT__LOOK_BACK": "5",
 }
 EVERYTHING = 10_000_000
+KINDS = (Kind.SPAN, Kind.LOG, Kind.METRIC, Kind.TRACE, Kind.HOP, Kind.EDGE)
+
+
+LARGE = 6000
+"""Spans of one trace among the others: as a request, 4.4 MB, it is larger than any record."""
 
 
 def requests(count: int) -> Iterator[tuple[str, bytes]]:
-    """Export requests of about 20 traces: their spans mixed as several services would send them, and their logs."""
+    """Export requests of about 20 traces: their spans mixed as several services would send them, their logs and latencies.
+
+    The first trace has LARGE spans more.
+    """
     chance = random.Random(5)
     waiting: list[Any] = []
     for spans in traces(count):
@@ -40,8 +52,28 @@ def requests(count: int) -> Iterator[tuple[str, bytes]]:
             chance.shuffle(mixed)
             yield "traces", otlp.encode_spans(mixed[::2])
             yield "logs", otlp.encode_logs([record for trace in waiting for record in logs(trace)])
+            yield "metrics", otlp.encode_metrics(latencies(waiting))
             yield "traces", otlp.encode_spans(mixed[1::2])
             waiting.clear()
+    first = next(traces(1))[0].trace_id
+    large = [replace(span, trace_id=first) for spans in traces(LARGE // 12, seed=2) for span in spans]
+    for start in range(0, LARGE, 500):
+        yield "traces", otlp.encode_spans(large[start : start + 500])
+
+
+def latencies(traces_of: list[list[Span]]) -> list[Metric]:
+    """The durations of the traces' roots as a histogram, with an exemplar of each trace."""
+    roots = [spans[-1] for spans in traces_of]
+    seconds = [root.duration / 1e9 for root in roots]
+    exemplars = tuple(
+        Exemplar(root.end, taken, root.trace_id, root.span_id) for root, taken in zip(roots, seconds, strict=True)
+    )
+    counts = tuple(sum(low < taken <= high for taken in seconds) for low, high in pairwise((0.0, 0.05, 0.1, 1e9)))
+    time = max(root.end for root in roots)
+    point = DataPoint(time, count=len(roots), total=sum(seconds), buckets=Buckets((0.05, 0.1), counts), exemplars=exemplars)
+    name = "http.server.request.duration"
+    temporality = Temporality.DELTA
+    return [Metric(name, MetricType.HISTOGRAM, (point,), roots[0].resource, unit="s", temporality=temporality)]
 
 
 def send_all(url: str, count: int, pause: float, done: threading.Event) -> None:
@@ -65,10 +97,12 @@ def send_all(url: str, count: int, pause: float, done: threading.Event) -> None:
 
 
 async def documents(store: Store) -> dict[str, Any]:
-    """What is stored, corrections folded in. Asserts that no id is there twice."""
-    found = {
-        kind: await store.find(Query(kind, limit=EVERYTHING)) for kind in (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP, Kind.EDGE)
-    }
+    """What is stored. Asserts that no id is there twice.
+
+    Edges are folded: into how many documents a window's calls are divided, and which of these are corrections, tells when it
+    was sealed, which a crash changes; what they add up to may not change. What the pipeline says of itself is left out.
+    """
+    found = {kind: await store.find(Query(kind, limit=EVERYTHING)) for kind in KINDS}
     for kind, bodies in found.items():
         assert len({body["_id"] for body in bodies}) == len(bodies), f"a {kind} is there twice"
     edges: dict[Any, Any] = {}
@@ -78,6 +112,7 @@ async def documents(store: Store) -> dict[str, Any]:
     return {
         "spans": {body["_id"]: body for body in found[Kind.SPAN]},
         "logs": {body["_id"]: body for body in found[Kind.LOG]},
+        "metrics": {body["_id"]: body for body in found[Kind.METRIC] if not body["name"].startswith("spanloom.")},
         "traces": {body["id"]: without(body) for body in latest(found[Kind.TRACE])},
         "hops": {body["id"]: without(body) for body in latest(found[Kind.HOP])},
         "edges": {

@@ -23,7 +23,7 @@ from stores.templates import data_stream
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
 from tests.system.cluster import ALL, Cluster
-from tests.system.exactness import LARGE, QUICK, assert_same, documents, send_all
+from tests.system.exactness import KINDS, LARGE, QUICK, assert_same, documents, send_all
 from tests.system.processes import Up
 from tests.system.test_kill import wait_settled
 
@@ -38,7 +38,6 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 TRACES = int(os.environ.get("SPANLOOM_EXACT_SPANS", "24000")) // 12 // 20 * 20
 WORKERS = 3
 KILLS = 9
-COMPARED = (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP, Kind.EDGE)
 PATIENCE = 300 + TRACES / 20
 """Seconds that may pass until all is stored."""
 
@@ -75,7 +74,7 @@ async def disturbed(folder: Path) -> dict[str, Any]:
             await asyncio.to_thread(sender.join, PATIENCE)
             await wait_drained(cluster)
             assert all("spanloom_spans_received_total" in worker.metrics() for worker in cluster.workers)
-            await store.refresh(COMPARED)
+            await store.refresh(KINDS)
             return await documents(store)
         finally:
             await store.close()
@@ -91,7 +90,7 @@ async def disturb(cluster: Cluster, store: ElasticsearchStore, chance: random.Ra
     for crash, moment in enumerate(moments):
         await until_stored(store, moment)
         if crash == KILLS // 2:
-            await asyncio.gather(*(store._client.indices.rollover(alias=data_stream(kind, "default")) for kind in COMPARED))
+            await asyncio.gather(*(store._client.indices.rollover(alias=data_stream(kind, "default")) for kind in KINDS))
         victim, seconds_away = chance.choice(cluster.workers), chance.uniform(0, 5)
         service = {KILLS // 3: cluster.kafka, 2 * KILLS // 3: cluster.elasticsearch}.get(crash)
         if service is not None:
