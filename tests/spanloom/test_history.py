@@ -15,6 +15,8 @@ from telemetry.documents import Kind
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from telemetry.documents import Body
@@ -25,8 +27,9 @@ class Revised(Pipeline):
 
     asked = 0
 
-    async def find(self, kind: Kind, since: int = 0, limit: int = 1000) -> list[Body]:
+    async def find(self, kind: Kind, since: int = 0, limit: int = 1000, where: Sequence[str] = ()) -> list[Body]:
         assert kind is Kind.HOP
+        assert not where
         self.asked += 1
         page: list[Body] = [{"_id": f"h{i}", "@timestamp": i} for i in range(10) if i >= since][:limit]
         return [body for body in page if body["@timestamp"] % 3]
