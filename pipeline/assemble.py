@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import partitions, records
 from pipeline.failures import at_record
+from pipeline.known_traces import publications
 from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
 from pipeline.trace_signals import TraceSignals
-from processors.assemble import AssemblyLimits, LogReference, OpenTrace, TraceAssembler, is_full
+from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler
 from processors.edge_windows import EdgeWindow, EdgeWindows
-from processors.publication import Publication, corrections, merge_trace, publish_trace, store_only
+from processors.publication import corrections
 from processors.watermark import SECOND, Watermark
 from stores.store import Equals, OneOf, Query
 from telemetry import otlp
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pipeline.patience import Answer
     from pipeline.signals import Signals
     from pipeline.writer import DocumentWriter
+    from processors.publication import Publication
     from stores.store import Store
     from telemetry.metrics import Metric
 
@@ -264,6 +266,7 @@ class AssembleStage:
         for trace, publication in zip(traces, published, strict=True):
             if publication.merged:
                 self.counts.merged += 1
+                self.counts.undrawn += 0 if publication.spans else len(publication.new_spans)
                 held = part.windows.recount(publication.windows(width), trace.sources)
             else:
                 self.counts.traces += 1
@@ -283,44 +286,12 @@ class AssembleStage:
         if unsure and not self._store.capabilities().immediate:
             await self._ask(part, lambda: self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG]))
         part.fresh = False
-        ids = [trace.trace_id.hex() for trace in traces]
-        # A crash may have come after the hops and before the trace: such hops may have to be retracted.
-        traces_known, hops_known = await asyncio.gather(self._find(part, Kind.TRACE, ids), self._find(part, Kind.HOP, ids))
-        known = {body["trace_id"] for body in (*traces_known, *hops_known)}
-        if not known:
-            return [publish_trace(trace) for trace in traces]
-        stored = {Kind.TRACE: _by_trace(traces_known), Kind.HOP: _by_trace(hops_known)}
-        full = {body["trace_id"]: body["revision"] for body in traces_known if is_full(body["revision"])}
-        grow = sorted(known - full.keys())
-        for kind in (Kind.SPAN, Kind.LOG):
-            stored[kind] = _by_trace(await self._find(part, kind, grow)) if grow else {}
-        published = []
-        for trace, trace_id in zip(traces, ids, strict=True):
-            if trace_id in full:
-                # Who drew it counts its hops; after a crash that may have to be done again, once.
-                hops = [] if trace.trace_id in part.recent else stored[Kind.HOP].get(trace_id, [])
-                published.append(store_only(trace, full[trace_id], hops))
-                self.counts.undrawn += len(trace.spans)
-            elif trace_id in known:
-                published.append(
-                    merge_trace(
-                        trace,
-                        traces=stored[Kind.TRACE].get(trace_id, []),
-                        spans=stored[Kind.SPAN].get(trace_id, []),
-                        hops=stored[Kind.HOP].get(trace_id, []),
-                        logs=[
-                            LogReference(trace.trace_id, body["_id"], body["@timestamp"], body["severity_number"])
-                            for body in stored[Kind.LOG].get(trace_id, [])
-                        ],
-                    )
-                )
-            else:
-                published.append(publish_trace(trace))
-        return published
 
-    async def _find(self, part: _Partition, kind: Kind, trace_ids: list[str]) -> list[Body]:
-        query = Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT)
-        return await self._ask(part, lambda: self._store.find(query))
+        async def find(kind: Kind, trace_ids: list[str]) -> list[Body]:
+            query = Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT)
+            return await self._ask(part, lambda: self._store.find(query))
+
+        return await publications(traces, find, part.recent)
 
     async def _ask(self, part: _Partition, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await patiently(ask, lambda: self._owns(part))
@@ -371,13 +342,6 @@ class AssembleStage:
         documents = corrections(hops, edges, part.windows.width, part.tp.partition)
         self.counts.corrections += sum(document.body["correction"] for document in documents)
         return documents
-
-
-def _by_trace(bodies: Iterable[Body]) -> dict[str, list[Body]]:
-    found: dict[str, list[Body]] = {}
-    for body in bodies:
-        found.setdefault(body["trace_id"], []).append(body)
-    return found
 
 
 def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets) -> None:
