@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from spanloom.logging import set_up_logging
+from spanloom.tied import tied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +29,6 @@ REFUSED = 2
 
 GLANCE = 0.1
 """Seconds between two looks at whether it was told to stop, before another start."""
-
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def become_supervisor(*arguments: str) -> NoReturn:
@@ -60,8 +54,7 @@ def supervise(arguments: Sequence[str]) -> int:
         signal.signal(number, stop)
     while not told:
         child = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "spanloom.cli", *arguments],
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call
+            tied(signal.SIGKILL, "-m", "spanloom.cli", *arguments),
             start_new_session=True,
         )
         if told:  # while it was made

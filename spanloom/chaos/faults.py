@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from spanloom.chaos.experiment import HttpSpec, NetworkSpec, PodSpec, StressSpec
 from spanloom.chaos.link import GOOD
+from spanloom.tied import tied
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from spanloom.chaos.link import Link
     from spanloom.demo.shop import Shop
 
-# A stressor ties itself to its parent: a fork of ours with code of ours in it can meet threads of gRPC that hold locks.
-_TIED = "from spanloom.demo.child import die_with_parent; die_with_parent(); "
-_COMPUTE = _TIED + "print(flush=True)\nwhile True: pass"
-_HOLD = _TIED + "import sys, time; held = bytearray(b'x') * int(sys.argv[1]); print(flush=True); time.sleep(3600)"
+_COMPUTE = "print(flush=True)\nwhile True: pass"
+_HOLD = "import sys, time; held = bytearray(b'x') * int(sys.argv[1]); print(flush=True); time.sleep(3600)"
 
 
 class ChaosError(SpanloomError):
@@ -130,8 +128,8 @@ async def _stress(spec: StressSpec) -> AsyncIterator[None]:
     timer = asyncio.get_running_loop().call_later(spec.duration / 1e9, end)
     try:
         for command in commands:
-            process = await asyncio.create_subprocess_exec(sys.executable, "-c", *command, stdout=asyncio.subprocess.PIPE)
-            processes.append(process)
+            arguments = tied(signal.SIGTERM, "-c", *command)
+            processes.append(await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE))
         for process in processes:
             if process.stdout is None or not await process.stdout.readline():
                 raise ChaosError("a stressor ended by itself")

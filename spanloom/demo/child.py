@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spanloom.tied import tied
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -23,17 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 STOP_SECONDS = 20.0
 LINES_SHOWN = 20
-PR_SET_PDEATHSIG = 1
 
 
 class ChildError(SpanloomError):
     """A process of the demo did not start, or ended by itself."""
-
-
-def die_with_parent() -> None:
-    """As `preexec_fn`: on Linux the child gets SIGTERM when the thread that started it ends, whatever ended that."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
@@ -61,12 +53,11 @@ class Child:
     async def __aenter__(self) -> Self:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *self._arguments),
+                *tied(signal.SIGTERM, "-m", *self._arguments),
                 env=self._environment,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE if self._speaks else log,
                 stderr=log,
-                preexec_fn=die_with_parent,  # one system call; no thread of ours holds a lock that it needs
                 start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends its children in order
             )
         return self
