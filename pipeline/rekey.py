@@ -21,8 +21,8 @@ from pipeline.zipkin import decode_zipkin
 from processors.assemble import ExemplarReference, LogReference
 from processors.points import points_of
 from telemetry import otlp
-from telemetry.documents import log_document, metric_document
 from telemetry.errors import DecodeError, InputError
+from telemetry.signal_documents import log_document, metric_document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence

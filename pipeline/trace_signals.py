@@ -15,9 +15,9 @@ from processors.trace_memory import rank_of
 from processors.trace_sample import TraceSample
 from processors.watermark import SECOND
 from telemetry import otlp
-from telemetry.documents import metric_document
 from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
+from telemetry.signal_documents import metric_document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence

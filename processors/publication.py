@@ -21,9 +21,9 @@ from telemetry.documents import (
     latest,
     moved_hop_document,
     retracted_hop_document,
-    span_document,
     trace_document,
 )
+from telemetry.signal_documents import span_document
 from telemetry.stored import hop_from_body, span_from_body
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import orjson
 from processors.operations import operation_of
 from telemetry import attributes as names
 from telemetry.attributes import text
-from telemetry.documents import span_document
+from telemetry.signal_documents import span_document
 from telemetry.spans import SpanKind
 
 if TYPE_CHECKING:

@@ -17,17 +17,11 @@ from alerting.history import (
 from alerting.rules import parse_rules
 from alerting.state import AlertState
 from telemetry.call_graph import Hop, Node, NodeKind
-from telemetry.documents import (
-    anomaly_document,
-    culprits_document,
-    hop_document,
-    log_document,
-    metric_document,
-    span_document,
-)
+from telemetry.documents import anomaly_document, culprits_document, hop_document
 from telemetry.logs import LogRecord
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Point, Series, Temporality
 from telemetry.resource import Resource
+from telemetry.signal_documents import log_document, metric_document, span_document
 from telemetry.signals import Anomaly, AnomalyKind, Culprits, Suspect
 from telemetry.spans import Span, SpanKind, StatusCode
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from processors.assemble import LogReference, OpenTrace
 from processors.edges import aggregate
 from processors.publication import corrections, merge_trace, publish_trace
-from telemetry.documents import Document, Kind, edge_document, log_document
+from telemetry.documents import Document, Kind, edge_document
 from telemetry.logs import ERROR, LogRecord
 from telemetry.resource import Resource
+from telemetry.signal_documents import log_document
 from telemetry.spans import Span, SpanKind, StatusCode
 
 if TYPE_CHECKING:

@@ -21,13 +21,12 @@ from telemetry.documents import (
     edge_document,
     hop_document,
     incident_document,
-    log_document,
-    span_document,
     trace_document,
 )
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
+from telemetry.signal_documents import log_document, span_document
 from telemetry.signals import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
 from telemetry.spans import Span, SpanEvent, SpanKind, StatusCode
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from dashboards.clocks import ERROR, OFFSET, by_root_clock
 from dashboards.reader import Reader
 from processors.call_graph import call_graph
-from telemetry.documents import hop_document, metric_document, span_document
+from telemetry.documents import hop_document
 from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
+from telemetry.signal_documents import metric_document, span_document
 from tests.processors.traces import CLIENT, SERVER, TRACE, span
 
 if TYPE_CHECKING:

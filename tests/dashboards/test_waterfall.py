@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.waterfall import waterfall
-from telemetry.documents import span_document
+from telemetry.signal_documents import span_document
 from tests.processors.traces import CLIENT, SERVER, span, traces
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from pipeline.writer import DocumentWriter
 from processors.call_graph import call_graph
 from processors.edges import aggregate, edge_from_body, is_empty, merge
 from telemetry import otlp
-from telemetry.documents import Kind, hop_document, latest, span_document
+from telemetry.documents import Kind, hop_document, latest
+from telemetry.signal_documents import span_document
 from telemetry.stored import hop_from_body
 from tests.generated import START, traces
 from tests.pipeline.parts import APP, Event, KeepingTopic, KilledError, MemoryStore, NoRejects

@@ -17,11 +17,12 @@ from stores.elasticsearch_access import connect
 from stores.layout import LAYOUT
 from stores.store import Equals, Query, Written
 from stores.templates import Installed, Outcome, data_stream, install
-from telemetry.documents import Document, Kind, log_document, metric_document, span_document
+from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
 from telemetry.logs import LogRecord
 from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
+from telemetry.signal_documents import log_document, metric_document, span_document
 from telemetry.spans import Span, SpanKind, StatusCode
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from spanloom.commands.explain import explain
-from telemetry.documents import span_document
+from telemetry.signal_documents import span_document
 from tests.generated import traces
 from tests.processors.traces import CLIENT, INTERNAL, SERVER, span
 
