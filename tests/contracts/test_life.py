@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerting.notify.sender import Sender
 from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
@@ -40,7 +39,6 @@ PARTS: dict[str, Callable[[], Any]] = {
     "otlp_grpc": lambda: OtlpGrpcReceiver(OtlpGrpcConfig(port=0), *sink()),
     "otlp_http": lambda: OtlpHttpReceiver(OtlpHttpConfig(port=0), *sink()),
     "console": lambda: ConsoleServer(nothing, port=0),
-    "sender": lambda: Sender({}, lambda: 0),
 }
 
 
