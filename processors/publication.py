@@ -46,7 +46,6 @@ class Publication:
     logs: Body
     spans: list[Span]
     new_spans: list[Span]
-    cut: bool = False
     merged: bool = False
     stored_revision: int = 0
     stored_hops: dict[str, Body] = field(default_factory=dict)
@@ -72,7 +71,7 @@ class Publication:
         if self.merged and self.stored_revision >= self.revision:
             return []
         document = trace_document(self.graph, self.revision, self.logs)
-        if self.cut:
+        if is_full(len(self.spans) + self.logs["logs"]["count"]):  # that it was closed early depends on the order of arrival
             document.body["cut"] = True
         return [document]
 
@@ -90,7 +89,6 @@ def publish_trace(trace: OpenTrace) -> Publication:
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
-        cut=trace.cut,
     )
 
 
@@ -115,7 +113,6 @@ def merge_trace(
         logs=log_summary(all_logs.values(), exemplars),
         spans=list(merged.values()),
         new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
-        cut=trace.cut or is_full(len(merged) + len(all_logs)),
         merged=True,
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in latest(hops)},

@@ -83,7 +83,7 @@ def trace_bodies(spans: list[Span]) -> dict[str, Any]:
 
 def without(body: dict[str, Any]) -> dict[str, Any]:
     """What does not tell how the document came to be."""
-    return {name: value for name, value in body.items() if name not in {"revision", "cut"}}
+    return {name: value for name, value in body.items() if name != "revision"}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -79,7 +79,7 @@ def results(folder: Path) -> dict[str, dict[Any, Any]]:
         place = (edge.key, edge.start)
         edges[place] = merge(edges[place], edge) if place in edges else edge
     return {
-        "traces": {body["id"]: without(body, "revision", "_id", "cut") for body in lines(folder / "traces.jsonl")},
+        "traces": {body["id"]: without(body, "revision", "_id") for body in lines(folder / "traces.jsonl")},
         "hops": {body["id"]: without(body, "revision", "_id") for body in lines(folder / "hops.jsonl")},
         "edges": {
             place: (
