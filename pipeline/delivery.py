@@ -40,6 +40,7 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         self._holes: dict[TP, tuple[int, int]] = {}  # what was expected and what came instead
         self._fetched: dict[TP, int] = {}  # of those read again: the first offset that was fetched
         self._believed: dict[TP, tuple[int, int]] = {}  # holes that Faust is to be told of
+        self._landed: dict[TP, int] = {}  # commits that Kafka took
         self.read_again = 0
         super().__init__(*args, **kwargs)
 
@@ -75,7 +76,7 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Know nothing more of what is taken away."""
         for tp in revoked:
-            for known in (self._next, self._holes, self._fetched, self._believed):
+            for known in (self._next, self._holes, self._fetched, self._believed, self._landed):
                 known.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
@@ -109,6 +110,25 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
             del self._fetched[tp]
         self._next[tp] = offset + 1
         return True
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
+        """Commit, and remember what Kafka took."""
+        did_commit: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        if did_commit:
+            self._landed.update({tp: offset for tp, offset in offsets.items() if tp in self._next})
+        return did_commit
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The offset that can be committed now, if any.
+
+        A seek to the committed offset that asked for it before a commit landed sets it back. Faust would then wait for
+        ever for acknowledgements of records that it had committed.
+        """
+        landed = self._landed.get(tp, 0)
+        if landed > (self._committed_offset[tp] or 0):
+            self._committed_offset[tp] = landed
+        offset: int | None = super()._new_offset(tp)
+        return offset
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:  # noqa: ARG002 - Faust's signature
         """Let commits pass a hole that is believed.
