@@ -90,7 +90,7 @@ class Chaos:
 
     async def _one(self, experiment: Experiment, pipeline: Pipeline, shop: Shop, users: Child) -> Measured:
         watch = self._watch = Watch(Injection(experiment.service, {}, self._now()))
-        downtime = Downtime()
+        downtime, failed_over = Downtime(), False
         until = time.monotonic() + experiment.settle / 1e9
         self._tell(f"{experiment.name}: {experiment.kind} on {experiment.service or 'the machine'}")
         async with fault(experiment, shop, self._link):
@@ -100,6 +100,10 @@ class Chaos:
                 downtime.add(self._now(), load["sent"], load["failed"])
                 for kind in (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT):
                     watch.see_documents(kind, await pipeline.find(kind, since=watch.injection.time), self._now())
+                failed_over |= any(
+                    each["takes_traffic"] and each["service"] == experiment.service and each["name"] != experiment.service
+                    for each in await shop.services()
+                )
         self._watch = None
         return Measured(
             detected=watch.seconds_to("detected"),
@@ -107,7 +111,7 @@ class Chaos:
             repaired=watch.seconds_to("repaired"),
             verified=watch.seconds_to("verified"),
             culprit_first=watch.ranked_first,
-            failed_over=await failed_over(pipeline, shop, experiment.service, watch.injection.time),
+            failed_over=failed_over,
             downtime=downtime.total / 1e9,
             lost=downtime.lost,
             alerts=tuple(watch.alerts),
@@ -144,12 +148,3 @@ class Chaos:
     def _notified(self, payload: Body) -> None:
         if self._watch is not None:
             self._watch.see_notification(payload, self._now())
-
-
-async def failed_over(pipeline: Pipeline, shop: Shop, service: str, since: int) -> bool:
-    """Whether the pipeline has stored a call since then that another instance of a service answered than its first."""
-    others = [each["name"] for each in await shop.services() if each["service"] == service and each["name"] != service]
-    for name in others:
-        if await pipeline.find(Kind.HOP, since, 1, [f"callee.name:{service}", f"callee.instance:{name}"]):
-            return True
-    return False
