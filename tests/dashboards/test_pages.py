@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -109,6 +110,19 @@ def see(browser: Chrome, *parts: str) -> None:
     until(browser, lambda: all(part in text(browser) for part in parts))
 
 
+def click(browser: Chrome, by: str, what: str) -> None:
+    """Click it, in whichever rendering of the page it stands still: tables are made anew while the page refreshes itself."""
+
+    def clicked() -> bool:
+        try:
+            browser.find_element(by, what).click()
+        except StaleElementReferenceException:
+            return False
+        return True
+
+    until(browser, clicked)
+
+
 def table(browser: Chrome, label: str) -> list[list[str]]:
     """The cells of a table by row, once it has some: tables come one after the other."""
     script = """return [...document.querySelectorAll(`[aria-label="${arguments[0]}"] tbody tr`)]
@@ -166,7 +180,7 @@ def test_a_search_finds_traces_and_a_click_opens_the_waterfall_with_its_logs(bro
     assert len(table(browser, "Hops of the trace")) == 5
     assert browser.find_elements(By.CSS_SELECTOR, ".waterfall .critical")
     assert len(browser.find_elements(By.CSS_SELECTOR, ".waterfall .log.bad")) == 1
-    browser.find_element(By.XPATH, "//a[b='payment']").click()
+    click(browser, By.XPATH, "//a[b='payment']")
     see(browser, "Error card declined", 'exception {"exception.type":"Declined"}')
 
 
@@ -176,10 +190,10 @@ def test_a_trace_over_clocks_that_differ_is_shown_as_recorded_and_by_the_roots_c
     browser.get(f"{console}/traces/{shop.trace(shop.SKEWED).id.hex()}")
     see(browser, "As recorded", "By the root's clock")
     assert "+150 ms" not in text(browser)
-    browser.find_element(By.XPATH, "//a[b='payment']").click()
+    click(browser, By.XPATH, "//a[b='payment']")
     see(browser, "+150 ms shift, ± 6 ms")
     until(browser, lambda: [row[0].split()[-1] for row in table(browser, "Waterfall of spans")][4] == "Payment/Charge")
-    browser.find_element(By.XPATH, '//button[contains(., "By the root\'s clock")]').click()
+    click(browser, By.XPATH, '//button[contains(., "By the root\'s clock")]')
     until(browser, lambda: table(browser, "Waterfall of spans")[4][0].endswith("+150 ms"))
 
 
@@ -187,7 +201,7 @@ def test_a_search_typed_in_goes_into_the_address(browser: Chrome, console: str) 
     browser.get(f"{console}/traces")
     see(browser, "59 in the last 15 minutes", "1-25 of 59")
     assert len(table(browser, "Traces")) == 25
-    browser.find_element(By.XPATH, "//button[contains(., 'Slowest')]").click()
+    click(browser, By.XPATH, "//button[contains(., 'Slowest')]")
     see(browser, "59 in the last 15 minutes")
     until(browser, lambda: "by=slowest" in browser.current_url)
     # 20 are slow, and one seems so by a clock that is behind.
@@ -203,11 +217,11 @@ def test_a_search_typed_in_goes_into_the_address(browser: Chrome, console: str) 
 def test_the_time_range_bounds_what_is_shown_and_goes_along(browser: Chrome, console: str) -> None:
     browser.get(f"{console}/traces?range=5m")
     see(browser, "30 in the last 5 minutes")
-    browser.find_element(By.LINK_TEXT, "Anomalies").click()
+    click(browser, By.LINK_TEXT, "Anomalies")
     until(browser, lambda: browser.current_url.endswith("/anomalies?range=5m"))
-    browser.find_element(By.CSS_SELECTOR, '[aria-label="Time range"]').click()
+    click(browser, By.CSS_SELECTOR, '[aria-label="Time range"]')
     until(browser, lambda: bool(browser.find_elements(By.XPATH, "//*[@role='option'][contains(., 'All time')]")))
-    browser.find_element(By.XPATH, "//*[@role='option'][contains(., 'All time')]").click()
+    click(browser, By.XPATH, "//*[@role='option'][contains(., 'All time')]")
     until(browser, lambda: browser.current_url.endswith("/anomalies?range=all"))
 
 
@@ -237,7 +251,7 @@ def test_alerts_show_as_what_they_came_to_with_their_notifications(browser: Chro
 def test_an_alert_leads_to_what_it_says_and_how_it_changed(browser: Chrome, console: str) -> None:
     browser.get(f"{console}/alerts")
     see(browser, "payment answers slowly")
-    browser.find_element(By.LINK_TEXT, "SlowService").click()
+    click(browser, By.LINK_TEXT, "SlowService")
     see(browser, "SlowService is firing", "shop: p95 > 0.2", "page")
     assert [row[1] for row in table(browser, "Changes of the alert")] == ["firing", "pending"]
     browser.get(f"{console}/alerts/0000000000000000")
@@ -281,7 +295,7 @@ def test_an_unknown_trace_is_said_to_be_unknown(browser: Chrome, console: str) -
 def test_dark_stays_dark_on_the_next_page(browser: Chrome, console: str) -> None:
     browser.get(console)
     see(browser, "Overview")
-    browser.find_element(By.CSS_SELECTOR, '[aria-label="Light or dark"]').click()
+    click(browser, By.CSS_SELECTOR, '[aria-label="Light or dark"]')
     dark = "return document.body.classList.contains('body--dark')"
     before: bool = browser.execute_script(dark)
     browser.get(f"{console}/alerts")
