@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any
 from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline import partitions, records
+from pipeline import records
 from pipeline.failures import at_record
 from pipeline.known_traces import publications
+from pipeline.messages import MessageCounts, Messages
 from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
+from pipeline.sealed_edges import SealedEdges
 from pipeline.trace_signals import TraceSignals
 from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler
 from processors.edge_windows import EdgeWindow, EdgeWindows
-from processors.publication import corrections
 from processors.watermark import SECOND, Watermark
-from stores.store import Equals, OneOf, Query
+from stores.store import NO_LIMIT, OneOf, Query
 from telemetry import otlp
-from telemetry.documents import Body, Document, Kind, edge_document
+from telemetry.documents import Body, Document, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from faust import App, Stream, Topic
     from faust.types import TP
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 CHUNK = 200
 """Traces drawn and stored at a time: enough for a full batch, few enough to let the loop breathe."""
-
-NO_LIMIT = 10_000_000
 
 
 class AssembleConfig(BaseModel):
@@ -89,6 +88,7 @@ class _Partition:
     assembler: TraceAssembler
     windows: EdgeWindows
     told: TraceSignals
+    messages: Messages
     watermark: Watermark = field(default_factory=Watermark)
     last_record: int = 0  # wall clock
     last_tick: int = 0
@@ -109,6 +109,7 @@ class AssembleStage:
         store: Store,
         writer: DocumentWriter,
         offsets: Offsets,
+        traced: Topic,
         series: Topic,
         signals: Signals,
         now: Callable[[], int],
@@ -119,7 +120,7 @@ class AssembleStage:
         self._store = store
         self._writer = writer
         self._offsets = offsets
-        self._series = series
+        self._traced, self._series = traced, series
         self._signals = signals
         self._now = now
         self._live = live
@@ -133,26 +134,55 @@ class AssembleStage:
         self._ending = False
         self._cycle = asyncio.Lock()
         self.counts = AssembleCounts()
+        self.messages = MessageCounts()
+        self._edges = SealedEdges(store, writer, series, self.counts)
 
     # ------------------------------------------------------------------ in
 
     def take(self, event: Any) -> None:
         """Add the signals of one record."""
         batch = Batch((event.headers or {})[HEADER].decode())
+        signals, moment = self._read(batch, event.value)
+        tp = event.message.tp
+        part = self._part(tp)
+        now = self._now()
+        part.last_record = part.last_tick = now
+        # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
+        watermark = part.watermark.observe(min(moment, now))
+        if batch is Batch.RECEIPTS:
+            held = part.messages.take(event.message.offset, watermark, signals)
+        else:
+            held = len(part.assembler.add(event.message.offset, watermark, signals))
+        self._offsets.add(event, held)
+        if not held:
+            self._offsets.release(tp, ())
+        self._wake.set()
+        if part.assembler.signals > self._config.max_signals or self._offsets.full:
+            self._room.clear()
+
+    def _read(self, batch: Batch, value: bytes) -> tuple[Sequence[Any], int]:
+        """The signals of a record, and the event time that they move the partition to.
+
+        That is 0 for what may be minutes old, or comes of signals that have moved it.
+        """
         signals: Sequence[Any]
         match batch:
             case Batch.SPANS:
-                signals = otlp.decode_spans(event.value, checked=True)
+                signals = otlp.decode_spans(value, checked=True)
                 self.counts.spans += len(signals)
-                moment = max((span.end for span in signals), default=0)
+                return signals, max((span.end for span in signals), default=0)
             case Batch.LOG_REFERENCES:
-                signals = records.decode_log_references(event.value)
+                signals = records.decode_log_references(value)
                 self.counts.logs += len(signals)
-                moment = max((log.time for log in signals), default=0)
+                return signals, max((log.time for log in signals), default=0)
+            case Batch.RECEIPTS:
+                return records.decode_receipts(value), 0
+            case Batch.ORIGINS:
+                return records.decode_origins(value), 0
             case _:
-                signals = records.decode_exemplars(event.value)
-                moment = 0  # an exemplar may be minutes old: it does not move event time
-        tp = event.message.tp
+                return records.decode_exemplars(value), 0
+
+    def _part(self, tp: TP) -> _Partition:
         part = self._partitions.get(tp)
         if part is None:
             part = self._partitions[tp] = _Partition(
@@ -160,18 +190,18 @@ class AssembleStage:
                 TraceAssembler(self._limits),
                 EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
                 TraceSignals(tp.partition, self._now(), self._series, self._signals),
+                Messages(
+                    tp,
+                    self._traced,
+                    self._store,
+                    self._writer,
+                    self._offsets,
+                    self.messages,
+                    self._limits.quiet,
+                    lambda: self._partitions.get(tp) is part,
+                ),
             )
-        now = self._now()
-        part.last_record = part.last_tick = now
-        # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
-        watermark = part.watermark.observe(min(moment, now))
-        touched = part.assembler.add(event.message.offset, watermark, signals)
-        self._offsets.add(event, len(touched))
-        if not touched:
-            self._offsets.release(tp, ())
-        self._wake.set()
-        if part.assembler.signals > self._config.max_signals or self._offsets.full:
-            self._room.clear()
+        return part
 
     async def room(self) -> None:
         """Wait while more is held than the limits allow; the flush closes the oldest."""
@@ -190,7 +220,9 @@ class AssembleStage:
     @property
     def left_out(self) -> dict[str, int]:
         """What the bounds on counters and clock skew have cost the partitions that this worker has."""
-        total: Counter[str] = Counter(large_edges=self.counts.large_edges, trace_spans=self.counts.undrawn)
+        total: Counter[str] = Counter(
+            large_edges=self.counts.large_edges, large_origins=self.messages.large, trace_spans=self.counts.undrawn
+        )
         for part in self._partitions.values():
             total.update(part.told.left_out)
         return total
@@ -227,11 +259,14 @@ class AssembleStage:
 
     async def _flush_owned(self, part: _Partition, *, everything: bool) -> None:
         watermark = self._advance(part)
+        await part.messages.resolve(part.assembler, watermark, part.recent)
         due = part.assembler.advance(watermark)
         if everything:
             due += part.assembler.close_all()
         for i in range(0, len(due), CHUNK):
             await self._publish(part, due[i : i + CHUNK])
+        if everything:
+            await part.messages.resolve(part.assembler, watermark, part.recent, everything=True)
         sealed = part.windows.seal_all() if everything else part.windows.seal(watermark)
         for window in sealed:
             await self._seal(part, window)
@@ -256,6 +291,7 @@ class AssembleStage:
         for publication in published:
             first += publication.parts(partition, width)
             last += publication.trace()
+        await part.messages.answer([span for publication in published for span in publication.new_spans])
         # A stored trace document says that all its spans and hops are stored, so it comes last.
         for documents in (first, last):
             await self._writer.write(documents, lambda: self._owns(part))
@@ -301,47 +337,9 @@ class AssembleStage:
             raise RevokedError(f"{part.tp.topic}[{part.tp.partition}] was taken away")
 
     async def _seal(self, part: _Partition, window: EdgeWindow) -> None:
-        partition = part.tp.partition
-        if window.recount:
-            documents = await self._recount(part, window)
-        else:
-            documents = [edge_document(edge, partition, f"{window.hops[edge.key]:032x}") for edge in window.edges()]
-        if documents:
-            await self._writer.write(documents, lambda: self._owns(part))
-            self._check_owned(part)
-            await self._send(self._edges(documents))
+        await self._edges.seal(part.tp.partition, window, part.windows.width, lambda: self._owns(part))
         self._check_owned(part)
         self._offsets.release(part.tp, window.sources)
-
-    def _edges(self, documents: Iterable[Document]) -> Iterator[tuple[int, Batch, bytes]]:
-        """The edges of a window by the partition in which their callee is scored."""
-        edges: dict[int, list[Body]] = {}
-        for document in documents:
-            partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
-            edges.setdefault(partition, []).append(document.body)
-        for partition, items in edges.items():
-            values, left_out = records.within(items, records.encode_bodies)
-            self.counts.large_edges += left_out
-            for value in values:
-                yield partition, Batch.EDGES, value
-
-    async def _send(self, values: Iterable[tuple[int, Batch, bytes]]) -> None:
-        """Return when the values are on the topic of series."""
-        sent = [
-            await self._series.send(partition=partition, value=value, headers={HEADER: batch.value.encode()})
-            for partition, batch, value in values
-        ]
-        await asyncio.gather(*sent)
-
-    async def _recount(self, part: _Partition, window: EdgeWindow) -> list[Document]:
-        """What the hops in the store say of a window, less what was published of it."""
-        await self._ask(part, lambda: self._store.refresh([Kind.HOP, Kind.EDGE]))
-        where = [Equals("partition", part.tp.partition), Equals("window", window.start)]
-        hops = await self._ask(part, lambda: self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT)))
-        edges = await self._ask(part, lambda: self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT)))
-        documents = corrections(hops, edges, part.windows.width, part.tp.partition)
-        self.counts.corrections += sum(document.body["correction"] for document in documents)
-        return documents
 
 
 def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets) -> None:

@@ -33,8 +33,8 @@ async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container
     traces_known, hops_known = await asyncio.gather(find(Kind.TRACE, ids), find(Kind.HOP, ids))
     known = {body["trace_id"] for body in (*traces_known, *hops_known)}
     if not known:
-        return [publish_trace(trace) for trace in traces]
-    full = {body["trace_id"]: body["revision"] for body in traces_known if is_full(body["revision"])}
+        return [_first(trace) for trace in traces]
+    full = {body["trace_id"]: body["revision"] for body in traces_known if is_full(body["span_count"] + body["logs"]["count"])}
     grow = sorted(known - full.keys())
     spans_known, logs_known = (await find(Kind.SPAN, grow), await find(Kind.LOG, grow)) if grow else ([], [])
     of_trace, hops, spans, logs = map(_by_trace, (traces_known, hops_known, spans_known, logs_known))
@@ -59,8 +59,15 @@ async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container
                 )
             )
         else:
-            published.append(publish_trace(trace))
+            published.append(_first(trace))
     return published
+
+
+def _first(trace: OpenTrace) -> Publication:
+    if trace.spans or trace.logs or trace.exemplars:
+        return publish_trace(trace)
+    # The span that received the message came before its origin (see `pipeline.rekey`): it could not be stored.
+    return store_only(trace, 0, [])
 
 
 def _by_trace(bodies: Iterable[Body]) -> dict[str, list[Body]]:

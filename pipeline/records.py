@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from processors.assemble import ExemplarReference, LogReference
+from processors.messages import Message, Origin, Receipt
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Batch(StrEnum):
     SPANS = "spans"  # OTLP export request
     LOG_REFERENCES = "log-references"
     EXEMPLARS = "exemplars"
+    RECEIPTS = "receipts"  # to the owner of the trace that sent a message
+    ORIGINS = "origins"  # to the owner of the trace that received it
     POINTS = "points"
     EDGES = "edges"
     LOGS = "logs"
@@ -76,6 +79,51 @@ def decode_exemplars(value: bytes) -> list[ExemplarReference]:
         ExemplarReference(bytes.fromhex(trace_id), bytes.fromhex(span_id), time, metric, number)
         for trace_id, span_id, time, metric, number in orjson.loads(value)
     ]
+
+
+def encode_receipts(receipts: Iterable[Receipt]) -> bytes:
+    """The value of a RECEIPTS record."""
+    return orjson.dumps([(*_message(item.message), item.receiver.hex(), item.time) for item in receipts])
+
+
+def decode_receipts(value: bytes) -> list[Receipt]:
+    """Inverse of `encode_receipts`."""
+    return [
+        Receipt(Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
+        for trace_id, span_id, receiver, time in orjson.loads(value)
+    ]
+
+
+def encode_origins(origins: Iterable[Origin]) -> bytes:
+    """The value of an ORIGINS record."""
+    return orjson.dumps(
+        [
+            (
+                item.trace_id.hex(),
+                *_message(item.message),
+                item.timed,
+                item.start,
+                item.end,
+                item.service,
+                item.instance,
+                item.host,
+                item.time,
+            )
+            for item in origins
+        ]
+    )
+
+
+def decode_origins(value: bytes) -> list[Origin]:
+    """Inverse of `encode_origins`."""
+    return [
+        Origin(bytes.fromhex(receiver), Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), *rest)
+        for receiver, trace_id, span_id, *rest in orjson.loads(value)
+    ]
+
+
+def _message(message: Message) -> tuple[str, str]:
+    return message.trace_id.hex(), message.span_id.hex()
 
 
 KNOWN_SERIES = 32_768

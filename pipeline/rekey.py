@@ -5,6 +5,7 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,7 @@ from pipeline.outlet import Outlet
 from pipeline.records import Batch, LogLine
 from pipeline.zipkin import decode_zipkin
 from processors.assemble import ExemplarReference, LogReference
+from processors.messages import RECEIVING, Message, Receipt
 from processors.points import points_of
 from telemetry import otlp
 from telemetry.errors import DecodeError, InputError
@@ -58,14 +60,15 @@ def merge_requests(requests: Sequence[bytes]) -> bytes:
     return b"".join(requests)
 
 
-def split_spans(value: bytes, count: int) -> dict[int, bytes]:
-    """A request's spans by the partition of their trace, each a request of its own.
+def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receipt]]:
+    """A request's spans by the partition of their trace, each a request of its own; receipts of other traces' messages.
 
     Raises:
         DecodeError: names the field.
     """
     request = otlp.parse_spans(value)
     parts: dict[int, ExportTraceServiceRequest] = {}
+    receipts: list[Receipt] = []
     for resource_spans in request.resource_spans:
         resources: dict[int, Any] = {}
         for scope_spans in resource_spans.scope_spans:
@@ -86,7 +89,16 @@ def split_spans(value: bytes, count: int) -> dict[int, bytes]:
                     scope.scope.CopyFrom(scope_spans.scope)
                     scope.schema_url = scope_spans.schema_url
                 scope.spans.append(span)
-    return {partition: part.SerializeToString() for partition, part in parts.items()}
+                if span.links and span.kind in RECEIVING:
+                    receipts += _receipts(span)
+    return {partition: part.SerializeToString() for partition, part in parts.items()}, receipts
+
+
+def _receipts(span: Any) -> Iterator[Receipt]:
+    """The same as `processors.messages.receipts_of`, of a span that is not decoded."""
+    for link in span.links:
+        if link.trace_id != span.trace_id:
+            yield Receipt(Message(link.trace_id, link.span_id), span.trace_id, span.start_time_unix_nano)
 
 
 def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) -> tuple[Decoded, InputError | None]:
@@ -165,10 +177,17 @@ def _rekey_spans(
     request: Callable[[Any], Request],
 ) -> None:
     outlet = Outlet(traced, Batch.SPANS, merge_requests, counts.left_out, size=16)
+    receipts_outlet = Outlet(traced, Batch.RECEIPTS, records.encode_receipts, counts.left_out)
+
+    async def sent(spans: Sequence[Awaitable[Any]], receipts: Sequence[Receipt]) -> None:
+        # The receiver's span is on the log before its receipt, so that it always comes before the answer.
+        await asyncio.gather(*spans)
+        by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in receipts)
+        await asyncio.gather(*(receipts_outlet.add(partition, part) for partition, part in by_owner.items()))
 
     def work(event: Any) -> Work:
         requested, foreign_flaw = request(event)
-        parts, flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
+        (parts, receipts), flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
         flaw = foreign_flaw or flaw
         after: list[Awaitable[Any]] = []
         for partition, value in parts.items():
@@ -180,7 +199,7 @@ def _rekey_spans(
                 flaw = flaw or (left_out[0] if left_out else None)
             if values:
                 after.append(outlet.add(partition, values))
-        return after, flaw
+        return [sent(after, receipts)] if receipts else after, flaw
 
     each_record(app, name, inlet, offsets, dead, work)
 

@@ -11,12 +11,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from processors.messages import Origin, preferred_origin
 from processors.span_tree import preferred
 from telemetry.logs import ERROR, WARN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from processors.messages import Message
     from telemetry.spans import Span
 
 MAX_EXEMPLARS = 16
@@ -62,6 +64,7 @@ class OpenTrace:
     spans: dict[bytes, Span] = field(default_factory=dict)
     logs: dict[str, LogReference] = field(default_factory=dict)
     exemplars: set[ExemplarReference] = field(default_factory=set)
+    origins: dict[Message, Origin] = field(default_factory=dict)
     sources: set[int] = field(default_factory=set)
     opened: int = 0  # watermark when the trace was opened
     last: int = 0  # latest event time of its signals
@@ -74,9 +77,9 @@ class OpenTrace:
         return is_full(len(self.spans) + len(self.logs))
 
 
-def revision(spans: int, logs: int, exemplars: int) -> int:
+def revision(spans: int, logs: int, exemplars: int, origins: int) -> int:
     """The revision of a trace: how many signals are known of it. Sets only grow, so a later one is greater."""
-    return spans + logs + min(exemplars, MAX_EXEMPLARS)
+    return spans + logs + min(exemplars, MAX_EXEMPLARS) + origins
 
 
 def log_summary(logs: Iterable[LogReference], exemplars: Iterable[ExemplarReference]) -> dict[str, object]:
@@ -129,7 +132,14 @@ class TraceAssembler:
         """How many signals are held."""
         return self._signals
 
-    def add(self, source: int, watermark: int, signals: Iterable[Span | LogReference | ExemplarReference]) -> set[bytes]:
+    def span(self, message: Message) -> Span | None:
+        """A span of an open trace."""
+        trace = self._open.get(message.trace_id)
+        return trace.spans.get(message.span_id) if trace is not None else None
+
+    def add(
+        self, source: int, watermark: int, signals: Iterable[Span | LogReference | ExemplarReference | Origin]
+    ) -> set[bytes]:
         """Take the signals of one record; gives the traces that they belong to."""
         touched = set()
         for signal in signals:
@@ -147,6 +157,12 @@ class TraceAssembler:
                 known = len(trace.exemplars)
                 trace.exemplars.add(signal)
                 self._signals += len(trace.exemplars) - known
+                time = signal.time
+            elif isinstance(signal, Origin):
+                known = len(trace.origins)
+                told = trace.origins.setdefault(signal.message, signal)
+                trace.origins[signal.message] = preferred_origin(told, signal)
+                self._signals += len(trace.origins) - known
                 time = signal.time
             else:
                 before = trace.spans.get(signal.span_id)
@@ -205,4 +221,4 @@ class TraceAssembler:
 
     def _remove(self, trace: OpenTrace) -> None:
         del self._open[trace.trace_id]
-        self._signals -= len(trace.spans) + len(trace.logs) + len(trace.exemplars)
+        self._signals -= len(trace.spans) + len(trace.logs) + len(trace.exemplars) + len(trace.origins)

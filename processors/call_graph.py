@@ -11,24 +11,25 @@ from telemetry.call_graph import CallGraph
 from telemetry.spans import StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
+    from processors.messages import Origin
     from processors.span_tree import TreeSpan
     from telemetry.spans import Span
 
 
-def call_graph(spans: Collection[Span]) -> CallGraph:
+def call_graph(spans: Collection[Span], origins: Iterable[Origin] = ()) -> CallGraph:
     """The call graph of the spans of one trace; equal for every order and repetition of the same spans.
 
     Missing spans, cycles of parents, several roots and clocks that went backwards are drawn as far as they go, never
-    refused. Every hop is a function of these spans alone.
+    refused. Every hop is a function of these spans, and of the origins of messages from other traces, alone.
 
     Raises:
         ValueError: there are no spans.
     """
     if not spans:
         raise ValueError("a call graph needs at least one span")
-    tree = SpanTree(spans)
+    tree = SpanTree(spans, origins)
     path = critical_path(tree)
     order = tree.order
     root = tree.roots[0] if tree.roots else None

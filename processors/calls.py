@@ -25,7 +25,8 @@ class Rule(StrEnum):
     CLIENT_SERVER = "a server span whose parent is the client span of the call"
     PRODUCER_CONSUMER = "a consumer span whose parent is the producer span of the message"
     LINK = "a consumer span with a link to the producer span of the message in this trace"
-    LINK_ELSEWHERE = "a consumer span with a link to a message of another trace, or of a span not seen: it came from the queue"
+    LINK_TRACE = "a consumer span with a link to the span of another trace that sent the message"
+    LINK_UNSEEN = "a consumer span with a link to a span that was not seen: its message came from the queue"
     FROM_QUEUE = "a consumer span with neither producer nor link: its message came from the queue"
     FROM_USER = "a server span without a parent: the call came from outside"
     FROM_UNKNOWN = "a server span whose parent is missing: who called is not known yet"
@@ -155,12 +156,13 @@ def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
         if target in told:
             continue
         told.add(target)
-        source = tree.by_id.get(link.span_id) if link.trace_id == own else None
+        source = tree.by_id.get(link.span_id) if link.trace_id == own else tree.senders.get(target)
         if source is None or source is member:
-            calls.append(Call(Rule.LINK_ELSEWHERE, member, server=member, peer=queue_of(member.span), link=link))
+            calls.append(Call(Rule.LINK_UNSEEN, member, server=member, peer=queue_of(member.span), link=link))
         else:
             client = source if source.role in _EXITS else None
-            calls.append(Call(Rule.LINK, member, source, client, member, link=link))
+            rule = Rule.LINK if link.trace_id == own else Rule.LINK_TRACE
+            calls.append(Call(rule, member, source, client, member, link=link))
     return calls
 
 

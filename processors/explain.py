@@ -11,8 +11,9 @@ from processors.hops import hop_id
 from processors.span_tree import SpanTree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
+    from processors.messages import Origin
     from processors.span_tree import TreeSpan
     from telemetry.spans import Span, SpanKind
 
@@ -44,13 +45,13 @@ class Explanation:
         return "; ".join(self.rules)
 
 
-def explain(spans: Collection[Span]) -> list[Explanation]:
+def explain(spans: Collection[Span], origins: Iterable[Origin] = ()) -> list[Explanation]:
     """An explanation of each span of one trace, parents before their children, siblings by start.
 
     The reasons are the decisions that `call_graph` draws its hops from, not a second opinion.
     """
     copies = Counter(span.span_id for span in spans)
-    tree = SpanTree(spans)
+    tree = SpanTree(spans, origins)
     missing = frozenset(tree.missing)
     rules: dict[int, list[Rule]] = {}
     hops: dict[int, list[bytes]] = {}

@@ -84,7 +84,7 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
     caller = source.span.resource if source is not None else None
     callee = server.span.resource if server is not None else None
     return Hop(
-        near.span.trace_id,
+        told.span.trace_id,
         own,
         service_node(source.service) if source is not None else peer,
         service_node(server.service) if server is not None else peer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import orjson
 from processors.assemble import ExemplarReference, LogReference, is_full, log_summary, revision
 from processors.call_graph import call_graph
 from processors.edges import aggregate, edge_from_body, is_empty, merge, subtract
+from processors.messages import origins_of, preferred_origin
 from telemetry.call_graph import CallGraph
 from telemetry.documents import (
     Body,
@@ -28,6 +29,7 @@ from telemetry.stored import hop_from_body, span_from_body
 
 if TYPE_CHECKING:
     from processors.assemble import OpenTrace
+    from processors.messages import Message, Origin
     from telemetry.call_graph import Edge, EdgeKey
     from telemetry.spans import Span
 
@@ -83,9 +85,10 @@ class Publication:
 def publish_trace(trace: OpenTrace) -> Publication:
     """A trace of which nothing is stored."""
     spans = list(trace.spans.values())
+    graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.origins)
     return Publication(
-        graph=_graph(trace.trace_id, spans, trace.logs.values()),
-        revision=revision(len(spans), len(trace.logs), len(trace.exemplars)),
+        graph=graph,
+        revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(origins_of(graph.hops))),
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
@@ -107,21 +110,26 @@ def merge_trace(
         ExemplarReference(trace.trace_id, bytes.fromhex(item["span_id"]), item["time"], item["metric"], item["value"])
         for item in newest["exemplars"]
     }
+    stored_hops = latest(hops)
+    origins = origins_of(map(hop_from_body, stored_hops))
+    for message, item in trace.origins.items():
+        origins[message] = preferred_origin(origins.get(message, item), item)
+    graph = _graph(trace.trace_id, merged.values(), all_logs.values(), origins)
     return Publication(
-        graph=_graph(trace.trace_id, merged.values(), all_logs.values()),
-        revision=revision(len(merged), len(all_logs), len(exemplars)),
+        graph=graph,
+        revision=revision(len(merged), len(all_logs), len(exemplars), len(origins_of(graph.hops))),
         logs=log_summary(all_logs.values(), exemplars),
         spans=list(merged.values()),
         new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
         merged=True,
         stored_revision=newest["revision"],
-        stored_hops={body["id"]: body for body in latest(hops)},
+        stored_hops={body["id"]: body for body in stored_hops},
         stored_windows=frozenset(body["window"] for body in hops),
     )
 
 
 def store_only(trace: OpenTrace, revision: int, hops: list[Body]) -> Publication:
-    """The spans of a trace that is full in the store: they are stored, and what is drawn of it stays as it is.
+    """The spans of a trace whose graph stays as it is stored, for it is full there: they are stored, and nothing else.
 
     Args:
         trace: what came of it since.
@@ -129,7 +137,7 @@ def store_only(trace: OpenTrace, revision: int, hops: list[Body]) -> Publication
         hops: stored hops whose windows may have to be counted again, where a crash may have come before they were.
     """
     return Publication(
-        graph=_graph(trace.trace_id, [], []),
+        graph=_graph(trace.trace_id, [], [], {}),
         revision=revision,
         logs={},
         spans=[],
@@ -169,9 +177,11 @@ def _says_the_same(body: Body, stored: Body) -> bool:
     return all(stored.get(name) == value for name, value in body.items() if name not in {"revision", "partition", "window"})
 
 
-def _graph(trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference]) -> CallGraph:
+def _graph(
+    trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference], origins: Mapping[Message, Origin]
+) -> CallGraph:
     spans = list(spans)
     if spans:
-        return call_graph(spans)
+        return call_graph(spans, origins.values())
     times = [log.time for log in logs] or [0]
     return CallGraph(trace_id, min(times), max(times), 0, b"", "", "", (), (), (), (), (), 0, 0.0)

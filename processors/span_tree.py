@@ -15,6 +15,7 @@ from telemetry.spans import SpanKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from processors.messages import Origin
     from telemetry.spans import Span
 
 _RECEIVING = ("receive", "process", "deliver")
@@ -53,12 +54,14 @@ class SpanTree:
     """The spans of one trace.
 
     `order` has parents before their children. `roots` have no parent, the root of the trace first: one that names no
-    parent before one whose parents form a cycle, then the earliest. `orphans` name a parent in `missing`.
+    parent before one whose parents form a cycle, then the earliest. `orphans` name a parent in `missing`. `senders` are
+    spans of other traces that sent a message to this one, and not in any order or place.
     """
 
-    __slots__ = ("by_id", "missing", "order", "orphans", "roots")
+    __slots__ = ("by_id", "missing", "order", "orphans", "roots", "senders")
 
-    def __init__(self, spans: Collection[Span]) -> None:
+    def __init__(self, spans: Collection[Span], origins: Iterable[Origin] = ()) -> None:
+        self.senders: dict[tuple[bytes, bytes], TreeSpan] = {item.message: TreeSpan(item.span()) for item in origins}
         members = [TreeSpan(span) for span in unique(spans)]
         members.sort(key=_by_start)
         self.by_id = by_id = {member.span.span_id: member for member in members}

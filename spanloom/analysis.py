@@ -228,7 +228,10 @@ async def finish(pipeline: Pipeline) -> Document | None:
     for agent, topic in FLOW:
         await _drained(pipeline, agent, topic)
     await _read(pipeline, "assemble", Topic.TRACED)
-    await pipeline.assemble.close()
+    # Receipts of messages are answered by records: most before the receivers' traces close, the last when the senders' do.
+    for end in (pipeline.assemble.flush, pipeline.assemble.close, pipeline.assemble.close):
+        await end()
+        await _read(pipeline, "assemble", Topic.TRACED)
     await _drained(pipeline, "score", Topic.SERIES)
     await pipeline.score.close()
     await _read(pipeline, "act", Topic.SIGNALS)

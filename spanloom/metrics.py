@@ -90,6 +90,8 @@ class PipelineMetrics:
                 "traces_cut": ("Traces closed early by a limit", counts.cut),
                 "traces_merged": ("Closed traces joined with what the store had of them", counts.merged),
                 "edge_corrections": ("Edge documents that correct others", counts.corrections),
+                "messages_joined": ("Messages whose sender another trace was told of", pipeline.assemble.messages.answered),
+                "messages_unseen": ("Messages whose sender was not seen in time", pipeline.assemble.messages.unseen),
                 "logs_joined": ("Log records that named a trace", counts.logs),
             }
         if pipeline.score is not None:

@@ -208,10 +208,11 @@ class Pipeline(Log):
             self._rekey(dead)
         if "assemble" in stages:
             offsets = self._offsets("assemble", config.assemble.max_records, config.assemble.max_bytes)
+            traced, series = self.topics[Topic.TRACED], self.topics[Topic.SERIES]
             self.assemble = AssembleStage(
-                config.assemble, store, self.writer, offsets, self.topics[Topic.SERIES], self.signals, now, live=live
+                config.assemble, store, self.writer, offsets, traced, series, self.signals, now, live=live
             )
-            assemble_traces(self.app, self.topics[Topic.TRACED], self.assemble, offsets)
+            assemble_traces(self.app, traced, self.assemble, offsets)
         if "score" in stages:
             self.score = ScoreStage(self.writer, self.signals, self._states["score"], now, SeriesScorer)
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT))

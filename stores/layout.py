@@ -87,6 +87,11 @@ LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
         "calls": Type.INTEGER,
         "failures": Type.INTEGER,
     },
+    Kind.RECEIPT: {
+        "trace_id": Type.KEYWORD,
+        "span_id": Type.KEYWORD,
+        "receiver": Type.KEYWORD,
+    },
     Kind.ANOMALY: {
         "kind": Type.KEYWORD,
         "service": Type.KEYWORD,

@@ -117,6 +117,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
         **_all(Type.KEYWORDS, "exemplars", "failed_traces"),
         **_all(Type.BOOLEAN, "correction"),
     },
+    Kind.RECEIPT: {},
     Kind.ANOMALY: {
         **_all(Type.KEYWORD, "instance", "environment", "unit", "series.name"),
         **_all(Type.KEYWORDS, "trace_ids"),

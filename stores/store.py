@@ -59,6 +59,10 @@ class Contains:
 Filter = Equals | OneOf | Range | Contains
 
 
+NO_LIMIT = 10_000_000
+"""The limit of a query for all there is: of what its conditions bound themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which documents, in which order. `since <= @timestamp < until`, nanoseconds since the epoch."""

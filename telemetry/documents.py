@@ -39,6 +39,7 @@ class Kind(StrEnum):
     TRACE = "trace"
     HOP = "hop"
     EDGE = "edge"
+    RECEIPT = "receipt"
     ANOMALY = "anomaly"
     CULPRIT = "culprit"
     ALERT = "alert"
@@ -183,6 +184,12 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
         "server_start": hop.server_start,
     }
     return Document(Kind.HOP, f"{body['id']}.{revision}", hop.start, body)
+
+
+def receipt_document(trace_id: bytes, span_id: bytes, receiver: bytes, time: int) -> Document:
+    """A message that trace `receiver` got, whose sender has not been seen: it is answered when the sender comes."""
+    body: Body = {"trace_id": trace_id.hex(), "span_id": span_id.hex(), "receiver": receiver.hex()}
+    return Document(Kind.RECEIPT, digest(*body.values()), time, body)
 
 
 def retracted_hop_document(body: Body, revision: int) -> Document:

@@ -17,15 +17,18 @@ from processors.adjusted_times import AdjustedSpan, adjusted
 from processors.call_graph import call_graph
 from processors.clock_skew import ClockSkew
 from processors.explain import explain as explanations
+from processors.messages import message_from, origin, origins_of, receipts_of
+from processors.span_tree import unique
 from spanloom.commands.shown import shown
 from telemetry import otlp
 from telemetry.errors import SpanloomError
-from telemetry.stored import span_from_body
+from telemetry.stored import hop_from_body, span_from_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from processors.explain import Explanation
+    from processors.messages import Origin
     from telemetry.spans import Span
 
     Times = Mapping[bytes, AdjustedSpan]
@@ -61,11 +64,11 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
     trace_id = trace_id.lower()
     if not _TRACE_ID.fullmatch(trace_id):
         raise click.BadParameter(f"{trace_id!r} is not 32 hex digits", param_hint="TRACE_ID")
-    spans, times = read(files, bytes.fromhex(trace_id)) if files else ask(url, trace_id)
+    spans, origins, times = read(files, bytes.fromhex(trace_id)) if files else ask(url, trace_id)
     if not spans:
         where = ", ".join(map(str, files)) if files else url
         raise TraceNotFoundError(f"{where}: no span of trace {trace_id}; is the id right, and has the trace been stored?")
-    found = explanations(spans)
+    found = explanations(spans, origins)
     if as_json:
         click.echo(json.dumps([_plain(item, times[item.span_id]) for item in found], indent=2))
     else:
@@ -74,8 +77,8 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
             console.print(told(item, times[item.span_id]))
 
 
-def ask(url: str, trace_id: str) -> tuple[list[Span], Times]:
-    """The spans that a running console knows of a trace, and their times by the root's clock.
+def ask(url: str, trace_id: str) -> tuple[list[Span], list[Origin], Times]:
+    """The spans that a running console knows of a trace, who sent it messages, and the times by the root's clock.
 
     Raises:
         SpanloomError: it does not answer, or not as a console does.
@@ -84,35 +87,43 @@ def ask(url: str, trace_id: str) -> tuple[list[Span], Times]:
     try:
         answer = httpx2.get(address, timeout=30, trust_env=False)
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            return [], {}
+            return [], [], {}
         answer.raise_for_status()
-        read = [(span_from_body(body), body["adjusted"]["shift"], body["adjusted"]["error"]) for body in answer.json()["spans"]]
+        told = answer.json()
+        read = [(span_from_body(body), body["adjusted"]["shift"], body["adjusted"]["error"]) for body in told["spans"]]
+        origins = origins_of(map(hop_from_body, told["hops"]))
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         raise SpanloomError(
             f"{address}: {error}; start `spanloom up`, name its console with --url, or read a file with --from"
         ) from error
     times = {span.span_id: AdjustedSpan(span.span_id, span.start, span.end, shift, error) for span, shift, error in read}
-    return [span for span, _, _ in read], times
+    return [span for span, _, _ in read], list(origins.values()), times
 
 
-def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], Times]:
-    """The spans of a trace in files, copies included, and their times as far as its own calls tell the root's clock.
+def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[Origin], Times]:
+    """The spans of a trace in files, copies included, who sent it messages, and the times as far as its own calls tell.
 
     Raises:
         InputError: a line that cannot be read; names file and line.
     """
-    spans = [
-        span
-        for path in files
-        for signal, request, _line in OtlpFile(path)
-        if signal == "spans" and trace_id in request
-        for span in otlp.decode_spans(request)
-        if span.trace_id == trace_id
-    ]
+    spans = [span for span in _spans(files, {trace_id}) if span.trace_id == trace_id]
+    receipts = {item.message: item for span in spans for item in receipts_of(span)}
+    senders = unique(
+        span for span in _spans(files, {message.trace_id for message in receipts}) if message_from(span) in receipts
+    )
     skew = ClockSkew()
     for hop in call_graph(spans).hops if spans else ():
         skew.add(hop, hop.start)
-    return spans, {item.span_id: item for item in adjusted(spans, skew.estimate)}
+    origins = [origin(receipts[message_from(span)], span) for span in senders]
+    return spans, origins, {item.span_id: item for item in adjusted(spans, skew.estimate)}
+
+
+def _spans(files: Sequence[Path], trace_ids: set[bytes]) -> Iterator[Span]:
+    """The spans of the requests that name one of these traces."""
+    for path in files if trace_ids else ():
+        for signal, request, _line in OtlpFile(path):
+            if signal == "spans" and any(trace_id in request for trace_id in trace_ids):
+                yield from otlp.decode_spans(request)
 
 
 def told(item: Explanation, times: AdjustedSpan) -> Text:

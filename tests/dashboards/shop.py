@@ -123,7 +123,7 @@ def trace_documents(one: Trace) -> tuple[list[Document], list[Hop]]:
     graph = call_graph(one.spans)
     logs = [log_document(log) for log in one.logs]
     references = [LogReference(one.id, log.id, log.time, log.body["severity_number"]) for log in logs]
-    number = revision(len(one.spans), len(logs), 0)
+    number = revision(len(one.spans), len(logs), 0, 0)
     documents = [span_document(span) for span in one.spans] + logs
     documents += [hop_document(hop, number, 0, hop.start - hop.start % WINDOW) for hop in graph.hops]
     return [*documents, trace_document(graph, number, log_summary(references, ()))], list(graph.hops)

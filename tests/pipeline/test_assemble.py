@@ -28,6 +28,9 @@ from tests.generated import START, traces
 from tests.pipeline.parts import APP, Event, KeepingTopic, KilledError, MemoryStore, NoRejects
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processors.messages import Origin
     from stores.store import Query
     from telemetry.documents import Body
     from telemetry.spans import Span
@@ -43,15 +46,15 @@ NOW = START + 3600 * SECOND
 class Worker:
     """A stage, fed with the records of a log."""
 
-    def __init__(self, store: MemoryStore, config: AssembleConfig = CONFIG) -> None:
+    def __init__(self, store: MemoryStore, config: AssembleConfig = CONFIG, traced: KeepingTopic | None = None) -> None:
         self.store = store
         self.now = NOW
-        self.series, signals = KeepingTopic(), KeepingTopic()
+        self.traced, self.series, signals = traced or KeepingTopic(PARTITIONS), KeepingTopic(), KeepingTopic()
         self.offsets: Any = Offsets(APP, config.max_records)
         writer = DocumentWriter(store, NoRejects())
         make: Any = AssembleStage
         self.stage: AssembleStage = make(
-            config, store, writer, self.offsets, self.series, Signals(signals), lambda: self.now, live=False
+            config, store, writer, self.offsets, self.traced, self.series, Signals(signals), lambda: self.now, live=False
         )
 
     def take(self, event: Event) -> None:
@@ -72,12 +75,12 @@ def events(batches: list[list[Span]]) -> list[Event]:
     return made
 
 
-def expected(spans: list[Span]) -> dict[str, Any]:
-    """What a batch job makes of all spans at once."""
+def expected(spans: list[Span], origins: Sequence[Origin] = ()) -> dict[str, Any]:
+    """What a batch job makes of all spans at once, and of the origins of messages between their traces."""
     by_trace: dict[bytes, list[Span]] = {}
     for span in spans:
         by_trace.setdefault(span.trace_id, []).append(span)
-    graphs = [call_graph(own) for own in by_trace.values()]
+    graphs = [call_graph(own, [item for item in origins if item.trace_id == trace_id]) for trace_id, own in by_trace.items()]
     hops = [hop for graph in graphs for hop in graph.hops]
     documents = [
         hop_document(hop, 0, partitions.of_trace(hop.trace_id, PARTITIONS), hop.start - hop.start % WIDTH) for hop in hops

@@ -15,14 +15,14 @@ from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Kind, latest
 from telemetry.metrics import Buckets, DataPoint, Exemplar, Metric, MetricType, Temporality
-from tests.generated import logs, traces
+from telemetry.spans import Span, SpanKind, SpanLink
+from tests.generated import RESOURCES, logs, traces
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
     from stores.store import Store
-    from telemetry.spans import Span
 
 QUICK = {
     "SPANLOOM_ASSEMBLE__QUIET": "1",
@@ -38,27 +38,63 @@ LARGE = 6000
 """Spans of one trace among the others: as a request, 4.4 MB, it is larger than any record."""
 
 
+GROUP = 20
+"""Traces of a request; a trace of its own receives the messages of all of them."""
+
+
+def spans_of(count: int) -> int:
+    """How many spans so many traces have, with what `requests` adds."""
+    return count * 12 + count // GROUP + LARGE
+
+
+def traces_of(count: int) -> int:
+    """How many traces there are of them."""
+    return count + count // GROUP
+
+
 def requests(count: int) -> Iterator[tuple[str, bytes]]:
     """Export requests of about 20 traces: their spans mixed as several services would send them, their logs and latencies.
 
-    The first trace has LARGE spans more.
+    The first trace has LARGE spans more. Messages are received before all of their senders are told of, or long after.
     """
     chance = random.Random(5)
+    late: list[Span] = []
     waiting: list[Any] = []
     for spans in traces(count):
         waiting.append(spans)
-        if len(waiting) == 20:
-            mixed = [span for trace in waiting for span in trace]
+        if len(waiting) == GROUP:
+            mixed = [span for trace in waiting for span in trace] + late
+            received = receiver(waiting)
+            late = [received] if chance.random() < 0.5 else []
             chance.shuffle(mixed)
+            if not late:
+                yield "traces", otlp.encode_spans([received])
             yield "traces", otlp.encode_spans(mixed[::2])
             yield "logs", otlp.encode_logs([record for trace in waiting for record in logs(trace)])
             yield "metrics", otlp.encode_metrics(latencies(waiting))
             yield "traces", otlp.encode_spans(mixed[1::2])
             waiting.clear()
+    if late:
+        yield "traces", otlp.encode_spans(late)
     first = next(traces(1))[0].trace_id
     large = [replace(span, trace_id=first) for spans in traces(LARGE // 12, seed=2) for span in spans]
     for start in range(0, LARGE, 500):
         yield "traces", otlp.encode_spans(large[start : start + 500])
+
+
+def receiver(traces_of: list[list[Span]]) -> Span:
+    """A batch receive of the messages of these traces, and of one that nobody has seen."""
+    senders = [spans[-2] for spans in traces_of]
+    links = [SpanLink(sender.trace_id, sender.span_id) for sender in senders]
+    trace_id, span_id = senders[0].trace_id[::-1], senders[0].span_id[::-1]
+    start = max(sender.end for sender in senders) + 10_000_000
+    attributes = {"messaging.system": "kafka", "messaging.destination.name": "stock"}
+    unseen = SpanLink(trace_id[::2] * 2, span_id)
+    return Span(
+        *(trace_id, span_id, b"", "receive stock", SpanKind.CONSUMER, start, start + 5_000_000, RESOURCES["mail"]),
+        attributes=attributes,
+        links=(*links, unseen),
+    )
 
 
 def latencies(traces_of: list[list[Span]]) -> list[Metric]:

@@ -23,7 +23,7 @@ from stores.templates import data_stream
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
 from tests.system.cluster import ALL, Cluster
-from tests.system.exactness import KINDS, LARGE, QUICK, assert_same, documents, send_all
+from tests.system.exactness import KINDS, QUICK, assert_same, documents, send_all, spans_of
 from tests.system.processes import Up
 from tests.system.test_kill import wait_settled
 
@@ -126,5 +126,5 @@ async def wait_drained(cluster: Cluster) -> None:
 
 async def test_documents_in_elasticsearch_equal_those_of_an_undisturbed_embedded_run(tmp_path: Path) -> None:
     expected = await undisturbed(tmp_path / "undisturbed")
-    assert len(expected["spans"]) == TRACES * 12 + LARGE
+    assert len(expected["spans"]) == spans_of(TRACES)
     assert_same(expected, await disturbed(tmp_path / "disturbed"))

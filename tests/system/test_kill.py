@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stores.duckdb import DuckDbStore
-from tests.system.exactness import LARGE, QUICK, assert_same, documents, send_all
+from tests.system.exactness import QUICK, assert_same, documents, send_all, spans_of, traces_of
 from tests.system.processes import Up
 
 if TYPE_CHECKING:
@@ -68,10 +68,12 @@ def run(folder: Path, kills: int) -> Up:
 
 async def test_documents_after_ten_kills_equal_those_of_an_undisturbed_run(tmp_path: Path) -> None:
     undisturbed = await stored(run(tmp_path / "undisturbed", 0))
-    assert len(undisturbed["spans"]) == TRACES * 12 + LARGE
-    assert len(undisturbed["traces"]) == TRACES
+    assert len(undisturbed["spans"]) == spans_of(TRACES)
+    assert len(undisturbed["traces"]) == traces_of(TRACES)
     assert len(undisturbed["metrics"]) == TRACES // 20
-    assert all(trace["exemplars"] for trace in undisturbed["traces"].values())
+    assert sum(bool(trace["exemplars"]) for trace in undisturbed["traces"].values()) == TRACES
+    received = [hop for hop in undisturbed["hops"].values() if hop["callee"]["name"] == "mail" and hop["link"]]
+    assert sum(hop["caller"]["kind"] == "service" and hop["queue_wait"] > 0 for hop in received) == TRACES
     assert sum(calls for calls, *_ in undisturbed["edges"].values()) == len(undisturbed["hops"])
     killed = await stored(run(tmp_path / "killed", KILLS))
     assert_same(undisturbed, killed)

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
+from processors.call_graph import call_graph
 from spanloom.commands.explain import explain
+from telemetry.documents import hop_document
 from telemetry.signal_documents import span_document
 from tests.generated import traces
-from tests.processors.traces import CLIENT, INTERNAL, SERVER, span
+from tests.processors.traces import CLIENT, CONSUMER, INTERNAL, OTHER_TRACE, PRODUCER, SERVER, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +36,7 @@ def line(span: Span) -> str:
         "kind": int(span.kind),
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(span.end),
+        "links": [{"traceId": link.trace_id.hex(), "spanId": link.span_id.hex()} for link in span.links],
     }
     resource = [{"key": key, "value": {"stringValue": value}} for key, value in span.resource.attributes.items()]
     return json.dumps({"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": [plain]}]}]})
@@ -56,7 +60,8 @@ class Api(BaseHTTPRequestHandler):
             span_document(span).body | {"adjusted": {"start": span.start + shift, "shift": shift, "error": 250_000}}
             for span, shift in zip(TRACE, shifts, strict=True)
         ]
-        body = {"spans": spans} if found else {"error": "nothing is stored"}
+        hops = [hop_document(hop, 1, 0, 0).body for hop in call_graph(TRACE).hops]
+        body = {"spans": spans, "hops": hops} if found else {"error": "nothing is stored"}
         self.send_response(200 if found else 404)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
@@ -140,3 +145,17 @@ def test_a_console_that_is_not_there_is_named_with_what_to_do() -> None:
     done = CliRunner().invoke(explain, [TRACE_ID, "--url", "http://127.0.0.1:1"])
     assert done.exit_code == 1
     assert "start `spanloom up`" in str(done.exception)
+
+
+def test_files_tell_who_sent_a_message_from_another_trace(tmp_path: Path) -> None:
+    sender = replace(span(7, 0, "shop", PRODUCER, 1, 2), trace_id=OTHER_TRACE)
+    receiver = span(1, 0, "mail", CONSUMER, 8, 9, links=[(OTHER_TRACE, 7), (OTHER_TRACE, 8)])
+    first, second = tmp_path / "receiver.jsonl", tmp_path / "senders.jsonl"
+    first.write_text(line(receiver))
+    second.write_text(line(sender))
+    arguments = [receiver.trace_id.hex(), "--from", str(first), "--from", str(second), "--json"]
+    (told,) = json.loads(CliRunner().invoke(explain, arguments).stdout)
+    assert told["why"] == (
+        "a consumer span with a link to the span of another trace that sent the message; "
+        "a consumer span with a link to a span that was not seen: its message came from the queue"
+    )
