@@ -34,7 +34,8 @@ class Downtime:
 class Measured:
     """What was seen. Times in seconds since the fault; None: it did not happen while it was watched.
 
-    `alerts` are all that began to fire, of whichever service.
+    `failed_over` is what the shop's supervisor did; `taken_over` are the calls of it that telemetry shows, and within the
+    second of a restart there may be none. `alerts` are all that began to fire, of whichever service.
     """
 
     detected: float | None
@@ -45,6 +46,7 @@ class Measured:
     failed_over: bool
     downtime: float
     lost: int
+    taken_over: int = 0
     alerts: tuple[str, ...] = ()
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 START_SECONDS = 90.0
+MOST_CALLS = 20_000  # of one service in one experiment: a hundred times what its users cause
 CALM_SECONDS = 130.0
 """Between two experiments: longer than the cooldown of the default playbook, which would refuse a second repair."""
 
@@ -114,6 +115,7 @@ class Chaos:
             failed_over=failed_over,
             downtime=downtime.total / 1e9,
             lost=downtime.lost,
+            taken_over=await taken_over(pipeline, experiment.service, watch.injection.time),
             alerts=tuple(watch.alerts),
         )
 
@@ -148,3 +150,9 @@ class Chaos:
     def _notified(self, payload: Body) -> None:
         if self._watch is not None:
             self._watch.see_notification(payload, self._now())
+
+
+async def taken_over(pipeline: Pipeline, service: str, since: int) -> int:
+    """How many stored calls another instance of a service answered since then than its first, whose name it has."""
+    calls = await pipeline.find(Kind.HOP, since, MOST_CALLS, [f"callee.name:{service}"]) if service else []
+    return sum(call["callee"]["instance"] not in {service, ""} for call in calls)

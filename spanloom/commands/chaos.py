@@ -83,7 +83,7 @@ def run(
 
 def _table(reports: list[Body]) -> str:
     times = " ".join(f"{name:>7}" for name in ("detect", "alert", "repair", "verify"))
-    head = f"{'experiment':<20} {times} {'down':>6} {'lost':>5} {'load':>5}  verdict"
+    head = f"{'experiment':<20} {times} {'down':>6} {'lost':>5} {'over':>5} {'load':>5}  verdict"
     lines = [head]
     for report in reports:
         if "skipped" in report:
@@ -92,7 +92,8 @@ def _table(reports: list[Body]) -> str:
         times = " ".join(f"{_seconds(report[name]):>7}" for name in ("detected", "alerted", "repaired", "verified"))
         verdict = "; ".join(report["wrong"]) or "as expected"
         lines.append(
-            f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5} {report['load']:>5.1f}  {verdict}"
+            f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5} {report['taken_over']:>5} "
+            f"{report['load']:>5.1f}  {verdict}"
         )
     return "\n".join(map(shown, lines))
 

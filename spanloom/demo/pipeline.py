@@ -9,6 +9,7 @@ import httpx2
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
     from telemetry.documents import Body, Kind
@@ -51,13 +52,14 @@ class Pipeline:
         status: dict[str, Any] = await self._get("/api/v1/status", {})
         return status
 
-    async def find(self, kind: Kind, since: int = 0, limit: int = 1000) -> list[Body]:
-        """Stored documents of a kind from a time on, in order of time.
+    async def find(self, kind: Kind, since: int = 0, limit: int = 1000, where: Sequence[str] = ()) -> list[Body]:
+        """Stored documents of a kind from a time on, in order of time; those that have each `field:value` of `where`.
 
         Raises:
             PipelineError: it did not answer.
         """
-        found: list[Body] = await self._get("/api/v1/find", {"kind": kind.value, "since": since, "limit": limit})
+        asked = {"kind": kind.value, "since": since, "limit": limit, "where": list(where)}
+        found: list[Body] = await self._get("/api/v1/find", asked)
         return found
 
     async def find_all(self, kind: Kind, since: int = 0) -> list[Body]:

@@ -6,11 +6,14 @@ import pytest
 
 from spanloom.chaos.experiment import NetworkChaos
 from spanloom.chaos.faults import ChaosError
-from spanloom.chaos.run import Chaos
+from spanloom.chaos.run import Chaos, taken_over
 from spanloom.demo.run import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from telemetry.documents import Kind
 
 
 def network(service: str) -> NetworkChaos:
@@ -36,3 +39,17 @@ async def test_two_services_behind_bad_links_are_refused_before_anything_starts(
     monkeypatch.setattr("spanloom.chaos.run.unavailable", lambda: "")
     with pytest.raises(ChaosError, match="cart and payment are both"):
         await Chaos(Options(tmp_path), lambda: 0, print).run([network("payment"), network("cart")])
+
+
+class Stored:
+    """A pipeline that has stored calls of payment, by who answered."""
+
+    async def find(self, kind: Kind, since: int, limit: int, where: Sequence[str]) -> list[dict[str, Any]]:
+        assert (kind.value, since, where) == ("hop", 5, ["callee.name:payment"])
+        return [{"callee": {"instance": name}} for name in ("payment", "payment-standby", "payment", "payment-standby", "")]
+
+
+async def test_calls_that_another_instance_answered_are_counted_as_stored() -> None:
+    pipeline: Any = Stored()
+    assert await taken_over(pipeline, "payment", 5) == 2
+    assert await taken_over(pipeline, "", 5) == 0  # the machine has the fault

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 REPORT = {
     "name": "payment-slow", "detected": 6.0, "alerted": 20.0, "repaired": None, "verified": None,
-    "culprit_first": True, "failed_over": False, "downtime": 1.5, "lost": 3, "load": 0.7,
+    "culprit_first": True, "failed_over": False, "downtime": 1.5, "lost": 3, "taken_over": 4, "load": 0.7,
 }  # fmt: skip
 
 
@@ -39,7 +39,19 @@ def run(monkeypatch: pytest.MonkeyPatch, wrong: list[str], lost: list[str], *opt
 def test_the_table_has_the_times_and_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     code, output = run(monkeypatch, [], [])
     assert code == 0
-    assert output.splitlines()[1].split() == ["payment-slow", "6.0s", "20.0s", "-", "-", "1.5s", "3", "0.7", "as", "expected"]
+    assert output.splitlines()[1].split() == [
+        "payment-slow",
+        "6.0s",
+        "20.0s",
+        "-",
+        "-",
+        "1.5s",
+        "3",
+        "4",
+        "0.7",
+        "as",
+        "expected",
+    ]
 
 
 def test_a_skipped_experiment_is_a_line_of_the_table() -> None:
