@@ -19,7 +19,7 @@ from telemetry.documents import Kind, receipt_document
 from telemetry.stored import span_from_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Sequence
+    from collections.abc import Callable, Collection, Container, Sequence
     from typing import Any
 
     from faust import Topic
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST = 50_000
 """Receipts that wait in memory, of each partition; the oldest of more are stored early."""
+
+AT_ONCE = 1000
+"""Senders that the store is asked for in one query."""
 
 LATER = 1 << 63
 """Past every event time."""
@@ -75,8 +78,9 @@ class Messages:
         self._is_owned = is_owned
         self._open = OpenReceipts(wait, MOST)
         self._counts = counts
-        # Traces whose receipts may not be findable yet; None: nobody knows what the last owner stored.
-        self._unfindable: set[bytes] | None = None
+        # Kinds of which not all may be findable yet; at first that is what the last owner stored.
+        self._stale = {Kind.SPAN, Kind.RECEIPT}
+        self._unfindable: set[bytes] = set()  # traces whose receipts may not be, either
 
     def take(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
         """Add the receipts of one record; gives how many times it will be released."""
@@ -96,16 +100,16 @@ class Messages:
         if not self._open:
             return
         await self._answer(*self._open.answered(assembler.span))
-        new = self._open.new()
+        new = sorted(self._open.new())
         if new:
-            await self._answer(*self._open.answered_by(await self._stored(new, recent)))
+            for first in range(0, len(new), AT_ONCE):
+                await self._answer(*self._open.answered_by(await self._stored(new[first : first + AT_ONCE], recent)))
         given_up = self._open.overdue(LATER if everything else watermark)
         if given_up:
             documents = [receipt_document(*item.message, item.receiver, item.time) for item, _ in given_up]
             await self._writer.write(documents, self._is_owned)
             self._counts.unseen += len(documents)
-            if self._unfindable is not None:
-                self._unfindable.update(item.message.trace_id for item, _ in given_up)
+            self._unfindable.update(item.message.trace_id for item, _ in given_up)
             self._offsets.release(self._tp, (source for _, sources in given_up for source in sources))
 
     async def answer(self, spans: Sequence[Span]) -> None:
@@ -114,11 +118,10 @@ class Messages:
             return
         await self._answer(*self._open.answered_by(spans))
         ids = {span.trace_id for span in spans}
-        unfindable = self._unfindable
-        if unfindable is None or len(unfindable) > MOST or not ids.isdisjoint(unfindable):
-            if not self._store.capabilities().immediate:
-                await self._ask(lambda: self._store.refresh([Kind.RECEIPT]))
-            self._unfindable = set()
+        if len(self._unfindable) > MOST or not ids.isdisjoint(self._unfindable):
+            self._stale.add(Kind.RECEIPT)
+        if await self._findable(Kind.RECEIPT):
+            self._unfindable.clear()
         query = Query(Kind.RECEIPT, [OneOf("trace_id", sorted(id_.hex() for id_ in ids))], limit=NO_LIMIT)
         bodies: list[Body] = await self._ask(lambda: self._store.find(query))
         if bodies:
@@ -126,15 +129,25 @@ class Messages:
             receipts = map(_receipt, bodies)
             await self._send([origin(item, senders[item.message]) for item in receipts if item.message in senders])
 
-    async def _stored(self, messages: Iterable[Message], recent: Container[bytes]) -> list[Span]:
-        if any(message.trace_id in recent for message in messages) and not self._store.capabilities().immediate:
-            await self._ask(lambda: self._store.refresh([Kind.SPAN]))
+    async def _stored(self, messages: Sequence[Message], recent: Container[bytes]) -> list[Span]:
+        if any(message.trace_id in recent for message in messages):
+            self._stale.add(Kind.SPAN)
+        await self._findable(Kind.SPAN)
         where = [
             OneOf("trace_id", sorted({message.trace_id.hex() for message in messages})),
             OneOf("span_id", sorted({message.span_id.hex() for message in messages})),
         ]
         bodies: list[Body] = await self._ask(lambda: self._store.find(Query(Kind.SPAN, where, limit=NO_LIMIT)))
         return [span_from_body(body) for body in bodies]
+
+    async def _findable(self, kind: Kind) -> bool:
+        """Make what was stored of a kind findable, where it may not be; whether that was done."""
+        if kind not in self._stale:
+            return False
+        if not self._store.capabilities().immediate:
+            await self._ask(lambda: self._store.refresh([kind]))
+        self._stale.discard(kind)
+        return True
 
     async def _answer(self, origins: Sequence[Origin], sources: Sequence[int]) -> None:
         await self._send(origins)

@@ -6,7 +6,7 @@ import pytest
 
 from spanloom.chaos.experiment import NetworkChaos
 from spanloom.chaos.faults import ChaosError
-from spanloom.chaos.run import Chaos, taken_over
+from spanloom.chaos.run import MOST_CALLS, Chaos, taken_over
 from spanloom.demo.run import Options
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Stored:
     """A pipeline that has stored calls of payment, by who answered."""
 
     async def find(self, kind: Kind, since: int, limit: int, where: Sequence[str]) -> list[dict[str, Any]]:
-        assert (kind.value, since, where) == ("hop", 5, ["callee.name:payment"])
+        assert (kind.value, since, limit, where) == ("hop", 5, MOST_CALLS, ["callee.name:payment"])
         return [{"callee": {"instance": name}} for name in ("payment", "payment-standby", "payment", "payment-standby", "")]
 
 
