@@ -100,6 +100,10 @@ RECENT = 50_000
 """Traces remembered as just closed: more than close between two refreshes of a store."""
 
 
+_FOLLOWING = frozenset({Batch.EXEMPLARS, Batch.RECEIPTS, Batch.ORIGINS})
+"""What may be minutes old, or comes of signals that have moved event time: it only begins it, as after a restart."""
+
+
 class AssembleStage:
     """The state and the work of stage 2 in one worker."""
 
@@ -148,7 +152,11 @@ class AssembleStage:
         now = self._now()
         part.last_record = part.last_tick = now
         # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
-        watermark = part.watermark.observe(min(moment, now))
+        moment = min(moment, now)
+        if batch in _FOLLOWING:
+            watermark = part.watermark.begin(moment or (now if self._live else 0))
+        else:
+            watermark = part.watermark.observe(moment)
         if batch is Batch.RECEIPTS:
             held = part.messages.take(event.message.offset, watermark, signals)
         else:
@@ -161,10 +169,7 @@ class AssembleStage:
             self._room.clear()
 
     def _read(self, batch: Batch, value: bytes) -> tuple[Sequence[Any], int]:
-        """The signals of a record, and the event time that they move the partition to.
-
-        That is 0 for what may be minutes old, or comes of signals that have moved it.
-        """
+        """The signals of a record, and their event time; 0 where they tell none."""
         signals: Sequence[Any]
         match batch:
             case Batch.SPANS:
@@ -176,11 +181,12 @@ class AssembleStage:
                 self.counts.logs += len(signals)
                 return signals, max((log.time for log in signals), default=0)
             case Batch.RECEIPTS:
-                return records.decode_receipts(value), 0
+                signals = records.decode_receipts(value)
             case Batch.ORIGINS:
-                return records.decode_origins(value), 0
+                signals = records.decode_origins(value)
             case _:
-                return records.decode_exemplars(value), 0
+                signals = records.decode_exemplars(value)
+        return signals, min((signal.time for signal in signals), default=0)
 
     def _part(self, tp: TP) -> _Partition:
         part = self._partitions.get(tp)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline import partitions, records
-from pipeline.patience import patiently
+from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
 from processors.messages import Message, OpenReceipts, Receipt, message_from, origin
 from stores.store import NO_LIMIT, OneOf, Query
@@ -19,7 +19,7 @@ from telemetry.documents import Kind, receipt_document
 from telemetry.stored import span_from_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Sequence
+    from collections.abc import Callable, Collection, Container, Iterable, Sequence
     from typing import Any
 
     from faust import Topic
@@ -110,7 +110,7 @@ class Messages:
             await self._writer.write(documents, self._is_owned)
             self._counts.unseen += len(documents)
             self._unfindable.update(item.message.trace_id for item, _ in given_up)
-            self._offsets.release(self._tp, (source for _, sources in given_up for source in sources))
+            self._release(source for _, sources in given_up for source in sources)
 
     async def answer(self, spans: Sequence[Span]) -> None:
         """Answer the receipts of these spans, which are about to be stored for the first time."""
@@ -151,6 +151,11 @@ class Messages:
 
     async def _answer(self, origins: Sequence[Origin], sources: Sequence[int]) -> None:
         await self._send(origins)
+        self._release(sources)
+
+    def _release(self, sources: Iterable[int]) -> None:
+        if not self._is_owned():  # these offsets may be held again by now, for what is to be done anew
+            raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was taken away")
         self._offsets.release(self._tp, sources)
 
     async def _send(self, origins: Sequence[Origin]) -> None:

@@ -174,7 +174,7 @@ class _TracePage:
         self._details.clear()
         if span is not None:
             with self._details:
-                facts("Details of the span", ((name, value, "") for name, value in _facts(span)))
+                facts("Details of the span", _facts(span, self.view))
 
 
 def _root(trace: Body) -> str:
@@ -222,8 +222,8 @@ def _bar(bar: Bar, colors: dict[str, str], *, by_root_clock: bool) -> dict[str, 
     }
 
 
-def _facts(span: Body) -> list[tuple[str, str]]:
-    """All that a span says, as pairs of name and value."""
+def _facts(span: Body, view: View) -> list[tuple[str, str, str]]:
+    """All that a span says: name, value, and where it leads to or nothing."""
     status = span["status"]
     pairs = [
         ("span", f"{span['span_id']} ({span['kind']})"),
@@ -238,10 +238,13 @@ def _facts(span: Body) -> list[tuple[str, str]]:
         (f"event at {duration(event['time'] - span['start'])}", _plain(event["name"], event["attributes"]))
         for event in span.get("events", ())
     ]
-    pairs += [("link", f"{link['trace_id']} {link['span_id']}") for link in span.get("links", ())]
-    pairs += [(name, _plain(value)) for name, value in sorted(span["attributes"].items())]
-    pairs += [(f"resource {name}", _plain(value)) for name, value in sorted(span["resource"]["attributes"].items())]
-    return pairs
+    links = [
+        ("link", f"{link['trace_id']} {link['span_id']}", view.link(f"/traces/{link['trace_id']}"))
+        for link in span.get("links", ())
+    ]
+    attributes = [(name, _plain(value)) for name, value in sorted(span["attributes"].items())]
+    attributes += [(f"resource {name}", _plain(value)) for name, value in sorted(span["resource"]["attributes"].items())]
+    return [*((name, value, "") for name, value in pairs), *links, *((name, value, "") for name, value in attributes)]
 
 
 def _adjusted(times: Body) -> str:

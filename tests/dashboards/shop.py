@@ -21,6 +21,7 @@ from telemetry.documents import (
     edge_document,
     hop_document,
     incident_document,
+    receipt_document,
     trace_document,
 )
 from telemetry.logs import ERROR, LogRecord
@@ -28,7 +29,7 @@ from telemetry.metrics import Series
 from telemetry.resource import Resource
 from telemetry.signal_documents import log_document, span_document
 from telemetry.signals import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
-from telemetry.spans import Span, SpanEvent, SpanKind, StatusCode
+from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
     from telemetry.call_graph import Hop
@@ -42,6 +43,8 @@ FAULTY_FROM = 40
 """One trace every ten seconds up to NOW; from this one on payment is slow, and every fifth of them fails."""
 SKEWED, BEHIND = 7, 150 * MS
 """In this trace the clock of payment is behind the others'."""
+LINKED = 9
+"""The root of this trace is linked to that of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ def trace(number: int) -> Trace:
         span(8, 7, "shipping", SpanKind.CONSUMER, "paid process", pay + 46 * MS, 25 * MS),
     ]
     behind = BEHIND if number == SKEWED else 0
+    if number == LINKED:
+        spans[0] = replace(spans[0], links=(SpanLink(trace(number - 1).id, spans[0].span_id),))
     spans[4] = replace(spans[4], start=spans[4].start - behind, end=spans[4].end - behind)
     text = f"charged order {number}" if not failed else f"card of order {number} declined <b>now</b>"
     logs = [
@@ -263,4 +268,5 @@ def documents() -> list[Document]:
         of_trace, of_hops = trace_documents(trace(number))
         stored += of_trace
         hops += of_hops
-    return stored + edge_documents(hops) + signal_documents()
+    unseen = receipt_document(b"elsewhere-------", b"sender--", trace(1).id, NOW - SECOND)
+    return [*stored, *edge_documents(hops), *signal_documents(), unseen]

@@ -184,6 +184,14 @@ def test_a_search_finds_traces_and_a_click_opens_the_waterfall_with_its_logs(bro
     see(browser, "Error card declined", 'exception {"exception.type":"Declined"}')
 
 
+def test_a_link_of_a_span_leads_to_the_trace_that_it_names(browser: Chrome, console: str) -> None:
+    browser.get(f"{console}/traces/{shop.trace(shop.LINKED).id.hex()}")
+    click(browser, By.XPATH, "(//a[b='frontend'])[1]")
+    linked = shop.trace(shop.LINKED - 1).id.hex()
+    click(browser, By.PARTIAL_LINK_TEXT, linked)
+    until(browser, lambda: f"/traces/{linked}" in browser.current_url)
+
+
 def test_a_trace_over_clocks_that_differ_is_shown_as_recorded_and_by_the_roots_clock_when_asked(
     browser: Chrome, console: str
 ) -> None:

@@ -46,7 +46,9 @@ NOW = START + 3600 * SECOND
 class Worker:
     """A stage, fed with the records of a log."""
 
-    def __init__(self, store: MemoryStore, config: AssembleConfig = CONFIG, traced: KeepingTopic | None = None) -> None:
+    def __init__(
+        self, store: MemoryStore, config: AssembleConfig = CONFIG, traced: KeepingTopic | None = None, *, live: bool = False
+    ) -> None:
         self.store = store
         self.now = NOW
         self.traced, self.series, signals = traced or KeepingTopic(PARTITIONS), KeepingTopic(), KeepingTopic()
@@ -54,7 +56,7 @@ class Worker:
         writer = DocumentWriter(store, NoRejects())
         make: Any = AssembleStage
         self.stage: AssembleStage = make(
-            config, store, writer, self.offsets, self.traced, self.series, Signals(signals), lambda: self.now, live=False
+            config, store, writer, self.offsets, self.traced, self.series, Signals(signals), lambda: self.now, live=live
         )
 
     def take(self, event: Event) -> None:

@@ -7,11 +7,13 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline import partitions, records
 from pipeline.records import HEADER, Batch
+from processors.assemble import ExemplarReference
 from processors.messages import message_from, origin, receipts_of
 from telemetry import otlp
 from telemetry.documents import Kind
@@ -290,3 +292,55 @@ def deliver(log: Log, start: list[int] | None = None) -> list[Event]:
         for offset, (batch, value) in enumerate(part)
         if offset >= (start[number] if start else 0)
     ]
+
+
+@pytest.mark.parametrize("batch", [Batch.RECEIPTS, Batch.ORIGINS, Batch.EXEMPLARS])
+async def test_a_partition_that_has_got_nothing_else_since_a_restart_does_not_hold_it_for_ever(batch: Batch) -> None:
+    worker = Worker(MemoryStore(), live=True)
+    receipt = next(receipts_of(RECEIVER))
+    value = {
+        Batch.RECEIPTS: records.encode_receipts([receipt]),
+        Batch.ORIGINS: records.encode_origins([origin(receipt, SENDERS[0][0])]),
+        Batch.EXEMPLARS: records.encode_exemplars([ExemplarReference(RECEIVER.trace_id, b"s" * 8, 0, "latency", 1.0)]),
+    }[batch]
+    event = Event(TOPIC, 0, 0, value, batch)
+    worker.take(event)
+    for _ in range(5):
+        await worker.stage.flush()
+        worker.now += SECOND
+    assert event.acked
+
+
+async def test_what_was_sent_while_the_partition_was_taken_away_acknowledges_nothing_of_its_new_assignment() -> None:
+    answers, log = SlowTopic(PARTITIONS), Log()
+    worker = Worker(MemoryStore(), CONFIG, answers)
+    sender = SENDERS[0]
+    log.send_receipts([RECEIVER])
+    log.send_spans(sender)
+    events = deliver(log)
+    for event in events:
+        worker.take(event)
+    flushing = asyncio.create_task(worker.stage.flush())
+    await answers.sending.wait()
+    tps = {event.message.tp for event in events}
+    worker.offsets.drop(tps)
+    worker.stage.drop(tps)
+    again = deliver(log)
+    for event in again:
+        worker.take(event)
+    answers.go.set()
+    await flushing
+    assert not any(event.acked for event in again)
+
+
+@dataclass
+class SlowTopic(KeepingTopic):
+    """Waits with each record until it may go."""
+
+    sending: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, **record: Any) -> Awaitable[None]:
+        self.sending.set()
+        await self.go.wait()
+        return await super().send(**record)
