@@ -29,7 +29,7 @@ from processors.edge_windows import EdgeWindow, EdgeWindows
 from processors.watermark import SECOND, Watermark
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry import otlp
-from telemetry.documents import Body, Document, Kind
+from telemetry.documents import Body, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -89,9 +89,9 @@ class _Partition:
     windows: EdgeWindows
     told: TraceSignals
     messages: Messages
+    last_record: int  # that moves event time; by the wall clock
+    last_tick: int
     watermark: Watermark = field(default_factory=Watermark)
-    last_record: int = 0  # wall clock
-    last_tick: int = 0
     fresh: bool = True  # its last owner may have stored what is not findable yet
     recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # closed not long ago, so perhaps not yet findable
 
@@ -101,7 +101,7 @@ RECENT = 50_000
 
 
 _FOLLOWING = frozenset({Batch.EXEMPLARS, Batch.RECEIPTS, Batch.ORIGINS})
-"""What may be minutes old, or comes of signals that have moved event time: it only begins it, as after a restart."""
+"""What may be minutes old, or comes of signals that have moved event time: it neither moves it nor keeps it from running."""
 
 
 class AssembleStage:
@@ -150,13 +150,10 @@ class AssembleStage:
         tp = event.message.tp
         part = self._part(tp)
         now = self._now()
-        part.last_record = part.last_tick = now
+        if batch not in _FOLLOWING:
+            part.last_record = part.last_tick = now
         # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
-        moment = min(moment, now)
-        if batch in _FOLLOWING:
-            watermark = part.watermark.begin(moment or (now if self._live else 0))
-        else:
-            watermark = part.watermark.observe(moment)
+        watermark = part.watermark.observe(min(moment, now))
         if batch is Batch.RECEIPTS:
             held = part.messages.take(event.message.offset, watermark, signals)
         else:
@@ -169,7 +166,7 @@ class AssembleStage:
             self._room.clear()
 
     def _read(self, batch: Batch, value: bytes) -> tuple[Sequence[Any], int]:
-        """The signals of a record, and their event time; 0 where they tell none."""
+        """The signals of a record, and the event time that they move their partition to; 0: to none."""
         signals: Sequence[Any]
         match batch:
             case Batch.SPANS:
@@ -181,12 +178,11 @@ class AssembleStage:
                 self.counts.logs += len(signals)
                 return signals, max((log.time for log in signals), default=0)
             case Batch.RECEIPTS:
-                signals = records.decode_receipts(value)
+                return records.decode_receipts(value), 0
             case Batch.ORIGINS:
-                signals = records.decode_origins(value)
+                return records.decode_origins(value), 0
             case _:
-                signals = records.decode_exemplars(value)
-        return signals, min((signal.time for signal in signals), default=0)
+                return records.decode_exemplars(value), 0
 
     def _part(self, tp: TP) -> _Partition:
         part = self._partitions.get(tp)
@@ -206,6 +202,8 @@ class AssembleStage:
                     self._limits.quiet,
                     lambda: self._partitions.get(tp) is part,
                 ),
+                last_record=self._now(),
+                last_tick=self._now(),
             )
         return part
 
@@ -265,14 +263,14 @@ class AssembleStage:
 
     async def _flush_owned(self, part: _Partition, *, everything: bool) -> None:
         watermark = self._advance(part)
-        await part.messages.resolve(part.assembler, watermark, part.recent)
+        await part.messages.resolve(part.assembler, watermark)
         due = part.assembler.advance(watermark)
         if everything:
             due += part.assembler.close_all()
         for i in range(0, len(due), CHUNK):
             await self._publish(part, due[i : i + CHUNK])
         if everything:
-            await part.messages.resolve(part.assembler, watermark, part.recent, everything=True)
+            await part.messages.resolve(part.assembler, watermark, everything=True)
         sealed = part.windows.seal_all() if everything else part.windows.seal(watermark)
         for window in sealed:
             await self._seal(part, window)
@@ -283,20 +281,20 @@ class AssembleStage:
 
     def _advance(self, part: _Partition) -> int:
         now = self._now()
-        if self._live and now - part.last_record > self._config.idle * SECOND:
+        idle = self._live and now - part.last_record > self._config.idle * SECOND
+        if idle:
             part.watermark.elapse(now - part.last_tick)
         part.last_tick = now
-        return part.watermark.time
+        # Where nothing has told the time since a restart, nothing is waited for that could.
+        return now if idle and not part.watermark.time else part.watermark.time
 
     async def _publish(self, part: _Partition, traces: list[OpenTrace]) -> None:
         published = await self._merge_known(part, traces)
         width = part.windows.window_of
         partition = part.tp.partition
-        first: list[Document] = []
-        last: list[Document] = []
-        for publication in published:
-            first += publication.parts(partition, width)
-            last += publication.trace()
+        parts = [publication.parts(partition, width) for publication in published]
+        first = [document for documents in parts for document in documents]
+        last = [document for publication in published for document in publication.trace()]
         await part.messages.answer([span for publication in published for span in publication.new_spans])
         # A stored trace document says that all its spans and hops are stored, so it comes last.
         for documents in (first, last):
@@ -305,11 +303,15 @@ class AssembleStage:
         self.counts.spans_stored += sum(len(publication.new_spans) for publication in published)
         await part.told.send_sample(zip(traces, published, strict=True))
         now = self._now()
-        for trace, publication in zip(traces, published, strict=True):
+        for trace, publication, documents in zip(traces, published, parts, strict=True):
             if publication.merged:
                 self.counts.merged += 1
                 self.counts.undrawn += 0 if publication.spans else len(publication.new_spans)
-                held = part.windows.recount(publication.windows(width), trace.sources)
+                if trace.trace_id in part.recent:  # all windows of what was stored are counted, or waiting to be
+                    again = {document.body["window"] for document in documents if document.kind is Kind.HOP}
+                else:
+                    again = publication.windows(width)
+                held = part.windows.recount(again, trace.sources)
             else:
                 self.counts.traces += 1
                 held = part.windows.add(publication.graph.hops, publication.revision, trace.sources)

@@ -19,7 +19,7 @@ from telemetry.documents import Kind, receipt_document
 from telemetry.stored import span_from_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from typing import Any
 
     from faust import Topic
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 MOST = 50_000
 """Receipts that wait in memory, of each partition; the oldest of more are stored early."""
 
-AT_ONCE = 1000
-"""Senders that the store is asked for in one query."""
+AT_ONCE = 10_000
+"""Spans that the store is asked for in one query: Elasticsearch takes 65,536 terms."""
 
 LATER = 1 << 63
 """Past every event time."""
@@ -80,22 +80,20 @@ class Messages:
         self._counts = counts
         # Kinds of which not all may be findable yet; at first that is what the last owner stored.
         self._stale = {Kind.SPAN, Kind.RECEIPT}
-        self._unfindable: set[bytes] = set()  # traces whose receipts may not be, either
+        # Traces of which we stored something of that kind since it was made findable.
+        self._unfindable: dict[Kind, set[bytes]] = {Kind.SPAN: set(), Kind.RECEIPT: set()}
 
     def take(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
         """Add the receipts of one record; gives how many times it will be released."""
         return self._open.add(source, watermark, receipts)
 
-    async def resolve(
-        self, assembler: TraceAssembler, watermark: int, recent: Container[bytes], *, everything: bool = False
-    ) -> None:
+    async def resolve(self, assembler: TraceAssembler, watermark: int, *, everything: bool = False) -> None:
         """Answer those whose sender is open or stored, and store those that have waited long enough.
 
         Args:
             assembler: has the open traces of the partition.
             watermark: event time of the partition.
-            recent: traces closed not long ago, so that their spans may not be findable yet.
-            everything: none may wait longer.
+            everything: none may wait longer, but for what comes meanwhile.
         """
         if not self._open:
             return
@@ -103,13 +101,13 @@ class Messages:
         new = sorted(self._open.new())
         if new:
             for first in range(0, len(new), AT_ONCE):
-                await self._answer(*self._open.answered_by(await self._stored(new[first : first + AT_ONCE], recent)))
+                await self._answer(*self._open.answered_by(await self._stored(new[first : first + AT_ONCE])))
         given_up = self._open.overdue(LATER if everything else watermark)
         if given_up:
             documents = [receipt_document(*item.message, item.receiver, item.time) for item, _ in given_up]
             await self._writer.write(documents, self._is_owned)
             self._counts.unseen += len(documents)
-            self._unfindable.update(item.message.trace_id for item, _ in given_up)
+            self._stores(Kind.RECEIPT, (item.message.trace_id for item, _ in given_up))
             self._release(source for _, sources in given_up for source in sources)
 
     async def answer(self, spans: Sequence[Span]) -> None:
@@ -117,37 +115,34 @@ class Messages:
         if not spans:
             return
         await self._answer(*self._open.answered_by(spans))
-        ids = {span.trace_id for span in spans}
-        if len(self._unfindable) > MOST or not ids.isdisjoint(self._unfindable):
-            self._stale.add(Kind.RECEIPT)
-        if await self._findable(Kind.RECEIPT):
-            self._unfindable.clear()
-        query = Query(Kind.RECEIPT, [OneOf("trace_id", sorted(id_.hex() for id_ in ids))], limit=NO_LIMIT)
-        bodies: list[Body] = await self._ask(lambda: self._store.find(query))
-        if bodies:
-            senders = {message_from(span): span for span in spans}
-            receipts = map(_receipt, bodies)
+        senders = {message_from(span): span for span in spans}
+        messages = list(senders)
+        for first in range(0, len(messages), AT_ONCE):
+            receipts = map(_receipt, await self._find(Kind.RECEIPT, messages[first : first + AT_ONCE]))
             await self._send([origin(item, senders[item.message]) for item in receipts if item.message in senders])
+        self._stores(Kind.SPAN, (span.trace_id for span in spans))
 
-    async def _stored(self, messages: Sequence[Message], recent: Container[bytes]) -> list[Span]:
-        if any(message.trace_id in recent for message in messages):
-            self._stale.add(Kind.SPAN)
-        await self._findable(Kind.SPAN)
-        where = [
-            OneOf("trace_id", sorted({message.trace_id.hex() for message in messages})),
-            OneOf("span_id", sorted({message.span_id.hex() for message in messages})),
-        ]
-        bodies: list[Body] = await self._ask(lambda: self._store.find(Query(Kind.SPAN, where, limit=NO_LIMIT)))
-        return [span_from_body(body) for body in bodies]
+    async def _stored(self, messages: Sequence[Message]) -> list[Span]:
+        return [span_from_body(body) for body in await self._find(Kind.SPAN, messages)]
 
-    async def _findable(self, kind: Kind) -> bool:
-        """Make what was stored of a kind findable, where it may not be; whether that was done."""
-        if kind not in self._stale:
-            return False
-        if not self._store.capabilities().immediate:
-            await self._ask(lambda: self._store.refresh([kind]))
-        self._stale.discard(kind)
-        return True
+    def _stores(self, kind: Kind, trace_ids: Iterable[bytes]) -> None:
+        self._unfindable[kind].update(trace_ids)
+        if len(self._unfindable[kind]) > MOST:
+            self._unfindable[kind].clear()
+            self._stale.add(kind)
+
+    async def _find(self, kind: Kind, messages: Sequence[Message]) -> list[Body]:
+        """Documents of a kind that name one of these traces and one of these spans."""
+        traces, stored = {message.trace_id for message in messages}, self._unfindable[kind]
+        if kind in self._stale or not traces.isdisjoint(stored):
+            if not self._store.capabilities().immediate:
+                await self._ask(lambda: self._store.refresh([kind]))
+            self._stale.discard(kind)
+            stored.clear()
+        spans = {message.span_id for message in messages}
+        where = [OneOf("trace_id", sorted(id_.hex() for id_ in traces)), OneOf("span_id", sorted(id_.hex() for id_ in spans))]
+        found: list[Body] = await self._ask(lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
+        return found
 
     async def _answer(self, origins: Sequence[Origin], sources: Sequence[int]) -> None:
         await self._send(origins)

@@ -20,7 +20,7 @@ from pipeline.outlet import Outlet
 from pipeline.records import Batch, LogLine
 from pipeline.zipkin import decode_zipkin
 from processors.assemble import ExemplarReference, LogReference
-from processors.messages import RECEIVING, Message, Receipt
+from processors.messages import RECEIVING, Message, Receipt, is_elsewhere
 from processors.points import points_of
 from telemetry import otlp
 from telemetry.errors import DecodeError, InputError
@@ -97,7 +97,7 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receip
 def _receipts(span: Any) -> Iterator[Receipt]:
     """The same as `processors.messages.receipts_of`, of a span that is not decoded."""
     for link in span.links:
-        if link.trace_id != span.trace_id:
+        if is_elsewhere(link.trace_id, link.span_id, span.trace_id):
             yield Receipt(Message(link.trace_id, link.span_id), span.trace_id, span.start_time_unix_nano)
 
 
@@ -199,7 +199,7 @@ def _rekey_spans(
                 flaw = flaw or (left_out[0] if left_out else None)
             if values:
                 after.append(outlet.add(partition, values))
-        return [sent(after, receipts)] if receipts else after, flaw
+        return [asyncio.ensure_future(sent(after, receipts))] if receipts else after, flaw
 
     each_record(app, name, inlet, offsets, dead, work)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from processors.span_tree import TreeSpan
 from telemetry.call_graph import NodeKind
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
@@ -77,8 +78,13 @@ def receipts_of(span: Span) -> Iterator[Receipt]:
     """The receipts of the messages of other traces that a span is linked to, if it can have received them."""
     if span.kind in RECEIVING:
         for link in span.links:
-            if link.trace_id != span.trace_id:
+            if is_elsewhere(link.trace_id, link.span_id, span.trace_id):
                 yield Receipt(Message(link.trace_id, link.span_id), span.trace_id, span.start)
+
+
+def is_elsewhere(trace_id: bytes, span_id: bytes, own: bytes) -> bool:
+    """Whether a link names a span of another trace; ids of zeros name none."""
+    return trace_id != own and any(trace_id) and any(span_id)
 
 
 def message_from(span: Span) -> Message:
@@ -88,7 +94,7 @@ def message_from(span: Span) -> Message:
 
 def origin(receipt: Receipt, sender: Span) -> Origin:
     """The answer to a receipt."""
-    timed = sender.kind in _EXITS
+    timed = TreeSpan(sender).role in _EXITS
     resource = sender.resource
     return Origin(
         receipt.receiver,
@@ -205,6 +211,8 @@ class OpenReceipts:
         while self._order:
             message, receiver = place = next(iter(self._order))
             item = self._open[message][receiver]
+            if message in self._new:
+                break  # it came meanwhile: its sender may be stored
             if item.due > watermark and len(self._order) <= self._most:
                 break
             del self._order[place], self._open[message][receiver]

@@ -16,11 +16,11 @@ from telemetry.call_graph import CallGraph
 from telemetry.documents import (
     Body,
     Document,
+    counted,
     digest,
     edge_document,
     hop_document,
     latest,
-    moved_hop_document,
     retracted_hop_document,
     trace_document,
 )
@@ -41,7 +41,10 @@ WindowOf = Callable[[int], int]
 
 @dataclass(slots=True)
 class Publication:
-    """A trace as it is to be stored. `merged` says that the store had a part of it: `stored_hops` is its newest."""
+    """A trace as it is to be stored.
+
+    `merged` says that the store had a part of it: `stored_hops` are its newest, `counted_hops` those that windows count.
+    """
 
     graph: CallGraph
     revision: int
@@ -51,21 +54,24 @@ class Publication:
     merged: bool = False
     stored_revision: int = 0
     stored_hops: dict[str, Body] = field(default_factory=dict)
+    counted_hops: list[Body] = field(default_factory=list)
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
     def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
         """Span and hop documents that are not stored yet, retractions included."""
         documents = [span_document(span) for span in self.new_spans]
-        seen = set()
+        windows: dict[str, int] = {}
         for hop in self.graph.hops:
             document = hop_document(hop, self.revision, partition, window_of(hop.start))
-            seen.add(document.body["id"])
+            windows[document.body["id"]] = document.body["window"]
             stored = self.stored_hops.get(document.body["id"])
             if stored is None or not _says_the_same(document.body, stored):
                 documents.append(document)
-            if stored is not None and stored["window"] != document.body["window"]:
-                documents.append(moved_hop_document(stored, self.revision))
-        documents += [retracted_hop_document(body, self.revision) for id_, body in self.stored_hops.items() if id_ not in seen]
+        documents += [
+            retracted_hop_document(body, self.revision)
+            for body in self.counted_hops
+            if windows.get(body["id"]) != body["window"]
+        ]
         return documents
 
     def trace(self) -> list[Document]:
@@ -124,6 +130,7 @@ def merge_trace(
         merged=True,
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in stored_hops},
+        counted_hops=counted(hops),
         stored_windows=frozenset(body["window"] for body in hops),
     )
 
@@ -155,16 +162,16 @@ def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, par
     told: dict[EdgeKey, Edge] = {}
     for edge in map(edge_from_body, published):
         told[edge.key] = merge(told[edge.key], edge) if edge.key in told else edge
-    counted = digest(*sorted(f"{body['id']}.{body['revision']}" for body in newest))
+    state_of_hops = digest(*sorted(f"{body['id']}.{body['revision']}" for body in newest))
     documents = []
     for key in sorted(actual.keys() | told.keys()):
         if key not in told:
-            documents.append(edge_document(actual[key], partition, counted))
+            documents.append(edge_document(actual[key], partition, state_of_hops))
             continue
         before = told[key]
         difference = subtract(actual[key], before) if key in actual else subtract(_nothing(before), before)
         if not is_empty(difference):
-            state = digest(counted, orjson.dumps([before.calls, before.failures, before.latency_sum]))
+            state = digest(state_of_hops, orjson.dumps([before.calls, before.failures, before.latency_sum]))
             documents.append(edge_document(difference, partition, state, correction=True))
     return documents
 

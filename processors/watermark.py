@@ -20,11 +20,6 @@ class Watermark:
     time: int = 0
     ahead: list[int] = field(default_factory=list)
 
-    def begin(self, event_time: int) -> int:
-        """Begin at the event time of what may be old, where no record has told the time yet; gives the watermark."""
-        self.time = self.time or event_time
-        return self.time
-
     def observe(self, event_time: int) -> int:
         """Take the event time of one record; gives the watermark after it."""
         if event_time <= self.time:

@@ -90,6 +90,20 @@ def latest(bodies: Iterable[Body]) -> list[Body]:
     return [body for body in newest.values() if not body.get("retracted")]
 
 
+def counted(hops: Iterable[Body]) -> list[Body]:
+    """The hops that their windows count: the newest revision of each id in each window, retracted ones left out.
+
+    More than one window has a hop where a crash came between its moving into a window and its leaving another.
+    """
+    newest: dict[tuple[str, int], Body] = {}
+    for body in hops:
+        place = body["id"], body["window"]
+        known = newest.get(place)
+        if known is None or age(body) > age(known):
+            newest[place] = body
+    return [body for body in newest.values() if not body.get("retracted")]
+
+
 def age(body: Body) -> tuple[int, bool]:
     """What orders the revisions of a document."""
     return body["revision"], not body.get("retracted")  # what has moved is retracted in one place and told in another
@@ -193,22 +207,13 @@ def receipt_document(trace_id: bytes, span_id: bytes, receiver: bytes, time: int
 
 
 def retracted_hop_document(body: Body, revision: int) -> Document:
-    """What a late span has shown to be no hop: its newest revision says so."""
-    return Document(Kind.HOP, f"{body['id']}.{revision}", body["start"], _retracted(body, revision))
+    """What a later signal has shown to be no hop, or to begin in another window: this revision says so in this window.
 
-
-def moved_hop_document(body: Body, revision: int) -> Document:
-    """What a late span has shown to begin in another window: retracted in the one that it was counted in.
-
-    Beside it there is the hop with the same revision in its new window, so the id says which of the two this is.
+    Beside it there may be the hop with the same revision in its new window, so the id names the window.
     """
-    return Document(Kind.HOP, f"{body['id']}.{revision}.moved", body["start"], _retracted(body, revision))
-
-
-def _retracted(body: Body, revision: int) -> Body:
-    """A stored hop's body as a new one says it; what the store put beside it is no part of that."""
-    own = {name: value for name, value in body.items() if name not in {"_id", "@timestamp"}}
-    return own | {"revision": revision, "retracted": True}
+    own = {name: value for name, value in body.items() if name not in {"_id", "@timestamp"}}  # the store put these beside it
+    retracted = own | {"revision": revision, "retracted": True}
+    return Document(Kind.HOP, f"{body['id']}.{revision}.{body['window']}", body["start"], retracted)
 
 
 def exponential_body(buckets: ExponentialBuckets) -> Body:

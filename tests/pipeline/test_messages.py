@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline import partitions, records
 from pipeline.records import HEADER, Batch
 from processors.assemble import ExemplarReference
-from processors.messages import message_from, origin, receipts_of
+from processors.messages import OpenReceipts, message_from, origin, receipts_of
 from telemetry import otlp
 from telemetry.documents import Kind
 from telemetry.spans import SpanLink
@@ -27,8 +27,10 @@ from tests.processors.traces import traces as any_trace
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Sequence
 
+    from stores.store import Written
+    from telemetry.documents import Document
     from telemetry.spans import Span
 
 KAFKA = {"messaging.system": "kafka", "messaging.destination.name": "paid"}
@@ -344,3 +346,62 @@ class SlowTopic(KeepingTopic):
         self.sending.set()
         await self.go.wait()
         return await super().send(**record)
+
+
+class CutStore(MemoryStore):
+    """Stores a part of the first write that takes a hop off a window, and ends the process, as two shards may do."""
+
+    cut = False
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        kept = [document for document in documents if not document.body.get("retracted")]
+        if len(kept) < len(documents) and not self.cut:
+            self.cut = True
+            await super().write(kept)
+            raise KilledError
+        return await super().write(documents)
+
+
+async def test_a_hop_that_moves_to_its_senders_window_is_counted_once_though_a_crash_cut_the_write() -> None:
+    store, log = CutStore(), Log()
+    early = [replace(one, start=one.start - 10 * SECOND, end=one.end - 10 * SECOND) for one in SENDERS[0]]
+    log.send_spans([RECEIVER])
+    answer = origin(next(receipts_of(RECEIVER)), early[0])
+    for kill in (False, True, False):
+        worker = Worker(store)
+        for event in deliver(log):
+            worker.take(event)
+        with contextlib.suppress(KilledError):
+            await worker.stage.close()
+        if not kill and not store.cut:
+            partition = partitions.of_trace(RECEIVER.trace_id, PARTITIONS)
+            log.records[partition] = [(Batch.ORIGINS, records.encode_origins([answer]))]
+    assert store.cut
+    found = stored(store)
+    assert sum(calls for calls, *_ in found["edges"].values()) == len(found["hops"]) == 4
+
+
+async def test_receipts_alone_do_not_keep_event_time_from_running() -> None:
+    worker, log = Worker(MemoryStore(), live=True), Log()
+    log.send_spans([RECEIVER])
+    log.send_receipts([RECEIVER])
+    first, *rest = deliver(log)
+    worker.take(first)
+    for offset in range(100):
+        await worker.stage.flush()
+        worker.now += SECOND
+        event = rest[offset % len(rest)]
+        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value, Batch.RECEIPTS))
+    assert first.acked
+
+
+def test_a_receipt_that_was_not_asked_for_is_not_given_up() -> None:
+    waiting = OpenReceipts(wait=10, most=1)
+    first, second, *_ = receipts_of(RECEIVER)
+    waiting.add(1, 0, [first])
+    waiting.new()
+    waiting.add(2, 0, [second])
+    assert [receipt for receipt, _ in waiting.overdue(1000)] == [first]
+    waiting.new()
+    assert [receipt for receipt, _ in waiting.overdue(1000)] == [second]
+    assert not waiting
