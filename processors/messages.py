@@ -155,7 +155,7 @@ class OpenReceipts:
         self._wait, self._most = wait, most
         self._open: dict[Message, dict[bytes, _Open]] = {}
         self._order: dict[tuple[Message, bytes], None] = {}  # oldest first
-        self._new: set[Message] = set()
+        self._new: set[tuple[Message, bytes]] = set()
 
     def __len__(self) -> int:
         """How many wait."""
@@ -172,16 +172,16 @@ class OpenReceipts:
             if known is None:
                 waiting[receipt.receiver] = _Open(receipt, {source}, watermark + self._wait)
                 self._order[place] = None
-                self._new.add(receipt.message)
+                self._new.add(place)
             else:
                 known.receipt = min(known.receipt, receipt)
                 known.sources.add(source)
         return len(touched)
 
     def new(self) -> set[Message]:
-        """Messages that were not asked for by this before, of those that wait."""
+        """Messages with receipts that came since this was asked for, of those that wait."""
         new, self._new = self._new, set()
-        return {message for message in new if message in self._open}
+        return {message for message, _ in new if message in self._open}
 
     def answered(self, sender: Callable[[Message], Span | None]) -> tuple[list[Origin], list[int]]:
         """Origins of the messages whose sender is known, which wait no more, and their sources."""
@@ -211,7 +211,7 @@ class OpenReceipts:
         while self._order:
             message, receiver = place = next(iter(self._order))
             item = self._open[message][receiver]
-            if message in self._new:
+            if place in self._new:
                 break  # it came meanwhile: its sender may be stored
             if item.due > watermark and len(self._order) <= self._most:
                 break

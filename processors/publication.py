@@ -59,20 +59,17 @@ class Publication:
 
     def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
         """Span and hop documents that are not stored yet, retractions included."""
+        drawn = [hop_document(hop, self.revision, partition, window_of(hop.start)) for hop in self.graph.hops]
+        windows = {document.body["id"]: document.body["window"] for document in drawn}
+        leaving = [body for body in self.counted_hops if windows.get(body["id"]) != body["window"]]
+        # A hop that leaves a window is told with the revision of that, or the retraction would be the newest of it.
+        moved = {body["id"] for body in leaving}
         documents = [span_document(span) for span in self.new_spans]
-        windows: dict[str, int] = {}
-        for hop in self.graph.hops:
-            document = hop_document(hop, self.revision, partition, window_of(hop.start))
-            windows[document.body["id"]] = document.body["window"]
+        for document in drawn:
             stored = self.stored_hops.get(document.body["id"])
-            if stored is None or not _says_the_same(document.body, stored):
+            if stored is None or document.body["id"] in moved or not _says_the_same(document.body, stored):
                 documents.append(document)
-        documents += [
-            retracted_hop_document(body, self.revision)
-            for body in self.counted_hops
-            if windows.get(body["id"]) != body["window"]
-        ]
-        return documents
+        return documents + [retracted_hop_document(body, self.revision) for body in leaving]
 
     def trace(self) -> list[Document]:
         """The trace document, unless the store has this revision."""
@@ -157,12 +154,14 @@ def store_only(trace: OpenTrace, revision: int, hops: list[Body]) -> Publication
 
 def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, partition: int) -> list[Document]:
     """Edge documents that make the published ones of a window add up to what its hops say."""
+    hops = list(hops)
     newest = latest(hops)
     actual = {key: edge for (key, _), edge in aggregate(map(hop_from_body, newest), width).items()}
     told: dict[EdgeKey, Edge] = {}
     for edge in map(edge_from_body, published):
         told[edge.key] = merge(told[edge.key], edge) if edge.key in told else edge
-    state_of_hops = digest(*sorted(f"{body['id']}.{body['revision']}" for body in newest))
+    # All that was ever said of the window's hops: a window may come back to where it was, and is another one then.
+    state_of_hops = digest(*sorted(f"{body['id']}.{body['revision']}.{bool(body.get('retracted'))}" for body in hops))
     documents = []
     for key in sorted(actual.keys() | told.keys()):
         if key not in told:

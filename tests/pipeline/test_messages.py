@@ -22,7 +22,7 @@ from tests.generated import START
 from tests.pipeline.parts import Event, KeepingTopic, KilledError, MemoryStore
 from tests.pipeline.test_any_arrival import HASTY, TICK, arrival, placed
 from tests.pipeline.test_assemble import CONFIG, PARTITIONS, SECOND, TOPIC, Worker, expected, stored
-from tests.processors.traces import CONSUMER, OTHER_TRACE, PRODUCER, SERVER, TRACE, sid, span
+from tests.processors.traces import CONSUMER, INTERNAL, OTHER_TRACE, PRODUCER, SERVER, TRACE, sid, span
 from tests.processors.traces import traces as any_trace
 
 if TYPE_CHECKING:
@@ -362,23 +362,55 @@ class CutStore(MemoryStore):
         return await super().write(documents)
 
 
-async def test_a_hop_that_moves_to_its_senders_window_is_counted_once_though_a_crash_cut_the_write() -> None:
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_hop_that_moves_to_its_senders_window_is_counted_once_though_a_crash_cut_the_write(more: int) -> None:
     store, log = CutStore(), Log()
     early = [replace(one, start=one.start - 10 * SECOND, end=one.end - 10 * SECOND) for one in SENDERS[0]]
-    log.send_spans([RECEIVER])
+    late = [
+        replace(RECEIVER, span_id=sid(50 + number), parent_span_id=RECEIVER.span_id, kind=INTERNAL, links=())
+        for number in (1, 2)
+    ]
     answer = origin(next(receipts_of(RECEIVER)), early[0])
-    for kill in (False, True, False):
-        worker = Worker(store)
-        for event in deliver(log):
-            worker.take(event)
-        with contextlib.suppress(KilledError):
-            await worker.stage.close()
-        if not kill and not store.cut:
-            partition = partitions.of_trace(RECEIVER.trace_id, PARTITIONS)
-            log.records[partition] = [(Batch.ORIGINS, records.encode_origins([answer]))]
-    assert store.cut
+    owner = partitions.of_trace(RECEIVER.trace_id, PARTITIONS)
+    log.send_spans([RECEIVER])
+    await read_alone(store, log)
+    log.records[owner] = [(Batch.ORIGINS, records.encode_origins([answer]))]
+    with pytest.raises(KilledError):
+        await read_alone(store, log)
+    log.send_spans(late[:more])
+    await read_alone(store, log)
+    log.records[owner] = []
+    log.send_spans(late)
+    await read_alone(store, log)
     found = stored(store)
-    assert sum(calls for calls, *_ in found["edges"].values()) == len(found["hops"]) == 4
+    hops = found["hops"].values()
+    assert sorted(hop["caller"]["name"] for hop in hops) == ["paid", "paid", "paid", "shop"]
+    assert sum(calls for calls, *_ in found["edges"].values()) == 4
+
+
+async def read_alone(store: MemoryStore, log: Log) -> None:
+    """Let a worker that has just started read all of the log."""
+    worker = Worker(store)
+    for event in deliver(log):
+        worker.take(event)
+    await worker.stage.close()
+
+
+async def test_corrections_of_a_window_that_comes_back_to_where_it_was_are_all_made() -> None:
+    store, log = MemoryStore(), Log()
+    owner = partitions.of_trace(RECEIVER.trace_id, PARTITIONS)
+    ids = (number.to_bytes(16, "big") for number in range(1, 100))
+    other = next(id_ for id_ in ids if partitions.of_trace(id_, PARTITIONS) == owner)
+    receivers = [replace(RECEIVER, trace_id=trace_id, links=RECEIVER.links[:1]) for trace_id in (RECEIVER.trace_id, other)]
+    early = [replace(one, start=one.start - 10 * SECOND, end=one.end - 10 * SECOND) for one in SENDERS[0]]
+    for receiver in receivers:
+        log.records[owner] = []
+        log.send_spans([receiver])
+        await read_alone(store, log)
+        answers = [origin(receipt, early[0]) for receipt in receipts_of(receiver)]
+        log.records[owner] = [(Batch.ORIGINS, records.encode_origins(answers))]
+        await read_alone(store, log)
+    assert {key.caller.name: calls for (key, _), (calls, *_) in stored(store)["edges"].items()} == {"shop": 2}
 
 
 async def test_receipts_alone_do_not_keep_event_time_from_running() -> None:
@@ -395,13 +427,13 @@ async def test_receipts_alone_do_not_keep_event_time_from_running() -> None:
     assert first.acked
 
 
-def test_a_receipt_that_was_not_asked_for_is_not_given_up() -> None:
+def test_a_receipt_that_was_not_asked_for_is_not_given_up_and_holds_up_no_other() -> None:
     waiting = OpenReceipts(wait=10, most=1)
     first, second, *_ = receipts_of(RECEIVER)
     waiting.add(1, 0, [first])
     waiting.new()
-    waiting.add(2, 0, [second])
+    waiting.add(2, 0, [second, replace(first, receiver=b"another receiver")])
     assert [receipt for receipt, _ in waiting.overdue(1000)] == [first]
     waiting.new()
-    assert [receipt for receipt, _ in waiting.overdue(1000)] == [second]
+    assert len(waiting.overdue(1000)) == 2
     assert not waiting
