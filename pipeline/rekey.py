@@ -20,7 +20,7 @@ from pipeline.outlet import Outlet
 from pipeline.records import Batch, LogLine
 from pipeline.zipkin import decode_zipkin
 from processors.assemble import ExemplarReference, LogReference
-from processors.messages import RECEIVING, Message, Receipt, is_elsewhere
+from processors.messages import Receipt, receipts
 from processors.points import points_of
 from telemetry import otlp
 from telemetry.errors import DecodeError, InputError
@@ -68,7 +68,7 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receip
     """
     request = otlp.parse_spans(value)
     parts: dict[int, ExportTraceServiceRequest] = {}
-    receipts: list[Receipt] = []
+    received: list[Receipt] = []
     for resource_spans in request.resource_spans:
         resources: dict[int, Any] = {}
         for scope_spans in resource_spans.scope_spans:
@@ -89,16 +89,9 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receip
                     scope.scope.CopyFrom(scope_spans.scope)
                     scope.schema_url = scope_spans.schema_url
                 scope.spans.append(span)
-                if span.links and span.kind in RECEIVING:
-                    receipts += _receipts(span)
-    return {partition: part.SerializeToString() for partition, part in parts.items()}, receipts
-
-
-def _receipts(span: Any) -> Iterator[Receipt]:
-    """The same as `processors.messages.receipts_of`, of a span that is not decoded."""
-    for link in span.links:
-        if is_elsewhere(link.trace_id, link.span_id, span.trace_id):
-            yield Receipt(Message(link.trace_id, link.span_id), span.trace_id, span.start_time_unix_nano)
+                if span.links:
+                    received += receipts(span.trace_id, span.kind, span.start_time_unix_nano, span.links)
+    return {partition: part.SerializeToString() for partition, part in parts.items()}, received
 
 
 def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) -> tuple[Decoded, InputError | None]:
@@ -179,15 +172,15 @@ def _rekey_spans(
     outlet = Outlet(traced, Batch.SPANS, merge_requests, counts.left_out, size=16)
     receipts_outlet = Outlet(traced, Batch.RECEIPTS, records.encode_receipts, counts.left_out)
 
-    async def sent(spans: Sequence[Awaitable[Any]], receipts: Sequence[Receipt]) -> None:
+    async def sent(spans: Sequence[Awaitable[Any]], received: Sequence[Receipt]) -> None:
         # The receiver's span is on the log before its receipt, so that it always comes before the answer.
         await asyncio.gather(*spans)
-        by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in receipts)
+        by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in received)
         await asyncio.gather(*(receipts_outlet.add(partition, part) for partition, part in by_owner.items()))
 
     def work(event: Any) -> Work:
         requested, foreign_flaw = request(event)
-        (parts, receipts), flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
+        (parts, received), flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
         flaw = foreign_flaw or flaw
         after: list[Awaitable[Any]] = []
         for partition, value in parts.items():
@@ -199,7 +192,7 @@ def _rekey_spans(
                 flaw = flaw or (left_out[0] if left_out else None)
             if values:
                 after.append(outlet.add(partition, values))
-        return [asyncio.ensure_future(sent(after, receipts))] if receipts else after, flaw
+        return [asyncio.ensure_future(sent(after, received))] if received else after, flaw
 
     each_record(app, name, inlet, offsets, dead, work)
 

@@ -9,14 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.peers import UNKNOWN, USER, names_resource, peer_of, queue_of
+from processors.span_tree import EXITS
 from telemetry.spans import SpanKind
 
 if TYPE_CHECKING:
     from processors.span_tree import SpanTree, TreeSpan
     from telemetry.call_graph import Node
     from telemetry.spans import SpanLink
-
-_EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
 
 
 class Rule(StrEnum):
@@ -71,7 +70,7 @@ def calls_of(tree: SpanTree) -> list[Call]:
             decisions.append(_server(member))
         elif kind is SpanKind.CONSUMER:
             decisions += _consumer(member, tree)
-        elif kind in _EXITS:
+        elif kind in EXITS:
             exits.append(member)
             parent = member.parent
             if parent is not None and parent.service != member.service:
@@ -90,7 +89,7 @@ def _server(member: TreeSpan) -> Call:
         if member.span.parent_span_id and member.span.parent_span_id != member.span.span_id:
             return Call(Rule.FROM_UNKNOWN, member, server=member, peer=UNKNOWN)
         return Call(Rule.FROM_USER, member, server=member, peer=USER)
-    if parent.role in _EXITS:
+    if parent.role in EXITS:
         return Call(Rule.CLIENT_SERVER, member, parent, parent, member)
     if parent.service != member.service:
         return _service_change(member, parent)
@@ -107,7 +106,7 @@ def _local(member: TreeSpan) -> Call:
 
 
 def _service_change(member: TreeSpan, parent: TreeSpan) -> Call:
-    if parent.role in _EXITS or _wraps_only(parent):
+    if parent.role in EXITS or _wraps_only(parent):
         return Call(Rule.SERVICE_CHANGE_CLIENT, member, parent, parent, member)
     return Call(Rule.SERVICE_CHANGE, member, parent, None, member)
 
@@ -127,7 +126,7 @@ def _consumer(member: TreeSpan, tree: SpanTree) -> list[Call]:
     parent = member.parent
     found = []
     if parent is not None:
-        if parent.role in _EXITS:
+        if parent.role in EXITS:
             found.append(Call(Rule.PRODUCER_CONSUMER, member, parent, parent, member))
         elif parent.service != member.service:
             found.append(_service_change(member, parent))
@@ -160,7 +159,7 @@ def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
         if source is None or source is member:
             calls.append(Call(Rule.LINK_UNSEEN, member, server=member, peer=queue_of(member.span), link=link))
         else:
-            client = source if source.role in _EXITS else None
+            client = source if source.role in EXITS else None
             rule = Rule.LINK if link.trace_id == own else Rule.LINK_TRACE
             calls.append(Call(rule, member, source, client, member, link=link))
     return calls
@@ -175,7 +174,7 @@ def _exit(member: TreeSpan, answered: set[int]) -> Call:
     parent = member.parent
     if (
         parent is not None
-        and parent.role in _EXITS
+        and parent.role in EXITS
         and parent.service == member.service
         and id(parent) not in answered
         and names_resource(parent.span)
@@ -186,4 +185,4 @@ def _exit(member: TreeSpan, answered: set[int]) -> Call:
 
 
 def _inner_exits(member: TreeSpan) -> list[TreeSpan]:
-    return [child for child in member.children if child.service == member.service and child.role in _EXITS]
+    return [child for child in member.children if child.service == member.service and child.role in EXITS]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from processors.calls import Rule, calls_of
 from processors.operations import protocol_of
 from processors.peers import UNKNOWN, service_node
+from processors.span_tree import EXITS
 from telemetry.call_graph import Hop
 from telemetry.spans import SpanKind, StatusCode
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 Interval = tuple[int, int]
 
 _INFERRED = (Rule.SERVICE_CHANGE, Rule.SERVICE_CHANGE_CLIENT)
-_EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
 _MESSAGES = (SpanKind.PRODUCER, SpanKind.CONSUMER)
 
 
@@ -46,7 +46,7 @@ def hop_id(call: Call) -> bytes:
     span = call.span.span
     if call.link is not None:
         return span.span_id + call.link.trace_id + call.link.span_id
-    if call.rule in _INFERRED and call.span.role in _EXITS:
+    if call.rule in _INFERRED and call.span.role in EXITS:
         return span.parent_span_id + span.span_id
     return span.span_id
 

@@ -8,9 +8,9 @@ is drawn, once from the queue and then, corrected, from the sender: the same hop
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from processors.span_tree import TreeSpan
+from processors.span_tree import EXITS, TreeSpan
 from telemetry.call_graph import NodeKind
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
     from telemetry.call_graph import Hop
 
-RECEIVING = (SpanKind.CONSUMER, SpanKind.CLIENT)
-"""Kinds of spans that receive messages: newer conventions give one that polls the kind client."""
-
-_EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
+_RECEIVING = (SpanKind.CONSUMER, SpanKind.CLIENT)  # newer conventions give a span that polls the kind client
 
 
 class Message(NamedTuple):
@@ -74,17 +71,20 @@ class Origin:
         )
 
 
+def receipts(trace_id: bytes, kind: int, start: int, links: Iterable[Any]) -> Iterator[Receipt]:
+    """The receipts of the messages of other traces that a span is linked to, if it can have received them.
+
+    Its parts are given one by one, for stage 1 has the span as protobuf. A link of zeros names no span.
+    """
+    if kind in _RECEIVING:
+        for link in links:
+            if link.trace_id != trace_id and any(link.trace_id) and any(link.span_id):
+                yield Receipt(Message(link.trace_id, link.span_id), trace_id, start)
+
+
 def receipts_of(span: Span) -> Iterator[Receipt]:
-    """The receipts of the messages of other traces that a span is linked to, if it can have received them."""
-    if span.kind in RECEIVING:
-        for link in span.links:
-            if is_elsewhere(link.trace_id, link.span_id, span.trace_id):
-                yield Receipt(Message(link.trace_id, link.span_id), span.trace_id, span.start)
-
-
-def is_elsewhere(trace_id: bytes, span_id: bytes, own: bytes) -> bool:
-    """Whether a link names a span of another trace; ids of zeros name none."""
-    return trace_id != own and any(trace_id) and any(span_id)
+    """The receipts of a decoded span."""
+    return receipts(span.trace_id, span.kind, span.start, span.links)
 
 
 def message_from(span: Span) -> Message:
@@ -94,7 +94,7 @@ def message_from(span: Span) -> Message:
 
 def origin(receipt: Receipt, sender: Span) -> Origin:
     """The answer to a receipt."""
-    timed = TreeSpan(sender).role in _EXITS
+    timed = TreeSpan(sender).role in EXITS
     resource = sender.resource
     return Origin(
         receipt.receiver,
@@ -115,7 +115,7 @@ def origins_of(hops: Iterable[Hop]) -> dict[Message, Origin]:
     for hop in hops:
         if not hop.link or hop.caller.kind is not NodeKind.SERVICE:
             continue
-        message = message_of(hop)
+        message = Message(hop.id[8:24], hop.id[24:])  # see `Hop.id`
         if message.trace_id == hop.trace_id:
             continue
         timed = hop.client_duration is not None
@@ -131,11 +131,6 @@ def origins_of(hops: Iterable[Hop]) -> dict[Message, Origin]:
             hop.start,
         )
     return found
-
-
-def message_of(hop: Hop) -> Message:
-    """The message that a linked hop is of; see `Hop.id`."""
-    return Message(hop.id[8:24], hop.id[24:])
 
 
 def preferred_origin(one: Origin, other: Origin) -> Origin:

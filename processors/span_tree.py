@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from processors.messages import Origin
     from telemetry.spans import Span
 
+EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
+"""Kinds of spans that are the near side of a call or a message."""
+
 _RECEIVING = ("receive", "process", "deliver")
 
 

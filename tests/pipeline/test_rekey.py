@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +16,13 @@ from pipeline import partitions
 from pipeline.outlet import Outlet
 from pipeline.records import HEADER, Batch
 from pipeline.rekey import log_documents, merge_requests, protobuf, split_spans
+from processors.messages import Message, Receipt, receipts_of
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
+from telemetry.spans import SpanKind, SpanLink
 from tests.generated import traces
 from tests.pipeline.parts import Event, KeepingTopic
 
@@ -150,3 +153,13 @@ async def test_a_log_that_refuses_is_told_to_everyone_who_waits() -> None:
     for future in (first, second):
         with pytest.raises(ConnectionError):
             await future
+
+
+def test_a_request_tells_the_receipts_of_its_spans() -> None:
+    receiver, other = next(traces(1))[:2]
+    link = SpanLink(b"elsewhere-------", b"sender--", {})
+    zeros = SpanLink(bytes(16), bytes(8), {})
+    receiver = replace(receiver, kind=SpanKind.CONSUMER, links=(link, SpanLink(other.trace_id, other.span_id, {}), zeros))
+    _, received = split_spans(otlp.encode_spans([receiver, replace(other, kind=SpanKind.SERVER, links=(link,))]), 4)
+    message = Message(link.trace_id, link.span_id)
+    assert received == list(receipts_of(receiver)) == [Receipt(message, receiver.trace_id, receiver.start)]
