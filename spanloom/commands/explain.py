@@ -18,7 +18,7 @@ from processors.call_graph import call_graph
 from processors.clock_skew import ClockSkew
 from processors.explain import explain as explanations
 from processors.messages import message_from, origin, origins_of, receipts_of
-from processors.span_tree import unique
+from processors.span_tree import preferred
 from spanloom.commands.shown import shown
 from telemetry import otlp
 from telemetry.errors import SpanloomError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from processors.explain import Explanation
-    from processors.messages import Origin
+    from processors.messages import Message, Origin
     from telemetry.spans import Span
 
     Times = Mapping[bytes, AdjustedSpan]
@@ -108,13 +108,15 @@ def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[Origi
     """
     spans = [span for span in _spans(files, {trace_id}) if span.trace_id == trace_id]
     receipts = {item.message: item for span in spans for item in receipts_of(span)}
-    senders = unique(
-        span for span in _spans(files, {message.trace_id for message in receipts}) if message_from(span) in receipts
-    )
+    senders: dict[Message, Span] = {}
+    for span in _spans(files, {message.trace_id for message in receipts}):
+        message = message_from(span)
+        if message in receipts:
+            senders[message] = preferred(senders.get(message, span), span)
     skew = ClockSkew()
     for hop in call_graph(spans).hops if spans else ():
         skew.add(hop, hop.start)
-    origins = [origin(receipts[message_from(span)], span) for span in senders]
+    origins = [origin(receipts[message], sender) for message, sender in senders.items()]
     return spans, origins, {item.span_id: item for item in adjusted(spans, skew.estimate)}
 
 
