@@ -1,0 +1,1 @@
+"""What the parts that reach the outside share: access, TLS, HTTP servers, limits, secrets."""
