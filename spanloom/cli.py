@@ -25,6 +25,7 @@ COMMANDS = {
     "chaos": "run a chaos experiment",
     "setup": "prepare Elasticsearch or Kafka",
     "dlq": "list and replay dead letters",
+    "token": "make a token for a person or a program",
     "config": "show the effective configuration",
 }
 

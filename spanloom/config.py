@@ -15,6 +15,7 @@ from alerting.playbooks.safety import SafetyConfig
 from collectors.otlp_grpc import OtlpGrpcConfig
 from collectors.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
+from components.access.config import AccessConfig
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
 from pipeline.dead_letters import DeadLetterConfig
@@ -97,6 +98,7 @@ class Config(BaseSettings):
     otlp_grpc: Annotated[OtlpGrpcConfig, NoDecode, BeforeValidator(_address)] = OtlpGrpcConfig()
     otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()
+    access: AccessConfig = AccessConfig()
     shipper: ShipperConfig = ShipperConfig()
     assemble: AssembleConfig = AssembleConfig()
     act: ActConfig = ActConfig()
