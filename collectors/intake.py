@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.errors import LogUnavailableError, TooLargeError
+from components import sender as senders
 from telemetry import otlp
 from telemetry.errors import DecodeError, OverloadedError
 
@@ -39,8 +40,12 @@ class Intake:
         self._sink = sink
         self._metrics = metrics
 
-    async def take(self, signal: Signal, body: bytes, encoding: Encoding = "protobuf") -> Outcome:
+    async def take(
+        self, signal: Signal, body: bytes, encoding: Encoding = "protobuf", sender: str = senders.ANONYMOUS
+    ) -> Outcome:
         """Ship the valid items of a request; return when they are on the log.
+
+        The records say who sent them, see `components.sender`.
 
         A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record:
         then it is split, and a span that is too large alone is truncated, see `otlp.fit`.
@@ -76,17 +81,17 @@ class Intake:
                         raise TooLargeError(reason)
                     items -= left_out
                     outcome = Outcome(outcome.rejected + left_out, outcome.message or reason)
-            await self._ship(signal, records, items)
+            await self._ship(signal, records, items, sender)
         return outcome
 
     def _refuse(self, signal: Signal, reason: str, items: int) -> None:
         self._metrics.refused_items.labels(signal, self._transport, reason).inc(items)
 
-    async def _ship(self, signal: Signal, records: Sequence[bytes], items: int) -> None:
+    async def _ship(self, signal: Signal, records: Sequence[bytes], items: int, sender: str) -> None:
         """Send the records of one request. When one fails the request fails: sent again, it makes the same documents."""
         try:
             for record in records:
-                await self._sink.send(TOPICS[signal], record, {})
+                await self._sink.send(TOPICS[signal], record, {senders.HEADER: sender.encode()})
         except (OverloadedError, LogUnavailableError):
             self._refuse(signal, "overloaded", items)
             raise

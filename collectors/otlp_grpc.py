@@ -12,6 +12,7 @@ from collectors import answers
 from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
 from collectors.tls import TlsConfig
+from components.sender import grpc_host, sender_of_peer
 from telemetry.errors import ConfigError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ class OtlpGrpcReceiver:
         async def export(body: bytes, context: Any) -> bytes:
             try:
                 self._check_size(body)
-                outcome = await self._intake.take(signal, body)
+                metadata = dict(context.invocation_metadata() or ())
+                sender = sender_of_peer(grpc_host(context.peer()), metadata)
+                outcome = await self._intake.take(signal, body, sender=sender)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = answers.refusal(error)
             else:

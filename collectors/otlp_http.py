@@ -23,6 +23,7 @@ from collectors.budget import Budget
 from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
 from collectors.intake import Intake
 from collectors.tls import TlsConfig
+from components.sender import sender_of_peer
 from telemetry.errors import ConfigError, DecodeError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ class OtlpHttpReceiver:
                 if encoding is None:
                     raise UnsupportedError(f"content type {content_type!r}: send application/x-protobuf or application/json")
                 with self._reading.share() as share:
-                    outcome = await self._intake.take(signal, await self._body(request, share), encoding)
+                    sender = sender_of_peer(request.client.host if request.client else None, request.headers)
+                    outcome = await self._intake.take(signal, await self._body(request, share), encoding, sender)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = answers.refusal(error)
             except ClientDisconnect:

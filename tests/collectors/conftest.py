@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from collectors.metrics import CollectorMetrics
+from components.sender import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ class FakeLog:
 
     max_record_bytes: int = 1_000_000
     records: list[tuple[str, bytes]] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
     arrivals: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
@@ -31,8 +33,8 @@ class FakeLog:
         await self.let_go.wait()
         if self.errors:
             raise self.errors.pop(0)
-        assert headers == {}
         self.records.append((topic, value))
+        self.senders.append(headers.get(HEADER, b"").decode())
 
     produce = send
 
