@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import orjson
-import pyarrow as pa
 
+from stores.arrow import STRING, Columns
 from stores.duckdb_retention import retain, used_bytes
 from stores.keys import KeySet
 from stores.layout import LAYOUT
@@ -230,7 +230,7 @@ class DuckDbStore:
         """Those of the ids that the table has. Most batches hold none, which the keys in memory tell without a look."""
         name, key, run = quoted(kind), quoted(KEY), self._connection.execute
         keys = f"SELECT md5_number_lower({quoted(ID)}) AS {key} FROM batch"  # noqa: S608 - identifiers are ours
-        with self._as_batch(pa.table({ID: list(ids)})):
+        with self._as_batch(Columns({ID: STRING}, [list(ids)])):
             if not self._keys[kind].holds_any(_keys(run(keys))):
                 return []
             alike = run(f"SELECT {quoted(ID)} FROM {name} SEMI JOIN ({keys}) USING ({key})").fetchall()  # noqa: S608 - as above
@@ -245,7 +245,7 @@ class DuckDbStore:
             return _keys(inserted)
 
     @contextmanager
-    def _as_batch(self, rows: pa.Table) -> Iterator[None]:
+    def _as_batch(self, rows: Columns) -> Iterator[None]:
         """The rows as the table `batch` of the writer's connection."""
         self._connection.register("batch", rows)
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
-import pyarrow as pa
 
+from stores.arrow import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, Columns
 from stores.layout import LAYOUT, Type, fits, keys, value_at
 from stores.sql import BODY, ID, TIME
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from telemetry.documents import Document, Kind
 
-_ARROW = {
-    Type.KEYWORD: pa.string(),
-    Type.KEYWORDS: pa.list_(pa.string()),
-    Type.TEXT: pa.string(),
-    Type.INTEGER: pa.int64(),
-    Type.NUMBER: pa.float64(),
-    Type.BOOLEAN: pa.bool_(),
+_FORMATS = {
+    Type.KEYWORD: STRING,
+    Type.KEYWORDS: STRINGS,
+    Type.TEXT: STRING,
+    Type.INTEGER: INTEGER,
+    Type.NUMBER: NUMBER,
+    Type.BOOLEAN: BOOLEAN,
 }
 
 Row = tuple[object, ...]
@@ -29,10 +29,8 @@ Row = tuple[object, ...]
 
 _PATHS = {kind: [(field, keys(field), held) for field, held in fields.items()] for kind, fields in LAYOUT.items()}
 
-_SCHEMAS = {
-    kind: pa.schema(
-        [(ID, pa.string()), (TIME, pa.int64()), (BODY, pa.string())] + [(field, _ARROW[held]) for field, held in fields.items()]
-    )
+_COLUMNS = {
+    kind: {ID: STRING, TIME: INTEGER, BODY: STRING} | {field: _FORMATS[held] for field, held in fields.items()}
     for kind, fields in LAYOUT.items()
 }
 
@@ -48,7 +46,7 @@ def row(document: Document) -> Row:
         UnstorableError: it is no JSON, or a field of the layout holds another type.
     """
     try:
-        body = orjson.dumps(document.body).decode()
+        body = orjson.dumps(document.body)
         document.id.encode()
     except (TypeError, UnicodeEncodeError) as error:
         raise UnstorableError(f"not JSON: {error}") from error
@@ -63,10 +61,6 @@ def row(document: Document) -> Row:
     return tuple(values)
 
 
-def table(kind: Kind, rows: Sequence[Row]) -> pa.Table:
+def table(kind: Kind, rows: Sequence[Row]) -> Columns:
     """Rows of one kind as a table."""
-    schema = _SCHEMAS[kind]
-    columns = zip(*rows, strict=True)
-    return pa.Table.from_arrays(
-        [pa.array(values, held) for values, held in zip(columns, schema.types, strict=True)], schema=schema
-    )
+    return Columns(_COLUMNS[kind], list(zip(*rows, strict=True)))
