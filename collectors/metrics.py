@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
+from components.connections import ConnectionMetrics
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
@@ -16,7 +18,8 @@ class CollectorMetrics:
     `transport` is `http` or `grpc`, `signal` is `spans`, `logs` or `metrics`.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, connections: ConnectionMetrics | None = None) -> None:
+        self.connections = connections or ConnectionMetrics(registry)
         signal_and_transport = ("signal", "transport")
         self.accepted_items = Counter(
             "spanloom_collector_accepted_items",

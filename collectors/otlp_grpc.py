@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from collectors import answers
 from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
-from collectors.tls import TlsConfig
 from components.sender import grpc_host, sender_of_peer
+from components.tls import TlsConfig
 from telemetry.errors import ConfigError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-import socket
-import ssl
 import zlib
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
 from google.protobuf import json_format
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
@@ -22,9 +18,11 @@ from collectors import answers
 from collectors.budget import Budget
 from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
 from collectors.intake import Intake
-from collectors.tls import TlsConfig
+from components.http_protocol import HttpLimits
+from components.http_server import HttpServer
 from components.sender import sender_of_peer
-from telemetry.errors import ConfigError, DecodeError, InputError, OverloadedError, SpanloomError
+from components.tls import TlsConfig
+from telemetry.errors import DecodeError, InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,6 +57,7 @@ class OtlpHttpConfig(BaseModel):
     max_requests: int = Field(default=1000, gt=0, description="Requests at a time.")
     read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a body.")
     stop_seconds: int = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
+    limits: HttpLimits = Field(default=HttpLimits(), description="What connections may be and do.")
     tls: TlsConfig | None = Field(default=None, description="Certificates; without them the port is plain text.")
 
 
@@ -69,57 +68,37 @@ class OtlpHttpReceiver:
         self._config = config
         self._intake = Intake("http", sink, metrics)
         self._reading = Budget("request bodies in memory", config.max_reading_bytes, config.max_requests, retry_after=1)
-        self._server: _Server | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._metrics = metrics
+        self._server: HttpServer | None = None
         self.port = 0
 
     async def start(self) -> None:
         """Listen; `port` is then the port bound.
 
         Raises:
-            SpanloomError: the port cannot be had.
+            ListenError: the port cannot be had.
             ConfigError: TLS cannot be set up.
         """
         config = self._config
         app = Starlette(routes=[Route(path, self._endpoint(signal), methods=["POST"]) for path, signal in _PATHS.items()])
-        tls = config.tls
-        settings = uvicorn.Config(
+        server = HttpServer(
             app,
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=config.stop_seconds,
-            ssl_certfile=tls.certificate if tls else None,
-            ssl_keyfile=tls.key if tls else None,
-            ssl_ca_certs=str(tls.client_ca) if tls and tls.client_ca else None,
-            ssl_cert_reqs=ssl.CERT_REQUIRED if tls and tls.client_ca else ssl.CERT_NONE,
+            "otlp_http",
+            config.host,
+            config.port,
+            limits=config.limits,
+            tls=config.tls,
+            metrics=self._metrics.connections,
+            stop_seconds=config.stop_seconds,
         )
-        try:
-            settings.load()
-        except OSError as error:
-            raise ConfigError(f"OTLP/HTTP: TLS: the certificate, its key or the client CA cannot be used: {error}") from error
-        try:
-            listener = socket.create_server(
-                (config.host, config.port), family=socket.AF_INET6 if ":" in config.host else socket.AF_INET
-            )
-        except OSError as error:
-            raise SpanloomError(
-                f"OTLP/HTTP cannot listen on {config.host}:{config.port}: {error}; is the port taken?"
-            ) from error
-        self.port = listener.getsockname()[1]
-        self._server = _Server(settings)
-        self._task = asyncio.create_task(self._server.serve([listener]), name="otlp-http")
-        await self._server.startup_ended.wait()
-        if not self._server.started:
-            await self.stop()
+        await server.start()
+        self._server, self.port = server, server.port
 
     async def stop(self) -> None:
         """Take no more requests, finish those under way. Safe before start and twice."""
-        task, self._task = self._task, None
-        if task is not None and self._server is not None:
-            self._server.should_exit = True
-            await task
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop()
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def export(request: Request) -> Response:
@@ -165,23 +144,6 @@ class OtlpHttpReceiver:
         if compression == "identity":
             return bytes(body)
         return _gunzip(body, limit, share)
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn as a guest: signals are the process's business, and who started it learns when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.startup_ended = asyncio.Event()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override] # a generator there
-        return contextlib.nullcontext()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().startup(sockets)
-        finally:
-            self.startup_ended.set()
 
 
 def _gunzip(body: bytearray, limit: int, share: Share) -> bytes:

@@ -16,6 +16,8 @@ from collectors.otlp_grpc import OtlpGrpcConfig
 from collectors.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
 from components.access.config import AccessConfig
+from components.http_protocol import HttpLimits
+from components.tls import TlsConfig
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
 from pipeline.dead_letters import DeadLetterConfig
@@ -43,6 +45,10 @@ class ConsoleConfig(BaseModel):
 
     host: str = Field(default="127.0.0.1", description="Address to bind; loopback unless said otherwise.")
     port: int = Field(default=8080, ge=0, le=65535)
+    limits: HttpLimits = Field(
+        default=HttpLimits(max_connections=500, max_connections_per_address=200), description="of connections"
+    )
+    tls: TlsConfig | None = Field(default=None, description="certificates; without them the port is plain text")
 
 
 class RetentionConfig(BaseModel):

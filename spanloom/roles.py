@@ -18,6 +18,8 @@ from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
+from components.connections import ConnectionMetrics
+from components.descriptors import raise_limit
 from dashboards.server import ConsoleServer
 from pipeline.kafka_access import UnreachableError
 from spanloom.config import without_password
@@ -155,8 +157,10 @@ class _Process:
         self._ends: list[asyncio.Task[Any]] = []  # when one of them ends, so does the process
         self._logs: list[Log] = []
         self.registry = CollectorRegistry()
+        self._connections = ConnectionMetrics(self.registry)
 
     async def __aenter__(self) -> Self:
+        raise_limit()
         self._config.data_dir.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -213,7 +217,7 @@ class _Process:
 
     async def receive(self, log_of_all: Log) -> None:
         """Take OTLP for the log."""
-        config, metrics = self._config, CollectorMetrics(self.registry)
+        config, metrics = self._config, CollectorMetrics(self.registry, self._connections)
         shipper = Shipper(log_of_all, config.shipper, metrics)
         for receiver in (
             OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics),
@@ -236,7 +240,10 @@ class _Process:
         await self._serve(build_probes(status, self.registry, routes))
 
     async def _serve(self, app: Any) -> None:
-        server = ConsoleServer(app, self._config.console.host, self._config.console.port)
+        console = self._config.console
+        server = ConsoleServer(
+            app, console.host, console.port, limits=console.limits, tls=console.tls, metrics=self._connections
+        )
         await server.start()
         self._stack.push_async_callback(server.stop)
         log.info("ready", http=server.url)

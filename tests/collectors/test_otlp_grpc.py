@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 
 from collectors.errors import LogUnavailableError
 from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
-from collectors.tls import TlsConfig
+from components.tls import TlsConfig
 from telemetry.errors import ConfigError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:

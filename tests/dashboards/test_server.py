@@ -10,7 +10,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from dashboards.server import ConsoleError, ConsoleServer
+from components.acceptor import ListenError
+from components.http_server import NotStartedError
+from dashboards.server import ConsoleServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +41,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
     first = ConsoleServer(app(), port=0)
     await first.start()
     second = ConsoleServer(app(), port=first.port)
-    with pytest.raises(ConsoleError, match=rf"cannot listen on 127.0.0.1:{first.port} .*name another port"):
+    with pytest.raises(ListenError, match=rf"console cannot listen on 127.0.0.1:{first.port}: .*is the port taken"):
         await second.start()
     await second.stop()
     await first.stop()
@@ -52,7 +54,7 @@ async def test_an_app_that_does_not_start_leaves_nothing_behind() -> None:
         yield
 
     server = ConsoleServer(Starlette(lifespan=broken), port=0)
-    with pytest.raises(ConsoleError, match="did not start"):
+    with pytest.raises(NotStartedError, match="did not start"):
         await server.start()
     again = ConsoleServer(app(), port=server.port)
     await again.start()
