@@ -35,6 +35,7 @@ class Batch(StrEnum):
     LOGS = "logs"
     ANOMALIES = "anomalies"
     ANSWERS = "answers"  # of humans, to requests for approval
+    SOURCES = "sources"  # that feed telemetry from now on
 
 
 MAX_RECORD = 900_000
