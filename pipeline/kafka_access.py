@@ -13,7 +13,7 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, serve
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from components.sender import is_loopback
-from telemetry.errors import ConfigError, SpanloomError
+from telemetry.errors import ConfigError, SpanloomError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 10.0
 """How long a broker may take to let us in; it does so in milliseconds."""
 
 
-class AccessRefusedError(SpanloomError):
+class AccessRefusedError(UnrecoverableError):
     """Kafka is there and does not take our credentials, or we do not trust its certificate. Waiting will not help."""
 
 

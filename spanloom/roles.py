@@ -18,17 +18,20 @@ from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
+from components.acceptor import ListenError
 from components.connections import ConnectionMetrics
 from components.descriptors import raise_limit
 from dashboards.server import ConsoleServer
 from pipeline.kafka_access import UnreachableError
 from spanloom.config import without_password
+from spanloom.data_folder import owned
+from spanloom.exit_codes import CRASHED, FAILED
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
-from telemetry.errors import ConfigError, StoreError
+from telemetry.errors import ConfigError, StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +46,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-CRASHED = 70
-"""Exit code of a process whose pipeline failed (EX_SOFTWARE): start it again."""
-
 RETAIN_EVERY = 60.0
 """Seconds between two looks at what the store may forget."""
 
@@ -54,7 +54,7 @@ async def run_roles(
     config: Config, now: Now, stages: Sequence[str] = STAGES, *, collect: bool = True, console: bool = True, alerts: bool = True
 ) -> int:
     """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; gives the exit code."""
-    async with _Process(config) as process:
+    async with owned(config.data_dir), _Process(config) as process:
         store = await process.store(now)
         pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts)
         await process.run(pipeline)
@@ -185,7 +185,7 @@ class _Process:
             if error is not None:
                 log.error("failed", reason=str(error))
             sys.stderr.flush()
-            os._exit(CRASHED if error is not None else self.exit_code)
+            os._exit(self.exit_code if error is None else FAILED if isinstance(error, UnrecoverableError) else CRASHED)
         return told
 
     def _watch(self, work: Any) -> None:
@@ -194,8 +194,15 @@ class _Process:
         self._stack.push_async_callback(_cancel, task)
 
     async def store(self, now: Now) -> Store:
-        """The store, which forgets what is too old."""
-        store = open_store(self._config)
+        """The store, which forgets what is too old.
+
+        Raises:
+            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged.
+        """
+        try:
+            store = open_store(self._config)
+        except StoreError as error:
+            raise UnrecoverableError(str(error)) from error
         self._stack.push_async_callback(store.close)
         absent = await _absence(store)
         if absent is not None:
@@ -233,17 +240,25 @@ class _Process:
         """Answer for the console, the API and the probes."""
         from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
-        await self._serve(build_app(store, status, self.registry, now, routes))
+        await self._serve(build_app(store, status, self.registry, now, routes), self._config.console.port)
 
     async def serve_probes(self, status: Callable[[], dict[str, Any]], routes: Sequence[BaseRoute] = ()) -> None:
-        """Answer for health and metrics, and for the parts that have routes of their own."""
-        await self._serve(build_probes(status, self.registry, routes))
+        """Answer for health and metrics, and for the parts that have routes of their own.
 
-    async def _serve(self, app: Any) -> None:
+        Several roles on one host have one default port: all but the first get a free one.
+        """
+        app, is_default = build_probes(status, self.registry, routes), "console" not in self._config.model_fields_set
+        try:
+            await self._serve(app, self._config.console.port)
+        except ListenError as error:
+            if not is_default:
+                raise
+            log.warning("default_port_in_use", reason=str(error), hint="a free port is used: set console.port to have the same")
+            await self._serve(app, 0)
+
+    async def _serve(self, app: Any, port: int) -> None:
         console = self._config.console
-        server = ConsoleServer(
-            app, console.host, console.port, limits=console.limits, tls=console.tls, metrics=self._connections
-        )
+        server = ConsoleServer(app, console.host, port, limits=console.limits, tls=console.tls, metrics=self._connections)
         await server.start()
         self._stack.push_async_callback(server.stop)
         log.info("ready", http=server.url)
@@ -278,8 +293,12 @@ async def _retain(store: Store, config: Config, now: Now) -> None:
     retention = Retention(int(config.retention.days * 86_400), config.retention.max_bytes)
     while True:
         await asyncio.sleep(RETAIN_EVERY)
-        newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
-        gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
+        try:
+            newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
+            gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
+        except StoreError as error:
+            log.warning("retention_failed", reason=str(error), retry_in_seconds=RETAIN_EVERY)
+            continue
         if gone:
             log.info("retention", forgotten=gone)
 
