@@ -5,7 +5,7 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from alerting.board import APPROVE
 from alerting.matchers import Matcher, MatchType, all_match, parse_matchers
 from alerting.posted import posted_alert, posted_silence, read_json
+from components.access.identity import identity_of
 from telemetry.documents import timestamp
 from telemetry.errors import InputError, OverloadedError
 
@@ -159,6 +160,8 @@ class AlertmanagerApi:
     async def _post_silence(self, request: Request) -> Response:
         now = self.now()
         silence = posted_silence(await read_json(request), now)
+        if identity_of(request).authenticated:
+            silence = replace(silence, created_by=identity_of(request).name)
         if silence.id and self.manager.silences.get(silence.id) is None:
             return PlainTextResponse(f"silence {silence.id} not found", status_code=404)
         given = self.manager.silences.put(silence, now)

@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from collectors import answers
 from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
-from components.acceptor import ListenError
 from components.sender import grpc_host, sender_of_peer
 from components.tls import TlsConfig
-from telemetry.errors import ConfigError, InputError, OverloadedError
+from telemetry.errors import ConfigError, InputError, OverloadedError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -63,7 +62,7 @@ class OtlpGrpcReceiver:
         """Listen; `port` is then the port bound.
 
         Raises:
-            ListenError: the port cannot be had.
+            SpanloomError: the port cannot be had.
             ConfigError: TLS cannot be set up.
         """
         config = self._config
@@ -94,7 +93,7 @@ class OtlpGrpcReceiver:
                 self.port = server.add_insecure_port(address)
             await server.start()
         except RuntimeError as error:
-            raise ListenError(f"OTLP/gRPC cannot listen on {address}: {error}; is the port taken?") from error
+            raise SpanloomError(f"OTLP/gRPC cannot listen on {address}: {error}; is the port taken?") from error
         self._server = server
 
     async def stop(self) -> None:

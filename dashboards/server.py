@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-
 from components.http_server import HttpServer
 
 if TYPE_CHECKING:
@@ -18,15 +16,13 @@ if TYPE_CHECKING:
 STOP_SECONDS = 2
 """How long open connections may take to end: browsers keep a WebSocket each."""
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
 
 class ConsoleServer(HttpServer):
     """An ASGI app on a port, from `start` to `stop`.
 
     Args:
-        app: what to serve.
-        host: where to listen. The console asks nobody who they are: leave it on loopback, or put a proxy before it.
+        app: what to serve, with the check of who may ask it.
+        host: where to listen.
         port: 0 for any free one; `port` is then the one bound.
         limits: of connections.
         tls: certificates; without them it is plain HTTP.
@@ -43,8 +39,6 @@ class ConsoleServer(HttpServer):
         tls: TlsConfig | None = None,
         metrics: ConnectionMetrics | None = None,
     ) -> None:
-        # On loopback only names of loopback are answered: else a page from elsewhere could rebind its own name to it.
-        app = TrustedHostMiddleware(app, ["localhost", "127.0.0.1", "[::1]"]) if host in LOOPBACK else app
         super().__init__(
             app,
             "console",

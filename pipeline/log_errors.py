@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from telemetry.errors import SpanloomError, UnrecoverableError
+from telemetry.errors import SpanloomError
 
 
 class LogError(SpanloomError):
     """The log did not take or give records."""
 
 
-class CorruptLogError(UnrecoverableError, LogError):
+class CorruptLogError(LogError):
     """Stored records are damaged.
 
     Args:
@@ -27,7 +27,7 @@ class CorruptLogError(UnrecoverableError, LogError):
         self.position = position
 
 
-class LogLockedError(UnrecoverableError, LogError):
+class LogLockedError(LogError):
     """Another process has the log open."""
 
 

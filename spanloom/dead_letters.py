@@ -16,6 +16,7 @@ from pipeline.kafka_access import client_settings
 from pipeline.log_errors import LogError, LogLockedError
 from pipeline.log_naming import directory_of
 from pipeline.log_shared import shared_log
+from spanloom.local_token import authorization
 from spanloom.wiring import Log, open_store
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ async def _dead_letters(config: Config, now: Now) -> AsyncIterator[DeadLetterTop
 async def _owner(config: Config, locked: LogLockedError) -> AsyncIterator[httpx2.AsyncClient]:
     url = f"http://{config.console.host}:{config.console.port}"
     try:
-        async with httpx2.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
+        proof = authorization(url, config.data_dir)
+        async with httpx2.AsyncClient(base_url=url, headers=proof, timeout=ANSWER_SECONDS, trust_env=False) as client:
             yield client
     except httpx2.HTTPError as error:
         reason = str(error) or type(error).__name__

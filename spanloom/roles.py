@@ -18,20 +18,20 @@ from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
-from components.acceptor import ListenError
 from components.connections import ConnectionMetrics
 from components.descriptors import raise_limit
 from dashboards.server import ConsoleServer
 from pipeline.kafka_access import UnreachableError
+from spanloom import clock
+from spanloom.access import build_access, require_authentication
 from spanloom.config import without_password
-from spanloom.data_folder import owned
-from spanloom.exit_codes import CRASHED, FAILED
+from spanloom.local_token import show_login_link
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
-from telemetry.errors import ConfigError, StoreError, UnrecoverableError
+from telemetry.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,12 +39,17 @@ if TYPE_CHECKING:
     from typing import Self
 
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
+    from spanloom.access import Access
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
 
 log = structlog.get_logger(__name__)
+
+CRASHED = 70
+"""Exit code of a process whose pipeline failed (EX_SOFTWARE): start it again."""
 
 RETAIN_EVERY = 60.0
 """Seconds between two looks at what the store may forget."""
@@ -53,8 +58,14 @@ RETAIN_EVERY = 60.0
 async def run_roles(
     config: Config, now: Now, stages: Sequence[str] = STAGES, *, collect: bool = True, console: bool = True, alerts: bool = True
 ) -> int:
-    """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; gives the exit code."""
-    async with owned(config.data_dir), _Process(config) as process:
+    """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; gives the exit code.
+
+    Raises:
+        ConfigError: others can reach its console, and nobody could prove who they are.
+    """
+    if console:
+        require_authentication(config)
+    async with _Process(config) as process:
         store = await process.store(now)
         pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts)
         await process.run(pipeline)
@@ -68,13 +79,19 @@ async def run_roles(
 
 
 async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
-    """Stages of the pipeline alone, with probes."""
+    """Stages of the pipeline alone, with probes.
+
+    Raises:
+        ConfigError: others can reach it, it repairs, and nobody could prove who they are.
+    """
     require_shared(config, "worker", "log", "store")
+    if "act" in stages:  # the others offer health and counters alone
+        require_authentication(config)
     async with _Process(config) as process:
         pipeline = Pipeline(config, await process.store(now), now, process.registry, stages)
         await process.run(pipeline)
         process.export(pipeline)
-        await process.serve_probes(lambda: status(pipeline), pipeline.routes())
+        await process.serve_probes(lambda: status(pipeline), now, pipeline.routes())
         await process.wait()
     return process.exit_code
 
@@ -86,14 +103,19 @@ async def run_collector(config: Config) -> int:
         shared_log = Log(config)
         await process.run(shared_log)
         await process.receive(shared_log)
-        await process.serve_probes(dict)
+        await process.serve_probes(dict, clock.system)
         await process.wait()
     return process.exit_code
 
 
 async def run_console(config: Config, now: Now) -> int:
-    """The console and the API alone; they read the store."""
+    """The console and the API alone; they read the store.
+
+    Raises:
+        ConfigError: others can reach it, and nobody could prove who they are.
+    """
     require_shared(config, "console", "store")
+    require_authentication(config)
     async with _Process(config) as process:
         await process.serve_console(await process.store(now), dict, now)
         await process.wait()
@@ -185,7 +207,7 @@ class _Process:
             if error is not None:
                 log.error("failed", reason=str(error))
             sys.stderr.flush()
-            os._exit(self.exit_code if error is None else FAILED if isinstance(error, UnrecoverableError) else CRASHED)
+            os._exit(CRASHED if error is not None else self.exit_code)
         return told
 
     def _watch(self, work: Any) -> None:
@@ -194,15 +216,8 @@ class _Process:
         self._stack.push_async_callback(_cancel, task)
 
     async def store(self, now: Now) -> Store:
-        """The store, which forgets what is too old.
-
-        Raises:
-            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged.
-        """
-        try:
-            store = open_store(self._config)
-        except StoreError as error:
-            raise UnrecoverableError(str(error)) from error
+        """The store, which forgets what is too old."""
+        store = open_store(self._config)
         self._stack.push_async_callback(store.close)
         absent = await _absence(store)
         if absent is not None:
@@ -240,28 +255,30 @@ class _Process:
         """Answer for the console, the API and the probes."""
         from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
-        await self._serve(build_app(store, status, self.registry, now, routes), self._config.console.port)
+        access = self._access(now)
+        app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()])
+        url = await self._serve(access.guard(app))
+        if access.local_token:
+            show_login_link(url, access.local_token)
 
-    async def serve_probes(self, status: Callable[[], dict[str, Any]], routes: Sequence[BaseRoute] = ()) -> None:
-        """Answer for health and metrics, and for the parts that have routes of their own.
+    async def serve_probes(self, status: Callable[[], dict[str, Any]], now: Now, routes: Sequence[BaseRoute] = ()) -> None:
+        """Answer for health and metrics, and for the parts that have routes of their own."""
+        await self._serve(self._access(now).guard(build_probes(status, self.registry, routes)))
 
-        Several roles on one host have one default port: all but the first get a free one.
-        """
-        app, is_default = build_probes(status, self.registry, routes), "console" not in self._config.model_fields_set
-        try:
-            await self._serve(app, self._config.console.port)
-        except ListenError as error:
-            if not is_default:
-                raise
-            log.warning("default_port_in_use", reason=str(error), hint="a free port is used: set console.port to have the same")
-            await self._serve(app, 0)
+    def _access(self, now: Now) -> Access:
+        access = build_access(self._config, self.registry, now)
+        self._stack.push_async_callback(access.close)
+        return access
 
-    async def _serve(self, app: Any, port: int) -> None:
+    async def _serve(self, app: ASGIApp) -> str:
         console = self._config.console
-        server = ConsoleServer(app, console.host, port, limits=console.limits, tls=console.tls, metrics=self._connections)
+        server = ConsoleServer(
+            app, console.host, console.port, limits=console.limits, tls=console.tls, metrics=self._connections
+        )
         await server.start()
         self._stack.push_async_callback(server.stop)
         log.info("ready", http=server.url)
+        return server.url
 
     async def wait(self) -> None:
         """Wait for a signal or a crash."""
@@ -293,12 +310,8 @@ async def _retain(store: Store, config: Config, now: Now) -> None:
     retention = Retention(int(config.retention.days * 86_400), config.retention.max_bytes)
     while True:
         await asyncio.sleep(RETAIN_EVERY)
-        try:
-            newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
-            gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
-        except StoreError as error:
-            log.warning("retention_failed", reason=str(error), retry_in_seconds=RETAIN_EVERY)
-            continue
+        newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
+        gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
         if gone:
             log.info("retention", forgotten=gone)
 

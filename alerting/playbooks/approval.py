@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from alerting.request_body import read_body
+from components.access.identity import identity_of
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ KEY_BYTES = 32
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Approve a repair</title>
 <body><h1>Approve a repair</h1><p>Incident {incident}. The audit trail will hold your answer and your name.</p>
-<form method="post"><label>Your name <input name="who" required maxlength="100"></label>
+<form method="post">{who}
 <button name="decision" value="approve">Approve</button> <button name="decision" value="deny">Deny</button></form>"""
+
+_NAME = '<label>Your name <input name="who" required maxlength="100"></label>'
 
 
 class LinkError(InputError):
@@ -119,7 +122,11 @@ class Approvals:
 
 
 def routes(desk: Desk) -> list[Route]:
-    """GET shows the page; POST takes `decision` (approve or deny) and `who`, as a form or as JSON."""
+    """GET shows the page; POST takes `decision` (approve or deny), as a form or as JSON.
+
+    The link is the right to answer. Who answers is the authenticated name; of one who did not log in `who` is what they call
+    themselves, and the audit trail says that it was by link.
+    """
 
     async def page(request: Request) -> Response:
         incident, expires, token = _parts(request)
@@ -127,7 +134,9 @@ def routes(desk: Desk) -> list[Route]:
             desk.check(incident, expires, token)
         except LinkError as error:
             return HTMLResponse(f"<p>{escape(str(error))}</p>", 403)
-        return HTMLResponse(_PAGE.format(incident=escape(incident)))
+        identity = identity_of(request)
+        who = f"<p>You are {escape(identity.name)}.</p>" if identity.authenticated else _NAME
+        return HTMLResponse(_PAGE.format(incident=escape(incident), who=who))
 
     async def decide(request: Request) -> Response:
         incident, expires, token = _parts(request)
@@ -169,7 +178,9 @@ async def read_fields(request: Request) -> dict[str, Any]:
 
 async def _answer(request: Request) -> tuple[str, str]:
     fields = await read_fields(request)
-    decision, who = str(fields.get("decision", "")), str(fields.get("who", "")).strip()[:100]
+    identity = identity_of(request)
+    decision, named = str(fields.get("decision", "")), str(fields.get("who", "")).strip()[:100]
+    who = identity.name if identity.authenticated else f"{named} (by link)" if named else ""
     if decision not in {"approve", "deny"} or not who:
         raise InputError("send `decision` as approve or deny, and `who` as your name")
     return decision, who

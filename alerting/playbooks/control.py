@@ -1,12 +1,12 @@
 """The operator's switches over HTTP: see what is being repaired, stop everything, go on, release what was left isolated.
 
 GET  /api/v1/healing                        who stopped repairs, and the incidents that hold a target
-POST /api/v1/healing/stop                   {"who": "ann"}
-POST /api/v1/healing/resume                 {"who": "ann"}
-POST /api/v1/incidents/{incident}/release   {"who": "ann"}
+POST /api/v1/healing/stop                   {}
+POST /api/v1/healing/resume                 {}
+POST /api/v1/incidents/{incident}/release   {}
 
-They have no secret of their own, as approval links do: serve them only where operators are, by default on loopback.
-Only JSON is taken, so that a page of another site cannot post here by a form.
+The audit trail holds the name under which the request was authenticated, whatever its body says.
+Only JSON is read, so that a page of another site cannot post here by a form.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from alerting.playbooks.approval import read_fields
+from components.access.identity import identity_of
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,17 +45,17 @@ def routes(runner: PlaybookRunner) -> list[Route]:
         return JSONResponse({"stopped_by": runner.healer.safety.stopped_by, "incidents": held})
 
     async def stop(request: Request) -> JSONResponse:
-        who = await _who(request)
+        who = _who(request)
         await runner.halt(who)
         return JSONResponse({"stopped_by": who})
 
     async def resume(request: Request) -> JSONResponse:
-        await runner.resume(await _who(request))
+        await runner.resume(_who(request))
         return JSONResponse({"stopped_by": ""})
 
     async def release(request: Request) -> JSONResponse:
         incident = request.path_params["incident"]
-        await runner.release(incident, await _who(request))
+        await runner.release(incident, _who(request))
         return JSONResponse({"released": incident})
 
     return [
@@ -71,13 +71,10 @@ def routes(runner: PlaybookRunner) -> list[Route]:
     ]
 
 
-async def _who(request: Request) -> str:
+def _who(request: Request) -> str:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise InputError('send JSON: {"who": "your name"}')
-    who = str((await read_fields(request)).get("who", "")).strip()[:100]
-    if not who:
-        raise InputError("send `who` as your name; the audit trail will hold it")
-    return who
+        raise InputError("send JSON, such as {}, with the header Content-Type: application/json")
+    return identity_of(request).name
 
 
 def _told(act: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:

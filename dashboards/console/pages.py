@@ -8,6 +8,7 @@ from nicegui import app as nicegui_app
 from nicegui import ui
 
 from dashboards.console import alert, alerts, anomalies, overview, repairs, service_map, trace, traces
+from dashboards.console.nonce import mark_scripts
 from dashboards.console.view import Console
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add(app: FastAPI, reader: Reader, status: Callable[[], Body], now: Callable[
     # NiceGUI keeps one application a process, and it takes no more middleware once it ran: begin anew.
     nicegui_app.user_middleware.clear()
     nicegui_app.middleware_stack = None
+    mark_scripts()
     for page in PAGES:
         page.add(console)
     ui.run_with(

@@ -92,7 +92,8 @@ def _search(view: View) -> ui.input:
         return ask
 
     asked = view.asked
-    with ui.element("form").classes("search").props('role=search onsubmit="return false"'):
+    form = ui.element("form").classes("search").props("role=search")
+    with form.on("submit", js_handler="(event) => event.preventDefault()"):
         fields = {
             name: ui.input(label, value=asked[name], on_change=asking(name)).props(f"dense outlined debounce=400 name={name}")
             for name, label in (("service", "Service"), ("operation", "Operation of the root"), ("min_ms", "At least, ms"))

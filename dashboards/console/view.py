@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from dashboards.console.nonce import nonce
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ NAVIGATION = (
 
 _STYLE = Path(__file__).with_name("console.css").read_text()
 
-_DARK = """<script>
+_DARK = """<script nonce="NONCE">
 addEventListener("DOMContentLoaded", () => {
   const dark = localStorage.getItem("dark");
   if (dark !== null) Quasar.Dark.set(dark === "true");
@@ -83,8 +84,8 @@ class View:
         self._load: Callable[[], Awaitable[None]] | None = None
         self._links: list[tuple[str, ui.link]] = []
         ui.colors(primary="#2f5bd0")
-        ui.add_css(_STYLE)
-        ui.add_head_html(_DARK)
+        ui.add_head_html(f"<style>{_STYLE}</style>")  # ui.add_css would do it by a script
+        ui.add_head_html(_DARK.replace("NONCE", nonce()))
         self._header(section or path)
         with ui.element("main").classes("page"):
             with ui.element("div").classes("trouble").props("role=alert") as self._trouble:

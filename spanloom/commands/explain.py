@@ -20,6 +20,7 @@ from processors.explain import explain as explanations
 from processors.messages import message_from, origin, origins_of, receipts_of
 from processors.span_tree import preferred
 from spanloom.commands.shown import shown
+from spanloom.local_token import authorization
 from telemetry import otlp
 from telemetry.errors import SpanloomError
 from telemetry.stored import hop_from_body, span_from_body
@@ -85,7 +86,7 @@ def ask(url: str, trace_id: str) -> tuple[list[Span], list[Origin], Times]:
     """
     address = f"{url.rstrip('/')}/api/v1/traces/{trace_id}"
     try:
-        answer = httpx2.get(address, timeout=30, trust_env=False)
+        answer = httpx2.get(address, headers=authorization(url), timeout=30, trust_env=False)
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return [], [], {}
         answer.raise_for_status()

@@ -28,6 +28,7 @@ from alerting.playbooks.traffic import Footprint
 from spanloom.commands.shown import shown
 from spanloom.demo.pipeline import Pipeline
 from spanloom.history import stored_points
+from spanloom.local_token import authorization
 from telemetry.documents import Kind, latest
 from telemetry.errors import SpanloomError
 
@@ -143,7 +144,7 @@ def _load(files: tuple[Path, ...]) -> tuple[tuple[Playbook, ...], dict[str, Acti
 
 
 async def _history(url: str) -> History:
-    async with Pipeline(url) as pipeline:
+    async with Pipeline(url, authorization(url)) as pipeline:
         alerts = await pipeline.find_all(Kind.ALERT)
         if not alerts:
             return History([])

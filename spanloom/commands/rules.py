@@ -22,6 +22,7 @@ from spanloom import clock
 from spanloom.commands.shown import shown
 from spanloom.demo.pipeline import Pipeline
 from spanloom.history import LATENESS, stored_points
+from spanloom.local_token import authorization
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
 
 
 async def _history(url: str, since: int, until: int, asked: Callable[[str], bool]) -> list[Point]:
-    async with Pipeline(url) as pipeline:
+    async with Pipeline(url, authorization(url)) as pipeline:
         return await stored_points(pipeline, since, until, asked)
 
 

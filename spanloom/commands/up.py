@@ -20,14 +20,15 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
 
     OTLP on 4317 (gRPC) and 4318 (HTTP), console and API on http://127.0.0.1:8080. Stop with Ctrl-C.
     """
+    from spanloom.access import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, run_roles  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()
     settings = load_config(config)  # refuse wrong ones before anything starts
+    require_authentication(settings)
     if not once:
         asyncio.run(require_access(settings))
         become_supervisor("up", "--once", *(["--config", str(config)] if config else []))
-    sys.exit(run(run_roles(settings, clock.system)))
+    sys.exit(asyncio.run(run_roles(settings, clock.system)))

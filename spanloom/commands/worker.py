@@ -37,16 +37,18 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
     Every stage has to run somewhere, and each in workers of one kind only. /healthz and /metrics are on 8080.
     Needs SPANLOOM_LOG=kafka://HOST:PORT and SPANLOOM_STORE=http://HOST:PORT.
     """
+    from spanloom.access import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, require_shared, run_worker  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()
     settings = load_config(config)
     require_shared(settings, "worker", "log", "store")  # refuse before anything starts
+    if "act" in stages:
+        require_authentication(settings)
     if not once:
         asyncio.run(require_access(settings))
         arguments = ["worker", "--once", "--stages", ",".join(stages)]
         become_supervisor(*arguments, *(["--config", str(config)] if config else []))
-    sys.exit(run(run_worker(settings, clock.system, stages)))
+    sys.exit(asyncio.run(run_worker(settings, clock.system, stages)))

@@ -9,7 +9,7 @@ import httpx2
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
     from telemetry.documents import Body, Kind
@@ -24,11 +24,16 @@ class PipelineError(SpanloomError):
 
 
 class Pipeline:
-    """A client of the API at `url`, from entering to leaving."""
+    """A client of the API at `url`, from entering to leaving.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: of the console.
+        headers: of every request, such as the proof of who asks.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.url = url
-        self._client = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
+        self._client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from dashboards.app import build_app
 from dashboards.server import ConsoleServer
+from spanloom import clock
+from spanloom.access import build_access
+from spanloom.config import Config
 from stores.duckdb import DuckDbStore
 from tests.dashboards import shop
 
@@ -19,7 +22,10 @@ async def serve(folder: Path, what: str) -> None:
     store = DuckDbStore(folder / "shop.duckdb")
     await store.write(shop.documents() if what == "shop" else [])
     status = {"spans_stored": 472, "collector": {"requests": 12345}}
-    server = ConsoleServer(build_app(store, lambda: status, CollectorRegistry(), lambda: shop.NOW), port=0)
+    registry = CollectorRegistry()
+    access = build_access(Config(data_dir=folder), registry, clock.system)
+    app = build_app(store, lambda: status, registry, lambda: shop.NOW, access.login_routes())
+    server = ConsoleServer(access.guard(app), port=0)
     await server.start()
     sys.stdout.write(f"{server.url}\n")
     sys.stdout.flush()

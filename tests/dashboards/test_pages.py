@@ -324,3 +324,15 @@ def test_a_page_has_an_outline_a_language_and_names_for_what_it_holds(browser: C
         if element.is_displayed() and not element.accessible_name
     ]
     assert unnamed == []
+
+
+def test_the_login_link_leads_to_the_console_and_the_token_leaves_the_address(
+    browser: Chrome, console: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (token,) = {path.read_text().strip() for path in tmp_path_factory.getbasetemp().glob("console*/token")}
+    browser.get(f"{console}/login?token={token}")
+    until(browser, lambda: browser.current_url == f"{console}/")
+    see(browser, "Overview")
+    (cookie,) = [cookie for cookie in browser.get_cookies() if cookie["name"].startswith("spanloom_session_")]
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    assert token not in browser.page_source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import stat
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from components.access.roles import Role
+from components.access.tokens import TokenConfig, Tokens
 from tests.deploy.files import COMPOSE, ROOT, check_spanloom, check_variables, clean_environment, compose, options_of
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("spanloom")}
 SECRETS = {"ELASTIC_PASSWORD": "a", "KIBANA_PASSWORD": "b", "KIBANA_ENCRYPTION_KEY": "c" * 32, "APPROVAL_KEY": "d" * 32}
+SECRETS |= {"TOKEN_HASH": f"sha256:{'e' * 64}"}
 
 each_service = pytest.mark.parametrize("name", SERVICES)
 each_of_ours = pytest.mark.parametrize("name", OURS)
@@ -91,7 +95,9 @@ def test_no_port_of_the_host_is_taken_twice() -> None:
 @each_service
 def test_secrets_come_from_outside_and_are_not_optional(name: str) -> None:
     for variable, value in SERVICES[name].get("environment", {}).items():
-        if re.search("PASSWORD|KEY|TOKEN|SECRET", variable):
+        if variable == "SPANLOOM_ACCESS__TOKENS":  # hashes, which are none; and those of each installation its own
+            assert re.fullmatch(r"\$\{TOKEN_HASH:\?[^}]+\}", json.loads(value)[0]["hash"])
+        elif re.search("PASSWORD|KEY|TOKEN|SECRET", variable):
             assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), variable
         assert not re.search(r"://[^/@$]+:[^$]", str(value)) or "@" not in str(value), variable
 
@@ -104,15 +110,18 @@ def test_the_generated_secrets_are_all_that_is_asked_for_and_nobody_elses_to_rea
     made = tmp_path / ".env"
     first = made.read_text()
     values = dict(line.split("=") for line in first.splitlines())
-    assert values.keys() == asked
-    assert len(set(values.values())) == len(asked)
-    assert all(re.fullmatch("[0-9a-f]{48}", value) for value in values.values())
+    assert values.keys() == asked | {"SPANLOOM_TOKEN"}
+    assert len(set(values.values())) == len(values)
+    token, token_is = values["SPANLOOM_TOKEN"], values["TOKEN_HASH"]
+    assert Tokens([TokenConfig(name="admin", role=Role.ADMIN, hash=token_is)]).find(token) is not None
+    secrets = [value for name, value in values.items() if name not in {"SPANLOOM_TOKEN", "TOKEN_HASH"}]
+    assert all(re.fullmatch("[0-9a-f]{48}", value) for value in secrets)
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     made.write_text("".join(first.splitlines(keepends=True)[:-1]) + "OWN=kept\n")  # an .env of before there was the last
     for _ in range(2):
         subprocess.run([script], check=True, capture_output=True)
         again = dict(line.split("=") for line in made.read_text().splitlines())
-        assert again.keys() == asked | {"OWN"}
+        assert again.keys() == asked | {"OWN", "SPANLOOM_TOKEN"}
         assert all(again[name] == values[name] for name in list(values)[:-1])
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
 

@@ -14,6 +14,7 @@ import httpx2
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from spanloom.local_token import authorization
 from tests.services import answers, free_port, listens, running
 
 if TYPE_CHECKING:
@@ -58,16 +59,22 @@ class Role:
         grpc, console = http + 1, http + 2
         self.url, self.otlp = f"http://127.0.0.1:{console}", f"http://127.0.0.1:{http}"
         self.log = folder / "log"
+        self._data = folder / "data"
         self._arguments = [role, *arguments]
         self._environment = {
             **os.environ,
-            "SPANLOOM_DATA_DIR": str(folder / "data"),
+            "SPANLOOM_DATA_DIR": str(self._data),
             "SPANLOOM_CONSOLE": f"127.0.0.1:{console}",
             "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{http}",
             "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{grpc}",
             **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """The header of its owner, who may change things."""
+        return authorization(self.url, self._data)
 
     def start(self) -> None:
         """Start; `wait_ready` tells when it answers."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from spanloom.local_token import authorization
 from tests.services import answers, free_port
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Up:
     def store_file(self) -> Path:
         """Where its documents are."""
         return self.folder / "data" / "spanloom.duckdb"
+
+    @property
+    def proof(self) -> dict[str, str]:
+        """The header of its owner, who may change things."""
+        return authorization(self.console, self.folder / "data")
 
     def start(self) -> None:
         """Start; `wait_ready` tells when it answers."""

@@ -156,7 +156,7 @@ async def test_a_killed_process_tells_nothing_twice_and_forgets_nothing(world: t
     up, queues, on_call, _ = world
     queues.depths["cart"] = 50.0
     await until(lambda: ("firing", "cart") in on_call.statuses(), lambda: shown(up, on_call))
-    async with httpx2.AsyncClient(base_url=f"{up.console}/api", headers=JSON, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=f"{up.console}/api", headers=JSON | up.proof, timeout=30) as client:
         ends = time.clock_gettime_ns(time.CLOCK_REALTIME) + 3600 * 10**9
         silence = {
             "matchers": [{"name": "service", "value": "mail", "isRegex": False}],
@@ -211,7 +211,7 @@ async def test_repairs_can_be_stopped_and_on_call_hears_of_it(world: tuple[Up, Q
     up, _, on_call, _ = world
     stop = f"{up.console}/api/v1/healing/"
     await until(lambda: httpx2.get(f"{up.console}/api/v1/healing").is_success, lambda: shown(up, on_call))
-    httpx2.post(f"{stop}stop", json={"who": "ann"}, timeout=30).raise_for_status()
+    httpx2.post(f"{stop}stop", json={}, headers=up.proof, timeout=30).raise_for_status()
     await until(lambda: ("firing", "") in on_call.statuses("RepairsStopped"), lambda: shown(up, on_call))
-    httpx2.post(f"{stop}resume", json={"who": "ann"}, timeout=30).raise_for_status()
+    httpx2.post(f"{stop}resume", json={}, headers=up.proof, timeout=30).raise_for_status()
     await until(lambda: ("resolved", "") in on_call.statuses("RepairsStopped"), lambda: shown(up, on_call))

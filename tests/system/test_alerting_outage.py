@@ -88,10 +88,10 @@ async def _outage(up: Up, queues: Queues, receiver: Receiver) -> None:
 
     rules = f"{up.console}/api/v1/rules/shop"
     await until(lambda: httpx2.get(f"{up.console}/api/v1/rules").is_success, shown)
-    refused = httpx2.post(rules, content=GROUP.replace("max by", "maxx by"), headers=YAML, timeout=30)
+    refused = httpx2.post(rules, content=GROUP.replace("max by", "maxx by"), headers=YAML | up.proof, timeout=30)
     assert (refused.status_code, refused.json()["error"].partition(": ")[0]) == (400, "api:shop:6")
     assert httpx2.get(rules, timeout=30).status_code == 404
-    assert httpx2.post(rules, content=GROUP, headers=YAML, timeout=30).status_code == 202
+    assert httpx2.post(rules, content=GROUP, headers=YAML | up.proof, timeout=30).status_code == 202
     queues.depths["cart"] = 50.0
     await until(lambda: len(receiver.attempts) > 1, shown)
     before = len(receiver.attempts)
@@ -105,7 +105,7 @@ async def _outage(up: Up, queues: Queues, receiver: Receiver) -> None:
     await until(lambda: bool(receiver.taken), shown)
     await asyncio.sleep(7)  # longer than the group's interval: a second one would have come
     assert [status for _, status, _ in receiver.taken] == ["firing"]
-    assert httpx2.delete(rules, timeout=30).status_code == 202, "a rule that is gone resolves its alerts"
+    assert httpx2.delete(rules, headers=up.proof, timeout=30).status_code == 202, "a rule that is gone resolves its alerts"
     await until(lambda: len(receiver.taken) > 1, shown)
     assert [status for _, status, _ in receiver.taken] == ["firing", "resolved"]
     assert len({key for key, _, _ in receiver.taken}) == 2

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from alerting.playbooks.approval import Answer, Approvals, LinkError, routes
 from telemetry.errors import ConfigError, InputError
 from tests.alerting.playbooks.world import SECOND, START
+from tests.identified import Identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,8 @@ class Desk:
         self.taken: list[tuple[str, bool, str]] = []
         self.owner = True
         self.approvals = approvals_of(KEY, lambda: self.now)
-        self.client = TestClient(Starlette(routes=list(routes(self))))
+        self.app = Starlette(routes=list(routes(self)))
+        self.client = TestClient(self.app)
 
     def check(self, incident: str, expires: str, token: str) -> None:
         if self.owner:
@@ -56,7 +58,16 @@ def test_opening_the_link_decides_nothing_and_the_form_decides(desk: Desk) -> No
     assert not desk.taken
     assert desk.client.post(link, data={"decision": "approve", "who": "ann"}).status_code == 200
     assert desk.client.post(link, json={"decision": "deny", "who": "bob"}).status_code == 200
-    assert desk.taken == [("i1", True, "ann"), ("i1", False, "bob")]
+    assert desk.taken == [("i1", True, "ann (by link)"), ("i1", False, "bob (by link)")]
+
+
+def test_who_is_logged_in_answers_under_that_name_whatever_the_body_says(desk: Desk) -> None:
+    link = desk.approvals.link("i1", START + SECOND)
+    ann = TestClient(Identified(desk.app, "ann"))
+    assert "You are ann." in ann.get(link).text
+    assert ann.post(link, json={"decision": "approve", "who": "bob"}).status_code == 200
+    assert ann.post(link, data={"decision": "deny"}).status_code == 200
+    assert desk.taken == [("i1", True, "ann"), ("i1", False, "ann")]
 
 
 def test_a_link_of_another_incident_a_longer_life_or_another_key_is_refused(desk: Desk) -> None:
@@ -97,7 +108,7 @@ def test_a_process_that_does_not_decide_passes_the_answer_on_and_says_so(desk: D
     assert desk.client.get(link).status_code == 200
     answer = desk.client.post(link, json={"decision": "approve", "who": "ann"})
     assert (answer.status_code, answer.json()["passed_on"]) == (202, True)
-    assert desk.taken == [("i1", True, "ann")]
+    assert desk.taken == [("i1", True, "ann (by link)")]
 
 
 def test_a_short_key_is_refused() -> None:

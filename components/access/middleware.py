@@ -1,0 +1,116 @@
+"""Lets a request in, or says why not: its host, its origin, who it is from, what its route needs. Pure ASGI."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from components.access.authenticate import TooManyFailuresError, WrongCredentialsError
+from components.access.headers import guarded
+from components.access.identity import identify
+from components.access.oidc.provider import OidcError
+from components.access.policy import WEBSOCKET, Need
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from components.access.authenticate import Authenticator
+    from components.access.identity import Identity
+    from components.access.origins import Origins
+    from components.access.policy import Found, Policy
+
+LOGIN = "/login"
+STATIC = "/_nicegui/"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessMiddleware:
+    """Stands before an application.
+
+    Args:
+        app: answers what is let in; finds who asks by `identity_of`.
+        policy: what each route needs.
+        origins: who may be named and who may send.
+        authenticator: finds out who it is.
+        read_open: whether nobody is asked for reading.
+        metrics_open: whether nobody is asked for /metrics.
+    """
+
+    app: ASGIApp
+    policy: Policy
+    origins: Origins
+    authenticator: Authenticator
+    read_open: bool
+    metrics_open: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        if not self.authenticator.proxies.trusts(scope):
+            self.authenticator.proxies.strip(scope)
+        headers = Headers(scope=scope)
+        found = self.policy.find(WEBSOCKET if scope["type"] == "websocket" else scope["method"], scope["path"])
+        if scope["type"] == "http":
+            page = found.route is not None and found.route.page
+            send = guarded(scope, send, page=page, cached=scope["path"].startswith(STATIC))
+        refusal = self._foreign(scope, headers) or self._unknown(found) or await self._unauthorized(scope, headers, found)
+        await (refusal or self.app)(scope, receive, send)
+
+    def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
+        if not self.origins.knows_host(scope, headers):
+            return self._refuse(400, "host", f"no name of this server: {headers.get('host', '')[:200]!r}; see access.hosts")
+        if not self.origins.allows(scope, headers):
+            return self._refuse(403, "origin", "a page of another site sent this; see access.origins")
+        return None
+
+    def _unknown(self, found: Found) -> Response | None:
+        if found.route is None:
+            return JSONResponse({"error": "nothing is here"}, 404)
+        if found.need is None:
+            allowed = ", ".join(sorted(method for method in found.route.needs if method != WEBSOCKET))
+            return JSONResponse({"error": f"use {allowed}"}, 405, {"allow": allowed})
+        return None
+
+    async def _unauthorized(self, scope: Scope, headers: Headers, found: Found) -> Response | None:
+        if found.need is None or found.need is Need.NOTHING:
+            return None
+        try:
+            identity = await self.authenticator.identity(scope, headers)
+        except WrongCredentialsError as error:
+            return self._unauthenticated(str(error))
+        except TooManyFailuresError as error:
+            waiting = {"retry-after": str(math.ceil(error.seconds))}
+            return self._refuse(429, "too_many_failures", str(error), waiting)
+        except OidcError as error:
+            return JSONResponse({"error": str(error)}, 503, {"retry-after": "10"})
+        identify(scope, identity)
+        return self._missing(found, found.need, identity, scope, headers)
+
+    def _missing(self, found: Found, need: Need, identity: Identity, scope: Scope, headers: Headers) -> Response | None:
+        """What is refused for want of a right."""
+        is_open = (need is Need.METRICS and self.metrics_open) or (need is Need.READ and self.read_open)
+        right = need.right
+        if right is None or is_open or identity.may(right):
+            return None
+        if identity.authenticated:
+            return self._refuse(403, "forbidden", f"{identity.name} ({identity.role}) lacks the right to {right}")
+        if identity.source == "proxy":
+            return self._refuse(403, "forbidden", f"{identity.name} has no role: see access.proxy.roles")
+        if found.route is not None and found.route.page and "text/html" in headers.get("accept", ""):
+            asked = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "")
+            return RedirectResponse(f"{LOGIN}?next={quote(asked, safe='')}", 303)
+        return self._unauthenticated("log in, or send a token as `Authorization: Bearer TOKEN`")
+
+    def _unauthenticated(self, text: str) -> Response:
+        return self._refuse(401, "unauthenticated", text, {"www-authenticate": 'Bearer realm="spanloom"'})
+
+    def _refuse(self, status: int, reason: str, text: str, headers: dict[str, str] | None = None) -> Response:
+        self.authenticator.metrics.refused.labels(reason).inc()
+        return JSONResponse({"error": text}, status, headers)

@@ -1,0 +1,1 @@
+"""Login and tokens of an OpenID Connect provider."""

@@ -1,0 +1,54 @@
+"""Which right each HTTP and WebSocket route of every role needs. A route that is not here is not answered."""
+
+from __future__ import annotations
+
+from components.access.policy import WEBSOCKET, Need, Policy, Route
+
+NOTHING, LINK, METRICS, READ, OPERATE = Need.NOTHING, Need.LINK, Need.METRICS, Need.READ, Need.OPERATE
+
+ROUTES = (
+    # Probes: whether it lives and is ready, and nothing else.
+    Route("/healthz", {"GET": NOTHING}),
+    Route("/readyz", {"GET": NOTHING}),
+    Route("/metrics", {"GET": METRICS}),
+    # Logins check what they are given.
+    Route("/login", {"GET": NOTHING, "POST": NOTHING}),
+    Route("/login/oidc", {"GET": NOTHING}),
+    Route("/login/oidc/callback", {"GET": NOTHING}),
+    Route("/logout", {"POST": NOTHING}),
+    # The API.
+    Route("/openapi.json", {"GET": READ}),
+    Route("/api/v1/status", {"GET": READ}),
+    Route("/api/v1/find", {"GET": READ}),
+    Route("/api/v1/traces/{trace_id}", {"GET": READ}),
+    Route("/api/v1/service-map", {"GET": READ}),
+    Route("/api/v1/dead-letters", {"GET": READ}),
+    Route("/api/v1/dead-letters/replay", {"POST": OPERATE}),
+    # Rules that came over HTTP alert; whether a playbook may answer is another question.
+    Route("/api/v1/rules", {"GET": READ}),
+    Route("/api/v1/rules/{namespace}", {"GET": READ, "POST": OPERATE, "DELETE": OPERATE}),
+    Route("/api/v1/rules/{namespace}/{group:path}", {"GET": READ, "DELETE": OPERATE}),
+    # Repairs. The link to approve one is signed, for one incident, for a time: it is the right.
+    Route("/api/v1/healing", {"GET": READ}),
+    Route("/api/v1/healing/stop", {"POST": OPERATE}),
+    Route("/api/v1/healing/resume", {"POST": OPERATE}),
+    Route("/api/v1/incidents/{incident}/release", {"POST": OPERATE}),
+    Route("/api/v1/incidents/{incident}/approval", {"GET": LINK, "POST": LINK}),
+    # Alertmanager's API.
+    Route("/api/v2/status", {"GET": READ}),
+    Route("/api/v2/receivers", {"GET": READ}),
+    Route("/api/v2/alerts", {"GET": READ, "POST": OPERATE}),
+    Route("/api/v2/alerts/groups", {"GET": READ}),
+    Route("/api/v2/silences", {"GET": READ, "POST": OPERATE}),
+    Route("/api/v2/silence/{id}", {"GET": READ, "DELETE": OPERATE}),
+    # The console. Its pages only show; what NiceGUI posts and sends over its WebSocket are clicks on them.
+    *(
+        Route(path, {"GET": READ}, page=True)
+        for path in ("/", "/map", "/traces", "/traces/{trace_id}", "/anomalies", "/alerts", "/alerts/{fingerprint}", "/repairs")
+    ),
+    Route("/favicon.ico", {"GET": READ}),
+    Route("/_nicegui/{rest:path}", {"GET": READ}),
+    Route("/_nicegui_ws/{rest:path}", {"GET": READ, "POST": READ, WEBSOCKET: READ}),
+)
+
+POLICY = Policy(ROUTES)
