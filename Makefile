@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed eval nezha chaos services lock clean
+.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed fuzz eval nezha chaos services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -47,6 +47,11 @@ bench-distributed: setup ## spans/s from Kafka to searchable, beside Elasticsear
 
 test-exact: setup ## kill -9, Kafka bounced and Elasticsearch away during 500,000 spans
 	@SPANLOOM_EXACT_SPANS=500000 $(BIN)/python -m pytest tests/system/test_kafka_exact.py
+
+FUZZ_SECONDS ?= 1800
+FUZZ_SEED ?= 1
+fuzz: setup ## fuzz every parser that strangers reach, half an hour or FUZZ_SECONDS=60; another FUZZ_SEED, other inputs
+	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 eval: setup ## anomalies and root causes scored on public data, from ../shared/data
 	@$(BIN)/python -m tests.eval.run

@@ -76,7 +76,7 @@ class GroupRun:
         run = cls(group)
         for i, rule in enumerate(group.rules):
             if rule.kind == "alert":
-                run.alerts[i] = RuleAlerts(rule.hold, rule.keep_firing_for, group.name, rule.expr.text)
+                run.alerts[i] = RuleAlerts(rule.hold, rule.keep_firing_for, group.name, rule.expr.text, group.file)
         if old is None:
             return run
         run.evaluated_at, run.restored_at, run.replaced = old.evaluated_at, old.restored_at, old.replaced

@@ -86,10 +86,10 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
     stripped = text.strip()
     if stripped.startswith("{") != stripped.endswith("}"):
         raise MatcherError(f"matchers {text!r}: a brace has no partner")
-    inner = stripped[1:-1] if stripped.startswith("{") else stripped
+    inner = (stripped[1:-1] if stripped.startswith("{") else stripped).rstrip()
     matchers: list[Matcher] = []
     position = 0
-    while position < len(inner) and inner[position:].strip():
+    while position < len(inner):
         found = _MATCHER.match(inner, position)
         end = found.end() if found else position
         if found is None or (end < len(inner) and inner[end] != ","):

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from alerting.playbooks.render import names_in, render_query
+from alerting.promql.expression import compile_expression
+from alerting.promql.vectors import NAME
 from alerting.rules import read_group, read_rules
 from alerting.yaml_file import YamlFile
 from telemetry.errors import ConfigError, InputError
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from alerting.engine import AlertEngine
+    from alerting.promql.expression import Expression
     from alerting.rules import RuleGroup
 
 VERSION = 1
@@ -27,6 +31,8 @@ MAX_GROUPS = 1_000
 """Most groups in all namespaces together."""
 MAX_BYTES = 512 << 10
 """Most bytes of their texts: the snapshot of them is one record of the changelog."""
+ALERT_SERIES = ("ALERTS", "ALERTS_FOR_STATE")
+"""What alerting rules write."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -52,6 +58,7 @@ class RuleBook:
         self._engine = engine
         self._files = tuple(engine.groups)
         self._namespaces: _Namespaces = {}
+        self._alerts_read: tuple[object, bool] | None = None
 
     def take_files(self, groups: Sequence[RuleGroup]) -> None:
         """Take the groups of files in place of those before.
@@ -94,6 +101,29 @@ class RuleBook:
         """Each group of a namespace as YAML, by name."""
         return {name: kept.text for name, kept in self._namespaces.get(namespace, {}).items()}
 
+    def writers(self, expressions: Sequence[str]) -> frozenset[str]:
+        """Namespaces whose rules write series that the rules of files, or these expressions with any labels, may read."""
+        if not self._namespaces:
+            return frozenset()
+        read = self._reads_alerts(expressions)
+        return frozenset(
+            namespace
+            for namespace, kept in self._namespaces.items()
+            for each in kept.values()
+            if each.group is not None and any(rule.kind != "alert" or read for rule in each.group.rules)
+        )
+
+    def _reads_alerts(self, expressions: Sequence[str]) -> bool:
+        """Whether the series that alerts write are read; asked again only where something changed."""
+        key = (self._files, tuple(expressions))
+        if self._alerts_read is None or self._alerts_read[0] != key:
+            of_files = [rule.expr for group in self._files for rule in group.rules]
+            asked = [
+                compile_expression(render_query(text, dict.fromkeys(names_in(text), ALERT_SERIES[0]))) for text in expressions
+            ]
+            self._alerts_read = key, any(_reads_alerts(each) for each in (*of_files, *asked))
+        return self._alerts_read[1]
+
     def snapshot(self) -> dict[str, Any]:
         """The namespaces as plain data. Files are read again."""
         return {"version": VERSION, "namespaces": {namespace: self.texts(namespace) for namespace in self._namespaces}}
@@ -135,6 +165,11 @@ class RuleBook:
             )
         self._engine.replace_rules([*files, *(each.group for each in all_ if each.group is not None)])
         self._files, self._namespaces = tuple(files), namespaces
+
+
+def _reads_alerts(expression: Expression) -> bool:
+    names = [[matcher for matcher in selector if matcher.name == NAME] for selector in expression.selectors]
+    return any(all(matcher.matches(name) for matcher in each) for each in names for name in ALERT_SERIES)
 
 
 def _file(namespace: str) -> str:

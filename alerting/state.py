@@ -53,6 +53,7 @@ class AlertChange:
     ends_at: int  # when it resolved
     group: str = ""
     expr: str = ""
+    file: str = ""  # of its rule; `api:NAMESPACE` where that came over HTTP
 
     def document(self) -> Document:
         """What is stored of it."""
@@ -98,7 +99,7 @@ class Alert:
         """Pending until it fired."""
         return AlertState.PENDING if self.fired_at is None else AlertState.FIRING
 
-    def change(self, state: AlertState, time: int, *, group: str, expr: str) -> AlertChange:
+    def change(self, state: AlertState, time: int, *, group: str, expr: str, file: str = "") -> AlertChange:
         """The alert as told to others."""
         labels = dict(self.labels)
         return AlertChange(
@@ -113,6 +114,7 @@ class Alert:
             time if state in {AlertState.RESOLVED, AlertState.INACTIVE} else 0,
             group,
             expr,
+            file,
         )
 
 
@@ -124,6 +126,7 @@ class RuleAlerts:
     keep: int
     group: str
     expr: str
+    file: str = ""
     alerts: dict[Labels, Alert] = field(default_factory=dict)
 
     def update(self, at: int, found: Mapping[Labels, Found]) -> list[AlertChange]:
@@ -160,7 +163,7 @@ class RuleAlerts:
         return [self._told(alert, alert.state, at) for alert in self.alerts.values()]
 
     def _told(self, alert: Alert, state: AlertState, at: int) -> AlertChange:
-        return alert.change(state, at, group=self.group, expr=self.expr)
+        return alert.change(state, at, group=self.group, expr=self.expr, file=self.file)
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data."""

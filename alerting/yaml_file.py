@@ -19,6 +19,9 @@ MAX_BYTES = 4 << 20
 """Largest file, in characters."""
 MAX_REPEATED = 100_000
 """Most nodes that aliases may repeat: a small file can stand for a huge one."""
+MAX_NUMBER = 400
+"""Longest number, in characters: to read a long one takes time in the square of its length."""
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 """Anchor and tag of a node."""
 
@@ -79,6 +82,8 @@ class YamlFile:
     def _check_text(self, node: yaml.Node) -> None:
         if not str(node.value).isascii() and re.search(r"[\ud800-\udfff]", node.value):
             raise self._wrong(node, "half of a surrogate pair; write the character itself")
+        if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER:
+            raise self._wrong(node, f"a number of {len(node.value)} characters; at most {MAX_NUMBER}, or put it in quotes")
 
     def _wrong(self, node: yaml.Node, reason: str) -> ConfigError:
         return ConfigError(f"{self.name}:{node.start_mark.line + 1}: {reason}")

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from collectors import answers
 from collectors.errors import LogUnavailableError, TooLargeError
 from collectors.intake import Intake
+from components.acceptor import ListenError
 from components.sender import grpc_host, sender_of_peer
 from components.tls import TlsConfig
-from telemetry.errors import ConfigError, InputError, OverloadedError, SpanloomError
+from telemetry.errors import ConfigError, InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -62,7 +63,7 @@ class OtlpGrpcReceiver:
         """Listen; `port` is then the port bound.
 
         Raises:
-            SpanloomError: the port cannot be had.
+            ListenError: the port cannot be had.
             ConfigError: TLS cannot be set up.
         """
         config = self._config
@@ -93,7 +94,7 @@ class OtlpGrpcReceiver:
                 self.port = server.add_insecure_port(address)
             await server.start()
         except RuntimeError as error:
-            raise SpanloomError(f"OTLP/gRPC cannot listen on {address}: {error}; is the port taken?") from error
+            raise ListenError(f"OTLP/gRPC cannot listen on {address}: {error}; is the port taken?") from error
         self._server = server
 
     async def stop(self) -> None:

@@ -61,6 +61,20 @@ def sender_of_peer(host: str | None, headers: Mapping[str, str]) -> str:
     return LOOPBACK if not host or is_loopback(host) else ANONYMOUS
 
 
+def sender_of_record(header: bytes | None, unmarked: str) -> str:
+    """Who sent a record of the log; what is no sender of ours counts as anonymous.
+
+    Args:
+        header: the record's, None without one.
+        unmarked: who sends records without it.
+    """
+    if header is None:
+        return unmarked
+    text = header.decode("ascii", "replace")
+    known = text == LOOPBACK or text.partition(":")[0] in {"token", "certificate"}
+    return text if known and len(text) <= MAX_SENDER and not _UNSHOWN.search(text) else ANONYMOUS
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address is of this machine alone. A name is not looked up: only `localhost` counts."""
     plain = host.strip("[]").partition("%")[0]

@@ -16,6 +16,7 @@ from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.traffic import awaited_calls
+from alerting.playbooks.trust import origin_of_rule
 from alerting.signals import culprit_points
 from pipeline import records
 from pipeline.diagnosis import Diagnosis
@@ -127,10 +128,12 @@ class ActStage:
         self._watermark = Watermark()
         self._last_record = self._last_tick = 0
         self._held: deque[tuple[TP, int, int]] = deque()  # in order of arrival, with the event time at arrival
-        self._wanted: tuple[float, str] | None = None  # score and id of the strongest that no ranking has answered yet
+        # Whether rules may see it, score and id of the strongest that no ranking has answered yet.
+        self._wanted: tuple[bool, float, str] | None = None
         self._rankings = KeptRankings()
         self._answers: list[dict[str, Any]] = []  # of humans, that came to another worker
         self._anomalies: list[Anomaly] = []  # that playbooks answer
+        self._unsaved: list[tuple[Offsets, TP, int]] = []  # records that name sources, until these are saved
         self._outbox = Outbox(writer)
         self._partition: int | None = None
         self._owning = asyncio.Lock()
@@ -156,7 +159,19 @@ class ActStage:
         offsets.add(event)
         now = self._now()
         self._last_record = self._last_tick = now
-        match Batch((event.headers or {})[HEADER].decode()):
+        batch = Batch((event.headers or {})[HEADER].decode())
+        if batch is Batch.SOURCES:
+            self._hear_of_sources(records.decode_bodies(event.value), offsets, tp, event.message.offset)
+            return
+        self._take_batch(batch, event)
+        self._held.append((tp, event.message.offset, self.moment))
+        horizon = self.moment - self._look_back()
+        while self._held and (self._held[0][2] <= horizon or offsets.full):
+            held, offset, _ = self._held.popleft()
+            offsets.release(held, (offset,))
+
+    def _take_batch(self, batch: Batch, event: Any) -> None:
+        match batch:
             case Batch.POINTS:
                 self._take_points(records.decode_points(event.value))
             case Batch.SPANS:
@@ -173,11 +188,6 @@ class ActStage:
                 self._take_answers(records.decode_bodies(event.value))
             case other:
                 raise AssertionError(other)
-        self._held.append((tp, event.message.offset, self.moment))
-        horizon = self.moment - self._look_back()
-        while self._held and (self._held[0][2] <= horizon or offsets.full):
-            held, offset, _ = self._held.popleft()
-            offsets.release(held, (offset,))
 
     def _look_back(self) -> int:
         """How long records are held: as long as the furthest-reaching rule needs them."""
@@ -242,13 +252,28 @@ class ActStage:
         self._answers += bodies[:room]
         self.counts.answers_dropped += len(bodies[room:])
 
-    def _want_ranking(self, score: float, id_: str, service: str, since: int) -> None:
+    def _hear_of_sources(self, bodies: list[dict[str, Any]], offsets: Offsets, tp: TP, offset: int) -> None:
+        """Remember who feeds the telemetry. The record is held until that is saved."""
+        if self._alerting is not None:
+            for body in bodies:
+                self._alerting.runner.healer.trust.fed(str(body["source"]), self._now())
+        self._unsaved.append((offsets, tp, offset))
+
+    async def _save_sources(self) -> None:
+        unsaved, self._unsaved = self._unsaved, []
+        if self._alerting is not None and self._partition is not None and self._alerting.runner.healer.trust.unsaved:
+            await self._state.save(self._partition, "sources", self._alerting.runner.healer.trust.snapshot())
+        for offsets, tp, offset in unsaved:
+            offsets.release(tp, (offset,))
+
+    def _want_ranking(self, score: float, id_: str, service: str, since: int, *, for_rules: bool = True) -> None:
         """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
         if self.moment < self._rankings.ranked_at:
             return  # read again after a crash: it had its ranking
         if self._alerting is not None and self._alerting.runner.healer.explained(service, since):
             return
-        self._wanted = max(self._wanted or (score, id_), (score, id_))
+        wanted = (for_rules, score, id_)
+        self._wanted = max(self._wanted or wanted, wanted)
 
     # ------------------------------------------------------------------ time
 
@@ -272,6 +297,7 @@ class ActStage:
         if self._wanted is not None and self.moment - self._rankings.ranked_at >= self._config.rank_every * SECOND:
             documents += await self.rank()
             await self._save_rankings()
+        await self._save_sources()
         if self._alerting is not None:
             answers, self._answers = self._answers, []
             for answer in answers:
@@ -284,14 +310,19 @@ class ActStage:
         self._outbox.put(documents)
 
     def _take_alert(self, change: AlertChange) -> None:
-        """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual."""
+        """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual.
+
+        Rules do not see one that only a rule from outside asked for: it could make them blame a service that is well.
+        """
         service = change.labels.get("service", "")
-        if service:
-            self._want_ranking(1.0, change.document().id, service, change.active_at)
+        if service and self._alerting is not None:
+            origin = origin_of_rule(change.file)
+            trusted = not origin or self._alerting.runner.healer.trust.allows(origin)
+            self._want_ranking(1.0, change.document().id, service, change.active_at, for_rules=trusted)
 
     async def rank(self) -> list[Document]:
         """Rank culprits now, for the strongest anomaly that waits."""
-        opened_by, self._wanted = self._wanted[1] if self._wanted is not None else "", None
+        (for_rules, _, opened_by), self._wanted = self._wanted or (True, 0.0, ""), None
         moment = self._rankings.ranked_at = self.moment
         ranking = await self._diagnosis.rank(moment)
         if not ranking:
@@ -300,7 +331,8 @@ class ActStage:
         culprits = CulpritRanking(moment, DEFAULT_ENVIRONMENT, opened_by, ranking)
         if self._alerting is not None:
             self._alerting.runner.healer.evidence.add_ranking(culprits)
-        self._tell_rules(culprits)
+        if for_rules:
+            self._tell_rules(culprits)
         return [culprits_document(culprits)]
 
     def _tell_rules(self, culprits: CulpritRanking) -> None:
@@ -345,6 +377,7 @@ class ActStage:
                 return
             self._partition = None
             self._held.clear()
+            self._unsaved.clear()
             self._rankings.clear()
             self._anomalies.clear()
             await self._outbox.settle(SETTLE_SECONDS)

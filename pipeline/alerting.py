@@ -20,6 +20,7 @@ from alerting.notify.text import TextCounts
 from alerting.playbooks import approval, control
 from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.run import PlaybookRunner
+from alerting.playbooks.trust import API_RULES
 from alerting.rule_book import RuleBook
 from alerting.state import AlertState
 from pipeline.approvals import ApprovalDesk
@@ -145,6 +146,9 @@ class Alerting:
                 saved = self._state.load(partition, name)
                 if saved is not None:
                     part.restore(saved)
+            sources = self._rows.load(partition, "sources")
+            if sources is not None:
+                self.runner.healer.trust.restore(sources)
             self._partition = partition
             await self.desk.open(self._rows, partition)
             await self.runner.start(self._state.load(partition, "healer"))
@@ -184,6 +188,7 @@ class Alerting:
             self._refreshed = now
             await self.refresh()
         self._moment = moment
+        self._see_sources(now)
         changes = self.engine.advance(moment) if moment else []
         self.counts.alert_changes += len(changes)
         self.alertmanager.take(changes, now)
@@ -205,6 +210,13 @@ class Alerting:
         await self._repair(changes, anomalies)
         documents = [*(change.document() for change in changes), *delivered, *look.documents]
         return Advanced(documents, [change for change in changes if change.state is AlertState.FIRING])
+
+    def _see_sources(self, now: int) -> None:
+        """Rules that came over HTTP feed what other rules and repairs read, where they write it."""
+        healer = self.runner.healer
+        healer.trust.pass_time(now)
+        for namespace in self.rules.writers(healer.expressions):
+            healer.trust.fed(f"{API_RULES}:{namespace}", now)
 
     async def _repair(self, changes: Sequence[AlertChange], anomalies: Sequence[Anomaly]) -> None:
         for change in changes:

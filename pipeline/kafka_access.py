@@ -12,7 +12,8 @@ from aiokafka.errors import IllegalSaslStateError, KafkaError, SaslAuthenticatio
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth, server_list
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from telemetry.errors import ConfigError, SpanloomError
+from components.sender import is_loopback
+from telemetry.errors import ConfigError, SpanloomError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ ANSWER_SECONDS = 10.0
 """How long a broker may take to let us in; it does so in milliseconds."""
 
 
-class AccessRefusedError(SpanloomError):
+class AccessRefusedError(UnrecoverableError):
     """Kafka is there and does not take our credentials, or we do not trust its certificate. Waiting will not help."""
 
 
@@ -62,6 +63,14 @@ class KafkaConfig(BaseModel):
         if self.key_file and not self.cert_file:
             raise ValueError("key_file needs cert_file")
         return self
+
+    def is_open(self, log_url: str) -> bool:
+        """Whether whoever reaches the brokers may write: they ask nobody who they are, and are not on this machine alone."""
+        scheme, _, hosts = log_url.partition("://")
+        if scheme != "kafka" or self.sasl_mechanism or self.cert_file:
+            return False
+        names = (host.rpartition("@")[2].removeprefix("kafka://") for host in hosts.split(";"))
+        return not all(is_loopback(name.rpartition(":")[0] or name) for name in names)
 
     def for_faust(self) -> dict[str, Any]:
         """Faust's settings for TLS, SASL and compression.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from telemetry.errors import SpanloomError
+from telemetry.errors import SpanloomError, UnrecoverableError
 
 
 class LogError(SpanloomError):
     """The log did not take or give records."""
 
 
-class CorruptLogError(LogError):
+class CorruptLogError(UnrecoverableError, LogError):
     """Stored records are damaged.
 
     Args:
@@ -27,7 +27,7 @@ class CorruptLogError(LogError):
         self.position = position
 
 
-class LogLockedError(LogError):
+class LogLockedError(UnrecoverableError, LogError):
     """Another process has the log open."""
 
 

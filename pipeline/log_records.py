@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is one
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -103,7 +104,18 @@ def is_intact(data: bytes | mmap, batch: Batch) -> bool:
 
 
 def decode_batch(data: bytes, batch: Batch) -> Iterator[Record]:
-    """The records of an intact batch."""
+    """The records of an intact batch.
+
+    Raises:
+        ValueError: its checksum is right, and yet it is not what `encode_batch` writes.
+    """
+    try:
+        yield from _decoded(data, batch)
+    except StructError as error:
+        raise ValueError(str(error)) from error
+
+
+def _decoded(data: bytes, batch: Batch) -> Iterator[Record]:
     position = batch.begin + HEADER.size
     while position < batch.end:
         delta, timestamp, key_length, value_length, header_count = _RECORD.unpack_from(data, position)

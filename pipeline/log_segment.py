@@ -225,7 +225,11 @@ class Segment:
                     raise CorruptLogError(
                         str(self.path), position + taken, f"checksum mismatch in records {batch.first} to {batch.last}"
                     )
-                records.extend(record for record in decode_batch(data, batch) if record.offset >= offset)
+                try:
+                    records.extend(record for record in decode_batch(data, batch) if record.offset >= offset)
+                except ValueError as error:
+                    reason = f"records {batch.first} to {batch.last} are not as this release writes them: {error}"
+                    raise CorruptLogError(str(self.path), position + taken, reason) from error
             taken = batch.end
         return taken
 

@@ -1,22 +1,69 @@
-"""Values of the records between our own stages. Spans stay OTLP; the rest is compact JSON, named by a header."""
+"""Values of the records between our own stages. Spans stay OTLP; the rest is compact JSON, named by a header.
+
+Whoever may write to Kafka may write these records, so each is checked against its form when it is read: decoders raise
+DecodeError for everything that an encoder could not have written.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from processors.assemble import ExemplarReference, LogReference
 from processors.messages import Message, Origin, Receipt
+from telemetry.errors import DecodeError
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 Item = TypeVar("Item")
+
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+TraceId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+SpanId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+AnyId = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$", max_length=64)]
+"""An id in hex, or none."""
+
+
+class _Points(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    series: list[str]
+    points: list[tuple[Annotated[int, Field(ge=0)], Whole, Number | None]]
+
+
+_STRICT = ConfigDict(strict=True)
+_LOG_REFERENCES = TypeAdapter(list[tuple[TraceId, str, Whole, Whole]], config=_STRICT)
+_EXEMPLARS = TypeAdapter(list[tuple[TraceId, AnyId, Whole, str, Number | None]], config=_STRICT)
+_RECEIPTS = TypeAdapter(list[tuple[TraceId, SpanId, TraceId, Whole]], config=_STRICT)
+_ORIGINS = TypeAdapter(list[tuple[TraceId, TraceId, SpanId, bool, Whole, Whole, str, str, str, Whole]], config=_STRICT)
+_POINTS = TypeAdapter(_Points)
+_SERIES = TypeAdapter(tuple[str, list[tuple[str, str]]] | tuple[str, list[tuple[str, str]], bool], config=_STRICT)
+_LOGS = TypeAdapter(list[tuple[str, str, str, Whole, Whole, str, AnyId, AnyId]], config=_STRICT)
+_BODIES = TypeAdapter(list[dict[str, Any]], config=_STRICT)
+
+
+def _read(form: TypeAdapter[Item], value: bytes | str | None) -> Item:
+    """A value of that form.
+
+    Raises:
+        DecodeError: it has another.
+    """
+    try:
+        return form.validate_json(value or b"")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = "".join(f"[{part!r}]" for part in first["loc"])
+        raise DecodeError(place, f"{first['msg']} ({error.error_count()} errors)") from None
+
 
 HEADER = "spanloom.batch"
 """Header that names the batch of a record of the topics between stages."""
@@ -35,6 +82,7 @@ class Batch(StrEnum):
     LOGS = "logs"
     ANOMALIES = "anomalies"
     ANSWERS = "answers"  # of humans, to requests for approval
+    SOURCES = "sources"  # that feed telemetry from now on
 
 
 MAX_RECORD = 900_000
@@ -65,7 +113,10 @@ def encode_log_references(references: Iterable[LogReference]) -> bytes:
 
 def decode_log_references(value: bytes) -> list[LogReference]:
     """Inverse of `encode_log_references`."""
-    return [LogReference(bytes.fromhex(trace_id), id_, time, severity) for trace_id, id_, time, severity in orjson.loads(value)]
+    return [
+        LogReference(bytes.fromhex(trace_id), id_, time, severity)
+        for trace_id, id_, time, severity in _read(_LOG_REFERENCES, value)
+    ]
 
 
 def encode_exemplars(references: Iterable[ExemplarReference]) -> bytes:
@@ -74,10 +125,10 @@ def encode_exemplars(references: Iterable[ExemplarReference]) -> bytes:
 
 
 def decode_exemplars(value: bytes) -> list[ExemplarReference]:
-    """Inverse of `encode_exemplars`."""
+    """Inverse of `encode_exemplars`. An infinity becomes NaN, as JSON has neither."""
     return [
-        ExemplarReference(bytes.fromhex(trace_id), bytes.fromhex(span_id), time, metric, number)
-        for trace_id, span_id, time, metric, number in orjson.loads(value)
+        ExemplarReference(bytes.fromhex(trace_id), bytes.fromhex(span_id), time, metric, math.nan if number is None else number)
+        for trace_id, span_id, time, metric, number in _read(_EXEMPLARS, value)
     ]
 
 
@@ -90,7 +141,7 @@ def decode_receipts(value: bytes) -> list[Receipt]:
     """Inverse of `encode_receipts`."""
     return [
         Receipt(Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
-        for trace_id, span_id, receiver, time in orjson.loads(value)
+        for trace_id, span_id, receiver, time in _read(_RECEIPTS, value)
     ]
 
 
@@ -117,8 +168,10 @@ def encode_origins(origins: Iterable[Origin]) -> bytes:
 def decode_origins(value: bytes) -> list[Origin]:
     """Inverse of `encode_origins`."""
     return [
-        Origin(bytes.fromhex(receiver), Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), *rest)
-        for receiver, trace_id, span_id, *rest in orjson.loads(value)
+        Origin(
+            bytes.fromhex(to), Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), timed, start, end, name, on, host, at
+        )
+        for to, trace_id, span_id, timed, start, end, name, on, host, at in _read(_ORIGINS, value)
     ]
 
 
@@ -150,9 +203,12 @@ def encode_points(points: Sequence[Point]) -> bytes:
 
 def decode_points(value: bytes) -> list[Point]:
     """Inverse of `encode_points`. NaN and infinities become gaps, as JSON has none."""
-    batch = orjson.loads(value)
-    series = [_series_of(text) for text in batch["series"]]
-    return [Point(series[i], time, number) for i, time, number in batch["points"] if number is not None]
+    batch = _read(_POINTS, value)
+    series = [_series_of(text) for text in batch.series]
+    try:
+        return [Point(series[i], time, number) for i, time, number in batch.points if number is not None]
+    except IndexError:
+        raise DecodeError("points", f"a point of a series past the {len(series)} that are named") from None
 
 
 @lru_cache(maxsize=KNOWN_SERIES)
@@ -162,8 +218,8 @@ def _text_of(series: Series) -> str:
 
 @lru_cache(maxsize=KNOWN_SERIES)
 def _series_of(text: str) -> Series:
-    name, labels, *total = orjson.loads(text)
-    return Series(name, tuple((key, label) for key, label in labels), bool(total))
+    name, labels, *total = _read(_SERIES, text)
+    return Series(name, tuple(labels), bool(total and total[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +266,7 @@ def decode_logs(value: bytes) -> list[LogLine]:
     """Inverse of `encode_logs`."""
     return [
         LogLine(service, instance, environment, time, severity, text, bytes.fromhex(trace_id), bytes.fromhex(span_id))
-        for service, instance, environment, time, severity, text, trace_id, span_id in orjson.loads(value)
+        for service, instance, environment, time, severity, text, trace_id, span_id in _read(_LOGS, value)
     ]
 
 
@@ -221,5 +277,4 @@ def encode_bodies(bodies: Sequence[dict[str, Any]]) -> bytes:
 
 def decode_bodies(value: bytes) -> list[dict[str, Any]]:
     """Inverse of `encode_bodies`."""
-    bodies: list[dict[str, Any]] = orjson.loads(value)
-    return bodies
+    return _read(_BODIES, value)

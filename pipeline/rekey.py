@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters import DeadLetters
     from pipeline.offsets import Offsets
+    from pipeline.provenance import Sources
     from pipeline.writer import DocumentWriter
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
@@ -113,14 +114,29 @@ def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) 
         return decode(request.SerializeToString()), flaw
 
 
-def each_record(app: App, name: str, inlet: Topic, offsets: Offsets, dead: DeadLetters, work: Callable[[Any], Work]) -> None:
-    """Do the work of each record; what cannot be used, wholly or in part, goes to the dead letters as it came."""
+def each_record(
+    app: App,
+    name: str,
+    inlet: Topic,
+    offsets: Offsets,
+    dead: DeadLetters,
+    work: Callable[[Any], Work],
+    sources: Sources | None = None,
+) -> None:
+    """Do the work of each record; what cannot be used, wholly or in part, goes to the dead letters as it came.
+
+    Its source is announced before; without `sources` nobody asks for it.
+    """
 
     @app.agent(inlet, name=name, supervisor_strategy=CrashingSupervisor)
     async def agent(stream: Stream[bytes]) -> None:
         async for event in stream.noack().events():
             if offsets.is_stale(event):
                 continue
+            if sources is not None:
+                await sources.announce(event)
+                if offsets.is_stale(event):  # it may be by now
+                    continue
             with at_record(event.message.tp, event.message.offset):
                 try:
                     after, flaw = work(event)
@@ -135,28 +151,54 @@ def each_record(app: App, name: str, inlet: Topic, offsets: Offsets, dead: DeadL
             await offsets.done(event, after)
 
 
-def rekey_spans(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
+def rekey_spans(
+    app: App,
+    inlet: Topic,
+    traced: Topic,
+    offsets: Offsets,
+    dead: DeadLetters,
+    counts: RekeyCounts,
+    sources: Sources | None = None,
+) -> None:
     """Send each span to the partition of its trace."""
-    _rekey_spans(app, "rekey-spans", inlet, traced, offsets, dead, counts, lambda event: (protobuf(event, "spans"), None))
+    _rekey_spans(
+        app, "rekey-spans", inlet, traced, offsets, dead, counts, lambda event: (protobuf(event, "spans"), None), sources
+    )
 
 
-def rekey_jaeger(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
+def rekey_jaeger(
+    app: App,
+    inlet: Topic,
+    traced: Topic,
+    offsets: Offsets,
+    dead: DeadLetters,
+    counts: RekeyCounts,
+    sources: Sources | None = None,
+) -> None:
     """The same for spans as Jaeger has them."""
 
     def request(event: Any) -> Request:
         return otlp.encode_spans(decode_jaeger(event.value or b"")), None
 
-    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, counts, request)
+    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, counts, request, sources)
 
 
-def rekey_zipkin(app: App, inlet: Topic, traced: Topic, offsets: Offsets, dead: DeadLetters, counts: RekeyCounts) -> None:
+def rekey_zipkin(
+    app: App,
+    inlet: Topic,
+    traced: Topic,
+    offsets: Offsets,
+    dead: DeadLetters,
+    counts: RekeyCounts,
+    sources: Sources | None = None,
+) -> None:
     """The same for spans as Zipkin has them."""
 
     def request(event: Any) -> Request:
         spans, flaw = decode_zipkin(event.value or b"")
         return otlp.encode_spans(spans), flaw
 
-    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, counts, request)
+    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, counts, request, sources)
 
 
 def _rekey_spans(
@@ -168,6 +210,7 @@ def _rekey_spans(
     dead: DeadLetters,
     counts: RekeyCounts,
     request: Callable[[Any], Request],
+    sources: Sources | None,
 ) -> None:
     outlet = Outlet(traced, Batch.SPANS, merge_requests, counts.left_out, size=16)
     receipts_outlet = Outlet(traced, Batch.RECEIPTS, records.encode_receipts, counts.left_out)
@@ -194,7 +237,7 @@ def _rekey_spans(
                 after.append(outlet.add(partition, values))
         return [asyncio.ensure_future(sent(after, received))] if received else after, flaw
 
-    each_record(app, name, inlet, offsets, dead, work)
+    each_record(app, name, inlet, offsets, dead, work, sources)
 
 
 def rekey_logs(
@@ -206,6 +249,7 @@ def rekey_logs(
     offsets: Offsets,
     dead: DeadLetters,
     counts: RekeyCounts,
+    sources: Sources | None = None,
 ) -> None:
     """Store log records, tell their traces, and send their text to where templates are mined."""
     references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references, counts.left_out)
@@ -225,7 +269,7 @@ def rekey_logs(
         after += [lines.add(partition, part) for partition, part in by_service.items()]
         return after, flaw
 
-    each_record(app, "rekey-logs", inlet, offsets, dead, work)
+    each_record(app, "rekey-logs", inlet, offsets, dead, work, sources)
 
 
 def rekey_metrics(
@@ -237,6 +281,7 @@ def rekey_metrics(
     offsets: Offsets,
     dead: DeadLetters,
     counts: RekeyCounts,
+    sources: Sources | None = None,
 ) -> None:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
     exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars, counts.left_out)
@@ -255,7 +300,7 @@ def rekey_metrics(
         after += [outlet.add(partition, part) for partition, part in by_series.items()]
         return after, flaw
 
-    each_record(app, "rekey-metrics", inlet, offsets, dead, work)
+    each_record(app, "rekey-metrics", inlet, offsets, dead, work, sources)
 
 
 def protobuf(event: Any, signal: otlp.Signal) -> bytes:

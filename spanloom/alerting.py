@@ -13,6 +13,7 @@ import orjson
 
 from alerting.alertmanager import Alertmanager
 from alerting.config import AlertmanagerConfig, parse_config
+from alerting.durations import HOUR
 from alerting.engine import AlertEngine
 from alerting.live_files import LiveFiles
 from alerting.notify.build import build_notifiers
@@ -22,6 +23,7 @@ from alerting.playbooks.actions.build import build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.healer import Healer
 from alerting.playbooks.load import load_playbooks
+from alerting.playbooks.trust import OPEN_KAFKA, Trust
 from alerting.rules import load_rules
 from pipeline.alerting import Alerting
 from telemetry.errors import ConfigError
@@ -98,7 +100,7 @@ def build_alerting(
     receivers.begin()
     sender = Sender(notifiers(manager.config), now)
     plans = load_playbooks(playbooks.begin(), actions)
-    healer = Healer(plans, actions, engine.query, settings.safety, calls=manager.calls)
+    healer = Healer(plans, actions, engine.query, settings.safety, calls=manager.calls, trust=_trust(config))
     key = settings.approval_key.get_secret_value().encode() if settings.approval_key else b""
     if not key and config.log_url.startswith("log:"):  # one process, whose files nobody else should read
         key = approval_key(config.data_dir / "approval.key")
@@ -106,6 +108,13 @@ def build_alerting(
     alerting.texts = texts
     alerting.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
     return alerting
+
+
+def _trust(config: Config) -> Trust:
+    """What repairs believe. A source counts for as long as a lagging stage may still bring what came of its telemetry."""
+    safety = config.alerting.safety
+    counts_for = max(safety.untrusted_for, int(config.topics.retention_hours * HOUR))
+    return Trust(safety.automatic_for, counts_for, (OPEN_KAFKA,) if config.kafka.is_open(config.log_url) else ())
 
 
 def approval_key(path: Path) -> bytes:

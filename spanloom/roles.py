@@ -18,6 +18,7 @@ from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
+from components.acceptor import ListenError
 from components.connections import ConnectionMetrics
 from components.descriptors import raise_limit
 from dashboards.server import ConsoleServer
@@ -25,13 +26,15 @@ from pipeline.kafka_access import UnreachableError
 from spanloom import clock
 from spanloom.access import build_access, require_authentication
 from spanloom.config import without_password
+from spanloom.data_folder import owned
+from spanloom.exit_codes import CRASHED, FAILED
 from spanloom.local_token import show_login_link
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
-from telemetry.errors import ConfigError, StoreError
+from telemetry.errors import ConfigError, StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,9 +51,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-CRASHED = 70
-"""Exit code of a process whose pipeline failed (EX_SOFTWARE): start it again."""
-
 RETAIN_EVERY = 60.0
 """Seconds between two looks at what the store may forget."""
 
@@ -65,7 +65,7 @@ async def run_roles(
     """
     if console:
         require_authentication(config)
-    async with _Process(config) as process:
+    async with owned(config.data_dir), _Process(config) as process:
         store = await process.store(now)
         pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts)
         await process.run(pipeline)
@@ -207,7 +207,7 @@ class _Process:
             if error is not None:
                 log.error("failed", reason=str(error))
             sys.stderr.flush()
-            os._exit(CRASHED if error is not None else self.exit_code)
+            os._exit(self.exit_code if error is None else FAILED if isinstance(error, UnrecoverableError) else CRASHED)
         return told
 
     def _watch(self, work: Any) -> None:
@@ -216,8 +216,15 @@ class _Process:
         self._stack.push_async_callback(_cancel, task)
 
     async def store(self, now: Now) -> Store:
-        """The store, which forgets what is too old."""
-        store = open_store(self._config)
+        """The store, which forgets what is too old.
+
+        Raises:
+            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged.
+        """
+        try:
+            store = open_store(self._config)
+        except StoreError as error:
+            raise UnrecoverableError(str(error)) from error
         self._stack.push_async_callback(store.close)
         absent = await _absence(store)
         if absent is not None:
@@ -257,24 +264,32 @@ class _Process:
 
         access = self._access(now)
         app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()])
-        url = await self._serve(access.guard(app))
+        url = await self._serve(access.guard(app), self._config.console.port)
         if access.local_token:
             show_login_link(url, access.local_token)
 
     async def serve_probes(self, status: Callable[[], dict[str, Any]], now: Now, routes: Sequence[BaseRoute] = ()) -> None:
-        """Answer for health and metrics, and for the parts that have routes of their own."""
-        await self._serve(self._access(now).guard(build_probes(status, self.registry, routes)))
+        """Answer for health and metrics, and for the parts that have routes of their own.
+
+        Several roles on one host have one default port: all but the first get a free one.
+        """
+        app = self._access(now).guard(build_probes(status, self.registry, routes))
+        try:
+            await self._serve(app, self._config.console.port)
+        except ListenError as error:
+            if "console" in self._config.model_fields_set:
+                raise
+            log.warning("default_port_in_use", reason=str(error), hint="a free port is used: set console.port to have the same")
+            await self._serve(app, 0)
 
     def _access(self, now: Now) -> Access:
         access = build_access(self._config, self.registry, now)
         self._stack.push_async_callback(access.close)
         return access
 
-    async def _serve(self, app: ASGIApp) -> str:
+    async def _serve(self, app: ASGIApp, port: int) -> str:
         console = self._config.console
-        server = ConsoleServer(
-            app, console.host, console.port, limits=console.limits, tls=console.tls, metrics=self._connections
-        )
+        server = ConsoleServer(app, console.host, port, limits=console.limits, tls=console.tls, metrics=self._connections)
         await server.start()
         self._stack.push_async_callback(server.stop)
         log.info("ready", http=server.url)
@@ -310,8 +325,12 @@ async def _retain(store: Store, config: Config, now: Now) -> None:
     retention = Retention(int(config.retention.days * 86_400), config.retention.max_bytes)
     while True:
         await asyncio.sleep(RETAIN_EVERY)
-        newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
-        gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
+        try:
+            newest = await store.find(Query(Kind.SPAN, descending=True, limit=1))
+            gone = await store.retain(retention, min(now(), newest[0]["@timestamp"]) if newest else now())
+        except StoreError as error:
+            log.warning("retention_failed", reason=str(error), retry_in_seconds=RETAIN_EVERY)
+            continue
         if gone:
             log.info("retention", forgotten=gone)
 

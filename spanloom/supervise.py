@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from spanloom.exit_codes import CRASHED, FINAL, STOPPED
 from spanloom.logging import set_up_logging
 from spanloom.tied import tied
 
@@ -24,9 +25,6 @@ log = structlog.get_logger(__name__)
 MOST, WITHIN = 5, 300.0
 """Restarts within so many seconds after which it gives up: a record that always crashes must not loop for ever."""
 
-REFUSED = 2
-"""Exit code of a child that was asked wrongly: another start would end the same."""
-
 GLANCE = 0.1
 """Seconds between two looks at whether it was told to stop, before another start."""
 
@@ -37,9 +35,9 @@ def become_supervisor(*arguments: str) -> NoReturn:
 
 
 def supervise(arguments: Sequence[str]) -> int:
-    """Run `python -m spanloom.cli ARGUMENTS` until it ends well or crashes too often; gives the exit code.
+    """Run `python -m spanloom.cli ARGUMENTS` until it ends for good or crashes too often; gives its last exit code.
 
-    The child ends with its parent, even when that is killed.
+    One that a signal ended counts as crashed. The child ends with its parent, even when that is killed.
     """
     restarts: list[float] = []
     told: list[int] = []  # signals that end it
@@ -60,18 +58,18 @@ def supervise(arguments: Sequence[str]) -> int:
         if told:  # while it was made
             child.send_signal(told[-1])
         code = child.wait()
-        if told or code in {0, REFUSED}:
-            return max(code, 0)
+        if told or code in FINAL:
+            return max(code, STOPPED)
         moment = time.monotonic()
         restarts = [*(at for at in restarts if moment - at < WITHIN), moment]
         if len(restarts) > MOST:
             log.error("gave_up", exit_code=code, restarts=len(restarts), within_seconds=WITHIN, hint="the log above says why")
-            return code if code > 0 else 1
+            return code if code > 0 else CRASHED
         log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
         again = moment + min(2.0 ** len(restarts) / 4, 8.0)
         while not told and time.monotonic() < again:
             time.sleep(GLANCE)
-    return 0
+    return STOPPED
 
 
 if __name__ == "__main__":

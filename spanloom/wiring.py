@@ -12,6 +12,7 @@ import httpx2
 import structlog
 from prometheus_client import CollectorRegistry
 
+from components.sender import ANONYMOUS, KAFKA
 from pipeline.act import ActStage, act_on_signals
 from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
@@ -22,6 +23,7 @@ from pipeline.kafka_access import check_access, client_settings
 from pipeline.kafka_topics import make_topics
 from pipeline.lag import Lag
 from pipeline.offsets import MAX_BYTES, Offsets
+from pipeline.provenance import Sources
 from pipeline.records import Batch, encode_bodies
 from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
 from pipeline.score import ScoreStage, score_series
@@ -228,13 +230,25 @@ class Pipeline(Log):
 
     def _rekey(self, dead: DeadLetters) -> None:
         app, topics, writer = self.app, self.topics, self.writer
+        # Whoever writes to Kafka is trusted as Kafka is; a local log has records of our receivers alone.
+        sources = Sources(self.signals, self._now, KAFKA if self._on_kafka else ANONYMOUS)
         traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
-        rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead, self.rekeyed)
-        rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead, self.rekeyed)
-        rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead, self.rekeyed)
-        rekey_logs(app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead, self.rekeyed)
+        rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead, self.rekeyed, sources)
+        rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead, self.rekeyed, sources)
+        rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead, self.rekeyed, sources)
+        rekey_logs(
+            app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead, self.rekeyed, sources
+        )
         rekey_metrics(
-            app, topics[Topic.METRICS], traced, series, writer, self._offsets("rekey-metrics", IN_FLIGHT), dead, self.rekeyed
+            app,
+            topics[Topic.METRICS],
+            traced,
+            series,
+            writer,
+            self._offsets("rekey-metrics", IN_FLIGHT),
+            dead,
+            self.rekeyed,
+            sources,
         )
 
     def _act(self, *, live: bool, alerts: bool) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from telemetry.documents import Kind
-from telemetry.errors import StoreError
+from telemetry.errors import StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ class Usage:
     size_bytes: int = 0
 
 
-class AccessRefusedError(StoreError):
+class AccessRefusedError(UnrecoverableError, StoreError):
     """The store is there and does not let us in. Trying again will not help; a person has to change something."""
 
 

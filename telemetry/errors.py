@@ -5,7 +5,8 @@ SpanloomError                 something failed; the message says what, where and
 │   ├── DecodeError           bytes that are not what they claim to be
 │   └── ConfigError           a configuration, rule or playbook that cannot be used
 ├── OverloadedError           a bound is reached: try again later
-└── StoreError                the store did not take or give documents
+├── StoreError                the store did not take or give documents
+└── UnrecoverableError        another start would end the same: a person has to change something first
 
 Each folder derives its own errors from these.
 """
@@ -49,6 +50,10 @@ class OverloadedError(SpanloomError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class UnrecoverableError(SpanloomError):
+    """Another start would end the same: a person has to change something first. No supervisor starts the process again."""
 
 
 class StoreError(SpanloomError):

@@ -91,6 +91,7 @@ class _Told:
     value: float
     group: str
     expr: str
+    file: str = ""
 
 
 @dataclass(slots=True)
@@ -225,7 +226,7 @@ def backtest(
             healer.traffic.see([(edge.key.callee.name, "any")], time)  # edges do not tell instances apart
             calls.add(awaited_calls([edge]), time)
             continue
-        told = _Told(**{name: body[name] for name in _Told.__slots__})
+        told = _Told(**{name: body[name] for name in _Told.__slots__ if name in body})
         (firing.add if told.state == "firing" else firing.discard)(told.fingerprint)
         healer.on_alert(told, time)
         play.look(time)

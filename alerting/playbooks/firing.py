@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from alerting.playbooks.messages import Signal
+from alerting.playbooks.trust import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ class FiringAlerts:
 
     def restore(self, snapshot: Body) -> None:
         """Go on where a snapshot ended."""
-        self._signals = {data["fingerprint"]: Signal(**data) for data in snapshot["signals"]}
+        self._signals = {data["fingerprint"]: Signal(**{"origin": UNKNOWN, **data}) for data in snapshot["signals"]}
         self._refused = {fingerprint: (playbook, code) for fingerprint, playbook, code in snapshot["refused"]}
         self._given_up = set(snapshot["given_up"])
         self._offered = dict.fromkeys(snapshot.get("offered", ()))

@@ -20,9 +20,11 @@ from alerting.playbooks.incident import Progress, State, incident_from
 from alerting.playbooks.journal import Journal
 from alerting.playbooks.messages import Notice, Run, Signal, notice_of, signal_of
 from alerting.playbooks.opening import open_incident
+from alerting.playbooks.plan import Approval
 from alerting.playbooks.render import render, render_query
 from alerting.playbooks.safety import Refusal, Safety, SafetyConfig, Touched
 from alerting.playbooks.traffic import Footprint, LiveTraffic
+from alerting.playbooks.trust import Trust, origin_of_rule
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Healer:
         config: bounds across all playbooks.
         environment: names the audit chain.
         calls: the live call graph, kept by its owner. What a service suffers from one that it calls is no reason to repair it.
+        trust: which sources may start repairs without a human; fed by its owner.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Healer:
         config: SafetyConfig | None = None,
         environment: str = "default",
         calls: CallPaths | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self.playbooks = tuple(playbooks)
         self.actions = actions
@@ -67,6 +71,7 @@ class Healer:
         self.traffic = LiveTraffic()
         self.evidence = Evidence()
         self.safety = Safety(config or SafetyConfig())
+        self.trust = trust or Trust(self.safety.config.automatic_for, self.safety.config.untrusted_for)
         self.journal = Journal(environment)
         self.incidents: dict[str, Incident] = {}
         self.results_unexpected = 0
@@ -89,7 +94,8 @@ class Healer:
         labels = dict(change.labels)
         if change.state == "firing":
             seen = {"value": change.value, "group": change.group, "rule": change.expr}
-            news = self.firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen))
+            origin = origin_of_rule(change.file)
+            news = self.firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen, origin=origin))
         else:
             news = change.state == "resolved" and self.firing.end(change.fingerprint)
         if not news:
@@ -182,6 +188,19 @@ class Healer:
             if all(incident.state.ended for incident in self._of(signal.fingerprint)):
                 self._answer(signal, sick, now)
         self.journal.publish(self.incidents, now)
+
+    @property
+    def expressions(self) -> list[str]:
+        """What its playbooks ask the telemetry."""
+        checks = (
+            [
+                *(each.expr for each in playbook.conditions),
+                playbook.verify.expr,
+                *(s.verify.expr for s in playbook.steps if s.verify),
+            ]
+            for playbook in self.playbooks
+        )
+        return [expression for each in checks for expression in each]
 
     # What is to be done
 
@@ -280,7 +299,9 @@ class Healer:
             )
             if refusal is not None:
                 return refusal
-            incident = open_incident(playbook, self.actions, signal, target, self.environment, now)
+            doubt = self.trust.doubt(signal.origin)
+            approve_by = _approve_by(playbook, self.safety.config, now, doubtful=bool(doubt))
+            incident = open_incident(playbook, self.actions, signal, target, self.environment, now, approve_by)
         except InputError as error:
             return Refusal("input", str(error))
         self.safety.started(playbook.name, target, playbook.cooldown, now)
@@ -289,7 +310,8 @@ class Healer:
             "fingerprint": signal.fingerprint, "labels": signal.labels, **signal.seen, **self.evidence.quote(service, now)
         }  # fmt: skip
         evidence["trace_ids"] = incident.trace_ids = signal.trace_ids or evidence["trace_ids"]
-        note("matched", playbook=playbook.name, revision=incident.revision, source=signal.source, evidence=evidence,
+        asked = {"doubt": doubt} if doubt else {}
+        note("matched", playbook=playbook.name, revision=incident.revision, source=signal.source, evidence=evidence, **asked,
              target={"service": target.service, "instance": target.instance}, footprint=asdict(target.footprint))  # fmt: skip
         self.incidents[incident.id] = incident
         if self.safety.config.dry_run:
@@ -299,9 +321,12 @@ class Healer:
             note("dry-run", steps=steps, verify=incident.check.expression)
             self.firing.give_up(signal.fingerprint)
         else:
-            machine.begin(incident, now, note)
+            machine.begin(incident, now, note, doubt)
             if incident.state is State.APPROVING:
-                self._notify("approval-requested", incident, now, f"{playbook.description or playbook.name}: approve?")
+                text = f"{playbook.description or playbook.name}: approve?"
+                self._notify(
+                    "approval-requested", incident, now, f"{text} It does not start by itself: {doubt}" if doubt else text
+                )
             self._move(incident, now)
         return None
 
@@ -365,6 +390,13 @@ class Healer:
 
     def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
         self.journal.tell(notice_of(incident, kind, now, text))
+
+
+def _approve_by(playbook: Playbook, bounds: SafetyConfig, now: int, *, doubtful: bool) -> int:
+    """Until when a human may approve; 0 where none is asked."""
+    if isinstance(playbook.approve, Approval):
+        return now + playbook.approve.human
+    return now + bounds.approval_within if doubtful else 0
 
 
 def _touched(incident: Incident) -> Touched:

@@ -85,11 +85,11 @@ def decide(incident: Incident, *, approved: bool, who: str, now: int, note: Note
         _end(incident, State.CLOSED, now, f"denied by {who}", note)
 
 
-def begin(incident: Incident, now: int, note: Note) -> None:
-    """Enter the first state."""
+def begin(incident: Incident, now: int, note: Note, doubt: str = "") -> None:
+    """Enter the first state. A doubt says why a human is asked though the playbook asks for none."""
     if incident.approve_by:
         incident.state = State.APPROVING
-        note("approval-requested", until=incident.approve_by)
+        note("approval-requested", until=incident.approve_by, **({"why": doubt} if doubt else {}))
     else:
         note("approved", who="automatic", at=now)
         _begin(incident)

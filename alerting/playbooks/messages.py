@@ -57,6 +57,11 @@ class AlertChange(Protocol):
         """Its rule, word for word."""
         ...
 
+    @property
+    def file(self) -> str:
+        """The file of its rule, or what stands for one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -68,6 +73,7 @@ class Signal:
     starts_at: int
     trace_ids: list[str] = field(default_factory=list)
     seen: dict[str, Any] = field(default_factory=dict)  # by the rule that fired, as JSON holds it
+    origin: str = ""  # the source of that rule, see `trust.origin_of_rule`
 
 
 def signal_of(anomaly: Anomaly) -> Signal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerting.playbooks.incident import Call, Check, Incident, State, StepRun
-from alerting.playbooks.plan import Approval, Inverse
+from alerting.playbooks.plan import Inverse
 from alerting.playbooks.render import RESULT, names_in, render, render_query
 from telemetry.documents import digest
 
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 
 
 def open_incident(
-    playbook: Playbook, actions: Mapping[str, Action], signal: Signal, target: Touched, environment: str, now: int
+    playbook: Playbook,
+    actions: Mapping[str, Action],
+    signal: Signal,
+    target: Touched,
+    environment: str,
+    now: int,
+    approve_by: int = 0,
 ) -> Incident:
     """The incident, with nothing done yet.
+
+    `approve_by` is until when a human may approve it, 0 where none is asked.
 
     Raises:
         ConfigError: the signal lacks a label that the playbook asks for.
@@ -51,7 +59,7 @@ def open_incident(
         check=_check(playbook.verify, signal.labels),
         state=State.APPROVING,
         opened=now,
-        approve_by=now + playbook.approve.human if isinstance(playbook.approve, Approval) else 0,
+        approve_by=approve_by,
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 
+Source = Annotated[str, Field(pattern=r"^(anonymous|open-kafka|api-rules(:[A-Za-z0-9][A-Za-z0-9._-]{0,99})?)$")]
 Duration = Annotated[plan.Duration, PlainSerializer(format_duration)]  # written out as it is read
 
 
@@ -39,6 +40,23 @@ class SafetyConfig(BaseModel):
     )
     breaker_failures: int = Field(default=3, ge=1, description="Repairs of a playbook in a row without proof of recovery.")
     breaker_reset: Duration = Field(default=30 * MINUTE, description="How long it then rests, before one more try at a time.")
+    automatic_for: tuple[Source, ...] = Field(
+        default=(),
+        description=(
+            "Sources on whose word repairs may start without a human, beside this machine, senders that show a token or a "
+            "certificate, and rules of files: anonymous, open-kafka, api-rules, or api-rules:NAMESPACE."
+        ),
+    )
+    untrusted_for: Duration = Field(
+        default=24 * HOUR,
+        ge=HOUR,
+        description="How long after its last telemetry a source that is not among them still counts.",
+    )
+    approval_within: Duration = Field(
+        default=15 * MINUTE,
+        gt=0,
+        description="How long a human has to approve a repair that such a source keeps from starting.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,8 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
     return Expression(text, compiler.reach, tuple(compiler.selectors), evaluate)
 
 
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`', re.DOTALL)
+# One without an end counts to the end of the text: to look for its end again at each quote would be quadratic.
+_STRING = re.compile(r'"(?:\\.|[^"\\])*+"?|\'(?:\\.|[^\'\\])*+\'?|`[^`]*+`?', re.DOTALL)
 _BEFORE_1970 = re.compile(r"^[^#\n]*@\s*-\s*[0-9.]", re.MULTILINE)
 _OPERATOR = re.compile(r"[-+*/%^=<>!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 

@@ -25,9 +25,13 @@ class TemplateError(ConfigError):
 MAX_LENGTH = 65_536
 MAX_DEPTH = 50
 
+# Each character can be read in one way only, so that no text is tried again and again: a quote is never a character.
 _ACTION = re.compile(
-    r"\{\{(?P<left>-(?=\s))?(?P<body>(?:\s*/\*.*?\*/\s*)|(?:\"(?:\\.|[^\"\\])*\"|`[^`]*`|.)*?)(?P<right>(?<=\s)-)?\}\}",
-    re.DOTALL,
+    r"""\{\{(?P<left>-(?=\s))?(?P<body>
+    \s*/\*.*?\*/\s* |
+    (?:"(?:\\.|[^"\\])*+" | `[^`]*+` | '(?:\\.|[^'\\])*+' | [^"'`])*?
+    )(?P<right>(?<=\s)-)?\}\}""",
+    re.DOTALL | re.VERBOSE,
 )
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -87,22 +91,23 @@ class Parser:
     def _split(self) -> None:
         position = 0
         trim = False
-        for found in _ACTION.finditer(self.text):
-            between = self.text[position : found.start()]
+        while (begin := self.text.find("{{", position)) >= 0:
+            self._line = self.text.count("\n", 0, begin) + 1
+            found = _ACTION.match(self.text, begin)
+            if found is None:
+                self._fail("unclosed action")
+            between = self.text[position:begin]
             if trim:
                 between = between.lstrip()
             if found["left"]:
                 between = between.rstrip()
             if between:
                 self._pieces.append(between)
-            self._line = self.text.count("\n", 0, found.start()) + 1
             body = found["body"]
             if not body.strip().startswith("/*"):
                 self._pieces.append(_Action(self._tokens(body), self._line))
             trim, position = bool(found["right"]), found.end()
         rest = self.text[position:]
-        if "{{" in rest:
-            self._fail("unclosed action")
         if trim:
             rest = rest.lstrip()
         if rest:

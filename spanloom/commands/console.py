@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -20,7 +19,8 @@ def console(config: Path | None) -> None:
     Needs SPANLOOM_STORE=http://HOST:PORT.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import run_console  # noqa: PLC0415
 
     set_up_logging()
-    sys.exit(asyncio.run(run_console(load_config(config), clock.system)))
+    sys.exit(run(run_console(load_config(config), clock.system)))

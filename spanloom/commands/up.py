@@ -22,6 +22,7 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
     """
     from spanloom.access import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, run_roles  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
@@ -31,4 +32,4 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
     if not once:
         asyncio.run(require_access(settings))
         become_supervisor("up", "--once", *(["--config", str(config)] if config else []))
-    sys.exit(asyncio.run(run_roles(settings, clock.system)))
+    sys.exit(run(run_roles(settings, clock.system)))

@@ -39,6 +39,7 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
     """
     from spanloom.access import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, require_shared, run_worker  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
@@ -51,4 +52,4 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
         asyncio.run(require_access(settings))
         arguments = ["worker", "--once", "--stages", ",".join(stages)]
         become_supervisor(*arguments, *(["--config", str(config)] if config else []))
-    sys.exit(asyncio.run(run_worker(settings, clock.system, stages)))
+    sys.exit(run(run_worker(settings, clock.system, stages)))

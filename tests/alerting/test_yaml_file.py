@@ -27,6 +27,8 @@ from telemetry.errors import ConfigError
         ("a: !!float ''", " not YAML: "),
         ("a: !!timestamp x", " not YAML: "),
         ("[" * 2000, " not YAML: "),
+        ("a:\n- " + "1:" * 200_000 + "1", "2: a number of 400001 characters; at most 400"),
+        ("a: 1" + "0" * 5000 + ".5", "1: a number of 5003 characters; at most 400"),
     ],
 )
 def test_what_is_not_plain_is_refused_with_its_line(text: str, reason: str) -> None:

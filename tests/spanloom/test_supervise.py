@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spanloom import supervise
-from spanloom.roles import CRASHED
+from spanloom.exit_codes import CRASHED, FAILED, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,3 +63,19 @@ def test_a_child_that_crashes_too_often_is_given_up(child: type[Child], monkeypa
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
     assert supervise.supervise(["worker"]) == CRASHED
     assert len(child.started) == supervise.MOST + 1
+
+
+@pytest.mark.parametrize("code", [FAILED, REFUSED])
+def test_a_child_that_would_end_the_same_again_is_not_started_again(
+    child: type[Child], monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(child, "wait", lambda _: code)
+    assert supervise.supervise(["worker"]) == code
+    assert len(child.started) == 1
+
+
+def test_a_child_that_is_killed_too_often_counts_as_crashed(child: type[Child], monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(child, "wait", lambda _: -signal.SIGKILL)
+    assert supervise.supervise(["worker"]) == CRASHED

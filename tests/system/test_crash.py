@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.durable_log import DurableLog
 from spanloom import clock
-from spanloom.roles import CRASHED
+from spanloom.exit_codes import CRASHED
 from spanloom.supervise import MOST
 from telemetry import otlp
 from tests.generated import traces

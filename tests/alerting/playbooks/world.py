@@ -72,6 +72,7 @@ class Alert:
     value: float = 3.0
     group: str = "services"
     expr: str = "latency > 1"
+    file: str = "rules.yml"
 
     @property
     def labels(self) -> dict[str, str]:

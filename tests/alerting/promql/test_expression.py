@@ -40,6 +40,7 @@ from telemetry.metrics import Point, Series
         ("1" + "+1" * 300, "more than 250 operators"),
         ("-" * 300 + "1", "more than 250 operators"),
         ("x" * 20_000, "at most 16384"),
+        ('"' + '\\"' * 8_000, "unterminated quoted string"),
         ("", ""),
     ],
 )

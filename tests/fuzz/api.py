@@ -1,0 +1,118 @@
+"""The HTTP API: paths and query parameters, over a store of a few documents."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_from_bytes
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.routing import Mount
+
+from alerting.alertmanager import Alertmanager
+from alerting.api import AlertmanagerApi
+from alerting.config import parse_config
+from alerting.engine import AlertEngine
+from alerting.rule_book import RuleBook
+from alerting.rules_api import routes as rule_routes
+from dashboards.api import answer_errors, routes
+from dashboards.reader import Reader
+from stores.duckdb import DuckDbStore
+from telemetry.signal_documents import span_document
+from tests.fuzz.rules import NOW
+from tests.fuzz.target import Target
+from tests.generated import traces
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from pathlib import Path
+
+CONFIG = "route: {receiver: team}\nreceivers: [{name: team}]\n"
+SEEDS = (
+    b"/api/v1/find?kind=span&where=attributes.http.route:/buy&since=0&until=9&sort=duration&descending=true&limit=3",
+    b"/api/v1/find?kind=trace&where=root.service:cart&where=span_count:12",
+    b"/api/v1/traces/0102030405060708090a0b0c0d0e0f10",
+    b"/api/v1/service-map?since=1&until=2",
+    b"/api/v1/rules/a/b",
+    b"/api/v2/alerts?filter=a%3D%22b%22&receiver=te.*&active=false",
+    b"/api/v2/silences?filter=a=~b",
+    b"/api/v2/silence/00000000-0000-0000-0000-000000000000",
+    b"/api/v2/alerts/groups?silenced=false",
+    b"/metrics",
+)
+_WORDS = (
+    b"kind=", b"where=", b"a.b:", b"sort=", b"limit=", b"since=", b"'", b'"', b"%00", b"%ff", b";", b"--", b"$.", b"[0]",
+    b"*", b"9223372036854775808", b"-1", b"1e999", b"nan", b"filter=", b"receiver=(", b"/..", b"//", b"%2f", b"&", b"?",
+    b"_id", b"true",
+)  # fmt: skip
+
+
+class _Api:
+    """The application, made at the first request: the store's threads do not outlive a fork."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loop = asyncio.new_event_loop()
+        self._app: FastAPI | None = None
+        self._store: DuckDbStore | None = None
+
+    def close(self) -> None:
+        """End the store's threads and the loop."""
+        if self._store is not None:
+            self._loop.run_until_complete(self._store.close())
+        self._loop.close()
+
+    def get(self, target: bytes) -> int:
+        """The status of the answer."""
+        return self._loop.run_until_complete(self._get(target))
+
+    async def _get(self, target: bytes) -> int:
+        if self._app is None:
+            self._app = await self._made()
+        path, _, query = target.partition(b"?")
+        statuses: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+            "path": "/" + path.lstrip(b"/").decode("utf-8", "replace"), "raw_path": quote_from_bytes(path, "/%").encode(),
+            "query_string": query, "root_path": "", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 2),
+        }  # fmt: skip
+        await self._app(scope, receive, send)
+        return statuses[0]
+
+    async def _made(self) -> FastAPI:
+        store = self._store = DuckDbStore(self._folder / "api.duckdb", threads=1)
+        await store.write([span_document(span) for spans in traces(2) for span in spans])
+        app = FastAPI(openapi_url=None)
+        answer_errors(app)
+        app.include_router(routes(Reader(store), dict, CollectorRegistry()))
+
+        async def saved() -> None:
+            return
+
+        manager = AlertmanagerApi(Alertmanager(parse_config(CONFIG, "am.yml")), lambda: NOW, saved)
+        engine = AlertEngine()
+        app.router.routes += [*rule_routes(engine, RuleBook(engine), saved), Mount("/am", routes=manager.routes())]
+        app.router.routes += manager.routes()
+        return app
+
+
+def of_api(folder: Path, stack: ExitStack) -> Target:
+    """GET requests; every answer but one of our own errors is right."""
+    api = _Api(folder)
+    stack.callback(api.close)
+
+    def run(data: bytes) -> None:
+        status = api.get(data)
+        assert status < 500 or status == 503, f"answered {status}"
+
+    return Target("api-queries", run, SEEDS, _WORDS, 500e-6, 5000)

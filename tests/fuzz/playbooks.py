@@ -1,0 +1,116 @@
+"""Playbook and chaos files, and label values put into queries and arguments."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.load import load_playbooks
+from alerting.playbooks.render import render, render_query
+from alerting.promql.expression import compile_expression
+from spanloom.chaos.experiment import load_experiment
+from telemetry.errors import InputError
+from tests.fuzz.rules import YAML_WORDS
+from tests.fuzz.target import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAYBOOKS = {
+    "playbooks": [
+        {
+            "name": "restart-culprit",
+            "trigger": {"alert": ['alertname="ServiceCulprit"', "severity=~c.*"]},
+            "target": {"service": "$service", "instance": "${instance}"},
+            "conditions": [{"expr": 'up{service="$service"} > 0', "because": "it runs"}],
+            "approve": {"human": "5m"},
+            "cooldown": "10m",
+            "steps": [
+                {
+                    "name": "call",
+                    "phase": "isolate",
+                    "action": "http",
+                    "with": {"url": "http://127.0.0.1:9/isolate?service=$service", "method": "POST"},
+                    "timeout": "10s",
+                    "inverse": {"action": "http", "with": {"url": "http://127.0.0.1:9/restore"}, "idempotent": True},
+                },
+                {
+                    "name": "run",
+                    "action": "command",
+                    "with": {"command": ["true", "$service"]},
+                    "timeout": "1s",
+                    "inverse": "none",
+                },
+                {"name": "back", "undo": "call"},
+            ],
+            "verify": {"expr": 'rate(calls_total{service="$service"}[30s]) > 0', "for": "10s", "within": "1m"},
+        }
+    ]
+}
+EXPERIMENT = {
+    "kind": "HTTPChaos",
+    "name": "slow",
+    "spec": {"selector": {"labelSelectors": {"service": "cart"}}, "delay": "400ms"},
+    "expect": {"alert_within": "1m", "culprit_first": True},
+    "settle": "2m",
+}
+_WORDS = (
+    *YAML_WORDS,
+    b"$service",
+    b"${",
+    b"$$",
+    b"$result_x",
+    b"with",
+    b"url",
+    b"command",
+    b"; id",
+    b"--",
+    b"approve: automatic",
+)
+
+
+def of_files(folder: Path) -> tuple[Target, ...]:
+    """Playbook and experiment files."""
+    actions = build_actions(ActionsConfig())
+    playbooks, experiment = folder / "playbooks.yml", folder / "experiment.yml"
+
+    def of_playbooks(data: bytes) -> None:
+        playbooks.write_bytes(data)
+        labels = {"service": "; id", "instance": 'a"} or vector(1) #', "severity": "c", "alertname": "ServiceCulprit"}
+        for playbook in load_playbooks([playbooks], actions):
+            assert playbook.revision
+            playbook.answers("alert", labels)
+            for step in playbook.steps:
+                render(step.arguments, labels)
+
+    def of_experiment(data: bytes) -> None:
+        experiment.write_bytes(data)
+        load_experiment(experiment)
+
+    return (
+        Target("playbook-files", of_playbooks, (json.dumps(PLAYBOOKS).encode(),), _WORDS, 500e-6),
+        Target("chaos-files", of_experiment, (json.dumps(EXPERIMENT).encode(),), YAML_WORDS, 200e-6),
+    )
+
+
+def _label(data: bytes) -> None:
+    """No label value ends the string that it stands in."""
+    try:
+        value = data.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(str(error)) from None
+    query = render_query('up{service="$service"} == 1', {"service": value})
+    (found,) = compile_expression(query).selectors
+    assert [matcher.value for matcher in found if matcher.name == "service"] == [value], "the label's value reads otherwise"
+    url = render({"url": "http://127.0.0.1:9/x?service=$service"}, {"service": value})["url"]
+    assert not set(url.removeprefix("http://127.0.0.1:9/x?service=")) & set("/?#&@: \r\n\"'<>"), (
+        "the label leaves its place in the URL"
+    )
+
+
+TARGETS = (
+    Target(
+        "label-values", _label, (b"cart", b'a"} or vector(1) #', b"\\", b"a\nb"), (b'"', b"\\", b"\n", b"$service", b"}", b"\0")
+    ),
+)
