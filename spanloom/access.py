@@ -13,10 +13,12 @@ from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
 from components.access.oidc.login import OidcLogin
 from components.access.oidc.provider import OidcProvider
-from components.access.origins import Origins, is_loopback
+from components.access.origins import Origins
+from components.access.policy import Asks
 from components.access.proxies import Proxies
 from components.access.sessions import Sessions
 from components.access.tokens import Tokens
+from components.sender import is_loopback
 from spanloom.local_token import local_entry, make_local_token
 from spanloom.route_policy import POLICY
 from telemetry.errors import ConfigError
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from spanloom.config import Config
+
+
+_ASKS = {"open": Asks.NOBODY, "authenticated": Asks.EVERYBODY}
 
 
 def require_authentication(config: Config) -> None:
@@ -65,18 +70,19 @@ class Access:
 
     def guard(self, app: ASGIApp) -> AccessMiddleware:
         """The app behind the checks."""
-        access, loopback = self.config.access, is_loopback(self.config.console.host)
+        access = self.config.access
         urls = (access.url, self.config.alerting.external_url)
         hosts = [*access.hosts, self.config.console.host, *(urlsplit(url).hostname or "" for url in urls if url)]
         origins = [*access.origins, *(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" for url in urls if url)]
-        read = access.read or ("open" if loopback and not access.asks else "authenticated")
+        local = is_loopback(self.config.console.host) and not access.asks
+        read = _ASKS.get(access.read or "", Asks.NOT_THIS_MACHINE if local else Asks.EVERYBODY)
         return AccessMiddleware(
             app=app,
             policy=POLICY,
             origins=Origins([host for host in hosts if host not in {"", "0.0.0.0", "::"}], origins),  # noqa: S104 - not bound
             authenticator=self.authenticator,
-            read_open=read == "open",
-            metrics_open=(access.metrics or read) == "open",
+            read=read,
+            metrics=_ASKS.get(access.metrics or "", read),
         )
 
     def login_routes(self) -> list[BaseRoute]:

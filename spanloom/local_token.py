@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from components.access.origins import is_loopback
 from components.access.roles import Role
 from components.access.tokens import TokenConfig, is_token, new_token, token_hash
+from components.sender import is_loopback
 from telemetry.errors import ConfigError
 
 VARIABLE = "SPANLOOM_TOKEN"

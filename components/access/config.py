@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from components.access.origins import is_loopback
 from components.access.proxies import Network, address_of
 from components.access.roles import Role
 from components.access.tokens import TokenConfig
+from components.sender import is_loopback
 
 MAX_TOKENS = 1000
 

@@ -14,7 +14,7 @@ from components.access.authenticate import TooManyFailuresError, WrongCredential
 from components.access.headers import guarded
 from components.access.identity import identify
 from components.access.oidc.provider import OidcError
-from components.access.policy import WEBSOCKET, Need
+from components.access.policy import WEBSOCKET, Asks, Need
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from components.access.identity import Identity
     from components.access.origins import Origins
     from components.access.policy import Found, Policy
+    from components.access.roles import Right
 
 LOGIN = "/login"
 STATIC = "/_nicegui/"
@@ -37,30 +38,35 @@ class AccessMiddleware:
         policy: what each route needs.
         origins: who may be named and who may send.
         authenticator: finds out who it is.
-        read_open: whether nobody is asked for reading.
-        metrics_open: whether nobody is asked for /metrics.
+        read: who is asked for the right to read.
+        metrics: who is asked for the right to read /metrics.
     """
 
     app: ASGIApp
     policy: Policy
     origins: Origins
     authenticator: Authenticator
-    read_open: bool
-    metrics_open: bool
+    read: Asks
+    metrics: Asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        if not self.authenticator.proxies.trusts(scope):
-            self.authenticator.proxies.strip(scope)
+        proxies = self.authenticator.proxies
+        forwarded = proxies.forwarded(scope)
+        if not proxies.trusts(scope):
+            proxies.strip(scope)
         headers = Headers(scope=scope)
         found = self.policy.find(WEBSOCKET if scope["type"] == "websocket" else scope["method"], scope["path"])
         if scope["type"] == "http":
             page = found.route is not None and found.route.page
             send = guarded(scope, send, page=page, cached=scope["path"].startswith(STATIC))
-        refusal = self._foreign(scope, headers) or self._unknown(found) or await self._unauthorized(scope, headers, found)
+        refusal = self._foreign(scope, headers) or self._unknown(found)
+        if refusal is None and found.need is not Need.NOTHING:
+            is_open = self._is_open(found, forwarded=forwarded)
+            refusal = await self._unauthorized(scope, headers, found, is_open=is_open)
         await (refusal or self.app)(scope, receive, send)
 
     def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
@@ -78,9 +84,11 @@ class AccessMiddleware:
             return JSONResponse({"error": f"use {allowed}"}, 405, {"allow": allowed})
         return None
 
-    async def _unauthorized(self, scope: Scope, headers: Headers, found: Found) -> Response | None:
-        if found.need is None or found.need is Need.NOTHING:
-            return None
+    def _is_open(self, found: Found, *, forwarded: bool) -> bool:
+        asks = {Need.LINK: Asks.NOBODY, Need.READ: self.read, Need.METRICS: self.metrics}
+        return found.need in asks and asks[found.need].lets(forwarded=forwarded)
+
+    async def _unauthorized(self, scope: Scope, headers: Headers, found: Found, *, is_open: bool) -> Response | None:
         try:
             identity = await self.authenticator.identity(scope, headers)
         except WrongCredentialsError as error:
@@ -91,14 +99,13 @@ class AccessMiddleware:
         except OidcError as error:
             return JSONResponse({"error": str(error)}, 503, {"retry-after": "10"})
         identify(scope, identity)
-        return self._missing(found, found.need, identity, scope, headers)
-
-    def _missing(self, found: Found, need: Need, identity: Identity, scope: Scope, headers: Headers) -> Response | None:
-        """What is refused for want of a right."""
-        is_open = (need is Need.METRICS and self.metrics_open) or (need is Need.READ and self.read_open)
-        right = need.right
-        if right is None or is_open or identity.may(right):
+        right = found.need.right if found.need else None
+        if is_open or right is None or identity.may(right):
             return None
+        return self._missing(found, right, identity, scope, headers)
+
+    def _missing(self, found: Found, right: Right, identity: Identity, scope: Scope, headers: Headers) -> Response:
+        """The refusal for want of a right."""
         if identity.authenticated:
             return self._refuse(403, "forbidden", f"{identity.name} ({identity.role}) lacks the right to {right}")
         if identity.source == "proxy":

@@ -45,6 +45,19 @@ _RIGHT_OF = {
 }
 
 
+class Asks(StrEnum):
+    """Whom reading is refused without the right to."""
+
+    NOBODY = "nobody"
+    NOT_THIS_MACHINE = "not this machine"
+    """Whoever's request was passed on: a proxy on this machine brings strangers."""
+    EVERYBODY = "everybody"
+
+    def lets(self, *, forwarded: bool) -> bool:
+        """Whether a request is let in though it proves nothing."""
+        return self is Asks.NOBODY or (self is Asks.NOT_THIS_MACHINE and not forwarded)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A path, as Starlette writes it, and what each of its methods needs.

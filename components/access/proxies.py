@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix"})
+FORWARDED = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-forwarded-prefix",
+        b"x-real-ip",
+        b"via",
+    }
+)
 
 
 def address_of(text: str) -> Address | None:
@@ -43,6 +53,10 @@ class Proxies:
         """Whether the peer is one of them."""
         peer = address_of((scope.get("client") or ("",))[0])
         return peer is not None and self._has(peer)
+
+    def forwarded(self, scope: Scope) -> bool:
+        """Whether a request says that somebody passed it on."""
+        return any(name.lower() in FORWARDED for name, _ in scope["headers"])
 
     def strip(self, scope: Scope) -> None:
         """Forget what a peer that is not one of them has no right to say."""

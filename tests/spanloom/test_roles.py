@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from components.acceptor import ListenError
-from spanloom import exit_codes
+from spanloom import clock, exit_codes
 from spanloom.config import load_config
 from spanloom.exit_codes import CRASHED
 from spanloom.roles import _Process
@@ -106,7 +106,7 @@ async def test_probes_get_a_free_port_when_their_default_is_in_use(tmp_path: Pat
     try:
         async with _Process(config) as process:
             with capture_logs() as said:
-                await process.serve_probes(dict)
+                await process.serve_probes(dict, clock.system)
             (url,) = (event["http"] for event in said if event["event"] == "ready")
             assert not url.endswith(f":{config.console.port}")
             async with httpx2.AsyncClient(trust_env=False) as client:
@@ -121,4 +121,4 @@ async def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(tmp_path: Pat
         port = holder.getsockname()[1]
         async with _Process(load_config(data_dir=tmp_path, console=f"127.0.0.1:{port}")) as process:
             with pytest.raises(ListenError, match=f"127.0.0.1:{port}"):
-                await process.serve_probes(dict)
+                await process.serve_probes(dict, clock.system)

@@ -113,9 +113,10 @@ async def test_a_rule_or_telemetry_from_outside_repairs_nothing_by_itself_unless
             await asyncio.to_thread(up.wait_ready)
             async with httpx2.AsyncClient(timeout=30, trust_env=False) as client:
                 if over_http:
-                    answer = await client.post(
-                        f"{up.console}/api/v1/rules/evil", content=EVIL, headers={"Content-Type": "application/yaml"}
-                    )
+                    yaml = {"Content-Type": "application/yaml"}
+                    refused = await client.post(f"{up.console}/api/v1/rules/evil", content=EVIL, headers=yaml)
+                    assert refused.status_code == 401
+                    answer = await client.post(f"{up.console}/api/v1/rules/evil", content=EVIL, headers=yaml | up.proof)
                     assert answer.status_code == 202, answer.text
                 incident = await _incident(client, up, FROM_ELSEWHERE if elsewhere else {}, asked)
                 waits = bool(source)

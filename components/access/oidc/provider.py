@@ -20,8 +20,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from components.access.identity import Identity
-from components.access.origins import is_loopback
 from components.access.roles import RANK
+from components.sender import is_loopback
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from components.access.login import Login
 from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
 from components.access.origins import Origins
-from components.access.policy import Need, Policy, Route
+from components.access.policy import Asks, Need, Policy, Route
 from components.access.proxies import Proxies
 from components.access.roles import Role
 from components.access.sessions import Sessions
@@ -51,7 +51,7 @@ class World:
     config: AccessConfig = field(default_factory=AccessConfig)
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    read_open: bool = False
+    read: Asks = Asks.EVERYBODY
     now: int = HOUR
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -75,8 +75,8 @@ class World:
             policy=POLICY,
             origins=Origins(self.hosts, self.origins),
             authenticator=self.authenticator,
-            read_open=self.read_open,
-            metrics_open=False,
+            read=self.read,
+            metrics=Asks.EVERYBODY,
         )
 
     def client(self, url: str = HOST, peer: str = "127.0.0.1") -> TestClient:

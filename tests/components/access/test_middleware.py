@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from components.access.config import AccessConfig
+from components.access.policy import Asks
 from components.access.roles import Role
 from tests.components.access.guarded import HOST, World
 
@@ -61,7 +62,7 @@ def test_a_page_of_another_origin_may_send_nothing_though_the_browser_has_the_co
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_another_site_may_link_here_and_nothing_else(site: str) -> None:
-    client = World(read_open=True).client()
+    client = World(read=Asks.NOBODY).client()
     link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     assert client.get("/page", headers=link).status_code == 200
     assert client.get("/page", headers=link | {"sec-fetch-dest": "iframe"}).status_code == 403
@@ -78,7 +79,7 @@ def test_a_configured_origin_may_send() -> None:
 
 
 def test_two_hosts_or_two_origins_are_refused() -> None:
-    client = World(read_open=True).client()
+    client = World(read=Asks.NOBODY).client()
     assert client.get("/read", headers=[("host", "localhost"), ("host", "evil.example")]).status_code == 400
     assert client.get("/read", headers=[("origin", HOST), ("origin", "http://evil.example")]).status_code == 403
 
@@ -172,7 +173,7 @@ def test_wrong_tokens_are_bounded_by_address_and_counted() -> None:
 
 
 def test_answers_carry_the_headers_that_bind_a_browser() -> None:
-    world = World(read_open=True)
+    world = World(read=Asks.NOBODY)
     page, plain = world.client().get("/page"), world.client().get("/read")
     for answer in (page, plain, world.client().get("/nothing"), world.client().get("/read", headers={"host": "evil"})):
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
@@ -239,3 +240,11 @@ def test_without_a_proxy_forwarded_addresses_count_for_nothing() -> None:
         for turn in range(11)
     ]
     assert statuses[-1] == 429
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-proto"])
+def test_where_only_this_machine_is_known_what_a_proxy_passed_on_is_asked(header: str) -> None:
+    client = World(read=Asks.NOT_THIS_MACHINE).client()
+    assert client.get("/read").status_code == 200
+    assert client.get("/read", headers={header: "192.0.2.1"}).status_code == 401
+    assert World(read=Asks.NOBODY).client().get("/read", headers={header: "192.0.2.1"}).status_code == 200
