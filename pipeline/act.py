@@ -155,37 +155,37 @@ class ActStage:
 
     def take(self, event: Any, offsets: Offsets) -> None:
         """Take one record."""
-        tp = event.message.tp
-        offsets.add(event)
+        tp, value = event.message.tp, event.value
+        offsets.add(event)  # which lets go of the value
         now = self._now()
         self._last_record = self._last_tick = now
         batch = Batch((event.headers or {})[HEADER].decode())
         if batch is Batch.SOURCES:
-            self._hear_of_sources(records.decode_bodies(event.value), offsets, tp, event.message.offset)
+            self._hear_of_sources(records.decode_bodies(value), offsets, tp, event.message.offset)
             return
-        self._take_batch(batch, event)
+        self._take_batch(batch, value)
         self._held.append((tp, event.message.offset, self.moment))
         horizon = self.moment - self._look_back()
         while self._held and (self._held[0][2] <= horizon or offsets.full):
             held, offset, _ = self._held.popleft()
             offsets.release(held, (offset,))
 
-    def _take_batch(self, batch: Batch, event: Any) -> None:
+    def _take_batch(self, batch: Batch, value: bytes) -> None:
         match batch:
             case Batch.POINTS:
-                self._take_points(records.decode_points(event.value))
+                self._take_points(records.decode_points(value))
             case Batch.SPANS:
-                self._take_spans(otlp.decode_spans(event.value, checked=True))
+                self._take_spans(otlp.decode_spans(value, checked=True))
             case Batch.LOGS:
-                lines = [_log_record(line) for line in records.decode_logs(event.value)]
+                lines = [_log_record(line) for line in records.decode_logs(value)]
                 self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
             case Batch.EDGES:
-                self._take_edges(records.decode_bodies(event.value))
+                self._take_edges(records.decode_bodies(value))
             case Batch.ANOMALIES:
-                for body in records.decode_bodies(event.value):
+                for body in records.decode_bodies(value):
                     self._take_anomaly(anomaly_from_body(body), body["id"])
             case Batch.ANSWERS:
-                self._take_answers(records.decode_bodies(event.value))
+                self._take_answers(records.decode_bodies(value))
             case other:
                 raise AssertionError(other)
 

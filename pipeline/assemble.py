@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,12 @@ from pipeline.patience import RevokedError, patiently
 from pipeline.records import HEADER, Batch
 from pipeline.sealed_edges import SealedEdges
 from pipeline.trace_signals import TraceSignals
-from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler
+from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler, unpack
 from processors.edge_windows import EdgeWindow, EdgeWindows
 from processors.watermark import SECOND, Watermark
 from stores.store import NO_LIMIT, OneOf, Query
-from telemetry import otlp
 from telemetry.documents import Body, Kind
+from telemetry.otlp import SpanPacker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -48,6 +48,12 @@ if TYPE_CHECKING:
 CHUNK = 200
 """Traces drawn and stored at a time: enough for a full batch, few enough to let the loop breathe."""
 
+CHUNK_BYTES = 2 << 20
+"""Memory of them at a time, unless a trace takes more: drawing takes ten times that."""
+
+FULL, SOME_ROOM = 1.0, 0.75
+"""Shares of the memory at which traces are closed to make room, and down to which."""
+
 
 class AssembleConfig(BaseModel):
     """When traces close and windows are sealed. Durations in seconds of event time."""
@@ -63,7 +69,12 @@ class AssembleConfig(BaseModel):
         default=500_000, gt=0, description="signals held by a partition; past it the oldest trace is closed"
     )
     max_records: int = Field(default=100_000, gt=0, description="records held by a worker; past it everything is closed early")
-    max_bytes: int = Field(default=256 << 20, gt=0, description="bytes of them; past it everything is closed early")
+    max_bytes: int = Field(
+        default=256 << 20,
+        gt=0,
+        description="memory that open traces, open windows and held records of a worker take; past it the oldest traces "
+        "are closed, then everything",
+    )
     idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
 
 
@@ -75,6 +86,7 @@ class AssembleCounts:
     spans_stored: int = 0  # for the first time, as far as this process knows
     traces: int = 0
     cut: int = 0  # traces closed early, by a limit
+    crowded: int = 0  # of them, to make room in memory
     merged: int = 0  # traces that the store already had
     corrections: int = 0  # edge documents that correct others
     logs: int = 0
@@ -91,9 +103,16 @@ class _Partition:
     messages: Messages
     last_record: int  # that moves event time; by the wall clock
     last_tick: int
+    packer: SpanPacker = field(default_factory=SpanPacker)
+    closing: int = 0  # memory of traces that are closed and not stored yet
     watermark: Watermark = field(default_factory=Watermark)
     fresh: bool = True  # its last owner may have stored what is not findable yet
     recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # closed not long ago, so perhaps not yet findable
+
+    @property
+    def others(self) -> int:
+        """Memory that is freed by storing what is due, and not by closing traces."""
+        return self.closing + self.windows.memory + self.messages.memory
 
 
 RECENT = 50_000
@@ -137,6 +156,7 @@ class AssembleStage:
         self._room.set()
         self._ending = False
         self._cycle = asyncio.Lock()
+        self._drawing_large = asyncio.Lock()
         self.counts = AssembleCounts()
         self.messages = MessageCounts()
         self._edges = SealedEdges(store, writer, series, self.counts)
@@ -146,9 +166,9 @@ class AssembleStage:
     def take(self, event: Any) -> None:
         """Add the signals of one record."""
         batch = Batch((event.headers or {})[HEADER].decode())
-        signals, moment = self._read(batch, event.value)
         tp = event.message.tp
         part = self._part(tp)
+        signals, moment = self._read(part, batch, event.value)
         now = self._now()
         if batch not in _FOLLOWING:
             part.last_record = part.last_tick = now
@@ -162,15 +182,15 @@ class AssembleStage:
         if not held:
             self._offsets.release(tp, ())
         self._wake.set()
-        if part.assembler.signals > self._config.max_signals or self._offsets.full:
+        if part.assembler.signals > self._config.max_signals or self._offsets.full or self.memory > self._config.max_bytes:
             self._room.clear()
 
-    def _read(self, batch: Batch, value: bytes) -> tuple[Sequence[Any], int]:
+    def _read(self, part: _Partition, batch: Batch, value: bytes) -> tuple[Sequence[Any], int]:
         """The signals of a record, and the event time that they move their partition to; 0: to none."""
         signals: Sequence[Any]
         match batch:
             case Batch.SPANS:
-                signals = otlp.decode_spans(value, checked=True)
+                signals = part.packer.pack(value)
                 self.counts.spans += len(signals)
                 return signals, max((span.end for span in signals), default=0)
             case Batch.LOG_REFERENCES:
@@ -206,6 +226,22 @@ class AssembleStage:
                 last_tick=self._now(),
             )
         return part
+
+    @property
+    def memory(self) -> int:
+        """Memory that everything takes which is not stored yet."""
+        return sum(self.holders().values())
+
+    def holders(self) -> dict[str, int]:
+        """What holds memory, and how much."""
+        parts = self._partitions.values()
+        return {
+            "open_traces": sum(part.assembler.memory for part in parts),
+            "closed_traces": sum(part.closing for part in parts),
+            "edge_windows": sum(part.windows.memory for part in parts),
+            "receipts": sum(part.messages.memory for part in parts),
+            "assemble_records": self._offsets.held_bytes,
+        }
 
     async def room(self) -> None:
         """Wait while more is held than the limits allow; the flush closes the oldest."""
@@ -245,30 +281,55 @@ class AssembleStage:
     async def flush(self) -> None:
         """One round: close and store the traces that are due, then seal and store the windows that are."""
         async with self._cycle:
-            crowded = self._offsets.full
-            await asyncio.gather(*(self._flush(part, everything=crowded) for part in list(self._partitions.values())))
+            share, everything = self._room_to_make()
+            parts = list(self._partitions.values())
+            await asyncio.gather(*(self._flush(part, share=share, everything=everything) for part in parts))
             self._room.set()
+
+    def _room_to_make(self) -> tuple[float | None, bool]:
+        """The share of their memory that open traces may keep, if not all, and whether everything has to be closed.
+
+        Closing traces does not free the windows in which their hops are counted, nor the records that those hold.
+        """
+        most = self._config.max_bytes
+        used = self.holders()
+        total, traces = sum(used.values()), used["open_traces"]
+        others = total - traces
+        if self._offsets.full or others > most / 2:
+            return 0.0, True
+        if total <= FULL * most:
+            return None, False
+        return max(0.0, (SOME_ROOM * most - others) / traces), False
 
     async def close(self) -> None:
         """Close and store everything: the input has ended."""
         async with self._cycle:
-            await asyncio.gather(*(self._flush(part, everything=True) for part in list(self._partitions.values())))
+            parts = list(self._partitions.values())
+            await asyncio.gather(*(self._flush(part, share=None, everything=True) for part in parts))
 
     def _owns(self, part: _Partition) -> bool:
         return self._partitions.get(part.tp) is part
 
-    async def _flush(self, part: _Partition, *, everything: bool) -> None:
+    async def _flush(self, part: _Partition, *, share: float | None, everything: bool) -> None:
         with contextlib.suppress(RevokedError):  # taken away meanwhile: the new owner does the rest
-            await self._flush_owned(part, everything=everything)
+            await self._flush_owned(part, share=share, everything=everything)
 
-    async def _flush_owned(self, part: _Partition, *, everything: bool) -> None:
+    async def _flush_owned(self, part: _Partition, *, share: float | None, everything: bool) -> None:
         watermark = self._advance(part)
         await part.messages.resolve(part.assembler, watermark)
-        due = part.assembler.advance(watermark)
+        before = part.assembler.memory
+        due = deque(part.assembler.advance(watermark))
+        if share is not None:
+            due += part.assembler.shed(int(before * share))
         if everything:
             due += part.assembler.close_all()
-        for i in range(0, len(due), CHUNK):
-            await self._publish(part, due[i : i + CHUNK])
+        self.counts.crowded += sum(trace.early for trace in due)
+        part.closing = before - part.assembler.memory
+        each = part.closing / len(due) if due else 0.0
+        while due:
+            chunk = _chunk(due)
+            await self._publish(part, chunk)
+            part.closing = int(each * len(due))
         if everything:
             await part.messages.resolve(part.assembler, watermark, everything=True)
         sealed = part.windows.seal_all() if everything else part.windows.seal(watermark)
@@ -289,6 +350,12 @@ class AssembleStage:
         return now if idle and not part.watermark.time else part.watermark.time
 
     async def _publish(self, part: _Partition, traces: list[OpenTrace]) -> None:
+        large = sum(trace.memory for trace in traces) > CHUNK_BYTES
+        async with self._drawing_large if large else contextlib.nullcontext():  # one at a time
+            unpack(traces)
+            await self._publish_unpacked(part, traces)
+
+    async def _publish_unpacked(self, part: _Partition, traces: list[OpenTrace]) -> None:
         published = await self._merge_known(part, traces)
         width = part.windows.window_of
         partition = part.tp.partition
@@ -348,6 +415,14 @@ class AssembleStage:
         await self._edges.seal(part.tp.partition, window, part.windows.width, lambda: self._owns(part))
         self._check_owned(part)
         self._offsets.release(part.tp, window.sources)
+
+
+def _chunk(due: deque[OpenTrace]) -> list[OpenTrace]:
+    """The next traces to be drawn together, which leave the others."""
+    chunk, size = [due.popleft()], 0
+    while due and len(chunk) < CHUNK and (size := size + chunk[-1].memory) + due[0].memory <= CHUNK_BYTES:
+        chunk.append(due.popleft())
+    return chunk
 
 
 def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets) -> None:

@@ -34,7 +34,7 @@ async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container
     known = {body["trace_id"] for body in (*traces_known, *hops_known)}
     if not known:
         return [_first(trace) for trace in traces]
-    full = {body["trace_id"]: body["revision"] for body in traces_known if is_full(body["span_count"] + body["logs"]["count"])}
+    full = {body["trace_id"]: body["revision"] for body in traces_known if _is_full(body)}
     grow = sorted(known - full.keys())
     spans_known, logs_known = (await find(Kind.SPAN, grow), await find(Kind.LOG, grow)) if grow else ([], [])
     of_trace, hops, spans, logs = map(_by_trace, (traces_known, hops_known, spans_known, logs_known))
@@ -61,6 +61,10 @@ async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container
         else:
             published.append(_first(trace))
     return published
+
+
+def _is_full(body: Body) -> bool:
+    return bool(body.get("full")) or is_full(body["span_count"] + body["logs"]["count"])
 
 
 def _first(trace: OpenTrace) -> Publication:

@@ -83,6 +83,11 @@ class Messages:
         # Traces of which we stored something of that kind since it was made findable.
         self._unfindable: dict[Kind, set[bytes]] = {Kind.SPAN: set(), Kind.RECEIPT: set()}
 
+    @property
+    def memory(self) -> int:
+        """Memory that the receipts take that wait."""
+        return self._open.memory
+
     def take(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
         """Add the receipts of one record; gives how many times it will be released."""
         return self._open.add(source, watermark, receipts)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from telemetry.call_graph import Edge, Hop
 
 
+SOURCE_BYTES = 90
+"""What a record takes that a window holds. Measured, see docs/memory.md."""
+
+
 @dataclass(slots=True)
 class EdgeWindow:
     """One window [start, start + width).
@@ -29,6 +33,7 @@ class EdgeWindow:
     sources: set[int] = field(default_factory=set)
     recount: bool = False
     begun: int | None = None  # its start, or the watermark when it was first looked at, if that was earlier
+    memory: int = 0  # bytes that it takes
 
     def edges(self) -> list[Edge]:
         """The edges so far, by key."""
@@ -42,6 +47,11 @@ class EdgeWindows:
         self.width = width
         self._lateness = lateness
         self._open: dict[int, EdgeWindow] = {}
+
+    @property
+    def memory(self) -> int:
+        """Memory that the open windows take."""
+        return sum(window.memory for window in self._open.values())
 
     def __len__(self) -> int:
         """How many windows are open."""
@@ -63,7 +73,10 @@ class EdgeWindows:
             known = window.sums.get(key)
             if known is None:
                 known = window.sums[key] = EdgeSum(key, window.start, self.width)
+                window.memory += known.memory
+            before = known.memory
             known.add(hop)
+            window.memory += known.memory - before
             mark = int(digest(hop.trace_id, hop.id, str(revision)), 16)
             window.hops[key] = (window.hops.get(key, 0) + mark) % (1 << 128)
         return added
@@ -79,8 +92,10 @@ class EdgeWindows:
         window = self._open.get(start)
         if window is None:
             window = self._open[start] = EdgeWindow(start)
-        added.extend(sources - window.sources)
-        window.sources |= sources
+        new = sources - window.sources
+        added.extend(new)
+        window.sources |= new
+        window.memory += SOURCE_BYTES * len(new)
         return window
 
     def seal(self, watermark: int) -> list[EdgeWindow]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MAX_EXEMPLARS = 4
 """Trace ids kept of an edge: enough to look at, few enough to store with every window."""
 
+EDGE_BYTES, BUCKET_BYTES = 1400, 80
+"""What an edge in the making takes without its texts, and a bucket of its latency. Measured, see docs/memory.md."""
+
 _NANOSECONDS = 1_000_000_000
 
 
@@ -49,6 +52,12 @@ class EdgeSum:
         self._latency = histogram.Histogram()
         self._slowest: dict[bytes, int] = {}
         self._failed: set[bytes] = set()
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it takes."""
+        key = self._key
+        return EDGE_BYTES + BUCKET_BYTES * len(self._latency) + len(key.operation) + len(key.caller.name) + len(key.callee.name)
 
     def add(self, hop: Hop) -> None:
         """Count a hop, which has this key and starts in this window."""

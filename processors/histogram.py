@@ -44,6 +44,10 @@ class Histogram:
         self._positive: dict[int, int] = {}
         self._negative: dict[int, int] = {}
 
+    def __len__(self) -> int:
+        """How many buckets hold a value."""
+        return len(self._positive) + len(self._negative)
+
     def record(self, value: float) -> None:
         """Count a value. NaN and infinities are no measurements and are left out."""
         if 0 < value < inf:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from processors.assemble import ExemplarReference, LogReference, is_full, log_summary, revision
+from processors.assemble import MAX_TRACE_BYTES, ExemplarReference, LogReference, is_full, log_summary, revision
 from processors.call_graph import call_graph
 from processors.edges import aggregate, edge_from_body, is_empty, merge, subtract
 from processors.messages import origins_of, preferred_origin
@@ -55,6 +55,8 @@ class Publication:
     stored_revision: int = 0
     stored_hops: dict[str, Body] = field(default_factory=dict)
     counted_hops: list[Body] = field(default_factory=list)
+    cut: bool = False  # closed to make room: more of it may come, and then it is drawn again
+    full: bool = False  # it grows no further
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
     def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
@@ -76,8 +78,10 @@ class Publication:
         if self.merged and self.stored_revision >= self.revision:
             return []
         document = trace_document(self.graph, self.revision, self.logs)
-        if is_full(len(self.spans) + self.logs["logs"]["count"]):  # that it was closed early depends on the order of arrival
+        if self.cut or self.full:
             document.body["cut"] = True
+        if self.full:
+            document.body["full"] = True
         return [document]
 
     def windows(self, window_of: WindowOf) -> set[int]:
@@ -95,6 +99,8 @@ def publish_trace(trace: OpenTrace) -> Publication:
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
+        cut=trace.early,
+        full=trace.is_large or is_full(len(spans) + len(trace.logs)),
     )
 
 
@@ -128,6 +134,8 @@ def merge_trace(
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in stored_hops},
         counted_hops=counted(hops),
+        cut=trace.early,
+        full=is_full(len(merged) + len(all_logs)) or sum(map(_texts, merged.values())) >= MAX_TRACE_BYTES,
         stored_windows=frozenset(body["window"] for body in hops),
     )
 
@@ -177,6 +185,11 @@ def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, par
 
 def _nothing(edge: Edge) -> Edge:
     return subtract(edge, edge)
+
+
+def _texts(span: Span) -> int:
+    """Characters of a span's attributes, about: what makes a large span large."""
+    return sum(len(value) for value in span.attributes.values() if isinstance(value, (str, bytes)))
 
 
 def _says_the_same(body: Body, stored: Body) -> bool:

@@ -35,6 +35,10 @@ class PipelineMetrics:
         for name, offsets in self._pipeline.offsets.items():
             held.add_metric([name], offsets.held)
         yield held
+        memory = GaugeMetricFamily("spanloom_memory_bytes", "Memory by what holds it: see docs/memory.md", labels=["holder"])
+        for holder, size in self.memory().items():
+            memory.add_metric([holder], size)
+        yield memory
         taken = CounterMetricFamily("spanloom_records", "Records delivered, those after a rebalance again", labels=["agent"])
         for name, offsets in self._pipeline.offsets.items():
             taken.add_metric([name], offsets.taken)
@@ -59,6 +63,12 @@ class PipelineMetrics:
         yield left_out
         if self._pipeline.assemble is not None:
             yield from families(self._pipeline.assemble.metrics())
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory by what holds them, of what has a bound in bytes."""
+        pipeline = self._pipeline
+        found = {f"{name}_records": offsets.held_bytes for name, offsets in pipeline.offsets.items()}
+        return found | (pipeline.assemble.holders() if pipeline.assemble is not None else {})
 
     def left_out(self) -> dict[str, int]:
         """What the analysis could not keep or came too late for it, by kind."""
@@ -88,6 +98,7 @@ class PipelineMetrics:
                 "spans_received": ("Spans taken by the assembler", counts.spans),
                 "traces": ("Traces closed and stored for the first time", counts.traces),
                 "traces_cut": ("Traces closed early by a limit", counts.cut),
+                "traces_crowded": ("Traces closed early to make room in memory", counts.crowded),
                 "traces_merged": ("Closed traces joined with what the store had of them", counts.merged),
                 "edge_corrections": ("Edge documents that correct others", counts.corrections),
                 "messages_joined": ("Messages whose sender another trace was told of", pipeline.assemble.messages.answered),

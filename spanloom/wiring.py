@@ -209,7 +209,7 @@ class Pipeline(Log):
         if "rekey" in stages:
             self._rekey(dead)
         if "assemble" in stages:
-            offsets = self._offsets("assemble", config.assemble.max_records, config.assemble.max_bytes)
+            offsets = self._offsets("assemble", config.assemble.max_records, config.assemble.max_bytes, values=False)
             traced, series = self.topics[Topic.TRACED], self.topics[Topic.SERIES]
             self.assemble = AssembleStage(
                 config.assemble, store, self.writer, offsets, traced, series, self.signals, now, live=live
@@ -224,8 +224,8 @@ class Pipeline(Log):
         self.lag = Lag(self.app, self.topics)
         self.metrics = PipelineMetrics(self, self.registry)
 
-    def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES) -> Offsets:
-        offsets = self.offsets[name] = Offsets(self.app, limit, max_bytes)
+    def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> Offsets:
+        offsets = self.offsets[name] = Offsets(self.app, limit, max_bytes, values=values)
         return offsets
 
     def _rekey(self, dead: DeadLetters) -> None:
@@ -261,7 +261,7 @@ class Pipeline(Log):
             self.app,
             self.topics[Topic.SIGNALS],
             self.act,
-            self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes),
+            self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes, values=False),
         )
 
     def _pass_on(self, answer: dict[str, Any]) -> Awaitable[None]:

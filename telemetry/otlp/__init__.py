@@ -10,6 +10,7 @@ from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, deco
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
 from telemetry.otlp.fit import fit
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
+from telemetry.otlp.packed import PackedSpan, SpanGroup, SpanPacker, unpack
 from telemetry.otlp.request import SIGNALS, Signal
 from telemetry.otlp.split import split
 from telemetry.otlp.truncate import TRUNCATED, truncate_spans
@@ -17,7 +18,10 @@ from telemetry.otlp.truncate import TRUNCATED, truncate_spans
 __all__ = [
     "SIGNALS",
     "TRUNCATED",
+    "PackedSpan",
     "Signal",
+    "SpanGroup",
+    "SpanPacker",
     "count_items",
     "decode_logs",
     "decode_metrics",
@@ -35,4 +39,5 @@ __all__ = [
     "reject",
     "split",
     "truncate_spans",
+    "unpack",
 ]

@@ -93,16 +93,17 @@ def decode_spans(data: bytes, *, checked: bool = False) -> list[Span]:
     """
     request = parse("spans", data) if checked else parse_spans(data)
     return [
-        _span(span, resource, scope)
+        span_of(span, resource, scope)
         for resource_spans in request.resource_spans
-        for resource in (_resource(resource_spans),)
+        for resource in (resource_of(resource_spans.resource, resource_spans.schema_url),)
         for scope_spans in resource_spans.scope_spans
-        for scope in (_scope(scope_spans),)
+        for scope in (scope_of(scope_spans.scope, scope_spans.schema_url),)
         for span in scope_spans.spans
     ]
 
 
-def _span(span: Any, resource: Resource, scope: Scope) -> Span:
+def span_of(span: Any, resource: Resource, scope: Scope) -> Span:
+    """A span as protobuf has it."""
     return Span(
         span.trace_id,
         span.span_id,
@@ -143,9 +144,9 @@ def decode_logs(data: bytes) -> list[LogRecord]:
             record.event_name,
         )
         for resource_logs in _parse_valid("logs", data).resource_logs
-        for resource in (_resource(resource_logs),)
+        for resource in (resource_of(resource_logs.resource, resource_logs.schema_url),)
         for scope_logs in resource_logs.scope_logs
-        for scope in (_scope(scope_logs),)
+        for scope in (scope_of(scope_logs.scope, scope_logs.schema_url),)
         for record in scope_logs.log_records
     ]
 
@@ -159,9 +160,9 @@ def decode_metrics(data: bytes) -> list[Metric]:
     return [
         _metric(metric, resource, scope)
         for resource_metrics in _parse_valid("metrics", data).resource_metrics
-        for resource in (_resource(resource_metrics),)
+        for resource in (resource_of(resource_metrics.resource, resource_metrics.schema_url),)
         for scope_metrics in resource_metrics.scope_metrics
-        for scope in (_scope(scope_metrics),)
+        for scope in (scope_of(scope_metrics.scope, scope_metrics.schema_url),)
         for metric in scope_metrics.metrics
     ]
 
@@ -250,13 +251,14 @@ def _known_time(time: int) -> int:
     return time if time <= MAX_TIME else 0
 
 
-def _resource(group: Any) -> Resource:
-    return Resource(_attributes(group.resource.attributes), group.schema_url)
+def resource_of(resource: Any, schema_url: str) -> Resource:
+    """A resource as protobuf has it."""
+    return Resource(_attributes(resource.attributes), schema_url)
 
 
-def _scope(group: Any) -> Scope:
-    scope = group.scope
-    return Scope(scope.name, scope.version, _attributes(scope.attributes), group.schema_url)
+def scope_of(scope: Any, schema_url: str) -> Scope:
+    """A scope as protobuf has it."""
+    return Scope(scope.name, scope.version, _attributes(scope.attributes), schema_url)
 
 
 def _attributes(attributes: Iterable[Any]) -> dict[str, AttributeValue]:

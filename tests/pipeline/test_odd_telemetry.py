@@ -18,7 +18,7 @@ from pipeline import records
 from pipeline.failures import RecordFailedError
 from pipeline.rekey import RekeyCounts, each_record, rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
-from processors.assemble import AssemblyLimits, TraceAssembler
+from processors.assemble import AssemblyLimits, TraceAssembler, unpack
 from processors.publication import publish_trace
 from processors.scores import SeriesScorer
 from telemetry import otlp
@@ -216,8 +216,10 @@ def test_odd_spans(value: bytes) -> None:
     _, traced, _ = after_rekey(lambda a, out, _: rekey_spans(a, None, out, a, a, RekeyCounts()), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
-        assembler.add(0, 0, otlp.decode_spans(sent.value))
-        for trace in assembler.close_all():
+        assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))
+        closed = assembler.close_all()
+        unpack(closed)
+        for trace in closed:
             publication = publish_trace(trace)
             publication.parts(0, lambda time: time - time % 5)
             publication.trace()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.failures import RecordFailedError
-from pipeline.offsets import Offsets
+from pipeline.offsets import RECORD_BYTES, Offsets
 from tests.pipeline.parts import APP, Event
 
 TOPIC = "spanloom-traced"
@@ -36,7 +36,7 @@ def test_a_record_is_acknowledged_when_it_and_all_before_it_are_done_whatever_th
         prefix = next(i for i in range(13) if i not in finished)
         assert acked(events) == list(range(prefix))
         assert offsets.held == 12 - prefix
-        assert offsets.held_bytes == 5 * (12 - prefix)
+        assert offsets.held_bytes == (RECORD_BYTES + 5) * (12 - prefix)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.randoms(use_true_random=False))
@@ -98,7 +98,7 @@ async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_tha
     assert not before.acked
 
 
-@pytest.mark.parametrize(("limit", "max_bytes"), [(3, 1000), (100, 15)])
+@pytest.mark.parametrize(("limit", "max_bytes"), [(3, 1 << 20), (100, 3 * (RECORD_BYTES + 5))])
 async def test_no_more_records_are_taken_than_the_limits_allow(limit: int, max_bytes: int) -> None:
     offsets = Offsets(APP, limit, max_bytes)
     work: list[asyncio.Future[None]] = [asyncio.get_running_loop().create_future() for _ in range(3)]

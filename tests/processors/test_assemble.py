@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.assemble import MAX_EXEMPLARS, AssemblyLimits, ExemplarReference, LogReference, TraceAssembler, log_summary
+from processors.assemble import (
+    MAX_EXEMPLARS,
+    AssemblyLimits,
+    ExemplarReference,
+    LogReference,
+    TraceAssembler,
+    log_summary,
+    unpack,
+)
+from telemetry import otlp
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 
@@ -16,11 +25,21 @@ if TYPE_CHECKING:
     import pytest
 
     from processors.assemble import OpenTrace
+    from telemetry.otlp import PackedSpan
 
 LIMITS = AssemblyLimits(quiet=10, max_open=100, max_traces=1000, max_signals=1000)
 
 
-def span(trace: int, number: int, end: int) -> Span:
+def span(trace: int, number: int, end: int) -> PackedSpan:
+    return packed(decoded(trace, number, end))
+
+
+def packed(*spans: Span) -> PackedSpan:
+    (found,) = otlp.SpanPacker().pack(otlp.encode_spans(spans))
+    return found
+
+
+def decoded(trace: int, number: int, end: int) -> Span:
     return Span(bytes([trace]) * 16, bytes([number]) * 8, b"", "work", SpanKind.SERVER, end - 1, end, Resource())
 
 
@@ -46,7 +65,7 @@ def test_a_trace_that_is_full_closes_at_once_and_is_said_to_be_cut(monkeypatch: 
     assert assembler.advance(100) == []
     assembler.add(1, 101, [span(1, 3, 101), span(1, 4, 101)])
     (closed,) = assembler.advance(101)
-    assert (closed.trace_id[0], len(closed.spans), closed.cut) == (1, 4, True)
+    assert (closed.trace_id[0], len(closed.packed), closed.cut) == (1, 4, True)
     assembler.add(2, 101, [span(1, 5, 101)])
     assert assembler.advance(110) != [], "the other one, which is quiet now"
     assert ids(assembler.close_all()) == [1]
@@ -68,7 +87,7 @@ def test_a_signal_that_comes_after_the_end_opens_the_trace_again() -> None:
     assembler.add(1, 200, [span(1, 2, 90)])
     assert assembler.advance(209) == []
     (closed,) = assembler.advance(210)
-    assert list(closed.spans) == [bytes([2]) * 8]
+    assert list(closed.packed) == [bytes([2]) * 8]
 
 
 def test_past_the_limits_the_trace_that_was_touched_longest_ago_goes_first() -> None:
@@ -85,11 +104,14 @@ def test_past_the_limits_the_trace_that_was_touched_longest_ago_goes_first() -> 
 
 
 def test_of_two_spans_with_one_id_the_same_is_kept_whichever_came_first() -> None:
-    short, long = span(1, 1, 100), replace(span(1, 1, 100), start=50)
+    short, long = decoded(1, 1, 100), replace(decoded(1, 1, 100), start=50)
     for order in ([short, long], [long, short]):
         assembler = TraceAssembler(LIMITS)
-        assembler.add(0, 100, order)
-        assert list(assembler.close_all()[0].spans.values()) == [long]
+        assembler.add(0, 100, map(packed, order))
+        closed = assembler.close_all()
+        unpack(closed)
+        assert list(closed[0].spans.values()) == [long]
+        assert assembler.memory == 0
 
 
 @given(
