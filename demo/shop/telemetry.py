@@ -51,6 +51,12 @@ class Sent:
         if not quietly:
             self._tell(counts)
 
+    def tell(self) -> None:
+        """Say the counts as they stand."""
+        with self._lock:
+            counts = dict(self.counts)
+        self._tell(counts)
+
 
 class CountingExporter:
     """An exporter that counts what its inner one has delivered."""
@@ -61,7 +67,11 @@ class CountingExporter:
         self._sent = sent
 
     def export(self, batch: Sequence[Any]) -> Any:
-        """Send a batch on, and count it by its result."""
+        """Send a batch on, and count it by its result.
+
+        That its spans have ended is said before: who is killed meanwhile may have sent them.
+        """
+        self._sent.tell()
         result = self._inner.export(batch)
         self._sent.add(f"{self._signal}_{'sent' if result.name == 'SUCCESS' else 'failed'}", len(batch))
         return result
