@@ -218,7 +218,9 @@ def parse_series(text: str) -> Labels:
 
 
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|Inf|NaN)"
-_ITEM = re.compile(rf"(?P<first>_|stale|{_NUMBER})(?:(?P<step>[-+][0-9.]+(?:[eE][-+]?[0-9]+)?))?(?:x(?P<times>[0-9]+))?")
+_ITEM = re.compile(
+    rf"(?P<first>_|stale|{_NUMBER})(?P<step>[-+](?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)?(?:x(?P<times>[0-9]+))?"
+)
 
 
 def parse_values(text: str) -> list[float | None]:

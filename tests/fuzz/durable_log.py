@@ -73,6 +73,6 @@ TARGETS = (
         _batch,
         (bytes(encode_batch(RECORDS, 0)), bytes(encode_batch(_LATER, 3))),
         (b"SLB1", b"\xff" * 4, b"\xff\xff", bytes(HEADER.size)),
-        allowed=(InputError, LogError),
+        allowed=(ValueError,),
     ),
 )

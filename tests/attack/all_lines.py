@@ -1,0 +1,17 @@
+"""Every line, in the order of the table."""
+
+from __future__ import annotations
+
+from tests.attack import access, bombs, browsers, cardinality, connections, damage, http2, queries, values
+
+LINES = (
+    *access.LINES,
+    *browsers.LINES,
+    *connections.LINES,
+    *http2.LINES,
+    *bombs.LINES,
+    *values.LINES,
+    *queries.LINES,
+    *cardinality.LINES,
+    *damage.LINES,
+)

@@ -1,0 +1,55 @@
+"""What lines share: one running product, and folders for those that need one of their own."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from tests.attack.target import Product
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+
+class Bench:
+    """Starts what is needed, and stops all of it at the end.
+
+    Args:
+        folder: empty.
+        kafka: HOST:PORT of a broker, for lines that need one.
+        elasticsearch: URL of one.
+    """
+
+    def __init__(self, folder: Path, kafka: str = "", elasticsearch: str = "") -> None:
+        self._folder = folder
+        self.kafka, self.elasticsearch = kafka, elasticsearch
+        self._numbers = itertools.count()
+        self._stack = ExitStack()
+        self._shared: Product | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def up(self) -> Product:
+        """`spanloom up` with the defaults, shared; started again where a line has ended it."""
+        if self._shared is None or not self._shared.lives:
+            self._shared = self._stack.enter_context(self.product())
+        return self._shared
+
+    def product(self, *arguments: str, files: int = 0, **settings: str) -> Product:
+        """A product of the line's own, not started; stopped at the latest at the end of all."""
+        product = Product(self.folder(), *arguments, files=files, **settings)
+        self._stack.callback(product.stop)
+        return product
+
+    def folder(self) -> Path:
+        """A new one."""
+        made = self._folder / f"{next(self._numbers)}"
+        made.mkdir(parents=True)
+        return made
