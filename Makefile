@@ -73,7 +73,7 @@ services: setup ## a real Kafka on 9092 and a real Elasticsearch on 9200, withou
 lock: setup ## resolve requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --no-header --generate-hashes --group shop --group dev pyproject.toml -o requirements.lock
-	@echo setuptools | $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes --group shop \
+	@echo setuptools | $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes --group shop --extra oidc \
 		--constraint requirements.lock pyproject.toml - -o deploy/requirements.lock
 
 clean: ## remove what the build and the runs made

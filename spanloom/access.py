@@ -12,7 +12,6 @@ from components.access.login import Login
 from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
 from components.access.oidc.login import OidcLogin
-from components.access.oidc.provider import OidcProvider
 from components.access.origins import Origins
 from components.access.policy import Asks
 from components.access.proxies import Proxies
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
+
+    from components.access.config import OidcConfig
+    from components.access.oidc.provider import OidcProvider
 
     from spanloom.config import Config
 
@@ -108,7 +110,7 @@ def build_access(config: Config, registry: CollectorRegistry, now: Callable[[], 
     local = make_local_token(config.data_dir) if is_loopback(config.console.host) else ""
     proxy = access.proxy
     headers = (proxy.user_header, proxy.groups_header) if proxy else ()
-    oidc = OidcProvider(access.oidc, now) if access.oidc else None
+    oidc = _provider(access.oidc, now) if access.oidc else None
     authenticator = Authenticator(
         tokens=Tokens([*access.tokens, *([local_entry(local)] if local else [])]),
         sessions=Sessions(now, access.session_hours * 3600),
@@ -119,3 +121,11 @@ def build_access(config: Config, registry: CollectorRegistry, now: Callable[[], 
         metrics=AccessMetrics(registry),
     )
     return Access(config, authenticator, oidc, local, now)
+
+
+def _provider(config: OidcConfig, now: Callable[[], int]) -> OidcProvider:
+    try:
+        from components.access.oidc.provider import OidcProvider  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"access.oidc: {error.name} is not installed: pip install 'spanloom[oidc]'") from error
+    return OidcProvider(config, now)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import cookie_parser
 
 from components.access.identity import ANONYMOUS, Identity
-from components.access.oidc.provider import OidcProvider, TokenRefusedError
+from components.access.oidc.errors import TokenRefusedError
 from components.access.roles import RANK, Right
 from components.access.tokens import bearer
 from telemetry.errors import SpanloomError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.access.attempts import Attempts
     from components.access.config import ProxyConfig
     from components.access.metrics import AccessMetrics
+    from components.access.oidc.provider import OidcProvider
     from components.access.proxies import Proxies
     from components.access.sessions import Sessions
     from components.access.tokens import Tokens

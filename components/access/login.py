@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from components.access.authenticate import TooManyFailuresError, WrongCredentialsError, cookie_name
-from components.access.oidc.provider import OidcError, TokenRefusedError
+from components.access.oidc.errors import OidcError, TokenRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

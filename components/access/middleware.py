@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from components.access.authenticate import TooManyFailuresError, WrongCredentialsError
 from components.access.headers import guarded
 from components.access.identity import identify
-from components.access.oidc.provider import OidcError
+from components.access.oidc.errors import OidcError
 from components.access.policy import WEBSOCKET, Asks, Need
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from components.access.authenticate import cookie_name
 from components.access.login import PAGE, inside
-from components.access.oidc.provider import OidcError, TokenRefusedError
+from components.access.oidc.errors import OidcError, TokenRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

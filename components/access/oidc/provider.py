@@ -20,9 +20,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from components.access.identity import Identity
+from components.access.oidc.errors import OidcError, TokenRefusedError
 from components.access.roles import RANK
 from components.sender import is_loopback
-from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,14 +41,6 @@ AGAIN_SECONDS = 30.0
 
 TIMEOUT_SECONDS = 10.0
 MAX_TOKEN = 16_384
-
-
-class OidcError(SpanloomError):
-    """The provider cannot be asked, or answers as none would."""
-
-
-class TokenRefusedError(SpanloomError):
-    """A token or a login that the provider did not make, not for us, or no more."""
 
 
 @dataclass(frozen=True, slots=True)
