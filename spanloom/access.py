@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from components.access.config import OidcConfig
     from components.access.oidc.provider import OidcProvider
-
     from spanloom.config import Config
 
 

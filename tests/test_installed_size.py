@@ -19,7 +19,8 @@ def closure() -> dict[str, int]:
     """Every distribution that the product needs, without extras and development tools, with its size on disk."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     todo = [Requirement(line) for line in project["dependencies"]]
-    seen, sizes = set(), {}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    sizes: dict[str, int] = {}
     while todo:
         asked = todo.pop()
         name = canonicalize_name(asked.name)
