@@ -11,21 +11,37 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError as ProtobufDecodeError
-from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE
+from google.rpc.code_pb2 import (
+    DEADLINE_EXCEEDED,
+    INVALID_ARGUMENT,
+    PERMISSION_DENIED,
+    RESOURCE_EXHAUSTED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+)
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
-from collectors.intake import Outcome
-from telemetry.errors import DecodeError, OverloadedError
+from collectors.decoding import Outcome
+from collectors.errors import (
+    ForbiddenError,
+    LogUnavailableError,
+    ThrottledError,
+    TooLargeError,
+    TooManyItemsError,
+    TooSlowError,
+    UnauthenticatedError,
+    UnsupportedError,
+)
+from telemetry.errors import DecodeError, OverloadedError, SpanloomError
+from telemetry.structure import TooManyElementsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from telemetry.errors import SpanloomError
     from telemetry.otlp import Signal
 
 _RESPONSES: Final[Mapping[Signal, tuple[Any, str]]] = {
@@ -90,24 +106,32 @@ def _read(message: Any, data: bytes) -> Any:
 def refusal(error: SpanloomError) -> Refusal:
     """The answer to a request that failed with this error; one worth another try carries RetryInfo."""
     match error:
+        case ThrottledError(retry_after=seconds):
+            return _try_again("throttled", 429, RESOURCE_EXHAUSTED, error, seconds)
         case OverloadedError(retry_after=seconds):
-            return _try_again("overloaded", RESOURCE_EXHAUSTED, error, seconds)
+            return _try_again("overloaded", 503, RESOURCE_EXHAUSTED, error, seconds)
         case LogUnavailableError(retry_after=seconds):
-            return _try_again("unavailable", UNAVAILABLE, error, seconds)
-        case DecodeError():
-            return Refusal("malformed", 400, Status(code=INVALID_ARGUMENT, message=str(error)))
-        case TooLargeError():
-            return Refusal("too_large", 413, Status(code=RESOURCE_EXHAUSTED, message=str(error)))
-        case UnsupportedError():
-            return Refusal("unsupported", 415, Status(code=INVALID_ARGUMENT, message=str(error)))
-        case TooSlowError():
-            return Refusal("too_slow", 408, Status(code=DEADLINE_EXCEEDED, message=str(error)))
-        case _:
-            raise error
+            return _try_again("unavailable", 503, UNAVAILABLE, error, seconds)
+    for kind, (reason, http_status, code) in _FOR_GOOD.items():
+        if isinstance(error, kind):
+            return Refusal(reason, http_status, Status(code=code, message=str(error)))
+    raise error
 
 
-def _try_again(reason: str, code: int, error: SpanloomError, seconds: float) -> Refusal:
-    found = Refusal(reason, 503, Status(code=code, message=str(error)), seconds)
+_FOR_GOOD: Final[Mapping[type[SpanloomError], tuple[str, int, int]]] = {
+    DecodeError: ("malformed", 400, INVALID_ARGUMENT),
+    TooManyItemsError: ("too_many", 400, INVALID_ARGUMENT),
+    TooManyElementsError: ("too_many", 400, INVALID_ARGUMENT),
+    TooLargeError: ("too_large", 413, RESOURCE_EXHAUSTED),
+    UnsupportedError: ("unsupported", 415, INVALID_ARGUMENT),
+    TooSlowError: ("too_slow", 408, DEADLINE_EXCEEDED),
+    UnauthenticatedError: ("unauthenticated", 401, UNAUTHENTICATED),
+    ForbiddenError: ("forbidden", 403, PERMISSION_DENIED),
+}
+
+
+def _try_again(reason: str, http_status: int, code: int, error: SpanloomError, seconds: float) -> Refusal:
+    found = Refusal(reason, http_status, Status(code=code, message=str(error)), seconds)
     detail = any_pb2.Any()
     detail.Pack(found.retry_info)
     found.status.details.append(detail)

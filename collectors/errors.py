@@ -2,15 +2,20 @@
 
 SpanloomError
 ├── InputError
-│   ├── TooLargeError         over a limit
+│   ├── TooLargeError         over a limit in bytes
+│   ├── TooManyItemsError     over a limit in items
 │   ├── TooSlowError          did not come in time
-│   └── UnsupportedError      a content type or compression that OTLP does not have
+│   ├── UnsupportedError      a content type or compression that OTLP does not have
+│   ├── UnauthenticatedError  shows nothing that is accepted
+│   └── ForbiddenError        its token may not send
+├── OverloadedError
+│   └── ThrottledError        its token has sent more than it may
 └── LogUnavailableError       the log did not confirm a record
 """
 
 from __future__ import annotations
 
-from telemetry.errors import InputError, SpanloomError
+from telemetry.errors import InputError, OverloadedError, SpanloomError
 
 
 class TooLargeError(InputError):
@@ -19,6 +24,22 @@ class TooLargeError(InputError):
 
 class UnsupportedError(InputError):
     """A content type or compression that OTLP does not have."""
+
+
+class TooManyItemsError(InputError):
+    """A request of more items than the limit. Smaller batches would pass."""
+
+
+class UnauthenticatedError(InputError):
+    """A request without a credential where one is required, or with one that is not accepted."""
+
+
+class ForbiddenError(InputError):
+    """A request whose token may not send telemetry."""
+
+
+class ThrottledError(OverloadedError):
+    """A token has sent more than it may."""
 
 
 class TooSlowError(InputError):

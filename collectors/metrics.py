@@ -47,8 +47,30 @@ class CollectorMetrics:
         )
         self.refused_requests = Counter(
             "spanloom_collector_refused_requests",
-            "Requests refused as a whole: malformed, too_large, unsupported, too_slow, cut_off, overloaded or unavailable.",
+            "Requests refused as a whole: malformed, too_many, too_large, unsupported, too_slow, cut_off, unauthenticated, "
+            "forbidden, throttled, overloaded or unavailable.",
             (*signal_and_transport, "reason"),
+            registry=registry,
+        )
+        self.throttled_requests = Counter(
+            "spanloom_collector_throttled_requests",
+            "Requests refused because their token may not send more; limit is requests or bytes.",
+            ("token", "limit"),
+            registry=registry,
+        )
+        self.memory_bytes = Gauge(
+            "spanloom_collector_memory_bytes",
+            "Bytes of requests whose body is there and that are not answered yet.",
+            registry=registry,
+        )
+        self.memory_requests = Gauge(
+            "spanloom_collector_memory_requests",
+            "Requests whose body is there and that are not answered yet.",
+            registry=registry,
+        )
+        self.reading_bytes = Gauge(
+            "spanloom_collector_reading_bytes",
+            "Bytes of bodies on their way, over HTTP.",
             registry=registry,
         )
         self.shed_requests = Counter(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tenacity import RetryCallState
 
-    from collectors.intake import Outcome
+    from collectors.decoding import Outcome
     from telemetry.otlp import Signal
 
 _ATTEMPTS: Final = 8

@@ -9,10 +9,11 @@ import grpc.aio
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors import answers
-from collectors.errors import LogUnavailableError, TooLargeError
+from collectors.errors import LogUnavailableError
+from collectors.ingest import Ingest, IngestConfig
 from collectors.intake import Intake
 from components.acceptor import ListenError
-from components.sender import grpc_host, sender_of_peer
+from components.sender import grpc_host
 from components.tls import TlsConfig
 from telemetry.errors import ConfigError, InputError, OverloadedError
 
@@ -53,9 +54,10 @@ class OtlpGrpcConfig(BaseModel):
 class OtlpGrpcReceiver:
     """Listens for OTLP/gRPC and ships what comes. A request is answered when it is on the log."""
 
-    def __init__(self, config: OtlpGrpcConfig, sink: Sink, metrics: CollectorMetrics) -> None:
+    def __init__(self, config: OtlpGrpcConfig, sink: Sink, metrics: CollectorMetrics, ingest: Ingest | None = None) -> None:
         self._config = config
-        self._intake = Intake("grpc", sink, metrics)
+        self._ingest = ingest or Ingest(IngestConfig(), metrics)
+        self._intake = Intake("grpc", sink, metrics, self._ingest)
         self._server: Any = None
         self.port = 0
 
@@ -102,14 +104,15 @@ class OtlpGrpcReceiver:
         server, self._server = self._server, None
         if server is not None:
             await server.stop(self._config.stop_seconds)
+        self._ingest.close()
 
     def _exporter(self, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def export(body: bytes, context: Any) -> bytes:
             try:
-                self._check_size(body)
                 metadata = dict(context.invocation_metadata() or ())
-                sender = sender_of_peer(grpc_host(context.peer()), metadata)
-                outcome = await self._intake.take(signal, body, sender=sender)
+                sender = self._ingest.senders.of_request(grpc_host(context.peer()), metadata, None)
+                sender.begin()
+                outcome = await self._intake.take(signal, body, sender, max_bytes=self._config.max_request_bytes)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = answers.refusal(error)
             else:
@@ -120,11 +123,6 @@ class OtlpGrpcReceiver:
             raise AssertionError  # abort raises
 
         return export
-
-    def _check_size(self, body: bytes) -> None:
-        limit = self._config.max_request_bytes
-        if len(body) > limit:
-            raise TooLargeError(f"the request has {len(body)} bytes, {limit} is the limit; send smaller batches")
 
 
 def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import zlib
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf import json_format
@@ -15,14 +13,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from collectors import answers
-from collectors.budget import Budget
-from collectors.errors import LogUnavailableError, TooLargeError, TooSlowError, UnsupportedError
+from collectors.decoding import too_large
+from collectors.errors import LogUnavailableError, UnsupportedError
+from collectors.ingest import Ingest, IngestConfig
 from collectors.intake import Intake
 from components.http_protocol import HttpLimits
 from components.http_server import HttpServer
-from components.sender import sender_of_peer
 from components.tls import TlsConfig
-from telemetry.errors import DecodeError, InputError, OverloadedError
+from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,8 +28,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from starlette.requests import Request
 
-    from collectors.budget import Share
-    from collectors.intake import Encoding
+    from collectors.decoding import Encoding
     from collectors.metrics import CollectorMetrics
     from collectors.shipper import Sink
     from telemetry.otlp import Signal
@@ -50,11 +47,8 @@ class OtlpHttpConfig(BaseModel):
     max_request_bytes: int = Field(
         default=8 * 2**20,
         gt=0,
-        description="Largest body, before and after decompression. A body made of nothing but empty spans takes some ninety "
-        "times its size in memory while it is read.",
+        description="Largest body, before and after decompression.",
     )
-    max_reading_bytes: int = Field(default=64 * 2**20, gt=0, description="Bodies in memory, all requests together.")
-    max_requests: int = Field(default=1000, gt=0, description="Requests at a time.")
     read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a body.")
     stop_seconds: int = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
     limits: HttpLimits = Field(default=HttpLimits(), description="What connections may be and do.")
@@ -64,10 +58,12 @@ class OtlpHttpConfig(BaseModel):
 class OtlpHttpReceiver:
     """Listens for OTLP/HTTP and ships what comes. A request is answered when it is on the log."""
 
-    def __init__(self, config: OtlpHttpConfig, sink: Sink, metrics: CollectorMetrics) -> None:
+    def __init__(self, config: OtlpHttpConfig, sink: Sink, metrics: CollectorMetrics, ingest: Ingest | None = None) -> None:
         self._config = config
-        self._intake = Intake("http", sink, metrics)
-        self._reading = Budget("request bodies in memory", config.max_reading_bytes, config.max_requests, retry_after=1)
+        self._ingest = ingest or Ingest(IngestConfig(), metrics)
+        self._intake = Intake("http", sink, metrics, self._ingest)
+        self._reading = self._ingest.reading()
+        metrics.reading_bytes.set_function(lambda: self._reading.held_bytes)
         self._metrics = metrics
         self._server: HttpServer | None = None
         self.port = 0
@@ -99,6 +95,7 @@ class OtlpHttpReceiver:
         server, self._server = self._server, None
         if server is not None:
             await server.stop()
+        self._ingest.close()
 
     def _endpoint(self, signal: Signal) -> Callable[[Request], Awaitable[Response]]:
         async def export(request: Request) -> Response:
@@ -107,9 +104,14 @@ class OtlpHttpReceiver:
             try:
                 if encoding is None:
                     raise UnsupportedError(f"content type {content_type!r}: send application/x-protobuf or application/json")
-                with self._reading.share() as share:
-                    sender = sender_of_peer(request.client.host if request.client else None, request.headers)
-                    outcome = await self._intake.take(signal, await self._body(request, share), encoding, sender)
+                gzip = _is_gzip(request)
+                host = request.client.host if request.client else None
+                subject = getattr(request.state, "tls_subject", None)
+                sender = self._ingest.senders.of_request(host, request.headers, subject)
+                sender.begin()
+                body = await self._body(request, host or "")
+                limit = self._config.max_request_bytes
+                outcome = await self._intake.take(signal, body, sender, encoding=encoding, gzip=gzip, max_bytes=limit)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = answers.refusal(error)
             except ClientDisconnect:
@@ -119,50 +121,32 @@ class OtlpHttpReceiver:
                 return _answer(200, encoding, answers.response(signal, outcome))
             self._intake.refused(signal, refusal.reason)
             headers = {"retry-after": str(math.ceil(refusal.retry_after))} if refusal.retry_after is not None else {}
+            if refusal.http_status == 401:
+                headers["www-authenticate"] = "Bearer"
             return _answer(refusal.http_status, encoding or "json", refusal.status, headers)
 
         return export
 
-    async def _body(self, request: Request, share: Share) -> bytes:
-        """The body, decompressed. Counts what it holds, so that many slow or large bodies cannot fill the memory."""
-        compression = request.headers.get("content-encoding", "identity").strip().lower()
-        if compression not in {"identity", "gzip"}:
-            raise UnsupportedError(f"content encoding {compression!r}: send gzip, or nothing compressed")
+    async def _body(self, request: Request, host: str) -> bytes:
+        """The body as it came."""
         limit = self._config.max_request_bytes
         if int(request.headers.get("content-length", 0)) > limit:
-            raise _too_large(limit)
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._config.read_seconds):
-                async for chunk in request.stream():
-                    share.take(len(chunk))
-                    body += chunk
-                    if len(body) > limit:
-                        raise _too_large(limit)
-        except TimeoutError as error:
-            raise TooSlowError(f"the body was not there after {self._config.read_seconds} s") from error
-        if compression == "identity":
-            return bytes(body)
-        return _gunzip(body, limit, share)
+            raise too_large(limit)
+        read = bytearray()
+        async with self._reading.body(host, self._config.read_seconds) as body:
+            async for chunk in request.stream():
+                body.grow(len(chunk))
+                read += chunk
+                if len(read) > limit:
+                    raise too_large(limit)
+        return bytes(read)
 
 
-def _gunzip(body: bytearray, limit: int, share: Share) -> bytes:
-    """One gzip member, at most `limit` bytes of it."""
-    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        plain = stream.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise DecodeError("", f"not gzip: {error}") from error
-    if len(plain) > limit:
-        raise _too_large(limit)
-    if not stream.eof or stream.unused_data:
-        raise DecodeError("", "not gzip: " + ("something follows its end" if stream.eof else "it is cut off"))
-    share.take(len(plain))
-    return plain
-
-
-def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(f"the request has more than {limit} bytes, which is the limit; send smaller batches")
+def _is_gzip(request: Request) -> bool:
+    compression = request.headers.get("content-encoding", "identity").strip().lower()
+    if compression not in {"identity", "gzip"}:
+        raise UnsupportedError(f"content encoding {compression!r}: send gzip, or nothing compressed")
+    return compression == "gzip"
 
 
 def _answer(status: int, encoding: Encoding, message: Message, headers: Mapping[str, str] | None = None) -> Response:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from collectors.intake import Outcome
+from collectors.decoding import Outcome
 from collectors.otlp_client import EndpointError, RefusedError
 from telemetry import otlp
 from telemetry.errors import SpanloomError

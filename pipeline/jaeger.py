@@ -15,6 +15,7 @@ from telemetry.errors import DecodeError
 from telemetry.otlp.request import MAX_TIME
 from telemetry.resource import AttributeValue, Resource, Scope
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
+from telemetry.structure import check_json, check_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +31,15 @@ def decode_jaeger(value: bytes) -> list[Span]:
 
     Raises:
         DecodeError: it is neither, or lacks an id.
+        TooManyElementsError: it would unfold to more than a record may.
     """
     message = JaegerSpan()
     try:
         if value[:1] == b"{":
+            check_json(value)
             json_format.Parse(value, message, ignore_unknown_fields=True)
         else:
+            check_protobuf(JaegerSpan.DESCRIPTOR, value)
             message.ParseFromString(value)
     except (ProtobufDecodeError, json_format.ParseError, UnicodeDecodeError) as error:
         raise DecodeError("", f"not a span of Jaeger: {error}") from error

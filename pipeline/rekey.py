@@ -24,7 +24,9 @@ from processors.messages import Receipt, receipts
 from processors.points import points_of
 from telemetry import otlp
 from telemetry.errors import DecodeError, InputError
+from telemetry.otlp.request import SHAPES
 from telemetry.signal_documents import log_document, metric_document
+from telemetry.structure import check_json, check_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -311,9 +313,14 @@ def protobuf(event: Any, signal: otlp.Signal) -> bytes:
 
     Raises:
         DecodeError: the value is neither.
+        TooManyElementsError: it would unfold to more than a record may: anybody may write to these topics.
     """
     value: bytes = event.value or b""
-    return otlp.json_to_protobuf(signal, value) if value[:1] == b"{" else value
+    if value[:1] == b"{":
+        check_json(value)
+        return otlp.json_to_protobuf(signal, value)
+    check_protobuf(SHAPES[signal].message.DESCRIPTOR, value)
+    return value
 
 
 def log_documents(batch: Iterable[LogRecord]) -> Iterator[Document]:

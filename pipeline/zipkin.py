@@ -18,6 +18,7 @@ from telemetry.attributes import NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVIC
 from telemetry.errors import DecodeError
 from telemetry.resource import AttributeValue, Resource, Scope
 from telemetry.spans import Span, SpanEvent, SpanKind, StatusCode
+from telemetry.structure import check_json, check_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,14 +38,17 @@ def decode_zipkin(value: bytes) -> tuple[list[Span], DecodeError | None]:
 
     Raises:
         DecodeError: it is neither, or no span of it has its ids and its start.
+        TooManyElementsError: it would unfold to more than a record may.
     """
     if value[:1] not in {b"[", b"{"}:
+        check_protobuf(ZipkinSpans.DESCRIPTOR, value)
         message = ZipkinSpans()
         try:
             message.ParseFromString(value)
         except ProtobufDecodeError as error:
             raise DecodeError("", f"not a list of Zipkin's spans: {error}") from error
         return _usable(message.spans, _plain)
+    check_json(value)
     try:
         spans = orjson.loads(value)
     except ValueError as error:

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlCo
 
 from alerting.playbooks.actions.build import ActionsConfig
 from alerting.playbooks.safety import SafetyConfig
+from collectors.ingest import IngestConfig
 from collectors.otlp_grpc import OtlpGrpcConfig
 from collectors.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
@@ -105,6 +106,7 @@ class Config(BaseSettings):
     otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()
     access: AccessConfig = AccessConfig()
+    ingest: IngestConfig = IngestConfig()
     shipper: ShipperConfig = ShipperConfig()
     assemble: AssembleConfig = AssembleConfig()
     act: ActConfig = ActConfig()

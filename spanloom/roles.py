@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client import CollectorRegistry
 
+from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
 from collectors.otlp_grpc import OtlpGrpcReceiver
 from collectors.otlp_http import OtlpHttpReceiver
@@ -248,9 +249,10 @@ class _Process:
         """Take OTLP for the log."""
         config, metrics = self._config, CollectorMetrics(self.registry, self._connections)
         shipper = Shipper(log_of_all, config.shipper, metrics)
+        ingest = Ingest(config.ingest, metrics, config.access.tokens)
         for receiver in (
-            OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics),
-            OtlpHttpReceiver(config.otlp_http, shipper, metrics),
+            OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics, ingest),
+            OtlpHttpReceiver(config.otlp_http, shipper, metrics, ingest),
         ):
             await receiver.start()
             self._stack.push_async_callback(receiver.stop)

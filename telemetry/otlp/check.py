@@ -24,6 +24,9 @@ _COARSEST_SCALE = -11  # one bucket of this scale holds every double greater tha
 _LEAST_EXPONENT, _GREATEST_EXPONENT = -1075, 1024  # every double but zero is between two to the power of these
 _FINEST_SCALE = 52  # a double has no more bits to tell two buckets apart
 
+MAX_BUCKETS = 10_000
+"""Most buckets of a data point; SDKs make 160 at most by default. Two bytes of a bucket on the wire are many in a store."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -118,6 +121,8 @@ def _what_is_wrong_with_point(point: Any) -> tuple[str, str] | None:
 
 def _what_is_wrong_with_histogram_point(point: Any) -> tuple[str, str] | None:
     bounds, counts = point.explicit_bounds, point.bucket_counts
+    if max(len(counts), len(bounds)) > MAX_BUCKETS:
+        return "bucket_counts", _too_many_buckets(max(len(counts), len(bounds)))
     if len(counts) != len(bounds) + 1 and (bounds or counts):
         return "bucket_counts", f"{len(counts)} counts for {len(bounds)} bounds, must be one more"
     if any(not low < high for low, high in pairwise(bounds)):
@@ -131,6 +136,8 @@ def _what_is_wrong_with_exponential_point(point: Any) -> tuple[str, str] | None:
     per_doubling = 2.0**point.scale
     for side in ("positive", "negative"):
         buckets = getattr(point, side)
+        if len(buckets.bucket_counts) > MAX_BUCKETS:
+            return f"{side}.bucket_counts", _too_many_buckets(len(buckets.bucket_counts))
         end = buckets.offset + len(buckets.bucket_counts)
         if buckets.offset + 1 < _LEAST_EXPONENT * per_doubling or end - 1 > _GREATEST_EXPONENT * per_doubling:
             return f"{side}.offset", f"{buckets.offset} puts {end - buckets.offset} buckets where a double cannot be"
@@ -144,6 +151,10 @@ _POINT_CHECKS = {
     "exponential_histogram": _what_is_wrong_with_exponential_point,
     "summary": _what_is_wrong_with_point,
 }
+
+
+def _too_many_buckets(count: int) -> str:
+    return f"{count} buckets, {MAX_BUCKETS} is the limit"
 
 
 def _must_be(what: str, value: bytes) -> str:

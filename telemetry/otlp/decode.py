@@ -81,6 +81,24 @@ def count_items(signal: Signal, request: Any) -> int:
     return sum(len(data_points(metric)) for metrics in groups for metric in metrics)
 
 
+def has_more_than(limit: int, signal: Signal, request: Any) -> bool:
+    """Whether a parsed request has more resources, scopes, metrics and items together; looks at no more than it must."""
+    shape = SHAPES[signal]
+    left = limit
+    for by_resource in getattr(request, shape.by_resource):
+        left -= 1
+        for by_scope in getattr(by_resource, shape.by_scope):
+            items = getattr(by_scope, shape.items)
+            left -= 1 + len(items)
+            if signal == "metrics" and left >= 0:
+                left -= sum(len(data_points(metric)) for metric in items)
+            if left < 0:
+                return True
+        if left < 0:
+            return True
+    return False
+
+
 def decode_spans(data: bytes, *, checked: bool = False) -> list[Span]:
     """The spans of a protobuf ExportTraceServiceRequest.
 

@@ -15,10 +15,12 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 
 from collectors.errors import LogUnavailableError
+from collectors.ingest import Ingest, IngestConfig
 from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 from components.tls import TlsConfig
 from telemetry import otlp
 from telemetry.errors import ConfigError, OverloadedError, SpanloomError
+from telemetry.structure import ELEMENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,7 +49,8 @@ def a_json_request(**fields: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def receiving(log: FakeLog, metrics: CollectorMetrics, **config: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    receiver = OtlpHttpReceiver(OtlpHttpConfig(port=0, **config), log, metrics)
+    bounds = IngestConfig(**{name: config.pop(name) for name in list(config) if name in IngestConfig.model_fields})
+    receiver = OtlpHttpReceiver(OtlpHttpConfig(port=0, **config), log, metrics, Ingest(bounds, metrics))
     await receiver.start()
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{receiver.port}", trust_env=False) as client:
@@ -293,7 +296,7 @@ async def test_bodies_in_memory_are_bounded_together(
 ) -> None:
     log.let_go.clear()
     body = a_request({"name": "x" * 600})
-    async with receiving(log, metrics, max_reading_bytes=1000) as client:
+    async with receiving(log, metrics, max_elements=1000, max_memory_bytes=1000 + 1000 * ELEMENT_BYTES) as client:
         first = asyncio.create_task(client.post("/v1/traces", content=body, headers=PROTOBUF))
         second = asyncio.create_task(client.post("/v1/traces", content=body, headers=PROTOBUF))
         done, waiting = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,157 @@
+"""A request's body to records for the log: decompressed, checked, invalid items out, split where it is too large. Pure."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from collectors.errors import TooLargeError, TooManyItemsError
+from telemetry import otlp
+from telemetry.errors import DecodeError, InputError
+from telemetry.otlp.request import SHAPES
+from telemetry.structure import check_json, check_protobuf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from telemetry.otlp import Signal
+
+Encoding = Literal["protobuf", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request that was accepted: how many of its items were refused, and why the first of them."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Records for the log, and what is to be counted and answered."""
+
+    records: list[bytes] = field(default_factory=list)
+    items: int = 0
+    outcome: Outcome = Outcome()
+    refused: dict[str, int] = field(default_factory=dict)  # items by reason
+    truncated: int = 0
+
+
+class NothingLeftError(Exception):
+    """No item of a request can be used. Carries the items refused by reason, and the error to answer with."""
+
+    def __init__(self, refused: Mapping[str, int], error: InputError) -> None:
+        super().__init__(str(error))
+        self.refused = refused
+        self.error = error
+
+
+def parse(signal: Signal, body: bytes, encoding: Encoding, max_elements: int) -> Any:
+    """A request as protobuf has it, once it is known not to unfold to more than allowed.
+
+    Raises:
+        TooManyElementsError: it would.
+        DecodeError: it cannot be read.
+    """
+    if encoding == "json":
+        check_json(body, max_elements)
+        return otlp.parse_json(signal, body)
+    check_protobuf(SHAPES[signal].message.DESCRIPTOR, body, max_elements)
+    return otlp.parse(signal, body)
+
+
+def prepare(signal: Signal, body: bytes, encoding: Encoding, request: Any, max_items: int, max_record_bytes: int) -> Prepared:
+    """What to ship of a parsed request.
+
+    A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record: then
+    it is split, and a span that is too large alone is truncated, see `otlp.fit`.
+
+    Args:
+        signal: what it carries.
+        body: the request as it came, decompressed.
+        encoding: of the body.
+        request: what `parse` made of it; its invalid items are taken out.
+        max_items: how many items it may have.
+        max_record_bytes: the largest record of the log.
+
+    Raises:
+        TooManyItemsError: it has more items.
+        NothingLeftError: no item of it can be used, with the DecodeError or TooLargeError that says why.
+    """
+    items = otlp.count_items(signal, request)
+    if items > max_items:
+        raise TooManyItemsError(f"the request has {items} {signal}, {max_items} is the limit; send smaller batches")
+    prepared = Prepared()
+    invalid = otlp.reject(signal, request)
+    if invalid is not None:
+        prepared.refused["invalid"] = invalid.count
+        path = otlp.json_path(invalid.first.field) if encoding == "json" else invalid.first.field
+        reason = f"{invalid.first.reason} ({invalid.count} of {items} refused)"
+        items -= invalid.count
+        if not items:
+            raise NothingLeftError(prepared.refused, DecodeError(path, reason))
+        prepared.outcome = Outcome(invalid.count, f"{path}: {reason}")
+    prepared.items = items
+    if items:
+        value = body if encoding == "protobuf" and invalid is None else request.SerializeToString()
+        prepared.records = [value]
+        if len(value) > max_record_bytes:
+            _fit(signal, request, prepared, max_record_bytes)
+    return prepared
+
+
+def _fit(signal: Signal, request: Any, prepared: Prepared, max_record_bytes: int) -> None:
+    fitted = otlp.fit(signal, request, max_record_bytes)
+    left_out = len(fitted.left_out)
+    prepared.records, prepared.truncated = fitted.parts, fitted.truncated
+    if left_out:
+        prepared.refused["too_large"] = left_out
+        reason = f"{fitted.left_out[0]} ({left_out} of {prepared.items} refused)"
+        if not fitted.parts:
+            raise NothingLeftError(prepared.refused, TooLargeError(reason))
+        prepared.items -= left_out
+        before = prepared.outcome
+        prepared.outcome = Outcome(before.rejected + left_out, before.message or reason)
+
+
+class Gunzip:
+    """One gzip member of at most `limit` bytes, in steps.
+
+    Raises:
+        TooLargeError: in any step, there is more.
+        DecodeError: in any step, it is not gzip.
+    """
+
+    def __init__(self, body: bytes, limit: int) -> None:
+        self._stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        self._rest = body
+        self._limit = limit
+        self._plain = b""
+
+    def step(self, size: int) -> bool:
+        """Decompress up to so many bytes; whether that was all."""
+        size = min(size, self._limit + 1 - len(self._plain))
+        try:
+            more = self._stream.decompress(self._rest, size)
+        except zlib.error as error:
+            raise DecodeError("", f"not gzip: {error}") from error
+        self._plain += more
+        if len(self._plain) > self._limit:
+            raise too_large(self._limit)
+        self._rest = self._stream.unconsumed_tail
+        return self._stream.eof or (not self._rest and len(more) < size)
+
+    def all(self) -> bytes:
+        """The rest too; what it all is."""
+        while not self.step(self._limit + 1):
+            pass
+        if not self._stream.eof or self._stream.unused_data:
+            raise DecodeError("", "not gzip: " + ("something follows its end" if self._stream.eof else "it is cut off"))
+        return self._plain
+
+
+def too_large(limit: int) -> TooLargeError:
+    """The error of a body over the limit."""
+    return TooLargeError(f"the request has more than {limit} bytes, which is the limit; send smaller batches")

@@ -1,0 +1,108 @@
+"""What all receivers share: one bound on memory and requests, one thread that decodes, and who may send how much."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from collectors.budget import Budget
+from collectors.reading import Reading
+from collectors.senders import SenderLimits, Senders
+from telemetry.structure import ELEMENT_BYTES, MAX_ELEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from collectors.metrics import CollectorMetrics
+    from components.access.tokens import TokenConfig
+
+T = TypeVar("T")
+
+
+class IngestConfig(BaseModel):
+    """Bounds over all receivers together, and who may send."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    require_token: bool = Field(
+        default=False, description="Refuse requests without a token of role ingest or admin (access.tokens)."
+    )
+    default_limits: SenderLimits = Field(default=SenderLimits(), description="What every token may send.")
+    limits: dict[str, SenderLimits] = Field(
+        default={}, max_length=1000, description="What single tokens may send, by the token's name."
+    )
+    max_memory_bytes: int = Field(
+        default=384 * 2**20,
+        gt=0,
+        description="Memory for requests whose body is there, over all transports: bodies, and one that is being decoded.",
+    )
+    max_requests: int = Field(default=1000, gt=0, description="Requests whose body is there, over all transports.")
+    max_reading_bytes: int = Field(default=64 * 2**20, gt=0, description="Bytes of bodies on their way, of each transport.")
+    max_reading_bytes_per_address: int = Field(default=32 * 2**20, gt=0, description="The same from one address.")
+    max_items: int = Field(default=100_000, gt=0, description="Spans, log records or data points of a request.")
+    max_elements: int = Field(
+        default=MAX_ELEMENTS,
+        gt=0,
+        description="What a request unfolds to: items, attributes, values, events, links, exemplars, within each other too.",
+    )
+    retry_after: float = Field(default=1, gt=0, description="Seconds that a refused client is asked to wait.")
+
+    @property
+    def decode_bytes(self) -> int:
+        """What decoding one request may take."""
+        return self.max_elements * ELEMENT_BYTES
+
+    @model_validator(mode="after")
+    def _must_hold_what_it_allows(self) -> Self:
+        if self.max_memory_bytes <= self.decode_bytes:
+            raise ValueError(
+                f"max_memory_bytes must be more than {self.decode_bytes}, which decoding {self.max_elements} elements may "
+                "take: raise it, or lower max_elements"
+            )
+        return self
+
+
+class Ingest:
+    """One for the process; every receiver gets it.
+
+    Args:
+        config: the bounds.
+        metrics: where they are counted.
+        tokens: those that are accepted.
+
+    Raises:
+        ConfigError: tokens are required, and none may send; or limits name a token that is not there.
+    """
+
+    def __init__(self, config: IngestConfig, metrics: CollectorMetrics, tokens: Iterable[TokenConfig] = ()) -> None:
+        self.config = config
+        self.senders = Senders(
+            tokens, config.default_limits, config.limits, metrics.throttled_requests, required=config.require_token
+        )
+        # What decoding may take is kept back: there is one thread, and so one request that is being decoded.
+        self.budget = Budget(
+            "requests in memory", config.max_memory_bytes - config.decode_bytes, config.max_requests, config.retry_after
+        )
+        self._thread: ThreadPoolExecutor | None = None
+        metrics.memory_bytes.set_function(lambda: self.budget.held_bytes)
+        metrics.memory_requests.set_function(lambda: self.budget.holders)
+
+    def reading(self) -> Reading:
+        """The bodies on their way of one transport."""
+        config = self.config
+        return Reading(config.max_reading_bytes, config.max_reading_bytes_per_address, config.retry_after)
+
+    async def off_loop(self, work: Callable[[], T]) -> T:
+        """Do work in the one thread for it; what waits for it is bounded by the budget's requests."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "decode")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def close(self) -> None:
+        """End the thread once it has done what waits. Safe twice, and work may come again."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.shutdown(wait=False)
