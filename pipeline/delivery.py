@@ -5,17 +5,26 @@ on a seek to the committed offset afterwards. Where nothing is committed yet, ai
 looks as if those before it had been compacted away, and Faust commits past them: of 20,874 records on new partitions, a
 start under load lost one. Records that were fetched before such a seek and handed over after it do the same harm.
 
-So a record is handed over only if it is the next one of its partition; what is missing before it is read again. A hole is
-believed, as compaction and transactions leave them, when what was fetched from its beginning begins after it.
+So a record is handed over only if it is the next one of its partition (see `turns`); what is missing before it is read
+again. Holes in the offsets, as transactions, compaction and retention leave them, are told from that by what was fetched.
+Commits go by the same account: Faust's own takes for holes what was delivered before a seek, and spells out each offset of one.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import structlog
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka
 from faust.types import TP
+
+from pipeline.turns import Arrival, Turn
+from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -25,6 +34,15 @@ if TYPE_CHECKING:
 else:
     Consumer = object  # the consumer comes behind `InTurn` in the order of its classes
 
+LOOK_EVERY = 5.0
+"""Seconds after which a partition is read again of which nothing came, though its end is further on."""
+
+log = structlog.get_logger(__name__)
+
+
+class PartitionResetError(SpanloomError):
+    """A partition begins anew, below what was read of it."""
+
 
 class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
     """Put before a consumer of Faust, so that it hands over records in turn and none is left out.
@@ -32,16 +50,21 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
     Changelogs are left to Faust's recovery, which seeks by itself.
 
     Attributes:
-        read_again: how often a hole was read again to see whether it is one.
+        turns: the partitions whose beginning is known.
+        read_again: how often records were read again, for one before them had not come.
+        deleted: offsets, by topic, that retention or a person deleted before they were read.
+        asked_at: when records were asked for last, by the loop's clock.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._next: dict[TP, int] = {}  # offset of the next record of each partition, once its beginning is known
-        self._holes: dict[TP, tuple[int, int]] = {}  # what was expected and what came instead
-        self._fetched: dict[TP, int] = {}  # of those read again: the first offset that was fetched
-        self._believed: dict[TP, tuple[int, int]] = {}  # holes that Faust is to be told of
+        self.turns: dict[TP, Turn] = {}
         self._landed: dict[TP, int] = {}  # commits that Kafka took
+        self._looked = 0.0  # when, by the loop's clock
+        self._seen: dict[TP, int] = {}  # the next offset then
+        self._looking: set[TP] = set()  # what was sought since, and no fetch of it has answered yet
         self.read_again = 0
+        self.asked_at = 0.0
+        self.deleted: Counter[str] = Counter()
         super().__init__(*args, **kwargs)
 
     async def seek_to_committed(self) -> Mapping[TP, int | None]:
@@ -51,9 +74,11 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         fresh = [tp for tp, offset in streams.items() if not offset]
         if fresh:
             streams.update({TP(*tp): offset for tp, offset in (await self.earliest_offsets(*fresh)).items()})
-        self._next.update({tp: offset or 0 for tp, offset in streams.items()})
+        for tp, offset in streams.items():
+            self.turns.setdefault(tp, Turn(offset or 0))
+            self._acked[tp].clear()  # an entry, so that commits ask for it
         # Once more for all: what was fetched since the first seek has been dropped, and it may be the last for long.
-        await self.seek_wait({tp: self._next[tp] for tp in streams})
+        await self.seek_wait({tp: offset or 0 for tp, offset in streams.items()})
         return committed
 
     async def seek(self, partition: TP, offset: int) -> None:
@@ -68,25 +93,100 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         await super().seek_wait(partitions)
 
     def _turn_to(self, tp: TP, offset: int) -> None:
-        self._holes.pop(tp, None)
-        self._fetched.pop(tp, None)
-        if tp in self._next:  # and no changelog
-            self._next[tp] = offset
+        if tp in self.turns:  # and no changelog
+            self.turns[tp].move(offset)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Know nothing more of what is taken away."""
         for tp in revoked:
-            for known in (self._next, self._holes, self._fetched, self._believed, self._landed):
+            for known in (self.turns, self._landed, self._seen):
                 known.pop(tp, None)
+            self._looking.discard(tp)
         await super().on_partitions_revoked(revoked)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
         """Fetch; Faust may throw away any of it."""
+        await self._look_again()
+        moved = {tp: turn.moved for tp, turn in self.turns.items()}
         fetched: Mapping[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
-        for tp in self._holes:
-            if records := fetched.get(tp):
-                self._fetched.setdefault(tp, records[0].offset)
+        for tp, turn in list(self.turns.items()):
+            if tp not in moved:
+                turn.position = None
+                continue
+            records = fetched.get(tp) or ()
+            begin = turn.position
+            turn.fetched([record.offset for record in records], moved[tp])
+            if records:
+                self._looking.discard(tp)
+                if begin is not None and turn.moved == moved[tp]:
+                    await self._notice_hole(tp, turn, begin, records[0].offset)
+            elif tp in self._looking and turn.position == turn.next and turn.moved == moved[tp]:
+                await self._skip_what_is_no_record(tp, turn)
         return fetched
+
+    async def _look_again(self) -> None:
+        """Seek to the next record where nothing came for a while though there is more: it may have been thrown away."""
+        now = self.asked_at = asyncio.get_running_loop().time()
+        if now - self._looked < LOOK_EVERY:
+            return
+        self._looked = now
+        mine = self.assignment()
+        behind = {tp: turn.next for tp, turn in self.turns.items() if tp in mine and turn.next < (self.highwater(tp) or 0)}
+        again = {tp: offset for tp, offset in behind.items() if self._seen.get(tp) == offset}
+        self._seen = behind
+        if again:
+            await self.seek_wait(again)
+            self._looking |= again.keys()
+
+    async def _skip_what_is_no_record(self, tp: TP, turn: Turn) -> None:
+        """At the end of a partition: markers of transactions, or what was deleted."""
+        moved = turn.moved
+        position = await self.position(tp)
+        if position is None or position <= turn.next or turn.moved != moved:
+            return
+        self._looking.discard(tp)
+        begin = turn.next
+        await self._notice_hole(tp, turn, begin, position)
+        if turn.moved == moved:
+            turn.skip_to(position)
+
+    async def _notice_hole(self, tp: TP, turn: Turn, begin: int, offset: int) -> None:
+        """Say what was lost, where a hole is no marker of a transaction and no compaction."""
+        if offset == begin:
+            return
+        if offset < begin:
+            await self._begin_anew(tp, turn, begin, offset)
+            return
+        start = 0
+        with contextlib.suppress(KafkaError, TimeoutError):  # the hole is passed in any case
+            start = (await self.earliest_offsets(tp)).get(tp) or 0
+        if start > begin:
+            count = min(start, offset) - begin
+            self.deleted[tp.topic] += count
+            log.error(
+                "records_deleted_unread",
+                topic=tp.topic,
+                partition=tp.partition,
+                first=begin,
+                end=begin + count,
+                hint="retention or a person deleted them before they were read; raise topics.retention_hours or add workers",
+            )
+
+    async def _begin_anew(self, tp: TP, turn: Turn, begin: int, offset: int) -> None:
+        """The partition ends before what was committed: its topic was deleted and made again.
+
+        Raises:
+            PartitionResetError: records of it are under way; a new start is needed.
+        """
+        if turn.handed_over:
+            raise PartitionResetError(
+                f"{tp.topic}[{tp.partition}] begins anew at offset {offset}, {begin} was to come: was the topic made again? "
+                "Reading goes on from its beginning after a restart"
+            )
+        log.error("partition_begins_anew", topic=tp.topic, partition=tp.partition, committed=begin, offset=offset)
+        self._committed_offset[tp] = None
+        self._landed.pop(tp, None)
+        await self.seek_wait({tp: offset})
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
         """What the consumer fetched, as far as it is each partition's turn."""
@@ -95,53 +195,65 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
                 yield tp, message
 
     async def _is_next(self, tp: TP, offset: int) -> bool:
-        expected = self._next.get(tp)
-        if expected is None:  # its beginning will be sought
+        turn = self.turns.get(tp)
+        if turn is None:  # its beginning will be sought
             return bool(self._is_changelog_tp(tp))
-        if offset > expected and not (self._holes.get(tp) == (expected, offset) and self._fetched.get(tp) == offset):
-            self.read_again += 1
-            await self.seek_wait({tp: expected})
-            self._holes[tp] = expected, offset
-            return False
-        if offset < expected:  # fetched again after a seek
-            return False
-        if offset > expected:
-            self._believed[tp] = self._holes.pop(tp)
-            del self._fetched[tp]
-        self._next[tp] = offset + 1
-        return True
+        match turn.arrives(offset):
+            case Arrival.NEXT:
+                return True
+            case Arrival.EARLY if turn.position != turn.next:  # else it was fetched before the seek
+                self.read_again += 1
+                await self.seek_wait({tp: turn.next})
+        return False
+
+    def ack(self, message: Message) -> bool:
+        """A record is done with."""
+        turn = self.turns.get(message.tp)
+        if turn is not None:
+            turn.acknowledge(message.offset)
+        return bool(super().ack(message))
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: FBT001, FBT002 - Faust's signature
         """Commit, and remember what Kafka took."""
         did_commit: bool = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)
         if did_commit:
-            self._landed.update({tp: offset for tp, offset in offsets.items() if tp in self._next})
+            self._landed.update({tp: offset for tp, offset in offsets.items() if tp in self.turns})
         return did_commit
 
     def _new_offset(self, tp: TP) -> int | None:
         """The offset that can be committed now, if any.
 
-        A seek to the committed offset that asked for it before a commit landed sets it back. Faust would then wait for
-        ever for acknowledgements of records that it had committed.
+        A seek to the committed offset that asked for it before a commit landed sets back what Faust knows.
         """
+        turn = self.turns.get(tp)
+        if turn is None:
+            return None
         landed = self._landed.get(tp, 0)
         if landed > (self._committed_offset[tp] or 0):
             self._committed_offset[tp] = landed
-        offset: int | None = super()._new_offset(tp)
-        return offset
+        for done in self._acked[tp]:  # a stream that acknowledges by itself puts them here, and does not call `ack`
+            turn.acknowledge(done)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        return turn.committable or None
 
-    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:  # noqa: ARG002 - Faust's signature
-        """Let commits pass a hole that is believed.
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Holes are in the account of the turns."""
 
-        Faust's own arithmetic also takes for holes what was delivered before a seek, and the record after a hole, and
-        would commit past such records while they are held.
-        """
-        hole = self._believed.pop(tp, None)
-        if hole is not None:
-            await super()._add_gap(tp, hole[0], hole[1] - 1)
+
+class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's types are not read
+    """Leaves out what a producer has taken back: records of transactions that were aborted."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
+        return consumer
 
 
 class KafkaConsumer(InTurn, aiokafka.Consumer):  # type: ignore[misc] # Faust's types are not read
     """Faust's consumer of Kafka."""
 
     logger = logging.getLogger("faust.transport.drivers.aiokafka")
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)

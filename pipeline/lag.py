@@ -36,11 +36,14 @@ class Lag:
         found: dict[str, int] = {}
         consumer = self._app.consumer
         for tp in self._owned():
-            # Whichever is newer: ends only grow.
-            end = max(consumer.highwater(tp) or 0, self._ends.get(tp, 0))
+            end = self.end_of(tp)
             done = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust tells it to nobody
             found[tp.topic] = found.get(tp.topic, 0) + max(0, end - done)
         return found
+
+    def end_of(self, tp: TP) -> int:
+        """The offset that the next record of a partition will get, as of now or of the last answer."""
+        return max(self._app.consumer.highwater(tp) or 0, self._ends.get(tp, 0))  # whichever is newer: ends only grow
 
     def _owned(self) -> list[TP]:
         return [TP(*tp) for tp in self._app.consumer.assignment() if tp.topic in self._topics]

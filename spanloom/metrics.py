@@ -31,6 +31,22 @@ class PipelineMetrics:
             metric = CounterMetricFamily(f"spanloom_{name}", meaning)
             metric.add_metric([], value)
             yield metric
+        yield from self._of_partitions()
+        left_out = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
+        for what, count in self.left_out().items():
+            left_out.add_metric([what], count)
+        yield left_out
+        if self._pipeline.assemble is not None:
+            yield from families(self._pipeline.assemble.metrics())
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory by what holds them, of what has a bound in bytes."""
+        pipeline = self._pipeline
+        found = {f"{name}_records": offsets.held_bytes for name, offsets in pipeline.offsets.items()}
+        return found | (pipeline.assemble.holders() if pipeline.assemble is not None else {})
+
+    def _of_partitions(self) -> Iterator[Metric]:
+        """How far reading and committing are."""
         held = GaugeMetricFamily("spanloom_held_records", "Records delivered and not acknowledged yet", labels=["agent"])
         for name, offsets in self._pipeline.offsets.items():
             held.add_metric([name], offsets.held)
@@ -57,18 +73,20 @@ class PipelineMetrics:
         for tp, offset in self._pipeline.dead.paused.items():
             paused.add_metric([tp.topic, str(tp.partition)], offset)
         yield paused
-        left_out = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
-        for what, count in self.left_out().items():
-            left_out.add_metric([what], count)
-        yield left_out
-        if self._pipeline.assemble is not None:
-            yield from families(self._pipeline.assemble.metrics())
-
-    def memory(self) -> dict[str, int]:
-        """Bytes of memory by what holds them, of what has a bound in bytes."""
-        pipeline = self._pipeline
-        found = {f"{name}_records": offsets.held_bytes for name, offsets in pipeline.offsets.items()}
-        return found | (pipeline.assemble.holders() if pipeline.assemble is not None else {})
+        stalled = GaugeMetricFamily(
+            "spanloom_stalled_partition_offset",
+            "Where a partition stands still although there is more to read",
+            labels=["topic", "partition", "cause"],
+        )
+        for tp, stall in self._pipeline.stalls.stalled.items():
+            stalled.add_metric([tp.topic, str(tp.partition), stall.cause.value], stall.offset)
+        yield stalled
+        deleted = CounterMetricFamily(
+            "spanloom_records_deleted_unread", "Offsets deleted from the log before they were read", labels=["topic"]
+        )
+        for topic, records in self._pipeline.deleted_unread.items():
+            deleted.add_metric([topic], records)
+        yield deleted
 
     def left_out(self) -> dict[str, int]:
         """What the analysis could not keep or came too late for it, by kind."""

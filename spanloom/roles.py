@@ -317,7 +317,11 @@ def status(pipeline: Pipeline) -> dict[str, Any]:
     counters["spans_stored"] = pipeline.assemble.counts.spans_stored if pipeline.assemble is not None else 0
     counters["traces_stored"] = counters.get("traces", 0)
     counters["held_records"] = sum(offsets.held for offsets in pipeline.offsets.values())
-    return {**counters, "lag": pipeline.lag.by_topic()}
+    stalled = [
+        {"topic": tp.topic, "partition": tp.partition, "offset": stall.offset, "cause": stall.cause.value}
+        for tp, stall in pipeline.stalls.stalled.items()
+    ]
+    return {**counters, "lag": pipeline.lag.by_topic(), "stalled": stalled}
 
 
 async def _retain(store: Store, config: Config, now: Now) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from pipeline.records import Batch, encode_bodies
 from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
 from pipeline.score import ScoreStage, score_series
 from pipeline.signals import Signals
+from pipeline.stall import StallWatch
 from pipeline.state import State
 from pipeline.topics import Topic
 from pipeline.writer import DocumentWriter
@@ -222,6 +224,7 @@ class Pipeline(Log):
             self._act(live=live, alerts=alerts)
         self._on_rebalance()
         self.lag = Lag(self.app, self.topics)
+        self.stalls = StallWatch(self.app, self.lag)
         self.metrics = PipelineMetrics(self, self.registry)
 
     def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> Offsets:
@@ -298,14 +301,19 @@ class Pipeline(Log):
         """How often records were read again, for one before them had not come."""
         return int(self.app.consumer.read_again)
 
+    @property
+    def deleted_unread(self) -> dict[str, int]:
+        """Offsets, by topic, that were deleted from the log before they were read."""
+        return dict(self.app.consumer.deleted)
+
     async def __aenter__(self) -> Self:
         if self._client is not None:
             self._stack.push_async_callback(self._client.aclose)
         self._stack.push_async_callback(self.writer.close)
         await super().__aenter__()
-        if self._on_kafka:
-            watching = asyncio.create_task(self.lag.watch(client_settings(self.app)))
-            self._stack.push_async_callback(self._in_time, lambda: _end(watching))
+        watches = [self.stalls.watch(), *([self.lag.watch(client_settings(self.app))] if self._on_kafka else [])]
+        for watch in map(asyncio.create_task, watches):
+            self._stack.push_async_callback(self._in_time, partial(_end, watch))
         if self.act is not None:
             self._stack.push_async_callback(self._in_time, self.act.disown)
         return self
