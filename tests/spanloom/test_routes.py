@@ -20,12 +20,13 @@ from components.access.tokens import new_token, token_hash
 from dashboards.app import build_app
 from pipeline.log_shared import shared_log
 from spanloom import clock
-from spanloom.access import build_access
+from spanloom.access import build_access, require_authentication
 from spanloom.config import Config
 from spanloom.probes import build_probes
 from spanloom.route_policy import POLICY, ROUTES
 from spanloom.wiring import STAGES, Pipeline
 from stores.duckdb import DuckDbStore
+from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -40,6 +41,7 @@ ACCESS = {
     "tokens": [{"name": role.value, "role": role.value, "hash": token_hash(token)} for role, token in TOKENS.items()],
     "oidc": {"issuer": "https://login.example", "client_id": "spanloom", "roles": {"ops": "operator"}},
 }
+PROXY = {"addresses": ["10.0.0.1"], "default_role": "viewer"}
 OTHERS = ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
@@ -187,3 +189,16 @@ def test_reading_and_metrics_are_open_where_only_this_machine_reaches_them_or_th
     assert ask(guard, "GET", "/metrics", None) == metrics
     assert ask(guard, "GET", "/healthz", None) == 200
     assert ask(guard, "POST", "/api/v1/healing/stop", None) == 401
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.7", "spanloom.example.com", "127.0.0.1.evil.example"])
+def test_an_address_that_others_reach_needs_somebody_who_can_prove_who_they_are(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"set access\.tokens .* access\.oidc or access\.proxy"):
+        require_authentication(Config.model_validate({"console": {"host": host}}))
+    for access in ({"tokens": ACCESS["tokens"]}, {"oidc": ACCESS["oidc"]}, {"proxy": PROXY}):
+        require_authentication(Config.model_validate({"console": {"host": host}, "access": access}))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_an_address_of_this_machine_alone_needs_nothing(host: str) -> None:
+    require_authentication(Config.model_validate({"console": {"host": host}}))

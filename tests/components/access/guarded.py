@@ -18,6 +18,8 @@ from components.access.identity import identity_of
 from components.access.login import Login
 from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
+from components.access.oidc.login import OidcLogin
+from components.access.oidc.provider import OidcProvider
 from components.access.origins import Origins
 from components.access.policy import Asks, Need, Policy, Route
 from components.access.proxies import Proxies
@@ -26,6 +28,8 @@ from components.access.sessions import Sessions
 from components.access.tokens import TokenConfig, Tokens, new_token, token_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -35,6 +39,8 @@ HOST = "http://127.0.0.1:8080"
 POLICY = Policy(
     [
         Route("/login", {"GET": Need.NOTHING, "POST": Need.NOTHING}),
+        Route("/login/oidc", {"GET": Need.NOTHING}),
+        Route("/login/oidc/callback", {"GET": Need.NOTHING}),
         Route("/logout", {"POST": Need.NOTHING}),
         Route("/page", {"GET": Need.READ}, page=True),
         Route("/read", {"GET": Need.READ}),
@@ -53,25 +59,29 @@ class World:
     origins: tuple[str, ...] = ()
     read: Asks = Asks.EVERYBODY
     now: int = HOUR
+    clock: Callable[[], int] | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
         self.tokens = {role: new_token() for role in Role}
         entries = [TokenConfig(name=f"the {role}", role=role, hash=token_hash(token)) for role, token in self.tokens.items()]
-        proxy = self.config.proxy
+        proxy, now = self.config.proxy, self.clock or (lambda: self.now)
         headers = (proxy.user_header, proxy.groups_header) if proxy else ()
         self.authenticator = Authenticator(
             tokens=Tokens(entries),
-            sessions=Sessions(lambda: self.now, 3600),
-            attempts=Attempts(lambda: self.now),
+            sessions=Sessions(now, 3600),
+            attempts=Attempts(now),
             proxies=Proxies(proxy.addresses if proxy else (), headers),
             proxy=proxy,
-            oidc=None,
+            oidc=OidcProvider(self.config.oidc, now) if self.config.oidc else None,
             metrics=AccessMetrics(self.registry),
         )
+        login = Login(self.authenticator)
+        oidc = self.authenticator.oidc
+        logins = [*login.routes(), *(OidcLogin(oidc, login, "", now).routes() if oidc else [])]
         paths = [Answering(path, who, methods=["GET", "POST"]) for path in ("/page", "/read", "/change", "/rule")]
         self.app = AccessMiddleware(
-            app=Starlette(routes=[*paths, *Login(self.authenticator).routes()]),
+            app=Starlette(routes=[*paths, *logins]),
             policy=POLICY,
             origins=Origins(self.hosts, self.origins),
             authenticator=self.authenticator,
