@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed fuzz attack eval nezha chaos services lock clean
+.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed fuzz attack audit eval nezha chaos services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,9 @@ FUZZ_SECONDS ?= 1800
 FUZZ_SEED ?= 1
 fuzz: setup ## fuzz every parser that strangers reach, half an hour or FUZZ_SECONDS=60; another FUZZ_SEED, other inputs
 	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+
+audit: setup ## ask PyPI for advisories that name a version of the lock files
+	@$(BIN)/python -m tests.advisories
 
 attack: setup ## attack the running product in a hundred ways, a line for each; some ten minutes
 	@$(BIN)/python -m tests.attack.run $(LINES)
