@@ -66,7 +66,7 @@ def posted_alert(item: Any, where: str, now: int, timeout: int) -> HeldAlert:
     starts = starts or min(now, ends)
     if ends < starts:
         raise InputError(f"{where}: start time must not be after end time")
-    url = str(item.get("generatorURL") or "")
+    url = _text(item, "generatorURL", f"{where}.")
     _check_length(f"{where}.generatorURL", url)
     return HeldAlert(labels, annotations, starts, ends, now, url, fingerprint(labels))
 
@@ -86,9 +86,9 @@ def posted_silence(item: Any, now: int) -> Silence:
         tuple(_matcher(matcher, f"matchers[{i}]") for i, matcher in enumerate(matchers)),
         _time(item.get("startsAt"), "startsAt") or now,
         _time(item.get("endsAt"), "endsAt"),
-        str(item.get("createdBy") or ""),
-        str(item.get("comment") or ""),
-        str(item.get("id") or ""),
+        _text(item, "createdBy"),
+        _text(item, "comment"),
+        _text(item, "id"),
     )
     _check_length("silence", silence.created_by, silence.comment, *map(str, silence.matchers))
     return silence
@@ -113,6 +113,14 @@ def _cut(annotations: dict[str, str]) -> dict[str, str]:
     return kept
 
 
+def _text(item: dict[str, Any], name: str, where: str = "") -> str:
+    """A text, empty where there is none."""
+    value = item.get(name)
+    if not isinstance(value, str | None):
+        raise InputError(f"{where}{name}: must be a string")
+    return value or ""
+
+
 def _strings(value: Any, where: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise InputError(f"{where}: must be an object of strings")
@@ -121,13 +129,14 @@ def _strings(value: Any, where: str) -> dict[str, str]:
 
 def _time(value: Any, where: str) -> int:
     """Nanoseconds of an RFC 3339 time; 0 for none, or for Go's zero time."""
-    if value in (None, ""):
+    if value is None or value == "":
         return 0
+    if not isinstance(value, str):
+        raise InputError(f"{where}: must be an RFC 3339 time")
     try:
-        text = str(value)
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(value)
     except ValueError:
-        raise InputError(f"{where}: {value!r} is not an RFC 3339 time") from None
+        raise InputError(f"{where}: {value[:100]!r} is not an RFC 3339 time") from None
     if moment.tzinfo is None:
         raise InputError(f"{where}: {value!r} has no time zone")
     if moment.year < _UNIX_EPOCH_YEAR:

@@ -9,9 +9,10 @@ import orjson
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
+from alerting.request_body import read_body
 from pipeline.dead_letter_topic import GROUP, dead_letter, replay_dead_letters
 from pipeline.topics import Topic
-from telemetry.errors import SpanloomError
+from telemetry.errors import InputError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -59,6 +60,10 @@ class LogDeadLetters:
         await self._log.commit(GROUP, {(_TOPIC, letter.place): letter.number + 1})
 
 
+MAX_BODY = 10_000
+"""Bytes of a request to replay."""
+
+
 def routes(dead: LogDeadLetters, store: Store) -> list[Route]:
     """`GET`: a JSON object a line for each dead letter. `POST .../replay`: sends them, `{"again": true}` all of them."""
 
@@ -74,8 +79,12 @@ def routes(dead: LogDeadLetters, store: Store) -> list[Route]:
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return JSONResponse({"error": 'send JSON: {"again": false}'}, 400)
         try:
-            return JSONResponse(await replay_dead_letters(dead, store, again=bool((await request.json()).get("again"))))
-        except (SpanloomError, ValueError, AttributeError) as error:
-            return JSONResponse({"error": str(error)}, 503 if isinstance(error, SpanloomError) else 400)
+            again = bool(orjson.loads(await read_body(request, MAX_BODY)).get("again"))
+        except (InputError, ValueError, AttributeError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        try:
+            return JSONResponse(await replay_dead_letters(dead, store, again=again))
+        except SpanloomError as error:
+            return JSONResponse({"error": str(error)}, 503)
 
     return [Route(PATH, listed, methods=["GET"]), Route(f"{PATH}/replay", replay, methods=["POST"])]

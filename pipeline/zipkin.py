@@ -64,7 +64,7 @@ def _usable(spans: Sequence[Any], read: Callable[[Any], dict[str, Any]]) -> tupl
             usable.append(_span(read(span), i))
         except DecodeError as error:
             flaws.append(error)
-        except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
             flaws.append(DecodeError(f"spans[{i}]", f"not a span of Zipkin's: {type(error).__name__}: {error}"))
     if not flaws:
         return usable, None

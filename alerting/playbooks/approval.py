@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
+import orjson
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
@@ -169,7 +169,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
     body = await read_body(request, MAX_BODY)
     try:
         if request.headers.get("content-type", "").startswith("application/json"):
-            found = json.loads(body)
+            found = orjson.loads(body)
             return found if isinstance(found, dict) else {}
         return dict(parse_qsl(body.decode()))
     except ValueError as error:

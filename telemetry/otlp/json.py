@@ -103,7 +103,10 @@ class _WrongError(Exception):
 
 
 def _is_not(value: object, what: str) -> _WrongError:
-    shown = orjson.dumps(value).decode()
+    try:
+        shown = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
+        shown = "what is nested so deep"
     return _WrongError(f"must be {what}, not {shown if len(shown) <= 60 else shown[:57] + '...'}")
 
 

@@ -80,7 +80,7 @@ def test_a_wrong_alert_is_refused_with_its_place_and_none_is_taken(body: Any, re
         ({"matchers": [{"name": "a", "value": "(", "isRegex": True}]}, "regular expression"),
         ({"matchers": []}, "at least one matcher"),
         ({"endsAt": "2001-01-01T00:00:00Z"}, "end time"),
-        ({"endsAt": 5}, "endsAt: 5 is not an RFC 3339 time"),
+        ({"endsAt": 5}, "endsAt: must be an RFC 3339 time"),
     ],
 )
 def test_a_wrong_silence_is_refused(change: dict[str, Any], reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attack import access, bombs, browsers, cardinality, connections, damage, http2, queries, values
+from tests.attack import access, bombs, browsers, cardinality, connections, damage, distributed, http2, queries, values
 
 LINES = (
     *access.LINES,
@@ -14,4 +14,5 @@ LINES = (
     *queries.LINES,
     *cardinality.LINES,
     *damage.LINES,
+    *distributed.LINES,
 )

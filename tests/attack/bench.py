@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tests.attack.target import Product
+from tests.system.cluster import ALL, Cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,16 +19,14 @@ class Bench:
 
     Args:
         folder: empty.
-        kafka: HOST:PORT of a broker, for lines that need one.
-        elasticsearch: URL of one.
     """
 
-    def __init__(self, folder: Path, kafka: str = "", elasticsearch: str = "") -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.kafka, self.elasticsearch = kafka, elasticsearch
         self._numbers = itertools.count()
         self._stack = ExitStack()
         self._shared: Product | None = None
+        self._cluster: Cluster | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -41,6 +40,13 @@ class Bench:
         if self._shared is None or not self._shared.lives:
             self._shared = self._stack.enter_context(self.product())
         return self._shared
+
+    @property
+    def cluster(self) -> Cluster:
+        """Kafka, Elasticsearch, a collector and a worker of all stages, shared. Skips where they cannot be had."""
+        if self._cluster is None:
+            self._cluster = self._stack.enter_context(Cluster(self.folder(), ALL))
+        return self._cluster
 
     def product(self, *arguments: str, files: int = 0, **settings: str) -> Product:
         """A product of the line's own, not started; stopped at the latest at the end of all."""

@@ -19,13 +19,11 @@ class Line:
         kind: of the table's first column.
         run: makes the attempt, asserts what must be true, and gives the figures that it saw.
         quick: whether it is part of every test run.
-        needs: fixtures of tests/services.py without which it is skipped.
     """
 
     kind: str
     run: Callable[[Bench], str]
     quick: bool = False
-    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

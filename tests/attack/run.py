@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
-from rich.table import Table
 
 from tests.attack.all_lines import LINES
 from tests.attack.bench import Bench
-from tests.services import answers, free_port, listens, running
 
 if TYPE_CHECKING:
     from tests.attack.line import Line
+
+HOLDS, FAILS, SKIPPED = "holds", "DOES NOT HOLD", "SKIPPED"
 
 
 def main() -> int:
@@ -34,23 +35,17 @@ def main() -> int:
         if (line.quick or not asked.quick)
         and (not asked.names or any(name == line.kind or name in line.run.__name__ for name in asked.names))
     ]
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    for number in (signal.SIGTERM, signal.SIGINT):  # also where a shell in the background has it ignored
+        signal.signal(number, lambda *_: sys.exit(2))  # what was started is stopped on the way out
+    console = Console(soft_wrap=True)
     failed = skipped = 0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attack-")))
-        found = {need: _service(stack, need, folder / need) for need in sorted({need for line in lines for need in line.needs})}
-        bench = stack.enter_context(Bench(folder, **{name: url for name, url in found.items() if url}))
+        bench = stack.enter_context(Bench(folder))
         for line in lines:
-            if any(not found[need] for need in line.needs):
-                verdict, figures, seconds = (
-                    "SKIPPED",
-                    f"no {' and no '.join(need for need in line.needs if not found[need])}",
-                    0.0,
-                )
-                skipped += 1
-            else:
-                verdict, figures, seconds = _verdict(line, bench)
-                failed += verdict != "holds"
+            verdict, figures, seconds = _verdict(line, bench)
+            failed += verdict == FAILS
+            skipped += verdict == SKIPPED
             _show(console, line, verdict, figures, seconds)
     console.print(f"{len(lines)} lines: {len(lines) - failed - skipped} hold, {failed} do not, {skipped} skipped")
     return 1 if failed or not lines else 0
@@ -60,36 +55,21 @@ def _verdict(line: Line, bench: Bench) -> tuple[str, str, float]:
     started = time.monotonic()
     try:
         figures = line.run(bench)
-    except AssertionError as error:
-        return "DOES NOT HOLD", str(error), time.monotonic() - started
+    except pytest.skip.Exception as error:
+        return SKIPPED, str(error), time.monotonic() - started
+    except (AssertionError, pytest.fail.Exception) as error:
+        return FAILS, str(error), time.monotonic() - started
     except Exception as error:  # noqa: BLE001 - one line must not end the others
-        return "DOES NOT HOLD", f"{type(error).__name__}: {error}", time.monotonic() - started
-    return "holds", figures, time.monotonic() - started
+        return FAILS, f"{type(error).__name__}: {error}", time.monotonic() - started
+    return HOLDS, figures, time.monotonic() - started
 
 
 def _show(console: Console, line: Line, verdict: str, figures: str, seconds: float) -> None:
-    colour = {"holds": "green", "SKIPPED": "yellow"}.get(verdict, "red")
-    table = Table.grid(padding=(0, 1), expand=False)
-    table.add_row(f"[{colour}]{verdict}[/]", f"[bold]{line.kind}: {line.name}[/]", f"{seconds:.0f} s")
-    console.print(table)
-    console.print(f"      {line.attempted}", markup=False, highlight=False)
-    console.print(f"      {figures}", markup=False, highlight=False, style="" if verdict == "holds" else colour)
-
-
-def _service(stack: ExitStack, name: str, folder: Path) -> str:
-    """Where it is, or empty."""
-    folder.mkdir(parents=True)
-    port = free_port(1, 2, 3, 100)
-    try:
-        if name == "kafka":
-            stack.enter_context(running(name, folder, port, lambda: listens(port)))
-            return f"127.0.0.1:{port}"
-        url = f"http://127.0.0.1:{port}"
-        stack.enter_context(running(name, folder, port, lambda: answers(f"{url}/_cluster/health?wait_for_status=yellow")))
-    except (pytest.skip.Exception, pytest.fail.Exception) as error:
-        sys.stderr.write(f"{error}\n")
-        return ""
-    return url
+    style = {HOLDS: "green", SKIPPED: "yellow", FAILS: "red"}[verdict]
+    console.print(f"[{style}]{verdict:13}[/] [bold]{line.kind}: {line.name}[/] ({seconds:.0f} s)", highlight=False)
+    console.print(f"              {line.attempted}", markup=False, highlight=False)
+    console.print(f"              {figures}", markup=False, highlight=False, style=style if verdict != HOLDS else "")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ def gauge(service: str, points: Mapping[str, Any], **attributes: Any) -> bytes:
     return encoded
 
 
+def one(name: str, item: Any, _: int) -> Values:
+    """The attributes of every span: one of that name."""
+    return {name: item}
+
+
 def put(attributes: Any, values: Mapping[str, Any]) -> None:
     """Add attributes of any type that OTLP has."""
     for key, item in values.items():

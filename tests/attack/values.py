@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from spanloom import clock
 from tests.attack.line import Line, must
 from tests.attack.target import JSON
-from tests.attack.telemetry import gauge, logs, put, spans
+from tests.attack.telemetry import gauge, logs, one, put, spans
 
 if TYPE_CHECKING:
     from tests.attack.bench import Bench
@@ -92,7 +92,7 @@ def no_attribute_ends_the_pipeline(bench: Bench) -> str:
     refused = []
     for name, item in VALUES.items():
         for path, body in (
-            ("traces", spans("odd", 1, attributes=partial(_one, name or "x", item))),
+            ("traces", spans("odd", 1, attributes=partial(one, name or "x", item))),
             ("traces", spans("odd", 1, resource={name: item})),
             ("logs", logs("odd", 1, item)),
         ):
@@ -142,10 +142,6 @@ def no_time_stops_the_windows(bench: Bench) -> str:
     up.wait_for(lambda: up.find("trace", f"trace_id:{trace.hex()}"), 90, "a trace of now is not closed any more")
     must(up.pid == pid, "the process was ended")
     return f"{statuses}"
-
-
-def _one(name: str, item: Any, _: int) -> dict[str, Any]:
-    return {name: item}
 
 
 def _metrics() -> tuple[ExportMetricsServiceRequest, Any]:

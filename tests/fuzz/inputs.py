@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from tests.fuzz.target import Target
 
 MAX_BYTES = 20_000
+_DEEP = b'"NESTED"'
+"""Stands for a value that is nested so deep that Python could not even copy it."""
 
 _ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1, 2**31, 2**53 + 1, 2**63-1, -(2**63), 2**64-1, 0.5, 1e308, -0.0, "", "0", "-1", "NaN",
     "Infinity", "18446744073709551616", "1e400", "٣", "\x00", "\u2028", "é" * 50, "a" * 3000, "0" * 16, "0" * 32, "f" * 32,
     "$x", "{{", "$(id)", "2023-11-14T22:13:20Z", "9999-12-31T23:59:59Z", "5m", "292y", "(", [], {}, [[]], [{}], {"": ""},
-    [None], ["a"] * 300,
+    [None], ["a"] * 300, "NESTED",
 )  # fmt: skip
 
 
@@ -43,9 +45,12 @@ def odd_json(draw: st.DrawFn, seed: Any) -> bytes:
         if places:
             _change(draw, places, *draw(st.sampled_from(places)))
     try:
-        return orjson.dumps(value)[:MAX_BYTES]
+        data = orjson.dumps(value)
     except (TypeError, ValueError):
         return b"{}"
+    depth = draw(st.sampled_from((200, 300, 990, 1100)))  # around what readers, writers and Python's stack have as their limit
+    opened, closed = draw(st.sampled_from(((b"[", b"]"), (b'{"a":', b"}"))))
+    return data.replace(_DEEP, opened * depth + b"1" + closed * depth)[:MAX_BYTES]
 
 
 def _change(draw: st.DrawFn, places: list[tuple[Any, Any]], holder: Any, key: Any) -> None:

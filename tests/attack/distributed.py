@@ -1,0 +1,233 @@
+"""The deployment on Kafka and Elasticsearch: records that nobody should write, and documents that do not fit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+from aiokafka import AIOKafkaProducer
+
+from tests.attack.line import Line, must
+from tests.attack.telemetry import logs, one, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.attack.bench import Bench
+    from tests.system.cluster import Cluster
+
+BATCH = "spanloom.batch"
+UNREADABLE: tuple[tuple[str, bytes, bytes | None], ...] = (
+    ("spanloom-traced", b"spans", b"\xff" * 50),
+    ("spanloom-traced", b"no-such-batch", b"x"),
+    ("spanloom-traced", b"", b"x"),
+    ("spanloom-traced", b"log-references", b"[[1,2,3]]"),
+    ("spanloom-traced", b"receipts", b"null"),
+    ("spanloom-traced", b"origins", b'[["zz"]]'),
+    ("spanloom-traced", b"spans", None),
+    ("spanloom-series", b"points", b'{"series":[],"points":[[5,1,1]]}'),
+    ("spanloom-series", b"edges", b'[{"window":"x"}]'),
+    ("spanloom-series", b"logs", b"[[null]]"),
+    ("spanloom-series", b"spans", b"\x0a\xff"),
+    ("spanloom-series", b"\xff\xfe", b"x"),
+    ("spanloom-signals", b"anomalies", b'[{"id":1}]'),
+    ("spanloom-signals", b"answers", b"[{}]"),
+    ("spanloom-signals", b"edges", b"[[]]"),
+    ("spanloom-signals", b"points", b""),
+)
+STORED_SECONDS = 150.0
+"""In which Elasticsearch has what was sent: on two busy cores a batch takes up to a minute."""
+
+
+def records_with_holes_before_them_are_read(bench: Bench) -> str:
+    """Transactions on each partition of otlp_spans: a marker's hole, and three records behind it in one fetch."""
+    cluster = bench.cluster
+    traces = [os.urandom(16) for _ in range(4 * 4)]
+
+    async def produce() -> None:
+        for partition in range(4):
+            own = traces[partition * 4 : partition * 4 + 4]
+            transactional = _producer(cluster, transactional_id=f"attack-{partition}-{os.getpid()}")
+            async with transactional, transactional.transaction():
+                await transactional.send_and_wait("otlp_spans", spans("hole", 1, trace=own[0]), partition=partition)
+            async with _producer(cluster, linger_ms=200) as plain:
+                sent = [await plain.send("otlp_spans", spans("hole", 1, trace=trace), partition=partition) for trace in own[1:]]
+                await asyncio.gather(*sent)
+
+    asyncio.run(produce())
+    seconds = _stored(cluster, traces)
+    return f"{len(traces)} traces on 4 partitions stored after {seconds:.0f} s"
+
+
+def an_unreadable_record_between_stages_is_a_dead_letter(bench: Bench) -> str:
+    """Sixteen records on the topics between stages that no stage of ours could have written."""
+    cluster = bench.cluster
+    before = _restarts(cluster)
+
+    async def produce() -> None:
+        async with _producer(cluster) as producer:
+            for topic, batch, value in UNREADABLE:
+                headers = [(BATCH, batch)] if batch else []
+                await producer.send_and_wait(topic, value, key=b"attack", partition=0, headers=headers)
+
+    asyncio.run(produce())
+    trace = [os.urandom(16) for _ in range(8)]
+    _export(cluster, b"".join(spans("after", 1, trace=each) for each in trace))
+    seconds = _stored(cluster, trace)
+    _traces_closed(cluster, trace)
+    must(_restarts(cluster) == before, f"a worker was started again {_restarts(cluster) - before} times")
+    return f"{len(UNREADABLE)} records; traces behind them stored after {seconds:.0f} s, no worker ended"
+
+
+def a_record_of_odd_bytes_on_an_open_topic_is_a_dead_letter(bench: Bench) -> str:
+    """Random bytes, nothing, nulls and headers of odd encodings on the topics that anyone may write."""
+    cluster = bench.cluster
+    before = _restarts(cluster)
+
+    async def produce() -> None:
+        async with _producer(cluster) as producer:
+            for topic in ("otlp_spans", "otlp_logs", "otlp_metrics", "jaeger_spans", "zipkin_spans"):
+                for value in (None, b"", b"\xff" * 100, b"{", b"[[]]", b"null", b"\x0a\x02\x12\x00"):
+                    for headers in (
+                        [],
+                        [("content-type", b"application/json")],
+                        [("spanloom.sender", b"\xff\x00")],
+                        [("x", None)],
+                    ):
+                        await producer.send(topic, value, key=b"attack", headers=headers)
+            await producer.flush()
+
+    asyncio.run(produce())
+    trace = [os.urandom(16) for _ in range(4)]
+    _export(cluster, b"".join(spans("after", 1, trace=each) for each in trace))
+    seconds = _stored(cluster, trace)
+    must(_restarts(cluster) == before, "a worker was started again")
+    return f"140 records; the next spans stored after {seconds:.0f} s"
+
+
+def one_services_attributes_refuse_no_other_services_documents(bench: Bench) -> str:
+    """Maps, lists, numbers, empty and dotted names for one key, then plain values of it from another service."""
+    cluster = bench.cluster
+    values: tuple[Any, ...] = (
+        {"a": {"b": 1}},
+        "text",
+        1,
+        1.5,
+        True,
+        ["a", 1],
+        [{"x": 1}],
+        b"\x00\xff",
+        "",
+        2**63 - 1,
+        {"": "x"},
+    )
+    traces = []
+    for i, first in enumerate(values):
+        for second in values:
+            trace = os.urandom(16)
+            traces.append(trace)
+            key = f"clash{i}"
+            left = spans("first", 1, trace=trace, attributes=partial(one, key, first), resource={f"r{key}": first})
+            right = spans("second", 1, trace=trace, attributes=partial(one, key, second), resource={f"r{key}": second})
+            _export(cluster, left + right)
+    for key in ("", ".", "a.", ".a", "a..b", "_id", "@timestamp", "x" * 3000, "body", "attributes"):
+        trace = os.urandom(16)
+        traces.append(trace)
+        _export(cluster, spans("names", 1, trace=trace, attributes=partial(one, key, "v"), resource={key: "v"}))
+    for body in values:
+        _export(cluster, logs("bodies", 1, body), "logs")
+    seconds = _stored(cluster, traces)
+    return f"{len(traces)} traces of clashing attributes, all stored after {seconds:.0f} s"
+
+
+def new_attribute_names_stop_nobody_else_on_elasticsearch(bench: Bench) -> str:
+    """1,500 spans with three attribute names each that nobody had before, then an honest span."""
+    cluster = bench.cluster
+    for begin in range(0, 1500, 100):
+        _export(cluster, spans("names", 100, attributes=partial(_new_names, begin)))
+    trace = [os.urandom(16)]
+    _export(cluster, spans("honest", 1, trace=trace[0]))
+    seconds = _stored(cluster, trace)
+    must(seconds < 30, f"the honest span was stored after {seconds:.0f} s")
+    return f"the honest span stored after {seconds:.0f} s"
+
+
+def workers_on_one_host_do_not_fight_for_a_port(bench: Bench) -> str:
+    """Two workers whose health port is the default one, which another process has."""
+    cluster = bench.cluster
+    first, second = bench.product("worker"), bench.product("worker")
+    for worker in (first, second):
+        worker.environment.update(cluster.settings)
+        del worker.environment["SPANLOOM_CONSOLE"]
+        worker.start()
+    time.sleep(25)
+    for worker in (first, second):
+        must(worker.lives, f"it gave up: {worker.log[-300:]}")
+        must("restarting" not in worker.log, f"it was started again: {worker.log[-300:]}")
+        worker.stop()
+    return "both live after 25 s, neither was started again"
+
+
+def _new_names(begin: int, i: int) -> dict[str, str]:
+    return {f"name{begin + i}.{k}": "v" for k in range(3)}
+
+
+def _producer(cluster: Cluster, **options: Any) -> AIOKafkaProducer:
+    return AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{cluster.kafka.port}", **options)
+
+
+def _export(cluster: Cluster, body: bytes, signal: str = "traces") -> None:
+    headers = {"content-type": "application/x-protobuf"}
+    answer = httpx2.post(f"{cluster.collector.otlp}/v1/{signal}", content=body, headers=headers, timeout=30)
+    must(answer.status_code == 200, f"the collector answered {answer.status_code} {answer.text[:100]}")
+
+
+def _restarts(cluster: Cluster) -> int:
+    return sum(worker.log.read_text(errors="replace").count("restarting") for worker in cluster.workers)
+
+
+def _stored(cluster: Cluster, traces: Sequence[bytes]) -> float:
+    """Seconds until a span of each trace is found in Elasticsearch."""
+    return _found(cluster, "traces-*", [trace.hex() for trace in traces], "not stored")
+
+
+def _traces_closed(cluster: Cluster, traces: Sequence[bytes]) -> float:
+    return _found(cluster, "spanloom-trace-*", [trace.hex() for trace in traces], "not closed")
+
+
+def _found(cluster: Cluster, index: str, ids: Sequence[str], otherwise: str) -> float:
+    started = time.monotonic()
+    url = f"http://127.0.0.1:{cluster.elasticsearch.port}/{index}/_search?ignore_unavailable=true"
+    body = {
+        "size": 0,
+        "query": {"terms": {"trace_id": list(ids)}},
+        "aggs": {"ids": {"terms": {"field": "trace_id", "size": len(ids)}}},
+    }
+
+    def count() -> int:
+        httpx2.post(f"http://127.0.0.1:{cluster.elasticsearch.port}/_refresh", timeout=30)
+        found: dict[str, Any] = httpx2.post(url, json=body, timeout=30).json()
+        return len(found.get("aggregations", {}).get("ids", {}).get("buckets", ()))
+
+    while (have := count()) < len(ids):
+        if time.monotonic() - started > STORED_SECONDS:
+            tail = "".join(worker.log.read_text(errors="replace")[-600:] for worker in cluster.workers)
+            must(
+                condition=False, said=f"{len(ids) - have} of {len(ids)} traces {otherwise} after {STORED_SECONDS:.0f} s: {tail}"
+            )
+        time.sleep(0.5)
+    return time.monotonic() - started
+
+
+LINES = (
+    Line("distributed", records_with_holes_before_them_are_read),
+    Line("distributed", an_unreadable_record_between_stages_is_a_dead_letter),
+    Line("distributed", a_record_of_odd_bytes_on_an_open_topic_is_a_dead_letter),
+    Line("distributed", one_services_attributes_refuse_no_other_services_documents),
+    Line("distributed", new_attribute_names_stop_nobody_else_on_elasticsearch),
+    Line("distributed", workers_on_one_host_do_not_fight_for_a_port),
+)
