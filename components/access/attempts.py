@@ -1,4 +1,4 @@
-"""How many wrong logins an address may try."""
+"""How many wrong logins of an address are answered before it is told to wait."""
 
 from __future__ import annotations
 

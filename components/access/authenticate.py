@@ -88,7 +88,6 @@ class Authenticator:
             TooManyFailuresError: the address tried too many.
             OidcError: the provider that must say cannot be asked.
         """
-        self.may_try(scope)
         found = self.tokens.find(token)
         if found is not None:
             return Identity(found.name, found.role, "token")
@@ -96,25 +95,22 @@ class Authenticator:
             if self.oidc is not None and token.count(".") == 2:
                 return await self.oidc.verify(token)
         except TokenRefusedError as error:
-            self.failed(scope)
-            raise WrongCredentialsError(str(error)) from error
-        self.failed(scope)
-        raise WrongCredentialsError("this token is not accepted here")
+            raise self.wrong(scope, str(error)) from error
+        raise self.wrong(scope, "this token is not accepted here")
 
-    def may_try(self, scope: Scope) -> None:
-        """Go on only where the address did not try too many.
+    def wrong(self, scope: Scope, why: str) -> WrongCredentialsError | TooManyFailuresError:
+        """The refusal of a wrong login, which counts for its address.
 
-        Raises:
-            TooManyFailuresError: it did.
+        What is right is let in from the same address all the while: tokens are too long to guess, and who guesses, perhaps
+        behind the same proxy, must lock nobody out.
         """
-        wait = self.attempts.wait(self.proxies.client(scope))
-        if wait > 0:
-            raise TooManyFailuresError(wait)
-
-    def failed(self, scope: Scope) -> None:
-        """Count a wrong login."""
         self.metrics.failed_logins.inc()
-        self.attempts.failed(self.proxies.client(scope))
+        address = self.proxies.client(scope)
+        wait = self.attempts.wait(address)
+        if wait > 0:
+            return TooManyFailuresError(wait)
+        self.attempts.failed(address)
+        return WrongCredentialsError(why)
 
     def _by_proxy(self, proxy: ProxyConfig, headers: Headers) -> Identity | None:
         """Who the proxy names. The headers of a peer that is none are gone by now."""

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from components.access.authenticate import TooManyFailuresError, WrongCredentialsError, cookie_name
-from components.access.oidc.errors import OidcError, TokenRefusedError
+from components.access.oidc.errors import OidcError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,7 +79,7 @@ class Login:
         """Begin a session for whoever `who` gives; 303 leads on."""
         try:
             identity = await who()
-        except (WrongCredentialsError, TokenRefusedError) as error:
+        except WrongCredentialsError as error:
             return self.form(leads_to, f"{error}.", 401)
         except TooManyFailuresError as error:
             answer = self.form(leads_to, f"{error}.", 429)

@@ -20,7 +20,5 @@ class AccessMetrics:
             ("reason",),
             registry=registry,
         )
-        self.failed_logins = Counter(
-            "spanloom_access_failed_logins", "Wrong tokens and logins; the first of an address are answered.", registry=registry
-        )
+        self.failed_logins = Counter("spanloom_access_failed_logins", "Wrong tokens and logins.", registry=registry)
         self.logins = Counter("spanloom_access_logins", "Logins of browsers, by how.", ("source",), registry=registry)

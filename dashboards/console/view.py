@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from nicegui import ui
 
+from components.access.identity import identity_of
 from dashboards.console.nonce import nonce
 from telemetry.errors import StoreError
 
@@ -157,6 +158,17 @@ class View:
             ui.button(icon="contrast", color=None).props('flat round dense aria-label="Light or dark"').on(
                 "click", js_handler="() => { Quasar.Dark.toggle(); localStorage.setItem('dark', Quasar.Dark.isActive) }"
             )
+            self._who()
+
+    def _who(self) -> None:
+        identity = identity_of(ui.context.client.request)
+        if not identity.authenticated:
+            ui.link("Log in", "/login").classes("who")
+            return
+        with ui.element("form").props("method=post action=/logout").classes("who"):
+            ui.label(identity.name).tooltip(f"{identity.role}")
+            if identity.source != "proxy":  # which would log them in again
+                ui.button("Log out", color=None).props("flat dense no-caps type=submit")
 
     async def _choose(self, event: object) -> None:
         self.span = str(getattr(event, "value", DEFAULT_RANGE))

@@ -336,3 +336,7 @@ def test_the_login_link_leads_to_the_console_and_the_token_leaves_the_address(
     (cookie,) = [cookie for cookie in browser.get_cookies() if cookie["name"].startswith("spanloom_session_")]
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     assert token not in browser.page_source
+    see(browser, "local", "Log out")
+    browser.find_element(By.XPATH, "//button[contains(., 'Log out')]").click()
+    until(browser, lambda: browser.current_url == f"{console}/login")
+    assert not [cookie for cookie in browser.get_cookies() if cookie["name"].startswith("spanloom_session_")]

@@ -95,13 +95,10 @@ class OidcLogin:
         return page
 
     async def _who(self, request: Request, begun: Begun, code: str) -> Identity:
-        authenticator = self.login.authenticator
-        authenticator.may_try(request.scope)
         try:
             return await self.oidc.finish(begun, code, self._back_url(request))
-        except TokenRefusedError:
-            authenticator.failed(request.scope)
-            raise
+        except TokenRefusedError as error:
+            raise self.login.authenticator.wrong(request.scope, str(error)) from error
 
     def _back_url(self, request: Request) -> str:
         return f"{self.url or str(request.base_url).rstrip('/')}/login/oidc/callback"

@@ -173,11 +173,10 @@ async def test_a_token_signed_by_anybody_else_is_refused(place: Place) -> None:
         "..",
         f"{'x' * 20_000}.y.z",
     ]
-    for number, token in enumerate(forged):
-        place.ahead = number * 60 * SECOND // 10
+    for token in forged:
         answer = await place.ask(token)
         assert answer.status_code == 401, token[:200]
-    assert (await place.ask(good)).status_code in {200, 429}
+    assert (await place.ask(good)).status_code == 200
 
 
 async def test_new_keys_are_found_but_unknown_ones_do_not_make_us_ask_without_end(place: Place) -> None:
