@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from alerting.alertmanager import Alertmanager
@@ -18,11 +19,16 @@ from alerting.api import AlertmanagerApi
 from alerting.board import HeldAlert
 from alerting.config import parse_config
 from alerting.state import fingerprint
+from components.access.tokens import new_token, token_hash
 from spanloom import clock
+from spanloom.access import build_access
+from spanloom.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from starlette.types import ASGIApp
 
 AMTOOL, PROMETHEUS = shutil.which("amtool"), shutil.which("prometheus")
 needs_amtool = pytest.mark.skipif(not AMTOOL, reason="no amtool on the PATH (Debian: prometheus-alertmanager)")
@@ -47,14 +53,22 @@ inhibit_rules:
 
 
 @asynccontextmanager
-async def serving(manager: Alertmanager) -> AsyncIterator[str]:
-    """The API on a free port, by the machine's clock, as that is what amtool and Prometheus go by."""
+async def serving(manager: Alertmanager, config: Config | None = None) -> AsyncIterator[str]:
+    """The API on a free port, by the machine's clock, as that is what amtool and Prometheus go by.
+
+    Args:
+        manager: whose API.
+        config: who may ask; without it anybody may, and who it is counts for nothing.
+    """
 
     async def saved() -> None:
         pass
 
     api = AlertmanagerApi(manager, clock.system, saved, version="0.1.0")
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=api.routes()), log_level="error", lifespan="off"))
+    app: ASGIApp = Starlette(routes=api.routes())
+    if config is not None:
+        app = build_access(config, CollectorRegistry(), clock.system).guard(app)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()  # who connects before uvicorn accepts waits
@@ -115,6 +129,23 @@ async def test_amtool_adds_alerts_and_sees_what_inhibits_them() -> None:
         (active,) = json.loads(await amtool(url, "-o", "json", "alert", "query", "--active"))
         assert (active["fingerprint"], active["annotations"]) == (page, {"summary": "a page"})
         assert [item["name"] for item in active["receivers"]] == ["pager"]
+
+
+@needs_amtool
+async def test_amtool_shows_its_token_and_is_who_the_token_says(tmp_path: Path) -> None:
+    token = new_token()
+    entry = {"name": "ann", "role": "operator", "hash": token_hash(token)}
+    config = Config.model_validate({"data_dir": tmp_path, "access": {"tokens": [entry]}})
+    (tmp_path / "ann").write_text(token)
+    shown = tmp_path / "http.yml"
+    shown.write_text(f"authorization: {{credentials_file: {tmp_path / 'ann'}}}\n")
+    async with serving(Alertmanager(parse_config(CONFIG, "am.yml")), config) as url:
+        with pytest.raises(AssertionError, match=r"401|Unauthorized"):
+            await amtool(url, "silence", "query")
+        proof = ("--http.config.file", str(shown))
+        await amtool(url, *proof, "silence", "add", "service=cart", "-a", "somebody else", "-c", "known", "-d", "1h")
+        (silence,) = json.loads(await amtool(url, *proof, "-o", "json", "silence", "query"))
+        assert silence["createdBy"] == "ann"
 
 
 @needs_amtool
