@@ -30,8 +30,8 @@ class IngestConfig(BaseModel):
     require_token: bool = Field(
         default=False, description="Refuse requests without a token of role ingest or admin (access.tokens)."
     )
-    default_limits: SenderLimits = Field(default=SenderLimits(), description="What every token may send.")
-    limits: dict[str, SenderLimits] = Field(
+    token_limits: SenderLimits = Field(default=SenderLimits(), description="What every token may send.")
+    limits_by_token: dict[str, SenderLimits] = Field(
         default={}, max_length=1000, description="What single tokens may send, by the token's name."
     )
     max_memory_bytes: int = Field(
@@ -80,7 +80,7 @@ class Ingest:
     def __init__(self, config: IngestConfig, metrics: CollectorMetrics, tokens: Iterable[TokenConfig] = ()) -> None:
         self.config = config
         self.senders = Senders(
-            tokens, config.default_limits, config.limits, metrics.throttled_requests, required=config.require_token
+            tokens, config.token_limits, config.limits_by_token, metrics.throttled_requests, required=config.require_token
         )
         # What decoding may take is kept back: there is one thread, and so one request that is being decoded.
         self.budget = Budget(

@@ -9,19 +9,21 @@ import grpc.aio
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors import answers
-from collectors.errors import LogUnavailableError
+from collectors.errors import LogUnavailableError, UnauthenticatedError
+from collectors.grpc_front import Front, GrpcLimits
 from collectors.ingest import Ingest, IngestConfig
 from collectors.intake import Intake
-from components.acceptor import ListenError
-from components.sender import grpc_host
+from collectors.slots import Slots
 from components.tls import TlsConfig
-from telemetry.errors import ConfigError, InputError, OverloadedError
+from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from typing import Any
 
     from collectors.answers import Refusal
+    from collectors.decoding import Outcome
+    from collectors.grpc_front import Peer
     from collectors.metrics import CollectorMetrics
     from collectors.shipper import Sink
     from telemetry.otlp import Signal
@@ -32,6 +34,9 @@ _SERVICES: Final[Mapping[str, Signal]] = {
     "opentelemetry.proto.collector.metrics.v1.MetricsService": "metrics",
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+MAX_METADATA: Final = 16 * 1024
+"""Bytes of a request's metadata, which is the header of HTTP/2."""
 
 
 class OtlpGrpcConfig(BaseModel):
@@ -47,6 +52,8 @@ class OtlpGrpcConfig(BaseModel):
     max_streams: int = Field(
         default=100, gt=0, description="Requests at a time on one connection. A client with more waits, none fails."
     )
+    read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a message.")
+    limits: GrpcLimits = Field(default=GrpcLimits(), description="What connections may be and do.")
     stop_seconds: float = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
     tls: TlsConfig | None = Field(default=None, description="Certificates; without them the port is plain text.")
 
@@ -58,7 +65,13 @@ class OtlpGrpcReceiver:
         self._config = config
         self._ingest = ingest or Ingest(IngestConfig(), metrics)
         self._intake = Intake("grpc", sink, metrics, self._ingest)
+        self._metrics = metrics
+        reading = self._ingest.config.max_reading_bytes
+        self._slots = Slots(
+            max(4, reading // config.max_request_bytes), self._ingest.config.max_requests, self._ingest.config.retry_after
+        )
         self._server: Any = None
+        self._front: Front | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -69,50 +82,50 @@ class OtlpGrpcReceiver:
             ConfigError: TLS cannot be set up.
         """
         config = self._config
+        front = Front(config.limits, self._metrics.connections, config.tls)
         server = grpc.aio.server(
             options=(
                 # grpc refuses by itself, and uncounted, what is larger still; this also bounds decompression.
-                ("grpc.max_receive_message_length", 2 * config.max_request_bytes),
+                ("grpc.max_receive_message_length", config.max_request_bytes + config.max_request_bytes // 4),
                 ("grpc.max_concurrent_streams", config.max_streams),
-                ("grpc.so_reuseport", 0),  # else a second process would silently take a part of the requests
+                ("grpc.max_metadata_size", MAX_METADATA),
+                ("grpc.absolute_max_metadata_size", MAX_METADATA),
+                ("grpc.server_handshake_timeout_ms", round(config.limits.header_seconds * 1000)),
+                ("grpc.max_connection_idle_ms", round(config.limits.idle_seconds * 1000)),
+                ("grpc.http2.bdp_probe", 0),  # else a stream that nobody reads from yet may grow beyond 64 KiB
             )
         )
         server.add_generic_rpc_handlers(
             tuple(
                 grpc.method_handlers_generic_handler(
-                    # Without a deserializer the handler has the bytes, and can ship them as they are.
+                    # Without a deserializer the handler has the bytes, and can ship them as they are. As a stream of requests,
+                    # which is the same on the wire, it says itself when it is ready for the message.
                     service,
-                    {"Export": grpc.unary_unary_rpc_method_handler(self._exporter(signal))},
+                    {"Export": grpc.stream_unary_rpc_method_handler(self._exporter(signal, front))},
                 )
                 for service, signal in _SERVICES.items()
             )
         )
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        address = f"{host}:{config.port}"
-        try:
-            if config.tls:
-                self.port = server.add_secure_port(address, _credentials(config.tls))
-            else:
-                self.port = server.add_insecure_port(address)
-            await server.start()
-        except RuntimeError as error:
-            raise ListenError(f"OTLP/gRPC cannot listen on {address}: {error}; is the port taken?") from error
-        self._server = server
+        listener = front.listen(config.host, config.port)
+        self._server, self._front, self.port = server, front, listener.getsockname()[1]
+        server.add_insecure_port(front.inner)
+        await server.start()
+        front.start(listener)
 
     async def stop(self) -> None:
         """Take no more requests, finish those under way. Safe before start and twice."""
-        server, self._server = self._server, None
-        if server is not None:
+        server, front = self._server, self._front
+        self._server = self._front = None
+        if server is not None and front is not None:
+            await front.stop_accepting()
             await server.stop(self._config.stop_seconds)
+            await front.stop()
         self._ingest.close()
 
-    def _exporter(self, signal: Signal) -> Callable[[bytes, Any], Awaitable[bytes]]:
-        async def export(body: bytes, context: Any) -> bytes:
+    def _exporter(self, signal: Signal, front: Front) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
+        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
             try:
-                metadata = dict(context.invocation_metadata() or ())
-                sender = self._ingest.senders.of_request(grpc_host(context.peer()), metadata, None)
-                sender.begin()
-                outcome = await self._intake.take(signal, body, sender, max_bytes=self._config.max_request_bytes)
+                outcome = await self._take(signal, front.peer(context.peer()), messages, context)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = answers.refusal(error)
             else:
@@ -124,6 +137,15 @@ class OtlpGrpcReceiver:
 
         return export
 
+    async def _take(self, signal: Signal, peer: Peer | None, messages: AsyncIterator[bytes], context: Any) -> Outcome:
+        if peer is None:
+            raise UnauthenticatedError("the connection did not come through the port")
+        sender = self._ingest.senders.of_request(peer.host, dict(context.invocation_metadata() or ()), peer.subject)
+        sender.begin()
+        async with self._slots.place(self._config.read_seconds):
+            body = await anext(messages, b"")
+        return await self._intake.take(signal, body, sender, max_bytes=self._config.max_request_bytes)
+
 
 def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
     """The details of a status: where gRPC defines them, and RetryInfo also where Python's exporter looks for it."""
@@ -131,14 +153,3 @@ def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
     if refusal.retry_after is not None:
         trailers.append(("google.rpc.retryinfo-bin", refusal.retry_info.SerializeToString()))
     return tuple(trailers)
-
-
-def _credentials(tls: TlsConfig) -> Any:
-    try:
-        return grpc.ssl_server_credentials(
-            [(tls.key.read_bytes(), tls.certificate.read_bytes())],
-            root_certificates=tls.client_ca.read_bytes() if tls.client_ca else None,
-            require_client_auth=tls.client_ca is not None,
-        )
-    except OSError as error:
-        raise ConfigError(f"OTLP/gRPC: TLS: the certificate, its key or the client CA cannot be read: {error}") from error

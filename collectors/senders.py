@@ -104,7 +104,7 @@ class Senders:
             )
         for name in limits:
             if name not in sending:
-                raise ConfigError(f"ingest.limits: {name}: no token of this name in access.tokens may send telemetry")
+                raise ConfigError(f"ingest.limits_by_token: {name}: no token of this name in access.tokens may send telemetry")
         self._tokens = Tokens(entries)
         self._required = required
         self._unlimited = SenderLimits()

@@ -84,6 +84,11 @@ class Connection:
         if self.stage is not None and self.stage is not stage:
             self._connections.move(self, stage)
 
+    def touch(self) -> None:
+        """It was active: of those in its stage it goes last."""
+        if self.stage is not None:
+            self._connections.move(self, self.stage)
+
     def release(self) -> None:
         """It has ended. Safe twice."""
         if self.stage is not None:
