@@ -22,6 +22,7 @@ from alerting.notify.slack import SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
 from alerting.yaml_file import YamlFile
+from components.secrets import SECRETS
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
     """
     file = YamlFile(text, name)
     written = file.read(AlertmanagerFile, {"folder": Path(name).parent}, NOT_TAKEN)
+    SECRETS.add_all(written)
     library = read_library(written.templates)
     problems: list[str] = []
 
@@ -98,7 +100,7 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
         ),
         intervals,
         written.settings.resolve_timeout,
-        file.without(_secrets(written)),  # Alertmanager's API shows it to whoever asks
+        SECRETS.mask(file.without(_secrets(written))),  # Alertmanager's API shows it to whoever asks
         tuple(written.templates),
         library,
     )

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
+from components.private_files import FILE, make_private_folder, open_private
 from pipeline.log_errors import LogError, LogLockedError, UnknownTopicError
 from pipeline.log_group_commit import GroupCommit
 from pipeline.log_partition import Partition, TopicSettings
@@ -79,7 +80,7 @@ class DurableLog:
         self._stop = threading.Event()
         with ExitStack() as undo:
             topics = directory / "topics"
-            topics.mkdir(parents=True, exist_ok=True)
+            make_private_folder(topics)
             undo.callback(os.close, _lock(directory))
             undo.callback(self._close_partitions)
             for path in sorted(topics.glob("*/topic.json")):
@@ -126,7 +127,7 @@ class DurableLog:
                 if settings == known:
                     return
             directory = self.directory / "topics" / topic
-            directory.mkdir(exist_ok=True)
+            make_private_folder(directory)
             _write_durably(directory / "topic.json", orjson.dumps(asdict(settings)))
             sync_directory(directory.parent)
             self._open_topic(topic, settings)
@@ -324,7 +325,7 @@ class DurableLog:
 def _lock(directory: Path) -> int:
     """Take the directory for this process; the operating system lets go when the process ends, however it ends."""
     path = directory / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -340,7 +341,7 @@ def _lock(directory: Path) -> int:
 
 def _write_durably(path: Path, data: bytes) -> None:
     unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
+    with open(unfinished, "wb", opener=open_private) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

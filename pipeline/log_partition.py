@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from components.private_files import make_private_folder
 from pipeline.log_compaction import compacted
 from pipeline.log_errors import CorruptLogError, LogError
 from pipeline.log_segment import Segment, sync_directory
@@ -70,7 +71,7 @@ class Partition:
         self.torn_bytes = 0
         self._lock = threading.Lock()
         self._unsynced = 0
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_folder(directory)
         segments = self._load()
         if segments and not segments[-1].next:
             self.end, self.torn_bytes = segments[-1].recover()

@@ -9,6 +9,7 @@ from contextlib import closing
 from struct import Struct
 from typing import TYPE_CHECKING, Self
 
+from components.private_files import FILE
 from pipeline.log_errors import CorruptLogError
 from pipeline.log_records import HEADER, MAGIC, Record, batch_at, decode_batch, encode_batch, is_intact
 
@@ -89,7 +90,7 @@ class Segment:
 
     @classmethod
     def _begin(cls, path: Path, created: int) -> Self:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE)
         try:
             os.write(descriptor, _FILE_HEADER.pack(_FILE_MAGIC, created))
         except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from importlib.metadata import version
 from importlib.resources import files
@@ -25,6 +24,7 @@ from alerting.playbooks.healer import Healer
 from alerting.playbooks.load import load_playbooks
 from alerting.playbooks.trust import OPEN_KAFKA, Trust
 from alerting.rules import load_rules
+from components.private_files import make_private_folder, write_private
 from pipeline.alerting import Alerting
 from telemetry.errors import ConfigError
 
@@ -124,12 +124,8 @@ def approval_key(path: Path) -> bytes:
         ConfigError: the file holds something else, or others can read it.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(path.name + ".unfinished")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-        unfinished.replace(path)
+        make_private_folder(path.parent)
+        write_private(path, secrets.token_bytes(KEY_BYTES))
     key = path.read_bytes()
     if len(key) != KEY_BYTES or path.stat().st_mode & 0o077:
         raise ConfigError(
@@ -152,5 +148,6 @@ def _read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
 
 
 def _default_receivers(config: Config) -> AlertmanagerConfig:
-    webhook = f"  webhook_configs: [{{url: {orjson.dumps(config.webhook_url).decode()}}}]" if config.webhook_url else ""
+    url = config.webhook_url.get_secret_value()
+    webhook = f"  webhook_configs: [{{url: {orjson.dumps(url).decode()}}}]" if url else ""
     return parse_config(RECEIVERS + webhook + "\n", "default receivers")

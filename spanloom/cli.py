@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from components.secrets import SECRETS
+from spanloom.logging import mask_tracebacks
 from telemetry.errors import ConfigError, SpanloomError
 
 COMMANDS = {
@@ -51,13 +53,14 @@ class Spanloom(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Exit code 0, 1 (it failed), 2 (you asked wrongly)."""
+        mask_tracebacks()
         try:
             return super().main(*args, **kwargs)
         except ConfigError as error:
-            click.echo(f"spanloom: {error}", err=True)
+            click.echo(SECRETS.mask(f"spanloom: {error}"), err=True)
             sys.exit(2)
         except SpanloomError as error:
-            click.echo(f"spanloom: {error}", err=True)
+            click.echo(SECRETS.mask(f"spanloom: {error}"), err=True)
             sys.exit(1)
 
 

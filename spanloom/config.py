@@ -18,6 +18,7 @@ from collectors.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
 from components.access.config import AccessConfig
 from components.http_protocol import HttpLimits
+from components.secrets import SECRETS
 from components.tls import TlsConfig
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
@@ -114,7 +115,7 @@ class Config(BaseSettings):
     retention: RetentionConfig = RetentionConfig()
     metrics: MetricsConfig = MetricsConfig()
     alerting: AlertingConfig = AlertingConfig()
-    webhook_url: str = Field(default="", description="where alerts go when no receivers file is named")
+    webhook_url: SecretStr = Field(default=SecretStr(""), description="where alerts go when no receivers file is named")
     supervisor_url: str = Field(default="", description="control API of a process supervisor that playbooks may use")
 
     @property
@@ -158,7 +159,7 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
     if path is not None:
         os.environ["SPANLOOM_CONFIG"] = str(path)
     try:
-        return Config(**overrides)
+        config = Config(**overrides)
     except ValidationError as error:
         where = os.environ.get("SPANLOOM_CONFIG", "the environment")
         lines = [
@@ -166,3 +167,5 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
             for item in error.errors()
         ]
         raise ConfigError("\n".join(lines)) from error
+    SECRETS.add_all(config)
+    return config

@@ -1,4 +1,4 @@
-"""The data folder of `spanloom up` belongs to one process at a time."""
+"""The data folder: of one process of `spanloom up` at a time, and closed to other users."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import structlog
+
+from components.private_files import OTHERS, make_private_folder, narrow
 from telemetry.errors import UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+log = structlog.get_logger(__name__)
+
+OURS = frozenset({"log", "state", "spanloom.duckdb", "spanloom.duckdb.wal", "approval.key", "token", "up.lock"})
+"""What is in a data folder of ours."""
 
 GRACE_SECONDS, GLANCE = 3.0, 0.1
 """How long a process that was killed a moment ago may take to go, and the time between two looks."""
@@ -49,8 +57,31 @@ async def owned(folder: Path) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
+def close_to_others(folder: Path, *elsewhere: Path) -> None:
+    """Make a data folder where there is none, and take from others the right to read what is in one.
+
+    A folder that holds other things as well, or belongs to somebody else, keeps its own rights: that is said in the log.
+
+    Args:
+        folder: the data folder.
+        elsewhere: the log and the store, which the configuration may have put anywhere.
+    """
+    make_private_folder(folder)
+    make_private_folder(folder / "state")
+    names = [entry.name for entry in folder.iterdir()]
+    left = narrow([*(folder / name for name in names if name in OURS), *elsewhere])
+    if OURS.issuperset(names):
+        left += narrow([folder])
+    elif folder.stat().st_mode & OTHERS:
+        left.append(folder)
+    if left:
+        log.warning(
+            "readable_by_others", paths=[str(path) for path in left], hint="chmod go= them; telemetry, state and keys are there"
+        )
+
+
 def _open(folder: Path) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     return os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from components.access.roles import Role
 from components.access.tokens import TokenConfig, is_token, new_token, token_hash
+from components.private_files import make_private_folder
 from components.sender import is_loopback
 from telemetry.errors import ConfigError
 
@@ -30,7 +31,7 @@ def make_local_token(data_dir: Path) -> str:
     """
     path = token_file(data_dir)
     if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(data_dir)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         unfinished.unlink(missing_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import traceback
 from asyncio import CancelledError
+from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from components.secrets import SECRETS
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from components.secrets import Secrets
 
 FOREIGN = ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2", "asyncio", "nicegui")
 """What these say at INFO of each start and partition is of use to their developers."""
@@ -47,6 +56,18 @@ class Calm(logging.Filter):
         return True
 
 
+class Masking(structlog.stdlib.ProcessorFormatter):
+    """Writes each line, its traceback too, without secrets."""
+
+    def __init__(self, secrets: Secrets, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return self._secrets.mask(super().format(record))
+
+
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:
     error = ended.exc_value
     if error is not None:
@@ -54,7 +75,17 @@ def _thread_ended(ended: threading.ExceptHookArgs) -> None:
         logging.getLogger("mode").error("%s ended", name, exc_info=(type(error), error, ended.exc_traceback))
 
 
-def set_up_logging(level: str = "INFO") -> None:
+def mask_tracebacks(secrets: Secrets = SECRETS) -> None:
+    """What an error that ends the process says goes without secrets, too."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(secrets.mask("".join(traceback.format_exception(kind, error, trace))))
+
+    sys.excepthook = show
+    sys.unraisablehook = lambda found: show(found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
+
+
+def set_up_logging(level: str = "INFO", secrets: Secrets = SECRETS) -> None:
     """Take over logging for the process."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -71,7 +102,8 @@ def set_up_logging(level: str = "INFO") -> None:
     handler.addFilter(Calm())
     # Tracebacks without the values of variables: they are long, and may be secrets or telemetry.
     renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    handler.setFormatter(Masking(secrets, processor=renderer, foreign_pre_chain=shared))
+    mask_tracebacks(secrets)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

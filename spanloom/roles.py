@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,12 +23,13 @@ from collectors.shipper import Shipper
 from components.acceptor import ListenError
 from components.connections import ConnectionMetrics
 from components.descriptors import raise_limit
+from components.private_files import keep_files_private
 from dashboards.server import ConsoleServer
 from pipeline.kafka_access import UnreachableError
 from spanloom import clock
 from spanloom.access import build_access, require_authentication
 from spanloom.config import without_password
-from spanloom.data_folder import owned
+from spanloom.data_folder import close_to_others, owned
 from spanloom.exit_codes import CRASHED, FAILED
 from spanloom.local_token import show_login_link
 from spanloom.metrics_export import MetricsExporter
@@ -123,6 +125,13 @@ async def run_console(config: Config, now: Now) -> int:
     return process.exit_code
 
 
+def local_paths(config: Config) -> list[Path]:
+    """Where the log and the store are, if they are files of this machine."""
+    urls = [urlsplit(url) for url in (config.log_url, config.store_url)]
+    paths = [Path(url.netloc + url.path) for url in urls if url.scheme in {"log", "duckdb"}]
+    return [*paths, *(path.with_name(path.name + ".wal") for path in paths)]
+
+
 def require_shared(config: Config, role: str, *needs: str) -> None:
     """Refuse a role of its own on a log or store that belongs to one process.
 
@@ -179,12 +188,14 @@ class _Process:
         self._starting: asyncio.Task[Any] | None = None
         self._ends: list[asyncio.Task[Any]] = []  # when one of them ends, so does the process
         self._logs: list[Log] = []
+        self._umask = 0o022
         self.registry = CollectorRegistry()
         self._connections = ConnectionMetrics(self.registry)
 
     async def __aenter__(self) -> Self:
         raise_limit()
-        self._config.data_dir.mkdir(parents=True, exist_ok=True)
+        self._umask = keep_files_private()
+        close_to_others(self._config.data_dir, *local_paths(self._config))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
@@ -203,6 +214,7 @@ class _Process:
         told = isinstance(error, asyncio.CancelledError) and self._stopping.is_set()
         error = None if told else error
         await self._stack.aclose()
+        os.umask(self._umask)
         if any(one.stuck for one in self._logs):
             # Faust's tasks and threads wait on for a broker that has gone; all else is closed.
             if error is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 import orjson
 
+from components.private_files import make_private_folder, narrow
 from stores.arrow import STRING, Columns
 from stores.duckdb_retention import retain, used_bytes
 from stores.keys import KeySet
@@ -75,11 +76,12 @@ class DuckDbStore:
 
     def __init__(self, path: Path, memory_limit: str = "512MB", threads: int = 2) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         try:
             self._database = duckdb.connect(str(path), config={"memory_limit": memory_limit, "threads": threads})
         except duckdb.Error as error:
             raise _open_error(path, error) from error
+        narrow([path, path.with_name(path.name + ".wal")])
         try:
             prepare(self._database, str(path))
             self._connection = self._database.cursor()  # the writer's; readers make their own

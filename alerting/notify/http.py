@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from alerting.notify.notification import DeliveryError
+from components.secrets import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,9 @@ USER_AGENT = "Spanloom-Alerting"
 TIMEOUT = 10.0
 """Seconds that a receiver has to answer, from the connection to the last byte that is read."""
 SHOWN = 200
-"""Bytes that are read of an answer that is no success; what a success says is not read."""
+"""Characters that are shown of an answer that is no success."""
+READ = 2000
+"""Bytes that are read of it, so that no secret that it repeats is cut in half before it is masked; of a success, none."""
 RETRIED = frozenset((408, 425, 429, *range(500, 600)))
 MAX_RETRY_AFTER = 3600.0
 """Longest wait that a receiver may ask for, in seconds."""
@@ -99,10 +102,10 @@ class Poster:
 async def _refusal(response: httpx2.Response) -> DeliveryError:
     said = b""
     async for chunk in response.aiter_bytes():
-        said += chunk[:SHOWN]
-        if len(said) >= SHOWN:
+        said += chunk[:READ]
+        if len(said) >= READ:
             break
-    text = said[:SHOWN].decode(errors="replace").replace("\n", " ")
+    text = SECRETS.mask(said[:READ].decode(errors="replace"))[:SHOWN].replace("\n", " ")
     wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
     return DeliveryError(f"HTTP {response.status_code}: {text}", retry=response.status_code in RETRIED, retry_after=wait)
 

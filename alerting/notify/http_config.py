@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
+from components.secrets import SECRETS
 from telemetry.errors import ConfigError
 
 TlsVersion = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
@@ -120,7 +121,9 @@ class HttpConfig(_Strict):
         """
         if self.basic_auth is not None:
             auth = self.basic_auth
-            pair = f"{auth.username}:{read_secret(auth.password, auth.password_file)}"
+            password = read_secret(auth.password, auth.password_file)
+            SECRETS.add_pair(auth.username, password)
+            pair = f"{auth.username}:{password}"
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
         if self.authorization is not None:
             given = self.authorization

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from components.secrets import SECRETS
 from telemetry.documents import digest, timestamp
 from telemetry.errors import SpanloomError
 
@@ -21,13 +22,13 @@ class DeliveryError(SpanloomError):
     """A receiver did not take a notification.
 
     Args:
-        reason: what it said.
+        reason: what it said; kept without secrets.
         retry: whether trying again may help.
         retry_after: seconds that the receiver asked to wait, 0 if it did not.
     """
 
     def __init__(self, reason: str, *, retry: bool, retry_after: float = 0) -> None:
-        super().__init__(reason)
+        super().__init__(SECRETS.mask(reason))
         self.retry = retry
         self.retry_after = retry_after
 

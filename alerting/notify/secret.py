@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, SecretStr, ValidationInfo
 
 from alerting.notify.notification import DeliveryError
+from components.secrets import SECRETS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -45,9 +46,11 @@ def read_secret(value: SecretStr, file: Path | None) -> str:
         return value.get_secret_value()
     try:
         with file.open(encoding="utf-8") as opened:
-            return opened.read(MAX_BYTES).strip()
+            secret = opened.read(MAX_BYTES).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DeliveryError(f"{file}: cannot be read: {error}", retry=True) from error
+    SECRETS.add(secret)
+    return secret
 
 
 def at_most_one(model: BaseModel, *names: str) -> None:

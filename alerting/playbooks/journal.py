@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from alerting.audit import Chain
 from alerting.playbooks.messages import Notice
+from components.secrets import SECRETS
 from telemetry.documents import Document, Kind, incident_document
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Journal:
     def record(self, now: int, event: str, incident: str = "", /, **data: Any) -> None:
         """Append to the audit trail."""
         # Taken apart and put together again, the data is the record's own and what JSON can hold.
-        own = _masked(orjson.loads(orjson.dumps(data)))
+        own = masked(orjson.loads(orjson.dumps(data)))
         self._documents.append(self.chain.append(now, event, own, incident).document())
 
     def note(self, incident: Incident, now: int) -> Note:
@@ -52,7 +53,7 @@ class Journal:
 
     def tell(self, notice: Notice) -> None:
         """Let humans know."""
-        self._notices.append(notice)
+        self._notices.append(replace(notice, title=SECRETS.mask(notice.title), text=SECRETS.mask(notice.text)))
 
     def publish(self, incidents: dict[str, Incident], now: int) -> None:
         """One document for each incident that changed; ended ones that hold nothing are then forgotten."""
@@ -64,7 +65,7 @@ class Journal:
                 "audit": {"chain": self.chain.name, "sequence": self.chain.sequence, "hash": self.chain.head},
             }
             del body["changes"]
-            self._documents.append(incident_document(_masked(body), now))
+            self._documents.append(incident_document(masked(body), now))
             if not incident.holds_target:
                 del incidents[incident_id]
         self._changed.clear()
@@ -93,13 +94,15 @@ class Journal:
         self._notices = [Notice(**data) for data in snapshot["notices"]]
 
 
-def _masked(value: Any) -> Any:
-    """Plain data without the values of HTTP headers, which may be secrets: many may read what is stored."""
+def masked(value: Any) -> Any:
+    """Plain data without secrets, and without the values of HTTP headers, which may be some: many may read what is stored."""
+    if isinstance(value, str):
+        return SECRETS.mask(value)
     if isinstance(value, list):
-        return [_masked(item) for item in value]
+        return [masked(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: dict.fromkeys(item, "***") if key == "headers" and isinstance(item, dict) else _masked(item)
+        key: dict.fromkeys(item, "***") if key == "headers" and isinstance(item, dict) else masked(item)
         for key, item in value.items()
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 import yaml
 
+from components.secrets import SECRETS
+
 
 @click.group()
 def config() -> None:
@@ -27,6 +29,7 @@ def show(path: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
     settings = load_config(path)
     found = settings.model_dump(mode="json")  # SecretStr prints as stars
     found |= {"log": settings.log_url, "store": settings.store_url}
-    for name in ("log", "store", "webhook_url", "supervisor_url"):
+    for name in ("log", "store", "supervisor_url"):
         found[name] = without_password(found[name])
+    found = SECRETS.mask_data(found)
     click.echo(json.dumps(found, indent=2) if as_json else yaml.safe_dump(found, sort_keys=False), nl=as_json)

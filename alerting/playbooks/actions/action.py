@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from components.secrets import SECRETS
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -13,7 +14,16 @@ if TYPE_CHECKING:
 
 
 class ActionError(SpanloomError):
-    """An action did not do what it should. The message says what was asked, of whom, and what came back."""
+    """An action did not do what it should. The message says what was asked, of whom, and what came back, without secrets.
+
+    Args:
+        text: the message, which everybody may read.
+        output: what the target itself said, which only operators may.
+    """
+
+    def __init__(self, text: str, output: str = "") -> None:
+        super().__init__(SECRETS.mask(text))
+        self.output = SECRETS.mask(output)
 
 
 def no_dots(path: str) -> str:
