@@ -112,7 +112,7 @@ def an_address_that_others_reach_needs_authentication(bench: Bench) -> str:
     """Start on every address, IPv4 and IPv6, with no authentication configured."""
     said = []
     for host in ("0.0.0.0", "[::]", socket.gethostname()):
-        own = bench.product(CONSOLE=f"{host}:{free_port()}")
+        own = bench.product(settings={"CONSOLE": f"{host}:{free_port()}"})
         own.start()
         code = own.ended(60)
         own.stop()

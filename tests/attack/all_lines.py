@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from tests.attack import access, bombs, browsers, cardinality, connections, damage, distributed, http2, queries, values
+from tests.attack import (
+    access,
+    bombs,
+    browsers,
+    cardinality,
+    connections,
+    damage,
+    distributed,
+    http2,
+    queries,
+    repairs,
+    transport,
+    values,
+)
 
 LINES = (
     *access.LINES,
     *browsers.LINES,
+    *transport.LINES,
+    *repairs.LINES,
     *connections.LINES,
     *http2.LINES,
     *bombs.LINES,

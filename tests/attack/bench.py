@@ -10,6 +10,7 @@ from tests.attack.target import Product
 from tests.system.cluster import ALL, Cluster
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Self
 
@@ -48,9 +49,9 @@ class Bench:
             self._cluster = self._stack.enter_context(Cluster(self.folder(), ALL))
         return self._cluster
 
-    def product(self, *arguments: str, files: int = 0, **settings: str) -> Product:
+    def product(self, *arguments: str, files: int = 0, settings: Mapping[str, str] | None = None) -> Product:
         """A product of the line's own, not started; stopped at the latest at the end of all."""
-        product = Product(self.folder(), *arguments, files=files, **settings)
+        product = Product(self.folder(), *arguments, files=files, settings=settings)
         self._stack.callback(product.stop)
         return product
 

@@ -21,7 +21,7 @@ SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 def a_rebound_name_is_answered_on_no_address(bench: Bench) -> str:
     """Requests with the Host of another site, on 127.0.0.1 and on 127.0.0.2, with the token even."""
-    own = bench.product(CONSOLE=f"127.0.0.2:{free_port()}")
+    own = bench.product(settings={"CONSOLE": f"127.0.0.2:{free_port()}"})
     found = []
     for host in (
         "rebind.evil.example",

@@ -134,8 +134,7 @@ def what_was_acknowledged_is_stored_after_a_kill(bench: Bench) -> str:
 def a_second_process_on_a_folder_ends_at_once(bench: Bench) -> str:
     """`spanloom up` on the folder of a running one."""
     up = bench.up
-    second = bench.product(DATA_DIR=str(up.data))
-    second.environment["SPANLOOM_DATA_DIR"] = str(up.data)
+    second = bench.product(settings={"DATA_DIR": str(up.data)})
     second.start()
     code = second.ended(60)
     second.stop()

@@ -67,7 +67,7 @@ class Product:
         files: the hard limit of open files; 0 leaves it.
     """
 
-    def __init__(self, folder: Path, *arguments: str, files: int = 0, **settings: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, files: int = 0, settings: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data = folder / "data"
@@ -82,7 +82,7 @@ class Product:
             "SPANLOOM_OTLP_HTTP": f"127.0.0.1:{self.http}",
             "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{self.grpc}",
             "SPANLOOM_CONSOLE": f"127.0.0.1:{self.console}",
-            **{f"SPANLOOM_{name}": value for name, value in settings.items()},
+            **{f"SPANLOOM_{name}": value for name, value in (settings or {}).items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
 

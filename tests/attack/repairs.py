@@ -1,0 +1,143 @@
+"""Labels, rules and telemetry of strangers that would start or change what playbooks do; secrets in what is shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tests.attack.line import Line, must
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.attack.bench import Bench
+
+COMMANDS: dict[str, dict[str, Any]] = {
+    "a shell's text": {"command": ["sh", "-c", "restart-it $service"]},
+    "a shell's text, other option": {"command": ["/bin/bash", "-lc", "restart-it ${service}"]},
+    "behind env": {"command": ["env", "A=b", "sh", "-c", "x $service"]},
+    "behind sudo and nice": {"command": ["sudo", "nice", "-n", "5", "dash", "-ec", "x $service"]},
+    "ssh's command": {"command": ["ssh", "host", "restart $service"]},
+    "the program": {"command": ["$service", "restart"]},
+    "python's text": {"command": ["python3", "-c", "print('$service')"]},
+    "a part of an option": {"command": ["restart", "--unit=$service"]},
+    "an option": {"command": ["systemctl", "restart", "$service"]},
+}
+URLS: dict[str, dict[str, Any]] = {
+    "a URL's host": {"url": "http://$service:8080/restart"},
+    "a part of the host": {"url": "http://$service.svc/restart"},
+    "user and password": {"url": "http://$service@127.0.0.1/"},
+    "the scheme": {"url": "$service://127.0.0.1/"},
+    "the whole": {"url": "$service"},
+}
+
+
+def _playbook(action: str, arguments: dict[str, Any]) -> str:
+    step = {"name": "a", "action": action, "with": arguments, "timeout": "10s", "inverse": "none"}
+    playbook = {
+        "name": "one",
+        "trigger": {"alert": ['alertname="X"']},
+        "approve": "automatic",
+        "cooldown": "1m",
+        "steps": [step],
+        "verify": {"expr": "up > 0", "for": "15s", "within": "2m"},
+    }
+    return json.dumps({"playbooks": [playbook]}, indent=1)
+
+
+def _check(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "spanloom.cli", "playbooks", "check", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def no_label_becomes_code_an_option_or_a_host(bench: Bench) -> str:
+    """`playbooks check` on commands and URLs with a label where it could be more than a value."""
+    folder = bench.folder()
+    accepted, unnamed, warned = [], [], 0
+    for action, cases in (("command", COMMANDS), ("http", URLS)):
+        for name, arguments in cases.items():
+            path = folder / "playbooks.yml"
+            path.write_text(_playbook(action, arguments))
+            done = _check(path)
+            said = done.stdout + done.stderr
+            if name == "an option":  # a value that begins with a hyphen is refused when it is put in; the check may warn
+                warned += done.returncode != 0 or "service" in said.replace(str(path), "")
+            elif done.returncode == 0:
+                accepted.append(name)
+            elif f"{path}:" not in said:
+                unnamed.append(name)
+    must(not accepted, f"accepted: {accepted}")
+    must(not unnamed, f"refused without file and line: {unnamed}")
+    return f"{len(COMMANDS) + len(URLS) - 1} refused with file and line, {warned} warned of"
+
+
+def what_is_no_code_is_not_refused(bench: Bench) -> str:
+    """Labels as whole arguments, in a path, a query and a body."""
+    folder = bench.folder()
+    path = folder / "playbooks.yml"
+    refused = []
+    for action, arguments in (
+        ("http", {"url": "http://127.0.0.1:9/restart?service=$service"}),
+        ("http", {"url": "http://127.0.0.1:9/services/$service/restart"}),
+        ("command", {"command": ["restart-it", "--", "$service"]}),
+        ("command", {"command": ["sh", "-c", "restart-it"]}),
+    ):
+        path.write_text(_playbook(action, arguments))
+        if _check(path).returncode:
+            refused.append(arguments)
+    must(not refused, f"refused: {refused}")
+    return "4 accepted"
+
+
+def no_secret_is_shown(bench: Bench) -> str:
+    """Passwords, tokens, keys and webhook URLs looked for in every page, answer, log and in `config show`."""
+    secret = "s3cr3t-w0rd-that-nobody-may-see"
+    receivers = bench.folder() / "receivers.yml"
+    receivers.write_text(
+        "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n"
+        f"  - url: http://user:{secret}@127.0.0.1:9/services/{secret}/hook?token={secret}\n"
+        f"  slack_configs:\n  - {{api_url: 'http://127.0.0.1:9/services/{secret}', channel: c}}\n"
+        f"  pagerduty_configs:\n  - {{routing_key: {secret}, url: 'http://127.0.0.1:9/{secret}'}}\n"
+        f"  email_configs:\n  - {{to: a@b, from: a@b, smarthost: '127.0.0.1:9', auth_username: u, auth_password: {secret}}}\n"
+    )
+    settings = {
+        "ALERTING__RECEIVERS": str(receivers),
+        "ALERTING__APPROVAL_KEY": secret,
+        "ELASTICSEARCH__PASSWORD": secret,
+        "KAFKA__PASSWORD": secret,
+    }
+    own = bench.product("up", "--once", settings=settings)
+    own.start()
+    own.wait_ready()
+    alert = b'[{"labels":{"alertname":"A"}}]'
+    must(own.post("/api/v2/alerts", alert, "application/json", headers=own.authorised).status == 200, "not accepted")
+    own.wait_for(
+        lambda: "http://127.0.0.1:9" in own.log or "127.0.0.1:9" in own.log or own.find("notification"), 60, "no notification"
+    )
+    own.wait_for(lambda: own.find("notification"), 90, "no notification is recorded")
+    shown = {
+        path: own.get(path, headers=own.authorised).text
+        for path in ("/api/v2/status", "/api/v2/receivers", "/alerts", "/api/v1/status", "/metrics")
+    }
+    shown["notifications"] = json.dumps(own.find("notification"))
+    shown["config show"] = subprocess.run(
+        [sys.executable, "-m", "spanloom.cli", "config", "show"],
+        env=own.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    shown["log"] = own.log
+    own.stop()
+    where = [name for name, text in shown.items() if secret in text]
+    must(not where, f"the secret stands in {where}")
+    return f"{len(shown)} outputs, {len(shown['notifications'])} bytes of notifications"
+
+
+LINES = (
+    Line("repairs", no_label_becomes_code_an_option_or_a_host),
+    Line("repairs", what_is_no_code_is_not_refused),
+    Line("repairs", no_secret_is_shown),
+)
