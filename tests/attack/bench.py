@@ -27,6 +27,7 @@ class Bench:
         self._numbers = itertools.count()
         self._stack = ExitStack()
         self._shared: Product | None = None
+        self._clusters = self._stack.enter_context(ExitStack())
         self._cluster: Cluster | None = None
 
     def __enter__(self) -> Self:
@@ -44,9 +45,15 @@ class Bench:
 
     @property
     def cluster(self) -> Cluster:
-        """Kafka, Elasticsearch, a collector and a worker of all stages, shared. Skips where they cannot be had."""
+        """Kafka, Elasticsearch, a collector and a worker of all stages, shared; new where a line ended one.
+
+        Skips where they cannot be had.
+        """
+        if self._cluster is not None and not all(role.lives for role in (self._cluster.collector, *self._cluster.workers)):
+            self._clusters.close()  # a line has ended it for good
+            self._cluster = None
         if self._cluster is None:
-            self._cluster = self._stack.enter_context(Cluster(self.folder(), ALL))
+            self._cluster = self._clusters.enter_context(Cluster(self.folder(), ALL))
         return self._cluster
 
     def product(self, *arguments: str, files: int = 0, settings: Mapping[str, str] | None = None) -> Product:

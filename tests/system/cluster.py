@@ -105,6 +105,11 @@ class Role:
             self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=60)
 
+    @property
+    def lives(self) -> bool:
+        """Whether it, or its supervisor, is there."""
+        return self._process is not None and self._process.poll() is None
+
     def metrics(self) -> str:
         """Its metrics, as Prometheus reads them."""
         return httpx2.get(f"{self.url}/metrics", timeout=10).text
