@@ -20,7 +20,7 @@ from pipeline import records
 from pipeline.failures import at_record
 from pipeline.known_traces import publications
 from pipeline.messages import MessageCounts, Messages
-from pipeline.patience import RevokedError, patiently
+from pipeline.patience import RevokedError
 from pipeline.records import HEADER, Batch
 from pipeline.sealed_edges import SealedEdges
 from pipeline.trace_signals import TraceSignals
@@ -395,17 +395,17 @@ class AssembleStage:
         """Each trace as it is to be published, joined with what the store has of it."""
         unsure = part.fresh or any(trace.trace_id in part.recent for trace in traces)
         if unsure and not self._store.capabilities().immediate:
-            await self._ask(part, lambda: self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG]))
+            await self._ask(part, "refresh", lambda: self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG]))
         part.fresh = False
 
         async def find(kind: Kind, trace_ids: list[str]) -> list[Body]:
             query = Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT)
-            return await self._ask(part, lambda: self._store.find(query))
+            return await self._ask(part, "find", lambda: self._store.find(query))
 
         return await publications(traces, find, part.recent)
 
-    async def _ask(self, part: _Partition, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        return await patiently(ask, lambda: self._owns(part))
+    async def _ask(self, part: _Partition, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        return await self._writer.availability.ask(operation, ask, lambda: self._owns(part))
 
     def _check_owned(self, part: _Partition) -> None:
         if not self._owns(part):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline import partitions, records
-from pipeline.patience import RevokedError, patiently
+from pipeline.patience import RevokedError
 from pipeline.records import HEADER, Batch
 from processors.messages import Message, OpenReceipts, Receipt, message_from, origin
 from stores.store import NO_LIMIT, OneOf, Query
@@ -141,12 +141,12 @@ class Messages:
         traces, stored = {message.trace_id for message in messages}, self._unfindable[kind]
         if kind in self._stale or not traces.isdisjoint(stored):
             if not self._store.capabilities().immediate:
-                await self._ask(lambda: self._store.refresh([kind]))
+                await self._ask("refresh", lambda: self._store.refresh([kind]))
             self._stale.discard(kind)
             stored.clear()
         spans = {message.span_id for message in messages}
         where = [OneOf("trace_id", sorted(id_.hex() for id_ in traces)), OneOf("span_id", sorted(id_.hex() for id_ in spans))]
-        found: list[Body] = await self._ask(lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
+        found: list[Body] = await self._ask("find", lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
         return found
 
     async def _answer(self, origins: Sequence[Origin], sources: Sequence[int]) -> None:
@@ -172,8 +172,8 @@ class Messages:
         await asyncio.gather(*sent)
         self._counts.answered += len(origins)
 
-    async def _ask(self, ask: Callable[[], Any]) -> Any:
-        return await patiently(ask, self._is_owned)
+    async def _ask(self, operation: str, ask: Callable[[], Any]) -> Any:
+        return await self._writer.availability.ask(operation, ask, self._is_owned)
 
 
 def _receipt(body: Body) -> Receipt:

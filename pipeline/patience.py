@@ -7,24 +7,39 @@ stream agents' in-flight limits fill and they stop taking records.
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from stores.store import Query
+from telemetry.documents import Kind
 from telemetry.errors import SpanloomError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from stores.store import Store
+
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0
-"""Seconds between tries while the store is down; doubled each time. A restart of a store takes seconds to a minute."""
+FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
+"""Seconds before a request is made again that failed though the store answers others; doubled each time."""
+
+PROBE_SECONDS = 1.0
+"""Longest time between two probes of a store that is down, however long it has been: its return is noticed within it."""
+
+PROBE_TIMEOUT = 2.0
+"""Seconds that a probe may take. Slower than that, the store is too busy for those who wait for it."""
 
 GLANCE = 0.5
 """Seconds between two looks at whether the answer is still wanted."""
+
+PROBED = (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP)
+"""What a probe counts. Elasticsearch may answer before the shards of its streams are up."""
 
 
 class RevokedError(SpanloomError):
@@ -36,30 +51,96 @@ def always() -> bool:
     return True
 
 
-async def patiently(
-    ask: Callable[[], Awaitable[Answer]], wanted: Callable[[], bool] = always, retried: Callable[[], None] = lambda: None
-) -> Answer:
-    """The store's answer, however long it takes.
+class StoreAvailability:
+    """Whether a store answers. While it does not, one task asks it, and whoever waits is woken by its answer.
 
-    Args:
-        ask: the request; it may be made many times.
-        wanted: whether anybody still waits for the answer.
-        retried: told of each further try.
-
-    Raises:
-        RevokedError: nobody wants it any more.
+    Attributes:
+        down: why the store does not answer; empty while it does.
+        retries: requests made again, by operation.
+        probes: questions whether a store that was down is back.
     """
-    wait = FIRST_WAIT
-    while True:
-        if not wanted():
-            raise RevokedError("the partition was taken away while the store was asked; its new owner asks again")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._back = asyncio.Event()
+        self._back.set()
+        self._probing: asyncio.Task[None] | None = None
+        self._chance = random.Random()  # noqa: S311 - jitter, so that many processes do not ask at once
+        self._returns = 0
+        self.down = ""
+        self.retries: Counter[str] = Counter()
+        self.probes = 0
+
+    async def ask(self, operation: str, ask: Callable[[], Awaitable[Answer]], wanted: Callable[[], bool] = always) -> Answer:
+        """The store's answer, however long it takes.
+
+        Args:
+            operation: what is asked, for `retries`.
+            ask: the request; it may be made many times.
+            wanted: whether anybody still waits for the answer.
+
+        Raises:
+            RevokedError: nobody wants it any more.
+        """
+        wait = FIRST_WAIT
+        while True:
+            if not wanted():
+                raise RevokedError("the partition was taken away while the store was asked; its new owner asks again")
+            try:
+                return await ask()
+            except StoreError as error:
+                self.retries[operation] += 1
+                log.warning("store_unavailable", operation=operation, reason=str(error))
+                returns = self._returns
+                await self._until_back(str(error), wanted)
+                if self._returns > returns:  # it was down, and this may be the first request since
+                    wait = FIRST_WAIT
+                else:
+                    await _sleep(wait, wanted)
+                    wait = min(wait * 2, LONGEST_WAIT)
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
+
+    async def _until_back(self, reason: str, wanted: Callable[[], bool]) -> None:
+        """Return when the store answers, at once if it does."""
+        if self._probing is None or self._probing.done():
+            self._back.clear()
+            self._probing = asyncio.create_task(self._probe(reason), name="store-probe")
+        back = asyncio.ensure_future(self._back.wait())
         try:
-            return await ask()
-        except StoreError as error:
-            retried()
-            log.warning("store_unavailable", retry_in_seconds=wait, reason=str(error))
-            await _sleep(wait, wanted)
-            wait = min(wait * 2, LONGEST_WAIT)
+            while not back.done() and wanted():
+                await asyncio.wait([back], timeout=GLANCE)
+        finally:
+            back.cancel()
+
+    async def _probe(self, reason: str) -> None:
+        """Ask until the store answers."""
+        try:
+            while absence := await self._absence():
+                if not self.down:
+                    log.error("store_down", reason=reason)
+                self.down = absence
+                await asyncio.sleep(PROBE_SECONDS * self._chance.uniform(0.5, 1.0))
+            if self.down:
+                self.down = ""
+                self._returns += 1
+                log.info("store_back", probes=self.probes)
+        finally:
+            self._back.set()
+
+    async def _absence(self) -> str:
+        """Why the store does not answer; empty if it does."""
+        self.probes += 1
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await asyncio.gather(*(self._store.count(Query(kind)) for kind in PROBED))
+        except (StoreError, TimeoutError) as error:
+            return str(error) or f"no answer in {PROBE_TIMEOUT:g} s"
+        return ""
 
 
 async def _sleep(seconds: float, wanted: Callable[[], bool]) -> None:

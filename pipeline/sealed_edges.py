@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pipeline import partitions, records
-from pipeline.patience import RevokedError, patiently
+from pipeline.patience import RevokedError
 from pipeline.records import HEADER, Batch
 from processors.publication import corrections
 from stores.store import NO_LIMIT, Equals, Query
@@ -55,10 +55,11 @@ class SealedEdges:
 
     async def _recount(self, partition: int, window: EdgeWindow, width: int, is_owned: Callable[[], bool]) -> list[Document]:
         """What the hops in the store say of a window, less what was published of it."""
-        await patiently(lambda: self._store.refresh([Kind.HOP, Kind.EDGE]), is_owned)
+        ask = self._writer.availability.ask
+        await ask("refresh", lambda: self._store.refresh([Kind.HOP, Kind.EDGE]), is_owned)
         where = [Equals("partition", partition), Equals("window", window.start)]
-        hops = await patiently(lambda: self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT)), is_owned)
-        edges = await patiently(lambda: self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT)), is_owned)
+        hops = await ask("find", lambda: self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT)), is_owned)
+        edges = await ask("find", lambda: self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT)), is_owned)
         documents = corrections(hops, edges, width, partition)
         self._counts.corrections += sum(document.body["correction"] for document in documents)
         return documents

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.patience import RevokedError, always, patiently
+from pipeline.patience import RevokedError, StoreAvailability, always
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,6 @@ class WriterCounts:
     created: int = 0
     existing: int = 0
     rejected: int = 0
-    retries: int = 0
 
 
 @dataclass(slots=True)
@@ -53,7 +52,11 @@ class _Write:
 
 
 class DocumentWriter:
-    """Gathers documents of concurrent callers into batches of about `batch` documents."""
+    """Gathers documents of concurrent callers into batches of about `batch` documents.
+
+    Attributes:
+        availability: of the store, which those who read it share.
+    """
 
     def __init__(self, store: Store, rejected: RejectedSink, batch: int = 2000, concurrency: int = 2) -> None:
         self._store = store
@@ -64,6 +67,7 @@ class DocumentWriter:
         self._flushing: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Task[Written]] = set()
         self._scheduled = False
+        self.availability = StoreAvailability(store)
         self.counts = WriterCounts()
 
     def write(self, documents: Sequence[Document], wanted: Callable[[], bool] = always) -> asyncio.Future[None]:
@@ -103,7 +107,7 @@ class DocumentWriter:
             if self._waiting:
                 self._schedule()
             try:
-                await patiently(lambda: self._store_all(taken), lambda: _any_wanted(taken), self._count_retry)
+                await self.availability.ask("write", lambda: self._store_all(taken), lambda: _any_wanted(taken))
             except BaseException as error:  # noqa: BLE001 - each caller gets it
                 for write in taken:
                     if not write.stored.done():
@@ -129,9 +133,6 @@ class DocumentWriter:
             await self._sink.reject(written.rejected)
             self.counts.rejected += len(written.rejected)
 
-    def _count_retry(self) -> None:
-        self.counts.retries += 1
-
     async def settle(self) -> None:
         """Wait for the requests under way, within bounds: after that nothing unwanted is written."""
         if self._under_way:
@@ -142,6 +143,7 @@ class DocumentWriter:
         for task in list(self._flushing):
             task.cancel()
         await asyncio.gather(*self._flushing, return_exceptions=True)
+        await self.availability.close()
 
 
 def _any_wanted(writes: list[_Write]) -> bool:

@@ -32,6 +32,7 @@ class PipelineMetrics:
             metric.add_metric([], value)
             yield metric
         yield from self._of_partitions()
+        yield from self._store()
         left_out = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
         for what, count in self.left_out().items():
             left_out.add_metric([what], count)
@@ -88,6 +89,28 @@ class PipelineMetrics:
             deleted.add_metric([topic], records)
         yield deleted
 
+    def _store(self) -> Iterator[Metric]:
+        """Whether the store answers, and what it cost where it did not."""
+        availability = self._pipeline.writer.availability
+        up = GaugeMetricFamily("spanloom_store_up", "Whether the store answers: 0 while all that need it wait")
+        up.add_metric([], not availability.down)
+        yield up
+        yield CounterMetricFamily("spanloom_store_probes", "Questions whether the store is back", value=availability.probes)
+        retried = CounterMetricFamily(
+            "spanloom_store_requests_retried", "Requests made again because the store did not answer", labels=["operation"]
+        )
+        for operation, count in availability.retries.items():
+            retried.add_metric([operation], count)
+        yield retried
+        unmapped = CounterMetricFamily(
+            "spanloom_store_unmapped",
+            "Documents, in part or whole, and new attribute names that the store could not index and only keeps",
+            labels=["what"],
+        )
+        for what, count in self._pipeline.store.counters().items():
+            unmapped.add_metric([what], count)
+        yield unmapped
+
     def left_out(self) -> dict[str, int]:
         """What the analysis could not keep or came too late for it, by kind."""
         pipeline = self._pipeline
@@ -105,7 +128,10 @@ class PipelineMetrics:
             "documents_created": ("Documents stored", writer.created),
             "documents_existing": ("Documents that were stored already", writer.existing),
             "documents_rejected": ("Documents that the store will never take", writer.rejected),
-            "store_retries": ("Writes tried again because the store was not there", writer.retries),
+            "store_retries": (
+                "Requests made again because the store did not answer",
+                pipeline.writer.availability.retries.total(),
+            ),
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
             "records_read_again": ("Times that records were read again, for one before them had not come", pipeline.read_again),
             "spans_truncated": ("Spans too large for a record, their longest values cut", pipeline.rekeyed.truncated),

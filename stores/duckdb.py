@@ -17,10 +17,11 @@ import orjson
 
 from components.private_files import make_private_folder, narrow
 from stores.arrow import STRING, Columns
+from stores.checks import UnstorableError, with_numbers
 from stores.duckdb_retention import retain, used_bytes
 from stores.keys import KeySet
 from stores.layout import LAYOUT
-from stores.rows import UnstorableError, row, table
+from stores.rows import row, table
 from stores.schema import prepare, transaction
 from stores.sql import ID, KEY, TIME, count, quoted, select
 from stores.store import Capabilities, Rejected, Usage, Written
@@ -132,7 +133,9 @@ class DuckDbStore:
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query, each with `_id` and `@timestamp`."""
         sql, parameters = select(query)
-        return await self._read(lambda cursor: [_body(*found) for found in cursor.execute(sql, parameters).fetchall()])
+        return await self._read(
+            lambda cursor: [_body(query.kind, *found) for found in cursor.execute(sql, parameters).fetchall()]
+        )
 
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
@@ -152,6 +155,10 @@ class DuckDbStore:
         return await self._read(
             lambda cursor: Usage({kind.value: _count_all(cursor, kind) for kind in LAYOUT}, used_bytes(cursor, self._path))
         )
+
+    def counters(self) -> dict[str, int]:
+        """Nothing: any field of a body can be asked for."""
+        return {}
 
     async def close(self) -> None:
         """Finish the writes that wait, and let the file go."""
@@ -295,8 +302,8 @@ def _rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tu
     return rows, tuple(rejected)
 
 
-def _body(id_: str, time: int, body: str) -> Body:
-    found: Body = orjson.loads(body)
+def _body(kind: Kind, id_: str, time: int, body: str) -> Body:
+    found = with_numbers(kind, orjson.loads(body))
     found[ID], found[TIME] = id_, time
     return found
 

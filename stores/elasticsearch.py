@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from elasticsearch import ApiError, TransportError
+from elasticsearch import ApiError, BadRequestError, TransportError
 
 from stores.bulk import BulkWriter
+from stores.checks import with_numbers
 from stores.elasticsearch_access import connect, refusal
 from stores.search import ID, TIME, clause, order
-from stores.store import Capabilities, Usage
+from stores.source import original
+from stores.store import Capabilities, QuestionRefusedError, Usage
 from stores.templates import data_stream
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
@@ -103,6 +105,10 @@ class ElasticsearchStore:
         """Let the connections go."""
         await self._client.close()
 
+    def counters(self) -> dict[str, int]:
+        """What the mapping could not hold, and why: see `stores.source` and `stores.attribute_names`."""
+        return self._bulk.counters()
+
     def _streams(self, kinds: Sequence[Kind]) -> list[str]:
         return [data_stream(kind, self._namespace) for kind in kinds]
 
@@ -141,6 +147,8 @@ class ElasticsearchStore:
     async def _ask(self, request: Awaitable[Any]) -> Any:
         try:
             answer = await request
+        except BadRequestError as error:
+            raise QuestionRefusedError(str(refusal(error))) from error
         except (ApiError, TransportError) as error:
             raise refusal(error) from error
         if shards := answer.get("_shards", {}).get("failed"):
@@ -154,10 +162,12 @@ _MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indic
 
 def _body(kind: Kind, hit: dict[str, Any]) -> Body:
     body: Body = hit["_source"]
+    time = _nanoseconds(body[TIME])
     body.pop("data_stream", None)
     if kind is Kind.METRIC:
         body.pop("metrics", None)
-    body[ID], body[TIME] = hit["_id"], _nanoseconds(body[TIME])
+    body = with_numbers(kind, original(body))
+    body[ID], body[TIME] = hit["_id"], time
     return body
 
 

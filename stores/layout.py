@@ -166,3 +166,12 @@ def fits(kind: Type, value: object) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case Type.BOOLEAN:
             return isinstance(value, bool)
+
+
+def comparable(held: Type, value: object) -> bool:
+    """Whether a field of this type can have this value, or one of its values be it."""
+    if isinstance(value, bool):
+        return held is Type.BOOLEAN
+    if isinstance(value, str):
+        return held in {Type.KEYWORD, Type.KEYWORDS, Type.TEXT}
+    return held in {Type.INTEGER, Type.NUMBER}

@@ -182,6 +182,7 @@ def mappings(kind: Kind) -> Mappings:
     if kind in SIGNALS:
         _merge(properties, _otel())
         _merge(properties, _SIGNALS[kind])
+    properties["unmapped"] = {"properties": {"json": _KEPT, "flat": _FLATTENED}}  # see stores/source.py
     for field, held in LAYOUT[kind].items():
         _place(properties, keys(field), _FIELDS[held])
     for field, held in _DERIVED.get(kind, {}).items():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-
 from stores.arrow import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, Columns
-from stores.layout import LAYOUT, Type, fits, keys, value_at
+from stores.checks import checked, json_text
+from stores.layout import LAYOUT, Type
 from stores.sql import BODY, ID, TIME
 
 if TYPE_CHECKING:
@@ -27,38 +26,20 @@ _FORMATS = {
 Row = tuple[object, ...]
 """Id, time, body, then the fields of the layout in its order."""
 
-_PATHS = {kind: [(field, keys(field), held) for field, held in fields.items()] for kind, fields in LAYOUT.items()}
-
 _COLUMNS = {
     kind: {ID: STRING, TIME: INTEGER, BODY: STRING} | {field: _FORMATS[held] for field, held in fields.items()}
     for kind, fields in LAYOUT.items()
 }
 
 
-class UnstorableError(ValueError):
-    """A document that no table can hold. The message names the field."""
-
-
 def row(document: Document) -> Row:
     """A document as a row.
 
     Raises:
-        UnstorableError: it is no JSON, or a field of the layout holds another type.
+        UnstorableError: no store can hold it.
     """
-    try:
-        body = orjson.dumps(document.body)
-        document.id.encode()
-    except (TypeError, UnicodeEncodeError) as error:
-        raise UnstorableError(f"not JSON: {error}") from error
-    if not fits(Type.INTEGER, document.time):
-        raise UnstorableError(f"{TIME}: {document.time} is outside 64 bits")
-    values: list[object] = [document.id, document.time, body]
-    for field, path, held in _PATHS[document.kind]:
-        value = value_at(document.body, path)
-        if value is not None and not fits(held, value):
-            raise UnstorableError(f"{field}: {str(value)[:60]!r} is no {held.value}")
-        values.append(value)
-    return tuple(values)
+    values = checked(document)
+    return (document.id, document.time, json_text(document.body), *values)
 
 
 def table(kind: Kind, rows: Sequence[Row]) -> Columns:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stores.layout import LAYOUT, Type, keys
+from stores.layout import LAYOUT, Type, comparable, keys
 from stores.store import Contains, Equals, OneOf, Range
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Condition:
             self._add("(" + " OR ".join([term for term, _ in tests] or ["FALSE"]) + ")")
             self.parameters += [parameter for _, parameters in tests for parameter in parameters]
             return
-        held = [value for value in values if _comparable(column, value)]
+        held = [value for value in values if comparable(column, value)]
         marks = ", ".join("?" for _ in held)
         if not held:
             self._add("FALSE")  # a value of another type is nowhere
@@ -118,14 +118,6 @@ _JSON_TEXT = f"json_extract_string({quoted(BODY)}, ?)"
 def json_pointer(field: str) -> str:
     """Where a field is in a body, as a JSON pointer (RFC 6901)."""
     return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys(field))
-
-
-def _comparable(column: Type, value: Scalar) -> bool:
-    if isinstance(value, bool):
-        return column is Type.BOOLEAN
-    if isinstance(value, str):
-        return column in {Type.KEYWORD, Type.KEYWORDS, Type.TEXT}
-    return column in {Type.INTEGER, Type.NUMBER}
 
 
 def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:

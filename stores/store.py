@@ -13,7 +13,7 @@ from telemetry.documents import Kind
 from telemetry.errors import StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from telemetry.documents import Body, Document
 
@@ -123,6 +123,10 @@ class AccessRefusedError(UnrecoverableError, StoreError):
     """The store is there and does not let us in. Trying again will not help; a person has to change something."""
 
 
+class QuestionRefusedError(StoreError):
+    """The store is there and cannot answer this question, such as an order by a field that has none."""
+
+
 class Store(Protocol):
     """Keeps documents. All calls may be made concurrently."""
 
@@ -162,6 +166,10 @@ class Store(Protocol):
 
     async def usage(self) -> Usage:
         """How much is kept."""
+        ...
+
+    def counters(self) -> Mapping[str, int]:
+        """What could only be kept and not be indexed, by what it was."""
         ...
 
     async def close(self) -> None:

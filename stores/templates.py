@@ -22,7 +22,7 @@ from telemetry.errors import StoreError
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
-VERSION = 6
+VERSION = 7
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500

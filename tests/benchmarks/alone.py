@@ -96,6 +96,9 @@ class Swallow:
     async def usage(self) -> Usage:
         return Usage()
 
+    def counters(self) -> dict[str, int]:
+        return {}
+
     async def close(self) -> None:
         pass
 

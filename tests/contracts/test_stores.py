@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import math
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +101,139 @@ async def test_an_empty_batch_is_nothing(store: Store) -> None:
     assert await store.write([]) == Written(0, 0)
 
 
-async def test_what_cannot_be_stored_is_rejected_with_a_reason_and_the_rest_is_stored(store: Store) -> None:
-    bad = [span(1, attributes={"n": 2**70}), span(2, duration="long"), span(3, attributes={"s": "\ud800"})]
-    written = await store.write([*bad, span(4)])
-    assert {one.document.id for one in written.rejected} == {document.id for document in bad}
-    assert all(rejected.reason for rejected in written.rejected)
-    assert (written.created, written.existing) == (1, 0)
-    assert await ids(store, Query(Kind.SPAN)) == [span(4).id]
+HELD = '{"a":' * 300 + "1" + "}" * 300
+UNSTORABLE: dict[str, Document] = {
+    "an integer beyond 64 bits": span(1, attributes={"n": 2**70}),
+    "a lone surrogate": span(1, attributes={"s": "\ud800"}),
+    "a lone surrogate in a name": span(1, attributes={"\ud800": 1}),
+    "text where a number belongs": span(1, duration="long"),
+    "a number beyond 64 bits where one belongs": span(1, duration=2**63),
+    "a huge number where one belongs": span(1, duration=10**5000),
+    "a truth value where a number belongs": span(1, duration=True),
+    "a number where text belongs": span(1, name=5),
+    "an object where text belongs": span(1, name={"a": 1}),
+    "a number where a list of text belongs": Document(Kind.TRACE, "1", NOON, {"services": [1]}),
+    "objects nested 300 deep": span(1, attributes=json.loads(HELD)),
+    "no JSON at all": span(1, attributes={"x": object()}),
+    "a name that is no text": span(1, attributes={1: 2}),
+    "more than 10 MiB": span(1, attributes={"x": "y" * (10 << 20)}),
+    "a time before 1970": Document(Kind.SPAN, "1", -1, {}),
+    "a time after 2262": Document(Kind.SPAN, "1", 2**63, {}),
+    "no id": Document(Kind.SPAN, "", NOON, {}),
+    "an id of 513 bytes": Document(Kind.SPAN, "x" * 513, NOON, {}),
+    "an id that is no UTF-8": Document(Kind.SPAN, "\ud800", NOON, {}),
+}
+
+
+@pytest.mark.parametrize("document", UNSTORABLE.values(), ids=UNSTORABLE.keys())
+async def test_what_cannot_be_stored_is_one_documents_rejection(store: Store, document: Document) -> None:
+    others = [span(2), Document(Kind.TRACE, "2", NOON, {})]
+    written = await store.write([others[0], document, others[1]])
+    assert [one.document for one in written.rejected] == [document]
+    assert 0 < len(written.rejected[0].reason) < 500
+    assert written.created == 2
+
+
+STORABLE: dict[str, Body] = {
+    "an integer beyond 2 to the 53": {"attributes": {"n": 2**63 - 4096, "m": -(2**63), "u": 2**64 - 1}},
+    "NUL characters": {"attributes": {"a\0b": "c\0d"}, "name": "a\0", "trace_id": "\0"},
+    "texts of 400 kB": {"attributes": {"x": "y" * 400_000}, "name": "n" * 400_000},
+    "a name of 40,000 characters": {"attributes": {"k" * 40_000: "v"}},
+    "objects nested 200 deep": {"attributes": {"deep": json.loads('{"a":' * 200 + "1" + "}" * 200)}},
+    "lists nested 200 deep": {"attributes": {"deep": json.loads("[" * 200 + "]" * 200)}},
+    "names that are empty, blank or dots": {
+        "attributes": dict.fromkeys(["", " ", "\t", ".", "..", ".a", "a.", "a..b", "*"], 1)
+    },
+    "names that collide": {"attributes": {"a": 1, "a.b": 2, "a.b.c": {"d": 3}, "a.b.c.d": 4}},
+    "names of Elasticsearch's own": {"attributes": {"_id": 1, "_source": 2, "_doc_count": -1, "@timestamp": "x"}},
+    "fields that mean something to a store": {"unmapped": {"json": "x"}, "metrics": 1, "data_stream": [], "_source": 1},
+    "scalars where objects belong": {"attributes": 1, "resource": "x", "scope": [1], "links": 5, "events": "x"},
+    "objects where scalars belong": {"links": [{"trace_id": {"a": 1}}], "parent_span_id": {"b": []}, "kind": None},
+    "mixed lists": {"attributes": {"l": ["a", 1, None, True, [2], {"b": 3}], "m": [1, 1.5], "e": [], "o": {}}},
+}
+
+
+@pytest.mark.parametrize("body", STORABLE.values(), ids=STORABLE.keys())
+async def test_odd_values_come_back_as_they_were(store: Store, body: Body) -> None:
+    await store.write([Document(Kind.SPAN, "odd", NOON, body)])
+    await store.refresh([Kind.SPAN])
+    assert await store.find(Query(Kind.SPAN)) == [body | {"_id": "odd", "@timestamp": NOON}]
+
+
+async def test_numbers_that_are_not_finite_come_back_as_otlp_writes_them_and_a_points_value_as_itself(store: Store) -> None:
+    values = {"nan": math.nan, "up": math.inf, "down": -math.inf, "list": [1.5, math.nan]}
+    await store.write([Document(Kind.METRIC, "m", NOON, {"name": "ratio", "value": math.nan, "attributes": values})])
+    await store.refresh([Kind.METRIC])
+    (found,) = await store.find(Query(Kind.METRIC))
+    assert math.isnan(found["value"])
+    assert found["attributes"] == {"nan": "NaN", "up": "Infinity", "down": "-Infinity", "list": [1.5, "NaN"]}
+
+
+async def test_a_points_value_beyond_2_to_the_53_is_found_and_comes_back_exact(store: Store) -> None:
+    limit = 9223372036854771712
+    await store.write([Document(Kind.METRIC, "m", NOON, {"name": "container.memory.limit", "value": limit})])
+    await store.refresh([Kind.METRIC])
+    assert [body["value"] for body in await store.find(Query(Kind.METRIC, [Range("value", at_least=2**62)]))] == [limit]
+
+
+@pytest.mark.parametrize("structured", [7, 1.5, True, None, [], ["a", 1, {"k": "v"}], {"a": {"b": [1]}}, {}, {"": {" ": 1}}])
+async def test_a_log_may_have_any_body(store: Store, structured: object) -> None:
+    body: Body = {"body": {"structured": structured}}
+    await store.write([Document(Kind.LOG, "log", NOON, body)])
+    await store.refresh([Kind.LOG])
+    assert await store.find(Query(Kind.LOG)) == [body | {"_id": "log", "@timestamp": NOON}]
+
+
+RIVALS: dict[str, object] = {
+    "map": {"type": "Error", "n": 1},
+    "text": "ECONNRESET",
+    "integer": 5,
+    "number": 1.5,
+    "truth": True,
+    "date": "2024-01-01T00:00:00Z",
+    "address": "10.0.0.1",
+    "texts": ["a", "b"],
+    "maps": [{"a": 1}, {"b": 2}],
+    "mixed": ["a", 1],
+    "nothing": None,
+    "empty": {},
+}
+
+
+@pytest.mark.parametrize("place", ["attributes", "resource.attributes", "scope.attributes"])
+async def test_no_value_of_an_attribute_refuses_another_whichever_comes_first(store: Store, place: str) -> None:
+    numbers = itertools.count()
+    kept: dict[str, Body] = {}
+    for first, second in itertools.permutations(RIVALS, 2):
+        name = f"{first}-{second}"
+        for kind in (first, second):
+            attributes = {name: RIVALS[kind], f"{name}.x": 1}
+            body: Body = {"attributes": attributes}
+            for key in place.split(".")[-2::-1]:
+                body = {key: body}
+            kept[f"{next(numbers)}"] = body
+        if len(kept) == 2:  # the first two come one after the other, the rest in one batch
+            for id_, body in kept.items():
+                assert await store.write([Document(Kind.LOG, id_, NOON, body)]) == Written(1, 0)
+    written = await store.write([Document(Kind.LOG, id_, NOON, body) for id_, body in kept.items()])
+    assert written == Written(len(kept) - 2, 2)
+    await store.refresh([Kind.LOG])
+    found = {body.pop("_id"): body for body in await store.find(Query(Kind.LOG))}
+    assert found == {id_: body | {"@timestamp": NOON} for id_, body in kept.items()}
+
+
+async def test_a_value_is_found_though_the_name_first_had_another_type(store: Store) -> None:
+    values: list[Any] = [5, "five", True, 1.5, "6"]
+    for number, value in enumerate(values):
+        await store.write([span(number, attributes={"code": value})])
+    for number, value in enumerate(values):
+        assert await matching(store, Kind.SPAN, Equals("attributes.code", value)) == {span(number).id}
+
+
+async def test_asking_for_a_value_of_another_type_finds_nothing_and_is_no_fault(store: Store) -> None:
+    await store.write([span(1, duration=5, attributes={"n": 5, "b": True})])
+    for field in ("duration", "attributes.n", "attributes.b", "@timestamp", "_id", "start"):
+        assert await matching(store, Kind.SPAN, OneOf(field, ["abc", 1.25])) == set()
 
 
 async def test_time_is_half_open_and_sorts_both_ways(store: Store) -> None:
@@ -285,6 +413,49 @@ async def test_any_documents_are_kept_once_the_first_of_each_id_or_refused(store
         assert {body["_id"]: body for body in found} == {
             id_: document.body | {"_id": id_, "@timestamp": document.time} for (of, id_), document in kept.items() if of is kind
         }
+
+
+SURROGATES = st.text(st.characters(categories=["Cs", "L"]), max_size=3)
+ODD_NAMES = " |.|a|a.b|a..b|_id|@timestamp|_source|unmapped|metrics|data_stream|json|flat|service.name|trace_id|failed|code"
+OUR_NAMES = "attributes|resource|scope|body|structured|text|links|name|value|duration|status|services|caller|labels"
+NAMES = TEXT | SURROGATES | st.sampled_from(["", *ODD_NAMES.split("|"), *OUR_NAMES.split("|")])
+WILD = SCALARS | st.integers() | st.floats() | SURROGATES
+ANYTHING = st.recursive(WILD, lambda few: st.lists(few, max_size=3) | st.dictionaries(NAMES, few, max_size=4), max_leaves=10)
+
+
+@given(bodies=st.lists(st.tuples(st.sampled_from(Kind), st.dictionaries(NAMES, ANYTHING, max_size=4)), min_size=1, max_size=8))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_any_json_of_any_kind_is_kept_or_refused_and_no_other_with_it(
+    store: Store, bodies: list[tuple[Kind, Body]]
+) -> None:
+    run = next(RUNS)
+    odd = [Document(kind, f"any {run} {number}", NOON, body) for number, (kind, body) in enumerate(bodies)]
+    usual = [Document(kind, f"any {run} usual", NOON, {}) for kind in Kind]
+    written = await store.write([*odd, *usual])
+    refused = {one.document.id for one in written.rejected}
+    assert refused <= {document.id for document in odd}
+    assert all(one.reason for one in written.rejected)
+    assert written.created == len(odd) + len(usual) - len(refused)
+    for document in odd:
+        await store.refresh([document.kind])
+        found = await store.find(Query(document.kind, [Equals("_id", document.id)]))
+        if document.id in refused:
+            assert found == []
+        else:
+            assert [as_json(body) for body in found] == [as_json(document.body | {"_id": document.id, "@timestamp": NOON})]
+
+
+def as_json(value: Any) -> Any:
+    """With the names of OTLP for numbers that JSON has not."""
+    match value:
+        case dict():
+            return {key: as_json(item) for key, item in value.items()}
+        case list():
+            return [as_json(item) for item in value]
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case _:
+            return value
 
 
 def of_run(document: Document, run: str) -> Document:

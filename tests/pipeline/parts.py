@@ -115,6 +115,9 @@ class MemoryStore:
     async def usage(self) -> Usage:
         raise NotImplementedError
 
+    def counters(self) -> dict[str, int]:
+        return {}
+
     async def close(self) -> None:
         pass
 

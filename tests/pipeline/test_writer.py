@@ -79,7 +79,7 @@ async def test_while_the_store_is_down_nobodys_write_ends_and_none_is_lost() -> 
     store.open.set()
     await written
     assert set(store.documents) == {(Kind.SPAN, "1"), (Kind.SPAN, "2")}
-    assert writer.counts.retries == 3
+    assert writer.availability.retries == {"write": 3}
 
 
 async def test_documents_that_are_there_already_are_counted_apart() -> None:
@@ -141,7 +141,7 @@ async def test_when_the_store_refuses_too_much_the_rest_waits_until_it_is_mended
     writer = DocumentWriter(store, DeadLetters(topic, DeadLetterConfig(run=10)), batch=1, concurrency=1)
     waiting = [writer.write(documents(odd)) for odd in range(1, 101, 2)]
     await asyncio.gather(*waiting[:10])
-    while writer.counts.retries < 3:  # noqa: ASYNC110 - the writer counts and tells nobody
+    while writer.availability.retries["write"] < 3:  # noqa: ASYNC110 - the writer counts and tells nobody
         await asyncio.sleep(0)
     assert (len(topic.sent), writer.counts.rejected) == (10, 10)
     assert not any(one.done() for one in waiting[10:])

@@ -15,7 +15,7 @@ from stores.bulk import CHUNK_BYTES
 from stores.elasticsearch import ElasticsearchStore, open_elasticsearch
 from stores.elasticsearch_access import connect
 from stores.layout import LAYOUT
-from stores.store import Equals, Query, Written
+from stores.store import Query, QuestionRefusedError, Written
 from stores.templates import Installed, Outcome, data_stream, install
 from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
@@ -207,9 +207,9 @@ async def test_a_document_too_large_for_a_request_is_rejected_alone(store: Elast
 
 
 async def test_a_question_that_the_server_refuses_is_a_store_error(store: ElasticsearchStore) -> None:
-    await store.write([Document(Kind.SPAN, "a", NOON, {"duration": 1})])
-    with pytest.raises(StoreError, match="did not do it") as caught:
-        await store.find(Query(Kind.SPAN, [Equals("duration", "long")]))
+    await store.write([Document(Kind.LOG, "a", NOON, {"body": {"text": "x"}})])
+    with pytest.raises(QuestionRefusedError, match="did not do it") as caught:
+        await store.find(Query(Kind.LOG, sort="body.text"))
     assert isinstance(caught.value.__cause__, BadRequestError)
 
 
@@ -235,7 +235,7 @@ def busy_store(monkeypatch: pytest.MonkeyPatch, *answers: int | list[int]) -> tu
             self, method: str, target: str, body: bytes | None = None, **_: Any
         ) -> Answer:
             headers = HttpHeaders({"x-elastic-product": "Elasticsearch", "content-type": "application/json"})
-            if target.startswith("/_resolve/"):  # no data stream yet
+            if target.startswith("/_resolve/") or target.endswith("/_mapping"):  # no data stream yet
                 return Answer(ApiResponseMeta(404, "1.1", headers, 0.0, self.config), b"{}")
             assert (method, target.partition("?")[0]) == ("PUT", "/traces-generic.otel-default/_bulk")
             ids = [orjson.loads(line)["create"]["_id"] for line in (body or b"").splitlines()[::2]]
@@ -247,7 +247,7 @@ def busy_store(monkeypatch: pytest.MonkeyPatch, *answers: int | list[int]) -> tu
         async def close(self) -> None:  # type: ignore[override]
             pass
 
-    monkeypatch.setattr("stores.bulk.FIRST_WAIT", 0.001)
+    monkeypatch.setattr("stores.bulk_requests.FIRST_WAIT", 0.001)
     return ElasticsearchStore(AsyncElasticsearch("http://127.0.0.1:9", node_class=Node, max_retries=0)), asked
 
 
@@ -265,9 +265,9 @@ DOCUMENTS = [Document(Kind.SPAN, id_, NOON, {}) for id_ in ("a", "b", "c", "d")]
 
 
 async def test_only_the_busy_items_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, asked = busy_store(monkeypatch, [201, 429, 409, 400], [503], 503)
+    store, asked = busy_store(monkeypatch, [201, 429, 409, 400], [503], 503, [201], [400])
     written = await store.write(DOCUMENTS)
-    assert asked == [["a", "b", "c", "d"], ["b"], ["b"], ["b"]]
+    assert asked == [["a", "b", "c", "d"], ["b"], ["b"], ["b"], ["d"]]
     assert (written.created, written.existing) == (2, 1)
     assert [(one.document.id, one.reason) for one in written.rejected] == [("d", "status 400")]
 
@@ -279,14 +279,21 @@ async def test_a_server_that_stays_busy_is_a_store_error(monkeypatch: pytest.Mon
 
 
 async def test_a_refused_request_rejects_no_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, _ = busy_store(monkeypatch, 403, 400)
+    store, _ = busy_store(monkeypatch, 403, *[400] * 7)
     for status in ("403", "400"):
         with pytest.raises(StoreError, match=status):
             await store.write(DOCUMENTS)
 
 
+async def test_a_request_that_one_document_makes_unreadable_costs_that_document_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, asked = busy_store(monkeypatch, 400, [201, 201], 413, [201], 413, 413)
+    written = await store.write(DOCUMENTS)
+    assert asked == [["a", "b", "c", "d"], ["a", "b"], ["c", "d"], ["c"], ["d"], ["d"]]
+    assert (written.created, [one.document.id for one in written.rejected]) == (3, ["d"])
+
+
 async def test_the_second_of_an_id_is_written_when_the_first_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, asked = busy_store(monkeypatch, [400, 201])
+    store, asked = busy_store(monkeypatch, [400, 201], [400])
     written = await store.write([*DOCUMENTS[:2], *DOCUMENTS[:2]])
-    assert asked == [["a", "b"], ["a"]]
+    assert asked == [["a", "b"], ["a"], ["a"]]
     assert (written.created, written.existing, len(written.rejected)) == (2, 1, 1)

@@ -104,14 +104,14 @@ async def test_a_rollover_between_the_look_and_the_write_is_seen_in_the_answer(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stream.store.write(edges("a", "b"))
-    send = stream.store._bulk._send
+    send = stream.store._bulk._requests.send
 
     async def after_a_rollover(*asked: Any) -> Any:
         await stream.roll_over()
         return await send(*asked)
 
     with monkeypatch.context() as patched:
-        patched.setattr(stream.store._bulk, "_send", after_a_rollover)
+        patched.setattr(stream.store._bulk._requests, "send", after_a_rollover)
         assert await stream.store.write(edges("a", "b", "c")) == Written(1, 2)
     assert await stream.counts() == [2, 1]
 
@@ -120,7 +120,7 @@ async def test_a_copy_whose_answer_was_lost_is_removed_when_it_is_written_again(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stream.store.write(edges("a"))
-    send = stream.store._bulk._send
+    send = stream.store._bulk._requests.send
 
     async def unanswered(*asked: Any) -> Any:
         await stream.roll_over()
@@ -128,7 +128,7 @@ async def test_a_copy_whose_answer_was_lost_is_removed_when_it_is_written_again(
         raise StoreError("the connection was cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(stream.store._bulk, "_send", unanswered)
+        patched.setattr(stream.store._bulk._requests, "send", unanswered)
         with pytest.raises(StoreError):
             await stream.store.write(edges("a"))
     assert await stream.counts() == [1, 1]

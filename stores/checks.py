@@ -1,0 +1,107 @@
+"""Which documents every store refuses, and how a body is written as JSON.
+
+A refusal is about one document: its reason names the field.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from stores.layout import LAYOUT, Type, fits, keys, value_at
+
+if TYPE_CHECKING:
+    from telemetry.documents import Body, Document, Kind
+
+TIME = "@timestamp"
+
+LARGEST = 10 * 1024 * 1024
+"""Bytes of one document's JSON: Elastic advises 5 to 15 MB a request."""
+
+ID_BYTES = 512
+"""Elasticsearch's limit."""
+
+_PATHS = {kind: [(field, keys(field), held) for field, held in fields.items()] for kind, fields in LAYOUT.items()}
+
+_NUMBERS = {kind: [field for field, held in fields.items() if held is Type.NUMBER] for kind, fields in LAYOUT.items()}
+
+_NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
+
+
+class UnstorableError(ValueError):
+    """A document that no store can hold. The message names the field."""
+
+
+def checked(document: Document) -> list[object]:
+    """The values of the fields of the layout, in its order. A number that is not finite is None: it is not searched for.
+
+    Raises:
+        UnstorableError: the id or the time is none, or a field of the layout holds another type.
+    """
+    try:
+        size = len(document.id.encode())
+    except UnicodeEncodeError as error:
+        raise UnstorableError(f"_id: not UTF-8: {error}") from error
+    if not 0 < size <= ID_BYTES:
+        raise UnstorableError(f"_id: {size} bytes, must be 1 to {ID_BYTES}")
+    if not 0 <= document.time < 2**63:
+        raise UnstorableError(f"{TIME}: {document.time} is outside 1970 to 2262")
+    values: list[object] = []
+    for field, path, held in _PATHS[document.kind]:
+        value = value_at(document.body, path)
+        if value is not None and not fits(held, value):
+            raise UnstorableError(f"{field}: {_short(value)} is no {held.value}")
+        values.append(None if isinstance(value, float) and not math.isfinite(value) else value)
+    return values
+
+
+def json_text(body: Body) -> bytes:
+    """A body as JSON. Numbers that JSON has not stand there as OTLP writes them: "NaN", "Infinity", "-Infinity".
+
+    Raises:
+        UnstorableError: it is no JSON (an integer beyond 64 bits, a lone surrogate, nested too deep), or too large.
+    """
+    try:
+        text = orjson.dumps(body)
+        if b"null" in text:  # it may stand for a number that is none
+            text = orjson.dumps(_finite(body))
+    except (TypeError, RecursionError) as error:
+        raise UnstorableError(f"not JSON: {error}") from error
+    if len(text) > LARGEST:
+        raise UnstorableError(f"{len(text)} bytes, at most {LARGEST}")
+    return text
+
+
+def with_numbers(kind: Kind, body: Body) -> Body:
+    """A body as it is read back: where the layout has a number, one that is not finite is a number again."""
+    for field in _NUMBERS[kind]:
+        if isinstance(value := body.get(field), str):
+            body[field] = float(value)
+    return body
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return _NOT_FINITE.get(value, "NaN")
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case _:
+            return value
+
+
+def _short(value: object) -> str:
+    """A value in a message: not all of what somebody sent."""
+    match value:
+        case str():
+            return repr(value[:60])
+        case float() | bool():
+            return repr(value)
+        case int():
+            return repr(value) if abs(value) < 2**64 else "an integer beyond 64 bits"
+        case _:
+            return f"a {type(value).__name__}"
