@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -52,6 +53,15 @@ class Up:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "spanloom.cli", "up"], env=self.environment, stdout=log, stderr=log
             )
+
+    def limit_files(self, files: int) -> None:
+        """How many files it and its children may open. To be called at once after `start`: children inherit it."""
+        assert self._process is not None
+        resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (files, files))
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
 
     def wait_ready(self, seconds: float = 120.0) -> None:
         """Return when it takes telemetry."""
