@@ -162,9 +162,9 @@ class _Bucket:
         self._at = now
 
     def wait(self) -> float:
-        """Seconds until there is something to spend, 0 if there is."""
+        """Seconds until there is one to spend, 0 if there is."""
         self._fill()
-        return 0.0 if self._left > 0 else (1e-9 - self._left) / self.rate
+        return max(0.0, (1.0 - self._left) / self.rate)
 
     def spend(self, amount: float) -> None:
         """Spend it, whether it is there or not."""

@@ -8,15 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from spanloom.local_token import authorization
 from tests.services import answers, free_port
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Up:
@@ -58,6 +56,12 @@ class Up:
         """How many files it and its children may open. To be called at once after `start`: children inherit it."""
         assert self._process is not None
         resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (files, files))
+
+    def child(self) -> int:
+        """The id of the process that does the work."""
+        assert self._process is not None
+        pid = self._process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
     def alive(self) -> bool:
         """Whether it runs."""
