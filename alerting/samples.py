@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from telemetry.metrics import Point, Series
 
 VERSION = 1
+LEAST_SHARE = 64
+"""Samples of a series that are kept however many series there are."""
+
 _MAX_SELECTIONS = 4096  # selectors whose series are remembered; a rule file has one to three a rule
 
 
@@ -34,6 +37,8 @@ class Limits:
     """Bounds of the memory."""
 
     series: int = 50_000
+    text: int = 32 << 20  # characters of their names and labels
+    samples: int = 8_000_000  # of all series, each its share and LEAST_SHARE at least
     samples_per_series: int = 2_000
     retention: int = HOUR  # nanoseconds
 
@@ -70,7 +75,7 @@ class Samples:
         self._by_source: dict[Series, StoredSeries] = {}
         self._postings: dict[tuple[str, str], dict[StoredSeries, None]] = {}
         self._selections: OrderedDict[tuple[Matcher, ...], list[StoredSeries]] = OrderedDict()
-        self._newest = 0
+        self._newest = self._text = 0
         self.counts = Counts()
 
     def __len__(self) -> int:
@@ -107,10 +112,12 @@ class Samples:
     def _stored(self, labels: Labels) -> StoredSeries | None:
         stored = self._series.get(labels)
         if stored is None:
-            if len(self._series) >= self.limits.series:
+            text = _length(labels)
+            if len(self._series) >= self.limits.series or self._text + text > self.limits.text:
                 self.counts.too_many_series += 1
                 return None
             stored = self._series[labels] = StoredSeries(labels, nameless(labels))
+            self._text += text
             for pair in labels:
                 self._postings.setdefault(pair, {})[stored] = None
             self._selections.clear()
@@ -138,8 +145,10 @@ class Samples:
             times.insert(i, time)
             values.insert(i, value)
         self.counts.added += 1
-        if len(times) > self.limits.samples_per_series:
-            surplus = len(times) - self.limits.samples_per_series * 3 // 4  # a quarter at once: cutting moves the rest
+        share = max(LEAST_SHARE, self.limits.samples // len(self._series))
+        most = min(self.limits.samples_per_series, share)
+        if len(times) > most:
+            surplus = len(times) - most * 3 // 4  # a quarter at once: cutting moves the rest
             del times[:surplus], values[:surplus]
             self.counts.forgotten += surplus
 
@@ -155,6 +164,7 @@ class Samples:
                 empty.append(stored)
         for stored in empty:
             del self._series[stored.labels]
+            self._text -= _length(stored.labels)
             for pair in stored.labels:
                 posting = self._postings[pair]
                 del posting[stored]
@@ -221,7 +231,7 @@ class Samples:
         self._by_source.clear()
         self._postings.clear()
         self._selections.clear()
-        self._newest = state["newest"]
+        self._newest, self._text = state["newest"], 0
         for pairs, times, values in state["series"]:
             stored = self._stored(tuple((name, value) for name, value in pairs))
             if stored is None:
@@ -229,6 +239,10 @@ class Samples:
             stored.times.frombytes(base64.b64decode(times))
             stored.values.frombytes(base64.b64decode(values))
             stored.ended = any(map(math.isnan, stored.values))
+
+
+def _length(labels: Labels) -> int:
+    return sum(len(name) + len(value) for name, value in labels)
 
 
 def _packed(numbers: array[Any]) -> str:

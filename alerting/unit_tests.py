@@ -143,7 +143,7 @@ def _rule_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def _run(case: Case, name: str, groups: list[RuleGroup], interval: int) -> Iterator[Failure]:
-    samples = Samples(Limits(samples_per_series=MAX_SAMPLES + 1, retention=2**62))
+    samples = Samples(Limits(text=2**62, samples=2**62, samples_per_series=MAX_SAMPLES + 1, retention=2**62))
     for item in case.input_series:
         labels = parse_series(item.series)
         for i, value in enumerate(parse_values(item.values)):

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from faust import EventT
 
 
-MAX_BYTES = 16 << 20
-"""Values that a stateless stage may have under way: a second's worth at most, and what waits while the store is down."""
+MAX_BYTES = 32 << 20
+"""Memory of what a stateless stage may have under way: a second's worth at most, and what waits while the store is down."""
+
+DOCUMENT_BYTES = 1300
+"""What a document takes that a record led to, beside the texts that were in its value: thirty times a small metric point's size
+there. Measured, see docs/memory.md."""
 
 
 RECORD_BYTES = 1000
@@ -145,13 +149,17 @@ class Offsets:
             record.event.ack()
             self._count(-1, -record.size)
 
-    async def done(self, event: EventT[Any], after: Iterable[Awaitable[Any]]) -> None:
+    async def done(self, event: EventT[Any], after: Iterable[Awaitable[Any]], documents: int = 0) -> None:
         """Hold a record until everything in `after` has succeeded; waits only while too many are held.
+
+        `documents` is how many it led to, which wait in memory as it does.
 
         Raises:
             whatever work of an earlier record raised: the stream agent has to end.
         """
         held = self.add(event)
+        held.size += DOCUMENT_BYTES * documents
+        self._count(0, DOCUMENT_BYTES * documents)
         task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, held, list(after)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

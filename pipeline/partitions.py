@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from zlib import crc32
+
+from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from telemetry.metrics import Series
@@ -15,7 +16,7 @@ def of_trace(trace_id: bytes, partitions: int) -> int:
     return crc32(trace_id) % partitions
 
 
-@lru_cache(maxsize=32_768)
+@remembered(16 << 20, lambda series, _: 2 * series.length)
 def of_series(series: Series, partitions: int) -> int:
     """The partition of a series."""
     return crc32(repr((series.name, series.labels)).encode()) % partitions

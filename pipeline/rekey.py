@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
 
-    Work = tuple[Sequence[Awaitable[Any]], InputError | None]
-    """What has to end before a record is done with, and what was wrong with a part of it."""
+    Work = tuple[Sequence[Awaitable[Any]], InputError | None, int]
+    """What has to end before a record is done with, what was wrong with a part of it, and how many documents it made."""
 
     Request = tuple[bytes, InputError | None]
     """An export request in protobuf, and what was wrong with a part of the record that it is of."""
@@ -141,16 +141,16 @@ def each_record(
                     continue
             with at_record(event.message.tp, event.message.offset):
                 try:
-                    after, flaw = work(event)
+                    after, flaw, documents = work(event)
                 except InputError as error:
-                    after, flaw = [], error
+                    after, flaw, documents = [], error, 0
             if flaw is None:
                 dead.usable(event)
             elif await dead.admit(event, flaw, offsets.is_stale):
                 after = [*after, dead.send(event, flaw)]
             else:
                 continue
-            await offsets.done(event, after)
+            await offsets.done(event, after, documents)
 
 
 def rekey_spans(
@@ -237,7 +237,7 @@ def _rekey_spans(
                 flaw = flaw or (left_out[0] if left_out else None)
             if values:
                 after.append(outlet.add(partition, values))
-        return [asyncio.ensure_future(sent(after, received))] if received else after, flaw
+        return [asyncio.ensure_future(sent(after, received))] if received else after, flaw, 0
 
     each_record(app, name, inlet, offsets, dead, work, sources)
 
@@ -269,7 +269,7 @@ def rekey_logs(
         after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(event))]
         after += [references.add(partition, part) for partition, part in by_trace.items()]
         after += [lines.add(partition, part) for partition, part in by_service.items()]
-        return after, flaw
+        return after, flaw, len(documents)
 
     each_record(app, "rekey-logs", inlet, offsets, dead, work, sources)
 
@@ -300,7 +300,7 @@ def rekey_metrics(
         after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(event))]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
         after += [outlet.add(partition, part) for partition, part in by_series.items()]
-        return after, flaw
+        return after, flaw, len(documents)
 
     each_record(app, "rekey-metrics", inlet, offsets, dead, work, sources)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from array import array
+from collections import OrderedDict
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,13 +42,35 @@ class MetricCharge(NamedTuple):
         return float(np.log1p(self.gain))
 
 
-class MetricMemory:
-    """The last `kept` points of each of at most `max_series` series; the longest silent series is forgotten first."""
+class _Recent:
+    """The last points of a series: as numbers side by side a sixth of what they take as pairs."""
 
-    def __init__(self, kept: int = 64, max_series: int = 20_000) -> None:
+    __slots__ = ("_times", "_values")
+
+    def __init__(self) -> None:
+        self._times, self._values = array("q"), array("d")
+
+    def add(self, time: int, value: float, kept: int) -> None:
+        self._times.append(time)
+        self._values.append(value)
+        if len(self._times) > kept:
+            del self._times[0], self._values[0]
+
+    def points(self) -> list[tuple[int, float]]:
+        return list(zip(self._times, self._values, strict=True))
+
+
+class MetricMemory:
+    """The last `kept` points of each of at most `max_series` series, whose names and labels have at most `max_text` characters.
+
+    The longest silent series is forgotten first.
+    """
+
+    def __init__(self, kept: int = 64, max_series: int = 20_000, max_text: int = 16 << 20) -> None:
         self._kept = kept
-        self._max_series = max_series
-        self._series: OrderedDict[Series, deque[tuple[int, float]]] = OrderedDict()
+        self._max_series, self._max_text = max_series, max_text
+        self._text = 0
+        self._series: OrderedDict[Series, _Recent] = OrderedDict()
         self.forgotten = 0
 
     def add(self, point: Point) -> None:
@@ -56,11 +79,12 @@ class MetricMemory:
             return
         points = self._series.get(point.series)
         if points is None:
-            points = self._series[point.series] = deque(maxlen=self._kept)
-        points.append((point.time, point.value))
+            points = self._series[point.series] = _Recent()
+            self._text += point.series.length
+        points.add(point.time, point.value, self._kept)
         self._series.move_to_end(point.series)
-        if len(self._series) > self._max_series:
-            self._series.popitem(last=False)
+        while len(self._series) > self._max_series or self._text > self._max_text:
+            self._text -= self._series.popitem(last=False)[0].length
             self.forgotten += 1
 
     def moment(self, now: int, horizon: int, width: int) -> int:
@@ -81,7 +105,8 @@ class MetricMemory:
     def _levels(self, now: int) -> Levels:
         """Times and values of each series up to `now`, of totals their growth."""
         levels: dict[Series, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
-        for series, raw in self._series.items():
+        for series, recent in self._series.items():
+            raw = recent.points()
             points = [point for point in (_growth(series, raw) if series.total else raw) if point[0] <= now]
             if points:
                 times, values = zip(*sorted(points), strict=True)

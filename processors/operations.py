@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from telemetry import attributes as names
 from telemetry.attributes import text
+from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from telemetry.spans import Span
@@ -17,7 +17,7 @@ _ID_IN_PATH = re.compile(rf"(?<=[/=,;:_-])(?:{_UUID}|(?=[a-fA-F]*[0-9])[0-9a-fA-
 _ID = re.compile(rf"(?<![0-9a-zA-Z])(?:{_UUID}|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{{16,}}|[0-9]{{5,}})(?![0-9a-zA-Z])")
 
 
-@lru_cache(maxsize=4096)
+@remembered(2 << 20)
 def normalised(name: str) -> str:
     """A name with what differs from call to call taken out: a query string goes, ids become `{id}`.
 

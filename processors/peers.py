@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from telemetry import attributes as names
 from telemetry.attributes import text
 from telemetry.call_graph import Node, NodeKind
+from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ UNKNOWN = Node(NodeKind.UNKNOWN, "unknown")
 _DEFAULT_PORTS = ("", "80", "443")
 
 
-@lru_cache(maxsize=4096)
+@remembered(1 << 20)
 def service_node(name: str) -> Node:
     """The node of a service."""
     return Node(NodeKind.SERVICE, name)

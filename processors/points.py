@@ -8,10 +8,10 @@ from the resource. A histogram becomes `_bucket`, `_sum` and `_count`; a summary
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from telemetry.metrics import Buckets, MetricType, Point, Series, Temporality
+from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ _RESOURCE_LABELS = ("k8s.pod.name", "k8s.node.name", "deployment.environment.nam
 """Resource attributes that become labels beside job and instance: where alerts and culprits look."""
 
 
-@lru_cache(maxsize=4096)
+@remembered(1 << 20)
 def prometheus_name(name: str, unit: str, *, monotonic: bool) -> str:
     """The metric's name in Prometheus."""
     base = re.sub(r"_+", "_", re.sub(r"[^a-zA-Z0-9_:]", "_", name)).strip("_") or "_"
@@ -65,7 +65,7 @@ def unit_of(name: str) -> str:
     return next((unit for suffix, unit in _SUFFIXES.items() if base.endswith(suffix)), "")
 
 
-@lru_cache(maxsize=8192)
+@remembered(1 << 20)
 def label_name(name: str) -> str:
     """An attribute's name as a label. OTLP takes an empty name, Prometheus does not: that one is `_`."""
     label = re.sub(r"[^a-zA-Z0-9_]", "_", name) or "_"

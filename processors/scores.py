@@ -64,15 +64,18 @@ class _Known:
 
 
 class SeriesScorer:
-    """One detector for each of at most `max_series` series; the one silent longest is forgotten first, and counted.
+    """One detector for each of at most `max_series` series, whose names and labels have at most `max_text` characters.
+
+    The one silent longest is forgotten first, and counted.
 
     Points of one series are taken in the order of their times; a point that is not later than the last one of its
     series is passed over and counted. Totals are scored as rates, buckets not at all. What only ever had whole values
     counts things, and is judged as a count.
     """
 
-    def __init__(self, max_series: int = 20_000) -> None:
-        self._max = max_series
+    def __init__(self, max_series: int = 20_000, max_text: int = 16 << 20) -> None:
+        self._max, self._max_text = max_series, max_text
+        self._text = 0
         self._known: OrderedDict[Series, _Known] = OrderedDict()
         self.forgotten = 0
         self.late = 0
@@ -102,14 +105,18 @@ class SeriesScorer:
                 anomalies.append(_anomaly(point, known.begun[0], seen, last.time if last is not None else point.time))
         return anomalies
 
+    def _forget(self) -> None:
+        while len(self._known) > self._max or (self._text > self._max_text and len(self._known) > 1):
+            self._text -= self._known.popitem(last=False)[0].length
+            self.forgotten += 1
+
     def score(self, point: Point) -> Scored:
         """Score one point and learn it."""
         known = self._known.get(point.series)
         if known is None:
             known = self._known[point.series] = _Known(Detector(_unit(point.series).least))
-            if len(self._known) > self._max:
-                self._known.popitem(last=False)
-                self.forgotten += 1
+            self._text += point.series.length
+            self._forget()
         self._known.move_to_end(point.series)
         last, nothing = known.last, Scored(0.0, 0.0, point.value, 0.0, "nothing to compare with")
         if is_bucket(point.series):
@@ -161,6 +168,7 @@ class SeriesScorer:
             known.whole = whole
             known.detector.restore(state)
             self._known[series] = known
+        self._text = sum(series.length for series in self._known)
 
 
 def _unit(series: Series) -> _Unit:

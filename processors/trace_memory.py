@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MAX_LOGS_PER_TRACE = 256
+VISIT_BYTES, SPAN_BYTES, EVENT_BYTES = 700, 60, 120
 
 
 def rank_of(trace_id: bytes) -> int:
@@ -37,6 +38,10 @@ class Remembered:
 @dataclass(slots=True)
 class _Bucket:
     traces: dict[bytes, tuple[int, Remembered]] = field(default_factory=dict)  # trace id -> (rank in the sample, trace)
+    memory: int = 0  # bytes that they take
+
+    def forget(self, trace_id: bytes) -> None:
+        self.memory -= _memory(self.traces.pop(trace_id)[1].visits)
 
 
 class TraceMemory:
@@ -44,12 +49,20 @@ class TraceMemory:
 
     Of a bucket those `sample` traces are kept whose ids have the least digests: a sample that neither depends on order
     nor prefers a kind of trace. Logs are joined by trace and span id, before or after their trace came: the lines of
-    `max_logged` traces, `max_lines` in all, those of the trace silent longest are forgotten first.
+    `max_logged` traces, `max_lines` in all, those of the trace silent longest are forgotten first. Traces that take more than
+    `max_memory` bytes in all push out the oldest buckets.
     """
 
     def __init__(
-        self, width: int, max_buckets: int = 90, sample: int = 60, max_logged: int = 20_000, max_lines: int = 200_000
+        self,
+        width: int,
+        max_buckets: int = 90,
+        sample: int = 60,
+        max_logged: int = 20_000,
+        max_lines: int = 200_000,
+        max_memory: int = 128 << 20,
     ) -> None:
+        self._max_memory = max_memory
         self.width = width
         self._max_buckets = max_buckets
         self._sample = sample
@@ -62,6 +75,11 @@ class TraceMemory:
         self.left_out = 0  # traces beyond the sample
         self.logs_left_out = 0  # logs beyond the bounds
 
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that the traces take."""
+        return sum(bucket.memory for bucket in self._buckets.values())
+
     def add(self, trace_id: bytes, time: int, visits: Sequence[Visit]) -> None:
         """Remember a trace that began at `time`. Of one that is known already the version with more spans stays."""
         start = time - time % self.width
@@ -70,7 +88,7 @@ class TraceMemory:
             if version is not None:
                 if _spans(version[1].visits) > _spans(visits):
                     return  # what grew came by another way, and first
-                del known.traces[trace_id]
+                known.forget(trace_id)
         if start not in self._buckets and len(self._buckets) >= self._max_buckets:
             oldest = min(self._buckets)
             if start < oldest:
@@ -80,10 +98,13 @@ class TraceMemory:
         bucket = self._buckets.setdefault(start, _Bucket())
         rank = rank_of(trace_id)
         bucket.traces[trace_id] = (rank, Remembered(trace_id, visits))
+        bucket.memory += _memory(visits)
         if len(bucket.traces) > self._sample:
             last = max(bucket.traces, key=lambda known: bucket.traces[known][0])
-            del bucket.traces[last]
+            bucket.forget(last)
             self.left_out += 1
+        while self.memory > self._max_memory and len(self._buckets) > 1:
+            self.left_out += len(self._buckets.pop(min(self._buckets)).traces)
 
     def add_log(self, trace_id: bytes, span_id: bytes, template: str, time: int, severity: int) -> None:
         """Remember that a line of a template was written in a span."""
@@ -118,6 +139,17 @@ class TraceMemory:
             written = sum((counts[span_id] for span_id in visit.span_ids if span_id in counts), Counter())
             joined.append(visit._replace(events=visit.events.union(events_of(written))) if written else visit)
         return Remembered(trace.trace_id, joined)
+
+
+def _memory(visits: Sequence[Visit]) -> int:
+    """Bytes that the visits of a trace take, about. Measured, see docs/memory.md."""
+    return sum(
+        VISIT_BYTES
+        + SPAN_BYTES * len(visit.span_ids)
+        + len(visit.service) + len(visit.operation)
+        + sum(EVENT_BYTES + len(event.name) for event in visit.events)
+        for visit in visits
+    )  # fmt: skip
 
 
 def _spans(visits: Sequence[Visit]) -> int:

@@ -109,6 +109,11 @@ class Series:
     labels: tuple[tuple[str, str], ...] = ()
     total: bool = field(default=False, compare=False)
 
+    @property
+    def length(self) -> int:
+        """Characters of its name and labels."""
+        return len(self.name) + sum(len(name) + len(label) for name, label in self.labels)
+
     def label(self, name: str) -> str:
         """The value of a label, or empty."""
         return next((value for key, value in self.labels if key == name), "")

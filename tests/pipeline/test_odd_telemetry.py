@@ -161,7 +161,7 @@ class Around:
     def load(self, *_: Any) -> None:
         pass
 
-    async def done(self, _event: Any, after: Any) -> None:
+    async def done(self, _event: Any, after: Any, _documents: int) -> None:
         await asyncio.gather(*after)
         self.done_with += 1
 
