@@ -17,7 +17,7 @@ from components.access.oidc.errors import OidcError
 from components.access.policy import WEBSOCKET, Asks, Need
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from components.access.authenticate import Authenticator
     from components.access.identity import Identity
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOGIN = "/login"
 STATIC = "/_nicegui/"
+
+ENDED = 4401
+"""Code of a WebSocket whose login ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,23 @@ class AccessMiddleware:
         if refusal is None and found.need is not Need.NOTHING:
             is_open = self._is_open(found, forwarded=forwarded)
             refusal = await self._unauthorized(scope, headers, found, is_open=is_open)
+            if refusal is None and scope["type"] == "websocket" and not is_open:
+                receive = self._while_allowed(scope, headers, found, receive, send)
         await (refusal or self.app)(scope, receive, send)
+
+    def _while_allowed(self, scope: Scope, headers: Headers, found: Found, receive: Receive, send: Send) -> Receive:
+        """A WebSocket ends with the login that opened it. Browsers send something every half minute at least."""
+
+        async def receiving() -> Message:
+            message = await receive()
+            if message["type"] != "websocket.receive":
+                return message
+            if await self._unauthorized(scope, headers, found, is_open=False) is None:
+                return message
+            await send({"type": "websocket.close", "code": ENDED})
+            return {"type": "websocket.disconnect", "code": ENDED}
+
+        return receiving
 
     def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
         if not self.origins.knows_host(scope, headers):

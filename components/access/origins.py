@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from components.access.proxies import address_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -46,8 +48,11 @@ class Origins:
         """Whether a request names one of our hosts, and one only."""
         named = headers.getlist("host")
         host = host_of(named[0]) if len(named) == 1 else None
+        if host is None or host in self._hosts:
+            return host is not None
         # A page whose origin is the address itself came from here: no name was rebound.
-        return host is not None and (host in self._hosts or host == (scope.get("server") or ("",))[0])
+        address = address_of(host)
+        return address is not None and address == address_of((scope.get("server") or ("",))[0] or "")
 
     def allows(self, scope: Scope, headers: Headers) -> bool:
         """Whether a request comes from a page of ours, one that is allowed, or no page at all."""

@@ -102,6 +102,13 @@ def test_secrets_come_from_outside_and_are_not_optional(name: str) -> None:
         assert not re.search(r"://[^/@$]+:[^$]", str(value)) or "@" not in str(value), variable
 
 
+def test_the_collector_which_strangers_reach_gets_no_secret() -> None:
+    given = SERVICES["collector"]["environment"]
+    assert "${" not in str(given)
+    assert not any(re.search("PASSWORD|KEY|TOKEN|SECRET|STORE|ELASTICSEARCH", variable) for variable in given)
+    assert "SPANLOOM_ALERTING__APPROVAL_KEY" not in SERVICES["console"]["environment"]
+
+
 def test_the_generated_secrets_are_all_that_is_asked_for_and_nobody_elses_to_read(tmp_path: Path) -> None:
     asked = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE.read_text()))
     (tmp_path / "deploy").mkdir()

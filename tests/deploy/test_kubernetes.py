@@ -106,6 +106,16 @@ def test_the_configuration_knows_the_variables_and_none_is_a_secret() -> None:
     assert "Secret" not in {item["kind"] for item in OBJECTS.values()}
 
 
+def test_the_collector_which_strangers_reach_gets_the_secret_of_collectors_alone() -> None:
+    (container,) = PODS["Deployment/collector"]["containers"]
+    secrets = [source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source]
+    assert secrets == ["spanloom-collector"]
+    assert "secretKeyRef" not in str(container)
+    assert {volume["secret"]["secretName"] for volume in PODS["Deployment/collector"]["volumes"] if "secret" in volume} == {
+        "spanloom-trust"  # certificates of others, which are no secret
+    }
+
+
 @each_object
 def test_selectors_select_pods_that_exist(name: str) -> None:
     labels = [item["spec"]["template"]["metadata"]["labels"] for item in OBJECTS.values() if "template" in item.get("spec", {})]

@@ -113,7 +113,7 @@ def ask(app: ASGIApp, method: str, path: str, token: str | None) -> int:
     if method != WEBSOCKET:
         return client.request(method, path, headers=headers).status_code
     try:
-        with client.websocket_connect(path, headers=headers):
+        with client.websocket_connect(f"ws://127.0.0.1:8080{path}", headers=headers):
             return 101
     except WebSocketDenialResponse as denied:
         return denied.status_code

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route as Answering
+from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient
 
 from components.access.attempts import Attempts
@@ -21,7 +22,7 @@ from components.access.middleware import AccessMiddleware
 from components.access.oidc.login import OidcLogin
 from components.access.oidc.provider import OidcProvider
 from components.access.origins import Origins
-from components.access.policy import Asks, Need, Policy, Route
+from components.access.policy import WEBSOCKET, Asks, Need, Policy, Route
 from components.access.proxies import Proxies
 from components.access.roles import Role
 from components.access.sessions import Sessions
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.websockets import WebSocket
 
 HOUR = 3600 * 1_000_000_000
 HOST = "http://127.0.0.1:8080"
@@ -44,6 +46,7 @@ POLICY = Policy(
         Route("/logout", {"POST": Need.NOTHING}),
         Route("/page", {"GET": Need.READ}, page=True),
         Route("/read", {"GET": Need.READ}),
+        Route("/live", {WEBSOCKET: Need.READ}),
         Route("/change", {"POST": Need.OPERATE}),
         Route("/rule", {"POST": Need.ADMINISTER}),
     ]
@@ -81,7 +84,7 @@ class World:
         logins = [*login.routes(), *(OidcLogin(oidc, login, "", now).routes() if oidc else [])]
         paths = [Answering(path, who, methods=["GET", "POST"]) for path in ("/page", "/read", "/change", "/rule")]
         self.app = AccessMiddleware(
-            app=Starlette(routes=[*paths, *logins]),
+            app=Starlette(routes=[*paths, WebSocketRoute("/live", echo), *logins]),
             policy=POLICY,
             origins=Origins(self.hosts, self.origins),
             authenticator=self.authenticator,
@@ -107,3 +110,10 @@ async def who(request: Request) -> Response:
     identity = identity_of(request)
     found: dict[str, Any] = {"name": identity.name, "role": identity.role, "source": identity.source}
     return JSONResponse(found)
+
+
+async def echo(socket: WebSocket) -> None:
+    """Answers what it gets."""
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(text)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
 
 from components.access.config import AccessConfig
 from components.access.policy import Asks
@@ -250,3 +252,26 @@ def test_where_only_this_machine_is_known_what_a_proxy_passed_on_is_asked(header
     assert client.get("/read").status_code == 200
     assert client.get("/read", headers={header: "192.0.2.1"}).status_code == 401
     assert World(read=Asks.NOBODY).client().get("/read", headers={header: "192.0.2.1"}).status_code == 200
+
+
+LIVE = "ws://127.0.0.1:8080/live"
+
+
+def test_a_websocket_is_opened_by_a_login_and_ends_with_it() -> None:
+    world = World()
+    client = world.client()
+    with pytest.raises(WebSocketDenialResponse) as denied, client.websocket_connect(LIVE):
+        pass
+    assert denied.value.status_code == 401
+    client.get("/login", params={"token": world.tokens[Role.VIEWER]})
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:3000"):
+        with pytest.raises(WebSocketDenialResponse), client.websocket_connect(LIVE, headers={"origin": origin}):
+            pass
+    with client.websocket_connect(LIVE, headers={"origin": HOST}) as socket:
+        socket.send_text("here")
+        assert socket.receive_text() == "here"
+        client.post("/logout", headers={"origin": HOST})
+        socket.send_text("still here?")
+        with pytest.raises(WebSocketDisconnect) as ended:
+            socket.receive_text()
+        assert ended.value.code == 4401
