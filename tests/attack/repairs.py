@@ -93,7 +93,7 @@ def what_is_no_code_is_not_refused(bench: Bench) -> str:
 
 def no_secret_is_shown(bench: Bench) -> str:
     """Passwords, tokens, keys and webhook URLs looked for in every page, answer, log and in `config show`."""
-    secret = "s3cr3t-w0rd-that-nobody-may-see"
+    secret = "s3cr3t-w0rd-that-nobody-may-ever-see"
     receivers = bench.folder() / "receivers.yml"
     receivers.write_text(
         "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n"
@@ -105,8 +105,8 @@ def no_secret_is_shown(bench: Bench) -> str:
     settings = {
         "ALERTING__RECEIVERS": str(receivers),
         "ALERTING__APPROVAL_KEY": secret,
+        "ELASTICSEARCH__USERNAME": "user",
         "ELASTICSEARCH__PASSWORD": secret,
-        "KAFKA__PASSWORD": secret,
     }
     own = bench.product("up", "--once", settings=settings)
     own.start()

@@ -122,7 +122,7 @@ def who_shows_no_token_sends_nothing_where_one_is_required(bench: Bench) -> str:
 def one_sender_is_held_to_its_limits_and_others_are_not(bench: Bench) -> str:
     """A token of one request a second sends fifty at once; another goes on meanwhile."""
     limits = json.dumps({"ingest": {"requests_per_second": 1, "max_items": 10}})
-    own, tokens = _with_tokens(bench, INGEST__LIMITS=limits)
+    own, tokens = _with_tokens(bench, INGEST__LIMITS_BY_TOKEN=limits)
 
     def send(role: str, count: int = 1) -> tuple[int, bool]:
         headers = {"authorization": f"Bearer {tokens[role]}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.fuzz import alertmanager, api, durable_log, foreign, otlp, playbooks, rules, stage_records
+from tests.fuzz import access, alertmanager, api, durable_log, foreign, otlp, playbooks, rules, stage_records, structure
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -23,6 +23,9 @@ def all_targets(folder: Path, stack: ExitStack) -> dict[str, Target]:
     found = (
         *otlp.TARGETS,
         otlp.of_files(folder),
+        *structure.TARGETS,
+        *access.TARGETS,
+        access.of_requests(stack),
         *foreign.TARGETS,
         *stage_records.TARGETS,
         *durable_log.TARGETS,
