@@ -180,6 +180,36 @@ def test_the_configuration_knows_the_variables(name: str) -> None:
     check_variables(OURS[name].get("environment", {}))
 
 
+NEEDED = {
+    "collector": {"LOG", "DATA_DIR", "CONSOLE", "ACCESS", "OTLP_GRPC", "OTLP_HTTP", "INGEST", "SHIPPER"},
+    "setup-kafka": {"LOG", "DATA_DIR", "CONSOLE", "ACCESS"},
+    "setup-elasticsearch": {"LOG", "DATA_DIR", "CONSOLE", "ACCESS", "STORE", "ELASTICSEARCH"},
+    "console": {"LOG", "DATA_DIR", "CONSOLE", "ACCESS", "STORE", "ELASTICSEARCH"},
+}
+"""The parts of the configuration that a service may get; a worker gets what it needs to decide and repair."""
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_service_gets_no_more_of_the_configuration_than_it_needs(name: str) -> None:
+    assert {variable.removeprefix("SPANLOOM_").partition("__")[0] for variable in OURS[name]["environment"]} <= NEEDED[name]
+
+
+def test_the_collector_gets_no_secret_at_all_and_cannot_reach_the_store() -> None:
+    collector = OURS["collector"]
+    assert not re.search(r"\$\{", json.dumps(collector["environment"]))
+    assert not {"env_file", "secrets", "configs"} & collector.keys()
+    for name in ("elasticsearch", "kibana", "console"):
+        assert not set(collector["networks"]) & set(SERVICES[name]["networks"])
+    assert set(collector["networks"]) & set(SERVICES["worker"]["networks"]) == {"log"}
+
+
+def test_every_network_is_declared_and_every_service_says_on_which_it_is() -> None:
+    used = {network for service in SERVICES.values() for network in service.get("networks", ())}
+    assert used == compose()["networks"].keys()
+    for name, service in SERVICES.items():
+        assert service.get("networks") or service["network_mode"].startswith("service:"), name
+
+
 def test_every_volume_is_declared_and_used() -> None:
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
     assert {volume for volume in used if not volume.startswith((".", "/"))} == compose()["volumes"].keys()

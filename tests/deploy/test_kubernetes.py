@@ -17,6 +17,7 @@ OBJECTS = {f"{item['kind']}/{item['metadata']['name']}": item for item in manife
 PODS = {name: item["spec"]["template"]["spec"] for name, item in OBJECTS.items() if "template" in item.get("spec", {})}
 ROLES = {name: item for name, item in OBJECTS.items() if item["kind"] == "Deployment"}
 VARIABLES: dict[str, str] = OBJECTS["ConfigMap/spanloom"]["data"]
+OF_COLLECTOR: dict[str, str] = OBJECTS["ConfigMap/collector"]["data"]
 
 each_object = pytest.mark.parametrize("name", OBJECTS)
 each_pod = pytest.mark.parametrize("name", PODS)
@@ -83,14 +84,15 @@ def test_a_role_is_probed_and_scraped_where_it_listens(name: str) -> None:
     annotations = ROLES[name]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/path"] == "/metrics"
     assert int(annotations["prometheus.io/port"]) == ports["http"]
-    assert VARIABLES["SPANLOOM_CONSOLE"] == f"0.0.0.0:{ports['http']}"
+    for variables in (VARIABLES, OF_COLLECTOR):
+        assert variables["SPANLOOM_CONSOLE"] == f"0.0.0.0:{ports['http']}"
 
 
 def test_the_collector_is_reached_where_it_listens() -> None:
     (container,) = PODS["Deployment/collector"]["containers"]
     listening = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert VARIABLES["SPANLOOM_OTLP_GRPC"] == f"0.0.0.0:{listening['otlp-grpc']}"
-    assert VARIABLES["SPANLOOM_OTLP_HTTP"] == f"0.0.0.0:{listening['otlp-http']}"
+    assert OF_COLLECTOR["SPANLOOM_OTLP_GRPC"] == f"0.0.0.0:{listening['otlp-grpc']}"
+    assert OF_COLLECTOR["SPANLOOM_OTLP_HTTP"] == f"0.0.0.0:{listening['otlp-http']}"
     assert {port["targetPort"] for port in OBJECTS["Service/collector"]["spec"]["ports"]} == {"otlp-grpc", "otlp-http"}
 
 
@@ -101,8 +103,9 @@ def test_links_to_on_call_lead_to_the_workers() -> None:
 
 
 def test_the_configuration_knows_the_variables_and_none_is_a_secret() -> None:
-    check_variables(VARIABLES)
-    assert not any(word in name for name in VARIABLES for word in ("PASSWORD", "KEY", "TOKEN"))
+    for variables in (VARIABLES, OF_COLLECTOR):
+        check_variables(variables)
+        assert not any(word in name for name in variables for word in ("PASSWORD", "KEY", "TOKEN"))
     assert "Secret" not in {item["kind"] for item in OBJECTS.values()}
 
 
@@ -114,6 +117,43 @@ def test_the_collector_which_strangers_reach_gets_the_secret_of_collectors_alone
     assert {volume["secret"]["secretName"] for volume in PODS["Deployment/collector"]["volumes"] if "secret" in volume} == {
         "spanloom-trust"  # certificates of others, which are no secret
     }
+
+
+def references(value: Any) -> set[str]:
+    """Every Secret, ConfigMap and ServiceAccount that a part of a manifest names, wherever it stands."""
+    if isinstance(value, list):
+        return set().union(*map(references, value))
+    if not isinstance(value, dict):
+        return set()
+    found = set().union(*map(references, value.values()))
+    for key in ("secretRef", "secretKeyRef", "configMapRef", "configMapKeyRef", "configMap"):
+        if key in value:
+            found.add(f"{'Secret' if key.startswith('secret') else 'ConfigMap'}/{value[key]['name']}")
+    if "secretName" in value:
+        found.add(f"Secret/{value['secretName']}")
+    if "serviceAccountName" in value:
+        found.add(f"ServiceAccount/{value['serviceAccountName']}")
+    return found
+
+
+def test_the_collector_gets_nothing_that_another_role_has() -> None:
+    template = ROLES["Deployment/collector"]["spec"]["template"]
+    names = references(template)
+    assert names == {"ConfigMap/collector", "Secret/spanloom-collector", "ServiceAccount/collector", "Secret/spanloom-trust"}
+    trust = next(volume["secret"] for volume in PODS["Deployment/collector"]["volumes"] if volume["name"] == "trust")
+    assert trust["items"] == [{"key": "kafka.crt", "path": "kafka.crt"}]  # certificates of a CA: not even these are secret
+    others = set().union(*(references(pod) for name, pod in PODS.items() if name != "Deployment/collector"))
+    assert names & others == {"Secret/spanloom-trust"}
+
+
+def test_the_collector_is_configured_for_the_log_and_its_ports_alone_and_has_no_right_in_the_cluster() -> None:
+    kinds = {name.removeprefix("SPANLOOM_").partition("__")[0] for name in OF_COLLECTOR}
+    assert kinds <= {"LOG", "DATA_DIR", "OTLP_GRPC", "OTLP_HTTP", "CONSOLE", "ACCESS", "INGEST", "SHIPPER", "KAFKA"}
+    assert OF_COLLECTOR["SPANLOOM_LOG"] == VARIABLES["SPANLOOM_LOG"]
+    assert OBJECTS["ServiceAccount/collector"]["automountServiceAccountToken"] is False
+    assert not {item["kind"] for item in OBJECTS.values()} & {"RoleBinding", "ClusterRoleBinding"}
+    egress = OBJECTS["NetworkPolicy/collector"]["spec"]["egress"]
+    assert {port["port"] for rule in egress for port in rule["ports"]} == {53, 9092}
 
 
 @each_object
