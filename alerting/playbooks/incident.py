@@ -61,6 +61,7 @@ class Call:
     action: str
     arguments: Body
     timeout: int
+    refused: str = ""  # why it must not run: a value that could be something else where it stands
 
 
 @dataclass(slots=True)

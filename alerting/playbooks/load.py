@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from alerting.playbooks.label_places import doubtful_places, unsafe_places
 from alerting.playbooks.plan import Inverse, Playbook
-from alerting.playbooks.render import names_in, render
+from alerting.playbooks.render import names_in, render, render_query
+from alerting.promql.expression import compile_expression
 from alerting.yaml_file import YamlFile
+from components.secrets import SECRETS, SHORTEST_PART
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from alerting.playbooks.actions.action import Action
@@ -100,7 +103,48 @@ def _call_errors(where: Where, name: str, arguments: dict[str, Any], actions: Ma
         action.arguments.model_validate(trial)
     except ValidationError as error:
         return [((*where, "with", *e["loc"]), _reason(e)) for e in error.errors()]
-    return []
+    SECRETS.add_all(arguments)
+    _add_secret_headers(arguments)
+    return [((*where, "with", *path), reason) for path, reason in unsafe_places(name, arguments)]
+
+
+def _add_secret_headers(arguments: dict[str, Any]) -> None:
+    headers = arguments.get("headers")
+    for value in headers.values() if isinstance(headers, dict) else ():
+        text = str(value)
+        if len(text) >= SHORTEST_PART and not names_in(text):
+            SECRETS.add(text)
+            SECRETS.add(text.rpartition(" ")[2])
+
+
+def doubts(paths: Sequence[Path], actions: Mapping[str, Action]) -> list[str]:
+    """What of some files could be dangerous without being wrong, each with its line.
+
+    Raises:
+        PlaybookError: see `load_playbooks`.
+    """
+    load_playbooks(paths, actions)
+    found: list[str] = []
+    for path in paths:
+        file = YamlFile(path.read_text("utf-8"), str(path))
+        for index, playbook in enumerate(_File.model_validate(file.data or {}).playbooks):
+            for where, text in _doubts(playbook):
+                place: Where = ("playbooks", index, *where)
+                found.append(str(file.error(place, _path(place) + text)))
+    return found
+
+
+def _doubts(playbook: Playbook) -> Iterator[tuple[Where, str]]:
+    if not compile_expression(render_query(playbook.verify.expr, dict.fromkeys(names_in(playbook.verify.expr), "x"))).selectors:
+        yield ("verify", "expr"), "it reads no telemetry, so that it proves nothing"
+    for index, step in enumerate(playbook.steps):
+        for where, text in doubtful_places(step.action, step.arguments):
+            yield ("steps", index, "with", *where), text
+        if isinstance(step.inverse, Inverse):
+            for where, text in doubtful_places(step.inverse.action, step.inverse.arguments):
+                yield ("steps", index, "inverse", "with", *where), text
+        if step.action in {"command", "http"} and step.verify is None and len(playbook.steps) > 1:
+            yield ("steps", index), "nothing verifies that this step did what it should; give it a `verify` of its own"
 
 
 def _reason(error: Any) -> str:

@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from alerting.playbooks.incident import Call, Progress, State
+from alerting.playbooks.label_values import check_values
 from alerting.playbooks.render import RESULT, names_in, render
-from telemetry.errors import InputError
+from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,8 +145,12 @@ def call_of(incident: Incident, step: StepRun) -> Call:
     if call is None:  # pragma: no cover - `_backward` chooses steps with an inverse
         raise InputError(f"step {step.name!r} of incident {incident.id} has no inverse")
     known = incident.labels | {RESULT + name: value for name, value in source.result.items()}
-    # What the step would have put aside is not known if it failed: the action refuses the empty value by itself.
+    # What the step would have put aside is not known if it failed: an empty value is refused.
     known |= dict.fromkeys(names_in(call.arguments) - known.keys(), "")
+    try:
+        check_values(call.action, call.arguments, known)
+    except ConfigError as error:
+        return Call(call.action, render(call.arguments, known), call.timeout, str(error))
     return Call(call.action, render(call.arguments, known), call.timeout)
 
 

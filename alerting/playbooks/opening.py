@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerting.playbooks.incident import Call, Check, Incident, State, StepRun
+from alerting.playbooks.label_values import check_values
 from alerting.playbooks.plan import Inverse
 from alerting.playbooks.render import RESULT, names_in, render, render_query
 from telemetry.documents import digest
@@ -67,11 +68,13 @@ def _step(step: Step, actions: Mapping[str, Action], labels: Mapping[str, str], 
     check = _check(step.verify, labels) if step.verify else None
     if step.undo:
         return StepRun(step.name, step.phase, inverses[step.undo], idempotent=True, inverse=None, undoes=step.undo, check=check)
+    check_values(step.action, step.arguments, labels)
     call = Call(step.action, render(step.arguments, labels), step.timeout or 0)
     inverse = None
     if isinstance(step.inverse, Inverse):
         # Rendered when it runs, for it may ask for what the step itself will have found; missing labels are found now.
         wanted = {name for name in names_in(step.inverse.arguments) if name.startswith(RESULT)}
+        check_values(step.inverse.action, step.inverse.arguments, labels)
         render(step.inverse.arguments, {**labels, **dict.fromkeys(wanted, "")})
         inverse = Call(step.inverse.action, step.inverse.arguments, step.inverse.timeout or call.timeout)
     idempotent = actions[step.action].idempotent if step.idempotent is None else step.idempotent

@@ -6,6 +6,7 @@ they are percent-encoded, and a command gets them as whole arguments, never thro
 
 from __future__ import annotations
 
+import re
 from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,6 +15,13 @@ from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_PATTERN = re.compile(r"[\\.+*?()|\[\]{}^$]")
+"""What means something in a pattern of RE2."""
+
+_STRINGS = re.compile(r"\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|`[^`]*(?:`|$)|#[^\n]*", re.DOTALL)
+"""The strings and comments of an expression."""
+_BEFORE_PATTERN = re.compile(r"[=!]~\s*(#[^\n]*\n\s*)*$")
 
 RESULT = "result_"
 """Prefix of the names that a step's result gives to its inverse: `$result_replicas`."""
@@ -56,13 +64,36 @@ def render(value: Any, labels: Mapping[str, str], escape: Callable[[str], str] =
 
 
 def render_query(expression: str, labels: Mapping[str, str]) -> str:
-    """A PromQL expression with the labels put in; they belong inside its double-quoted strings.
+    """A PromQL expression with the labels put in, each as the text that it is: in the string of a `=~` it is no pattern.
 
     Raises:
-        ConfigError: a label is missing.
+        ConfigError: a label is missing, or stands elsewhere than in a double-quoted string.
     """
-    rendered: str = render(expression, labels, _in_promql)
-    return rendered
+    missing = names_in(expression) - labels.keys()
+    if missing:
+        raise ConfigError(f"{expression!r} needs the label {min(missing)}, which the alert does not have")
+    parts, end = [], 0
+    for match in Template.pattern.finditer(expression):
+        name = match["named"] or match["braced"]
+        value = "$"
+        if name:
+            quote_, is_pattern = _string_at(expression, match.start())
+            if quote_ != '"':
+                raise ConfigError(
+                    f'{expression!r}: the label {name} must stand in a string in double quotes, as in {{service="${name}"}}'
+                )
+            value = _in_promql(_PATTERN.sub(r"\\\g<0>", labels[name]) if is_pattern else labels[name])
+        parts += [expression[end : match.start()], value]
+        end = match.end()
+    return "".join((*parts, expression[end:]))
+
+
+def _string_at(expression: str, position: int) -> tuple[str, bool]:
+    """The quote of the string in which a position is, empty outside of one, and whether it is a pattern."""
+    for match in _STRINGS.finditer(expression):
+        if match.start() < position < match.end():
+            return match[0][0], _BEFORE_PATTERN.search(expression[: match.start()]) is not None
+    return "", False
 
 
 def _in_promql(value: str) -> str:

@@ -184,8 +184,9 @@ class PlaybookRunner:
 
     async def _outcome(self, run: Run) -> Result:
         action = self.healer.actions.get(run.call.action)
-        if action is None:
-            return Result(run.id, ok=False, detail=f"action {run.call.action!r} is not configured any more")
+        if action is None or run.call.refused:
+            gone = f"action {run.call.action!r} is not configured any more"
+            return Result(run.id, ok=False, detail=run.call.refused or gone)
         seconds = run.call.timeout / 1e9
         try:
             arguments = action.arguments.model_validate(run.call.arguments)
@@ -198,7 +199,9 @@ class PlaybookRunner:
         except TimeoutError:
             return Result(run.id, ok=False, detail=f"not done within {seconds:g} s", unknown=bool(run.asks_since))
         except (ActionError, OSError) as error:
-            return Result(run.id, ok=False, detail=str(error), unknown=bool(run.asks_since))
+            output = getattr(error, "output", "")
+            data = {"output": output} if output else {}
+            return Result(run.id, ok=False, detail=str(error), data=data, unknown=bool(run.asks_since))
         return Result(run.id, ok=True, detail="done", data=data)
 
 

@@ -18,7 +18,7 @@ from alerting.playbooks.actions.kubernetes import KubernetesConfig
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.actions.systemd import SystemdConfig
 from alerting.playbooks.backtest import History, backtest
-from alerting.playbooks.load import load_playbooks
+from alerting.playbooks.load import doubts, load_playbooks
 from alerting.playbooks.machine import call_of
 from alerting.playbooks.messages import Signal
 from alerting.playbooks.opening import open_incident
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
 BEFORE = 10 * MINUTE
 """How long before the first alert telemetry is read: what its conditions may look back on, and the live call graph."""
 
+ANYWHERE = ActionsConfig(
+    supervisor=SupervisorConfig(url="http://127.0.0.1"),
+    systemd=SystemdConfig(units=("any",)),
+    docker=DockerConfig(),
+    kubernetes=KubernetesConfig(),
+)
+"""Any way to reach a target may be named: no action is run here, so that it does not matter where the target would be."""
+
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -51,10 +59,12 @@ def playbooks() -> None:
 @playbooks.command()
 @files_argument
 def check(files: tuple[Path, ...]) -> None:
-    """Report every mistake in the FILES with its line. Exit code 1 if there is one."""
+    """Report every mistake in the FILES with its line, and warn of what could be dangerous. Exit code 1 if one is wrong."""
     for playbook in _load(files)[0]:
         human = "" if playbook.approve == "automatic" else ", asks a human"
         click.echo(f"{playbook.name}: {len(playbook.steps)} steps{human}")
+    for line in doubts(files, build_actions(ANYWHERE)):
+        click.echo(shown(f"warning: {line}"), err=True)
 
 
 @playbooks.command("dry-run")
@@ -129,14 +139,7 @@ def _time(time: int) -> str:
 
 
 def _load(files: tuple[Path, ...]) -> tuple[tuple[Playbook, ...], dict[str, Action]]:
-    # Any way to reach a target may be named: no action is run here, so that it does not matter where the target would be.
-    anywhere = ActionsConfig(
-        supervisor=SupervisorConfig(url="http://127.0.0.1"),
-        systemd=SystemdConfig(units=("any",)),
-        docker=DockerConfig(),
-        kubernetes=KubernetesConfig(),
-    )
-    actions = build_actions(anywhere)
+    actions = build_actions(ANYWHERE)
     try:
         return load_playbooks(files, actions), actions
     except SpanloomError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from alerting.playbooks.actions.command import Command
+from alerting.playbooks.actions.command import Command, CommandConfig
 from alerting.playbooks.actions.docker import Docker, DockerConfig
 from alerting.playbooks.actions.http import HttpCall
 from alerting.playbooks.actions.kubernetes import Kubernetes, KubernetesConfig
@@ -29,6 +29,7 @@ class ActionsConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    command: CommandConfig = CommandConfig()
     supervisor: SupervisorConfig | None = None
     systemd: SystemdConfig | None = None
     docker: DockerConfig | None = None
@@ -42,13 +43,14 @@ def build_actions(config: ActionsConfig, steering: Steering | None = None) -> di
         config: what may be reached.
         steering: the control plane, where there is one; without it, playbooks that steer are refused at load.
     """
+    command = Command(config.command)
     restarts: dict[str, Restarts] = {}
     isolates: dict[str, Isolates] = {}
     scales: dict[str, Scales] = {}
     if config.supervisor:
         restarts["supervisor"] = isolates["supervisor"] = Supervisor(config.supervisor)
     if config.systemd:
-        restarts["systemd"] = Systemd(config.systemd)
+        restarts["systemd"] = Systemd(config.systemd, command)
     if config.docker:
         restarts["docker"] = isolates["docker"] = Docker(config.docker)
     if config.kubernetes:
@@ -59,7 +61,7 @@ def build_actions(config: ActionsConfig, steering: Steering | None = None) -> di
         Restore(isolates),
         Scale(scales),
         HttpCall(),
-        Command(),
+        command,
         Runbook(),
     ]
     if steering is not None:

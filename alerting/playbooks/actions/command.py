@@ -6,17 +6,21 @@ import asyncio
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from alerting.playbooks.actions.action import ActionError
+from components.secrets import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_OUTPUT = 2000
 """Characters from the end of the output that are kept as evidence."""
+
+UMASK = 0o022
+"""What files are made with that a command makes: our own umask would close them to those whom they are for."""
 
 DRAIN_SECONDS = 0.5
 """How long after its exit the end of the output is waited for: a child that it left behind may hold it open for ever."""
@@ -28,6 +32,25 @@ class Arguments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     command: tuple[str, ...] = Field(min_length=1)
+    environment: dict[str, str] = Field(default={}, description="Variables beside those that the configuration lets through.")
+
+
+def _no_secret(names: tuple[str, ...]) -> tuple[str, ...]:
+    ours = [name for name in names if name.upper().startswith("SPANLOOM")]
+    if ours:
+        raise ValueError(f"{ours[0]}: variables of Spanloom hold its secrets, and no action needs them")
+    return names
+
+
+class CommandConfig(BaseModel):
+    """What commands get of the environment of Spanloom."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: Annotated[tuple[str, ...], AfterValidator(_no_secret)] = Field(
+        default=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
+        description="Variables that commands see, by name. None of SPANLOOM_*, and no other of which nothing is said here.",
+    )
 
 
 class Command:
@@ -40,8 +63,12 @@ class Command:
     idempotent = False
     arguments = Arguments
 
+    def __init__(self, config: CommandConfig | None = None) -> None:
+        self._config = config or CommandConfig()
+
     async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
         """Run it. The step's key is in the variable SPANLOOM_STEP."""
+        passed = {name: os.environ[name] for name in self._config.environment if name in os.environ}
         loop = asyncio.get_running_loop()
         # A pipe of our own can be closed while a child that the command left behind still holds its other end.
         read, write = os.pipe()
@@ -53,7 +80,8 @@ class Command:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=write,
                     stderr=asyncio.subprocess.STDOUT,
-                    env={**os.environ, "SPANLOOM_STEP": key},
+                    env={**passed, **arguments.environment, "SPANLOOM_STEP": key},
+                    umask=UMASK,
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:
@@ -72,7 +100,7 @@ class Command:
         finally:
             pipe.close()
         if code != 0:
-            raise ActionError(f"{arguments.command[0]}: exit code {code}: {tail.text}")
+            raise ActionError(f"{arguments.command[0]}: exit code {code}", output=tail.text)
         return {"exit_code": "0", "output": tail.text}
 
 
@@ -86,7 +114,7 @@ class _Tail(asyncio.Protocol):
     @property
     def text(self) -> str:
         """The end, as far as it has come."""
-        return self._kept.decode("utf-8", "replace")[-MAX_OUTPUT:].strip()
+        return SECRETS.mask(self._kept.decode("utf-8", "replace"))[-MAX_OUTPUT:].strip()
 
     def data_received(self, data: bytes) -> None:
         """The pipe brings more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from alerting.playbooks.actions.action import ActionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 REQUEST_SECONDS = 60
 """How long the engine may take for one request. It may still do what it has not answered, so less would not be safer."""
@@ -38,7 +41,7 @@ class Docker:
         del key  # the engine knows no idempotency keys
 
         def act(client: Any) -> Mapping[str, str]:
-            container = client.containers.get(name)
+            container = _container(client, name)
             container.restart()
             container.reload()
             return {"container": container.short_id, "state": container.status}
@@ -50,7 +53,7 @@ class Docker:
         del key
 
         def act(client: Any) -> Mapping[str, str]:
-            state = client.containers.get(name).attrs["State"]
+            state = _container(client, name).attrs["State"]
             return {"started": state["StartedAt"] if state["Running"] else ""}
 
         found = await self._do(f"ask since when container {name!r} runs", act)
@@ -62,7 +65,7 @@ class Docker:
 
         def act(client: Any) -> Mapping[str, str]:
             network = client.networks.get(self._network())
-            container = client.containers.get(name)
+            container = _container(client, name)
             if container.id in {member.id for member in network.containers}:
                 network.disconnect(container)
             return {"container": container.short_id, "network": network.name}
@@ -75,7 +78,7 @@ class Docker:
 
         def act(client: Any) -> Mapping[str, str]:
             network = client.networks.get(self._network())
-            container = client.containers.get(name)
+            container = _container(client, name)
             if container.id not in {member.id for member in network.containers}:
                 network.connect(container)
             return {"container": container.short_id, "network": network.name}
@@ -109,3 +112,17 @@ class Docker:
             raise
         except (docker.errors.DockerException, OSError) as error:
             raise ActionError(f"{what} at {self._config.url}: {error}") from error
+
+
+def _container(client: Any, name: str) -> Any:
+    """The container of exactly this name or whole id: the engine takes the beginning of any id for one as well.
+
+    Raises:
+        ActionError: it is no name of a container, or the engine means another one.
+    """
+    if not _NAME.fullmatch(name):
+        raise ActionError(f"docker: {name!r} is no name of a container: letters, digits, dots, dashes and underscores")
+    container = client.containers.get(name)
+    if name not in {container.name, container.id, container.short_id}:
+        raise ActionError(f"docker: no container {name!r}; the engine means {container.name!r}, whose id begins so")
+    return container

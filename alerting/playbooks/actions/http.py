@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from alerting.notify.notification import DeliveryError
 from alerting.notify.secret import read_secret
 from alerting.playbooks.actions.action import ActionError, no_dots
+from components.secrets import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,7 @@ class HttpCall:
             # ValueError and TypeError: a header that is not ASCII, a body that JSON cannot hold.
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
                 raise ActionError(f"{where}: {type(error).__name__}: {error}") from error
+        said = SECRETS.mask(answer.text[:2000])[:200]
         if answer.status_code not in arguments.expect if arguments.expect else not answer.is_success:
-            raise ActionError(f"{where}: {answer.status_code}: {answer.text[:200]}")
-        return {"status": str(answer.status_code), "body": answer.text[:200]}
+            raise ActionError(f"{where}: {answer.status_code}", output=said)
+        return {"status": str(answer.status_code), "output": said}

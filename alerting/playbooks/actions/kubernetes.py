@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ ISOLATED = "isolated-by-spanloom"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 SCALED_BY, REPLICAS_BEFORE = "spanloom.io/scaled-by", "spanloom.io/replicas-before"
 POLL_SECONDS = 1.0
+MAX_NAME = 253
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 class KubernetesConfig(BaseModel):
@@ -138,6 +141,8 @@ def _named(name: str, kind: str) -> str:
     found, _, rest = name.partition("/")
     if found != kind or not rest:
         raise ActionError(f"kubernetes: {name!r}: this needs a name such as {kind}/cart")
+    if not _NAME.fullmatch(rest) or len(rest) > MAX_NAME:
+        raise ActionError(f"kubernetes: {rest!r} is no name: lower-case letters, digits, dashes and dots, {MAX_NAME} at most")
     return rest
 
 

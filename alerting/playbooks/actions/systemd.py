@@ -26,8 +26,9 @@ class SystemdConfig(BaseModel):
 class Systemd:
     """Speaks `systemctl`, as an operator would."""
 
-    def __init__(self, config: SystemdConfig) -> None:
+    def __init__(self, config: SystemdConfig, command: Command | None = None) -> None:
         self._config = config
+        self._command = command or Command()
 
     async def restart(self, name: str, key: str) -> Mapping[str, str]:
         """Restart a unit; return when its start job is done."""
@@ -43,4 +44,4 @@ class Systemd:
 
     async def _systemctl(self, *arguments: str, key: str) -> Mapping[str, str]:
         scope = ("--user",) if self._config.user else ()
-        return await Command().run(Arguments(command=(self._config.systemctl, *scope, *arguments)), key)
+        return await self._command.run(Arguments(command=(self._config.systemctl, *scope, *arguments)), key)

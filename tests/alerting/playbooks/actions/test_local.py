@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from alerting.playbooks.actions.action import ActionError
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
-from alerting.playbooks.actions.command import Command, _Tail
+from alerting.playbooks.actions.command import Command, CommandConfig, _Tail
 from alerting.playbooks.actions.http import HttpCall
 from alerting.playbooks.actions.supervisor import Supervisor, SupervisorConfig
 from alerting.playbooks.actions.systemd import Systemd, SystemdConfig
@@ -88,10 +88,34 @@ async def test_a_command_gets_its_words_as_they_are_and_its_output_is_evidence()
 
 
 async def test_a_command_that_fails_or_is_not_there_is_told_with_its_output() -> None:
-    with pytest.raises(ActionError, match="exit code 3: oops"):
+    with pytest.raises(ActionError, match=r"exit code 3$") as raised:
         await do(Command(), command=["sh", "-c", "echo oops >&2; exit 3"])
+    assert raised.value.output == "oops"
     with pytest.raises(ActionError, match="cannot be started"):
         await do(Command(), command=["/does/not/exist"])
+
+
+async def test_a_command_gets_named_variables_alone_and_files_as_others_make_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANLOOM_STORE", "http://elastic:s3cret@es:9200")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("KUBECONFIG", "/etc/kube")
+    seen = (await do(Command(), command=["env"], environment={"SERVICE": "cart"}))["output"].splitlines()
+    names = {line.partition("=")[0] for line in seen}
+    assert {"PATH", "LANG", "SERVICE", "SPANLOOM_STEP"} <= names
+    assert names.isdisjoint({"SPANLOOM_STORE", "AWS_SECRET_ACCESS_KEY", "KUBECONFIG"})
+    more = Command(CommandConfig(environment=("PATH", "KUBECONFIG")))
+    assert "KUBECONFIG=/etc/kube" in (await do(more, command=["env"]))["output"]
+    before = os.umask(0o077)
+    try:
+        await do(Command(), command=["touch", str(tmp_path / "made")])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
+    with pytest.raises(ValidationError, match="hold its secrets"):
+        CommandConfig(environment=("SPANLOOM_ALERTING__APPROVAL_KEY",))
 
 
 async def test_a_command_over_its_time_ends_with_all_its_children(tmp_path: Path) -> None:

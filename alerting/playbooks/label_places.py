@@ -1,0 +1,120 @@
+"""What of a playbook's calls is refused when it is loaded, and what is worth a warning."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from alerting.playbooks.command_labels import unsafe_arguments
+from alerting.playbooks.label_values import Place, place_of, texts_in
+from alerting.playbooks.programs import is_interpreter
+from alerting.playbooks.render import RESULT, names_in
+from components.sender import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from alerting.playbooks.label_values import Path
+
+Found = tuple["Path", str]
+
+_UP_TO_HOST = re.compile(r"https?://[^/?#\\$@\s]+(?=[/?#]|$)", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_STEERING_VARIABLES = re.compile(
+    r"PATH|HOME|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|CDPATH|GLOBIGNORE|(LD|DYLD|GIT|PYTHON|PERL|RUBY|NODE|LUA|JAVA|_JAVA"
+    r"|JDK|DOTNET|PHP|BASH_FUNC|SSH|SUDO|DOCKER|KUBE|SYSTEMD|DBUS|XDG|MALLOC|GCONV|LOCPATH|NLSPATH|TERMINFO|EDITOR|VISUAL|PAGER|LESS"
+    r"|BROWSER|HTTP|HTTPS|ALL|NO)(_.*|OPT.*|LIB.*|CONFIG|DIR|PATH|HOME)?|.*_PROXY|.*_OPTIONS|SPANLOOM_.*",
+    re.IGNORECASE,
+)
+"""Variables by which programs are told what to load, to run or to ask."""
+_OWN_HEADERS = re.compile(
+    r"host|(proxy-)?authorization|cookie|content-.*|transfer-encoding|connection|upgrade|te|trailer|expect|idempotency-key|forwarded"
+    r"|via|x-forwarded-.*|x-real-ip|x-original-.*|x-rewrite-url|x-http-method.*|proxy-.*",
+    re.IGNORECASE,
+)
+"""Headers that say where a request goes, what it is and who sends it."""
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
+
+
+def unsafe_places(action: str, arguments: Mapping[str, Any]) -> Iterator[Found]:
+    """Where a value from telemetry would be more than a value: code, an option, a host, another file, another header."""
+    command = arguments.get("command")
+    if action == "command" and isinstance(command, list | tuple):
+        for index, reason in unsafe_arguments([str(each) for each in command]):
+            yield ("command", index), reason
+    if action == "command":
+        yield from _unsafe_variables(arguments.get("environment"))
+    for path, text in texts_in(arguments):
+        reason = _unsafe_text(place_of(action, path), path, text)
+        if reason:
+            yield path, reason
+
+
+def doubtful_places(action: str, arguments: Mapping[str, Any]) -> Iterator[Found]:
+    """What is allowed, and could be dangerous."""
+    yield from _doubtful_command(arguments) if action == "command" else ()
+    for path, text in texts_in(arguments):
+        if place_of(action, path) is Place.NUMBER and not _is_result(text):
+            yield path, "a label decides how many: whoever sends the telemetry does"
+    url = arguments.get("url")
+    if action == "http" and isinstance(url, str):
+        yield from _doubtful_request(url, arguments)
+
+
+def _unsafe_variables(environment: object) -> Iterator[Found]:
+    for name in environment if isinstance(environment, dict) else ():
+        if not _VARIABLE.fullmatch(str(name)):
+            yield ("environment", name), "a variable's name has letters, digits and underscores"
+        elif _STEERING_VARIABLES.fullmatch(name):
+            yield ("environment", name), "this variable tells programs what to run, to load or to ask; give it another name"
+
+
+def _unsafe_text(place: Place, path: Path, text: str) -> str:
+    if place is Place.FIXED and not _is_result(text):
+        return "a label must not stand here"
+    if place is Place.URL and not _UP_TO_HOST.match(text):
+        return "a label may stand in the path and in the query of a URL, never in its scheme, user, host or port"
+    if place is Place.HEADER and _OWN_HEADERS.fullmatch(str(path[-1])):
+        return "a label must not stand in a header that says where a request goes, what it is or who sends it"
+    if place is Place.JSON and len(path) == 1:
+        return "a label in JSON that is written as a text could change what it says; write it as an object"
+    return ""
+
+
+def _is_result(text: str) -> bool:
+    """Whether it is, as a whole, what the step itself found: for its inverse."""
+    return re.fullmatch(r"\$(\{%s\w+\}|%s\w+)" % (RESULT, RESULT), text) is not None  # noqa: UP031 - braces
+
+
+def _doubtful_command(arguments: Mapping[str, Any]) -> Iterator[Found]:
+    command = [str(each) for each in arguments.get("command") or ()]
+    environment = arguments.get("environment") or {}
+    interpreted = next((index for index, each in enumerate(command) if is_interpreter(each)), None)
+    if interpreted is not None and names_in(environment):
+        yield (
+            ("environment",),
+            f'{command[interpreted]} gets labels in variables: its code must quote them ("$$NAME")',
+        )
+    if interpreted is not None and names_in(command):
+        yield (
+            ("command",),
+            "a script gets a label as an argument: it must quote it, and take it for no option, path or code",
+        )
+    elif names_in(command):
+        yield ("command",), "a program gets a label as an argument: its files and permissions decide what that may do"
+
+
+def _doubtful_request(url: str, arguments: Mapping[str, Any]) -> Iterator[Found]:
+    try:
+        parts = urlsplit(url)
+        host, user = parts.hostname or "", parts.username
+    except ValueError:
+        return
+    if parts.scheme.lower() == "http" and not is_loopback(host):
+        yield ("url",), f"{host} is asked without TLS: others on the way can read the request, and answer it"
+    if user is not None:
+        yield ("url",), "a user or a password in a URL is on record wherever it is; use headers_file"
+    for name in arguments.get("headers") or {}:
+        if str(name).lower() in _SECRET_HEADERS:
+            yield ("headers", name), "a secret in the playbook is read by whoever reads the file; use headers_file"
