@@ -67,7 +67,7 @@ def build_alerting(
         ConfigError: a file cannot be used; each mistake with its line.
     """
     settings = config.alerting
-    url = settings.external_url or f"http://{config.console.host}:{config.console.port}"
+    url = settings.external_url or config.console.url
     supervisor = SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.supervisor
     actions = build_actions(settings.actions.model_copy(update={"supervisor": supervisor}))
     shipped = Path(str(files("alerting")))

@@ -52,6 +52,12 @@ class ConsoleConfig(BaseModel):
     )
     tls: TlsConfig | None = Field(default=None, description="certificates; without them the port is plain text")
 
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not bound
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
 
 class RetentionConfig(BaseModel):
     """What the store forgets."""

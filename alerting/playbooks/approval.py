@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from alerting.request_body import read_body
-from components.access.identity import identity_of
+from components.access.identity import identity_of, shown_name
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
 async def _answer(request: Request) -> tuple[str, str]:
     fields = await read_fields(request)
     identity = identity_of(request)
-    decision, named = str(fields.get("decision", "")), str(fields.get("who", "")).strip()[:100]
+    decision, named = str(fields.get("decision", "")), shown_name(str(fields.get("who", "")))
     who = identity.name if identity.authenticated else f"{named} (by link)" if named else ""
     if decision not in {"approve", "deny"} or not who:
         raise InputError("send `decision` as approve or deny, and `who` as your name")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from starlette.requests import cookie_parser
 
-from components.access.identity import ANONYMOUS, Identity
+from components.access.identity import ANONYMOUS, RESERVED, Identity, shown_name
 from components.access.oidc.errors import TokenRefusedError
 from components.access.roles import RANK, Right
 from components.access.tokens import bearer
@@ -76,7 +76,7 @@ class Authenticator:
         if presented is not None:
             return await self.by_token(presented, scope)
         if self.proxy is not None and (named := self._by_proxy(self.proxy, headers)) is not None:
-            return named
+            return self.distinct(named)
         cookie = cookie_parser(headers.get("cookie", "")).get(cookie_name(scope), "")
         return (self.sessions.find(cookie) if cookie else None) or ANONYMOUS
 
@@ -93,7 +93,7 @@ class Authenticator:
             return Identity(found.name, found.role, "token")
         try:
             if self.oidc is not None and token.count(".") == 2:
-                return await self.oidc.verify(token)
+                return self.distinct(await self.oidc.verify(token))
         except TokenRefusedError as error:
             raise self.wrong(scope, str(error)) from error
         raise self.wrong(scope, "this token is not accepted here")
@@ -120,7 +120,13 @@ class Authenticator:
         groups = {group.strip() for text in headers.getlist(proxy.groups_header) for group in text.split(",")}
         roles = [proxy.roles[group] for group in groups if group in proxy.roles]
         role = max(roles, key=RANK.index) if roles else proxy.default_role
-        return Identity(names[0].strip()[:100], role, "proxy")
+        return Identity(names[0], role, "proxy")
+
+    def distinct(self, identity: Identity) -> Identity:
+        """The same under a name that none of ours has: people choose names at a provider, perhaps one of a token here."""
+        name = shown_name(identity.name)
+        ours = name in RESERVED or name in self.tokens.names or name.endswith(")")
+        return replace(identity, name=f"{name} ({identity.source})" if ours or not name else name)
 
     def may_log_in(self, identity: Identity) -> bool:
         """Whether the console is for them."""

@@ -40,6 +40,17 @@ class Identity:
         return self.role is not None and self.role.has(right)
 
 
+MAX_NAME = 100
+
+RESERVED = frozenset({"anonymous", "automatic", "backtest"})
+"""What the audit trail calls nobody, and the product itself."""
+
+
+def shown_name(text: str) -> str:
+    """A name as it may stand in an audit trail and on a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()[:MAX_NAME]
+
+
 ANONYMOUS = Identity("anonymous", None, "anonymous")
 
 

@@ -9,10 +9,11 @@ import hashlib
 import hmac
 import re
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from components.access.identity import RESERVED, shown_name
 from components.access.roles import Role
 
 if TYPE_CHECKING:
@@ -27,12 +28,20 @@ _TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 
+def _name(value: str) -> str:
+    if shown_name(value) != value or value in RESERVED:
+        raise ValueError("must be printable, and none of " + ", ".join(sorted(RESERVED)))
+    return value
+
+
 class TokenConfig(BaseModel):
     """A token that is accepted. `spanloom token new` makes one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=100, description="who uses it; the audit trail names them so")
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        min_length=1, max_length=100, description="who uses it; the audit trail names them so"
+    )
     role: Role = Field(description="viewer, operator, admin, or ingest for one that may only send telemetry")
     hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="sha256: and the SHA-256 of the token in hex")
 
@@ -63,6 +72,7 @@ class Tokens:
 
     def __init__(self, tokens: Iterable[TokenConfig]) -> None:
         self._tokens = tuple(tokens)
+        self.names = frozenset(entry.name for entry in self._tokens)
 
     def __bool__(self) -> bool:
         return bool(self._tokens)

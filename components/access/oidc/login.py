@@ -96,7 +96,7 @@ class OidcLogin:
 
     async def _who(self, request: Request, begun: Begun, code: str) -> Identity:
         try:
-            return await self.oidc.finish(begun, code, self._back_url(request))
+            return self.login.authenticator.distinct(await self.oidc.finish(begun, code, self._back_url(request)))
         except TokenRefusedError as error:
             raise self.login.authenticator.wrong(request.scope, str(error)) from error
 

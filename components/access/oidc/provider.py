@@ -226,7 +226,7 @@ class OidcProvider:
         values = [held] if isinstance(held, str) else held if isinstance(held, list) else []
         roles = {config.roles[value] for value in values if isinstance(value, str) and value in config.roles}
         named = claims.get(config.name_claim)
-        name = (named if isinstance(named, str) and named else str(claims.get("sub", "")))[:100]
+        name = named if isinstance(named, str) and named.strip() else str(claims.get("sub", ""))
         if not roles or not name:
             raise TokenRefusedError(f"{name or 'nobody'} has none of the {config.role_claim} that access.oidc.roles names")
         return Identity(name, max(roles, key=RANK.index), "oidc")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
@@ -275,3 +276,18 @@ def test_a_websocket_is_opened_by_a_login_and_ends_with_it() -> None:
         with pytest.raises(WebSocketDisconnect) as ended:
             socket.receive_text()
         assert ended.value.code == 4401
+
+
+@pytest.mark.parametrize("claimed", ["the operator", "automatic", "anonymous", "ann (by link)", "\x1b[2K\x07the operator"])
+def test_nobody_gets_the_name_of_another_or_of_the_product_from_a_proxy(claimed: str) -> None:
+    world = World(PROXY)
+    answer = world.client(peer="10.1.0.7").get("/read", headers={"x-user": claimed})
+    name = answer.json()["name"]
+    assert name.isprintable()
+    assert name not in {"the operator", "automatic", "anonymous", "ann (by link)"}
+
+
+@pytest.mark.parametrize("name", ["automatic", "anonymous", "a\nb", " ann", "\x1b[2K"])
+def test_a_token_has_a_name_that_can_be_told(name: str) -> None:
+    with pytest.raises(ValidationError, match="name"):
+        AccessConfig.model_validate({"tokens": [{"name": name, "role": "viewer", "hash": "sha256:" + "0" * 64}]})

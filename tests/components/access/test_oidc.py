@@ -140,6 +140,14 @@ async def test_an_id_token_that_does_not_hold_lets_nobody_in(place: Place, chang
     assert place.world.count("failed_logins") == 1
 
 
+async def test_a_person_who_chose_the_name_of_a_token_is_told_apart(place: Place) -> None:
+    place.provider.who["preferred_username"] = "the operator"
+    assert (await place.ask(place.provider.sign())).json()["name"] == "the operator (oidc)"
+    await place.browser.get(await place.sent_back())
+    changed = await place.browser.post("/change", headers={"origin": place.server.url})
+    assert changed.json()["name"] == "the operator (oidc)"
+
+
 async def test_a_program_sends_a_token_of_the_provider(place: Place) -> None:
     answer = await place.ask(place.provider.sign())
     assert answer.json() == {"name": "ann", "role": "operator", "source": "oidc"}
