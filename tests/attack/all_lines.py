@@ -13,6 +13,7 @@ from tests.attack import (
     http2,
     queries,
     repairs,
+    shapes,
     transport,
     values,
 )
@@ -26,6 +27,7 @@ LINES = (
     *http2.LINES,
     *bombs.LINES,
     *values.LINES,
+    *shapes.LINES,
     *queries.LINES,
     *cardinality.LINES,
     *damage.LINES,

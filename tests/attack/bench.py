@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from contextlib import ExitStack
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from tests.attack.target import Product
@@ -11,6 +13,7 @@ from tests.system.cluster import ALL, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.server import BaseHTTPRequestHandler
     from pathlib import Path
     from typing import Self
 
@@ -61,6 +64,13 @@ class Bench:
         product = Product(self.folder(), *arguments, files=files, settings=settings)
         self._stack.callback(product.stop)
         return product
+
+    def serve(self, handler: type[BaseHTTPRequestHandler]) -> int:
+        """The port of an HTTP server on loopback, until the end of all."""
+        server = self._stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self._stack.callback(server.shutdown)
+        return server.server_port
 
     def folder(self) -> Path:
         """A new one."""

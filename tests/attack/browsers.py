@@ -6,6 +6,7 @@ import base64
 import os
 import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from tests.attack.access import CHANGES
 from tests.attack.line import Line, must
@@ -134,10 +135,39 @@ def markup_in_telemetry_stays_text(bench: Bench) -> str:
     return f"{len(PAGES) + 3} pages, API is {kind}"
 
 
+def a_login_leads_to_no_other_site(bench: Bench) -> str:
+    """Logins with the right token and a `next` of another site, spelled in a dozen ways, by link and by form."""
+    up = bench.up
+    spellings = (
+        "//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
+        "https:evil.example", "javascript:alert(1)", "/..//evil.example", "///evil.example", "/%2f/evil.example",
+        " //evil.example", "/\r\nset-cookie: a=b", "http:///evil.example", "?x=//evil.example", "@evil.example",
+    )  # fmt: skip
+    led = []
+    for spelling in spellings:
+        form = urlencode({"token": up.token, "next": spelling})
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        for answer in (
+            up.request("POST", "/login", form.encode(), up.console, kind),
+            up.get(f"/login?{form}"),
+        ):
+            to = answer.headers.get("location", "")
+            if "a=b" in answer.headers.get("set-cookie", "") or (
+                to and not (to.startswith("/") and to[1:2] not in {"/", "\\"})
+            ):
+                led.append((spelling, to))
+            must("evil" not in answer.text or "href" not in answer.text, f"{spelling!r} stands in a link of the page")
+            cookie = answer.headers.get("set-cookie", "").lower()
+            must(not cookie or ("httponly" in cookie and "samesite" in cookie), f"the cookie is {cookie[-60:]}")
+    must(not led, f"{led}")
+    return f"{len(spellings)} spellings, all stay here"
+
+
 LINES = (
     Line("browsers", a_rebound_name_is_answered_on_no_address),
     Line("browsers", a_page_of_another_site_changes_nothing, quick=True),
     Line("browsers", a_foreign_page_opens_no_websocket, quick=True),
     Line("browsers", every_page_says_what_browsers_may_do_with_it, quick=True),
     Line("browsers", markup_in_telemetry_stays_text, quick=True),
+    Line("browsers", a_login_leads_to_no_other_site, quick=True),
 )
