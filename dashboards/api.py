@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable  # noqa: TC003  FastAPI reads annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request  # noqa: TC002  as above
 
 from dashboards.service_map import service_map_body
-from stores.store import OneOf
+from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError
 from stores.store import Query as StoreQuery
 from telemetry.documents import Kind
 from telemetry.errors import InputError, SpanloomError, StoreError
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from stores.store import Scalar
     from telemetry.documents import Body
 
-MAX_FOUND = 100_000
-"""Most documents in one answer."""
+MAX_FOUND = 10_000
+"""Most documents in one answer. For more, ask again with the last `@timestamp` as `since`, and leave out what is known."""
+
+RETRY_SECONDS = 5
+"""After which somebody who asked while too many did should ask again."""
 
 MAX_CONDITIONS = 20
 """Most `where` in one request."""
@@ -97,7 +101,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
             asked.descending,
             asked.limit,
         )
-        return Json(await reader.find(query))
+        return await _json(await reader.find(query))
 
     @router.get("/api/v1/traces/{trace_id}")
     async def trace(trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
@@ -105,7 +109,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
         found = await reader.trace(trace_id)
         if found is None:
             return Json({"error": f"nothing is stored of trace {trace_id}: it is not here, not here yet, or forgotten"}, 404)
-        return Json(found)
+        return await _json(found)
 
     @router.get("/api/v1/service-map")
     async def give_service_map(asked: Annotated[Between, Query()]) -> Response:
@@ -127,14 +131,21 @@ def answer_errors(app: FastAPI) -> None:
     def answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
         async def answer(_: Request, error: Exception) -> Response:
             text = _wrong(error) if isinstance(error, RequestValidationError) else str(error)
-            return Json({"error": text}, status)
+            headers = {"retry-after": str(RETRY_SECONDS)} if isinstance(error, BusyError | QueryTimeoutError) else None
+            return Json({"error": text}, status, headers)
 
         return answer
 
     app.add_exception_handler(RequestValidationError, answering(400))
     app.add_exception_handler(InputError, answering(400))
+    app.add_exception_handler(QuestionRefusedError, answering(400))
     app.add_exception_handler(StoreError, answering(503))
     app.add_exception_handler(SpanloomError, answering(500))
+
+
+async def _json(content: Any) -> Response:
+    """A large answer, made beside the event loop."""
+    return Response(await asyncio.to_thread(orjson.dumps, content), media_type=Json.media_type)
 
 
 def _wrong(error: RequestValidationError) -> str:

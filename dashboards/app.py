@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.routing import BaseRoute
 
+    from dashboards.bounded_reads import QueryLimits
     from stores.store import Store
     from telemetry.documents import Body
 
@@ -26,6 +27,7 @@ def build_app(
     registry: CollectorRegistry,
     now: Callable[[], int],
     routes: Sequence[BaseRoute] = (),
+    limits: QueryLimits | None = None,
 ) -> FastAPI:
     """The app. NiceGUI has one application a process, so the pages belong to the app that was built last.
 
@@ -35,8 +37,9 @@ def build_app(
         registry: the metrics of `/metrics`.
         now: nanoseconds since the epoch.
         routes: of other parts that answer on the same port, such as approvals and the Alertmanager's API.
+        limits: of what is asked of the store.
     """
-    reader = Reader(store)
+    reader = Reader(store, limits, registry)
     # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
     app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
     app.include_router(api.routes(reader, status, registry))

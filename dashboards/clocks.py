@@ -16,7 +16,7 @@ from telemetry.stored import hop_from_body, span_from_body
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from stores.store import Store
+    from stores.store import Reads
     from telemetry.documents import Body
     from telemetry.spans import Span
 
@@ -29,7 +29,7 @@ MAX_ESTIMATES = 10_000
 """Ten minutes of five hundred pairs, each with its error. More are not read."""
 
 
-async def with_adjusted_times(store: Store, spans: Sequence[Body], hops: Sequence[Body]) -> list[Body]:
+async def with_adjusted_times(store: Reads, spans: Sequence[Body], hops: Sequence[Body]) -> list[Body]:
     """Span documents, each with `adjusted`: `start` by the clock of the trace's root, `shift` and its `error`.
 
     Nanoseconds; `error` is None where nothing is known of the host's clock. What is recorded stays as it is.
@@ -58,7 +58,7 @@ def by_root_clock(spans: Sequence[Body], logs: Iterable[Body]) -> tuple[list[Bod
     )
 
 
-async def _estimates(store: Store, spans: Sequence[Span], hops: Sequence[Body]) -> Callable[[str, str], Skew | None]:
+async def _estimates(store: Reads, spans: Sequence[Span], hops: Sequence[Body]) -> Callable[[str, str], Skew | None]:
     """What the stream has learnt of the pairs of hosts; where it has told nothing yet, what the trace's own hops say."""
     own = ClockSkew()
     for body in hops:

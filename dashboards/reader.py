@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from dashboards.alerts import standing
+from dashboards.bounded_reads import BoundedReads
 from dashboards.clocks import with_adjusted_times
 from dashboards.service_map import ServiceMap, service_map
 from stores.store import Equals, OneOf, Query
@@ -14,7 +15,10 @@ from telemetry.documents import Kind, latest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stores.store import Store
+    from prometheus_client import CollectorRegistry
+
+    from dashboards.bounded_reads import QueryLimits
+    from stores.store import Reads
     from telemetry.documents import Body
 
 REVISED = frozenset({Kind.TRACE, Kind.HOP})
@@ -40,10 +44,16 @@ MAX_CHANGES = 5_000
 
 
 class Reader:
-    """Reads a store."""
+    """Reads a store, within limits. Each method raises as `BoundedReads.find` does.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    Args:
+        store: what is read.
+        limits: of all queries together and of each.
+        registry: shows what was refused.
+    """
+
+    def __init__(self, store: Reads, limits: QueryLimits | None = None, registry: CollectorRegistry | None = None) -> None:
+        self._store = BoundedReads(store, limits, registry)
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query. A trace or hop is there only if its newest revision meets the conditions.
@@ -71,17 +81,17 @@ class Reader:
         """
         where = (Equals("trace_id", trace_id),)
         kinds = (Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG)
-        found = await asyncio.gather(*(self._store.find(Query(kind, where, limit=MAX_TRACE)) for kind in kinds))
-        if not any(found):
+        found = await asyncio.gather(*(self._store.as_many(Query(kind, where, limit=MAX_TRACE)) for kind in kinds))
+        (traces, _), (spans, _), (hops, _), (logs, _) = found
+        if not any((traces, spans, hops, logs)):
             return None
-        traces, spans, hops, logs = found
         newest = latest(hops)
         return {
             "trace": next(iter(latest(traces)), None),
             "spans": await with_adjusted_times(self._store, spans, newest),
             "hops": newest,
             "logs": logs,
-            "truncated": any(len(bodies) >= MAX_TRACE for bodies in found),
+            "truncated": any(more for _, more in found),
         }
 
     async def service_map(self, since: int | None = None, until: int | None = None) -> ServiceMap:
@@ -90,9 +100,9 @@ class Reader:
         Raises:
             StoreError: the store does not answer.
         """
-        edges, anomalies = await asyncio.gather(
-            self._store.find(Query(Kind.EDGE, since=since, until=until, descending=True, limit=MAX_EDGES)),
-            self._store.find(Query(Kind.ANOMALY, since=since, until=until, descending=True, limit=MAX_ANOMALIES)),
+        (edges, _), (anomalies, _) = await asyncio.gather(
+            self._store.as_many(Query(Kind.EDGE, since=since, until=until, descending=True, limit=MAX_EDGES)),
+            self._store.as_many(Query(Kind.ANOMALY, since=since, until=until, descending=True, limit=MAX_ANOMALIES)),
         )
         scores: dict[str, float] = {}
         for anomaly in anomalies:
@@ -105,7 +115,8 @@ class Reader:
         Raises:
             StoreError: the store does not answer.
         """
-        return standing(await self._store.find(Query(Kind.ALERT, descending=True, limit=MAX_CHANGES)))
+        changes, _ = await self._store.as_many(Query(Kind.ALERT, descending=True, limit=MAX_CHANGES))
+        return standing(changes)
 
     async def incidents(self) -> list[Body]:
         """Incidents as they are, the one opened last first.
@@ -113,7 +124,7 @@ class Reader:
         Raises:
             StoreError: the store does not answer.
         """
-        revisions = await self._store.find(Query(Kind.INCIDENT, descending=True, limit=MAX_CHANGES))
+        revisions, _ = await self._store.as_many(Query(Kind.INCIDENT, descending=True, limit=MAX_CHANGES))
         return sorted(latest(revisions), key=lambda body: (-body["opened"], body["id"]))
 
     async def _newest(self, kind: Kind, found: Sequence[Body]) -> set[str]:

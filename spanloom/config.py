@@ -20,6 +20,7 @@ from components.access.config import AccessConfig
 from components.http_protocol import HttpLimits
 from components.secrets import SECRETS
 from components.tls import TlsConfig
+from dashboards.bounded_reads import QueryLimits
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
 from pipeline.dead_letters import DeadLetterConfig
@@ -111,6 +112,7 @@ class Config(BaseSettings):
     elasticsearch: ElasticsearchConfig = ElasticsearchConfig()
     otlp_grpc: Annotated[OtlpGrpcConfig, NoDecode, BeforeValidator(_address)] = OtlpGrpcConfig()
     otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
+    queries: QueryLimits = QueryLimits()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()
     access: AccessConfig = AccessConfig()
     ingest: IngestConfig = IngestConfig()

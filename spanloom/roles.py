@@ -277,7 +277,7 @@ class _Process:
         from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
         access = self._access(now)
-        app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()])
+        app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()], self._config.queries)
         url = await self._serve(access.guard(app), self._config.console.port)
         if access.local_token:
             show_login_link(url, access.local_token)

@@ -24,11 +24,12 @@ from stores.layout import LAYOUT
 from stores.rows import row, table
 from stores.schema import prepare, transaction
 from stores.sql import ID, KEY, TIME, count, quoted, select
-from stores.store import Capabilities, Rejected, Usage, Written
+from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from stores.keys import Keys
@@ -45,6 +46,13 @@ WAITING = 200_000
 Found = TypeVar("Found")
 
 READERS = 4
+BOUNDED_READERS = 2
+"""Threads for queries without a bound, which are the pipeline's, and for those with one, which are people's."""
+
+INTERRUPT_EVERY = 0.1
+
+FETCH = 500
+"""Documents that are read before the answer's size is looked at again."""
 
 
 class LockedError(StoreError):
@@ -91,7 +99,9 @@ class DuckDbStore:
             self._database.close()
             raise
         self._writer = ThreadPoolExecutor(1, "duckdb-writer")
+        self._encoder = ThreadPoolExecutor(1, "duckdb-encoder")  # of rows: so that no reader holds up a write
         self._readers = ThreadPoolExecutor(READERS, "duckdb-reader")
+        self._bounded_readers = ThreadPoolExecutor(BOUNDED_READERS, "duckdb-bounded-reader")
         self._waiting: list[_Batch] = []
         self._waiting_size = 0
         self._flushing: asyncio.Task[None] | None = None
@@ -118,7 +128,7 @@ class DuckDbStore:
         self._idle.clear()
         try:
             loop = asyncio.get_running_loop()
-            rows, rejected = await loop.run_in_executor(self._readers, _rows, documents)
+            rows, rejected = await loop.run_in_executor(self._encoder, _rows, documents)
             batch = _Batch(rows, rejected, len(documents))
             self._waiting.append(batch)
             if self._flushing is None or self._flushing.done():
@@ -133,14 +143,12 @@ class DuckDbStore:
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query, each with `_id` and `@timestamp`."""
         sql, parameters = select(query)
-        return await self._read(
-            lambda cursor: [_body(query.kind, *found) for found in cursor.execute(sql, parameters).fetchall()]
-        )
+        return await self._read(lambda cursor: _bodies(query, cursor.execute(sql, parameters)), query.seconds)
 
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
         sql, parameters = count(query)
-        return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchone()[0]))
+        return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchone()[0]), query.seconds)
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Nothing: what is written is found."""
@@ -169,7 +177,8 @@ class DuckDbStore:
         if self._flushing is not None:
             await asyncio.wait([self._flushing])  # a cancelled write may have left it at work
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._readers.shutdown)
+        for pool in (self._encoder, self._readers, self._bounded_readers):
+            await loop.run_in_executor(None, pool.shutdown)
         await loop.run_in_executor(self._writer, self._database.close)
         self._writer.shutdown()
 
@@ -177,19 +186,30 @@ class DuckDbStore:
         if self._closed:
             raise StoreError(f"{self._path}: the store is closed")
 
-    async def _read(self, ask: Callable[[Any], Found]) -> Found:
+    async def _read(self, ask: Callable[[Any], Found], seconds: float = 0.0) -> Found:
+        """An answer from a reader's thread. Whoever waits no longer, or too long, interrupts it.
+
+        Raises:
+            QueryTimeoutError: it took longer than so many seconds.
+            StoreError: DuckDB cannot answer.
+        """
         self._check_open()
+        cursor = self._database.cursor()
 
         def run() -> Found:
-            cursor = self._database.cursor()
             try:
                 return ask(cursor)
             except duckdb.Error as error:
                 raise StoreError(f"{self._path}: {error}") from error
-            finally:
-                cursor.close()
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        pool = self._bounded_readers if seconds else self._readers
+        asked = pool.submit(run)
+        try:
+            if not await _came(asked, cursor, seconds or None):
+                raise QueryTimeoutError(seconds)
+            return asked.result()
+        finally:
+            cursor.close()
 
     async def _flush(self) -> None:
         """Write what waits, in groups, until nothing does."""
@@ -300,6 +320,34 @@ def _rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tu
         except UnstorableError as error:
             rejected.append(Rejected(document, str(error)))
     return rows, tuple(rejected)
+
+
+async def _came(asked: Future[Found], cursor: Any, seconds: float | None) -> bool:
+    """Whether the answer came in time. If not, or if nobody waits any more, the query ends all the same."""
+    answer = asyncio.wrap_future(asked)
+    done: set[asyncio.Future[Found]] = set()
+    try:
+        done, _ = await asyncio.wait([answer], timeout=seconds)
+    finally:
+        if not done and not asked.cancel():  # else it had not begun
+            while not answer.done():  # DuckDB forgets an interrupt that comes before its query
+                cursor.interrupt()
+                await asyncio.wait([answer], timeout=INTERRUPT_EVERY)
+        if answer.done() and not answer.cancelled():
+            answer.exception()  # is looked at here, so that nobody misses it
+    return bool(done)
+
+
+def _bodies(query: Query, found: Any) -> list[Body]:
+    """The documents of a query, as long as they have no more bytes than it allows."""
+    bodies: list[Body] = []
+    size = 0
+    while rows := found.fetchmany(FETCH):
+        size += sum(len(row[2]) for row in rows)
+        if query.max_bytes and size > query.max_bytes:
+            raise AnswerTooLargeError(query.max_bytes)
+        bodies += [_body(query.kind, *row) for row in rows]
+    return bodies
 
 
 def _body(kind: Kind, id_: str, time: int, body: str) -> Body:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from elasticsearch import ApiError, BadRequestError, TransportError
 
 from stores.bulk import BulkWriter
@@ -12,22 +16,25 @@ from stores.checks import with_numbers
 from stores.elasticsearch_access import connect, refusal
 from stores.search import ID, TIME, clause, order
 from stores.source import original
-from stores.store import Capabilities, QuestionRefusedError, Usage
+from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, QuestionRefusedError, Usage
 from stores.templates import data_stream
-from telemetry.documents import Kind
+from telemetry.documents import Body, Kind
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
     from elasticsearch import AsyncElasticsearch
 
     from stores.elasticsearch_config import ElasticsearchConfig
     from stores.store import Query, Retention, Written
-    from telemetry.documents import Body, Document
+    from telemetry.documents import Document
 
 PAGE = 10_000
 """Hits of one search: the default of `index.max_result_window`."""
+
+BOUNDED_PAGE = 1_000
+"""Of a query whose answer has a bound in bytes: it is looked at after each page."""
 
 KEEP_ALIVE = "1m"
 
@@ -64,17 +71,19 @@ class ElasticsearchStore:
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query; more than a page are read from one point in time."""
-        size = min(query.limit, PAGE)
-        found = await self._ask(self._client.search(**self._search(query), size=size, **_MISSING_IS_EMPTY))
-        hits = found["hits"]["hits"]
-        if len(hits) < PAGE or query.limit == PAGE:
-            return [_body(query.kind, hit) for hit in hits]
-        return await self._find_many(query)
+        async with _in_time(query):
+            size = min(query.limit, _page(query))
+            found = await self._ask(self._of(query).search(**self._search(query), size=size, **_MISSING_IS_EMPTY))
+            hits = found["hits"]["hits"]
+            if len(hits) < _page(query) or query.limit == size:
+                return _Answer(query).add(hits)
+            return await self._find_many(query)
 
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
         counted = self._search(query) | {"sort": None, "track_total_hits": True}  # `_count` would count what shards are up
-        found = await self._ask(self._client.search(**counted, size=0, **_MISSING_IS_EMPTY))
+        async with _in_time(query):
+            found = await self._ask(self._of(query).search(**counted, size=0, **_MISSING_IS_EMPTY))
         return int(found["hits"]["total"]["value"])
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
@@ -120,29 +129,33 @@ class ElasticsearchStore:
             "track_total_hits": False,
             # A shard that is down (the older generation, while Elasticsearch starts) is no shard without documents.
             "allow_partial_search_results": False,
-        }
+        } | ({"timeout": f"{math.ceil(query.seconds * 1000)}ms"} if query.seconds else {})
 
     async def _find_many(self, query: Query) -> list[Body]:
         streams = self._streams([query.kind])
         opened = await self._ask(self._client.open_point_in_time(index=streams, keep_alive=KEEP_ALIVE))
         point = opened["id"]
         search = {key: value for key, value in self._search(query).items() if key != "index"}
-        bodies: list[Body] = []
+        answer, bodies = _Answer(query), list[Body]()
         after: dict[str, Any] = {}
         try:
             while len(bodies) < query.limit:
-                size = min(PAGE, query.limit - len(bodies))
+                size = min(_page(query), query.limit - len(bodies))
                 found = await self._ask(
-                    self._client.search(**search, **after, size=size, pit={"id": point, "keep_alive": KEEP_ALIVE})
+                    self._of(query).search(**search, **after, size=size, pit={"id": point, "keep_alive": KEEP_ALIVE})
                 )
                 hits = found["hits"]["hits"]
-                bodies += [_body(query.kind, hit) for hit in hits]
+                bodies = answer.add(hits)
                 if len(hits) < size:
                     break
                 after = {"search_after": hits[-1]["sort"]}
         finally:
             await self._ask(self._client.close_point_in_time(id=point))
         return bodies
+
+    def _of(self, query: Query) -> AsyncElasticsearch:
+        """The client for a query: one that is bounded is not made again."""
+        return self._client.options(request_timeout=query.seconds + 1, max_retries=0) if query.seconds else self._client
 
     async def _ask(self, request: Awaitable[Any]) -> Any:
         try:
@@ -151,6 +164,8 @@ class ElasticsearchStore:
             raise QuestionRefusedError(str(refusal(error))) from error
         except (ApiError, TransportError) as error:
             raise refusal(error) from error
+        if answer.get("timed_out"):
+            raise TimeoutError  # of the query, for which `_in_time` names its seconds
         if shards := answer.get("_shards", {}).get("failed"):
             raise StoreError(f"Elasticsearch: {shards} shards did not answer: is the cluster healthy?")
         return answer
@@ -158,6 +173,38 @@ class ElasticsearchStore:
 
 _MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 """A data stream begins with its first document."""
+
+
+@asynccontextmanager
+async def _in_time(query: Query) -> AsyncIterator[None]:
+    """End what takes longer than the query allows. Elasticsearch ends a search whose connection is closed."""
+    try:
+        async with asyncio.timeout(query.seconds or None):
+            yield
+    except TimeoutError:
+        raise QueryTimeoutError(query.seconds) from None
+
+
+def _page(query: Query) -> int:
+    return BOUNDED_PAGE if query.max_bytes else PAGE
+
+
+class _Answer:
+    """The documents of a query, as long as they have no more bytes than it allows."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._size = 0
+        self._bodies: list[Body] = []
+
+    def add(self, hits: Sequence[dict[str, Any]]) -> list[Body]:
+        """All documents so far."""
+        if self._query.max_bytes:
+            self._size += sum(len(orjson.dumps(hit["_source"])) for hit in hits)
+            if self._size > self._query.max_bytes:
+                raise AnswerTooLargeError(self._query.max_bytes)
+        self._bodies += [_body(self._query.kind, hit) for hit in hits]
+        return self._bodies
 
 
 def _body(kind: Kind, hit: dict[str, Any]) -> Body:

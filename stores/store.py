@@ -65,7 +65,10 @@ NO_LIMIT = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which documents, in which order. `since <= @timestamp < until`, nanoseconds since the epoch."""
+    """Which documents, in which order. `since <= @timestamp < until`, nanoseconds since the epoch.
+
+    `seconds` and `max_bytes` bound what the answer may cost, its documents counted as JSON; 0 is without bound.
+    """
 
     kind: Kind
     where: Sequence[Filter] = ()
@@ -74,6 +77,8 @@ class Query:
     sort: str = "@timestamp"
     descending: bool = False
     limit: int = 1000
+    seconds: float = 0.0
+    max_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,37 @@ class QuestionRefusedError(StoreError):
     """The store is there and cannot answer this question, such as an order by a field that has none."""
 
 
-class Store(Protocol):
+class AnswerTooLargeError(QuestionRefusedError):
+    """The answer has more bytes than the query allows."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"the answer has more than {max_bytes} bytes (queries.max_bytes): lower the limit, or name less time")
+
+
+class QueryTimeoutError(StoreError):
+    """The answer took longer than the query allows. The store works on it no more."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the query took more than {seconds:g} s (queries.seconds): name less time, or fields of the layout")
+
+
+class BusyError(StoreError):
+    """Too many ask at once."""
+
+
+class Reads(Protocol):
+    """What those need who only read."""
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query, each with `_id` and `@timestamp` (nanoseconds, int)."""
+        ...
+
+    async def count(self, query: Query) -> int:
+        """How many documents a query has; its limit does not count."""
+        ...
+
+
+class Store(Reads, Protocol):
     """Keeps documents. All calls may be made concurrently."""
 
     def capabilities(self) -> Capabilities:
@@ -142,14 +177,6 @@ class Store(Protocol):
         Raises:
             StoreError: the store cannot take documents now; writing the same batch again is safe.
         """
-        ...
-
-    async def find(self, query: Query) -> list[Body]:
-        """The documents of a query, each with `_id` and `@timestamp` (nanoseconds, int)."""
-        ...
-
-    async def count(self, query: Query) -> int:
-        """How many documents a query has; its limit does not count."""
         ...
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,17 @@ from hypothesis import strategies as st
 from stores.duckdb import DuckDbStore
 from stores.elasticsearch import ElasticsearchStore
 from stores.elasticsearch_access import connect
-from stores.store import Contains, Equals, OneOf, Query, Range, Retention, Written
+from stores.store import (
+    AnswerTooLargeError,
+    Contains,
+    Equals,
+    OneOf,
+    Query,
+    QueryTimeoutError,
+    Range,
+    Retention,
+    Written,
+)
 from stores.templates import install
 from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
@@ -358,6 +369,41 @@ async def test_what_is_written_is_found_at_once_by_a_store_that_says_so(store: S
     await store.write([span(1)])
     if store.capabilities().immediate:
         assert await store.count(Query(Kind.SPAN)) == 1
+
+
+async def test_an_answer_over_its_bytes_is_refused_and_says_what_to_do(store: Store) -> None:
+    for first in range(0, 3000, 500):
+        await store.write([span(number, NOON + number, attributes={"x": "y" * 1000}) for number in range(first, first + 500)])
+    await store.refresh([Kind.SPAN])
+    with pytest.raises(AnswerTooLargeError, match="lower the limit"):
+        await store.find(Query(Kind.SPAN, limit=3000, max_bytes=1 << 20))
+    assert len(await store.find(Query(Kind.SPAN, limit=500, max_bytes=1 << 20))) == 500
+    assert len(await store.find(Query(Kind.SPAN, limit=3000))) == 3000
+
+
+async def test_a_query_over_its_time_ends_and_the_next_is_answered(store: Store) -> None:
+    await store.write([span(number, attributes={"i": -number}) for number in range(5000)])
+    await store.refresh([Kind.SPAN])
+    by_attribute = Query(Kind.SPAN, sort="attributes.i", limit=5000)
+    results = await asyncio.gather(
+        *(store.find(replace(by_attribute, seconds=1e-6)) for _ in range(20)), return_exceptions=True
+    )
+    kinds = {type(result) for result in results}  # one or two may be answered before anybody looks at the clock
+    assert QueryTimeoutError in kinds
+    assert kinds <= {QueryTimeoutError, list}
+    assert await store.write([span(6000)]) == Written(1, 0)
+    assert (await store.find(replace(by_attribute, limit=1, seconds=60.0)))[0]["attributes"]["i"] == -4999
+
+
+async def test_a_query_that_nobody_waits_for_any_more_ends(store: Store) -> None:
+    await store.write([span(number, attributes={"i": -number}) for number in range(5000)])
+    asking = [asyncio.create_task(store.find(Query(Kind.SPAN, sort="attributes.i", limit=5000))) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in asking:
+        task.cancel()
+    assert {type(one) for one in await asyncio.gather(*asking, return_exceptions=True)} == {asyncio.CancelledError}
+    await store.refresh([Kind.SPAN])
+    assert await store.count(Query(Kind.SPAN)) == 5000
 
 
 async def test_more_than_a_page_is_found_in_order(store: Store) -> None:

@@ -1,0 +1,119 @@
+"""What people ask of the store, within bounds: so that no question of theirs holds up what is stored, or fills the memory.
+
+Few questions are answered at once and few wait; each has a time and a size that its answer may have. The pipeline's own
+reads do not come this way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from pydantic import BaseModel, ConfigDict, Field
+
+from stores.store import AnswerTooLargeError, BusyError, QueryTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stores.store import Query, Reads
+    from telemetry.documents import Body
+
+LEAST = 100
+"""Documents of which the answer to `newest` is not cut further."""
+
+
+class QueryLimits(BaseModel):
+    """What questions over the API and the console may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at_once: int = Field(default=2, ge=1, le=100, description="queries that are answered at a time")
+    waiting: int = Field(default=32, ge=0, le=10_000, description="queries that wait; more are refused with 503")
+    seconds: float = Field(default=30.0, gt=0, le=600, description="for which a query may wait, and then run")
+    max_bytes: int = Field(default=32 << 20, ge=1 << 20, description="JSON that an answer may have")
+
+
+class BoundedReads:
+    """Reads a store within limits.
+
+    Args:
+        store: what is read.
+        limits: of all queries together and of each.
+        registry: shows what was refused.
+    """
+
+    def __init__(self, store: Reads, limits: QueryLimits | None = None, registry: CollectorRegistry | None = None) -> None:
+        self._store = store
+        self._limits = limits or QueryLimits()
+        self._slots = asyncio.Semaphore(self._limits.at_once)
+        self._waiting = 0
+        registry = registry or CollectorRegistry()
+        self._running = Gauge("spanloom_queries_running", "Queries of people that are being answered", registry=registry)
+        self._refused = Counter(
+            "spanloom_queries_refused", "Queries of people that got no answer, by the limit", ["limit"], registry=registry
+        )
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query.
+
+        Raises:
+            BusyError: too many queries wait already, or this one has waited too long.
+            QueryTimeoutError: it took too long.
+            AnswerTooLargeError: ask for fewer documents.
+            StoreError: the store does not answer.
+        """
+        async with self._slot():
+            return await self._store.find(self._bounded(query))
+
+    async def count(self, query: Query) -> int:
+        """How many documents a query has. Raises as `find` does."""
+        async with self._slot():
+            return await self._store.count(self._bounded(query))
+
+    async def as_many(self, query: Query) -> tuple[list[Body], bool]:
+        """The first documents of a query, as many as an answer may have, and whether there are more. Raises as `find` does."""
+        while True:
+            try:
+                found = await self.find(query)
+                return found, len(found) >= query.limit
+            except AnswerTooLargeError:
+                if query.limit <= LEAST:
+                    raise
+                query = replace(query, limit=max(LEAST, query.limit // 4))
+
+    def _bounded(self, query: Query) -> Query:
+        return replace(query, seconds=self._limits.seconds, max_bytes=self._limits.max_bytes)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        limits = self._limits
+        if self._slots.locked() and self._waiting >= limits.waiting:
+            self._refused.labels("waiting").inc()
+            raise BusyError(f"{self._waiting} queries wait already, the most that queries.waiting allows: try again later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(limits.seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            self._refused.labels("waiting").inc()
+            raise BusyError(
+                f"the query waited {limits.seconds:g} s (queries.seconds) for others that are under way: try again later"
+            ) from None
+        finally:
+            self._waiting -= 1
+        self._running.inc()
+        try:
+            yield
+        except QueryTimeoutError:
+            self._refused.labels("seconds").inc()
+            raise
+        except AnswerTooLargeError:
+            self._refused.labels("bytes").inc()
+            raise
+        finally:
+            self._running.dec()
+            self._slots.release()
