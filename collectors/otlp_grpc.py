@@ -9,7 +9,7 @@ import grpc.aio
 from pydantic import BaseModel, ConfigDict, Field
 
 from collectors import answers
-from collectors.errors import LogUnavailableError, UnauthenticatedError
+from collectors.errors import LogUnavailableError
 from collectors.grpc_front import Front, GrpcLimits
 from collectors.ingest import Ingest, IngestConfig
 from collectors.intake import Intake
@@ -124,8 +124,13 @@ class OtlpGrpcReceiver:
 
     def _exporter(self, signal: Signal, front: Front) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
         async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
+            peer = front.peer(context.peer())
+            if peer is None:  # its connection has ended, or did not come through the port
+                self._intake.refused(signal, "cut_off")
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection has ended")
+                raise AssertionError  # abort raises
             try:
-                outcome = await self._take(signal, front.peer(context.peer()), messages, context)
+                outcome = await self._take(signal, peer, messages, context)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = answers.refusal(error)
             else:
@@ -137,9 +142,7 @@ class OtlpGrpcReceiver:
 
         return export
 
-    async def _take(self, signal: Signal, peer: Peer | None, messages: AsyncIterator[bytes], context: Any) -> Outcome:
-        if peer is None:
-            raise UnauthenticatedError("the connection did not come through the port")
+    async def _take(self, signal: Signal, peer: Peer, messages: AsyncIterator[bytes], context: Any) -> Outcome:
         sender = self._ingest.senders.of_request(peer.host, dict(context.invocation_metadata() or ()), peer.subject)
         sender.begin()
         async with self._slots.place(self._config.read_seconds):
