@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.label_values import check_values
 from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.render import render, render_query
+from alerting.playbooks.render import names_in, render, render_query
 from alerting.promql.expression import compile_expression
 from spanloom.chaos.experiment import load_experiment
-from telemetry.errors import InputError
+from telemetry.errors import ConfigError, InputError
 from tests.fuzz.rules import YAML_WORDS
 from tests.fuzz.target import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from alerting.playbooks.plan import Step
 
 PLAYBOOKS = {
     "playbooks": [
@@ -38,7 +43,7 @@ PLAYBOOKS = {
                 {
                     "name": "run",
                     "action": "command",
-                    "with": {"command": ["true", "$service"]},
+                    "with": {"command": ["restart-it", "--", "$service"]},
                     "timeout": "1s",
                     "inverse": "none",
                 },
@@ -70,6 +75,30 @@ _WORDS = (
 )
 
 
+HOSTILE = (
+    "cart", "; id", "$(id)", "-x", "--config=/etc/passwd", "a b", 'a"} or vector(1) #', "../../x", "..", "evil.example",
+    ":81", "@evil", "/x", "?a=b", "#", "%2e%2e", "\r\nX: y", "\0", "", "x" * 5000, "\u202e", "9" * 30, "a;b", "`id`", "'",
+    "{{7*7}}",
+)  # fmt: skip
+"""What telemetry may say where a playbook expects the name of a service."""
+
+
+def _same_but_for_values(step: Step, labels: dict[str, str]) -> None:
+    """What was let in changes no program, no number of arguments, no option, and no part of a URL before its path."""
+    plain = render(step.arguments, dict.fromkeys(labels, "x"))
+    found = render(step.arguments, labels)
+    if step.action == "command":
+        assert found["command"][0] == plain["command"][0], "another program"
+        for written, argument in zip(step.arguments["command"], found["command"], strict=True):
+            assert written == argument or not argument.startswith("-"), "an option"
+    if isinstance(found.get("url"), str):
+        one, other = urlsplit(found["url"]), urlsplit(plain["url"])
+        assert (one.scheme, one.netloc) == (other.scheme, other.netloc), "another host"
+        assert one.path.count("/") == other.path.count("/"), "another path"
+        assert ".." not in one.path.split("/"), "a path upwards"
+        assert bool(one.query) == bool(other.query), "a query"
+
+
 def of_files(folder: Path) -> tuple[Target, ...]:
     """Playbook and experiment files."""
     actions = build_actions(ActionsConfig())
@@ -77,12 +106,15 @@ def of_files(folder: Path) -> tuple[Target, ...]:
 
     def of_playbooks(data: bytes) -> None:
         playbooks.write_bytes(data)
-        labels = {"service": "; id", "instance": 'a"} or vector(1) #', "severity": "c", "alertname": "ServiceCulprit"}
         for playbook in load_playbooks([playbooks], actions):
             assert playbook.revision
-            playbook.answers("alert", labels)
-            for step in playbook.steps:
-                render(step.arguments, labels)
+            for hostile in HOSTILE:
+                labels = dict.fromkeys(names_in([step.arguments for step in playbook.steps]), hostile)
+                playbook.answers("alert", labels)
+                for step in playbook.steps:
+                    with suppress(ConfigError):
+                        check_values(step.action, step.arguments, labels)
+                        _same_but_for_values(step, labels)
 
     def of_experiment(data: bytes) -> None:
         experiment.write_bytes(data)
