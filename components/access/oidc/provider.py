@@ -187,6 +187,8 @@ class OidcProvider:
         Raises:
             OidcError: it cannot be asked.
         """
+        if self._fetched_at is not None and self._now() - self._fetched_at < older_than * 1e9:
+            return  # whoever has a known key waits for nobody who has not
         async with self._asking:
             now = self._now()
             wanted = self._fetched_at is None or now - self._fetched_at >= older_than * 1e9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from base64 import b64decode
 from hashlib import sha256
@@ -41,6 +42,8 @@ class Provider:
         self.header: dict[str, Any] = {"alg": "RS256", "kid": "one"}
         self.metadata: dict[str, Any] = {}  # what it says of itself otherwise
         self.asked: list[str] = []
+        self.answering, self.asking = asyncio.Event(), asyncio.Event()
+        self.answering.set()
         self._codes: dict[str, dict[str, str]] = {}
         table = [
             ("/.well-known/openid-configuration", self._discovery),
@@ -72,6 +75,9 @@ class Provider:
 
     async def _discovery(self, _: Request) -> Response:
         self.asked.append("discovery")
+        if not self.answering.is_set():
+            self.asking.set()
+            await self.answering.wait()
         said = {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import TYPE_CHECKING, Any
@@ -200,6 +201,20 @@ async def test_new_keys_are_found_but_unknown_ones_do_not_make_us_ask_without_en
     assert (await place.ask(provider.sign())).status_code == 200
     assert (await place.ask(old)).status_code == 401, "a key that it withdrew"
     assert len(provider.asked) == 2
+
+
+async def test_who_has_a_known_key_does_not_wait_for_whoever_made_us_ask_for_another(place: Place) -> None:
+    provider = place.provider
+    assert (await place.ask(provider.sign())).status_code == 200
+    place.ahead = int(ours.AGAIN_SECONDS * SECOND)
+    provider.answering.clear()
+    unknown = jwt.encode({"alg": "RS256", "kid": "x"}, {"sub": "1"}, RSAKey.generate_key(2048, {"kid": "x"}))
+    waiting = asyncio.create_task(place.ask(unknown))
+    await provider.asking.wait()
+    assert (await place.ask(provider.sign())).status_code == 200
+    assert not waiting.done()
+    provider.answering.set()
+    assert (await waiting).status_code == 401
 
 
 async def test_a_provider_that_is_away_is_said_so_and_found_again(place: Place) -> None:
