@@ -10,10 +10,10 @@ import orjson
 from fastapi import APIRouter, Path, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request  # noqa: TC002  as above
 
+from components.metrics_page import MetricsPage
 from dashboards.service_map import service_map_body
 from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError
 from stores.store import Query as StoreQuery
@@ -78,6 +78,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
         registry: the metrics that `/metrics` shows.
     """
     router = APIRouter(default_response_class=Json)
+    page = MetricsPage(registry)
 
     @router.get("/healthz")
     async def healthz() -> Response:
@@ -119,8 +120,8 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
         """The process's own metrics, in Prometheus' text format or OpenMetrics, as asked."""
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        text, content_type = await page.text(request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": content_type})
 
     return router
 

@@ -26,6 +26,7 @@ from pipeline.sealed_edges import SealedEdges
 from pipeline.trace_signals import TraceSignals
 from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler, unpack
 from processors.edge_windows import EdgeWindow, EdgeWindows
+from processors.latency_series import SeriesBudget
 from processors.watermark import SECOND, Watermark
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry.documents import Body, Kind
@@ -74,6 +75,12 @@ class AssembleConfig(BaseModel):
         gt=0,
         description="memory that open traces, open windows and held records of a worker take; past it the oldest traces "
         "are closed, then everything",
+    )
+    max_metric_samples: int = Field(
+        default=50_000,
+        gt=0,
+        description="samples of rates and durations of spans and calls, about 200 bytes of /metrics each; what is beyond is "
+        "counted together, as otel.metric.overflow",
     )
     idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
 
@@ -157,6 +164,7 @@ class AssembleStage:
         self._ending = False
         self._cycle = asyncio.Lock()
         self._drawing_large = asyncio.Lock()
+        self._metric_samples = SeriesBudget(config.max_metric_samples)
         self.counts = AssembleCounts()
         self.messages = MessageCounts()
         self._edges = SealedEdges(store, writer, series, self.counts)
@@ -211,7 +219,7 @@ class AssembleStage:
                 tp,
                 TraceAssembler(self._limits),
                 EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
-                TraceSignals(tp.partition, self._now(), self._series, self._signals),
+                TraceSignals(tp.partition, self._now(), self._series, self._signals, self._metric_samples),
                 Messages(
                     tp,
                     self._traced,
@@ -250,7 +258,9 @@ class AssembleStage:
     def drop(self, revoked: Iterable[TP]) -> None:
         """Forget partitions that were taken away: their new owner reads their records again."""
         for tp in revoked:
-            self._partitions.pop(tp, None)
+            part = self._partitions.pop(tp, None)
+            if part is not None:
+                self._metric_samples.give_back(part.told.samples)
 
     def metrics(self) -> list[Metric]:
         """What the service graph, the spans and the clocks of all partitions say, as scrapers read it."""
@@ -261,7 +271,10 @@ class AssembleStage:
     def left_out(self) -> dict[str, int]:
         """What the bounds on counters and clock skew have cost the partitions that this worker has."""
         total: Counter[str] = Counter(
-            large_edges=self.counts.large_edges, large_origins=self.messages.large, trace_spans=self.counts.undrawn
+            large_edges=self.counts.large_edges,
+            large_origins=self.messages.large,
+            metric_series_overflow=self._metric_samples.overflow,
+            trace_spans=self.counts.undrawn,
         )
         for part in self._partitions.values():
             total.update(part.told.left_out)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.signals import Signals
     from processors.assemble import OpenTrace
+    from processors.latency_series import SeriesBudget
     from processors.publication import Publication
     from telemetry.documents import Document
     from telemetry.spans import Span
@@ -51,18 +52,24 @@ class TraceSignals:
         start: when counting begins, nanoseconds: anew after a crash, as Prometheus expects of a process that restarts.
         series: the topic of stage 3.
         signals: the way to stage 4.
+        budget: of samples of the counters, shared by all partitions.
     """
 
-    def __init__(self, partition: int, start: int, series: Topic, signals: Signals) -> None:
+    def __init__(self, partition: int, start: int, series: Topic, signals: Signals, budget: SeriesBudget | None = None) -> None:
         self._series, self._signals = series, signals
         self._instance = f"partition-{partition}"
         self._resource = Resource({"service.name": "spanloom", "service.instance.id": self._instance})
-        self._graph = ServiceGraphMetrics(start, self._resource)
-        self._spans = SpanMetrics(start, self._instance)
+        self._graph = ServiceGraphMetrics(start, self._resource, budget)
+        self._spans = SpanMetrics(start, self._instance, budget)
         self._skew = ClockSkew()
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
         self._spans_told = self._skew_told = 0
         self._large = 0  # traces too large for a record, and so for the sample
+
+    @property
+    def samples(self) -> int:
+        """Samples that count in the budget."""
+        return self._graph.samples + self._spans.samples
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -70,7 +77,7 @@ class TraceSignals:
         return {
             "skew_pairs": self._skew.refused,
             "skew_late": self._skew.ignored,
-            "span_metrics_services": self._spans.refused,
+            "span_metrics_overflow": self._spans.overflow,
             "large_traces": self._large,
         }
 

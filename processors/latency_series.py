@@ -18,19 +18,56 @@ OVERFLOW: Labels = (("otel.metric.overflow", "true"),)
 """Where series beyond the limit are counted together, as OpenTelemetry's cardinality limit has it."""
 
 
-class Counters:
-    """Sums by label since `start`."""
+class SeriesBudget:
+    """How many samples all series together may have, whoever counts in them.
 
-    def __init__(self, start: int, max_series: int) -> None:
+    Attributes:
+        overflow: values that were counted in an overflow series.
+    """
+
+    def __init__(self, samples: int = 1 << 30) -> None:
+        self._left = samples
+        self.overflow = 0
+
+    def has(self, samples: int) -> bool:
+        """Whether a series of so many samples may begin."""
+        return samples <= self._left
+
+    def take(self, samples: int) -> bool:
+        """Whether a series of so many samples may begin; it counts from then on."""
+        if not self.has(samples):
+            return False
+        self._left -= samples
+        return True
+
+    def give_back(self, samples: int) -> None:
+        """Count no more what is forgotten."""
+        self._left += samples
+
+
+class Counters:
+    """Sums by label since `start`.
+
+    Attributes:
+        samples: that count in the budget.
+    """
+
+    def __init__(self, start: int, max_series: int, budget: SeriesBudget | None = None) -> None:
         self._start = start
         self._max_series = max_series
+        self._budget = budget or SeriesBudget()
+        self.samples = 0
         self._values: dict[Labels, int] = {}
 
     def add(self, labels: Labels, number: int = 1) -> None:
         """Count."""
         values = self._values
-        if labels not in values and len(values) >= self._max_series:
-            labels = OVERFLOW
+        if labels not in values and labels != OVERFLOW:
+            if len(values) < self._max_series and self._budget.take(1):
+                self.samples += 1
+            else:
+                labels = OVERFLOW
+                self._budget.overflow += 1
         values[labels] = values.get(labels, 0) + number
 
     def points(self, time: int) -> tuple[DataPoint, ...]:
@@ -41,11 +78,17 @@ class Counters:
 
 
 class Histograms:
-    """Explicit-bound histograms by label since `start`; each bucket remembers the last span that it counted."""
+    """Explicit-bound histograms by label since `start`; each bucket remembers the last span that it counted.
 
-    def __init__(self, start: int, max_series: int, bounds: tuple[float, ...]) -> None:
+    Attributes:
+        samples: that count in the budget.
+    """
+
+    def __init__(self, start: int, max_series: int, bounds: tuple[float, ...], budget: SeriesBudget | None = None) -> None:
         self._start = start
         self._max_series = max_series
+        self._budget = budget or SeriesBudget()
+        self.samples = 0
         self._bounds = bounds
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
@@ -63,8 +106,12 @@ class Histograms:
         """Count a value in its bucket; a bound belongs to the bucket that it closes. `time` is when its span ended."""
         counts = self._counts.get(labels)
         if counts is None:
-            if len(self._counts) >= self._max_series:
-                labels = OVERFLOW
+            if labels != OVERFLOW:
+                if len(self._counts) < self._max_series and self._budget.take(samples_of(self._bounds)):
+                    self.samples += samples_of(self._bounds)
+                else:
+                    labels = OVERFLOW
+                    self._budget.overflow += 1
             counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
         bucket = bisect_left(self._bounds, value)
         counts[bucket] += 1
@@ -95,6 +142,11 @@ class Histograms:
             )
             for labels, counts in sorted(self._counts.items())
         )
+
+
+def samples_of(bounds: tuple[float, ...]) -> int:
+    """Samples of a histogram with these bounds: its buckets, their sum and their number."""
+    return len(bounds) + 3
 
 
 def _attributes(labels: Labels) -> Mapping[str, AttributeValue]:

@@ -19,7 +19,7 @@ from telemetry.resource import Resource
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from processors.latency_series import Labels
+    from processors.latency_series import Labels, SeriesBudget
     from telemetry.call_graph import Hop
 
 BOUNDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
@@ -35,14 +35,16 @@ _PREFIX = "traces_service_graph_"
 class ServiceGraphMetrics:
     """Counts each hop once, from `start` on; a trace that gets a late span does not count again."""
 
-    def __init__(self, start: int, resource: Resource | None = None) -> None:
+    def __init__(self, start: int, resource: Resource | None = None, budget: SeriesBudget | None = None) -> None:
         self._resource = resource or Resource()
-        self._requests = Counters(start, MAX_SERIES)
-        self._failed = Counters(start, MAX_SERIES)
-        self._unpaired = Counters(start, MAX_SERIES)
-        self._client = Histograms(start, MAX_SERIES, BOUNDS)
-        self._server = Histograms(start, MAX_SERIES, BOUNDS)
-        self._queue = Histograms(start, MAX_SERIES, BOUNDS)
+        self._requests, self._failed, self._unpaired = (Counters(start, MAX_SERIES, budget) for _ in range(3))
+        self._client, self._server, self._queue = (Histograms(start, MAX_SERIES, BOUNDS, budget) for _ in range(3))
+
+    @property
+    def samples(self) -> int:
+        """Samples that count in the budget."""
+        series = (self._requests, self._failed, self._unpaired, self._client, self._server, self._queue)
+        return sum(one.samples for one in series)
 
     def add(self, hops: Iterable[Hop]) -> None:
         """Count hops. One with an unknown side is an unpaired span and no request."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from processors.latency_series import OVERFLOW, Histograms
+from processors.latency_series import OVERFLOW, Histograms, SeriesBudget, samples_of
 from processors.operations import normalised
 from telemetry.metrics import Metric, MetricType, Temporality
 from telemetry.resource import Resource
@@ -34,7 +34,11 @@ MAX_TOTAL = 2000
 """Of all services: each is twenty points, which rules read every few seconds."""
 
 MAX_SERVICES = 1000
-"""Spans of further services are left out and counted in `refused`."""
+"""Spans of further services are counted together, as those of `OTHER`."""
+
+OTHER = "other"
+
+SAMPLES = samples_of(BOUNDS)
 
 _MILLISECOND = 1_000_000
 _KINDS = tuple(("span.kind", f"SPAN_KIND_{kind.name}") for kind in SpanKind)
@@ -47,32 +51,48 @@ class SpanMetrics:
     Args:
         start: when counting began, nanoseconds.
         instance: tells counters of the same spans' names apart that several counted (`collector.instance.id`).
+        budget: of samples, shared with others.
+
+    Attributes:
+        overflow: spans that were over a bound, and are counted together.
     """
 
-    def __init__(self, start: int, instance: str = "") -> None:
+    def __init__(self, start: int, instance: str = "", budget: SeriesBudget | None = None) -> None:
         self._start = start
         self._instance = instance
         self._services: dict[str, Histograms] = {}
         self._total = 0
-        self.refused = 0
+        self._budget = budget or SeriesBudget()
+        self.overflow = 0
+
+    @property
+    def samples(self) -> int:
+        """Samples that count in the budget."""
+        return sum(service.samples for service in self._services.values())
 
     def add(self, spans: Iterable[Span]) -> None:
         """Count spans. Ids are taken out of their names, which the conventions want to be few."""
         for span in spans:
-            name = span.service
-            service = self._services.get(name)
-            if service is None:
-                if len(self._services) >= MAX_SERVICES:
-                    self.refused += 1
-                    continue
-                service = self._services[name] = Histograms(self._start, MAX_SERIES, BOUNDS)
-            labels: Labels = (_KINDS[span.kind], ("span.name", normalised(span.name)), _STATUSES[span.status])
-            if labels not in service:
-                if len(service) < MAX_SERIES and self._total < MAX_TOTAL:
-                    self._total += 1
-                else:
-                    labels = OVERFLOW
+            own: Labels = (_KINDS[span.kind], ("span.name", normalised(span.name)), _STATUSES[span.status])
+            service, labels = self._series(span.service, own)
             service.record(labels, span.duration / _MILLISECOND, span.end, span.trace_id, span.span_id)
+
+    def _series(self, name: str, labels: Labels) -> tuple[Histograms, Labels]:
+        """Where a span of a service counts: under its labels, or with others that are over a bound."""
+        service = self._services.get(name)
+        if service is not None and labels in service:
+            return service, labels
+        has_room = len(self._services) < MAX_SERVICES if service is None else len(service) < MAX_SERIES
+        if has_room and self._total < MAX_TOTAL and self._budget.has(SAMPLES):
+            self._total += 1
+            return self._services.setdefault(name, self._histograms()), labels
+        self.overflow += 1
+        if service is None:
+            service = self._services.setdefault(OTHER, self._histograms())
+        return service, OVERFLOW
+
+    def _histograms(self) -> Histograms:
+        return Histograms(self._start, MAX_SERIES, BOUNDS, self._budget)
 
     def metrics(self, time: int) -> list[Metric]:
         """The metrics at a time, cumulative, two of each service; `processors.points.points_of` makes series of them."""

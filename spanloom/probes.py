@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from components.metrics_page import MetricsPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ def build_probes(
     status: Callable[[], dict[str, Any]], registry: CollectorRegistry, more: Sequence[BaseRoute] = ()
 ) -> Starlette:
     """The app: `/healthz`, `/metrics`, `/api/v1/status`, as the console has them, and the routes of other parts."""
+    page = MetricsPage(registry)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -29,8 +31,8 @@ def build_probes(
         return JSONResponse(status())
 
     async def metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), headers={"content-type": content_type})
+        text, content_type = await page.text(request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": content_type})
 
     own = [Route("/healthz", healthz), Route("/api/v1/status", counters), Route("/metrics", metrics)]
     return Starlette(routes=[*own, *more])

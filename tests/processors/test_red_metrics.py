@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from processors import service_graph_metrics, span_metrics
 from processors.call_graph import call_graph
-from processors.latency_series import Counters, Histograms
+from processors.latency_series import Counters, Histograms, SeriesBudget
 from processors.points import points_of
 from processors.service_graph_metrics import ServiceGraphMetrics, labels_of
 from processors.span_metrics import SpanMetrics
@@ -125,10 +125,46 @@ def test_series_beyond_the_limit_are_counted_together() -> None:
     assert len(counters.points(1)) == len(histograms.points(1)) == 3
 
 
-def test_services_beyond_the_limit_are_refused_and_counted() -> None:
+def test_services_beyond_the_limit_are_counted_together() -> None:
     metrics = SpanMetrics(start=0)
     metrics.add(span(1, 0, f"s{number}", SERVER, 0, 1) for number in range(span_metrics.MAX_SERVICES + 2))
-    assert metrics.refused == 2
+    assert metrics.overflow == 2
+    (calls,) = [one for one in metrics.metrics(1) if (one.name, one.resource.service) == ("traces.span.metrics.calls", "other")]
+    assert [(point.attributes, point.value) for point in calls.points] == [({"otel.metric.overflow": "true"}, 2)]
+
+
+def test_a_hundred_thousand_services_make_a_page_of_bounded_size_that_counts_every_span() -> None:
+    budget = SeriesBudget(2000)
+    partitions = [SpanMetrics(0, f"partition-{number}", budget) for number in range(4)]
+    for number in range(100_000):
+        partitions[number % 4].add([span(1, 0, f"s{number}", SERVER, 0, 1)])
+    metrics = [metric for partition in partitions for metric in partition.metrics(1)]
+    calls = [point for metric in metrics if metric.name.endswith("calls") for point in metric.points]
+    assert sum(int(point.value or 0) for point in calls) == 100_000
+    assert sum(partition.samples for partition in partitions) <= 2000
+    assert len(calls) <= 2000 // span_metrics.SAMPLES + len(partitions)
+
+
+def test_calls_between_any_number_of_services_have_bounded_series_and_are_all_counted() -> None:
+    budget = SeriesBudget(100)
+    counters, histograms = Counters(0, 1000, budget), Histograms(0, 1000, (1.0,), budget)
+    for number in range(500):
+        counters.add((("client", f"c{number}"),))
+        histograms.record((("client", f"c{number}"),), 0.5)
+    assert counters.samples + histograms.samples <= 100
+    assert sum(int(point.value or 0) for point in counters.points(1)) == 500
+    assert sum(int(point.value or 0) for point in histograms.numbers(1)) == 500
+    assert budget.overflow > 0
+
+
+def test_what_a_partition_gives_back_others_may_use() -> None:
+    budget = SeriesBudget(1)
+    first = Counters(0, 10, budget)
+    first.add((("a", "1"),))
+    budget.give_back(first.samples)
+    second = Counters(0, 10, budget)
+    second.add((("a", "2"),))
+    assert [point.attributes for point in second.points(1)] == [{"a": "2"}]
 
 
 def test_span_metrics_are_bounded_over_all_services_and_beyond_is_counted_together() -> None:
@@ -141,7 +177,7 @@ def test_span_metrics_are_bounded_over_all_services_and_beyond_is_counted_togeth
     beyond = [point for point in found if "otel.metric.overflow" in point.attributes]
     assert sum(int(point.value or 0) for point in found) == names * services
     assert len(found) - len(beyond) == span_metrics.MAX_TOTAL
-    assert len(beyond) == services
+    assert len(beyond) == span_metrics.MAX_TOTAL // span_metrics.MAX_SERIES + 1, "of services that were full, and of the others"
 
 
 def test_counters_of_two_that_count_the_same_service_are_told_apart() -> None:
