@@ -78,7 +78,7 @@ def build_app(
         # Faust would wait at a rebalance for records that we hold on purpose.
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
-        stream_buffer_maxsize=64,
+        stream_buffer_maxsize=16,
         # How long a crashed worker's partitions wait for another, and how many records are read twice.
         broker_session_timeout=session_seconds,
         broker_heartbeat_interval=session_seconds / 6,
