@@ -142,7 +142,9 @@ class _TracePage:
             tile("Errors", amount(trace.get("errors", 0)), "bad" if trace.get("errors") else "")
             tile("Logs", amount(len(found["logs"])))
             completeness = trace.get("completeness", 0)
-            tile("Complete", f"{completeness:.0%}", "" if completeness >= 1 else "warn")
+            early = bool(trace.get("cut"))  # by a limit: more of it may have come, or may come
+            share = f"{completeness:.0%}" + (", closed early" if early else "")
+            tile("Complete", share, "" if completeness >= 1 and not early else "warn")
 
     def _show_legend(self, colors: dict[str, str], bars: int) -> None:
         self._legend.clear()

@@ -129,7 +129,7 @@ def _row(view: View, body: Body, now: int) -> dict[str, Cell]:
     root, trace_id = body["root"], body["trace_id"]
     name = f"{root['service']} {root['operation']}".strip() or "(the root is missing)"
     link = view.link(f"/traces/{trace_id}")
-    whole = body["completeness"] >= 1
+    whole = body["completeness"] >= 1 and not body.get("cut")
     return {
         "trace": Cell(trace_id, short(trace_id), link, "mono line"),
         "root": Cell(name, name, link),
