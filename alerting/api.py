@@ -44,6 +44,8 @@ class AlertmanagerApi:
     saved: Callable[[], Awaitable[None]]
     version: str = ""
     started_at: int = 0
+    note: Callable[..., Awaitable[None]] | None = None
+    """Awaited with the event, who it was and more, for the audit trail."""
 
     def routes(self, prefix: str = "/api/v2") -> list[Route]:
         """Routes for a Starlette application."""
@@ -166,7 +168,12 @@ class AlertmanagerApi:
             return PlainTextResponse(f"silence {silence.id} not found", status_code=404)
         given = self.manager.silences.put(silence, now)
         await self.saved()
+        await self._note("silence-set", request, silence=given, matchers=[str(matcher) for matcher in silence.matchers])
         return JSONResponse({"silenceID": given})
+
+    async def _note(self, event: str, request: Request, **data: object) -> None:
+        if self.note is not None:
+            await self.note(event, identity_of(request).name, **data)
 
     async def _expire(self, request: Request) -> Response:
         identity = request.path_params["id"]
@@ -174,6 +181,7 @@ class AlertmanagerApi:
             return Response(status_code=404)
         self.manager.silences.expire(identity, self.now())
         await self.saved()
+        await self._note("silence-expired", request, silence=identity)
         return Response(status_code=200)
 
 

@@ -19,6 +19,9 @@ MAX_ALERTS = 20_000
 KEEP_RESOLVED = 15 * MINUTE
 """How long a resolved alert stays, so that a late group can still tell of it."""
 
+RESERVED = frozenset({"RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped"})
+"""Names of alerts by which repairs ask and tell humans; nobody else's alert may look like one."""
+
 APPROVE = "approve"
 """The annotation with the link by which a repair is approved. It is for receivers: who only reads the API must not approve."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from alerting.board import HeldAlert
+from alerting.board import APPROVE, RESERVED, HeldAlert
 from alerting.matchers import Matcher, MatchType
 from alerting.request_body import read_body
 from alerting.silences import Silence
@@ -60,7 +60,10 @@ def posted_alert(item: Any, where: str, now: int, timeout: int) -> HeldAlert:
     if not labels:
         raise InputError(f"{where}.labels: at least one label pair required")
     _check_length(f"{where}.labels", *labels, *labels.values())
+    if labels.get("alertname") in RESERVED:
+        raise InputError(f"{where}.labels: the alert {labels['alertname']} is Spanloom's own, which nobody else may send")
     annotations = _cut(_strings(item.get("annotations") or {}, f"{where}.annotations"))
+    annotations.pop(APPROVE, None)  # only ours leads to an approval
     starts = _time(item.get("startsAt"), f"{where}.startsAt")
     ends = _time(item.get("endsAt"), f"{where}.endsAt") or now + timeout
     starts = starts or min(now, ends)

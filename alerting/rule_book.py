@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from alerting.board import RESERVED
 from alerting.playbooks.render import names_in, render_query
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME
@@ -86,6 +87,9 @@ class RuleBook:
             taken, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
         for each in written:
             kept[each["name"]] = _Kept(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), taken[each["name"]])
+        own = next((rule.name for group in taken.values() for rule in group.rules if rule.name in RESERVED), None)
+        if own is not None:
+            raise ConfigError(f"{_file(namespace)}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
         self._use(self._files, {**self._namespaces, namespace: kept})
 
     def remove(self, namespace: str, group: str | None = None) -> bool:

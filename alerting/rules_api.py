@@ -11,7 +11,8 @@ Only YAML or JSON is taken, so that a page of another site cannot post here by a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import hashlib
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 from starlette.responses import JSONResponse, Response
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from alerting.request_body import read_body
 from alerting.rule_book import MAX_BYTES
+from components.access.identity import identity_of
 from telemetry.documents import timestamp
 from telemetry.errors import InputError
 
@@ -36,14 +38,28 @@ _YAML = "application/yaml"
 _TYPES = frozenset({_YAML, "application/x-yaml", "text/yaml", "text/x-yaml", "application/json"})
 
 
-def routes(engine: AlertEngine, book: RuleBook, saved: Callable[[], Awaitable[None]]) -> list[Route]:
+class Note(Protocol):
+    """Takes what somebody changed, for the audit trail."""
+
+    def __call__(self, event: str, who: str, /, **data: object) -> Awaitable[None]:
+        """End when it would survive a crash."""
+        ...
+
+
+def routes(engine: AlertEngine, book: RuleBook, saved: Callable[[], Awaitable[None]], note: Note) -> list[Route]:
     """The routes over one engine.
 
     Args:
         engine: evaluates the rules.
         book: gives it the rules.
         saved: awaited after each change, so that it is durable before the answer.
+        note: awaited after that, with who changed what.
     """
+
+    async def changed(event: str, request: Request, **data: object) -> Response:
+        await saved()
+        await note(event, identity_of(request).name, **data)
+        return _accepted()
 
     async def in_use(_: Request) -> Response:
         return JSONResponse({"status": "success", "data": {"groups": rule_groups(engine)}})
@@ -60,17 +76,17 @@ def routes(engine: AlertEngine, book: RuleBook, saved: Callable[[], Awaitable[No
 
     async def write(request: Request) -> Response:
         try:
-            book.set(_named(request)[0], await _text(request))
+            namespace, text = _named(request)[0], await _text(request)
+            book.set(namespace, text)
         except InputError as error:
             return _error(400, "bad_data", str(error))
-        await saved()
-        return _accepted()
+        return await changed("rules-set", request, namespace=namespace, sha256=hashlib.sha256(text.encode()).hexdigest())
 
     async def delete(request: Request) -> Response:
         if not book.remove(*_named(request)):
             return _missing()
-        await saved()
-        return _accepted()
+        removed, of = _named(request)
+        return await changed("rules-removed", request, namespace=removed, group=of or "")
 
     namespace, group = f"{PATH}/{{namespace}}", f"{PATH}/{{namespace}}/{{group:path}}"
     return [

@@ -13,7 +13,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request  # noqa: TC002  as above
 
+from alerting.playbooks import child_output
+from components.access.identity import identity_of
+from components.access.roles import Right
 from components.metrics_page import MetricsPage
+from components.secrets import SECRETS
 from dashboards.service_map import service_map_body
 from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError
 from stores.store import Query as StoreQuery
@@ -91,8 +95,14 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
         return Json(status())
 
     @router.get("/api/v1/find")
-    async def find(asked: Annotated[Find, Query()]) -> Response:
-        """Stored documents with `_id` and `@timestamp`, traces and hops in their newest revision only."""
+    async def find(asked: Annotated[Find, Query()], request: Request) -> Response:
+        """Stored documents with `_id` and `@timestamp`, traces and hops in their newest revision only.
+
+        What commands of playbooks printed is there for operators only.
+        """
+        hides = asked.kind in child_output.KINDS and not identity_of(request).may(Right.OPERATE)
+        if hides:
+            child_output.check_fields([asked.sort, *(text.partition(":")[0] for text in asked.where)])
         query = StoreQuery(
             asked.kind,
             [_condition(text) for text in asked.where],
@@ -102,7 +112,8 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
             asked.descending,
             asked.limit,
         )
-        return await _json(await reader.find(query))
+        found = await reader.find(query)
+        return await _json([child_output.without_output(body) for body in found] if hides else found)
 
     @router.get("/api/v1/traces/{trace_id}")
     async def trace(trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
@@ -133,7 +144,7 @@ def answer_errors(app: FastAPI) -> None:
         async def answer(_: Request, error: Exception) -> Response:
             text = _wrong(error) if isinstance(error, RequestValidationError) else str(error)
             headers = {"retry-after": str(RETRY_SECONDS)} if isinstance(error, BusyError | QueryTimeoutError) else None
-            return Json({"error": text}, status, headers)
+            return Json({"error": SECRETS.mask(text)}, status, headers)
 
         return answer
 

@@ -263,10 +263,10 @@ class Alerting:
 
     def routes(self) -> list[Route]:
         """Alertmanager's API, rules, approvals, and the switches of self-healing."""
-        api = AlertmanagerApi(self.alertmanager, self._now, self.save, self._version)
+        api = AlertmanagerApi(self.alertmanager, self._now, self.save, self._version, note=self.runner.note)
         all_ = [
             *api.routes(),
-            *rules_api.routes(self.engine, self.rules, self.save_rules),
+            *rules_api.routes(self.engine, self.rules, self.save_rules, self.runner.note),
             *control.routes(self.runner),
         ]
         by_owner = [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]

@@ -381,6 +381,12 @@ class Healer:
         except KeyError:
             raise InputError(f"no incident {incident_id!r} is open; see the stored incidents for those that ended") from None
 
+    def note(self, event: str, who: str, now: int, /, **data: object) -> None:
+        """Put into the audit trail what somebody changed of what alerts: rules, silences."""
+        now = self._not_before(now)
+        self.journal.record(now, event, who=who, **data)
+        self.journal.publish(self.incidents, now)
+
     def _switch(self, stopped_by: str, kind: str, now: int, by: str = "") -> None:
         now = self._not_before(now)
         self.safety.stopped_by = stopped_by

@@ -83,7 +83,8 @@ def check_values(action: str, arguments: Mapping[str, Any], labels: Mapping[str,
             wrong = _wrong(place_of(action, path), labels[name], is_result=name.startswith(RESULT))
             if wrong:
                 where = ".".join(map(str, path))
-                raise ConfigError(f"{action}: {where}: the label {name} is {labels[name][:60]!r}: {wrong}")
+                value = "" if name.startswith(RESULT) else f" is {labels[name][:60]!r}"  # a result is for operators
+                raise ConfigError(f"{action}: {where}: the value of {name}{value}: {wrong}")
 
 
 def _wrong(place: Place, value: str, *, is_result: bool) -> str:

@@ -172,7 +172,8 @@ def _forward(incident: Incident, now: int, query: Query, note: Note) -> None:
             incident.state = State.ISOLATING if step.phase == "isolate" else State.REPAIRING
             step.progress, step.started = Progress.INTENDED, now
             call = call_of(incident, step)
-            note("step-intended", step=step.name, action=call.action, arguments=call.arguments, idempotent=step.idempotent)
+            about = {"idempotent": step.idempotent, **({"undoes": step.undoes} if step.undoes else {})}
+            note("step-intended", step=step.name, action=call.action, arguments=call.arguments, **about)
             return
         if step.check is not None and not step.check.settled:
             held = _ask(step.check, now, query, note, step.name)

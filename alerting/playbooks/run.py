@@ -132,6 +132,10 @@ class PlaybookRunner:
         """
         await self._do(lambda now: self.healer.release(incident_id, who, now))
 
+    async def note(self, event: str, who: str, /, **data: object) -> None:
+        """What somebody changed of what alerts; return when it would survive a kill -9."""
+        await self._do(lambda now: self.healer.note(event, who, now, **data))
+
     async def advance(self) -> None:
         """Let time pass. To be called about once a second."""
         _raise_errors(task for task in self._running.values() if task.done())

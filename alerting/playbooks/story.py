@@ -119,7 +119,9 @@ def _alert(data: Body) -> str:
 _TOLD: dict[str, Callable[[Body], str]] = {
     "alert": _alert,
     "refused": lambda data: f"no second repair: {data['text']}",
-    "approval-requested": lambda data: f"a human is asked, until {_clock(data['until'])} UTC",
+    "approval-requested": lambda data: (
+        f"a human is asked, until {_clock(data['until'])} UTC{': ' if data.get('why') else ''}{data.get('why', '')}"
+    ),
     "approved": lambda data: "approved " + ("by the playbook itself" if data["who"] == "automatic" else f"by {data['who']}"),
     "denied": lambda data: f"denied by {data['who']}",
     "step-intended": _intended,

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import orjson
 from nicegui import ui
 
+from alerting.playbooks.child_output import without_output
+from components.access.identity import identity_of
+from components.access.roles import Right
 from dashboards.console.table import Cell, Column, Table
 from dashboards.console.text import ago, duration, flat, moment, short
 from dashboards.console.view import DEFAULT_RANGE, Console, View, heading
@@ -14,6 +17,8 @@ from stores.store import Equals, Query
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from telemetry.documents import Body
 
 MOST = 2_000
@@ -58,6 +63,11 @@ def add(console: Console) -> None:
     def page(range: str = DEFAULT_RANGE, incident: str = "") -> None:  # noqa: A002  the parameter's name in the address
         view = View(console, "Repairs", "/repairs", range)
         view.asked = {"incident": incident}
+        shows_all = identity_of(ui.context.client.request).may(Right.OPERATE)
+
+        def seen(bodies: Sequence[Body]) -> list[Body]:
+            return list(bodies) if shows_all else [without_output(body) for body in bodies]
+
         with view.body:
             incidents = Table(
                 "Incidents",
@@ -75,7 +85,7 @@ def add(console: Console) -> None:
         async def load() -> None:
             now = console.now()
             since = view.since or 0
-            found = [body for body in await console.reader.incidents() if not body["ended"] or body["ended"] >= since]
+            found = seen([body for body in await console.reader.incidents() if not body["ended"] or body["ended"] >= since])
             incidents.show([(body["id"], _incident(view, body, now)) for body in found])
             shown = next((body for body in found if body["id"] == view.asked["incident"]), found[0] if found else None)
             details.visible = shown is not None
@@ -86,7 +96,7 @@ def add(console: Console) -> None:
             records = await console.reader.find(
                 Query(Kind.AUDIT, (Equals("incident", shown["id"]),), sort="sequence", limit=MOST)
             )
-            audit.show([(record["_id"], _record(record)) for record in records])
+            audit.show([(record["_id"], _record(record)) for record in seen(records)])
 
         view.refresh(load)
 

@@ -10,9 +10,11 @@ import click
 import orjson
 
 from alerting.audit import Anchor, verify
+from alerting.playbooks.child_output import REDACTED
 from alerting.playbooks.story import story_of
 from spanloom.commands.shown import shown
 from spanloom.demo.pipeline import Pipeline
+from spanloom.local_token import authorization
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
 
@@ -42,6 +44,11 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
         if noted := incident.get("audit"):
             anchors.append((noted["chain"], Anchor(noted["sequence"], noted["hash"], f"incident {incident['id']}")))
     records = _read(file, url, Kind.AUDIT)
+    if any(record.get(REDACTED) for record in records):
+        raise click.ClickException(
+            "some records come without what commands printed, so that their hashes cannot be checked: that is for operators. "
+            "Set SPANLOOM_TOKEN to an operator's token, or SPANLOOM_DATA_DIR to the data folder of a Spanloom on this machine"
+        )
     chains: dict[str, list[Body]] = {name: [] for name, _ in anchors}
     for record in records:
         chains.setdefault(str(record.get("chain")), []).append(record)
@@ -126,5 +133,5 @@ def _lines(file: Path) -> list[Body]:
 
 
 async def _fetch(url: str, kind: Kind) -> list[Body]:
-    async with Pipeline(url) as pipeline:
+    async with Pipeline(url, authorization(url)) as pipeline:
         return await pipeline.find_all(kind)

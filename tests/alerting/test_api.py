@@ -17,6 +17,7 @@ from alerting.board import Board
 from alerting.config import parse_config
 from alerting.durations import MINUTE, SECOND
 from alerting.posted import MAX_TEXT
+from tests.identified import Identified
 
 NOW = 1_700_000_000 * SECOND
 SILENCE = {
@@ -245,3 +246,32 @@ receivers:
     assert [item["auth_password"] for item in taken["email_configs"]] == ["<secret>"] * 3
     assert [item["routing_key"] for item in taken["pagerduty_configs"]] == ["<secret>"] * 3
     assert taken["pagerduty_configs"][0]["severity"] == "error"
+
+
+@pytest.mark.parametrize("name", ["RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped"])
+def test_nobody_posts_an_alert_that_looks_like_one_of_repairs(name: str) -> None:
+    service = Service()
+    response = service.post("alerts", [{"labels": {"alertname": name, "incident": "1"}}])
+    assert response.status_code == 400
+    assert "Spanloom's own" in response.json()
+
+
+def test_a_posted_alert_brings_no_link_to_approve() -> None:
+    service = Service()
+    service.post("alerts", [{"labels": {"alertname": "a"}, "annotations": {"approve": "http://evil.example/", "summary": "s"}}])
+    (alert,) = service.manager.board
+    assert alert.annotations == {"summary": "s"}
+
+
+def test_the_audit_trail_gets_who_set_and_ended_a_silence() -> None:
+    service, noted = Service(), []
+
+    async def note(event: str, who: str, **data: object) -> None:
+        noted.append((event, who, data["silence"]))
+
+    api = AlertmanagerApi(service.manager, lambda: service.time, service.saved, note=note)
+    client = TestClient(Identified(Starlette(routes=api.routes()), "ann"))
+    given = client.post("/api/v2/silences", json=SILENCE).json()["silenceID"]
+    client.delete(f"/api/v2/silence/{given}")
+    assert noted == [("silence-set", "ann", given), ("silence-expired", "ann", given)]
+    assert [silence.created_by for silence in service.manager.silences] == ["ann"]

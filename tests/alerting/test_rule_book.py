@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from alerting.engine import AlertEngine
 from alerting.rule_book import RuleBook
 from alerting.rules import parse_rules
 from telemetry.errors import ConfigError, InputError
+from tests.identified import Identified
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,15 +155,22 @@ def test_whatever_was_called_the_engine_has_what_a_restart_would_have(calls: lis
     assert sorted(used(its_engine)) == sorted(used(engine))
 
 
+noted: list[tuple[str, str, dict[str, object]]] = []
+
+
 @pytest.fixture
 def client() -> Iterator[tuple[TestClient, list[dict[str, Any]]]]:
     rules, engine = book()
     saved: list[dict[str, Any]] = []
+    noted.clear()
 
     async def save() -> None:
         saved.append(rules.snapshot())
 
-    with TestClient(Starlette(routes=rules_api.routes(engine, rules, save))) as client:
+    async def note(event: str, who: str, /, **data: object) -> None:
+        noted.append((event, who, data))
+
+    with TestClient(Identified(Starlette(routes=rules_api.routes(engine, rules, save, note)), "ann")) as client:
         yield client, saved
 
 
@@ -199,3 +208,22 @@ def test_the_api_refuses_with_line_and_reason_and_what_a_form_could_send(
     large = http.post("/api/v1/rules/shop", content=GROUP + "#" * rule_book.MAX_BYTES, headers=YAML)
     assert "more than" in large.json()["error"]
     assert saved == []
+
+
+def test_the_audit_trail_gets_who_set_and_removed_rules(client: tuple[TestClient, list[dict[str, Any]]]) -> None:
+    http, _ = client
+    http.post("/api/v1/rules/shop", content=GROUP, headers=YAML)
+    http.post("/api/v1/rules/shop", content="no rules", headers=YAML)
+    http.delete("/api/v1/rules/shop/latency")
+    http.delete("/api/v1/rules/shop/latency")
+    assert [(event, who, data["namespace"]) for event, who, data in noted] == [
+        ("rules-set", "ann", "shop"),
+        ("rules-removed", "ann", "shop"),
+    ]
+    assert noted[0][2]["sha256"] == hashlib.sha256(GROUP.encode()).hexdigest()
+
+
+def test_no_rule_over_http_looks_like_a_request_for_approval() -> None:
+    rules, _ = book()
+    with pytest.raises(ConfigError, match="Spanloom's own"):
+        rules.set("shop", "name: a\nrules:\n- alert: RepairApprovalRequested\n  expr: vector(1)\n")

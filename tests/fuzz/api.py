@@ -99,9 +99,12 @@ class _Api:
         async def saved() -> None:
             return
 
+        async def note(_event: str, _who: str, /, **_: object) -> None:
+            return
+
         manager = AlertmanagerApi(Alertmanager(parse_config(CONFIG, "am.yml")), lambda: NOW, saved)
         engine = AlertEngine()
-        app.router.routes += [*rule_routes(engine, RuleBook(engine), saved), Mount("/am", routes=manager.routes())]
+        app.router.routes += [*rule_routes(engine, RuleBook(engine), saved, note), Mount("/am", routes=manager.routes())]
         app.router.routes += manager.routes()
         return app
 

@@ -245,7 +245,7 @@ def test_in_the_pattern_of_a_query_a_label_matches_itself_alone() -> None:
 def test_a_value_that_would_be_more_than_a_value_is_refused_when_it_comes(
     action: str, arguments: dict[str, Any], value: str
 ) -> None:
-    with pytest.raises(ConfigError, match="the label x is"):
+    with pytest.raises(ConfigError, match="the value of x is"):
         check_values(action, arguments, {"x": value})
 
 
