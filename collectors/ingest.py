@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from collectors.budget import Budget
 from collectors.reading import Reading
 from collectors.senders import SenderLimits, Senders
+from telemetry.errors import ConfigError, OverloadedError
 from telemetry.structure import ELEMENT_BYTES, MAX_ELEMENTS
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from components.access.tokens import TokenConfig
 
 T = TypeVar("T")
+
+MAX_QUEUED: Final = 64
+"""Large requests that may wait to be decoded: that takes a tenth of a second each at most."""
+
+_COPIES: Final = 3  # of a request: compressed, decompressed, and as records or as protobuf
 
 
 class IngestConfig(BaseModel):
@@ -87,6 +93,7 @@ class Ingest:
             "requests in memory", config.max_memory_bytes - config.decode_bytes, config.max_requests, config.retry_after
         )
         self._thread: ThreadPoolExecutor | None = None
+        self._queued = 0
         metrics.memory_bytes.set_function(lambda: self.budget.held_bytes)
         metrics.memory_requests.set_function(lambda: self.budget.holders)
 
@@ -95,11 +102,43 @@ class Ingest:
         config = self.config
         return Reading(config.max_reading_bytes, config.max_reading_bytes_per_address, config.retry_after)
 
+    def check_room(self, receiver: str, max_request_bytes: int) -> None:
+        """Refuse a configuration under which the largest request of a receiver could never be accepted.
+
+        Raises:
+            ConfigError: names the setting that is too low.
+        """
+        config = self.config
+        reading = min(config.max_reading_bytes, config.max_reading_bytes_per_address)
+        if max_request_bytes > reading:
+            raise ConfigError(
+                f"{receiver}.max_request_bytes: {max_request_bytes} is more than may be on its way, {reading}: raise "
+                "ingest.max_reading_bytes and ingest.max_reading_bytes_per_address, or lower it"
+            )
+        wanted = _COPIES * max_request_bytes + config.decode_bytes
+        if wanted > config.max_memory_bytes:
+            raise ConfigError(
+                f"ingest.max_memory_bytes: {config.max_memory_bytes} is too low for one request of "
+                f"{receiver}.max_request_bytes, {max_request_bytes}: {wanted} are needed"
+            )
+
     async def off_loop(self, work: Callable[[], T]) -> T:
-        """Do work in the one thread for it; what waits for it is bounded by the budget's requests."""
+        """Do work in the one thread for it.
+
+        Raises:
+            OverloadedError: too much waits for it already.
+        """
+        if self._queued >= MAX_QUEUED:
+            raise OverloadedError(
+                f"requests waiting to be decoded: {MAX_QUEUED} at a time is the limit", self.config.retry_after
+            )
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "decode")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        self._queued += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        finally:
+            self._queued -= 1
 
     def close(self) -> None:
         """End the thread once it has done what waits. Safe twice, and work may come again."""

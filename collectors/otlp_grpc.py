@@ -64,6 +64,7 @@ class OtlpGrpcReceiver:
     def __init__(self, config: OtlpGrpcConfig, sink: Sink, metrics: CollectorMetrics, ingest: Ingest | None = None) -> None:
         self._config = config
         self._ingest = ingest or Ingest(IngestConfig(), metrics)
+        self._ingest.check_room("otlp_grpc", config.max_request_bytes)
         self._intake = Intake("grpc", sink, metrics, self._ingest)
         self._metrics = metrics
         reading = self._ingest.config.max_reading_bytes

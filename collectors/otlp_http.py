@@ -61,6 +61,7 @@ class OtlpHttpReceiver:
     def __init__(self, config: OtlpHttpConfig, sink: Sink, metrics: CollectorMetrics, ingest: Ingest | None = None) -> None:
         self._config = config
         self._ingest = ingest or Ingest(IngestConfig(), metrics)
+        self._ingest.check_room("otlp_http", config.max_request_bytes)
         self._intake = Intake("http", sink, metrics, self._ingest)
         self._reading = self._ingest.reading()
         metrics.reading_bytes.set_function(lambda: self._reading.held_bytes)

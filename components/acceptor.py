@@ -91,7 +91,7 @@ class Acceptor:
                 except OSError as error:
                     if error.errno in _OUT_OF_RESOURCES:
                         self._connections.count("accept_failed")
-                        self._connections.make_room(_AT_A_TIME)
+                        self._connections.make_room(min(_AT_A_TIME, len(self._connections) // 4))
                         await asyncio.sleep(_PAUSE)
                     # else the peer left before it was accepted
                 else:

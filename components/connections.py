@@ -44,7 +44,7 @@ class ConnectionMetrics:
             "spanloom_connections_closed",
             "Connections that the server closed. Reason is evicted (silent, or slowest, when others needed room), full (nobody "
             "could make room), address_full (nobody of its address could), accept_failed (no descriptor or memory), handshake "
-            "(TLS failed or took too long), slow_header, large_header, slow_body, slow_reader or not_http2.",
+            "(TLS failed or took too long), slow_header, large_header, slow_body, large_body, slow_reader or not_http2.",
             ("port", "reason"),
             registry=registry,
         )

@@ -40,8 +40,14 @@ class HttpLimits(ConnectionLimits):
     )
 
 
+LINGER: Final = 1.0
+"""Seconds in which a client may read why it is refused."""
+
+_PHRASES: Final = {408: b"Request Timeout", 413: b"Content Too Large", 431: b"Request Header Fields Too Large"}
+
+
 class _LimitError(Exception):
-    """A limit of the header is reached. The parser turns it into an error of its own."""
+    """A limit in size is reached. The parser turns it into an error of its own."""
 
 
 class LimitedHttp(HttpToolsProtocol):
@@ -50,11 +56,15 @@ class LimitedHttp(HttpToolsProtocol):
     Args:
         held: its place among the connections of the port.
         limits: what it has to keep to.
+        max_body: the largest body of a request, if the application has no limit of its own.
         others: arguments of uvicorn's.
     """
 
-    def __init__(self, held: Connection, limits: HttpLimits, **others: Any) -> None:
+    def __init__(self, held: Connection, limits: HttpLimits, max_body: int | None, **others: Any) -> None:
         super().__init__(**others)
+        self._max_body = max_body
+        self._body_size = 0
+        self._lingering = False
         self._held = held
         self._limits = limits
         self._head_timer: asyncio.TimerHandle | None = None
@@ -84,11 +94,13 @@ class LimitedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        if self._lingering:
+            return
         if not self._in_head and not self._in_body:
             self._begin_head()
         self._body_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._lingering:
             return
         if self._in_head:
             self._head_bytes += len(data)
@@ -117,9 +129,17 @@ class LimitedHttp(HttpToolsProtocol):
         """The header is there."""
         if len(self.pipeline) >= MOST_PIPELINED:
             raise _LimitError
-        self._in_head, self._in_body = False, True
+        self._in_head, self._in_body, self._body_size = False, True, 0
         self._cancel("_head_timer")
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        self._body_size += len(body)
+        if self._max_body is not None and self._body_size > self._max_body:
+            self._refused = 413, "large_body"
+            raise _LimitError
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is there."""
@@ -129,7 +149,7 @@ class LimitedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request is answered."""
         super().on_response_complete()
-        if not self.transport.is_closing():
+        if not self.transport.is_closing() and not self._lingering:
             self._show_stage()
 
     def handle_websocket_upgrade(self) -> None:
@@ -140,7 +160,7 @@ class LimitedHttp(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what cannot be parsed, or is over a limit of the header."""
+        """Answer what cannot be parsed, or is over a limit in size."""
         if self._refused is not None:
             self._refuse(*self._refused)
         elif not self.transport.is_closing():
@@ -215,13 +235,26 @@ class LimitedHttp(HttpToolsProtocol):
 
     def _refuse(self, status: int, reason: str) -> None:
         """End the connection; with an answer, if none has begun."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._lingering:
             return
         self._held.count(reason)
         if not (self._is_answering() and self.cycle.response_started):
-            phrase = {408: b"Request Timeout", 431: b"Request Header Fields Too Large"}[status]
-            self.transport.write(b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % (status, phrase))
-        self.transport.close()
+            answer = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % (status, _PHRASES[status])
+            self.transport.write(answer)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close, but read on for a moment: what a client still sends would else make it lose the answer (RFC 9112, 9.6)."""
+        self._stop_timers()
+        self._lingering = True
+        if self._is_answering():
+            self.cycle.disconnected = True  # so the application learns that nothing more comes
+            self.cycle.message_event.set()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._held.enter(Stage.SILENT)
+        self._send_timer = self.loop.call_later(LINGER, self.transport.close)
 
     def _is_answering(self) -> bool:
         cycle: Any = self.cycle  # None before the first request

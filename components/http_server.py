@@ -32,6 +32,10 @@ SHARE = 0.3
 """The part of the descriptors left for connections that an HTTP port may have."""
 
 
+MAX_MESSAGE = 4 * 2**20
+"""Bytes of a WebSocket's message, decompressed."""
+
+
 class NotStartedError(SpanloomError):
     """The application did not start."""
 
@@ -48,6 +52,7 @@ class HttpServer:
         limits: of connections.
         tls: certificates; without them it is plain HTTP.
         metrics: where connections are counted.
+        max_body_bytes: the largest body of a request; None where the application has a limit of its own.
         lifespan: whether the application has a start and a stop.
         stop_seconds: how long a stop waits for requests under way.
 
@@ -65,12 +70,14 @@ class HttpServer:
         limits: HttpLimits | None = None,
         tls: TlsConfig | None = None,
         metrics: ConnectionMetrics | None = None,
+        max_body_bytes: int | None = None,
         lifespan: Literal["on", "off"] = "off",
         stop_seconds: int = 5,
     ) -> None:
         self._name = name
         self._tls = ServerTls(tls, name, ("http/1.1",)) if tls else None
         self._limits = limits or HttpLimits()
+        self._max_body = max_body_bytes
         self._metrics = metrics or ConnectionMetrics(CollectorRegistry())
         self._config = uvicorn.Config(
             app,
@@ -83,6 +90,7 @@ class HttpServer:
             timeout_keep_alive=self._limits.idle_seconds,
             http=LimitedHttp,
             ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
         )
         self.host = host
         self.port = port
@@ -106,7 +114,7 @@ class HttpServer:
         connections = Connections(self._name, self._limits, self._metrics, total)
         listener = bind(self._name, self.host, self.port)
         self.port = listener.getsockname()[1]
-        server = self._server = _Server(self._config, listener, connections, self._limits, self._tls)
+        server = self._server = _Server(self._config, listener, connections, self._limits, self._tls, self._max_body)
         self._serving = asyncio.create_task(server.serve(), name=self._name)
         await server.ready.wait()
         if not server.started:
@@ -133,8 +141,10 @@ class _Server(uvicorn.Server):
         connections: Connections,
         limits: HttpLimits,
         tls: ServerTls | None,
+        max_body: int | None,
     ) -> None:
         super().__init__(config)
+        self._max_body = max_body
         self.ready = asyncio.Event()
         self._listener = listener
         self._limits = limits
@@ -182,7 +192,12 @@ class _Server(uvicorn.Server):
 
         def protocol() -> Any:
             return LimitedHttp(
-                connection, self._limits, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+                connection,
+                self._limits,
+                self._max_body,
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
             )
 
         loop = asyncio.get_running_loop()

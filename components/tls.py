@@ -86,6 +86,7 @@ class ServerTls:
         config = self._config
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = _VERSIONS[config.min_version]
+        context.options |= ssl.OP_NO_RENEGOTIATION  # a client could make us work for nothing
         for name, path in (("certificate", config.certificate), ("key", config.key), ("client_ca", config.client_ca)):
             if path is not None:
                 self._must_be_readable(name, path)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STOP_SECONDS = 2
 """How long open connections may take to end: browsers keep a WebSocket each."""
 
+MAX_BODY = 8 * 2**20
+"""Largest body of a request, such as rules or alerts that are posted."""
+
 
 class ConsoleServer(HttpServer):
     """An ASGI app on a port, from `start` to `stop`.
@@ -47,6 +50,7 @@ class ConsoleServer(HttpServer):
             limits=limits,
             tls=tls,
             metrics=metrics,
+            max_body_bytes=MAX_BODY,
             lifespan="on",
             stop_seconds=STOP_SECONDS,
         )

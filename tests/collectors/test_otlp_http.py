@@ -296,16 +296,31 @@ async def test_bodies_in_memory_are_bounded_together(
 ) -> None:
     log.let_go.clear()
     body = a_request({"name": "x" * 600})
-    async with receiving(log, metrics, max_elements=1000, max_memory_bytes=1000 + 1000 * ELEMENT_BYTES) as client:
-        first = asyncio.create_task(client.post("/v1/traces", content=body, headers=PROTOBUF))
-        second = asyncio.create_task(client.post("/v1/traces", content=body, headers=PROTOBUF))
-        done, waiting = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+    size = len(body)
+    bounds = {"max_elements": 1000, "max_memory_bytes": 3 * size + 1000 * ELEMENT_BYTES, "max_request_bytes": size}
+    async with receiving(log, metrics, **bounds) as client:
+        posted = [asyncio.create_task(client.post("/v1/traces", content=body, headers=PROTOBUF)) for _ in range(4)]
+        done, waiting = await asyncio.wait(posted, return_when=asyncio.FIRST_COMPLETED)
         (answer,) = [task.result() for task in done]
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         log.let_go.set()
-        assert [(await task).status_code for task in waiting] == [200]
+        assert [(await task).status_code for task in waiting] == [200] * 3
         assert (await client.post("/v1/traces", content=body, headers=PROTOBUF)).status_code == 200
     assert refused(registry, "overloaded") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"max_memory_bytes": 190 * 2**20}, r"ingest\.max_memory_bytes: .* too low for one request of otlp_http\.max_request"),
+        ({"max_reading_bytes_per_address": 2**20}, r"otlp_http\.max_request_bytes: 8388608 is more than may be on its way"),
+    ],
+)
+def test_bounds_under_which_the_largest_request_could_never_be_accepted_are_refused(
+    log: FakeLog, metrics: CollectorMetrics, settings: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        OtlpHttpReceiver(OtlpHttpConfig(), log, metrics, Ingest(IngestConfig(**settings), metrics))
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from components.http_server import HttpServer
 from components.tls import TlsConfig
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
@@ -51,7 +54,7 @@ async def talk(socket: WebSocket) -> None:
 class Server:
     """A server, and what it counted."""
 
-    def __init__(self, tls: TlsConfig | None = None, **limits: Any) -> None:
+    def __init__(self, tls: TlsConfig | None = None, max_body_bytes: int | None = None, **limits: Any) -> None:
         self.registry = CollectorRegistry()
         self.let_go = asyncio.Event()
         self.arrived = asyncio.Event()
@@ -65,7 +68,16 @@ class Server:
             ]
         )
         metrics = ConnectionMetrics(self.registry)
-        self.server = HttpServer(app, "test", "127.0.0.1", 0, limits=HttpLimits(**limits), tls=tls, metrics=metrics)
+        self.server = HttpServer(
+            app,
+            "test",
+            "127.0.0.1",
+            0,
+            limits=HttpLimits(**limits),
+            tls=tls,
+            metrics=metrics,
+            max_body_bytes=max_body_bytes,
+        )
 
     async def wait(self, _: Request) -> Response:
         self.arrived.set()
@@ -244,6 +256,44 @@ async def test_a_header_larger_than_the_limit_is_refused(head: bytes) -> None:
         assert served.closed("large_header") == 1
         await close(writer)
         assert await served.echoes()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_larger_than_the_limit_is_refused(chunked: bool) -> None:  # noqa: FBT001
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 100
+
+    async with serving(max_body_bytes=1000) as served:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            answer = await client.post(f"{served.server.url}/echo", content=chunks() if chunked else b"x" * 1001)
+            assert answer.status_code == 413
+        assert served.closed("large_body") == 1
+        assert await served.echoes()
+
+
+async def test_running_out_of_descriptors_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as served, AsyncExitStack() as stack:
+        readers = []
+        for _ in range(8):
+            reader, writer = await served.connect()
+            stack.push_async_callback(close, writer)
+            readers.append(reader)
+        await until(lambda: served.open() == 8)
+        loop = asyncio.get_running_loop()
+        accept, failures = loop.sock_accept, iter([errno.EMFILE, errno.ENFILE, errno.ECONNABORTED])
+
+        async def fail_first(listener: socket.socket) -> tuple[socket.socket, Any]:
+            for number in failures:
+                raise OSError(number, os.strerror(number))
+            return await accept(listener)
+
+        monkeypatch.setattr(loop, "sock_accept", fail_first)
+        assert await served.echoes()  # it is the last to be accepted before
+        assert await served.echoes()
+        for reader in readers[:3]:  # a quarter each time
+            assert await ended(reader) == b""
+        assert served.closed("accept_failed") == 2
 
 
 async def test_requests_one_behind_the_other_are_answered_and_too_many_end_the_connection() -> None:

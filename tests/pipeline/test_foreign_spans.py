@@ -17,6 +17,7 @@ from pipeline.zipkin import decode_zipkin
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.spans import Span, SpanKind, SpanLink, StatusCode
+from telemetry.structure import TooManyElementsError
 from tests.pipeline.wire import fixed64, message
 
 TRACE, SPAN, PARENT = bytes(range(1, 17)), bytes(range(1, 9)), bytes(range(11, 19))
@@ -216,3 +217,18 @@ def test_a_span_cut_short_is_refused_or_still_has_its_ids(length: int) -> None:
         except DecodeError:
             continue
         assert all(len(span.trace_id) == 16 and any(span.span_id) for span in spans)
+
+
+@pytest.mark.parametrize(
+    ("decode", "value"),
+    [
+        (decode_zipkin, b"\x0a\x00" * 1_100_000),
+        (decode_zipkin, b"[" + b",".join([b"{}"] * 1_100_000) + b"]"),
+        (decode_jaeger, b"\x42\x00" * 1_100_000),
+        (decode_jaeger, b'{"tags":[' + b",".join([b"{}"] * 1_100_000) + b"]}"),
+    ],
+    ids=["Zipkin's spans", "Zipkin's in JSON", "Jaeger's tags", "Jaeger's in JSON"],
+)
+def test_a_record_that_would_unfold_to_more_than_it_may_is_not_built(decode: Any, value: bytes) -> None:
+    with pytest.raises(TooManyElementsError, match="more than 1000000 "):
+        decode(value)

@@ -23,6 +23,7 @@ from telemetry.logs import LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
 from telemetry.spans import SpanKind, SpanLink
+from telemetry.structure import TooManyElementsError
 from tests.generated import traces
 from tests.pipeline.parts import Event, KeepingTopic
 
@@ -163,3 +164,10 @@ def test_a_request_tells_the_receipts_of_its_spans() -> None:
     _, received = split_spans(otlp.encode_spans([receiver, replace(other, kind=SpanKind.SERVER, links=(link,))]), 4)
     message = Message(link.trace_id, link.span_id)
     assert received == list(receipts_of(receiver)) == [Receipt(message, receiver.trace_id, receiver.start)]
+
+
+@pytest.mark.parametrize("signal", otlp.SIGNALS)
+@pytest.mark.parametrize("value", [b"\x0a\x00" * 1_100_000, b'{"a":[' + b",".join([b"{}"] * 1_100_000) + b"]}"])
+def test_a_record_that_would_unfold_to_more_than_it_may_is_not_built(signal: otlp.Signal, value: bytes) -> None:
+    with pytest.raises(TooManyElementsError, match="more than 1000000 "):
+        protobuf(Event("otlp_spans", 0, 0, value), signal)
