@@ -21,12 +21,12 @@ def _accepted(own: Product, body: bytes) -> None:
 
 
 def large_questions_hold_no_writer_up(bench: Bench) -> str:
-    """Twelve times `limit=100000` and sixteen sorts by an attribute at once over 60,000 spans, while telemetry goes on."""
+    """Twelve times `limit=10000` and sixteen sorts by an attribute at once over 60,000 spans, while telemetry goes on."""
     with bench.product() as own:
         for _ in range(SPANS // 2000):
             _accepted(own, spans("many", 2000, attributes=lambda i: {"i": i, "text": "x" * 200}))
         own.wait_for(lambda: own.status()["spans_stored"] >= SPANS, 180, "not stored")
-        asks = ["/api/v1/find?kind=span&limit=100000&descending=true"] * 12
+        asks = ["/api/v1/find?kind=span&limit=10000&descending=true"] * 12
         asks += ["/api/v1/find?kind=span&limit=10&sort=attributes.i&descending=true"] * 16
         found: list[Answer] = []
         with own.cost() as cost:
@@ -81,7 +81,7 @@ def a_question_without_bounds_is_refused(bench: Bench) -> str:
     """Limits, times and numbers of conditions past their ranges; a target of a megabyte."""
     up = bench.up
     asks = (
-        "kind=span&limit=100001", "kind=span&limit=-1", "kind=span&limit=1e9", "kind=span&since=-1", "kind=nothing",
+        "kind=span&limit=10001", "kind=span&limit=-1", "kind=span&limit=1e9", "kind=span&since=-1", "kind=nothing",
         "kind=span&until=9223372036854775808", "kind=span&" + "&".join(["where=a:b"] * 30), "kind=span&unknown=1",
         "kind=span&limit=" + "9" * 10_000,
     )  # fmt: skip
