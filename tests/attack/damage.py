@@ -145,10 +145,33 @@ def a_second_process_on_a_folder_ends_at_once(bench: Bench) -> str:
     return "exit 1, the first goes on"
 
 
+def a_second_process_on_the_same_log_or_store_ends_at_once(bench: Bench) -> str:
+    """`spanloom up` on the log, on the store, and by another name on the folder of a running one."""
+    up = bench.up
+    link = bench.folder() / "link"
+    link.symlink_to(up.data)
+    codes = {}
+    for name, settings in (
+        ("log", {"LOG": f"log://{up.data / 'log'}"}),
+        ("store", {"STORE": f"duckdb://{up.data / 'spanloom.duckdb'}"}),
+        ("link", {"DATA_DIR": str(link)}),
+    ):
+        second = bench.product(settings=settings)
+        second.start()
+        codes[name] = second.ended(90)
+        second.stop()
+        must(codes[name] == 1, f"{name}: exit code {codes[name]}; log: {second.log[-300:]}")
+        must("restarting" not in second.log, f"{name}: it was started again")
+        must("Traceback" not in second.log, f"{name}: a traceback: {second.log[-400:]}")
+    must(up.export(spans("first")).status == 200, "the first one does not go on")
+    return f"{codes}"
+
+
 LINES = (
     Line("damage", damage_to_confirmed_records_is_found_at_the_start),
     Line("damage", a_damaged_topic_file_is_named),
     Line("damage", a_damaged_store_or_state_is_named),
     Line("damage", what_was_acknowledged_is_stored_after_a_kill),
     Line("damage", a_second_process_on_a_folder_ends_at_once, quick=True),
+    Line("damage", a_second_process_on_the_same_log_or_store_ends_at_once),
 )

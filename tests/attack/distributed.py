@@ -12,7 +12,8 @@ import httpx2
 from aiokafka import AIOKafkaProducer
 
 from tests.attack.line import Line, must
-from tests.attack.telemetry import logs, one, spans
+from tests.attack.telemetry import gauge, logs, one, spans
+from tests.attack.values import metrics_at_the_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +145,22 @@ def one_services_attributes_refuse_no_other_services_documents(bench: Bench) -> 
     return f"{len(traces)} traces of clashing attributes, all stored after {seconds:.0f} s"
 
 
+def no_number_is_too_large_for_elasticsearch(bench: Bench) -> str:
+    """Metric values at both ends of 64 bits and of doubles, of every type, then an ordinary one."""
+    cluster = bench.cluster
+    for body in metrics_at_the_ends():
+        _export(cluster, body, "metrics")
+    name = f"honest_{os.urandom(4).hex()}"
+    _export(cluster, gauge(name, {name: 1.5}), "metrics")
+    started = time.monotonic()
+    url = f"http://127.0.0.1:{cluster.elasticsearch.port}/metrics-*/_search?ignore_unavailable=true&q=resource.attributes.service.name:{name}"
+    while not httpx2.get(url, timeout=30).json().get("hits", {}).get("hits"):
+        must(time.monotonic() - started < STORED_SECONDS, f"an ordinary metric is not stored: {_tail(cluster)}")
+        httpx2.post(f"http://127.0.0.1:{cluster.elasticsearch.port}/_refresh", timeout=30)
+        time.sleep(0.5)
+    return f"the ordinary metric stored after {time.monotonic() - started:.0f} s"
+
+
 def new_attribute_names_stop_nobody_else_on_elasticsearch(bench: Bench) -> str:
     """1,500 spans with three attribute names each that nobody had before, then an honest span."""
     cluster = bench.cluster
@@ -215,12 +232,14 @@ def _found(cluster: Cluster, index: str, ids: Sequence[str], otherwise: str) -> 
 
     while (have := count()) < len(ids):
         if time.monotonic() - started > STORED_SECONDS:
-            tail = "".join(worker.log.read_text(errors="replace")[-600:] for worker in cluster.workers)
-            must(
-                condition=False, said=f"{len(ids) - have} of {len(ids)} traces {otherwise} after {STORED_SECONDS:.0f} s: {tail}"
-            )
+            said = f"{len(ids) - have} of {len(ids)} traces {otherwise} after {STORED_SECONDS:.0f} s: {_tail(cluster)}"
+            must(condition=False, said=said)
         time.sleep(0.5)
     return time.monotonic() - started
+
+
+def _tail(cluster: Cluster) -> str:
+    return "".join(worker.log.read_text(errors="replace")[-600:] for worker in cluster.workers)
 
 
 LINES = (
@@ -228,6 +247,7 @@ LINES = (
     Line("distributed", an_unreadable_record_between_stages_is_a_dead_letter),
     Line("distributed", a_record_of_odd_bytes_on_an_open_topic_is_a_dead_letter),
     Line("distributed", one_services_attributes_refuse_no_other_services_documents),
+    Line("distributed", no_number_is_too_large_for_elasticsearch),
     Line("distributed", new_attribute_names_stop_nobody_else_on_elasticsearch),
     Line("distributed", workers_on_one_host_do_not_fight_for_a_port),
 )
