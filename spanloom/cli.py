@@ -51,6 +51,14 @@ class Spanloom(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand; what it says of an error has no secrets."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = SECRETS.mask(error.message)
+            raise
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Exit code 0, 1 (it failed), 2 (you asked wrongly)."""
         mask_tracebacks()

@@ -82,7 +82,11 @@ def mask_tracebacks(secrets: Secrets = SECRETS) -> None:
         sys.stderr.write(secrets.mask("".join(traceback.format_exception(kind, error, trace))))
 
     sys.excepthook = show
-    sys.unraisablehook = lambda found: show(found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    error = found.exc_value or found.exc_type()
+    logging.getLogger("mode").error("nobody waits for %r", found.object, exc_info=(type(error), error, found.exc_traceback))
 
 
 def set_up_logging(level: str = "INFO", secrets: Secrets = SECRETS) -> None:
@@ -110,3 +114,4 @@ def set_up_logging(level: str = "INFO", secrets: Secrets = SECRETS) -> None:
     for name in FOREIGN:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     threading.excepthook = _thread_ended
+    sys.unraisablehook = _unraisable

@@ -18,6 +18,7 @@ from alerting.playbooks.actions.kubernetes import KubernetesConfig
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.actions.systemd import SystemdConfig
 from alerting.playbooks.backtest import History, backtest
+from alerting.playbooks.journal import masked
 from alerting.playbooks.load import doubts, load_playbooks
 from alerting.playbooks.machine import call_of
 from alerting.playbooks.messages import Signal
@@ -89,7 +90,7 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> 
         incident = open_incident(playbook, actions, signal, Touched(service, instance, Footprint(1, None)), "", 0)
     except SpanloomError as error:
         raise click.ClickException(f"{playbook.name}: {error}") from error
-    steps = [{"name": step.name, "phase": step.phase, **asdict(call_of(incident, step))} for step in incident.steps]
+    steps = masked([{"name": step.name, "phase": step.phase, **asdict(call_of(incident, step))} for step in incident.steps])
     if as_json:
         plan = {"playbook": playbook.name, "service": service, "instance": instance, "steps": steps}
         click.echo(orjson.dumps(plan | {"verify": incident.check.expression}, option=orjson.OPT_INDENT_2))
