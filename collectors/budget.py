@@ -46,6 +46,11 @@ class Budget:
         self.held_bytes = 0
         self.holders = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is given."""
+        return self.holders >= self._max_holders or self.held_bytes >= self._max_bytes
+
     @contextmanager
     def share(self) -> Iterator[Share]:
         """A share that starts empty and is given back at the end.

@@ -69,6 +69,11 @@ class Shipper:
         metrics.waiting_requests.set_function(lambda: self._budget.holders)
 
     @property
+    def is_full(self) -> bool:
+        """Whether it refuses what comes now."""
+        return self._budget.is_full
+
+    @property
     def max_record_bytes(self) -> int:
         """As `Sink.max_record_bytes`."""
         return self._config.max_record_bytes

@@ -16,6 +16,7 @@ from starlette.requests import Request  # noqa: TC002  as above
 from alerting.playbooks import child_output
 from components.access.identity import identity_of
 from components.access.roles import Right
+from components.health import Health
 from components.metrics_page import MetricsPage
 from components.secrets import SECRETS
 from dashboards.service_map import service_map_body
@@ -73,21 +74,30 @@ class Json(Response):
         return orjson.dumps(content)
 
 
-def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegistry) -> APIRouter:
+def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegistry, health: Health | None = None) -> APIRouter:
     """The API's routes.
 
     Args:
         reader: reads the store.
         status: gives the counters that `/api/v1/status` shows.
         registry: the metrics that `/metrics` shows.
+        health: what `/healthz` and `/readyz` say.
     """
+    asked_health = health or Health()
     router = APIRouter(default_response_class=Json)
     page = MetricsPage(registry)
 
     @router.get("/healthz")
     async def healthz() -> Response:
-        """Answers while the process can."""
-        return Json({"status": "ok"})
+        """Whether the process lives: 200, or 503 with the reasons why not."""
+        verdict = asked_health.healthz()
+        return Json(verdict.body, verdict.status)
+
+    @router.get("/readyz")
+    async def readyz() -> Response:
+        """Whether the process is ready: 200, or 503 with the reasons why not."""
+        verdict = asked_health.readyz()
+        return Json(verdict.body, verdict.status)
 
     @router.get("/api/v1/status")
     async def give_status() -> Response:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.routing import BaseRoute
 
+    from components.health import Health
     from dashboards.bounded_reads import QueryLimits
     from stores.store import Store
     from telemetry.documents import Body
@@ -28,6 +29,7 @@ def build_app(
     now: Callable[[], int],
     routes: Sequence[BaseRoute] = (),
     limits: QueryLimits | None = None,
+    health: Health | None = None,
 ) -> FastAPI:
     """The app. NiceGUI has one application a process, so the pages belong to the app that was built last.
 
@@ -38,11 +40,12 @@ def build_app(
         now: nanoseconds since the epoch.
         routes: of other parts that answer on the same port, such as approvals and the Alertmanager's API.
         limits: of what is asked of the store.
+        health: what `/healthz` and `/readyz` say.
     """
     reader = Reader(store, limits, registry)
     # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
     app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
-    app.include_router(api.routes(reader, status, registry))
+    app.include_router(api.routes(reader, status, registry, health))
     api.answer_errors(app)
     app.router.routes.extend(routes)
     pages.add(app, reader, status, now)

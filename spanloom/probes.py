@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from components.health import Health
 from components.metrics_page import MetricsPage
 
 if TYPE_CHECKING:
@@ -19,13 +20,22 @@ if TYPE_CHECKING:
 
 
 def build_probes(
-    status: Callable[[], dict[str, Any]], registry: CollectorRegistry, more: Sequence[BaseRoute] = ()
+    status: Callable[[], dict[str, Any]],
+    registry: CollectorRegistry,
+    more: Sequence[BaseRoute] = (),
+    health: Health | None = None,
 ) -> Starlette:
-    """The app: `/healthz`, `/metrics`, `/api/v1/status`, as the console has them, and the routes of other parts."""
+    """The app: `/healthz`, `/readyz`, `/metrics`, `/api/v1/status`, as the console has them, and the routes of other parts."""
+    asked = health or Health()
     page = MetricsPage(registry)
 
     async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        verdict = asked.healthz()
+        return JSONResponse(verdict.body, verdict.status)
+
+    async def readyz(_: Request) -> Response:
+        verdict = asked.readyz()
+        return JSONResponse(verdict.body, verdict.status)
 
     async def counters(_: Request) -> Response:
         return JSONResponse(status())
@@ -34,5 +44,5 @@ def build_probes(
         text, content_type = await page.text(request.headers.get("accept", ""))
         return Response(text, headers={"content-type": content_type})
 
-    own = [Route("/healthz", healthz), Route("/api/v1/status", counters), Route("/metrics", metrics)]
+    own = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/api/v1/status", counters), Route("/metrics", metrics)]
     return Starlette(routes=[*own, *more])

@@ -23,6 +23,7 @@ from collectors.shipper import Shipper
 from components.acceptor import ListenError
 from components.connections import ConnectionMetrics
 from components.descriptors import raise_limit
+from components.health import Health
 from components.private_files import keep_files_private
 from dashboards.server import ConsoleServer
 from pipeline.kafka_access import UnreachableError
@@ -31,6 +32,7 @@ from spanloom.access import build_access, require_authentication
 from spanloom.config import without_password
 from spanloom.data_folder import close_to_others, owned
 from spanloom.exit_codes import CRASHED, FAILED
+from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.local_token import show_login_link
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
@@ -190,6 +192,7 @@ class _Process:
         self._logs: list[Log] = []
         self._umask = 0o022
         self.registry = CollectorRegistry()
+        self.health = Health()
         self._connections = ConnectionMetrics(self.registry)
 
     async def __aenter__(self) -> Self:
@@ -242,6 +245,7 @@ class _Process:
         absent = await _absence(store)
         if absent is not None:
             log.warning("store_unavailable", reason=str(absent), hint="what needs it waits")
+        self._watch(watch_store(self.health, store).run())
         if store.capabilities().age_retention:
             self._watch(_retain(store, self._config, now))
         return store
@@ -251,6 +255,9 @@ class _Process:
         self._logs.append(log_of_all)
         await self._stack.enter_async_context(log_of_all)
         self._watch(log_of_all.app.wait_until_stopped())
+        self._watch(watch_log(self.health, log_of_all).run())
+        if isinstance(log_of_all, Pipeline):
+            add_pipeline(self.health, log_of_all)
 
     def export(self, pipeline: Pipeline) -> None:
         """Send the metrics of traces to where the configuration says, if anywhere."""
@@ -261,6 +268,7 @@ class _Process:
         """Take OTLP for the log."""
         config, metrics = self._config, CollectorMetrics(self.registry, self._connections)
         shipper = Shipper(log_of_all, config.shipper, metrics)
+        self.health.ready_while(lambda: not shipper.is_full, FULL)
         ingest = Ingest(config.ingest, metrics, config.access.tokens)
         for receiver in (
             OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics, ingest),
@@ -277,7 +285,7 @@ class _Process:
         from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
         access = self._access(now)
-        app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()], self._config.queries)
+        app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()], self._config.queries, self.health)
         url = await self._serve(access.guard(app), self._config.console.port)
         if access.local_token:
             show_login_link(url, access.local_token)
@@ -287,7 +295,7 @@ class _Process:
 
         Several roles on one host have one default port: all but the first get a free one.
         """
-        app = self._access(now).guard(build_probes(status, self.registry, routes))
+        app = self._access(now).guard(build_probes(status, self.registry, routes, self.health))
         try:
             await self._serve(app, self._config.console.port)
         except ListenError as error:

@@ -181,6 +181,9 @@ class Pipeline(Log):
     Args:
         live: whether event time runs on by itself when no telemetry comes; not so in an analysis of files.
         alerts: whether rules, notifications and playbooks are part of it.
+
+    Attributes:
+        joined: whether partitions have been assigned to it, be it none.
     """
 
     def __init__(
@@ -197,6 +200,7 @@ class Pipeline(Log):
         super().__init__(config, stages)
         self._now = now
         self.store = store
+        self.joined = not stages
         self.registry = registry or CollectorRegistry()
         dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS], config.dead_letters)
         self.writer = DocumentWriter(store, dead)
@@ -286,6 +290,7 @@ class Pipeline(Log):
 
         @self.app.on_partitions_assigned.connect
         async def assigned(_app: Any, _assigned: Any, **_: Any) -> None:
+            self.joined = True
             for offsets in self.offsets.values():
                 offsets.assign()
 

@@ -53,7 +53,7 @@ async def get(client: httpx2.AsyncClient, path: str, **parameters: Any) -> Any:
 
 
 async def test_health_status_and_metrics_are_what_the_process_says(client: httpx2.AsyncClient) -> None:
-    assert await get(client, "/healthz") == {"status": "ok"}
+    assert await get(client, "/healthz") == {"status": "ok", "reasons": []}
     assert await get(client, "/api/v1/status") == {"spans_stored": 472}
     plain = await client.get("/metrics")
     assert "spans_stored_total 472.0" in plain.text

@@ -152,7 +152,7 @@ def test_whoever_waits_waits_for_what_can_be_waited_for(name: str) -> None:
 @pytest.mark.parametrize("name", ["collector", "worker", "console"])
 def test_a_role_waits_for_the_setup_and_is_watched(name: str) -> None:
     assert SERVICES[name]["depends_on"].keys() == {"setup-kafka", "setup-elasticsearch"}
-    assert "/healthz" in SERVICES[name]["healthcheck"]["test"][-1]
+    assert "/readyz" in SERVICES[name]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize("name", [name for name, service in OURS.items() if "entrypoint" not in service])

@@ -79,8 +79,8 @@ def test_spanloom_knows_the_command(name: str) -> None:
 def test_a_role_is_probed_and_scraped_where_it_listens(name: str) -> None:
     (container,) = PODS[name]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {"path": "/healthz", "port": "http"}
+    for probe, path in (("startupProbe", "/healthz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")):
+        assert container[probe]["httpGet"] == {"path": path, "port": "http"}
     annotations = ROLES[name]["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/path"] == "/metrics"
     assert int(annotations["prometheus.io/port"]) == ports["http"]
