@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
@@ -18,16 +19,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from alerting.playbooks.traffic import awaited_calls
 from alerting.playbooks.trust import origin_of_rule
 from alerting.signals import culprit_points
-from pipeline import records
 from pipeline.diagnosis import Diagnosis
 from pipeline.failures import at_record
+from pipeline.inner_records import received
 from pipeline.kept_rankings import KeptRankings
 from pipeline.outbox import Outbox
-from pipeline.records import HEADER, Batch
+from pipeline.records import Batch
+from pipeline.unusable import usable_or_aside
 from processors.edges import edge_from_body
 from processors.scores import ALARM
 from processors.watermark import SECOND, Watermark
-from telemetry import otlp
 from telemetry.documents import culprits_document
 from telemetry.logs import LogRecord
 from telemetry.resource import Resource
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from alerting.playbooks.healer import Healer
     from alerting.state import AlertChange
     from pipeline.alerting import Alerting
+    from pipeline.dead_letters import DeadLetters
     from pipeline.offsets import Offsets
+    from pipeline.records import LogLine
     from pipeline.state import State
     from pipeline.writer import DocumentWriter
     from processors.culprits import Culprits
@@ -66,6 +69,9 @@ MOST_ANOMALIES = 1000
 
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
+
+
+_TAKES = frozenset({Batch.POINTS, Batch.SPANS, Batch.LOGS, Batch.EDGES, Batch.ANOMALIES, Batch.ANSWERS, Batch.SOURCES})
 
 
 class ActConfig(BaseModel):
@@ -155,37 +161,37 @@ class ActStage:
 
     def take(self, event: Any, offsets: Offsets) -> None:
         """Take one record."""
-        tp, value = event.message.tp, event.value
-        offsets.add(event)  # which lets go of the value
+        tp = event.message.tp
+        batch, items = received(event, _TAKES)
+        offsets.add(event)
         now = self._now()
         self._last_record = self._last_tick = now
-        batch = Batch((event.headers or {})[HEADER].decode())
         if batch is Batch.SOURCES:
-            self._hear_of_sources(records.decode_bodies(value), offsets, tp, event.message.offset)
+            self._hear_of_sources(items, offsets, tp, event.message.offset)
             return
-        self._take_batch(batch, value)
+        self._take_batch(batch, items)
         self._held.append((tp, event.message.offset, self.moment))
         horizon = self.moment - self._look_back()
         while self._held and (self._held[0][2] <= horizon or offsets.full):
             held, offset, _ = self._held.popleft()
             offsets.release(held, (offset,))
 
-    def _take_batch(self, batch: Batch, value: bytes) -> None:
+    def _take_batch(self, batch: Batch, items: Any) -> None:
         match batch:
             case Batch.POINTS:
-                self._take_points(records.decode_points(value))
+                self._take_points(items)
             case Batch.SPANS:
-                self._take_spans(otlp.decode_spans(value, checked=True))
+                self._take_spans(items)
             case Batch.LOGS:
-                lines = [_log_record(line) for line in records.decode_logs(value)]
+                lines = [_log_record(line) for line in items]
                 self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
             case Batch.EDGES:
-                self._take_edges(records.decode_bodies(value))
+                self._take_edges(items)
             case Batch.ANOMALIES:
-                for body in records.decode_bodies(value):
+                for body in items:
                     self._take_anomaly(anomaly_from_body(body), body["id"])
             case Batch.ANSWERS:
-                self._take_answers(records.decode_bodies(value))
+                self._take_answers(items)
             case other:
                 raise AssertionError(other)
 
@@ -385,12 +391,12 @@ class ActStage:
                 await self._alerting.disown()
 
 
-def _log_record(line: records.LogLine) -> LogRecord:
+def _log_record(line: LogLine) -> LogRecord:
     resource = Resource({"service.name": line.service, "service.instance.id": line.instance})
     return LogRecord(line.time, line.text, resource, severity=line.severity, trace_id=line.trace_id, span_id=line.span_id)
 
 
-def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets) -> None:
+def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets, dead: DeadLetters) -> None:
     """Feed the stage and let time pass."""
 
     @app.agent(signals, name="act", supervisor_strategy=CrashingSupervisor)
@@ -400,7 +406,7 @@ def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets) 
                 await stage.own(event.message.tp.partition)
                 with at_record(event.message.tp, event.message.offset):
                     if not offsets.is_stale(event):  # it may be by now
-                        stage.take(event, offsets)
+                        await usable_or_aside(event, partial(stage.take, event, offsets), offsets, dead)
 
     @app.on_rebalance_complete.connect  # tables are restored
     async def assigned(_app: App, **_: Any) -> None:

@@ -10,6 +10,7 @@ import faust
 from faust.transport.drivers import aiokafka
 
 from pipeline.delivery import KafkaConsumer
+from pipeline.skips import Skips
 from pipeline.topics import Topic
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
     """A Faust application that gets every record in turn, and commits what was acknowledged before it stops."""
 
     logger = logging.getLogger("faust.app")  # what Faust says of it is no news of ours
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.skips = Skips()
+        super().__init__(*args, **kwargs)
 
     def _new_transport(self) -> Any:
         transport = super()._new_transport()

@@ -11,19 +11,21 @@ import asyncio
 import contextlib
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline import records
 from pipeline.failures import at_record
+from pipeline.inner_records import received
 from pipeline.known_traces import publications
 from pipeline.messages import MessageCounts, Messages
 from pipeline.patience import RevokedError
-from pipeline.records import HEADER, Batch
+from pipeline.records import Batch
 from pipeline.sealed_edges import SealedEdges
 from pipeline.trace_signals import TraceSignals
+from pipeline.unusable import usable_or_aside
 from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler, unpack
 from processors.edge_windows import EdgeWindow, EdgeWindows
 from processors.latency_series import SeriesBudget
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
+    from pipeline.dead_letters import DeadLetters
     from pipeline.offsets import Offsets
     from pipeline.patience import Answer
     from pipeline.signals import Signals
@@ -126,6 +129,8 @@ RECENT = 50_000
 """Traces remembered as just closed: more than close between two refreshes of a store."""
 
 
+_TAKES = frozenset({Batch.SPANS, Batch.LOG_REFERENCES, Batch.EXEMPLARS, Batch.RECEIPTS, Batch.ORIGINS})
+
 _FOLLOWING = frozenset({Batch.EXEMPLARS, Batch.RECEIPTS, Batch.ORIGINS})
 """What may be minutes old, or comes of signals that have moved event time: it neither moves it nor keeps it from running."""
 
@@ -173,10 +178,10 @@ class AssembleStage:
 
     def take(self, event: Any) -> None:
         """Add the signals of one record."""
-        batch = Batch((event.headers or {})[HEADER].decode())
         tp = event.message.tp
         part = self._part(tp)
-        signals, moment = self._read(part, batch, event.value)
+        batch, signals = received(event, _TAKES, part.packer.pack)
+        moment = self._moment(batch, signals)
         now = self._now()
         if batch not in _FOLLOWING:
             part.last_record = part.last_tick = now
@@ -193,24 +198,16 @@ class AssembleStage:
         if part.assembler.signals > self._config.max_signals or self._offsets.full or self.memory > self._config.max_bytes:
             self._room.clear()
 
-    def _read(self, part: _Partition, batch: Batch, value: bytes) -> tuple[Sequence[Any], int]:
-        """The signals of a record, and the event time that they move their partition to; 0: to none."""
-        signals: Sequence[Any]
+    def _moment(self, batch: Batch, signals: Sequence[Any]) -> int:
+        """The event time that the signals of a record move their partition to; 0: to none."""
         match batch:
             case Batch.SPANS:
-                signals = part.packer.pack(value)
                 self.counts.spans += len(signals)
-                return signals, max((span.end for span in signals), default=0)
+                return max((span.end for span in signals), default=0)
             case Batch.LOG_REFERENCES:
-                signals = records.decode_log_references(value)
                 self.counts.logs += len(signals)
-                return signals, max((log.time for log in signals), default=0)
-            case Batch.RECEIPTS:
-                return records.decode_receipts(value), 0
-            case Batch.ORIGINS:
-                return records.decode_origins(value), 0
-            case _:
-                return records.decode_exemplars(value), 0
+                return max((log.time for log in signals), default=0)
+        return 0
 
     def _part(self, tp: TP) -> _Partition:
         part = self._partitions.get(tp)
@@ -438,7 +435,7 @@ def _chunk(due: deque[OpenTrace]) -> list[OpenTrace]:
     return chunk
 
 
-def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets) -> None:
+def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets, dead: DeadLetters) -> None:
     """Feed the stage and let it flush."""
 
     @app.agent(traced, name="assemble", supervisor_strategy=CrashingSupervisor)
@@ -447,7 +444,7 @@ def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offs
             await stage.room()
             if not offsets.is_stale(event):
                 with at_record(event.message.tp, event.message.offset):
-                    stage.take(event)
+                    await usable_or_aside(event, partial(stage.take, event), offsets, dead)
 
     @app.task
     async def flush() -> None:

@@ -13,6 +13,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.app import MAX_REQUEST
+from pipeline.skips import Skips
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ class _Recent:
 class DeadLetters:
     """Sends records and documents to the dead-letter topic, within limits for each partition and each kind."""
 
-    def __init__(self, topic: Topic, config: DeadLetterConfig | None = None) -> None:
+    def __init__(self, topic: Topic, config: DeadLetterConfig | None = None, skips: Skips | None = None) -> None:
         self._topic = topic
+        self._skips = skips or Skips()
         self._config = config or DeadLetterConfig()
         self._partitions: dict[TP, _Recent] = {}
         self._kinds: dict[Kind, _Recent] = {}
@@ -93,33 +95,37 @@ class DeadLetters:
         self._of(event).add(unusable=False)
 
     async def admit(self, event: Any, error: InputError, is_stale: Callable[[Any], bool]) -> bool:
-        """Whether a record may be sent. Past a limit this waits until its partition is taken away, and then it may not.
+        """Whether a record may be sent.
 
+        Past a limit this waits until its partition is taken away, and then it may not, or a person skips it, and then it may.
         The record stays held on its own topic meanwhile, and the stream agent reads nothing behind it.
         """
-        message = event.message
         partition = self._of(event)
         partition.add(unusable=True)
         if not partition.is_past(self._config):
             return True
-        self.paused[message.tp] = message.offset
-        log.error(
-            "partition_paused",
-            topic=message.topic,
-            partition=message.partition,
-            offset=message.offset,
+        await self.pause(
+            event,
+            is_stale,
             run=partition.run,
             unusable=partition.unusable,
             of_the_last=len(partition.recent),
             reason=str(error),
             hint="mend the producer or the decoder, or raise dead_letters.run or .share, and start again",
         )
+        return not is_stale(event)
+
+    async def pause(self, event: Any, is_stale: Callable[[Any], bool], **said: Any) -> None:
+        """Wait at a record until its partition is taken away or a person skips it, and say why."""
+        message = event.message
+        self.paused[message.tp] = message.offset
+        log.error("partition_paused", topic=message.topic, partition=message.partition, offset=message.offset, **said)
         try:
-            while not is_stale(event):  # noqa: ASYNC110 - Faust tells of it by a number alone
+            # Faust tells of it by a number alone.
+            while not (is_stale(event) or self._skips.has(message.tp, message.offset)):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(LOOK_EVERY)
         finally:
             del self.paused[message.tp]
-        return False
 
     async def send(self, event: Any, error: InputError) -> None:
         """Return when the record is on the dead-letter topic."""

@@ -5,20 +5,29 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from pipeline.app import MAX_REQUEST
+from pipeline.dead_letter_skip import Found, no_record
 from pipeline.dead_letter_topic import GROUP, dead_letter
 from pipeline.kafka_access import check_access
 from pipeline.kafka_topics import TopicsError, count_partitions
+from pipeline.skips import GROUP as SKIP_GROUP
+from pipeline.skips import KafkaSkips, SkipError
 from pipeline.topics import Topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from faust.types import TP
+
     from pipeline.dead_letter_topic import DeadLetter
+
+
+log = structlog.get_logger(__name__)
 
 
 class KafkaDeadLetters:
@@ -51,6 +60,71 @@ class KafkaDeadLetters:
     async def mark_replayed(self, letter: DeadLetter) -> None:
         """As `DeadLetterTopic.mark_replayed`."""
         await self._consumer.commit({self._places[letter.place]: letter.number + 1})
+
+
+class KafkaPlace:
+    """A `Place`; made by `place_on_kafka`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, admin: AIOKafkaAdminClient) -> None:
+        self._consumer, self._producer = consumer, producer
+        self.skips = KafkaSkips(admin, consumer)
+
+    async def find(self, tp: TP, offset: int) -> Found:
+        """As `Place.find`."""
+        place, consumer = TopicPartition(*tp), self._consumer
+        if tp.partition not in (consumer.partitions_for_topic(tp.topic) or await self._partitions(tp.topic)):
+            raise SkipError(f"{tp.topic}[{tp.partition}]: there is no such partition")
+        consumer.assign([place])
+        start, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, offset)
+        while start <= offset < end and (await consumer.position(place)) < end:
+            for record in (await consumer.getmany(place, timeout_ms=1000)).get(place, []):
+                if record.offset == offset:
+                    headers = tuple((name, value or b"") for name, value in record.headers)
+                    return Found(tp, offset, record.timestamp, record.key, record.value, headers)
+                break
+            else:
+                continue
+            break
+        raise no_record(tp, offset, start, end)
+
+    async def _partitions(self, topic: str) -> set[int]:
+        await self._consumer.topics()  # asks for all
+        return self._consumer.partitions_for_topic(topic) or set()
+
+    async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
+        """As `Place.note`."""
+        await self._producer.send_and_wait(Topic.DEAD_LETTERS.value, value, key=key, headers=list(headers))
+
+
+@asynccontextmanager
+async def place_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaPlace]:
+    """Where a record can be skipped, from connecting to leaving. Raises what `dead_letters_on_kafka` does."""
+    await check_access(settings)
+    consumer = AIOKafkaConsumer(**settings, group_id=SKIP_GROUP, enable_auto_commit=False)
+    producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
+    admin = AIOKafkaAdminClient(**settings)
+    async with AsyncExitStack() as stack:
+        try:
+            for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
+                stack.push_async_callback(leave)
+                await client.start()
+            yield KafkaPlace(consumer, producer, admin)
+        except KafkaError as error:
+            raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error
+
+
+async def load_skips(settings: Mapping[str, Any]) -> set[tuple[TP, int]]:
+    """Records to pass over, as Kafka keeps them; none where it does not let us ask."""
+    admin = AIOKafkaAdminClient(**settings)
+    try:
+        await admin.start()
+        return await KafkaSkips(admin).load()
+    except (KafkaError, OSError) as error:
+        log.warning("skips_unknown", group=SKIP_GROUP, reason=str(error), hint="records that were skipped are read")
+        return set()
+    finally:
+        await admin.close()
 
 
 @asynccontextmanager

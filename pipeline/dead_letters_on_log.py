@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import heapq
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
+from faust.types import TP
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from alerting.request_body import read_body
+from pipeline.app import DEAD_LETTER_SECONDS
+from pipeline.dead_letter_skip import Found, no_record, skip
 from pipeline.dead_letter_topic import GROUP, dead_letter, replay_dead_letters
+from pipeline.log_partition import TopicSettings
+from pipeline.skips import LogSkips, Skips
 from pipeline.topics import Topic
 from telemetry.errors import InputError, SpanloomError
 
@@ -61,11 +67,39 @@ class LogDeadLetters:
 
 
 MAX_BODY = 10_000
-"""Bytes of a request to replay."""
+"""Bytes of a request to replay or to skip."""
 
 
-def routes(dead: LogDeadLetters, store: Store) -> list[Route]:
-    """`GET`: a JSON object a line for each dead letter. `POST .../replay`: sends them, `{"again": true}` all of them."""
+class LogPlace:
+    """A `Place` in the process that has the log."""
+
+    def __init__(self, durable: DurableLog) -> None:
+        self._log = durable
+        self.skips = LogSkips(durable)
+
+    async def find(self, tp: TP, offset: int) -> Found:
+        """As `Place.find`."""
+        records = self._log.read(tp.topic, tp.partition, offset)
+        if not records or records[0].offset != offset:
+            start, end = self._log.start_offset(*tp), self._log.end_offset(*tp)
+            raise no_record(tp, offset, start, end)
+        record = records[0]
+        headers = tuple((name, value or b"") for name, value in record.headers)
+        return Found(tp, offset, record.timestamp, record.key, record.value, headers)
+
+    async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
+        """As `Place.note`."""
+        if self._log.partitions(_TOPIC) is None:
+            self._log.create_topic(_TOPIC, TopicSettings(1, retention_ms=DEAD_LETTER_SECONDS * 1000))
+        await self._log.room()
+        await self._log.append(_TOPIC, 0, key, value, headers)
+
+
+def routes(dead: LogDeadLetters, store: Store, place: LogPlace, skips: Skips) -> list[Route]:
+    """`GET`: a JSON object a line for each dead letter. `POST .../replay`: sends them, `{"again": true}` all of them.
+
+    `POST .../skip`: passes over a record, `{"look": true}` only shows it.
+    """
 
     async def listed(_: Request) -> Response:
         async def lines() -> AsyncIterator[bytes]:
@@ -87,4 +121,25 @@ def routes(dead: LogDeadLetters, store: Store) -> list[Route]:
         except SpanloomError as error:
             return JSONResponse({"error": str(error)}, 503)
 
-    return [Route(PATH, listed, methods=["GET"]), Route(f"{PATH}/replay", replay, methods=["POST"])]
+    return [
+        Route(PATH, listed, methods=["GET"]),
+        Route(f"{PATH}/replay", replay, methods=["POST"]),
+        Route(f"{PATH}/skip", partial(_skip, place, skips), methods=["POST"]),
+    ]
+
+
+async def _skip(place: LogPlace, skips: Skips, request: Request) -> Response:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        return JSONResponse({"error": "send JSON"}, 400)
+    try:
+        asked = orjson.loads(await read_body(request, MAX_BODY))
+        topic, partition, offset = str(asked["topic"]), int(asked["partition"]), int(asked["offset"])
+        look = bool(asked.get("look"))
+        found = await skip(place, topic, partition, offset, look=look)
+    except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return JSONResponse({"error": f"send topic, partition and offset: {error!r}"}, 400)
+    except SpanloomError as error:
+        return JSONResponse({"error": str(error)}, 409)
+    if not look:
+        skips.learn([(TP(topic, partition), offset)])
+    return JSONResponse(found)

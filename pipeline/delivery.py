@@ -23,6 +23,7 @@ from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka
 from faust.types import TP
 
+from pipeline.skips import Skips
 from pipeline.turns import Arrival, Turn
 from telemetry.errors import SpanloomError
 
@@ -51,6 +52,7 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
 
     Attributes:
         turns: the partitions whose beginning is known.
+        skips: records that a person has decided to pass over.
         read_again: how often records were read again, for one before them had not come.
         deleted: offsets, by topic, that retention or a person deleted before they were read.
         asked_at: when records were asked for last, by the loop's clock.
@@ -66,6 +68,7 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         self.asked_at = 0.0
         self.deleted: Counter[str] = Counter()
         super().__init__(*args, **kwargs)
+        self.skips: Skips = getattr(self.app, "skips", None) or Skips()
 
     async def seek_to_committed(self) -> Mapping[TP, int | None]:
         """Move every partition to where the group committed, and those where it did not to their beginning."""
@@ -199,6 +202,9 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         if turn is None:  # its beginning will be sought
             return bool(self._is_changelog_tp(tp))
         match turn.arrives(offset):
+            case Arrival.NEXT if self.skips.has(tp, offset):
+                turn.acknowledge(offset)
+                self.skips.note(tp, offset)
             case Arrival.NEXT:
                 return True
             case Arrival.EARLY if turn.position != turn.next:  # else it was fetched before the seek

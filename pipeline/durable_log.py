@@ -254,6 +254,10 @@ class DurableLog:
         """The next offset that the group will read; None where it has not committed any."""
         return self._committed.get(group, {}).get((topic, partition))
 
+    def commits(self, group: str) -> dict[tuple[str, int], int]:
+        """All that the group has committed, by topic and partition."""
+        return dict(self._committed.get(group, {}))
+
     def lag(self, group: str, topic: str) -> int:
         """How many records of the topic the group has not committed; 0 when it has caught up."""
         return sum(

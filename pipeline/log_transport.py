@@ -22,6 +22,7 @@ from pipeline.delivery import InTurn
 from pipeline.log_errors import LogError
 from pipeline.log_naming import directory_of, topic_settings
 from pipeline.log_shared import membership, open_log, shared_log
+from pipeline.skips import LogSkips
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -206,6 +207,11 @@ class ConsumerInTurn(InTurn, Consumer):
     """The same, and no record is left out."""
 
     logger = logging.getLogger("faust.transport.consumer")
+
+    async def on_start(self) -> None:
+        """Open the log, and know which of its records are to be passed over."""
+        await super().on_start()
+        self.skips.learn(await LogSkips(self._log).load())
 
 
 class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust

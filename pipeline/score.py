@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
@@ -12,8 +13,10 @@ from mode.supervisors import CrashingSupervisor
 from alerting.signals import LogCounts, anomaly_points, severity_name
 from pipeline import records
 from pipeline.failures import at_record
-from pipeline.records import HEADER, Batch
+from pipeline.inner_records import received
+from pipeline.records import Batch
 from pipeline.snapshots import load_snapshot, save_snapshot
+from pipeline.unusable import usable_or_aside
 from processors.anomaly_words import in_words
 from processors.edge_points import edge_points
 from processors.failures import ServiceFailures
@@ -22,7 +25,6 @@ from processors.shape_watch import ShapeWatch, is_whole
 from processors.visits import visits_of
 from processors.watermark import SECOND
 from processors.window_merge import WindowMerge
-from telemetry import otlp
 from telemetry.documents import anomaly_document
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
+    from pipeline.dead_letters import DeadLetters
     from pipeline.offsets import Offsets
     from pipeline.records import LogLine
     from pipeline.signals import Signals
@@ -87,6 +90,8 @@ class _Partition:
         }
 
 
+_TAKES = frozenset({Batch.POINTS, Batch.EDGES, Batch.LOGS, Batch.SPANS})
+
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
 
@@ -132,25 +137,19 @@ class ScoreStage:
         return after
 
     def _take(self, part: _Partition, event: Any) -> list[Awaitable[Any]]:
-        match Batch((event.headers or {})[HEADER].decode()):
-            case Batch.POINTS:
-                now = self._now()  # a series whose clock was ahead once would otherwise be blind until then
-                points = [
-                    point if point.time <= now else replace(point, time=now) for point in records.decode_points(event.value)
-                ]
-                return [self._signals.send(Batch.POINTS, event.value), *self._score(part, points)]
+        batch, items = received(event, _TAKES)
+        now, after = self._now(), [self._signals.send(batch, event.value)]
+        match batch:
+            case Batch.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
+                after += self._score(part, [point if point.time <= now else replace(point, time=now) for point in items])
             case Batch.EDGES:
-                windows = part.merge.add(records.decode_bodies(event.value), self._now())
-                return [self._signals.send(Batch.EDGES, event.value), *self._score_windows(part, windows)]
+                after += self._score_windows(part, part.merge.add(list(items), now))
             case Batch.LOGS:
-                part.lines_at = self._now()
-                after = self._watch(part, records.decode_logs(event.value))
-                return [self._signals.send(Batch.LOGS, event.value), *after]
+                part.lines_at = now
+                after += self._watch(part, list(items))
             case Batch.SPANS:
-                after = self._compare(part, otlp.decode_spans(event.value, checked=True))
-                return [self._signals.send(Batch.SPANS, event.value), *after]
-            case batch:
-                return [self._signals.send(batch, event.value)]
+                after += self._compare(part, list(items))
+        return after
 
     def _compare(self, part: _Partition, spans: list[Span]) -> list[Awaitable[Any]]:
         traces: dict[bytes, list[Span]] = {}
@@ -244,7 +243,7 @@ class ScoreStage:
         ]
 
 
-def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets) -> None:
+def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets, dead: DeadLetters) -> None:
     """Feed the stage."""
 
     @app.agent(series, name="score", supervisor_strategy=CrashingSupervisor)
@@ -252,5 +251,6 @@ def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets) -
         async for event in stream.noack().events():
             if not offsets.is_stale(event):
                 with at_record(event.message.tp, event.message.offset):
-                    after = stage.take(event)
-                await offsets.done(event, after)
+                    after = await usable_or_aside(event, partial(stage.take, event), offsets, dead)
+                if after is not None:
+                    await offsets.done(event, after)

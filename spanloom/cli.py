@@ -26,7 +26,7 @@ COMMANDS = {
     "audit": "verify the audit trail, or tell an incident's story",
     "chaos": "run a chaos experiment",
     "setup": "prepare Elasticsearch or Kafka",
-    "dlq": "list and replay dead letters",
+    "dlq": "list and replay dead letters, skip a record",
     "token": "make a token for a person or a program",
     "config": "show the effective configuration",
 }

@@ -10,9 +10,10 @@ import httpx2
 import orjson
 from yarl import URL
 
+from pipeline.dead_letter_skip import skip as pass_over
 from pipeline.dead_letter_topic import replay_dead_letters
-from pipeline.dead_letters_on_kafka import dead_letters_on_kafka
-from pipeline.dead_letters_on_log import PATH, LogDeadLetters
+from pipeline.dead_letters_on_kafka import dead_letters_on_kafka, place_on_kafka
+from pipeline.dead_letters_on_log import PATH, LogDeadLetters, LogPlace
 from pipeline.kafka_access import client_settings
 from pipeline.log_errors import LogError, LogLockedError
 from pipeline.log_naming import directory_of
@@ -72,6 +73,28 @@ async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
                 raise LogError(f"{answer.url}: {answer.text}") from locked
             sent: dict[str, int] = answer.json()
             return sent
+
+
+async def skip(config: Config, now: Now, topic: str, partition: int, offset: int, *, look: bool) -> dict[str, Any]:
+    """Pass over a record, or only look at it; gives what is known of it.
+
+    Raises:
+        SpanloomError: there is no such record, or the log does not keep the skip; says why.
+    """
+    if config.log_url.startswith("kafka://"):
+        async with place_on_kafka(client_settings(Log(config).app)) as place:
+            return await pass_over(place, topic, partition, offset, look=look)
+    try:
+        with shared_log(directory_of(URL(config.log_url)).resolve(), now) as durable:
+            return await pass_over(LogPlace(durable), topic, partition, offset, look=look)
+    except LogLockedError as locked:
+        async with _owner(config, locked) as client:
+            asked = {"topic": topic, "partition": partition, "offset": offset, "look": look}
+            answer = await client.post(f"{PATH}/skip", json=asked)
+            if not answer.is_success:
+                raise LogError(f"{answer.url}: {answer.text}") from locked
+            found: dict[str, Any] = answer.json()
+            return found
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ ROUTES = (
     Route("/api/v1/service-map", {"GET": READ}),
     Route("/api/v1/dead-letters", {"GET": READ}),
     Route("/api/v1/dead-letters/replay", {"POST": OPERATE}),
+    Route("/api/v1/dead-letters/skip", {"POST": OPERATE}),
     # Rules that came over HTTP alert; whether a playbook may answer is another question.
     Route("/api/v1/rules", {"GET": READ}),
     Route("/api/v1/rules/{namespace}", {"GET": READ, "POST": OPERATE, "DELETE": OPERATE}),

@@ -18,7 +18,8 @@ from pipeline.act import ActStage, act_on_signals
 from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
 from pipeline.dead_letters import DeadLetters
-from pipeline.dead_letters_on_log import LogDeadLetters
+from pipeline.dead_letters_on_kafka import load_skips
+from pipeline.dead_letters_on_log import LogDeadLetters, LogPlace
 from pipeline.dead_letters_on_log import routes as dead_letter_routes
 from pipeline.kafka_access import check_access, client_settings
 from pipeline.kafka_topics import make_topics
@@ -202,7 +203,7 @@ class Pipeline(Log):
         self.store = store
         self.joined = not stages
         self.registry = registry or CollectorRegistry()
-        dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS], config.dead_letters)
+        dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS], config.dead_letters, self.app.skips)
         self.writer = DocumentWriter(store, dead)
         self.signals = Signals(self.topics[Topic.SIGNALS])
         self.offsets: dict[str, Offsets] = {}
@@ -220,10 +221,10 @@ class Pipeline(Log):
             self.assemble = AssembleStage(
                 config.assemble, store, self.writer, offsets, traced, series, self.signals, now, live=live
             )
-            assemble_traces(self.app, traced, self.assemble, offsets)
+            assemble_traces(self.app, traced, self.assemble, offsets, dead)
         if "score" in stages:
             self.score = ScoreStage(self.writer, self.signals, self._states["score"], now, SeriesScorer)
-            score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT))
+            score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT), dead)
         if "act" in stages:
             self._act(live=live, alerts=alerts)
         self._on_rebalance()
@@ -269,6 +270,7 @@ class Pipeline(Log):
             self.topics[Topic.SIGNALS],
             self.act,
             self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes, values=False),
+            self.dead,
         )
 
     def _pass_on(self, answer: dict[str, Any]) -> Awaitable[None]:
@@ -298,7 +300,8 @@ class Pipeline(Log):
         """What its parts answer over HTTP: alerts and repairs, where this process has them, and a log of its own."""
         routes: list[BaseRoute] = list(self.alerting.routes()) if self.alerting is not None else []
         if self._config.log_url.startswith("log:"):
-            routes += dead_letter_routes(LogDeadLetters(self.app.transport.log), self.store)
+            durable = self.app.transport.log
+            routes += dead_letter_routes(LogDeadLetters(durable), self.store, LogPlace(durable), self.app.skips)
         return routes
 
     @property
@@ -315,6 +318,8 @@ class Pipeline(Log):
         if self._client is not None:
             self._stack.push_async_callback(self._client.aclose)
         self._stack.push_async_callback(self.writer.close)
+        if self._on_kafka:
+            self.app.skips.learn(await load_skips(client_settings(self.app)))
         await super().__aenter__()
         watches = [self.stalls.watch(), *([self.lag.watch(client_settings(self.app))] if self._on_kafka else [])]
         for watch in map(asyncio.create_task, watches):

@@ -61,3 +61,39 @@ def replay(config: Path | None, again: bool) -> None:  # noqa: FBT001 - click pa
         click.echo(f"{topic}: {count} {became}")
     if not sent:
         click.echo("nothing to replay")
+
+
+@dlq.command()
+@click.argument("topic")
+@click.argument("partition", type=click.IntRange(0))
+@click.argument("offset", type=click.IntRange(0))
+@_config
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object; needs --yes.")
+def skip(topic: str, partition: int, offset: int, config: Path | None, yes: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Pass over one record that ends every worker, or that the dead letters do not take.
+
+    It is left among the dead letters, or a note where it does not fit there. `spanloom up` knows of it at once, workers on
+    Kafka at their next start.
+    """
+    from spanloom import dead_letters  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.config import load_config  # noqa: PLC0415
+
+    if as_json and not yes:
+        raise click.UsageError("--json needs --yes: nobody can be asked")
+    settings = load_config(config)
+    if not yes:
+        found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=True))
+        click.echo(shown(_found(found)))
+        click.confirm("Skip it? What it holds is not analysed and not stored", abort=True)
+    found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=False))
+    click.echo(json.dumps(found | {"skipped": True}) if as_json else shown(f"skipped: {_found(found)}"))
+    if not as_json and settings.log_url.startswith("kafka://"):
+        click.echo("restart the workers of this topic: they learn of it at their start")
+
+
+def _found(found: dict[str, Any]) -> str:
+    time = datetime.fromtimestamp(found["time"] / 1e9, UTC).isoformat(timespec="seconds")
+    headers = ", ".join(f"{name}={value}" for name, value in found["headers"].items()) or "none"
+    place = f"{found['topic']}[{found['partition']}] offset {found['offset']}"
+    return f"{place}, {found['bytes']} bytes, of {time}, key {found['key'] or 'none'}, headers {headers}"

@@ -27,6 +27,7 @@ CHANGES = (
     ("POST", "/api/v1/healing/stop", b'{"who":"me"}', JSON),
     ("POST", "/api/v1/healing/resume", b'{"who":"me"}', JSON),
     ("POST", "/api/v1/dead-letters/replay", b"{}", JSON),
+    ("POST", "/api/v1/dead-letters/skip", b"{}", JSON),
     ("POST", "/api/v1/incidents/x/release", b'{"who":"me"}', JSON),
     ("POST", "/api/v1/incidents/x/approval?expires=9999999999999999999&token=x", b"", JSON),
     ("POST", "/api/v2/alerts", ALERTS, JSON),

@@ -150,7 +150,8 @@ async def test_a_cancellation_of_something_else_ends_the_stage_loudly(world: Wor
         task=tasks.append,
     )
     topic: Any = None
-    act_on_signals(app, topic, world.stage, world.offsets)
+    dead: Any = None
+    act_on_signals(app, topic, world.stage, world.offsets, dead)
     cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     cancelled.cancel()
     monkeypatch.setattr(world.stage, "tick", lambda: cancelled)

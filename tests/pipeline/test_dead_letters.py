@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from faust.types import TP
 from starlette.applications import Starlette
 
 from pipeline.app import TopicSizes, build_app, declare_topics
+from pipeline.dead_letter_skip import skip
 from pipeline.dead_letter_topic import replay_dead_letters
 from pipeline.dead_letters import MAX_VALUE, DeadLetters
-from pipeline.dead_letters_on_log import PATH, LogDeadLetters, routes
+from pipeline.dead_letters_on_log import PATH, LogDeadLetters, LogPlace, routes
 from pipeline.durable_log import DurableLog
 from pipeline.log_partition import TopicSettings
+from pipeline.records import MAX_RECORD
+from pipeline.skips import LogSkips, Skips
 from pipeline.topics import Topic
 from stores.store import Rejected, Written
 from telemetry.documents import Document, Kind
@@ -144,7 +148,9 @@ async def test_a_document_is_a_dead_letter_though_it_is_no_json(tmp_path: Path, 
 async def test_the_process_that_has_the_log_lists_and_replays_over_http(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         await written_to(log).send(Event("otlp_spans", 2, 41, b"\xff"), WRONG)
-        transport = httpx2.ASGITransport(app=Starlette(routes=routes(LogDeadLetters(log), MemoryStore())))
+        transport = httpx2.ASGITransport(
+            app=Starlette(routes=routes(LogDeadLetters(log), MemoryStore(), LogPlace(log), Skips()))
+        )
         async with httpx2.AsyncClient(transport=transport, base_url="http://up") as client:
             (line,) = (await client.get(PATH)).text.splitlines()
             assert '"topic":"otlp_spans"' in line
@@ -152,3 +158,35 @@ async def test_the_process_that_has_the_log_lists_and_replays_over_http(tmp_path
             assert refused.status_code == 400, "what a form of another site can send"
             assert (await client.post(f"{PATH}/replay", json={"again": False})).json() == {"otlp_spans": 1}
             assert (await client.post(f"{PATH}/replay", json={})).json() == {}
+
+
+async def test_a_record_is_shown_and_then_skipped_over_http(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        log.create_topic("spanloom-traced", TopicSettings(2))
+        await log.append("spanloom-traced", 1, b"k", b"\x00" * 7, (("spanloom.batch", b"spans"),))
+        skips = Skips()
+        app = Starlette(routes=routes(LogDeadLetters(log), MemoryStore(), LogPlace(log), skips))
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://up") as client:
+            place = {"topic": "spanloom-traced", "partition": 1, "offset": 0}
+            shown = (await client.post(f"{PATH}/skip", json=place | {"look": True})).json()
+            assert (shown["bytes"], shown["key"], shown["headers"]) == (7, "k", {"spanloom.batch": "spans"})
+            assert not skips.has(TP("spanloom-traced", 1), 0), "it was only looked at"
+            assert (await client.post(f"{PATH}/skip", json=place)).json() == shown
+            assert skips.has(TP("spanloom-traced", 1), 0)
+            missing = await client.post(f"{PATH}/skip", json=place | {"offset": 5})
+            assert missing.status_code == 409
+            assert "the partition has offsets 0 to 0" in missing.text
+            assert (await client.post(f"{PATH}/skip", json={"topic": "x"})).status_code == 400
+        assert await LogSkips(log).load() == {(TP("spanloom-traced", 1), 0)}
+        (letter,) = await listed(log)
+        assert (letter.topic, letter.partition, letter.offset, letter.value) == ("spanloom-traced", 1, 0, b"\x00" * 7)
+        assert letter.reason == "skipped by spanloom dlq skip"
+
+
+async def test_of_what_the_dead_letters_refuse_a_note_is_left(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        log.create_topic("spanloom-traced", TopicSettings(1))
+        await log.append("spanloom-traced", 0, None, b"x" * (MAX_RECORD + 1))
+        await skip(LogPlace(log), "spanloom-traced", 0, 0)
+        (letter,) = await listed(log)
+        assert (letter.whole, letter.bytes, letter.value) == (False, MAX_RECORD + 1, b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -38,6 +39,7 @@ class Careless:
         self.end = self.there[-1] + 1 if self.there else 0
         self.left = 0  # of the next fetches, how many lose something
         self.most = 4  # records a fetch
+        self.app = SimpleNamespace()
         self._committed_offset: dict[TP, int | None] = {PLACE: committed}
         self._acked: dict[TP, list[int]] = defaultdict(list)
         self._acked_index: dict[TP, set[int]] = defaultdict(set)

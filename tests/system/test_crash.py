@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from pipeline.durable_log import DurableLog
+from pipeline.log_partition import TopicSettings
 from spanloom import clock
 from spanloom.exit_codes import CRASHED
 from spanloom.supervise import MOST
@@ -19,46 +23,89 @@ from telemetry import otlp
 from tests.generated import traces
 from tests.system.processes import Up
 
-if TYPE_CHECKING:
-    from pathlib import Path
+pytestmark = [pytest.mark.system, pytest.mark.timeout(500)]
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+TOPIC, PARTITION = "spanloom-traced", 1
 
-TOPIC = "spanloom-traced"
+FAULT = """
+import pipeline.assemble as stage
+received = stage.received
+def fail(event, *arguments):
+    if "test.fail" in event.headers:
+        raise KeyError("a fault of ours")
+    return received(event, *arguments)
+stage.received = fail
+"""
 
 
-async def append_unreadable(directory: Path) -> tuple[int, int]:
-    """Put a record that no stage of ours writes on a topic between ours; gives its partition and offset."""
+async def append(directory: Path, topic: str, value: bytes, **headers: bytes) -> int:
+    """Put a record on a topic between ours; gives its offset."""
     log = DurableLog(directory, clock.system)
     try:
-        partition = 1
-        return partition, await log.append(TOPIC, partition, None, b"what is this?", ())
+        log.create_topic(topic, TopicSettings(4))
+        return await log.append(topic, PARTITION if topic != "spanloom-signals" else 0, None, value, tuple(headers.items()))
     finally:
         log.close()
 
 
-def test_a_record_that_always_fails_is_read_again_at_each_start_until_it_gives_up_and_names_it(tmp_path: Path) -> None:
-    up = Up(tmp_path)
-    up.start()
-    up.wait_ready()
+def spanloom(up: Up, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "spanloom.cli", *arguments]
+    return subprocess.run(command, env=up.environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def post_a_trace(up: Up) -> None:
     body = otlp.encode_spans(next(traces(1)))
     sent = httpx2.post(f"{up.otlp}/v1/traces", content=body, headers={"content-type": "application/x-protobuf"})
     assert sent.is_success
-    up.stop()
-    partition, offset = asyncio.run(append_unreadable(tmp_path / "data" / "log"))
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "spanloom.cli", "up"],
-        env=up.environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+
+def test_a_record_that_always_fails_is_named_when_it_gives_up_and_a_person_can_skip_it(tmp_path: Path) -> None:
+    (tmp_path / "fault").mkdir()
+    (tmp_path / "fault" / "sitecustomize.py").write_text(FAULT)
+    up = Up(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path / "fault"), str(Path.cwd())]))
+    offset = asyncio.run(append(tmp_path / "data" / "log", TOPIC, b"", **{"test.fail": b"1"}))
+    ended = spanloom(up, "up")
     assert ended.returncode == CRASHED
-    place = re.escape(f"{TOPIC}[{partition}] offset {offset}: KeyError")
+    place = re.escape(f"{TOPIC}[{PARTITION}] offset {offset}: KeyError")
     crashes = ended.stderr.split("restarting")
     assert len(crashes) == MOST + 1
     for crash in crashes:
         assert re.search(place, crash), crash[-2000:]
     assert "gave_up" in crashes[-1]
+
+    skipped = spanloom(up, "dlq", "skip", TOPIC, str(PARTITION), str(offset), "--yes", "--json")
+    assert skipped.returncode == 0, skipped.stderr
+    assert json.loads(skipped.stdout)["headers"] == {"test.fail": "1"}
+    up.start()
+    try:
+        up.wait_ready()
+        post_a_trace(up)
+        deadline = time.monotonic() + 120
+        while not up.status()["spans_stored"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        (letter,) = map(json.loads, spanloom(up, "dlq", "list", "--json").stdout.splitlines())
+        assert (letter["topic"], letter["offset"]) == (TOPIC, offset)
+    finally:
+        up.stop()
+
+
+def test_records_between_stages_that_cannot_be_read_are_dead_letters_and_end_nothing(tmp_path: Path) -> None:
+    up = Up(tmp_path)
+    topics = {"spanloom-traced", "spanloom-series", "spanloom-signals"}
+    for topic in topics:
+        asyncio.run(append(tmp_path / "data" / "log", topic, b"what is this?", **{"spanloom.batch": b"spans"}))
+        asyncio.run(append(tmp_path / "data" / "log", topic, b"what is this?"))
+    up.start()
+    try:
+        up.wait_ready()
+        post_a_trace(up)
+        deadline = time.monotonic() + 120
+        while (status := up.status())["dead_letters"] < 6 or not status["spans_stored"]:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.2)
+        letters = [json.loads(line) for line in spanloom(up, "dlq", "list", "--json").stdout.splitlines()]
+        assert {letter["topic"] for letter in letters} == topics
+    finally:
+        up.stop()
+    assert "restarting" not in (tmp_path / "up.log").read_text()
