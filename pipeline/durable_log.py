@@ -4,6 +4,7 @@ A topic has partitions; a partition is an append-only sequence of records, each 
 append is done when it is on the disk, and only then can the record be read. Groups commit how far they have read.
 
     lock                       held by the process that has the log open
+    ends                       what each partition must have, to notice what is missing
     topics/NAME/topic.json     settings
     topics/NAME/0/             segments of partition 0
 
@@ -25,7 +26,8 @@ import orjson
 import structlog
 
 from components.private_files import FILE, make_private_folder, open_private
-from pipeline.log_errors import LogError, LogLockedError, UnknownTopicError
+from pipeline.log_ends import Ends
+from pipeline.log_errors import CorruptLogError, LogError, LogLockedError, UnknownTopicError
 from pipeline.log_group_commit import GroupCommit
 from pipeline.log_partition import Partition, TopicSettings
 from pipeline.log_records import Record
@@ -63,14 +65,22 @@ class DurableLog:
         directory: where it lies.
         now: nanoseconds since the epoch; decides on retention.
         max_unflushed_bytes: how much may wait for the disk.
+        repairs: where damage is repaired, gets a line for each loss; without it damage is an error.
 
     Raises:
         LogLockedError: another process, or this one, has it open.
-        CorruptLogError: confirmed records are damaged; names file and position.
+        CorruptLogError: confirmed records are damaged or missing; names file and position.
     """
 
-    def __init__(self, directory: Path, now: Callable[[], int], max_unflushed_bytes: int = MAX_UNFLUSHED_BYTES) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        now: Callable[[], int],
+        max_unflushed_bytes: int = MAX_UNFLUSHED_BYTES,
+        repairs: list[str] | None = None,
+    ) -> None:
         self.directory = directory
+        self._repairs = repairs
         self._now = now
         self._stats = LogStats()
         self._settings: dict[str, TopicSettings] = {}
@@ -82,9 +92,10 @@ class DurableLog:
             topics = directory / "topics"
             make_private_folder(topics)
             undo.callback(os.close, _lock(directory))
+            self._ends = Ends(directory / "ends")
+            undo.callback(self._ends.close)
             undo.callback(self._close_partitions)
-            for path in sorted(topics.glob("*/topic.json")):
-                self._open_topic(path.parent.name, TopicSettings(**orjson.loads(path.read_bytes())))
+            self._open_topics(topics)
             self.create_topic(OFFSETS, TopicSettings(1, compact=True, retention_ms=0, retention_bytes=0, segment_bytes=1 << 20))
             self._committed = self._load_committed()
             self._requested = dict(self._committed)
@@ -109,6 +120,37 @@ class DurableLog:
             partition.close()
 
     # Topics
+
+    def _open_topics(self, topics: Path) -> None:
+        """Open those that are there, and notice those that are not."""
+        had = self._ends.partitions()
+        for topic in sorted({path.parent.name for path in topics.glob("*/topic.json")} | had.keys()):
+            path = topics / topic / "topic.json"
+            try:
+                settings = TopicSettings(**orjson.loads(path.read_bytes()))
+            except FileNotFoundError:
+                settings = self._lost_settings(path, had.get(topic, 1), "it is missing")
+            except (ValueError, TypeError) as error:
+                settings = self._lost_settings(path, had.get(topic, 1), f"it does not say how a topic is kept: {error}")
+            self._open_topic(topic, settings)
+
+    def _lost_settings(self, path: Path, partitions: int, reason: str) -> TopicSettings:
+        """What a topic had, as far as it shows; the application sets the rest anew.
+
+        Raises:
+            CorruptLogError: no repair was asked for.
+        """
+        if self._repairs is None:
+            raise CorruptLogError(str(path), 0, reason)
+        self._repairs.append(f"{path.parent.name}: {path.name}: {reason}; it is written anew")
+        numbers = [int(found.name) for found in path.parent.glob("*") if found.name.isdecimal()]
+        compact = path.parent.name == OFFSETS or path.parent.name.endswith("-changelog")
+        settings = TopicSettings(max([partitions, *(number + 1 for number in numbers)]), compact=compact)
+        if compact:
+            settings = replace(settings, retention_ms=0, retention_bytes=0)
+        path.parent.mkdir(exist_ok=True)
+        _write_durably(path, orjson.dumps(asdict(settings)))
+        return settings
 
     def create_topic(self, topic: str, settings: TopicSettings) -> None:
         """Make a topic, or change how a known one is kept. The number of partitions stays what it was: keys live by it.
@@ -139,7 +181,8 @@ class DurableLog:
             if known is not None:
                 known.settings = settings
                 continue
-            partition = Partition(self.directory / "topics" / topic / str(number), settings, self._now())
+            place = self.directory / "topics" / topic / str(number)
+            partition = Partition(place, settings, self._now(), self._ends, self._repairs)
             self._stats.torn_bytes += partition.torn_bytes
             # A new mapping, as others iterate over the one that is there.
             self._partitions = {**self._partitions, (topic, number): partition}
@@ -271,24 +314,38 @@ class DurableLog:
         offset = partition.start
         while records := partition.read(offset, _READ_BYTES):
             for record in records:
-                committed[(record.key or b"").decode()] = record.value or b"{}"
+                committed[(record.key or b"").decode(errors="replace")] = record.value or b"{}"
             offset = records[-1].offset + 1
-        return {
-            group: {
-                (topic, int(number)): offset
+        return {group: self._offsets_of(group, value) for group, value in committed.items()}
+
+    def _offsets_of(self, group: str, value: bytes) -> dict[tuple[str, int], int]:
+        try:
+            return {
+                (topic, int(number)): int(offset)
                 for topic, offsets in orjson.loads(value).items()
                 for number, offset in offsets.items()
             }
-            for group, value in committed.items()
-        }
+        except (ValueError, TypeError, AttributeError) as error:
+            reason = f"the committed offsets of group {group!r} cannot be read: {error}"
+            if self._repairs is None:
+                raise CorruptLogError(str(self.directory / "topics" / OFFSETS), 0, reason) from error
+            self._repairs.append(f"{OFFSETS}: {reason}; the group begins with what is kept")
+            return {}
 
     def _skip_what_was_read(self) -> None:
-        """Where damaged segments were moved away, an offset that a group has read must not come again."""
+        """An offset that a group has read must not come again.
+
+        Raises:
+            CorruptLogError: records that a group has read are missing, and no repair was asked for.
+        """
         for offsets in self._committed.values():
             for at, offset in offsets.items():
                 partition = self._partitions.get(at)
                 if partition is not None and offset > partition.end:
-                    log.warning("log_offsets_missing", topic=at[0], partition=at[1], end=partition.end, committed=offset)
+                    if self._repairs is None:
+                        reason = f"confirmed records {partition.end} to {offset - 1} of {at[0]}[{at[1]}] are missing"
+                        raise CorruptLogError(str(partition.directory), 0, reason)
+                    self._repairs.append(f"{at[0]}[{at[1]}]: records {partition.end} to {offset - 1} are lost")
                     partition.skip_to(offset, self._now())
 
     # Upkeep

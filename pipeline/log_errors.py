@@ -21,10 +21,11 @@ class CorruptLogError(UnrecoverableError, LogError):
     def __init__(self, file: str, position: int, reason: str) -> None:
         super().__init__(
             f"{file}: byte {position}: {reason}; restore the file from a copy, "
-            "or move it away while nothing runs to go on without its records"
+            "or go on without these records: `spanloom log repair`"
         )
         self.file = file
         self.position = position
+        self.reason = reason
 
 
 class LogLockedError(UnrecoverableError, LogError):

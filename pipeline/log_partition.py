@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from components.private_files import make_private_folder
 from pipeline.log_compaction import compacted
 from pipeline.log_errors import CorruptLogError, LogError
+from pipeline.log_load import load_segments
 from pipeline.log_segment import Segment, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pipeline.log_ends import Ends
     from pipeline.log_records import Record
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -61,40 +62,37 @@ class Partition:
     One thread writes, another may `retain` and `compact`; a lock keeps those two apart. Reading takes no lock: it works
     on the tuple of segments of the moment.
 
+    Args:
+        directory: of its segments.
+        settings: of its topic.
+        now: nanoseconds since the epoch.
+        ends: knows what it must have.
+        repairs: where damage is repaired, gets a line for each; without it damage is an error.
+
     Raises:
-        CorruptLogError: confirmed records at its end are damaged.
+        CorruptLogError: confirmed records are damaged or missing.
     """
 
-    def __init__(self, directory: Path, settings: TopicSettings, now: int) -> None:
+    def __init__(
+        self, directory: Path, settings: TopicSettings, now: int, ends: Ends | None = None, repairs: list[str] | None = None
+    ) -> None:
         self.directory = directory
         self.settings = settings
         self.torn_bytes = 0
         self._lock = threading.Lock()
         self._unsynced = 0
-        make_private_folder(directory)
-        segments = self._load()
-        if segments and not segments[-1].next:
-            self.end, self.torn_bytes = segments[-1].recover()
-        else:
-            self.end = segments[-1].next if segments else 0
+        self._ends = ends
+        known = ends.get(directory.parent.name, int(directory.name)) if ends is not None else None
+        directory.mkdir(parents=True, exist_ok=True)
+        segments, self.end, self.torn_bytes = load_segments(directory, known, repairs)
+        if not segments or segments[-1].next:
             segments.append(Segment.create(directory, self.end, now))
         self._segments = tuple(segments)
+        self._remember()
 
-    def _load(self) -> list[Segment]:
-        for unfinished in self.directory.glob("*.tmp"):
-            unfinished.unlink()
-        # A file shorter than its header was being begun when the process died: nothing can be in it.
-        paths = [path for path in self.directory.glob("*.log") if path.stat().st_size >= Segment.HEADER_BYTES]
-        found = sorted((Segment.open(path) for path in paths), key=lambda segment: (segment.first, -segment.next))
-        segments: list[Segment] = []
-        covered = 0
-        for segment in found:
-            if segment.first < covered:
-                segment.remove()  # a compacted segment holds what is left of it
-            else:
-                segments.append(segment)
-                covered = segment.next
-        return segments
+    def _remember(self) -> None:
+        if self._ends is not None:
+            self._ends.put(self.directory.parent.name, int(self.directory.name), self.start, self.end)
 
     @property
     def start(self) -> int:
@@ -162,6 +160,7 @@ class Partition:
             self._segments[-1].sync()
             self.end += self._unsynced
             self._unsynced = 0
+            self._remember()
 
     def _roll(self, now: int) -> Segment:
         segment = Segment.create(self.directory, self.end, now)
@@ -172,8 +171,11 @@ class Partition:
     def skip_to(self, offset: int, now: int) -> None:
         """Go on at a later offset, where the files that held the offsets before it were taken away."""
         with self._lock:
+            self._segments[-1].close()
+            self._segments[-1].stand_until(offset)
             self.end = offset
             self._roll(now)
+            self._remember()
 
     def retain(self, now: int) -> Forgotten:
         """Forget whole segments by age and by size, oldest first. The segment being written stays."""
@@ -193,6 +195,7 @@ class Partition:
                     break
                 size, count = size - segment.size, count + 1
             self._segments = segments[count:]
+            self._remember()  # before they go, or a crash in between would look like a loss
         return self._remove(segments[:count])
 
     def compact(self, now: int) -> Forgotten:

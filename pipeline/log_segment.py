@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 from bisect import bisect_right
 from contextlib import closing
 from struct import Struct
@@ -119,8 +120,11 @@ class Segment:
         """Whether it has no durable record."""
         return self.size <= _FILE_HEADER.size
 
-    def recover(self) -> tuple[int, int]:
+    def recover(self, least: int = 0) -> tuple[int, int]:
         """Open for writing behind the last intact batch; a torn tail is cut off.
+
+        Args:
+            least: the offset after the last record that was confirmed, as far as that is known.
 
         Returns:
             The offset after the last record, and how many bytes were cut.
@@ -138,12 +142,46 @@ class Segment:
             torn = len(data) - position
             if torn:
                 self._refuse_damage(data, position, next_offset)
+        if next_offset < least:
+            raise CorruptLogError(
+                str(self.path), position, f"it is cut short: confirmed records {next_offset} to {least - 1} are missing"
+            )
         self._indexed = True
         if torn:
             os.ftruncate(self._descriptor, position)
             os.fsync(self._descriptor)
         self.size = self._written = position
         return next_offset, torn
+
+    def end(self) -> tuple[int, int]:
+        """The offset after its last record, and the position after it, as its batches say; their checksums are not read."""
+        position, next_offset = _FILE_HEADER.size, self.first
+        with self.path.open("rb") as file, closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as data:
+            while (batch := batch_at(data, position)) is not None and batch.end <= len(data):
+                position, next_offset = batch.end, batch.last + 1
+        return next_offset, position
+
+    def cut(self) -> int:
+        """Cut off everything from the first damage on; a copy of the file stays beside it. The offset after what is left."""
+        self.close()
+        position, next_offset = _FILE_HEADER.size, self.first
+        data = self.path.read_bytes()
+        while (batch := batch_at(data, position)) is not None and is_intact(data, batch):
+            position, next_offset = batch.end, batch.last + 1
+        if position < len(data):
+            shutil.copy2(self.path, self.path.with_suffix(".damaged"))
+            os.truncate(self.path, position)
+        self.size = self._written = position
+        self._index.clear()
+        self._indexed = False
+        return next_offset
+
+    def stand_until(self, after: int) -> None:
+        """From now on it also stands for the offsets up to this one, of which there are no records any more."""
+        path = self.path.with_name(f"{self.first:020d}-{after:020d}.log")
+        self.path.rename(path)
+        sync_directory(path.parent)
+        self.path, self.next = path, after
 
     def _refuse_damage(self, data: mmap.mmap, position: int, expected: int) -> None:
         """A batch behind the gap that was written when offsets in the gap were durable proves them confirmed."""

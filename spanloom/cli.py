@@ -28,6 +28,7 @@ COMMANDS = {
     "setup": "prepare Elasticsearch or Kafka",
     "dlq": "list and replay dead letters, skip a record",
     "token": "make a token for a person or a program",
+    "log": "repair the embedded log",
     "config": "show the effective configuration",
 }
 

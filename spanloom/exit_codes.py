@@ -46,3 +46,10 @@ def run(role: Coroutine[Any, Any, int]) -> int:
     except Exception:
         log.exception("failed")
         return CRASHED
+
+
+def unrecoverable(error: BaseException | None) -> UnrecoverableError | None:
+    """What among the causes of a crash another start would not cure."""
+    while error is not None and not isinstance(error, UnrecoverableError):
+        error = error.__cause__
+    return error

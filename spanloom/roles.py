@@ -31,11 +31,12 @@ from spanloom import clock
 from spanloom.access import build_access, require_authentication
 from spanloom.config import without_password
 from spanloom.data_folder import close_to_others, owned
-from spanloom.exit_codes import CRASHED, FAILED
+from spanloom.exit_codes import CRASHED, FAILED, unrecoverable
 from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.local_token import show_login_link
 from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
+from spanloom.store_file import remember_store_file, require_store_file
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
@@ -235,12 +236,18 @@ class _Process:
         """The store, which forgets what is too old.
 
         Raises:
-            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged.
+            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged or gone.
         """
+        url = urlsplit(self._config.store_url)
+        file = Path(url.netloc + url.path) if url.scheme == "duckdb" else None
         try:
+            if file is not None:
+                require_store_file(file)
             store = open_store(self._config)
         except StoreError as error:
             raise UnrecoverableError(str(error)) from error
+        if file is not None:
+            remember_store_file(file)
         self._stack.push_async_callback(store.close)
         absent = await _absence(store)
         if absent is not None:
@@ -324,6 +331,9 @@ class _Process:
         for task in self._ends:
             if task.done() and not task.cancelled():
                 task.result()
+        for one in self._logs:
+            if (cause := unrecoverable(one.app.crash_reason)) is not None:
+                raise cause
 
     @property
     def exit_code(self) -> int:

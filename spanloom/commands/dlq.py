@@ -12,13 +12,15 @@ import click
 
 from spanloom import clock
 from spanloom.commands.shown import shown
+from spanloom.logging import set_up_logging
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 
 
 @click.group()
 def dlq() -> None:
-    """List and replay dead letters: of Kafka, or of the embedded log, whether `spanloom up` runs or not."""
+    """List, replay and skip dead letters: of Kafka, or of the embedded log, whether `spanloom up` runs or not."""
+    set_up_logging()  # to the standard error
 
 
 @dlq.command("list")

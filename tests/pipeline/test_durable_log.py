@@ -38,8 +38,10 @@ class Clock:
 
 
 @contextmanager
-def opened(directory: Path, clock: Clock | None = None, max_unflushed_bytes: int = 64 << 20) -> Iterator[DurableLog]:
-    log = DurableLog(directory, clock or Clock(), max_unflushed_bytes)
+def opened(
+    directory: Path, clock: Clock | None = None, max_unflushed_bytes: int = 64 << 20, repairs: list[str] | None = None
+) -> Iterator[DurableLog]:
+    log = DurableLog(directory, clock or Clock(), max_unflushed_bytes, repairs)
     try:
         yield log
     finally:
@@ -181,8 +183,9 @@ class TestCrash:
             await put(log, b"confirmed")
             size = segments(tmp_path)[0].stat().st_size
             await put(log, b"x" * 100)
-        # As if the process had died within the second write.
+        # As if the process had died within the second write, whose end was not remembered then.
         os.truncate(segments(tmp_path)[0], size + cut)
+        (tmp_path / "ends").unlink()
         with opened(tmp_path) as log:
             assert log.stats().torn_bytes == cut
             assert await put(log, b"next") == [1]
@@ -211,8 +214,7 @@ class TestCrash:
 
     async def test_a_failed_open_lets_go_of_the_directory(self, tmp_path: Path) -> None:
         await self.test_damage_to_confirmed_records_of_the_last_segment_is_an_error_with_file_and_position(tmp_path)
-        segments(tmp_path)[0].unlink()
-        with opened(tmp_path):
+        with opened(tmp_path, repairs=[]):
             pass
 
     async def test_damage_to_an_ended_segment_is_an_error_for_its_reader_only(self, tmp_path: Path) -> None:
@@ -231,7 +233,9 @@ class TestCrash:
             await put(log, b"1", b"2", b"3")
             await log.commit("g", {("t", 0): 3})
         segments(tmp_path)[0].unlink()
-        with opened(tmp_path) as log:
+        with pytest.raises(CorruptLogError, match=r"confirmed records 0 to 2 of t\[0\]"):
+            DurableLog(tmp_path, Clock())
+        with opened(tmp_path, repairs=[]) as log:
             assert log.lag("g", "t") == 0
             assert await put(log, b"4") == [3]
             assert [record.value for record in log.read("t", 0, 3)] == [b"4"]

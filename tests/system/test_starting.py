@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from spanloom.exit_codes import FAILED
+from telemetry import otlp
+from tests.generated import traces
 from tests.system.processes import Up
 
 if TYPE_CHECKING:
@@ -18,9 +22,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
-def ends(up: Up) -> subprocess.CompletedProcess[str]:
-    """A start that is expected to end by itself."""
-    command = [sys.executable, "-m", "spanloom.cli", "up"]
+def ends(up: Up, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command, or a start, that is expected to end by itself."""
+    command = [sys.executable, "-m", "spanloom.cli", *(arguments or ("up",))]
     return subprocess.run(command, env=up.environment, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -36,6 +40,52 @@ def test_a_second_up_on_a_folder_ends_at_once_and_leaves_the_first_alone(tmp_pat
         assert first.status()["spans_received"] == 0
     finally:
         first.stop()
+
+
+def damage(path: Path) -> None:
+    """Cut a file to five bytes."""
+    with path.open("r+b") as file:
+        file.truncate(5)
+
+
+def test_a_log_that_lacks_confirmed_records_is_refused_until_their_loss_is_accepted(tmp_path: Path) -> None:
+    up = Up(tmp_path)
+    up.start()
+    try:
+        up.wait_ready()
+        body = otlp.encode_spans(next(traces(1)))
+        sent = httpx2.post(f"{up.otlp}/v1/traces", content=body, headers={"content-type": "application/x-protobuf"})
+        assert sent.is_success
+    finally:
+        up.kill()
+    written = [path for path in (tmp_path / "data/log/topics/otlp_spans").glob("*/*.log") if path.stat().st_size > 16]
+    assert len(written) == 1
+    damage(written[0])
+    refused = ends(up)
+    assert refused.returncode == FAILED
+    assert str(written[0]) in refused.stderr
+    assert "spanloom log repair" in refused.stderr
+    assert "restarting" not in refused.stderr
+    repaired = ends(up, "log", "repair", "--yes", "--json")
+    assert repaired.returncode == 0, repaired.stderr
+    partition = written[0].parent.name
+    assert f"otlp_spans[{partition}]: records 0 to 0 are lost" in json.loads(repaired.stdout)["repairs"]
+    up.start()
+    try:
+        up.wait_ready()
+    finally:
+        up.stop()
+    store = tmp_path / "data" / "spanloom.duckdb"
+    store.unlink()
+    refused = ends(up)
+    assert refused.returncode == FAILED
+    assert f"{store}: the store's file is missing" in refused.stderr
+    store.touch()
+    assert f"{store}: the store's file is empty" in ends(up).stderr
+    store.write_bytes(b"no database" * 1000)
+    refused = ends(up)
+    assert refused.returncode == FAILED
+    assert f"{store}: cannot be opened as a DuckDB file" in refused.stderr
 
 
 def test_a_port_that_is_in_use_is_said_once(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Notices that the DuckDB file of before is gone: an empty one in its place would look like a system without telemetry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telemetry.errors import UnrecoverableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StoreFileLostError(UnrecoverableError):
+    """The file that held what was stored is missing or empty."""
+
+
+def _marker(path: Path) -> Path:
+    return path.with_name(f"{path.name}.exists")
+
+
+def require_store_file(path: Path) -> None:
+    """Refuse to begin anew where a store was.
+
+    Raises:
+        StoreFileLostError: names the file, and how to go on.
+    """
+    is_empty = path.exists() and path.stat().st_size == 0
+    if is_empty or (_marker(path).exists() and not path.exists()):
+        found = "is empty" if is_empty else "is missing"
+        both = f"{path} and {_marker(path).name} beside it" if is_empty else f"{_marker(path)}"
+        raise StoreFileLostError(
+            f"{path}: the store's file {found}, and with it all that was stored; restore it from a copy, or delete {both} to "
+            "begin with an empty store: what the log still has unacknowledged is stored again"
+        )
+
+
+def remember_store_file(path: Path) -> None:
+    """From now on it is expected to be there."""
+    _marker(path).touch(mode=0o600)
