@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from collectors.errors import TooLargeError, TooManyItemsError
 from telemetry import otlp
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from telemetry.otlp import Signal
+
+_GROUPS: Final = 3  # an item may well have a resource and a scope of its own
 
 Encoding = Literal["protobuf", "json"]
 
@@ -78,11 +80,17 @@ def prepare(signal: Signal, body: bytes, encoding: Encoding, request: Any, max_i
 
     Raises:
         TooManyItemsError: it has more items.
+        DecodeError: its documents, or its records, would be far larger than it.
         NothingLeftError: no item of it can be used, with the DecodeError or TooLargeError that says why.
     """
+    if otlp.has_more_than(_GROUPS * max_items, signal, request):
+        raise TooManyItemsError(
+            f"the request has more than {_GROUPS * max_items} {signal}, resources and scopes together, which is the limit"
+        )
     items = otlp.count_items(signal, request)
     if items > max_items:
         raise TooManyItemsError(f"the request has {items} {signal}, {max_items} is the limit; send smaller batches")
+    otlp.check_repetition(signal, request)
     prepared = Prepared()
     invalid = otlp.reject(signal, request)
     if invalid is not None:

@@ -5,7 +5,7 @@ Encoding". Protobuf is parsed by upb; a record is decoded once, resource and sco
 Two requests of one signal, put one behind the other as bytes, are one request: that is how protobuf merges.
 """
 
-from telemetry.otlp.check import reject
+from telemetry.otlp.check import check_repetition, reject
 from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, decode_spans, has_more_than, parse, parse_spans
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
 from telemetry.otlp.fit import fit
@@ -22,6 +22,7 @@ __all__ = [
     "Signal",
     "SpanGroup",
     "SpanPacker",
+    "check_repetition",
     "count_items",
     "decode_logs",
     "decode_metrics",

@@ -27,6 +27,9 @@ _FINEST_SCALE = 52  # a double has no more bits to tell two buckets apart
 MAX_BUCKETS = 10_000
 """Most buckets of a data point; SDKs make 160 at most by default. Two bytes of a bucket on the wire are many in a store."""
 
+MAX_REPEATED = 128 * 2**20
+"""Bytes of resources, scopes and descriptions in all documents of a request: 16,000 spans with a resource of 8 KiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -56,6 +59,35 @@ def reject(signal: Signal, request: Any) -> Rejection | None:
                     count += found.count
                     first = first or found.first
     return Rejection(count, first) if first is not None else None
+
+
+def check_repetition(signal: Signal, request: Any) -> None:
+    """Refuse a parsed request whose documents would be far larger than it: each has the whole resource, scope and metric.
+
+    Raises:
+        DecodeError: they would be larger than MAX_REPEATED altogether.
+    """
+    shape = SHAPES[signal]
+    left = MAX_REPEATED
+    for r, by_resource in enumerate(getattr(request, shape.by_resource)):
+        resource = by_resource.resource.ByteSize()
+        for s, by_scope in enumerate(getattr(by_resource, shape.by_scope)):
+            items = getattr(by_scope, shape.items)
+            around = resource + by_scope.scope.ByteSize()
+            if signal == "metrics":
+                left -= sum((around + _described(metric)) * len(data_points(metric)) for metric in items)
+            else:
+                left -= around * len(items)
+            if left < 0:
+                raise DecodeError(
+                    f"{shape.by_resource}[{r}].{shape.by_scope}[{s}]",
+                    "resource, scope and description would be stored with each item: more than "
+                    f"{MAX_REPEATED} bytes up to here, which is the limit; send fewer items with so much around them",
+                )
+
+
+def _described(metric: Any) -> int:
+    return len(metric.name) + len(metric.description) + len(metric.unit)
 
 
 def data_points(metric: Any) -> Any:

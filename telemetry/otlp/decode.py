@@ -17,7 +17,7 @@ from telemetry.metrics import (
     MetricType,
     Temporality,
 )
-from telemetry.otlp.check import data_points, reject
+from telemetry.otlp.check import check_repetition, data_points, reject
 from telemetry.otlp.request import MAX_TIME, SHAPES
 from telemetry.resource import Resource, Scope
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
@@ -62,6 +62,7 @@ def parse_spans(data: bytes) -> Any:
 
 def _parse_valid(signal: Signal, data: bytes) -> Any:
     request = parse(signal, data)
+    check_repetition(signal, request)
     invalid = reject(signal, request)
     if invalid is not None:
         raise invalid.first

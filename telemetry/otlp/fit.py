@@ -13,6 +13,9 @@ from telemetry.otlp.truncate import truncate_spans
 if TYPE_CHECKING:
     from telemetry.otlp.request import Signal
 
+MAX_GROWTH = 4
+"""How many times as large a request may become when it is split; ordinary ones grow by a hundredth."""
+
 
 @dataclass(slots=True)
 class Fitted:
@@ -28,9 +31,19 @@ def fit(signal: Signal, request: Any, max_bytes: int) -> Fitted:
 
     A span that is larger alone is truncated, see `truncate_spans`. A span that is large but for its attribute values, a log
     record and a metric are left out.
+
+    Raises:
+        DecodeError: resources and scopes would be repeated until there is far more than there was.
     """
     fitted = Fitted()
+    left = MAX_GROWTH * max(request.ByteSize(), max_bytes)
     for part in split(signal, request, max_bytes):
+        left -= len(part)
+        if left < 0:
+            reason = (
+                f"its resources and scopes are too large: split into records of {max_bytes} bytes, each of which repeats them"
+            )
+            raise DecodeError("", f"{reason}, it would be more than {MAX_GROWTH} times as large")
         if len(part) <= max_bytes:
             fitted.parts.append(part)
         elif signal != "spans":

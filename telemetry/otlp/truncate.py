@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 TRUNCATED = "spanloom.truncated"
 """Attribute of a span that was cut: how many of its values."""
 
+MAX_PARTS = 20_000
+"""Attributes, events and links of a span that is truncated. To walk through a million takes seconds."""
+
 _MARK_BYTES = 64  # the attribute above, and lengths that take fewer bytes to say
 
 
@@ -27,6 +30,9 @@ def truncate_spans(request: Any, max_bytes: int) -> None:
     size = request.ByteSize()
     if size <= max_bytes:
         return
+    parts = sum(len(span.attributes) + len(span.events) + len(span.links) for span in _spans(request))
+    if parts > MAX_PARTS:
+        raise DecodeError("", f"a span of {size} bytes, {max_bytes} is the limit, with {parts} attributes, events and links")
     excess = size - max_bytes + _MARK_BYTES * sum(1 for _ in _spans(request))
     values = list(_values(request))
     lengths = [_length(value) for value in values]
