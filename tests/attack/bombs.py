@@ -189,12 +189,43 @@ def one_long_text_costs_no_more_than_its_length(bench: Bench) -> str:
     return f"{statuses}, {cost}"
 
 
+def a_hundred_full_bodies_at_once_stay_within_the_bound(bench: Bench) -> str:
+    """100 valid bodies of 7 MB at once, half of few long values, half of 20,000 small spans, compressed."""
+    up = bench.up
+    few = spans("few", 7, attributes=lambda _: {"x": "y" * 1_000_000})
+    many = packed(spans("many", 20_000, attributes=lambda i: {"i": i, "text": "x" * 250}))
+    found: list[tuple[int, bool]] = []
+
+    def send(i: int) -> None:
+        answer = up.export(few, timeout=200) if i % 2 else up.export(many, encoding="gzip", timeout=200)
+        found.append((answer.status, "retry-after" in answer.headers))
+
+    with up.cost() as cost:
+        threads = [threading.Thread(target=send, args=(i,)) for i in range(100)]
+        for thread in threads:
+            thread.start()
+        slowest = 0.0
+        while any(thread.is_alive() for thread in threads):
+            slowest = max(slowest, up.get("/healthz", timeout=60).seconds)
+        for thread in threads:
+            thread.join()
+    _still_serves(up)
+    statuses = {status for status, _ in found}
+    must(len(found) == 100 and statuses <= {200, 503}, f"{statuses}")
+    must(all(again for status, again in found if status == 503), "refused without Retry-After")
+    must(cost.peak_mib < 1400, str(cost))
+    must(slowest < 15, f"/healthz took {slowest:.1f} s meanwhile")
+    accepted = sum(status == 200 for status, _ in found)
+    return f"{accepted} accepted, {100 - accepted} told to try again, /healthz at most {slowest:.1f} s, {cost}"
+
+
 LINES = (
     Line("bombs", a_body_of_empty_items_costs_little, quick=True),
     Line("bombs", empty_items_of_any_field_cost_little),
     Line("bombs", empty_items_over_grpc_cost_little),
     Line("bombs", empty_items_in_json_cost_little, quick=True),
     Line("bombs", seven_at_once_share_one_budget),
+    Line("bombs", a_hundred_full_bodies_at_once_stay_within_the_bound),
     Line("bombs", gzip_of_zeros_costs_no_more_than_the_limit, quick=True),
     Line("bombs", nothing_that_is_nested_deep_costs_much),
     Line("bombs", one_long_text_costs_no_more_than_its_length),
