@@ -9,6 +9,7 @@ import base64
 import html
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -25,8 +26,8 @@ SHORTEST = 4
 SHORTEST_PART = 8
 """Characters of a segment of a secret URL that counts as secret by itself."""
 
-MOST = 10_000
-"""Texts that are looked for. More are counted in `dropped`."""
+MOST, MOST_OF_FILES = 10_000, 1_000
+"""Texts that are looked for: of the configuration, more of which are counted in `dropped`, and of files."""
 
 _PART = re.compile(r"(?=.*[0-9A-Z]).{8,}|.{20,}")
 """A segment of a path that is no plain word."""
@@ -68,7 +69,23 @@ class Secrets:
     def __init__(self) -> None:
         self.dropped = 0
         self._texts: set[str] = set()
+        self._rotating: dict[str, None] = {}  # the longest not read first
+        self._changing = threading.RLock()  # what sends mail reads its password in a thread
         self._pattern: re.Pattern[str] | None = None
+
+    def add_of_file(self, secret: str) -> None:
+        """Never show what a file holds just now. Of files whose secrets change often, the longest not read are forgotten."""
+        with self._changing:
+            known = set(self._texts)
+            self.add(secret)
+            for text in self._texts - known:
+                self._texts.discard(text)
+                self._rotating[text] = None
+            for text in _writings(secret) & self._rotating.keys():
+                self._rotating[text] = self._rotating.pop(text)
+            while len(self._rotating) > MOST_OF_FILES:
+                del self._rotating[next(iter(self._rotating))]
+                self._pattern = None
 
     def add(self, secret: str) -> None:
         """Never show this text, however it is written; of a URL, nor any part of it that could be a secret alone."""
@@ -107,10 +124,12 @@ class Secrets:
         """The text with stars in place of every secret."""
         for pattern, stars in _PATTERNS:
             text = pattern.sub(stars, text)
-        if self._pattern is None and self._texts:
-            longest_first = sorted(self._texts, key=lambda each: (-len(each), each))
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return self._pattern.sub(MASK, text) if self._pattern is not None else text
+        with self._changing:
+            if self._pattern is None and (self._texts or self._rotating):
+                longest_first = sorted(self._texts | self._rotating.keys(), key=lambda each: (-len(each), each))
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            found = self._pattern
+        return found.sub(MASK, text) if found is not None else text
 
     def mask_data(self, value: Any) -> Any:
         """Plain data with stars in place of every secret, in keys too."""
@@ -129,17 +148,13 @@ class Secrets:
     def _add(self, text: str) -> None:
         if len(text) < SHORTEST or text == MASK:
             return
-        written = {
-            text, quote(text, safe=""), quote(text), quote_plus(text), quote(text, safe="%/:=&?~#+!$,;'@()*[]"),
-            html.escape(text), repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1],
-            base64.b64encode(text.encode(errors="replace")).decode().rstrip("="),
-        }  # fmt: skip
-        for each in written - self._texts:
-            if len(self._texts) >= MOST:
-                self.dropped += 1
-                return
-            self._texts.add(each)
-            self._pattern = None
+        with self._changing:
+            for each in _writings(text) - self._texts - self._rotating.keys():
+                if len(self._texts) >= MOST:
+                    self.dropped += 1
+                    return
+                self._texts.add(each)
+                self._pattern = None
 
     def _add_url(self, url: str) -> None:
         """A URL that is a secret: without its scheme, its path, and the parts of both that are no words."""
@@ -170,6 +185,15 @@ class Secrets:
         for value in values:
             if len(value) >= SHORTEST_PART:
                 self._add(value)
+
+
+def _writings(text: str) -> set[str]:
+    """How a text may come to be written."""
+    return {
+        text, quote(text, safe=""), quote(text), quote_plus(text), quote(text, safe="%/:=&?~#+!$,;'@()*[]"),
+        html.escape(text), repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1],
+        base64.b64encode(text.encode(errors="replace")).decode().rstrip("="),
+    }  # fmt: skip
 
 
 SECRETS = Secrets()

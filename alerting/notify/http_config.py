@@ -122,9 +122,9 @@ class HttpConfig(_Strict):
         if self.basic_auth is not None:
             auth = self.basic_auth
             password = read_secret(auth.password, auth.password_file)
-            SECRETS.add_pair(auth.username, password)
-            pair = f"{auth.username}:{password}"
-            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+            encoded = base64.b64encode(f"{auth.username}:{password}".encode()).decode()
+            SECRETS.add_of_file(encoded)
+            return {"Authorization": f"Basic {encoded}"}
         if self.authorization is not None:
             given = self.authorization
             return {"Authorization": f"{given.type.strip()} {read_secret(given.credentials, given.credentials_file)}"}

@@ -49,7 +49,7 @@ def read_secret(value: SecretStr, file: Path | None) -> str:
             secret = opened.read(MAX_BYTES).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DeliveryError(f"{file}: cannot be read: {error}", retry=True) from error
-    SECRETS.add(secret)
+    SECRETS.add_of_file(secret)
     return secret
 
 

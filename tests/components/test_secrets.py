@@ -127,6 +127,17 @@ def test_the_lines_of_a_key_are_secrets_each() -> None:
     assert "MIIEvQIBADANBgkqhkiG9w0BAQ" not in secrets.mask("at MIIEvQIBADANBgkqhkiG9w0BAQ")
 
 
+def test_a_file_whose_secret_changes_for_ever_is_masked_and_bounded() -> None:
+    secrets = Secrets()
+    secrets.add("of-the-configuration")
+    for number in range(500):
+        secrets.add_of_file(f"secret-number-{number}")
+        secrets.add_of_file("another-that-stays")
+        assert secrets.mask(f"secret-number-{number} another-that-stays of-the-configuration") == f"{MASK} {MASK} {MASK}"
+    assert secrets.mask("secret-number-0") == "secret-number-0"
+    assert not secrets.dropped
+
+
 def test_secrets_are_bounded_and_those_beyond_counted() -> None:
     secrets = Secrets()
     for number in range(MOST + 10):
