@@ -18,6 +18,15 @@ OVERFLOW: Labels = (("otel.metric.overflow", "true"),)
 """Where series beyond the limit are counted together, as OpenTelemetry's cardinality limit has it."""
 
 
+MAX_LABELS = 2048
+"""Characters of the values of a series' labels; longer ones are counted in the overflow, for a name may be a megabyte."""
+
+
+def is_short(labels: Labels) -> bool:
+    """Whether a series may be kept under these labels."""
+    return sum(len(value) for _, value in labels) <= MAX_LABELS
+
+
 class SeriesBudget:
     """How many samples all series together may have, whoever counts in them.
 
@@ -63,7 +72,7 @@ class Counters:
         """Count."""
         values = self._values
         if labels not in values and labels != OVERFLOW:
-            if len(values) < self._max_series and self._budget.take(1):
+            if len(values) < self._max_series and is_short(labels) and self._budget.take(1):
                 self.samples += 1
             else:
                 labels = OVERFLOW
@@ -107,7 +116,8 @@ class Histograms:
         counts = self._counts.get(labels)
         if counts is None:
             if labels != OVERFLOW:
-                if len(self._counts) < self._max_series and self._budget.take(samples_of(self._bounds)):
+                room = len(self._counts) < self._max_series and is_short(labels)
+                if room and self._budget.take(samples_of(self._bounds)):
                     self.samples += samples_of(self._bounds)
                 else:
                     labels = OVERFLOW

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from processors.latency_series import OVERFLOW, Histograms, SeriesBudget, samples_of
+from processors.latency_series import OVERFLOW, Histograms, SeriesBudget, is_short, samples_of
 from processors.operations import normalised
 from telemetry.metrics import Metric, MetricType, Temporality
 from telemetry.resource import Resource
@@ -82,7 +82,8 @@ class SpanMetrics:
         service = self._services.get(name)
         if service is not None and labels in service:
             return service, labels
-        has_room = len(self._services) < MAX_SERVICES if service is None else len(service) < MAX_SERIES
+        short = is_short((*labels, ("service", name)))
+        has_room = short and len(self._services) < MAX_SERVICES if service is None else len(service) < MAX_SERIES
         if has_room and self._total < MAX_TOTAL and self._budget.has(SAMPLES):
             self._total += 1
             return self._services.setdefault(name, self._histograms()), labels

@@ -6,11 +6,15 @@ import asyncio
 
 from alerting.samples import LEAST_SHARE, Limits, Samples
 from pipeline.offsets import DOCUMENT_BYTES, RECORD_BYTES, Offsets
+from processors.latency_series import MAX_LABELS, OVERFLOW, Counters, Histograms
 from processors.metric_blame import MetricMemory
 from processors.scores import SeriesScorer
+from processors.span_metrics import SpanMetrics
 from processors.trace_memory import TraceMemory
 from processors.visits import Visit
 from telemetry.metrics import Point, Series
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind
 from tests.pipeline.parts import APP, Event
 
 SECOND = 1_000_000_000
@@ -84,3 +88,16 @@ async def test_documents_that_wait_for_the_store_fill_the_room_of_a_stage() -> N
     await waiting
     await second.acknowledged.wait()
     assert offsets.held_bytes == 0
+
+
+def test_counters_of_names_that_are_too_long_are_counted_in_the_overflow() -> None:
+    counters = Counters(0, 100)
+    counters.add((("service", "a"),))
+    counters.add((("service", "x" * (MAX_LABELS + 1)),))
+    assert [dict(point.attributes) for point in counters.points(1)] == [dict(OVERFLOW), {"service": "a"}]
+    histograms = Histograms(0, 100, (1.0,))
+    histograms.record((("service", "x" * (MAX_LABELS + 1)),), 1.0)
+    assert OVERFLOW in histograms
+    metrics = SpanMetrics(0)
+    metrics.add([Span(b"t" * 16, b"s" * 8, b"", "x" * (MAX_LABELS + 1), SpanKind.SERVER, 1, 2, Resource())])
+    assert metrics.overflow == 1
