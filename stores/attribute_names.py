@@ -8,7 +8,7 @@ So names are bounded: by sender and time, by time, and in all. What is over is s
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ _FIT = {
     **dict.fromkeys(("flattened", "object", "nested", "passthrough"), frozenset()),
 }
 """What a field of these types indexes as it is; one of any other (keyword, text, date, ip) takes all scalars."""
+
+_PLAIN = frozenset({str, bool, int})
+"""Of which one value fits as any other does, but for an integer's range. A float may not be finite."""
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -95,6 +98,7 @@ class AttributeNames:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._known: dict[str, str] = {}
+        self._fitting: dict[str, dict[str, type]] = defaultdict(dict)  # by path and name, for what needs no second look
         self._all = _Bucket(BURST, RATE, monotonic())
         self._senders: OrderedDict[str, _Bucket] = OrderedDict()
         self.refused = {"sender": 0, "time": 0, "all": 0}
@@ -105,6 +109,21 @@ class AttributeNames:
     def learn(self, mapping: Mapping[str, str]) -> None:
         """Know the fields that a mapping has, by their full names, with their types."""
         self._known.update(mapping)
+        self._fitting.clear()
+
+    def over(self, path: str, attributes: Mapping[str, object], sender: str) -> list[str]:
+        """The names of those attributes that have to stand in the field for the rest."""
+        fitting = self._fitting[path]
+        over = []
+        for name, value in attributes.items():
+            kind = type(value)
+            if fitting.get(name) is kind and (kind is not int or value in _INT64):  # nearly always: this is the hot path
+                continue
+            if not self.admits(path, name, value, sender):
+                over.append(name)
+            elif kind in _PLAIN:
+                fitting[name] = kind
+        return over
 
     def admits(self, path: str, name: str, value: object, sender: str) -> bool:
         """Whether a value may stand under its name; else it has to stand in the field for the rest."""

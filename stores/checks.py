@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stores.layout import LAYOUT, Type, fits, keys, value_at
+from stores.layout import LAYOUT, Type, fits, keys
 
 if TYPE_CHECKING:
     from telemetry.documents import Body, Document, Kind
@@ -23,7 +23,12 @@ LARGEST = 10 * 1024 * 1024
 ID_BYTES = 512
 """Elasticsearch's limit."""
 
-_PATHS = {kind: [(field, keys(field), held) for field, held in fields.items()] for kind, fields in LAYOUT.items()}
+_PLAIN = {Type.KEYWORD: str, Type.TEXT: str, Type.BOOLEAN: bool}
+"""Types of which any value fits: this is the hot path."""
+
+_PATHS = {
+    kind: [(field, keys(field), held, _PLAIN.get(held)) for field, held in fields.items()] for kind, fields in LAYOUT.items()
+}
 
 _NUMBERS = {kind: [field for field, held in fields.items() if held is Type.NUMBER] for kind, fields in LAYOUT.items()}
 
@@ -49,11 +54,16 @@ def checked(document: Document) -> list[object]:
     if not 0 <= document.time < 2**63:
         raise UnstorableError(f"{TIME}: {document.time} is outside 1970 to 2262")
     values: list[object] = []
-    for field, path, held in _PATHS[document.kind]:
-        value = value_at(document.body, path)
-        if value is not None and not fits(held, value):
-            raise UnstorableError(f"{field}: {_short(value)} is no {held.value}")
-        values.append(None if isinstance(value, float) and not math.isfinite(value) else value)
+    for field, path, held, plain in _PATHS[document.kind]:
+        value: Any = document.body
+        for key in path:
+            value = value.get(key) if type(value) is dict else None
+        if value is not None and type(value) is not plain:
+            if not fits(held, value):
+                raise UnstorableError(f"{field}: {_short(value)} is no {held.value}")
+            if isinstance(value, float) and not math.isfinite(value):
+                value = None
+        values.append(value)
     return values
 
 

@@ -36,6 +36,8 @@ DEEPEST = 10
 ATTRIBUTES = (("attributes",), ("resource", "attributes"), ("scope", "attributes"))
 """Where the attributes of a signal are."""
 
+_JOINED = [(path, ".".join(path)) for path in ATTRIBUTES]
+
 _OURS = frozenset({UNMAPPED, "data_stream", "metrics", "@timestamp", "_id"})
 """Names at the top of a document that mean something else to us."""
 
@@ -96,12 +98,11 @@ def _split(document: Document, names: AttributeNames) -> tuple[Body, Body]:
     body, rest = document.body, dict[str, Any]()
     service = value_at(body, _SERVICE)
     sender = service if isinstance(service, str) else ""
-    for path in ATTRIBUTES:
+    for path, joined in _JOINED:
         attributes = value_at(body, path)
-        if not isinstance(attributes, dict):
+        if not attributes or not isinstance(attributes, dict):
             continue
-        joined = ".".join(path)
-        over = [name for name, value in attributes.items() if not names.admits(joined, name, value, sender)]
+        over = names.over(joined, attributes, sender)
         if over:
             _place(rest, path, {name: attributes[name] for name in over})
             body = _without(body, path, over)
