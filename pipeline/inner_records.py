@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from alerting.playbooks.approval import Answer
-from pipeline import records
+from pipeline import inner_bodies, records
 from pipeline.records import HEADER, Batch
-from processors.edges import edge_from_body
 from telemetry import otlp
 from telemetry.errors import DecodeError, SpanloomError
-from telemetry.stored import anomaly_from_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from pydantic import TypeAdapter
 
     from telemetry.spans import Span
 
@@ -72,26 +71,8 @@ def received(event: Any, takes: Collection[Batch], spans: Callable[[bytes], Sequ
         raise DecodeError("", f"no {batch} batch: {type(error).__name__}: {error}") from error
 
 
-def _bodies(check: Callable[[Any], Any], value: bytes) -> list[Any]:
-    bodies = records.decode_bodies(value)
-    for body in bodies:
-        check(body)
-    return bodies
-
-
-def _check_edge(body: Any) -> None:
-    edge_from_body(body)
-    _expect([body["partition"], body["correction"], body["window"]], int)
-
-
-def _check_anomaly(body: Any) -> None:
-    anomaly_from_body(body)
-    _expect([body["id"]], str)
-
-
-def _check_answer(body: Any) -> None:
-    answer = Answer(**body)
-    _expect([answer.incident, answer.expires, answer.token, answer.who], str)
+def _bodies(form: TypeAdapter[Any], value: bytes) -> list[Any]:
+    return inner_bodies.check(form, records.decode_bodies(value))
 
 
 def _expect(values: Sequence[Any], *types: type) -> None:
@@ -122,11 +103,11 @@ _DECODERS: dict[Batch, Callable[[bytes], list[Any]]] = {
         _items, records.decode_origins, {"start": (int,), "end": (int,), "service": (str,), "time": (int,)}
     ),
     Batch.POINTS: partial(_items, records.decode_points, {"time": (int,), "value": _NUMBER}),
-    Batch.EDGES: partial(_bodies, _check_edge),
+    Batch.EDGES: partial(_bodies, inner_bodies.EDGES),
     Batch.LOGS: partial(
         _items, records.decode_logs, {"service": (str,), "time": (int,), "severity": (int,), "text": (str,)}
     ),
-    Batch.ANOMALIES: partial(_bodies, _check_anomaly),
-    Batch.ANSWERS: partial(_bodies, _check_answer),
-    Batch.SOURCES: partial(_bodies, lambda body: body["source"]),
+    Batch.ANOMALIES: partial(_bodies, inner_bodies.ANOMALIES),
+    Batch.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
+    Batch.SOURCES: partial(_bodies, inner_bodies.SOURCES),
 }  # fmt: skip

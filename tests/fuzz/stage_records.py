@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from alerting.playbooks.approval import Answer
 from pipeline import records
-from pipeline.records import LogLine
+from pipeline.inner_records import received
+from pipeline.records import HEADER, Batch, LogLine
 from processors.assemble import ExemplarReference, LogReference
+from processors.edges import by_cost, edge_from_body
 from processors.messages import Message, Origin, Receipt
+from processors.window_merge import WindowMerge
+from telemetry.documents import anomaly_document
 from telemetry.metrics import Point, Series
+from telemetry.stored import anomaly_from_body
 from tests.fuzz.target import Target
+from tests.pipeline.test_inner_bodies import ANOMALIES, ANSWERS, EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +34,25 @@ def _target(name: str, decode: Callable[[bytes], Iterable[Any]], encode: Callabl
         encode(list(decode(data)))
 
     return Target(f"records-{name}", run, (value,), _WORDS)
+
+
+def _of_bodies(batch: Batch, bodies: list[dict[str, Any]]) -> Target:
+    """Bodies, and what the stages make of them."""
+
+    def run(data: bytes) -> None:
+        event = SimpleNamespace(headers={HEADER: batch.value.encode()}, value=data)
+        items = received(event, [batch])[1]
+        match batch:
+            case Batch.EDGES:
+                WindowMerge().add(items, _TIME)
+                by_cost(map(edge_from_body, items))
+            case Batch.ANOMALIES:
+                for body in items:
+                    anomaly_document(anomaly_from_body(body))
+            case Batch.ANSWERS:
+                [Answer(**body) for body in items]
+
+    return Target(f"records-{batch.value}", run, (orjson.dumps(bodies),), _WORDS)
 
 
 TARGETS = (
@@ -65,5 +92,8 @@ TARGETS = (
         records.encode_logs,
         records.encode_logs([LogLine("cart", "cart-1", "prod", _TIME, 9, "text", _TRACE, _SPAN)]),
     ),
-    _target("bodies", records.decode_bodies, records.encode_bodies, orjson.dumps([{"service": "cart", "calls": 1}])),
+    *(
+        _of_bodies(batch, bodies)
+        for batch, bodies in ((Batch.EDGES, EDGES), (Batch.ANOMALIES, ANOMALIES), (Batch.ANSWERS, ANSWERS))
+    ),
 )
