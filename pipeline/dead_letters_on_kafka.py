@@ -66,13 +66,13 @@ class KafkaPlace:
     """A `Place`; made by `place_on_kafka`."""
 
     def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, admin: AIOKafkaAdminClient) -> None:
-        self._consumer, self._producer = consumer, producer
+        self._consumer, self._producer, self._admin = consumer, producer, admin
         self.skips = KafkaSkips(admin, consumer)
 
     async def find(self, tp: TP, offset: int) -> Found:
         """As `Place.find`."""
         place, consumer = TopicPartition(*tp), self._consumer
-        if tp.partition not in (consumer.partitions_for_topic(tp.topic) or await self._partitions(tp.topic)):
+        if tp.partition >= (await count_partitions(self._admin, {tp.topic})).get(tp.topic, 0):
             raise SkipError(f"{tp.topic}[{tp.partition}]: there is no such partition")
         consumer.assign([place])
         start, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
@@ -87,10 +87,6 @@ class KafkaPlace:
                 continue
             break
         raise no_record(tp, offset, start, end)
-
-    async def _partitions(self, topic: str) -> set[int]:
-        await self._consumer.topics()  # asks for all
-        return self._consumer.partitions_for_topic(topic) or set()
 
     async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
         """As `Place.note`."""
