@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -12,14 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from alerting.playbooks.approval import Answer
+from pipeline import records
 from pipeline.dead_letters import DeadLetterConfig, DeadLetters
 from pipeline.inner_records import NewerRecordError, received
 from pipeline.offsets import Offsets
 from pipeline.records import HEADER, Batch
 from pipeline.skips import Skips
 from pipeline.unusable import usable_or_aside
+from processors.edges import aggregate
+from telemetry.documents import anomaly_document, edge_document
 from telemetry.errors import DecodeError
+from telemetry.metrics import Series
+from telemetry.signals import Anomaly, AnomalyKind
 from tests.pipeline.parts import APP, Event, KeepingTopic
+from tests.processors.test_edges import B, hop
 
 ALL = frozenset(Batch)
 
@@ -150,3 +158,21 @@ async def test_a_failure_of_ours_is_no_dead_letter() -> None:
     with pytest.raises(KeyError):
         await usable_or_aside(record(b"[]", Batch.LOGS), fail, around.offsets, around.dead)
     assert around.topic.sent == []
+
+
+def written_by_our_stages() -> list[tuple[Batch, list[Any]]]:
+    """Bodies as stages write them."""
+    (edge,) = aggregate([hop(1, B)], 5).values()
+    failing = Anomaly(AnomalyKind.ERRORS, Series("errors", ()), "shop", 1, 2, 0.95, 0.0, 0.5, "1", "why")
+    document = anomaly_document(failing)
+    return [
+        (Batch.EDGES, [edge_document(edge, 3, "state", correction=correction).body for correction in (False, True)]),
+        (Batch.ANOMALIES, [document.body | {"id": document.id}]),
+        (Batch.ANSWERS, [asdict(Answer("i1", "5", "token", approved=True, who="me"))]),
+        (Batch.SOURCES, [{"source": "127.0.0.1"}]),
+    ]
+
+
+@pytest.mark.parametrize(("batch", "bodies"), written_by_our_stages())
+def test_what_our_stages_write_is_read(batch: Batch, bodies: list[Any]) -> None:
+    assert received(record(records.encode_bodies(bodies), batch), ALL) == (batch, orjson.loads(orjson.dumps(bodies)))
