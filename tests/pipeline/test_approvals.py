@@ -58,7 +58,7 @@ async def test_any_worker_takes_an_answer_and_the_owner_decides_it_once(key: byt
     assert third.client.post(link, json=ANN).status_code == 202
     for answer in (*log, *log):  # a crash reads it again
         await second.desk.take(answer)
-    assert second.runner.taken == [("i1", True, "ann")]
+    assert second.runner.taken == [("i1", True, "ann (by link)")]
     assert first.runner.taken == third.runner.taken == []
     assert second.client.post(link, json=ANN).status_code == 409
 
