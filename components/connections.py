@@ -117,6 +117,7 @@ class Connections:
         self._stages = _Stages()
         self._by_address: dict[str, _Stages] = {}
         metrics.limit.labels(port).set(self._total)
+        metrics.open.labels(port).set_function(lambda: len(self._stages))
 
     def __len__(self) -> int:
         return len(self._stages)
@@ -154,7 +155,6 @@ class Connections:
         connection.stage = stage
         if not len(same):
             del self._by_address[connection.address]
-        self._metrics.open.labels(self._port).set(len(self._stages))
 
     def count(self, reason: str) -> None:
         """Count a connection that the server closes."""
