@@ -215,7 +215,7 @@ class Alerting:
         """Rules that came over HTTP feed what other rules and repairs read, where they write it."""
         healer = self.runner.healer
         healer.trust.pass_time(now)
-        for namespace in self.rules.writers(healer.expressions):
+        for namespace in self.rules.writers([each for playbook in healer.playbooks for each in playbook.expressions]):
             healer.trust.fed(f"{API_RULES}:{namespace}", now)
 
     async def _repair(self, changes: Sequence[AlertChange], anomalies: Sequence[Anomaly]) -> None:

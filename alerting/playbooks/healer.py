@@ -20,7 +20,6 @@ from alerting.playbooks.incident import Progress, State, incident_from
 from alerting.playbooks.journal import Journal
 from alerting.playbooks.messages import Notice, Run, Signal, notice_of, signal_of
 from alerting.playbooks.opening import open_incident
-from alerting.playbooks.plan import Approval
 from alerting.playbooks.render import render, render_query
 from alerting.playbooks.safety import Refusal, Safety, SafetyConfig, Touched
 from alerting.playbooks.traffic import Footprint, LiveTraffic
@@ -189,19 +188,6 @@ class Healer:
                 self._answer(signal, sick, now)
         self.journal.publish(self.incidents, now)
 
-    @property
-    def expressions(self) -> list[str]:
-        """What its playbooks ask the telemetry."""
-        checks = (
-            [
-                *(each.expr for each in playbook.conditions),
-                playbook.verify.expr,
-                *(s.verify.expr for s in playbook.steps if s.verify),
-            ]
-            for playbook in self.playbooks
-        )
-        return [expression for each in checks for expression in each]
-
     # What is to be done
 
     def runs(self) -> list[Run]:
@@ -300,7 +286,7 @@ class Healer:
             if refusal is not None:
                 return refusal
             doubt = self.trust.doubt(signal.origin)
-            approve_by = _approve_by(playbook, self.safety.config, now, doubtful=bool(doubt))
+            approve_by = playbook.approve_by(now, self.safety.config.approval_within if doubt else 0)
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now, approve_by)
         except InputError as error:
             return Refusal("input", str(error))
@@ -396,13 +382,6 @@ class Healer:
 
     def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
         self.journal.tell(notice_of(incident, kind, now, text))
-
-
-def _approve_by(playbook: Playbook, bounds: SafetyConfig, now: int, *, doubtful: bool) -> int:
-    """Until when a human may approve; 0 where none is asked."""
-    if isinstance(playbook.approve, Approval):
-        return now + playbook.approve.human
-    return now + bounds.approval_within if doubtful else 0
 
 
 def _touched(incident: Incident) -> Touched:

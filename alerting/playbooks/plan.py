@@ -177,6 +177,22 @@ class Playbook(Strict):
         matchers = self.trigger.alert if source == "alert" else self.trigger.anomaly
         return bool(matchers) and all_match(matchers, labels)
 
+    def approve_by(self, now: int, doubted: int) -> int:
+        """Until when a human may approve; 0 where none is asked.
+
+        Args:
+            now: ns.
+            doubted: how long a human has though the playbook asks none; 0 where nothing speaks against its start.
+        """
+        within = self.approve.human if isinstance(self.approve, Approval) else doubted
+        return now + within if within else 0
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """What it asks the telemetry, as texts over labels."""
+        steps = (step.verify.expr for step in self.steps if step.verify)
+        return (*(condition.expr for condition in self.conditions), *steps, self.verify.expr)
+
     @property
     def revision(self) -> str:
         """A digest of all that it declares."""
