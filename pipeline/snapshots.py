@@ -46,11 +46,11 @@ async def save_snapshot(state: State, partition: int, name: str, model: Model) -
 
 def load_snapshot(state: State, partition: int, name: str, model: Model) -> None:
     """Let the model take what was saved last; where an earlier release wrote it otherwise, it learns anew."""
-    saved = state.load(partition, name)
-    if saved is None or "head" not in saved:
-        return
-    pieces = [(state.load(partition, f"{name}/{number}") or {"rows": []})["rows"] for number in range(saved["pieces"])]
     try:
+        saved = state.load(partition, name)
+        if saved is None or "head" not in saved:
+            return
+        pieces = [(state.load(partition, f"{name}/{number}") or {"rows": []})["rows"] for number in range(saved["pieces"])]
         model.restore(_joined(saved["head"], pieces))
     except InputError as error:
         log.warning("snapshot not read, learning anew", model=name, partition=partition, reason=str(error))

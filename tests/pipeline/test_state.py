@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline.state import COMPRESSED_FROM, State
+from pipeline.state import COMPRESSED_FROM, DamagedStateError, State
 
 BODIES = pytest.mark.parametrize("body", [{}, {"a": [1, 2.5, None]}, {"rows": [[n, str(n)] for n in range(COMPRESSED_FROM)]}])
 
@@ -16,6 +17,7 @@ class Table:
     def __init__(self) -> None:
         self.data: dict[bytes, bytes] = {}
         self.changelog: list[tuple[int, bytes, bytes]] = []
+        self.changelog_topic = SimpleNamespace(get_topic_name=lambda: "changelog")
 
     def Table(self, _name: str, **_: Any) -> Table:  # noqa: N802 - Faust's name
         return self
@@ -48,3 +50,11 @@ def test_a_value_of_an_earlier_release_is_plain_json() -> None:
     table: Any = Table()
     table.data[b"0/model"] = b'{"version":1}' + b" " * COMPRESSED_FROM
     assert State(table, "state", 1).load(0, "model") == {"version": 1}
+
+
+@pytest.mark.parametrize("value", [b"", b"what is this?", b"{", b"\xff" * 9])
+def test_a_value_that_cannot_be_read_names_its_place_and_what_is_lost(value: bytes) -> None:
+    table: Any = Table()
+    table.data[b"1/alerts"] = value
+    with pytest.raises(DamagedStateError, match=r"changelog\[1\]: the value of key '1/alerts' .* 'alerts' is lost"):
+        State(table, "state", 2).load(1, "alerts")
