@@ -29,7 +29,7 @@ from components.private_files import FILE, make_private_folder, open_private
 from pipeline.log_ends import Ends
 from pipeline.log_errors import CorruptLogError, LogError, LogLockedError, UnknownTopicError
 from pipeline.log_group_commit import GroupCommit
-from pipeline.log_partition import Partition, TopicSettings
+from pipeline.log_partition import Partition, TopicSettings, read_settings
 from pipeline.log_records import Record
 from pipeline.log_segment import sync_directory
 from pipeline.log_stats import LogStats
@@ -127,7 +127,7 @@ class DurableLog:
         for topic in sorted({path.parent.name for path in topics.glob("*/topic.json")} | had.keys()):
             path = topics / topic / "topic.json"
             try:
-                settings = TopicSettings(**orjson.loads(path.read_bytes()))
+                settings = read_settings(path, had.get(topic, 1))
             except FileNotFoundError:
                 settings = self._lost_settings(path, had.get(topic, 1), "it is missing")
             except (ValueError, TypeError) as error:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import orjson
 
 from pipeline.log_compaction import compacted
 from pipeline.log_errors import CorruptLogError, LogError
@@ -46,6 +48,23 @@ class TopicSettings:
     def roll_at(self) -> int:
         """Bytes at which a segment ends: a partition of a small bound needs small segments to keep it."""
         return min(self.segment_bytes, self.retention_bytes // 4) if self.retention_bytes else self.segment_bytes
+
+
+def read_settings(path: Path, partitions: int) -> TopicSettings:
+    """What a topic.json says; `partitions` had records when the log was last open.
+
+    Raises:
+        ValueError, TypeError: it says what no topic has.
+    """
+    settings = TopicSettings(**orjson.loads(path.read_bytes()))
+    for name, value in asdict(settings).items():
+        expected = bool if name == "compact" else int
+        if type(value) is not expected or value < 0:
+            raise ValueError(f"{name} is {value!r}")
+    there = sum(1 for found in path.parent.glob("*") if found.name.isdecimal())
+    if settings.partitions < max(1, partitions, there):
+        raise ValueError(f"partitions is {settings.partitions}, and there are {max(1, partitions, there)}")
+    return settings
 
 
 @dataclass(frozen=True, slots=True)

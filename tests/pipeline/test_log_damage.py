@@ -65,6 +65,8 @@ DAMAGE: dict[str, tuple[Damage, str, set[int]]] = {
     "topic.json is empty": (lambda log: settings(log).write_text(""), r"topic\.json: byte 0", set()),
     "topic.json is garbage": (lambda log: settings(log).write_text("{x"), r"topic\.json: byte 0", set()),
     "topic.json says something else": (lambda log: settings(log).write_text("[1]"), r"topic\.json: byte 0", set()),
+    "topic.json has no partition": (lambda log: settings(log).write_text('{"partitions":-1}'), r"topic\.json: byte 0", set()),
+    "topic.json has a text": (lambda log: settings(log).write_text('{"partitions":"1"}'), r"topic\.json: byte 0", set()),
     "topic.json is deleted": (lambda log: settings(log).unlink(), r"topic\.json: byte 0: it is missing", set()),
 }  # fmt: skip
 
