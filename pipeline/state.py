@@ -45,8 +45,8 @@ class State:
         except (ValueError, cramjam.DecompressionError) as error:
             topic = self._table.changelog_topic.get_topic_name()
             raise DamagedStateError(
-                f"{topic}[{partition}]: the value of key {key.decode()!r} cannot be read ({error}): what was known of {name!r} is "
-                f"lost. To go on without it, write a record with this key and without a value to that partition, and start again"
+                f"{topic}[{partition}]: the value of key {key.decode()!r} cannot be read ({error}): what was known of {name!r} "
+                "is lost. To go on without it, write a record with this key and without a value there, and start again"
             ) from error
 
     async def save(self, partition: int, name: str, value: Body) -> None:
