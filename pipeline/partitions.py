@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from telemetry.remembered import remembered
+from components.remembered import remembered
 
 if TYPE_CHECKING:
     from telemetry.metrics import Series

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from components.remembered import remembered
 from processors.assemble import ExemplarReference, LogReference
 from processors.messages import Message, Origin, Receipt
 from telemetry.errors import DecodeError
 from telemetry.metrics import Point, Series
-from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

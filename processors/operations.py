@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from components.remembered import remembered
 from telemetry import attributes as names
 from telemetry.attributes import text
-from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from telemetry.spans import Span

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from components.remembered import remembered
 from telemetry import attributes as names
 from telemetry.attributes import text
 from telemetry.call_graph import Node, NodeKind
-from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from components.remembered import remembered
 from telemetry.metrics import Buckets, MetricType, Point, Series, Temporality
-from telemetry.remembered import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from threading import Thread
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.remembered import ENTRY_BYTES, remembered
+from components.remembered import ENTRY_BYTES, remembered
 
 
 @given(st.lists(st.text(max_size=400)))
