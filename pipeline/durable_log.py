@@ -14,7 +14,6 @@ atomic by the same means as everything else.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import threading
@@ -25,9 +24,10 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
-from components.private_files import FILE, make_private_folder, open_private
+from components.private_files import make_private_folder
 from pipeline.log_ends import Ends
-from pipeline.log_errors import CorruptLogError, LogError, LogLockedError, UnknownTopicError
+from pipeline.log_errors import CorruptLogError, LogError, UnknownTopicError
+from pipeline.log_files import lock, write_durably
 from pipeline.log_group_commit import GroupCommit
 from pipeline.log_partition import Partition, TopicSettings, read_settings
 from pipeline.log_records import Record
@@ -91,7 +91,7 @@ class DurableLog:
         with ExitStack() as undo:
             topics = directory / "topics"
             make_private_folder(topics)
-            undo.callback(os.close, _lock(directory))
+            undo.callback(os.close, lock(directory))
             self._ends = Ends(directory / "ends")
             undo.callback(self._ends.close)
             undo.callback(self._close_partitions)
@@ -149,7 +149,7 @@ class DurableLog:
         if compact:
             settings = replace(settings, retention_ms=0, retention_bytes=0)
         path.parent.mkdir(exist_ok=True)
-        _write_durably(path, orjson.dumps(asdict(settings)))
+        write_durably(path, orjson.dumps(asdict(settings)))
         return settings
 
     def create_topic(self, topic: str, settings: TopicSettings) -> None:
@@ -170,7 +170,7 @@ class DurableLog:
                     return
             directory = self.directory / "topics" / topic
             make_private_folder(directory)
-            _write_durably(directory / "topic.json", orjson.dumps(asdict(settings)))
+            write_durably(directory / "topic.json", orjson.dumps(asdict(settings)))
             sync_directory(directory.parent)
             self._open_topic(topic, settings)
             sync_directory(directory)
@@ -381,30 +381,3 @@ class DurableLog:
     def stats(self) -> LogStats:
         """What was counted since the log was opened."""
         return replace(self._stats, size_bytes=sum(partition.size for partition in self._partitions.values()))
-
-
-def _lock(directory: Path) -> int:
-    """Take the directory for this process; the operating system lets go when the process ends, however it ends."""
-    path = directory / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = os.read(descriptor, 32).decode(errors="replace").strip() or "?"
-        os.close(descriptor)
-        raise LogLockedError(
-            f"{directory}: the log is open in process {owner}; stop that process or give this one another directory"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    unfinished = path.with_suffix(".tmp")
-    with open(unfinished, "wb", opener=open_private) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
-    sync_directory(path.parent)
