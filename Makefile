@@ -24,7 +24,7 @@ run: setup ## the demo: a shop, a fault, its detection and repair; the console a
 	@$(BIN)/spanloom demo
 
 run-distributed: setup ## the demo on a Kafka and an Elasticsearch of its own
-	@services/with $(BIN)/spanloom demo
+	@deploy/local/with $(BIN)/spanloom demo
 
 test: setup ## all tests, two at a time
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -70,7 +70,7 @@ chaos: setup ## the suite of chaos experiments on the demo shop
 
 services: setup ## a real Kafka on 9092 and a real Elasticsearch on 9200, without containers, until Ctrl-C
 	@trap 'trap - TERM; kill 0' INT TERM EXIT; export PYTHON=$(BIN)/python; \
-	services/kafka/run .services/data/kafka & services/elasticsearch/run .services/data/elasticsearch & \
+	deploy/local/kafka/run .services/data/kafka & deploy/local/elasticsearch/run .services/data/elasticsearch & \
 	wait
 
 lock: setup ## resolve requirements.lock anew from pyproject.toml

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from components.acceptor import Acceptor, bind
-from components.connections import ConnectionLimits, Connections, Stage
-from components.descriptors import connections_within
+from components.sockets.acceptor import Acceptor, bind
+from components.sockets.connections import ConnectionLimits, Connections, Stage
+from components.sockets.descriptors import connections_within
 from components.tls import ServerTls, peer_subject
 
 if TYPE_CHECKING:
-    from components.connections import Connection, ConnectionMetrics
+    from components.sockets.connections import Connection, ConnectionMetrics
     from components.tls import TlsConfig
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

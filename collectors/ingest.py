@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from collectors.budget import Budget
 from collectors.reading import Reading
 from collectors.senders import SenderLimits, Senders
+from components.memory_limiter import Budget
 from telemetry.errors import ConfigError, OverloadedError
 from telemetry.structure import ELEMENT_BYTES, MAX_ELEMENTS
 

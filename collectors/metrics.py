@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge
 
-from components.connections import ConnectionMetrics
+from components.sockets.connections import ConnectionMetrics
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from collectors.errors import TooSlowError
-from components.connections import address_key
+from components.sockets.connections import address_key
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:

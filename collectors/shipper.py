@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from collectors.budget import Budget
 from collectors.errors import LogUnavailableError
+from components.memory_limiter import Budget
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from pydantic import Field
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from components.connections import ConnectionLimits, Stage
+from components.sockets.connections import ConnectionLimits, Stage
 from components.tls import peer_subject
 
 if TYPE_CHECKING:
     import asyncio
 
-    from components.connections import Connection
+    from components.sockets.connections import Connection
 
 MOST_PIPELINED: Final = 16
 """Requests that may stand in line behind one that is being answered."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from components.acceptor import Acceptor, bind
-from components.connections import ConnectionMetrics, Connections
-from components.descriptors import connections_within
 from components.http_protocol import HttpLimits, LimitedHttp
+from components.sockets.acceptor import Acceptor, bind
+from components.sockets.connections import ConnectionMetrics, Connections
+from components.sockets.descriptors import connections_within
 from components.tls import ServerTls
 from telemetry.errors import SpanloomError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from components.connections import Connection
+    from components.sockets.connections import Connection
     from components.tls import TlsConfig
 
 SHARE = 0.3

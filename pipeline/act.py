@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, Any
 from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.traffic import awaited_calls
-from alerting.playbooks.trust import origin_of_rule
-from alerting.signals import culprit_points
-from pipeline.diagnosis import Diagnosis
-from pipeline.failures import at_record
-from pipeline.inner_records import received
-from pipeline.kept_rankings import KeptRankings
-from pipeline.outbox import Outbox
-from pipeline.records import Batch
-from pipeline.unusable import usable_or_aside
-from processors.edges import edge_from_body
-from processors.scores import ALARM
-from processors.watermark import SECOND, Watermark
+from alerting.playbooks.kernel.traffic import awaited_calls
+from alerting.playbooks.kernel.trust import origin_of_rule
+from pipeline.acting.ranking_thread import Diagnosis
+from pipeline.acting.recent_rankings import KeptRankings
+from pipeline.dead_letters.unusable import usable_or_aside
+from pipeline.delivery.background_writer import Outbox
+from pipeline.delivery.record_error import at_record
+from pipeline.exchange.codec import Batch
+from pipeline.exchange.inner_records import received
+from processors.assembly.edges import edge_from_body
+from processors.assembly.watermark import SECOND, Watermark
+from processors.detectors.series import ALARM
+from processors.series.derived import culprit_points
 from telemetry.documents import culprits_document
+from telemetry.documents.read_back import anomaly_from_body
+from telemetry.findings import AnomalyKind
+from telemetry.findings import Culprits as CulpritRanking
 from telemetry.logs import LogRecord
 from telemetry.resource import Resource
-from telemetry.signals import AnomalyKind
-from telemetry.signals import Culprits as CulpritRanking
-from telemetry.stored import anomaly_from_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
-    from alerting.playbooks.healer import Healer
-    from alerting.state import AlertChange
-    from pipeline.alerting import Alerting
-    from pipeline.dead_letters import DeadLetters
-    from pipeline.offsets import Offsets
-    from pipeline.records import LogLine
-    from pipeline.state import State
-    from pipeline.writer import DocumentWriter
-    from processors.culprits import Culprits
+    from alerting.alert_state import AlertChange
+    from alerting.playbooks.kernel.healer import Healer
+    from pipeline.acting.environment import Alerting
+    from pipeline.dead_letters.limits import DeadLetters
+    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.exchange.codec import LogLine
+    from pipeline.state.table import State
+    from processors.root_cause.ranking import Culprits
     from telemetry.documents import Document
+    from telemetry.findings import Anomaly
     from telemetry.metrics import Point
-    from telemetry.signals import Anomaly
     from telemetry.spans import Span
 
 DEFAULT_ENVIRONMENT = "default"

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.failures import at_record
-from pipeline.inner_records import received
-from pipeline.known_traces import publications
-from pipeline.messages import MessageCounts, Messages
-from pipeline.patience import RevokedError
-from pipeline.records import Batch
-from pipeline.sealed_edges import SealedEdges
-from pipeline.trace_signals import TraceSignals
-from pipeline.unusable import usable_or_aside
-from processors.assemble import AssemblyLimits, OpenTrace, TraceAssembler, unpack
-from processors.edge_windows import EdgeWindow, EdgeWindows
-from processors.latency_series import SeriesBudget
-from processors.watermark import SECOND, Watermark
+from pipeline.assembling.edge_windows import SealedEdges
+from pipeline.assembling.span_links import MessageCounts, Messages
+from pipeline.assembling.stored_traces import publications
+from pipeline.assembling.trace_telemetry import TraceSignals
+from pipeline.dead_letters.unusable import usable_or_aside
+from pipeline.delivery.record_error import at_record
+from pipeline.delivery.retry import RevokedError
+from pipeline.exchange.codec import Batch
+from pipeline.exchange.inner_records import received
+from processors.assembly.assembler import AssemblyLimits, OpenTrace, TraceAssembler, unpack
+from processors.assembly.edge_windows import EdgeWindow, EdgeWindows
+from processors.assembly.watermark import SECOND, Watermark
+from processors.series.cumulative import SeriesBudget
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry.documents import Body, Kind
 from telemetry.otlp import SpanPacker
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
-    from pipeline.dead_letters import DeadLetters
-    from pipeline.offsets import Offsets
-    from pipeline.patience import Answer
-    from pipeline.signals import Signals
-    from pipeline.writer import DocumentWriter
-    from processors.publication import Publication
+    from pipeline.dead_letters.limits import DeadLetters
+    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.delivery.retry import Answer
+    from pipeline.exchange.environment_topic import Signals
+    from processors.assembly.reconcile import Publication
     from stores.store import Store
     from telemetry.metrics import Metric
 

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mode.supervisors import CrashingSupervisor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pipeline import partitions, records
-from pipeline.failures import at_record
-from pipeline.jaeger import decode_jaeger
-from pipeline.outlet import Outlet
-from pipeline.records import Batch, LogLine
-from pipeline.zipkin import decode_zipkin
-from processors.assemble import ExemplarReference, LogReference
-from processors.messages import Receipt, receipts
-from processors.points import points_of
+from pipeline.delivery.record_error import at_record
+from pipeline.exchange import codec, partitions
+from pipeline.exchange.batch_sender import Outlet
+from pipeline.exchange.codec import Batch, LogLine
+from processors.assembly.assembler import ExemplarReference, LogReference
+from processors.call_graph.span_links import Receipt, receipts
+from processors.series.points import points_of
 from telemetry import otlp
+from telemetry.documents.signals import log_document, metric_document
 from telemetry.errors import DecodeError, InputError
+from telemetry.other_formats.jaeger import decode_jaeger
+from telemetry.other_formats.zipkin import decode_zipkin
 from telemetry.otlp.request import SHAPES
-from telemetry.signal_documents import log_document, metric_document
 from telemetry.structure import check_json, check_protobuf
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     from faust import App, Stream, Topic
 
-    from pipeline.dead_letters import DeadLetters
-    from pipeline.offsets import Offsets
-    from pipeline.provenance import Sources
-    from pipeline.writer import DocumentWriter
+    from pipeline.dead_letters.limits import DeadLetters
+    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.exchange.provenance import Sources
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
@@ -215,7 +215,7 @@ def _rekey_spans(
     sources: Sources | None,
 ) -> None:
     outlet = Outlet(traced, Batch.SPANS, merge_requests, counts.left_out, size=16)
-    receipts_outlet = Outlet(traced, Batch.RECEIPTS, records.encode_receipts, counts.left_out)
+    receipts_outlet = Outlet(traced, Batch.RECEIPTS, codec.encode_receipts, counts.left_out)
 
     async def sent(spans: Sequence[Awaitable[Any]], received: Sequence[Receipt]) -> None:
         # The receiver's span is on the log before its receipt, so that it always comes before the answer.
@@ -230,8 +230,8 @@ def _rekey_spans(
         after: list[Awaitable[Any]] = []
         for partition, value in parts.items():
             values = [value]
-            if len(value) > records.MAX_RECORD:
-                fitted = otlp.fit("spans", otlp.parse("spans", value), records.MAX_RECORD)
+            if len(value) > codec.MAX_RECORD:
+                fitted = otlp.fit("spans", otlp.parse("spans", value), codec.MAX_RECORD)
                 values, left_out = fitted.parts, fitted.left_out
                 counts.truncated += fitted.truncated
                 flaw = flaw or (left_out[0] if left_out else None)
@@ -254,8 +254,8 @@ def rekey_logs(
     sources: Sources | None = None,
 ) -> None:
     """Store log records, tell their traces, and send their text to where templates are mined."""
-    references = Outlet(traced, Batch.LOG_REFERENCES, records.encode_log_references, counts.left_out)
-    lines = Outlet(series, Batch.LOGS, records.encode_logs, counts.left_out)
+    references = Outlet(traced, Batch.LOG_REFERENCES, codec.encode_log_references, counts.left_out)
+    lines = Outlet(series, Batch.LOGS, codec.encode_logs, counts.left_out)
 
     def work(event: Any) -> Work:
         batch, flaw = read("logs", protobuf(event, "logs"), otlp.decode_logs)
@@ -286,14 +286,14 @@ def rekey_metrics(
     sources: Sources | None = None,
 ) -> None:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
-    exemplars = Outlet(traced, Batch.EXEMPLARS, records.encode_exemplars, counts.left_out)
-    outlet = Outlet(series, Batch.POINTS, records.encode_points, counts.left_out)
+    exemplars = Outlet(traced, Batch.EXEMPLARS, codec.encode_exemplars, counts.left_out)
+    outlet = Outlet(series, Batch.POINTS, codec.encode_points, counts.left_out)
 
     def work(event: Any) -> Work:
         batch, flaw = read("metrics", protobuf(event, "metrics"), otlp.decode_metrics)
         by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
         points = [point for metric in batch for point in points_of(metric)]
-        analysed = [point for point in points if records.is_named_in_short(point.series)]
+        analysed = [point for point in points if codec.is_named_in_short(point.series)]
         counts.left_out["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]

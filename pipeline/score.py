@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
 
-from alerting.signals import LogCounts, anomaly_points, severity_name
-from pipeline import records
-from pipeline.failures import at_record
-from pipeline.inner_records import received
-from pipeline.records import Batch
-from pipeline.snapshots import load_snapshot, save_snapshot
-from pipeline.unusable import usable_or_aside
-from processors.anomaly_words import in_words
-from processors.edge_points import edge_points
-from processors.failures import ServiceFailures
-from processors.log_watch import LogWatch
-from processors.shape_watch import ShapeWatch, is_whole
-from processors.visits import visits_of
-from processors.watermark import SECOND
-from processors.window_merge import WindowMerge
+from pipeline.dead_letters.unusable import usable_or_aside
+from pipeline.delivery.record_error import at_record
+from pipeline.exchange import codec
+from pipeline.exchange.codec import Batch
+from pipeline.exchange.inner_records import received
+from pipeline.state.model_snapshots import load_snapshot, save_snapshot
+from processors.assembly.watermark import SECOND
+from processors.assembly.window_merge import WindowMerge
+from processors.call_graph.visits import visits_of
+from processors.detectors.describe import in_words
+from processors.detectors.edge_series import edge_points
+from processors.detectors.error_rate import ServiceFailures
+from processors.detectors.logs import LogWatch
+from processors.detectors.trace_shapes import ShapeWatch, is_whole
+from processors.series.derived import LogCounts, anomaly_points, severity_name
 from telemetry.documents import anomaly_document
 
 if TYPE_CHECKING:
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
-    from pipeline.dead_letters import DeadLetters
-    from pipeline.offsets import Offsets
-    from pipeline.records import LogLine
-    from pipeline.signals import Signals
-    from pipeline.snapshots import Model
-    from pipeline.state import State
-    from pipeline.writer import DocumentWriter
-    from processors.scores import SeriesScorer
+    from pipeline.dead_letters.limits import DeadLetters
+    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.exchange.codec import LogLine
+    from pipeline.exchange.environment_topic import Signals
+    from pipeline.state.model_snapshots import Model
+    from pipeline.state.table import State
+    from processors.detectors.series import SeriesScorer
     from telemetry.call_graph import Edge
+    from telemetry.findings import Anomaly
     from telemetry.metrics import Point
-    from telemetry.signals import Anomaly
     from telemetry.spans import Span
 
 
@@ -178,7 +178,7 @@ class ScoreStage:
         after = self._tell(part, part.logs.advance())
         if part.logs.sealed > before:
             points = part.log_counts.points(part.logs.sealed)
-            after += self._signals.send_all(Batch.POINTS, points, records.encode_points)
+            after += self._signals.send_all(Batch.POINTS, points, codec.encode_points)
         return after
 
     async def _save(self, partition: int, part: _Partition) -> None:
@@ -215,7 +215,7 @@ class ScoreStage:
         if not points:
             return []
         return [
-            *self._signals.send_all(Batch.POINTS, points, records.encode_points),
+            *self._signals.send_all(Batch.POINTS, points, codec.encode_points),
             *self._score(part, points, edges, failing),
         ]
 
@@ -238,8 +238,8 @@ class ScoreStage:
         bodies = [document.body | {"id": document.id} for document in documents]
         return [
             self._writer.write(documents, lambda: self._partitions.get(part.tp) is part),
-            *self._signals.send_all(Batch.ANOMALIES, bodies, records.encode_bodies),
-            *self._signals.send_all(Batch.POINTS, anomaly_points(anomalies), records.encode_points),
+            *self._signals.send_all(Batch.ANOMALIES, bodies, codec.encode_bodies),
+            *self._signals.send_all(Batch.POINTS, anomaly_points(anomalies), codec.encode_points),
         ]
 
 

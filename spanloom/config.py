@@ -11,22 +11,22 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
 
 from alerting.playbooks.actions.build import ActionsConfig
-from alerting.playbooks.safety import SafetyConfig
+from alerting.playbooks.kernel.safety import SafetyConfig
 from collectors.ingest import IngestConfig
-from collectors.otlp_grpc import OtlpGrpcConfig
-from collectors.otlp_http import OtlpHttpConfig
+from collectors.receivers.otlp_grpc import OtlpGrpcConfig
+from collectors.receivers.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
 from components.access.config import AccessConfig
 from components.http_protocol import HttpLimits
 from components.secrets import SECRETS
 from components.tls import TlsConfig
-from dashboards.bounded_reads import QueryLimits
+from dashboards.read_models.bounded_reads import QueryLimits
 from pipeline.act import ActConfig
 from pipeline.assemble import AssembleConfig
-from pipeline.dead_letters import DeadLetterConfig
-from pipeline.kafka_access import KafkaConfig
-from spanloom.metrics_export import MetricsConfig
-from stores.elasticsearch_config import ElasticsearchConfig
+from pipeline.dead_letters.limits import DeadLetterConfig
+from pipeline.runtime.kafka_access import KafkaConfig
+from spanloom.self_metrics.export import MetricsConfig
+from stores.elasticsearch.config import ElasticsearchConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,22 +10,22 @@ import httpx2
 import orjson
 from yarl import URL
 
-from pipeline.dead_letter_skip import skip as pass_over
-from pipeline.dead_letter_topic import replay_dead_letters
-from pipeline.dead_letters_on_kafka import dead_letters_on_kafka, place_on_kafka
-from pipeline.dead_letters_on_log import PATH, LogDeadLetters, LogPlace
-from pipeline.kafka_access import client_settings
-from pipeline.log_errors import LogError, LogLockedError
-from pipeline.log_naming import directory_of
-from pipeline.log_shared import shared_log
-from spanloom.local_token import authorization
+from durable_log.errors import LogError, LogLockedError
+from pipeline.dead_letters.letters import replay_dead_letters
+from pipeline.dead_letters.on_kafka import dead_letters_on_kafka, place_on_kafka
+from pipeline.dead_letters.on_log import PATH, LogDeadLetters, LogPlace
+from pipeline.dead_letters.skip import skip as pass_over
+from pipeline.runtime.kafka_access import client_settings
+from pipeline.runtime.log_url import directory_of
+from pipeline.runtime.shared_log import shared_log
+from spanloom.access.local_token import authorization
 from spanloom.wiring import Log, open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from components.tls import TlsConfig
-    from pipeline.dead_letter_topic import DeadLetterTopic
+    from pipeline.dead_letters.letters import DeadLetterTopic
     from spanloom.clock import Now
     from spanloom.config import Config
 

@@ -17,26 +17,26 @@ from prometheus_client import CollectorRegistry
 
 from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
-from collectors.otlp_grpc import OtlpGrpcReceiver
-from collectors.otlp_http import OtlpHttpReceiver
+from collectors.receivers.otlp_grpc import OtlpGrpcReceiver
+from collectors.receivers.otlp_http import OtlpHttpReceiver
 from collectors.shipper import Shipper
-from components.acceptor import ListenError
-from components.connections import ConnectionMetrics
-from components.descriptors import raise_limit
 from components.health import Health
 from components.private_files import keep_files_private
-from dashboards.server import ConsoleServer
-from pipeline.kafka_access import UnreachableError
+from components.sockets.acceptor import ListenError
+from components.sockets.connections import ConnectionMetrics
+from components.sockets.descriptors import raise_limit
+from dashboards.api.server import ConsoleServer
+from pipeline.runtime.kafka_access import UnreachableError
 from spanloom import clock
-from spanloom.access import build_access, require_authentication
+from spanloom.access.build import build_access, require_authentication
+from spanloom.access.local_token import show_login_link
 from spanloom.config import without_password
-from spanloom.data_folder import close_to_others, owned
-from spanloom.exit_codes import CRASHED, FAILED, unrecoverable
 from spanloom.health import FULL, add_pipeline, watch_log, watch_store
-from spanloom.local_token import show_login_link
-from spanloom.metrics_export import MetricsExporter
 from spanloom.probes import build_probes
-from spanloom.store_file import remember_store_file, require_store_file
+from spanloom.process.data_folder import close_to_others, owned
+from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
+from spanloom.process.store_file import remember_store_file, require_store_file
+from spanloom.self_metrics.export import MetricsExporter
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
-    from spanloom.access import Access
+    from spanloom.access.build import Access
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
@@ -289,7 +289,7 @@ class _Process:
         self, store: Store, status: Callable[[], dict[str, Any]], now: Now, routes: Sequence[BaseRoute] = ()
     ) -> None:
         """Answer for the console, the API and the probes."""
-        from dashboards.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
+        from dashboards.api.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
         access = self._access(now)
         app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()], self._config.queries, self.health)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from spanloom.exit_codes import CRASHED, FINAL, STOPPED
 from spanloom.logging import set_up_logging
-from spanloom.tied import tied
+from spanloom.process.child_command import tied
+from spanloom.process.exit_codes import CRASHED, FINAL, STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,31 +15,31 @@ from prometheus_client import CollectorRegistry
 
 from components.sender import ANONYMOUS, KAFKA
 from pipeline.act import ActStage, act_on_signals
-from pipeline.app import TopicSizes, build_app, declare_topics
 from pipeline.assemble import AssembleStage, assemble_traces
-from pipeline.dead_letters import DeadLetters
-from pipeline.dead_letters_on_kafka import load_skips
-from pipeline.dead_letters_on_log import LogDeadLetters, LogPlace
-from pipeline.dead_letters_on_log import routes as dead_letter_routes
-from pipeline.kafka_access import check_access, client_settings
-from pipeline.kafka_topics import make_topics
-from pipeline.lag import Lag
-from pipeline.offsets import MAX_BYTES, Offsets
-from pipeline.provenance import Sources
-from pipeline.records import Batch, encode_bodies
+from pipeline.dead_letters.limits import DeadLetters
+from pipeline.dead_letters.on_kafka import load_skips
+from pipeline.dead_letters.on_log import LogDeadLetters, LogPlace
+from pipeline.dead_letters.on_log import routes as dead_letter_routes
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.offset_tracker import MAX_BYTES, Offsets
+from pipeline.exchange.codec import Batch, encode_bodies
+from pipeline.exchange.environment_topic import Signals
+from pipeline.exchange.provenance import Sources
+from pipeline.exchange.topics import Topic
 from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
+from pipeline.runtime.app import TopicSizes, build_app, declare_topics
+from pipeline.runtime.kafka_access import check_access, client_settings
+from pipeline.runtime.kafka_topics import make_topics
+from pipeline.runtime.lag import Lag
+from pipeline.runtime.stall import StallWatch
 from pipeline.score import ScoreStage, score_series
-from pipeline.signals import Signals
-from pipeline.stall import StallWatch
-from pipeline.state import State
-from pipeline.topics import Topic
-from pipeline.writer import DocumentWriter
-from processors.culprits import Culprits
-from processors.scores import SeriesScorer
-from spanloom.alerting import build_alerting
+from pipeline.state.table import State
+from processors.detectors.series import SeriesScorer
+from processors.root_cause.ranking import Culprits
+from spanloom.build_alerting import build_alerting
 from spanloom.config import without_password
-from spanloom.metrics import PipelineMetrics
-from stores.duckdb import DuckDbStore
+from spanloom.self_metrics.pipeline import PipelineMetrics
+from stores.duckdb.store import DuckDbStore
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
-    from pipeline.alerting import Alerting
-    from pipeline.app import PipelineApp
-    from pipeline.kafka_topics import Made
+    from pipeline.acting.environment import Alerting
+    from pipeline.runtime.app import PipelineApp
+    from pipeline.runtime.kafka_topics import Made
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
@@ -77,7 +77,7 @@ def open_store(config: Config) -> Store:
     if url.scheme == "duckdb":
         return DuckDbStore(Path(url.netloc + url.path))
     if url.scheme in {"http", "https"}:
-        from stores.elasticsearch import open_elasticsearch  # noqa: PLC0415 - half a second to import
+        from stores.elasticsearch.store import open_elasticsearch  # noqa: PLC0415 - half a second to import
 
         return open_elasticsearch(config.store_url, config.elasticsearch, config.namespace)
     raise ConfigError(f"store: {without_password(config.store_url)!r} is neither duckdb://FILE nor http(s)://HOST:PORT")

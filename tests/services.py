@@ -20,7 +20,7 @@ from tests.certificates import make_certificates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SERVICES = Path(__file__).parents[1] / "services"
+SERVICES = Path(__file__).parents[1] / "deploy" / "local"
 PATIENCE = 120.0
 """Seconds in which a service must listen; on two busy cores it takes 5 to 30."""
 
@@ -68,7 +68,7 @@ def secure(kafka: str, asks: str) -> str:
 def running(
     name: str, folder: Path, port: int, ready: Callable[[], bool], **variables: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """One of services/ in a process of its own, from ready to ended. Skips where it cannot be had, and says why."""
+    """One of deploy/local/ in a process of its own, from ready to ended. Skips where it cannot be had, and says why."""
     script = SERVICES / name / "run"
     fetched = subprocess.run([script, "fetch"], capture_output=True, text=True, check=False)
     if fetched.returncode:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from alerting.gotemplates.functions import NOTIFICATION
+from alerting.gotemplates.syntax import MAX_LENGTH, Parser, TemplateError
 from alerting.notify.text import TEXT, TITLE
-from alerting.templates.functions import NOTIFICATION
-from alerting.templates.syntax import MAX_LENGTH, Parser, TemplateError
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from alerting.templates.tree import Node
+    from alerting.gotemplates.tree import Node
 
     Library = Mapping[str, tuple[Node, ...]]
 

@@ -12,7 +12,7 @@ from telemetry.errors import SpanloomError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from alerting.board import HeldAlert
+    from alerting.alerts import HeldAlert
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """What Alertmanager writes for a time that is not there."""

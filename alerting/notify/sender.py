@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from alerting.durations import SECOND
 from alerting.notify.notification import DeliveryError
+from components.durations import SECOND
 from telemetry.documents import notification_document, timestamp
 
 if TYPE_CHECKING:

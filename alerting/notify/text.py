@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from alerting.gotemplates.execute import compile_template
+from alerting.gotemplates.functions import NOTIFICATION
+from alerting.gotemplates.syntax import TemplateError
+from alerting.gotemplates.values import Items, KeyValues
 from alerting.notify.notification import common
-from alerting.templates.execute import compile_template
-from alerting.templates.functions import NOTIFICATION
-from alerting.templates.syntax import TemplateError
-from alerting.templates.values import Items, KeyValues
 from telemetry.documents import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from alerting.board import HeldAlert
+    from alerting.alerts import HeldAlert
+    from alerting.gotemplates.execute import Template
+    from alerting.gotemplates.tree import Node
     from alerting.notify.notification import Notification
-    from alerting.templates.execute import Template
-    from alerting.templates.tree import Node
 
 log = structlog.get_logger(__name__)
 

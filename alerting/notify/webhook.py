@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Self
 import orjson
 from pydantic import Field, SecretStr, model_validator
 
-from alerting.durations import SECOND
 from alerting.notify.http import TIMEOUT, Poster
 from alerting.notify.notification import template_data
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
-from alerting.rules import Duration
+from alerting.rules.files import Duration
+from components.durations import SECOND
 
 if TYPE_CHECKING:
     import httpx2

@@ -14,15 +14,15 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from alerting.alertmanager import EDGES_LIVE
-from alerting.inhibit import CallPaths
-from alerting.playbooks.healer import Healer
-from alerting.playbooks.incident import Check, Progress, State
-from alerting.playbooks.messages import Result
-from alerting.playbooks.render import render_query
+from alerting.alertmanager.inhibition import CallPaths
+from alerting.alertmanager.manager import EDGES_LIVE
+from alerting.playbooks.kernel.healer import Healer
+from alerting.playbooks.kernel.messages import Result
+from alerting.playbooks.kernel.traffic import awaited_calls
+from alerting.playbooks.model.incident import Check, Progress, State
 from alerting.playbooks.stored import StoredTelemetry
-from alerting.playbooks.traffic import awaited_calls
-from processors.edges import edge_from_body
+from alerting.variables import render_query
+from processors.assembly.edges import edge_from_body
 from telemetry.documents import Kind
 from telemetry.errors import InputError
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from alerting.playbooks.actions.action import Action
-    from alerting.playbooks.incident import Incident
-    from alerting.playbooks.messages import Run
-    from alerting.playbooks.plan import Playbook
-    from alerting.playbooks.safety import SafetyConfig
+    from alerting.playbooks.kernel.messages import Run
+    from alerting.playbooks.kernel.safety import SafetyConfig
+    from alerting.playbooks.model.incident import Incident
+    from alerting.playbooks.model.plan import Playbook
     from telemetry.documents import Body
     from telemetry.metrics import Point
 

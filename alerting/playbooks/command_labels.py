@@ -16,7 +16,7 @@ from alerting.playbooks.programs import (
     is_interpreter,
     names_of,
 )
-from alerting.playbooks.render import names_in
+from alerting.variables import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from alerting.playbooks.command_labels import unsafe_arguments
 from alerting.playbooks.label_values import Place, place_of, texts_in
 from alerting.playbooks.programs import is_interpreter
-from alerting.playbooks.render import RESULT, names_in
+from alerting.variables import RESULT, names_in
 from components.sender import is_loopback
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from alerting.playbooks.render import RESULT, names_in
+from alerting.variables import RESULT, names_in
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from alerting.board import APPROVE, HeldAlert
-from alerting.durations import HOUR
-from alerting.state import fingerprint
+from alerting.alert_state import fingerprint
+from alerting.alerts import APPROVE, HeldAlert
+from components.durations import HOUR
 
 if TYPE_CHECKING:
-    from alerting.alertmanager import Alertmanager
-    from alerting.playbooks.approval import Approvals
-    from alerting.playbooks.messages import Notice
+    from alerting.alertmanager.manager import Alertmanager
+    from alerting.playbooks.api.approval import Approvals
+    from alerting.playbooks.kernel.messages import Notice
 
 APPROVAL, ESCALATED, BREAKER, STOPPED = (
     "RepairApprovalRequested",

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from alerting.promql.expression import LOOKBACK, compile_expression
 from alerting.promql.vectors import NAME
-from alerting.samples import Samples
+from alerting.rules.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from alerting.matchers import Matcher
     from alerting.promql.expression import Expression
-    from alerting.samples import StoredSeries
+    from alerting.promql.matchers import Matcher
+    from alerting.rules.samples import StoredSeries
     from telemetry.metrics import Point
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from alerting.durations import format_duration
-from alerting.playbooks.machine import VERIFIED
+from alerting.playbooks.kernel.machine import VERIFIED
+from components.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,11 +8,12 @@ from typing import Any
 
 import promql_parser as ast
 
-from alerting.matchers import Matcher, MatchType
 from alerting.promql import aggregate as aggregation
 from alerting.promql import binary
 from alerting.promql.histogram import histogram_quantile
+from alerting.promql.matchers import Matcher, MatchType
 from alerting.promql.range_functions import RANGE_FUNCTIONS, linear_regression, quantile
+from alerting.promql.regex import Regex
 from alerting.promql.selectors import (
     InstantSelector,
     Ranges,
@@ -35,7 +36,6 @@ from alerting.promql.vector_functions import (
     unique,
 )
 from alerting.promql.vectors import NAME, Moment, Vector, labels_of, nameless
-from alerting.regex import Regex
 from telemetry.errors import ConfigError
 
 VectorNode = Callable[[Moment], Vector]

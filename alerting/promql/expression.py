@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import promql_parser
 
-from alerting.durations import MINUTE
 from alerting.promql.compiler import FUNCTIONS, Compiler
 from alerting.promql.vectors import Moment
+from components.durations import MINUTE
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from alerting.matchers import Matcher
+    from alerting.promql.matchers import Matcher
     from alerting.promql.vectors import Source, Vector
 
 LOOKBACK = 5 * MINUTE

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from alerting.durations import SECOND
+from components.durations import SECOND
 
 Times = Sequence[int]
 Values = Sequence[float]

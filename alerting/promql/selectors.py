@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import promql_parser as ast
 
-from alerting.durations import SECOND
-from alerting.matchers import Matcher, MatchType
+from alerting.promql.matchers import Matcher, MatchType
 from alerting.promql.vectors import NAME, EvaluationError, Moment, Window, is_stale, nameless
+from components.durations import SECOND
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from alerting.promql.vectors import EvaluationError, labels_of, nameless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from alerting.promql.regex import Groups, Regex
     from alerting.promql.vectors import Vector
-    from alerting.regex import Groups, Regex
 
 Number = Callable[[float], float]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from telemetry.errors import SpanloomError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from alerting.matchers import Matcher
+    from alerting.promql.matchers import Matcher
 
 NAME = "__name__"
 """The label that holds a series' metric name."""

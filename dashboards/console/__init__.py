@@ -1,1 +1,1 @@
-"""The pages for people, one file a page; `pages.add` puts them on an app."""
+"""The pages for people, one file a page; `routes.add` puts them on an app."""

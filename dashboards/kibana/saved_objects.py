@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from dashboards.kibana.panels import SEARCH_INDEX, Chart, Documents, Figure, Panel, Table
-from stores.templates import data_stream
+from stores.elasticsearch.templates import data_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

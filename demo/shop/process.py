@@ -62,7 +62,7 @@ def run(service: str, folder: Path) -> None:
     control.listen(hear)
     # Imported late: the line to the parent must stand before anything slow begins, and telemetry before what it instruments.
     telemetry = importlib.import_module("demo.shop.telemetry").Telemetry(lambda counts: control.say({"sent": counts}))
-    server: Server = importlib.import_module(f"demo.shop.{service}").build(around)
+    server: Server = importlib.import_module(f"demo.shop.services.{service}").build(around)
     try:
         server.serve(lambda address: control.say({"ready": address}))
     finally:

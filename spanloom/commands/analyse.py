@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from spanloom import clock
-from spanloom.commands.shown import shown
+from spanloom.commands.terminal import shown
 from spanloom.logging import set_up_logging
 
 
@@ -27,7 +27,7 @@ def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> 
     Writes traces, hops, edges, logs, anomalies and culprits as JSON lines into --out. A line that cannot be read ends the
     run with its place and exit code 1, and nothing is written.
     """
-    from spanloom.analysis import Analysis  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.offline.analysis import Analysis  # noqa: PLC0415 - Faust takes a second to import
 
     set_up_logging("ERROR")  # Faust warns of timers that a busy machine runs late
     console = Console(stderr=True)

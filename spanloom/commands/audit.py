@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from alerting.audit import Anchor, verify
 from alerting.playbooks.child_output import REDACTED
 from alerting.playbooks.story import story_of
-from spanloom.commands.shown import shown
-from spanloom.demo.pipeline import Pipeline
-from spanloom.local_token import authorization
+from spanloom.access.local_token import authorization
+from spanloom.api_client import Pipeline
+from spanloom.commands.terminal import shown
+from telemetry.audit import Anchor, verify
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
 

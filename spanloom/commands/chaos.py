@@ -13,17 +13,17 @@ import click
 import orjson
 
 from spanloom import clock
-from spanloom.chaos.experiment import load_experiment
-from spanloom.chaos.run import Chaos
 from spanloom.commands.interruptible import until_signal
-from spanloom.commands.shown import shown
-from spanloom.demo.run import Options
+from spanloom.commands.terminal import shown
+from spanloom.experiments.chaos.experiment import load_experiment
+from spanloom.experiments.chaos.runner import Chaos
+from spanloom.experiments.demo import Options
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
 
-SUITE = Path(str(files("spanloom.chaos") / "experiments"))
+SUITE = Path(str(files("spanloom.experiments.chaos") / "experiments"))
 
 
 @click.group()

@@ -20,7 +20,7 @@ def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click 
     OTLP on 4317 (gRPC) and 4318 (HTTP); /healthz and /metrics on 8080. Needs SPANLOOM_LOG=kafka://HOST:PORT.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.exit_codes import run  # noqa: PLC0415
+    from spanloom.process.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, require_shared, run_collector  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 

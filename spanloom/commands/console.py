@@ -19,7 +19,7 @@ def console(config: Path | None) -> None:
     Needs SPANLOOM_STORE=http://HOST:PORT.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.exit_codes import run  # noqa: PLC0415
+    from spanloom.process.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import run_console  # noqa: PLC0415
 
     set_up_logging()

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from spanloom import clock
 from spanloom.commands.interruptible import until_signal
-from spanloom.commands.shown import shown
-from spanloom.demo.run import FAULTS, Demo, Options
+from spanloom.commands.terminal import shown
+from spanloom.experiments.demo import FAULTS, Demo, Options
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from spanloom import clock
-from spanloom.commands.shown import shown
+from spanloom.commands.terminal import shown
 from spanloom.logging import set_up_logging
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
@@ -53,7 +53,7 @@ def _line(letter: dict[str, Any]) -> str:
 @click.option("--again", is_flag=True, help="Also what has been replayed before.")
 def replay(config: Path | None, again: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Send dead letters, untouched, to where they came from. What is unusable still comes back as another."""
-    from pipeline.topics import Topic  # noqa: PLC0415
+    from pipeline.exchange.topics import Topic  # noqa: PLC0415
     from spanloom import dead_letters  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.config import load_config  # noqa: PLC0415
 

@@ -12,24 +12,24 @@ import httpx2
 from rich.console import Console
 from rich.text import Text
 
-from collectors.otlp_files import OtlpFile
-from processors.adjusted_times import AdjustedSpan, adjusted
+from collectors.replay.files import OtlpFile
 from processors.call_graph import call_graph
-from processors.clock_skew import ClockSkew
-from processors.explain import explain as explanations
-from processors.messages import message_from, origin, origins_of, receipts_of
-from processors.span_tree import preferred
-from spanloom.commands.shown import shown
-from spanloom.local_token import authorization
+from processors.call_graph.adjusted_times import AdjustedSpan, adjusted
+from processors.call_graph.clock_skew import ClockSkew
+from processors.call_graph.explain import explain as explanations
+from processors.call_graph.span_links import message_from, origin, origins_of, receipts_of
+from processors.call_graph.span_tree import preferred
+from spanloom.access.local_token import authorization
+from spanloom.commands.terminal import shown
 from telemetry import otlp
+from telemetry.documents.read_back import hop_from_body, span_from_body
 from telemetry.errors import SpanloomError
-from telemetry.stored import hop_from_body, span_from_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from processors.explain import Explanation
-    from processors.messages import Message, Origin
+    from processors.call_graph.explain import Explanation
+    from processors.call_graph.span_links import Message, Origin
     from telemetry.spans import Span
 
     Times = Mapping[bytes, AdjustedSpan]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spanloom import clock
-from spanloom.commands.shown import shown
+from spanloom.commands.terminal import shown
 from spanloom.logging import set_up_logging
 
 
@@ -29,8 +29,8 @@ def repair(config: Path | None, yes: bool, as_json: bool) -> None:  # noqa: FBT0
     """
     from yarl import URL  # noqa: PLC0415 - with the rest below it takes a second to import
 
-    from pipeline.durable_log import DurableLog  # noqa: PLC0415
-    from pipeline.log_naming import directory_of  # noqa: PLC0415
+    from durable_log.log import DurableLog  # noqa: PLC0415
+    from pipeline.runtime.log_url import directory_of  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415
     from telemetry.errors import ConfigError  # noqa: PLC0415
 

@@ -11,31 +11,31 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from alerting.durations import MINUTE
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.docker import DockerConfig
 from alerting.playbooks.actions.kubernetes import KubernetesConfig
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.actions.systemd import SystemdConfig
 from alerting.playbooks.backtest import History, backtest
-from alerting.playbooks.journal import masked
-from alerting.playbooks.load import doubts, load_playbooks
-from alerting.playbooks.machine import call_of
-from alerting.playbooks.messages import Signal
-from alerting.playbooks.opening import open_incident
-from alerting.playbooks.render import render
-from alerting.playbooks.safety import Touched
-from alerting.playbooks.traffic import Footprint
-from spanloom.commands.shown import shown
-from spanloom.demo.pipeline import Pipeline
-from spanloom.history import stored_points
-from spanloom.local_token import authorization
+from alerting.playbooks.kernel.journal import masked
+from alerting.playbooks.kernel.machine import call_of
+from alerting.playbooks.kernel.messages import Signal
+from alerting.playbooks.kernel.opening import open_incident
+from alerting.playbooks.kernel.safety import Touched
+from alerting.playbooks.kernel.traffic import Footprint
+from alerting.playbooks.model.load import doubts, load_playbooks
+from alerting.variables import render
+from components.durations import MINUTE
+from spanloom.access.local_token import authorization
+from spanloom.api_client import Pipeline
+from spanloom.commands.terminal import shown
+from spanloom.offline.history import stored_points
 from telemetry.documents import Kind, latest
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from alerting.playbooks.actions.action import Action
-    from alerting.playbooks.plan import Playbook
+    from alerting.playbooks.model.plan import Playbook
 
 BEFORE = 10 * MINUTE
 """How long before the first alert telemetry is read: what its conditions may look back on, and the live call graph."""

@@ -13,17 +13,17 @@ import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from collectors.batches import batches
-from collectors.otlp_client import OtlpClient
-from collectors.otlp_files import OtlpFile
-from collectors.replay import Replay
+from collectors.replay.batches import batches
+from collectors.replay.client import OtlpClient
+from collectors.replay.files import OtlpFile
+from collectors.replay.replay import Replay
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from collectors.otlp_files import Request
-    from collectors.replay import Summary
+    from collectors.replay.files import Request
+    from collectors.replay.replay import Summary
 
 
 class _Speed(click.ParamType):

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from alerting.backtest import backtest, reads
-from alerting.durations import SECOND, format_duration, parse_duration
-from alerting.engine import AlertEngine
-from alerting.history import told_after
-from alerting.rules import load_rules
-from alerting.unit_tests import run_tests
+from alerting.rules.backtest import backtest, reads
+from alerting.rules.engine import AlertEngine
+from alerting.rules.files import load_rules
+from alerting.rules.history import told_after
+from alerting.rules.unit_tests import run_tests
+from components.durations import SECOND, format_duration, parse_duration
 from spanloom import clock
-from spanloom.commands.shown import shown
-from spanloom.demo.pipeline import Pipeline
-from spanloom.history import LATENESS, stored_points
-from spanloom.local_token import authorization
+from spanloom.access.local_token import authorization
+from spanloom.api_client import Pipeline
+from spanloom.commands.terminal import shown
+from spanloom.offline.history import LATENESS, stored_points
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import click
 from spanloom.commands.worker import stages_option
 
 if TYPE_CHECKING:
-    from pipeline.kafka_topics import Made
-    from stores.templates import Installed
+    from pipeline.runtime.kafka_topics import Made
+    from stores.elasticsearch.templates import Installed
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 
@@ -57,8 +57,8 @@ def elasticsearch(config: Path | None, keep_days: int | None, ilm_policy: str) -
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_shared  # noqa: PLC0415
-    from stores.elasticsearch_access import connect  # noqa: PLC0415
-    from stores.templates import install  # noqa: PLC0415
+    from stores.elasticsearch.client import connect  # noqa: PLC0415
+    from stores.elasticsearch.templates import install  # noqa: PLC0415
 
     settings = load_config(config)
     require_shared(settings, "setup elasticsearch", "store")

@@ -20,9 +20,9 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
 
     OTLP on 4317 (gRPC) and 4318 (HTTP), console and API on http://127.0.0.1:8080. Stop with Ctrl-C.
     """
-    from spanloom.access import require_authentication  # noqa: PLC0415
+    from spanloom.access.build import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.exit_codes import run  # noqa: PLC0415
+    from spanloom.process.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, run_roles  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 

@@ -37,9 +37,9 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
     Every stage has to run somewhere, and each in workers of one kind only. /healthz and /metrics are on 8080.
     Needs SPANLOOM_LOG=kafka://HOST:PORT and SPANLOOM_STORE=http://HOST:PORT.
     """
-    from spanloom.access import require_authentication  # noqa: PLC0415
+    from spanloom.access.build import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.exit_codes import run  # noqa: PLC0415
+    from spanloom.process.exit_codes import run  # noqa: PLC0415
     from spanloom.roles import require_access, require_shared, run_worker  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.topics import Topic
-from pipeline.writer import DocumentWriter
-from processors.assemble import OpenTrace
-from processors.publication import publish_trace
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.exchange.topics import Topic
+from processors.assembly.assembler import OpenTrace
+from processors.assembly.reconcile import publish_trace
 from spanloom import clock
 from spanloom.config import Config, load_config
 from spanloom.roles import run_roles
 from spanloom.wiring import Pipeline
-from stores.duckdb import DuckDbStore
+from stores.duckdb.store import DuckDbStore
 from stores.store import Capabilities, Query, Retention, Usage, Written
 from telemetry import otlp
 from tests.generated import traces

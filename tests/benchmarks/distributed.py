@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
 
-from stores.elasticsearch import open_elasticsearch
+from stores.elasticsearch.store import open_elasticsearch
 from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Document, Kind
@@ -26,7 +26,7 @@ from tests.system.cluster import ALL, Cluster
 from tests.system.exactness import QUICK
 
 if TYPE_CHECKING:
-    from stores.elasticsearch import ElasticsearchStore
+    from stores.elasticsearch.store import ElasticsearchStore
 
 SPANS, WORKERS = 120_000, 2
 TRACES_A_RECORD = 40

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import records
 from pipeline.assemble import AssembleConfig, AssembleStage
-from pipeline.offsets import Offsets
-from pipeline.records import Batch
-from pipeline.signals import Signals
-from pipeline.writer import DocumentWriter
-from processors.assemble import ExemplarReference, LogReference
-from processors.messages import Message, Origin
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.offset_tracker import Offsets
+from pipeline.exchange import codec
+from pipeline.exchange.codec import Batch
+from pipeline.exchange.environment_topic import Signals
+from processors.assembly.assembler import ExemplarReference, LogReference
+from processors.call_graph.span_links import Message, Origin
 from stores.store import Capabilities, Written
 from telemetry import otlp
 from telemetry.resource import Resource
@@ -105,12 +105,12 @@ SHAPES = {
     "ten log records a trace": Shape(
         Batch.LOG_REFERENCES,
         lambda t: [LogReference(trace_id(t), f"{t:020x}{i:012x}", START + i, 9) for i in range(10)],
-        records.encode_log_references,
+        codec.encode_log_references,
     ),
     "ten exemplars a trace": Shape(
         Batch.EXEMPLARS,
         lambda t: [ExemplarReference(trace_id(t), span_id(i), START + i, "http.server.duration", 0.5 * i) for i in range(10)],
-        records.encode_exemplars,
+        codec.encode_exemplars,
     ),
     "ten origins a trace": Shape(
         Batch.ORIGINS,
@@ -118,7 +118,7 @@ SHAPES = {
             Origin(trace_id(t), Message(trace_id(t + i), span_id(i)), True, START, START + i, "shop", "shop-1", "host", START)
             for i in range(10)
         ],
-        records.encode_origins,
+        codec.encode_origins,
     ),
     "one trace a record": Shape(Batch.SPANS, lambda t: [span(t, i) for i in range(3)], traces=1),
 }

@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 import time
 
-from alerting.durations import HOUR, MINUTE, SECOND
-from alerting.engine import AlertEngine
-from alerting.rules import parse_rules
-from alerting.samples import Samples
+from alerting.rules.engine import AlertEngine
+from alerting.rules.files import parse_rules
+from alerting.rules.samples import Samples
+from components.durations import HOUR, MINUTE, SECOND
 from telemetry.metrics import Point, Series
 
 RULES, STEP, ROUNDS = 1_000, 15 * SECOND, 5

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 
 from collectors.grpc_front import PREFACE
 from collectors.ingest import Ingest, IngestConfig
-from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
+from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
 from components.tls import TlsConfig
 
 if TYPE_CHECKING:

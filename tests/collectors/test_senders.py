@@ -9,8 +9,8 @@ import httpx2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 
-from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
-from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
+from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
+from collectors.receivers.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 
 if TYPE_CHECKING:
     from collectors.metrics import CollectorMetrics

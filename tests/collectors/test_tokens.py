@@ -16,8 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 
 from collectors.errors import ThrottledError
 from collectors.ingest import Ingest, IngestConfig
-from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
-from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
+from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
+from collectors.receivers.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 from collectors.senders import SenderLimits, Senders
 from components.access.roles import Role
 from components.access.tokens import TokenConfig, new_token, token_hash

@@ -17,9 +17,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 
-from components.connections import ConnectionMetrics
 from components.http_protocol import HttpLimits
 from components.http_server import HttpServer
+from components.sockets.connections import ConnectionMetrics
 from components.tls import TlsConfig
 
 if TYPE_CHECKING:

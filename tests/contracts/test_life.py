@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from collectors.metrics import CollectorMetrics
-from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
-from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
+from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
+from collectors.receivers.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 from collectors.shipper import Shipper, ShipperConfig
-from dashboards.server import ConsoleServer
+from dashboards.api.server import ConsoleServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stores.duckdb import DuckDbStore
-from stores.elasticsearch import ElasticsearchStore
-from stores.elasticsearch_access import connect
+from stores.duckdb.store import DuckDbStore
+from stores.elasticsearch.client import connect
+from stores.elasticsearch.store import ElasticsearchStore
+from stores.elasticsearch.templates import install
 from stores.store import (
     AnswerTooLargeError,
     Contains,
@@ -28,7 +29,6 @@ from stores.store import (
     Retention,
     Written,
 )
-from stores.templates import install
 from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
 

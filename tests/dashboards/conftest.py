@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from stores.duckdb import DuckDbStore
+from stores.duckdb.store import DuckDbStore
 from tests.dashboards import shop
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from alerting.playbooks.incident import State
+from alerting.playbooks.model.incident import State
 from spanloom.clock import system
-from spanloom.demo.shop import Shop
-from spanloom.demo.webhook import WebhookReceiver
-from stores.elasticsearch import open_elasticsearch
-from stores.elasticsearch_access import connect
+from spanloom.experiments.shop import Shop
+from spanloom.experiments.webhook import WebhookReceiver
+from stores.elasticsearch.client import connect
+from stores.elasticsearch.store import open_elasticsearch
+from stores.elasticsearch.templates import install
 from stores.store import Equals, Query
-from stores.templates import install
 from telemetry import otlp
 from telemetry.documents import Kind
 from telemetry.errors import StoreError

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from dashboards.app import build_app
-from dashboards.server import ConsoleServer
+from dashboards.api.app import build_app
+from dashboards.api.server import ConsoleServer
 from spanloom import clock
-from spanloom.access import build_access
+from spanloom.access.build import build_access
 from spanloom.config import Config
-from stores.duckdb import DuckDbStore
+from stores.duckdb.store import DuckDbStore
 from tests.dashboards import shop
 
 

@@ -6,15 +6,15 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from alerting.alertmanager import Alertmanager
-from alerting.audit import Chain
-from alerting.config import parse_config
+from alerting.alert_state import AlertChange, AlertState, fingerprint
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
 from alerting.notify.sender import Delivery
-from alerting.playbooks.incident import Call, Check, Incident, Progress, State, StepRun
-from alerting.state import AlertChange, AlertState, fingerprint
-from processors.assemble import LogReference, log_summary, revision
+from alerting.playbooks.model.incident import Call, Check, Incident, Progress, State, StepRun
+from processors.assembly.assembler import LogReference, log_summary, revision
+from processors.assembly.edges import aggregate
 from processors.call_graph import call_graph
-from processors.edges import aggregate
+from telemetry.audit import Chain
 from telemetry.documents import (
     anomaly_document,
     culprits_document,
@@ -24,11 +24,11 @@ from telemetry.documents import (
     receipt_document,
     trace_document,
 )
+from telemetry.documents.signals import log_document, span_document
+from telemetry.findings import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
-from telemetry.signal_documents import log_document, span_document
-from telemetry.signals import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:

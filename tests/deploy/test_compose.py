@@ -66,7 +66,7 @@ def test_an_image_is_pinned_to_a_full_version(name: str) -> None:
     ],
 )
 def test_kafka_and_elasticsearch_are_the_versions_that_the_tests_run_on(pom: str, images: set[str]) -> None:
-    tested = re.findall(r"<version>([\d.]+)</version>", (ROOT / "services" / pom / "pom.xml").read_text())[1]
+    tested = re.findall(r"<version>([\d.]+)</version>", (ROOT / "deploy" / "local" / pom / "pom.xml").read_text())[1]
     found = dict(service["image"].rsplit(":", 1) for service in SERVICES.values())
     assert {found[image] for image in images} == {tested}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.topics import Topic
+from pipeline.exchange.topics import Topic
 from spanloom.wiring import STAGES, _group
 from tests.deploy.files import KUBERNETES, check_spanloom, check_variables, manifests
 

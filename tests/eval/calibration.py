@@ -11,7 +11,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 
-from processors.anomaly import HALF, Detector
+from processors.detectors.streaming import HALF, Detector
 
 LEVELS = (0.5, 0.6, 0.7, 0.8)
 VALUES = 4000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from processors.scores import SeriesScorer
+from processors.detectors.series import SeriesScorer
 from telemetry.metrics import Point, Series
 
 FIXED = 0.5

@@ -10,8 +10,8 @@ import tempfile
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from processors.culprits import Culprits
-from processors.points import points_of
+from processors.root_cause.ranking import Culprits
+from processors.series.points import points_of
 from telemetry.otlp import decode_logs, decode_metrics, decode_spans, json_to_protobuf
 
 if TYPE_CHECKING:

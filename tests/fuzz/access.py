@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from components.access.attempts import Attempts
 from components.access.authenticate import Authenticator
-from components.access.login import Login
+from components.access.login.form import Login
 from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
 from components.access.origins import Origins, host_of
@@ -23,7 +23,7 @@ from components.access.roles import Role
 from components.access.sessions import Sessions
 from components.access.tokens import TokenConfig, Tokens, new_token, token_hash
 from components.sender import grpc_host, sender_of_peer, sender_of_record
-from spanloom.route_policy import POLICY, ROUTES
+from spanloom.access.route_policy import POLICY, ROUTES
 from telemetry.errors import InputError
 from tests.fuzz.target import Target
 

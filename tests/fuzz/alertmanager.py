@@ -9,13 +9,13 @@ import orjson
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from alerting.alertmanager import Alertmanager
-from alerting.config import parse_config
-from alerting.intervals import TimeInterval
-from alerting.matchers import all_match, parse_matchers
-from alerting.posted import posted_alert, posted_silence
-from alerting.regex import Regex
-from alerting.silences import Silences
+from alerting.alertmanager.api_models import posted_alert, posted_silence
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
+from alerting.alertmanager.silences import Silences
+from alerting.alertmanager.time_intervals import TimeInterval
+from alerting.promql.matchers import all_match, parse_matchers
+from alerting.promql.regex import Regex
 from telemetry.errors import InputError
 from tests.fuzz.rules import NOW, SECOND, TEMPLATE_WORDS, YAML_WORDS
 from tests.fuzz.target import Target

@@ -10,16 +10,16 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.routing import Mount
 
-from alerting.alertmanager import Alertmanager
-from alerting.api import AlertmanagerApi
-from alerting.config import parse_config
-from alerting.engine import AlertEngine
-from alerting.rule_book import RuleBook
-from alerting.rules_api import routes as rule_routes
-from dashboards.api import answer_errors, routes
-from dashboards.reader import Reader
-from stores.duckdb import DuckDbStore
-from telemetry.signal_documents import span_document
+from alerting.alertmanager.api import AlertmanagerApi
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
+from alerting.rules.api import routes as rule_routes
+from alerting.rules.book import RuleBook
+from alerting.rules.engine import AlertEngine
+from dashboards.api.routes import answer_errors, routes
+from dashboards.read_models.reader import Reader
+from stores.duckdb.store import DuckDbStore
+from telemetry.documents.signals import span_document
 from tests.fuzz.rules import NOW
 from tests.fuzz.target import Target
 from tests.generated import traces

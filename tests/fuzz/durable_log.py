@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.log_errors import LogError
-from pipeline.log_records import HEADER, Record, batch_at, decode_batch, encode_batch
-from pipeline.log_segment import Segment
+from durable_log.errors import LogError
+from durable_log.record_format import HEADER, Record, batch_at, decode_batch, encode_batch
+from durable_log.segment import Segment
 from telemetry.errors import InputError
 from tests.fuzz.target import Target
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from pipeline.foreign_messages import JaegerSpan, ZipkinSpans
-from pipeline.jaeger import decode_jaeger
-from pipeline.zipkin import decode_zipkin
 from telemetry import otlp
+from telemetry.other_formats.jaeger import decode_jaeger
+from telemetry.other_formats.protobuf import JaegerSpan, ZipkinSpans
+from telemetry.other_formats.zipkin import decode_zipkin
 from tests.fuzz.otlp import use_record
 from tests.fuzz.target import Target
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from collectors.otlp_files import OtlpFile
+from collectors.replay.files import OtlpFile
 from pipeline.rekey import read, split_spans
-from processors.points import points_of
+from processors.series.points import points_of
 from telemetry import otlp
-from telemetry.signal_documents import log_document, metric_document, span_document
+from telemetry.documents.signals import log_document, metric_document, span_document
 from tests.fuzz.target import Target
 
 if TYPE_CHECKING:

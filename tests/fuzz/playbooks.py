@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.label_values import check_values
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.render import names_in, render, render_query
+from alerting.playbooks.model.load import load_playbooks
 from alerting.promql.expression import compile_expression
-from spanloom.chaos.experiment import load_experiment
+from alerting.variables import names_in, render, render_query
+from spanloom.experiments.chaos.experiment import load_experiment
 from telemetry.errors import ConfigError, InputError
 from tests.fuzz.rules import YAML_WORDS
 from tests.fuzz.target import Target
@@ -20,7 +20,7 @@ from tests.fuzz.target import Target
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from alerting.playbooks.plan import Step
+    from alerting.playbooks.model.plan import Step
 
 PLAYBOOKS = {
     "playbooks": [

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from alerting.durations import format_duration, parse_duration
-from alerting.engine import AlertEngine
+from alerting.gotemplates.execute import compile_template
+from alerting.gotemplates.functions import ANNOTATION, NOTIFICATION, OF_EVALUATION, VARIABLES, of_evaluation
+from alerting.gotemplates.values import Labels
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import EvaluationError
-from alerting.rule_book import RuleBook
-from alerting.samples import Samples
-from alerting.templates.execute import compile_template
-from alerting.templates.functions import ANNOTATION, NOTIFICATION, OF_EVALUATION, VARIABLES, of_evaluation
-from alerting.templates.values import Labels
-from alerting.unit_tests import parse_series, parse_values
+from alerting.rules.book import RuleBook
+from alerting.rules.engine import AlertEngine
+from alerting.rules.samples import Samples
+from alerting.rules.unit_tests import parse_series, parse_values
+from components.durations import format_duration, parse_duration
 from telemetry.errors import InputError
 from telemetry.metrics import Point, Series
 from tests.fuzz.target import Target

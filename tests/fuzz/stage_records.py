@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from alerting.playbooks.approval import Answer
-from pipeline import records
-from pipeline.inner_records import received
-from pipeline.records import HEADER, Batch, LogLine
-from processors.assemble import ExemplarReference, LogReference
-from processors.edges import by_cost, edge_from_body
-from processors.messages import Message, Origin, Receipt
-from processors.window_merge import WindowMerge
+from alerting.playbooks.api.approval import Answer
+from pipeline.exchange import codec
+from pipeline.exchange.codec import HEADER, Batch, LogLine
+from pipeline.exchange.inner_records import received
+from processors.assembly.assembler import ExemplarReference, LogReference
+from processors.assembly.edges import by_cost, edge_from_body
+from processors.assembly.window_merge import WindowMerge
+from processors.call_graph.span_links import Message, Origin, Receipt
 from telemetry.documents import anomaly_document
+from telemetry.documents.read_back import anomaly_from_body
 from telemetry.metrics import Point, Series
-from telemetry.stored import anomaly_from_body
 from tests.fuzz.target import Target
-from tests.pipeline.test_inner_bodies import ANOMALIES, ANSWERS, EDGES
+from tests.pipeline.exchange.test_inner_bodies import ANOMALIES, ANSWERS, EDGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,39 +58,39 @@ def _of_bodies(batch: Batch, bodies: list[dict[str, Any]]) -> Target:
 TARGETS = (
     _target(
         "log-references",
-        records.decode_log_references,
-        records.encode_log_references,
-        records.encode_log_references([LogReference(_TRACE, "id", _TIME, 9)]),
+        codec.decode_log_references,
+        codec.encode_log_references,
+        codec.encode_log_references([LogReference(_TRACE, "id", _TIME, 9)]),
     ),
     _target(
         "exemplars",
-        records.decode_exemplars,
-        records.encode_exemplars,
-        records.encode_exemplars([ExemplarReference(_TRACE, _SPAN, _TIME, "m", 1.5)]),
+        codec.decode_exemplars,
+        codec.encode_exemplars,
+        codec.encode_exemplars([ExemplarReference(_TRACE, _SPAN, _TIME, "m", 1.5)]),
     ),
     _target(
         "receipts",
-        records.decode_receipts,
-        records.encode_receipts,
-        records.encode_receipts([Receipt(Message(_TRACE, _SPAN), _TRACE, _TIME)]),
+        codec.decode_receipts,
+        codec.encode_receipts,
+        codec.encode_receipts([Receipt(Message(_TRACE, _SPAN), _TRACE, _TIME)]),
     ),
     _target(
         "origins",
-        records.decode_origins,
-        records.encode_origins,
-        records.encode_origins([Origin(_TRACE, Message(_TRACE, _SPAN), True, 1, 2, "cart", "cart-1", "host", _TIME)]),
+        codec.decode_origins,
+        codec.encode_origins,
+        codec.encode_origins([Origin(_TRACE, Message(_TRACE, _SPAN), True, 1, 2, "cart", "cart-1", "host", _TIME)]),
     ),
     _target(
         "points",
-        records.decode_points,
-        records.encode_points,
-        records.encode_points([Point(Series("m", (("a", "b"),), total=True), _TIME, 1.5)]),
+        codec.decode_points,
+        codec.encode_points,
+        codec.encode_points([Point(Series("m", (("a", "b"),), total=True), _TIME, 1.5)]),
     ),
     _target(
         "logs",
-        records.decode_logs,
-        records.encode_logs,
-        records.encode_logs([LogLine("cart", "cart-1", "prod", _TIME, 9, "text", _TRACE, _SPAN)]),
+        codec.decode_logs,
+        codec.encode_logs,
+        codec.encode_logs([LogLine("cart", "cart-1", "prod", _TIME, 9, "text", _TRACE, _SPAN)]),
     ),
     *(
         _of_bodies(batch, bodies)

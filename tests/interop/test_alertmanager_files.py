@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerting.config import parse_config
+from alerting.alertmanager.config import parse_config
 from telemetry.errors import ConfigError
 from tests.interop.alertmanager_files import DIFFERENT, FILES, TEMPLATES
 

@@ -14,14 +14,14 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from alerting.alertmanager import Alertmanager
-from alerting.api import AlertmanagerApi
-from alerting.board import HeldAlert
-from alerting.config import parse_config
-from alerting.state import fingerprint
+from alerting.alert_state import fingerprint
+from alerting.alertmanager.api import AlertmanagerApi
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
+from alerting.alerts import HeldAlert
 from components.access.tokens import new_token, token_hash
 from spanloom import clock
-from spanloom.access import build_access
+from spanloom.access.build import build_access
 from spanloom.config import Config
 
 if TYPE_CHECKING:

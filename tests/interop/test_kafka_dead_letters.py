@@ -10,13 +10,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
-from pipeline.dead_letter_skip import skip
-from pipeline.dead_letter_topic import replay_dead_letters
-from pipeline.dead_letters import REASON, STORE, TOPIC
-from pipeline.dead_letters_on_kafka import dead_letters_on_kafka, load_skips, place_on_kafka
-from pipeline.kafka_access import client_settings
-from pipeline.skips import SkipError
-from pipeline.topics import Topic
+from pipeline.dead_letters.letters import replay_dead_letters
+from pipeline.dead_letters.limits import REASON, STORE, TOPIC
+from pipeline.dead_letters.on_kafka import dead_letters_on_kafka, load_skips, place_on_kafka
+from pipeline.dead_letters.skip import skip
+from pipeline.exchange.topics import Topic
+from pipeline.runtime.kafka_access import client_settings
+from pipeline.runtime.skips import SkipError
 from spanloom.config import load_config
 from spanloom.wiring import Log
 from stores.store import Rejected, Written

@@ -11,8 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-from pipeline.app import RAW, TopicSizes, build_app
-from pipeline.offsets import Offsets
+from pipeline.delivery.offset_tracker import Offsets
+from pipeline.runtime.app import RAW, TopicSizes, build_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

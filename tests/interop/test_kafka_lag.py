@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from faust.types import TP
 
-from pipeline import lag
-from pipeline.lag import Lag
+from pipeline.runtime import lag
+from pipeline.runtime.lag import Lag
 
 pytestmark = pytest.mark.system
 

@@ -19,9 +19,9 @@ from google.protobuf import json_format
 from telemetry import otlp
 from telemetry.metrics import DataPoint, Metric, MetricType
 from tests.generated import START, logs, traces
-from tests.pipeline.test_foreign_spans import TRACE, jaeger_json, jaeger_proto, zipkin_json, zipkin_proto
 from tests.system.exactness import QUICK
 from tests.system.processes import Up
+from tests.telemetry.other_formats.test_foreign_spans import TRACE, jaeger_json, jaeger_proto, zipkin_json, zipkin_proto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

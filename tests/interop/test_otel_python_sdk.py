@@ -28,8 +28,8 @@ from prometheus_client import CollectorRegistry
 
 from collectors.errors import LogUnavailableError
 from collectors.metrics import CollectorMetrics
-from collectors.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
-from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
+from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
+from collectors.receivers.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 from telemetry import otlp
 from telemetry.errors import OverloadedError
 from telemetry.spans import SpanKind

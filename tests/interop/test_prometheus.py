@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerting.durations import HOUR, SECOND, parse_duration
 from alerting.promql.compiler import FUNCTIONS
 from alerting.promql.expression import PromqlError, compile_expression
 from alerting.promql.vectors import EvaluationError
-from alerting.samples import Limits, Samples
+from alerting.rules.samples import Limits, Samples
+from components.durations import HOUR, SECOND, parse_duration
 from telemetry.metrics import Point, Series
 from tests.interop.promql_cases import EDGE_TIMES, EDGES, EXPRESSIONS, START, TIMES, reaching_back_as_242  # noqa: F401  # a fixture
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerting.durations import SECOND
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME, STALE, labels_of
-from alerting.samples import Samples
+from alerting.rules.samples import Samples
+from components.durations import SECOND
 from tests.interop.promql_cases import reaching_back_as_242  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
-from pipeline.records import HEADER, Batch
+from pipeline.exchange.codec import HEADER, Batch
 from stores.store import Capabilities, Equals, OneOf, Retention, Usage, Written
 
 if TYPE_CHECKING:

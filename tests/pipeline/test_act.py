@@ -11,25 +11,26 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from alerting.alertmanager import Alertmanager
-from alerting.board import KEEP_RESOLVED
-from alerting.config import parse_config
-from alerting.engine import AlertEngine
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
+from alerting.alerts import KEEP_RESOLVED
 from alerting.notify.sender import Sender
-from alerting.playbooks.approval import Answer
-from alerting.playbooks.healer import Healer
-from alerting.rules import parse_rules
-from alerting.signals import CULPRIT_SCORE
-from pipeline import outbox, records
+from alerting.playbooks.api.approval import Answer
+from alerting.playbooks.kernel.healer import Healer
+from alerting.rules.engine import AlertEngine
+from alerting.rules.files import parse_rules
 from pipeline.act import MOST_ANSWERS, ActConfig, ActStage
-from pipeline.alerting import Alerting
-from pipeline.offsets import Offsets
-from pipeline.records import HEADER, Batch
-from pipeline.writer import DocumentWriter
+from pipeline.acting.environment import Alerting
+from pipeline.delivery import background_writer
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.offset_tracker import Offsets
+from pipeline.exchange import codec
+from pipeline.exchange.codec import HEADER, Batch
+from processors.series.derived import CULPRIT_SCORE
 from telemetry.documents import Kind, anomaly_document
 from telemetry.errors import OverloadedError, StoreError
+from telemetry.findings import Anomaly, AnomalyKind, Suspect
 from telemetry.metrics import Point, Series
-from telemetry.signals import Anomaly, AnomalyKind, Suspect
 from tests.alerting.playbooks.world import PLAYBOOK, Alert, Processes, playbooks, verbs
 from tests.pipeline.parts import APP, Event, MemoryStore, NoRejects
 
@@ -148,7 +149,7 @@ class World:
             self.stage.take(event, self.offsets)
 
     async def pass_on(self, body: Body) -> None:
-        self.feed(Batch.ANSWERS, records.encode_bodies([body]))
+        self.feed(Batch.ANSWERS, codec.encode_bodies([body]))
 
     async def crash(self) -> None:
         """kill -9: what was under way ends where it is."""
@@ -163,7 +164,7 @@ class World:
     async def seconds(self, count: int, depth: float) -> None:
         for _ in range(count):
             self.time += SECOND
-            self.feed(Batch.POINTS, records.encode_points([Point(Series("queue_depth", ()), self.time, depth)]))
+            self.feed(Batch.POINTS, codec.encode_points([Point(Series("queue_depth", ()), self.time, depth)]))
             await self.stage.tick()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -171,7 +172,7 @@ class World:
     def anomaly(self, service: str, start: int) -> None:
         found = Anomaly(AnomalyKind.ERRORS, Series("errors", ()), service, start, start + SECOND, 0.95, 0.0, 0.5, "1", "why")
         document = anomaly_document(found)
-        self.feed(Batch.ANOMALIES, records.encode_bodies([document.body | {"id": document.id}]))
+        self.feed(Batch.ANOMALIES, codec.encode_bodies([document.body | {"id": document.id}]))
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ async def test_points_of_a_clock_that_is_ahead_blind_no_rule(world: World) -> No
     await world.seconds(5, 1.0)
     for ahead in (300, 86_400 * 365):
         point = Point(Series("clock_is_wrong", ()), world.time + ahead * SECOND, 1.0)
-        world.feed(Batch.POINTS, records.encode_points([point]))
+        world.feed(Batch.POINTS, codec.encode_points([point]))
     await world.seconds(5, 2.0)
     assert world.engine.query("queue_depth", world.time) == [({"__name__": "queue_depth"}, 2.0)]
     assert (world.stage.counts.points_too_new, world.engine.samples.newest) == (1, world.time)
@@ -263,7 +264,7 @@ async def test_an_alert_of_a_service_asks_for_a_ranking(world: World) -> None:
 async def test_alerts_reach_on_call_while_the_store_is_down_and_their_documents_come_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "PATIENCE", 0.01)
+    monkeypatch.setattr(background_writer, "PATIENCE", 0.01)
     world.store.down = True
     await world.seconds(20, 50.0)
     assert world.pager.got == [("firing", ["DeepForLong"])]
@@ -289,7 +290,7 @@ async def test_alerts_that_others_post_are_told_though_no_telemetry_came(world: 
 
 async def test_answers_that_came_to_another_worker_are_checked_bounded_and_stop_nothing(world: World) -> None:
     answer = Answer("i1", "1", "forged", approved=True, who="mallory")
-    world.feed(Batch.ANSWERS, records.encode_bodies([asdict(answer)] * (MOST_ANSWERS + 1)))
+    world.feed(Batch.ANSWERS, codec.encode_bodies([asdict(answer)] * (MOST_ANSWERS + 1)))
     assert world.stage.counts.answers_dropped == 1
     await world.stage.tick()
     await world.stage.disown()

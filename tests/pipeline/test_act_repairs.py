@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from alerting.audit import verify
 from pipeline import act
 from pipeline.act import act_on_signals
-from pipeline.records import Batch
+from pipeline.exchange.codec import Batch
 from telemetry import otlp
+from telemetry.audit import verify
 from telemetry.documents import Kind
 from telemetry.errors import OverloadedError
 from telemetry.resource import Resource

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from processors.assemble import log_summary
+from processors.assembly.assembler import log_summary
 from processors.call_graph import call_graph
 from telemetry.documents import Kind, latest, trace_document
 from tests.generated import START

@@ -12,25 +12,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import partitions
 from pipeline.assemble import AssembleConfig, AssembleStage
-from pipeline.offsets import Offsets
-from pipeline.records import Batch
-from pipeline.signals import Signals
-from pipeline.writer import DocumentWriter
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.offset_tracker import Offsets
+from pipeline.exchange import partitions
+from pipeline.exchange.codec import Batch
+from pipeline.exchange.environment_topic import Signals
+from processors.assembly.edges import aggregate, edge_from_body, is_empty, merge
 from processors.call_graph import call_graph
-from processors.edges import aggregate, edge_from_body, is_empty, merge
 from telemetry import otlp
 from telemetry.documents import Kind, hop_document, latest
-from telemetry.signal_documents import span_document
-from telemetry.stored import hop_from_body
+from telemetry.documents.read_back import hop_from_body
+from telemetry.documents.signals import span_document
 from tests.generated import START, traces
 from tests.pipeline.parts import APP, Event, KeepingTopic, KilledError, MemoryStore, NoRejects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processors.messages import Origin
+    from processors.call_graph.span_links import Origin
     from stores.store import Query
     from telemetry.documents import Body
     from telemetry.spans import Span
@@ -264,7 +264,7 @@ class CountingStore(MemoryStore):
 async def test_a_trace_without_end_is_stored_whole_drawn_in_part_and_read_back_no_more(
     crash_at: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("processors.assemble.MAX_SIGNALS", 60)
+    monkeypatch.setattr("processors.assembly.assembler.MAX_SIGNALS", 60)
     spans = [replace(span, trace_id=b"endless" + bytes(9)) for span in telemetry(60, 5)]
     log = events([spans[at : at + 12] for at in range(0, len(spans), 12)])
     store = CountingStore()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from alerting.samples import LEAST_SHARE, Limits, Samples
-from pipeline.offsets import DOCUMENT_BYTES, RECORD_BYTES, Offsets
-from processors.latency_series import MAX_LABELS, OVERFLOW, Counters, Histograms
-from processors.metric_blame import MetricMemory
-from processors.scores import SeriesScorer
-from processors.span_metrics import SpanMetrics
-from processors.trace_memory import TraceMemory
-from processors.visits import Visit
+from alerting.rules.samples import LEAST_SHARE, Limits, Samples
+from pipeline.delivery.offset_tracker import DOCUMENT_BYTES, RECORD_BYTES, Offsets
+from processors.call_graph.visits import Visit
+from processors.detectors.series import SeriesScorer
+from processors.root_cause.metrics import MetricMemory
+from processors.root_cause.trace_memory import TraceMemory
+from processors.series.cumulative import MAX_LABELS, OVERFLOW, Counters, Histograms
+from processors.series.span_metrics import SpanMetrics
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind

@@ -3,12 +3,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from pipeline import records
 from pipeline.act import ActConfig, ActStage
-from pipeline.offsets import Offsets
-from pipeline.records import Batch, LogLine
-from pipeline.writer import DocumentWriter
-from processors.culprits import Culprits
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.offset_tracker import Offsets
+from pipeline.exchange import codec
+from pipeline.exchange.codec import Batch, LogLine
+from processors.root_cause.ranking import Culprits
 from telemetry import otlp
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
@@ -72,7 +72,7 @@ async def test_what_culprits_are_ranked_by_is_read_again_after_a_crash() -> None
             work = round(10 * MS * rng.lognormvariate(0.0, 0.2)) + slow
             world.feed(Batch.SPANS, otlp.encode_spans(request(number, world.time - SECOND, work)))
             line = LogLine("pay", "", "", world.time, 9, f"charged {number}", number.to_bytes(16, "big"), b"3" * 8)
-            world.feed(Batch.LOGS, records.encode_logs([line]))
+            world.feed(Batch.LOGS, codec.encode_logs([line]))
         assert world.log[0].acked, "not everything is held"
         if crash:
             await world.begin()

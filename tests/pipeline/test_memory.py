@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from processors.assemble import AssemblyLimits, LogReference, TraceAssembler
+from processors.assembly.assembler import AssemblyLimits, LogReference, TraceAssembler
 from telemetry import otlp
 from tests.benchmarks.memory import DRAWING, SHAPES, WITHIN, measure, span, trace_id
 
@@ -58,7 +58,7 @@ def test_memory_is_accounted_once_for_what_comes_again_and_is_nothing_when_all_i
 
 
 def test_a_trace_that_takes_too_much_memory_closes_at_once_and_grows_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processors.assemble.MAX_TRACE_BYTES", 5000)
+    monkeypatch.setattr("processors.assembly.assembler.MAX_TRACE_BYTES", 5000)
     assembler = TraceAssembler(LIMITS)
     assembler.add(0, 1, packed((1, 0), (2, 0)))
     assert assembler.advance(1) == []

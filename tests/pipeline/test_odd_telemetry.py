@@ -14,13 +14,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from pipeline import records
-from pipeline.failures import RecordFailedError
+from pipeline.delivery.record_error import RecordFailedError
+from pipeline.exchange import codec
 from pipeline.rekey import RekeyCounts, each_record, rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
-from processors.assemble import AssemblyLimits, TraceAssembler, unpack
-from processors.publication import publish_trace
-from processors.scores import SeriesScorer
+from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
+from processors.assembly.reconcile import publish_trace
+from processors.detectors.series import SeriesScorer
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.metrics import DataPoint, Metric, MetricType
@@ -156,7 +156,7 @@ class Around:
         return asyncio.sleep(0)
 
     def send_all(self, batch: Any, items: Any, encode: Any) -> Any:
-        return [self.send(batch, value) for value in records.within(items, encode)[0]]
+        return [self.send(batch, value) for value in codec.within(items, encode)[0]]
 
     def load(self, *_: Any) -> None:
         pass

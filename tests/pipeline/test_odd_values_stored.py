@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from pipeline.inner_records import received
-from pipeline.records import Batch
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.exchange.codec import Batch
+from pipeline.exchange.inner_records import received
 from pipeline.rekey import RekeyCounts, log_documents, read, rekey_logs, rekey_metrics, rekey_spans
-from pipeline.writer import DocumentWriter
-from processors.assemble import AssemblyLimits, TraceAssembler, unpack
-from processors.publication import publish_trace
-from stores.duckdb import DuckDbStore
+from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
+from processors.assembly.reconcile import publish_trace
+from stores.duckdb.store import DuckDbStore
 from telemetry import otlp
+from telemetry.documents.signals import metric_document
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType
 from telemetry.resource import Resource
-from telemetry.signal_documents import metric_document
 from tests.pipeline.parts import Event, KeepingTopic
 from tests.pipeline.test_odd_telemetry import SECOND, START, after_rekey, logs, metrics, spans
 

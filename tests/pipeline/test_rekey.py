@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pipeline import partitions
-from pipeline.outlet import Outlet
-from pipeline.records import HEADER, Batch
+from pipeline.exchange import partitions
+from pipeline.exchange.batch_sender import Outlet
+from pipeline.exchange.codec import HEADER, Batch
 from pipeline.rekey import log_documents, merge_requests, protobuf, split_spans
-from processors.messages import Message, Receipt, receipts_of
+from processors.call_graph.span_links import Message, Receipt, receipts_of
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from faust.types import TP
 
-from pipeline import patience
-from pipeline.dead_letters import DeadLetters
-from pipeline.offsets import Offsets
+from pipeline.dead_letters.limits import DeadLetters
+from pipeline.delivery import retry
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.offset_tracker import Offsets
 from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics
-from pipeline.writer import DocumentWriter
 from telemetry import otlp
 from telemetry.errors import StoreError
 from telemetry.logs import LogRecord
@@ -101,8 +101,8 @@ def point(offset: int) -> bytes:
 async def test_writes_that_wait_for_the_store_do_not_pile_up_over_rebalances(
     rekey: Callable[..., None], value: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_WAIT", 0.001)
     agents: list[Any] = []
     app: Any = SimpleNamespace(consumer_generation_id=0, agent=lambda *_, **__: agents.append)
     store, topic, dead_topic = AwayStore(), KeepingTopic(), KeepingTopic()

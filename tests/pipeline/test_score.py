@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from alerting.signals import LOG_RECORDS
-from pipeline import records
-from pipeline.records import HEADER, Batch, LogLine
+from pipeline.exchange import codec
+from pipeline.exchange.codec import HEADER, Batch, LogLine
 from pipeline.score import SAVE_EVERY, ScoreStage
-from processors.scores import SeriesScorer
+from processors.detectors.series import SeriesScorer
+from processors.series.derived import LOG_RECORDS
 from telemetry import otlp
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
@@ -75,7 +75,7 @@ class World:
         return asyncio.sleep(0)
 
     def send_all(self, batch: Batch, items: Any, encode: Any) -> Any:
-        return [self.send(batch, value) for value in records.within(items, encode)[0]]
+        return [self.send(batch, value) for value in codec.within(items, encode)[0]]
 
     async def take(self, batch: Batch, value: bytes) -> None:
         self.offset += 1
@@ -91,10 +91,10 @@ class World:
     async def logs(self, second: int, *texts: str, severity: int = 9) -> None:
         self.time = START + second * SECOND
         lines = [LogLine("pay", "pay-1", "test", self.time, severity, text, b"t" * 16) for text in texts]
-        await self.take(Batch.LOGS, records.encode_logs(lines))
+        await self.take(Batch.LOGS, codec.encode_logs(lines))
 
     def points(self, name: str) -> list[Any]:
-        return [p for value in self.sent[Batch.POINTS] for p in records.decode_points(value) if p.series.name == name]
+        return [p for value in self.sent[Batch.POINTS] for p in codec.decode_points(value) if p.series.name == name]
 
 
 def request(second: int, *callees: str) -> list[Span]:
@@ -129,7 +129,7 @@ async def test_a_burst_of_failing_lines_becomes_an_anomaly_in_the_store_and_for_
     kinds = {document.body["series"]["name"]: document.body for document in world.stored.values()}
     assert set(kinds) == {"spanloom_log_error_ratio", "spanloom_log_new_lines"}
     assert {(body["kind"], body["service"], body["environment"]) for body in kinds.values()} == {("log", "pay", "test")}
-    told = [body for value in world.sent[Batch.ANOMALIES] for body in records.decode_bodies(value)]
+    told = [body for value in world.sent[Batch.ANOMALIES] for body in codec.decode_bodies(value)]
     assert {body["id"] for body in told} == set(world.stored)
     assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"log"}
 
@@ -152,7 +152,7 @@ async def test_rules_see_log_counts_by_severity_and_template() -> None:
 async def test_the_lines_themselves_go_on_to_stage_4_untouched() -> None:
     world = World()
     await world.logs(0, "paid 1", "paid 2")
-    assert [line.text for line in records.decode_logs(world.sent[Batch.LOGS][0])] == ["paid 1", "paid 2"]
+    assert [line.text for line in codec.decode_logs(world.sent[Batch.LOGS][0])] == ["paid 1", "paid 2"]
 
 
 async def test_what_was_learnt_survives_a_crash() -> None:
@@ -233,7 +233,7 @@ async def test_a_series_whose_clock_was_ahead_once_is_scored_as_before() -> None
         world.time = START + second * SECOND
         stamp = world.time + (10**6 * SECOND if second == 100 else 0)
         value = 9e9 if second == 199 else 1e9 + 1e6 * (second % 7)
-        await world.take(Batch.POINTS, records.encode_points([Point(memory, stamp, value)]))
+        await world.take(Batch.POINTS, codec.encode_points([Point(memory, stamp, value)]))
     (anomaly,) = (document.body for document in world.stored.values())
     assert (anomaly["end"], anomaly["seen"]) == (START + 199 * SECOND, 9e9)
     assert world.stage.left_out["points_late"] == 0

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from processors.clock_skew import ClockSkew
-from processors.culprits import Culprits
-from processors.edges import aggregate
-from processors.log_watch import LogWatch
-from processors.shape_watch import ShapeWatch
-from processors.visits import visits_of
-from processors.window_merge import WindowMerge
+from processors.assembly.edges import aggregate
+from processors.assembly.window_merge import WindowMerge
+from processors.call_graph.clock_skew import ClockSkew
+from processors.call_graph.visits import visits_of
+from processors.detectors.logs import LogWatch
+from processors.detectors.trace_shapes import ShapeWatch
+from processors.root_cause.ranking import Culprits
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.documents import edge_body
 from telemetry.logs import ERROR

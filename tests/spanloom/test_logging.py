@@ -31,7 +31,7 @@ def test_different_lines_do_not_hide_each_other() -> None:
 
 
 def test_our_own_lines_all_come() -> None:
-    assert len(written(Calm(), *[record("dead_letter", name="pipeline.dead_letters") for _ in range(5)])) == 5
+    assert len(written(Calm(), *[record("dead_letter", name="pipeline.dead_letters.limits") for _ in range(5)])) == 5
 
 
 def test_a_lost_connection_is_one_line_without_a_traceback() -> None:

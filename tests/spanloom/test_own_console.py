@@ -13,9 +13,9 @@ from starlette.routing import Route
 from components.access.identity import identity_of
 from components.access.tokens import new_token, token_hash
 from components.http_server import HttpServer
-from pipeline.log_errors import LogError, LogLockedError
+from durable_log.errors import LogError, LogLockedError
 from spanloom import clock
-from spanloom.access import build_access
+from spanloom.access.build import build_access
 from spanloom.config import Config
 from spanloom.dead_letters import _owner
 from tests.certificates import make_certificates

@@ -13,10 +13,11 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from components.acceptor import ListenError
-from spanloom import clock, exit_codes
+from components.sockets.acceptor import ListenError
+from spanloom import clock
 from spanloom.config import load_config
-from spanloom.exit_codes import CRASHED
+from spanloom.process import exit_codes
+from spanloom.process.exit_codes import CRASHED
 from spanloom.roles import _Process
 from telemetry import otlp
 from telemetry.errors import ConfigError, OverloadedError, SpanloomError, StoreError, UnrecoverableError
@@ -65,9 +66,9 @@ async def ended(folder: Path, fault: str) -> int:
         pytest.param("pipeline.assemble:AssembleStage.take", id="a stage at a record"),
         pytest.param("pipeline.assemble:AssembleStage.flush", id="a stage as time passes"),
         pytest.param("pipeline.act:ActStage.tick", id="alerting"),
-        pytest.param("stores.duckdb:DuckDbStore.write", id="a write"),
-        pytest.param("pipeline.log_partition:Partition.sync", id="the disk of the log"),
-        pytest.param("pipeline.durable_log:DurableLog.commit", id="a commit of offsets"),
+        pytest.param("stores.duckdb.store:DuckDbStore.write", id="a write"),
+        pytest.param("durable_log.partition:Partition.sync", id="the disk of the log"),
+        pytest.param("durable_log.log:DurableLog.commit", id="a commit of offsets"),
         pytest.param("spanloom.roles:_retain", id="retention"),
     ],
 )

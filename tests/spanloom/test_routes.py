@@ -17,15 +17,15 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from components.access.policy import WEBSOCKET, Need
 from components.access.roles import Role
 from components.access.tokens import new_token, token_hash
-from dashboards.app import build_app
-from pipeline.log_shared import shared_log
+from dashboards.api.app import build_app
+from pipeline.runtime.shared_log import shared_log
 from spanloom import clock
-from spanloom.access import build_access, require_authentication
+from spanloom.access.build import build_access, require_authentication
+from spanloom.access.route_policy import POLICY, ROUTES
 from spanloom.config import Config
 from spanloom.probes import build_probes
-from spanloom.route_policy import POLICY, ROUTES
 from spanloom.wiring import STAGES, Pipeline
-from stores.duckdb import DuckDbStore
+from stores.duckdb.store import DuckDbStore
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ async def test_every_route_of_every_role_gives_each_role_what_the_policy_declare
         path = re.sub(r"{[^}]*}", "x", route.path)
         for method in route.methods:
             need = POLICY.find(method, path).need
-            assert need is not None, f"{method} {route.path}: say in spanloom/route_policy.py what it needs"
+            assert need is not None, f"{method} {route.path}: say in spanloom/access/route_policy.py what it needs"
             for role in (None, *Role):
                 status = ask(stub, method, path, TOKENS[role] if role else None)
                 wanted = expected(need, role) or (101 if method == WEBSOCKET else 200)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spanloom import supervise
-from spanloom.exit_codes import CRASHED, FAILED, REFUSED
+from spanloom.process.exit_codes import CRASHED, FAILED, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

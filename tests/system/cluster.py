@@ -14,7 +14,7 @@ import httpx2
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from spanloom.local_token import authorization
+from spanloom.access.local_token import authorization
 from tests.services import answers, free_port, listens, running
 
 if TYPE_CHECKING:

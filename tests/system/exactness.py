@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from processors.edges import edge_from_body, is_empty, merge
+from processors.assembly.edges import edge_from_body, is_empty, merge
 from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Kind, latest

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
-from alerting.playbooks.healer import Healer
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.run import PlaybookRunner
+from alerting.playbooks.kernel.healer import Healer
+from alerting.playbooks.model.load import load_playbooks
+from alerting.playbooks.runner import PlaybookRunner
 from tests.alerting.playbooks.world import Alert, feed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alerting.playbooks.messages import Notice
+    from alerting.playbooks.kernel.messages import Notice
     from telemetry.documents import Body, Document
 
 PLAYBOOK = """

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from spanloom.local_token import authorization
+from spanloom.access.local_token import authorization
 from tests.services import answers, free_port
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from pipeline.durable_log import DurableLog
-from pipeline.log_partition import TopicSettings
+from durable_log.log import DurableLog
+from durable_log.partition import TopicSettings
 
 IN_FLIGHT = 64
 

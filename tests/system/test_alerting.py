@@ -11,7 +11,7 @@ import httpx2
 import orjson
 import pytest
 
-from spanloom.demo.webhook import WebhookReceiver
+from spanloom.experiments.webhook import WebhookReceiver
 from tests.system.processes import Up
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from processors.edges import edge_from_body, is_empty, merge
+from processors.assembly.edges import edge_from_body, is_empty, merge
 
 CASES = Path(__file__).parents[3] / "shared" / "data" / "nezha"
 QUICK = ("ob-2022-08-22-0518", "ob-2022-08-22-0726", "ts-2023-01-29-1020", "ts-2023-01-30-1352")

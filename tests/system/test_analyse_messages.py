@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pipeline.test_messages import RECEIVER, SENDERS
+from tests.pipeline.assembling.test_span_links import RECEIVER, SENDERS
 from tests.spanloom.commands.test_explain import line
 from tests.system.test_analyse import analyse, lines
 

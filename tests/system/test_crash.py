@@ -14,10 +14,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from pipeline.durable_log import DurableLog
-from pipeline.log_partition import TopicSettings
+from durable_log.log import DurableLog
+from durable_log.partition import TopicSettings
 from spanloom import clock
-from spanloom.exit_codes import CRASHED
+from spanloom.process.exit_codes import CRASHED
 from spanloom.supervise import MOST
 from telemetry import otlp
 from tests.generated import traces

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.durable_log import DurableLog
-from pipeline.log_partition import TopicSettings
+from durable_log.log import DurableLog
+from durable_log.partition import TopicSettings
 from tests.system.processes import Up
 
 if TYPE_CHECKING:

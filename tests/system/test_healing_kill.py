@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerting.audit import verify
+from telemetry.audit import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
-from alerting.audit import verify
-from alerting.engine import AlertEngine
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
-from alerting.playbooks.healer import Healer
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.run import PlaybookRunner
+from alerting.playbooks.kernel.healer import Healer
+from alerting.playbooks.model.load import load_playbooks
+from alerting.playbooks.runner import PlaybookRunner
+from alerting.rules.engine import AlertEngine
 from demo.shop.faults import Fault
 from demo.supervisor.api import api
 from demo.supervisor.roster import ROSTER
 from demo.supervisor.shop import Shop
+from telemetry.audit import verify
 from telemetry.documents import Document, Kind
 from telemetry.metrics import Point, Series
 from tests.alerting.playbooks.world import SECOND, START, Alert, feed, stored
@@ -30,7 +30,7 @@ from tests.demo.otlp_receiver import OtlpReceiver
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from alerting.playbooks.messages import Notice
+    from alerting.playbooks.kernel.messages import Notice
     from telemetry.documents import Body
 
 PAYMENTS = [role for role in ROSTER if role.service == "payment"]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stores.duckdb import DuckDbStore
-from stores.elasticsearch import open_elasticsearch
+from stores.duckdb.store import DuckDbStore
+from stores.elasticsearch.store import open_elasticsearch
+from stores.elasticsearch.templates import data_stream
 from stores.store import Query
-from stores.templates import data_stream
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
 from tests.system.cluster import ALL, Cluster
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from stores.elasticsearch import ElasticsearchStore
+    from stores.elasticsearch.store import ElasticsearchStore
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(3600)]
 

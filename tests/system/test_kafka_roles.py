@@ -11,11 +11,11 @@ import httpx2
 import orjson
 import pytest
 
-from alerting.audit import verify
-from spanloom.demo.webhook import WebhookReceiver
-from stores.elasticsearch import open_elasticsearch
+from spanloom.experiments.webhook import WebhookReceiver
+from stores.elasticsearch.store import open_elasticsearch
 from stores.store import Query
 from telemetry import otlp
+from telemetry.audit import verify
 from telemetry.documents import Kind
 from tests.generated import logs, traces
 from tests.system.cluster import ALL, Cluster, Role

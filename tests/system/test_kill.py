@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stores.duckdb import DuckDbStore
+from stores.duckdb.store import DuckDbStore
 from tests.system.exactness import QUICK, assert_same, documents, send_all, spans_of, traces_of
 from tests.system.processes import Up
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import faust
 import pytest
 
-from pipeline.durable_log import DurableLog
-from pipeline.log_errors import LogError, LogLockedError, UnknownTopicError
-from pipeline.log_partition import TopicSettings
+from durable_log.errors import LogError, LogLockedError, UnknownTopicError
+from durable_log.log import DurableLog
+from durable_log.partition import TopicSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

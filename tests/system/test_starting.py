@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from spanloom.exit_codes import FAILED
+from spanloom.process.exit_codes import FAILED
 from telemetry import otlp
 from tests.generated import traces
 from tests.system.processes import Up

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.foreign_messages import JaegerSpan, ZipkinSpans
 from telemetry import otlp
 from telemetry.errors import DecodeError
+from telemetry.other_formats.protobuf import JaegerSpan, ZipkinSpans
 from telemetry.otlp.request import SHAPES
 from telemetry.structure import TooManyElementsError, check_json, check_protobuf, json_bound, protobuf_bound
 from tests.generated import traces

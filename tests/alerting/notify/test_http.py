@@ -12,7 +12,7 @@ import httpx2
 import pytest
 import trustme
 
-from alerting.config import parse_config
+from alerting.alertmanager.config import parse_config
 from alerting.notify.build import build_notifiers
 from alerting.notify.http import SHOWN, Poster
 from alerting.notify.http_config import HttpConfig

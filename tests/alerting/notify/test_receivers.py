@@ -13,8 +13,8 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from alerting.board import HeldAlert
-from alerting.durations import MINUTE, SECOND
+from alerting.alert_state import fingerprint
+from alerting.alerts import HeldAlert
 from alerting.notify.apprise import Apprise, AppriseConfig
 from alerting.notify.build import build_notifiers
 from alerting.notify.email import EmailConfig
@@ -23,7 +23,7 @@ from alerting.notify.pagerduty import Pagerduty, PagerdutyConfig
 from alerting.notify.slack import FieldConfig, Slack, SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.notify.webhook import WebhookConfig
-from alerting.state import fingerprint
+from components.durations import MINUTE, SECOND
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:

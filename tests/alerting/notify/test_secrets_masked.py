@@ -16,8 +16,8 @@ import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerting.board import HeldAlert
-from alerting.config import parse_config
+from alerting.alertmanager.config import parse_config
+from alerting.alerts import HeldAlert
 from alerting.notify.build import build_notifiers
 from alerting.notify.notification import DeliveryError, Integration, Notification
 from components.secrets import SECRETS

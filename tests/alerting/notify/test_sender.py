@@ -12,15 +12,15 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from alerting.alertmanager import Alertmanager
-from alerting.board import HeldAlert
-from alerting.config import parse_config
-from alerting.durations import HOUR, MINUTE, SECOND
+from alerting.alert_state import fingerprint
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
+from alerting.alerts import HeldAlert
 from alerting.notify.http import retry_after
 from alerting.notify.notification import DeliveryError, Integration, Notification
 from alerting.notify.sender import PARALLEL, QUEUE, Delivery, Sender
 from alerting.notify.webhook import Webhook, WebhookConfig
-from alerting.state import fingerprint
+from components.durations import HOUR, MINUTE, SECOND
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:

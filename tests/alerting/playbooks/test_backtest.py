@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alerting.playbooks.backtest import History, backtest
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.safety import SafetyConfig
+from alerting.playbooks.kernel.safety import SafetyConfig
+from alerting.playbooks.model.load import load_playbooks
 from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
 from telemetry.documents import edge_body
 from telemetry.metrics import ExponentialBuckets, Point, Series

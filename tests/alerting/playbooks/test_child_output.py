@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from alerting.playbooks.actions.action import ActionError
 from alerting.playbooks.child_output import HIDDEN, REDACTED, check_fields, without_output
-from alerting.playbooks.healer import Healer
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.run import PlaybookRunner
+from alerting.playbooks.kernel.healer import Healer
+from alerting.playbooks.model.load import load_playbooks
+from alerting.playbooks.runner import PlaybookRunner
 from telemetry.documents import Kind
 from telemetry.errors import InputError
 from tests.alerting.playbooks.world import START, Alert, feed, stored
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from alerting.playbooks.messages import Notice
+    from alerting.playbooks.kernel.messages import Notice
     from telemetry.documents import Body, Document
 
 PRINTED = "customer 4711 pays by card 5500"

@@ -12,8 +12,8 @@ from alerting.playbooks.actions.docker import DockerConfig
 from alerting.playbooks.actions.kubernetes import KubernetesConfig
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.label_values import check_values
-from alerting.playbooks.load import PlaybookError, doubts, load_playbooks
-from alerting.playbooks.render import render_query
+from alerting.playbooks.model.load import PlaybookError, doubts, load_playbooks
+from alerting.variables import render_query
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from alerting.alertmanager import Alertmanager
-from alerting.config import parse_config
-from alerting.playbooks.approval import Approvals
-from alerting.playbooks.messages import Notice
+from alerting.alert_state import AlertChange, AlertState, fingerprint
+from alerting.alertmanager.config import parse_config
+from alerting.alertmanager.manager import Alertmanager
+from alerting.playbooks.api.approval import Approvals
+from alerting.playbooks.kernel.messages import Notice
 from alerting.playbooks.notices import LONGEST, RepairAlerts
-from alerting.state import AlertChange, AlertState, fingerprint
 from tests.alerting.playbooks.world import SECOND, START, Alert
 
 if TYPE_CHECKING:
-    from alerting.board import HeldAlert
+    from alerting.alerts import HeldAlert
 
 RESET = 1800 * SECOND
 ROUTES = """

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 from alerting.playbooks.story import story_of
 from telemetry.documents import Kind
+from telemetry.findings import Anomaly, AnomalyKind, Culprits, Suspect
+from telemetry.findings import Evidence as Reason
 from telemetry.metrics import Series
-from telemetry.signals import Anomaly, AnomalyKind, Culprits, Suspect
-from telemetry.signals import Evidence as Reason
 from tests.alerting.playbooks.world import SECOND, START, Alert, Processes, healer, pass_time, playbooks, stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from alerting.playbooks.healer import Healer
+    from alerting.playbooks.kernel.healer import Healer
 
 TRACE = bytes(range(16))
 

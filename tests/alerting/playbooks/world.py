@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from alerting.playbooks.actions.action import ActionError
-from alerting.playbooks.healer import Healer
-from alerting.playbooks.load import load_playbooks
-from alerting.playbooks.messages import Result
-from alerting.playbooks.safety import SafetyConfig
+from alerting.playbooks.kernel.healer import Healer
+from alerting.playbooks.kernel.messages import Result
+from alerting.playbooks.kernel.safety import SafetyConfig
+from alerting.playbooks.model.load import load_playbooks
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from alerting.playbooks.plan import Playbook
+    from alerting.playbooks.model.plan import Playbook
     from telemetry.documents import Body, Document
 
 SECOND = 10**9

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.durations import HOUR, MINUTE, SECOND
 from alerting.promql.expression import PromqlError, compile_expression
 from alerting.promql.histogram import bucket_quantile
 from alerting.promql.vectors import STALE, EvaluationError, is_stale
-from alerting.samples import Samples
+from alerting.rules.samples import Samples
+from components.durations import HOUR, MINUTE, SECOND
 from telemetry.metrics import Point, Series
 
 

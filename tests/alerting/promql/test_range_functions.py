@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from alerting.durations import SECOND
 from alerting.promql.range_functions import delta, increase, rate
+from components.durations import SECOND
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from components.access.attempts import Attempts
 from components.access.authenticate import Authenticator
 from components.access.config import AccessConfig
 from components.access.identity import identity_of
-from components.access.login import Login
+from components.access.login.form import Login
+from components.access.login.oidc import OidcLogin
 from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
-from components.access.oidc.login import OidcLogin
 from components.access.oidc.provider import OidcProvider
 from components.access.origins import Origins
 from components.access.policy import WEBSOCKET, Asks, Need, Policy, Route

@@ -67,7 +67,7 @@ def url(history: list[tuple[Kind, Body]]) -> Iterator[str]:
 
 
 def test_a_whole_trail_verifies_from_a_file_and_over_the_api(trail: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spanloom.demo.pipeline.PAGE", 11)
+    monkeypatch.setattr("spanloom.api_client.PAGE", 11)
     for source in ([str(trail)], ["--url", url]):
         result = CliRunner().invoke(audit, ["verify", "--json", *source])
         assert result.exit_code == 0, result.output

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from spanloom.chaos.experiment import Experiment
+    from spanloom.experiments.chaos.experiment import Experiment
     from telemetry.documents import Body
 
 REPORT = {

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from processors.call_graph import call_graph
 from spanloom.commands.explain import explain
 from telemetry.documents import hop_document
-from telemetry.signal_documents import span_document
+from telemetry.documents.signals import span_document
 from tests.generated import traces
 from tests.processors.traces import CLIENT, CONSUMER, INTERNAL, OTHER_TRACE, PRODUCER, SERVER, span
 

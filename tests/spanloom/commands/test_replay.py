@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
 from collectors.metrics import CollectorMetrics
-from collectors.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
+from collectors.receivers.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
 from spanloom.commands.replay import replay
 from telemetry import otlp
 

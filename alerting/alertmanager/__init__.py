@@ -1,0 +1,1 @@
+"""Routing, grouping, silencing and inhibition of alerts, as Prometheus Alertmanager has them."""

@@ -1,0 +1,237 @@
+"""Alertmanager's configuration file, made ready for use: checked as a whole, what is left open filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, SecretStr
+
+from alerting.alertmanager.config_file import AlertmanagerFile
+from alerting.alertmanager.inhibition import InhibitRule, TopologyRule
+from alerting.alertmanager.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
+from alerting.alertmanager.unsupported import NOT_TAKEN
+from alerting.notify.email import EmailConfig
+from alerting.notify.library import read_library
+from alerting.notify.notification import Integration
+from alerting.notify.pagerduty import EVENTS_URL
+from alerting.notify.receiver import HttpReceiverConfig
+from alerting.notify.slack import SlackConfig
+from alerting.notify.text import compile_texts
+from alerting.promql.matchers import Matcher, MatchType
+from components.durations import MINUTE
+from components.secrets import SECRETS
+from components.yaml_file import YamlFile
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from alerting.alertmanager.config_file import GlobalConfig, RouteConfig
+    from alerting.alertmanager.time_intervals import TimeInterval
+    from alerting.notify.library import Library
+    from alerting.notify.receiver import ReceiverConfig
+
+MAX_ROUTE_DEPTH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerConfig:
+    """A configuration ready for use."""
+
+    root: Route
+    integrations: Mapping[str, Sequence[Integration]]
+    receivers: Mapping[str, ReceiverConfig]  # by id of the integration
+    inhibit: tuple[InhibitRule, ...] = ()
+    topology: tuple[TopologyRule, ...] = ()
+    intervals: Mapping[str, Sequence[TimeInterval]] | None = None
+    resolve_timeout: int = 5 * MINUTE
+    original: str = ""
+    templates: tuple[Path, ...] = ()  # as named, with wildcards
+    library: Library = field(default_factory=dict)
+
+
+def parse_config(text: str, name: str) -> AlertmanagerConfig:
+    """A configuration file, checked as a whole, with the templates that it names. Relative paths begin at its folder.
+
+    Raises:
+        ConfigError: `file:line: field: reason`, a line for each error.
+    """
+    file = YamlFile(text, name)
+    written = file.read(AlertmanagerFile, {"folder": Path(name).parent}, NOT_TAKEN)
+    SECRETS.add_all(written)
+    library = read_library(written.templates)
+    problems: list[str] = []
+
+    def wrong(path: Sequence[str | int], reason: str) -> None:
+        problems.append(str(file.error(path, reason)))
+
+    names = [receiver.name for receiver in written.receivers]
+    for i, receiver in enumerate(names):
+        if receiver in names[:i]:
+            wrong(("receivers", i, "name"), f'receiver "{receiver}" is defined twice')
+    intervals: dict[str, list[TimeInterval]] = {}
+    for section in ("time_intervals", "mute_time_intervals"):
+        for i, named in enumerate(getattr(written, section)):
+            if named.name in intervals:
+                wrong((section, i, "name"), f'time interval "{named.name}" is defined twice')
+            intervals[named.name] = named.time_intervals
+    _check_root(written.route, wrong)
+    _check_routes(written.route, ("route",), frozenset(names), frozenset(intervals), wrong)
+    integrations, receivers = _receivers(written, library, wrong)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return AlertmanagerConfig(
+        _route(written.route, Route(written.route.receiver, key="")),
+        integrations,
+        receivers,
+        tuple(
+            InhibitRule(
+                _all(rule.source_match, rule.source_match_re, rule.source_matchers),
+                _all(rule.target_match, rule.target_match_re, rule.target_matchers),
+                tuple(rule.equal),
+            )
+            for rule in written.inhibit_rules
+        ),
+        tuple(
+            TopologyRule(rule.culprit_matchers, rule.label, rule.target_matchers, rule.afterwards)
+            for rule in written.topology_inhibit_rules
+        ),
+        intervals,
+        written.settings.resolve_timeout,
+        SECRETS.mask(file.without(_secrets(written))),  # Alertmanager's API shows it to whoever asks
+        tuple(written.templates),
+        library,
+    )
+
+
+def _secrets(value: object) -> set[str]:
+    match value:
+        case SecretStr():
+            return {value.get_secret_value()} - {""}
+        case BaseModel():
+            return set().union(*(_secrets(each) for _, each in value))
+        case list() | tuple():
+            return set().union(*map(_secrets, value))
+    return set()
+
+
+def _check_root(root: RouteConfig, wrong: Any) -> None:
+    if not root.receiver:
+        wrong(("route",), "the root route needs a receiver")
+    if root.match or root.match_re or root.matchers:
+        wrong(("route",), "the root route takes every alert and must not have matchers")
+    if root.continues:
+        wrong(("route", "continue"), "cannot have continue in the root route")
+    if root.mute_time_intervals or root.active_time_intervals:
+        wrong(("route",), "the root route must not have mute or active time intervals")
+
+
+def _check_routes(
+    route: RouteConfig, path: tuple[str | int, ...], receivers: frozenset[str], intervals: frozenset[str], wrong: Any
+) -> None:
+    if route.receiver and route.receiver not in receivers:
+        wrong((*path, "receiver"), f'receiver "{route.receiver}" is not defined')
+    for kind in ("mute_time_intervals", "active_time_intervals"):
+        for name in getattr(route, kind):
+            if name not in intervals:
+                wrong((*path, kind), f'time interval "{name}" is not defined')
+    for wait in ("group_interval", "repeat_interval"):
+        if getattr(route, wait) == 0:
+            wrong((*path, wait), f"{wait} cannot be zero")
+    if len(path) > 2 * MAX_ROUTE_DEPTH:
+        wrong(path, f"routes nested deeper than {MAX_ROUTE_DEPTH}")
+        return
+    for i, child in enumerate(route.routes):
+        _check_routes(child, (*path, "routes", i), receivers, intervals, wrong)
+
+
+def _all(match: Mapping[str, str], match_re: Mapping[str, str], matchers: tuple[Matcher, ...]) -> tuple[Matcher, ...]:
+    old = [Matcher.of(name, MatchType.EQUAL, value) for name, value in match.items()]
+    old += [Matcher.of(name, MatchType.REGEX, value) for name, value in match_re.items()]
+    return tuple(sorted((*old, *matchers), key=lambda matcher: (matcher.name, matcher.value, matcher.type)))
+
+
+def _route(written: RouteConfig, parent: Route) -> Route:
+    matchers = _all(written.match, written.match_re, written.matchers)
+    own = "{" + ",".join(map(str, matchers)) + "}"
+    root = parent.key == ""
+    route = Route(
+        written.receiver or parent.receiver,
+        matchers,
+        parent.group_by if written.group_by is None else frozenset(written.group_by),
+        _given(written.group_wait, GROUP_WAIT if root else parent.group_wait),
+        _given(written.group_interval, GROUP_INTERVAL if root else parent.group_interval),
+        _given(written.repeat_interval, REPEAT_INTERVAL if root else parent.repeat_interval),
+        written.continues,
+        tuple(written.mute_time_intervals),
+        tuple(written.active_time_intervals),
+        (),
+        own if root else f"{parent.key}/{own}",
+    )
+    children = tuple(_route(child, route) for child in written.routes)
+    return replace(route, routes=children)
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _receivers(
+    written: AlertmanagerFile, library: Library, wrong: Any
+) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
+    settings = written.settings
+    integrations: dict[str, list[Integration]] = {}
+    configs: dict[str, ReceiverConfig] = {}
+    for r, receiver in enumerate(written.receivers):
+        ways: list[tuple[str, ReceiverConfig]] = [("webhook", config) for config in receiver.webhook_configs]
+        ways += [
+            ("pagerduty", config if config.url != EVENTS_URL else config.model_copy(update={"url": settings.pagerduty_url}))
+            for config in receiver.pagerduty_configs
+        ]
+        ways += [("slack", _with_slack_url(config, settings)) for config in receiver.slack_configs]
+        ways += [("email", _with_mail_server(config, settings)) for config in receiver.email_configs]
+        ways += [("apprise", config) for config in receiver.apprise_configs]
+        integrations[receiver.name] = []
+        for i, (kind, config) in enumerate(ways):
+            place = ("receivers", r, f"{kind}_configs")
+            integration = Integration(receiver.name, kind, i, config.send_resolved)
+            integrations[receiver.name].append(integration)
+            configs[integration.id] = _with_client(config, settings)
+            if isinstance(config, SlackConfig) and not config.api_url.get_secret_value() and config.api_url_file is None:
+                wrong(place, "no api_url here and no slack_api_url under global")
+            if isinstance(config, EmailConfig) and not (config.smarthost.rpartition(":")[2].isdigit() and config.sender):
+                wrong(place, "needs smarthost (host:port) and from, here or under global")
+            try:
+                compile_texts(config.texts(), "", library)
+            except ConfigError as error:
+                wrong(place, str(error))
+    return integrations, configs
+
+
+def _with_client(config: ReceiverConfig, settings: GlobalConfig) -> ReceiverConfig:
+    if isinstance(config, HttpReceiverConfig) and config.http_config is None:
+        return config.model_copy(update={"http_config": settings.http_config})
+    return config
+
+
+def _with_slack_url(config: SlackConfig, settings: GlobalConfig) -> SlackConfig:
+    if config.api_url.get_secret_value() or config.api_url_file is not None:
+        return config
+    return config.model_copy(update={"api_url": settings.slack_api_url, "api_url_file": settings.slack_api_url_file})
+
+
+def _with_mail_server(config: EmailConfig, settings: GlobalConfig) -> EmailConfig:
+    own_password = config.auth_password.get_secret_value() or config.auth_password_file is not None
+    defaults = {
+        "sender": config.sender or settings.smtp_from,
+        "smarthost": config.smarthost or settings.smtp_smarthost,
+        "hello": config.hello if config.hello != "localhost" else settings.smtp_hello,
+        "auth_username": config.auth_username or settings.smtp_auth_username,
+        "auth_password": config.auth_password if own_password else settings.smtp_auth_password,
+        "auth_password_file": config.auth_password_file if own_password else settings.smtp_auth_password_file,
+        "tls_config": config.tls_config or settings.smtp_tls_config,
+        "require_tls": settings.smtp_require_tls if config.require_tls is None else config.require_tls,
+    }
+    return config.model_copy(update=defaults)

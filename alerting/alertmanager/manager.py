@@ -1,0 +1,196 @@
+"""Alerts in, notifications out: routing, grouping, silences, inhibition, with all of their state in one place.
+
+The time is passed in; nothing here waits or sends. Call `advance` every second or so, make `snapshot` durable, then hand
+what it gave to a `Sender`, and give back each outcome with `settle`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from alerting.alertmanager.dispatch import Groups, Suppression
+from alerting.alertmanager.inhibition import CallPaths, Explained, Inhibition
+from alerting.alertmanager.silences import Silences
+from alerting.alerts import Board, HeldAlert, from_change
+from components.durations import MINUTE
+from telemetry.documents import digest, notification_document
+from telemetry.errors import InputError, OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from alerting.alert_state import AlertChange
+    from alerting.alertmanager.config import AlertmanagerConfig
+    from alerting.alertmanager.routes import Route
+    from alerting.notify.notification import Notification
+    from alerting.notify.sender import Delivery
+    from telemetry.documents import Document
+
+VERSION = 1
+EDGES_LIVE = 15 * MINUTE
+"""How long an edge of the call graph counts as live after it was last seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Muting:
+    """Who mutes an alert now: ids of silences, fingerprints of alerts, and the culprit in the call graph among them."""
+
+    silenced_by: tuple[str, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    explained: Explained | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What is to be sent, and documents of what was suppressed."""
+
+    notifications: list[Notification]
+    documents: list[Document]
+
+
+class Alertmanager:
+    """The state of one environment's alerts. `external_url` is where users reach this instance."""
+
+    def __init__(self, config: AlertmanagerConfig, external_url: str = "") -> None:
+        self.config = config
+        self.external_url = external_url
+        self.board = Board()
+        self.silences = Silences()
+        self.calls = CallPaths(EDGES_LIVE)
+        self.groups = Groups(config.root, config.integrations, self._muted)
+        self._inhibition = Inhibition((), (), self.calls, (), 0)
+
+    def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
+        """Take another configuration; what was told to receivers that stay is still known."""
+        state = {**self.groups.snapshot(), "not_before": {}}  # by the same name it may be another receiver
+        self.config = config
+        self.groups = Groups(config.root, config.integrations, self._muted)
+        self.groups.restore(state)
+        for alert in self.board:
+            self.groups.put(alert, now)
+
+    def take(self, changes: Iterable[AlertChange], now: int) -> None:
+        """Take what our own rules say. Alerts beyond the board's bound are left out and counted there."""
+        for change in changes:
+            url = f"{self.external_url}/alerts/{change.fingerprint}" if self.external_url else ""
+            alert = from_change(change, url)
+            if alert is not None:
+                with suppress(OverloadedError):
+                    self.put(alert, now)
+
+    def put(self, alert: HeldAlert, now: int) -> None:
+        """Take one alert.
+
+        Raises:
+            OverloadedError: too many alerts.
+        """
+        self.groups.put(self.board.put(alert), now)
+
+    def see_calls(self, edges: Iterable[tuple[str, str]], now: int) -> None:
+        """Take live edges of the call graph: caller and callee."""
+        self.calls.add(edges, now)
+
+    def advance(self, now: int) -> Advance:
+        """Look at the groups that are due."""
+        self.board.prune(now)
+        self.silences.prune(now)
+        due = self.groups.next_look()
+        if due is None or due > now:
+            return Advance([], [])
+        self.see_alerts(now)
+        look = self.groups.look(now)
+        notifications = [self._with_callers(notification, now) for notification in look.notifications]
+        return Advance(notifications, [_suppression_document(item, now) for item in look.suppressions])
+
+    def settle(self, delivery: Delivery) -> Document:
+        """Take the outcome of a delivery; its document."""
+        self.groups.settle(delivery.notification, delivery.time, delivered=delivery.delivered, not_before=delivery.not_before)
+        return delivery.document()
+
+    def muting(self, alert: HeldAlert, now: int) -> Muting:
+        """Who mutes an alert, as of the last `see_alerts`."""
+        return Muting(tuple(self.silences.of(alert.labels, now)), *self._inhibition.by(alert))
+
+    def see_alerts(self, now: int) -> None:
+        """Bring inhibition up to date with the alerts that there are now."""
+        self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, self.board, now)
+
+    def _muted(self, alert: HeldAlert, route: Route, now: int) -> Suppression | None:
+        found = self.muting(alert, now)
+        if found.inhibited_by:
+            reason, why = ",".join(found.inhibited_by), found.explained
+            return Suppression(alert, "inhibition", reason, why.path if why else (), why.until if why else 0)
+        intervals = self.config.intervals or {}
+        for name in route.mute_time_intervals:
+            if any(interval.holds(now) for interval in intervals[name]):
+                return Suppression(alert, "time interval", name)
+        active = route.active_time_intervals
+        if active and not any(interval.holds(now) for name in active for interval in intervals[name]):
+            return Suppression(alert, "time interval", f"outside of {', '.join(active)}")
+        if found.silenced_by:
+            return Suppression(alert, "silence", ",".join(found.silenced_by))
+        return None
+
+    def _with_callers(self, notification: Notification, now: int) -> Notification:
+        """Name under each culprit the callers whose alerts it mutes."""
+        if not any(self._inhibition.is_culprit(alert) for alert in notification.firing):
+            return notification
+        callers: dict[str, set[str]] = {}
+        for alert in self.board:
+            explained = None if alert.resolved(now) else self._inhibition.explained(alert)
+            if explained is not None:
+                callers.setdefault(explained.culprit.fingerprint, set()).add(" -> ".join(explained.path))
+        firing = tuple(
+            replace(alert, annotations={**alert.annotations, "callers": "; ".join(sorted(callers[alert.fingerprint]))})
+            if alert.fingerprint in callers
+            else alert
+            for alert in notification.firing
+        )
+        return notification.with_firing(firing)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "version": VERSION,
+            "alerts": self.board.snapshot(),
+            "silences": self.silences.snapshot(),
+            "groups": self.groups.snapshot(),
+            "calls": self.calls.snapshot(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot in place of what is held.
+
+        Raises:
+            InputError: a snapshot of another version.
+        """
+        if state.get("version") != VERSION:
+            raise InputError(f"alertmanager snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
+        self.board.restore(state["alerts"])
+        self.silences.restore(state["silences"])
+        self.groups.restore(state["groups"])
+        self.calls.restore(state["calls"])
+
+
+def _suppression_document(suppression: Suppression, now: int) -> Document:
+    """One document for an alert's whole time under one reason: looking again gives the same id.
+
+    The time after the culprit resolved is one of its own; `until` says when it ends at the latest.
+    """
+    alert = suppression.alert
+    parts = [alert.fingerprint, str(alert.starts_at), suppression.by, suppression.reason]
+    if suppression.until:
+        parts.append(str(suppression.until))
+    body = {
+        "key": digest(*parts),
+        "outcome": "suppressed",
+        "by": suppression.by,
+        "reason": suppression.reason,
+        "path": list(suppression.path),
+        "until": suppression.until,
+        "alerts": [alert.fingerprint],
+        "labels": dict(alert.labels),
+    }
+    return notification_document(body, now)

@@ -1,0 +1,115 @@
+"""The alerts that there are, wherever they come from: our own rules, or a Prometheus that posts them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from alerting.alert_state import AlertState, fingerprint
+from components.durations import MINUTE
+from telemetry.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from alerting.alert_state import AlertChange
+
+MAX_ALERTS = 20_000
+"""Most alerts held; a new one beyond is refused."""
+KEEP_RESOLVED = 15 * MINUTE
+"""How long a resolved alert stays, so that a late group can still tell of it."""
+
+RESERVED = frozenset({"RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped"})
+"""Names of alerts by which repairs ask and tell humans; nobody else's alert may look like one."""
+
+APPROVE = "approve"
+"""The annotation with the link by which a repair is approved. It is for receivers: who only reads the API must not approve."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAlert:
+    """One alert as receivers see it. `ends_at` is 0 for one that fires until it is said to have ended."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: int
+    ends_at: int
+    updated_at: int
+    generator_url: str = ""
+    fingerprint: str = ""
+
+    def resolved(self, now: int) -> bool:
+        """Whether it has ended."""
+        return 0 < self.ends_at <= now
+
+    def body(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "labels": dict(self.labels),
+            "annotations": dict(self.annotations),
+            "starts_at": self.starts_at,
+            "ends_at": self.ends_at,
+            "updated_at": self.updated_at,
+            "generator_url": self.generator_url,
+        }
+
+
+def held_alert(body: Mapping[str, Any]) -> HeldAlert:
+    """The alert of a body; its fingerprint comes from the labels."""
+    return HeldAlert(**body, fingerprint=fingerprint(body["labels"]))
+
+
+def from_change(change: AlertChange, generator_url: str = "") -> HeldAlert | None:
+    """The alert of a rule's change; None for a change that concerns no receiver."""
+    if change.state not in {AlertState.FIRING, AlertState.RESOLVED}:
+        return None
+    return HeldAlert(
+        change.labels, change.annotations, change.starts_at, change.ends_at, change.time, generator_url, change.fingerprint
+    )
+
+
+@dataclass(slots=True)
+class Board:
+    """Alerts by fingerprint."""
+
+    max_alerts: int = MAX_ALERTS
+    refused: int = 0
+    _alerts: dict[str, HeldAlert] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[HeldAlert]:
+        return iter(self._alerts.values())
+
+    def __len__(self) -> int:
+        return len(self._alerts)
+
+    def get(self, identity: str) -> HeldAlert | None:
+        """The alert of a fingerprint."""
+        return self._alerts.get(identity)
+
+    def put(self, alert: HeldAlert) -> HeldAlert:
+        """Keep an alert, merged with what is known of it: while it goes on, it began when it was first seen to.
+
+        Raises:
+            OverloadedError: too many alerts already.
+        """
+        known = self._alerts.get(alert.fingerprint)
+        if known is None and len(self._alerts) >= self.max_alerts:
+            self.refused += 1
+            raise OverloadedError(f"{len(self._alerts)} alerts are held, the most allowed; resolve some or raise the bound", 30)
+        if known is not None and not known.resolved(alert.updated_at) and known.starts_at < alert.starts_at:
+            alert = replace(alert, starts_at=known.starts_at)
+        self._alerts[alert.fingerprint] = alert
+        return alert
+
+    def prune(self, now: int) -> None:
+        """Forget alerts that resolved long ago."""
+        for identity in [key for key, alert in self._alerts.items() if 0 < alert.ends_at <= now - KEEP_RESOLVED]:
+            del self._alerts[identity]
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Plain data."""
+        return [alert.body() for alert in self._alerts.values()]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        """Take a snapshot's alerts in place of what is held."""
+        self._alerts = {alert.fingerprint: alert for alert in map(held_alert, state)}

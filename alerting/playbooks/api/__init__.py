@@ -1,0 +1,1 @@
+"""Approvals and control of repairs over HTTP."""

@@ -1,0 +1,1 @@
+"""The state machines of self-healing. Pure: no I/O, no clock."""

@@ -1,0 +1,106 @@
+"""The alerts that fire, and what became of each: why no playbook has started, or that a human has it. And what was offered."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from alerting.playbooks.kernel.messages import Signal
+from alerting.playbooks.kernel.trust import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from telemetry.documents import Body
+
+MOST = 10_000
+"""Alerts remembered as firing. More are counted in `ignored` and have no repair."""
+
+MOST_OFFERED = 1000
+"""Anomalies remembered as offered, far more than playbooks answer in the time for which a crash has records read again."""
+
+
+class FiringAlerts:
+    """Remembers signals by fingerprint, from the first word that an alert fires until it resolves."""
+
+    def __init__(self) -> None:
+        self.ignored = 0
+        self._signals: dict[str, Signal] = {}
+        self._refused: dict[str, tuple[str, str]] = {}  # by fingerprint: the playbook and the code of the last refusal
+        self._given_up: set[str] = set()
+        self._offered: dict[str, None] = {}  # anomalies, oldest first
+
+    def __iter__(self) -> Iterator[Signal]:
+        return iter(self._signals.values())
+
+    def __contains__(self, fingerprint: str) -> bool:
+        return fingerprint in self._signals
+
+    def begin(self, signal: Signal) -> bool:
+        """An alert fires; whether that is news. One that began to fire anew forgets what became of it before."""
+        known = self._signals.get(signal.fingerprint)
+        if known is not None and known.starts_at == signal.starts_at:
+            return False
+        if known is None and len(self._signals) >= MOST:
+            self.ignored += 1
+            return False
+        self.end(signal.fingerprint)
+        self._signals[signal.fingerprint] = signal
+        return True
+
+    def end(self, fingerprint: str) -> bool:
+        """An alert resolved; whether that is news."""
+        known = self._signals.pop(fingerprint, None)
+        self._given_up.discard(fingerprint)
+        self.forget_refusal(fingerprint)
+        return known is not None
+
+    def give_up(self, fingerprint: str) -> None:
+        """No playbook answers it any more while it fires: a human has it, or decided."""
+        if fingerprint in self._signals:
+            self._given_up.add(fingerprint)
+
+    def offer(self, fingerprint: str) -> None:
+        """An anomaly is offered to the playbooks; after a crash it is read again."""
+        self._offered[fingerprint] = None
+        if len(self._offered) > MOST_OFFERED:
+            del self._offered[next(iter(self._offered))]
+
+    def is_offered(self, fingerprint: str) -> bool:
+        """Whether an anomaly was."""
+        return fingerprint in self._offered
+
+    def unanswered(self) -> list[Signal]:
+        """Those that no human has, oldest first."""
+        waiting = [signal for signal in self if signal.fingerprint not in self._given_up]
+        return sorted(waiting, key=lambda signal: (signal.starts_at, signal.fingerprint))
+
+    def refuse(self, fingerprint: str, playbook: str, code: str) -> bool:
+        """Remember why a playbook may not start; whether that is another reason than before."""
+        news = self._refused.get(fingerprint) != (playbook, code)
+        self._refused[fingerprint] = (playbook, code)
+        return news
+
+    def forget_refusal(self, fingerprint: str) -> None:
+        """Tell the next refusal of this signal again, whatever its reason."""
+        self._refused.pop(fingerprint, None)
+
+    def forget_refusals(self) -> None:
+        """Tell the next refusal of each signal again."""
+        self._refused.clear()
+
+    def snapshot(self) -> Body:
+        """What must survive a crash."""
+        return {
+            "signals": [asdict(signal) for signal in self],
+            "refused": [[fingerprint, *refused] for fingerprint, refused in self._refused.items()],
+            "given_up": sorted(self._given_up),
+            "offered": list(self._offered),
+        }
+
+    def restore(self, snapshot: Body) -> None:
+        """Go on where a snapshot ended."""
+        self._signals = {data["fingerprint"]: Signal(**{"origin": UNKNOWN, **data}) for data in snapshot["signals"]}
+        self._refused = {fingerprint: (playbook, code) for fingerprint, playbook, code in snapshot["refused"]}
+        self._given_up = set(snapshot["given_up"])
+        self._offered = dict.fromkeys(snapshot.get("offered", ()))

@@ -1,0 +1,1 @@
+"""What a playbook declares, and what an incident is."""

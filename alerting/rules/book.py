@@ -1,0 +1,181 @@
+"""The rules in use: those of files, and those that an API or a policy sets, by namespace.
+
+A namespace is what a rule file is, kept in memory and in the snapshot. Each change is compiled as a whole before any of it
+takes effect, and what was in use stays when it is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from alerting.alerts import RESERVED
+from alerting.promql.expression import compile_expression
+from alerting.promql.vectors import NAME
+from alerting.rules.files import read_group, read_rules
+from alerting.variables import names_in, render_query
+from components.yaml_file import YamlFile
+from telemetry.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from alerting.promql.expression import Expression
+    from alerting.rules.engine import AlertEngine
+    from alerting.rules.files import RuleGroup
+
+VERSION = 1
+MAX_GROUPS = 1_000
+"""Most groups in all namespaces together."""
+MAX_BYTES = 512 << 10
+"""Most bytes of their texts: the snapshot of them is one record of the changelog."""
+ALERT_SERIES = ("ALERTS", "ALERTS_FOR_STATE")
+"""What alerting rules write."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A group as YAML and as it is used; None where this release cannot use it."""
+
+    text: str
+    group: RuleGroup | None
+
+
+_Namespaces = dict[str, dict[str, _Kept]]
+
+
+class RuleBook:
+    """Gives an engine its rules.
+
+    Args:
+        engine: evaluates them; what it has already is of files.
+    """
+
+    def __init__(self, engine: AlertEngine) -> None:
+        self._engine = engine
+        self._files = tuple(engine.groups)
+        self._namespaces: _Namespaces = {}
+        self._alerts_read: tuple[object, bool] | None = None
+
+    def take_files(self, groups: Sequence[RuleGroup]) -> None:
+        """Take the groups of files in place of those before.
+
+        Raises:
+            ConfigError: the engine cannot use them.
+        """
+        self._use(groups, self._namespaces)
+
+    def set(self, namespace: str, text: str) -> None:
+        """Take a rule file in place of the whole namespace, or one group that stands alone beside its others.
+
+        Raises:
+            ConfigError: `api:namespace:line: reason`, a line for each error; or more than the bounds allow.
+        """
+        if not _NAME.fullmatch(namespace):
+            raise ConfigError(f"namespace {namespace!r}: use up to 100 letters, digits, dots, underscores and hyphens")
+        file = YamlFile(text, _file(namespace))
+        data = file.data
+        if isinstance(data, dict) and "groups" in data:
+            taken = {group.name: group for group in read_rules(file)}
+            written, kept = data["groups"] or (), {}
+        else:
+            group = read_group(file)
+            taken, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
+        for each in written:
+            kept[each["name"]] = _Kept(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), taken[each["name"]])
+        own = next((rule.name for group in taken.values() for rule in group.rules if rule.name in RESERVED), None)
+        if own is not None:
+            raise ConfigError(f"{_file(namespace)}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
+        self._use(self._files, {**self._namespaces, namespace: kept})
+
+    def remove(self, namespace: str, group: str | None = None) -> bool:
+        """Remove a group, or the whole namespace; whether there was one."""
+        kept = self._namespaces.get(namespace, {})
+        if not kept or (group is not None and group not in kept):
+            return False
+        left = {} if group is None else {name: each for name, each in kept.items() if name != group}
+        self._use(self._files, {**self._namespaces, namespace: left})
+        return True
+
+    def texts(self, namespace: str) -> dict[str, str]:
+        """Each group of a namespace as YAML, by name."""
+        return {name: kept.text for name, kept in self._namespaces.get(namespace, {}).items()}
+
+    def writers(self, expressions: Sequence[str]) -> frozenset[str]:
+        """Namespaces whose rules write series that the rules of files, or these expressions with any labels, may read."""
+        if not self._namespaces:
+            return frozenset()
+        read = self._reads_alerts(expressions)
+        return frozenset(
+            namespace
+            for namespace, kept in self._namespaces.items()
+            for each in kept.values()
+            if each.group is not None and any(rule.kind != "alert" or read for rule in each.group.rules)
+        )
+
+    def _reads_alerts(self, expressions: Sequence[str]) -> bool:
+        """Whether the series that alerts write are read; asked again only where something changed."""
+        key = (self._files, tuple(expressions))
+        if self._alerts_read is None or self._alerts_read[0] != key:
+            of_files = [rule.expr for group in self._files for rule in group.rules]
+            asked = [
+                compile_expression(render_query(text, dict.fromkeys(names_in(text), ALERT_SERIES[0]))) for text in expressions
+            ]
+            self._alerts_read = key, any(_reads_alerts(each) for each in (*of_files, *asked))
+        return self._alerts_read[1]
+
+    def snapshot(self) -> dict[str, Any]:
+        """The namespaces as plain data. Files are read again."""
+        return {"version": VERSION, "namespaces": {namespace: self.texts(namespace) for namespace in self._namespaces}}
+
+    def restore(self, state: Mapping[str, Any]) -> list[str]:
+        """Take a snapshot in place of what the namespaces have.
+
+        Returns:
+            Why groups cannot be used by this release; they are kept, so that they can be read and replaced.
+
+        Raises:
+            InputError: a snapshot of another version.
+        """
+        if state["version"] != VERSION:
+            raise InputError(f"rules: snapshot version {state['version']!r}; this release reads {VERSION}")
+        problems: list[str] = []
+        namespaces: _Namespaces = {}
+        for namespace, texts in state["namespaces"].items():
+            for name, text in texts.items():
+                group = None
+                try:
+                    group = read_group(YamlFile(text, _file(namespace)))
+                    self._engine.check((group,))
+                except ConfigError as error:
+                    group = None
+                    problems.append(str(error))
+                namespaces.setdefault(namespace, {})[name] = _Kept(text, group)
+        self._use(self._files, namespaces)
+        return problems
+
+    def _use(self, files: Sequence[RuleGroup], namespaces: _Namespaces) -> None:
+        namespaces = {namespace: kept for namespace, kept in namespaces.items() if kept}
+        all_ = [each for kept in namespaces.values() for each in kept.values()]
+        size = sum(len(each.text.encode()) for each in all_)
+        if len(all_) > MAX_GROUPS or size > MAX_BYTES:
+            raise ConfigError(
+                f"{len(all_)} groups of {size} bytes in all namespaces; at most {MAX_GROUPS} of {MAX_BYTES}: "
+                "remove some, or put them into a file"
+            )
+        self._engine.replace_rules([*files, *(each.group for each in all_ if each.group is not None)])
+        self._files, self._namespaces = tuple(files), namespaces
+
+
+def _reads_alerts(expression: Expression) -> bool:
+    names = [[matcher for matcher in selector if matcher.name == NAME] for selector in expression.selectors]
+    return any(all(matcher.matches(name) for matcher in each) for each in names for name in ALERT_SERIES)
+
+
+def _file(namespace: str) -> str:
+    """What stands for the file's name in groups and errors."""
+    return f"api:{namespace}"

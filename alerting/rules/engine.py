@@ -1,0 +1,199 @@
+"""The rule engine: samples in, alert changes out, at event time.
+
+`advance(now)` evaluates every group at each multiple of its interval up to `now`, in order of time, so that the same
+samples give the same alerts whenever and however often they are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from alerting.promql.expression import compile_expression
+from alerting.rules.evaluation import GroupRun, Remains, evaluate_group, record_group, saved_remains
+from alerting.rules.samples import Samples
+from components.durations import format_duration
+from telemetry.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from alerting.alert_state import AlertChange
+    from alerting.promql.expression import Expression
+    from alerting.promql.vectors import Vector
+    from alerting.rules.files import RuleGroup
+    from telemetry.metrics import Point
+
+VERSION = 1
+MAX_CATCH_UP = 1000
+"""Most evaluations of one group in one `advance`; older ones that are due are skipped and counted as missed."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the engine did, since the start."""
+
+    evaluations: int = 0
+    failures: int = 0
+    missed: int = 0
+    changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHealth:
+    """How a rule's last evaluation went; `error` is empty when well."""
+
+    group: str
+    rule: str
+    evaluated_at: int
+    error: str
+
+
+@dataclass(slots=True)
+class AlertEngine:
+    """Evaluates rule groups over samples in memory.
+
+    Args:
+        groups: compiled rules.
+        samples: what they read; also takes recorded series and `ALERTS`.
+        external_labels: for templates.
+        external_url: where users reach this instance, for templates.
+    """
+
+    groups: Sequence[RuleGroup] = ()
+    samples: Samples = field(default_factory=Samples)
+    external_labels: dict[str, str] = field(default_factory=dict)
+    external_url: str = ""
+    counts: Counts = field(default_factory=Counts)
+    _runs: dict[tuple[str, str], GroupRun] = field(default_factory=dict)
+    _ended: list[Remains] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.replace_rules(self.groups)
+
+    def replace_rules(self, groups: Sequence[RuleGroup]) -> None:
+        """Take other rules, all at once. A rule that stays alike keeps its alerts; those of rules that went resolve.
+
+        Raises:
+            ConfigError: a rule reads further back than samples are kept; the old rules stay.
+        """
+        self.check(groups)
+        old, self._runs = self._runs, {}
+        self.groups = tuple(groups)
+        for group in self.groups:
+            key = (group.file, group.name)
+            self._runs[key] = GroupRun.of(group, old.pop(key, None))
+        self._ended.extend(remains for run in old.values() for remains in run.remains())
+
+    def check(self, groups: Iterable[RuleGroup]) -> None:
+        """Accept rules that can be used here.
+
+        Raises:
+            ConfigError: one reads further back than samples are kept.
+        """
+        kept = self.samples.limits.retention
+        for group in groups:
+            for rule in group.rules:
+                if rule.expr.reach + group.query_offset > kept:
+                    reach, kept_text = format_duration(rule.expr.reach + group.query_offset), format_duration(kept)
+                    where = f'{group.file}: group "{group.name}": {rule.name}: expr'
+                    raise ConfigError(f"{where}: reads {reach} back, but samples are kept for {kept_text}")
+
+    @property
+    def reach(self) -> int:
+        """How far back the rules read, ns, beside the lookback of instant selectors."""
+        return max((rule.expr.reach + group.query_offset for group in self.groups for rule in group.rules), default=0)
+
+    def add(self, points: Iterable[Point], moment: int | None = None) -> None:
+        """Keep points for the rules to read; `moment` is the time of the telemetry (ns), if it is known."""
+        self.samples.add(points, moment)
+
+    def advance(self, now: int) -> list[AlertChange]:
+        """Evaluate what is due up to `now` (ns, event time); the alerts that changed, in order of time."""
+        changes: list[AlertChange] = []
+        for remains in self._ended:
+            changes.extend(remains.end(now, self.samples))
+        self._ended.clear()
+        due: list[tuple[int, int, GroupRun]] = []
+        for order, run in enumerate(self._runs.values()):
+            times = run.due(now)
+            self.counts.missed += max(0, len(times) - MAX_CATCH_UP)
+            due.extend((at, order, run) for at in times[-MAX_CATCH_UP:])
+            if times and run.restored_at >= 0:
+                self._record_again(run)
+        due.sort(key=lambda item: item[:2])
+        for at, _order, run in due:
+            outcome = evaluate_group(run, at, self.samples, self.external_labels, self.external_url)
+            self.counts.evaluations += len(run.group.rules)
+            self.counts.failures += outcome.failures
+            changes.extend(outcome.changes)
+        if due:
+            self.samples.retain()
+        self.counts.changes += len(changes)
+        return changes
+
+    def _record_again(self, run: GroupRun) -> None:
+        """Make what the group recorded before a crash again, as far back as any rule reads it.
+
+        By now the samples that it was made of have been read again.
+        """
+        interval, until = run.group.interval, run.restored_at
+        furthest = until - min(self.reach, MAX_CATCH_UP * interval)
+        for at in range(-(-furthest // interval) * interval, until + 1, interval):
+            record_group(run, at, self.samples)
+        run.restored_at = -1
+
+    def active(self) -> list[AlertChange]:
+        """Every pending and firing alert as it stands."""
+        return [alert for run in self._runs.values() for alert in run.active()]
+
+    def health(self) -> list[RuleHealth]:
+        """How each rule's last evaluation went."""
+        return [
+            RuleHealth(run.group.name, rule.name, run.evaluated_at, run.errors.get(i, ""))
+            for run in self._runs.values()
+            for i, rule in enumerate(run.group.rules)
+        ]
+
+    def query(self, expr: str, at: int) -> list[tuple[dict[str, str], float]]:
+        """The instant vector of an expression at a time (ns): labels and value of each element.
+
+        Raises:
+            PromqlError: the expression is wrong or not covered.
+            EvaluationError: it has no answer on these samples.
+        """
+        vector: Vector = _compiled(expr).evaluate(self.samples, at)
+        return [(dict(labels), value) for labels, value in vector]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Alerts and the progress of each group, as plain data. Samples have a snapshot of their own."""
+        return {
+            "version": VERSION,
+            "groups": [[*key, run.snapshot()] for key, run in self._runs.items()],
+            "ended": [remains.snapshot() for remains in self._ended],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot's alerts for the rules that are still alike; those of rules that went meanwhile resolve.
+
+        Then add what samples there were before: evaluation goes on at the first time after the snapshot's.
+
+        Raises:
+            InputError: a snapshot of another version.
+        """
+        if state.get("version") != VERSION:
+            raise InputError(f"alert engine snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
+        self._runs = {key: GroupRun.of(run.group, None) for key, run in self._runs.items()}
+        self._ended = [Remains.of(saved) for saved in state.get("ended", ())]
+        for file, name, saved in state["groups"]:
+            run = self._runs.get((file, name))
+            if run is not None:
+                run.restore(saved)
+            else:
+                self._ended += saved_remains(name, saved)
+
+
+@lru_cache(maxsize=256)
+def _compiled(expr: str) -> Expression:
+    return compile_expression(expr)

@@ -1,0 +1,240 @@
+"""Rule files in Prometheus's format, read and compiled.
+
+https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from alerting.gotemplates.execute import compile_template
+from alerting.gotemplates.functions import ANNOTATION, OF_EVALUATION, VARIABLES
+from alerting.promql.expression import compile_expression
+from alerting.promql.vectors import Labels, labels_of
+from components.durations import MINUTE, parse_duration
+from components.yaml_file import YamlFile
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from alerting.gotemplates.execute import Template
+    from alerting.promql.expression import Expression
+
+
+def _duration(value: Any) -> int:
+    try:
+        return parse_duration(str(value))
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+TextValue = Annotated[str, BeforeValidator(_text)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RuleConfig(_Strict):
+    """One rule as written: `record` or `alert`."""
+
+    record: str = ""
+    alert: str = ""
+    expr: TextValue
+    hold: Duration = Field(0, alias="for")
+    keep_firing_for: Duration = 0
+    labels: dict[str, TextValue] = {}
+    annotations: dict[str, TextValue] = {}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> RuleConfig:
+        if bool(self.record) == bool(self.alert):
+            raise ValueError("a rule has either record or alert")
+        if self.record and (self.hold or self.keep_firing_for or self.annotations):
+            raise ValueError("a recording rule has no for, keep_firing_for or annotations")
+        return self
+
+
+class GroupConfig(_Strict):
+    """A group as written."""
+
+    name: Annotated[str, Field(min_length=1)]
+    interval: Duration = 0
+    limit: Annotated[int, Field(ge=0)] = 0
+    query_offset: Duration = 0
+    labels: dict[str, TextValue] = {}
+    rules: list[RuleConfig] = []
+    partial_response_strategy: Literal["warn", "abort", ""] = ""  # Thanos's, without meaning here
+
+
+class RuleFileConfig(_Strict):
+    """A rule file as written."""
+
+    groups: list[GroupConfig] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compiled rule. `name` is the recorded series' or the alert's; `labels` and `annotations` are templates of an alert."""
+
+    kind: Literal["record", "alert"]
+    name: str
+    expr: Expression
+    hold: int = 0
+    keep_firing_for: int = 0
+    labels: tuple[tuple[str, Template], ...] = ()
+    annotations: tuple[tuple[str, Template], ...] = ()
+    fixed_labels: Labels = ()  # of a recording rule
+    source: RuleConfig | None = None
+
+    @property
+    def identity(self) -> str:
+        """What a changed file must leave alike for the rule to keep its state: kind, name, expression, labels."""
+        labels = sorted(self.source.labels.items()) if self.source else self.fixed_labels
+        return f"{self.kind}\0{self.name}\0{self.expr.text}\0{labels}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleGroup:
+    """Rules evaluated together, in their order, at one time. Durations in nanoseconds."""
+
+    file: str
+    name: str
+    interval: int
+    limit: int
+    query_offset: int
+    rules: tuple[Rule, ...]
+
+
+def load_rules(paths: Iterable[Path], default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
+    """The groups of rule files, in their order.
+
+    Raises:
+        ConfigError: a file that cannot be read or has an error; the message has a line for each.
+    """
+    groups: list[RuleGroup] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            groups.extend(parse_rules(path.read_text(encoding="utf-8"), str(path), default_interval))
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{path}: cannot be read: {error}")
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(groups)
+
+
+def parse_rules(text: str, name: str, default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
+    """The groups of one rule file.
+
+    Raises:
+        ConfigError: `file:line: group "x": field: reason`, a line for each error.
+    """
+    return read_rules(YamlFile(text, name), default_interval)
+
+
+def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
+    """The groups of one rule file.
+
+    Raises:
+        ConfigError: as of `parse_rules`.
+    """
+    config = file.read(RuleFileConfig)
+    problems: list[str] = []
+    groups: list[RuleGroup] = []
+    seen: set[str] = set()
+    for g, group in enumerate(config.groups):
+        if group.name in seen:
+            problems.append(str(file.error(("groups", g, "name"), f'group "{group.name}": name is used twice in this file')))
+        seen.add(group.name)
+        groups.append(_compile_group(file, group, ("groups", g), default_interval, problems))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(groups)
+
+
+def read_group(file: YamlFile, default_interval: int = MINUTE) -> RuleGroup:
+    """A group that stands alone, as the APIs of rulers take it.
+
+    Raises:
+        ConfigError: as of `parse_rules`.
+    """
+    problems: list[str] = []
+    group = _compile_group(file, file.read(GroupConfig), (), default_interval, problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return group
+
+
+def _compile_group(
+    file: YamlFile, group: GroupConfig, path: tuple[str | int, ...], default_interval: int, problems: list[str]
+) -> RuleGroup:
+    interval = group.interval or default_interval
+    rules = []
+    for r, rule in enumerate(group.rules):
+        try:
+            rules.append(_compile(rule, group, interval))
+        except _FieldError as error:
+            reason = f'group "{group.name}": {error.field}: {error.reason}'
+            problems.append(str(file.error((*path, "rules", r, *error.field.split(".", 1)), reason)))
+    return RuleGroup(file.name, group.name, interval, group.limit, group.query_offset, tuple(rules))
+
+
+class _FieldError(Exception):
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+def _compile(rule: RuleConfig, group: GroupConfig, interval: int) -> Rule:
+    try:
+        expr = compile_expression(rule.expr, interval)
+    except ConfigError as error:
+        raise _FieldError("expr", str(error)) from None
+    labels = group.labels | rule.labels
+    for name in labels:
+        if not _is_label_name(name) or name == "__name__":
+            raise _FieldError(f"labels.{name}", f'"{name}" is not a label name')
+    if rule.record:
+        if not _is_label_name(rule.record.replace(":", "_")):
+            raise _FieldError("record", f'"{rule.record}" is not a metric name')
+        return Rule("record", rule.record, expr, fixed_labels=labels_of(labels), source=rule)
+    for name in rule.annotations:
+        if not _is_label_name(name):
+            raise _FieldError(f"annotations.{name}", f'"{name}" is not an annotation name')
+    return Rule(
+        "alert",
+        rule.alert,
+        expr,
+        rule.hold,
+        rule.keep_firing_for,
+        tuple((name, _template(f"labels.{name}", text)) for name, text in sorted(labels.items())),
+        tuple((name, _template(f"annotations.{name}", text)) for name, text in sorted(rule.annotations.items())),
+        source=rule,
+    )
+
+
+def _template(field: str, text: str) -> Template:
+    try:
+        return compile_template(text, {*ANNOTATION, *OF_EVALUATION}, variables=VARIABLES)
+    except ConfigError as error:
+        raise _FieldError(field, str(error)) from None
+
+
+def _is_label_name(name: str) -> bool:
+    return name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit()

@@ -1,0 +1,249 @@
+"""Recent samples in memory, for rules to read. Bounded in series, in samples a series and in age; what is refused is counted.
+
+A sample may come out of order as long as it is younger than the retention. Of two samples of one series and time the first
+stays, so that reading the same points again after a crash changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from alerting.promql.matchers import MatchType
+from alerting.promql.vectors import NAME, Labels, labels_of, nameless
+from components.durations import HOUR
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from alerting.promql.matchers import Matcher
+    from telemetry.metrics import Point, Series
+
+VERSION = 1
+LEAST_SHARE = 64
+"""Samples of a series that are kept however many series there are."""
+
+_MAX_SELECTIONS = 4096  # selectors whose series are remembered; a rule file has one to three a rule
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the memory."""
+
+    series: int = 50_000
+    text: int = 32 << 20  # characters of their names and labels
+    samples: int = 8_000_000  # of all series, each its share and LEAST_SHARE at least
+    samples_per_series: int = 2_000
+    retention: int = HOUR  # nanoseconds
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of samples, since the start."""
+
+    added: int = 0
+    duplicate: int = 0  # same series, time and value: read again
+    conflicting: int = 0  # same series and time, another value: the first stays
+    too_old: int = 0
+    too_many_series: int = 0
+    forgotten: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class StoredSeries:
+    """One series; a `Column`."""
+
+    labels: Labels
+    bare: Labels
+    times: array[int] = field(default_factory=lambda: array("q"))
+    values: array[float] = field(default_factory=lambda: array("d"))
+    ended: bool = False
+
+
+class Samples:
+    """The samples of all series, found by their labels."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._series: dict[Labels, StoredSeries] = {}
+        self._by_source: dict[Series, StoredSeries] = {}
+        self._postings: dict[tuple[str, str], dict[StoredSeries, None]] = {}
+        self._selections: OrderedDict[tuple[Matcher, ...], list[StoredSeries]] = OrderedDict()
+        self._newest = self._text = 0
+        self.counts = Counts()
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    @property
+    def newest(self) -> int:
+        """Time of the newest sample, though no later than the telemetry's, ns; 0 without any."""
+        return self._newest
+
+    def add(self, points: Iterable[Point], moment: int | None = None) -> None:
+        """Keep points; those beyond a bound are refused and counted.
+
+        Args:
+            points: in any order.
+            moment: the time of the telemetry (ns), if it is known: what a clock that is ahead has stamped makes nothing old.
+        """
+        for point in points:
+            stored = self._by_source.get(point.series)
+            if stored is None:
+                labels = labels_of(dict(point.series.labels) | {NAME: point.series.name})
+                stored = self._stored(labels)
+                if stored is None:
+                    continue
+                self._by_source[point.series] = stored
+            self._insert(stored, point.time, float(point.value), point.time if moment is None else min(point.time, moment))
+
+    def append(self, labels: Labels, time: int, value: float) -> None:
+        """Keep one sample of a series given by all its labels: a rule's result or a stale marker."""
+        stored = self._stored(labels)
+        if stored is not None:
+            self._insert(stored, time, value, time)
+
+    def _stored(self, labels: Labels) -> StoredSeries | None:
+        stored = self._series.get(labels)
+        if stored is None:
+            text = _length(labels)
+            if len(self._series) >= self.limits.series or self._text + text > self.limits.text:
+                self.counts.too_many_series += 1
+                return None
+            stored = self._series[labels] = StoredSeries(labels, nameless(labels))
+            self._text += text
+            for pair in labels:
+                self._postings.setdefault(pair, {})[stored] = None
+            self._selections.clear()
+        return stored
+
+    def _insert(self, stored: StoredSeries, time: int, value: float, moment: int) -> None:
+        times, values = stored.times, stored.values
+        if moment > self._newest:
+            self._newest = moment
+        elif time < self._newest - self.limits.retention:
+            self.counts.too_old += 1
+            return
+        if math.isnan(value):  # it may be a stale marker
+            stored.ended = True
+        if not times or time > times[-1]:
+            times.append(time)
+            values.append(value)
+        else:
+            i = bisect_left(times, time)
+            if times[i] == time:
+                same = values[i] == value or (math.isnan(values[i]) and math.isnan(value))
+                self.counts.duplicate += same
+                self.counts.conflicting += not same
+                return
+            times.insert(i, time)
+            values.insert(i, value)
+        self.counts.added += 1
+        share = max(LEAST_SHARE, self.limits.samples // len(self._series))
+        most = min(self.limits.samples_per_series, share)
+        if len(times) > most:
+            surplus = len(times) - most * 3 // 4  # a quarter at once: cutting moves the rest
+            del times[:surplus], values[:surplus]
+            self.counts.forgotten += surplus
+
+    def forget(self, before: int) -> None:
+        """Drop samples older than `before` (ns), and series that have none left."""
+        empty = []
+        for stored in self._series.values():
+            cut = bisect_left(stored.times, before)
+            if cut:
+                del stored.times[:cut], stored.values[:cut]
+                self.counts.forgotten += cut
+            if not stored.times:
+                empty.append(stored)
+        for stored in empty:
+            del self._series[stored.labels]
+            self._text -= _length(stored.labels)
+            for pair in stored.labels:
+                posting = self._postings[pair]
+                del posting[stored]
+                if not posting:
+                    del self._postings[pair]
+        if empty:
+            gone = set(map(id, empty))
+            self._by_source = {series: stored for series, stored in self._by_source.items() if id(stored) not in gone}
+            self._selections.clear()
+
+    def retain(self) -> None:
+        """Drop what is older than the retention."""
+        self.forget(self._newest - self.limits.retention)
+
+    def select(self, matchers: tuple[Matcher, ...]) -> Sequence[StoredSeries]:
+        """The series that pass all matchers, in order of first appearance of those with the rarest label."""
+        known = self._selections.get(matchers)
+        if known is None:
+            known = self._find(matchers)
+            if len(self._selections) >= _MAX_SELECTIONS:
+                self._selections.popitem(last=False)
+            self._selections[matchers] = known
+        return known
+
+    def _find(self, matchers: tuple[Matcher, ...]) -> list[StoredSeries]:
+        exact = [matcher for matcher in matchers if matcher.type is MatchType.EQUAL and matcher.value]
+        postings = [self._postings.get((matcher.name, matcher.value), {}) for matcher in exact]
+        candidates: Iterable[StoredSeries] = self._series.values()
+        if postings:
+            rarest = min(postings, key=len)
+            candidates = rarest
+        rest = [matcher for matcher in matchers if matcher not in exact]
+        found = []
+        for stored in candidates:
+            if any(stored not in posting for posting in postings):
+                continue
+            if rest:
+                labels = dict(stored.labels)
+                if not all(matcher.matches(labels.get(matcher.name, "")) for matcher in rest):
+                    continue
+            found.append(stored)
+        return found
+
+    def snapshot(self) -> dict[str, Any]:
+        """All samples as plain data; numbers as little-endian base64, so that NaN and nanoseconds stay exact."""
+        return {
+            "version": VERSION,
+            "newest": self._newest,
+            "series": [
+                [[list(pair) for pair in stored.labels], _packed(stored.times), _packed(stored.values)]
+                for stored in self._series.values()
+            ],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot's samples in place of what is held.
+
+        Raises:
+            InputError: a snapshot of another version.
+        """
+        if state.get("version") != VERSION:
+            raise InputError(f"samples snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
+        self._series.clear()
+        self._by_source.clear()
+        self._postings.clear()
+        self._selections.clear()
+        self._newest, self._text = state["newest"], 0
+        for pairs, times, values in state["series"]:
+            stored = self._stored(tuple((name, value) for name, value in pairs))
+            if stored is None:
+                continue
+            stored.times.frombytes(base64.b64decode(times))
+            stored.values.frombytes(base64.b64decode(values))
+            stored.ended = any(map(math.isnan, stored.values))
+
+
+def _length(labels: Labels) -> int:
+    return sum(len(name) + len(value) for name, value in labels)
+
+
+def _packed(numbers: array[Any]) -> str:
+    return base64.b64encode(numbers.tobytes()).decode()

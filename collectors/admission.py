@@ -1,0 +1,136 @@
+"""What every OTLP receiver does with a request, whatever it came by: decode, refuse what is invalid, ship the rest."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
+
+from collectors.decoding import Encoding, Gunzip, NothingLeftError, Outcome, Prepared, parse, prepare, too_large
+from collectors.errors import LogUnavailableError
+from components import sender as senders
+from telemetry import otlp
+from telemetry.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from collectors.ingest import Ingest
+    from collectors.metrics import CollectorMetrics
+    from collectors.senders import Sender
+    from collectors.shipper import Sink
+    from components.memory_limiter import Share
+    from telemetry.otlp import Signal
+
+Transport = Literal["http", "grpc"]
+
+TOPICS: Final[Mapping[Signal, str]] = {"spans": "otlp_spans", "logs": "otlp_logs", "metrics": "otlp_metrics"}
+"""Where each signal goes: the default topics of the OpenTelemetry Collector's Kafka exporter."""
+
+_SMALL: Final[Mapping[Encoding, int]] = {"protobuf": 256 * 1024, "json": 32 * 1024}
+"""Bodies up to so many bytes are parsed in the event loop, which is cheaper; that takes some milliseconds at most."""
+
+_FEW: Final = 4096
+"""Items, scopes and resources up to so many are looked through in the event loop."""
+
+
+class Intake:
+    """Takes the requests of one transport and counts them."""
+
+    def __init__(self, transport: Transport, sink: Sink, metrics: CollectorMetrics, ingest: Ingest) -> None:
+        self._transport = transport
+        self._sink = sink
+        self._metrics = metrics
+        self._ingest = ingest
+
+    async def take(
+        self,
+        signal: Signal,
+        body: bytes,
+        sender: Sender,
+        *,
+        encoding: Encoding = "protobuf",
+        gzip: bool = False,
+        max_bytes: int,
+    ) -> Outcome:
+        """Ship the valid items of a request whose body is there; return when they are on the log.
+
+        The records say who sent them, see `components.sender`.
+
+        Args:
+            signal: what it carries.
+            body: the whole of it.
+            sender: who sent it.
+            encoding: of the body.
+            gzip: whether it is compressed.
+            max_bytes: how large it may be, decompressed.
+
+        Raises:
+            TooLargeError: it is larger, or nothing is left of it but items that are too large for the log.
+            TooManyItemsError: it has more items than it may.
+            TooManyElementsError: it would unfold to more than it may.
+            DecodeError: it cannot be read, or no item of it is valid. Sending it again will not help.
+            OverloadedError: nothing was taken; try again later.
+            LogUnavailableError: it may not be on the log; try again later.
+        """
+        with self._ingest.budget.share() as share:
+            share.take(len(body))
+            if gzip:
+                body = await self._decompress(body, max_bytes, share)
+            elif len(body) > max_bytes:
+                raise too_large(max_bytes)
+            sender.spend(len(body))
+            if encoding == "json" or len(body) > self._sink.max_record_bytes:
+                share.take(len(body))  # it is there a second time, as protobuf or in records
+            prepared = await self._prepare(signal, body, encoding, sender)
+            del body
+            await self._ship(signal, prepared, sender.text)
+        return prepared.outcome
+
+    async def _decompress(self, body: bytes, max_bytes: int, share: Share) -> bytes:
+        stream = Gunzip(body, max_bytes)
+        small = stream.step(_SMALL["protobuf"])
+        plain = stream.all() if small else await self._ingest.off_loop(stream.all)
+        share.take(len(plain))
+        return plain
+
+    async def _prepare(self, signal: Signal, body: bytes, encoding: Encoding, sender: Sender) -> Prepared:
+        """Decode; off the event loop, where it may take long."""
+        config = self._ingest.config
+        max_items = min(config.max_items, sender.max_items or config.max_items)
+        read = partial(parse, signal, body, encoding, config.max_elements)
+        finish = partial(prepare, signal, body, encoding, max_items=max_items, max_record_bytes=self._sink.max_record_bytes)
+        try:
+            if len(body) > _SMALL[encoding]:
+                prepared = await self._ingest.off_loop(lambda: finish(request=read()))
+            else:
+                request = read()
+                if otlp.has_more_than(_FEW, signal, request):
+                    prepared = await self._ingest.off_loop(lambda: finish(request=request))
+                else:
+                    prepared = finish(request=request)
+        except NothingLeftError as nothing:
+            self._count_refused(signal, nothing.refused)
+            raise nothing.error from None
+        self._count_refused(signal, prepared.refused)
+        self._metrics.truncated_spans.labels(self._transport).inc(prepared.truncated)
+        return prepared
+
+    def _count_refused(self, signal: Signal, refused: Mapping[str, int]) -> None:
+        for reason, items in refused.items():
+            self._metrics.refused_items.labels(signal, self._transport, reason).inc(items)
+
+    async def _ship(self, signal: Signal, prepared: Prepared, sender: str) -> None:
+        """Send the records of one request. When one fails the request fails: sent again, it makes the same documents."""
+        try:
+            for record in prepared.records:
+                await self._sink.send(TOPICS[signal], record, {senders.HEADER: sender.encode()})
+        except (OverloadedError, LogUnavailableError):
+            self._count_refused(signal, {"overloaded": prepared.items})
+            raise
+        if prepared.records:
+            self._metrics.accepted_items.labels(signal, self._transport).inc(prepared.items)
+            self._metrics.accepted_bytes.labels(signal, self._transport).inc(sum(map(len, prepared.records)))
+
+    def refused(self, signal: Signal, reason: str) -> None:
+        """Count a request that is refused as a whole."""
+        self._metrics.refused_requests.labels(signal, self._transport, reason).inc()

@@ -1,0 +1,1 @@
+"""Receivers of telemetry, one protocol a file."""

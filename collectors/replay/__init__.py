@@ -1,0 +1,1 @@
+"""Recorded telemetry sent again, at its own speed or another."""

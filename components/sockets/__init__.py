@@ -1,0 +1,1 @@
+"""Listening and accepting within limits: connections, and the descriptors that they cost."""

@@ -1,0 +1,52 @@
+"""The console and the API as one ASGI app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from dashboards.api import routes as api
+from dashboards.console import routes as pages
+from dashboards.read_models.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prometheus_client import CollectorRegistry
+    from starlette.routing import BaseRoute
+
+    from components.health import Health
+    from dashboards.read_models.bounded_reads import QueryLimits
+    from stores.store import Store
+    from telemetry.documents import Body
+
+
+def build_app(
+    store: Store,
+    status: Callable[[], Body],
+    registry: CollectorRegistry,
+    now: Callable[[], int],
+    routes: Sequence[BaseRoute] = (),
+    limits: QueryLimits | None = None,
+    health: Health | None = None,
+) -> FastAPI:
+    """The app. NiceGUI has one application a process, so the pages belong to the app that was built last.
+
+    Args:
+        store: what is shown.
+        status: gives the counters of `/api/v1/status` and the overview.
+        registry: the metrics of `/metrics`.
+        now: nanoseconds since the epoch.
+        routes: of other parts that answer on the same port, such as approvals and the Alertmanager's API.
+        limits: of what is asked of the store.
+        health: what `/healthz` and `/readyz` say.
+    """
+    reader = Reader(store, limits, registry)
+    # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
+    app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
+    app.include_router(api.routes(reader, status, registry, health))
+    api.answer_errors(app)
+    app.router.routes.extend(routes)
+    pages.add(app, reader, status, now)
+    return app

@@ -1,0 +1,193 @@
+"""The HTTP API: health, status, stored documents, whole traces, the service map, metrics. Read only; answers in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable  # noqa: TC003  FastAPI reads annotations at run time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request  # noqa: TC002  as above
+
+from alerting.playbooks import child_output
+from components.access.identity import identity_of
+from components.access.roles import Right
+from components.health import Health
+from components.metrics_page import MetricsPage
+from components.secrets import SECRETS
+from dashboards.read_models.service_map import service_map_body
+from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError
+from stores.store import Query as StoreQuery
+from telemetry.documents import Kind
+from telemetry.errors import InputError, SpanloomError, StoreError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from prometheus_client import CollectorRegistry
+
+    from dashboards.read_models.reader import Reader
+    from stores.store import Scalar
+    from telemetry.documents import Body
+
+MAX_FOUND = 10_000
+"""Most documents in one answer. For more, ask again with the last `@timestamp` as `since`, and leave out what is known."""
+
+RETRY_SECONDS = 5
+"""After which somebody who asked while too many did should ask again."""
+
+MAX_CONDITIONS = 20
+"""Most `where` in one request."""
+
+Time = Annotated[int, Field(ge=0, lt=2**63, description="nanoseconds since the epoch")]
+
+
+class Between(BaseModel):
+    """A stretch of time: `since <= @timestamp < until`; without an end it is open there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Time | None = None
+    until: Time | None = None
+
+
+class Find(Between):
+    """Which documents."""
+
+    kind: Kind
+    where: list[str] = Field(default=[], max_length=MAX_CONDITIONS, description="field:value, all of which must hold")
+    sort: str = Field(default="@timestamp", min_length=1)
+    descending: bool = False
+    limit: int = Field(default=1000, ge=1, le=MAX_FOUND)
+
+
+class Json(Response):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the body."""
+        return orjson.dumps(content)
+
+
+def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegistry, health: Health | None = None) -> APIRouter:
+    """The API's routes.
+
+    Args:
+        reader: reads the store.
+        status: gives the counters that `/api/v1/status` shows.
+        registry: the metrics that `/metrics` shows.
+        health: what `/healthz` and `/readyz` say.
+    """
+    asked_health = health or Health()
+    router = APIRouter(default_response_class=Json)
+    page = MetricsPage(registry)
+
+    @router.get("/healthz")
+    async def healthz() -> Response:
+        """Whether the process lives: 200, or 503 with the reasons why not."""
+        verdict = asked_health.healthz()
+        return Json(verdict.body, verdict.status)
+
+    @router.get("/readyz")
+    async def readyz() -> Response:
+        """Whether the process is ready: 200, or 503 with the reasons why not."""
+        verdict = asked_health.readyz()
+        return Json(verdict.body, verdict.status)
+
+    @router.get("/api/v1/status")
+    async def give_status() -> Response:
+        """Counters of the pipeline."""
+        return Json(status())
+
+    @router.get("/api/v1/find")
+    async def find(asked: Annotated[Find, Query()], request: Request) -> Response:
+        """Stored documents with `_id` and `@timestamp`, traces and hops in their newest revision only.
+
+        What commands of playbooks printed is there for operators only.
+        """
+        hides = asked.kind in child_output.KINDS and not identity_of(request).may(Right.OPERATE)
+        if hides:
+            child_output.check_fields([asked.sort, *(text.partition(":")[0] for text in asked.where)])
+        query = StoreQuery(
+            asked.kind,
+            [_condition(text) for text in asked.where],
+            asked.since,
+            asked.until,
+            asked.sort,
+            asked.descending,
+            asked.limit,
+        )
+        found = await reader.find(query)
+        return await _json([child_output.without_output(body) for body in found] if hides else found)
+
+    @router.get("/api/v1/traces/{trace_id}")
+    async def trace(trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
+        """A trace with its spans, hops and logs; each span as recorded, and `adjusted` to the clock of the trace's root."""
+        found = await reader.trace(trace_id)
+        if found is None:
+            return Json({"error": f"nothing is stored of trace {trace_id}: it is not here, not here yet, or forgotten"}, 404)
+        return await _json(found)
+
+    @router.get("/api/v1/service-map")
+    async def give_service_map(asked: Annotated[Between, Query()]) -> Response:
+        """Who calls whom, how often, how fast, and how often it fails."""
+        return Json(service_map_body(await reader.service_map(asked.since, asked.until)))
+
+    @router.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        """The process's own metrics, in Prometheus' text format or OpenMetrics, as asked."""
+        text, content_type = await page.text(request.headers.get("accept", ""))
+        return Response(text, headers={"content-type": content_type})
+
+    return router
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Make an app answer errors as `{"error": ...}`: 400 for what was asked wrongly, 503 for a store that does not answer."""
+
+    def answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+        async def answer(_: Request, error: Exception) -> Response:
+            text = _wrong(error) if isinstance(error, RequestValidationError) else str(error)
+            headers = {"retry-after": str(RETRY_SECONDS)} if isinstance(error, BusyError | QueryTimeoutError) else None
+            return Json({"error": SECRETS.mask(text)}, status, headers)
+
+        return answer
+
+    app.add_exception_handler(RequestValidationError, answering(400))
+    app.add_exception_handler(InputError, answering(400))
+    app.add_exception_handler(QuestionRefusedError, answering(400))
+    app.add_exception_handler(StoreError, answering(503))
+    app.add_exception_handler(SpanloomError, answering(500))
+
+
+async def _json(content: Any) -> Response:
+    """A large answer, made beside the event loop."""
+    return Response(await asyncio.to_thread(orjson.dumps, content), media_type=Json.media_type)
+
+
+def _wrong(error: RequestValidationError) -> str:
+    """All that is wrong with a request, each with its place: `limit: Input should be less than or equal to 100000`."""
+    return "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors())
+
+
+def _condition(text: str) -> OneOf:
+    """`field:value` as a filter. A value that reads as a number or a truth value may be that or the text itself."""
+    field, colon, value = text.partition(":")
+    if not field or not colon:
+        raise InputError(f"where: {text!r} is not field:value, as in where=root.service:checkout")
+    values: list[Scalar] = [value]
+    if value in {"true", "false"}:
+        values.append(value == "true")
+    else:
+        for number in (int, float):
+            try:
+                values.append(number(value))
+            except ValueError:
+                continue
+            break
+    return OneOf(field, values)

@@ -1,0 +1,138 @@
+"""What the API and the console read of a store: documents in their newest revision, whole traces, the service map."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from dashboards.read_models.alerts import standing
+from dashboards.read_models.bounded_reads import BoundedReads
+from dashboards.read_models.clocks import with_adjusted_times
+from dashboards.read_models.service_map import ServiceMap, service_map
+from stores.store import Equals, OneOf, Query
+from telemetry.documents import Kind, latest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prometheus_client import CollectorRegistry
+
+    from dashboards.read_models.bounded_reads import QueryLimits
+    from stores.store import Reads
+    from telemetry.documents import Body
+
+REVISED = frozenset({Kind.TRACE, Kind.HOP})
+"""Kinds of which a reader sees the newest revision only."""
+
+MAX_IDS = 500
+"""Ids named in one query."""
+
+MAX_REVISIONS = 100_000
+"""Most documents read to find the newest revisions of so many ids."""
+
+MAX_TRACE = 10_000
+"""Most spans, hops or logs read of one trace."""
+
+MAX_EDGES = 40_000
+"""Most edge documents added up for one map, the newest: an hour of a hundred edges on a window of ten seconds."""
+
+MAX_ANOMALIES = 1_000
+"""Most anomalies looked at for one map, the newest."""
+
+MAX_CHANGES = 5_000
+"""Most changes of alerts, or revisions of incidents, that are read, the newest: what has not changed for longer is not seen."""
+
+
+class Reader:
+    """Reads a store, within limits. Each method raises as `BoundedReads.find` does.
+
+    Args:
+        store: what is read.
+        limits: of all queries together and of each.
+        registry: shows what was refused.
+    """
+
+    def __init__(self, store: Reads, limits: QueryLimits | None = None, registry: CollectorRegistry | None = None) -> None:
+        self._store = BoundedReads(store, limits, registry)
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query. A trace or hop is there only if its newest revision meets the conditions.
+
+        Asked for all of a time, it gives the newest of the revisions that lie in that time.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        found = await self._store.find(query)
+        if query.kind not in REVISED:
+            return found
+        whole = not query.where and len(found) < query.limit  # then nothing that could replace one is left out
+        newest = {body["_id"] for body in latest(found)} if whole else await self._newest(query.kind, found)
+        return [body for body in found if body["_id"] in newest]
+
+    async def trace(self, trace_id: str) -> Body | None:
+        """All that is stored of a trace; None if nothing is.
+
+        `trace` (None while it is open), `spans`, `hops` and `logs` by time; `truncated` says that there is more than
+        MAX_TRACE of a kind. Each span has its times as recorded and `adjusted` beside them: see `clocks`.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        where = (Equals("trace_id", trace_id),)
+        kinds = (Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG)
+        found = await asyncio.gather(*(self._store.as_many(Query(kind, where, limit=MAX_TRACE)) for kind in kinds))
+        (traces, _), (spans, _), (hops, _), (logs, _) = found
+        if not any((traces, spans, hops, logs)):
+            return None
+        newest = latest(hops)
+        return {
+            "trace": next(iter(latest(traces)), None),
+            "spans": await with_adjusted_times(self._store, spans, newest),
+            "hops": newest,
+            "logs": logs,
+            "truncated": any(more for _, more in found),
+        }
+
+    async def service_map(self, since: int | None = None, until: int | None = None) -> ServiceMap:
+        """The map of a time. Of more than MAX_EDGES documents it takes the newest: its `since` says from when on.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        (edges, _), (anomalies, _) = await asyncio.gather(
+            self._store.as_many(Query(Kind.EDGE, since=since, until=until, descending=True, limit=MAX_EDGES)),
+            self._store.as_many(Query(Kind.ANOMALY, since=since, until=until, descending=True, limit=MAX_ANOMALIES)),
+        )
+        scores: dict[str, float] = {}
+        for anomaly in anomalies:
+            scores[anomaly["service"]] = max(anomaly["score"], scores.get(anomaly["service"], 0.0))
+        return await asyncio.to_thread(service_map, edges, scores)
+
+    async def alerts(self) -> list[Body]:
+        """Alerts as they stand: see `dashboards.read_models.alerts.standing`.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        changes, _ = await self._store.as_many(Query(Kind.ALERT, descending=True, limit=MAX_CHANGES))
+        return standing(changes)
+
+    async def incidents(self) -> list[Body]:
+        """Incidents as they are, the one opened last first.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        revisions, _ = await self._store.as_many(Query(Kind.INCIDENT, descending=True, limit=MAX_CHANGES))
+        return sorted(latest(revisions), key=lambda body: (-body["opened"], body["id"]))
+
+    async def _newest(self, kind: Kind, found: Sequence[Body]) -> set[str]:
+        """The newest revision of each: one of these documents, or one that the query did not find."""
+        ids = list(dict.fromkeys(body["id"] for body in found))
+        newest: set[str] = set()
+        for first in range(0, len(ids), MAX_IDS):
+            where = (OneOf("id", ids[first : first + MAX_IDS]),)
+            revisions = await self._store.find(Query(kind, where, limit=MAX_REVISIONS))
+            newest.update(body["_id"] for body in latest(revisions))
+        return newest

@@ -1,0 +1,1 @@
+"""The seven services of the shop, one a file; each has `build`."""

@@ -1,0 +1,1 @@
+"""Parts of the act stage: one environment's alerts and repairs, rankings, approvals."""

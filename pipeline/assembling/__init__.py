@@ -1,0 +1,1 @@
+"""Parts of the assemble stage: span links between traces, edge windows, what it sends on."""

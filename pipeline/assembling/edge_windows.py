@@ -1,0 +1,83 @@
+"""The edges of a sealed window: stored, counted again where a stored trace has changed, and sent to where they are scored."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pipeline.delivery.retry import RevokedError
+from pipeline.exchange import codec, partitions
+from pipeline.exchange.codec import HEADER, Batch
+from processors.assembly.reconcile import corrections
+from stores.store import NO_LIMIT, Equals, Query
+from telemetry.documents import Kind, edge_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from faust import Topic
+
+    from pipeline.assemble import AssembleCounts
+    from pipeline.delivery.document_writer import DocumentWriter
+    from processors.assembly.edge_windows import EdgeWindow
+    from stores.store import Store
+    from telemetry.documents import Body, Document
+
+
+class SealedEdges:
+    """The way of edges out of stage 2.
+
+    Args:
+        store: has the hops and edges of windows that are counted again.
+        writer: takes the documents.
+        series: the topic of stage 3.
+        counts: of the stage.
+    """
+
+    def __init__(self, store: Store, writer: DocumentWriter, series: Topic, counts: AssembleCounts) -> None:
+        self._store, self._writer, self._series, self._counts = store, writer, series, counts
+
+    async def seal(self, partition: int, window: EdgeWindow, width: int, is_owned: Callable[[], bool]) -> None:
+        """Return when the window's edges are stored and on the log.
+
+        Raises:
+            RevokedError: the partition was taken away meanwhile.
+        """
+        if window.recount:
+            documents = await self._recount(partition, window, width, is_owned)
+        else:
+            documents = [edge_document(edge, partition, f"{window.hops[edge.key]:032x}") for edge in window.edges()]
+        if documents:
+            await self._writer.write(documents, is_owned)
+            if not is_owned():
+                raise RevokedError(f"partition {partition} was taken away")
+            await self._send(documents)
+
+    async def _recount(self, partition: int, window: EdgeWindow, width: int, is_owned: Callable[[], bool]) -> list[Document]:
+        """What the hops in the store say of a window, less what was published of it."""
+        ask = self._writer.availability.ask
+        await ask("refresh", lambda: self._store.refresh([Kind.HOP, Kind.EDGE]), is_owned)
+        where = [Equals("partition", partition), Equals("window", window.start)]
+        hops = await ask("find", lambda: self._store.find(Query(Kind.HOP, where, limit=NO_LIMIT)), is_owned)
+        edges = await ask("find", lambda: self._store.find(Query(Kind.EDGE, where, limit=NO_LIMIT)), is_owned)
+        documents = corrections(hops, edges, width, partition)
+        self._counts.corrections += sum(document.body["correction"] for document in documents)
+        return documents
+
+    async def _send(self, documents: Iterable[Document]) -> None:
+        headers = {HEADER: Batch.EDGES.value.encode()}
+        values = self._by_callee(documents)
+        sent = [await self._series.send(partition=partition, value=value, headers=headers) for partition, value in values]
+        await asyncio.gather(*sent)
+
+    def _by_callee(self, documents: Iterable[Document]) -> Iterator[tuple[int, bytes]]:
+        """The edges by the partition in which their callee is scored."""
+        edges: dict[int, list[Body]] = {}
+        for document in documents:
+            partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
+            edges.setdefault(partition, []).append(document.body)
+        for partition, items in edges.items():
+            values, left_out = codec.within(items, codec.encode_bodies)
+            self._counts.large_edges += left_out
+            for value in values:
+                yield partition, value

@@ -1,0 +1,183 @@
+"""Receipts and origins of messages between traces, on their way between the owners of the traces.
+
+See processors/call_graph/span_links.py for what they are.
+
+Exact as the rest: a receipt's record is held until its answer is on the log or it is stored, and a stored one is answered
+before the sender's span is stored. So whatever a crash cuts short is done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.delivery.retry import RevokedError
+from pipeline.exchange import codec, partitions
+from pipeline.exchange.codec import HEADER, Batch
+from processors.call_graph.span_links import Message, OpenReceipts, Receipt, message_from, origin
+from stores.store import NO_LIMIT, OneOf, Query
+from telemetry.documents import Kind, receipt_document
+from telemetry.documents.read_back import span_from_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from typing import Any
+
+    from faust import Topic
+    from faust.types import TP
+
+    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.delivery.offset_tracker import Offsets
+    from processors.assembly.assembler import TraceAssembler
+    from processors.call_graph.span_links import Origin
+    from stores.store import Store
+    from telemetry.documents import Body
+    from telemetry.spans import Span
+
+MOST = 50_000
+"""Receipts that wait in memory, of each partition; the oldest of more are stored early."""
+
+AT_ONCE = 10_000
+"""Spans that the store is asked for in one query: Elasticsearch takes 65,536 terms."""
+
+LATER = 1 << 63
+"""Past every event time."""
+
+
+@dataclass(slots=True)
+class MessageCounts:
+    """What became of receipts."""
+
+    answered: int = 0
+    unseen: int = 0  # stored, for the sender was not seen in time
+    large: int = 0  # answers too large for a record
+
+
+class Messages:
+    """What the owner of a partition does for the messages that its traces sent.
+
+    Args:
+        tp: the partition.
+        topic: to whose partitions the answers go.
+        wait: event time in nanoseconds for which a sender that was not seen is waited for in memory.
+        is_owned: whether the partition is still ours.
+    """
+
+    def __init__(
+        self,
+        tp: TP,
+        topic: Topic,
+        store: Store,
+        writer: DocumentWriter,
+        offsets: Offsets,
+        counts: MessageCounts,
+        wait: int,
+        is_owned: Callable[[], bool],
+    ) -> None:
+        self._tp, self._topic = tp, topic
+        self._store, self._writer, self._offsets = store, writer, offsets
+        self._is_owned = is_owned
+        self._open = OpenReceipts(wait, MOST)
+        self._counts = counts
+        # Kinds of which not all may be findable yet; at first that is what the last owner stored.
+        self._stale = {Kind.SPAN, Kind.RECEIPT}
+        # Traces of which we stored something of that kind since it was made findable.
+        self._unfindable: dict[Kind, set[bytes]] = {Kind.SPAN: set(), Kind.RECEIPT: set()}
+
+    @property
+    def memory(self) -> int:
+        """Memory that the receipts take that wait."""
+        return self._open.memory
+
+    def take(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
+        """Add the receipts of one record; gives how many times it will be released."""
+        return self._open.add(source, watermark, receipts)
+
+    async def resolve(self, assembler: TraceAssembler, watermark: int, *, everything: bool = False) -> None:
+        """Answer those whose sender is open or stored, and store those that have waited long enough.
+
+        Args:
+            assembler: has the open traces of the partition.
+            watermark: event time of the partition.
+            everything: none may wait longer, but for what comes meanwhile.
+        """
+        if not self._open:
+            return
+        await self._answer(*self._open.answered(assembler.span))
+        new = sorted(self._open.new())
+        if new:
+            for first in range(0, len(new), AT_ONCE):
+                await self._answer(*self._open.answered_by(await self._stored(new[first : first + AT_ONCE])))
+        given_up = self._open.overdue(LATER if everything else watermark)
+        if given_up:
+            documents = [receipt_document(*item.message, item.receiver, item.time) for item, _ in given_up]
+            await self._writer.write(documents, self._is_owned)
+            self._counts.unseen += len(documents)
+            self._stores(Kind.RECEIPT, (item.message.trace_id for item, _ in given_up))
+            self._release(source for _, sources in given_up for source in sources)
+
+    async def answer(self, spans: Sequence[Span]) -> None:
+        """Answer the receipts of these spans, which are about to be stored for the first time."""
+        if not spans:
+            return
+        await self._answer(*self._open.answered_by(spans))
+        senders = {message_from(span): span for span in spans}
+        messages = list(senders)
+        for first in range(0, len(messages), AT_ONCE):
+            receipts = map(_receipt, await self._find(Kind.RECEIPT, messages[first : first + AT_ONCE]))
+            await self._send([origin(item, senders[item.message]) for item in receipts if item.message in senders])
+        self._stores(Kind.SPAN, (span.trace_id for span in spans))
+
+    async def _stored(self, messages: Sequence[Message]) -> list[Span]:
+        return [span_from_body(body) for body in await self._find(Kind.SPAN, messages)]
+
+    def _stores(self, kind: Kind, trace_ids: Iterable[bytes]) -> None:
+        self._unfindable[kind].update(trace_ids)
+        if len(self._unfindable[kind]) > MOST:
+            self._unfindable[kind].clear()
+            self._stale.add(kind)
+
+    async def _find(self, kind: Kind, messages: Sequence[Message]) -> list[Body]:
+        """Documents of a kind that name one of these traces and one of these spans."""
+        traces, stored = {message.trace_id for message in messages}, self._unfindable[kind]
+        if kind in self._stale or not traces.isdisjoint(stored):
+            if not self._store.capabilities().immediate:
+                await self._ask("refresh", lambda: self._store.refresh([kind]))
+            self._stale.discard(kind)
+            stored.clear()
+        spans = {message.span_id for message in messages}
+        where = [OneOf("trace_id", sorted(id_.hex() for id_ in traces)), OneOf("span_id", sorted(id_.hex() for id_ in spans))]
+        found: list[Body] = await self._ask("find", lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
+        return found
+
+    async def _answer(self, origins: Sequence[Origin], sources: Sequence[int]) -> None:
+        await self._send(origins)
+        self._release(sources)
+
+    def _release(self, sources: Iterable[int]) -> None:
+        if not self._is_owned():  # these offsets may be held again by now, for what is to be done anew
+            raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was taken away")
+        self._offsets.release(self._tp, sources)
+
+    async def _send(self, origins: Sequence[Origin]) -> None:
+        """Return when they are on the log."""
+        by_owner: dict[int, list[Origin]] = {}
+        for item in origins:
+            by_owner.setdefault(partitions.of_trace(item.trace_id, self._topic.partitions), []).append(item)
+        headers = {HEADER: Batch.ORIGINS.value.encode()}
+        sent = []
+        for partition, items in by_owner.items():
+            values, left_out = codec.within(items, codec.encode_origins)
+            self._counts.large += left_out
+            sent += [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
+        await asyncio.gather(*sent)
+        self._counts.answered += len(origins)
+
+    async def _ask(self, operation: str, ask: Callable[[], Any]) -> Any:
+        return await self._writer.availability.ask(operation, ask, self._is_owned)
+
+
+def _receipt(body: Body) -> Receipt:
+    message = Message(bytes.fromhex(body["trace_id"]), bytes.fromhex(body["span_id"]))
+    return Receipt(message, bytes.fromhex(body["receiver"]), body["@timestamp"])

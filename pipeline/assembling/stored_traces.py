@@ -1,0 +1,81 @@
+"""Closed traces as they are to be published: alone, or joined with what the store has of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from processors.assembly.assembler import LogReference, is_full
+from processors.assembly.reconcile import merge_trace, publish_trace, store_only
+from telemetry.documents import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
+
+    from processors.assembly.assembler import OpenTrace
+    from processors.assembly.reconcile import Publication
+    from telemetry.documents import Body
+
+    Find = Callable[[Kind, list[str]], Awaitable[list[Body]]]
+    """The stored documents of a kind that belong to some traces."""
+
+
+async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container[bytes]) -> list[Publication]:
+    """Each trace as it is to be published.
+
+    Args:
+        traces: that closed.
+        find: asks the store.
+        drawn: traces of which this process has drawn all that is stored, and counts their hops.
+    """
+    ids = [trace.trace_id.hex() for trace in traces]
+    # A crash may have come after the hops and before the trace: such hops may have to be retracted.
+    traces_known, hops_known = await asyncio.gather(find(Kind.TRACE, ids), find(Kind.HOP, ids))
+    known = {body["trace_id"] for body in (*traces_known, *hops_known)}
+    if not known:
+        return [_first(trace) for trace in traces]
+    full = {body["trace_id"]: body["revision"] for body in traces_known if _is_full(body)}
+    grow = sorted(known - full.keys())
+    spans_known, logs_known = (await find(Kind.SPAN, grow), await find(Kind.LOG, grow)) if grow else ([], [])
+    of_trace, hops, spans, logs = map(_by_trace, (traces_known, hops_known, spans_known, logs_known))
+    published = []
+    for trace, trace_id in zip(traces, ids, strict=True):
+        if trace_id in full:
+            # Who drew it counts its hops; after a crash that may have to be done again, once.
+            counted = [] if trace.trace_id in drawn else hops.get(trace_id, [])
+            published.append(store_only(trace, full[trace_id], counted))
+        elif trace_id in known:
+            references = [
+                LogReference(trace.trace_id, body["_id"], body["@timestamp"], body["severity_number"])
+                for body in logs.get(trace_id, [])
+            ]
+            published.append(
+                merge_trace(
+                    trace,
+                    traces=of_trace.get(trace_id, []),
+                    spans=spans.get(trace_id, []),
+                    hops=hops.get(trace_id, []),
+                    logs=references,
+                )
+            )
+        else:
+            published.append(_first(trace))
+    return published
+
+
+def _is_full(body: Body) -> bool:
+    return bool(body.get("full")) or is_full(body["span_count"] + body["logs"]["count"])
+
+
+def _first(trace: OpenTrace) -> Publication:
+    if trace.spans or trace.logs or trace.exemplars:
+        return publish_trace(trace)
+    # The span that received the message came before its origin (see `pipeline.rekey`): it could not be stored.
+    return store_only(trace, 0, [])
+
+
+def _by_trace(bodies: Iterable[Body]) -> dict[str, list[Body]]:
+    found: dict[str, list[Body]] = {}
+    for body in bodies:
+        found.setdefault(body["trace_id"], []).append(body)
+    return found

@@ -1,0 +1,158 @@
+"""What closed traces tell the later stages beside hops and edges: a sample of themselves, counters, and clock skew."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from pipeline.exchange import codec, partitions
+from pipeline.exchange.codec import HEADER, Batch
+from processors.assembly.watermark import SECOND
+from processors.call_graph.clock_skew import ClockSkew
+from processors.root_cause.sampling import TraceSample
+from processors.root_cause.trace_memory import rank_of
+from processors.series.points import points_of
+from processors.series.service_graph import ServiceGraphMetrics
+from processors.series.span_metrics import SpanMetrics
+from telemetry import otlp
+from telemetry.documents.signals import metric_document
+from telemetry.metrics import DataPoint, Metric, MetricType
+from telemetry.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable, Sequence
+
+    from faust import Topic
+
+    from pipeline.exchange.environment_topic import Signals
+    from processors.assembly.assembler import OpenTrace
+    from processors.assembly.reconcile import Publication
+    from processors.series.cumulative import SeriesBudget
+    from telemetry.documents import Document
+    from telemetry.spans import Span
+
+SAMPLE_WIDTH, SAMPLE_SIZE = 10 * SECOND, 60
+"""The traces that shapes and culprits are learnt from, of each partition: as many as their memory keeps in all."""
+
+SPAN_METRICS_EVERY = 15 * SECOND
+"""Event time between two readings of the span metrics by rules: what Prometheus' users take for scraping."""
+
+SKEW_EVERY = 60 * SECOND
+"""Event time between two estimates of clock skew: clocks drift by milliseconds a minute at most."""
+
+MAX_SKEWS = 500
+"""Pairs of hosts whose skew is told: half a tenth of a millisecond each."""
+
+
+class TraceSignals:
+    """Counts and samples the traces of one partition.
+
+    Args:
+        partition: tells its counters from those of others.
+        start: when counting begins, nanoseconds: anew after a crash, as Prometheus expects of a process that restarts.
+        series: the topic of stage 3.
+        signals: the way to stage 4.
+        budget: of samples of the counters, shared by all partitions.
+    """
+
+    def __init__(self, partition: int, start: int, series: Topic, signals: Signals, budget: SeriesBudget | None = None) -> None:
+        self._series, self._signals = series, signals
+        self._instance = f"partition-{partition}"
+        self._resource = Resource({"service.name": "spanloom", "service.instance.id": self._instance})
+        self._graph = ServiceGraphMetrics(start, self._resource, budget)
+        self._spans = SpanMetrics(start, self._instance, budget)
+        self._skew = ClockSkew()
+        self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
+        self._spans_told = self._skew_told = 0
+        self._large = 0  # traces too large for a record, and so for the sample
+
+    @property
+    def samples(self) -> int:
+        """Samples that count in the budget."""
+        return self._graph.samples + self._spans.samples
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds have cost so far."""
+        return {
+            "skew_pairs": self._skew.refused,
+            "skew_late": self._skew.ignored,
+            "span_metrics_overflow": self._spans.overflow,
+            "large_traces": self._large,
+        }
+
+    def count(self, publication: Publication, now: int) -> None:
+        """Count what a trace adds to what was stored of it before; only a new one counts in the service graph."""
+        self._spans.add(publication.new_spans)
+        if publication.merged:
+            return
+        self._graph.add(publication.graph.hops)
+        for hop in publication.graph.hops:
+            self._skew.add(hop, now)
+
+    def metrics(self, time: int) -> list[Metric]:
+        """The counters and the clock skew as they stand, for who scrapes them."""
+        return [*self._graph.metrics(time), *self._spans.metrics(time), *self._skew_metrics(time)]
+
+    async def send_sample(self, traces: Iterable[tuple[OpenTrace, Publication]]) -> None:
+        """Send a sample of traces to where shapes are learnt, those of one root to one partition.
+
+        A trace that fills more than a record is left out: it would be compared in parts, as if it were several.
+        A trace that got a late part is not shown there a second time; the search for culprits gets it, whole.
+        """
+        sample: dict[int, list[Sequence[Span]]] = {}
+        grown: list[Sequence[Span]] = []
+        # The least digest first: of the traces that close together only those are sent that stay in the sample.
+        for trace, publication in sorted(traces, key=lambda closed: rank_of(closed[0].trace_id)):
+            spans, graph = publication.spans, publication.graph
+            if not spans or not self._sample.keeps(trace.trace_id, min(span.start for span in spans)):
+                continue
+            if publication.merged:
+                grown.append(spans)
+            else:
+                sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
+        sent: list[Awaitable[None]] = self._signals.send_all(Batch.SPANS, grown, _encode_traces)
+        headers = {HEADER: Batch.SPANS.value.encode()}
+        for partition, whole in sample.items():
+            values, left_out = codec.within(whole, _encode_traces)
+            self._large += left_out
+            sent += [await self._series.send(partition=partition, value=value, headers=headers) for value in values]
+        await asyncio.gather(*sent)
+
+    async def tell(self, time: int) -> list[Document]:
+        """Let rules see the counters at an event time; gives the estimates of clock skew, where one is due, to store."""
+        metrics = self._graph.metrics(time)
+        if time - self._spans_told >= SPAN_METRICS_EVERY:
+            self._spans_told = time
+            metrics += self._spans.metrics(time)
+        skew: list[Metric] = []
+        if time - self._skew_told >= SKEW_EVERY:
+            self._skew_told = time
+            self._skew.advance(time)
+            skew = self._skew_metrics(time)
+        points = [point for metric in (*metrics, *skew) for point in points_of(metric)]
+        await asyncio.gather(*self._signals.send_all(Batch.POINTS, points, codec.encode_points))
+        return [metric_document(metric, point) for metric in skew for point in metric.points]
+
+    def _skew_metrics(self, time: int) -> list[Metric]:
+        """How far the second host's clock is behind the first's, and how far that may be off, in seconds."""
+        offsets, errors = [], []
+        for host, other in self._skew.pairs()[:MAX_SKEWS]:
+            skew = self._skew.estimate(host, other)
+            if skew is not None:
+                pair = {"host": host, "other": other}
+                offsets.append(DataPoint(time, attributes=pair, value=skew.offset / SECOND))
+                errors.append(DataPoint(time, attributes=pair, value=skew.error / SECOND))
+        if not offsets:
+            return []
+        return [
+            Metric("spanloom.clock.skew", MetricType.GAUGE, tuple(offsets), self._resource, unit="s",
+                   description="How far the clock of `other` is behind that of `host`"),
+            Metric("spanloom.clock.skew.error", MetricType.GAUGE, tuple(errors), self._resource, unit="s",
+                   description="By how much the skew may be off"),
+        ]  # fmt: skip
+
+
+def _encode_traces(traces: Iterable[Sequence[Span]]) -> bytes:
+    """Whole traces as one request: who reads a record takes the spans of a trace in it for the trace."""
+    return otlp.encode_spans(span for spans in traces for span in spans)

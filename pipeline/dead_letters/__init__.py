@@ -1,0 +1,1 @@
+"""Records that could not be read: limits, where they are kept, and replay."""

@@ -1,0 +1,143 @@
+"""The dead letters read back: to look at them, and to send them to where they came from once the fault is mended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+import structlog
+
+from pipeline.dead_letters.limits import CUT, OFFSET, PARTITION, REASON, STORE, TOPIC
+from pipeline.exchange.topics import Topic
+from telemetry.documents import Document, Kind
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from stores.store import Store
+
+GROUP = "spanloom-dlq"
+"""Its committed offset is how far the dead letters have been replayed."""
+
+_TOPIC = Topic.DEAD_LETTERS.value
+
+_OURS = {REASON, TOPIC, PARTITION, OFFSET, CUT}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One record of the topic. `topic`, `partition` and `offset` say where it came from; `place`, `number` where it lies."""
+
+    place: int  # partition of the topic of dead letters
+    number: int  # offset there
+    time: int  # nanoseconds since the epoch
+    topic: str
+    partition: int | None
+    offset: int | None
+    reason: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]  # as they were
+    bytes: int  # of the value as it was; more than there is of it, where only its beginning was kept
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the value was kept."""
+        return len(self.value or b"") == self.bytes
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of it, without its value."""
+        return {
+            "number": self.number,
+            "time": self.time,
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "bytes": self.bytes,
+            "whole": self.whole,
+            "reason": self.reason,
+        }
+
+
+class DeadLetterTopic(Protocol):
+    """The topic of dead letters on one kind of log."""
+
+    def read(self, *, replayed: bool) -> AsyncIterator[DeadLetter]:
+        """The dead letters that there are now, oldest first; `replayed`: also those that have been replayed."""
+        ...
+
+    async def put_back(self, letter: DeadLetter) -> None:
+        """Return when the record is on the topic that it came from."""
+        ...
+
+    async def mark_replayed(self, letter: DeadLetter) -> None:
+        """Return when it is remembered that this letter and those before it have been replayed."""
+        ...
+
+
+async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, again: bool = False) -> dict[str, int]:
+    """Send what has not been replayed to where it came from: records to their topic, documents to the store.
+
+    What is unusable still comes back as a dead letter: a record when it is read, a document that the store refuses again at
+    once. A replay that is cut short goes on where it ended. A record of which only the beginning was kept is passed over, and
+    the log says so.
+
+    Args:
+        dead: where they are.
+        store: takes the documents that it had rejected; None where this process cannot reach it.
+        again: replay all of them, also those that have been.
+
+    Returns:
+        How many went to each topic, the dead letters' own included, and to the store.
+
+    Raises:
+        ConfigError: there are documents and no store.
+    """
+    sent: dict[str, int] = {}
+    async for letter in dead.read(replayed=again):
+        if letter.whole:
+            to = await _send(dead, store, letter)
+            sent[to] = sent.get(to, 0) + 1
+        else:
+            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was too large to keep: send it anew")
+        await dead.mark_replayed(letter)
+    return sent
+
+
+async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) -> str:
+    """Where a letter went."""
+    if letter.topic == STORE:
+        if store is None:
+            raise ConfigError("store: rejected documents wait, and this store belongs to another process")
+        document = orjson.loads(letter.value or b"{}")
+        written = await store.write([Document(Kind(document["kind"]), document["id"], document["time"], document["body"])])
+        if not written.rejected:
+            return STORE
+        headers = {REASON: written.rejected[0].reason, TOPIC: STORE, PARTITION: "", OFFSET: ""}
+        encoded = tuple((name, value.encode()) for name, value in headers.items())
+        letter = replace(letter, topic=_TOPIC, partition=letter.place, headers=letter.headers + encoded)
+    await dead.put_back(letter)
+    return letter.topic
+
+
+def dead_letter(place: int, record: Any) -> DeadLetter:
+    """A record of the topic, as aiokafka or the embedded log has it."""
+    headers = {name: value or b"" for name, value in record.headers}
+    partition, offset, cut = (headers.get(name, b"").decode() for name in (PARTITION, OFFSET, CUT))
+    return DeadLetter(
+        place,
+        record.offset,
+        record.timestamp * 1_000_000,
+        headers.get(TOPIC, b"").decode(),
+        int(partition) if partition else None,
+        int(offset) if offset else None,
+        headers.get(REASON, b"").decode(),
+        record.key,
+        record.value,
+        tuple((name, value) for name, value in record.headers if name not in _OURS),
+        int(cut) if cut else len(record.value or b""),
+    )

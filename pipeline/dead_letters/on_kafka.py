@@ -1,0 +1,152 @@
+"""The topic of dead letters on Kafka."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from pipeline.dead_letters.letters import GROUP, dead_letter
+from pipeline.dead_letters.skip import Found, no_record
+from pipeline.exchange.topics import Topic
+from pipeline.runtime.app import MAX_REQUEST
+from pipeline.runtime.kafka_access import check_access
+from pipeline.runtime.kafka_topics import TopicsError, count_partitions
+from pipeline.runtime.skips import GROUP as SKIP_GROUP
+from pipeline.runtime.skips import KafkaSkips, SkipError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from faust.types import TP
+
+    from pipeline.dead_letters.letters import DeadLetter
+
+
+log = structlog.get_logger(__name__)
+
+
+class KafkaDeadLetters:
+    """A `DeadLetterTopic`; made by `dead_letters_on_kafka`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, partitions: int) -> None:
+        self._consumer = consumer
+        self._producer = producer
+        self._places = [TopicPartition(Topic.DEAD_LETTERS.value, number) for number in range(partitions)]
+
+    async def read(self, *, replayed: bool) -> AsyncIterator[DeadLetter]:
+        """As `DeadLetterTopic.read`."""
+        consumer = self._consumer
+        consumer.assign(self._places)
+        starts, ends = await consumer.beginning_offsets(self._places), await consumer.end_offsets(self._places)
+        for place in self._places:
+            done = 0 if replayed else await consumer.committed(place) or 0
+            consumer.seek(place, max(starts[place], done))
+            while (await consumer.position(place)) < ends[place]:
+                for record in (await consumer.getmany(place, timeout_ms=1000)).get(place, []):
+                    if record.offset < ends[place]:
+                        yield dead_letter(place.partition, record)
+
+    async def put_back(self, letter: DeadLetter) -> None:
+        """As `DeadLetterTopic.put_back`."""
+        await self._producer.send_and_wait(
+            letter.topic, letter.value, key=letter.key, partition=letter.partition, headers=list(letter.headers)
+        )
+
+    async def mark_replayed(self, letter: DeadLetter) -> None:
+        """As `DeadLetterTopic.mark_replayed`."""
+        await self._consumer.commit({self._places[letter.place]: letter.number + 1})
+
+
+class KafkaPlace:
+    """A `Place`; made by `place_on_kafka`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, admin: AIOKafkaAdminClient) -> None:
+        self._consumer, self._producer, self._admin = consumer, producer, admin
+        self.skips = KafkaSkips(admin, consumer)
+
+    async def find(self, tp: TP, offset: int) -> Found:
+        """As `Place.find`."""
+        place, consumer = TopicPartition(*tp), self._consumer
+        if tp.partition >= (await count_partitions(self._admin, {tp.topic})).get(tp.topic, 0):
+            raise SkipError(f"{tp.topic}[{tp.partition}]: there is no such partition")
+        consumer.assign([place])
+        start, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, offset)
+        while start <= offset < end and (await consumer.position(place)) < end:
+            for record in (await consumer.getmany(place, timeout_ms=1000)).get(place, []):
+                if record.offset == offset:
+                    headers = tuple((name, value or b"") for name, value in record.headers)
+                    return Found(tp, offset, record.timestamp, record.key, record.value, headers)
+                break
+            else:
+                continue
+            break
+        raise no_record(tp, offset, start, end)
+
+    async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
+        """As `Place.note`."""
+        await self._producer.send_and_wait(Topic.DEAD_LETTERS.value, value, key=key, headers=list(headers))
+
+
+@asynccontextmanager
+async def place_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaPlace]:
+    """Where a record can be skipped, from connecting to leaving. Raises what `dead_letters_on_kafka` does."""
+    await check_access(settings)
+    consumer = AIOKafkaConsumer(**settings, group_id=SKIP_GROUP, enable_auto_commit=False)
+    producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
+    admin = AIOKafkaAdminClient(**settings)
+    async with AsyncExitStack() as stack:
+        try:
+            for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
+                stack.push_async_callback(leave)
+                await client.start()
+            yield KafkaPlace(consumer, producer, admin)
+        except KafkaError as error:
+            raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error
+
+
+async def load_skips(settings: Mapping[str, Any]) -> set[tuple[TP, int]]:
+    """Records to pass over, as Kafka keeps them; none where it does not let us ask."""
+    admin = AIOKafkaAdminClient(**settings)
+    try:
+        await admin.start()
+        return await KafkaSkips(admin).load()
+    except (KafkaError, OSError) as error:
+        log.warning("skips_unknown", group=SKIP_GROUP, reason=str(error), hint="records that were skipped are read")
+        return set()
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def dead_letters_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaDeadLetters]:
+    """The topic, from connecting to leaving.
+
+    Args:
+        settings: of the client, see `kafka_access.client_settings`.
+
+    Raises:
+        AccessRefusedError: Kafka does not let us in, or we do not trust it.
+        UnreachableError: no broker answers.
+        TopicsError: the topic is not there, or Kafka does not do as asked.
+    """
+    await check_access(settings)
+    consumer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest")
+    producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
+    admin = AIOKafkaAdminClient(**settings)
+    async with AsyncExitStack() as stack:
+        try:
+            for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
+                stack.push_async_callback(leave)
+                await client.start()
+            found = await count_partitions(admin, {Topic.DEAD_LETTERS.value})
+            if not found:
+                raise TopicsError(f"topic {Topic.DEAD_LETTERS.value}: it is not there; spanloom setup kafka makes it")
+            yield KafkaDeadLetters(consumer, producer, found[Topic.DEAD_LETTERS.value])
+        except KafkaError as error:
+            raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error

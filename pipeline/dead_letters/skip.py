@@ -1,0 +1,113 @@
+"""Passing over a record that cannot even be a dead letter: shown first, noted among the dead letters, then skipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+from faust.types import TP
+
+from pipeline.dead_letters.limits import CUT, OFFSET, PARTITION, REASON, TOPIC
+from pipeline.exchange.codec import MAX_RECORD
+from pipeline.runtime.skips import SkipError
+
+if TYPE_CHECKING:
+    from pipeline.runtime.skips import KeepsSkips
+
+MOST_HEADERS = 16 << 10
+"""Bytes of headers that the note keeps."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The record at a place."""
+
+    tp: TP
+    offset: int
+    timestamp: int  # milliseconds since the epoch
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    def describe(self) -> dict[str, Any]:
+        """What a person is shown: not the value, which may be what ends a process."""
+        return {
+            "topic": self.tp.topic,
+            "partition": self.tp.partition,
+            "offset": self.offset,
+            "time": self.timestamp * 1_000_000,
+            "bytes": len(self.value or b""),
+            "key": (self.key or b"")[:200].decode(errors="backslashreplace"),
+            "headers": {name: value[:200].decode(errors="backslashreplace") for name, value in self.headers},
+        }
+
+
+class Place(Protocol):
+    """A log that has the record; one for each kind of log."""
+
+    @property
+    def skips(self) -> KeepsSkips:
+        """Where it is kept what is skipped."""
+        ...
+
+    async def find(self, tp: TP, offset: int) -> Found:
+        """The record.
+
+        Raises:
+            SkipError: there is none at this offset.
+        """
+        ...
+
+    async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
+        """Return when a record is on the topic of dead letters."""
+        ...
+
+
+async def skip(place: Place, topic: str, partition: int, offset: int, *, look: bool = False) -> dict[str, Any]:
+    """Pass over a record; gives what is known of it.
+
+    Args:
+        place: the log.
+        topic: of the record.
+        partition: of the record.
+        offset: of the record.
+        look: only look.
+
+    Raises:
+        SkipError: there is no such record, or the log does not keep the skip.
+    """
+    tp = TP(topic, partition)
+    found = await place.find(tp, offset)
+    if not look:
+        await _note(place, found)
+        await place.skips.add(tp, offset)
+        log.warning("skip_kept", topic=topic, partition=partition, offset=offset)
+    return found.describe()
+
+
+async def _note(place: Place, found: Found) -> None:
+    """Leave the record among the dead letters, or at least that it was skipped: it may be skipped for not fitting there."""
+    said = {REASON: "skipped by spanloom dlq skip", TOPIC: found.tp.topic, PARTITION: str(found.tp.partition)}
+    ours = tuple((name, text.encode()) for name, text in (said | {OFFSET: str(found.offset)}).items())
+    kept = found.headers if sum(len(name) + len(value) for name, value in found.headers) <= MOST_HEADERS else ()
+    size = len(found.value or b"")
+    if size <= MAX_RECORD:
+        try:
+            await place.note(found.key, found.value, (*kept, *ours))
+        except Exception as error:  # noqa: BLE001 - whatever refuses it, the note below is smaller
+            log.warning("dead_letter_refused", reason=str(error), hint="a note without the record is left instead")
+        else:
+            return
+    await place.note(None, b"", (*ours, (CUT, str(size).encode())))
+
+
+def no_record(tp: TP, offset: int, start: int, end: int) -> SkipError:
+    """Says where there is one."""
+    if start <= offset < end:
+        reason = "there is no record: a hole that compaction or a transaction left, which needs no skip"
+    else:
+        reason = f"the partition has offsets {start} to {end - 1}" if end > start else "the partition is empty"
+    return SkipError(f"{tp.topic}[{tp.partition}] offset {offset}: {reason}")

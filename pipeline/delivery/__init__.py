@@ -1,0 +1,1 @@
+"""Exact delivery: offsets held until documents are stored, writers, retries."""

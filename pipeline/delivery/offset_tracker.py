@@ -1,0 +1,215 @@
+"""Prefix acknowledgement: an offset is acknowledged when all before it are, and what it led to is stored.
+
+Faust commits past a record that is held when later ones are acknowledged (faust#606), so records of a partition are
+acknowledged strictly in their order, however their work ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from faust.types import TP
+
+from pipeline.delivery.record_error import at_record
+from pipeline.delivery.retry import RevokedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from faust import EventT
+
+
+MAX_BYTES = 32 << 20
+"""Memory of what a stateless stage may have under way: a second's worth at most, and what waits while the store is down."""
+
+DOCUMENT_BYTES = 1300
+"""What a document takes that a record led to, beside the texts that were in its value: thirty times a small metric point's size
+there. Measured, see docs/memory.md."""
+
+
+RECORD_BYTES = 1000
+"""What a record takes that is held, beside its value. Measured, see docs/memory.md."""
+
+
+@dataclass(slots=True)
+class Held:
+    """One record that is held."""
+
+    event: Any
+    holders: int
+    size: int
+
+
+@dataclass(slots=True)
+class _Partition:
+    order: deque[int] = field(default_factory=deque)
+    held: dict[int, Held] = field(default_factory=dict)
+    next: int = 0  # offset after the last one delivered
+
+
+class Offsets:
+    """Holds the records of one stream agent.
+
+    Args:
+        app: the Faust application; its generation tells events of an earlier assignment.
+        limit: how many records may be held before `room` waits.
+        max_bytes: how much memory they may take.
+        values: whether the values of held records are still needed; otherwise they are let go of.
+    """
+
+    def __init__(self, app: Any, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> None:
+        self._app = app
+        self._values = values
+        self._limit = limit
+        self._max_bytes = max_bytes
+        self._partitions: dict[TP, _Partition] = {}
+        self._held = self._bytes = 0
+        self.taken = 0  # records delivered, those that were delivered again included
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failed: BaseException | None = None
+        self._ended: int | None = None  # the generation whose partitions were taken away; the next has yet to begin
+
+    @property
+    def held(self) -> int:
+        """Records delivered and not yet acknowledged."""
+        return self._held
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that they take."""
+        return self._bytes
+
+    @property
+    def full(self) -> bool:
+        """Whether more is held than the limits allow."""
+        return self._held >= self._limit or self._bytes >= self._max_bytes
+
+    def is_stale(self, event: EventT[Any]) -> bool:
+        """Whether there is nothing to do for an event: its assignment has ended, or it was delivered before.
+
+        What belongs to an assignment that has ended is delivered again to its new owner. Within an assignment Faust can
+        deliver records twice, when a seek to the committed offset comes after the first fetch: the first one counts.
+        """
+        known = self._partitions.get(event.message.tp)
+        return self.has_ended(event) or (known is not None and event.message.offset < known.next)
+
+    def has_ended(self, event: EventT[Any]) -> bool:
+        """Whether the assignment has ended in which an event was delivered: what it led to is no longer wanted of us."""
+        generation = event.message.generation_id
+        return bool(generation == self._ended or generation != self._app.consumer_generation_id)
+
+    def add(self, event: EventT[Any], holders: int = 1) -> Held:
+        """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
+        message = event.message
+        partition = self._partitions.setdefault(message.tp, _Partition())
+        partition.order.append(message.offset)
+        size = RECORD_BYTES
+        if self._values:
+            size += len(message.value or b"")
+        else:
+            event.value = message.value = None
+        held = partition.held[message.offset] = Held(event, holders, size)
+        partition.next = message.offset + 1
+        self.taken += 1
+        self._count(1, held.size)
+        return held
+
+    def _count(self, records: int, size: int) -> None:
+        self._held += records
+        self._bytes += size
+        if self.full:
+            self._room.clear()
+        else:
+            self._room.set()
+
+    def hold(self, tp: TP, offsets: Iterable[int]) -> None:
+        """One more holder for each of these records."""
+        held = self._partitions[tp].held if tp in self._partitions else {}
+        for offset in offsets:
+            if offset in held:
+                held[offset].holders += 1
+
+    def release(self, tp: TP, offsets: Iterable[int]) -> None:
+        """One holder less for each; acknowledges what has none and nothing held before it."""
+        partition = self._partitions.get(tp)
+        if partition is None:
+            return
+        for offset in offsets:
+            record = partition.held.get(offset)
+            if record is not None:
+                record.holders -= 1
+        order, held = partition.order, partition.held
+        while order and held[order[0]].holders <= 0:
+            record = held.pop(order.popleft())
+            record.event.ack()
+            self._count(-1, -record.size)
+
+    async def done(self, event: EventT[Any], after: Iterable[Awaitable[Any]], documents: int = 0) -> None:
+        """Hold a record until everything in `after` has succeeded; waits only while too many are held.
+
+        `documents` is how many it led to, which wait in memory as it does.
+
+        Raises:
+            whatever work of an earlier record raised: the stream agent has to end.
+        """
+        held = self.add(event)
+        held.size += DOCUMENT_BYTES * documents
+        self._count(0, DOCUMENT_BYTES * documents)
+        task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, held, list(after)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await self.room()
+
+    async def _when_done(self, tp: TP, offset: int, held: Held, after: list[Awaitable[Any]]) -> None:
+        try:
+            with at_record(tp, offset):
+                for work in after:
+                    await work
+                # After a rebalance the same record may be here a second time, with its work still to do.
+                if tp in self._partitions and self._partitions[tp].held.get(offset) is held:
+                    self.release(tp, (offset,))
+        except RevokedError:
+            pass  # its new owner does it
+        except Exception as error:  # noqa: BLE001 - it ends the application, and the stream agent by `room`
+            self._failed = error
+            self._room.set()
+            await self._app.crash(error)  # the next record may never come, and with it nobody would know
+
+    async def room(self) -> None:
+        """Wait until fewer records than the limit are held.
+
+        Raises:
+            whatever work of an earlier record raised.
+        """
+        await self._room.wait()
+        if self._failed is not None:
+            raise self._failed
+
+    def next_of(self, topic: str, partition: int) -> int:
+        """The offset after the last one delivered from a partition; 0 before the first."""
+        known = self._partitions.get(TP(topic, partition))
+        return known.next if known else 0
+
+    def revoke(self, partitions: Iterable[TP]) -> None:
+        """Forget the records of a rebalance's partitions; what its streams still hold of them is stale until `assign`.
+
+        Faust raises the generation only with the next assignment, seconds later.
+        """
+        self._ended = self._app.consumer_generation_id
+        self.drop(partitions)
+
+    def assign(self) -> None:
+        """The next assignment has begun."""
+        self._ended = None
+
+    def drop(self, partitions: Iterable[TP]) -> None:
+        """Forget the records of partitions that were taken away."""
+        for tp in partitions:
+            partition = self._partitions.pop(tp, None)
+            if partition is not None:
+                self._count(-len(partition.held), -sum(record.size for record in partition.held.values()))

@@ -1,0 +1,280 @@
+"""Values of the records between our own stages. Spans stay OTLP; the rest is compact JSON, named by a header.
+
+Whoever may write to Kafka may write these records, so each is checked against its form when it is read: decoders raise
+DecodeError for everything that an encoder could not have written.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from components.bounded_cache import remembered
+from processors.assembly.assembler import ExemplarReference, LogReference
+from processors.call_graph.span_links import Message, Origin, Receipt
+from telemetry.errors import DecodeError
+from telemetry.metrics import Point, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+Item = TypeVar("Item")
+
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+TraceId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+SpanId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+AnyId = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$", max_length=64)]
+"""An id in hex, or none."""
+
+
+class _Points(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    series: list[str]
+    points: list[tuple[Annotated[int, Field(ge=0)], Whole, Number | None]]
+
+
+_STRICT = ConfigDict(strict=True)
+_LOG_REFERENCES = TypeAdapter(list[tuple[TraceId, str, Whole, Whole]], config=_STRICT)
+_EXEMPLARS = TypeAdapter(list[tuple[TraceId, AnyId, Whole, str, Number | None]], config=_STRICT)
+_RECEIPTS = TypeAdapter(list[tuple[TraceId, SpanId, TraceId, Whole]], config=_STRICT)
+_ORIGINS = TypeAdapter(list[tuple[TraceId, TraceId, SpanId, bool, Whole, Whole, str, str, str, Whole]], config=_STRICT)
+_POINTS = TypeAdapter(_Points)
+_SERIES = TypeAdapter(tuple[str, list[tuple[str, str]]] | tuple[str, list[tuple[str, str]], bool], config=_STRICT)
+_LOGS = TypeAdapter(list[tuple[str, str, str, Whole, Whole, str, AnyId, AnyId]], config=_STRICT)
+_BODIES = TypeAdapter(list[dict[str, Any]], config=_STRICT)
+
+
+def _read(form: TypeAdapter[Item], value: bytes | str | None) -> Item:
+    """A value of that form.
+
+    Raises:
+        DecodeError: it has another.
+    """
+    try:
+        return form.validate_json(value or b"")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = "".join(f"[{part!r}]" for part in first["loc"])
+        raise DecodeError(place, f"{first['msg']} ({error.error_count()} errors)") from None
+
+
+HEADER = "spanloom.batch"
+"""Header that names the batch of a record of the topics between stages."""
+
+
+class Batch(StrEnum):
+    """What a record's value is."""
+
+    SPANS = "spans"  # OTLP export request
+    LOG_REFERENCES = "log-references"
+    EXEMPLARS = "exemplars"
+    RECEIPTS = "receipts"  # to the owner of the trace that sent a message
+    ORIGINS = "origins"  # to the owner of the trace that received it
+    POINTS = "points"
+    EDGES = "edges"
+    LOGS = "logs"
+    ANOMALIES = "anomalies"
+    ANSWERS = "answers"  # of humans, to requests for approval
+    SOURCES = "sources"  # that feed telemetry from now on
+
+
+MAX_RECORD = 900_000
+"""Bytes of a record's value past which a batch is sent in parts: brokers take 1 MiB unless told otherwise."""
+
+
+def within(items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> tuple[list[bytes], int]:
+    """The items encoded in as few halvings as keep each value within MAX_RECORD, and how many were left out.
+
+    An item that is larger alone is left out: handed to a broker, it would end the process at each start.
+    """
+    if not items:
+        return [], 0
+    value = encode(items)
+    if len(value) <= MAX_RECORD:
+        return [value], 0
+    if len(items) == 1:
+        return [], 1
+    middle = len(items) // 2
+    first, last = within(items[:middle], encode), within(items[middle:], encode)
+    return first[0] + last[0], first[1] + last[1]
+
+
+def encode_log_references(references: Iterable[LogReference]) -> bytes:
+    """The value of a LOG_REFERENCES record."""
+    return orjson.dumps([(item.trace_id.hex(), item.id, item.time, item.severity) for item in references])
+
+
+def decode_log_references(value: bytes) -> list[LogReference]:
+    """Inverse of `encode_log_references`."""
+    return [
+        LogReference(bytes.fromhex(trace_id), id_, time, severity)
+        for trace_id, id_, time, severity in _read(_LOG_REFERENCES, value)
+    ]
+
+
+def encode_exemplars(references: Iterable[ExemplarReference]) -> bytes:
+    """The value of an EXEMPLARS record."""
+    return orjson.dumps([(item.trace_id.hex(), item.span_id.hex(), item.time, item.metric, item.value) for item in references])
+
+
+def decode_exemplars(value: bytes) -> list[ExemplarReference]:
+    """Inverse of `encode_exemplars`. An infinity becomes NaN, as JSON has neither."""
+    return [
+        ExemplarReference(bytes.fromhex(trace_id), bytes.fromhex(span_id), time, metric, math.nan if number is None else number)
+        for trace_id, span_id, time, metric, number in _read(_EXEMPLARS, value)
+    ]
+
+
+def encode_receipts(receipts: Iterable[Receipt]) -> bytes:
+    """The value of a RECEIPTS record."""
+    return orjson.dumps([(*_message(item.message), item.receiver.hex(), item.time) for item in receipts])
+
+
+def decode_receipts(value: bytes) -> list[Receipt]:
+    """Inverse of `encode_receipts`."""
+    return [
+        Receipt(Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
+        for trace_id, span_id, receiver, time in _read(_RECEIPTS, value)
+    ]
+
+
+def encode_origins(origins: Iterable[Origin]) -> bytes:
+    """The value of an ORIGINS record."""
+    return orjson.dumps(
+        [
+            (
+                item.trace_id.hex(),
+                *_message(item.message),
+                item.timed,
+                item.start,
+                item.end,
+                item.service,
+                item.instance,
+                item.host,
+                item.time,
+            )
+            for item in origins
+        ]
+    )
+
+
+def decode_origins(value: bytes) -> list[Origin]:
+    """Inverse of `encode_origins`."""
+    return [
+        Origin(
+            bytes.fromhex(to), Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), timed, start, end, name, on, host, at
+        )
+        for to, trace_id, span_id, timed, start, end, name, on, host, at in _read(_ORIGINS, value)
+    ]
+
+
+def _message(message: Message) -> tuple[str, str]:
+    return message.trace_id.hex(), message.span_id.hex()
+
+
+KNOWN_SERIES = 32 << 20
+"""Bytes of series whose text is remembered: more than a worker scores, at about half a kilobyte each. Reading labels anew for
+each batch took half the time of stages 3 and 4."""
+
+
+MAX_SERIES = 16_384
+"""Characters of the name and labels of a series that is analysed. Prometheus' large stores take 30 labels of 2,048 characters,
+and few use a tenth of that; each is kept in several models."""
+
+
+def is_named_in_short(series: Series) -> bool:
+    """Whether a series is within MAX_SERIES."""
+    return series.length <= MAX_SERIES
+
+
+def encode_points(points: Sequence[Point]) -> bytes:
+    """The value of a POINTS record: each series named once."""
+    index: dict[Series, int] = {}
+    rows = [(index.setdefault(point.series, len(index)), point.time, point.value) for point in points]
+    return orjson.dumps({"series": [_text_of(series) for series in index], "points": rows})
+
+
+def decode_points(value: bytes) -> list[Point]:
+    """Inverse of `encode_points`. NaN and infinities become gaps, as JSON has none."""
+    batch = _read(_POINTS, value)
+    series = [_series_of(text) for text in batch.series]
+    try:
+        return [Point(series[i], time, number) for i, time, number in batch.points if number is not None]
+    except IndexError:
+        raise DecodeError("points", f"a point of a series past the {len(series)} that are named") from None
+
+
+@remembered(KNOWN_SERIES, lambda series: 2 * series.length)
+def _text_of(series: Series) -> str:
+    return orjson.dumps([series.name, series.labels, *([True] if series.total else [])]).decode()
+
+
+@remembered(KNOWN_SERIES, lambda text: 3 * len(text))
+def _series_of(text: str) -> Series:
+    name, labels, *total = _read(_SERIES, text)
+    return Series(name, tuple(labels), bool(total and total[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What the analysis needs of a log record."""
+
+    service: str
+    instance: str
+    environment: str
+    time: int
+    severity: int
+    text: str
+    trace_id: bytes = b""
+    span_id: bytes = b""
+
+
+MAX_LOG_TEXT = 1024
+"""Characters of a log line that the analysis sees: template mining reads the first 1000 of the first line."""
+
+MAX_NAME = 1024
+"""Characters of its service, instance and environment that it sees."""
+
+
+def encode_logs(lines: Iterable[LogLine]) -> bytes:
+    """The value of a LOGS record."""
+    return orjson.dumps(
+        [
+            (
+                line.service[:MAX_NAME],
+                line.instance[:MAX_NAME],
+                line.environment[:MAX_NAME],
+                line.time,
+                line.severity,
+                line.text[:MAX_LOG_TEXT],
+                line.trace_id.hex(),
+                line.span_id.hex(),
+            )
+            for line in lines
+        ]
+    )
+
+
+def decode_logs(value: bytes) -> list[LogLine]:
+    """Inverse of `encode_logs`."""
+    return [
+        LogLine(service, instance, environment, time, severity, text, bytes.fromhex(trace_id), bytes.fromhex(span_id))
+        for service, instance, environment, time, severity, text, trace_id, span_id in _read(_LOGS, value)
+    ]
+
+
+def encode_bodies(bodies: Sequence[dict[str, Any]]) -> bytes:
+    """The value of a record of bodies (edges, anomalies, answers)."""
+    return orjson.dumps(bodies)
+
+
+def decode_bodies(value: bytes) -> list[dict[str, Any]]:
+    """Inverse of `encode_bodies`."""
+    return _read(_BODIES, value)

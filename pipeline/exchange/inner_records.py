@@ -1,0 +1,113 @@
+"""Reads the records between stages, and tells one that cannot be read from one that a later release wrote."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pipeline.exchange import codec, inner_bodies
+from pipeline.exchange.codec import HEADER, Batch
+from telemetry import otlp
+from telemetry.errors import DecodeError, SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from pydantic import TypeAdapter
+
+    from telemetry.spans import Span
+
+FORMAT_HEADER = "spanloom.format"
+"""Header with the number of the format of a record's value. None is 1, which every release so far writes."""
+
+FORMAT = 1
+"""The highest that this release reads. A release that changes what these records say writes the next, and reads both."""
+
+
+class NewerRecordError(SpanloomError):
+    """A later release wrote the record: it is whole, and only for this process unreadable."""
+
+
+def decode_spans(value: bytes) -> list[Span]:
+    """The spans of a record between stages, which were found valid before."""
+    return otlp.decode_spans(value, checked=True)
+
+
+def received(event: Any, takes: Collection[Batch], spans: Callable[[bytes], Sequence[Any]] = decode_spans) -> tuple[Batch, Any]:
+    """What a record of a topic between stages is, and its items.
+
+    Args:
+        event: with the record's headers and value.
+        takes: the batches of its topic.
+        spans: how spans are read.
+
+    Raises:
+        NewerRecordError: it is of a later release; whoever skips it loses telemetry.
+        DecodeError: no release of ours wrote it so.
+    """
+    headers = event.headers or {}
+    version = (headers.get(FORMAT_HEADER) or b"1").decode(errors="replace")
+    if not version.isdecimal():
+        raise DecodeError(FORMAT_HEADER, f"{version[:40]!r} is no number")
+    if int(version) > FORMAT:
+        raise NewerRecordError(
+            f"the record has format {version}, and this release reads up to {FORMAT}: upgrade this worker, or stop it and let "
+            "a newer one have the partition"
+        )
+    name = headers.get(HEADER)
+    if name is None:
+        raise DecodeError(HEADER, "there is no such header: no worker of Spanloom wrote this record")
+    try:
+        batch = Batch(name.decode(errors="replace"))
+    except ValueError as error:
+        raise DecodeError(HEADER, f"{name[:40]!r} is no batch of ours") from error
+    if batch not in takes:
+        raise DecodeError(HEADER, f"{batch} is no batch of this topic")
+    try:
+        return batch, (spans if batch is Batch.SPANS else _DECODERS[batch])(event.value or b"")
+    except DecodeError:
+        raise
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise DecodeError("", f"no {batch} batch: {type(error).__name__}: {error}") from error
+
+
+def _bodies(form: TypeAdapter[Any], value: bytes) -> list[Any]:
+    return inner_bodies.check(form, codec.decode_bodies(value))
+
+
+def _expect(values: Sequence[Any], *types: type) -> None:
+    wrong = set(map(type, values)).difference(types)
+    if wrong:
+        raise TypeError(f"a value is {', '.join(sorted(kind.__name__ for kind in wrong))}")
+
+
+def _items(decode: Callable[[bytes], list[Any]], columns: dict[str, tuple[type, ...]], value: bytes) -> list[Any]:
+    """Items with fields of these types: JSON holds any, and a stage fails much later at one that it does not expect."""
+    items = decode(value)
+    for name, types in columns.items():
+        _expect([getattr(item, name) for item in items], *types)
+    return items
+
+
+_NUMBER = (int, float)
+
+_DECODERS: dict[Batch, Callable[[bytes], list[Any]]] = {
+    Batch.LOG_REFERENCES: partial(
+        _items, codec.decode_log_references, {"id": (str,), "time": (int,), "severity": (int,)}
+    ),
+    Batch.EXEMPLARS: partial(
+        _items, codec.decode_exemplars, {"time": (int,), "metric": (str,), "value": (*_NUMBER, type(None))}
+    ),
+    Batch.RECEIPTS: partial(_items, codec.decode_receipts, {"time": (int,)}),
+    Batch.ORIGINS: partial(
+        _items, codec.decode_origins, {"start": (int,), "end": (int,), "service": (str,), "time": (int,)}
+    ),
+    Batch.POINTS: partial(_items, codec.decode_points, {"time": (int,), "value": _NUMBER}),
+    Batch.EDGES: partial(_bodies, inner_bodies.EDGES),
+    Batch.LOGS: partial(
+        _items, codec.decode_logs, {"service": (str,), "time": (int,), "severity": (int,), "text": (str,)}
+    ),
+    Batch.ANOMALIES: partial(_bodies, inner_bodies.ANOMALIES),
+    Batch.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
+    Batch.SOURCES: partial(_bodies, inner_bodies.SOURCES),
+}  # fmt: skip

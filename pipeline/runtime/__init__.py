@@ -1,0 +1,1 @@
+"""Faust, its transports, and access to Kafka."""

@@ -1,0 +1,69 @@
+"""How far this process is behind, also while it takes nothing: a fetch tells the end of a partition only when it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from pipeline.runtime.app import PipelineApp
+
+ASK_EVERY, ANSWER_SECONDS = 5.0, 10.0
+"""Seconds between two questions to Kafka for the ends of partitions, and how long it may take to answer."""
+
+
+class Lag:
+    """Records of the partitions that this process owns which the group has not committed.
+
+    Args:
+        app: whose consumer owns them.
+        topics: those that count; changelogs do not.
+    """
+
+    def __init__(self, app: PipelineApp, topics: Collection[str]) -> None:
+        self._app, self._topics = app, topics
+        self._ends: dict[TP, int] = {}
+
+    def by_topic(self) -> dict[str, int]:
+        """By topic, as of now or of the last answer."""
+        found: dict[str, int] = {}
+        consumer = self._app.consumer
+        for tp in self._owned():
+            end = self.end_of(tp)
+            done = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust tells it to nobody
+            found[tp.topic] = found.get(tp.topic, 0) + max(0, end - done)
+        return found
+
+    def end_of(self, tp: TP) -> int:
+        """The offset that the next record of a partition will get, as of now or of the last answer."""
+        return max(self._app.consumer.highwater(tp) or 0, self._ends.get(tp, 0))  # whichever is newer: ends only grow
+
+    def _owned(self) -> list[TP]:
+        return [TP(*tp) for tp in self._app.consumer.assignment() if tp.topic in self._topics]
+
+    async def watch(self, settings: Mapping[str, Any]) -> None:
+        """Ask Kafka for the ends, until cancelled, by a connection of its own: Faust's is busy while it is wanted most.
+
+        Args:
+            settings: of the client, see `kafka_access.client_settings`.
+        """
+        while True:
+            client = AIOKafkaConsumer(**settings)
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):  # it is away: what was known stays
+                try:
+                    await client.start()
+                    while True:
+                        places = [TopicPartition(*tp) for tp in self._owned()]
+                        ends = await asyncio.wait_for(client.end_offsets(places), ANSWER_SECONDS) if places else {}
+                        self._ends = {TP(place.topic, place.partition): end for place, end in ends.items()}
+                        await asyncio.sleep(ASK_EVERY)
+                finally:
+                    await client.stop()
+            await asyncio.sleep(ASK_EVERY)

@@ -1,0 +1,206 @@
+"""What is stored of a closed trace: at first, and again when the store already has a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import orjson
+
+from processors.assembly.assembler import MAX_TRACE_BYTES, ExemplarReference, LogReference, is_full, log_summary, revision
+from processors.assembly.edges import aggregate, edge_from_body, is_empty, merge, subtract
+from processors.call_graph import call_graph
+from processors.call_graph.span_links import origins_of, preferred_origin
+from telemetry.call_graph import CallGraph
+from telemetry.documents import (
+    Body,
+    Document,
+    counted,
+    digest,
+    edge_document,
+    hop_document,
+    latest,
+    retracted_hop_document,
+    trace_document,
+)
+from telemetry.documents.read_back import hop_from_body, span_from_body
+from telemetry.documents.signals import span_document
+
+if TYPE_CHECKING:
+    from processors.assembly.assembler import OpenTrace
+    from processors.call_graph.span_links import Message, Origin
+    from telemetry.call_graph import Edge, EdgeKey
+    from telemetry.spans import Span
+
+_NO_TRACE: Body = {"revision": 0, "exemplars": []}
+
+WindowOf = Callable[[int], int]
+"""The start of the window that a time falls into."""
+
+
+@dataclass(slots=True)
+class Publication:
+    """A trace as it is to be stored.
+
+    `merged` says that the store had a part of it: `stored_hops` are its newest, `counted_hops` those that windows count.
+    """
+
+    graph: CallGraph
+    revision: int
+    logs: Body
+    spans: list[Span]
+    new_spans: list[Span]
+    merged: bool = False
+    stored_revision: int = 0
+    stored_hops: dict[str, Body] = field(default_factory=dict)
+    counted_hops: list[Body] = field(default_factory=list)
+    cut: bool = False  # closed to make room: more of it may come, and then it is drawn again
+    full: bool = False  # it grows no further
+    stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
+
+    def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
+        """Span and hop documents that are not stored yet, retractions included."""
+        drawn = [hop_document(hop, self.revision, partition, window_of(hop.start)) for hop in self.graph.hops]
+        windows = {document.body["id"]: document.body["window"] for document in drawn}
+        leaving = [body for body in self.counted_hops if windows.get(body["id"]) != body["window"]]
+        # A hop that leaves a window is told with the revision of that, or the retraction would be the newest of it.
+        moved = {body["id"] for body in leaving}
+        documents = [span_document(span) for span in self.new_spans]
+        for document in drawn:
+            stored = self.stored_hops.get(document.body["id"])
+            if stored is None or document.body["id"] in moved or not _says_the_same(document.body, stored):
+                documents.append(document)
+        return documents + [retracted_hop_document(body, self.revision) for body in leaving]
+
+    def trace(self) -> list[Document]:
+        """The trace document, unless the store has this revision."""
+        if self.merged and self.stored_revision >= self.revision:
+            return []
+        document = trace_document(self.graph, self.revision, self.logs)
+        if self.cut or self.full:
+            document.body["cut"] = True
+        if self.full:
+            document.body["full"] = True
+        return [document]
+
+    def windows(self, window_of: WindowOf) -> set[int]:
+        """The windows in which a hop of the trace is or was."""
+        return {window_of(hop.start) for hop in self.graph.hops} | self.stored_windows
+
+
+def publish_trace(trace: OpenTrace) -> Publication:
+    """A trace of which nothing is stored."""
+    spans = list(trace.spans.values())
+    graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.origins)
+    return Publication(
+        graph=graph,
+        revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(origins_of(graph.hops))),
+        logs=log_summary(trace.logs.values(), trace.exemplars),
+        spans=spans,
+        new_spans=spans,
+        cut=trace.early,
+        full=trace.is_large or is_full(len(spans) + len(trace.logs)),
+    )
+
+
+def merge_trace(
+    trace: OpenTrace, traces: list[Body], spans: list[Body], hops: list[Body], logs: list[LogReference]
+) -> Publication:
+    """A trace joined with its stored documents: all revisions of the trace and its hops, and its spans and logs.
+
+    `traces` is empty where a crash came after the hops were stored.
+    """
+    known = {span.span_id: span for span in map(span_from_body, spans)}
+    merged = known | {span_id: span for span_id, span in trace.spans.items() if span_id not in known}
+    all_logs = {log.id: log for log in logs} | trace.logs
+    newest = max(traces, key=lambda body: body["revision"], default=_NO_TRACE)
+    exemplars = trace.exemplars | {
+        ExemplarReference(trace.trace_id, bytes.fromhex(item["span_id"]), item["time"], item["metric"], item["value"])
+        for item in newest["exemplars"]
+    }
+    stored_hops = latest(hops)
+    origins = origins_of(map(hop_from_body, stored_hops))
+    for message, item in trace.origins.items():
+        origins[message] = preferred_origin(origins.get(message, item), item)
+    graph = _graph(trace.trace_id, merged.values(), all_logs.values(), origins)
+    return Publication(
+        graph=graph,
+        revision=revision(len(merged), len(all_logs), len(exemplars), len(origins_of(graph.hops))),
+        logs=log_summary(all_logs.values(), exemplars),
+        spans=list(merged.values()),
+        new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
+        merged=True,
+        stored_revision=newest["revision"],
+        stored_hops={body["id"]: body for body in stored_hops},
+        counted_hops=counted(hops),
+        cut=trace.early,
+        full=is_full(len(merged) + len(all_logs)) or sum(map(_texts, merged.values())) >= MAX_TRACE_BYTES,
+        stored_windows=frozenset(body["window"] for body in hops),
+    )
+
+
+def store_only(trace: OpenTrace, revision: int, hops: list[Body]) -> Publication:
+    """The spans of a trace whose graph stays as it is stored, for it is full there: they are stored, and nothing else.
+
+    Args:
+        trace: what came of it since.
+        revision: of its newest stored document.
+        hops: stored hops whose windows may have to be counted again, where a crash may have come before they were.
+    """
+    return Publication(
+        graph=_graph(trace.trace_id, [], [], {}),
+        revision=revision,
+        logs={},
+        spans=[],
+        new_spans=list(trace.spans.values()),
+        merged=True,
+        stored_revision=revision,
+        stored_windows=frozenset(body["window"] for body in hops),
+    )
+
+
+def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, partition: int) -> list[Document]:
+    """Edge documents that make the published ones of a window add up to what its hops say."""
+    hops = list(hops)
+    newest = latest(hops)
+    actual = {key: edge for (key, _), edge in aggregate(map(hop_from_body, newest), width).items()}
+    told: dict[EdgeKey, Edge] = {}
+    for edge in map(edge_from_body, published):
+        told[edge.key] = merge(told[edge.key], edge) if edge.key in told else edge
+    # All that was ever said of the window's hops: a window may come back to where it was, and is another one then.
+    state_of_hops = digest(*sorted(f"{body['id']}.{body['revision']}.{bool(body.get('retracted'))}" for body in hops))
+    documents = []
+    for key in sorted(actual.keys() | told.keys()):
+        if key not in told:
+            documents.append(edge_document(actual[key], partition, state_of_hops))
+            continue
+        before = told[key]
+        difference = subtract(actual[key], before) if key in actual else subtract(_nothing(before), before)
+        if not is_empty(difference):
+            state = digest(state_of_hops, orjson.dumps([before.calls, before.failures, before.latency_sum]))
+            documents.append(edge_document(difference, partition, state, correction=True))
+    return documents
+
+
+def _nothing(edge: Edge) -> Edge:
+    return subtract(edge, edge)
+
+
+def _texts(span: Span) -> int:
+    """Characters of a span's attributes, about: what makes a large span large."""
+    return sum(len(value) for value in span.attributes.values() if isinstance(value, (str, bytes)))
+
+
+def _says_the_same(body: Body, stored: Body) -> bool:
+    return all(stored.get(name) == value for name, value in body.items() if name not in {"revision", "partition", "window"})
+
+
+def _graph(
+    trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference], origins: Mapping[Message, Origin]
+) -> CallGraph:
+    spans = list(spans)
+    if spans:
+        return call_graph(spans, origins.values())
+    times = [log.time for log in logs] or [0]
+    return CallGraph(trace_id, min(times), max(times), 0, b"", "", "", (), (), (), (), (), 0, 0.0)

@@ -1,0 +1,238 @@
+"""Messages that one trace sends and another receives, as a batch receive does that is linked to the messages of many traces.
+
+The two traces may have different owners. So the receiver's link becomes a receipt, which goes to the owner of the sender's
+trace; who has the sender's span answers with its origin, which goes to the owner of the receiver's trace. There the hop
+is drawn, once from the queue and then, corrected, from the sender: the same hop whichever of all these comes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from processors.call_graph.span_tree import EXITS, TreeSpan
+from telemetry.call_graph import NodeKind
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from telemetry.call_graph import Hop
+
+_RECEIVING = (SpanKind.CONSUMER, SpanKind.CLIENT)  # newer conventions give a span that polls the kind client
+
+
+ORIGIN_BYTES, RECEIPT_BYTES = 700, 1300
+"""What an answer takes that a trace keeps, without its texts, and a receipt that waits. Measured, see docs/memory.md."""
+
+
+class Message(NamedTuple):
+    """A message: the trace and the span that sent it."""
+
+    trace_id: bytes
+    span_id: bytes
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Receipt:
+    """Says that a trace received a message of another one. `time` is the start of the span that received it."""
+
+    message: Message
+    receiver: bytes  # trace id
+    time: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """What a trace has to know of the span that sent it a message. `trace_id` is the receiver's, `time` its receipt's.
+
+    A span that is neither a client nor a producer span did not time the sending: then `start` and `end` are 0.
+    """
+
+    trace_id: bytes
+    message: Message
+    timed: bool
+    start: int
+    end: int
+    service: str
+    instance: str
+    host: str
+    time: int
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it takes."""
+        return ORIGIN_BYTES + len(self.service) + len(self.instance) + len(self.host)
+
+    def span(self) -> Span:
+        """The sender as far as a hop needs it."""
+        known = {"service.name": self.service, "service.instance.id": self.instance, "host.id": self.host}
+        return Span(
+            self.message.trace_id,
+            self.message.span_id,
+            b"",
+            "",
+            SpanKind.PRODUCER if self.timed else SpanKind.INTERNAL,
+            self.start,
+            self.end,
+            Resource({name: value for name, value in known.items() if value}),
+        )
+
+
+def receipts(trace_id: bytes, kind: int, start: int, links: Iterable[Any]) -> Iterator[Receipt]:
+    """The receipts of the messages of other traces that a span is linked to, if it can have received them.
+
+    Its parts are given one by one, for stage 1 has the span as protobuf. A link of zeros names no span.
+    """
+    if kind in _RECEIVING:
+        for link in links:
+            if link.trace_id != trace_id and any(link.trace_id) and any(link.span_id):
+                yield Receipt(Message(link.trace_id, link.span_id), trace_id, start)
+
+
+def receipts_of(span: Span) -> Iterator[Receipt]:
+    """The receipts of a decoded span."""
+    return receipts(span.trace_id, span.kind, span.start, span.links)
+
+
+def message_from(span: Span) -> Message:
+    """The message that a span sends."""
+    return Message(span.trace_id, span.span_id)
+
+
+def origin(receipt: Receipt, sender: Span) -> Origin:
+    """The answer to a receipt."""
+    timed = TreeSpan(sender).role in EXITS
+    resource = sender.resource
+    return Origin(
+        receipt.receiver,
+        receipt.message,
+        timed,
+        sender.start if timed else 0,
+        max(sender.start, sender.end) if timed else 0,
+        resource.service,
+        resource.instance,
+        resource.host,
+        receipt.time,
+    )
+
+
+def origins_of(hops: Iterable[Hop]) -> dict[Message, Origin]:
+    """The origins that hops of a trace were drawn with."""
+    found = {}
+    for hop in hops:
+        if not hop.link or hop.caller.kind is not NodeKind.SERVICE:
+            continue
+        message = Message(hop.id[8:24], hop.id[24:])  # see `Hop.id`
+        if message.trace_id == hop.trace_id:
+            continue
+        timed = hop.client_duration is not None
+        found[message] = Origin(
+            hop.trace_id,
+            message,
+            timed,
+            hop.start if timed else 0,
+            hop.start + (hop.client_duration or 0) if timed else 0,
+            hop.caller.name,
+            hop.caller_instance,
+            hop.caller_host,
+            hop.start,
+        )
+    return found
+
+
+def preferred_origin(one: Origin, other: Origin) -> Origin:
+    """Which of two answers to keep, as of two spans: the longer."""
+    return max(one, other, key=lambda item: (item.end - item.start, item))
+
+
+class OpenReceipts:
+    """Receipts of one partition whose sender has not been seen: each waits a while, and is then to be stored.
+
+    Args:
+        wait: event time in nanoseconds for which the sender is waited for.
+        most: how many wait at most; past it the oldest are given up early.
+    """
+
+    def __init__(self, wait: int, most: int) -> None:
+        self._wait, self._most = wait, most
+        self._open: dict[Message, dict[bytes, _Open]] = {}
+        self._order: dict[tuple[Message, bytes], None] = {}  # oldest first
+        self._new: set[tuple[Message, bytes]] = set()
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._order)
+
+    @property
+    def memory(self) -> int:
+        """Memory that they take."""
+        return RECEIPT_BYTES * len(self._order)
+
+    def add(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
+        """Take the receipts of a record; gives how many times `source` will be released."""
+        touched = set()
+        for receipt in receipts:
+            place = receipt.message, receipt.receiver
+            touched.add(place)
+            waiting = self._open.setdefault(receipt.message, {})
+            known = waiting.get(receipt.receiver)
+            if known is None:
+                waiting[receipt.receiver] = _Open(receipt, {source}, watermark + self._wait)
+                self._order[place] = None
+                self._new.add(place)
+            else:
+                known.receipt = min(known.receipt, receipt)
+                known.sources.add(source)
+        return len(touched)
+
+    def new(self) -> set[Message]:
+        """Messages with receipts that came since this was asked for, of those that wait."""
+        new, self._new = self._new, set()
+        return {message for message, _ in new if message in self._open}
+
+    def answered(self, sender: Callable[[Message], Span | None]) -> tuple[list[Origin], list[int]]:
+        """Origins of the messages whose sender is known, which wait no more, and their sources."""
+        return self._answer((message, sender(message)) for message in list(self._open))
+
+    def answered_by(self, spans: Iterable[Span]) -> tuple[list[Origin], list[int]]:
+        """The same, for senders among these spans."""
+        if not self._open:
+            return [], []
+        return self._answer((message_from(span), span) for span in spans)
+
+    def _answer(self, senders: Iterable[tuple[Message, Span | None]]) -> tuple[list[Origin], list[int]]:
+        origins: list[Origin] = []
+        sources: list[int] = []
+        for message, span in senders:
+            if span is None or message not in self._open:
+                continue
+            for receiver, item in self._open.pop(message).items():
+                del self._order[message, receiver]
+                origins.append(origin(item.receipt, span))
+                sources += item.sources
+        return origins, sources
+
+    def overdue(self, watermark: int) -> list[tuple[Receipt, set[int]]]:
+        """Receipts that have waited long enough, and those past the limit, with their sources; they wait no more."""
+        given_up = []
+        while self._order:
+            message, receiver = place = next(iter(self._order))
+            item = self._open[message][receiver]
+            if place in self._new:
+                break  # it came meanwhile: its sender may be stored
+            if item.due > watermark and len(self._order) <= self._most:
+                break
+            del self._order[place], self._open[message][receiver]
+            if not self._open[message]:
+                del self._open[message]
+            given_up.append((item.receipt, item.sources))
+        return given_up
+
+
+@dataclass(slots=True)
+class _Open:
+    receipt: Receipt
+    sources: set[int]
+    due: int

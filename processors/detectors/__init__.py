@@ -1,0 +1,1 @@
+"""What finds anomalies in series, logs and the shapes of traces."""

@@ -1,0 +1,142 @@
+"""Whether so many failures among so many calls are to be expected of a service, and who fails more than that."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from processors.detectors.series import ALARM
+from processors.detectors.streaming import Scored, score_of
+from processors.detectors.surprise import surprise_of_share
+from telemetry.call_graph import NodeKind
+from telemetry.errors import InputError
+from telemetry.findings import Anomaly, AnomalyKind
+from telemetry.metrics import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from telemetry.call_graph import Edge
+
+PRIOR = (0.5, 20.0)
+"""Failures and calls imagined before anything was seen: a new service fails now and then."""
+
+MEMORY = 5000.0
+"""Calls remembered; older ones fade, so that a rate that has really changed becomes the usual one."""
+
+SLOWEST = 0.02
+"""What a window counts for in what is usual when it was itself surprising: an incident must not become normal at once."""
+
+LEAST_RATIO = 0.05
+"""A share of failures below this is no anomaly worth a person's time, however certain."""
+
+_SNAPSHOT_VERSION = 1
+
+
+class FailureRate:
+    """The usual share of failures, and how surprising a window's failures are.
+
+    The share is Beta distributed after what was seen, so a window's failures are Beta-binomial: 8 of 16 where 0 of 500
+    failed before is certain to be news, 1 of 2 is not. Ratios alone cannot tell the two apart.
+    """
+
+    def __init__(self) -> None:
+        self._failures, self._calls = PRIOR
+
+    def update(self, failures: int, calls: int) -> Scored:
+        """Score a window and learn it."""
+        expected = self._failures / self._calls
+        seen = failures / calls
+        surprise = 0.0
+        if seen > expected:
+            surprise = surprise_of_share(failures, calls, self._failures, self._calls - self._failures)
+        score = score_of(surprise)
+        weight = 1.0 if score < 0.5 else SLOWEST
+        self._failures += weight * failures
+        self._calls += weight * calls
+        if self._calls > MEMORY:
+            fade = MEMORY / self._calls
+            self._failures, self._calls = self._failures * fade, MEMORY
+        spread = math.sqrt(expected * (1 - expected) / calls)
+        return Scored(score, surprise, expected, spread, f"{failures} of {calls} calls failed; usual is {expected:.1%}")
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {"version": _SNAPSHOT_VERSION, "failures": self._failures, "calls": self._calls}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(f"failures: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        self._failures, self._calls = snapshot["failures"], snapshot["calls"]
+
+
+class ServiceFailures:
+    """A failure rate of each of at most `max_services` services; the one silent longest is forgotten first, and counted."""
+
+    def __init__(self, max_services: int = 5000) -> None:
+        self._max = max_services
+        self._rates: OrderedDict[str, FailureRate] = OrderedDict()
+        self.forgotten = 0
+
+    def add(self, edges: Iterable[Edge]) -> list[Anomaly]:
+        """Score the calls that each service received in one window; gives the anomalies."""
+        windows: dict[str, list[Edge]] = {}
+        for edge in edges:
+            if edge.key.callee.kind is NodeKind.SERVICE and edge.calls > 0:
+                windows.setdefault(edge.key.callee.name, []).append(edge)
+        anomalies = []
+        for service, calls in sorted(windows.items()):
+            total, failed = sum(edge.calls for edge in calls), sum(edge.failures for edge in calls)
+            scored = self._rate(service).update(failed, total)
+            if scored.score >= ALARM and failed >= LEAST_RATIO * total:
+                anomalies.append(_anomaly(service, calls, failed / total, scored))
+        return anomalies
+
+    def _rate(self, service: str) -> FailureRate:
+        rate = self._rates.setdefault(service, FailureRate())
+        self._rates.move_to_end(service)
+        if len(self._rates) > self._max:
+            self._rates.popitem(last=False)
+            self.forgotten += 1
+        return rate
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {"version": _SNAPSHOT_VERSION, "services": [[name, rate.snapshot()] for name, rate in self._rates.items()]}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(f"failures: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        self._rates.clear()
+        for name, state in snapshot["services"]:
+            self._rates[name] = FailureRate()
+            self._rates[name].restore(state)
+
+
+def _anomaly(service: str, edges: list[Edge], seen: float, scored: Scored) -> Anomaly:
+    worst = max(edges, key=lambda edge: (edge.failures, edge.key))
+    return Anomaly(
+        AnomalyKind.ERRORS,
+        Series("spanloom_service_error_ratio", (("service", service),)),
+        service,
+        edges[0].start,
+        edges[0].start + edges[0].width,
+        scored.score,
+        scored.expected,
+        seen,
+        "1",
+        f"{scored.why}; most of them {worst.key.caller.name} → {service} {worst.key.operation}",
+        operation=worst.key.operation,
+        trace_ids=worst.failed_traces,
+    )

@@ -1,0 +1,199 @@
+"""How odd the shape of a trace is: calls that are missing, new, repeated or out of order, by what its like did before."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from processors.detectors.streaming import score_of
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from processors.call_graph.visits import Visit
+
+Place = tuple[str, str]
+"""Service and operation of a visit."""
+
+FEW = 10
+"""Visits of a place that must be known before a further one is judged."""
+
+MEMORY = 1000
+"""Visits of a place after which all its counts are halved, so that what lasts becomes how things are."""
+
+_FAINT = 0.5
+"""A count below this is forgotten: what was seen once, after two halvings."""
+
+_MAX_CALLEES = 200
+_MAX_PAIRS = 1000  # of callees in sequence
+"""Callees known of one place: more are no shape but names with ids in them."""
+
+_SNAPSHOT_VERSION = 1
+
+
+class Oddity(NamedTuple):
+    """One deviation: `kind` is "missing", "new", "repeated" or "reordered"; `surprise` in nats.
+
+    `root` is where its trace began, `place` who called so, `callee` what it is about. `like` it were so many visits of the
+    place, and `unlike` it so many, each with half a visit added (Jeffreys' prior).
+    """
+
+    kind: str
+    surprise: float
+    why: str
+    root: Place
+    place: Place
+    callee: Place
+    like: float
+    unlike: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeScore:
+    """`score` 0..1 is that of the strongest oddity. Strongest first."""
+
+    score: float
+    oddities: tuple[Oddity, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the visits of one place called."""
+
+    visits: float = 0.0
+    with_callee: dict[Place, float] = field(default_factory=dict)  # visits that called it at least once
+    most: dict[Place, int] = field(default_factory=dict)  # greatest number of calls by one visit
+    ordered: dict[tuple[Place, Place], float] = field(default_factory=dict)  # visits that called one before the other first
+
+    def learn(self, called: Sequence[Place]) -> None:
+        self.visits += 1
+        for callee, count in Counter(called).items():
+            if callee in self.with_callee or len(self.with_callee) < _MAX_CALLEES:
+                self.with_callee[callee] = self.with_callee.get(callee, 0.0) + 1
+                self.most[callee] = max(self.most.get(callee, 0), count)
+        for pair in pairwise(callee for callee in dict.fromkeys(called) if callee in self.with_callee):
+            if pair in self.ordered or len(self.ordered) < _MAX_PAIRS:
+                self.ordered[pair] = self.ordered.get(pair, 0.0) + 1
+        if self.visits > MEMORY:
+            self._fade()
+
+    def _fade(self) -> None:
+        self.visits /= 2
+        self.with_callee = {callee: count / 2 for callee, count in self.with_callee.items() if count >= 2 * _FAINT}
+        self.ordered = {pair: count / 2 for pair, count in self.ordered.items() if count >= 2 * _FAINT}
+        self.most = {callee: self.most[callee] for callee in self.with_callee}
+
+
+class TraceShapes:
+    """The usual calls of each place, learnt within each root operation: a page and a checkout differ in what they call.
+
+    Args:
+        max_places: bound over all root operations; the one not seen longest is forgotten, and `forgotten` counts.
+    """
+
+    def __init__(self, max_places: int = 5000) -> None:
+        self._max = max_places
+        self._known: OrderedDict[tuple[Place, Place], _Known] = OrderedDict()  # root and place
+        self.forgotten = 0
+
+    def update(self, visits: Sequence[Visit]) -> ShapeScore:
+        """Score a trace and learn it."""
+        scored = self.score_one(visits)
+        self.learn_one(visits)
+        return scored
+
+    def score_one(self, visits: Sequence[Visit]) -> ShapeScore:
+        """How odd a trace is. Changes nothing."""
+        oddities: list[Oddity] = []
+        for root, place, called in _calls(visits):
+            known = self._known.get((root, place))
+            if known is not None and known.visits >= FEW:
+                oddities += _oddities(root, place, called, known)
+        oddities.sort(key=lambda oddity: (-oddity.surprise, oddity.why))
+        surprise = oddities[0].surprise if oddities else 0.0
+        return ShapeScore(score_of(surprise), tuple(oddities))
+
+    def learn_one(self, visits: Sequence[Visit]) -> None:
+        """Learn a trace."""
+        for root, place, called in _calls(visits):
+            known = self._known.setdefault((root, place), _Known())
+            self._known.move_to_end((root, place))
+            known.learn(called)
+        while len(self._known) > self._max:
+            self._known.popitem(last=False)
+            self.forgotten += 1
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "places": [
+                [
+                    list(root),
+                    list(place),
+                    known.visits,
+                    [[*callee, count, known.most[callee]] for callee, count in known.with_callee.items()],
+                    [[*one, *other, count] for (one, other), count in known.ordered.items()],
+                ]
+                for (root, place), known in self._known.items()
+            ],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(
+                f"trace shapes: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}"
+            )
+        self._known.clear()
+        for root, place, visits, callees, ordered in snapshot["places"]:
+            known = self._known[(root[0], root[1]), (place[0], place[1])] = _Known(visits)
+            for service, operation, count, most in callees:
+                known.with_callee[service, operation] = count
+                known.most[service, operation] = most
+            for one, its, other, theirs, count in ordered:
+                known.ordered[(one, its), (other, theirs)] = count
+
+
+def _calls(visits: Sequence[Visit]) -> Iterator[tuple[Place, Place, list[Place]]]:
+    """Each visit: the place at the root of its trace, its own place, and the places that it called, in order of time."""
+    callees: list[list[tuple[int, Place]]] = [[] for _ in visits]
+    for visit in visits:
+        if visit.parent >= 0:
+            callees[visit.parent].append((visit.start, (visit.service, visit.operation)))
+    for number, visit in enumerate(visits):
+        root = (visits[0].service, visits[0].operation)
+        yield root, (visit.service, visit.operation), [place for _, place in sorted(callees[number])]
+
+
+def _oddities(root: Place, place: Place, called: Sequence[Place], known: _Known) -> Iterator[Oddity]:
+    where, counts, total = " ".join(place), Counter(called), round(known.visits)
+    for callee, visits in known.with_callee.items():
+        if callee not in counts:
+            share = (visits + 0.5) / (known.visits + 1.0)
+            why = f"{where} did not call {' '.join(callee)}, which {round(visits)} of {total} such visits did"
+            yield Oddity("missing", -math.log1p(-share), why, root, place, callee, known.visits - visits + 0.5, visits + 0.5)
+    for callee, count in counts.items():
+        most = known.most.get(callee, 0)
+        if not most:
+            why = f"{where} called {' '.join(callee)}, which none of {total} such visits did"
+            yield Oddity("new", math.log(known.visits + 2.0), why, root, place, callee, 0.5, known.visits + 0.5)
+        elif count > most:
+            seen = known.with_callee[callee]
+            why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {round(seen)} visits"
+            surprise = math.log(seen + 2.0) * (1.0 + math.log(count / most))
+            yield Oddity("repeated", surprise, why, root, place, callee, 0.5, seen + 0.5)
+    first = list(dict.fromkeys(called))
+    for one, other in pairwise(first):
+        usual = known.ordered.get((other, one), 0.0)
+        if usual and (one, other) not in known.ordered:
+            why = f"{where} called {' '.join(one)} before {' '.join(other)}; {round(usual)} visits had it the other way round"
+            yield Oddity("reordered", math.log(usual + 2.0), why, root, place, one, 0.5, usual + 0.5)

@@ -1,0 +1,277 @@
+"""One streaming detector for any series: causal, one pass, constant memory, no settings per series.
+
+A value is compared with what its baseline expects (time of day where it is known). The distance, and the distance of
+the last values together, which tells a shift from a spike, are each judged by the tail of its own history, so that a
+restless series needs more than a steady one. Out comes a surprise in nats: s means once in e**s values.
+
+A surprise that follows a greater one is the same event going on, not news: until a tenth of the series' age has passed
+it must be exceeded. And what was told is told again within the next values only if it is twice as surprising, or beyond
+doubt for the first time. So a shift is told once, early, and an event that grows is told again, but not at each step.
+
+What is beyond doubt is an event by itself. It is not learnt, as in SPOT (`tail.py`), or an outage would make the next one
+seem usual, and it is news again as soon as the series has been calm. But what goes on is how things are now, and what
+happens more than once in a thousand values, and more than a few times, is a habit: both are learnt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from processors.detectors.baseline import Baseline
+from processors.detectors.tail import WARM_UP, Tail
+from telemetry.errors import InputError
+
+HALF = 6.0
+"""Nats that score one half: once in four hundred values."""
+
+SHIFT_VALUES = 30
+"""Values over which a shift is averaged."""
+
+SHIFT_WEIGHT = 0.6
+"""What a surprise of the average counts for: averages of 30 values overlap, so their extremes come in clusters."""
+
+REST = 0.1
+"""Share of the series' age during which a lesser surprise is a repetition."""
+
+BEYOND_DOUBT = 14.0
+"""Nats from which a surprise is an event by itself: once in a million values, where an alarm begins."""
+
+CALM = 30
+"""Values in a row that score less than one half, after which an event is over."""
+
+GROWN = 2.0
+"""How many times as surprising as it was told an event must be to be told again."""
+
+HABIT = 1000
+"""Values to an event; more of them are a habit of the series, and learnt."""
+
+FEW = 5
+"""Events that are no habit yet, however soon they came one after the other."""
+
+PASSED_OVER = 60
+"""Values of one event that are not learnt; what has lasted longer is how things are now."""
+
+YOUNG = 8
+"""Values before which nothing is judged."""
+
+_MOST_RECENT = 64
+"""Bound on the falling surprises remembered; each is less than the one before it, so the last ones say least."""
+
+_MOST_FREEDOM = 8.0
+_SPREAD_MEMORY = 300
+_SNAPSHOT_VERSION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How odd a value is: `score` 0..1 says the same as `surprise`; `spread` is the usual distance from `expected`."""
+
+    score: float
+    surprise: float
+    expected: float
+    spread: float
+    why: str
+
+
+def score_of(surprise: float) -> float:
+    """A surprise in nats on a scale of 0 to 1: 6 nats are one half, 14 are 0.8, 20 are 0.9."""
+    return -math.expm1(-surprise * math.log(2.0) / HALF)
+
+
+def count_surprise(seen: float, expected: float) -> float:
+    """How surprising a count can be, in nats: it varies at least as a Poisson's does, however steady it was so far.
+
+    The square root of a Poisson count varies by one half whatever its mean (Anscombe, 1948); the added 3/8 also stand for
+    not knowing a small mean exactly. So ten at once where there are none usually are no anomaly yet, eleven are.
+    """
+    distance = 2 * (math.sqrt(max(seen, 0.0) + 3 / 8) - math.sqrt(max(expected, 0.0) + 3 / 8))
+    return distance * distance / 2
+
+
+class Detector:
+    """Scores the values of one series in the order of their times.
+
+    Args:
+        least: the spread that a series is taken to have at least while it is young, in its unit.
+        least_share: the same, as a share of the expected value.
+
+    >>> detector = Detector()
+    >>> for minute in range(100):
+    ...     scored = detector.update(minute * 60_000_000_000, 10.0 + minute % 3)
+    >>> scored.score
+    0.0
+    >>> detector.update(100 * 60_000_000_000, 50.0).score > 0.5
+    True
+    """
+
+    __slots__ = (
+        "_age",
+        "_baseline",
+        "_calm",
+        "_events",
+        "_least",
+        "_least_share",
+        "_passed_over",
+        "_recent",
+        "_shift",
+        "_spread",
+        "_tails",
+        "_told",
+    )
+
+    def __init__(self, least: float = 0.0, least_share: float = 0.25) -> None:
+        self._least = least
+        self._least_share = least_share
+        self._age = 0
+        self._baseline = Baseline()
+        self._spread = 0.0
+        self._shift = 0.0
+        self._tails = {(seasonal, shift): Tail() for seasonal in (False, True) for shift in (False, True)}
+        self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
+        self._calm = CALM  # values in a row that were nothing much
+        self._events = 0  # beyond doubt, so far
+        self._passed_over = 0  # values of the event that goes on that were not learnt
+        self._told = 0, 0.0  # age and surprise of the last news
+
+    def update(self, time: int, value: float, one: float = 0.0) -> Scored:
+        """Score a value and learn it.
+
+        Args:
+            time: nanoseconds since the epoch.
+            value: in the unit of the series.
+            one: where the value counts things, what one of them adds to it; else 0.
+        """
+        scored = self.score_one(time, value, one)
+        self.learn_one(time, value, one)
+        return scored
+
+    def score_one(self, time: int, value: float, one: float = 0.0) -> Scored:
+        """How odd a value would be now. Changes nothing. A value that is not finite is as odd as can be."""
+        expected = self._baseline.expect(time)
+        if not math.isfinite(value):
+            return Scored(1.0, math.inf, expected.value, self._spread, f"{value} is no finite number")
+        if self._age < YOUNG:
+            return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
+        surprise, shift = self._surprise(expected.value, value, one, seasonal=expected.seasonal)
+        if not self._is_news(surprise):
+            surprise = 0.0
+        basis = "at this time of day" if expected.seasonal else "lately"
+        how = f"for the last {SHIFT_VALUES} values together " if shift else ""
+        why = (
+            f"{value:.6g} where {expected.value:.6g} is usual {basis}, give or take {self._spread:.3g}: "
+            f"{how}about once in {_once_in(surprise)} values"
+        )
+        return Scored(score_of(surprise), surprise, expected.value, self._spread, why if surprise else "as usual")
+
+    def learn_one(self, time: int, value: float, one: float = 0.0) -> None:
+        """Learn a value; one that is not finite is passed over."""
+        if not math.isfinite(value):
+            return
+        expected = self._baseline.expect(time) if self._baseline.known else None
+        if expected is not None:
+            seasonal = expected.seasonal
+            surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
+            distance = value - expected.value
+            if surprise >= HALF and self._is_news(surprise):
+                self._told = self._age, surprise
+            self._shift += (distance - self._shift) / SHIFT_VALUES
+            if self._is_learnt(surprise):
+                self._tails[seasonal, False].add(abs(distance))
+                self._spread += (abs(distance) - self._spread) / min(self._age, _SPREAD_MEMORY)
+            self._tails[seasonal, True].add(abs(self._shift))
+            self._remember(surprise)
+        self._baseline.add(time, value)
+        self._age += 1
+
+    def _is_learnt(self, surprise: float) -> bool:
+        """Whether a distance is one to learn: not of an event beyond doubt that is neither a habit nor how things are now."""
+        beyond_doubt = surprise >= BEYOND_DOUBT
+        begins = beyond_doubt and self._passed_over == 0 and self._events <= max(self._age / HABIT, FEW)
+        goes_on = beyond_doubt and 0 < self._passed_over < PASSED_OVER
+        self._events += begins
+        self._passed_over += begins or goes_on
+        self._calm = self._calm + 1 if surprise < HALF else 0
+        if self._calm >= CALM:
+            self._passed_over = 0
+        return not (begins or goes_on)
+
+    def _surprise(self, expected: float, value: float, one: float, *, seasonal: bool) -> tuple[float, bool]:
+        """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""
+        distance = value - expected
+        shift = self._shift + (distance - self._shift) / SHIFT_VALUES
+        tail = self._tails[seasonal, False]
+        if tail.warm or self._age > WARM_UP:
+            spike = tail.surprise(abs(distance))
+        else:
+            spike = self._young_surprise(abs(distance), max(self._least, self._least_share * abs(expected)))
+        drift = SHIFT_WEIGHT * self._tails[seasonal, True].surprise(abs(shift))
+        if one > 0.0:
+            spike = min(spike, count_surprise(value / one, expected / one))
+            several = SHIFT_VALUES / one
+            drift = min(drift, count_surprise((expected + shift) * several, expected * several))
+        return max(spike, drift), drift > spike
+
+    def _young_surprise(self, distance: float, least: float) -> float:
+        """Without a tail yet: -ln of the density of Student's t, with heavier tails the fewer values are known."""
+        spread = max(1.25 * self._spread, least, 1e-12)
+        freedom = min(self._age - 1.0, _MOST_FREEDOM)
+        return (freedom + 1) / 2 * math.log1p((distance / spread) ** 2 / freedom)
+
+    def _is_news(self, surprise: float) -> bool:
+        """Whether a surprise is more than the same event going on."""
+        if surprise <= self._repeated() and not (surprise >= BEYOND_DOUBT and self._calm >= CALM):
+            return False
+        age, told = self._told
+        return self._age - age > CALM or surprise >= GROWN * told or surprise >= BEYOND_DOUBT > told
+
+    def _repeated(self) -> float:
+        """The surprise that a new one has to exceed to be news."""
+        since = self._age - REST * (self._age + 1)
+        return next((surprise for age, surprise in self._recent if age > since), 0.0)
+
+    def _remember(self, surprise: float) -> None:
+        since = self._age - REST * (self._age + 1)
+        while self._recent and self._recent[0][0] <= since:
+            self._recent.popleft()
+        if surprise > 0:
+            while self._recent and self._recent[-1][1] <= surprise:
+                self._recent.pop()
+            if len(self._recent) < _MOST_RECENT:
+                self._recent.append((self._age, surprise))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes."""
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "age": self._age,
+            "spread": self._spread,
+            "shift": self._shift,
+            "baseline": self._baseline.snapshot(),
+            "tails": [self._tails[key].snapshot() for key in sorted(self._tails)],
+            "event": [self._calm, self._events, self._passed_over],
+            "told": list(self._told),
+            "recent": [list(item) for item in self._recent],
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(f"detector: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        self._age, self._spread, self._shift = snapshot["age"], snapshot["spread"], snapshot["shift"]
+        self._baseline.restore(snapshot["baseline"])
+        for key, tail in zip(sorted(self._tails), snapshot["tails"], strict=True):
+            self._tails[key].restore(tail)
+        self._calm, self._events, self._passed_over = snapshot["event"]
+        self._told = snapshot["told"][0], snapshot["told"][1]
+        self._recent = deque((int(age), float(surprise)) for age, surprise in snapshot["recent"])
+
+
+def _once_in(surprise: float) -> str:
+    return f"{math.exp(surprise):.2g}" if surprise < 40 else "1e17 or more"

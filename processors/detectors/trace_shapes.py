@@ -1,0 +1,175 @@
+"""Shape anomalies: a call that many traces of a window lack, make anew, repeat or make out of order.
+
+One odd trace may be a user's whim or a lost span. So oddities are gathered: traces of a window of event time are all
+compared with what was known before it, those odd in the same way are counted together, and only then all are learnt.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from processors.assembly.watermark import SECOND
+from processors.detectors.series import ALARM
+from processors.detectors.shape_model import TraceShapes
+from processors.detectors.streaming import score_of
+from processors.detectors.surprise import surprise_of_share
+from telemetry.errors import InputError
+from telemetry.findings import Anomaly, AnomalyKind
+from telemetry.metrics import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from processors.call_graph.visits import Visit
+    from processors.detectors.shape_model import Oddity, Place
+    from telemetry.spans import Span
+
+SHAPE = "spanloom_trace_shape"
+"""Series that shape anomalies name, by deviation, root, service, operation and what was called."""
+
+MAX_TRACES = 5000
+"""Traces of all open windows; further ones are left out and counted."""
+
+MAX_TOLD = 20
+"""Anomalies of a window: the strongest."""
+
+_MAX_EXAMPLES = 5
+_SNAPSHOT_VERSION = 1
+
+
+class _Trace(NamedTuple):
+    trace_id: bytes
+    visits: Sequence[Visit]
+
+
+def is_whole(spans: Collection[Span]) -> bool:
+    """Whether a trace has one root and every parent that its spans name: else a call may be missing only from view."""
+    known = {span.span_id for span in spans}
+    return sum(not span.parent_span_id for span in spans) == 1 and all(
+        not span.parent_span_id or span.parent_span_id in known for span in spans
+    )
+
+
+class ShapeWatch:
+    """Judges the traces of each window together.
+
+    Args:
+        width: of a window, nanoseconds of event time; a trace belongs to the one in which it began.
+        lateness: how long after its end a window is judged: traces are known only when they have closed.
+    """
+
+    def __init__(self, width: int = 10 * SECOND, lateness: int = 15 * SECOND) -> None:
+        self._width, self._lateness = width, lateness
+        self._shapes = TraceShapes()
+        self._windows: dict[int, dict[bytes, Sequence[Visit]]] = {}
+        self._open = 0
+        self._sealed = 0
+        self.left_out = 0
+        self.late = 0
+
+    @property
+    def forgotten(self) -> int:
+        """How many places' shapes the bound on them has cost."""
+        return self._shapes.forgotten
+
+    def add(self, trace_id: bytes, visits: Sequence[Visit], now: int) -> None:
+        """Take a whole trace; the same one again replaces what was taken before. One from later than `now` began now."""
+        time = min(visits[0].start, now)
+        start = time - time % self._width
+        if start < self._sealed:
+            self.late += 1
+            return
+        window = self._windows.setdefault(start, {})
+        if trace_id not in window:
+            if self._open >= MAX_TRACES:
+                self.left_out += 1
+                return
+            self._open += 1
+        window[trace_id] = visits
+
+    def advance(self, now: int) -> list[Anomaly]:
+        """Judge the windows that are due at an event time, oldest first."""
+        return self._seal(now - self._lateness)
+
+    def close(self) -> list[Anomaly]:
+        """Judge every window that is left: the input has ended."""
+        return self._seal(max(self._windows, default=0) + self._width)
+
+    def _seal(self, until: int) -> list[Anomaly]:
+        found: list[Anomaly] = []
+        for start in sorted(start for start in self._windows if start + self._width <= until):
+            self._sealed = start + self._width
+            # By id, so that what is learnt does not depend on the order of arrival.
+            traces = [_Trace(*item) for item in sorted(self._windows.pop(start).items())]
+            self._open -= len(traces)
+            found += self._judge(start, traces)
+            for trace in traces:
+                self._shapes.learn_one(trace.visits)
+        return found
+
+    def _judge(self, start: int, traces: Sequence[_Trace]) -> list[Anomaly]:
+        visits: Counter[tuple[Place, Place]] = Counter()
+        odd: dict[tuple[str, Place, Place, Place], list[tuple[Oddity, bytes]]] = {}
+        for trace in traces:
+            root = trace.visits[0]
+            visits.update(((root.service, root.operation), (visit.service, visit.operation)) for visit in trace.visits)
+            for oddity in self._shapes.score_one(trace.visits).oddities:
+                key = oddity.kind, oddity.root, oddity.place, oddity.callee
+                odd.setdefault(key, []).append((oddity, trace.trace_id))
+        found = []
+        for key, seen in odd.items():
+            total = visits[key[1], key[2]]
+            like, unlike = seen[0][0].like, seen[0][0].unlike
+            if len(seen) <= total * like / (like + unlike):
+                continue
+            surprise = surprise_of_share(len(seen), total, like, unlike)
+            if score_of(surprise) >= ALARM:
+                found.append(self._anomaly(start, seen, total, surprise))
+        found.sort(key=lambda anomaly: (-anomaly.score, anomaly.series))
+        return found[:MAX_TOLD]
+
+    def _anomaly(self, start: int, seen: Sequence[tuple[Oddity, bytes]], total: int, surprise: float) -> Anomaly:
+        oddity = max((oddity for oddity, _ in seen), key=lambda item: (item.surprise, item.why))
+        (service, operation), (callee, called) = oddity.place, oddity.callee
+        labels = {
+            "callee": callee,
+            "called": called,
+            "deviation": oddity.kind,
+            "operation": operation,
+            "root": " ".join(oddity.root),
+            "service": service,
+        }
+        return Anomaly(
+            AnomalyKind.SHAPE,
+            Series(SHAPE, tuple(labels.items())),
+            service,
+            start,
+            start + self._width,
+            score_of(surprise),
+            oddity.like / (oddity.like + oddity.unlike),
+            len(seen) / total,
+            "1",
+            f"in {len(seen)} of {total} visits: {oddity.why}",
+            operation=operation,
+            trace_ids=tuple(dict.fromkeys(trace_id for _, trace_id in seen))[:_MAX_EXAMPLES],
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain data that `restore` takes. Open windows are not in it."""
+        return {"version": _SNAPSHOT_VERSION, "sealed": self._sealed, "shapes": self._shapes.snapshot()}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Take the state of a snapshot instead of the present one.
+
+        Raises:
+            InputError: the snapshot has another version.
+        """
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise InputError(
+                f"shape watch: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}"
+            )
+        self._sealed = snapshot["sealed"]
+        self._windows.clear()
+        self._open = 0
+        self._shapes.restore(snapshot["shapes"])

@@ -1,0 +1,1 @@
+"""Which service is to blame: rankings of culprits and their evidence."""

@@ -1,0 +1,206 @@
+"""Who is to blame: services ranked by what has changed in their traces, logs and metrics.
+
+The moment of the change is not told but found: of all moments of the recent past the one at which traces changed most.
+What came before is the baseline; without one, measurements are compared with their kin. Each signal then charges
+services by a rule of its own (`latency`, `shape`, `metrics`), each of which takes off what another
+service explains. Charges are in nats, less the doubt that comes with many tests, compressed, and added up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from processors.call_graph.visits import visits_of
+from processors.detectors.log_templates import LogTemplates
+from processors.root_cause.latency import LatencyTable
+from processors.root_cause.metrics import MetricMemory
+from processors.root_cause.shape import ShapeTable
+from processors.root_cause.trace_memory import TraceMemory
+from processors.series.points import unit_of
+from processors.series.quantities import quantities
+from telemetry.findings import Evidence, Suspect
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from processors.root_cause.latency import LatencyCharge
+    from processors.root_cause.metrics import MetricCharge
+    from processors.root_cause.shape import ShapeCharge
+    from processors.root_cause.trace_memory import Remembered
+    from telemetry.logs import LogRecord
+    from telemetry.metrics import Point
+    from telemetry.spans import Span
+
+_Charge = TypeVar("_Charge", "ShapeCharge", "MetricCharge")
+
+SECOND = 1_000_000_000
+
+LEAST_GAIN = 8.0
+"""Nats that a moment must gain to be taken for a change: about what the best of a few dozen moments gains by chance."""
+
+LEAST_BEFORE, LEAST_AFTER = 8, 5
+"""Traces needed on either side of a moment."""
+
+ALONE = 0.5
+"""What metrics count for when neither traces nor logs accuse the service: it can hardly have harmed a request."""
+
+IDLE = 0.5
+"""What is left of that when no trace came through the service."""
+
+
+class Culprits:
+    """Remembers recent telemetry, in whatever order it comes, and ranks services by how much of a change is their own.
+
+    Args:
+        width: of a bucket of traces, nanoseconds; the resolution at which a change is dated.
+        horizon: how long ago a change may have been, nanoseconds before `now`.
+    """
+
+    def __init__(self, width: int = 10 * SECOND, horizon: int = 900 * SECOND) -> None:
+        self._traces = TraceMemory(width)
+        self._metrics = MetricMemory()
+        self._templates = LogTemplates()
+        self._horizon = horizon
+        self._width = width
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """What the bounds have cost so far: traces beyond the sample, logs, series and templates forgotten."""
+        return {
+            "traces": self._traces.left_out,
+            "logs": self._traces.logs_left_out,
+            "series": self._metrics.forgotten,
+            "templates": self._templates.forgotten,
+        }
+
+    def add_trace(self, spans: Collection[Span], now: int | None = None) -> None:
+        """Remember a closed trace. Of the same trace again the version with more spans stays.
+
+        What a clock dates later than `now` (ns), if that is known, began now: it drives out nothing older.
+        """
+        visits = visits_of(spans)
+        if visits:
+            first = min(spans, key=lambda span: span.start)
+            self._traces.add(first.trace_id, first.start if now is None else min(first.start, now), visits)
+
+    def add_logs(self, records: Iterable[LogRecord]) -> None:
+        """Remember log lines; those with a trace id are joined to their trace whenever it comes."""
+        for record in records:
+            template = self._templates.add(record.service, str(record.body))
+            if record.trace_id:
+                self._traces.add_log(record.trace_id, record.span_id, template, record.time, record.severity)
+
+    def add_points(self, points: Iterable[Point]) -> None:
+        """Remember points of metrics."""
+        for point in points:
+            self._metrics.add(point)
+
+    def rank(self, now: int) -> tuple[Suspect, ...]:
+        """The suspects at `now`, likeliest first; empty when nothing has changed."""
+        buckets = [(start, traces) for start, traces in self._traces.buckets() if start <= now]
+        latency = LatencyTable([traces for _, traces in buckets])
+        shape = ShapeTable([traces for _, traces in buckets])
+        split = self._moment(buckets, latency, shape, now)
+        dated = buckets[split][0] if split else 0
+        since = dated if buckets else self._metrics.moment(now, self._horizon, self._width)
+        instances: dict[str, set[str]] = {}
+        for _, traces in buckets:
+            for trace in traces:
+                for visit in trace.visits:
+                    instances.setdefault(visit.service, set()).add(visit.instance)
+        evidence: dict[str, list[Evidence]] = {}
+        named: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))  # what speaks against each instance
+        slow = [latency.narrowed(charge, split) for charge in latency.charges(split)]
+        odd = [shape.narrowed(charge, split) for charge in _heaviest(shape.charges(split))]
+        for charge, item in self._evidence(slow, odd):
+            evidence.setdefault(charge.service, []).append(item)
+            if charge.instance:
+                named[charge.service][charge.instance] += item.weight
+        accused = {service: sum(item.weight for item in items) for service, items in evidence.items()}
+        for moved in _heaviest(self._metrics.charges(since, now)):
+            share = ALONE + (1 - ALONE) * min(1.0, accused.get(moved.service, 0.0)) if buckets else 1.0
+            if buckets and moved.service not in instances:
+                share *= IDLE
+            item = _metric_evidence(moved, share)
+            evidence.setdefault(moved.service, []).append(item)
+            if moved.instance:
+                named[moved.service][moved.instance] += item.weight
+        suspects = [
+            Suspect(
+                service,
+                sum(item.weight for item in items),
+                _instance(named.get(service), instances.get(service, set())),
+                tuple(sorted(items, key=lambda item: -item.weight)),
+            )
+            for service, items in evidence.items()
+        ]
+        return tuple(sorted(suspects, key=lambda suspect: (-suspect.score, suspect.service)))
+
+    def _moment(
+        self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int
+    ) -> int:
+        """The bucket with which the change begins; 0 where no moment stands out, so that all is compared with its kin."""
+        sizes = np.cumsum([len(traces) for _, traces in buckets])
+        best, found = LEAST_GAIN, 0
+        for number in range(1, len(buckets)):
+            before = sizes[number - 1]
+            if before < LEAST_BEFORE or sizes[-1] - before < LEAST_AFTER or buckets[number][0] < now - self._horizon:
+                continue
+            gain = latency.strongest(number) + shape.strongest(number)
+            if gain > best:
+                best, found = gain, number
+        return found
+
+    def _evidence(
+        self, latencies: Iterable[LatencyCharge], shapes: Iterable[ShapeCharge]
+    ) -> Iterator[tuple[LatencyCharge | ShapeCharge, Evidence]]:
+        for slow in latencies:
+            where = f"between {slow.stretch.caller} and {slow.stretch.service}" if slow.stretch.caller else "in itself"
+            where += _apart(slow.instance)
+            before, after = quantities("s", slow.before / SECOND, slow.after / SECOND)
+            text = (
+                f"{slow.stretch.operation}: {before} became {after} {where}; "
+                f"accounts for {slow.share:.0%} of the time added to requests"
+            )
+            yield slow, Evidence("trace", slow.weight, text, slow.trace_ids)
+        for odd in shapes:
+            event = odd.event
+            what = self._templates.quoted(event.name) if event.kind.endswith("log") else f"'{event.name}'"
+            times = f" {event.times} times" if event.times > 1 else ""
+            text = (
+                f"{odd.operation}: {event.kind} {what}{times} in {odd.before[0]} of {odd.before[1]} traces before, "
+                f"{odd.after[0]} of {odd.after[1]} since{_apart(odd.instance)}"
+            )
+            yield odd, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
+
+
+def _heaviest(charges: Iterable[_Charge]) -> list[_Charge]:
+    """The first charge of each service: further ones are mostly the same change seen again."""
+    heaviest: dict[str, _Charge] = {}
+    for charge in charges:
+        heaviest.setdefault(charge.service, charge)
+    return list(heaviest.values())
+
+
+def _apart(instance: str) -> str:
+    return f" on {instance}, unlike on its other instances" if instance else ""
+
+
+def _instance(named: dict[str, float] | None, seen: set[str]) -> str:
+    """The instance that evidence names, with most weight; else the only one that was seen."""
+    if named:
+        return min(named, key=lambda name: (-named[name], name))
+    return next(iter(seen)) if len(seen) == 1 else ""
+
+
+def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:
+    labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
+    before, after = quantities(unit_of(charge.series.name), charge.before, charge.after)
+    change = after if math.isnan(charge.before) else f"{before} became {after}"
+    each = " a second" if charge.series.total else ""
+    text = f"{charge.series.name}: {change}{each}, unlike in other instances"
+    return Evidence("metric", charge.weight * share, text, series=f"{charge.series.name}{{{labels}}}")

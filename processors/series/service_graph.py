@@ -1,0 +1,102 @@
+"""The service graph as the metrics that Grafana's service graph and existing dashboards read.
+
+Names, labels, units and buckets are those of the OpenTelemetry Collector's servicegraph connector and of Grafana Tempo:
+counters `traces_service_graph_request_total`, `..._request_failed_total` and `..._unpaired_spans_total`, histograms
+`..._request_client_seconds`, `..._request_server_seconds` and `..._request_messaging_system_seconds`, by `client`,
+`server`, `connection_type` (empty, `messaging_system`, `database`, `virtual_node`) and, where one side sends no spans,
+`virtual_node` (`client` or `server`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from processors.series.cumulative import Counters, Histograms
+from telemetry.call_graph import NodeKind
+from telemetry.metrics import Metric, MetricType, Temporality
+from telemetry.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from processors.series.cumulative import Labels, SeriesBudget
+    from telemetry.call_graph import Hop
+
+BOUNDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+"""Seconds: Tempo's."""
+
+MAX_SERIES = 2000
+"""Of one metric; what is beyond is counted together under `otel.metric.overflow`."""
+
+_SECOND = 1_000_000_000
+_PREFIX = "traces_service_graph_"
+
+
+class ServiceGraphMetrics:
+    """Counts each hop once, from `start` on; a trace that gets a late span does not count again."""
+
+    def __init__(self, start: int, resource: Resource | None = None, budget: SeriesBudget | None = None) -> None:
+        self._resource = resource or Resource()
+        self._requests, self._failed, self._unpaired = (Counters(start, MAX_SERIES, budget) for _ in range(3))
+        self._client, self._server, self._queue = (Histograms(start, MAX_SERIES, BOUNDS, budget) for _ in range(3))
+
+    @property
+    def samples(self) -> int:
+        """Samples that count in the budget."""
+        series = (self._requests, self._failed, self._unpaired, self._client, self._server, self._queue)
+        return sum(one.samples for one in series)
+
+    def add(self, hops: Iterable[Hop]) -> None:
+        """Count hops. One with an unknown side is an unpaired span and no request."""
+        for hop in hops:
+            labels = labels_of(hop)
+            if NodeKind.UNKNOWN in {hop.caller.kind, hop.callee.kind}:
+                self._unpaired.add(labels)
+                continue
+            self._requests.add(labels)
+            self._failed.add(labels, int(hop.failed))
+            shown = hop.end, hop.trace_id, hop.server_span_id or hop.client_span_id
+            if hop.client_duration is not None:
+                self._client.record(labels, hop.client_duration / _SECOND, *shown)
+            if hop.server_duration is not None:
+                self._server.record(labels, hop.server_duration / _SECOND, *shown)
+            if hop.queue_wait is not None:
+                self._queue.record(labels, hop.queue_wait / _SECOND, *shown)
+
+    def metrics(self, time: int) -> list[Metric]:
+        """The metrics at a time, cumulative; `processors.series.points.points_of` makes Prometheus' series of them."""
+        resource = self._resource
+        sums = [
+            ("request_total", "Requests between two nodes", self._requests),
+            ("request_failed_total", "Failed requests between two nodes", self._failed),
+            ("unpaired_spans_total", "Calls of which only one side is known", self._unpaired),
+        ]
+        histograms = [
+            ("request_client", "Time of a request as the client saw it", self._client),
+            ("request_server", "Time of a request as the server saw it", self._server),
+            ("request_messaging_system", "Time of a message between producer and consumer", self._queue),
+        ]
+        return [
+            Metric(_PREFIX + name, MetricType.SUM, counters.points(time), resource, description=meaning,
+                   temporality=Temporality.CUMULATIVE, monotonic=True)
+            for name, meaning, counters in sums
+        ] + [
+            Metric(_PREFIX + name, MetricType.HISTOGRAM, series.points(time), resource, unit="s", description=meaning,
+                   temporality=Temporality.CUMULATIVE)
+            for name, meaning, series in histograms
+        ]  # fmt: skip
+
+
+def labels_of(hop: Hop) -> Labels:
+    """The labels of a hop's series."""
+    caller, callee = hop.caller, hop.callee
+    kinds = {caller.kind, callee.kind}
+    virtual = "server" if not hop.server_span_id else "client" if caller.kind is not NodeKind.SERVICE else ""
+    if NodeKind.DATABASE in kinds:
+        connection = "database"
+    elif NodeKind.QUEUE in kinds or hop.queue_wait is not None:
+        connection = "messaging_system"
+    else:
+        connection = "virtual_node" if virtual else ""
+    labels = (("client", caller.name), ("connection_type", connection), ("server", callee.name))
+    return (*labels, ("virtual_node", virtual)) if virtual else labels

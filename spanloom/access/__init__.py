@@ -1,0 +1,1 @@
+"""Who may do what at a process of ours, by its configuration and its address."""

@@ -1,0 +1,191 @@
+"""The demo from start to end: start all, warm up, then round after round, or one round and its report."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from spanloom.api_client import Pipeline
+from spanloom.experiments.account import Before, account, shortfalls
+from spanloom.experiments.pipeline_process import up
+from spanloom.experiments.shop import Shop
+from spanloom.experiments.watch import Injection, Watch
+from spanloom.experiments.webhook import WebhookReceiver
+from telemetry.documents import Kind
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from spanloom.clock import Now
+    from spanloom.experiments.process import Child
+    from telemetry.documents import Body
+
+POLL_SECONDS = 0.5
+START_SECONDS = 90.0
+BETWEEN_ROUNDS_SECONDS = 30.0
+
+FAULTS: dict[str, tuple[str, Body]] = {
+    "latency": ("payment", {"kind": "latency", "milliseconds": 400}),
+    "errors": ("inventory", {"kind": "errors", "ratio": 0.5}),
+    "catalog-latency": ("catalog", {"kind": "latency", "milliseconds": 300}),
+    "checkout-errors": ("checkout", {"kind": "errors", "ratio": 0.6}),
+}
+"""What is put in, round after round: another service each time, so that each has a while to be healthy in between."""
+
+WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
+
+
+class DemoError(SpanloomError):
+    """Something that the demo promises did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the demo listens and how long it waits. Port 0 is not for the OTLP and console ports: the shop must know them."""
+
+    data_dir: Path
+    console_port: int = 8080
+    otlp_grpc_port: int = 4317
+    otlp_http_port: int = 4318
+    shop_port: int = 8090
+    webhook_port: int = 8091
+    warm_up_seconds: float = 75.0
+    deadline_seconds: float = 240.0
+    users_per_second: float = 6.0
+    seed: int = 1
+    first_fault: str = "latency"
+    otlp_host: str = "127.0.0.1"
+
+
+class Demo:
+    """Runs the demo. `tell` gets each line of the timeline: seconds since the injection (None outside a round), event, text."""
+
+    def __init__(self, options: Options, now: Now, tell: Callable[[float | None, str, str], None]) -> None:
+        self._options = options
+        self._now = now
+        self._tell = tell
+        self._watch: Watch | None = None
+        self._told = 0
+        self._before = Before(0, {})
+
+    async def once(self) -> Body:
+        """One round, and the report. `missing` in it has a sentence for each thing that did not happen.
+
+        Raises:
+            SpanloomError: a process did not start or ended, or the pipeline did not answer.
+        """
+        async with AsyncExitStack() as stack:
+            pipeline, shop, users = await self._start(stack)
+            watch = await self._round(pipeline, shop, *FAULTS[self._options.first_fault])
+            await users.__aexit__()
+            self._tell(None, "account", "waiting until all that was sent is stored")
+            figures = await account(pipeline, shop, self._before)
+        missing = watch.missing() + shortfalls(figures)
+        return watch.figures() | figures | {"missing": missing}
+
+    async def forever(self) -> None:
+        """Round after round until cancelled; a round in which something did not happen is told and followed by the next."""
+        async with AsyncExitStack() as stack:
+            pipeline, shop, users = await self._start(stack)
+            first = list(FAULTS).index(self._options.first_fault)
+            for turn in count(first):
+                watch = await self._round(pipeline, shop, *list(FAULTS.values())[turn % len(FAULTS)])
+                for sentence in watch.missing():
+                    self._tell(None, "missing", sentence)
+                if not watch.complete:
+                    await shop.mend(watch.injection.service)
+                self._tell(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
+                await self._wait(BETWEEN_ROUNDS_SECONDS, users)
+
+    async def _round(self, pipeline: Pipeline, shop: Shop, service: str, fault: Body) -> Watch:
+        watch = self._watch = Watch(Injection(service, fault, self._now()))
+        await shop.put_fault(service, fault)
+        self._told = 0
+        self._tell(0.0, "fault", f"{_words(fault)} put into {service}")
+        give_up = time.monotonic() + self._options.deadline_seconds
+        while not watch.complete and time.monotonic() < give_up:
+            await asyncio.sleep(POLL_SECONDS)
+            for kind in WATCHED:
+                watch.see_documents(kind, await pipeline.find(kind, since=watch.injection.time), self._now())
+            self._tell_news()
+        self._watch = None
+        return watch
+
+    async def _start(self, stack: AsyncExitStack) -> tuple[Pipeline, Shop, Child]:
+        options = self._options
+        options.data_dir.mkdir(parents=True, exist_ok=True)
+        receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._take_notification))
+        pipeline = await stack.enter_async_context(Pipeline(f"http://127.0.0.1:{options.console_port}"))
+        self._tell(None, "start", f"the pipeline, with its data in {options.data_dir}")
+        process = await stack.enter_async_context(up(options, receiver.url))
+        give_up = time.monotonic() + START_SECONDS
+        while not await pipeline.healthy():
+            process.check()
+            if time.monotonic() > give_up:
+                raise DemoError(
+                    f"{pipeline.url}/healthz is not healthy after {START_SECONDS:.0f} s; see {options.data_dir}/up.log"
+                )
+            await asyncio.sleep(POLL_SECONDS)
+        process.check()
+        self._before = Before(self._now(), await pipeline.status())
+        self._tell(None, "ready", f"console at {pipeline.url}, pipeline with process id {process.pid}")
+        shop = await stack.enter_async_context(
+            Shop(
+                options.data_dir / "shop",
+                options.shop_port,
+                f"{options.otlp_host}:{options.otlp_grpc_port}",
+                f"{options.otlp_host}:{options.otlp_http_port}",
+            )
+        )
+        await shop.ready()
+        services = await shop.services()
+        self._tell(
+            None, "ready", f"shop of {len({service['service'] for service in services})} services in {len(services)} processes"
+        )
+        users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
+        self._tell(None, "warm-up", f"{options.users_per_second:g} users a second for {options.warm_up_seconds:.0f} s")
+        await self._wait(options.warm_up_seconds, users)
+        load, status = await users.ask(), await pipeline.status()
+        latency = load["latency_ms"]
+        self._tell(
+            None,
+            "healthy",
+            f"{load['sent']} requests, {load['failed']} failed, p50 {latency['p50']} ms, p95 {latency['p95']} ms;"
+            f" {status['spans_stored']} spans stored",
+        )
+        return pipeline, shop, users
+
+    async def _wait(self, seconds: float, users: Child) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            users.check()
+            await asyncio.sleep(min(left, POLL_SECONDS))
+
+    def _take_notification(self, payload: Body) -> None:
+        if self._watch is None:
+            labels = [alert["labels"] for alert in payload["alerts"]]
+            names = sorted({f"{each.get('alertname', '?')} for {each.get('service', '?')}" for each in labels})
+            self._tell(None, "alert", f"outside a round: {', '.join(names)} {payload['status']}")
+        else:
+            self._watch.see_notification(payload, self._now())
+            self._tell_news()
+
+    def _tell_news(self) -> None:
+        watch = self._watch
+        if watch is None:
+            return
+        for entry in watch.entries[self._told :]:
+            self._tell((entry.time - watch.injection.time) / 1e9, entry.event, entry.text)
+        self._told = len(watch.entries)
+
+
+def _words(fault: Body) -> str:
+    if fault["kind"] == "latency":
+        return f"{fault['milliseconds']} ms of latency"
+    return f"errors in {fault['ratio']:.0%} of the requests"

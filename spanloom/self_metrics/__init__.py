@@ -1,0 +1,1 @@
+"""What a process tells of itself: at /metrics, and to an OTLP endpoint."""

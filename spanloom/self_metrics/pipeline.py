@@ -1,0 +1,187 @@
+"""What the pipeline tells of itself at /metrics, read from its counters when asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from spanloom.self_metrics.exposition import families
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+    from spanloom.wiring import Pipeline
+
+
+class PipelineMetrics:
+    """A collector of the registry."""
+
+    def __init__(self, pipeline: Pipeline, registry: CollectorRegistry) -> None:
+        self._pipeline = pipeline
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every counter and gauge as it stands."""
+        for name, (meaning, value) in self.counters().items():
+            metric = CounterMetricFamily(f"spanloom_{name}", meaning)
+            metric.add_metric([], value)
+            yield metric
+        yield from self._of_partitions()
+        yield from self._store()
+        left_out = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
+        for what, count in self.left_out().items():
+            left_out.add_metric([what], count)
+        yield left_out
+        if self._pipeline.assemble is not None:
+            yield from families(self._pipeline.assemble.metrics())
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of memory by what holds them, of what has a bound in bytes."""
+        pipeline = self._pipeline
+        found = {f"{name}_records": offsets.held_bytes for name, offsets in pipeline.offsets.items()}
+        return found | (pipeline.assemble.holders() if pipeline.assemble is not None else {})
+
+    def _of_partitions(self) -> Iterator[Metric]:
+        """How far reading and committing are."""
+        held = GaugeMetricFamily("spanloom_held_records", "Records delivered and not acknowledged yet", labels=["agent"])
+        for name, offsets in self._pipeline.offsets.items():
+            held.add_metric([name], offsets.held)
+        yield held
+        memory = GaugeMetricFamily("spanloom_memory_bytes", "Memory by what holds it: see docs/memory.md", labels=["holder"])
+        for holder, size in self.memory().items():
+            memory.add_metric([holder], size)
+        yield memory
+        taken = CounterMetricFamily("spanloom_records", "Records delivered, those after a rebalance again", labels=["agent"])
+        for name, offsets in self._pipeline.offsets.items():
+            taken.add_metric([name], offsets.taken)
+        yield taken
+        lag = GaugeMetricFamily(
+            "spanloom_lag_records", "Records of this worker's partitions not committed yet", labels=["topic"]
+        )
+        for topic, records in self._pipeline.lag.by_topic().items():
+            lag.add_metric([topic], records)
+        yield lag
+        paused = GaugeMetricFamily(
+            "spanloom_paused_partition_offset",
+            "Where a partition waits with too many unusable records",
+            labels=["topic", "partition"],
+        )
+        for tp, offset in self._pipeline.dead.paused.items():
+            paused.add_metric([tp.topic, str(tp.partition)], offset)
+        yield paused
+        stalled = GaugeMetricFamily(
+            "spanloom_stalled_partition_offset",
+            "Where a partition stands still although there is more to read",
+            labels=["topic", "partition", "cause"],
+        )
+        for tp, stall in self._pipeline.stalls.stalled.items():
+            stalled.add_metric([tp.topic, str(tp.partition), stall.cause.value], stall.offset)
+        yield stalled
+        deleted = CounterMetricFamily(
+            "spanloom_records_deleted_unread", "Offsets deleted from the log before they were read", labels=["topic"]
+        )
+        for topic, records in self._pipeline.deleted_unread.items():
+            deleted.add_metric([topic], records)
+        yield deleted
+
+    def _store(self) -> Iterator[Metric]:
+        """Whether the store answers, and what it cost where it did not."""
+        availability = self._pipeline.writer.availability
+        up = GaugeMetricFamily("spanloom_store_up", "Whether the store answers: 0 while all that need it wait")
+        up.add_metric([], not availability.down)
+        yield up
+        yield CounterMetricFamily("spanloom_store_probes", "Questions whether the store is back", value=availability.probes)
+        retried = CounterMetricFamily(
+            "spanloom_store_requests_retried", "Requests made again because the store did not answer", labels=["operation"]
+        )
+        for operation, count in availability.retries.items():
+            retried.add_metric([operation], count)
+        yield retried
+        unmapped = CounterMetricFamily(
+            "spanloom_store_unmapped",
+            "Documents, in part or whole, and new attribute names that the store could not index and only keeps",
+            labels=["what"],
+        )
+        for what, count in self._pipeline.store.counters().items():
+            unmapped.add_metric([what], count)
+        yield unmapped
+
+    def left_out(self) -> dict[str, int]:
+        """What the analysis could not keep or came too late for it, by kind."""
+        pipeline = self._pipeline
+        total: Counter[str] = Counter()
+        for part in (pipeline.rekeyed, pipeline.signals, pipeline.assemble, pipeline.score, pipeline.act):
+            if part is not None:
+                total.update(part.left_out)
+        return total
+
+    def counters(self) -> dict[str, tuple[str, int]]:
+        """Name -> meaning and value."""
+        pipeline = self._pipeline
+        writer = pipeline.writer.counts
+        found = {
+            "documents_created": ("Documents stored", writer.created),
+            "documents_existing": ("Documents that were stored already", writer.existing),
+            "documents_rejected": ("Documents that the store will never take", writer.rejected),
+            "store_retries": (
+                "Requests made again because the store did not answer",
+                pipeline.writer.availability.retries.total(),
+            ),
+            "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
+            "records_read_again": ("Times that records were read again, for one before them had not come", pipeline.read_again),
+            "spans_truncated": ("Spans too large for a record, their longest values cut", pipeline.rekeyed.truncated),
+        }
+        if pipeline.assemble is not None:
+            counts = pipeline.assemble.counts
+            found |= {
+                "spans_received": ("Spans taken by the assembler", counts.spans),
+                "traces": ("Traces closed and stored for the first time", counts.traces),
+                "traces_cut": ("Traces closed early by a limit", counts.cut),
+                "traces_crowded": ("Traces closed early to make room in memory", counts.crowded),
+                "traces_merged": ("Closed traces joined with what the store had of them", counts.merged),
+                "edge_corrections": ("Edge documents that correct others", counts.corrections),
+                "messages_joined": ("Messages whose sender another trace was told of", pipeline.assemble.messages.answered),
+                "messages_unseen": ("Messages whose sender was not seen in time", pipeline.assemble.messages.unseen),
+                "logs_joined": ("Log records that named a trace", counts.logs),
+            }
+        if pipeline.score is not None:
+            found |= {
+                "points_scored": ("Points of series scored", pipeline.score.counts.points),
+                "anomalies": ("Anomalies found", pipeline.score.counts.anomalies),
+            }
+        if pipeline.act is not None:
+            found |= {
+                "rankings": ("Rankings of culprits made", pipeline.act.counts.rankings),
+                "rankings_explained": ("Rankings that a repair under way explains", pipeline.act.counts.explained),
+                "points_too_new": ("Points stamped too far ahead of the clock", pipeline.act.counts.points_too_new),
+                "answers_dropped": ("Answers to requests for approval beyond the bound", pipeline.act.counts.answers_dropped),
+            }
+        if pipeline.alerting is not None:
+            alerting = pipeline.alerting
+            samples = alerting.engine.samples.counts
+            found |= {
+                "alert_changes": ("Alerts that changed their state", alerting.counts.alert_changes),
+                "notifications": ("Notifications handed to receivers", alerting.counts.notifications),
+                "notifications_delivered": ("Notifications that receivers took", alerting.sender.counts.delivered),
+                "notifications_failed": ("Notifications that no receiver took in time", alerting.sender.counts.failed),
+                "files_refused": (
+                    "Changed rules, playbooks or receivers that could not be used",
+                    alerting.counts.files_refused,
+                ),
+                "templates_failed": ("Texts of notifications sent by default as their template failed", alerting.texts.failed),
+                "repair_actions_done": ("Actions of playbooks that were done", alerting.runner.counts["runs_done"]),
+                "repair_actions_failed": ("Actions of playbooks that failed", alerting.runner.counts["runs_failed"]),
+                "repair_alerts_ignored": ("Alerts beyond the bound of self-healing", alerting.runner.healer.firing.ignored),
+                "rule_failures": ("Rule evaluations that failed", alerting.engine.counts.failures),
+                "samples_too_old": ("Samples older than those that rules may read", samples.too_old),
+                "samples_conflicting": ("Samples of a series and time that had another value already", samples.conflicting),
+                "samples_refused": ("Samples of series beyond the bound of the rules' memory", samples.too_many_series),
+                "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
+                "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.board.refused),
+            }
+        return found

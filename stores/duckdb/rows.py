@@ -1,0 +1,47 @@
+"""Documents as Arrow tables, as DuckDB takes them in bulk: id, time, body as JSON, and a column a field of the layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stores.checks import checked, json_text
+from stores.duckdb.arrow import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, Columns
+from stores.duckdb.sql import BODY, ID, TIME
+from stores.layout import LAYOUT, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from telemetry.documents import Document, Kind
+
+_FORMATS = {
+    Type.KEYWORD: STRING,
+    Type.KEYWORDS: STRINGS,
+    Type.TEXT: STRING,
+    Type.INTEGER: INTEGER,
+    Type.NUMBER: NUMBER,
+    Type.BOOLEAN: BOOLEAN,
+}
+
+Row = tuple[object, ...]
+"""Id, time, body, then the fields of the layout in its order."""
+
+_COLUMNS = {
+    kind: {ID: STRING, TIME: INTEGER, BODY: STRING} | {field: _FORMATS[held] for field, held in fields.items()}
+    for kind, fields in LAYOUT.items()
+}
+
+
+def row(document: Document) -> Row:
+    """A document as a row.
+
+    Raises:
+        UnstorableError: no store can hold it.
+    """
+    values = checked(document)
+    return (document.id, document.time, json_text(document.body), *values)
+
+
+def table(kind: Kind, rows: Sequence[Row]) -> Columns:
+    """Rows of one kind as a table."""
+    return Columns(_COLUMNS[kind], list(zip(*rows, strict=True)))

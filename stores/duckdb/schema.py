@@ -1,0 +1,97 @@
+"""The tables of a DuckDB file: one a kind, made when the file is new, brought up to date when it is older.
+
+Columns are added and filled from the bodies when the layout has grown. Anything else is a new version of the schema.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from stores.duckdb.sql import BODY, ID, KEY, TIME, json_pointer, quoted
+from stores.layout import LAYOUT, Type
+from telemetry.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from telemetry.documents import Kind
+
+VERSION = 1
+
+SQL_TYPES = {
+    Type.KEYWORD: "VARCHAR",
+    Type.KEYWORDS: "VARCHAR[]",
+    Type.TEXT: "VARCHAR",
+    Type.INTEGER: "BIGINT",
+    Type.NUMBER: "DOUBLE",
+    Type.BOOLEAN: "BOOLEAN",
+}
+
+
+class SchemaError(StoreError):
+    """The file was written by another version of Spanloom that this one cannot read."""
+
+
+def prepare(connection: Any, path: str) -> None:
+    """Make the tables, or check and extend those that are there. One transaction.
+
+    Raises:
+        SchemaError: the file has a version that this program does not know, or holds something else.
+    """
+    found = _version(connection, path)
+    if found not in {None, VERSION}:
+        raise SchemaError(
+            f"{path}: schema version {found}, this Spanloom reads {VERSION}: use the Spanloom that wrote it, or another file"
+        )
+    with transaction(connection):
+        if found is None:
+            connection.execute("CREATE TABLE spanloom_schema (version INTEGER)")
+            connection.execute("INSERT INTO spanloom_schema VALUES (?)", [VERSION])
+        for kind in LAYOUT:
+            _table(connection, kind)
+
+
+@contextmanager
+def transaction(connection: Any) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # a failed commit has rolled back already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: Any, path: str) -> int | None:
+    tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if "spanloom_schema" in tables:
+        row = connection.execute("SELECT max(version) FROM spanloom_schema").fetchone()
+        return int(row[0])
+    if tables:
+        raise SchemaError(f"{path}: a DuckDB file of something else (it has table {min(tables)!r}): name another file")
+    return None
+
+
+def _table(connection: Any, kind: Kind) -> None:
+    own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR"}
+    columns = own | {field: SQL_TYPES[held] for field, held in LAYOUT[kind].items()}
+    made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(kind)} ({made})")
+    known = {
+        name
+        for (name,) in connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [kind]).fetchall()
+    }
+    for field, held in LAYOUT[kind].items():
+        if field in known:
+            continue
+        connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[held]}")
+        source = "json_extract" if held is Type.KEYWORDS else "json_extract_string"
+        connection.execute(
+            f"UPDATE {quoted(kind)} SET {quoted(field)} = TRY_CAST({source}({quoted(BODY)}, ?) AS {SQL_TYPES[held]})",  # noqa: S608 - identifiers are ours
+            [json_pointer(field)],
+        )

@@ -1,0 +1,1 @@
+"""Documents in the data streams of an Elasticsearch."""

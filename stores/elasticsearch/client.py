@@ -1,0 +1,79 @@
+"""The way into Elasticsearch: TLS and credentials as every client of ours is told of them, and in words why it keeps us out."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from elastic_transport import TlsError
+from elasticsearch import (
+    ApiError,
+    AsyncElasticsearch,
+    AuthenticationException,
+    AuthorizationException,
+    ConnectionTimeout,
+    OrjsonSerializer,
+)
+
+from stores.elasticsearch.config import ElasticsearchConfig
+from stores.store import AccessRefusedError
+from telemetry.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from elasticsearch import TransportError
+
+
+def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElasticsearch:
+    """A client of the cluster at a URL; user and password may stand in that, escaped. Nothing is asked of it yet.
+
+    Raises:
+        ConfigError: the URL or the CA file cannot be used; names the setting.
+    """
+    config = config or ElasticsearchConfig()
+    told: dict[str, Any] = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
+    if url.startswith("https://"):
+        told["ssl_context"] = _context(config.ca_file)
+    elif config.ca_file:
+        raise ConfigError("elasticsearch.ca_file: the store's URL begins with http://, and a CA is of use with https:// only")
+    if config.api_key.get_secret_value():
+        told["api_key"] = config.api_key.get_secret_value()
+    elif config.username:
+        told["basic_auth"] = (config.username, config.password.get_secret_value())
+    try:
+        return AsyncElasticsearch(url, **told)
+    except ValueError:
+        # The client's own words have the whole URL in them, password included.
+        raise ConfigError("store: no URL of an Elasticsearch: one looks like https://HOST:9200") from None
+
+
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ConfigError(f"elasticsearch.ca_file: {ca_file}: no PEM file of certificates: {error}") from error
+
+
+def refusal(error: ApiError | TransportError) -> StoreError:
+    """What the client raised, as a person can act on it. `AccessRefusedError` where trying again is of no use."""
+    match error:
+        case TlsError():
+            return AccessRefusedError(
+                f"Elasticsearch's certificate is not trusted ({error.message}): elasticsearch.ca_file names the CAs to trust "
+                "(default: the system's), and the store's URL the server as its certificate does"
+            )
+        case AuthenticationException():
+            return AccessRefusedError(
+                "Elasticsearch does not know who we are (401): elasticsearch.api_key, or username and password, is wrong"
+            )
+        case AuthorizationException():
+            return AccessRefusedError(
+                f"Elasticsearch forbids it (403): {error}: docs/deployment.md lists the privileges that are needed"
+            )
+        case ApiError():
+            return StoreError(f"Elasticsearch did not do it: {error}")
+        case ConnectionTimeout():
+            return StoreError(f"Elasticsearch did not answer in time ({error.message}): is it overloaded?")
+        case _:
+            return StoreError(f"Elasticsearch cannot be reached ({error.message}): is it running, is its address right?")

@@ -1,0 +1,199 @@
+"""A document as Elasticsearch has it, so that no sender's values can refuse another's.
+
+A field of a mapping has one type for everybody: after a number, an object under the same name is refused, and so is a number
+after an object. So only what fits stands in its place. The rest (objects, lists of several types, values of another type
+than the field's, names that are none, and names over their bound) stands in one field, `unmapped`, twice: as JSON text, from
+which reading gives back the document as it was, and flattened, for searching.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from stores.checks import checked, json_text
+from stores.elasticsearch.attribute_names import is_name
+from stores.layout import LAYOUT, SERVICE, keys, value_at
+from telemetry.documents import Kind, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from stores.elasticsearch.attribute_names import AttributeNames
+    from telemetry.documents import Body, Document
+
+UNMAPPED = "unmapped"
+FLAT = f"{UNMAPPED}.flat"
+"""The flattened field: `unmapped.flat.attributes.err.message` is found by its text."""
+
+MOST_LEAVES, LONGEST_PATH, LONGEST_TEXT = 200, 512, 1024
+"""What of `unmapped` can be searched: values of a document, characters of a path and of a value."""
+
+DEEPEST = 10
+"""Objects within a log's structured body that are mapped: a flattened field takes 20."""
+
+ATTRIBUTES = (("attributes",), ("resource", "attributes"), ("scope", "attributes"))
+"""Where the attributes of a signal are."""
+
+_JOINED = [(path, ".".join(path)) for path in ATTRIBUTES]
+
+_OURS = frozenset({UNMAPPED, "data_stream", "metrics", "@timestamp", "_id"})
+"""Names at the top of a document that mean something else to us."""
+
+_SERVICE = keys(SERVICE)
+
+
+def source(document: Document, names: AttributeNames | None, fields: Body) -> tuple[bytes, bool]:
+    """A document as JSON, and whether something of it is in `unmapped`.
+
+    Args:
+        document: of any kind.
+        names: which attribute names are fields; None for kinds that have no attributes of senders.
+        fields: what is added beside the body.
+
+    Raises:
+        UnstorableError: no store can hold it.
+    """
+    checked(document)
+    body, rest = document.body, dict[str, Any]()
+    if not _OURS.isdisjoint(body):
+        return plain(document, fields), True
+    more = dict[str, Any]()
+    if names is not None:
+        body, rest = _split(document, names)
+        more = _metric(document, names)
+    if rest:
+        more[UNMAPPED] = _unmapped(rest)
+    return json_text({**body, "@timestamp": timestamp(document.time), **more, **fields}), bool(rest)
+
+
+def plain(document: Document, fields: Body) -> bytes:
+    """A document of which only the layout's fields are mapped: no mapping of any other can refuse it.
+
+    Raises:
+        UnstorableError: no store can hold it.
+    """
+    body: Body = {"@timestamp": timestamp(document.time), UNMAPPED: _unmapped(document.body), **fields}
+    for field, value in zip(LAYOUT[document.kind], checked(document), strict=True):
+        if value is not None:
+            *path, last = keys(field)
+            holder = body
+            for key in path:
+                holder = holder.setdefault(key, {})
+            holder[last] = value
+    return json_text(body)
+
+
+def original(body: Body) -> Body:
+    """The document's body, given what Elasticsearch has of it. Changes and returns it."""
+    kept = body.pop(UNMAPPED, None)
+    if kept:
+        _merge(body, orjson.loads(kept["json"]))
+    return body
+
+
+def _split(document: Document, names: AttributeNames) -> tuple[Body, Body]:
+    """The body without what has to go to `unmapped`, and that, under the same path."""
+    body, rest = document.body, dict[str, Any]()
+    service = value_at(body, _SERVICE)
+    sender = service if isinstance(service, str) else ""
+    for path, joined in _JOINED:
+        attributes = value_at(body, path)
+        if not attributes or not isinstance(attributes, dict):
+            continue
+        over = names.over(joined, attributes, sender)
+        if over:
+            _place(rest, path, {name: attributes[name] for name in over})
+            body = _without(body, path, over)
+    structured = value_at(body, ("body", "structured"))
+    if structured is not None and not _is_flat(structured):
+        _place(rest, ("body",), {"structured": structured})
+        body = _without(body, ("body",), ["structured"])
+    value = body.get("value")
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        rest["value"] = value
+        body = _without(body, (), ["value"])
+    return body, rest
+
+
+def _without(body: Body, path: Sequence[str], names: Sequence[str]) -> Body:
+    """A body without some names at a path; what is not on the way is shared with it."""
+    if not path:
+        return {key: value for key, value in body.items() if key not in names}
+    return {**body, path[0]: _without(body[path[0]], path[1:], names)}
+
+
+def _place(into: Body, path: Sequence[str], values: Body) -> None:
+    for key in path:
+        into = into.setdefault(key, {})
+    into.update(values)
+
+
+def _metric(document: Document, names: AttributeNames) -> Body:
+    """A point's value under the metric's name too, as Elastic's exporter has it and its dashboards read it."""
+    if document.kind is not Kind.METRIC:
+        return {}
+    name, value = document.body.get("name"), document.body.get("value")
+    service = value_at(document.body, _SERVICE)
+    if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, int | float):
+        return {}
+    if not names.admits("metrics", name, float(value), service if isinstance(service, str) else ""):
+        return {}
+    return {"metrics": {name: value}}
+
+
+def _unmapped(rest: Body) -> Body:
+    flat: dict[str, list[str]] = {}
+    for number, (path, text) in enumerate(_leaves(rest, "")):
+        if number == MOST_LEAVES:
+            break
+        flat.setdefault(path, []).append(text)
+    return {"json": json_text(rest).decode(), "flat": flat}
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Each scalar within, as text, by its path."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(item, f"{path}.{key}" if path else key)
+        case list() | tuple():
+            for item in value:
+                yield from _leaves(item, path)
+        case None:
+            return
+        case _:
+            if 0 < len(path) <= LONGEST_PATH and not path.isspace() and "\0" not in path:
+                yield path, text_of(value)
+
+
+def text_of(value: object) -> str:
+    """A scalar as the flattened field has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)[:LONGEST_TEXT]
+
+
+def _is_flat(value: object, depth: int = DEEPEST) -> bool:
+    """Whether a flattened field takes it: an object, not too deep, with usual names."""
+    return (
+        isinstance(value, dict)
+        and depth > 0
+        and all(is_name(key) and _is_flat_item(item, depth - 1) for key, item in value.items())
+    )
+
+
+def _is_flat_item(value: object, depth: int) -> bool:
+    if isinstance(value, list):
+        return all(not isinstance(item, list) and _is_flat_item(item, depth) for item in value)
+    return not isinstance(value, dict) or _is_flat(value, depth)
+
+
+def _merge(into: Body, more: Body) -> None:
+    for key, value in more.items():
+        held = into.get(key)
+        if isinstance(value, dict) and isinstance(held, dict):
+            _merge(held, value)
+        else:
+            into[key] = value

@@ -1,0 +1,224 @@
+"""The store of many processes: Elasticsearch data streams, through the official client."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from elasticsearch import ApiError, BadRequestError, TransportError
+
+from stores.checks import with_numbers
+from stores.elasticsearch.bulk import BulkWriter
+from stores.elasticsearch.client import connect, refusal
+from stores.elasticsearch.search import ID, TIME, clause, order
+from stores.elasticsearch.source import original
+from stores.elasticsearch.templates import data_stream
+from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, QuestionRefusedError, Usage
+from telemetry.documents import Body, Kind
+from telemetry.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Sequence
+
+    from elasticsearch import AsyncElasticsearch
+
+    from stores.elasticsearch.config import ElasticsearchConfig
+    from stores.store import Query, Retention, Written
+    from telemetry.documents import Document
+
+PAGE = 10_000
+"""Hits of one search: the default of `index.max_result_window`."""
+
+BOUNDED_PAGE = 1_000
+"""Of a query whose answer has a bound in bytes: it is looked at after each page."""
+
+KEEP_ALIVE = "1m"
+
+
+def open_elasticsearch(url: str, config: ElasticsearchConfig | None = None, namespace: str = "default") -> ElasticsearchStore:
+    """A store on the cluster at a URL, its client included. Nothing is asked of the server yet.
+
+    Raises:
+        ConfigError: the URL or the CA file cannot be used.
+    """
+    return ElasticsearchStore(connect(url, config), namespace)
+
+
+class ElasticsearchStore:
+    """A `Store` on the data streams of a namespace. Their templates must be installed, by `templates.install`.
+
+    Args:
+        client: closed with the store.
+        namespace: the last part of the data streams' names.
+    """
+
+    def __init__(self, client: AsyncElasticsearch, namespace: str = "default") -> None:
+        self._client = client
+        self._namespace = namespace
+        self._bulk = BulkWriter(client, namespace)
+
+    def capabilities(self) -> Capabilities:
+        """Many processes. What is written is found after a refresh; age and size are the server's lifecycle."""
+        return Capabilities(many_processes=True)
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        """Create what is not there yet; durable on return (the translog is synced for each request)."""
+        return await self._bulk.write(documents)
+
+    async def find(self, query: Query) -> list[Body]:
+        """The documents of a query; more than a page are read from one point in time."""
+        async with _in_time(query):
+            size = min(query.limit, _page(query))
+            found = await self._ask(self._of(query).search(**self._search(query), size=size, **_MISSING_IS_EMPTY))
+            hits = found["hits"]["hits"]
+            if len(hits) < _page(query) or query.limit == size:
+                return _Answer(query).add(hits)
+            return await self._find_many(query)
+
+    async def count(self, query: Query) -> int:
+        """How many documents a query has."""
+        counted = self._search(query) | {"sort": None, "track_total_hits": True}  # `_count` would count what shards are up
+        async with _in_time(query):
+            found = await self._ask(self._of(query).search(**counted, size=0, **_MISSING_IS_EMPTY))
+        return int(found["hits"]["total"]["value"])
+
+    async def refresh(self, kinds: Sequence[Kind]) -> None:
+        """Make what was written findable."""
+        await self._ask(self._client.indices.refresh(index=self._streams(kinds), **_MISSING_IS_EMPTY))
+
+    async def retain(self, retention: Retention, now: int) -> int:  # noqa: ARG002 - the protocol's
+        """Refused: Elasticsearch forgets by itself.
+
+        Raises:
+            StoreError: always; says where to set it.
+        """
+        raise StoreError("Elasticsearch forgets by data stream lifecycle: set the days with `spanloom setup elasticsearch`")
+
+    async def usage(self) -> Usage:
+        """Documents and bytes of the primary shards."""
+        documents: dict[str, int] = {}
+        size = 0
+        asking = self._client.options(ignore_status=404)  # a data stream begins with its first document
+        for kind in Kind:
+            stats = await self._ask(asking.indices.stats(index=self._streams([kind]), metric=["docs", "store"]))
+            primaries = stats.get("_all", {}).get("primaries", {})
+            documents[kind.value] = primaries.get("docs", {}).get("count", 0)
+            size += primaries.get("store", {}).get("size_in_bytes", 0)
+        return Usage(documents, size)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._client.close()
+
+    def counters(self) -> dict[str, int]:
+        """What the mapping could not hold, and why: see `source` and `attribute_names`."""
+        return self._bulk.counters()
+
+    def _streams(self, kinds: Sequence[Kind]) -> list[str]:
+        return [data_stream(kind, self._namespace) for kind in kinds]
+
+    def _search(self, query: Query) -> dict[str, Any]:
+        return {
+            "index": self._streams([query.kind]),
+            "query": clause(query),
+            "sort": order(query),
+            "track_total_hits": False,
+            # A shard that is down (the older generation, while Elasticsearch starts) is no shard without documents.
+            "allow_partial_search_results": False,
+        } | ({"timeout": f"{math.ceil(query.seconds * 1000)}ms"} if query.seconds else {})
+
+    async def _find_many(self, query: Query) -> list[Body]:
+        streams = self._streams([query.kind])
+        opened = await self._ask(self._client.open_point_in_time(index=streams, keep_alive=KEEP_ALIVE))
+        point = opened["id"]
+        search = {key: value for key, value in self._search(query).items() if key != "index"}
+        answer, bodies = _Answer(query), list[Body]()
+        after: dict[str, Any] = {}
+        try:
+            while len(bodies) < query.limit:
+                size = min(_page(query), query.limit - len(bodies))
+                found = await self._ask(
+                    self._of(query).search(**search, **after, size=size, pit={"id": point, "keep_alive": KEEP_ALIVE})
+                )
+                hits = found["hits"]["hits"]
+                bodies = answer.add(hits)
+                if len(hits) < size:
+                    break
+                after = {"search_after": hits[-1]["sort"]}
+        finally:
+            await self._ask(self._client.close_point_in_time(id=point))
+        return bodies
+
+    def _of(self, query: Query) -> AsyncElasticsearch:
+        """The client for a query: one that is bounded is not made again."""
+        return self._client.options(request_timeout=query.seconds + 1, max_retries=0) if query.seconds else self._client
+
+    async def _ask(self, request: Awaitable[Any]) -> Any:
+        try:
+            answer = await request
+        except BadRequestError as error:
+            raise QuestionRefusedError(str(refusal(error))) from error
+        except (ApiError, TransportError) as error:
+            raise refusal(error) from error
+        if answer.get("timed_out"):
+            raise TimeoutError  # of the query, for which `_in_time` names its seconds
+        if shards := answer.get("_shards", {}).get("failed"):
+            raise StoreError(f"Elasticsearch: {shards} shards did not answer: is the cluster healthy?")
+        return answer
+
+
+_MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+"""A data stream begins with its first document."""
+
+
+@asynccontextmanager
+async def _in_time(query: Query) -> AsyncIterator[None]:
+    """End what takes longer than the query allows. Elasticsearch ends a search whose connection is closed."""
+    try:
+        async with asyncio.timeout(query.seconds or None):
+            yield
+    except TimeoutError:
+        raise QueryTimeoutError(query.seconds) from None
+
+
+def _page(query: Query) -> int:
+    return BOUNDED_PAGE if query.max_bytes else PAGE
+
+
+class _Answer:
+    """The documents of a query, as long as they have no more bytes than it allows."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._size = 0
+        self._bodies: list[Body] = []
+
+    def add(self, hits: Sequence[dict[str, Any]]) -> list[Body]:
+        """All documents so far."""
+        if self._query.max_bytes:
+            self._size += sum(len(orjson.dumps(hit["_source"])) for hit in hits)
+            if self._size > self._query.max_bytes:
+                raise AnswerTooLargeError(self._query.max_bytes)
+        self._bodies += [_body(self._query.kind, hit) for hit in hits]
+        return self._bodies
+
+
+def _body(kind: Kind, hit: dict[str, Any]) -> Body:
+    body: Body = hit["_source"]
+    time = _nanoseconds(body[TIME])
+    body.pop("data_stream", None)
+    if kind is Kind.METRIC:
+        body.pop("metrics", None)
+    body = with_numbers(kind, original(body))
+    body[ID], body[TIME] = hit["_id"], time
+    return body
+
+
+def _nanoseconds(text: str) -> int:
+    """RFC 3339 as `telemetry.documents.kinds.timestamp` writes it."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return int(datetime.fromisoformat(seconds + "+00:00").timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0"))

@@ -1,0 +1,1 @@
+"""Spans as Zipkin and Jaeger write them."""

@@ -1,0 +1,128 @@
+"""Templates: expected texts are those of Go's text/template and Prometheus' documentation and tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from alerting.gotemplates.execute import MAX_OUTPUT, compile_template
+from alerting.gotemplates.functions import of_evaluation
+from alerting.gotemplates.syntax import TemplateError
+from alerting.gotemplates.values import KeyValues, Labels, go_float
+
+DATA = {"Labels": KeyValues(instance="a:9090", job="ü"), "Value": 0.25, "Items": [1, 2, 3], "None": []}
+VARIABLES = {"$labels": Labels(instance="a:9090", job="ü"), "$value": 0.25}
+FUNCTIONS = of_evaluation(lambda _text: [], "https://example.org/spanloom")
+
+
+def render(text: str) -> str:
+    return compile_template(text, FUNCTIONS, variables=VARIABLES).render(DATA, FUNCTIONS, variables=VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("{{ $labels.job }}: {{ $value }}", "ü: 0.25"),
+        ("{{ $labels.missing }}|{{ .Labels.instance }}", "|a:9090"),
+        ("a  {{- 1 -}}  b", "a1b"),
+        ("a{{/* a comment */}}b", "ab"),
+        ('{{ if eq $labels.job "ü" }}yes{{ else }}no{{ end }}', "yes"),
+        ("{{ if gt $value 1.0 }}a{{ else if gt $value 0.2 }}b{{ else }}c{{ end }}", "b"),
+        ("{{ range $i, $x := .Items }}{{ $i }}:{{ $x }} {{ end }}", "0:1 1:2 2:3 "),
+        ("{{ range .Items }}{{ if eq . 2 }}{{ continue }}{{ end }}{{ . }}{{ end }}", "13"),
+        ("{{ range .Items }}{{ if eq . 2 }}{{ break }}{{ end }}{{ . }}{{ end }}", "1"),
+        ("{{ range .None }}x{{ else }}empty{{ end }}", "empty"),
+        ("{{ with .Labels.job }}<{{ . }}>{{ end }}", "<ü>"),
+        ("{{ $x := 1 }}{{ if true }}{{ $x = 2 }}{{ $x := 3 }}{{ end }}{{ $x }}", "2"),
+        ('{{ define "t" }}[{{ . }}]{{ end }}{{ template "t" $value }}', "[0.25]"),
+        ("{{ and true 0 }} {{ or 0 2 }} {{ not 1 }}", "0 2 false"),
+        ("{{ or true (index .Items 99) }}", "true"),
+        ('{{ printf "%s %5.1f %q %d%% %-4s|" "a" 2.25 "q" 7 "b" }}', 'a   2.2 "q" 7% b   |'),
+        ('{{ printf "%d" "x" }}', "%!d(x)"),
+        ('{{ (index .Items 1) }} {{ len .Items }} {{ print "a" 1 }}', "2 3 a1"),
+        ("{{ .Labels.SortedPairs.Values }}", "[a:9090 ü]"),
+        ('{{ "host:80" | stripPort }} {{ "AbC" | toLower }} {{ "ab cd" | title }}', "host abc Ab Cd"),
+        ('{{ reReplaceAll "(a)(b)" "$2$1" "abab" }} {{ match "a.*" "cab" }}', "baba true"),
+        ("{{ humanize 1234567.0 }} {{ humanize 0.00012 }} {{ humanize 0 }}", "1.235M 120u 0"),
+        ("{{ humanize1024 1048576.0 }}", "1Mi"),
+        (
+            "{{ humanizeDuration 86461 }} {{ humanizeDuration 0.1234567 }} {{ humanizeDuration -3661.5 }}",
+            "1d 0h 1m 1s 123.5ms -1h 1m 1s",
+        ),
+        ("{{ humanizeDuration 1.5 }} {{ humanizeDuration 0 }}", "1.5s 0s"),
+        ("{{ humanizePercentage 0.1234567 }}", "12.35%"),
+        ('{{ "[::1]:80" | stripPort }} {{ stripPort "::1" }} {{ stripPort "a" }}', "::1 ::1 a"),
+        ('{{ stripDomain "a.b.c:80" }} {{ stripDomain "a.b" }} {{ stripDomain "10.0.0.1:80" }}', "a:80 a 10.0.0.1:80"),
+        ("{{ externalURL }} {{ pathPrefix }}", "https://example.org/spanloom /spanloom"),
+        ('{{ graphLink "up > 1" }} {{ tableLink "up" }}', "/graph?g0.expr=up+%3E+1&g0.tab=0 /graph?g0.expr=up&g0.tab=1"),
+        ('{{ parseDuration "1h30m" }} {{ with args 1 "b" }}{{ .arg0 }}{{ .arg1 }}{{ end }}', "5400 1b"),
+        ("{{ toTime 1435065584.128 }} {{ (toTime 1435065584).Year }}", "2015-06-23 13:19:44.128 +0000 UTC 2015"),
+        ('{{ (toTime 1435065584).Format "Mon Jan 02 15:04:05 2006 MST" }}', "Tue Jun 23 13:19:44 2015 UTC"),
+        ("{{ $labels.Remove }}{{ $labels.SortedPairs }}|", "|"),
+        ("{{ range .Items }}{{ with $x := . }}{{ $x }}{{ else }}{{ $x }}{{ end }}{{ end }}", "123"),
+        ("{{ humanizeTimestamp 1435065584.128 }}", "2015-06-23 13:19:44.128 +0000 UTC"),
+    ],
+)
+def test_text_is_rendered_as_go_does(text: str, expected: str) -> None:
+    assert render(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{{ nosuch }}", 'function "nosuch" not defined'),
+        ("{{ $none }}", 'undefined variable "$none"'),
+        ("{{ $label.job }}", 'undefined variable "$label"'),
+        ("{{ if true }}{{ $x := 1 }}{{ end }}{{ $x }}", 'undefined variable "$x"'),
+        ('{{ define "t" }}{{ $value }}{{ end }}', 'undefined variable "$value"'),
+        ("{{ break }}", "{{break}} outside {{range}}"),
+        ('{{ range .Items }}{{ define "t" }}{{ continue }}{{ end }}{{ end }}', "{{continue}} outside {{range}}"),
+        ("{{ range .None }}{{ else }}{{ break }}{{ end }}", "{{break}} outside {{range}}"),
+        ('{{ "\\ud800" }}', "surrogates not allowed"),
+        ("{{ .Labels.Remove }}", "error calling method"),
+        ("{{ $labels.job 1 }}", "can't give argument to non-function"),
+        ("{{ .Labels.SortedPairs 1 }}", "error calling method"),
+        ("{{ if 1 }}" + "{{ else if 1 }}" * 3000 + "{{ end }}", "too many {{else if}}"),
+        (
+            '{{ define "t" }}' + "{{ if 1 }}" * 45 + '{{ template "t" }}' + "{{ end }}" * 46 + '{{ template "t" }}',
+            "too deep",
+        ),
+        ("{{ toTime 1e300 }}", "is no date"),
+        ("{{ if }}x{{ end }}", "missing value"),
+        ("{{ if true }}x", "no {{end}}"),
+        ("x{{ end }}", "unexpected {{end}}"),
+        ("a\nb {{ 1", "unclosed action"),
+        ("{{" + '"' * 65_001, "unclosed action"),
+        ("{{ `" + "`a`" * 20_000, "unclosed action"),
+        ('{{"{{"' * 10_000, "unclosed action"),
+        ("a\n{{ ( }}", "line 2"),
+        ("{{ .Nothing }}", 'no field "Nothing"'),
+        ("{{ index .Items 99 }}", "error calling index"),
+        ('{{ template "none" }}', 'template "none" not defined'),
+        ('{{ define "t" }}{{ template "t" }}{{ end }}{{ template "t" }}', "exceeded maximum template depth"),
+        ("{{ range 65536 }}{{ range 65536 }}{{ end }}{{ end }}", "more than 1000000 steps"),
+        ('{{ lt 1 "a" }}', "incompatible types"),
+        ("{{ if true }}" * 60 + "{{ end }}" * 60, "nested deeper"),
+        ("{{ " + "(" * 60 + "1" + ")" * 60 + " }}", "nested deeper"),
+    ],
+)
+def test_what_is_wrong_is_told(text: str, reason: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render(text)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e21, "1e+21"), (1e20, "100000000000000000000"), (0.0001, "0.0001"), (0.00001, "1e-05"), (3.0, "3"),
+        (1.5e-7, "1.5e-07"), (123456789.5, "123456789.5"), (float("inf"), "+Inf"), (float("nan"), "NaN"), (-0.5, "-0.5"),
+    ],
+)  # fmt: skip
+def test_numbers_are_printed_as_go_prints_them(value: float, text: str) -> None:
+    assert go_float(value) == text
+
+
+def test_what_is_too_long_is_cut() -> None:
+    text = render("{{ range 65536 }}{{ range 65536 }}xyz{{ end }}{{ end }}")
+    assert (len(text), text[-4:]) == (MAX_OUTPUT, "xyz…")

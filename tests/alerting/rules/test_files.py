@@ -1,0 +1,110 @@
+"""Rule files: what is read, and how what is wrong is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alerting.rules.files import load_rules, parse_rules
+from components.durations import HOUR, MINUTE, SECOND, format_duration, parse_duration
+from telemetry.errors import ConfigError
+
+GOOD = """
+groups:
+- name: node
+  interval: 30s
+  limit: 10
+  query_offset: 1m
+  labels: {team: core}
+  rules:
+  - alert: Down
+    expr: up == 0
+    for: 1h30m
+    keep_firing_for: 5m
+    labels: {severity: page}
+    annotations:
+      summary: '{{ $labels.instance }} has been down for {{ $value | humanizeDuration }}'
+  - record: job:up:sum
+    expr: sum by (job) (up)
+"""
+
+
+def test_every_field_is_read() -> None:
+    (group,) = parse_rules(GOOD, "r.yml")
+    assert (group.name, group.interval, group.limit, group.query_offset) == ("node", 30 * SECOND, 10, MINUTE)
+    down, record = group.rules
+    assert (down.name, down.hold, down.keep_firing_for) == ("Down", 90 * MINUTE, 5 * MINUTE)
+    assert [name for name, _ in down.labels] == ["severity", "team"]
+    assert (record.kind, record.name, record.fixed_labels) == ("record", "job:up:sum", (("team", "core"),))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("up == 0", "ratee(up[5m])", 10, 'group "node": expr: unknown function "ratee" (did you mean "rate"?)'),
+        ("up == 0", "up == ", 10, 'group "node": expr: '),
+        ("up == 0", "limitk(1, up)", 10, 'group "node": expr: aggregation "limitk" is not covered'),
+        ("up == 0", "up[5m]", 10, 'group "node": expr: a range where an instant vector or a scalar is needed'),
+        ("1h30m", "1x", 11, '"1x" is not a duration'),
+        ("limit: 10", "limit: -1", 5, "groups[0].limit"),
+        ("limit: 10", "limits: 10", 5, "unknown field"),
+        ("severity: page", "1st: page", 13, '"1st" is not a label name'),
+        ("humanizeDuration", "humanise", 15, 'group "node": annotations.summary: template: function "humanise" not defined'),
+        ("job:up:sum", "job up", 16, '"job up" is not a metric name'),
+        ("alert: Down", "alert: Down\n    record: x", 9, "either record or alert"),
+        ("interval: 30s", "interval: 30s\n  interval: 20s", 5, 'duplicate key "interval"'),
+        ("labels: {severity: page}", "labels: [", 15, ""),
+    ],
+)
+def test_an_error_names_file_line_and_reason(old: str, new: str, line: int, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_rules(GOOD.replace(old, new), "rules.yml")
+    assert str(caught.value).startswith(f"rules.yml:{line}: ")
+    assert message in str(caught.value)
+
+
+def test_all_errors_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_rules(GOOD.replace("up == 0", "foo(").replace("sum by", "sumby"), "r.yml")
+    assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["10", "17"]
+
+
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yml: cannot be read"):
+        load_rules([tmp_path / "none.yml"])
+
+
+def test_the_default_rules_load() -> None:
+    path = Path(__file__).parents[3] / "alerting" / "default_rules.yml"
+    names = [rule.name for group in load_rules([path]) for rule in group.rules]
+    assert {"ServiceErrors", "ServiceSlow", "ServiceAnomalous", "ServiceCulprit"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("0", 0),
+        ("0s", 0),
+        ("5m", 5 * MINUTE),
+        ("1h30m", 90 * MINUTE),
+        ("500ms", SECOND // 2),
+        ("1d", 24 * HOUR),
+        ("1w", 168 * HOUR),
+    ],
+)
+def test_durations_are_prometheus(text: str, duration: int) -> None:
+    assert parse_duration(text) == duration
+    assert parse_duration(format_duration(duration)) == duration
+
+
+@pytest.mark.parametrize("text", ["", "5", "5x", "m", "1m1h", "-5m", "1.5h", "5 m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["293y", "9" * 20 + "s"])
+def test_a_duration_has_an_end(text: str) -> None:
+    with pytest.raises(ConfigError, match="longer than 292 years"):
+        parse_duration(text)

@@ -1,0 +1,84 @@
+"""Files that change while the process runs, with rules as the example."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from alerting.rules.engine import AlertEngine
+from alerting.rules.files import load_rules
+from components.live_files import LiveFiles
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+RULES = "groups:\n- name: {name}\n  rules:\n  - {{record: {name}, expr: '{expr}'}}\n"
+
+
+def rules(engine: AlertEngine, *patterns: Path) -> LiveFiles:
+    async def take(paths: Sequence[Path]) -> None:
+        engine.replace_rules(load_rules(paths))
+
+    return LiveFiles([str(pattern) for pattern in patterns], take)
+
+
+def names(engine: AlertEngine) -> list[str]:
+    return [group.name for group in engine.groups]
+
+
+async def test_a_changed_file_is_taken_and_an_unchanged_one_left_alone(tmp_path: Path) -> None:
+    files = rules(engine := AlertEngine(), tmp_path / "*.yml")
+    (tmp_path / "a.yml").write_text(RULES.format(name="a", expr="1"))
+    assert await files.refresh()
+    assert not await files.refresh()
+    (tmp_path / "b.yml").write_text(RULES.format(name="b", expr="vector(1)"))
+    assert await files.refresh()
+    assert names(engine) == ["a", "b"]
+    (tmp_path / "a.yml").unlink()
+    assert await files.refresh()
+    assert names(engine) == ["b"]
+
+
+async def test_one_bad_file_is_refused_once_and_all_old_rules_stay(tmp_path: Path) -> None:
+    files = rules(engine := AlertEngine(), tmp_path / "*.yml")
+    (tmp_path / "a.yml").write_text(RULES.format(name="a", expr="1"))
+    await files.refresh()
+    (tmp_path / "a.yml").write_text(RULES.format(name="changed", expr="vector(2)"))
+    (tmp_path / "b.yml").write_text(RULES.format(name="b", expr="nosuch(1)"))
+    with pytest.raises(ConfigError, match=r'b\.yml:4: group "b": expr: unknown function "nosuch"'):
+        await files.refresh()
+    assert not await files.refresh()
+    assert (names(engine), files.refused) == (["a"], 1)
+
+
+async def test_a_rule_that_reads_further_back_than_samples_are_kept_is_refused(tmp_path: Path) -> None:
+    files = rules(AlertEngine(), tmp_path / "a.yml")
+    (tmp_path / "a.yml").write_text(RULES.format(name="a", expr="max_over_time(rate(x[30m])[20m:] offset 11m)"))
+    with pytest.raises(ConfigError, match="reads 1h1m back, but samples are kept for 1h"):
+        await files.refresh()
+
+
+async def test_a_file_that_must_be_there_is_missed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yml: cannot be read"):
+        await rules(AlertEngine(), tmp_path / "none.yml").refresh()
+
+
+async def test_files_that_the_files_name_count_as_well(tmp_path: Path) -> None:
+    taken: list[int] = []
+    named: list[str] = []
+
+    async def take(paths: Sequence[Path]) -> None:
+        taken.append(len(paths))
+        named[:] = [str(tmp_path / "*.tmpl")]
+
+    (tmp_path / "a.yml").write_text("1")
+    files = LiveFiles([str(tmp_path / "a.yml")], take, lambda: named)
+    assert await files.refresh()
+    assert not await files.refresh()
+    (tmp_path / "a.tmpl").write_text("{{ .Status }}")
+    assert await files.refresh()
+    assert not await files.refresh()
+    assert taken == [1, 1], "they are not handed over"

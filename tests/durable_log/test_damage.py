@@ -1,0 +1,136 @@
+"""Confirmed records that are missing or damaged are found at the start, named, and given up only where that was asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from durable_log.errors import CorruptLogError
+from durable_log.log import OFFSETS, DurableLog
+from durable_log.partition import TopicSettings
+from tests.durable_log.test_log import SMALL, Clock, everything, flip_byte, opened, put, segments
+
+Damage = Callable[[Path], object]
+
+
+async def filled(directory: Path) -> None:
+    """Ten records in ten segments of t[0], all unread but the first two; the last is being written to."""
+    with opened(directory) as log:
+        log.create_topic("t", SMALL)
+        await put(log, *[b"%d" % i + b"v" * 200 for i in range(10)])
+        await log.commit("g", {("t", 0): 2})
+    assert len(segments(directory)) == 10
+
+
+def last(directory: Path) -> Path:
+    return segments(directory)[-1]
+
+
+def middle(directory: Path) -> Path:
+    return segments(directory)[4]
+
+
+def partition(directory: Path) -> Path:
+    return directory / "topics" / "t" / "0"
+
+
+def settings(log: Path) -> Path:
+    return partition(log).parent / "topic.json"
+
+
+def delete_two(log: Path) -> None:
+    for path in segments(log)[-2:]:
+        path.unlink()
+
+
+DAMAGE: dict[str, tuple[Damage, str, set[int]]] = {
+    "the last segment is deleted": (lambda log: last(log).unlink(), r"records 9 to 9", {9}),
+    "the last two are": (delete_two, r"records 8 to 9", {8, 9}),
+    "the last has no length": (lambda log: os.truncate(last(log), 0), r"0009\.log: byte 0: not a segment", {9}),
+    "the last has five bytes": (lambda log: os.truncate(last(log), 5), r"0009\.log: byte 0: not a segment", {9}),
+    "the last has its header only": (lambda log: os.truncate(last(log), 16), r"0009\.log: byte 16: .*records 9 to 9", {9}),
+    "the last lacks its end": (lambda log: os.truncate(last(log), 100), r"0009\.log: byte 16: .*records 9 to 9", {9}),
+    "a byte of the last is flipped": (lambda log: flip_byte(last(log), 100), r"0009\.log: byte 16: .*records 9 to 9", {9}),
+    "the header of the last is flipped": (lambda log: flip_byte(last(log), 2), r"0009\.log: byte 0: not a segment", {9}),
+    "one in the middle is deleted": (lambda log: middle(log).unlink(), r"0003\.log: .*records 4 to 4", {4}),
+    "one in the middle is cut short": (lambda log: os.truncate(middle(log), 100), r"0004\.log: .*records 4 to 4", {4}),
+    "one in the middle has no length": (lambda log: os.truncate(middle(log), 0), r"0004\.log: byte 0: not a segment", {4}),
+    "the first is deleted": (lambda log: segments(log)[0].unlink(), r"/t/0: byte 0: .*records 0 to 0", {0}),
+    "all are deleted": (lambda log: shutil.rmtree(partition(log)), r"/t/0: byte 0: .*records 0 to 9", set(range(10))),
+    "the topic is deleted": (lambda log: shutil.rmtree(partition(log).parent), r"topic\.json: .*it is missing", set(range(10))),
+    "topic.json is empty": (lambda log: settings(log).write_text(""), r"topic\.json: byte 0", set()),
+    "topic.json is garbage": (lambda log: settings(log).write_text("{x"), r"topic\.json: byte 0", set()),
+    "topic.json says something else": (lambda log: settings(log).write_text("[1]"), r"topic\.json: byte 0", set()),
+    "topic.json has no partition": (lambda log: settings(log).write_text('{"partitions":-1}'), r"topic\.json: byte 0", set()),
+    "topic.json has a text": (lambda log: settings(log).write_text('{"partitions":"1"}'), r"topic\.json: byte 0", set()),
+    "topic.json is deleted": (lambda log: settings(log).unlink(), r"topic\.json: byte 0: it is missing", set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "said", "lost"), DAMAGE.values(), ids=DAMAGE)
+async def test_damage_is_an_error_that_names_it_and_a_repair_gives_up_no_more_than_it(
+    tmp_path: Path, damage: Damage, said: str, lost: set[int]
+) -> None:
+    await filled(tmp_path)
+    damage(tmp_path)
+    for _ in range(2):  # a start that fails changes nothing
+        with pytest.raises(CorruptLogError, match=rf"{said}.*spanloom log repair"):
+            DurableLog(tmp_path, Clock())
+    repairs: list[str] = []
+    with opened(tmp_path, repairs=repairs) as log:
+        assert repairs
+        assert {record.offset for record in everything(log)} == set(range(10)) - lost
+        assert log.committed("g", "t", 0) == 2
+    with opened(tmp_path) as log:
+        assert {record.offset for record in everything(log)} == set(range(10)) - lost
+        assert await put(log, b"new") == [10], "no offset comes twice"
+    again: list[str] = []
+    with opened(tmp_path, repairs=again):
+        assert again == []
+
+
+async def test_committed_offsets_that_are_gone_are_an_error(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    shutil.rmtree(tmp_path / "topics" / OFFSETS)
+    with pytest.raises(CorruptLogError, match=r"__offsets/topic\.json: byte 0: it is missing"):
+        DurableLog(tmp_path, Clock())
+    with opened(tmp_path, repairs=[]) as log:
+        assert log.committed("g", "t", 0) is None
+        await log.commit("g", {("t", 0): 3})
+    with opened(tmp_path) as log:
+        assert log.committed("g", "t", 0) == 3
+
+
+async def test_a_log_of_before_that_remembers_no_ends_is_opened_and_remembers_them(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    (tmp_path / "ends").unlink()
+    with opened(tmp_path):
+        pass
+    last(tmp_path).unlink()
+    with pytest.raises(CorruptLogError, match=r"records 9 to 9"):
+        DurableLog(tmp_path, Clock())
+
+
+async def test_what_retention_and_compaction_take_away_is_no_loss(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        log.create_topic("t", TopicSettings(1, retention_ms=0, retention_bytes=1000, segment_bytes=200))
+        log.create_topic("c", TopicSettings(1, compact=True, retention_ms=0, retention_bytes=0, segment_bytes=200))
+        await put(log, *[b"v" * 200] * 20)
+        await put(log, *[b"v" * 200] * 20, topic="c", key=b"k")
+        log.maintain()
+        assert log.start_offset("t", 0) > 0
+    with opened(tmp_path) as log:
+        assert await put(log, b"x") == [20]
+        assert await put(log, b"x", topic="c", key=b"k") == [20]
+
+
+async def test_an_end_that_cannot_be_read_is_not_held_against_its_partition(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    flip_byte(tmp_path / "ends", 210)
+    flip_byte(tmp_path / "ends", 224 + 210)
+    with opened(tmp_path) as log:
+        assert len(everything(log)) == 10

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline.dead_letters.limits import DeadLetterConfig, DeadLetters
+from pipeline.delivery import retry
+from pipeline.delivery.document_writer import DocumentWriter
+from pipeline.delivery.retry import RevokedError
+from stores.store import Rejected, Written
+from telemetry.documents import Document, Kind
+from telemetry.errors import StoreError
+from tests.pipeline.parts import KeepingTopic, MemoryStore, NoRejects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def documents(*ids: int) -> list[Document]:
+    return [Document(Kind.SPAN, str(number), number, {}) for number in ids]
+
+
+class Gate(MemoryStore):
+    """A store whose writes wait until it is opened, and fail so many times."""
+
+    def __init__(self, failures: int = 0) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.failures = failures
+        self.batches: list[list[str]] = []
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        self.batches.append([document.id for document in documents])
+        await self.open.wait()
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("away")
+        return await super().write(documents)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+
+
+async def test_what_comes_while_all_slots_are_busy_is_written_together() -> None:
+    store = Gate()
+    writer = DocumentWriter(store, NoRejects(), concurrency=1)
+    first = writer.write(documents(0))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    others = [writer.write(documents(number)) for number in range(1, 50)]
+    store.open.set()
+    await asyncio.gather(first, *others)
+    assert store.batches == [["0"], [str(number) for number in range(1, 50)]]
+    assert writer.counts.created == 50
+
+
+async def test_a_batch_ends_at_its_size_and_keeps_what_one_caller_gave_together() -> None:
+    store = Gate()
+    store.open.set()
+    writer = DocumentWriter(store, NoRejects(), batch=4)
+    await asyncio.gather(*(writer.write(documents(10 * i, 10 * i + 1, 10 * i + 2)) for i in range(3)))
+    assert [len(batch) for batch in store.batches] == [6, 3]
+
+
+async def test_nothing_ends_at_once() -> None:
+    assert DocumentWriter(Gate(), NoRejects()).write([]).done()
+
+
+async def test_while_the_store_is_down_nobodys_write_ends_and_none_is_lost() -> None:
+    store = Gate(failures=3)
+    writer = DocumentWriter(store, NoRejects())
+    written = writer.write(documents(1, 2))
+    await asyncio.sleep(0.01)
+    assert not written.done()
+    store.open.set()
+    await written
+    assert set(store.documents) == {(Kind.SPAN, "1"), (Kind.SPAN, "2")}
+    assert writer.availability.retries == {"write": 3}
+
+
+async def test_documents_that_are_there_already_are_counted_apart() -> None:
+    store = MemoryStore()
+    writer = DocumentWriter(store, NoRejects())
+    await writer.write(documents(1, 2))
+    await writer.write(documents(2, 3))
+    assert (writer.counts.created, writer.counts.existing) == (3, 1)
+
+
+class Sink:
+    """Keeps rejected documents once it is told to."""
+
+    def __init__(self) -> None:
+        self.safe = asyncio.Event()
+        self.kept: list[Rejected] = []
+        self.counted: list[tuple[Kind, bool]] = []
+
+    def count(self, kind: Kind, *, refused: bool) -> None:
+        self.counted.append((kind, refused))
+
+    async def reject(self, rejected: Sequence[Rejected]) -> None:
+        await self.safe.wait()
+        self.kept += rejected
+
+
+class Picky(MemoryStore):
+    """Rejects odd ids until it is mended."""
+
+    mended = False
+
+    async def write(self, documents: Sequence[Document]) -> Written:
+        odd = tuple(Rejected(document, "odd") for document in documents if int(document.id) % 2 and not self.mended)
+        return Written(len(documents) - len(odd), 0, odd)
+
+
+async def test_a_write_with_rejected_documents_ends_when_they_are_safe() -> None:
+    sink = Sink()
+    writer = DocumentWriter(Picky(), sink)
+    written = writer.write(documents(1, 2, 3))
+    await asyncio.sleep(0.01)
+    assert not written.done()
+    sink.safe.set()
+    await written
+    assert [item.document.id for item in sink.kept] == ["1", "3"]
+    assert (writer.counts.created, writer.counts.rejected) == (1, 2)
+
+
+async def test_each_write_is_counted_by_whether_any_of_it_was_refused() -> None:
+    sink = Sink()
+    sink.safe.set()
+    writer = DocumentWriter(Picky(), sink)
+    await asyncio.gather(*(writer.write(documents(*ids)) for ids in ((0, 2), (1, 2), (4,), (3, 5))))
+    assert sink.counted == [(Kind.SPAN, False), (Kind.SPAN, True), (Kind.SPAN, False), (Kind.SPAN, True)]
+
+
+async def test_when_the_store_refuses_too_much_the_rest_waits_until_it_is_mended() -> None:
+    topic, store = KeepingTopic(), Picky()
+    writer = DocumentWriter(store, DeadLetters(topic, DeadLetterConfig(run=10)), batch=1, concurrency=1)
+    waiting = [writer.write(documents(odd)) for odd in range(1, 101, 2)]
+    await asyncio.gather(*waiting[:10])
+    while writer.availability.retries["write"] < 3:  # noqa: ASYNC110 - the writer counts and tells nobody
+        await asyncio.sleep(0)
+    assert (len(topic.sent), writer.counts.rejected) == (10, 10)
+    assert not any(one.done() for one in waiting[10:])
+    store.mended = True
+    await asyncio.gather(*waiting)
+    assert (len(topic.sent), writer.counts.created) == (10, 40)
+
+
+async def test_an_error_that_is_not_the_stores_reaches_every_caller_of_the_batch() -> None:
+    store: Any = Gate()
+    store.open.set()
+
+    async def fail(_: Any) -> Written:
+        raise ValueError("a bug")
+
+    store.write = fail
+    writer = DocumentWriter(store, NoRejects())
+    found = await asyncio.gather(writer.write(documents(1)), writer.write(documents(2)), return_exceptions=True)
+    assert [type(error) for error in found] == [ValueError, ValueError]
+
+
+async def test_what_nobody_wants_any_more_is_not_written() -> None:
+    store = Gate()
+    store.open.set()
+    writer = DocumentWriter(store, NoRejects())
+    gone, kept = writer.write(documents(1), lambda: False), writer.write(documents(2))
+    with pytest.raises(RevokedError):
+        await gone
+    await kept
+    assert list(store.documents) == [(Kind.SPAN, "2")]
+
+
+async def test_closing_ends_callers_that_wait_for_a_store_that_is_down() -> None:
+    store = Gate()
+    writer = DocumentWriter(store, NoRejects())
+    written = writer.write(documents(1))
+    await asyncio.sleep(0.01)
+    await writer.close()
+    assert written.done()
+    with pytest.raises(asyncio.CancelledError):
+        await written

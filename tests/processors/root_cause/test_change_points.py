@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.root_cause.change_points import CANDIDATES, likeliest_moments
+from processors.root_cause.metrics import MetricMemory
+from telemetry.metrics import Point, Series
+
+SECOND = 1_000_000_000
+PODS = ("a", "b", "c", "d")
+
+
+def series(name: str, pod: str) -> Series:
+    return Series(name, (("k8s_pod_name", pod), ("service_name", pod)))
+
+
+@given(st.integers(10, 80), st.integers(0, 2**32))
+def test_the_moment_since_which_one_instance_is_elsewhere_is_among_a_few(onset: int, seed: int) -> None:
+    rng, times = np.random.default_rng(seed), np.arange(90) * 10 * SECOND
+    levels = {
+        series(name, pod): (times, rng.normal(100.0, 5.0, 90) + (900.0 if pod == "c" else 0.0) * (np.arange(90) >= onset))
+        for name in ("cpu", "queue")
+        for pod in PODS
+    }
+    found = likeliest_moments(levels, times[1:])
+    assert len(found) == CANDIDATES
+    assert found == sorted(found)
+    memory = MetricMemory(kept=90)
+    for key, (_, values) in levels.items():
+        for time, value in zip(times.tolist(), values.tolist(), strict=True):
+            memory.add(Point(key, time, value))
+    now = int(times[-1])
+    assert 0 < memory.moment(now, 900 * SECOND, 10 * SECOND) <= onset * 10 * SECOND
+    assert memory.charges(memory.moment(now, 900 * SECOND, 10 * SECOND), now)[0].service == "c"
+
+
+def test_what_moves_everywhere_and_what_has_no_kin_moves_nobody() -> None:
+    memory = MetricMemory()
+    for number in range(60):
+        for name, pods in (("cpu", PODS), ("queue", PODS), ("alone", ("a",))):
+            for pod in pods:
+                memory.add(Point(series(name, pod), number * 10 * SECOND, 1.0 + 99.0 * (number > 40)))
+    assert memory.moment(590 * SECOND, 900 * SECOND, 10 * SECOND) == 0
+    assert MetricMemory().moment(0, 1, 1) == 0

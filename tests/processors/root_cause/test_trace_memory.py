@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from processors.root_cause.trace_memory import TraceMemory
+from telemetry.logs import ERROR
+
+SECOND = 1_000_000_000
+
+
+def remember(memory: TraceMemory, trace: int, lines: int) -> None:
+    for number in range(lines):
+        memory.add_log(trace.to_bytes(16, "big"), number.to_bytes(8, "big"), "template", number, ERROR)
+
+
+def kept(memory: TraceMemory) -> dict[int, int]:
+    return {int.from_bytes(trace_id): len(lines) for trace_id, lines in memory._logs.items()}
+
+
+def test_the_lines_of_all_traces_are_bounded_and_those_of_the_trace_silent_longest_are_forgotten_first() -> None:
+    memory = TraceMemory(10 * SECOND, max_lines=100)
+    remember(memory, 1, 40)
+    remember(memory, 2, 40)
+    remember(memory, 1, 1)  # again: it counts once
+    remember(memory, 3, 60)
+    assert (kept(memory), memory.logs_left_out) == ({1: 40, 3: 60}, 40)
+
+
+def test_the_lines_of_one_trace_are_bounded() -> None:
+    memory = TraceMemory(10 * SECOND)
+    remember(memory, 1, 300)
+    assert (kept(memory), memory.logs_left_out) == ({1: 256}, 44)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.series.histogram import (
+    EMPTY,
+    MAX_BUCKETS,
+    MAX_SCALE,
+    bound,
+    count,
+    histogram,
+    index_of,
+    merge,
+    quantile,
+    ranges,
+    subtract,
+)
+from telemetry.metrics import ExponentialBuckets
+
+latencies = st.floats(1e-6, 1e3)
+measurements = st.lists(st.one_of(latencies, st.floats(-1e3, 1e3), st.floats(allow_nan=False, allow_infinity=False)))
+
+
+@given(st.floats(min_value=5e-324, allow_infinity=False))
+def test_a_value_lies_in_its_bucket(value: float) -> None:
+    index = index_of(value)
+    assert bound(index, MAX_SCALE) <= value <= bound(index + 1, MAX_SCALE) * (1 + 1e-15)
+
+
+@pytest.mark.parametrize("exponent", [-1074, -1022, -3, 0, 1, 10, 1023])
+def test_a_power_of_two_is_the_last_of_its_bucket(exponent: int) -> None:
+    assert index_of(math.ldexp(1.0, exponent)) == exponent * 2**MAX_SCALE - 1
+
+
+@given(measurements)
+def test_every_bucket_holds_the_values_that_numpy_counts_there(values: list[float]) -> None:
+    buckets = histogram(values)
+    for low, high, number in ranges(buckets):
+        if buckets.scale == MAX_SCALE and low > 0:
+            tolerance = 1e-14  # numpy counts by bounds that are rounded
+            inside = np.histogram(values, [low * (1 + tolerance), high * (1 - tolerance)])[0][0]
+            around = np.histogram(values, [low * (1 - tolerance), high * (1 + tolerance)])[0][0]
+            assert inside <= number <= around
+    assert count(buckets) == len(values)
+    assert max(len(buckets.positive), len(buckets.negative)) <= MAX_BUCKETS
+
+
+@given(measurements, measurements)
+def test_merging_is_the_histogram_of_all_values(one: list[float], other: list[float]) -> None:
+    assert merge(histogram(one), histogram(other)) == histogram(one + other)
+
+
+@given(st.lists(latencies), st.lists(latencies))
+def test_what_is_subtracted_can_be_merged_back(one: list[float], other: list[float]) -> None:
+    before, after = histogram(one), histogram(other)
+    corrected = merge(before, subtract(after, before))
+    assert (count(corrected), corrected.zero_count) == (len(other), 0)
+    if corrected.scale == after.scale:
+        assert corrected == after
+
+
+@given(st.lists(latencies, min_size=1, max_size=50), st.floats(0, 1))
+def test_a_quantile_is_within_a_bucket_of_numpys(values: list[float], share: float) -> None:
+    buckets = histogram(values)
+    width = bound(1, buckets.scale)
+    low = float(np.quantile(values, share, method="inverted_cdf"))
+    high = float(np.quantile(values, share, method="higher"))
+    assert low / width * 0.999 <= quantile(buckets, share) <= max(low, high) * width * 1.001
+
+
+def test_quantiles_run_from_the_negative_over_zero_to_the_positive() -> None:
+    buckets = histogram([-2.0, 0.0, 0.0, 2.0])
+    assert quantile(buckets, 0.25) == pytest.approx(-1.834, abs=0.2)
+    assert quantile(buckets, 0.5) == 0.0
+    assert quantile(buckets, 1.0) == pytest.approx(2.0)
+
+
+def test_the_empty_histogram_has_no_quantile() -> None:
+    assert math.isnan(quantile(EMPTY, 0.5))
+    assert histogram([math.nan, math.inf, -math.inf]) == EMPTY
+
+
+def test_values_from_end_to_end_still_fit() -> None:
+    buckets = histogram([5e-324, 1.7e308])
+    assert len(buckets.positive) <= MAX_BUCKETS
+    assert quantile(buckets, 1.0) == pytest.approx(1.7e308, rel=1)
+
+
+def test_the_wider_zero_bucket_takes_what_lies_within_it() -> None:
+    merged = merge(histogram([0.001, 5.0]), ExponentialBuckets(MAX_SCALE, 3, 0.01, 0, ()))
+    assert (merged.zero_count, merged.zero_threshold, sum(merged.positive)) == (4, 0.01, 1)
