@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mode.supervisors import CrashingSupervisor
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.assembling.counts import AssembleCounts
 from pipeline.assembling.edge_windows import SealedEdges
 from pipeline.assembling.span_links import MessageCounts, Messages
 from pipeline.assembling.stored_traces import publications
@@ -86,22 +87,6 @@ class AssembleConfig(BaseModel):
         "counted together, as otel.metric.overflow",
     )
     idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
-
-
-@dataclass(slots=True)
-class AssembleCounts:
-    """What the stage did."""
-
-    spans: int = 0
-    spans_stored: int = 0  # for the first time, as far as this process knows
-    traces: int = 0
-    cut: int = 0  # traces closed early, by a limit
-    crowded: int = 0  # of them, to make room in memory
-    merged: int = 0  # traces that the store already had
-    corrections: int = 0  # edge documents that correct others
-    logs: int = 0
-    undrawn: int = 0  # spans of traces that were full, stored only
-    large_edges: int = 0  # too large for a record, and so not scored
 
 
 @dataclass(slots=True)

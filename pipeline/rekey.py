@@ -18,7 +18,7 @@ from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import Outlet
 from pipeline.exchange.codec import Batch, LogLine
 from processors.assembly.assembler import ExemplarReference, LogReference
-from processors.call_graph.span_links import Receipt, receipts
+from processors.call_graph.span_links import receipts
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
+    from telemetry.span_links import Receipt
 
     Work = tuple[Sequence[Awaitable[Any]], InputError | None, int]
     """What has to end before a record is done with, what was wrong with a part of it, and how many documents it made."""

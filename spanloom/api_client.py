@@ -1,4 +1,4 @@
-"""The pipeline as the demo sees it: its HTTP API and nothing else."""
+"""The pipeline as a client sees it: its HTTP API and nothing else."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from faust import Topic
 
-    from pipeline.assemble import AssembleCounts
+    from pipeline.assembling.counts import AssembleCounts
     from pipeline.delivery.document_writer import DocumentWriter
     from processors.assembly.edge_windows import EdgeWindow
     from stores.store import Store

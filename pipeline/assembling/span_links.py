@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.codec import HEADER, Batch
-from processors.call_graph.span_links import Message, OpenReceipts, Receipt, message_from, origin
+from processors.call_graph.span_links import OpenReceipts, message_from, origin
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry.documents import Kind, receipt_document
 from telemetry.documents.read_back import span_from_body
+from telemetry.span_links import Message, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import Offsets
     from processors.assembly.assembler import TraceAssembler
-    from processors.call_graph.span_links import Origin
     from stores.store import Store
     from telemetry.documents import Body
+    from telemetry.span_links import Origin
     from telemetry.spans import Span
 
 MOST = 50_000

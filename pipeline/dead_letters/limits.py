@@ -12,7 +12,7 @@ import orjson
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.runtime.app import MAX_REQUEST
+from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.runtime.skips import Skips
 from telemetry.errors import StoreError
 

@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 
 from pipeline.dead_letters.letters import GROUP, dead_letter
 from pipeline.dead_letters.skip import Found, no_record
+from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.exchange.topics import Topic
-from pipeline.runtime.app import MAX_REQUEST
 from pipeline.runtime.kafka_access import check_access
 from pipeline.runtime.kafka_topics import TopicsError, count_partitions
 from pipeline.runtime.skips import GROUP as SKIP_GROUP

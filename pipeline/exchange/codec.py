@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from components.bounded_cache import remembered
 from processors.assembly.assembler import ExemplarReference, LogReference
-from processors.call_graph.span_links import Message, Origin, Receipt
 from telemetry.errors import DecodeError
 from telemetry.metrics import Point, Series
+from telemetry.span_links import Message, Origin, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

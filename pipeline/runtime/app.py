@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import faust
 from faust.transport.drivers import aiokafka
 
+from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.exchange.topics import Topic
 from pipeline.runtime.in_order import KafkaConsumer
 from pipeline.runtime.skips import Skips
@@ -16,9 +17,6 @@ from pipeline.runtime.skips import Skips
 if TYPE_CHECKING:
     from pathlib import Path
 
-MAX_REQUEST = 4 << 20
-"""Bytes of the largest record of a topic that we make. Our own stay below a quarter of it (see `codec.MAX_RECORD`); those
-of others, and with them the dead letters, may be as large."""
 
 DEAD_LETTER_SECONDS = 14 * 86_400
 """How long dead letters are kept at least: to be replayed they wait for a person, and for what he mends."""

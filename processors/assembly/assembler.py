@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from processors.call_graph.span_links import Origin, preferred_origin
+from processors.call_graph.span_links import preferred_origin
 from processors.call_graph.span_tree import preferred
 from telemetry import otlp
 from telemetry.logs import ERROR, WARN
@@ -19,9 +19,9 @@ from telemetry.logs import ERROR, WARN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from processors.call_graph.span_links import Message
     from telemetry.otlp import PackedSpan
     from telemetry.resource import Resource, Scope
+    from telemetry.span_links import Message, Origin
     from telemetry.spans import Span
 
 

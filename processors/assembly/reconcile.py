@@ -29,8 +29,8 @@ from telemetry.documents.signals import span_document
 
 if TYPE_CHECKING:
     from processors.assembly.assembler import OpenTrace
-    from processors.call_graph.span_links import Message, Origin
     from telemetry.call_graph import Edge, EdgeKey
+    from telemetry.span_links import Message, Origin
     from telemetry.spans import Span
 
 _NO_TRACE: Body = {"revision": 0, "exemplars": []}

@@ -13,8 +13,8 @@ from telemetry.spans import StatusCode
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from processors.call_graph.span_links import Origin
     from processors.call_graph.span_tree import TreeSpan
+    from telemetry.span_links import Origin
     from telemetry.spans import Span
 
 

@@ -15,7 +15,7 @@ from telemetry.spans import SpanKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from processors.call_graph.span_links import Origin
+    from telemetry.span_links import Origin
     from telemetry.spans import Span
 
 EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)

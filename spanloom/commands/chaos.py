@@ -17,7 +17,7 @@ from spanloom.commands.interruptible import until_signal
 from spanloom.commands.terminal import shown
 from spanloom.experiments.chaos.experiment import load_experiment
 from spanloom.experiments.chaos.runner import Chaos
-from spanloom.experiments.demo import Options
+from spanloom.experiments.options import Options
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:

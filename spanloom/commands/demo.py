@@ -16,7 +16,8 @@ from rich.text import Text
 from spanloom import clock
 from spanloom.commands.interruptible import until_signal
 from spanloom.commands.terminal import shown
-from spanloom.experiments.demo import FAULTS, Demo, Options
+from spanloom.experiments.demo import FAULTS, Demo
+from spanloom.experiments.options import Options
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:

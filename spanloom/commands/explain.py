@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from processors.call_graph.explain import Explanation
-    from processors.call_graph.span_links import Message, Origin
+    from telemetry.span_links import Message, Origin
     from telemetry.spans import Span
 
     Times = Mapping[bytes, AdjustedSpan]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -20,9 +19,9 @@ from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from spanloom.clock import Now
+    from spanloom.experiments.options import Options
     from spanloom.experiments.process import Child
     from telemetry.documents import Body
 
@@ -43,24 +42,6 @@ WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
 
 class DemoError(SpanloomError):
     """Something that the demo promises did not happen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Where the demo listens and how long it waits. Port 0 is not for the OTLP and console ports: the shop must know them."""
-
-    data_dir: Path
-    console_port: int = 8080
-    otlp_grpc_port: int = 4317
-    otlp_http_port: int = 4318
-    shop_port: int = 8090
-    webhook_port: int = 8091
-    warm_up_seconds: float = 75.0
-    deadline_seconds: float = 240.0
-    users_per_second: float = 6.0
-    seed: int = 1
-    first_fault: str = "latency"
-    otlp_host: str = "127.0.0.1"
 
 
 class Demo:

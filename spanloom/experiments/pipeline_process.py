@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from spanloom.experiments.process import Child
 
 if TYPE_CHECKING:
-    from spanloom.experiments.demo import Options
+    from spanloom.experiments.options import Options
 
 
 def up(options: Options, webhook_url: str) -> Child:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
@@ -15,13 +15,51 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
-    from spanloom.wiring import Pipeline
+    from pipeline.act import ActStage
+    from pipeline.acting.environment import Alerting
+    from pipeline.assemble import AssembleStage
+    from pipeline.dead_letters.limits import DeadLetters
+    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.exchange.environment_topic import Signals
+    from pipeline.rekey import RekeyCounts
+    from pipeline.runtime.lag import Lag
+    from pipeline.runtime.stall import StallWatch
+    from pipeline.score import ScoreStage
+    from stores.store import Store
+
+
+class Measured(Protocol):
+    """The parts of a pipeline whose counters are given out."""
+
+    act: ActStage | None
+    alerting: Alerting | None
+    assemble: AssembleStage | None
+    dead: DeadLetters
+    lag: Lag
+    offsets: dict[str, Offsets]
+    rekeyed: RekeyCounts
+    score: ScoreStage | None
+    signals: Signals
+    stalls: StallWatch
+    store: Store
+    writer: DocumentWriter
+
+    @property
+    def deleted_unread(self) -> dict[str, int]:
+        """Offsets, by topic, that were deleted from the log before they were read."""
+        ...
+
+    @property
+    def read_again(self) -> int:
+        """How often records were read again, for one before them had not come."""
+        ...
 
 
 class PipelineMetrics:
     """A collector of the registry."""
 
-    def __init__(self, pipeline: Pipeline, registry: CollectorRegistry) -> None:
+    def __init__(self, pipeline: Measured, registry: CollectorRegistry) -> None:
         self._pipeline = pipeline
         registry.register(self)
 

@@ -29,10 +29,10 @@ from pipeline.exchange import codec
 from pipeline.exchange.codec import Batch
 from pipeline.exchange.environment_topic import Signals
 from processors.assembly.assembler import ExemplarReference, LogReference
-from processors.call_graph.span_links import Message, Origin
 from stores.store import Capabilities, Written
 from telemetry import otlp
 from telemetry.resource import Resource
+from telemetry.span_links import Message, Origin
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink
 from tests.generated import START
 from tests.pipeline.parts import APP, Event, KeepingTopic, NoRejects

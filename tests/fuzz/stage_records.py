@@ -14,10 +14,10 @@ from pipeline.exchange.inner_records import received
 from processors.assembly.assembler import ExemplarReference, LogReference
 from processors.assembly.edges import by_cost, edge_from_body
 from processors.assembly.window_merge import WindowMerge
-from processors.call_graph.span_links import Message, Origin, Receipt
 from telemetry.documents import anomaly_document
 from telemetry.documents.read_back import anomaly_from_body
 from telemetry.metrics import Point, Series
+from telemetry.span_links import Message, Origin, Receipt
 from tests.fuzz.target import Target
 from tests.pipeline.exchange.test_inner_bodies import ANOMALIES, ANSWERS, EDGES
 

@@ -30,9 +30,9 @@ from tests.pipeline.parts import APP, Event, KeepingTopic, KilledError, MemorySt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processors.call_graph.span_links import Origin
     from stores.store import Query
     from telemetry.documents import Body
+    from telemetry.span_links import Origin
     from telemetry.spans import Span
 
 SECOND = 1_000_000_000

@@ -16,12 +16,13 @@ from pipeline.exchange import partitions
 from pipeline.exchange.batch_sender import Outlet
 from pipeline.exchange.codec import HEADER, Batch
 from pipeline.rekey import log_documents, merge_requests, protobuf, split_spans
-from processors.call_graph.span_links import Message, Receipt, receipts_of
+from processors.call_graph.span_links import receipts_of
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
+from telemetry.span_links import Message, Receipt
 from telemetry.spans import SpanKind, SpanLink
 from telemetry.structure import TooManyElementsError
 from tests.generated import traces

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from spanloom.clock import Now
     from spanloom.experiments.chaos.experiment import Experiment
-    from spanloom.experiments.demo import Options
+    from spanloom.experiments.options import Options
     from spanloom.experiments.process import Child
     from telemetry.documents import Body
 

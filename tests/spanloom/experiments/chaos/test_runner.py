@@ -7,7 +7,7 @@ import pytest
 from spanloom.experiments.chaos.experiment import NetworkChaos
 from spanloom.experiments.chaos.faults import ChaosError
 from spanloom.experiments.chaos.runner import MOST_CALLS, Chaos, taken_over
-from spanloom.experiments.demo import Options
+from spanloom.experiments.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,21 @@
+"""What the assemble stage counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class AssembleCounts:
+    """What the stage did."""
+
+    spans: int = 0
+    spans_stored: int = 0  # for the first time, as far as this process knows
+    traces: int = 0
+    cut: int = 0  # traces closed early, by a limit
+    crowded: int = 0  # of them, to make room in memory
+    merged: int = 0  # traces that the store already had
+    corrections: int = 0  # edge documents that correct others
+    logs: int = 0
+    undrawn: int = 0  # spans of traces that were full, stored only
+    large_edges: int = 0  # too large for a record, and so not scored

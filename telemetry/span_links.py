@@ -1,0 +1,65 @@
+"""What the owners of two traces ask and tell each other of a span link between them: messages, receipts, origins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from telemetry.resource import Resource
+from telemetry.spans import Span, SpanKind
+
+ORIGIN_BYTES, RECEIPT_BYTES = 700, 1300
+"""What an answer takes that a trace keeps, without its texts, and a receipt that waits. Measured, see docs/memory.md."""
+
+
+class Message(NamedTuple):
+    """A message: the trace and the span that sent it."""
+
+    trace_id: bytes
+    span_id: bytes
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Receipt:
+    """Says that a trace received a message of another one. `time` is the start of the span that received it."""
+
+    message: Message
+    receiver: bytes  # trace id
+    time: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """What a trace has to know of the span that sent it a message. `trace_id` is the receiver's, `time` its receipt's.
+
+    A span that is neither a client nor a producer span did not time the sending: then `start` and `end` are 0.
+    """
+
+    trace_id: bytes
+    message: Message
+    timed: bool
+    start: int
+    end: int
+    service: str
+    instance: str
+    host: str
+    time: int
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it takes."""
+        return ORIGIN_BYTES + len(self.service) + len(self.instance) + len(self.host)
+
+    def span(self) -> Span:
+        """The sender as far as a hop needs it."""
+        known = {"service.name": self.service, "service.instance.id": self.instance, "host.id": self.host}
+        return Span(
+            self.message.trace_id,
+            self.message.span_id,
+            b"",
+            "",
+            SpanKind.PRODUCER if self.timed else SpanKind.INTERNAL,
+            self.start,
+            self.end,
+            Resource({name: value for name, value in known.items() if value}),
+        )
