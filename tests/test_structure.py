@@ -1,10 +1,13 @@
-"""The rule of who may import whom covers the whole tree."""
+"""The rule of who may import whom covers the whole tree; folders are small, and no modules import each other."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -32,3 +35,32 @@ def test_every_page_that_the_readme_names_is_there() -> None:
     named = re.findall(r"\]\(([a-z/-]+\.md)\)", (ROOT / "README.md").read_text())
     assert named
     assert [page for page in named if not (ROOT / page).exists()] == []
+
+
+MOST_FILES = 15
+"""Files that a reader takes in at a glance; past that a folder holds two things."""
+
+OF_LIKE_COMPONENTS = {
+    "alerting/notify",
+    "alerting/playbooks/actions",
+    "collectors/receivers",
+    "dashboards/console/pages",
+    "spanloom/commands",
+}
+"""One component a file, each behind the same interface: many are no harder to read than few."""
+
+
+def test_no_folder_has_more_files_than_a_reader_takes_in_but_those_of_like_components() -> None:
+    folders = {path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    counted = {
+        str(folder.relative_to(ROOT)): sum(path.name != "__init__.py" for path in folder.glob("*.py")) for folder in folders
+    }
+    large = {folder: count for folder, count in counted.items() if count > MOST_FILES}
+    assert large.keys() <= OF_LIKE_COMPONENTS, large
+    assert counted.keys() >= OF_LIKE_COMPONENTS
+
+
+def test_no_modules_import_each_other_by_whatever_way() -> None:
+    graph = grimp.build_graph(*sorted(PACKAGES), cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # a CycleError names the circle
