@@ -7,7 +7,9 @@ SpanloomError
 │   ├── TooSlowError          did not come in time
 │   ├── UnsupportedError      a content type or compression that OTLP does not have
 │   ├── UnauthenticatedError  shows nothing that is accepted
-│   └── ForbiddenError        its token may not send
+│   ├── ForbiddenError        its token may not send
+│   ├── ForeignHostError      names a host that is not answered to
+│   └── ForeignOriginError    a page in a browser sent it
 ├── OverloadedError
 │   └── ThrottledError        its token has sent more than it may
 └── LogUnavailableError       the log did not confirm a record
@@ -36,6 +38,14 @@ class UnauthenticatedError(InputError):
 
 class ForbiddenError(InputError):
     """A request whose token may not send telemetry."""
+
+
+class ForeignHostError(InputError):
+    """A request to a host that is not answered to: a name of somebody else's may lead here."""
+
+
+class ForeignOriginError(InputError):
+    """A request of a page in a browser that may not send telemetry."""
 
 
 class ThrottledError(OverloadedError):

@@ -48,7 +48,7 @@ class CollectorMetrics:
         self.refused_requests = Counter(
             "spanloom_collector_refused_requests",
             "Requests refused as a whole: malformed, too_many, too_large, unsupported, too_slow, cut_off, unauthenticated, "
-            "forbidden, throttled, overloaded or unavailable.",
+            "forbidden, host, origin, throttled, overloaded or unavailable.",
             (*signal_and_transport, "reason"),
             registry=registry,
         )

@@ -28,6 +28,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collectors.decoding import Outcome
 from collectors.errors import (
     ForbiddenError,
+    ForeignHostError,
+    ForeignOriginError,
     LogUnavailableError,
     ThrottledError,
     TooLargeError,
@@ -127,6 +129,8 @@ _FOR_GOOD: Final[Mapping[type[SpanloomError], tuple[str, int, int]]] = {
     TooSlowError: ("too_slow", 408, DEADLINE_EXCEEDED),
     UnauthenticatedError: ("unauthenticated", 401, UNAUTHENTICATED),
     ForbiddenError: ("forbidden", 403, PERMISSION_DENIED),
+    ForeignHostError: ("host", 403, PERMISSION_DENIED),
+    ForeignOriginError: ("origin", 403, PERMISSION_DENIED),
 }
 
 

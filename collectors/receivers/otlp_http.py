@@ -15,10 +15,13 @@ from starlette.routing import Route
 from collectors import responses
 from collectors.admission import Intake
 from collectors.decoding import too_large
-from collectors.errors import LogUnavailableError, UnsupportedError
+from collectors.errors import ForeignHostError, ForeignOriginError, LogUnavailableError, UnsupportedError
 from collectors.ingest import Ingest, IngestConfig
+from components.access.config import Host, Origin
+from components.access.origins import Origins
 from components.http_protocol import HttpLimits
 from components.http_server import HttpServer
+from components.sender import is_loopback
 from components.tls import TlsConfig
 from telemetry.errors import InputError, OverloadedError
 
@@ -53,6 +56,12 @@ class OtlpHttpConfig(BaseModel):
     stop_seconds: int = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
     limits: HttpLimits = Field(default=HttpLimits(), description="What connections may be and do.")
     tls: TlsConfig | None = Field(default=None, description="Certificates; without them the port is plain text.")
+    hosts: tuple[Host, ...] = Field(
+        default=(),
+        description="Names in the Host header that are answered to, beside those of loopback and the address that was reached. "
+        "Without any, an address of loopback answers to no further name and every other address to all.",
+    )
+    origins: tuple[Origin, ...] = Field(default=(), description="Pages that may send telemetry: none by default.")
 
 
 class OtlpHttpReceiver:
@@ -66,6 +75,8 @@ class OtlpHttpReceiver:
         self._reading = self._ingest.reading()
         metrics.reading_bytes.set_function(lambda: self._reading.held_bytes)
         self._metrics = metrics
+        self._origins = Origins(config.hosts, config.origins, own_pages=False)
+        self._any_host = not config.hosts and not is_loopback(config.host)
         self._server: HttpServer | None = None
         self.port = 0
 
@@ -103,6 +114,7 @@ class OtlpHttpReceiver:
             content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             encoding = _CONTENT_TYPES.get(content_type)
             try:
+                self._check_page(request)
                 if encoding is None:
                     raise UnsupportedError(f"content type {content_type!r}: send application/x-protobuf or application/json")
                 gzip = _is_gzip(request)
@@ -127,6 +139,15 @@ class OtlpHttpReceiver:
             return _answer(refusal.http_status, encoding or "json", refusal.status, headers)
 
         return export
+
+    def _check_page(self, request: Request) -> None:
+        """Let no page in a browser send that may not, under whatever name it found the way here."""
+        if not self._any_host and not self._origins.knows_host(request.scope, request.headers):
+            named = request.headers.get("host", "")[:200]
+            raise ForeignHostError(f"host {named!r}: no name of this server; add it to otlp_http.hosts")
+        if not self._origins.allows(request.scope, request.headers):
+            named = request.headers.get("origin", "")[:200]
+            raise ForeignOriginError(f"origin {named!r}: pages may not send telemetry; add it to otlp_http.origins")
 
     async def _body(self, request: Request, host: str) -> bytes:
         """The body as it came."""

@@ -44,6 +44,13 @@ def _origin(value: str) -> str:
     return value.lower().rstrip("/")
 
 
+Host = Annotated[str, AfterValidator(_host)]
+"""A name or an address, without scheme and port."""
+
+Origin = Annotated[str, AfterValidator(_origin)]
+"""Scheme, host and port of a page."""
+
+
 class OidcConfig(BaseModel):
     """An OpenID Connect provider: people log in to the console there, programs send its tokens to the API."""
 
@@ -106,12 +113,10 @@ class AccessConfig(BaseModel):
     url: Annotated[str, AfterValidator(_url)] = Field(
         default="", description="where browsers reach the console, if not by its address"
     )
-    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
+    hosts: tuple[Host, ...] = Field(
         default=(), description="further names to answer to; those of loopback, of the own address and of URLs are known"
     )
-    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
-        default=(), description="pages elsewhere that may send requests"
-    )
+    origins: tuple[Origin, ...] = Field(default=(), description="pages elsewhere that may send requests")
     session_hours: float = Field(default=12.0, gt=0, le=24 * 31, description="how long a login in the console lasts")
 
     @field_validator("tokens")

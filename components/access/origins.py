@@ -38,11 +38,14 @@ class Origins:
     Args:
         hosts: names in a Host header beside those of loopback and the address at which a connection came in.
         origins: of pages elsewhere that may send requests here, such as `https://ops.example.com`.
+        own_pages: whether there are pages here, which then may send requests too.
     """
 
-    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = (), *, own_pages: bool = True) -> None:
         self._hosts = LOOPBACK_NAMES | {host.lower().strip("[]") for host in hosts}
         self._origins = {origin.lower().rstrip("/") for origin in origins}
+        self._own_pages = own_pages
+        self._sites = {"none", "same-origin"} if own_pages else {"none"}
 
     def knows_host(self, scope: Scope, headers: Headers) -> bool:
         """Whether a request names one of our hosts, and one only."""
@@ -59,7 +62,7 @@ class Origins:
         origins = headers.getlist("origin")
         if origins:
             return len(origins) == 1 and self._is_ours(origins[0].lower(), scope, headers)
-        if headers.get("sec-fetch-site", "none") in {"none", "same-origin"}:
+        if headers.get("sec-fetch-site", "none") in self._sites:
             return True
         # Following a link is all that a browser does for a page of another site.
         return (
@@ -71,6 +74,8 @@ class Origins:
     def _is_ours(self, origin: str, scope: Scope, headers: Headers) -> bool:
         if origin in self._origins:
             return True
+        if not self._own_pages:
+            return False
         scheme, separator, authority = origin.partition("://")
         secure = scope.get("scheme") in {"https", "wss"}
         known = scheme == "https" or (scheme == "http" and not secure)

@@ -69,7 +69,7 @@ def test_silent_connections_on_every_port_stop_nobody_and_when_they_end_nothing_
         with ExitStack() as stack:
             for url, first in (
                 (up.otlp, b""),
-                (up.otlp, b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-length: 8000000\r\n\r\nabc"),
+                (up.otlp, b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-length: 8000000\r\n\r\nabc"),
                 (f"http://{grpc_address}", b""),
                 (up.console, b"GET / HTTP/1.1\r\n"),
             ):

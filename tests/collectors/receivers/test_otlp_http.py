@@ -327,7 +327,8 @@ def test_bounds_under_which_the_largest_request_could_never_be_accepted_are_refu
 async def halfway_through_a_request(port: int | None) -> AsyncIterator[asyncio.StreamReader]:
     """A connection on which the head of a request was sent, and the server has begun to wait for its body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = "POST /v1/traces HTTP/1.1", "host: x", "content-type: application/json", "content-length: 9", "expect: 100-continue"
+    about = "content-type: application/json", "content-length: 9", "expect: 100-continue"
+    head = "POST /v1/traces HTTP/1.1", "host: localhost", *about
     writer.write("\r\n".join([*head, "", ""]).encode())
     assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
     yield reader
