@@ -111,7 +111,8 @@ class Docker:
             await asyncio.gather(thread, return_exceptions=True)
             raise
         except (docker.errors.DockerException, OSError) as error:
-            raise ActionError(f"{what} at {self._config.url}: {error}") from error
+            status = getattr(error, "status_code", None) or type(error).__name__
+            raise ActionError(f"{what} at {self._config.url}: {status}", output=str(error)) from error
 
 
 def _container(client: Any, name: str) -> Any:
@@ -124,5 +125,6 @@ def _container(client: Any, name: str) -> Any:
         raise ActionError(f"docker: {name!r} is no name of a container: letters, digits, dots, dashes and underscores")
     container = client.containers.get(name)
     if name not in {container.name, container.id, container.short_id}:
-        raise ActionError(f"docker: no container {name!r}; the engine means {container.name!r}, whose id begins so")
+        found = f"the engine means {container.name!r}, whose id begins so"
+        raise ActionError(f"docker: no container {name!r}", output=found)
     return container

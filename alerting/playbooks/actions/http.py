@@ -66,7 +66,7 @@ class HttpCall:
                 answer = await client.send(request)
             # ValueError and TypeError: a header that is not ASCII, a body that JSON cannot hold.
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
-                raise ActionError(f"{where}: {type(error).__name__}: {error}") from error
+                raise ActionError(f"{where}: {type(error).__name__}", output=str(error)) from error
         said = SECRETS.mask(answer.text[:2000])[:200]
         if answer.status_code not in arguments.expect if arguments.expect else not answer.is_success:
             raise ActionError(f"{where}: {answer.status_code}", output=said)

@@ -134,7 +134,9 @@ class Kubernetes:
             async with package.client.ApiClient(settings) as client:
                 yield package, client
         except errors as error:
-            raise ActionError(f"kubernetes, namespace {self._config.namespace}: {str(error)[:300]}") from error
+            status = getattr(error, "status", None) or type(error).__name__
+            text = f"kubernetes, namespace {self._config.namespace}: {status}"
+            raise ActionError(text, output=str(error)) from error
 
 
 def _named(name: str, kind: str) -> str:

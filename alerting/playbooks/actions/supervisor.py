@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,6 +13,8 @@ from alerting.playbooks.actions.action import ActionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_STATE = re.compile(r"[A-Za-z]{1,20}|\d{1,10}")
 
 
 class SupervisorConfig(BaseModel):
@@ -63,18 +66,20 @@ class Supervisor:
             try:
                 answer = await client.request(method, url, headers={"Idempotency-Key": key})
             except httpx2.HTTPError as error:
-                raise ActionError(f"{method} {url}: {type(error).__name__}: {error}; is the supervisor running?") from error
+                text = f"{method} {url}: {type(error).__name__}; is the supervisor running?"
+                raise ActionError(text, output=str(error)) from error
         if not answer.is_success:
-            raise ActionError(f"{method} {url}: {answer.status_code}: {answer.text[:200]}")
+            raise ActionError(f"{method} {url}: {answer.status_code}", output=answer.text)
         return answer
 
 
 def _state(answer: httpx2.Response) -> dict[str, str]:
-    """What the supervisor says of the process, as evidence."""
+    """What the supervisor says of the process, as evidence: numbers and single words, which everybody may read."""
     try:
         body: Any = answer.json()
     except ValueError:
         return {}
     if not isinstance(body, dict):
         return {}
-    return {key: str(body[key]) for key in ("pid", "state", "restarts", "isolated") if key in body}
+    said = {key: str(body[key]) for key in ("pid", "state", "restarts", "isolated") if key in body}
+    return {key: text for key, text in said.items() if _STATE.fullmatch(text)}

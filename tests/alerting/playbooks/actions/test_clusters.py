@@ -96,8 +96,9 @@ async def test_docker_says_whether_a_container_was_started_since(engine: tuple[E
 
 
 async def test_docker_names_the_container_that_is_not_there(engine: tuple[Engine, Docker]) -> None:
-    with pytest.raises(ActionError, match=r"restart container 'shop'.*no such thing"):
+    with pytest.raises(ActionError, match=r"restart container 'shop' at .*: 404$") as raised:
         await engine[1].restart("shop", "k")
+    assert "no such thing" in raised.value.output, "what the engine says is for operators"
 
 
 class Cluster:
@@ -219,8 +220,9 @@ async def test_kubernetes_scales_and_says_how_many_there_were(cluster: tuple[Clu
 
 
 async def test_kubernetes_says_what_is_missing_or_wrong(cluster: tuple[Cluster, Api, Kubernetes]) -> None:
-    with pytest.raises(ActionError, match=r"namespace shop: .*404"):
+    with pytest.raises(ActionError, match=r"namespace shop: 404$") as raised:
         await cluster[2].scale("deployment/none", 5, "k")
+    assert "404" in raised.value.output, "what the cluster says is for operators"
     with pytest.raises(ActionError, match="needs a name such as pod/cart"):
         await cluster[2].isolate("deployment/cart", "k")
     with pytest.raises(ActionError, match="kubernetes, namespace"):

@@ -39,10 +39,35 @@ async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
 async def test_a_supervisor_that_refuses_or_is_gone_is_told_with_its_address() -> None:
     with serve(lambda _method, _path, _body: (409, {"error": "the last one"})) as api:
         actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url)))
-        with pytest.raises(ActionError, match=r"isolate: 409: .*the last one"):
+        with pytest.raises(ActionError, match=r"isolate: 409$") as raised:
             await do(actions["isolate"], via="supervisor", name="cart")
+        assert "the last one" in raised.value.output
     with pytest.raises(ActionError, match="is the supervisor running"):
         await do(actions["isolate"], via="supervisor", name="cart")
+
+
+async def test_what_a_supervisor_says_that_is_no_number_and_no_word_is_not_kept() -> None:
+    said = {"pid": "7 of alice", "state": "ready: s3cret", "restarts": {"a": 1}, "isolated": True}
+    with serve(lambda _method, _path, _body: (200, said)) as api:
+        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url)))
+        assert await do(actions["isolate"], via="supervisor", name="cart") == {"isolated": "True"}
+
+
+@pytest.mark.parametrize("action", ["isolate", "http"])
+async def test_an_answer_that_is_no_http_is_for_operators_only(action: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"customer-4711 is no status line\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=url)))
+        arguments = {"url": url} if action == "http" else {"via": "supervisor", "name": "cart"}
+        with pytest.raises(ActionError, match="RemoteProtocolError") as raised:
+            await do(actions[action], **arguments)
+    assert "customer-4711" not in str(raised.value)
+    assert "customer-4711" in raised.value.output
 
 
 async def test_an_http_call_is_judged_by_its_status() -> None:
