@@ -13,7 +13,7 @@ from alerting.variables import RESULT, names_in
 from components.sender import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from alerting.playbooks.label_values import Path
 
@@ -21,27 +21,24 @@ Found = tuple["Path", str]
 
 _UP_TO_HOST = re.compile(r"https?://[^/?#\\$@\s]+(?=[/?#]|$)", re.IGNORECASE)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_STEERING_VARIABLES = re.compile(
-    r"PATH|HOME|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|CDPATH|GLOBIGNORE|(LD|DYLD|GIT|PYTHON|PERL|RUBY|NODE|LUA|JAVA|_JAVA"
-    r"|JDK|DOTNET|PHP|BASH_FUNC|SSH|SUDO|DOCKER|KUBE|SYSTEMD|DBUS|XDG|MALLOC|GCONV|LOCPATH|NLSPATH|TERMINFO|EDITOR|VISUAL|PAGER|LESS"
-    r"|BROWSER|HTTP|HTTPS|ALL|NO)(_.*|OPT.*|LIB.*|CONFIG|DIR|PATH|HOME)?|.*_PROXY|.*_OPTIONS|SPANLOOM_.*",
-    re.IGNORECASE,
-)
-"""Variables by which programs are told what to load, to run or to ask."""
-_OWN_HEADERS = re.compile(
-    r"host|(proxy-)?authorization|cookie|content-.*|transfer-encoding|connection|upgrade|te|trailer|expect|idempotency-key|forwarded"
-    r"|via|x-forwarded-.*|x-real-ip|x-original-.*|x-rewrite-url|x-http-method.*|proxy-.*",
-    re.IGNORECASE,
-)
-"""Headers that say where a request goes, what it is and who sends it."""
+_LABEL_VARIABLE = re.compile(r"(LABEL|ALERT)_[A-Za-z0-9_]+")
+"""Names by which no program is steered: any other may say what to load, to run or to ask."""
+_LABEL_HEADER = re.compile(r"x-(alert|label)-[a-z0-9-]+", re.IGNORECASE)
+"""Names by which no server and no proxy is steered: any other may say where a request goes, what it is or who sends it."""
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
 
 
-def unsafe_places(action: str, arguments: Mapping[str, Any]) -> Iterator[Found]:
-    """Where a value from telemetry would be more than a value: code, an option, a host, another file, another header."""
+def unsafe_places(action: str, arguments: Mapping[str, Any], programs: Collection[str] = ()) -> Iterator[Found]:
+    """Where a value from telemetry would be more than a value: code, an option, a host, another file, another header.
+
+    Args:
+        action: what is called.
+        arguments: as the playbook has them.
+        programs: what the configuration names as taking labels for data, by absolute path.
+    """
     command = arguments.get("command")
     if action == "command" and isinstance(command, list | tuple):
-        for index, reason in unsafe_arguments([str(each) for each in command]):
+        for index, reason in unsafe_arguments([str(each) for each in command], programs):
             yield ("command", index), reason
     if action == "command":
         yield from _unsafe_variables(arguments.get("environment"))
@@ -63,11 +60,12 @@ def doubtful_places(action: str, arguments: Mapping[str, Any]) -> Iterator[Found
 
 
 def _unsafe_variables(environment: object) -> Iterator[Found]:
-    for name in environment if isinstance(environment, dict) else ():
+    for name, value in environment.items() if isinstance(environment, dict) else ():
         if not _VARIABLE.fullmatch(str(name)):
             yield ("environment", name), "a variable's name has letters, digits and underscores"
-        elif _STEERING_VARIABLES.fullmatch(name):
-            yield ("environment", name), "this variable tells programs what to run, to load or to ask; give it another name"
+        elif names_in(value) and not _LABEL_VARIABLE.fullmatch(name):
+            reason = "a variable that holds a label is named LABEL_... or ALERT_...: others say what programs run, load or ask"
+            yield ("environment", name), reason
 
 
 def _unsafe_text(place: Place, path: Path, text: str) -> str:
@@ -75,8 +73,10 @@ def _unsafe_text(place: Place, path: Path, text: str) -> str:
         return "a label must not stand here"
     if place is Place.URL and not _UP_TO_HOST.match(text):
         return "a label may stand in the path and in the query of a URL, never in its scheme, user, host or port"
-    if place is Place.HEADER and _OWN_HEADERS.fullmatch(str(path[-1])):
-        return "a label must not stand in a header that says where a request goes, what it is or who sends it"
+    if place is Place.HEADER and not _LABEL_HEADER.fullmatch(str(path[-1])):
+        return (
+            "a header that holds a label is named X-Alert-... or X-Label-...: others say where a request goes or who sends it"
+        )
     if place is Place.JSON and len(path) == 1:
         return "a label in JSON that is written as a text could change what it says; write it as an object"
     return ""
@@ -96,13 +96,11 @@ def _doubtful_command(arguments: Mapping[str, Any]) -> Iterator[Found]:
             ("environment",),
             f'{command[interpreted]} gets labels in variables: its code must quote them ("$$NAME")',
         )
-    if interpreted is not None and names_in(command):
-        yield (
-            ("command",),
-            "a script gets a label as an argument: it must quote it, and take it for no option, path or code",
-        )
-    elif names_in(command):
-        yield ("command",), "a program gets a label as an argument: its files and permissions decide what that may do"
+    if not names_in(command):
+        return
+    yield ("command",), "a program gets a label as an argument: its files and permissions decide what that may do"
+    if any(each.rpartition("/")[2] == "systemctl" for each in command):
+        yield ("command",), "whoever sends the telemetry chooses the unit; the action restart, via systemd, has a list of them"
 
 
 def _doubtful_request(url: str, arguments: Mapping[str, Any]) -> Iterator[Found]:

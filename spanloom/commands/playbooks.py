@@ -35,6 +35,7 @@ from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from alerting.playbooks.actions.action import Action
+    from alerting.playbooks.kernel.safety import SafetyConfig
     from alerting.playbooks.model.plan import Playbook
 
 BEFORE = 10 * MINUTE
@@ -49,6 +50,11 @@ ANYWHERE = ActionsConfig(
 """Any way to reach a target may be named: no action is run here, so that it does not matter where the target would be."""
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML file, for its `alerting`: the programs that may get labels, and the bounds of repairs.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -59,20 +65,23 @@ def playbooks() -> None:
 
 @playbooks.command()
 @files_argument
-def check(files: tuple[Path, ...]) -> None:
+@config_option
+def check(files: tuple[Path, ...], config: Path | None) -> None:
     """Report every mistake in the FILES with its line, and warn of what could be dangerous. Exit code 1 if one is wrong."""
-    for playbook in _load(files)[0]:
+    loaded, actions, _ = _load(files, config)
+    for playbook in loaded:
         human = "" if playbook.approve == "automatic" else ", asks a human"
         click.echo(f"{playbook.name}: {len(playbook.steps)} steps{human}")
-    for line in doubts(files, build_actions(ANYWHERE)):
+    for line in doubts(files, actions):
         click.echo(shown(f"warning: {line}"), err=True)
 
 
 @playbooks.command("dry-run")
 @files_argument
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", required=True, help="A label of the alert; repeat it.")
+@config_option
 @json_option
-def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], config: Path | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
     """Show what an alert with these labels would set off. Runs nothing, asks nobody. Exit code 1 if nothing matches."""
     found = {}
     for label in labels:
@@ -80,7 +89,7 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> 
         if not equals:
             raise click.UsageError(f"--label {label!r}: write NAME=VALUE")
         found[name] = value
-    loaded, actions = _load(files)
+    loaded, actions, _ = _load(files, config)
     signal = Signal("alert", "dry-run", found, 0)
     playbook = next((p for p in loaded if p.answers(signal.source, found)), None)
     if playbook is None:
@@ -106,17 +115,12 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], as_json: bool) -> 
 @playbooks.command("backtest")
 @files_argument
 @click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file, for its `alerting.safety`."
-)
+@config_option
 @json_option
 def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
     """Play the stored alerts through the playbooks: when each would have run, and how it would have ended if known."""
-    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-
-    loaded, actions = _load(files)
+    loaded, actions, bounds = _load(files, config)
     try:
-        bounds = load_config(config).alerting.safety
         history = asyncio.run(_history(url))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
@@ -139,10 +143,13 @@ def _time(time: int) -> str:
     return f"{datetime.fromtimestamp(time // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _load(files: tuple[Path, ...]) -> tuple[tuple[Playbook, ...], dict[str, Action]]:
-    actions = build_actions(ANYWHERE)
+def _load(files: tuple[Path, ...], config: Path | None) -> tuple[tuple[Playbook, ...], dict[str, Action], SafetyConfig]:
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+
     try:
-        return load_playbooks(files, actions), actions
+        settings = load_config(config).alerting
+        actions = build_actions(ANYWHERE.model_copy(update={"command": settings.actions.command}))
+        return load_playbooks(files, actions), actions, settings.safety
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
 

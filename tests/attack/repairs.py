@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
+from tests.alerting.playbooks.steering_names import HEADERS, STRANGERS, VARIABLES
 from tests.attack.line import Line, must
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.attack.bench import Bench
 
+OWN = "/opt/runbooks/restart.sh"
 COMMANDS: dict[str, dict[str, Any]] = {
     "a shell's text": {"command": ["sh", "-c", "restart-it $service"]},
     "a shell's text, other option": {"command": ["/bin/bash", "-lc", "restart-it ${service}"]},
@@ -26,6 +29,11 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "a part of an option": {"command": ["restart", "--unit=$service"]},
     "an option": {"command": ["systemctl", "restart", "$service"]},
 }
+PROGRAMS = (
+    *STRANGERS,
+    *("sh /opt/restart.sh", "env --", "sudo -s", "restart-it", "kill", "systemctl isolate", "systemctl -H host restart"),
+    *("docker exec web", "docker -H tcp://host restart", "kubectl delete", "kubectl exec web"),
+)
 URLS: dict[str, dict[str, Any]] = {
     "a URL's host": {"url": "http://$service:8080/restart"},
     "a part of the host": {"url": "http://$service.svc/restart"},
@@ -48,9 +56,10 @@ def _playbook(action: str, arguments: dict[str, Any]) -> str:
     return json.dumps({"playbooks": [playbook]}, indent=1)
 
 
-def _check(path: Path) -> subprocess.CompletedProcess[str]:
+def _check(path: Path, program: str = OWN) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "SPANLOOM_ALERTING__ACTIONS__COMMAND__PROGRAMS": json.dumps([program])}
     command = [sys.executable, "-m", "spanloom.cli", "playbooks", "check", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
 def no_label_becomes_code_an_option_or_a_host(bench: Bench) -> str:
@@ -74,6 +83,28 @@ def no_label_becomes_code_an_option_or_a_host(bench: Bench) -> str:
     return f"{len(COMMANDS) + len(URLS) - 1} refused with file and line, {warned} warned of"
 
 
+def no_label_steers_a_program_a_variable_or_a_header(bench: Bench) -> str:
+    """Programs with a label behind `--`, variables and headers with a label, a shell named as one that takes labels."""
+    folder = bench.folder()
+    path, url = folder / "playbooks.yml", "http://127.0.0.1:9/"
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        *((each, "command", {"command": [*each.split(), "--", "$service"]}) for each in PROGRAMS),
+        *((each, "command", {"command": ["restart-it"], "environment": {each: "$service"}}) for each in VARIABLES),
+        *((each, "http", {"url": url, "headers": {each: "$service"}}) for each in HEADERS),
+    ]
+    books = [json.loads(_playbook(action, arguments))["playbooks"][0] for _, action, arguments in calls]
+    # One file, each call on a line of its own, so that each must be named by its line.
+    lines = [json.dumps(book | {"name": f"p{index}"}) for index, book in enumerate(books)]
+    path.write_text("playbooks:\n" + "".join(f"- {line}\n" for line in lines))
+    done = _check(path)
+    missed = [name for line, (name, _, _) in enumerate(calls, 2) if f"{path}:{line}: " not in done.stderr]
+    must(done.returncode != 0 and not missed, f"not refused with file and line: {missed}")
+    path.write_text(_playbook("command", {"command": ["/bin/sh", "--", "$service"]}))
+    named = [each for each in ("/bin/sh", "/usr/local/bin/python3", "/opt/npx", "sh") if _check(path, each).returncode == 0]
+    must(not named, f"could be named as taking labels for data: {named}")
+    return f"{len(calls)} refused with file and line, 4 programs refused in the configuration"
+
+
 def what_is_no_code_is_not_refused(bench: Bench) -> str:
     """Labels as whole arguments, in a path, a query and a body."""
     folder = bench.folder()
@@ -82,14 +113,17 @@ def what_is_no_code_is_not_refused(bench: Bench) -> str:
     for action, arguments in (
         ("http", {"url": "http://127.0.0.1:9/restart?service=$service"}),
         ("http", {"url": "http://127.0.0.1:{port}/services/$service/restart"}),
-        ("command", {"command": ["restart-it", "--", "$service"]}),
+        ("http", {"url": "http://127.0.0.1:9/", "headers": {"X-Alert-Service": "$service"}}),
+        ("command", {"command": [OWN, "--", "$service"]}),
+        ("command", {"command": ["systemctl", "restart", "--", "$service"]}),
+        ("command", {"command": ["sh", "-c", 'restart-it "$$LABEL_SERVICE"'], "environment": {"LABEL_SERVICE": "$service"}}),
         ("command", {"command": ["sh", "-c", "restart-it"]}),
     ):
         path.write_text(_playbook(action, arguments))
         if _check(path).returncode:
             refused.append(arguments)
     must(not refused, f"refused: {refused}")
-    return "4 accepted"
+    return "7 accepted"
 
 
 class _Refusing(BaseHTTPRequestHandler):
@@ -153,6 +187,7 @@ def no_secret_is_shown(bench: Bench) -> str:
 
 LINES = (
     Line("repairs", no_label_becomes_code_an_option_or_a_host),
+    Line("repairs", no_label_steers_a_program_a_variable_or_a_header),
     Line("repairs", what_is_no_code_is_not_refused),
     Line("repairs", no_secret_is_shown),
 )

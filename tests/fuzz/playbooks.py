@@ -43,7 +43,7 @@ PLAYBOOKS = {
                 {
                     "name": "run",
                     "action": "command",
-                    "with": {"command": ["restart-it", "--", "$service"]},
+                    "with": {"command": ["systemctl", "restart", "--", "$service"], "environment": {"LABEL_X": "$service"}},
                     "timeout": "1s",
                     "inverse": "none",
                 },

@@ -8,9 +8,12 @@ from components.secrets import SECRETS
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pydantic import BaseModel
+
+MAX_OUTPUT = 2000
+"""Characters that are kept of what a target said."""
 
 
 class ActionError(SpanloomError):
@@ -23,7 +26,7 @@ class ActionError(SpanloomError):
 
     def __init__(self, text: str, output: str = "") -> None:
         super().__init__(SECRETS.mask(text))
-        self.output = SECRETS.mask(output)
+        self.output = SECRETS.mask(output)[:MAX_OUTPUT]
 
 
 def no_dots(path: str) -> str:
@@ -83,4 +86,14 @@ class Tells(Protocol):
         Raises:
             ActionError: the target does not answer.
         """
+        ...
+
+
+@runtime_checkable
+class RunsPrograms(Protocol):
+    """An action that runs programs that a playbook names."""
+
+    @property
+    def programs(self) -> Collection[str]:
+        """Those that take labels as data, by absolute path."""
         ...

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.action import MAX_OUTPUT, ActionError
+from alerting.playbooks.programs import check_named
 from components.secrets import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-MAX_OUTPUT = 2000
-"""Characters from the end of the output that are kept as evidence."""
+    from collections.abc import Collection, Mapping
 
 UMASK = 0o022
 """What files are made with that a command makes: our own umask would close them to those whom they are for."""
@@ -43,13 +41,18 @@ def _no_secret(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class CommandConfig(BaseModel):
-    """What commands get of the environment of Spanloom."""
+    """What commands get of the environment of Spanloom, and which of them may get labels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     environment: Annotated[tuple[str, ...], AfterValidator(_no_secret)] = Field(
         default=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
         description="Variables that commands see, by name. None of SPANLOOM_*, and no other of which nothing is said here.",
+    )
+    programs: tuple[Annotated[str, AfterValidator(check_named)], ...] = Field(
+        default=(),
+        description="Programs of your own that take labels as data, by absolute path. They may get a label as an argument, as"
+        " systemctl, docker, podman, kubectl, oc and logger may with known verbs; no other program does.",
     )
 
 
@@ -65,6 +68,11 @@ class Command:
 
     def __init__(self, config: CommandConfig | None = None) -> None:
         self._config = config or CommandConfig()
+
+    @property
+    def programs(self) -> Collection[str]:
+        """What the configuration names as taking labels for data."""
+        return self._config.programs
 
     async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
         """Run it. The step's key is in the variable SPANLOOM_STEP."""

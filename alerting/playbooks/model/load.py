@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from alerting.playbooks.actions.action import RunsPrograms
 from alerting.playbooks.label_places import doubtful_places, unsafe_places
 from alerting.playbooks.model.plan import Inverse, Playbook
 from alerting.promql.expression import compile_expression
@@ -105,7 +106,8 @@ def _call_errors(where: Where, name: str, arguments: dict[str, Any], actions: Ma
         return [((*where, "with", *e["loc"]), _reason(e)) for e in error.errors()]
     SECRETS.add_all(arguments)
     _add_secret_headers(arguments)
-    return [((*where, "with", *path), reason) for path, reason in unsafe_places(name, arguments)]
+    programs = action.programs if isinstance(action, RunsPrograms) else ()
+    return [((*where, "with", *path), reason) for path, reason in unsafe_places(name, arguments, programs)]
 
 
 def _add_secret_headers(arguments: dict[str, Any]) -> None:

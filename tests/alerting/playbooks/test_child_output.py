@@ -36,7 +36,7 @@ playbooks:
     action: command
     with: {command: [first]}
     timeout: 5s
-    inverse: {action: command, with: {command: [back, --, $result_output]}, idempotent: true}
+    inverse: {action: command, with: {command: [/opt/back.sh, --, $result_output]}, idempotent: true}
   - name: b
     action: command
     with: {command: [second]}
@@ -54,6 +54,7 @@ class Printing:
     """A command that prints; the second fails."""
 
     name, idempotent, arguments = "command", False, Arguments
+    programs = ("/opt/back.sh",)
 
     async def run(self, arguments: Arguments, key: str) -> dict[str, str]:
         del key

@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import ValidationError
 
 from alerting.playbooks.actions.build import ActionsConfig, build_actions
+from alerting.playbooks.actions.command import CommandConfig
 from alerting.playbooks.actions.docker import DockerConfig
 from alerting.playbooks.actions.kubernetes import KubernetesConfig
 from alerting.playbooks.actions.supervisor import SupervisorConfig
@@ -15,12 +17,19 @@ from alerting.playbooks.label_values import check_values
 from alerting.playbooks.model.load import PlaybookError, doubts, load_playbooks
 from alerting.variables import render_query
 from telemetry.errors import ConfigError
+from tests.alerting.playbooks.steering_names import HEADERS, STRANGERS, VARIABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+OWN = "/opt/runbooks/restart.sh"
 ACTIONS = build_actions(
-    ActionsConfig(supervisor=SupervisorConfig(url="http://127.0.0.1"), docker=DockerConfig(), kubernetes=KubernetesConfig())
+    ActionsConfig(
+        command=CommandConfig(programs=(OWN,)),
+        supervisor=SupervisorConfig(url="http://127.0.0.1"),
+        docker=DockerConfig(),
+        kubernetes=KubernetesConfig(),
+    )
 )
 
 
@@ -89,16 +98,47 @@ def written(folder: Path, action: str, arguments: Any, expr: str = 'up{service="
         ["git", "clone", "--", "$service"],
         ["systemctl", "restart", "$service"],
         ["systemctl", "restart", "--", "$service.service"],
-        ["restart-it", "--name=$service"],
-        ["restart-it", "-n$service"],
-        ["restart-it", "$service"],
-        ["restart-it", "--", "x$service"],
+        [OWN, "--name=$service"],
+        [OWN, "-n$service"],
+        [OWN, "$service"],
+        [OWN, "--", "x$service"],
+        [OWN, "--", "$service$operation"],
+        [OWN, "bash", "-c", "x", "--", "$service"],
+        ["restart.sh", "--", "$service"],
+        ["/opt/runbooks/../../bin/sh", "--", "$service"],
+        ["sh", OWN, "--", "$service"],
+        ["env", OWN, "--", "$service"],
+        ["sudo", OWN, "--", "$service"],
+        ["sudo", "-u", "$service", "--", OWN, "--", "x"],
+        ["sudo", "-s", "--", "systemctl", "restart", "--", "$service"],
+        ["sudo", "--", "sudo", "--", OWN, "--", "$service"],
+        ["sudo", "--", "$service", "--", "x"],
+        ["restart-it", "--", "$service"],
         ["cat", "/etc/services.d/$service.conf"],
-        ["cat", "--", "/etc/services.d/$service"],
-        ["cat", "--", "$service$operation"],
+        ["cat", "--", "$service"],
         ["$service"],
         ["/opt/$service/restart"],
         ["restart-it", "$${service}", "$service"],
+        ["systemctl", "--", "restart", "$service"],
+        ["systemctl", "edit", "--", "$service"],
+        ["systemctl", "isolate", "--", "$service"],
+        ["systemctl", "-H", "host", "restart", "--", "$service"],
+        ["systemctl", "--root=/srv", "restart", "--", "$service"],
+        ["systemctl", "restart", "other", "--", "$service"],
+        ["./systemctl", "restart", "--", "$service"],
+        ["/tmp/systemctl", "restart", "--", "$service"],
+        ["docker", "-H", "tcp://host", "restart", "--", "$service"],
+        ["docker", "rm", "--", "$service"],
+        ["docker", "run", "restart", "--", "$service"],
+        ["docker-compose", "up", "--", "$service"],
+        ["kubectl", "delete", "--", "$service"],
+        ["kubectl", "delete", "namespace", "--", "$service"],
+        ["kubectl", "rollout", "restart", "--", "$service"],
+        ["kubectl", "-n", "$namespace", "delete", "pod", "--", "$service"],
+        ["kubectl", "--server=http://host", "delete", "pod", "--", "$service"],
+        ["kubectl", "apply", "-f", "x", "--", "$service"],
+        ["kill", "--", "$pid"],
+        ["logger", "-f", "--", "$service"],
     ],
 )
 def test_a_label_that_a_command_could_take_for_more_than_a_value_is_refused(tmp_path: Path, command: list[str]) -> None:
@@ -109,15 +149,20 @@ def test_a_label_that_a_command_could_take_for_more_than_a_value_is_refused(tmp_
 @pytest.mark.parametrize(
     "command",
     [
-        ["restart-it", "--", "$service"],
-        ["restart-it", "--now", "--", "$service", "${operation}"],
+        [OWN, "--", "$service"],
+        [OWN, "--now", "cart", "--", "$service", "${operation}"],
+        ["sudo", "-n", "-u", "bob", "--", OWN, "--", "$service"],
         ["systemctl", "restart", "--", "$service"],
+        ["/usr/bin/systemctl", "--user", "try-restart", "--no-block", "--", "$service"],
         ["sudo", "-u", "bob", "--", "systemctl", "restart", "--", "$service"],
-        ["env", "--", "A=1", "restart-it", "--", "$service"],
         ["docker", "restart", "--", "$service"],
+        ["docker", "container", "kill", "-s", "HUP", "--", "$service"],
+        ["podman", "stop", "--time=5", "--", "$service"],
         ["kubectl", "delete", "pod", "--", "$service"],
-        ["sh", "/opt/restart.sh", "--", "$service"],
-        ["python3", "/opt/restart.py", "--", "$service"],
+        ["kubectl", "-n", "shop", "rollout", "restart", "deployment", "--", "$service"],
+        ["kubectl", "scale", "deployment", "--replicas=3", "--namespace=shop", "--", "$service"],
+        ["oc", "cordon", "--", "$instance"],
+        ["logger", "-t", "repairs", "--", "$service"],
         ["sh", "-c", "echo $$HOME"],
         ["sh", "-c", "no label"],
         ["echo", "$$5"],
@@ -128,17 +173,59 @@ def test_a_label_that_is_a_whole_argument_behind_two_dashes_is_taken(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["PATH", "LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "SPANLOOM_STORE", "HTTPS_PROXY", "NODE_OPTIONS", "a-b", "IFS", "GIT_SSH"],
+    "command",
+    [
+        *([*before.split(), "--", "$service"] for before in STRANGERS),
+    ],
+    ids=lambda command: " ".join(command[:-2]),
 )
-def test_a_variable_that_tells_programs_what_to_run_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_program_that_nobody_named_gets_no_label_and_the_error_says_how_to_name_one(
+    tmp_path: Path, command: list[str]
+) -> None:
+    with pytest.raises(PlaybookError, match=r"pb\.yml:9: .*must not get a label.*alerting\.actions\.command\.programs"):
+        load_playbooks([written(tmp_path, "command", {"command": command})], ACTIONS)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        *("restart.sh", "opt/restart.sh", "./restart.sh", "/opt/../bin/sh", "/opt//restart.sh", "//opt/restart.sh", "", "/"),
+        *("/bin/sh", "/usr/bin/restart", "/usr/sbin/x", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x.sh", "/proc/self/exe"),
+        *("/usr/local/bin/bash", "/opt/python/bin/python3.12", "/opt/bash-5.2", "/usr/local/bin/node", "/opt/vim.tiny"),
+        *("/usr/local/bin/npx", "/usr/local/bin/uv", "/opt/go/bin/go", "/opt/env", "/opt/sudo", "/opt/nc.openbsd"),
+        *("/usr/local/bin/kubectl", "/opt/busybox", "/opt/xargs", "/opt/dash.real", "/opt/ssh", "/opt/curl", "/opt/make"),
+    ],
+)
+def test_no_shell_interpreter_package_manager_or_wrapper_can_be_named_as_safe(program: str) -> None:
+    with pytest.raises(ValidationError):
+        CommandConfig(programs=(program,))
+
+
+def test_a_link_to_a_shell_cannot_be_named_as_safe_and_a_script_of_ones_own_can(tmp_path: Path) -> None:
+    link, script = tmp_path / "restart", tmp_path / "make-room.sh"
+    link.symlink_to("/bin/sh")
+    script.write_text("#!/bin/sh\n")
+    with pytest.raises(ValidationError, match="the system's"):
+        CommandConfig(programs=(str(link),))
+    for program in (str(script), OWN, "/usr/local/bin/restart-it", "/opt/runbooks/python-service.py"):
+        assert CommandConfig(programs=(program,)).programs == (program,)
+
+
+@pytest.mark.parametrize("name", [*VARIABLES, "LABEL_A\n", ""])
+def test_a_label_is_the_value_of_a_variable_that_is_named_for_it_and_of_no_other(tmp_path: Path, name: str) -> None:
     arguments = {"command": ["restart-it"], "environment": {name: "$service"}}
     with pytest.raises(PlaybookError, match=r"pb\.yml:9: .*environment"):
         load_playbooks([written(tmp_path, "command", arguments)], ACTIONS)
 
 
-def test_a_label_may_be_a_variable_of_a_name_of_its_own(tmp_path: Path) -> None:
-    arguments = {"command": ["sh", "-c", 'restart-it "$$SERVICE"'], "environment": {"SERVICE": "$service"}}
+def test_a_variable_without_a_label_has_any_name(tmp_path: Path) -> None:
+    arguments = {"command": ["restart-it"], "environment": {"KUBECONFIG": "/etc/kube", "PAGER": "cat", "PRICE": "$$5"}}
+    assert load_playbooks([written(tmp_path, "command", arguments)], ACTIONS)
+
+
+@pytest.mark.parametrize("name", ["LABEL_SERVICE", "ALERT_SERVICE", "ALERT_service_2"])
+def test_a_label_may_be_a_variable_of_a_name_of_its_own(tmp_path: Path, name: str) -> None:
+    arguments = {"command": ["sh", "-c", f'restart-it "$${name}"'], "environment": {name: "$service"}}
     path = written(tmp_path, "command", arguments)
     assert load_playbooks([path], ACTIONS)
     assert any("must quote" in line for line in doubts([path], ACTIONS))
@@ -178,10 +265,8 @@ def test_a_label_in_the_path_or_the_query_of_a_url_is_taken(tmp_path: Path, url:
 @pytest.mark.parametrize(
     "more",
     [
-        {"headers": {"Host": "$service"}},
-        {"headers": {"authorization": "Bearer $service"}},
-        {"headers": {"Transfer-Encoding": "$service"}},
-        {"headers": {"X-Forwarded-For": "$service"}},
+        *({"headers": {name: "$service"}} for name in (*HEADERS, "X-Alert-A\r\nHost", "")),
+        {"headers": {"Authorization": "Bearer $service"}},
         {"headers_file": {"X-A": "/etc/spanloom/$service"}},
         {"expect": ["$status"]},
         {"json": '{"service": "$service"}'},
@@ -193,7 +278,11 @@ def test_a_label_that_would_steer_a_request_is_refused(tmp_path: Path, more: dic
 
 
 def test_a_label_may_be_a_value_of_a_header_and_of_json(tmp_path: Path) -> None:
-    arguments = {"url": "https://host/x", "headers": {"X-Service": "$service"}, "json": {"text": "$service is sick"}}
+    arguments = {
+        "url": "https://host/x",
+        "headers": {"X-Alert-Service": "$service", "x-label-2": "a $b"},
+        "json": {"text": "$service is sick"},
+    }
     assert load_playbooks([written(tmp_path, "http", arguments)], ACTIONS)
 
 
@@ -262,8 +351,8 @@ def test_a_value_as_services_have_them_is_taken_everywhere(value: str) -> None:
 @pytest.mark.parametrize(
     ("action", "arguments", "warning"),
     [
-        ("command", {"command": ["sh", "/opt/a.sh", "--", "$service"]}, "script gets a label"),
-        ("command", {"command": ["restart-it", "--", "$service"]}, "program gets a label"),
+        ("command", {"command": [OWN, "--", "$service"]}, "program gets a label"),
+        ("command", {"command": ["systemctl", "restart", "--", "$service"]}, "program gets a label"),
         ("http", {"url": "http://ops.example/restart"}, "without TLS"),
         ("http", {"url": "https://ann:pw@ops.example/restart"}, "password in a URL"),
         ("http", {"url": "https://ops.example/", "headers": {"Authorization": "Bearer a1b2c3d4e5"}}, "headers_file"),
