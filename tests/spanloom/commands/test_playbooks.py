@@ -39,6 +39,27 @@ def test_a_playbook_may_reach_its_target_by_any_way_there_is(via: str, name: str
         assert result.exit_code == 0, result.output
 
 
+def test_a_program_that_the_configuration_names_may_get_a_label_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANLOOM_CONFIG", "")
+    text = Path(DEFAULT).read_text("utf-8")
+    command = "{command: [/opt/runbooks/restart.sh, --, $service]}"
+    step = f"{{name: again, action: command, with: {command}, timeout: 9s, inverse: none}}"
+    file, config = tmp_path / "playbooks.yml", tmp_path / "spanloom.yml"
+    file.write_text(re.sub(r"( +)steps:\n", rf"\1steps:\n\1  - {step}\n", text))
+    config.write_text("alerting: {actions: {command: {programs: [/opt/runbooks/restart.sh]}}}")
+    labels = ["--label", "alertname=ServiceCulprit", "--label", "service=cart"]
+    for arguments in (["check", str(file)], ["dry-run", str(file), *labels]):
+        refused = CliRunner().invoke(playbooks, arguments)
+        assert refused.exit_code == 1
+        assert f"{file}:" in refused.output
+        assert "alerting.actions.command.programs" in refused.output
+        accepted = CliRunner().invoke(playbooks, [*arguments, "--config", str(config)])
+        assert accepted.exit_code == 0, accepted.output
+        monkeypatch.setenv("SPANLOOM_CONFIG", "")  # the option is kept in it
+
+
 def test_dry_run_shows_the_steps_with_the_labels_put_in() -> None:
     arguments = ["dry-run", DEFAULT, "--label", "alertname=ServiceCulprit", "--label", "service=cart", "--json"]
     plan = json.loads(CliRunner().invoke(playbooks, arguments).output)
