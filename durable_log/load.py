@@ -69,15 +69,29 @@ class _Loading:
             return None
 
     def _check_ended(self, segment: Segment, after: int) -> None:
-        if segment.next and self._repairs is None:
-            return  # compaction says what it stands for
+        if segment.next:
+            self._check_whole(segment)
+            return
         end, position = (segment.cut(), segment.size) if self._repairs is not None else segment.end()
-        if not segment.next and end != after:
+        if end != after:
             self._lose(segment.path, position, end, after, "records behind it are missing")
             segment.stand_until(after)
 
+    def _check_whole(self, segment: Segment) -> None:
+        """What compaction left is as long as its name says, and ends with a batch."""
+        missing, size = segment.missing, segment.size
+        if self._repairs is None:
+            end, position = segment.end()
+        else:
+            end, position = segment.cut(), segment.size
+        if missing or position < size:
+            reason = "it is cut short" if missing else "no batch of records where one should begin"
+            self._lose(segment.path, position, end, segment.next, f"{reason}, of what compaction left")
+            segment.stand_until(segment.next)
+
     def _check_last(self, segment: Segment) -> tuple[int, int]:
         if segment.next:
+            self._check_whole(segment)
             if segment.next < self._end:
                 self._lose(self._directory, 0, segment.next, self._end, "a segment is missing")
                 segment.stand_until(self._end)

@@ -42,7 +42,8 @@ class Segment:
 
     One thread writes; others may read meanwhile, and see what is in front of `size`, which is always durable. The name
     says the first offset, and of a compacted segment also the offset after the last one that it stands for: it takes
-    the place of all segments in between, and whichever of them a crash left behind is known to be superseded.
+    the place of all segments in between, and whichever of them a crash left behind is known to be superseded. It also says
+    the size: nothing else tells what compaction left from what is left after the file was cut short.
 
     Attributes:
         first: the first offset that may be in it.
@@ -54,10 +55,11 @@ class Segment:
     HEADER_BYTES = _FILE_HEADER.size
 
     def __init__(self, path: Path, created: int, size: int) -> None:
-        first, _, after = path.stem.partition("-")
+        first, after, whole = [*path.stem.split("-"), "0", "0"][:3]
         self.path = path
         self.first = int(first)
-        self.next = int(after or 0)
+        self.next = int(after)
+        self._whole = int(whole)
         self.created = created
         self.size = size
         self._written = size
@@ -76,17 +78,14 @@ class Segment:
     @classmethod
     def replace(cls, directory: Path, first: int, after: int, created: int, records: Iterable[Record]) -> Self:
         """A file with these records that stands for the offsets from `first` to before `after`, durable under its name."""
-        path = directory / f"{first:020d}-{after:020d}.log"
-        unfinished = path.with_suffix(".tmp")
+        unfinished = directory / f"{first:020d}-{after:020d}.tmp"
         segment = cls._begin(unfinished, created)
         try:
             segment.write(records, synced=after)
             segment.sync()
         finally:
             segment.close()
-        unfinished.rename(path)
-        sync_directory(directory)
-        segment.path = path
+        segment.stand_until(after)
         return segment
 
     @classmethod
@@ -119,6 +118,11 @@ class Segment:
     def is_empty(self) -> bool:
         """Whether it has no durable record."""
         return self.size <= _FILE_HEADER.size
+
+    @property
+    def missing(self) -> int:
+        """Bytes that it lacks by its name; 0 where an earlier release named it."""
+        return max(0, self._whole - self.size)
 
     def recover(self, least: int = 0) -> tuple[int, int]:
         """Open for writing behind the last intact batch; a torn tail is cut off.
@@ -178,10 +182,10 @@ class Segment:
 
     def stand_until(self, after: int) -> None:
         """From now on it also stands for the offsets up to this one, of which there are no records any more."""
-        path = self.path.with_name(f"{self.first:020d}-{after:020d}.log")
+        path = self.path.with_name(f"{self.first:020d}-{after:020d}-{self.size:020d}.log")
         self.path.rename(path)
         sync_directory(path.parent)
-        self.path, self.next = path, after
+        self.path, self.next, self._whole = path, after, self.size
 
     def _refuse_damage(self, data: mmap.mmap, position: int, expected: int) -> None:
         """A batch behind the gap that was written when offsets in the gap were durable proves them confirmed."""

@@ -41,23 +41,31 @@ def _address(value: Any) -> Any:
     return value
 
 
+CONSOLE_PORT = 8080
+
+
 class ConsoleConfig(BaseModel):
     """Where the console and the HTTP API listen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(default="127.0.0.1", description="Address to bind; loopback unless said otherwise.")
-    port: int = Field(default=8080, ge=0, le=65535)
+    port: int | None = Field(default=None, ge=0, le=65535, description=f"{CONSOLE_PORT} where none is set")
     limits: HttpLimits = Field(
         default=HttpLimits(max_connections=500, max_connections_per_address=200), description="of connections"
     )
     tls: TlsConfig | None = Field(default=None, description="certificates; without them the port is plain text")
 
     @property
+    def port_or_default(self) -> int:
+        """The port to bind."""
+        return CONSOLE_PORT if self.port is None else self.port
+
+    @property
     def url(self) -> str:
         """Where this machine reaches it."""
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not bound
-        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port_or_default}"
 
 
 class RetentionConfig(BaseModel):

@@ -293,7 +293,7 @@ class _Process:
 
         access = self._access(now)
         app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()], self._config.queries, self.health)
-        url = await self._serve(access.guard(app), self._config.console.port)
+        url = await self._serve(access.guard(app), self._config.console.port_or_default)
         if access.local_token:
             show_login_link(url, access.local_token)
 
@@ -304,9 +304,9 @@ class _Process:
         """
         app = self._access(now).guard(build_probes(status, self.registry, routes, self.health))
         try:
-            await self._serve(app, self._config.console.port)
+            await self._serve(app, self._config.console.port_or_default)
         except ListenError as error:
-            if "console" in self._config.model_fields_set:
+            if self._config.console.port is not None:
                 raise
             log.warning("default_port_in_use", reason=str(error), hint="a free port is used: set console.port to have the same")
             await self._serve(app, 0)

@@ -15,6 +15,7 @@ from pipeline.dead_letters.skip import Found, no_record
 from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.exchange.topics import Topic
 from pipeline.runtime.kafka_access import check_access
+from pipeline.runtime.kafka_headers import read_any_header_names
 from pipeline.runtime.kafka_topics import TopicsError, count_partitions
 from pipeline.runtime.skips import GROUP as SKIP_GROUP
 from pipeline.runtime.skips import KafkaSkips, SkipError
@@ -97,6 +98,7 @@ class KafkaPlace:
 async def place_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaPlace]:
     """Where a record can be skipped, from connecting to leaving. Raises what `dead_letters_on_kafka` does."""
     await check_access(settings)
+    read_any_header_names()
     consumer = AIOKafkaConsumer(**settings, group_id=SKIP_GROUP, enable_auto_commit=False)
     producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
     admin = AIOKafkaAdminClient(**settings)
@@ -136,6 +138,7 @@ async def dead_letters_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[Ka
         TopicsError: the topic is not there, or Kafka does not do as asked.
     """
     await check_access(settings)
+    read_any_header_names()
     consumer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest")
     producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
     admin = AIOKafkaAdminClient(**settings)

@@ -24,6 +24,10 @@ FORMAT = 1
 """The highest that this release reads. A release that changes what these records say writes the next, and reads both."""
 
 
+_MOST_DIGITS = 9
+"""Of the number of a format: Python refuses to read one of thousands."""
+
+
 class NewerRecordError(SpanloomError):
     """A later release wrote the record: it is whole, and only for this process unreadable."""
 
@@ -47,7 +51,7 @@ def received(event: Any, takes: Collection[Batch], spans: Callable[[bytes], Sequ
     """
     headers = event.headers or {}
     version = (headers.get(FORMAT_HEADER) or b"1").decode(errors="replace")
-    if not version.isdecimal():
+    if not version.isdecimal() or len(version) > _MOST_DIGITS:
         raise DecodeError(FORMAT_HEADER, f"{version[:40]!r} is no number")
     if int(version) > FORMAT:
         raise NewerRecordError(

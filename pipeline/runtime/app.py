@@ -12,11 +12,13 @@ from faust.transport.drivers import aiokafka
 from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.exchange.topics import Topic
 from pipeline.runtime.in_order import KafkaConsumer
+from pipeline.runtime.kafka_headers import read_any_header_names
 from pipeline.runtime.skips import Skips
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from faust.types import TP
 
 DEAD_LETTER_SECONDS = 14 * 86_400
 """How long dead letters are kept at least: to be replayed they wait for a person, and for what he mends."""
@@ -31,12 +33,14 @@ class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.skips = Skips()
+        self.changelogs: dict[tuple[TP, bytes], int] = {}  # of each key of a table the offset of its newest record
         super().__init__(*args, **kwargs)
 
     def _new_transport(self) -> Any:
         transport = super()._new_transport()
         if isinstance(transport, aiokafka.Transport):
             transport.Consumer = KafkaConsumer
+            read_any_header_names()
         return transport
 
     async def on_stop(self) -> None:

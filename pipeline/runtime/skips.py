@@ -110,9 +110,13 @@ class KafkaSkips:
             raise SkipError(f"group {GROUP}: Kafka does not keep it: {error}") from error
 
 
-def _offsets(metadata: str) -> list[int]:
+def _offsets(metadata: str | None) -> list[int]:
+    """What is no list of offsets skips nothing: anybody who may commit for the group can leave other metadata there."""
     try:
-        found: list[int] = orjson.loads(metadata or "[]")
+        found = orjson.loads(metadata or "[]")
     except ValueError:
-        return []
-    return found
+        found = None
+    if isinstance(found, list) and all(type(offset) is int and offset >= 0 for offset in found):
+        return found
+    log.warning("skips_unknown", group=GROUP, reason=f"the metadata {str(metadata)[:40]!r} is no list of offsets")
+    return []

@@ -12,6 +12,8 @@ import pytest
 from durable_log.errors import CorruptLogError
 from durable_log.log import OFFSETS, DurableLog
 from durable_log.partition import TopicSettings
+from durable_log.record_format import batch_at
+from durable_log.segment import Segment
 from tests.durable_log.test_log import SMALL, Clock, everything, flip_byte, opened, put, segments
 
 Damage = Callable[[Path], object]
@@ -134,3 +136,58 @@ async def test_an_end_that_cannot_be_read_is_not_held_against_its_partition(tmp_
     flip_byte(tmp_path / "ends", 224 + 210)
     with opened(tmp_path) as log:
         assert len(everything(log)) == 10
+
+
+async def compacted_file(directory: Path) -> tuple[Path, list[int]]:
+    """What compaction left of the first six of seven records, in three batches, and where these end."""
+    with opened(directory) as log:
+        log.create_topic("c", TopicSettings(1, compact=True, retention_ms=0, retention_bytes=0, segment_bytes=1 << 20))
+        for number in range(7):
+            await put(log, b"v" * 200_000, topic="c", key=b"%d" % number)
+        log.maintain()
+    (path,) = (path for path in segments(directory, "c") if "-" in path.name)
+    data, ends = path.read_bytes(), []
+    position = Segment.HEADER_BYTES
+    while (batch := batch_at(data, position)) is not None:
+        position = batch.end
+        ends.append(position)
+    assert len(ends) == 3
+    return path, ends
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["", "of a release that did not name the size"])
+@pytest.mark.parametrize("cut", ["in a batch", "between batches", "to the header"])
+async def test_a_compacted_segment_that_was_cut_short_is_damage(tmp_path: Path, cut: str, named: bool) -> None:  # noqa: FBT001
+    path, ends = await compacted_file(tmp_path)
+    if not named:
+        path = path.rename(path.with_name(path.name[:41] + ".log"))
+        with opened(tmp_path) as log:
+            assert len(everything(log, "c")) == 7
+        if cut != "in a batch":
+            return  # it cannot be told
+    os.truncate(path, {"in a batch": ends[0] + 1000, "between batches": ends[0], "to the header": Segment.HEADER_BYTES}[cut])
+    for _ in range(2):
+        with pytest.raises(CorruptLogError, match=r"-0+6.*\.log: byte \d+: .*what compaction left.*spanloom log repair"):
+            DurableLog(tmp_path, Clock())
+    repairs: list[str] = []
+    left = 0 if cut == "to the header" else 2
+    with opened(tmp_path, repairs=repairs) as log:
+        assert len(repairs) == 1
+        assert [record.offset for record in everything(log, "c")] == [*range(left), 6]
+    with opened(tmp_path) as log:
+        assert await put(log, b"new", topic="c", key=b"k") == [7]
+        log.maintain()
+
+
+async def test_committed_offsets_that_compaction_left_and_are_cut_short_are_damage(tmp_path: Path) -> None:
+    with opened(tmp_path) as log:
+        log.create_topic("t", SMALL)
+        log.create_topic(OFFSETS, TopicSettings(1, compact=True, retention_ms=0, retention_bytes=0, segment_bytes=200))
+        await put(log, b"v")
+        for number in range(20):
+            await log.commit(f"g{number}", {("t", 0): 1})
+        log.maintain()
+    (path,) = (path for path in segments(tmp_path, OFFSETS) if "-" in path.name)
+    os.truncate(path, Segment.HEADER_BYTES)
+    with pytest.raises(CorruptLogError, match=r"__offsets/0/0+-.*cut short"):
+        DurableLog(tmp_path, Clock())

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -101,15 +101,16 @@ def taken(port: int) -> socket.socket | None:
     return None
 
 
-async def test_probes_get_a_free_port_when_their_default_is_in_use(tmp_path: Path) -> None:
-    config = load_config(data_dir=tmp_path)
-    holder = taken(config.console.port)
+@pytest.mark.parametrize("console", [{}, {"host": "127.0.0.1"}, {"limits": {"max_connections": 10}}], ids=str)
+async def test_probes_get_a_free_port_when_their_default_is_in_use(tmp_path: Path, console: dict[str, Any]) -> None:
+    config = load_config(data_dir=tmp_path, console=console)
+    holder = taken(config.console.port_or_default)
     try:
         async with _Process(config) as process:
             with capture_logs() as said:
                 await process.serve_probes(dict, clock.system)
             (url,) = (event["http"] for event in said if event["event"] == "ready")
-            assert not url.endswith(f":{config.console.port}")
+            assert not url.endswith(f":{config.console.port_or_default}")
             async with httpx2.AsyncClient(trust_env=False) as client:
                 assert (await client.get(f"{url}/healthz")).status_code == 200
     finally:
@@ -123,3 +124,25 @@ async def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(tmp_path: Pat
         async with _Process(load_config(data_dir=tmp_path, console=f"127.0.0.1:{port}")) as process:
             with pytest.raises(ListenError, match=f"127.0.0.1:{port}"):
                 await process.serve_probes(dict, clock.system)
+
+
+@pytest.mark.parametrize("console", ["127.0.0.1:8080", {"port": 8080}], ids=str)
+async def test_the_default_port_written_out_is_asked_for(tmp_path: Path, console: Any) -> None:
+    config = load_config(data_dir=tmp_path, console=console)
+    holder = taken(8080)
+    try:
+        async with _Process(config) as process:
+            with pytest.raises(ListenError, match=r"127\.0\.0\.1:8080"):
+                await process.serve_probes(dict, clock.system)
+    finally:
+        if holder is not None:
+            holder.close()
+
+
+def test_the_variable_says_a_port_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOM_CONSOLE", "127.0.0.1:8080")
+    assert load_config().console.port == 8080
+    monkeypatch.delenv("SPANLOOM_CONSOLE")
+    monkeypatch.setenv("SPANLOOM_CONSOLE__LIMITS__MAX_CONNECTIONS", "10")
+    assert load_config().console.port is None
+    assert load_config().console.url == "http://127.0.0.1:8080"
