@@ -25,6 +25,7 @@ from pipeline.delivery.background_writer import Outbox
 from pipeline.delivery.record_error import at_record
 from pipeline.exchange.codec import Batch
 from pipeline.exchange.inner_records import received
+from pipeline.state.restoring import UNFIT, learnt_anew
 from processors.assembly.edges import edge_from_body
 from processors.assembly.watermark import SECOND, Watermark
 from processors.detectors.series import ALARM
@@ -356,10 +357,15 @@ class ActStage:
             await self._state.save(self._partition, "rankings", self._rankings.snapshot())
 
     def _restore_rankings(self, partition: int) -> None:
-        saved = self._state.load(partition, "rankings")
-        if saved is None or self._alerting is None:
+        if self._alerting is None:
             return
-        for culprits in self._rankings.restore(saved, DEFAULT_ENVIRONMENT):
+        try:
+            saved = self._state.load(partition, "rankings")
+            rankings = self._rankings.restore(saved, DEFAULT_ENVIRONMENT) if saved is not None else []
+        except UNFIT as error:
+            learnt_anew("rankings", partition, error)
+            return
+        for culprits in rankings:
             self._alerting.engine.add(culprit_points(culprits))
 
     # ------------------------------------------------------------------ ownership

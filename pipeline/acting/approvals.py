@@ -85,4 +85,6 @@ async def _kept_key(state: State, partition: int) -> bytes:
     if kept is None:
         kept = {"version": VERSION, "key": secrets.token_hex(KEY_BYTES)}
         await state.save(partition, "approvals", kept)
+    if kept.get("version") != VERSION:
+        raise InputError(f"approvals: version {kept.get('version')!r}; this release reads {VERSION}")
     return bytes.fromhex(kept["key"])

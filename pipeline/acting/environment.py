@@ -18,7 +18,7 @@ from alerting.alert_state import AlertState
 from alerting.alertmanager.api import AlertmanagerApi
 from alerting.notify.text import TextCounts
 from alerting.playbooks.api import approval, control
-from alerting.playbooks.kernel.trust import API_RULES
+from alerting.playbooks.kernel.trust import API_RULES, UNKNOWN
 from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.runner import PlaybookRunner
 from alerting.rules import api as rules_api
@@ -26,6 +26,7 @@ from alerting.rules.book import RuleBook
 from pipeline.acting.approvals import ApprovalDesk
 from pipeline.delivery.background_writer import WithinPatience
 from pipeline.state.chunked import LargeState
+from pipeline.state.restoring import UNFIT, learnt_anew, needed
 from telemetry.errors import ConfigError, OverloadedError
 
 if TYPE_CHECKING:
@@ -138,20 +139,34 @@ class Alerting:
         async with self._changing:
             if self.owned:
                 return
-            written = self._state.load(partition, "rules")
-            for reason in self.rules.restore(written) if written is not None else ():
+            with needed(self._rows, partition, "rules"):
+                written = self._state.load(partition, "rules")
+                refused = self.rules.restore(written) if written is not None else []
+            for reason in refused:
                 self.counts.files_refused += 1
                 log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
             for name, part in (("engine", self.engine), ("alertmanager", self.alertmanager)):
-                saved = self._state.load(partition, name)
-                if saved is not None:
-                    part.restore(saved)
+                with needed(self._rows, partition, name):
+                    saved = self._state.load(partition, name)
+                    if saved is not None:
+                        part.restore(saved)
+            self._restore_sources(partition)
+            self._partition = partition
+            with needed(self._rows, partition, "approvals"):
+                await self.desk.open(self._rows, partition)
+            with needed(self._rows, partition, "healer"):
+                await self.runner.start(self._state.load(partition, "healer"))
+
+    def _restore_sources(self, partition: int) -> None:
+        """Who fed the telemetry. Where that is not known any more, somebody did who is not trusted."""
+        trust = self.runner.healer.trust
+        try:
             sources = self._rows.load(partition, "sources")
             if sources is not None:
-                self.runner.healer.trust.restore(sources)
-            self._partition = partition
-            await self.desk.open(self._rows, partition)
-            await self.runner.start(self._state.load(partition, "healer"))
+                trust.restore(sources)
+        except UNFIT as error:
+            learnt_anew("sources", partition, error)
+            trust.fed(UNKNOWN, self._now())
 
     async def disown(self) -> None:
         """Let go: another worker owns the environment from now on. Safe twice."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from pydantic import ConfigDict, TypeAdapter
+
 from processors.assembly.watermark import SECOND
 from telemetry.errors import InputError
 from telemetry.findings import Culprits, Suspect
@@ -16,6 +18,10 @@ VERSION = 1
 
 KEPT = 300 * SECOND
 """For how long rules can see a ranking after a crash: as long as an instant selector looks back."""
+
+
+_TIME = TypeAdapter(int, config=ConfigDict(strict=True))
+_RANKINGS = TypeAdapter(list[tuple[int, str, list[tuple[str, float, str]]]])
 
 
 class KeptRankings:
@@ -48,14 +54,16 @@ class KeptRankings:
 
         Raises:
             InputError: the snapshot is of another version.
+            ValueError: it is none.
         """
-        if snapshot["version"] != VERSION:
-            raise InputError(f"rankings: snapshot version {snapshot['version']!r}; this release reads {VERSION}")
-        self.ranked_at = snapshot["ranked_at"]
+        if snapshot.get("version") != VERSION:
+            raise InputError(f"rankings: snapshot version {snapshot.get('version')!r}; this release reads {VERSION}")
+        ranked_at = _TIME.validate_python(snapshot["ranked_at"])
         self._kept = deque(
             Culprits(
                 time, environment, opened_by, tuple(Suspect(service, score, instance) for service, score, instance in suspects)
             )
-            for time, opened_by, suspects in snapshot["rankings"]
+            for time, opened_by, suspects in _RANKINGS.validate_python(snapshot["rankings"])
         )
+        self.ranked_at = ranked_at
         return list(self._kept)

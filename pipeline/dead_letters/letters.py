@@ -9,6 +9,7 @@ import orjson
 import structlog
 
 from pipeline.dead_letters.limits import CUT, OFFSET, PARTITION, REASON, STORE, TOPIC
+from pipeline.dead_letters.skip import is_changelog
 from pipeline.exchange.topics import Topic
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError
@@ -99,7 +100,9 @@ async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, aga
     """
     sent: dict[str, int] = {}
     async for letter in dead.read(replayed=again):
-        if letter.whole:
+        if is_changelog(letter.topic):
+            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was state that no release reads")
+        elif letter.whole:
             to = await _send(dead, store, letter)
             sent[to] = sent.get(to, 0) + 1
         else:
@@ -126,18 +129,23 @@ async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) 
 
 def dead_letter(place: int, record: Any) -> DeadLetter:
     """A record of the topic, as aiokafka or the embedded log has it."""
-    headers = {name: value or b"" for name, value in record.headers}
-    partition, offset, cut = (headers.get(name, b"").decode() for name in (PARTITION, OFFSET, CUT))
+    headers = {name: (value or b"").decode(errors="backslashreplace") for name, value in record.headers}
+    partition, offset, cut = (_number(headers.get(name, "")) for name in (PARTITION, OFFSET, CUT))
     return DeadLetter(
         place,
         record.offset,
         record.timestamp * 1_000_000,
-        headers.get(TOPIC, b"").decode(),
-        int(partition) if partition else None,
-        int(offset) if offset else None,
-        headers.get(REASON, b"").decode(),
+        headers.get(TOPIC, ""),
+        partition,
+        offset,
+        headers.get(REASON, ""),
         record.key,
         record.value,
         tuple((name, value) for name, value in record.headers if name not in _OURS),
-        int(cut) if cut else len(record.value or b""),
+        len(record.value or b"") if cut is None else cut,
     )
+
+
+def _number(text: str) -> int | None:
+    """None where the header does not say one: others may write to the topic too."""
+    return int(text) if text.isdecimal() and len(text) < 20 else None

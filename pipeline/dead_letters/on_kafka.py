@@ -89,6 +89,21 @@ class KafkaPlace:
             break
         raise no_record(tp, offset, start, end)
 
+    async def last_of(self, found: Found) -> int:
+        """As `Place.last_of`."""
+        place, consumer, last = TopicPartition(*found.tp), self._consumer, found.offset
+        consumer.assign([place])
+        end = (await consumer.end_offsets([place]))[place]
+        consumer.seek(place, found.offset)
+        while (await consumer.position(place)) < end:
+            records = (await consumer.getmany(place, timeout_ms=1000)).get(place, [])
+            last = max([last, *(record.offset for record in records if record.key == found.key)])
+        return last
+
+    async def delete(self, tp: TP, key: bytes) -> None:
+        """As `Place.delete`."""
+        await self._producer.send_and_wait(tp.topic, None, key=key, partition=tp.partition)
+
     async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
         """As `Place.note`."""
         await self._producer.send_and_wait(Topic.DEAD_LETTERS.value, value, key=key, headers=list(headers))

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from components.request_body import read_body
 from durable_log.partition import TopicSettings
 from pipeline.dead_letters.letters import GROUP, dead_letter, replay_dead_letters
-from pipeline.dead_letters.skip import Found, no_record, skip
+from pipeline.dead_letters.skip import Found, is_changelog, no_record, skip
 from pipeline.exchange.topics import Topic
 from pipeline.runtime.app import DEAD_LETTER_SECONDS
 from pipeline.runtime.skips import LogSkips, Skips
@@ -87,6 +87,19 @@ class LogPlace:
         headers = tuple((name, value or b"") for name, value in record.headers)
         return Found(tp, offset, record.timestamp, record.key, record.value, headers)
 
+    async def last_of(self, found: Found) -> int:
+        """As `Place.last_of`."""
+        last, offset = found.offset, found.offset
+        while records := self._log.read(found.tp.topic, found.tp.partition, offset):
+            last = max([last, *(record.offset for record in records if record.key == found.key)])
+            offset = records[-1].offset + 1
+        return last
+
+    async def delete(self, tp: TP, key: bytes) -> None:
+        """As `Place.delete`."""
+        await self._log.room()
+        await self._log.append(tp.topic, tp.partition, key, None)
+
     async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
         """As `Place.note`."""
         if self._log.partitions(_TOPIC) is None:
@@ -140,6 +153,6 @@ async def _skip(place: LogPlace, skips: Skips, request: Request) -> Response:
         return JSONResponse({"error": f"send topic, partition and offset: {error!r}"}, 400)
     except SpanloomError as error:
         return JSONResponse({"error": str(error)}, 409)
-    if not look:
+    if not look and not is_changelog(topic):
         skips.learn([(TP(topic, partition), offset)])
     return JSONResponse(found)

@@ -21,6 +21,11 @@ MOST_HEADERS = 16 << 10
 log = structlog.get_logger(__name__)
 
 
+def is_changelog(topic: str) -> bool:
+    """Whether a topic keeps the state of a stage, as Faust names them."""
+    return topic.endswith("-changelog")
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The record at a place."""
@@ -61,13 +66,21 @@ class Place(Protocol):
         """
         ...
 
+    async def last_of(self, found: Found) -> int:
+        """The offset of the last record with the key of this one, behind which it is in its partition, or its own."""
+        ...
+
+    async def delete(self, tp: TP, key: bytes) -> None:
+        """Return when a record without value stands behind all others of this key."""
+        ...
+
     async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
         """Return when a record is on the topic of dead letters."""
         ...
 
 
 async def skip(place: Place, topic: str, partition: int, offset: int, *, look: bool = False) -> dict[str, Any]:
-    """Pass over a record; gives what is known of it.
+    """Pass over a record; gives what is known of it. Of a changelog its key is deleted: whoever reads it has to get to its end.
 
     Args:
         place: the log.
@@ -77,15 +90,29 @@ async def skip(place: Place, topic: str, partition: int, offset: int, *, look: b
         look: only look.
 
     Raises:
-        SkipError: there is no such record, or the log does not keep the skip.
+        SkipError: there is no such record, the log does not keep the skip, or it would change nothing.
     """
     tp = TP(topic, partition)
     found = await place.find(tp, offset)
+    if is_changelog(topic):
+        await _check_in_use(place, found)
     if not look:
         await _note(place, found)
-        await place.skips.add(tp, offset)
+        if is_changelog(topic):
+            await place.delete(tp, found.key or b"")
+        else:
+            await place.skips.add(tp, offset)
         log.warning("skip_kept", topic=topic, partition=partition, offset=offset)
     return found.describe()
+
+
+async def _check_in_use(place: Place, found: Found) -> None:
+    last = await place.last_of(found)
+    where = f"{found.tp.topic}[{found.tp.partition}] offset {found.offset}"
+    if last != found.offset:
+        raise SkipError(f"{where}: the record at offset {last} has taken its place: nobody reads this one")
+    if found.value is None:
+        raise SkipError(f"{where}: it says that its key is deleted: there is nothing to pass over")
 
 
 async def _note(place: Place, found: Found) -> None:

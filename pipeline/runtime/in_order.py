@@ -69,6 +69,7 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         self.deleted: Counter[str] = Counter()
         super().__init__(*args, **kwargs)
         self.skips: Skips = getattr(self.app, "skips", None) or Skips()
+        self._changelogs: dict[tuple[TP, bytes], int] = getattr(self.app, "changelogs", {})
 
     async def seek_to_committed(self) -> Mapping[TP, int | None]:
         """Move every partition to where the group committed, and those where it did not to their beginning."""
@@ -195,6 +196,8 @@ class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
         """What the consumer fetched, as far as it is each partition's turn."""
         async for tp, message in super().getmany(timeout):
             if await self._is_next(tp, message.offset):
+                if tp not in self.turns:
+                    self._changelogs[tp, message.key] = message.offset
                 yield tp, message
 
     async def _is_next(self, tp: TP, offset: int) -> bool:

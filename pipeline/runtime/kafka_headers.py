@@ -1,7 +1,7 @@
 """Reads Kafka's records whose header names are not UTF-8, as producers that are not Java's can write them.
 
 aiokafka decodes header names while it iterates a batch, and raises in the middle of it: nothing behind such a record would ever
-be read. Here their bytes become `\\xff`, and the record is one like all others: what reads it ignores headers it does not know.
+be read. Here their bytes become escapes, and the record is one like all others: what reads it ignores headers it does not know.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _AnyHeaders(_MemoryRecordsPy):  # type: ignore[misc] # final for its autho
     def next_batch(self, *args: Any) -> Any:
         data = self._next_slice
         batch = super().next_batch(*args)
-        return batch if batch is None or batch.magic < 2 else _Batch(data, batch)  # noqa: PLR2004 - the first with headers
+        return batch if batch is None or batch.magic < 2 else _Batch(data, batch)
 
 
 class _Batch:
@@ -58,7 +58,7 @@ class _Batch:
 
 def _tolerant(data: Any) -> Iterator[Any]:
     batch = _DefaultRecordBatchPy(data)
-    records = iter(batch)  # which decompresses
+    records: Iterator[Any] = iter(batch)  # which decompresses
     batch._buffer = _Text(batch._buffer)  # noqa: SLF001 - the only place where names are decoded
     return records
 

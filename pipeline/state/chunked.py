@@ -64,13 +64,20 @@ class LargeState:
             await self._rows.save(partition, name, value)
             return
         if (partition, name) not in self._turns:
-            self._turns[partition, name] = (self._rows.load(partition, name) or {}).get("turn", 0)
+            self._turns[partition, name] = self._last_turn(partition, name)
         turn = self._turns[partition, name] = 1 - self._turns[partition, name]
         text = data.decode()
         parts = [text[i : i + PART] for i in range(0, len(text), PART)]
         for i, part in enumerate(parts):
             await self._rows.save(partition, _part(name, turn, i), {"text": part})
         await self._rows.save(partition, name, {"parts": len(parts), "turn": turn, "crc": zlib.crc32(data)})
+
+    def _last_turn(self, partition: int, name: str) -> int:
+        try:
+            turn = (self._rows.load(partition, name) or {}).get("turn", 0)
+        except InputError:  # its owner knows; what is saved now takes its place
+            return 0
+        return 1 if turn == 1 else 0
 
 
 def _part(name: str, turn: int, number: int) -> str:

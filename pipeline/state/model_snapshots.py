@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
-from telemetry.errors import InputError
+from pipeline.state.restoring import UNFIT, learnt_anew
 
 if TYPE_CHECKING:
     from pipeline.state.table import State
-
-log = structlog.get_logger(__name__)
 
 CHUNK = 100
 """Rows of one value of the table: the model of a series is 6 KB at most, and brokers take records of 1 MiB."""
@@ -45,15 +41,18 @@ async def save_snapshot(state: State, partition: int, name: str, model: Model) -
 
 
 def load_snapshot(state: State, partition: int, name: str, model: Model) -> None:
-    """Let the model take what was saved last; where an earlier release wrote it otherwise, it learns anew."""
+    """Let the model take what was saved last; where that cannot be read or has another form, it learns anew."""
+    empty = model.snapshot()
     try:
         saved = state.load(partition, name)
-        if saved is None or "head" not in saved:
+        if saved is None:
             return
-        pieces = [(state.load(partition, f"{name}/{number}") or {"rows": []})["rows"] for number in range(saved["pieces"])]
+        found = (state.load(partition, f"{name}/{number}") for number in range(saved["pieces"]))
+        pieces = [piece["rows"] if piece is not None else [] for piece in found]
         model.restore(_joined(saved["head"], pieces))
-    except InputError as error:
-        log.warning("snapshot not read, learning anew", model=name, partition=partition, reason=str(error))
+    except UNFIT as error:
+        learnt_anew(name, partition, error)
+        model.restore(empty)  # it may have taken a part
 
 
 def _cut(value: Any, pieces: list[list[Any]]) -> Any:

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import cramjam
 import orjson
+from faust.types import TP
 
 from telemetry.errors import InputError, UnrecoverableError
 
 if TYPE_CHECKING:
-    from faust import App
-
     from telemetry.documents import Body
 
 COMPRESSED_FROM = 4096
@@ -19,7 +18,7 @@ COMPRESSED_FROM = 4096
 
 
 class DamagedStateError(InputError, UnrecoverableError):
-    """A value of the table cannot be read. The message names what is lost without it."""
+    """A value of the table cannot be used. The message names what is lost without it, and the command that gives it up."""
 
 
 class State:
@@ -27,9 +26,15 @@ class State:
 
     Faust lets a table be changed only while an event is handled; ours also changes when time passes. So a value is put
     into the table's store and sent to its changelog by hand, to the partition whose owner needs it.
+
+    Args:
+        app: the application, whose `changelogs` know the offset of each key.
+        name: of the table.
+        partitions: of its changelog.
     """
 
-    def __init__(self, app: App, name: str, partitions: int) -> None:
+    def __init__(self, app: Any, name: str, partitions: int) -> None:
+        self._written_at = app.changelogs
         self._table = app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
 
     def load(self, partition: int, name: str) -> Body | None:
@@ -41,13 +46,23 @@ class State:
         key = self._key(partition, name)
         value = self._table.data.get(key)
         try:
-            return None if value is None else orjson.loads(_unpacked(value))
+            body = None if value is None else orjson.loads(_unpacked(value))
         except (ValueError, cramjam.DecompressionError) as error:
-            topic = self._table.changelog_topic.get_topic_name()
-            raise DamagedStateError(
-                f"{topic}[{partition}]: the value of key {key.decode()!r} cannot be read ({error}): what was known of {name!r} "
-                "is lost. To go on without it, write a record with this key and without a value there, and start again"
-            ) from error
+            raise self.damaged(partition, name, error) from error
+        if body is not None and not isinstance(body, dict):
+            raise self.damaged(partition, name, "it is no object")
+        return body
+
+    def damaged(self, partition: int, name: str, reason: object) -> DamagedStateError:
+        """Says where the value is that cannot be used, and how to go on without it."""
+        key, topic = self._key(partition, name), self._table.changelog_topic.get_topic_name()
+        offset = self._written_at.get((TP(topic, partition), key), "OFFSET")
+        why = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
+        return DamagedStateError(
+            f"{topic}[{partition}] offset {offset}: the value of key {key.decode()!r} cannot be used ({why}): what was "
+            f"known of {name!r} is lost. If another release wrote it, run that one; to go on without it: "
+            f"spanloom dlq skip {topic} {partition} {offset}"
+        )
 
     async def save(self, partition: int, name: str, value: Body) -> None:
         """Return when the value would survive a kill -9."""

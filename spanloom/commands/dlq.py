@@ -76,7 +76,7 @@ def skip(topic: str, partition: int, offset: int, config: Path | None, yes: bool
     """Pass over one record that ends every worker, or that the dead letters do not take.
 
     It is left among the dead letters, or a note where it does not fit there. `spanloom up` knows of it at once, workers on
-    Kafka at their next start.
+    Kafka at their next start. Of a -changelog topic the state under the record's key is given up, for the next start.
     """
     from spanloom import dead_letters  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.config import load_config  # noqa: PLC0415
@@ -87,7 +87,9 @@ def skip(topic: str, partition: int, offset: int, config: Path | None, yes: bool
     if not yes:
         found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=True))
         click.echo(shown(_found(found)))
-        click.confirm("Skip it? What it holds is not analysed and not stored", abort=True)
+        state = topic.endswith("-changelog")
+        given_up = "The state that it holds is given up" if state else "What it holds is not analysed and not stored"
+        click.confirm(f"Skip it? {given_up}", abort=True)
     found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=False))
     click.echo(json.dumps(found | {"skipped": True}) if as_json else shown(f"skipped: {_found(found)}"))
     if not as_json and settings.log_url.startswith("kafka://"):

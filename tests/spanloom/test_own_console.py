@@ -39,7 +39,7 @@ async def asked(config: Config, serving: Config) -> dict[str, Any]:
         Starlette(routes=[Route(PATH, answer, methods=["POST"])])
     )
     console = serving.console
-    server = HttpServer(app, "console", console.host, console.port, tls=console.tls)
+    server = HttpServer(app, "console", console.host, console.port_or_default, tls=console.tls)
     await server.start()
     try:
         async with _owner(config, LogLockedError("the log is in use")) as client:
@@ -80,7 +80,7 @@ async def test_the_token_is_not_shown_to_a_server_with_another_certificate(
 ) -> None:
     monkeypatch.delenv("SPANLOOM_TOKEN", raising=False)
     serving = of(tmp_path / "other", "127.0.0.1", tls=True)
-    config = of(tmp_path, "127.0.0.1", tls=True, port=serving.console.port)
+    config = of(tmp_path, "127.0.0.1", tls=True, port=serving.console.port_or_default)
     with pytest.raises(LogError, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
         await asked(config, serving)
 

@@ -30,7 +30,7 @@ _TRUSTED = ("token:", "certificate:")
 _WORDS = {
     "anonymous": "somebody on the network who showed no token or certificate",
     OPEN_KAFKA: "a Kafka that asks nobody who they are",
-    UNKNOWN: "a rule that began to fire before the sources of rules were known",
+    UNKNOWN: "whose name is lost, or a rule that began to fire before the sources of rules were known",
 }
 
 
@@ -107,7 +107,10 @@ class Trust:
         """
         if snapshot.get("version") != VERSION:
             raise InputError(f"sources: snapshot version {snapshot.get('version')!r}; this release reads {VERSION}")
-        self._saved = dict(snapshot["fed"])
+        fed = dict(snapshot["fed"])
+        if any(type(source) is not str or type(at) is not int for source, at in fed.items()):
+            raise InputError("sources: each has a name, and a time in nanoseconds")
+        self._saved = fed
         for source, at in self._saved.items():
             self._fed[source] = max(at, self._fed.get(source, 0))
 

@@ -20,7 +20,7 @@ from pipeline.dead_letters.skip import skip
 from pipeline.exchange.codec import MAX_RECORD
 from pipeline.exchange.topics import Topic
 from pipeline.runtime.app import TopicSizes, build_app, declare_topics
-from pipeline.runtime.skips import LogSkips, Skips
+from pipeline.runtime.skips import LogSkips, SkipError, Skips
 from stores.store import Rejected, Written
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError, DecodeError
@@ -190,3 +190,19 @@ async def test_of_what_the_dead_letters_refuse_a_note_is_left(tmp_path: Path) ->
         await skip(LogPlace(log), "spanloom-traced", 0, 0)
         (letter,) = await listed(log)
         assert (letter.whole, letter.bytes, letter.value) == (False, MAX_RECORD + 1, b"")
+
+
+async def test_a_value_of_a_changelog_is_given_up_by_a_record_that_deletes_its_key(tmp_path: Path) -> None:
+    topic = "spanloom-act-changelog"
+    with opened(tmp_path) as log:
+        log.create_topic(topic, TopicSettings(1, compact=True))
+        for value in (b"old", b"garbage"):
+            await log.append(topic, 0, b"0/engine", value)
+        with pytest.raises(SkipError, match="the record at offset 1 has taken its place"):
+            await skip(LogPlace(log), topic, 0, 0)
+        await skip(LogPlace(log), topic, 0, 1)
+        last = log.read(topic, 0, 2)[0]
+        assert (last.key, last.value) == (b"0/engine", None)
+        with pytest.raises(SkipError, match="nothing to pass over"):
+            await skip(LogPlace(log), topic, 0, 2)
+        assert await replay_dead_letters(LogDeadLetters(log), MemoryStore()) == {}, "it would be damaged again"

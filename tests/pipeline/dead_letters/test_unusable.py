@@ -81,6 +81,8 @@ def test_a_record_of_a_later_release_is_no_garbage() -> None:
     with pytest.raises(NewerRecordError, match="has format 2, and this release reads up to 1: upgrade"):
         received(record(b"?", None, spanloom_batch=b"a new batch", spanloom_format=b"2"), ALL)
     assert received(record(b"[]", Batch.LOGS, spanloom_format=b"1"), ALL) == (Batch.LOGS, [])
+    with pytest.raises(DecodeError, match="is no number"):
+        received(record(b"[]", Batch.LOGS, spanloom_format=b"9" * 5000), ALL)
 
 
 class Around:

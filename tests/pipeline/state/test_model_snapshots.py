@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from pipeline.state.model_snapshots import CHUNK, load_snapshot, save_snapshot
 from telemetry.errors import InputError
@@ -72,3 +74,14 @@ async def test_a_model_whose_layout_is_another_learns_anew() -> None:
     await save_snapshot(table, 3, "model", Model({"rows": [1]}))
     assert await restored(table, version=2) == {"nothing": "restored"}
     assert await restored(Table()) == {"nothing": "restored"}
+
+
+@pytest.mark.parametrize("key", ["model", "model/0"])
+@pytest.mark.parametrize("value", ["{}", '{"a":1}', '{"head":{"version":9},"pieces":0}', '{"head":1,"pieces":"x"}', "garbage"])
+async def test_a_model_whose_state_is_of_another_form_learns_anew_and_says_so(key: str, value: str) -> None:
+    table: Any = Table()
+    await save_snapshot(table, 3, "model", Model({"rows": [[n] for n in range(3 * CHUNK)]}))
+    table.values[3, key] = value.encode()
+    with capture_logs() as said:
+        assert await restored(table) == {"nothing": "restored"}
+    assert [(line["event"], line["name"], line["partition"]) for line in said] == [("state_not_read", "model", 3)]

@@ -4,7 +4,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import cramjam
 import pytest
+from faust.types import TP
 
 from pipeline.state.table import COMPRESSED_FROM, DamagedStateError, State
 
@@ -17,6 +19,7 @@ class Table:
     def __init__(self) -> None:
         self.data: dict[bytes, bytes] = {}
         self.changelog: list[tuple[int, bytes, bytes]] = []
+        self.changelogs: dict[Any, int] = {(TP("changelog", 1), b"1/alerts"): 17}
         self.changelog_topic = SimpleNamespace(get_topic_name=lambda: "changelog")
 
     def Table(self, _name: str, **_: Any) -> Table:  # noqa: N802 - Faust's name
@@ -52,9 +55,10 @@ def test_a_value_of_an_earlier_release_is_plain_json() -> None:
     assert State(table, "state", 1).load(0, "model") == {"version": 1}
 
 
-@pytest.mark.parametrize("value", [b"", b"what is this?", b"{", b"\xff" * 9])
-def test_a_value_that_cannot_be_read_names_its_place_and_what_is_lost(value: bytes) -> None:
+@pytest.mark.parametrize("value", [b"", b"what is this?", b"{", b"\xff" * 9, cramjam.zstd.compress(b"[1]")])
+def test_a_value_that_cannot_be_read_names_its_place_what_is_lost_and_the_command(value: Any) -> None:
     table: Any = Table()
-    table.data[b"1/alerts"] = value
-    with pytest.raises(DamagedStateError, match=r"changelog\[1\]: the value of key '1/alerts' .* 'alerts' is lost"):
+    table.data[b"1/alerts"] = bytes(value)
+    told = r"changelog\[1\] offset 17: the value of key '1/alerts' .* 'alerts' is lost.*: spanloom dlq skip changelog 1 17"
+    with pytest.raises(DamagedStateError, match=told):
         State(table, "state", 2).load(1, "alerts")
