@@ -31,6 +31,7 @@ LOG = "the log does not answer"
 CRASHED = "a stage has crashed"
 UNASSIGNED = "no partitions are assigned yet"
 PAUSED = "a partition is paused: too many of its records are unusable"
+REFUSED = "documents wait: the store refuses too many of their kind"
 STALLED = "a partition stands still although there is more to read"
 FULL = "the collector is full"
 
@@ -83,4 +84,5 @@ def add_pipeline(health: Health, pipeline: Pipeline) -> None:
     health.ready_while(lambda: pipeline.joined, UNASSIGNED)
     health.ready_while(lambda: not pipeline.writer.availability.down, STORE)
     health.ready_while(lambda: not pipeline.dead.paused, PAUSED)
+    health.ready_while(lambda: not pipeline.writer.refused_waiting, REFUSED)
     health.ready_while(lambda: not pipeline.stalls.stalled, STALLED)

@@ -1,6 +1,7 @@
 """Which documents every store refuses, and how a body is written as JSON.
 
-A refusal is about one document: its reason names the field.
+A refusal is about one document: its reason names the field. What telemetry may hold is never refused: where a sender's value
+is of another type than the layout's, the field holds its text or nothing, and the body the value.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stores.layout import LAYOUT, Type, fits, keys
+from stores.layout import LAYOUT, SIGNALS, Type, fits, keys
+from telemetry.resource import text_of
 
 if TYPE_CHECKING:
     from telemetry.documents import Body, Document, Kind
@@ -30,20 +32,29 @@ _PATHS = {
     kind: [(field, keys(field), held, _PLAIN.get(held)) for field, held in fields.items()] for kind, fields in LAYOUT.items()
 }
 
+_TEXTS = frozenset({Type.KEYWORD, Type.TEXT})
+
 _NUMBERS = {kind: [field for field, held in fields.items() if held is Type.NUMBER] for kind, fields in LAYOUT.items()}
 
+Misfit = tuple[str, ...]
+"""The path of a value that is not of the layout's type."""
+
 _NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
+
+_NAMES = frozenset({"NaN", *_NOT_FINITE.values()})
 
 
 class UnstorableError(ValueError):
     """A document that no store can hold. The message names the field."""
 
 
-def checked(document: Document) -> list[object]:
-    """The values of the fields of the layout, in its order. A number that is not finite is None: it is not searched for.
+def checked(document: Document) -> tuple[list[object], list[Misfit]]:
+    """The values of the fields of the layout, in its order, and where a signal's value is of another type than the layout's.
+
+    Such a value is text where the layout has text, else None. A number that is not finite is None: it is not searched for.
 
     Raises:
-        UnstorableError: the id or the time is none, or a field of the layout holds another type.
+        UnstorableError: the id or the time is none, or a field of a document of ours holds another type.
     """
     try:
         size = len(document.id.encode())
@@ -54,17 +65,21 @@ def checked(document: Document) -> list[object]:
     if not 0 <= document.time < 2**63:
         raise UnstorableError(f"{TIME}: {document.time} is outside 1970 to 2262")
     values: list[object] = []
+    misfits: list[Misfit] = []
     for field, path, held, plain in _PATHS[document.kind]:
         value: Any = document.body
         for key in path:
             value = value.get(key) if type(value) is dict else None
         if value is not None and type(value) is not plain:
             if not fits(held, value):
-                raise UnstorableError(f"{field}: {_short(value)} is no {held.value}")
-            if isinstance(value, float) and not math.isfinite(value):
+                if document.kind not in SIGNALS:
+                    raise UnstorableError(f"{field}: {_short(value)} is no {held.value}")
+                misfits.append(path)
+                value = _text(value) if held in _TEXTS else None
+            elif isinstance(value, float) and not math.isfinite(value):
                 value = None
         values.append(value)
-    return values
+    return values, misfits
 
 
 def json_text(body: Body) -> bytes:
@@ -87,7 +102,7 @@ def json_text(body: Body) -> bytes:
 def with_numbers(kind: Kind, body: Body) -> Body:
     """A body as it is read back: where the layout has a number, one that is not finite is a number again."""
     for field in _NUMBERS[kind]:
-        if isinstance(value := body.get(field), str):
+        if isinstance(value := body.get(field), str) and value in _NAMES:
             body[field] = float(value)
     return body
 
@@ -102,6 +117,13 @@ def _finite(value: Any) -> Any:
             return [_finite(item) for item in value]
         case _:
             return value
+
+
+def _text(value: object) -> str | None:
+    try:
+        return text_of(value)
+    except (TypeError, ValueError, RecursionError):  # no JSON, which `json_text` refuses
+        return None
 
 
 def _short(value: object) -> str:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FLAT = frozenset({"attributes", "labels"})
 """Objects whose keys may contain dots."""
 
+SIGNALS = frozenset({Kind.SPAN, Kind.LOG, Kind.METRIC})
+"""The kinds whose values are senders'. The others are made by us: a value of another type there is an error of ours."""
+
 SERVICE = "resource.attributes.service.name"
 
 

@@ -83,10 +83,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A document that the store will never take, and why."""
+    """A document that the store will never take, and why.
+
+    `unstorable`: no store takes it, however its fields are set up, so nothing but the document can be at fault.
+    """
 
     document: Document
     reason: str
+    unstorable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

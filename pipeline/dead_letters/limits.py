@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.runtime.skips import Skips
-from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,7 +50,8 @@ LOOK_EVERY = 1.0
 class DeadLetterConfig(BaseModel):
     """How much may go to the dead letters before it is more likely that the fault is ours.
 
-    Of the records of a partition, and of writes by the kind of their documents: past a limit these wait for the store.
+    Of the records of a partition, and of writes by the kind of those documents that the store refuses: past a limit these wait
+    for the store. Documents that no store takes are always let through: nothing but themselves is at fault.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -143,23 +143,23 @@ class DeadLetters:
         return self._partitions.setdefault(event.message.tp, _Recent())
 
     def count(self, kind: Kind, *, refused: bool) -> None:
-        """Count a write that had documents of a kind, by whether the store refused some of them."""
+        """Count a write that had documents of a kind, by whether the store refused some that are not unstorable anywhere."""
         self._kinds.setdefault(kind, _Recent()).add(unusable=refused)
 
-    async def reject(self, rejected: Sequence[Rejected]) -> None:
-        """Return when the documents are on the dead-letter topic.
-
-        Raises:
-            StoreError: a kind is past a limit. A store that takes it again, once mended, needs no restart of ours.
-        """
+    def objection(self, rejected: Sequence[Rejected], /) -> str:
+        """Why documents should wait: a kind is past a limit. A store that takes it again needs no restart of ours."""
         for item in rejected:
             recent = self._kinds.get(item.document.kind)
-            if recent is not None and recent.is_past(self._config):
-                raise StoreError(
+            if not item.unstorable and recent is not None and recent.is_past(self._config):
+                return (
                     f"the store refused {item.document.kind} documents of {recent.run} writes in a row, and of "
                     f"{recent.unusable} of the last {len(recent.recent)} ({item.reason}): they wait. Mend the mapping or the "
                     "producer, or raise dead_letters.run or .share"
                 )
+        return ""
+
+    async def reject(self, rejected: Sequence[Rejected]) -> None:
+        """Return when the documents are on the dead-letter topic."""
         for item in rejected:
             document = item.document
             kept = {"kind": document.kind, "id": document.id, "time": document.time, "body": document.body}

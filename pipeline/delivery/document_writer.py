@@ -1,19 +1,28 @@
-"""Writes documents of many records at once, and waits while the store cannot take them (see pipeline/delivery/retry.py)."""
+"""Writes documents of many records at once, and waits while the store cannot take them (see pipeline/delivery/retry.py).
+
+What the store refuses of a batch holds up nothing else of it. A refused document goes to the dead letters. Where those admit
+no more of its kind, it waits here and is offered to the store again and again, and only the record that it came from waits too.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import structlog
+
+from pipeline.delivery import retry
 from pipeline.delivery.retry import RevokedError, StoreAvailability, always
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from stores.store import Rejected, Store, Written
     from telemetry.documents import Document, Kind
+
+log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS = 5.0
 """How long a rebalance may wait for requests under way; it has to end before the group's patience does."""
@@ -26,12 +35,12 @@ class RejectedSink(Protocol):
         """One write had documents of this kind, and the store refused some or none of them."""
         ...
 
-    async def reject(self, rejected: Sequence[Rejected]) -> None:
-        """Return when they are safe.
+    def objection(self, rejected: Sequence[Rejected], /) -> str:
+        """Why they should wait and be offered to the store again: too many were refused lately for the fault to be theirs."""
+        ...
 
-        Raises:
-            StoreError: too many were refused lately for the fault to be theirs; the writer asks the store again.
-        """
+    async def reject(self, rejected: Sequence[Rejected]) -> None:
+        """Return when they are safe."""
         ...
 
 
@@ -42,6 +51,7 @@ class WriterCounts:
     created: int = 0
     existing: int = 0
     rejected: int = 0
+    offered_again: int = 0  # refused documents, each time
 
 
 @dataclass(slots=True)
@@ -49,6 +59,15 @@ class _Write:
     documents: Sequence[Document]
     wanted: Callable[[], bool]
     stored: asyncio.Future[None]
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell the caller, unless it waits no more."""
+        if self.stored.done():
+            return
+        if error is None:
+            self.stored.set_result(None)
+        else:
+            self.stored.set_exception(error)
 
 
 class DocumentWriter:
@@ -64,11 +83,18 @@ class DocumentWriter:
         self._batch = batch
         self._waiting: deque[_Write] = deque()
         self._slots = asyncio.Semaphore(concurrency)
-        self._flushing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Task[Written]] = set()
         self._scheduled = False
+        self._refused: list[_Write] = []  # what waits until the store takes it; bounded by what its callers have in flight
+        self._offering: asyncio.Task[None] | None = None
         self.availability = StoreAvailability(store)
         self.counts = WriterCounts()
+
+    @property
+    def refused_waiting(self) -> Counter[Kind]:
+        """Documents by kind that the store refuses and the dead letters do not admit."""
+        return Counter(document.kind for write in self._refused for document in write.documents)
 
     def write(self, documents: Sequence[Document], wanted: Callable[[], bool] = always) -> asyncio.Future[None]:
         """A future that ends when the documents are stored (or safely rejected). Tries again until then.
@@ -91,9 +117,13 @@ class DocumentWriter:
 
     def _schedule(self) -> None:
         self._scheduled = True
-        task = asyncio.create_task(self._flush())
-        self._flushing.add(task)
-        task.add_done_callback(self._flushing.discard)
+        self._start(self._flush())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _flush(self) -> None:
         async with self._slots:
@@ -106,32 +136,77 @@ class DocumentWriter:
                 size += len(taken[-1].documents)
             if self._waiting:
                 self._schedule()
-            try:
-                await self.availability.ask("write", lambda: self._store_all(taken), lambda: _any_wanted(taken))
-            except BaseException as error:  # noqa: BLE001 - each caller gets it
-                for write in taken:
-                    if not write.stored.done():
-                        write.stored.set_exception(error)
-            else:
-                for write in taken:
-                    if not write.stored.done():
-                        write.stored.set_result(None)
+            for write, refused in await self._offer(taken):
+                for kind, of_kind in _by_kind(write.documents, refused).items():
+                    if of_kind.by_store or of_kind.taken:
+                        self._sink.count(kind, refused=of_kind.by_store)
+                if refused:
+                    self._set_aside(write, refused)
+                else:
+                    write.end()
 
-    async def _store_all(self, writes: list[_Write]) -> None:
+    async def _offer(self, writes: list[_Write]) -> list[tuple[_Write, list[Rejected]]]:
+        """Each write that is still wanted with what the store refuses of it. Those that fail are ended."""
+        try:
+            written = await self.availability.ask("write", lambda: self._store_all(writes), lambda: _any_wanted(writes))
+        except BaseException as error:  # noqa: BLE001 - each caller gets it
+            for write in writes:
+                write.end(error)
+            return []
+        refused = {id(item.document): item for item in written.rejected}
+        if not refused:
+            return [(write, []) for write in writes]
+        return [(write, [refused[id(one)] for one in write.documents if id(one) in refused]) for write in writes]
+
+    async def _store_all(self, writes: list[_Write]) -> Written:
         task = asyncio.create_task(self._store.write([document for write in writes for document in write.documents]))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         written = await task
         self.counts.created += written.created
         self.counts.existing += written.existing
-        refused = {(item.document.kind, item.document.id) for item in written.rejected}
-        for write in writes:
-            for kind in {document.kind for document in write.documents}:
-                ids = (document.id for document in write.documents if document.kind is kind) if refused else ()
-                self._sink.count(kind, refused=any((kind, id_) in refused for id_ in ids))
-        if refused:
-            await self._sink.reject(written.rejected)
-            self.counts.rejected += len(written.rejected)
+        return written
+
+    def _set_aside(self, write: _Write, refused: Sequence[Rejected]) -> None:
+        """Send what was refused to the dead letters, or keep it until they admit it or the store takes it."""
+        if reason := self._sink.objection(refused):
+            write.documents = [item.document for item in refused]
+            self._refused.append(write)
+            if self._offering is None:
+                log.error("refused_documents_wait", kinds=sorted({one.kind for one in write.documents}), reason=reason)
+                self._offering = self._start(self._offer_again())
+        else:
+            self._start(self._reject(write, refused))  # which may take long: the slot is free for others
+
+    async def _reject(self, write: _Write, refused: Sequence[Rejected]) -> None:
+        try:
+            await self._sink.reject(refused)
+        except BaseException as error:  # noqa: BLE001 - its caller gets it
+            write.end(error)
+        else:
+            self.counts.rejected += len(refused)
+            write.end()
+
+    async def _offer_again(self) -> None:
+        """Offer what waits to the store until nothing does. A refusal was counted when it came first; that it ends, counts."""
+        wait = retry.FIRST_WAIT
+        while self._refused:
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, retry.LONGEST_WAIT)
+            for batch in _batches(self._refused, self._batch):
+                self.counts.offered_again += sum(len(write.documents) for write in batch)
+                for write, refused in await self._offer(batch):
+                    for kind, of_kind in _by_kind(write.documents, refused).items():
+                        if of_kind.taken:
+                            self._sink.count(kind, refused=False)
+                    write.documents = [item.document for item in refused]
+                    if not refused:
+                        write.end()
+                    elif not self._sink.objection(refused):
+                        await self._reject(write, refused)
+            self._refused = [write for write in self._refused if not write.stored.done()]
+        self._offering = None
+        log.info("refused_documents_wait_no_more")
 
     async def settle(self) -> None:
         """Wait for the requests under way, within bounds: after that nothing unwanted is written."""
@@ -140,10 +215,48 @@ class DocumentWriter:
 
     async def close(self) -> None:
         """Wait for what is being written. Callers that still wait for a store that is down are cancelled."""
-        for task in list(self._flushing):
+        for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._flushing, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for write in self._refused:
+            write.stored.cancel()
         await self.availability.close()
+
+
+class _OfKind(NamedTuple):
+    """What became of the documents of a kind in one write."""
+
+    taken: bool  # any of them
+    by_store: bool  # any was refused that another store, or this one set up otherwise, might take
+
+
+_TAKEN = _OfKind(taken=True, by_store=False)
+
+
+def _by_kind(documents: Sequence[Document], refused: Sequence[Rejected]) -> Mapping[Kind, _OfKind]:
+    if not refused:
+        return dict.fromkeys({document.kind for document in documents}, _TAKEN)
+    of = {id(item.document): item for item in refused}
+    return {
+        kind: _OfKind(
+            any(one.kind is kind and id(one) not in of for one in documents),
+            any(item.document.kind is kind and not item.unstorable for item in refused),
+        )
+        for kind in {document.kind for document in documents}
+    }
+
+
+def _batches(writes: Sequence[_Write], size: int) -> list[list[_Write]]:
+    """The writes in batches of about so many documents."""
+    batches: list[list[_Write]] = []
+    room = 0
+    for write in writes:
+        if room <= 0:
+            batches.append([])
+            room = size
+        batches[-1].append(write)
+        room -= len(write.documents)
+    return batches
 
 
 def _any_wanted(writes: list[_Write]) -> bool:

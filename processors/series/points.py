@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from components.bounded_cache import remembered
 from telemetry.metrics import Buckets, MetricType, Point, Series, Temporality
+from telemetry.resource import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,15 +79,15 @@ def resource_labels(resource: Resource) -> dict[str, str]:
     namespace = get("service.namespace")
     labels = {
         "service_name": resource.service,
-        "job": f"{namespace}/{resource.service}" if namespace else resource.service,
+        "job": f"{text_of(namespace)}/{resource.service}" if namespace else resource.service,
     }
     instance = get("service.instance.id") or get("host.name")
     if instance:
-        labels["instance"] = str(instance)
+        labels["instance"] = text_of(instance)
     for name in _RESOURCE_LABELS:
         value = get(name)
         if value:
-            labels[label_name(name)] = str(value)
+            labels[label_name(name)] = text_of(value)
     return labels
 
 

@@ -140,6 +140,14 @@ class PipelineMetrics:
         for operation, count in availability.retries.items():
             retried.add_metric([operation], count)
         yield retried
+        refused = GaugeMetricFamily(
+            "spanloom_store_refused_documents_waiting",
+            "Documents that wait because the store refuses too many of their kind: the log says why",
+            labels=["kind"],
+        )
+        for kind, count in self._pipeline.writer.refused_waiting.items():
+            refused.add_metric([kind.value], count)
+        yield refused
         unmapped = CounterMetricFamily(
             "spanloom_store_unmapped",
             "Documents, in part or whole, and new attribute names that the store could not index and only keeps",
@@ -166,6 +174,7 @@ class PipelineMetrics:
             "documents_created": ("Documents stored", writer.created),
             "documents_existing": ("Documents that were stored already", writer.existing),
             "documents_rejected": ("Documents that the store will never take", writer.rejected),
+            "documents_offered_again": ("Times that a document was offered again that the store refuses", writer.offered_again),
             "store_retries": (
                 "Requests made again because the store did not answer",
                 pipeline.writer.availability.retries.total(),

@@ -38,7 +38,7 @@ def row(document: Document) -> Row:
     Raises:
         UnstorableError: no store can hold it.
     """
-    values = checked(document)
+    values, _ = checked(document)
     return (document.id, document.time, json_text(document.body), *values)
 
 

@@ -318,7 +318,7 @@ def _rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tu
         try:
             rows.setdefault(document.kind, {}).setdefault(document.id, row(document))
         except UnstorableError as error:
-            rejected.append(Rejected(document, str(error)))
+            rejected.append(Rejected(document, str(error), unstorable=True))
     return rows, tuple(rejected)
 
 

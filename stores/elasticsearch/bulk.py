@@ -13,10 +13,10 @@ from stores.checks import UnstorableError
 from stores.elasticsearch.bulk_requests import REQUEST_SECONDS, UNFIT, UNREADABLE, BulkRequests, action, failure, reason
 from stores.elasticsearch.client import refusal
 from stores.elasticsearch.generations import Generations
-from stores.elasticsearch.mappings import SIGNALS
 from stores.elasticsearch.source import plain, source
 from stores.elasticsearch.stream_names import StreamNames
 from stores.elasticsearch.templates import data_stream, data_stream_fields
+from stores.layout import SIGNALS
 from stores.store import Rejected, Written
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
@@ -86,7 +86,7 @@ class BulkWriter:
             try:
                 actions[document.kind].append(self._action(document))
             except UnstorableError as error:
-                rejected.append(Rejected(document, str(error)))
+                rejected.append(Rejected(document, str(error), unstorable=True))
         chunks = [(kind, part) for kind, of_kind in actions.items() for part in _parts(of_kind)]
         try:
             async with asyncio.TaskGroup() as group:
@@ -148,7 +148,7 @@ class BulkWriter:
                 try:
                     again.append(action(document, plain(document, self._fields[document.kind])))
                 except UnstorableError as error:
-                    rejected.append(Rejected(document, str(error)))
+                    rejected.append(Rejected(document, str(error), unstorable=True))
         for document, outcome in await self._requests.send(stream, again):
             if outcome["status"] not in UNFIT:
                 self._plain += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stores.layout import LAYOUT, Type, keys
+from stores.layout import LAYOUT, SIGNALS, Type, keys
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
@@ -82,9 +82,6 @@ _SIGNALS: Mapping[Kind, Mappings] = {
         "metrics": _passthrough(10),
     },
 }
-
-SIGNALS = frozenset(_SIGNALS)
-"""The kinds that are OpenTelemetry's."""
 
 
 def _all(held: Type, *fields: str) -> dict[str, Type]:

@@ -20,6 +20,7 @@ from telemetry.documents import Kind, timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from stores.checks import Misfit
     from stores.elasticsearch.attribute_names import AttributeNames
     from telemetry.documents import Body, Document
 
@@ -55,13 +56,14 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
     Raises:
         UnstorableError: no store can hold it.
     """
-    checked(document)
+    values, misfits = checked(document)
     body, rest = document.body, dict[str, Any]()
     if not _OURS.isdisjoint(body):
         return plain(document, fields), True
     more = dict[str, Any]()
     if names is not None:
-        body, rest = _split(document, names)
+        body, rest = _without_misfits(document, values, misfits) if misfits else (document.body, rest)
+        body, rest = _split(body, rest, names)
         more = _metric(document, names)
     if rest:
         more[UNMAPPED] = _unmapped(rest)
@@ -75,7 +77,7 @@ def plain(document: Document, fields: Body) -> bytes:
         UnstorableError: no store can hold it.
     """
     body: Body = {"@timestamp": timestamp(document.time), UNMAPPED: _unmapped(document.body), **fields}
-    for field, value in zip(LAYOUT[document.kind], checked(document), strict=True):
+    for field, value in zip(LAYOUT[document.kind], checked(document)[0], strict=True):
         if value is not None:
             *path, last = keys(field)
             holder = body
@@ -93,9 +95,21 @@ def original(body: Body) -> Body:
     return body
 
 
-def _split(document: Document, names: AttributeNames) -> tuple[Body, Body]:
-    """The body without what has to go to `unmapped`, and that, under the same path."""
+def _without_misfits(document: Document, values: Sequence[object], misfits: Sequence[Misfit]) -> tuple[Body, Body]:
+    """The body with text, or nothing, where a value is of another type than the layout's, and those values."""
     body, rest = document.body, dict[str, Any]()
+    text = dict(zip(map(keys, LAYOUT[document.kind]), values, strict=True))
+    for path in misfits:
+        *way, name = path
+        _place(rest, way, {name: value_at(document.body, path)})
+        body = _without(body, way, [name])
+        if text[path] is not None:
+            body = _with(body, way, name, text[path])
+    return body, rest
+
+
+def _split(body: Body, rest: Body, names: AttributeNames) -> tuple[Body, Body]:
+    """The body without what has to go to `unmapped`, and that, under the same path, beside what is there."""
     service = value_at(body, _SERVICE)
     sender = service if isinstance(service, str) else ""
     for path, joined in _JOINED:
@@ -122,6 +136,13 @@ def _without(body: Body, path: Sequence[str], names: Sequence[str]) -> Body:
     if not path:
         return {key: value for key, value in body.items() if key not in names}
     return {**body, path[0]: _without(body[path[0]], path[1:], names)}
+
+
+def _with(body: Body, path: Sequence[str], name: str, value: object) -> Body:
+    """A body with a value at a path; what is not on the way is shared with it."""
+    if not path:
+        return {**body, name: value}
+    return {**body, path[0]: _with(body[path[0]], path[1:], name, value)}
 
 
 def _place(into: Body, path: Sequence[str], values: Body) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from elasticsearch import ApiError, BadRequestError, NotFoundError, TransportError
 
 from stores.elasticsearch.client import refusal
-from stores.elasticsearch.mappings import SIGNALS, mappings
+from stores.elasticsearch.mappings import mappings
+from stores.layout import SIGNALS
 from stores.store import TRAIL
 from telemetry.documents import Kind
 from telemetry.errors import StoreError

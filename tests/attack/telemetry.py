@@ -47,11 +47,11 @@ def spans(
     return encoded
 
 
-def logs(service: str, count: int = 1, body: Any = "something happened") -> bytes:
+def logs(service: str, count: int = 1, body: Any = "something happened", *, resource: Mapping[str, Any] | None = None) -> bytes:
     """A logs request."""
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add()
-    put(group.resource.attributes, {"service.name": service})
+    put(group.resource.attributes, {"service.name": service, **(resource or {})})
     scope = group.scope_logs.add()
     for _ in range(count):
         record = scope.log_records.add(time_unix_nano=clock.system(), severity_number=9)
@@ -60,11 +60,11 @@ def logs(service: str, count: int = 1, body: Any = "something happened") -> byte
     return encoded
 
 
-def gauge(service: str, points: Mapping[str, Any], **attributes: Any) -> bytes:
+def gauge(service: str, points: Mapping[str, Any], *, resource: Mapping[str, Any] | None = None, **attributes: Any) -> bytes:
     """A metrics request: a gauge of each name with its value."""
     request = ExportMetricsServiceRequest()
     group = request.resource_metrics.add()
-    put(group.resource.attributes, {"service.name": service})
+    put(group.resource.attributes, {"service.name": service, **(resource or {})})
     scope = group.scope_metrics.add()
     for name, number in points.items():
         point = scope.metrics.add(name=name).gauge.data_points.add(time_unix_nano=clock.system())

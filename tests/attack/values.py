@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ VALUES: dict[str, Any] = {
     "@timestamp": "reserved",
     "x" * 5000: "long name",
 }
+
+
+FLOOD = 800
+"""Requests of each signal: eight times what the dead letters admit in a row."""
+HONEST = "resource.attributes.service.name:honest"
 
 
 def _stored_afterwards(up: Product, service: str) -> float:
@@ -192,6 +198,29 @@ def _sum() -> bytes:
         total.aggregation_temporality, total.is_monotonic = 2, True
         total.data_points.add(time_unix_nano=clock.system(), as_int=number)
     return bytes(request.SerializeToString())
+
+
+def no_flood_of_odd_services_stops_storing(bench: Bench) -> str:
+    """2,400 requests of one record whose service is a number, a truth value, bytes, a list or a map; all signals."""
+    with bench.product() as own:
+        pid, odd = own.pid, (5, -1.5, True, b"\xff", {"a": 1}, ["a", 1], [], {})
+        answers: Counter[int] = Counter()
+        for number in range(FLOOD):
+            item = odd[number % len(odd)]
+            answers[own.export(spans("x", resource={"service.name": item})).status] += 1
+            answers[own.export(logs("x", resource={"service.name": item}), "logs").status] += 1
+            answers[own.export(gauge("x", {"odd": number}, resource={"service.name": item}), "metrics").status] += 1
+        must(set(answers) == {200}, f"{answers}")
+        seconds = _stored_afterwards(own, "honest")
+        own.export(logs("honest"), "logs")
+        own.export(gauge("honest", {"queue": 1.5}), "metrics")
+        for kind in ("log", "metric"):
+            own.wait_for(partial(own.find, kind, HONEST), 60, f"no {kind} of an honest sender is stored")
+            own.wait_for(partial(own.find, kind, "resource.attributes.service.name:ff"), 60, f"no odd {kind} is stored")
+        dead = own.status().get("dead_letters")
+        must(own.pid == pid and not dead, f"{dead} dead letters")
+        must(own.get("/readyz").status == 200, "not ready")
+    return f"{answers.total()} requests, no dead letters; the next span stored after {seconds:.1f} s"
 
 
 LINES = (

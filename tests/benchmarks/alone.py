@@ -129,6 +129,10 @@ class _Nobody:
     def count(self, kind: Kind, *, refused: bool) -> None:
         pass
 
+    def objection(self, _: Sequence[Rejected]) -> str:
+        """None: there are none."""
+        return ""
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         raise AssertionError(rejected)
 

@@ -137,5 +137,8 @@ class NoRejects:
     def count(self, kind: Kind, *, refused: bool) -> None:
         pass
 
+    def objection(self, _: Sequence[Rejected]) -> str:
+        return ""
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         raise AssertionError(rejected)

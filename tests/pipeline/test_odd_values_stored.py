@@ -43,6 +43,9 @@ class Aside:
     def count(self, kind: Kind, *, refused: bool) -> None:
         pass
 
+    def objection(self, _: Sequence[Rejected]) -> str:
+        return ""
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         self.rejected += rejected
 

@@ -78,13 +78,14 @@ async def test_a_log_that_hangs_is_one_that_does_not_answer(monkeypatch: pytest.
 def test_stages_are_ready_when_they_have_joined_and_nothing_stands_still() -> None:
     pipeline: Any = SimpleNamespace(
         joined=False,
-        writer=SimpleNamespace(availability=SimpleNamespace(down="away")),
+        writer=SimpleNamespace(availability=SimpleNamespace(down="away"), refused_waiting={"log": 1}),
         dead=SimpleNamespace(paused={1: 2}),
         stalls=SimpleNamespace(stalled={1: 2}),
     )
     health = Health()
     add_pipeline(health, pipeline)
-    assert health.readyz().body["reasons"] == [module.UNASSIGNED, module.STORE, module.PAUSED, module.STALLED]
+    assert health.readyz().body["reasons"] == [module.UNASSIGNED, module.STORE, module.PAUSED, module.REFUSED, module.STALLED]
+    pipeline.writer.refused_waiting.clear()
     pipeline.joined, pipeline.writer.availability.down = True, ""
     pipeline.dead.paused.clear()
     pipeline.stalls.stalled.clear()

@@ -14,9 +14,10 @@ import pytest
 from dashboards.kibana.definitions import DASHBOARDS, KINDS
 from dashboards.kibana.saved_objects import COLUMNS, ndjson, saved_objects
 from stores.elasticsearch.client import connect
-from stores.elasticsearch.mappings import SIGNALS, mappings
+from stores.elasticsearch.mappings import mappings
 from stores.elasticsearch.store import ElasticsearchStore, open_elasticsearch
 from stores.elasticsearch.templates import data_stream, install
+from stores.layout import SIGNALS
 from stores.store import Query
 from telemetry.documents import Kind, latest, receipt_document
 from tests.dashboards.demo_run import run_demo

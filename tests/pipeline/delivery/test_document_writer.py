@@ -101,6 +101,9 @@ class Sink:
     def count(self, kind: Kind, *, refused: bool) -> None:
         self.counted.append((kind, refused))
 
+    def objection(self, _: Sequence[Rejected]) -> str:
+        return ""
+
     async def reject(self, rejected: Sequence[Rejected]) -> None:
         await self.safe.wait()
         self.kept += rejected
@@ -139,15 +142,91 @@ async def test_each_write_is_counted_by_whether_any_of_it_was_refused() -> None:
 async def test_when_the_store_refuses_too_much_the_rest_waits_until_it_is_mended() -> None:
     topic, store = KeepingTopic(), Picky()
     writer = DocumentWriter(store, DeadLetters(topic, DeadLetterConfig(run=10)), batch=1, concurrency=1)
-    waiting = [writer.write(documents(odd)) for odd in range(1, 101, 2)]
-    await asyncio.gather(*waiting[:10])
-    while writer.availability.retries["write"] < 3:  # noqa: ASYNC110 - the writer counts and tells nobody
-        await asyncio.sleep(0)
+    first = [writer.write(documents(odd)) for odd in range(1, 21, 2)]
+    await asyncio.gather(*first)
+    waiting = [writer.write(documents(odd)) for odd in range(21, 101, 2)]
+    await offered_again(writer, 200)
     assert (len(topic.sent), writer.counts.rejected) == (10, 10)
-    assert not any(one.done() for one in waiting[10:])
+    assert not any(one.done() for one in waiting)
+    assert writer.refused_waiting == {Kind.SPAN: 40}
     store.mended = True
     await asyncio.gather(*waiting)
     assert (len(topic.sent), writer.counts.created) == (10, 40)
+    while writer.refused_waiting:  # noqa: ASYNC110 - the writer tells nobody
+        await asyncio.sleep(0)
+
+
+async def offered_again(writer: DocumentWriter, times: int) -> None:
+    """Return when the writer has offered so many refused documents again."""
+    while writer.counts.offered_again < times:  # noqa: ASYNC110 - the writer counts and tells nobody
+        await asyncio.sleep(0)
+
+
+class Full(Sink):
+    """Admits nothing until it is told to."""
+
+    def objection(self, _: Sequence[Rejected]) -> str:
+        return "" if self.safe.is_set() else "too many"
+
+
+async def test_while_refused_documents_wait_all_others_are_stored_of_their_kind_and_of_any() -> None:
+    writer = DocumentWriter(Picky(), Full())
+    waiting = [writer.write(documents(odd)) for odd in range(1, 601, 2)]
+    mixed = writer.write(documents(1001, 1002))
+    await asyncio.gather(*(writer.write(documents(even)) for even in range(0, 20, 2)))
+    await writer.write([Document(Kind.AUDIT, "0", 1, {})])
+    waiting += [writer.write(documents(odd)) for odd in range(2001, 2601, 2)]
+    await offered_again(writer, 3000)
+    await writer.write([*documents(30), Document(Kind.LOG, "0", 1, {})])
+    assert not any(one.done() for one in (*waiting, mixed))
+    assert writer.counts.created == 10 + 1 + 1 + 2, "and what the mixed one had beside"
+    await writer.close()
+    assert all(one.done() for one in waiting)
+
+
+async def test_a_refusal_counts_once_however_often_the_document_is_offered() -> None:
+    sink = Full()
+    writer = DocumentWriter(Picky(), sink)
+    written = writer.write(documents(1, 2, 3))
+    await offered_again(writer, 10)
+    assert sink.counted == [(Kind.SPAN, True)]
+    sink.safe.set()
+    await written
+    assert sink.counted == [(Kind.SPAN, True)]
+    assert [item.document.id for item in sink.kept] == ["1", "3"]
+    assert (writer.counts.created, writer.counts.rejected) == (1, 2)
+
+
+async def test_one_batch_sends_no_more_to_the_dead_letters_than_the_limit() -> None:
+    topic = KeepingTopic()
+    writer = DocumentWriter(Picky(), DeadLetters(topic, DeadLetterConfig(run=10)))
+    waiting = [writer.write(documents(odd)) for odd in range(1, 601, 2)]
+    await offered_again(writer, 600)
+    assert (len(topic.sent), sum(one.done() for one in waiting)) == (10, 10)
+    await writer.close()
+
+
+async def test_what_is_refused_and_not_wanted_any_more_waits_no_more() -> None:
+    wanted = [True]
+    writer = DocumentWriter(Picky(), DeadLetters(KeepingTopic(), DeadLetterConfig(run=1)))
+    await writer.write(documents(1))
+    written = writer.write(documents(3), lambda: wanted[0])
+    await offered_again(writer, 2)
+    wanted.clear()
+    wanted.append(False)
+    with pytest.raises(RevokedError):
+        await written
+
+
+async def test_what_no_store_takes_never_waits_nor_counts_towards_the_limit() -> None:
+    class Strict(MemoryStore):
+        async def write(self, documents: Sequence[Document]) -> Written:
+            return Written(0, 0, tuple(Rejected(document, "no JSON", unstorable=True) for document in documents))
+
+    topic = KeepingTopic()
+    writer = DocumentWriter(Strict(), DeadLetters(topic, DeadLetterConfig(run=1)))
+    await asyncio.gather(*(writer.write(documents(number)) for number in range(500)))
+    assert (len(topic.sent), writer.counts.rejected, writer.counts.offered_again) == (500, 500, 0)
 
 
 async def test_an_error_that_is_not_the_stores_reaches_every_caller_of_the_batch() -> None:
