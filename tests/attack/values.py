@@ -203,7 +203,8 @@ def _sum() -> bytes:
 def no_flood_of_odd_services_stops_storing(bench: Bench) -> str:
     """2,400 requests of one record whose service is a number, a truth value, bytes, a list or a map; all signals."""
     with bench.product() as own:
-        pid, odd = own.pid, (5, -1.5, True, b"\xff", {"a": 1}, ["a", 1], [], {})
+        pid = own.pid
+        odd: tuple[Any, ...] = (5, -1.5, True, b"\xff", {"a": 1}, ["a", 1], [], {})
         answers: Counter[int] = Counter()
         for number in range(FLOOD):
             item = odd[number % len(odd)]
@@ -228,4 +229,5 @@ LINES = (
     Line("values", they_do_not_end_it_at_the_next_start_either),
     Line("values", no_attribute_ends_the_pipeline, quick=True),
     Line("values", no_time_stops_the_windows),
+    Line("values", no_flood_of_odd_services_stops_storing),
 )
