@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
-from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.kernel.traffic import awaited_calls
 from alerting.playbooks.kernel.trust import origin_of_rule
+from pipeline.acting.config import ActConfig, ActCounts
+from pipeline.acting.log_lines import log_record
 from pipeline.acting.ranking_thread import Diagnosis
 from pipeline.acting.recent_rankings import KeptRankings
 from pipeline.dead_letters.unusable import usable_or_aside
@@ -28,14 +28,11 @@ from pipeline.exchange.inner_records import received
 from pipeline.state.restoring import UNFIT, learnt_anew
 from processors.assembly.edges import edge_from_body
 from processors.assembly.watermark import SECOND, Watermark
-from processors.detectors.series import ALARM
 from processors.series.derived import culprit_points
 from telemetry.documents import culprits_document
 from telemetry.documents.read_back import anomaly_from_body
 from telemetry.findings import AnomalyKind
 from telemetry.findings import Culprits as CulpritRanking
-from telemetry.logs import LogRecord
-from telemetry.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import Offsets
-    from pipeline.exchange.codec import LogLine
     from pipeline.state.table import State
     from processors.root_cause.ranking import Culprits
     from telemetry.documents import Document
@@ -73,32 +69,6 @@ AHEAD = 600 * SECOND
 
 
 _TAKES = frozenset({Batch.POINTS, Batch.SPANS, Batch.LOGS, Batch.EDGES, Batch.ANOMALIES, Batch.ANSWERS, Batch.SOURCES})
-
-
-class ActConfig(BaseModel):
-    """When culprits are ranked, and how far back rules may look after a restart. Seconds of event time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rank_score: float = Field(
-        default=ALARM, ge=0, le=1, description="anomalies of latency or errors from this score on are ranked"
-    )
-    rank_every: float = Field(default=10.0, gt=0, description="a ranking is renewed no more often than this")
-    look_back: float = Field(
-        default=300.0, ge=0, description="how long records are held at least; longer where a rule looks back further"
-    )
-    idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
-
-
-@dataclass(slots=True)
-class ActCounts:
-    """What the stage did."""
-
-    rankings: int = 0
-    explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
-    answers_dropped: int = 0  # past MOST_ANSWERS
-    anomalies_dropped: int = 0  # past MOST_ANOMALIES: no playbook was asked
-    points_too_new: int = 0  # further ahead of the clock than AHEAD
 
 
 class ActStage:
@@ -184,7 +154,7 @@ class ActStage:
             case Batch.SPANS:
                 self._take_spans(items)
             case Batch.LOGS:
-                lines = [_log_record(line) for line in items]
+                lines = [log_record(line) for line in items]
                 self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
             case Batch.EDGES:
                 self._take_edges(items)
@@ -395,11 +365,6 @@ class ActStage:
             await self._outbox.settle(SETTLE_SECONDS)
             if self._alerting is not None:
                 await self._alerting.disown()
-
-
-def _log_record(line: LogLine) -> LogRecord:
-    resource = Resource({"service.name": line.service, "service.instance.id": line.instance})
-    return LogRecord(line.time, line.text, resource, severity=line.severity, trace_id=line.trace_id, span_id=line.span_id)
 
 
 def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets, dead: DeadLetters) -> None:

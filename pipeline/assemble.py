@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass, field
+from collections import Counter, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mode.supervisors import CrashingSupervisor
-from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.assembling.counts import AssembleCounts
 from pipeline.assembling.edge_windows import SealedEdges
+from pipeline.assembling.partition import Partition
 from pipeline.assembling.span_links import MessageCounts, Messages
 from pipeline.assembling.stored_traces import publications
 from pipeline.assembling.trace_telemetry import TraceSignals
@@ -29,11 +28,10 @@ from pipeline.exchange.codec import Batch
 from pipeline.exchange.inner_records import received
 from processors.assembly.assembler import AssemblyLimits, OpenTrace, TraceAssembler, unpack
 from processors.assembly.edge_windows import EdgeWindow, EdgeWindows
-from processors.assembly.watermark import SECOND, Watermark
+from processors.assembly.watermark import SECOND
 from processors.series.cumulative import SeriesBudget
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry.documents import Body, Kind
-from telemetry.otlp import SpanPacker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from faust import App, Stream, Topic
     from faust.types import TP
 
+    from pipeline.assembling.config import AssembleConfig
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import Offsets
@@ -58,56 +57,6 @@ CHUNK_BYTES = 2 << 20
 
 FULL, SOME_ROOM = 1.0, 0.75
 """Shares of the memory at which traces are closed to make room, and down to which."""
-
-
-class AssembleConfig(BaseModel):
-    """When traces close and windows are sealed. Durations in seconds of event time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    quiet: float = Field(default=5.0, gt=0, description="a trace closes when no signal of it came for so long")
-    max_open: float = Field(default=300.0, gt=0, description="a trace closes after so long at the latest")
-    window: float = Field(default=5.0, gt=0, description="width of an edge window")
-    lateness: float = Field(default=7.0, ge=0, description="how long after its end a window is sealed")
-    max_traces: int = Field(default=100_000, gt=0, description="open traces of a partition; past it the oldest is closed")
-    max_signals: int = Field(
-        default=500_000, gt=0, description="signals held by a partition; past it the oldest trace is closed"
-    )
-    max_records: int = Field(default=100_000, gt=0, description="records held by a worker; past it everything is closed early")
-    max_bytes: int = Field(
-        default=256 << 20,
-        gt=0,
-        description="memory that open traces, open windows and held records of a worker take; past it the oldest traces "
-        "are closed, then everything",
-    )
-    max_metric_samples: int = Field(
-        default=50_000,
-        gt=0,
-        description="samples of rates and durations of spans and calls, about 200 bytes of /metrics each; what is beyond is "
-        "counted together, as otel.metric.overflow",
-    )
-    idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
-
-
-@dataclass(slots=True)
-class _Partition:
-    tp: TP
-    assembler: TraceAssembler
-    windows: EdgeWindows
-    told: TraceSignals
-    messages: Messages
-    last_record: int  # that moves event time; by the wall clock
-    last_tick: int
-    packer: SpanPacker = field(default_factory=SpanPacker)
-    closing: int = 0  # memory of traces that are closed and not stored yet
-    watermark: Watermark = field(default_factory=Watermark)
-    fresh: bool = True  # its last owner may have stored what is not findable yet
-    recent: OrderedDict[bytes, None] = field(default_factory=OrderedDict)  # closed not long ago, so perhaps not yet findable
-
-    @property
-    def others(self) -> int:
-        """Memory that is freed by storing what is due, and not by closing traces."""
-        return self.closing + self.windows.memory + self.messages.memory
 
 
 RECENT = 50_000
@@ -147,7 +96,7 @@ class AssembleStage:
         self._limits = AssemblyLimits(
             int(config.quiet * SECOND), int(config.max_open * SECOND), config.max_traces, config.max_signals
         )
-        self._partitions: dict[TP, _Partition] = {}
+        self._partitions: dict[TP, Partition] = {}
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -194,10 +143,10 @@ class AssembleStage:
                 return max((log.time for log in signals), default=0)
         return 0
 
-    def _part(self, tp: TP) -> _Partition:
+    def _part(self, tp: TP) -> Partition:
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(
+            part = self._partitions[tp] = Partition(
                 tp,
                 TraceAssembler(self._limits),
                 EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
@@ -302,14 +251,14 @@ class AssembleStage:
             parts = list(self._partitions.values())
             await asyncio.gather(*(self._flush(part, share=None, everything=True) for part in parts))
 
-    def _owns(self, part: _Partition) -> bool:
+    def _owns(self, part: Partition) -> bool:
         return self._partitions.get(part.tp) is part
 
-    async def _flush(self, part: _Partition, *, share: float | None, everything: bool) -> None:
+    async def _flush(self, part: Partition, *, share: float | None, everything: bool) -> None:
         with contextlib.suppress(RevokedError):  # taken away meanwhile: the new owner does the rest
             await self._flush_owned(part, share=share, everything=everything)
 
-    async def _flush_owned(self, part: _Partition, *, share: float | None, everything: bool) -> None:
+    async def _flush_owned(self, part: Partition, *, share: float | None, everything: bool) -> None:
         watermark = self._advance(part)
         await part.messages.resolve(part.assembler, watermark)
         before = part.assembler.memory
@@ -335,7 +284,7 @@ class AssembleStage:
             if documents:
                 await self._writer.write(documents, lambda: self._owns(part))
 
-    def _advance(self, part: _Partition) -> int:
+    def _advance(self, part: Partition) -> int:
         now = self._now()
         idle = self._live and now - part.last_record > self._config.idle * SECOND
         if idle:
@@ -344,13 +293,13 @@ class AssembleStage:
         # Where nothing has told the time since a restart, nothing is waited for that could.
         return now if idle and not part.watermark.time else part.watermark.time
 
-    async def _publish(self, part: _Partition, traces: list[OpenTrace]) -> None:
+    async def _publish(self, part: Partition, traces: list[OpenTrace]) -> None:
         large = sum(trace.memory for trace in traces) > CHUNK_BYTES
         async with self._drawing_large if large else contextlib.nullcontext():  # one at a time
             unpack(traces)
             await self._publish_unpacked(part, traces)
 
-    async def _publish_unpacked(self, part: _Partition, traces: list[OpenTrace]) -> None:
+    async def _publish_unpacked(self, part: Partition, traces: list[OpenTrace]) -> None:
         published = await self._merge_known(part, traces)
         width = part.windows.window_of
         partition = part.tp.partition
@@ -386,7 +335,7 @@ class AssembleStage:
         while len(part.recent) > RECENT:
             part.recent.popitem(last=False)
 
-    async def _merge_known(self, part: _Partition, traces: list[OpenTrace]) -> list[Publication]:
+    async def _merge_known(self, part: Partition, traces: list[OpenTrace]) -> list[Publication]:
         """Each trace as it is to be published, joined with what the store has of it."""
         unsure = part.fresh or any(trace.trace_id in part.recent for trace in traces)
         if unsure and not self._store.capabilities().immediate:
@@ -399,14 +348,14 @@ class AssembleStage:
 
         return await publications(traces, find, part.recent)
 
-    async def _ask(self, part: _Partition, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, part: Partition, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, lambda: self._owns(part))
 
-    def _check_owned(self, part: _Partition) -> None:
+    def _check_owned(self, part: Partition) -> None:
         if not self._owns(part):
             raise RevokedError(f"{part.tp.topic}[{part.tp.partition}] was taken away")
 
-    async def _seal(self, part: _Partition, window: EdgeWindow) -> None:
+    async def _seal(self, part: Partition, window: EdgeWindow) -> None:
         await self._edges.seal(part.tp.partition, window, part.windows.width, lambda: self._owns(part))
         self._check_owned(part)
         self._offsets.release(part.tp, window.sources)

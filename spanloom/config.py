@@ -21,8 +21,8 @@ from components.http_protocol import HttpLimits
 from components.secrets import SECRETS
 from components.tls import TlsConfig
 from dashboards.read_models.bounded_reads import QueryLimits
-from pipeline.act import ActConfig
-from pipeline.assemble import AssembleConfig
+from pipeline.acting.config import ActConfig
+from pipeline.assembling.config import AssembleConfig
 from pipeline.dead_letters.limits import DeadLetterConfig
 from pipeline.runtime.kafka_access import KafkaConfig
 from spanloom.self_metrics.export import MetricsConfig

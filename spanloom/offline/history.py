@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alerting.rules.history import anomaly_history, culprit_history, hop_history, log_history, metric_history, span_history
 from components.durations import SECOND
-from pipeline.assemble import AssembleConfig
+from pipeline.assembling.config import AssembleConfig
 from pipeline.assembling.trace_telemetry import SPAN_METRICS_EVERY
 from processors.series.derived import LOG_RECORDS
 from telemetry.documents import Kind

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.assemble import AssembleConfig, AssembleStage
+from pipeline.assemble import AssembleStage
+from pipeline.assembling.config import AssembleConfig
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import Offsets
 from pipeline.exchange import codec

@@ -19,7 +19,8 @@ from alerting.playbooks.api.approval import Answer
 from alerting.playbooks.kernel.healer import Healer
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
-from pipeline.act import MOST_ANSWERS, ActConfig, ActStage
+from pipeline.act import MOST_ANSWERS, ActStage
+from pipeline.acting.config import ActConfig
 from pipeline.acting.environment import Alerting
 from pipeline.delivery import background_writer
 from pipeline.delivery.document_writer import DocumentWriter

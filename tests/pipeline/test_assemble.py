@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.assemble import AssembleConfig, AssembleStage
+from pipeline.assemble import AssembleStage
+from pipeline.assembling.config import AssembleConfig
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import Offsets
 from pipeline.exchange import partitions

@@ -3,7 +3,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from pipeline.act import ActConfig, ActStage
+from pipeline.act import ActStage
+from pipeline.acting.config import ActConfig
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import Offsets
 from pipeline.exchange import codec

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from alerting.rules.unit_tests import run_tests
-from pipeline.act import ActConfig
+from pipeline.acting.config import ActConfig
 from processors.detectors.series import ALARM
 
 TESTS = Path(__file__).with_name("default_rules_test.yml")

@@ -1,0 +1,35 @@
+"""When culprits are ranked, and what the stage that ranks them counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from processors.detectors.series import ALARM
+
+
+class ActConfig(BaseModel):
+    """When culprits are ranked, and how far back rules may look after a restart. Seconds of event time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank_score: float = Field(
+        default=ALARM, ge=0, le=1, description="anomalies of latency or errors from this score on are ranked"
+    )
+    rank_every: float = Field(default=10.0, gt=0, description="a ranking is renewed no more often than this")
+    look_back: float = Field(
+        default=300.0, ge=0, description="how long records are held at least; longer where a rule looks back further"
+    )
+    idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
+
+
+@dataclass(slots=True)
+class ActCounts:
+    """What the stage did."""
+
+    rankings: int = 0
+    explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
+    answers_dropped: int = 0  # past MOST_ANSWERS
+    anomalies_dropped: int = 0  # past MOST_ANOMALIES: no playbook was asked
+    points_too_new: int = 0  # further ahead of the clock than AHEAD
