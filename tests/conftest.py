@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from components.secrets import SECRETS
+
 pytest_plugins = ["tests.services"]
 
 SERVICES = {"kafka", "elasticsearch"}
@@ -15,3 +17,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVICES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("services"))
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_this_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process masks what it has seen of secrets, for good: what one test calls a secret another may expect to read."""
+    for attribute, empty in (("_texts", set()), ("_rotating", {}), ("_pattern", None), ("dropped", 0)):
+        monkeypatch.setattr(SECRETS, attribute, empty)
