@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from spanloom.access.local_token import authorization
 from spanloom.api_client import Pipeline, PipelineError
 from spanloom.experiments.account import Before, account, shortfalls
 from spanloom.experiments.chaos.experiment import NetworkChaos
@@ -138,6 +139,8 @@ class Chaos:
             if time.monotonic() > give_up:
                 raise ChaosError(f"{pipeline.url} is not healthy after {START_SECONDS:.0f} s; see {options.data_dir}/up.log")
             await asyncio.sleep(POLL_SECONDS)
+        # Only an operator gets audit records whole, as their hashes need them.
+        pipeline.prove(authorization(pipeline.url, options.data_dir))
         before = Before(self._now(), await pipeline.status())
         grpc, http = f"{options.otlp_host}:{options.otlp_grpc_port}", f"{options.otlp_host}:{options.otlp_http_port}"
         shop = await stack.enter_async_context(Shop(options.data_dir / "shop", options.shop_port, grpc, http, placing))
