@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
+_PARENT_SIZES = frozenset({0, 8})
 _COARSEST_SCALE = -11  # one bucket of this scale holds every double greater than one
 _LEAST_EXPONENT, _GREATEST_EXPONENT = -1075, 1024  # every double but zero is between two to the power of these
 _FINEST_SCALE = 52  # a double has no more bits to tell two buckets apart
@@ -116,16 +117,19 @@ def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | Non
 
 def _what_is_wrong_with_span(span: Any) -> tuple[str, str] | None:
     """A field and what is wrong with it, or None."""
-    if len(span.trace_id) != 16 or span.trace_id == _NO_TRACE:
-        return "trace_id", _must_be("an id of 16 bytes, not all zero", span.trace_id)
-    if len(span.span_id) != 8 or span.span_id == _NO_SPAN:
-        return "span_id", _must_be("an id of 8 bytes, not all zero", span.span_id)
-    if len(span.parent_span_id) not in {0, 8}:
+    # The hot path of the collector: each field of a message is read once, for each reading makes an object.
+    trace_id, span_id = span.trace_id, span.span_id
+    if len(trace_id) != 16 or trace_id == _NO_TRACE:
+        return "trace_id", _must_be("an id of 16 bytes, not all zero", trace_id)
+    if len(span_id) != 8 or span_id == _NO_SPAN:
+        return "span_id", _must_be("an id of 8 bytes, not all zero", span_id)
+    if len(span.parent_span_id) not in _PARENT_SIZES:
         return "parent_span_id", _must_be("an id of 8 bytes, or empty for a root", span.parent_span_id)
-    wrong = _what_is_wrong_with_times(span, ("start_time_unix_nano", "end_time_unix_nano"))
-    if wrong is None and (span.events or span.links):
+    if span.start_time_unix_nano > MAX_TIME or span.end_time_unix_nano > MAX_TIME:
+        return _what_is_wrong_with_times(span, ("start_time_unix_nano", "end_time_unix_nano"))
+    if span.events or span.links:
         return _what_is_wrong_inside_span(span)
-    return wrong
+    return None
 
 
 def _what_is_wrong_inside_span(span: Any) -> tuple[str, str] | None:
