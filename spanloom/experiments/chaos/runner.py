@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 START_SECONDS = 90.0
-MOST_CALLS = 20_000  # of one service in one experiment: a hundred times what its users cause
+MOST_CALLS = 10_000  # of one service in one experiment: as many as the API gives at once, fifty times what its users cause
 CALM_SECONDS = 130.0
 """Between two experiments: longer than the cooldown of the default playbook, which would refuse a second repair."""
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dashboards.api.routes import MAX_FOUND
 from spanloom.experiments.chaos.experiment import NetworkChaos
 from spanloom.experiments.chaos.faults import ChaosError
 from spanloom.experiments.chaos.runner import MOST_CALLS, Chaos, taken_over
@@ -46,6 +47,7 @@ class Stored:
 
     async def find(self, kind: Kind, since: int, limit: int, where: Sequence[str]) -> list[dict[str, Any]]:
         assert (kind.value, since, limit, where) == ("hop", 5, MOST_CALLS, ["callee.name:payment"])
+        assert limit <= MAX_FOUND, "the API refuses more"
         return [{"callee": {"instance": name}} for name in ("payment", "payment-standby", "payment", "payment-standby", "")]
 
 
