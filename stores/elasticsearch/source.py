@@ -165,12 +165,13 @@ def _metric(document: Document, names: AttributeNames) -> Body:
 
 
 def _unmapped(rest: Body) -> Body:
+    whole = json_text(rest).decode()  # first: what is no JSON has no text either
     flat: dict[str, list[str]] = {}
     for number, (path, text) in enumerate(_leaves(rest, "")):
         if number == MOST_LEAVES:
             break
         flat.setdefault(path, []).append(text)
-    return {"json": json_text(rest).decode(), "flat": flat}
+    return {"json": whole, "flat": flat}
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
