@@ -42,6 +42,6 @@ def learnt_anew(name: str, partition: int, error: Exception) -> None:
         "state_not_read",
         name=name,
         partition=partition,
-        reason=f"{type(error).__name__}: {error}",
+        reason=error.what if isinstance(error, DamagedStateError) else f"{type(error).__name__}: {error}",
         hint="it is learnt anew, and then written anew",
     )

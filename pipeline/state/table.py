@@ -18,7 +18,15 @@ COMPRESSED_FROM = 4096
 
 
 class DamagedStateError(InputError, UnrecoverableError):
-    """A value of the table cannot be used. The message names what is lost without it, and the command that gives it up."""
+    """A value of the table cannot be used. The message names what is lost without it, and the command that gives it up.
+
+    Attributes:
+        what: the message without the command, for state that nobody has to give up.
+    """
+
+    def __init__(self, what: str, way_out: str) -> None:
+        super().__init__(f"{what}. {way_out}")
+        self.what = what
 
 
 class State:
@@ -60,8 +68,8 @@ class State:
         why = f"{type(reason).__name__}: {reason}" if isinstance(reason, Exception) else reason
         return DamagedStateError(
             f"{topic}[{partition}] offset {offset}: the value of key {key.decode()!r} cannot be used ({why}): what was "
-            f"known of {name!r} is lost. If another release wrote it, run that one; to go on without it: "
-            f"spanloom dlq skip {topic} {partition} {offset}"
+            f"known of {name!r} is lost",
+            f"If another release wrote it, run that one; to go on without it: spanloom dlq skip {topic} {partition} {offset}",
         )
 
     async def save(self, partition: int, name: str, value: Body) -> None:
