@@ -138,6 +138,22 @@ async def test_changelogs_are_left_to_recovery() -> None:
     assert await reader._is_next(CHANGELOG, 3)
 
 
+async def test_of_each_key_of_a_changelog_the_newest_offset_is_known() -> None:
+    class Recovering(Careless):
+        async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002 - Faust's signature
+            for offset, key in ((3, b"0/engine"), (4, b"0/rules"), (5, b"0/engine")):
+                yield CHANGELOG, SimpleNamespace(offset=offset, key=key)
+
+    class InTurnRecovering(InTurn, Recovering):
+        def __init__(self, app: Any) -> None:
+            super().__init__([], None, random.Random(1))
+            self._changelogs = app.changelogs
+
+    app = SimpleNamespace(changelogs={})
+    assert [message.offset async for _, message in InTurnRecovering(app).getmany(1.0)] == [3, 4, 5]
+    assert app.changelogs == {(CHANGELOG, b"0/engine"): 5, (CHANGELOG, b"0/rules"): 4}
+
+
 @pytest.mark.parametrize("there", [[0, 1, 7, 8], [5, 7, 8, 9, 20, 30, 31], [0, 2, 4, 6, 8, 10, 12]], ids=str)
 @pytest.mark.parametrize("most", [1, 2, 9])
 async def test_holes_in_what_is_fetched_are_passed_at_once(there: list[int], most: int) -> None:
