@@ -14,6 +14,7 @@ from alerting.playbooks.actions.action import ActionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CONFLICT = 409
 _STATE = re.compile(r"[A-Za-z]{1,20}|\d{1,10}")
 
 
@@ -27,6 +28,9 @@ class SupervisorConfig(BaseModel):
 
 class Supervisor:
     """Speaks `POST /services/{name}/restart`, `/isolate` and `/restore`, each answering when it is done.
+
+    An `isolate` that would leave the service without an instance in traffic is answered 409. What the supervisor says beyond
+    the status is for operators alone.
 
     Where it also answers `GET /services/{name}` with `restarted_by`, the `Idempotency-Key` of the last restart that it has
     done, a crash of ours leaves no doubt about a restart.
@@ -51,16 +55,16 @@ class Supervisor:
 
     async def isolate(self, name: str, key: str) -> Mapping[str, str]:
         """Take the process out of traffic."""
-        return await self._post(name, "isolate", key)
+        return await self._post(name, "isolate", key, refused=f"no other instance of {name} takes traffic")
 
     async def restore(self, name: str, key: str) -> Mapping[str, str]:
         """Give the process its traffic again."""
         return await self._post(name, "restore", key)
 
-    async def _post(self, name: str, verb: str, key: str) -> Mapping[str, str]:
-        return _state(await self._ask("POST", f"{self._url}/services/{quote(name, safe='')}/{verb}", key))
+    async def _post(self, name: str, verb: str, key: str, refused: str = "") -> Mapping[str, str]:
+        return _state(await self._ask("POST", f"{self._url}/services/{quote(name, safe='')}/{verb}", key, refused))
 
-    async def _ask(self, method: str, url: str, key: str) -> httpx2.Response:
+    async def _ask(self, method: str, url: str, key: str, refused: str = "") -> httpx2.Response:
         # The step has its own timeout, and a proxy of the environment has no business with a control interface.
         async with httpx2.AsyncClient(timeout=None, trust_env=False) as client:
             try:
@@ -69,7 +73,8 @@ class Supervisor:
                 text = f"{method} {url}: {type(error).__name__}; is the supervisor running?"
                 raise ActionError(text, output=str(error)) from error
         if not answer.is_success:
-            raise ActionError(f"{method} {url}: {answer.status_code}", output=answer.text)
+            reason = f" ({refused})" if refused and answer.status_code == CONFLICT else ""
+            raise ActionError(f"{method} {url}: {answer.status_code}{reason}", output=answer.text)
         return answer
 
 

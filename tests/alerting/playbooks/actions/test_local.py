@@ -39,7 +39,7 @@ async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
 async def test_a_supervisor_that_refuses_or_is_gone_is_told_with_its_address() -> None:
     with serve(lambda _method, _path, _body: (409, {"error": "the last one"})) as api:
         actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url)))
-        with pytest.raises(ActionError, match=r"isolate: 409$") as raised:
+        with pytest.raises(ActionError, match=r"isolate: 409 \(no other instance of cart takes traffic\)$") as raised:
             await do(actions["isolate"], via="supervisor", name="cart")
         assert "the last one" in raised.value.output
     with pytest.raises(ActionError, match="is the supervisor running"):
