@@ -27,7 +27,7 @@ APPROVE = "approve"
 
 
 @dataclass(frozen=True, slots=True)
-class HeldAlert:
+class StoredAlert:
     """One alert as receivers see it. `ends_at` is 0 for one that fires until it is said to have ended."""
 
     labels: Mapping[str, str]
@@ -54,39 +54,39 @@ class HeldAlert:
         }
 
 
-def held_alert(body: Mapping[str, Any]) -> HeldAlert:
+def stored_alert(body: Mapping[str, Any]) -> StoredAlert:
     """The alert of a body; its fingerprint comes from the labels."""
-    return HeldAlert(**body, fingerprint=fingerprint(body["labels"]))
+    return StoredAlert(**body, fingerprint=fingerprint(body["labels"]))
 
 
-def from_change(change: AlertChange, generator_url: str = "") -> HeldAlert | None:
+def from_change(change: AlertChange, generator_url: str = "") -> StoredAlert | None:
     """The alert of a rule's change; None for a change that concerns no receiver."""
     if change.state not in {AlertState.FIRING, AlertState.RESOLVED}:
         return None
-    return HeldAlert(
+    return StoredAlert(
         change.labels, change.annotations, change.starts_at, change.ends_at, change.time, generator_url, change.fingerprint
     )
 
 
 @dataclass(slots=True)
-class Board:
+class AlertStore:
     """Alerts by fingerprint."""
 
     max_alerts: int = MAX_ALERTS
     refused: int = 0
-    _alerts: dict[str, HeldAlert] = field(default_factory=dict)
+    _alerts: dict[str, StoredAlert] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[HeldAlert]:
+    def __iter__(self) -> Iterator[StoredAlert]:
         return iter(self._alerts.values())
 
     def __len__(self) -> int:
         return len(self._alerts)
 
-    def get(self, identity: str) -> HeldAlert | None:
+    def get(self, identity: str) -> StoredAlert | None:
         """The alert of a fingerprint."""
         return self._alerts.get(identity)
 
-    def put(self, alert: HeldAlert) -> HeldAlert:
+    def put(self, alert: StoredAlert) -> StoredAlert:
         """Keep an alert, merged with what is known of it: while it goes on, it began when it was first seen to.
 
         Raises:
@@ -112,4 +112,4 @@ class Board:
 
     def restore(self, state: list[dict[str, Any]]) -> None:
         """Take a snapshot's alerts in place of what is held."""
-        self._alerts = {alert.fingerprint: alert for alert in map(held_alert, state)}
+        self._alerts = {alert.fingerprint: alert for alert in map(stored_alert, state)}

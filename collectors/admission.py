@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collectors.metrics import CollectorMetrics
     from collectors.senders import Sender
     from collectors.shipper import Sink
-    from components.memory_limiter import Share
+    from components.memory_limiter import BytesShare
     from telemetry.otlp import Signal
 
 Transport = Literal["http", "grpc"]
@@ -86,7 +86,7 @@ class Intake:
             await self._ship(signal, prepared, sender.text)
         return prepared.outcome
 
-    async def _decompress(self, body: bytes, max_bytes: int, share: Share) -> bytes:
+    async def _decompress(self, body: bytes, max_bytes: int, share: BytesShare) -> bytes:
         stream = Gunzip(body, max_bytes)
         small = stream.step(_SMALL["protobuf"])
         plain = stream.all() if small else await self._ingest.off_loop(stream.all)

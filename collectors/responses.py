@@ -54,7 +54,7 @@ _RESPONSES: Final[Mapping[Signal, tuple[Any, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """How a request is refused: for the metrics, over HTTP, and in words. `retry_after` seconds, where a retry makes sense."""
 
     reason: str
@@ -105,7 +105,7 @@ def _read(message: Any, data: bytes) -> Any:
         raise ValueError(f"not a protobuf {message.DESCRIPTOR.name}") from error
 
 
-def refusal(error: SpanloomError) -> Refusal:
+def refusal(error: SpanloomError) -> Rejection:
     """The answer to a request that failed with this error; one worth another try carries RetryInfo."""
     match error:
         case ThrottledError(retry_after=seconds):
@@ -116,7 +116,7 @@ def refusal(error: SpanloomError) -> Refusal:
             return _try_again("unavailable", 503, UNAVAILABLE, error, seconds)
     for kind, (reason, http_status, code) in _FOR_GOOD.items():
         if isinstance(error, kind):
-            return Refusal(reason, http_status, Status(code=code, message=str(error)))
+            return Rejection(reason, http_status, Status(code=code, message=str(error)))
     raise error
 
 
@@ -134,8 +134,8 @@ _FOR_GOOD: Final[Mapping[type[SpanloomError], tuple[str, int, int]]] = {
 }
 
 
-def _try_again(reason: str, http_status: int, code: int, error: SpanloomError, seconds: float) -> Refusal:
-    found = Refusal(reason, http_status, Status(code=code, message=str(error)), seconds)
+def _try_again(reason: str, http_status: int, code: int, error: SpanloomError, seconds: float) -> Rejection:
+    found = Rejection(reason, http_status, Status(code=code, message=str(error)), seconds)
     detail = any_pb2.Any()
     detail.Pack(found.retry_info)
     found.status.details.append(detail)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Share:
+class BytesShare:
     """What one holder has taken of a budget."""
 
     def __init__(self, budget: Budget) -> None:
@@ -52,7 +52,7 @@ class Budget:
         return self.holders >= self._max_holders or self.held_bytes >= self._max_bytes
 
     @contextmanager
-    def share(self) -> Iterator[Share]:
+    def share(self) -> Iterator[BytesShare]:
         """A share that starts empty and is given back at the end.
 
         Raises:
@@ -61,7 +61,7 @@ class Budget:
         if self.holders >= self._max_holders:
             raise OverloadedError(f"{self._what}: {self._max_holders} requests at a time is the limit", self._retry_after)
         self.holders += 1
-        share = Share(self)
+        share = BytesShare(self)
         try:
             yield share
         finally:
@@ -69,7 +69,7 @@ class Budget:
             self.held_bytes -= share.size
 
     def take(self, size: int) -> None:
-        """Take bytes; `Share.take` is how a holder does."""
+        """Take bytes; `BytesShare.take` is how a holder does."""
         if self.held_bytes + size > self._max_bytes:
             raise OverloadedError(f"{self._what}: {self._max_bytes} bytes at a time is the limit", self._retry_after)
         self.held_bytes += size

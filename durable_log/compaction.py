@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from durable_log.segment import Segment
+from durable_log.segment import LogSegment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _READ_BYTES = 1 << 20
 
 
-def compacted(sealed: Sequence[Segment], after: Segment, *, forget_tombstones_before: int) -> Segment:
+def compacted(sealed: Sequence[LogSegment], after: LogSegment, *, forget_tombstones_before: int) -> LogSegment:
     """One durable segment that stands for `sealed`, which are left as they are.
 
     Offsets stay what they were. The very last record stays in any case: who reads up to the end waits for its offset.
@@ -38,10 +38,10 @@ def compacted(sealed: Sequence[Segment], after: Segment, *, forget_tombstones_be
                 if record.offset == last or (latest[record.key] == record.offset and not is_forgotten):
                     yield record
 
-    return Segment.replace(sealed[0].path.parent, sealed[0].first, after.first, sealed[-1].created, kept())
+    return LogSegment.replace(sealed[0].path.parent, sealed[0].first, after.first, sealed[-1].created, kept())
 
 
-def _records(segment: Segment) -> Iterator[Record]:
+def _records(segment: LogSegment) -> Iterator[Record]:
     offset = segment.first
     while records := segment.read(offset, _READ_BYTES):
         yield from records

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from durable_log.errors import CorruptLogError
-from durable_log.segment import Segment
+from durable_log.segment import LogSegment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Loaded(NamedTuple):
     """What was found."""
 
-    segments: list[Segment]  # oldest first; the last is open for writing where nothing stands for what follows it
+    segments: list[LogSegment]  # oldest first; the last is open for writing where nothing stands for what follows it
     end: int  # the offset after the last record
     torn: int  # bytes that were cut off, which were never confirmed
 
@@ -57,18 +57,18 @@ class _Loading:
             self._check_ended(segment, after.first)
         return Loaded(segments, *self._check_last(segments[-1]))
 
-    def _open(self, path: Path) -> Segment | None:
+    def _open(self, path: Path) -> LogSegment | None:
         first = int(path.stem.partition("-")[0])
-        if path.stat().st_size < Segment.HEADER_BYTES and first >= self._end:
+        if path.stat().st_size < LogSegment.HEADER_BYTES and first >= self._end:
             return None  # it was being begun when the process died: nothing can be in it
         try:
-            return Segment.open(path)
+            return LogSegment.open(path)
         except CorruptLogError as error:
             self._accept(error, f"{self._place}: {path.name} is no segment; it is kept as {path.stem}.damaged")
             path.rename(path.with_suffix(".damaged"))
             return None
 
-    def _check_ended(self, segment: Segment, after: int) -> None:
+    def _check_ended(self, segment: LogSegment, after: int) -> None:
         if segment.next:
             self._check_whole(segment)
             return
@@ -77,7 +77,7 @@ class _Loading:
             self._lose(segment.path, position, end, after, "records behind it are missing")
             segment.stand_until(after)
 
-    def _check_whole(self, segment: Segment) -> None:
+    def _check_whole(self, segment: LogSegment) -> None:
         """What compaction left is as long as its name says, and ends with a batch."""
         missing, size = segment.missing, segment.size
         if self._repairs is None:
@@ -89,7 +89,7 @@ class _Loading:
             self._lose(segment.path, position, end, segment.next, f"{reason}, of what compaction left")
             segment.stand_until(segment.next)
 
-    def _check_last(self, segment: Segment) -> tuple[int, int]:
+    def _check_last(self, segment: LogSegment) -> tuple[int, int]:
         if segment.next:
             self._check_whole(segment)
             if segment.next < self._end:
@@ -114,9 +114,9 @@ class _Loading:
         self._repairs.append(line)
 
 
-def _current(found: list[Segment]) -> list[Segment]:
+def _current(found: list[LogSegment]) -> list[LogSegment]:
     """Without those that a crash left behind a compaction."""
-    segments: list[Segment] = []
+    segments: list[LogSegment] = []
     covered = 0
     for segment in sorted(found, key=lambda segment: (segment.first, -segment.next)):
         if segment.first < covered:

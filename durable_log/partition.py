@@ -13,7 +13,7 @@ import orjson
 from durable_log.compaction import compacted
 from durable_log.errors import CorruptLogError, LogError
 from durable_log.load import load_segments
-from durable_log.segment import Segment, sync_directory
+from durable_log.segment import LogSegment, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def read_settings(path: Path, partitions: int) -> TopicSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class DeletedOffsets:
     """What retention took away."""
 
     segments: int = 0
@@ -105,7 +105,7 @@ class Partition:
         directory.mkdir(parents=True, exist_ok=True)
         segments, self.end, self.torn_bytes = load_segments(directory, known, repairs)
         if not segments or segments[-1].next:
-            segments.append(Segment.create(directory, self.end, now))
+            segments.append(LogSegment.create(directory, self.end, now))
         self._segments = tuple(segments)
         self._remember()
 
@@ -181,8 +181,8 @@ class Partition:
             self._unsynced = 0
             self._remember()
 
-    def _roll(self, now: int) -> Segment:
-        segment = Segment.create(self.directory, self.end, now)
+    def _roll(self, now: int) -> LogSegment:
+        segment = LogSegment.create(self.directory, self.end, now)
         self._segments[-1].close()
         self._segments = (*self._segments, segment)
         return segment
@@ -196,7 +196,7 @@ class Partition:
             self._roll(now)
             self._remember()
 
-    def retain(self, now: int) -> Forgotten:
+    def retain(self, now: int) -> DeletedOffsets:
         """Forget whole segments by age and by size, oldest first. The segment being written stays."""
         settings = self.settings
         with self._lock:
@@ -217,7 +217,7 @@ class Partition:
             self._remember()  # before they go, or a crash in between would look like a loss
         return self._remove(segments[:count])
 
-    def compact(self, now: int) -> Forgotten:
+    def compact(self, now: int) -> DeletedOffsets:
         """Keep the last record of each key of the ended segments, once half of what lies there is new.
 
         Half, as Kafka's `min.cleanable.dirty.ratio`: what is written again stays in proportion to what was written.
@@ -227,21 +227,21 @@ class Partition:
         clean = sum(segment.size for segment in sealed if segment.next)
         dirty = sum(segment.size for segment in sealed if not segment.next)
         if not dirty or dirty < clean:
-            return Forgotten()
+            return DeletedOffsets()
         # A reader that was away must still learn of a deletion, so tombstones stay a day: Kafka's `delete.retention.ms`.
         merged = compacted(sealed, active, forget_tombstones_before=now - DAY_MS * _NS_A_MS)
         with self._lock:
             self._segments = (merged, *self._segments[len(sealed) :])
         forgotten = self._remove(sealed)
-        return Forgotten(forgotten.segments, forgotten.size_bytes - merged.size)
+        return DeletedOffsets(forgotten.segments, forgotten.size_bytes - merged.size)
 
-    def _remove(self, segments: Sequence[Segment]) -> Forgotten:
+    def _remove(self, segments: Sequence[LogSegment]) -> DeletedOffsets:
         if not segments:
-            return Forgotten()
+            return DeletedOffsets()
         for segment in segments:
             segment.remove()
         sync_directory(self.directory)
-        return Forgotten(len(segments), sum(segment.size for segment in segments))
+        return DeletedOffsets(len(segments), sum(segment.size for segment in segments))
 
     def close(self) -> None:
         """Close the files. Safe twice."""

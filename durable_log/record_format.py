@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RecordBatch:
     """Where a batch lies in what was read, and which offsets it spans."""
 
     first: int
@@ -85,17 +85,17 @@ def encode_batch(records: Iterable[Record], synced: int) -> bytearray:
     return data
 
 
-def batch_at(data: bytes | mmap, position: int) -> Batch | None:
+def batch_at(data: bytes | mmap, position: int) -> RecordBatch | None:
     """The batch whose header is at `position`; it may end past the data. None where no header is or fits."""
     if position + HEADER.size > len(data):
         return None
     magic, length, _, first, synced, span = HEADER.unpack_from(data, position)
     if magic != MAGIC:
         return None
-    return Batch(first, first + span, synced, position, position + HEADER.size + length)
+    return RecordBatch(first, first + span, synced, position, position + HEADER.size + length)
 
 
-def is_intact(data: bytes | mmap, batch: Batch) -> bool:
+def is_intact(data: bytes | mmap, batch: RecordBatch) -> bool:
     """Whether the whole batch is there and its checksum is right."""
     if batch.end > len(data):
         return False
@@ -103,7 +103,7 @@ def is_intact(data: bytes | mmap, batch: Batch) -> bool:
     return crc == crc32(memoryview(data)[batch.begin + _AFTER_CRC : batch.end])
 
 
-def decode_batch(data: bytes, batch: Batch) -> Iterator[Record]:
+def decode_batch(data: bytes, batch: RecordBatch) -> Iterator[Record]:
     """The records of an intact batch.
 
     Raises:
@@ -115,7 +115,7 @@ def decode_batch(data: bytes, batch: Batch) -> Iterator[Record]:
         raise ValueError(str(error)) from error
 
 
-def _decoded(data: bytes, batch: Batch) -> Iterator[Record]:
+def _decoded(data: bytes, batch: RecordBatch) -> Iterator[Record]:
     position = batch.begin + HEADER.size
     while position < batch.end:
         delta, timestamp, key_length, value_length, header_count = _RECORD.unpack_from(data, position)

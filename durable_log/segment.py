@@ -37,7 +37,7 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-class Segment:
+class LogSegment:
     """Batches of the offsets from `first` on.
 
     One thread writes; others may read meanwhile, and see what is in front of `size`, which is always durable. The name

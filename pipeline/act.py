@@ -21,9 +21,9 @@ from pipeline.acting.log_lines import log_record
 from pipeline.acting.ranking_thread import Diagnosis
 from pipeline.acting.recent_rankings import KeptRankings
 from pipeline.dead_letters.unusable import usable_or_aside
-from pipeline.delivery.background_writer import Outbox
+from pipeline.delivery.background_writer import BackgroundWriter
 from pipeline.delivery.record_error import at_record
-from pipeline.exchange.codec import Batch
+from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from pipeline.state.restoring import UNFIT, learnt_anew
 from processors.assembly.edges import edge_from_body
@@ -31,8 +31,7 @@ from processors.assembly.watermark import SECOND, Watermark
 from processors.series.derived import culprit_points
 from telemetry.documents import culprits_document
 from telemetry.documents.read_back import anomaly_from_body
-from telemetry.findings import AnomalyKind
-from telemetry.findings import Culprits as CulpritRanking
+from telemetry.findings import AnomalyKind, CulpritRanking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +44,9 @@ if TYPE_CHECKING:
     from pipeline.acting.environment import Alerting
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import Offsets
-    from pipeline.state.table import State
-    from processors.root_cause.ranking import Culprits
+    from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.state.table import StageTable
+    from processors.root_cause.ranking import CulpritRanker
     from telemetry.documents import Document
     from telemetry.findings import Anomaly
     from telemetry.metrics import Point
@@ -68,7 +67,17 @@ AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
 
 
-_TAKES = frozenset({Batch.POINTS, Batch.SPANS, Batch.LOGS, Batch.EDGES, Batch.ANOMALIES, Batch.ANSWERS, Batch.SOURCES})
+_TAKES = frozenset(
+    {
+        BatchKind.POINTS,
+        BatchKind.SPANS,
+        BatchKind.LOGS,
+        BatchKind.EDGES,
+        BatchKind.ANOMALIES,
+        BatchKind.ANSWERS,
+        BatchKind.SOURCES,
+    }
+)
 
 
 class ActStage:
@@ -87,9 +96,9 @@ class ActStage:
     def __init__(
         self,
         config: ActConfig,
-        culprits: Culprits,
+        culprits: CulpritRanker,
         writer: DocumentWriter,
-        state: State,
+        state: StageTable,
         now: Callable[[], int],
         alerting: Alerting | None,
         *,
@@ -110,8 +119,8 @@ class ActStage:
         self._rankings = KeptRankings()
         self._answers: list[dict[str, Any]] = []  # of humans, that came to another worker
         self._anomalies: list[Anomaly] = []  # that playbooks answer
-        self._unsaved: list[tuple[Offsets, TP, int]] = []  # records that name sources, until these are saved
-        self._outbox = Outbox(writer)
+        self._unsaved: list[tuple[OffsetTracker, TP, int]] = []  # records that name sources, until these are saved
+        self._outbox = BackgroundWriter(writer)
         self._partition: int | None = None
         self._owning = asyncio.Lock()
         self.counts = ActCounts()
@@ -130,14 +139,14 @@ class ActStage:
             cost["repair_calls"] = self._alerting.runner.healer.traffic.not_told_apart
         return cost
 
-    def take(self, event: Any, offsets: Offsets) -> None:
+    def take(self, event: Any, offsets: OffsetTracker) -> None:
         """Take one record."""
         tp = event.message.tp
         batch, items = received(event, _TAKES)
         offsets.add(event)
         now = self._now()
         self._last_record = self._last_tick = now
-        if batch is Batch.SOURCES:
+        if batch is BatchKind.SOURCES:
             self._hear_of_sources(items, offsets, tp, event.message.offset)
             return
         self._take_batch(batch, items)
@@ -147,21 +156,21 @@ class ActStage:
             held, offset, _ = self._held.popleft()
             offsets.release(held, (offset,))
 
-    def _take_batch(self, batch: Batch, items: Any) -> None:
+    def _take_batch(self, batch: BatchKind, items: Any) -> None:
         match batch:
-            case Batch.POINTS:
+            case BatchKind.POINTS:
                 self._take_points(items)
-            case Batch.SPANS:
+            case BatchKind.SPANS:
                 self._take_spans(items)
-            case Batch.LOGS:
+            case BatchKind.LOGS:
                 lines = [log_record(line) for line in items]
                 self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
-            case Batch.EDGES:
+            case BatchKind.EDGES:
                 self._take_edges(items)
-            case Batch.ANOMALIES:
+            case BatchKind.ANOMALIES:
                 for body in items:
                     self._take_anomaly(anomaly_from_body(body), body["id"])
-            case Batch.ANSWERS:
+            case BatchKind.ANSWERS:
                 self._take_answers(items)
             case other:
                 raise AssertionError(other)
@@ -190,7 +199,7 @@ class ActStage:
 
         now = self._now()
 
-        def remember(culprits: Culprits) -> None:
+        def remember(culprits: CulpritRanker) -> None:
             for trace in traces.values():
                 culprits.add_trace(trace, now)
 
@@ -229,7 +238,7 @@ class ActStage:
         self._answers += bodies[:room]
         self.counts.answers_dropped += len(bodies[room:])
 
-    def _hear_of_sources(self, bodies: list[dict[str, Any]], offsets: Offsets, tp: TP, offset: int) -> None:
+    def _hear_of_sources(self, bodies: list[dict[str, Any]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
         """Remember who feeds the telemetry. The record is held until that is saved."""
         if self._alerting is not None:
             for body in bodies:
@@ -367,7 +376,7 @@ class ActStage:
                 await self._alerting.disown()
 
 
-def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: Offsets, dead: DeadLetters) -> None:
+def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
     """Feed the stage and let time pass."""
 
     @app.agent(signals, name="act", supervisor_strategy=CrashingSupervisor)

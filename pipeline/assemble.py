@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from mode.supervisors import CrashingSupervisor
 
 from pipeline.assembling.counts import AssembleCounts
-from pipeline.assembling.edge_windows import SealedEdges
+from pipeline.assembling.edge_windows import SealedEdgeWindows
 from pipeline.assembling.partition import Partition
-from pipeline.assembling.span_links import MessageCounts, Messages
+from pipeline.assembling.span_links import SpanLinkCounts, SpanLinkResolver
 from pipeline.assembling.stored_traces import publications
-from pipeline.assembling.trace_telemetry import TraceSignals
+from pipeline.assembling.trace_telemetry import TraceTelemetry
 from pipeline.dead_letters.unusable import usable_or_aside
 from pipeline.delivery.record_error import at_record
 from pipeline.delivery.retry import RevokedError
-from pipeline.exchange.codec import Batch
+from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from processors.assembly.assembler import AssemblyLimits, OpenTrace, TraceAssembler, unpack
 from processors.assembly.edge_windows import EdgeWindow, EdgeWindows
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from pipeline.assembling.config import AssembleConfig
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.delivery.retry import Answer
-    from pipeline.exchange.environment_topic import Signals
+    from pipeline.exchange.environment_topic import EnvironmentTopic
     from processors.assembly.reconcile import Publication
     from stores.store import Store
     from telemetry.metrics import Metric
@@ -63,9 +63,9 @@ RECENT = 50_000
 """Traces remembered as just closed: more than close between two refreshes of a store."""
 
 
-_TAKES = frozenset({Batch.SPANS, Batch.LOG_REFERENCES, Batch.EXEMPLARS, Batch.RECEIPTS, Batch.ORIGINS})
+_TAKES = frozenset({BatchKind.SPANS, BatchKind.LOG_REFERENCES, BatchKind.EXEMPLARS, BatchKind.RECEIPTS, BatchKind.ORIGINS})
 
-_FOLLOWING = frozenset({Batch.EXEMPLARS, Batch.RECEIPTS, Batch.ORIGINS})
+_FOLLOWING = frozenset({BatchKind.EXEMPLARS, BatchKind.RECEIPTS, BatchKind.ORIGINS})
 """What may be minutes old, or comes of signals that have moved event time: it neither moves it nor keeps it from running."""
 
 
@@ -77,10 +77,10 @@ class AssembleStage:
         config: AssembleConfig,
         store: Store,
         writer: DocumentWriter,
-        offsets: Offsets,
+        offsets: OffsetTracker,
         traced: Topic,
         series: Topic,
-        signals: Signals,
+        signals: EnvironmentTopic,
         now: Callable[[], int],
         *,
         live: bool = True,
@@ -105,8 +105,8 @@ class AssembleStage:
         self._drawing_large = asyncio.Lock()
         self._metric_samples = SeriesBudget(config.max_metric_samples)
         self.counts = AssembleCounts()
-        self.messages = MessageCounts()
-        self._edges = SealedEdges(store, writer, series, self.counts)
+        self.messages = SpanLinkCounts()
+        self._edges = SealedEdgeWindows(store, writer, series, self.counts)
 
     # ------------------------------------------------------------------ in
 
@@ -121,7 +121,7 @@ class AssembleStage:
             part.last_record = part.last_tick = now
         # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
         watermark = part.watermark.observe(min(moment, now))
-        if batch is Batch.RECEIPTS:
+        if batch is BatchKind.RECEIPTS:
             held = part.messages.take(event.message.offset, watermark, signals)
         else:
             held = len(part.assembler.add(event.message.offset, watermark, signals))
@@ -132,13 +132,13 @@ class AssembleStage:
         if part.assembler.signals > self._config.max_signals or self._offsets.full or self.memory > self._config.max_bytes:
             self._room.clear()
 
-    def _moment(self, batch: Batch, signals: Sequence[Any]) -> int:
+    def _moment(self, batch: BatchKind, signals: Sequence[Any]) -> int:
         """The event time that the signals of a record move their partition to; 0: to none."""
         match batch:
-            case Batch.SPANS:
+            case BatchKind.SPANS:
                 self.counts.spans += len(signals)
                 return max((span.end for span in signals), default=0)
-            case Batch.LOG_REFERENCES:
+            case BatchKind.LOG_REFERENCES:
                 self.counts.logs += len(signals)
                 return max((log.time for log in signals), default=0)
         return 0
@@ -150,8 +150,8 @@ class AssembleStage:
                 tp,
                 TraceAssembler(self._limits),
                 EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
-                TraceSignals(tp.partition, self._now(), self._series, self._signals, self._metric_samples),
-                Messages(
+                TraceTelemetry(tp.partition, self._now(), self._series, self._signals, self._metric_samples),
+                SpanLinkResolver(
                     tp,
                     self._traced,
                     self._store,
@@ -369,7 +369,7 @@ def _chunk(due: deque[OpenTrace]) -> list[OpenTrace]:
     return chunk
 
 
-def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: Offsets, dead: DeadLetters) -> None:
+def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
     """Feed the stage and let it flush."""
 
     @app.agent(traced, name="assemble", supervisor_strategy=CrashingSupervisor)

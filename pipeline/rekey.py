@@ -15,10 +15,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from pipeline.delivery.record_error import at_record
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.batch_sender import Outlet
-from pipeline.exchange.codec import Batch, LogLine
+from pipeline.exchange.batch_sender import BatchSender
+from pipeline.exchange.codec import BatchKind, LogLine
 from processors.assembly.assembler import ExemplarReference, LogReference
-from processors.call_graph.span_links import receipts
+from processors.call_graph.span_links import link_queries
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.exchange.provenance import Sources
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
-    from telemetry.span_links import Receipt
+    from telemetry.span_links import LinkQuery
 
     Work = tuple[Sequence[Awaitable[Any]], InputError | None, int]
     """What has to end before a record is done with, what was wrong with a part of it, and how many documents it made."""
@@ -64,7 +64,7 @@ def merge_requests(requests: Sequence[bytes]) -> bytes:
     return b"".join(requests)
 
 
-def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receipt]]:
+def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQuery]]:
     """A request's spans by the partition of their trace, each a request of its own; receipts of other traces' messages.
 
     Raises:
@@ -72,7 +72,7 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receip
     """
     request = otlp.parse_spans(value)
     parts: dict[int, ExportTraceServiceRequest] = {}
-    received: list[Receipt] = []
+    received: list[LinkQuery] = []
     for resource_spans in request.resource_spans:
         resources: dict[int, Any] = {}
         for scope_spans in resource_spans.scope_spans:
@@ -94,7 +94,7 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[Receip
                     scope.schema_url = scope_spans.schema_url
                 scope.spans.append(span)
                 if span.links:
-                    received += receipts(span.trace_id, span.kind, span.start_time_unix_nano, span.links)
+                    received += link_queries(span.trace_id, span.kind, span.start_time_unix_nano, span.links)
     return {partition: part.SerializeToString() for partition, part in parts.items()}, received
 
 
@@ -121,7 +121,7 @@ def each_record(
     app: App,
     name: str,
     inlet: Topic,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     work: Callable[[Any], Work],
     sources: Sources | None = None,
@@ -158,7 +158,7 @@ def rekey_spans(
     app: App,
     inlet: Topic,
     traced: Topic,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     counts: RekeyCounts,
     sources: Sources | None = None,
@@ -173,7 +173,7 @@ def rekey_jaeger(
     app: App,
     inlet: Topic,
     traced: Topic,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     counts: RekeyCounts,
     sources: Sources | None = None,
@@ -190,7 +190,7 @@ def rekey_zipkin(
     app: App,
     inlet: Topic,
     traced: Topic,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     counts: RekeyCounts,
     sources: Sources | None = None,
@@ -209,16 +209,16 @@ def _rekey_spans(
     name: str,
     inlet: Topic,
     traced: Topic,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     counts: RekeyCounts,
     request: Callable[[Any], Request],
     sources: Sources | None,
 ) -> None:
-    outlet = Outlet(traced, Batch.SPANS, merge_requests, counts.left_out, size=16)
-    receipts_outlet = Outlet(traced, Batch.RECEIPTS, codec.encode_receipts, counts.left_out)
+    outlet = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.left_out, size=16)
+    receipts_outlet = BatchSender(traced, BatchKind.RECEIPTS, codec.encode_link_queries, counts.left_out)
 
-    async def sent(spans: Sequence[Awaitable[Any]], received: Sequence[Receipt]) -> None:
+    async def sent(spans: Sequence[Awaitable[Any]], received: Sequence[LinkQuery]) -> None:
         # The receiver's span is on the log before its receipt, so that it always comes before the answer.
         await asyncio.gather(*spans)
         by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in received)
@@ -249,14 +249,14 @@ def rekey_logs(
     traced: Topic,
     series: Topic,
     writer: DocumentWriter,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     counts: RekeyCounts,
     sources: Sources | None = None,
 ) -> None:
     """Store log records, tell their traces, and send their text to where templates are mined."""
-    references = Outlet(traced, Batch.LOG_REFERENCES, codec.encode_log_references, counts.left_out)
-    lines = Outlet(series, Batch.LOGS, codec.encode_logs, counts.left_out)
+    references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.left_out)
+    lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.left_out)
 
     def work(event: Any) -> Work:
         batch, flaw = read("logs", protobuf(event, "logs"), otlp.decode_logs)
@@ -281,20 +281,20 @@ def rekey_metrics(
     traced: Topic,
     series: Topic,
     writer: DocumentWriter,
-    offsets: Offsets,
+    offsets: OffsetTracker,
     dead: DeadLetters,
     counts: RekeyCounts,
     sources: Sources | None = None,
 ) -> None:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
-    exemplars = Outlet(traced, Batch.EXEMPLARS, codec.encode_exemplars, counts.left_out)
-    outlet = Outlet(series, Batch.POINTS, codec.encode_points, counts.left_out)
+    exemplars = BatchSender(traced, BatchKind.EXEMPLARS, codec.encode_exemplars, counts.left_out)
+    outlet = BatchSender(series, BatchKind.POINTS, codec.encode_points, counts.left_out)
 
     def work(event: Any) -> Work:
         batch, flaw = read("metrics", protobuf(event, "metrics"), otlp.decode_metrics)
         by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
         points = [point for metric in batch for point in points_of(metric)]
-        analysed = [point for point in points if codec.is_named_in_short(point.series)]
+        analysed = [point for point in points if codec.fits_series_limit(point.series)]
         counts.left_out["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]

@@ -13,17 +13,17 @@ from mode.supervisors import CrashingSupervisor
 from pipeline.dead_letters.unusable import usable_or_aside
 from pipeline.delivery.record_error import at_record
 from pipeline.exchange import codec
-from pipeline.exchange.codec import Batch
+from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from pipeline.state.model_snapshots import load_snapshot, save_snapshot
 from processors.assembly.watermark import SECOND
 from processors.assembly.window_merge import WindowMerge
 from processors.call_graph.visits import visits_of
-from processors.detectors.describe import in_words
+from processors.detectors.describe import describe
 from processors.detectors.edge_series import edge_points
-from processors.detectors.error_rate import ServiceFailures
-from processors.detectors.logs import LogWatch
-from processors.detectors.trace_shapes import ShapeWatch, is_whole
+from processors.detectors.error_rate import ErrorRateDetector
+from processors.detectors.logs import LogDetector
+from processors.detectors.trace_shapes import TraceShapeDetector, is_whole
 from processors.series.derived import LogCounts, anomaly_points, severity_name
 from telemetry.documents import anomaly_document
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.exchange.codec import LogLine
-    from pipeline.exchange.environment_topic import Signals
+    from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.state.model_snapshots import Model
-    from pipeline.state.table import State
-    from processors.detectors.series import SeriesScorer
+    from pipeline.state.table import StageTable
+    from processors.detectors.series import SeriesDetector
     from telemetry.call_graph import Edge
     from telemetry.findings import Anomaly
     from telemetry.metrics import Point
@@ -57,14 +57,14 @@ class ScoreCounts:
 
 
 @dataclass(slots=True)
-class _Partition:
+class _ScorePartition:
     tp: TP
-    scorer: SeriesScorer
+    scorer: SeriesDetector
     saved_at: int  # wall clock
     lines_at: int  # wall clock, of the last log lines
-    failures: ServiceFailures = field(default_factory=ServiceFailures)
-    shapes: ShapeWatch = field(default_factory=ShapeWatch)
-    logs: LogWatch = field(default_factory=LogWatch)
+    failures: ErrorRateDetector = field(default_factory=ErrorRateDetector)
+    shapes: TraceShapeDetector = field(default_factory=TraceShapeDetector)
+    logs: LogDetector = field(default_factory=LogDetector)
     # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
     log_counts: LogCounts = field(default_factory=LogCounts)
     merge: WindowMerge = field(default_factory=WindowMerge)
@@ -90,7 +90,7 @@ class _Partition:
         }
 
 
-_TAKES = frozenset({Batch.POINTS, Batch.EDGES, Batch.LOGS, Batch.SPANS})
+_TAKES = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.SPANS})
 
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
@@ -105,17 +105,17 @@ class ScoreStage:
     def __init__(
         self,
         writer: DocumentWriter,
-        signals: Signals,
-        state: State,
+        signals: EnvironmentTopic,
+        state: StageTable,
         now: Callable[[], int],
-        make_scorer: Callable[[], SeriesScorer],
+        make_scorer: Callable[[], SeriesDetector],
     ) -> None:
         self._writer = writer
         self._state = state
         self._now = now
         self._signals = signals
         self._make_scorer = make_scorer
-        self._partitions: dict[TP, _Partition] = {}
+        self._partitions: dict[TP, _ScorePartition] = {}
         self.counts = ScoreCounts()
 
     def take(self, event: Any) -> list[Awaitable[Any]]:
@@ -123,7 +123,7 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _Partition(tp, self._make_scorer(), self._now(), self._now())
+            part = self._partitions[tp] = _ScorePartition(tp, self._make_scorer(), self._now(), self._now())
             for name, model in part.models().items():
                 load_snapshot(self._state, tp.partition, name, model)
         after = self._take(part, event)
@@ -136,22 +136,22 @@ class ScoreStage:
             after.append(asyncio.ensure_future(self._save(tp.partition, part)))
         return after
 
-    def _take(self, part: _Partition, event: Any) -> list[Awaitable[Any]]:
+    def _take(self, part: _ScorePartition, event: Any) -> list[Awaitable[Any]]:
         batch, items = received(event, _TAKES)
         now, after = self._now(), [self._signals.send(batch, event.value)]
         match batch:
-            case Batch.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
+            case BatchKind.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
                 after += self._score(part, [point if point.time <= now else replace(point, time=now) for point in items])
-            case Batch.EDGES:
+            case BatchKind.EDGES:
                 after += self._score_windows(part, part.merge.add(list(items), now))
-            case Batch.LOGS:
+            case BatchKind.LOGS:
                 part.lines_at = now
                 after += self._watch(part, list(items))
-            case Batch.SPANS:
+            case BatchKind.SPANS:
                 after += self._compare(part, list(items))
         return after
 
-    def _compare(self, part: _Partition, spans: list[Span]) -> list[Awaitable[Any]]:
+    def _compare(self, part: _ScorePartition, spans: list[Span]) -> list[Awaitable[Any]]:
         traces: dict[bytes, list[Span]] = {}
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
@@ -161,7 +161,7 @@ class ScoreStage:
                 part.shapes.add(trace_id, visits_of(trace), now)
         return self._tell(part, part.shapes.advance(min(now, max(span.end for span in spans))))
 
-    def _watch(self, part: _Partition, lines: list[LogLine]) -> list[Awaitable[Any]]:
+    def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[Any]]:
         now = self._now()
         for line in lines:
             template = part.logs.add(
@@ -178,10 +178,10 @@ class ScoreStage:
         after = self._tell(part, part.logs.advance())
         if part.logs.sealed > before:
             points = part.log_counts.points(part.logs.sealed)
-            after += self._signals.send_all(Batch.POINTS, points, codec.encode_points)
+            after += self._signals.send_all(BatchKind.POINTS, points, codec.encode_points)
         return after
 
-    async def _save(self, partition: int, part: _Partition) -> None:
+    async def _save(self, partition: int, part: _ScorePartition) -> None:
         for name, model in part.models().items():
             await save_snapshot(self._state, partition, name, model)
 
@@ -207,7 +207,7 @@ class ScoreStage:
             ):
                 await work
 
-    def _score_windows(self, part: _Partition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
+    def _score_windows(self, part: _ScorePartition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
         self.counts.windows += len(windows)
         points = [point for window in windows for point in edge_points(window)]
         failing = [anomaly for window in windows for anomaly in part.failures.add(window)]
@@ -215,21 +215,21 @@ class ScoreStage:
         if not points:
             return []
         return [
-            *self._signals.send_all(Batch.POINTS, points, codec.encode_points),
+            *self._signals.send_all(BatchKind.POINTS, points, codec.encode_points),
             *self._score(part, points, edges, failing),
         ]
 
     def _score(
         self,
-        part: _Partition,
+        part: _ScorePartition,
         points: list[Point],
         edges: Sequence[Edge] = (),
         failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[Any]]:
         self.counts.points += len(points)
-        return self._tell(part, [*in_words(part.scorer.add(points), edges), *failing])
+        return self._tell(part, [*describe(part.scorer.add(points), edges), *failing])
 
-    def _tell(self, part: _Partition, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
+    def _tell(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""
         if not anomalies:
             return []
@@ -238,12 +238,12 @@ class ScoreStage:
         bodies = [document.body | {"id": document.id} for document in documents]
         return [
             self._writer.write(documents, lambda: self._partitions.get(part.tp) is part),
-            *self._signals.send_all(Batch.ANOMALIES, bodies, codec.encode_bodies),
-            *self._signals.send_all(Batch.POINTS, anomaly_points(anomalies), codec.encode_points),
+            *self._signals.send_all(BatchKind.ANOMALIES, bodies, codec.encode_bodies),
+            *self._signals.send_all(BatchKind.POINTS, anomaly_points(anomalies), codec.encode_points),
         ]
 
 
-def score_series(app: App, series: Topic, stage: ScoreStage, offsets: Offsets, dead: DeadLetters) -> None:
+def score_series(app: App, series: Topic, stage: ScoreStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
     """Feed the stage."""
 
     @app.agent(series, name="score", supervisor_strategy=CrashingSupervisor)

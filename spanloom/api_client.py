@@ -19,11 +19,11 @@ PAGE = 5000
 """Documents asked for at a time where all are wanted: more would take a busy pipeline too long for one answer."""
 
 
-class PipelineError(SpanloomError):
+class ApiError(SpanloomError):
     """The pipeline's API did not answer as it should."""
 
 
-class Pipeline:
+class ApiClient:
     """A client of the API at `url`, from entering to leaving.
 
     Args:
@@ -85,14 +85,14 @@ class Pipeline:
             if not new and len(page) < PAGE:  # a page may be short though there is more: revisions are left out of it
                 return list(found.values())
             if not new:
-                raise PipelineError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")
+                raise ApiError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")
             since = page[-1]["@timestamp"]  # several may have this time, so that some come again
 
     async def _get(self, path: str, parameters: dict[str, Any]) -> Any:
         try:
             response = await self._client.get(path, params=parameters)
         except httpx2.HTTPError as error:
-            raise PipelineError(f"GET {self.url}{path}: {error!r}; is the pipeline running?") from error
+            raise ApiError(f"GET {self.url}{path}: {error!r}; is the pipeline running?") from error
         if not response.is_success:
-            raise PipelineError(f"GET {response.url}: {response.status_code} {response.text[:200]}")
+            raise ApiError(f"GET {response.url}: {response.status_code} {response.text[:200]}")
         return response.json()

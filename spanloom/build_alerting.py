@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from alerting.notify.notification import Notifier
     from pipeline.acting.approvals import PassOn
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.state.table import State
+    from pipeline.state.table import StageTable
     from spanloom.clock import Now
     from spanloom.config import Config
 
@@ -59,7 +59,7 @@ KEY_BYTES = 32
 
 
 def build_alerting(
-    config: Config, state: State, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn
+    config: Config, state: StageTable, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn
 ) -> Alerting:
     """All of it, with what the files say now; files that change are taken while it runs.
 

@@ -28,7 +28,7 @@ MOST_LINES = 1000
 """Different lines that are remembered. With more than that nothing repeats itself."""
 
 
-class Calm(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Keeps what other libraries say short: no line again within REPEAT_SECONDS, no traceback of a connection that is lost."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ def set_up_logging(level: str = "INFO", secrets: Secrets = SECRETS) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Calm())
+    handler.addFilter(RepeatFilter())
     # Tracebacks without the values of variables: they are long, and may be secrets or telemetry.
     renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     handler.setFormatter(Masking(secrets, processor=renderer, foreign_pre_chain=shared))

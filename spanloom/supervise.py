@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from spanloom.logging import set_up_logging
-from spanloom.process.child_command import tied
+from spanloom.process.child_command import dies_with_parent
 from spanloom.process.exit_codes import CRASHED, FINAL, STOPPED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 MOST, WITHIN = 5, 300.0
 """Restarts within so many seconds after which it gives up: a record that always crashes must not loop for ever."""
 
-GLANCE = 0.1
+POLL_SECONDS = 0.1
 """Seconds between two looks at whether it was told to stop, before another start."""
 
 
@@ -52,7 +52,7 @@ def supervise(arguments: Sequence[str]) -> int:
         signal.signal(number, stop)
     while not told:
         child = subprocess.Popen(  # noqa: S603 - our own command
-            tied(signal.SIGKILL, "-m", "spanloom.cli", *arguments),
+            dies_with_parent(signal.SIGKILL, "-m", "spanloom.cli", *arguments),
             start_new_session=True,
         )
         if told:  # while it was made
@@ -68,7 +68,7 @@ def supervise(arguments: Sequence[str]) -> int:
         log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
         again = moment + min(2.0 ** len(restarts) / 4, 8.0)
         while not told and time.monotonic() < again:
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
     return STOPPED
 
 

@@ -21,21 +21,21 @@ from pipeline.dead_letters.on_kafka import load_skips
 from pipeline.dead_letters.on_log import LogDeadLetters, LogPlace
 from pipeline.dead_letters.on_log import routes as dead_letter_routes
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.delivery.offset_tracker import MAX_BYTES, Offsets
-from pipeline.exchange.codec import Batch, encode_bodies
-from pipeline.exchange.environment_topic import Signals
+from pipeline.delivery.offset_tracker import MAX_BYTES, OffsetTracker
+from pipeline.exchange.codec import BatchKind, encode_bodies
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.exchange.provenance import Sources
 from pipeline.exchange.topics import Topic
 from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
-from pipeline.runtime.app import TopicSizes, build_app, declare_topics
+from pipeline.runtime.app import TopicLayout, build_app, declare_topics
 from pipeline.runtime.kafka_access import check_access, client_settings
 from pipeline.runtime.kafka_topics import make_topics
 from pipeline.runtime.lag import Lag
 from pipeline.runtime.stall import StallWatch
 from pipeline.score import ScoreStage, score_series
-from pipeline.state.table import State
-from processors.detectors.series import SeriesScorer
-from processors.root_cause.ranking import Culprits
+from pipeline.state.table import StageTable
+from processors.detectors.series import SeriesDetector
+from processors.root_cause.ranking import CulpritRanker
 from spanloom.build_alerting import build_alerting
 from spanloom.config import without_password
 from spanloom.self_metrics.pipeline import PipelineMetrics
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from pipeline.acting.environment import Alerting
     from pipeline.runtime.app import PipelineApp
-    from pipeline.runtime.kafka_topics import Made
+    from pipeline.runtime.kafka_topics import TopicChange
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
@@ -95,7 +95,7 @@ class Log:
         self._stack = AsyncExitStack()
         self.stuck = False
         self._stop_by = 0.0  # by the loop's clock
-        sizes = TopicSizes(
+        sizes = TopicLayout(
             config.topics.partitions,
             config.topics.replicas,
             int(config.topics.retention_hours * 3600),
@@ -113,7 +113,7 @@ class Log:
         self.app.producer_only = not stages
         self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
         self._states = {
-            stage: State(self.app, name, partitions)
+            stage: StageTable(self.app, name, partitions)
             for stage, name, partitions in (("score", "spanloom-scores", sizes.partitions), ("act", "spanloom-state", 1))
             if stage in stages
         }
@@ -133,7 +133,7 @@ class Log:
         if self._on_kafka:
             await check_access(client_settings(self.app))
 
-    async def make_topics(self) -> list[Made]:
+    async def make_topics(self) -> list[TopicChange]:
         """Make the topics, and the changelogs of the stages; the local log makes them by itself.
 
         Raises:
@@ -205,8 +205,8 @@ class Pipeline(Log):
         self.registry = registry or CollectorRegistry()
         dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS], config.dead_letters, self.app.skips)
         self.writer = DocumentWriter(store, dead)
-        self.signals = Signals(self.topics[Topic.SIGNALS])
-        self.offsets: dict[str, Offsets] = {}
+        self.signals = EnvironmentTopic(self.topics[Topic.SIGNALS])
+        self.offsets: dict[str, OffsetTracker] = {}
         self.rekeyed = RekeyCounts()
         self.assemble: AssembleStage | None = None
         self.score: ScoreStage | None = None
@@ -223,7 +223,7 @@ class Pipeline(Log):
             )
             assemble_traces(self.app, traced, self.assemble, offsets, dead)
         if "score" in stages:
-            self.score = ScoreStage(self.writer, self.signals, self._states["score"], now, SeriesScorer)
+            self.score = ScoreStage(self.writer, self.signals, self._states["score"], now, SeriesDetector)
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT), dead)
         if "act" in stages:
             self._act(live=live, alerts=alerts)
@@ -232,8 +232,8 @@ class Pipeline(Log):
         self.stalls = StallWatch(self.app, self.lag)
         self.metrics = PipelineMetrics(self, self.registry)
 
-    def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> Offsets:
-        offsets = self.offsets[name] = Offsets(self.app, limit, max_bytes, values=values)
+    def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> OffsetTracker:
+        offsets = self.offsets[name] = OffsetTracker(self.app, limit, max_bytes, values=values)
         return offsets
 
     def _rekey(self, dead: DeadLetters) -> None:
@@ -264,7 +264,7 @@ class Pipeline(Log):
         if alerts:
             self._client = httpx2.AsyncClient()
             self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client, self._pass_on)
-        self.act = ActStage(self._config.act, Culprits(), self.writer, state, self._now, self.alerting, live=live)
+        self.act = ActStage(self._config.act, CulpritRanker(), self.writer, state, self._now, self.alerting, live=live)
         act_on_signals(
             self.app,
             self.topics[Topic.SIGNALS],
@@ -274,7 +274,7 @@ class Pipeline(Log):
         )
 
     def _pass_on(self, answer: dict[str, Any]) -> Awaitable[None]:
-        return self.signals.send(Batch.ANSWERS, encode_bodies([answer]))
+        return self.signals.send(BatchKind.ANSWERS, encode_bodies([answer]))
 
     def _on_rebalance(self) -> None:
         @self.app.on_partitions_revoked.connect

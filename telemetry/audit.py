@@ -27,7 +27,7 @@ GENESIS = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AuditRecord:
     """One entry. `sequence` counts from 1; `incident` is empty for what belongs to none."""
 
     chain: str
@@ -54,7 +54,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class AuditFault:
     """Where the chain is broken, and how."""
 
     sequence: int
@@ -85,7 +85,7 @@ class Chain:
         self.sequence = 0
         self.head = GENESIS
 
-    def append(self, time: int, event: str, data: Body, incident: str = "") -> Record:
+    def append(self, time: int, event: str, data: Body, incident: str = "") -> AuditRecord:
         """The next record. `data` is what JSON can hold, and must not be changed afterwards."""
         fields: dict[str, Any] = {
             "chain": self.name,
@@ -96,7 +96,7 @@ class Chain:
             "data": data,
             "previous": self.head,
         }
-        record = Record(**fields, hash=record_hash(fields))
+        record = AuditRecord(**fields, hash=record_hash(fields))
         self.sequence, self.head = record.sequence, record.hash
         return record
 
@@ -118,7 +118,7 @@ class Chain:
 _FIELDS = ("chain", "sequence", "time", "incident", "event", "data", "previous")
 
 
-def verify(records: Iterable[Mapping[str, Any]], anchors: Iterable[Anchor] = ()) -> list[Fault]:
+def verify(records: Iterable[Mapping[str, Any]], anchors: Iterable[Anchor] = ()) -> list[AuditFault]:
     """Every place where a chain was edited, cut, or put in another order; empty when it is whole.
 
     Args:
@@ -126,7 +126,7 @@ def verify(records: Iterable[Mapping[str, Any]], anchors: Iterable[Anchor] = ())
             fields that a store adds (their names begin with `_` or `@`) are left aside, others are a fault.
         anchors: places noted elsewhere, which the chain must still hold.
     """
-    faults: list[Fault] = []
+    faults: list[AuditFault] = []
     wanted: dict[int, list[Anchor]] = {}
     for anchor in anchors:
         wanted.setdefault(anchor.sequence, []).append(anchor)
@@ -134,27 +134,27 @@ def verify(records: Iterable[Mapping[str, Any]], anchors: Iterable[Anchor] = ())
     for body in records:
         sequence = body.get("sequence")
         if not isinstance(sequence, int):
-            faults.append(Fault(expected, f"a record without a sequence number stands where {expected} should"))
+            faults.append(AuditFault(expected, f"a record without a sequence number stands where {expected} should"))
             continue
         if sequence != expected:
             reason = f"{expected} is missing" if sequence > expected else f"{sequence} stands after {expected - 1}"
-            faults.append(Fault(sequence, f"out of order: {reason}"))
+            faults.append(AuditFault(sequence, f"out of order: {reason}"))
         added = sorted(key for key in body if key not in _FIELDS and key != "hash" and key[:1] not in "_@")
         lacking = [key for key in _FIELDS if key not in body]
         if added or lacking:
-            faults.append(Fault(sequence, f"edited: fields added {added}, removed {lacking}"))
+            faults.append(AuditFault(sequence, f"edited: fields added {added}, removed {lacking}"))
         elif record_hash({key: body[key] for key in _FIELDS}) != body.get("hash"):
-            faults.append(Fault(sequence, "edited: its content does not have its hash"))
+            faults.append(AuditFault(sequence, "edited: its content does not have its hash"))
         if sequence == expected and body.get("previous") != previous:
-            faults.append(Fault(sequence, f"does not follow {expected - 1}: that one was edited or replaced"))
+            faults.append(AuditFault(sequence, f"does not follow {expected - 1}: that one was edited or replaced"))
         faults += [
-            Fault(sequence, f"written anew: {anchor.source} noted another hash")
+            AuditFault(sequence, f"written anew: {anchor.source} noted another hash")
             for anchor in wanted.pop(sequence, ())
             if anchor.hash != body.get("hash")
         ]
         expected, previous = sequence + 1, str(body.get("hash"))
     faults += [
-        Fault(sequence, f"missing: {anchor.source} noted it")
+        AuditFault(sequence, f"missing: {anchor.source} noted it")
         for sequence, left in sorted(wanted.items())
         for anchor in left
         if sequence

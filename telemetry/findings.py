@@ -63,7 +63,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class Culprits:
+class CulpritRanking:
     """A ranking at a time, best first."""
 
     time: int

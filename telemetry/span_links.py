@@ -12,7 +12,7 @@ ORIGIN_BYTES, RECEIPT_BYTES = 700, 1300
 """What an answer takes that a trace keeps, without its texts, and a receipt that waits. Measured, see docs/memory.md."""
 
 
-class Message(NamedTuple):
+class SpanReference(NamedTuple):
     """A message: the trace and the span that sent it."""
 
     trace_id: bytes
@@ -20,23 +20,23 @@ class Message(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Receipt:
+class LinkQuery:
     """Says that a trace received a message of another one. `time` is the start of the span that received it."""
 
-    message: Message
+    message: SpanReference
     receiver: bytes  # trace id
     time: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class LinkTarget:
     """What a trace has to know of the span that sent it a message. `trace_id` is the receiver's, `time` its receipt's.
 
     A span that is neither a client nor a producer span did not time the sending: then `start` and `end` are 0.
     """
 
     trace_id: bytes
-    message: Message
+    message: SpanReference
     timed: bool
     start: int
     end: int

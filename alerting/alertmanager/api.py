@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from alerting.alertmanager.api_models import posted_alert, posted_silence, read_json
+from alerting.alertmanager.api_models import postable_alert, postable_silence, read_json
 from alerting.alerts import APPROVE
 from alerting.promql.matchers import Matcher, MatchType, all_match, parse_matchers
 from components.access.identity import identity_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from alerting.alertmanager.manager import Alertmanager
     from alerting.alertmanager.silences import Silence
-    from alerting.alerts import HeldAlert
+    from alerting.alerts import StoredAlert
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class AlertmanagerApi:
                 groups.append({"labels": dict(labels), "receiver": {"name": route.receiver}, "alerts": bodies})
         return JSONResponse(groups)
 
-    def _alert(self, alert: HeldAlert, now: int) -> dict[str, Any]:
+    def _alert(self, alert: StoredAlert, now: int) -> dict[str, Any]:
         muting = self.manager.muting(alert, now)
         suppressed = bool(muting.silenced_by or muting.inhibited_by)
         receivers = list(dict.fromkeys(route.receiver for route in self.manager.config.root.match(alert.labels)))
@@ -134,7 +134,7 @@ class AlertmanagerApi:
         if not isinstance(items, list):
             raise InputError("the body must be a list of alerts")
         now, timeout = self.now(), self.manager.config.resolve_timeout
-        alerts = [posted_alert(item, f"[{i}]", now, timeout) for i, item in enumerate(items)]  # all, before one is taken
+        alerts = [postable_alert(item, f"[{i}]", now, timeout) for i, item in enumerate(items)]  # all, before one is taken
         refused: OverloadedError | None = None
         for alert in alerts:  # one for which there is no room stops none that is known, nor its end
             try:
@@ -161,7 +161,7 @@ class AlertmanagerApi:
 
     async def _post_silence(self, request: Request) -> Response:
         now = self.now()
-        silence = posted_silence(await read_json(request), now)
+        silence = postable_silence(await read_json(request), now)
         if identity_of(request).authenticated:
             silence = replace(silence, created_by=identity_of(request).name)
         if silence.id and self.manager.silences.get(silence.id) is None:

@@ -9,7 +9,7 @@ import orjson
 
 from alerting.alert_state import fingerprint
 from alerting.alertmanager.silences import Silence
-from alerting.alerts import APPROVE, RESERVED, HeldAlert
+from alerting.alerts import APPROVE, RESERVED, StoredAlert
 from alerting.promql.matchers import Matcher, MatchType
 from components.request_body import read_body
 from telemetry.errors import InputError
@@ -41,7 +41,7 @@ async def read_json(request: Request) -> Any:
         raise InputError(f"body is not JSON: {error}") from None
 
 
-def posted_alert(item: Any, where: str, now: int, timeout: int) -> HeldAlert:
+def postable_alert(item: Any, where: str, now: int, timeout: int) -> StoredAlert:
     """One alert.
 
     Args:
@@ -71,10 +71,10 @@ def posted_alert(item: Any, where: str, now: int, timeout: int) -> HeldAlert:
         raise InputError(f"{where}: start time must not be after end time")
     url = _text(item, "generatorURL", f"{where}.")
     _check_length(f"{where}.generatorURL", url)
-    return HeldAlert(labels, annotations, starts, ends, now, url, fingerprint(labels))
+    return StoredAlert(labels, annotations, starts, ends, now, url, fingerprint(labels))
 
 
-def posted_silence(item: Any, now: int) -> Silence:
+def postable_silence(item: Any, now: int) -> Silence:
     """One silence, new or with the id of the one that it changes.
 
     Raises:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from alerting.alertmanager.config_file import AlertmanagerFile
 from alerting.alertmanager.inhibition import InhibitRule, TopologyRule
 from alerting.alertmanager.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
-from alerting.alertmanager.unsupported import NOT_TAKEN
+from alerting.alertmanager.unsupported import UNSUPPORTED
 from alerting.notify.email import EmailConfig
 from alerting.notify.library import read_library
 from alerting.notify.notification import Integration
@@ -59,7 +59,7 @@ def parse_config(text: str, name: str) -> AlertmanagerConfig:
         ConfigError: `file:line: field: reason`, a line for each error.
     """
     file = YamlFile(text, name)
-    written = file.read(AlertmanagerFile, {"folder": Path(name).parent}, NOT_TAKEN)
+    written = file.read(AlertmanagerFile, {"folder": Path(name).parent}, UNSUPPORTED)
     SECRETS.add_all(written)
     library = read_library(written.templates)
     problems: list[str] = []

@@ -15,7 +15,7 @@ from alerting.alertmanager.time_intervals import TimeInterval
 from alerting.alerts import KEEP_RESOLVED
 from alerting.notify.apprise import AppriseConfig
 from alerting.notify.email import EmailConfig
-from alerting.notify.http_config import HttpConfig, TlsConfig
+from alerting.notify.http_config import ClientTls, HttpConfig
 from alerting.notify.pagerduty import EVENTS_URL, PagerdutyConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one
 from alerting.notify.slack import SlackConfig
@@ -130,7 +130,7 @@ class GlobalConfig(_Strict):
     smtp_auth_password: SecretStr = SecretStr("")
     smtp_auth_password_file: LocalPath | None = None
     smtp_require_tls: bool = True
-    smtp_tls_config: TlsConfig | None = None
+    smtp_tls_config: ClientTls | None = None
     slack_api_url: SecretUrl = SecretStr("")
     slack_api_url_file: LocalPath | None = None
     pagerduty_url: str = EVENTS_URL

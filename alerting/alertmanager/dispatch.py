@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from alerting.alerts import held_alert
+from alerting.alerts import stored_alert
 from alerting.notify.notification import Integration, Notification
 from components.durations import HOUR, SECOND
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from alerting.alertmanager.routes import Route
-    from alerting.alerts import HeldAlert
+    from alerting.alerts import StoredAlert
     from alerting.promql.vectors import Labels
 
 KEEP_LOG = 120 * HOUR
@@ -32,14 +32,14 @@ LEAST_TRIES = 10 * SECOND
 class Suppression:
     """Why an alert was left out of a notification: by an inhibition, a silence or a time interval, and which."""
 
-    alert: HeldAlert
+    alert: StoredAlert
     by: str
     reason: str
     path: tuple[str, ...] = ()  # services from the alert's own to the culprit's, where the call graph was the reason
     until: int = 0  # when that ends at the latest, ns, where the culprit has resolved
 
 
-Muted = Callable[["HeldAlert", "Route", int], "Suppression | None"]
+Muted = Callable[["StoredAlert", "Route", int], "Suppression | None"]
 """Whether an alert on a route is suppressed at a time."""
 
 
@@ -48,11 +48,11 @@ class _Group:
     route: Route
     labels: Labels
     look_at: int
-    alerts: dict[str, HeldAlert] = field(default_factory=dict)
+    alerts: dict[str, StoredAlert] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Told:
+class _Notified:
     """What an integration was last told of a group."""
 
     time: int
@@ -73,14 +73,14 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Flush:
     """What one look at the due groups gave."""
 
     notifications: list[Notification]
     suppressions: list[Suppression]
 
 
-class Groups:
+class AlertGroups:
     """The groups of one routing tree.
 
     Args:
@@ -94,7 +94,7 @@ class Groups:
         self._integrations = integrations
         self._muted = muted
         self._groups: dict[tuple[str, str], _Group] = {}
-        self._log: dict[tuple[str, str], _Told] = {}
+        self._log: dict[tuple[str, str], _Notified] = {}
         self._in_flight: dict[tuple[str, str], Notification] = {}
         self._doubtful: dict[tuple[str, str], frozenset[str]] = {}  # told as firing before a crash, or not
         self._not_before: dict[str, int] = {}  # integrations whose receiver asked for a pause, and until when
@@ -102,7 +102,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def put(self, alert: HeldAlert, now: int) -> None:
+    def put(self, alert: StoredAlert, now: int) -> None:
         """Take a new or changed alert into the groups of its routes. A resolved one that no group knows is left aside."""
         for route in self._root.match(alert.labels):
             labels = route.group(alert.labels)
@@ -115,9 +115,9 @@ class Groups:
                 group = self._groups[name] = _Group(route, labels, now if waited else now + route.group_wait)
             group.alerts[alert.fingerprint] = alert
 
-    def look(self, now: int) -> Look:
+    def look(self, now: int) -> Flush:
         """Look at the groups that are due: what to send, and what was suppressed."""
-        result = Look([], [])
+        result = Flush([], [])
         for (receiver, key), group in list(self._groups.items()):
             if group.look_at > now:
                 continue
@@ -137,7 +137,7 @@ class Groups:
         return result
 
     def _tell(
-        self, key: str, group: _Group, integration: Integration, alerts: list[HeldAlert], now: int, out: list[Notification]
+        self, key: str, group: _Group, integration: Integration, alerts: list[StoredAlert], now: int, out: list[Notification]
     ) -> None:
         name = (key, integration.id)
         if name in self._in_flight or self._not_before.get(integration.id, 0) > now:
@@ -158,7 +158,7 @@ class Groups:
             return
         if not firing and not integration.send_resolved:
             self._doubtful.pop(name, None)
-            self._log[name] = _Told(now, prints, resolved_prints)  # nothing to say, but a new fire is news again
+            self._log[name] = _Notified(now, prints, resolved_prints)  # nothing to say, but a new fire is news again
             return
         patience = max(group.route.group_interval, LEAST_TRIES)
         notification = Notification(
@@ -176,7 +176,7 @@ class Groups:
             self._not_before[name[1]] = max(not_before, self._not_before.get(name[1], 0))
             return
         self._doubtful.pop(name, None)
-        self._log[name] = _Told(
+        self._log[name] = _Notified(
             now,
             frozenset(alert.fingerprint for alert in notification.firing),
             frozenset(alert.fingerprint for alert in notification.resolved),
@@ -210,7 +210,7 @@ class Groups:
         """When the next group is due, ns; None without groups."""
         return min((group.look_at for group in self._groups.values()), default=None)
 
-    def members(self) -> Iterable[tuple[Route, str, Labels, Sequence[HeldAlert]]]:
+    def members(self) -> Iterable[tuple[Route, str, Labels, Sequence[StoredAlert]]]:
         """Every group: route, key, labels, alerts."""
         for (_, key), group in self._groups.items():
             yield group.route, key, group.labels, list(group.alerts.values())
@@ -239,13 +239,13 @@ class Groups:
         self._groups.clear()
         self._in_flight.clear()
         self._log = {
-            (key, integration): _Told(time, frozenset(firing), frozenset(resolved))
+            (key, integration): _Notified(time, frozenset(firing), frozenset(resolved))
             for key, integration, time, firing, resolved in state["log"]
         }
         self._doubtful = {(key, integration): frozenset(firing) for key, integration, firing in state["doubtful"]}
         self._not_before = dict(state.get("not_before", {}))
         for receiver, key, look_at, bodies in state["groups"]:
-            for alert in map(held_alert, bodies):
+            for alert in map(stored_alert, bodies):
                 for route in self._root.match(alert.labels):
                     labels = route.group(alert.labels)
                     if (route.receiver, route.group_key(labels)) == (receiver, key):

@@ -15,7 +15,7 @@ from components.durations import MINUTE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from alerting.alerts import HeldAlert
+    from alerting.alerts import StoredAlert
 
 MAX_EDGES = 50_000
 """Most live edges kept; beyond, the ones seen longest ago are left out."""
@@ -58,7 +58,7 @@ class TopologyRule:
 class Explained:
     """By which culprit, along which calls, and until when at the latest where the culprit has resolved (ns), else 0."""
 
-    culprit: HeldAlert
+    culprit: StoredAlert
     path: tuple[str, ...]
     until: int = 0
 
@@ -137,16 +137,16 @@ class Inhibition:
         rules: Iterable[InhibitRule],
         topology: Iterable[TopologyRule],
         calls: CallPaths,
-        held: Iterable[HeldAlert],
+        held: Iterable[StoredAlert],
         now: int,
     ) -> None:
         every = list(held)
         alerts = [alert for alert in every if not alert.resolved(now)]
         self._calls = calls
         self._now = now
-        self._sources: list[tuple[InhibitRule, dict[tuple[str, ...], list[HeldAlert]]]] = []
+        self._sources: list[tuple[InhibitRule, dict[tuple[str, ...], list[StoredAlert]]]] = []
         for rule in rules:
-            sources: dict[tuple[str, ...], list[HeldAlert]] = {}
+            sources: dict[tuple[str, ...], list[StoredAlert]] = {}
             for alert in alerts:
                 if all_match(rule.source, alert.labels):
                     sources.setdefault(_values(rule, alert.labels), []).append(alert)
@@ -158,8 +158,8 @@ class Inhibition:
         self._paths: dict[tuple[int, str, bool], tuple[str, ...]] = {}
 
     def _deepest(
-        self, rule: TopologyRule, alerts: Iterable[HeldAlert], lately: Mapping[str, HeldAlert]
-    ) -> dict[str, HeldAlert]:
+        self, rule: TopologyRule, alerts: Iterable[StoredAlert], lately: Mapping[str, StoredAlert]
+    ) -> dict[str, StoredAlert]:
         """The culprits by service, without those that another one explains."""
         all_ = {alert.labels.get(rule.label, ""): alert for alert in alerts if all_match(rule.culprit, alert.labels)}
         found = {}
@@ -169,7 +169,7 @@ class Inhibition:
                 found[service] = alert
         return found
 
-    def by(self, alert: HeldAlert) -> tuple[tuple[str, ...], Explained | None]:
+    def by(self, alert: StoredAlert) -> tuple[tuple[str, ...], Explained | None]:
         """The fingerprints of the alerts that mute this one, sorted, and the culprit that explains it, if one does."""
         muting: set[str] = set()
         for rule, sources in self._sources:
@@ -186,7 +186,7 @@ class Inhibition:
             muting.add(explained.culprit.fingerprint)
         return tuple(sorted(muting)), explained
 
-    def explained(self, alert: HeldAlert) -> Explained | None:
+    def explained(self, alert: StoredAlert) -> Explained | None:
         """By the culprit that the alert's service calls: one that fires, else one that resolved lately."""
         for i, (rule, culprits, lately) in enumerate(self._culprits):
             service = alert.labels.get(rule.label, "")
@@ -203,20 +203,20 @@ class Inhibition:
                 return Explained(past, path, past.ends_at + rule.afterwards)
         return None
 
-    def _path(self, rule: int, service: str, culprits: Mapping[str, HeldAlert]) -> tuple[str, ...]:
+    def _path(self, rule: int, service: str, culprits: Mapping[str, StoredAlert]) -> tuple[str, ...]:
         key = (rule, service, culprits is self._culprits[rule][1])
         if key not in self._paths:
             self._paths[key] = self._calls.path(service, frozenset(culprits))
         return self._paths[key]
 
-    def is_culprit(self, alert: HeldAlert) -> bool:
+    def is_culprit(self, alert: StoredAlert) -> bool:
         """Whether a rule takes the alert for a culprit."""
         return any(all_match(rule.culprit, alert.labels) for rule, _, _ in self._culprits)
 
 
-def _lately(rule: TopologyRule, alerts: Iterable[HeldAlert], now: int) -> dict[str, HeldAlert]:
+def _lately(rule: TopologyRule, alerts: Iterable[StoredAlert], now: int) -> dict[str, StoredAlert]:
     """The last culprit of each service among those that resolved and still explain."""
-    found: dict[str, HeldAlert] = {}
+    found: dict[str, StoredAlert] = {}
     for alert in sorted(alerts, key=lambda alert: alert.ends_at):
         if alert.resolved(now) and now < alert.ends_at + rule.afterwards and all_match(rule.culprit, alert.labels):
             found[alert.labels.get(rule.label, "")] = alert

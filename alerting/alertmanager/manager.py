@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from alerting.alertmanager.dispatch import Groups, Suppression
+from alerting.alertmanager.dispatch import AlertGroups, Suppression
 from alerting.alertmanager.inhibition import CallPaths, Explained, Inhibition
 from alerting.alertmanager.silences import Silences
-from alerting.alerts import Board, HeldAlert, from_change
+from alerting.alerts import AlertStore, StoredAlert, from_change
 from components.durations import MINUTE
 from telemetry.documents import digest, notification_document
 from telemetry.errors import InputError, OverloadedError
@@ -56,17 +56,17 @@ class Alertmanager:
     def __init__(self, config: AlertmanagerConfig, external_url: str = "") -> None:
         self.config = config
         self.external_url = external_url
-        self.board = Board()
+        self.board = AlertStore()
         self.silences = Silences()
         self.calls = CallPaths(EDGES_LIVE)
-        self.groups = Groups(config.root, config.integrations, self._muted)
+        self.groups = AlertGroups(config.root, config.integrations, self._muted)
         self._inhibition = Inhibition((), (), self.calls, (), 0)
 
     def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
         """Take another configuration; what was told to receivers that stay is still known."""
         state = {**self.groups.snapshot(), "not_before": {}}  # by the same name it may be another receiver
         self.config = config
-        self.groups = Groups(config.root, config.integrations, self._muted)
+        self.groups = AlertGroups(config.root, config.integrations, self._muted)
         self.groups.restore(state)
         for alert in self.board:
             self.groups.put(alert, now)
@@ -80,7 +80,7 @@ class Alertmanager:
                 with suppress(OverloadedError):
                     self.put(alert, now)
 
-    def put(self, alert: HeldAlert, now: int) -> None:
+    def put(self, alert: StoredAlert, now: int) -> None:
         """Take one alert.
 
         Raises:
@@ -109,7 +109,7 @@ class Alertmanager:
         self.groups.settle(delivery.notification, delivery.time, delivered=delivery.delivered, not_before=delivery.not_before)
         return delivery.document()
 
-    def muting(self, alert: HeldAlert, now: int) -> Muting:
+    def muting(self, alert: StoredAlert, now: int) -> Muting:
         """Who mutes an alert, as of the last `see_alerts`."""
         return Muting(tuple(self.silences.of(alert.labels, now)), *self._inhibition.by(alert))
 
@@ -117,7 +117,7 @@ class Alertmanager:
         """Bring inhibition up to date with the alerts that there are now."""
         self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, self.board, now)
 
-    def _muted(self, alert: HeldAlert, route: Route, now: int) -> Suppression | None:
+    def _muted(self, alert: StoredAlert, route: Route, now: int) -> Suppression | None:
         found = self.muting(alert, now)
         if found.inhibited_by:
             reason, why = ",".join(found.inhibited_by), found.explained

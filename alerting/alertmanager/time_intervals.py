@@ -24,7 +24,7 @@ _MINUTES_OF_DAY = re.compile(r"(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """A range of whole numbers, both ends in it."""
 
     first: int
@@ -39,12 +39,12 @@ def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> Any:
             raise ValueError(f'"{text}" is out of range')
         return value
 
-    def parse(value: Any) -> list[Span]:
+    def parse(value: Any) -> list[TimeSpan]:
         items = []
         for item in value if isinstance(value, list) else [value]:
             first, colon, last = str(item).partition(":")
             try:
-                span = Span(number(first), number(last if colon else first))
+                span = TimeSpan(number(first), number(last if colon else first))
             except ValueError as error:
                 raise ValueError(f'"{item}" is not a range: {error}') from None
             if span.first > span.last and (span.first < 0) == (span.last < 0):
@@ -94,10 +94,10 @@ class TimeInterval(_Strict):
     """One description: every field given must hold."""
 
     times: list[TimeRange] = []
-    weekdays: Annotated[list[Span], _spans(_DAYS, 0, 0, 6)] = []
-    days_of_month: Annotated[list[Span], _spans((), 0, -31, 31)] = []
-    months: Annotated[list[Span], _spans(_MONTHS, 1, 1, 12)] = []
-    years: Annotated[list[Span], _spans((), 0, 1, 9999)] = []
+    weekdays: Annotated[list[TimeSpan], _spans(_DAYS, 0, 0, 6)] = []
+    days_of_month: Annotated[list[TimeSpan], _spans((), 0, -31, 31)] = []
+    months: Annotated[list[TimeSpan], _spans(_MONTHS, 1, 1, 12)] = []
+    years: Annotated[list[TimeSpan], _spans((), 0, 1, 9999)] = []
     location: str = "UTC"
 
     @field_validator("location")
@@ -127,11 +127,11 @@ def _zone(name: str) -> ZoneInfo | None:
     return None if name == "Local" else ZoneInfo(name)
 
 
-def _in(spans: list[Span], value: int) -> bool:
+def _in(spans: list[TimeSpan], value: int) -> bool:
     return not spans or any(span.first <= value <= span.last for span in spans)
 
 
-def _from_end(span: Span, length: int, day: int) -> bool:
+def _from_end(span: TimeSpan, length: int, day: int) -> bool:
     """Negative days count from the end of the month."""
     first, last = (end if end > 0 else length + 1 + end for end in (span.first, span.last))
     return max(first, 1) <= day <= min(last, length)

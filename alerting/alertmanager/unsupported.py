@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _BY_APPRISE = "is not supported: apprise_configs reach the same service"
 _NO_SUCH_CLIENT = "is not supported; authorization, basic_auth, proxy_url and tls_config are"
-NOT_TAKEN = {
+UNSUPPORTED = {
     **{
         f"{name}_configs": _BY_APPRISE
         for name in (

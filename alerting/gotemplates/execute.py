@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from alerting.gotemplates.humanize import Time
 from alerting.gotemplates.syntax import Parser, TemplateError
-from alerting.gotemplates.tree import Branch, Call, Dot, Function, Jump, Literal, Output, Parenthesis, Text, Variable
+from alerting.gotemplates.tree import Branch, Dot, Function, FunctionCall, Jump, Literal, Output, Parenthesis, Text, Variable
 from alerting.gotemplates.values import Items, Labels, Markup, printed, truth
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from alerting.gotemplates.tree import Node, Operand, Pipeline
+    from alerting.gotemplates.tree import Node, Operand, TemplatePipeline
 
 Functions = Mapping[str, Callable[..., Any]]
 MAX_OUTPUT = 65_536
@@ -120,7 +120,7 @@ class _Run:
                         self.write(value if isinstance(value, Markup) else self.escape(printed(value)))
                 case Branch():
                     self.branch(node, dot, scope)
-                case Call(name, pipeline):
+                case FunctionCall(name, pipeline):
                     self.call(name, self.pipeline(pipeline, dot, scope) if pipeline else None)
                 case Jump(kind):
                     raise _BreakError if kind == "break" else _ContinueError
@@ -181,7 +181,7 @@ class _Run:
             except _BreakError:
                 break
 
-    def pipeline(self, pipeline: Pipeline, dot: object, scope: ChainMap[str, object]) -> object:
+    def pipeline(self, pipeline: TemplatePipeline, dot: object, scope: ChainMap[str, object]) -> object:
         value: object = None
         for i, command in enumerate(pipeline.commands):
             value = self.command(command, dot, scope, (value,) if i else ())

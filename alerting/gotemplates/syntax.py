@@ -11,7 +11,19 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from alerting.gotemplates.tree import Branch, Call, Dot, Function, Jump, Literal, Output, Parenthesis, Pipeline, Text, Variable
+from alerting.gotemplates.tree import (
+    Branch,
+    Dot,
+    Function,
+    FunctionCall,
+    Jump,
+    Literal,
+    Output,
+    Parenthesis,
+    TemplatePipeline,
+    Text,
+    Variable,
+)
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -158,11 +170,11 @@ class Parser:
             outside, self.variables, self._loops = (self.variables, self._loops), ["$"], 0
             self.defined[name], _ = self._closed()
             self.variables, self._loops = outside
-            return [Call(name, self._rest(action))] if word == "block" else []
+            return [FunctionCall(name, self._rest(action))] if word == "block" else []
         if kind == "word" and word == "template":
             name = self._name(action)
             self.called.add(name)
-            return [Call(name, self._rest(action))]
+            return [FunctionCall(name, self._rest(action))]
         if kind == "word" and word in {"break", "continue"}:
             if not self._loops:
                 self._fail(f"{{{{{word}}}}} outside {{{{range}}}}")
@@ -176,7 +188,7 @@ class Parser:
         action.position = 2
         return _unquote(action.words[1][1])
 
-    def _rest(self, action: _Action) -> Pipeline | None:
+    def _rest(self, action: _Action) -> TemplatePipeline | None:
         return self._pipeline(action, until=None) if action.position < len(action.words) else None
 
     def _closed(self) -> tuple[tuple[Node, ...], str]:
@@ -206,7 +218,7 @@ class Parser:
         del self.variables[outside:]
         return Branch(kind, pipeline, body, otherwise)
 
-    def _pipeline(self, action: _Action, until: str | None, *, many: bool = False) -> Pipeline:
+    def _pipeline(self, action: _Action, until: str | None, *, many: bool = False) -> TemplatePipeline:
         assigns, declares = self._assignment(action, many=many)
         self.variables += assigns
         commands: list[tuple[Operand, ...]] = []
@@ -226,7 +238,7 @@ class Parser:
         if not closed:
             self._fail("unclosed left parenthesis")
         commands.append(self._command(operands))
-        return Pipeline(tuple(commands), assigns, declares)
+        return TemplatePipeline(tuple(commands), assigns, declares)
 
     def _command(self, operands: list[Operand]) -> tuple[Operand, ...]:
         if not operands:

@@ -38,7 +38,7 @@ class Function:
 class Parenthesis:
     """A pipeline in parentheses and a path of fields of its result."""
 
-    pipeline: Pipeline
+    pipeline: TemplatePipeline
     path: tuple[str, ...] = ()
 
 
@@ -46,7 +46,7 @@ Operand = Literal | Dot | Variable | Function | Parenthesis
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
+class TemplatePipeline:
     """Commands, each given the result of the one before as its last argument; `assigns` names variables to set."""
 
     commands: tuple[tuple[Operand, ...], ...]
@@ -65,7 +65,7 @@ class Text:
 class Output:
     """What a pipeline gives."""
 
-    pipeline: Pipeline
+    pipeline: TemplatePipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,17 @@ class Branch:
     """`if`, `with` or `range`."""
 
     kind: str
-    pipeline: Pipeline
+    pipeline: TemplatePipeline
     body: tuple[Node, ...]
     otherwise: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """`template "name" pipeline`."""
 
     name: str
-    pipeline: Pipeline | None
+    pipeline: TemplatePipeline | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +93,4 @@ class Jump:
     kind: str
 
 
-Node = Text | Output | Branch | Call | Jump
+Node = Text | Output | Branch | FunctionCall | Jump

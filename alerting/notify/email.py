@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from alerting.notify.http_config import TlsConfig
+from alerting.notify.http_config import ClientTls
 from alerting.notify.notification import DeliveryError
 from alerting.notify.receiver import ReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
@@ -46,7 +46,7 @@ class EmailConfig(ReceiverConfig):
     auth_password: SecretStr = SecretStr("")
     auth_password_file: LocalPath | None = None
     require_tls: bool | None = None
-    tls_config: TlsConfig | None = None
+    tls_config: ClientTls | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     text: str = TEXT
     html: str = ""
@@ -76,7 +76,7 @@ class Email:
     def __init__(self, config: EmailConfig, texts: Texts) -> None:
         self._config = config
         self._texts = texts
-        self._tls = config.tls_config or TlsConfig()
+        self._tls = config.tls_config or ClientTls()
         self._tls.context()
 
     async def send(self, notification: Notification) -> None:

@@ -28,7 +28,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TlsConfig(_Strict):
+class ClientTls(_Strict):
     """Whom to trust, and who we are. Without `ca_file` the machine's authorities are trusted."""
 
     ca_file: LocalPath | None = None
@@ -104,7 +104,7 @@ class HttpConfig(_Strict):
     authorization: Authorization | None = None
     proxy_url: SecretStr = SecretStr("")
     proxy_from_environment: bool = False
-    tls_config: TlsConfig = TlsConfig()
+    tls_config: ClientTls = ClientTls()
     follow_redirects: bool = False
 
     @model_validator(mode="after")

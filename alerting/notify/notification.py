@@ -12,7 +12,7 @@ from telemetry.errors import SpanloomError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from alerting.alerts import HeldAlert
+    from alerting.alerts import StoredAlert
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """What Alertmanager writes for a time that is not there."""
@@ -55,8 +55,8 @@ class Notification:
     integration: Integration
     group_key: str
     group_labels: Mapping[str, str]
-    firing: tuple[HeldAlert, ...]
-    resolved: tuple[HeldAlert, ...]
+    firing: tuple[StoredAlert, ...]
+    resolved: tuple[StoredAlert, ...]
     time: int
     patience: int
     previous: int = 0  # when the group was last told of: what tells a repetition from a retry
@@ -68,7 +68,7 @@ class Notification:
         parts += [f"-{alert.fingerprint}{alert.ends_at}" for alert in self.resolved]
         object.__setattr__(self, "key", digest(*parts))
 
-    def with_firing(self, firing: tuple[HeldAlert, ...]) -> Notification:
+    def with_firing(self, firing: tuple[StoredAlert, ...]) -> Notification:
         """The same with other texts in its alerts; the key stays."""
         return replace(self, firing=firing)
 
@@ -78,7 +78,7 @@ class Notification:
         return "firing" if self.firing else "resolved"
 
     @property
-    def alerts(self) -> tuple[HeldAlert, ...]:
+    def alerts(self) -> tuple[StoredAlert, ...]:
         """Firing ones first; resolved ones only for who wants them."""
         return self.firing + self.resolved if self.integration.send_resolved else self.firing
 
@@ -129,7 +129,7 @@ def template_data(notification: Notification, external_url: str, limit: int = 0)
     }
 
 
-def alert_body(alert: HeldAlert, *, firing: bool) -> dict[str, Any]:
+def alert_body(alert: StoredAlert, *, firing: bool) -> dict[str, Any]:
     """One alert of the webhook format."""
     return {
         "status": "firing" if firing else "resolved",

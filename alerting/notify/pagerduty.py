@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
-from alerting.notify.text import TITLE, cut
+from alerting.notify.text import TITLE, truncate
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 from telemetry.documents import timestamp
 
@@ -133,7 +133,9 @@ class Pagerduty:
             if alert.generator_url
         ]
         event["payload"] = {
-            "summary": cut(text["description"], MAX_SUMMARY) or first.labels.get("alertname") or "alert",  # empty is refused
+            "summary": truncate(text["description"], MAX_SUMMARY)
+            or first.labels.get("alertname")
+            or "alert",  # empty is refused
             "source": text["source"] or first.labels.get("instance") or first.labels.get("service") or "spanloom",
             "severity": severity if severity in SEVERITIES else "error",
             "timestamp": timestamp(min(alert.starts_at for alert in notification.firing)),

@@ -36,7 +36,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 
 
 @dataclass(slots=True)
-class Counts:
+class SenderCounts:
     """What became of notifications, since the start."""
 
     delivered: int = 0
@@ -101,7 +101,7 @@ class Sender:
     notifiers: Mapping[str, Notifier]
     now: Callable[[], int]
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep
-    counts: Counts = field(default_factory=Counts)
+    counts: SenderCounts = field(default_factory=SenderCounts)
     _lines: dict[str, _Line] = field(default_factory=dict)
     _finished: deque[Delivery] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)

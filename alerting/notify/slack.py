@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
-from alerting.notify.text import TEXT, TITLE, cut
+from alerting.notify.text import TEXT, TITLE, truncate
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 
 if TYPE_CHECKING:
@@ -125,13 +125,13 @@ class Slack:
         config = self._config
         text = {name: self._texts.render(name, notification) for name in config.texts()}
         attachment: dict[str, object] = {
-            name: cut(text[name], _LONGEST[name]) if name in _LONGEST else text[name] for name in _ATTACHMENT
+            name: truncate(text[name], _LONGEST[name]) if name in _LONGEST else text[name] for name in _ATTACHMENT
         }
         attachment["mrkdwn_in"] = config.mrkdwn_in
         attachment["fields"] = [
             {
-                "title": cut(text[f"fields.{i}.title"], MAX_TITLE),
-                "value": cut(text[f"fields.{i}.value"], MAX_TEXT),
+                "title": truncate(text[f"fields.{i}.title"], MAX_TITLE),
+                "value": truncate(text[f"fields.{i}.value"], MAX_TEXT),
                 "short": config.short_fields if field.short is None else field.short,
             }
             for i, field in enumerate(config.fields)

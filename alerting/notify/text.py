@@ -18,7 +18,7 @@ from telemetry.documents import timestamp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from alerting.alerts import HeldAlert
+    from alerting.alerts import StoredAlert
     from alerting.gotemplates.execute import Template
     from alerting.gotemplates.tree import Node
     from alerting.notify.notification import Notification
@@ -72,7 +72,7 @@ class Texts:
             return default.render(data, NOTIFICATION, escape) if default is not None else ""
 
 
-def cut(text: str, longest: int) -> str:
+def truncate(text: str, longest: int) -> str:
     """The text, at most so many characters long; where it was longer it ends with an ellipsis, as Alertmanager's does."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -128,7 +128,7 @@ def data_of(notification: Notification, external_url: str) -> dict[str, Any]:
     }
 
 
-def _alert(alert: HeldAlert, status: str) -> dict[str, Any]:
+def _alert(alert: StoredAlert, status: str) -> dict[str, Any]:
     return {
         "Status": status,
         "Labels": KeyValues(alert.labels),

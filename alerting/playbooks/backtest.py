@@ -19,7 +19,7 @@ from alerting.alertmanager.manager import EDGES_LIVE
 from alerting.playbooks.kernel.healer import Healer
 from alerting.playbooks.kernel.messages import Result
 from alerting.playbooks.kernel.traffic import awaited_calls
-from alerting.playbooks.model.incident import Check, Progress, State
+from alerting.playbooks.model.incident import Check, IncidentState, Progress
 from alerting.playbooks.stored import StoredTelemetry
 from alerting.variables import render_query
 from processors.assembly.edges import edge_from_body
@@ -80,7 +80,7 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Reported:
     """A stored alert change, as the healer takes it."""
 
     fingerprint: str
@@ -159,7 +159,7 @@ class _Play:
             for step in incident.steps:
                 step.check = None
         self.telemetry.proofs |= played.expressions
-        if incident.state is State.APPROVING:
+        if incident.state is IncidentState.APPROVING:
             self.healer.decide(incident.id, approved=True, who="backtest", now=now)
 
     def _result(self, run: Run, now: int) -> Result | None:
@@ -169,8 +169,8 @@ class _Play:
             return Result(run.id, ok=True)
         if not 0 < played.real["ended"] <= now:
             return None
-        back = played.incident.state is State.ROLLING_BACK
-        return Result(run.id, ok=back or played.real["state"] == State.CLOSED)
+        back = played.incident.state is IncidentState.ROLLING_BACK
+        return Result(run.id, ok=back or played.real["state"] == IncidentState.CLOSED)
 
 
 class _Telemetry:
@@ -226,7 +226,7 @@ def backtest(
             healer.traffic.see([(edge.key.callee.name, "any")], time)  # edges do not tell instances apart
             calls.add(awaited_calls([edge]), time)
             continue
-        told = _Told(**{name: body[name] for name in _Told.__slots__ if name in body})
+        told = _Reported(**{name: body[name] for name in _Reported.__slots__ if name in body})
         (firing.add if told.state == "firing" else firing.discard)(told.fingerprint)
         healer.on_alert(told, time)
         play.look(time)
@@ -260,7 +260,7 @@ def _ended(played: _Played, history: History, telemetry: _Telemetry) -> tuple[bo
     ]
     if resolved:
         return True, f"not needed: the alert resolved by itself after {(min(resolved) - run.time) / 1e9:.0f} s"
-    if incident.state is State.CLOSED:
+    if incident.state is IncidentState.CLOSED:
         held = (incident.ended - run.time) / 1e9
         return True, f"not needed: the verification held after {held:.0f} s, though nothing was repaired"
     unable = [telemetry.unable[expression] for expression in played.expressions if expression in telemetry.unable]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from alerting.alert_state import fingerprint
-from alerting.alerts import APPROVE, HeldAlert
+from alerting.alerts import APPROVE, StoredAlert
 from components.durations import HOUR
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class RepairAlerts:
                     ends = notice.time + LONGEST
             case "RepairBreakerOpened":
                 ends = notice.time + self._breaker_reset
-        self._manager.put(HeldAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)
+        self._manager.put(StoredAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)
 
     def alert_resolved(self, resolved: str, now: int) -> None:
         """The alert of this fingerprint is over, and with it what was escalated of it."""

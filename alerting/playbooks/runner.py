@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import ValidationError
 
-from alerting.playbooks.actions.action import ActionError, Tells
+from alerting.playbooks.actions.action import ActionError, Report
 from alerting.playbooks.kernel.messages import Result
 from telemetry.errors import SpanloomError, StoreError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from alerting.playbooks.actions.action import Action
     from alerting.playbooks.kernel.healer import Healer
-    from alerting.playbooks.kernel.messages import AlertChange, Notice, Run
+    from alerting.playbooks.kernel.messages import AlertTransition, Notice, Run
     from alerting.playbooks.model.plan import Playbook
     from telemetry.documents import Body, Document
     from telemetry.findings import Anomaly
@@ -96,7 +96,7 @@ class PlaybookRunner:
             self._running.clear()
         _raise_errors(task for task in tasks if not task.cancelled())
 
-    async def on_alert(self, change: AlertChange) -> None:
+    async def on_alert(self, change: AlertTransition) -> None:
         """An alert began to fire, or resolved."""
         await self._do(lambda now: self.healer.on_alert(change, now))
 
@@ -217,7 +217,7 @@ def _raise_errors(ended: Iterable[asyncio.Task[None]]) -> None:
 
 async def _asked(action: Action, arguments: Any, run: Run) -> Result:
     """What is known of a run that a crash cut off, and that must not be repeated."""
-    if isinstance(action, Tells) and await action.took_effect(arguments, run.id, run.asks_since):
+    if isinstance(action, Report) and await action.took_effect(arguments, run.id, run.asks_since):
         return Result(run.id, ok=True, detail="its target says that it was done before the process died")
     why = "the process died while it ran, it must not run twice, and its target does not say that it was done"
     return Result(run.id, ok=False, detail=why, unknown=True)

@@ -20,7 +20,7 @@ ENDS = {"closed", "escalated"}
 INDENT = " " * 12
 
 
-def story_of(incident: str, records: Sequence[Body]) -> list[str]:
+def timeline_of(incident: str, records: Sequence[Body]) -> list[str]:
     """The lines of it: what it was, why it began, what was done, and where the proof stands.
 
     Args:

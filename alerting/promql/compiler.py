@@ -35,12 +35,12 @@ from alerting.promql.vector_functions import (
     rounded,
     unique,
 )
-from alerting.promql.vectors import NAME, Moment, Vector, labels_of, nameless
+from alerting.promql.vectors import NAME, Instant, Vector, labels_of, nameless
 from telemetry.errors import ConfigError
 
-VectorNode = Callable[[Moment], Vector]
-ScalarNode = Callable[[Moment], float]
-RangeNode = Callable[[Moment], Ranges]
+VectorNode = Callable[[Instant], Vector]
+ScalarNode = Callable[[Instant], float]
+RangeNode = Callable[[Instant], Ranges]
 
 FUNCTIONS = frozenset(
     {
@@ -260,7 +260,7 @@ class Compiler:
         ranges, function = self._range(arg), RANGE_FUNCTIONS[name]
         keeps_name = name == "last_over_time"
 
-        def evaluate(moment: Moment) -> Vector:
+        def evaluate(moment: Instant) -> Vector:
             found = ranges(moment)
             result: Vector = []
             for window in found.windows:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import promql_parser
 
 from alerting.promql.compiler import FUNCTIONS, Compiler
-from alerting.promql.vectors import Moment
+from alerting.promql.vectors import Instant
 from components.durations import MINUTE
 from telemetry.errors import ConfigError
 
@@ -45,7 +45,7 @@ class Expression:
     text: str
     reach: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
     selectors: tuple[tuple[Matcher, ...], ...]  # the series that it reads
-    _evaluate: Callable[[Moment], Vector] = field(repr=False, compare=False)
+    _evaluate: Callable[[Instant], Vector] = field(repr=False, compare=False)
 
     def evaluate(self, source: Source, at: int, lookback: int = LOOKBACK) -> Vector:
         """The instant vector at a time (ns); a scalar is one element without labels.
@@ -53,7 +53,7 @@ class Expression:
         Raises:
             EvaluationError: these samples have no answer, such as many-to-many matches.
         """
-        return self._evaluate(Moment(source, at, at, lookback))
+        return self._evaluate(Instant(source, at, at, lookback))
 
 
 def compile_expression(text: str, step: int = MINUTE) -> Expression:

@@ -37,7 +37,7 @@ def _extrapolated(times: Times, values: Values, start: int, end: int, *, counter
     interval = sampled / (len(values) - 1)
     threshold = interval * 1.1
     to_zero = sampled * (first / change) if counter and change > 0 and first >= 0 else math.inf
-    covered = sampled + reach_back(to_start, to_zero, interval, threshold)
+    covered = sampled + lookback(to_start, to_zero, interval, threshold)
     covered += to_end if to_end < threshold else interval / 2
     factor = covered / sampled
     if per_second:
@@ -45,7 +45,7 @@ def _extrapolated(times: Times, values: Values, start: int, end: int, *, counter
     return change * factor
 
 
-def reach_back(to_start: float, to_zero: float, interval: float, threshold: float) -> float:
+def lookback(to_start: float, to_zero: float, interval: float, threshold: float) -> float:
     """For how long before its first sample a series is taken to be there, never below zero; all in seconds.
 
     As of Prometheus 2.53 (PR 13725). Before, half an interval was not yet held against `to_zero`.

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import promql_parser as ast
 
 from alerting.promql.matchers import Matcher, MatchType
-from alerting.promql.vectors import NAME, EvaluationError, Moment, Window, is_stale, nameless
+from alerting.promql.vectors import NAME, EvaluationError, Instant, Window, is_stale, nameless
 from components.durations import SECOND
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from alerting.promql.vectors import Labels, Vector
 
-TimeShift = Callable[[Moment], int]
+TimeShift = Callable[[Instant], int]
 """The time at which a selector looks, from the moment of evaluation."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,11 +83,11 @@ class InstantSelector:
     matchers: tuple[Matcher, ...]
     shift: TimeShift
 
-    def __call__(self, moment: Moment) -> Vector:
+    def __call__(self, moment: Instant) -> Vector:
         """The vector, values as they are."""
         return [(labels, value) for labels, _time, value in self.samples(moment)]
 
-    def samples(self, moment: Moment) -> list[tuple[Labels, int, float]]:
+    def samples(self, moment: Instant) -> list[tuple[Labels, int, float]]:
         """The vector with the time of each sample."""
         at = self.shift(moment)
         oldest = at - moment.lookback
@@ -121,7 +121,7 @@ class RangeSelector:
     shift: TimeShift
     width: int
 
-    def __call__(self, moment: Moment) -> Ranges:
+    def __call__(self, moment: Instant) -> Ranges:
         """Windows that have a sample at least."""
         end = self.shift(moment)
         start = end - self.width
@@ -144,12 +144,12 @@ class RangeSelector:
 class Subquery:
     """An expression evaluated at each multiple of the step within a range."""
 
-    inner: Callable[[Moment], Vector]
+    inner: Callable[[Instant], Vector]
     shift: TimeShift
     width: int
     step: int
 
-    def __call__(self, moment: Moment) -> Ranges:
+    def __call__(self, moment: Instant) -> Ranges:
         """One window for each set of labels that came up.
 
         Raises:
@@ -161,7 +161,7 @@ class Subquery:
             raise EvaluationError(f"a subquery of {self.width // self.step} steps; at most {MAX_STEPS}")
         found: dict[Labels, tuple[list[int], list[float]]] = {}
         for at in range((start // self.step + 1) * self.step, end + 1, self.step):
-            for labels, value in self.inner(Moment(moment.source, at, moment.top, moment.lookback)):
+            for labels, value in self.inner(Instant(moment.source, at, moment.top, moment.lookback)):
                 times, values = found.setdefault(labels, ([], []))
                 times.append(at)
                 values.append(value)

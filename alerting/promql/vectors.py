@@ -60,7 +60,7 @@ def nameless(labels: Labels) -> Labels:
     return without(labels, _NAME_ONLY)
 
 
-class Column(Protocol):
+class VectorColumn(Protocol):
     """The samples of one series: two sequences of one length, times ascending in nanoseconds."""
 
     @property
@@ -92,7 +92,7 @@ class Column(Protocol):
 class Source(Protocol):
     """Where selectors find their series."""
 
-    def select(self, matchers: tuple[Matcher, ...]) -> Sequence[Column]:
+    def select(self, matchers: tuple[Matcher, ...]) -> Sequence[VectorColumn]:
         """The series that pass all matchers, in an order that does not change between calls."""
         ...
 
@@ -107,7 +107,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Instant:
     """Where and when an expression is evaluated. `top` is the time of the whole query; `at` differs inside subqueries."""
 
     source: Source

@@ -31,7 +31,7 @@ MAX_CATCH_UP = 1000
 
 
 @dataclass(slots=True)
-class Counts:
+class EngineCounts:
     """What the engine did, since the start."""
 
     evaluations: int = 0
@@ -65,7 +65,7 @@ class AlertEngine:
     samples: Samples = field(default_factory=Samples)
     external_labels: dict[str, str] = field(default_factory=dict)
     external_url: str = ""
-    counts: Counts = field(default_factory=Counts)
+    counts: EngineCounts = field(default_factory=EngineCounts)
     _runs: dict[tuple[str, str], GroupRun] = field(default_factory=dict)
     _ended: list[Remains] = field(default_factory=list)
 

@@ -163,19 +163,21 @@ def _places(group: RuleGroup) -> dict[tuple[str, int], int]:
 
 
 @dataclass(slots=True)
-class Outcome:
+class EvaluationResult:
     """What one evaluation of a group gave."""
 
     changes: list[AlertChange] = field(default_factory=list)
     failures: int = 0
 
 
-def evaluate_group(run: GroupRun, at: int, samples: Samples, external_labels: Mapping[str, str], external_url: str) -> Outcome:
+def evaluate_group(
+    run: GroupRun, at: int, samples: Samples, external_labels: Mapping[str, str], external_url: str
+) -> EvaluationResult:
     """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next.
 
     What failed by a mistake of ours is logged with its name, once.
     """
-    outcome = Outcome([change for remains in run.replaced for change in remains.end(at, samples)])
+    outcome = EvaluationResult([change for remains in run.replaced for change in remains.end(at, samples)])
     run.replaced = []
     time = at - run.group.query_offset
     for i, rule in enumerate(run.group.rules):

@@ -13,7 +13,7 @@ from processors.series.service_graph import ServiceGraphMetrics
 from processors.series.span_metrics import SpanMetrics
 from telemetry.documents import latest
 from telemetry.documents.read_back import anomaly_from_body, hop_from_body, span_from_body
-from telemetry.findings import Culprits, Suspect
+from telemetry.findings import CulpritRanking, Suspect
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Temporality
 from telemetry.resource import Resource
 
@@ -41,7 +41,7 @@ def culprit_history(bodies: Iterable[Body]) -> list[Point]:
     points: list[Point] = []
     for body in bodies:
         ranking = tuple(Suspect(item["service"], item["score"], item["instance"]) for item in body["ranking"])
-        points += culprit_points(Culprits(body["@timestamp"], body["environment"], body["opened_by"], ranking))
+        points += culprit_points(CulpritRanking(body["@timestamp"], body["environment"], body["opened_by"], ranking))
     return points
 
 
@@ -140,7 +140,7 @@ def _told(
     return points
 
 
-def told_after(lateness: int) -> Callable[[Point], int]:
+def notified_after(lateness: int) -> Callable[[Point], int]:
     """How long after its time each point reaches the rules, where windows wait so long (ns) for what comes late."""
 
     def delay(point: Point) -> int:

@@ -44,7 +44,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Counts:
+class SampleCounts:
     """What became of samples, since the start."""
 
     added: int = 0
@@ -76,7 +76,7 @@ class Samples:
         self._postings: dict[tuple[str, str], dict[StoredSeries, None]] = {}
         self._selections: OrderedDict[tuple[Matcher, ...], list[StoredSeries]] = OrderedDict()
         self._newest = self._text = 0
-        self.counts = Counts()
+        self.counts = SampleCounts()
 
     def __len__(self) -> int:
         return len(self._series)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collectors.decoding import Outcome
     from collectors.grpc_front import Peer
     from collectors.metrics import CollectorMetrics
-    from collectors.responses import Refusal
+    from collectors.responses import Rejection
     from collectors.shipper import Sink
     from telemetry.otlp import Signal
 
@@ -151,7 +151,7 @@ class OtlpGrpcReceiver:
         return await self._intake.take(signal, body, sender, max_bytes=self._config.max_request_bytes)
 
 
-def _trailers(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
+def _trailers(refusal: Rejection) -> tuple[tuple[str, bytes], ...]:
     """The details of a status: where gRPC defines them, and RetryInfo also where Python's exporter looks for it."""
     trailers = [("grpc-status-details-bin", refusal.status.SerializeToString())]
     if refusal.retry_after is not None:

@@ -21,7 +21,7 @@ TOGETHER_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RequestBatch:
     """Lines of one signal as one request. `due` is when to send it, in seconds from the start."""
 
     signal: Signal
@@ -30,7 +30,7 @@ class Batch:
     due: float = 0.0
 
 
-def batches(requests: Iterable[Request], lines: int, speed: float | None = None) -> Iterator[Batch]:
+def batches(requests: Iterable[Request], lines: int, speed: float | None = None) -> Iterator[RequestBatch]:
     """Requests of one signal put together, up to `lines` of them or `MAX_BYTES`.
 
     Args:
@@ -70,9 +70,9 @@ class _Gathering:
     values: list[bytes] = field(default_factory=list)
     size: int = 0
 
-    def close(self) -> Batch:
+    def close(self) -> RequestBatch:
         # Protobuf merges messages by concatenation: requests one behind the other are one request with all their groups.
-        return Batch(self.signal, b"".join(self.values), len(self.values), self.due)
+        return RequestBatch(self.signal, b"".join(self.values), len(self.values), self.due)
 
 
 def _latest_time(signal: Signal, value: bytes) -> int:

@@ -15,12 +15,12 @@ from telemetry.errors import SpanloomError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from collectors.replay.batches import Batch
+    from collectors.replay.batches import RequestBatch
     from collectors.replay.client import OtlpClient
 
 
 @dataclass(slots=True)
-class Summary:
+class ReplaySummary:
     """What a replay did. Lines are those sent; items those that the endpoint acknowledged, and `refused` those it did not."""
 
     lines: int = 0
@@ -46,9 +46,9 @@ class Replay:
         self._client = client
         self._slots = asyncio.Semaphore(concurrency)
         self._on_refused = on_refused
-        self.summary = Summary()
+        self.summary = ReplaySummary()
 
-    async def run(self, batches: Iterator[Batch]) -> Summary:
+    async def run(self, batches: Iterator[RequestBatch]) -> ReplaySummary:
         """Send all batches; return when the last is acknowledged.
 
         Raises:
@@ -75,7 +75,7 @@ class Replay:
             self.summary.retries = self._client.retries
         return self.summary
 
-    async def _send(self, batch: Batch) -> None:
+    async def _send(self, batch: RequestBatch) -> None:
         try:
             items = otlp.count_items(batch.signal, otlp.parse(batch.signal, batch.value))
             try:
@@ -88,7 +88,7 @@ class Replay:
         finally:
             self._slots.release()
 
-    def _count(self, batch: Batch, items: int, outcome: Outcome) -> None:
+    def _count(self, batch: RequestBatch, items: int, outcome: Outcome) -> None:
         summary, taken = self.summary, items - outcome.rejected
         summary.requests += 1
         summary.lines += batch.lines

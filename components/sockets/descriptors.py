@@ -9,7 +9,7 @@ from __future__ import annotations
 import resource
 from typing import Final
 
-MOST: Final = 65_536
+MAX_DESCRIPTORS: Final = 65_536
 """The soft limit is raised to the hard one, but no further than this: some libraries walk all descriptors before a fork."""
 
 KEPT_BACK: Final = 512
@@ -19,7 +19,7 @@ KEPT_BACK: Final = 512
 def raise_limit() -> int:
     """Raise the soft limit of open files as far as the hard one allows; gives the limit that now holds."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return descriptor_limit()
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
@@ -29,7 +29,7 @@ def raise_limit() -> int:
 def descriptor_limit() -> int:
     """How many descriptors the process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if soft == resource.RLIM_INFINITY else min(soft, MOST)
+    return MAX_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MAX_DESCRIPTORS)
 
 
 def connections_within(configured: int, share: float, descriptors_each: int = 1) -> int:

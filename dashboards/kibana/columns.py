@@ -14,7 +14,7 @@ RECORDS = "___records___"
 """What Lens counts when it counts documents."""
 
 
-class Column(Protocol):
+class LensColumn(Protocol):
     """One column of a layer. May need others behind it, which Lens keeps beside it under ids of their own."""
 
     @property
@@ -66,7 +66,7 @@ class By:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class LensMetric:
     """A number of the documents of a bucket: `sum`, `max`, `average` or `unique_count` of a field."""
 
     operation: str
@@ -128,7 +128,7 @@ class Last:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class LensShare:
     """One sum as a share of another: right however the documents are cut, corrections included."""
 
     over: str
@@ -156,7 +156,7 @@ class MeanTime:
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
-def _quotient(column: Share | MeanTime, id_: str, divisor: int, shown_as: Json) -> dict[str, Json]:
+def _quotient(column: LensShare | MeanTime, id_: str, divisor: int, shown_as: Json) -> dict[str, Json]:
     """A formula with the parts that Lens keeps for it: two sums, and the tree that joins them."""
     formula = f"sum({column.over}) / sum({column.under})"
     part = f"Part of {column.label}"

@@ -7,8 +7,8 @@ errors and duration only grow with its revisions, so their maximum is the newest
 
 from __future__ import annotations
 
-from dashboards.kibana.columns import By, Count, Last, MeanTime, Metric, Percentile, Share
-from dashboards.kibana.panels import Chart, Documents, Figure, Table
+from dashboards.kibana.columns import By, Count, Last, LensMetric, LensShare, MeanTime, Percentile
+from dashboards.kibana.panels import Chart, Documents, Figure, LensTable
 from dashboards.kibana.saved_objects import Dashboard
 from stores.layout import SERVICE
 from telemetry.documents import Kind
@@ -17,9 +17,9 @@ from telemetry.logs import ERROR
 KINDS = tuple(kind for kind in Kind if kind is not Kind.METRIC)
 """The kinds that have a data view. Elastic's own dashboards read the metrics."""
 
-CALLS = Metric("sum", "calls", "Calls")
-FAILURES = Metric("sum", "failures", "Failures")
-FAILED = Share("failures", "calls", "Failed")
+CALLS = LensMetric("sum", "calls", "Calls")
+FAILURES = LensMetric("sum", "failures", "Failures")
+FAILED = LensShare("failures", "calls", "Failed")
 MEAN = MeanTime("latency_sum", "calls", "Mean latency")
 SELF = MeanTime("self_time_sum", "calls", "Mean self time")
 IN_CRITICAL_PATH = MeanTime("critical_path_sum", "calls", "Mean time in critical path")
@@ -33,12 +33,12 @@ SERVICES = Dashboard(
         Figure("Calls", Kind.EDGE, CALLS),
         Figure("Failed calls", Kind.EDGE, FAILED),
         Figure("Mean latency", Kind.EDGE, MEAN),
-        Figure("Services seen", Kind.EDGE, Metric("unique_count", "callee.name", "Services"), "callee.kind:service"),
+        Figure("Services seen", Kind.EDGE, LensMetric("unique_count", "callee.name", "Services"), "callee.kind:service"),
         Chart("Calls by service", Kind.EDGE, (CALLS,), CALLEE, bars=True, where="callee.kind:service"),
         Chart("Failed calls by service", Kind.EDGE, (FAILED,), CALLEE, where="callee.kind:service"),
         Chart("Mean latency by service", Kind.EDGE, (MEAN,), CALLEE, where="callee.kind:service"),
         Chart("Mean self time by service", Kind.EDGE, (SELF,), CALLEE, where="callee.kind:service"),
-        Table(
+        LensTable(
             "Services",
             Kind.EDGE,
             (By("callee.name", "Service", 100),),
@@ -53,20 +53,24 @@ MAP = Dashboard(
     "Service map",
     "Who calls whom, and how it goes: databases, queues and others outside included.",
     (
-        Table(
+        LensTable(
             "Edges",
             Kind.EDGE,
             (By("caller.name", "Caller", 50), By("callee.name", "Callee", 50), By("protocol", "Protocol", 5)),
             (CALLS, FAILURES, FAILED, MEAN, IN_CRITICAL_PATH),
         ),
-        Table(
+        LensTable(
             "Operations",
             Kind.EDGE,
             (By("callee.name", "Callee", 50), By("operation", "Operation", 50)),
             (CALLS, FAILURES, FAILED, MEAN, SELF),
         ),
         Chart(
-            "Time in the critical path", Kind.EDGE, (Metric("sum", "critical_path_sum", "Critical path"),), CALLEE, bars=True
+            "Time in the critical path",
+            Kind.EDGE,
+            (LensMetric("sum", "critical_path_sum", "Critical path"),),
+            CALLEE,
+            bars=True,
         ),
         Chart("Calls by protocol", Kind.EDGE, (CALLS,), By("protocol", "Protocol"), bars=True),
     ),
@@ -89,7 +93,7 @@ HOPS = Dashboard(
         Chart("p95 by callee", Kind.HOP, (Percentile("duration", 95, "p95"),), CALLEE, where=COUNTED),
         Chart("Network and queueing, p95 by callee", Kind.HOP, (Percentile("gap", 95, "p95 gap"),), CALLEE, where=COUNTED),
         Chart("Callee's own time, p95", Kind.HOP, (Percentile("self_time", 95, "p95 self time"),), CALLEE, where=COUNTED),
-        Table(
+        LensTable(
             "Hops",
             Kind.HOP,
             (By("caller.name", "Caller", 50), By("callee.name", "Callee", 50), By("operation", "Operation", 10)),
@@ -98,8 +102,8 @@ HOPS = Dashboard(
                 Percentile("duration", 50, "p50"),
                 Percentile("gap", 95, "p95 gap"),
                 Percentile("self_time", 95, "p95 self time"),
-                Metric("average", "critical_path_share", "Share of critical path"),
-                Metric("unique_count", "id", "Hops"),
+                LensMetric("average", "critical_path_share", "Share of critical path"),
+                LensMetric("unique_count", "id", "Hops"),
             ),
             COUNTED,
         ),
@@ -111,26 +115,26 @@ TRACES = Dashboard(
     "Traces",
     "The slowest and the broken; a trace id leads to its logs.",
     (
-        Figure("Traces", Kind.TRACE, Metric("unique_count", "trace_id", "Traces")),
-        Figure("Traces with errors", Kind.TRACE, Metric("unique_count", "trace_id", "With errors", "errors:>0")),
-        Figure("Longest", Kind.TRACE, Metric("max", "duration", "Longest")),
-        Figure("Most spans", Kind.TRACE, Metric("max", "span_count", "Most spans")),
+        Figure("Traces", Kind.TRACE, LensMetric("unique_count", "trace_id", "Traces")),
+        Figure("Traces with errors", Kind.TRACE, LensMetric("unique_count", "trace_id", "With errors", "errors:>0")),
+        Figure("Longest", Kind.TRACE, LensMetric("max", "duration", "Longest")),
+        Figure("Most spans", Kind.TRACE, LensMetric("max", "span_count", "Most spans")),
         Chart(
             "Traces by root",
             Kind.TRACE,
-            (Metric("unique_count", "trace_id", "Traces"),),
+            (LensMetric("unique_count", "trace_id", "Traces"),),
             By("root.operation", "Root"),
             bars=True,
         ),
-        Chart("Longest by root", Kind.TRACE, (Metric("max", "duration", "Longest"),), By("root.operation", "Root")),
-        Table(
+        Chart("Longest by root", Kind.TRACE, (LensMetric("max", "duration", "Longest"),), By("root.operation", "Root")),
+        LensTable(
             "Slowest traces",
             Kind.TRACE,
             (By("trace_id", "Trace", 50),),
             (
-                Metric("max", "duration", "Duration"),
-                Metric("max", "span_count", "Spans"),
-                Metric("max", "errors", "Errors"),
+                LensMetric("max", "duration", "Duration"),
+                LensMetric("max", "span_count", "Spans"),
+                LensMetric("max", "errors", "Errors"),
                 Last("root.service", "Root service", "root.service:?*"),
                 Last("root.operation", "Root operation", "root.operation:?*"),
             ),
@@ -148,11 +152,11 @@ LOGS = Dashboard(
     (
         Chart("Logs by severity", Kind.LOG, (Count("Logs"),), By("severity_text", "Severity"), bars=True),
         Chart("Errors by service", Kind.LOG, (Count("Errors", ERROR_LOGS),), By(SERVICE, "Service"), bars=True),
-        Table(
+        LensTable(
             "Traces with most errors in their logs",
             Kind.LOG,
             (By("trace_id", "Trace", 50),),
-            (Count("Errors", ERROR_LOGS), Count("Logs"), Metric("unique_count", SERVICE, "Services")),
+            (Count("Errors", ERROR_LOGS), Count("Logs"), LensMetric("unique_count", SERVICE, "Services")),
             "_exists_:trace_id",
         ),
         Documents("log-records", "Logs", Kind.LOG, (SERVICE, "severity_text", "body.text", "trace_id", "span_id")),
@@ -165,16 +169,16 @@ ANOMALIES = Dashboard(
     "What deviates, how much and why, and who is the likely cause.",
     (
         Figure("Deviations", Kind.ANOMALY, Count("Anomalies")),
-        Figure("Highest score", Kind.ANOMALY, Metric("max", "score", "Score")),
-        Figure("Services", Kind.ANOMALY, Metric("unique_count", "service", "Services")),
+        Figure("Highest score", Kind.ANOMALY, LensMetric("max", "score", "Score")),
+        Figure("Services", Kind.ANOMALY, LensMetric("unique_count", "service", "Services")),
         Figure("Rankings", Kind.CULPRIT, Count("Rankings")),
         Chart("Anomalies by kind", Kind.ANOMALY, (Count("Anomalies"),), By("kind", "Kind"), bars=True),
-        Chart("Highest score by service", Kind.ANOMALY, (Metric("max", "score", "Score"),), By("service", "Service")),
-        Table(
+        Chart("Highest score by service", Kind.ANOMALY, (LensMetric("max", "score", "Score"),), By("service", "Service")),
+        LensTable(
             "What deviates",
             Kind.ANOMALY,
             (By("service", "Service", 50), By("kind", "Kind"), By("operation", "Operation", 20)),
-            (Metric("max", "score", "Highest score"), Count("Windows")),
+            (LensMetric("max", "score", "Highest score"), Count("Windows")),
         ),
         Documents(
             "anomaly-documents",
@@ -192,12 +196,12 @@ REPAIRS = Dashboard(
     "What was raised, who was told, what was done, and whether it held.",
     (
         Figure("Alerts fired", Kind.ALERT, Count("Fired", "state:firing")),
-        Figure("Incidents opened", Kind.INCIDENT, Metric("unique_count", "id", "Incidents")),
-        Figure("Repaired and proven", Kind.INCIDENT, Metric("unique_count", "id", "Closed", "state:closed")),
-        Figure("Escalated", Kind.INCIDENT, Metric("unique_count", "id", "Escalated", "state:escalated")),
+        Figure("Incidents opened", Kind.INCIDENT, LensMetric("unique_count", "id", "Incidents")),
+        Figure("Repaired and proven", Kind.INCIDENT, LensMetric("unique_count", "id", "Closed", "state:closed")),
+        Figure("Escalated", Kind.INCIDENT, LensMetric("unique_count", "id", "Escalated", "state:escalated")),
         Chart("Alerts fired by name", Kind.ALERT, (Count("Fired", "state:firing"),), By("alertname", "Alert"), bars=True),
         Chart("Notifications by receiver", Kind.NOTIFICATION, (Count("Notifications"),), By("receiver", "Receiver"), bars=True),
-        Table(
+        LensTable(
             "Alerts",
             Kind.ALERT,
             (By("fingerprint", "Alert", 50),),
@@ -211,7 +215,7 @@ REPAIRS = Dashboard(
                 Last("value", "Value", data_type="number"),
             ),
         ),
-        Table(
+        LensTable(
             "Incidents",
             Kind.INCIDENT,
             (By("id", "Incident", 50),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dashboards.kibana.columns import By, Column, Json, Over
+from dashboards.kibana.columns import By, Json, LensColumn, Over
 
 if TYPE_CHECKING:
     from telemetry.documents import Kind
@@ -20,7 +20,7 @@ class Figure:
 
     title: str
     kind: Kind
-    metric: Column
+    metric: LensColumn
     where: str = ""
 
     def lens(self, data_view: str) -> Json:
@@ -35,7 +35,7 @@ class Chart:
 
     title: str
     kind: Kind
-    metrics: tuple[Column, ...]
+    metrics: tuple[LensColumn, ...]
     split: By | None = None
     bars: bool = False
     where: str = ""
@@ -43,7 +43,7 @@ class Chart:
     def lens(self, data_view: str) -> Json:
         """The panel's Lens state."""
         split = [self.split] if self.split else []
-        columns: list[Column] = [*split, Over(), *self.metrics]
+        columns: list[LensColumn] = [*split, Over(), *self.metrics]
         first_metric = len(split) + 1
         series = "bar_stacked" if self.bars else "line"
         layer: Json = {
@@ -66,18 +66,18 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class LensTable:
     """A row for each combination of values, with its metrics; the first metric orders the rows."""
 
     title: str
     kind: Kind
     rows: tuple[By, ...]
-    metrics: tuple[Column, ...]
+    metrics: tuple[LensColumn, ...]
     where: str = ""
 
     def lens(self, data_view: str) -> Json:
         """The panel's Lens state."""
-        columns: list[Column] = [*self.rows, *self.metrics]
+        columns: list[LensColumn] = [*self.rows, *self.metrics]
         shown = {
             "layerId": LAYER,
             "layerType": "data",
@@ -116,14 +116,14 @@ class Documents:
 SEARCH_INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
 """Name of the reference from a saved search to its data view."""
 
-Panel = Figure | Chart | Table | Documents
+Panel = Figure | Chart | LensTable | Documents
 
 
 def _asked(where: str) -> Json:
     return {"query": {"query": where, "language": "lucene"}, "filter": []}
 
 
-def _lens(title: str, visualization: str, columns: list[Column], where: str, data_view: str, shown: Json) -> Json:
+def _lens(title: str, visualization: str, columns: list[LensColumn], where: str, data_view: str, shown: Json) -> Json:
     """Attributes of a Lens panel with one form-based layer; its columns are `c0`, `c1`, ... in order."""
     states: dict[str, Any] = {}
     for number, column in enumerate(columns):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from dashboards.kibana.panels import SEARCH_INDEX, Chart, Documents, Figure, Panel, Table
+from dashboards.kibana.panels import SEARCH_INDEX, Chart, Documents, Figure, LensTable, Panel
 from stores.elasticsearch.templates import data_stream
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ TYPE_VERSIONS = {"index-pattern": "8.0.0", "search": "10.5.0", "dashboard": "10.
 COLUMNS = 48
 """Width of a dashboard."""
 
-_SIZES = {Figure: (12, 6), Chart: (24, 12), Table: (48, 14), Documents: (48, 18)}
+_SIZES = {Figure: (12, 6), Chart: (24, 12), LensTable: (48, 14), Documents: (48, 18)}
 """Width and height of a panel, in cells of the dashboard."""
 
 _NANOSECONDS = {

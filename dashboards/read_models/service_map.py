@@ -23,7 +23,7 @@ MAX_COSTS = 50
 
 
 @dataclass(slots=True)
-class Call:
+class MapEdge:
     """All calls from one node to another. Exemplars are trace ids, those of the slowest hops first."""
 
     caller: Node
@@ -41,7 +41,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Place:
+class MapNode:
     """A node of the map. `calls` and `failures` are of the calls that it takes; `anomaly` its highest score, 0 for none."""
 
     node: Node
@@ -58,8 +58,8 @@ class ServiceMap:
     the calls and failures of all edges by the start of their window.
     """
 
-    places: tuple[Place, ...]
-    calls: tuple[Call, ...]
+    places: tuple[MapNode, ...]
+    calls: tuple[MapEdge, ...]
     costs: tuple[Edge, ...]
     since: int
     until: int
@@ -83,7 +83,7 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
         edges: their bodies, corrections included, in any order.
         anomalies: service to the score to show for it.
     """
-    sums: dict[tuple[Node, Node], Call] = {}
+    sums: dict[tuple[Node, Node], MapEdge] = {}
     windows: dict[int, tuple[int, int]] = {}
     since, until = 0, 0
     read = [edge_from_body(body) for body in edges]
@@ -97,7 +97,7 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
         ends = edge.key.caller, edge.key.callee
         call = sums.get(ends)
         if call is None:
-            call = sums[ends] = Call(*ends)
+            call = sums[ends] = MapEdge(*ends)
         call.calls += edge.calls
         call.failures += edge.failures
         call.latency = histogram.merge(call.latency, edge.latency)
@@ -109,11 +109,11 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
     return ServiceMap(_places(busy, anomalies or {}), tuple(busy), left, since, until, windows)
 
 
-def _places(calls: Iterable[Call], anomalies: Mapping[str, float]) -> tuple[Place, ...]:
-    places: dict[Node, Place] = {}
+def _places(calls: Iterable[MapEdge], anomalies: Mapping[str, float]) -> tuple[MapNode, ...]:
+    places: dict[Node, MapNode] = {}
     for call in calls:
         for node in (call.caller, call.callee):
-            places.setdefault(node, Place(node, anomaly=anomalies.get(node.name, 0.0)))
+            places.setdefault(node, MapNode(node, anomaly=anomalies.get(node.name, 0.0)))
         places[call.callee].calls += call.calls
         places[call.callee].failures += call.failures
     return tuple(sorted(places.values(), key=lambda place: place.node.name))

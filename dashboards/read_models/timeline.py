@@ -18,7 +18,7 @@ RANKED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TimelineEvent:
     """One thing that happened. `kind` is a word for it; `about` the id of the trace, alert or incident to look at, or empty."""
 
     time: int
@@ -29,23 +29,23 @@ class Event:
 
 def timeline(
     anomalies: Iterable[Body], culprits: Iterable[Body], alerts: Iterable[Body], incidents: Iterable[Body]
-) -> list[Event]:
+) -> list[TimelineEvent]:
     """The events of these documents, the newest first; repetitions are told once. Incidents come in all their revisions."""
     events = [*_anomalies(anomalies), *_culprits(culprits), *_alerts(alerts), *_incidents(incidents)]
     return sorted(events, key=lambda event: event.time)[::-1]  # so that of one time the last, too, comes first
 
 
-def _anomalies(bodies: Iterable[Body]) -> Iterable[Event]:
+def _anomalies(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
     ends: dict[tuple[str, str], int] = {}
     for body in sorted(bodies, key=lambda body: body["start"]):
         what = body["kind"], body["service"]
         if what not in ends or body["start"] - ends[what] > SAME_ANOMALY:
             text = f"{body['service']}: {body['why']} (score {body['score']:.2f})"
-            yield Event(body["end"], "anomaly", text, next(iter(body["trace_ids"]), ""))
+            yield TimelineEvent(body["end"], "anomaly", text, next(iter(body["trace_ids"]), ""))
         ends[what] = max(body["end"], ends.get(what, 0))
 
 
-def _culprits(bodies: Iterable[Body]) -> Iterable[Event]:
+def _culprits(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
     told: dict[str, list[str]] = {}
     for body in sorted(bodies, key=lambda body: body["@timestamp"]):
         first = body["ranking"][:RANKED]
@@ -53,24 +53,24 @@ def _culprits(bodies: Iterable[Body]) -> Iterable[Event]:
         if names and names != told.get(body["environment"]):
             told[body["environment"]] = names
             text = ", ".join(f"{suspect['service']} {suspect['score']:.2f}" for suspect in first)
-            yield Event(body["@timestamp"], "culprits", text)
+            yield TimelineEvent(body["@timestamp"], "culprits", text)
 
 
-def _alerts(bodies: Iterable[Body]) -> Iterable[Event]:
+def _alerts(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
     words = {"firing": "fires", "resolved": "is resolved"}
     for body in sorted(bodies, key=lambda body: (body["time"], body["service"])):
         if body["state"] in words:
             name, service = body["labels"].get("alertname", "?"), body["service"]
             summary = body["annotations"].get("summary", "")
             text = f"{name} {words[body['state']]}{f' for {service}' if service else ''}{f': {summary}' if summary else ''}"
-            yield Event(body["time"], "alert" if body["state"] == "firing" else "resolved", text, body["fingerprint"])
+            yield TimelineEvent(body["time"], "alert" if body["state"] == "firing" else "resolved", text, body["fingerprint"])
 
 
-def _incidents(bodies: Iterable[Body]) -> Iterable[Event]:
+def _incidents(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
     told: dict[str, str] = {}
     for body in sorted(bodies, key=lambda body: (body["id"], body["revision"])):
         if told.get(body["id"]) != body["state"]:
             told[body["id"]] = body["state"]
             why = f", {body['why']}" if body["why"] else ""
             text = f"{body['playbook']} on {body['service']}: {body['state']}{why}"
-            yield Event(body["@timestamp"], "repair", text, body["id"])
+            yield TimelineEvent(body["@timestamp"], "repair", text, body["id"])

@@ -28,7 +28,7 @@ LONGEST_PAUSE_SECONDS = 10.0
 ERROR_BYTES_KEPT = 8192
 
 
-class State(StrEnum):
+class InstanceState(StrEnum):
     """Where an instance is in its life."""
 
     STARTING = "starting"
@@ -46,7 +46,7 @@ class Instance:
 
     def __init__(self, role: Role, folder: Path, environment: dict[str, str], changed: Callable[[], None]) -> None:
         self.role = role
-        self.state = State.DOWN
+        self.state = InstanceState.DOWN
         self.address = ""
         self.restarts = 0
         self.restarted_by = ""
@@ -80,7 +80,7 @@ class Instance:
     @property
     def takes_traffic(self) -> bool:
         """Whether callers may be sent here."""
-        return self.state is State.READY and not self.isolated
+        return self.state is InstanceState.READY and not self.isolated
 
     def start(self) -> None:
         """Begin to run the process and to keep it running."""
@@ -110,7 +110,7 @@ class Instance:
             InstanceError: there is no process that takes it.
         """
         process = self._process
-        if self.state is not State.READY or process is None or process.stdin is None:
+        if self.state is not InstanceState.READY or process is None or process.stdin is None:
             raise InstanceError(f"{self.role.name} is {self.state}: try again when it is ready")
         self._answered.clear()
         try:
@@ -149,7 +149,7 @@ class Instance:
 
     async def _run_once(self) -> tuple[int, bool]:
         self._asked = False
-        self._to(State.STARTING)
+        self._to(InstanceState.STARTING)
         process = self._process = await asyncio.create_subprocess_exec(
             *(*_inside(self.role.namespace), sys.executable, "-m", "demo.shop", self.role.service, str(self._folder)),
             env=self._environment,
@@ -170,7 +170,7 @@ class Instance:
                 self._now.update({"spans_ended": -held, "spans_died": held})
             self._earlier.update(self._now)
             self._now = Counter()
-            self._to(State.DOWN)
+            self._to(InstanceState.DOWN)
         return code, was_ready
 
     async def _hear(self, process: asyncio.subprocess.Process) -> None:
@@ -179,7 +179,7 @@ class Instance:
             message = json.loads(line)
             if "ready" in message:
                 self.address = message["ready"]
-                self._to(State.READY)
+                self._to(InstanceState.READY)
                 self._ready.set()
             elif "fault" in message:
                 self.fault = message["fault"]
@@ -198,7 +198,7 @@ class Instance:
             return
         self._asked = True
         self._ready.clear()
-        self._to(State.STOPPING)
+        self._to(InstanceState.STOPPING)
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
@@ -209,7 +209,7 @@ class Instance:
                 process.kill()
             await process.wait()
 
-    def _to(self, state: State) -> None:
+    def _to(self, state: InstanceState) -> None:
         self.state = state
         self._changed()
 

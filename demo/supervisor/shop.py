@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from demo.shop import database
-from demo.supervisor.instance import Instance, State
+from demo.supervisor.instance import Instance, InstanceState
 from demo.supervisor.roster import environment
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Shop:
     @property
     def all_ready(self) -> bool:
         """Whether every instance takes requests."""
-        return all(instance.state is State.READY for instance in self._instances.values())
+        return all(instance.state is InstanceState.READY for instance in self._instances.values())
 
     def _directed(self) -> dict[str, str]:
         directed: dict[str, str] = {}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from alerting.playbooks.runner import PlaybookRunner
-    from pipeline.state.table import State
+    from pipeline.state.table import StageTable
     from telemetry.documents import Body
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class PassOn(Protocol):
         ...
 
 
-class ApprovalDesk:
+class StateApprovalService:
     """Takes answers for the environment that a runner repairs.
 
     Args:
@@ -49,7 +49,7 @@ class ApprovalDesk:
         self._approvals, self._runner, self._key, self._pass_on = approvals, runner, key, pass_on
         self._open = False
 
-    async def open(self, state: State, partition: int) -> None:
+    async def open(self, state: StageTable, partition: int) -> None:
         """Decide here from now on."""
         self._approvals.sign_by(self._key or await _kept_key(state, partition))
         self._open = True
@@ -80,7 +80,7 @@ class ApprovalDesk:
             log.warning("answer_refused", incident=body["incident"], who=body["who"], reason=str(error))
 
 
-async def _kept_key(state: State, partition: int) -> bytes:
+async def _kept_key(state: StageTable, partition: int) -> bytes:
     kept = state.load(partition, "approvals")
     if kept is None:
         kept = {"version": VERSION, "key": secrets.token_hex(KEY_BYTES)}

@@ -23,8 +23,8 @@ from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.runner import PlaybookRunner
 from alerting.rules import api as rules_api
 from alerting.rules.book import RuleBook
-from pipeline.acting.approvals import ApprovalDesk
-from pipeline.delivery.background_writer import WithinPatience
+from pipeline.acting.approvals import StateApprovalService
+from pipeline.delivery.background_writer import PromptWriter
 from pipeline.state.chunked import LargeState
 from pipeline.state.restoring import UNFIT, learnt_anew, needed
 from telemetry.errors import ConfigError, OverloadedError
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from components.live_files import LiveFiles
     from pipeline.acting.approvals import PassOn
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.state.table import State
+    from pipeline.state.table import StageTable
     from telemetry.documents import Body, Document
     from telemetry.findings import Anomaly
 
@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 REFRESH_EVERY = 1_000_000_000
 """Nanoseconds between two looks at the files."""
 
-TAKE_EVERY = 10_000_000_000
+OFFER_INTERVAL = 10_000_000_000
 """Nanoseconds between two looks at what fires all along: its texts may be others now, or there was no room for it."""
 
 SAVE_EVERY = 10_000_000_000
@@ -101,7 +101,7 @@ class Alerting:
         alertmanager: Alertmanager,
         sender: Sender,
         healer: Healer,
-        state: State,
+        state: StageTable,
         writer: DocumentWriter,
         now: Callable[[], int],
         key: bytes,
@@ -113,12 +113,12 @@ class Alerting:
         self.rules = RuleBook(engine)
         self.alertmanager = alertmanager
         self.sender = sender
-        self.runner = PlaybookRunner(healer, self._save_healer, WithinPatience(writer), self._tell, self._repair_time)
+        self.runner = PlaybookRunner(healer, self._save_healer, PromptWriter(writer), self._tell, self._repair_time)
         self.files: Mapping[str, LiveFiles] = {}
         self.counts = AlertingCounts()
         self.texts = TextCounts()
         approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
-        self.desk = ApprovalDesk(approvals, self.runner, key, pass_on)
+        self.desk = StateApprovalService(approvals, self.runner, key, pass_on)
         self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)
         self._rows, self._state = state, LargeState(state)
         self._now = now
@@ -210,7 +210,7 @@ class Alerting:
         for change in changes:
             if change.state is AlertState.RESOLVED:
                 self._repairs.alert_resolved(change.fingerprint, now)
-        if now - self._taken >= TAKE_EVERY:
+        if now - self._taken >= OFFER_INTERVAL:
             self._taken = now
             self.alertmanager.take(self.engine.active(), now)
         self._settle()

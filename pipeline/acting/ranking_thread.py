@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from processors.root_cause.ranking import Culprits
+    from processors.root_cause.ranking import CulpritRanker
     from telemetry.findings import Suspect
 
 
@@ -19,17 +19,17 @@ class Diagnosis:
     So a ranking sees the memory as it was when it was asked for. What waits is bounded by the records that may be held.
     """
 
-    def __init__(self, culprits: Culprits) -> None:
+    def __init__(self, culprits: CulpritRanker) -> None:
         self._culprits = culprits
         self._ranking: asyncio.Future[tuple[Suspect, ...]] | None = None
-        self._waiting: list[Callable[[Culprits], None]] = []
+        self._waiting: list[Callable[[CulpritRanker], None]] = []
 
     @property
     def left_out(self) -> dict[str, int]:
         """What the bounds of the memory have cost."""
         return self._culprits.left_out
 
-    def learn(self, change: Callable[[Culprits], None]) -> None:
+    def learn(self, change: Callable[[CulpritRanker], None]) -> None:
         """Change what is remembered, now or as soon as no ranking reads it."""
         if self._ranking is None:
             change(self._culprits)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from processors.assembly.watermark import SECOND
 from telemetry.errors import InputError
-from telemetry.findings import Culprits, Suspect
+from telemetry.findings import CulpritRanking, Suspect
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
@@ -29,9 +29,9 @@ class KeptRankings:
 
     def __init__(self) -> None:
         self.ranked_at = 0
-        self._kept: deque[Culprits] = deque()
+        self._kept: deque[CulpritRanking] = deque()
 
-    def keep(self, culprits: Culprits) -> None:
+    def keep(self, culprits: CulpritRanking) -> None:
         """Remember a ranking, and forget those that are too old by its time."""
         self._kept.append(culprits)
         while self._kept[0].time < culprits.time - KEPT:
@@ -49,7 +49,7 @@ class KeptRankings:
         ]
         return {"version": VERSION, "ranked_at": self.ranked_at, "rankings": rankings}
 
-    def restore(self, snapshot: Body, environment: str) -> list[Culprits]:
+    def restore(self, snapshot: Body, environment: str) -> list[CulpritRanking]:
         """Take a snapshot's rankings and give them, oldest first, without their evidence.
 
         Raises:
@@ -60,7 +60,7 @@ class KeptRankings:
             raise InputError(f"rankings: snapshot version {snapshot.get('version')!r}; this release reads {VERSION}")
         ranked_at = _TIME.validate_python(snapshot["ranked_at"])
         self._kept = deque(
-            Culprits(
+            CulpritRanking(
                 time, environment, opened_by, tuple(Suspect(service, score, instance) for service, score, instance in suspects)
             )
             for time, opened_by, suspects in _RANKINGS.validate_python(snapshot["rankings"])

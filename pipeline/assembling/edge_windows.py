@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from processors.assembly.reconcile import corrections
 from stores.store import NO_LIMIT, Equals, Query
 from telemetry.documents import Kind, edge_document
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body, Document
 
 
-class SealedEdges:
+class SealedEdgeWindows:
     """The way of edges out of stage 2.
 
     Args:
@@ -65,7 +65,7 @@ class SealedEdges:
         return documents
 
     async def _send(self, documents: Iterable[Document]) -> None:
-        headers = {HEADER: Batch.EDGES.value.encode()}
+        headers = {HEADER: BatchKind.EDGES.value.encode()}
         values = self._by_callee(documents)
         sent = [await self._series.send(partition=partition, value=value, headers=headers) for partition, value in values]
         await asyncio.gather(*sent)

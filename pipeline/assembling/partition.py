@@ -12,8 +12,8 @@ from telemetry.otlp import SpanPacker
 if TYPE_CHECKING:
     from faust.types import TP
 
-    from pipeline.assembling.span_links import Messages
-    from pipeline.assembling.trace_telemetry import TraceSignals
+    from pipeline.assembling.span_links import SpanLinkResolver
+    from pipeline.assembling.trace_telemetry import TraceTelemetry
     from processors.assembly.assembler import TraceAssembler
     from processors.assembly.edge_windows import EdgeWindows
 
@@ -25,8 +25,8 @@ class Partition:
     tp: TP
     assembler: TraceAssembler
     windows: EdgeWindows
-    told: TraceSignals
-    messages: Messages
+    told: TraceTelemetry
+    messages: SpanLinkResolver
     last_record: int  # that moves event time; by the wall clock
     last_tick: int
     packer: SpanPacker = field(default_factory=SpanPacker)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, Batch
-from processors.call_graph.span_links import OpenReceipts, message_from, origin
+from pipeline.exchange.codec import HEADER, BatchKind
+from processors.call_graph.span_links import OpenLinkQueries, link_target, message_from
 from stores.store import NO_LIMIT, OneOf, Query
-from telemetry.documents import Kind, receipt_document
+from telemetry.documents import Kind, link_query_document
 from telemetry.documents.read_back import span_from_body
-from telemetry.span_links import Message, Receipt
+from telemetry.span_links import LinkQuery, SpanReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from faust.types import TP
 
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.delivery.offset_tracker import OffsetTracker
     from processors.assembly.assembler import TraceAssembler
     from stores.store import Store
     from telemetry.documents import Body
-    from telemetry.span_links import Origin
+    from telemetry.span_links import LinkTarget
     from telemetry.spans import Span
 
-MOST = 50_000
+MAX_WAITING = 50_000
 """Receipts that wait in memory, of each partition; the oldest of more are stored early."""
 
-AT_ONCE = 10_000
+QUERY_CHUNK = 10_000
 """Spans that the store is asked for in one query: Elasticsearch takes 65,536 terms."""
 
-LATER = 1 << 63
+FAR_FUTURE = 1 << 63
 """Past every event time."""
 
 
 @dataclass(slots=True)
-class MessageCounts:
+class SpanLinkCounts:
     """What became of receipts."""
 
     answered: int = 0
@@ -55,7 +55,7 @@ class MessageCounts:
     large: int = 0  # answers too large for a record
 
 
-class Messages:
+class SpanLinkResolver:
     """What the owner of a partition does for the messages that its traces sent.
 
     Args:
@@ -71,15 +71,15 @@ class Messages:
         topic: Topic,
         store: Store,
         writer: DocumentWriter,
-        offsets: Offsets,
-        counts: MessageCounts,
+        offsets: OffsetTracker,
+        counts: SpanLinkCounts,
         wait: int,
         is_owned: Callable[[], bool],
     ) -> None:
         self._tp, self._topic = tp, topic
         self._store, self._writer, self._offsets = store, writer, offsets
         self._is_owned = is_owned
-        self._open = OpenReceipts(wait, MOST)
+        self._open = OpenLinkQueries(wait, MAX_WAITING)
         self._counts = counts
         # Kinds of which not all may be findable yet; at first that is what the last owner stored.
         self._stale = {Kind.SPAN, Kind.RECEIPT}
@@ -91,7 +91,7 @@ class Messages:
         """Memory that the receipts take that wait."""
         return self._open.memory
 
-    def take(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
+    def take(self, source: int, watermark: int, receipts: Collection[LinkQuery]) -> int:
         """Add the receipts of one record; gives how many times it will be released."""
         return self._open.add(source, watermark, receipts)
 
@@ -108,11 +108,11 @@ class Messages:
         await self._answer(*self._open.answered(assembler.span))
         new = sorted(self._open.new())
         if new:
-            for first in range(0, len(new), AT_ONCE):
-                await self._answer(*self._open.answered_by(await self._stored(new[first : first + AT_ONCE])))
-        given_up = self._open.overdue(LATER if everything else watermark)
+            for first in range(0, len(new), QUERY_CHUNK):
+                await self._answer(*self._open.answered_by(await self._stored(new[first : first + QUERY_CHUNK])))
+        given_up = self._open.overdue(FAR_FUTURE if everything else watermark)
         if given_up:
-            documents = [receipt_document(*item.message, item.receiver, item.time) for item, _ in given_up]
+            documents = [link_query_document(*item.message, item.receiver, item.time) for item, _ in given_up]
             await self._writer.write(documents, self._is_owned)
             self._counts.unseen += len(documents)
             self._stores(Kind.RECEIPT, (item.message.trace_id for item, _ in given_up))
@@ -125,21 +125,21 @@ class Messages:
         await self._answer(*self._open.answered_by(spans))
         senders = {message_from(span): span for span in spans}
         messages = list(senders)
-        for first in range(0, len(messages), AT_ONCE):
-            receipts = map(_receipt, await self._find(Kind.RECEIPT, messages[first : first + AT_ONCE]))
-            await self._send([origin(item, senders[item.message]) for item in receipts if item.message in senders])
+        for first in range(0, len(messages), QUERY_CHUNK):
+            receipts = map(_receipt, await self._find(Kind.RECEIPT, messages[first : first + QUERY_CHUNK]))
+            await self._send([link_target(item, senders[item.message]) for item in receipts if item.message in senders])
         self._stores(Kind.SPAN, (span.trace_id for span in spans))
 
-    async def _stored(self, messages: Sequence[Message]) -> list[Span]:
+    async def _stored(self, messages: Sequence[SpanReference]) -> list[Span]:
         return [span_from_body(body) for body in await self._find(Kind.SPAN, messages)]
 
     def _stores(self, kind: Kind, trace_ids: Iterable[bytes]) -> None:
         self._unfindable[kind].update(trace_ids)
-        if len(self._unfindable[kind]) > MOST:
+        if len(self._unfindable[kind]) > MAX_WAITING:
             self._unfindable[kind].clear()
             self._stale.add(kind)
 
-    async def _find(self, kind: Kind, messages: Sequence[Message]) -> list[Body]:
+    async def _find(self, kind: Kind, messages: Sequence[SpanReference]) -> list[Body]:
         """Documents of a kind that name one of these traces and one of these spans."""
         traces, stored = {message.trace_id for message in messages}, self._unfindable[kind]
         if kind in self._stale or not traces.isdisjoint(stored):
@@ -152,7 +152,7 @@ class Messages:
         found: list[Body] = await self._ask("find", lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
         return found
 
-    async def _answer(self, origins: Sequence[Origin], sources: Sequence[int]) -> None:
+    async def _answer(self, origins: Sequence[LinkTarget], sources: Sequence[int]) -> None:
         await self._send(origins)
         self._release(sources)
 
@@ -161,15 +161,15 @@ class Messages:
             raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was taken away")
         self._offsets.release(self._tp, sources)
 
-    async def _send(self, origins: Sequence[Origin]) -> None:
+    async def _send(self, origins: Sequence[LinkTarget]) -> None:
         """Return when they are on the log."""
-        by_owner: dict[int, list[Origin]] = {}
+        by_owner: dict[int, list[LinkTarget]] = {}
         for item in origins:
             by_owner.setdefault(partitions.of_trace(item.trace_id, self._topic.partitions), []).append(item)
-        headers = {HEADER: Batch.ORIGINS.value.encode()}
+        headers = {HEADER: BatchKind.ORIGINS.value.encode()}
         sent = []
         for partition, items in by_owner.items():
-            values, left_out = codec.within(items, codec.encode_origins)
+            values, left_out = codec.within(items, codec.encode_link_targets)
             self._counts.large += left_out
             sent += [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
         await asyncio.gather(*sent)
@@ -179,6 +179,6 @@ class Messages:
         return await self._writer.availability.ask(operation, ask, self._is_owned)
 
 
-def _receipt(body: Body) -> Receipt:
-    message = Message(bytes.fromhex(body["trace_id"]), bytes.fromhex(body["span_id"]))
-    return Receipt(message, bytes.fromhex(body["receiver"]), body["@timestamp"])
+def _receipt(body: Body) -> LinkQuery:
+    message = SpanReference(bytes.fromhex(body["trace_id"]), bytes.fromhex(body["span_id"]))
+    return LinkQuery(message, bytes.fromhex(body["receiver"]), body["@timestamp"])

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from processors.assembly.watermark import SECOND
 from processors.call_graph.clock_skew import ClockSkew
 from processors.root_cause.sampling import TraceSample
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from faust import Topic
 
-    from pipeline.exchange.environment_topic import Signals
+    from pipeline.exchange.environment_topic import EnvironmentTopic
     from processors.assembly.assembler import OpenTrace
     from processors.assembly.reconcile import Publication
     from processors.series.cumulative import SeriesBudget
@@ -44,7 +44,7 @@ MAX_SKEWS = 500
 """Pairs of hosts whose skew is told: half a tenth of a millisecond each."""
 
 
-class TraceSignals:
+class TraceTelemetry:
     """Counts and samples the traces of one partition.
 
     Args:
@@ -55,7 +55,9 @@ class TraceSignals:
         budget: of samples of the counters, shared by all partitions.
     """
 
-    def __init__(self, partition: int, start: int, series: Topic, signals: Signals, budget: SeriesBudget | None = None) -> None:
+    def __init__(
+        self, partition: int, start: int, series: Topic, signals: EnvironmentTopic, budget: SeriesBudget | None = None
+    ) -> None:
         self._series, self._signals = series, signals
         self._instance = f"partition-{partition}"
         self._resource = Resource({"service.name": "spanloom", "service.instance.id": self._instance})
@@ -111,8 +113,8 @@ class TraceSignals:
                 grown.append(spans)
             else:
                 sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
-        sent: list[Awaitable[None]] = self._signals.send_all(Batch.SPANS, grown, _encode_traces)
-        headers = {HEADER: Batch.SPANS.value.encode()}
+        sent: list[Awaitable[None]] = self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)
+        headers = {HEADER: BatchKind.SPANS.value.encode()}
         for partition, whole in sample.items():
             values, left_out = codec.within(whole, _encode_traces)
             self._large += left_out
@@ -131,7 +133,7 @@ class TraceSignals:
             self._skew.advance(time)
             skew = self._skew_metrics(time)
         points = [point for metric in (*metrics, *skew) for point in points_of(metric)]
-        await asyncio.gather(*self._signals.send_all(Batch.POINTS, points, codec.encode_points))
+        await asyncio.gather(*self._signals.send_all(BatchKind.POINTS, points, codec.encode_points))
         return [metric_document(metric, point) for metric in skew for point in metric.points]
 
     def _skew_metrics(self, time: int) -> list[Metric]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import orjson
 import structlog
 
-from pipeline.dead_letters.limits import CUT, OFFSET, PARTITION, REASON, STORE, TOPIC
+from pipeline.dead_letters.limits import OFFSET, PARTITION, REASON, STORE, TOPIC, TRUNCATED
 from pipeline.dead_letters.skip import is_changelog
 from pipeline.exchange.topics import Topic
 from telemetry.documents import Document, Kind
@@ -24,7 +24,7 @@ GROUP = "spanloom-dlq"
 
 _TOPIC = Topic.DEAD_LETTERS.value
 
-_OURS = {REASON, TOPIC, PARTITION, OFFSET, CUT}
+_OURS = {REASON, TOPIC, PARTITION, OFFSET, TRUNCATED}
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +130,7 @@ async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) 
 def dead_letter(place: int, record: Any) -> DeadLetter:
     """A record of the topic, as aiokafka or the embedded log has it."""
     headers = {name: (value or b"").decode(errors="backslashreplace") for name, value in record.headers}
-    partition, offset, cut = (_number(headers.get(name, "")) for name in (PARTITION, OFFSET, CUT))
+    partition, offset, cut = (_number(headers.get(name, "")) for name in (PARTITION, OFFSET, TRUNCATED))
     return DeadLetter(
         place,
         record.offset,

@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 REASON, TOPIC, PARTITION, OFFSET = "spanloom.reason", "spanloom.topic", "spanloom.partition", "spanloom.offset"
 """Headers of a dead letter. A document that the store rejected has TOPIC `store` and its id as the key."""
 
-CUT = "spanloom.bytes"
+TRUNCATED = "spanloom.bytes"
 """Header of one whose value was too large to be kept whole: how many bytes it had."""
 
 MAX_VALUE = MAX_REQUEST - (64 << 10)
@@ -43,7 +43,7 @@ STORE = "store"
 WINDOW = 1000
 """Records of a partition, or writes of a kind, over which the share is taken: minutes of a busy one."""
 
-LOOK_EVERY = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at whether a paused partition was taken away."""
 
 
@@ -123,7 +123,7 @@ class DeadLetters:
         try:
             # Faust tells of it by a number alone.
             while not (is_stale(event) or self._skips.has(message.tp, message.offset)):  # noqa: ASYNC110 - see above
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(POLL_INTERVAL)
         finally:
             del self.paused[message.tp]
 
@@ -173,7 +173,7 @@ class DeadLetters:
         kept = dict(headers or {})
         kept |= {REASON: reason.encode(), TOPIC: topic.encode(), PARTITION: partition.encode(), OFFSET: offset.encode()}
         if value is not None and len(value) > MAX_VALUE:
-            kept[CUT] = str(len(value)).encode()
+            kept[TRUNCATED] = str(len(value)).encode()
             value = value[:MAX_VALUE]
         log.warning("dead_letter", topic=topic, partition=partition, offset=offset, reason=reason)
         sent = await self._topic.send(key=key, value=value, headers=kept)

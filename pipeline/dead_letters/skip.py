@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 from faust.types import TP
 
-from pipeline.dead_letters.limits import CUT, OFFSET, PARTITION, REASON, TOPIC
+from pipeline.dead_letters.limits import OFFSET, PARTITION, REASON, TOPIC, TRUNCATED
 from pipeline.exchange.codec import MAX_RECORD
 from pipeline.runtime.skips import SkipError
 
@@ -128,7 +128,7 @@ async def _note(place: Place, found: Found) -> None:
             log.warning("dead_letter_refused", reason=str(error), hint="a note without the record is left instead")
         else:
             return
-    await place.note(None, b"", (*ours, (CUT, str(size).encode())))
+    await place.note(None, b"", (*ours, (TRUNCATED, str(size).encode())))
 
 
 def no_record(tp: TP, offset: int, start: int, end: int) -> SkipError:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.dead_letters.limits import DeadLetters
-    from pipeline.delivery.offset_tracker import Offsets
+    from pipeline.delivery.offset_tracker import OffsetTracker
 
 
-async def usable_or_aside(event: Any, work: Callable[[], Any], offsets: Offsets, dead: DeadLetters) -> Any:
+async def usable_or_aside(event: Any, work: Callable[[], Any], offsets: OffsetTracker, dead: DeadLetters) -> Any:
     """What the work of a record gives; None where the record cannot be read, and is a dead letter on return.
 
     A record of a later release is none: its partition waits until another worker takes it.
@@ -37,7 +37,7 @@ async def usable_or_aside(event: Any, work: Callable[[], Any], offsets: Offsets,
     return done
 
 
-def _pass(event: Any, offsets: Offsets) -> None:
+def _pass(event: Any, offsets: OffsetTracker) -> None:
     if not offsets.is_stale(event):
         offsets.add(event)
         offsets.release(event.message.tp, (event.message.offset,))

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from pipeline.delivery.document_writer import DocumentWriter
     from telemetry.documents import Document
 
-MOST = 10_000
+MAX_WAITING = 10_000
 """Documents that may wait. Past it there is no room, and the producer pauses: nothing is dropped."""
 
-PATIENCE = 2.0
-"""Seconds for which `WithinPatience` waits for the store. A repair can wait so long between two steps."""
+WAIT_SECONDS = 2.0
+"""Seconds for which `PromptWriter` waits for the store. A repair can wait so long between two steps."""
 
 
-class Outbox:
+class BackgroundWriter:
     """Writes in the background, in order."""
 
     def __init__(self, writer: DocumentWriter) -> None:
@@ -30,7 +30,7 @@ class Outbox:
 
     async def room(self) -> None:
         """Return when fewer than `MOST` wait."""
-        while self._writing is not None and len(self._waiting) >= MOST:
+        while self._writing is not None and len(self._waiting) >= MAX_WAITING:
             await asyncio.wait({self._writing})
             self._check()
 
@@ -57,7 +57,7 @@ class Outbox:
             await self._writer.write(documents)
 
 
-class WithinPatience:
+class PromptWriter:
     """Writes what the caller keeps until it is stored: the same documents again and again, and more behind them."""
 
     def __init__(self, writer: DocumentWriter) -> None:
@@ -74,7 +74,7 @@ class WithinPatience:
         while True:
             if self._under_way is None:
                 self._under_way, self._size = self._writer.write(documents), len(documents)
-            await asyncio.wait({self._under_way}, timeout=PATIENCE)
+            await asyncio.wait({self._under_way}, timeout=WAIT_SECONDS)
             if not self._under_way.done():
                 raise StoreError(f"{self._size} documents wait for the store; they are offered again")
             self._under_way.result()

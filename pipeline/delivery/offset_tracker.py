@@ -35,7 +35,7 @@ RECORD_BYTES = 1000
 
 
 @dataclass(slots=True)
-class Held:
+class InFlightRecord:
     """One record that is held."""
 
     event: Any
@@ -44,13 +44,13 @@ class Held:
 
 
 @dataclass(slots=True)
-class _Partition:
+class _TrackedPartition:
     order: deque[int] = field(default_factory=deque)
-    held: dict[int, Held] = field(default_factory=dict)
+    held: dict[int, InFlightRecord] = field(default_factory=dict)
     next: int = 0  # offset after the last one delivered
 
 
-class Offsets:
+class OffsetTracker:
     """Holds the records of one stream agent.
 
     Args:
@@ -65,7 +65,7 @@ class Offsets:
         self._values = values
         self._limit = limit
         self._max_bytes = max_bytes
-        self._partitions: dict[TP, _Partition] = {}
+        self._partitions: dict[TP, _TrackedPartition] = {}
         self._held = self._bytes = 0
         self.taken = 0  # records delivered, those that were delivered again included
         self._room = asyncio.Event()
@@ -103,17 +103,17 @@ class Offsets:
         generation = event.message.generation_id
         return bool(generation == self._ended or generation != self._app.consumer_generation_id)
 
-    def add(self, event: EventT[Any], holders: int = 1) -> Held:
+    def add(self, event: EventT[Any], holders: int = 1) -> InFlightRecord:
         """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
         message = event.message
-        partition = self._partitions.setdefault(message.tp, _Partition())
+        partition = self._partitions.setdefault(message.tp, _TrackedPartition())
         partition.order.append(message.offset)
         size = RECORD_BYTES
         if self._values:
             size += len(message.value or b"")
         else:
             event.value = message.value = None
-        held = partition.held[message.offset] = Held(event, holders, size)
+        held = partition.held[message.offset] = InFlightRecord(event, holders, size)
         partition.next = message.offset + 1
         self.taken += 1
         self._count(1, held.size)
@@ -165,7 +165,7 @@ class Offsets:
         task.add_done_callback(self._tasks.discard)
         await self.room()
 
-    async def _when_done(self, tp: TP, offset: int, held: Held, after: list[Awaitable[Any]]) -> None:
+    async def _when_done(self, tp: TP, offset: int, held: InFlightRecord, after: list[Awaitable[Any]]) -> None:
         try:
             with at_record(tp, offset):
                 for work in after:

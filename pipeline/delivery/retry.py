@@ -35,7 +35,7 @@ PROBE_SECONDS = 1.0
 PROBE_TIMEOUT = 2.0
 """Seconds that a probe may take. Slower than that, the store is too busy for those who wait for it."""
 
-GLANCE = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks at whether the answer is still wanted."""
 
 PROBED = (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP)
@@ -113,7 +113,7 @@ class StoreAvailability:
         back = asyncio.ensure_future(self._back.wait())
         try:
             while not back.done() and wanted():
-                await asyncio.wait([back], timeout=GLANCE)
+                await asyncio.wait([back], timeout=POLL_SECONDS)
         finally:
             back.cancel()
 
@@ -145,5 +145,5 @@ class StoreAvailability:
 
 async def _sleep(seconds: float, wanted: Callable[[], bool]) -> None:
     while seconds > 0 and wanted():
-        await asyncio.sleep(min(seconds, GLANCE))
-        seconds -= GLANCE
+        await asyncio.sleep(min(seconds, POLL_SECONDS))
+        seconds -= POLL_SECONDS

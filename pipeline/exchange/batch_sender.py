@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from faust import Topic
 
-    from pipeline.exchange.codec import Batch
+    from pipeline.exchange.codec import BatchKind
 
 
-class Outlet:
+class BatchSender:
     """Gathers what small records led to, so that the next stage gets few and large records.
 
     Args:
@@ -29,7 +29,7 @@ class Outlet:
     """
 
     def __init__(
-        self, topic: Topic, batch: Batch, encode: Any, left_out: Counter[str], size: int = 1000, linger: float = 0.02
+        self, topic: Topic, batch: BatchKind, encode: Any, left_out: Counter[str], size: int = 1000, linger: float = 0.02
     ) -> None:
         self._topic, self._batch, self._encode, self._left_out = topic, batch, encode, left_out
         self._size, self._linger = size, linger

@@ -18,7 +18,7 @@ from components.bounded_cache import remembered
 from processors.assembly.assembler import ExemplarReference, LogReference
 from telemetry.errors import DecodeError
 from telemetry.metrics import Point, Series
-from telemetry.span_links import Message, Origin, Receipt
+from telemetry.span_links import LinkQuery, LinkTarget, SpanReference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +69,7 @@ HEADER = "spanloom.batch"
 """Header that names the batch of a record of the topics between stages."""
 
 
-class Batch(StrEnum):
+class BatchKind(StrEnum):
     """What a record's value is."""
 
     SPANS = "spans"  # OTLP export request
@@ -132,20 +132,20 @@ def decode_exemplars(value: bytes) -> list[ExemplarReference]:
     ]
 
 
-def encode_receipts(receipts: Iterable[Receipt]) -> bytes:
+def encode_link_queries(receipts: Iterable[LinkQuery]) -> bytes:
     """The value of a RECEIPTS record."""
     return orjson.dumps([(*_message(item.message), item.receiver.hex(), item.time) for item in receipts])
 
 
-def decode_receipts(value: bytes) -> list[Receipt]:
-    """Inverse of `encode_receipts`."""
+def decode_link_queries(value: bytes) -> list[LinkQuery]:
+    """Inverse of `encode_link_queries`."""
     return [
-        Receipt(Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
+        LinkQuery(SpanReference(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
         for trace_id, span_id, receiver, time in _read(_RECEIPTS, value)
     ]
 
 
-def encode_origins(origins: Iterable[Origin]) -> bytes:
+def encode_link_targets(origins: Iterable[LinkTarget]) -> bytes:
     """The value of an ORIGINS record."""
     return orjson.dumps(
         [
@@ -165,21 +165,29 @@ def encode_origins(origins: Iterable[Origin]) -> bytes:
     )
 
 
-def decode_origins(value: bytes) -> list[Origin]:
-    """Inverse of `encode_origins`."""
+def decode_link_targets(value: bytes) -> list[LinkTarget]:
+    """Inverse of `encode_link_targets`."""
     return [
-        Origin(
-            bytes.fromhex(to), Message(bytes.fromhex(trace_id), bytes.fromhex(span_id)), timed, start, end, name, on, host, at
+        LinkTarget(
+            bytes.fromhex(to),
+            SpanReference(bytes.fromhex(trace_id), bytes.fromhex(span_id)),
+            timed,
+            start,
+            end,
+            name,
+            on,
+            host,
+            at,
         )
         for to, trace_id, span_id, timed, start, end, name, on, host, at in _read(_ORIGINS, value)
     ]
 
 
-def _message(message: Message) -> tuple[str, str]:
+def _message(message: SpanReference) -> tuple[str, str]:
     return message.trace_id.hex(), message.span_id.hex()
 
 
-KNOWN_SERIES = 32 << 20
+SERIES_CACHE_SIZE = 32 << 20
 """Bytes of series whose text is remembered: more than a worker scores, at about half a kilobyte each. Reading labels anew for
 each batch took half the time of stages 3 and 4."""
 
@@ -189,7 +197,7 @@ MAX_SERIES = 16_384
 and few use a tenth of that; each is kept in several models."""
 
 
-def is_named_in_short(series: Series) -> bool:
+def fits_series_limit(series: Series) -> bool:
     """Whether a series is within MAX_SERIES."""
     return series.length <= MAX_SERIES
 
@@ -211,12 +219,12 @@ def decode_points(value: bytes) -> list[Point]:
         raise DecodeError("points", f"a point of a series past the {len(series)} that are named") from None
 
 
-@remembered(KNOWN_SERIES, lambda series: 2 * series.length)
+@remembered(SERIES_CACHE_SIZE, lambda series: 2 * series.length)
 def _text_of(series: Series) -> str:
     return orjson.dumps([series.name, series.labels, *([True] if series.total else [])]).decode()
 
 
-@remembered(KNOWN_SERIES, lambda text: 3 * len(text))
+@remembered(SERIES_CACHE_SIZE, lambda text: 3 * len(text))
 def _series_of(text: str) -> Series:
     name, labels, *total = _read(_SERIES, text)
     return Series(name, tuple(labels), bool(total and total[0]))

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, Batch, Item
+from pipeline.exchange.codec import HEADER, BatchKind, Item
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -15,24 +15,26 @@ if TYPE_CHECKING:
     from faust import Topic
 
 
-class Signals:
+class EnvironmentTopic:
     """Sends batches to stage 4, all to the partition that owns the environment."""
 
     def __init__(self, topic: Topic, partition: int = 0) -> None:
         self._topic, self._partition = topic, partition
         self.left_out: Counter[str] = Counter()
 
-    def send_all(self, batch: Batch, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> list[Awaitable[None]]:
+    def send_all(
+        self, batch: BatchKind, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]
+    ) -> list[Awaitable[None]]:
         """Send items in records of a size that every broker takes; what is larger alone is left out and counted."""
         values, left_out = codec.within(items, encode)
         self.left_out[f"large_{batch}"] += left_out
         return [self.send(batch, value) for value in values]
 
-    def send(self, batch: Batch, value: bytes) -> Awaitable[None]:
+    def send(self, batch: BatchKind, value: bytes) -> Awaitable[None]:
         """A future that ends when the batch is on the log."""
         return asyncio.ensure_future(self._send(batch, value))
 
-    async def _send(self, batch: Batch, value: bytes) -> None:
+    async def _send(self, batch: BatchKind, value: bytes) -> None:
         headers = {HEADER: batch.value.encode()}
         sent = await self._topic.send(partition=self._partition, value=value, headers=headers)
         await sent

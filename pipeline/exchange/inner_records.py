@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.exchange import codec, inner_bodies
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from telemetry import otlp
 from telemetry.errors import DecodeError, SpanloomError
 
@@ -37,7 +37,9 @@ def decode_spans(value: bytes) -> list[Span]:
     return otlp.decode_spans(value, checked=True)
 
 
-def received(event: Any, takes: Collection[Batch], spans: Callable[[bytes], Sequence[Any]] = decode_spans) -> tuple[Batch, Any]:
+def received(
+    event: Any, takes: Collection[BatchKind], spans: Callable[[bytes], Sequence[Any]] = decode_spans
+) -> tuple[BatchKind, Any]:
     """What a record of a topic between stages is, and its items.
 
     Args:
@@ -62,13 +64,13 @@ def received(event: Any, takes: Collection[Batch], spans: Callable[[bytes], Sequ
     if name is None:
         raise DecodeError(HEADER, "there is no such header: no worker of Spanloom wrote this record")
     try:
-        batch = Batch(name.decode(errors="replace"))
+        batch = BatchKind(name.decode(errors="replace"))
     except ValueError as error:
         raise DecodeError(HEADER, f"{name[:40]!r} is no batch of ours") from error
     if batch not in takes:
         raise DecodeError(HEADER, f"{batch} is no batch of this topic")
     try:
-        return batch, (spans if batch is Batch.SPANS else _DECODERS[batch])(event.value or b"")
+        return batch, (spans if batch is BatchKind.SPANS else _DECODERS[batch])(event.value or b"")
     except DecodeError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
@@ -95,23 +97,23 @@ def _items(decode: Callable[[bytes], list[Any]], columns: dict[str, tuple[type, 
 
 _NUMBER = (int, float)
 
-_DECODERS: dict[Batch, Callable[[bytes], list[Any]]] = {
-    Batch.LOG_REFERENCES: partial(
+_DECODERS: dict[BatchKind, Callable[[bytes], list[Any]]] = {
+    BatchKind.LOG_REFERENCES: partial(
         _items, codec.decode_log_references, {"id": (str,), "time": (int,), "severity": (int,)}
     ),
-    Batch.EXEMPLARS: partial(
+    BatchKind.EXEMPLARS: partial(
         _items, codec.decode_exemplars, {"time": (int,), "metric": (str,), "value": (*_NUMBER, type(None))}
     ),
-    Batch.RECEIPTS: partial(_items, codec.decode_receipts, {"time": (int,)}),
-    Batch.ORIGINS: partial(
-        _items, codec.decode_origins, {"start": (int,), "end": (int,), "service": (str,), "time": (int,)}
+    BatchKind.RECEIPTS: partial(_items, codec.decode_link_queries, {"time": (int,)}),
+    BatchKind.ORIGINS: partial(
+        _items, codec.decode_link_targets, {"start": (int,), "end": (int,), "service": (str,), "time": (int,)}
     ),
-    Batch.POINTS: partial(_items, codec.decode_points, {"time": (int,), "value": _NUMBER}),
-    Batch.EDGES: partial(_bodies, inner_bodies.EDGES),
-    Batch.LOGS: partial(
+    BatchKind.POINTS: partial(_items, codec.decode_points, {"time": (int,), "value": _NUMBER}),
+    BatchKind.EDGES: partial(_bodies, inner_bodies.EDGES),
+    BatchKind.LOGS: partial(
         _items, codec.decode_logs, {"service": (str,), "time": (int,), "severity": (int,), "text": (str,)}
     ),
-    Batch.ANOMALIES: partial(_bodies, inner_bodies.ANOMALIES),
-    Batch.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
-    Batch.SOURCES: partial(_bodies, inner_bodies.SOURCES),
+    BatchKind.ANOMALIES: partial(_bodies, inner_bodies.ANOMALIES),
+    BatchKind.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
+    BatchKind.SOURCES: partial(_bodies, inner_bodies.SOURCES),
 }  # fmt: skip

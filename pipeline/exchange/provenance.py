@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from components.sender import HEADER, sender_of_record
-from pipeline.exchange.codec import Batch, encode_bodies
+from pipeline.exchange.codec import BatchKind, encode_bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.exchange.environment_topic import Signals
+    from pipeline.exchange.environment_topic import EnvironmentTopic
 
 ANNOUNCE_EVERY = 60_000_000_000
 """Nanoseconds after which a source that goes on to send is announced again: far less than it counts for."""
@@ -28,7 +28,7 @@ class Sources:
         unmarked: who sends records without the header.
     """
 
-    def __init__(self, signals: Signals, now: Callable[[], int], unmarked: str) -> None:
+    def __init__(self, signals: EnvironmentTopic, now: Callable[[], int], unmarked: str) -> None:
         self._signals, self._now, self._unmarked = signals, now, unmarked
         self._announced: dict[str, int] = {}  # oldest first
 
@@ -39,7 +39,7 @@ class Sources:
         at = self._announced.get(source)
         if at is not None and 0 <= now - at < ANNOUNCE_EVERY:
             return
-        await self._signals.send(Batch.SOURCES, encode_bodies([{"source": source}]))
+        await self._signals.send(BatchKind.SOURCES, encode_bodies([{"source": source}]))
         self._announced.pop(source, None)
         self._announced[source] = now
         if len(self._announced) > MOST_SOURCES:

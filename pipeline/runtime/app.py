@@ -51,7 +51,7 @@ class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
 
 
 @dataclass(frozen=True, slots=True)
-class TopicSizes:
+class TopicLayout:
     """How topics are made where they do not exist. An existing topic keeps its partitions."""
 
     partitions: int = 4
@@ -61,7 +61,7 @@ class TopicSizes:
 
 
 def build_app(
-    name: str, broker: str, data_dir: Path, sizes: TopicSizes, session_seconds: float = 20.0, **settings: Any
+    name: str, broker: str, data_dir: Path, sizes: TopicLayout, session_seconds: float = 20.0, **settings: Any
 ) -> PipelineApp:
     """The application, without stream agents.
 
@@ -100,7 +100,7 @@ def build_app(
     )
 
 
-def declare_topics(app: PipelineApp, sizes: TopicSizes) -> dict[Topic, Any]:
+def declare_topics(app: PipelineApp, sizes: TopicLayout) -> dict[Topic, Any]:
     """Every topic by its name. Those of stage 4 and the dead letters have one partition less to wait for: one."""
     topics = {}
     for topic in Topic:

@@ -45,7 +45,7 @@ class PartitionResetError(SpanloomError):
     """A partition begins anew, below what was read of it."""
 
 
-class InTurn(Consumer):  # type: ignore[misc] # Faust's types are not read
+class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not read
     """Put before a consumer of Faust, so that it hands over records in turn and none is left out.
 
     Changelogs are left to Faust's recovery, which seeks by itself.
@@ -259,7 +259,7 @@ class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc] # 
         return consumer
 
 
-class KafkaConsumer(InTurn, aiokafka.Consumer):  # type: ignore[misc] # Faust's types are not read
+class KafkaConsumer(InOrderConsumer, aiokafka.Consumer):  # type: ignore[misc] # Faust's types are not read
     """Faust's consumer of Kafka."""
 
     logger = logging.getLogger("faust.transport.drivers.aiokafka")

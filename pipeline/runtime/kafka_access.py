@@ -27,7 +27,7 @@ ANSWER_SECONDS = 10.0
 """How long a broker may take to let us in; it does so in milliseconds."""
 
 
-class AccessRefusedError(UnrecoverableError):
+class KafkaAccessRefusedError(UnrecoverableError):
     """Kafka is there and does not take our credentials, or we do not trust its certificate. Waiting will not help."""
 
 
@@ -138,7 +138,7 @@ async def check_access(settings: Mapping[str, Any]) -> None:
         except (OSError, KafkaError) as error:
             refusal = _refusal(error, settings)
             if refusal:
-                raise AccessRefusedError(f"{host}:{port}: {refusal}") from error
+                raise KafkaAccessRefusedError(f"{host}:{port}: {refusal}") from error
             failures.append(f"{host}:{port}: {_absence(error)}")
         else:
             connection.close()

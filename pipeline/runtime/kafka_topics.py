@@ -44,7 +44,7 @@ class TopicsError(SpanloomError):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class TopicChange:
     """What became of a topic."""
 
     name: str
@@ -52,7 +52,7 @@ class Made:
     created: bool
 
 
-async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[Made]:
+async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[TopicChange]:
     """Create what is missing; what is there keeps its partitions and retention.
 
     Waits for START_SECONDS while Kafka cannot be reached. What is there needs no right to create topics.
@@ -78,7 +78,7 @@ async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[Made]:
             await asyncio.sleep(TRY_EVERY)
 
 
-async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas: int) -> list[Made]:
+async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas: int) -> list[TopicChange]:
     await check_access(settings)
     admin = AIOKafkaAdminClient(**settings)
     try:
@@ -96,7 +96,7 @@ async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas
                 f"topic {name} has {partitions} partitions and topics.partitions is {wanted[name].partitions}: "
                 f"set it to {partitions}, or add partitions while nothing is in flight"
             )
-    return [Made(name, found.get(name, topic.partitions), name not in found) for name, topic in wanted.items()]
+    return [TopicChange(name, found.get(name, topic.partitions), name not in found) for name, topic in wanted.items()]
 
 
 async def count_partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:

@@ -19,7 +19,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import RecordMetadata
 
 from durable_log.errors import LogError
-from pipeline.runtime.in_order import InTurn
+from pipeline.runtime.in_order import InOrderConsumer
 from pipeline.runtime.log_url import directory_of, topic_settings
 from pipeline.runtime.shared_log import membership, open_log, shared_log
 from pipeline.runtime.skips import LogSkips
@@ -203,7 +203,7 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
         return TP(topic, partition)
 
 
-class ConsumerInTurn(InTurn, Consumer):
+class InOrderLogConsumer(InOrderConsumer, Consumer):
     """The same, and no record is left out."""
 
     logger = logging.getLogger("faust.transport.consumer")
@@ -214,7 +214,7 @@ class ConsumerInTurn(InTurn, Consumer):
         self.skips.learn(await LogSkips(self._log).load())
 
 
-class Producer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust
+class FaustProducer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust
     """Appends to the log. What is sent is confirmed when it is durable."""
 
     transport: Transport
@@ -311,8 +311,8 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
         now: nanoseconds since the epoch.
     """
 
-    Consumer: ClassVar[type[Consumer]] = ConsumerInTurn
-    Producer: ClassVar[type[Producer]] = Producer
+    Consumer: ClassVar[type[Consumer]] = InOrderLogConsumer
+    Producer: ClassVar[type[FaustProducer]] = FaustProducer
     driver_version = f"spanloom={version('spanloom')}"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

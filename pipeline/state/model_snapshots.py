@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline.state.restoring import UNFIT, learnt_anew
 
 if TYPE_CHECKING:
-    from pipeline.state.table import State
+    from pipeline.state.table import StageTable
 
 CHUNK = 100
 """Rows of one value of the table: the model of a series is 6 KB at most, and brokers take records of 1 MiB."""
@@ -28,7 +28,7 @@ class Model(Protocol):
         ...
 
 
-async def save_snapshot(state: State, partition: int, name: str, model: Model) -> None:
+async def save_snapshot(state: StageTable, partition: int, name: str, model: Model) -> None:
     """Return when what the model knows would survive a kill -9.
 
     A crash in between leaves pieces of two snapshots: each row is whole, some are a minute older than others.
@@ -40,7 +40,7 @@ async def save_snapshot(state: State, partition: int, name: str, model: Model) -
     await state.save(partition, name, {"head": head, "pieces": len(pieces)})
 
 
-def load_snapshot(state: State, partition: int, name: str, model: Model) -> None:
+def load_snapshot(state: StageTable, partition: int, name: str, model: Model) -> None:
     """Let the model take what was saved last; where that cannot be read or has another form, it learns anew."""
     empty = model.snapshot()
     try:

@@ -13,7 +13,7 @@ from telemetry.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.state.table import State
+    from pipeline.state.table import StageTable
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ UNFIT = (InputError, ConfigError, ValueError, TypeError, LookupError, AttributeE
 
 
 @contextmanager
-def needed(state: State, partition: int, name: str) -> Iterator[None]:
+def needed(state: StageTable, partition: int, name: str) -> Iterator[None]:
     """Restore what nothing brings back: silences, incidents, rules that were set over HTTP.
 
     Raises:

@@ -29,7 +29,7 @@ class DamagedStateError(InputError, UnrecoverableError):
         self.what = what
 
 
-class State:
+class StageTable:
     """Plain data by partition and name.
 
     Faust lets a table be changed only while an event is handled; ours also changes when time passes. So a value is put

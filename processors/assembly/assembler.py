@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from processors.call_graph.span_links import preferred_origin
+from processors.call_graph.span_links import preferred_link_target
 from processors.call_graph.span_tree import preferred
 from telemetry import otlp
 from telemetry.logs import ERROR, WARN
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from telemetry.otlp import PackedSpan
     from telemetry.resource import Resource, Scope
-    from telemetry.span_links import Message, Origin
+    from telemetry.span_links import LinkTarget, SpanReference
     from telemetry.spans import Span
 
 
@@ -29,7 +29,7 @@ MAX_EXEMPLARS = 16
 """Exemplars kept of a trace; a hot histogram could otherwise tie thousands to one trace."""
 
 
-MAX_SIGNALS = 20_000
+MAX_TELEMETRY_ITEMS = 20_000
 """Spans and log records up to which a trace grows. A service that gives all its spans one trace id would have the whole trace
 read and drawn anew each time that more of it comes; the largest traces that people can look at have a tenth of this."""
 
@@ -45,7 +45,7 @@ docs/memory.md."""
 
 def is_full(signals: int) -> bool:
     """Whether a trace with so many signals grows no further."""
-    return signals >= MAX_SIGNALS
+    return signals >= MAX_TELEMETRY_ITEMS
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -90,7 +90,7 @@ class OpenTrace:
     spans: dict[bytes, Span] = field(default_factory=dict)
     logs: dict[str, LogReference] = field(default_factory=dict)
     exemplars: set[ExemplarReference] = field(default_factory=set)
-    origins: dict[Message, Origin] = field(default_factory=dict)
+    origins: dict[SpanReference, LinkTarget] = field(default_factory=dict)
     sources: set[int] = field(default_factory=set)
     opened: int = 0  # watermark when the trace was opened
     last: int = 0  # latest event time of its signals
@@ -178,14 +178,14 @@ class TraceAssembler:
         """Memory that the open traces take."""
         return self._memory
 
-    def span(self, message: Message) -> Span | None:
+    def span(self, message: SpanReference) -> Span | None:
         """A span of an open trace."""
         trace = self._open.get(message.trace_id)
         packed = trace.packed.get(message.span_id) if trace is not None else None
         return packed.unpack() if packed is not None else None
 
     def add(
-        self, source: int, watermark: int, signals: Iterable[PackedSpan | LogReference | ExemplarReference | Origin]
+        self, source: int, watermark: int, signals: Iterable[PackedSpan | LogReference | ExemplarReference | LinkTarget]
     ) -> set[bytes]:
         """Take the signals of one record; gives the traces that they belong to."""
         touched = set()
@@ -213,7 +213,7 @@ class TraceAssembler:
                 self._look_again(trace)
         return touched
 
-    def _add_reference(self, trace: OpenTrace, signal: LogReference | ExemplarReference | Origin) -> None:
+    def _add_reference(self, trace: OpenTrace, signal: LogReference | ExemplarReference | LinkTarget) -> None:
         if isinstance(signal, LogReference):
             known = signal.id in trace.logs
             trace.logs[signal.id] = signal
@@ -223,7 +223,7 @@ class TraceAssembler:
         else:
             before = trace.origins.get(signal.message)
             known = before is not None
-            trace.origins[signal.message] = signal if before is None else preferred_origin(before, signal)
+            trace.origins[signal.message] = signal if before is None else preferred_link_target(before, signal)
         if not known:
             self._count(trace, 1, signal.memory)
 

@@ -11,7 +11,7 @@ import orjson
 from processors.assembly.assembler import MAX_TRACE_BYTES, ExemplarReference, LogReference, is_full, log_summary, revision
 from processors.assembly.edges import aggregate, edge_from_body, is_empty, merge, subtract
 from processors.call_graph import call_graph
-from processors.call_graph.span_links import origins_of, preferred_origin
+from processors.call_graph.span_links import link_targets_of, preferred_link_target
 from telemetry.call_graph import CallGraph
 from telemetry.documents import (
     Body,
@@ -30,7 +30,7 @@ from telemetry.documents.signals import span_document
 if TYPE_CHECKING:
     from processors.assembly.assembler import OpenTrace
     from telemetry.call_graph import Edge, EdgeKey
-    from telemetry.span_links import Message, Origin
+    from telemetry.span_links import LinkTarget, SpanReference
     from telemetry.spans import Span
 
 _NO_TRACE: Body = {"revision": 0, "exemplars": []}
@@ -95,7 +95,7 @@ def publish_trace(trace: OpenTrace) -> Publication:
     graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.origins)
     return Publication(
         graph=graph,
-        revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(origins_of(graph.hops))),
+        revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(link_targets_of(graph.hops))),
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
@@ -120,13 +120,13 @@ def merge_trace(
         for item in newest["exemplars"]
     }
     stored_hops = latest(hops)
-    origins = origins_of(map(hop_from_body, stored_hops))
+    origins = link_targets_of(map(hop_from_body, stored_hops))
     for message, item in trace.origins.items():
-        origins[message] = preferred_origin(origins.get(message, item), item)
+        origins[message] = preferred_link_target(origins.get(message, item), item)
     graph = _graph(trace.trace_id, merged.values(), all_logs.values(), origins)
     return Publication(
         graph=graph,
-        revision=revision(len(merged), len(all_logs), len(exemplars), len(origins_of(graph.hops))),
+        revision=revision(len(merged), len(all_logs), len(exemplars), len(link_targets_of(graph.hops))),
         logs=log_summary(all_logs.values(), exemplars),
         spans=list(merged.values()),
         new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
@@ -197,7 +197,7 @@ def _says_the_same(body: Body, stored: Body) -> bool:
 
 
 def _graph(
-    trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference], origins: Mapping[Message, Origin]
+    trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference], origins: Mapping[SpanReference, LinkTarget]
 ) -> CallGraph:
     spans = list(spans)
     if spans:

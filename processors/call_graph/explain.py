@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from processors.call_graph.span_tree import TreeSpan
-    from telemetry.span_links import Origin
+    from telemetry.span_links import LinkTarget
     from telemetry.spans import Span, SpanKind
 
 
@@ -45,7 +45,7 @@ class Explanation:
         return "; ".join(self.rules)
 
 
-def explain(spans: Collection[Span], origins: Iterable[Origin] = ()) -> list[Explanation]:
+def explain(spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> list[Explanation]:
     """An explanation of each span of one trace, parents before their children, siblings by start.
 
     The reasons are the decisions that `call_graph` draws its hops from, not a second opinion.

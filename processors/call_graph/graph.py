@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from processors.call_graph.span_tree import TreeSpan
-    from telemetry.span_links import Origin
+    from telemetry.span_links import LinkTarget
     from telemetry.spans import Span
 
 
-def call_graph(spans: Collection[Span], origins: Iterable[Origin] = ()) -> CallGraph:
+def call_graph(spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> CallGraph:
     """The call graph of the spans of one trace; equal for every order and repetition of the same spans.
 
     Missing spans, cycles of parents, several roots and clocks that went backwards are drawn as far as they go, never

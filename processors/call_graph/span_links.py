@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from processors.call_graph.span_tree import EXITS, TreeSpan
 from telemetry.call_graph import NodeKind
-from telemetry.span_links import RECEIPT_BYTES, Message, Origin, Receipt
+from telemetry.span_links import RECEIPT_BYTES, LinkQuery, LinkTarget, SpanReference
 from telemetry.spans import Span, SpanKind
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _RECEIVING = (SpanKind.CONSUMER, SpanKind.CLIENT)  # newer conventions give a span that polls the kind client
 
 
-def receipts(trace_id: bytes, kind: int, start: int, links: Iterable[Any]) -> Iterator[Receipt]:
+def link_queries(trace_id: bytes, kind: int, start: int, links: Iterable[Any]) -> Iterator[LinkQuery]:
     """The receipts of the messages of other traces that a span is linked to, if it can have received them.
 
     Its parts are given one by one, for stage 1 has the span as protobuf. A link of zeros names no span.
@@ -31,24 +31,24 @@ def receipts(trace_id: bytes, kind: int, start: int, links: Iterable[Any]) -> It
     if kind in _RECEIVING:
         for link in links:
             if link.trace_id != trace_id and any(link.trace_id) and any(link.span_id):
-                yield Receipt(Message(link.trace_id, link.span_id), trace_id, start)
+                yield LinkQuery(SpanReference(link.trace_id, link.span_id), trace_id, start)
 
 
-def receipts_of(span: Span) -> Iterator[Receipt]:
+def link_queries_of(span: Span) -> Iterator[LinkQuery]:
     """The receipts of a decoded span."""
-    return receipts(span.trace_id, span.kind, span.start, span.links)
+    return link_queries(span.trace_id, span.kind, span.start, span.links)
 
 
-def message_from(span: Span) -> Message:
+def message_from(span: Span) -> SpanReference:
     """The message that a span sends."""
-    return Message(span.trace_id, span.span_id)
+    return SpanReference(span.trace_id, span.span_id)
 
 
-def origin(receipt: Receipt, sender: Span) -> Origin:
+def link_target(receipt: LinkQuery, sender: Span) -> LinkTarget:
     """The answer to a receipt."""
     timed = TreeSpan(sender).role in EXITS
     resource = sender.resource
-    return Origin(
+    return LinkTarget(
         receipt.receiver,
         receipt.message,
         timed,
@@ -61,17 +61,17 @@ def origin(receipt: Receipt, sender: Span) -> Origin:
     )
 
 
-def origins_of(hops: Iterable[Hop]) -> dict[Message, Origin]:
+def link_targets_of(hops: Iterable[Hop]) -> dict[SpanReference, LinkTarget]:
     """The origins that hops of a trace were drawn with."""
     found = {}
     for hop in hops:
         if not hop.link or hop.caller.kind is not NodeKind.SERVICE:
             continue
-        message = Message(hop.id[8:24], hop.id[24:])  # see `Hop.id`
+        message = SpanReference(hop.id[8:24], hop.id[24:])  # see `Hop.id`
         if message.trace_id == hop.trace_id:
             continue
         timed = hop.client_duration is not None
-        found[message] = Origin(
+        found[message] = LinkTarget(
             hop.trace_id,
             message,
             timed,
@@ -85,12 +85,12 @@ def origins_of(hops: Iterable[Hop]) -> dict[Message, Origin]:
     return found
 
 
-def preferred_origin(one: Origin, other: Origin) -> Origin:
+def preferred_link_target(one: LinkTarget, other: LinkTarget) -> LinkTarget:
     """Which of two answers to keep, as of two spans: the longer."""
     return max(one, other, key=lambda item: (item.end - item.start, item))
 
 
-class OpenReceipts:
+class OpenLinkQueries:
     """Receipts of one partition whose sender has not been seen: each waits a while, and is then to be stored.
 
     Args:
@@ -100,9 +100,9 @@ class OpenReceipts:
 
     def __init__(self, wait: int, most: int) -> None:
         self._wait, self._most = wait, most
-        self._open: dict[Message, dict[bytes, _Open]] = {}
-        self._order: dict[tuple[Message, bytes], None] = {}  # oldest first
-        self._new: set[tuple[Message, bytes]] = set()
+        self._open: dict[SpanReference, dict[bytes, _Open]] = {}
+        self._order: dict[tuple[SpanReference, bytes], None] = {}  # oldest first
+        self._new: set[tuple[SpanReference, bytes]] = set()
 
     def __len__(self) -> int:
         """How many wait."""
@@ -113,7 +113,7 @@ class OpenReceipts:
         """Memory that they take."""
         return RECEIPT_BYTES * len(self._order)
 
-    def add(self, source: int, watermark: int, receipts: Collection[Receipt]) -> int:
+    def add(self, source: int, watermark: int, receipts: Collection[LinkQuery]) -> int:
         """Take the receipts of a record; gives how many times `source` will be released."""
         touched = set()
         for receipt in receipts:
@@ -130,34 +130,34 @@ class OpenReceipts:
                 known.sources.add(source)
         return len(touched)
 
-    def new(self) -> set[Message]:
+    def new(self) -> set[SpanReference]:
         """Messages with receipts that came since this was asked for, of those that wait."""
         new, self._new = self._new, set()
         return {message for message, _ in new if message in self._open}
 
-    def answered(self, sender: Callable[[Message], Span | None]) -> tuple[list[Origin], list[int]]:
+    def answered(self, sender: Callable[[SpanReference], Span | None]) -> tuple[list[LinkTarget], list[int]]:
         """Origins of the messages whose sender is known, which wait no more, and their sources."""
         return self._answer((message, sender(message)) for message in list(self._open))
 
-    def answered_by(self, spans: Iterable[Span]) -> tuple[list[Origin], list[int]]:
+    def answered_by(self, spans: Iterable[Span]) -> tuple[list[LinkTarget], list[int]]:
         """The same, for senders among these spans."""
         if not self._open:
             return [], []
         return self._answer((message_from(span), span) for span in spans)
 
-    def _answer(self, senders: Iterable[tuple[Message, Span | None]]) -> tuple[list[Origin], list[int]]:
-        origins: list[Origin] = []
+    def _answer(self, senders: Iterable[tuple[SpanReference, Span | None]]) -> tuple[list[LinkTarget], list[int]]:
+        origins: list[LinkTarget] = []
         sources: list[int] = []
         for message, span in senders:
             if span is None or message not in self._open:
                 continue
             for receiver, item in self._open.pop(message).items():
                 del self._order[message, receiver]
-                origins.append(origin(item.receipt, span))
+                origins.append(link_target(item.receipt, span))
                 sources += item.sources
         return origins, sources
 
-    def overdue(self, watermark: int) -> list[tuple[Receipt, set[int]]]:
+    def overdue(self, watermark: int) -> list[tuple[LinkQuery, set[int]]]:
         """Receipts that have waited long enough, and those past the limit, with their sources; they wait no more."""
         given_up = []
         while self._order:
@@ -176,6 +176,6 @@ class OpenReceipts:
 
 @dataclass(slots=True)
 class _Open:
-    receipt: Receipt
+    receipt: LinkQuery
     sources: set[int]
     due: int

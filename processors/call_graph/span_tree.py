@@ -15,7 +15,7 @@ from telemetry.spans import SpanKind
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from telemetry.span_links import Origin
+    from telemetry.span_links import LinkTarget
     from telemetry.spans import Span
 
 EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
@@ -63,7 +63,7 @@ class SpanTree:
 
     __slots__ = ("by_id", "missing", "order", "orphans", "roots", "senders")
 
-    def __init__(self, spans: Collection[Span], origins: Iterable[Origin] = ()) -> None:
+    def __init__(self, spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> None:
         self.senders: dict[tuple[bytes, bytes], TreeSpan] = {item.message: TreeSpan(item.span()) for item in origins}
         members = [TreeSpan(span) for span in unique(spans)]
         members.sort(key=_by_start)

@@ -26,7 +26,7 @@ _SUBJECTS = {
 _MAGNITUDES = ((1e12, "a trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"), (1.0, ""))
 
 
-def in_words(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[Anomaly]:
+def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[Anomaly]:
     """Anomalies of series with their reasons in words, and the slowest traces of the calls that each is about.
 
     Args:

@@ -76,7 +76,7 @@ class FailureRate:
         self._failures, self._calls = snapshot["failures"], snapshot["calls"]
 
 
-class ServiceFailures:
+class ErrorRateDetector:
     """A failure rate of each of at most `max_services` services; the one silent longest is forgotten first, and counted."""
 
     def __init__(self, max_services: int = 5000) -> None:

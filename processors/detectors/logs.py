@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from processors.assembly.watermark import SECOND, Watermark
 from processors.detectors.error_rate import LEAST_RATIO, FailureRate
 from processors.detectors.log_templates import LogTemplates
-from processors.detectors.series import ALARM, SeriesScorer
+from processors.detectors.series import ALARM, SeriesDetector
 from processors.detectors.streaming import score_of
 from processors.detectors.surprise import surprise_of_count
 from processors.series.quantities import digits
@@ -65,7 +65,7 @@ class _Window:
     failed: dict[str, list[bytes]] = field(default_factory=dict)  # by service: of its errors
 
 
-class LogWatch:
+class LogDetector:
     """Judges the lines of many services by what each of them usually writes.
 
     Args:
@@ -82,7 +82,7 @@ class LogWatch:
         self._templates = LogTemplates(max_templates)
         self._watched: OrderedDict[tuple[str, str], Series] = OrderedDict()  # by service and template
         self._max_templates = max_templates
-        self._scorer = SeriesScorer(max_templates)
+        self._scorer = SeriesDetector(max_templates)
         self._services: OrderedDict[str, _Service] = OrderedDict()
         self._windows: dict[int, _Window] = {}
         self._watermark = Watermark()

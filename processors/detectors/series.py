@@ -55,7 +55,7 @@ _HARM = {AnomalyKind.LATENCY, AnomalyKind.ERRORS}
 
 
 @dataclass(slots=True)
-class _Known:
+class _SeriesState:
     detector: Detector
     last: Point | None = None
     begun: tuple[Scored, float] | None = None  # how the anomaly that goes on was scored, and the value it began with
@@ -63,7 +63,7 @@ class _Known:
     whole: bool = True  # whether every value was a whole number: then it counts things
 
 
-class SeriesScorer:
+class SeriesDetector:
     """One detector for each of at most `max_series` series, whose names and labels have at most `max_text` characters.
 
     The one silent longest is forgotten first, and counted.
@@ -76,7 +76,7 @@ class SeriesScorer:
     def __init__(self, max_series: int = 20_000, max_text: int = 16 << 20) -> None:
         self._max, self._max_text = max_series, max_text
         self._text = 0
-        self._known: OrderedDict[Series, _Known] = OrderedDict()
+        self._known: OrderedDict[Series, _SeriesState] = OrderedDict()
         self.forgotten = 0
         self.late = 0
 
@@ -114,7 +114,7 @@ class SeriesScorer:
         """Score one point and learn it."""
         known = self._known.get(point.series)
         if known is None:
-            known = self._known[point.series] = _Known(Detector(_unit(point.series).least))
+            known = self._known[point.series] = _SeriesState(Detector(_unit(point.series).least))
             self._text += point.series.length
             self._forget()
         self._known.move_to_end(point.series)
@@ -162,7 +162,7 @@ class SeriesScorer:
         self._known.clear()
         for name, labels, last, begun, whole, state in snapshot["series"]:
             series = Series(name, tuple((key, value) for key, value in labels))
-            known = _Known(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
+            known = _SeriesState(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
             if begun is not None:
                 known.begun, known.length = (Scored(*begun[0]), begun[1]), begun[2]
             known.whole = whole

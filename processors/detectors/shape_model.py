@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from processors.call_graph.visits import Visit
 
-Place = tuple[str, str]
+ShapeNode = tuple[str, str]
 """Service and operation of a visit."""
 
 FEW = 10
@@ -45,9 +45,9 @@ class Oddity(NamedTuple):
     kind: str
     surprise: float
     why: str
-    root: Place
-    place: Place
-    callee: Place
+    root: ShapeNode
+    place: ShapeNode
+    callee: ShapeNode
     like: float
     unlike: float
 
@@ -61,15 +61,17 @@ class ShapeScore:
 
 
 @dataclass(slots=True)
-class _Known:
+class _ShapeState:
     """What the visits of one place called."""
 
     visits: float = 0.0
-    with_callee: dict[Place, float] = field(default_factory=dict)  # visits that called it at least once
-    most: dict[Place, int] = field(default_factory=dict)  # greatest number of calls by one visit
-    ordered: dict[tuple[Place, Place], float] = field(default_factory=dict)  # visits that called one before the other first
+    with_callee: dict[ShapeNode, float] = field(default_factory=dict)  # visits that called it at least once
+    most: dict[ShapeNode, int] = field(default_factory=dict)  # greatest number of calls by one visit
+    ordered: dict[tuple[ShapeNode, ShapeNode], float] = field(
+        default_factory=dict
+    )  # visits that called one before the other first
 
-    def learn(self, called: Sequence[Place]) -> None:
+    def learn(self, called: Sequence[ShapeNode]) -> None:
         self.visits += 1
         for callee, count in Counter(called).items():
             if callee in self.with_callee or len(self.with_callee) < _MAX_CALLEES:
@@ -97,7 +99,7 @@ class TraceShapes:
 
     def __init__(self, max_places: int = 5000) -> None:
         self._max = max_places
-        self._known: OrderedDict[tuple[Place, Place], _Known] = OrderedDict()  # root and place
+        self._known: OrderedDict[tuple[ShapeNode, ShapeNode], _ShapeState] = OrderedDict()  # root and place
         self.forgotten = 0
 
     def update(self, visits: Sequence[Visit]) -> ShapeScore:
@@ -120,7 +122,7 @@ class TraceShapes:
     def learn_one(self, visits: Sequence[Visit]) -> None:
         """Learn a trace."""
         for root, place, called in _calls(visits):
-            known = self._known.setdefault((root, place), _Known())
+            known = self._known.setdefault((root, place), _ShapeState())
             self._known.move_to_end((root, place))
             known.learn(called)
         while len(self._known) > self._max:
@@ -155,7 +157,7 @@ class TraceShapes:
             )
         self._known.clear()
         for root, place, visits, callees, ordered in snapshot["places"]:
-            known = self._known[(root[0], root[1]), (place[0], place[1])] = _Known(visits)
+            known = self._known[(root[0], root[1]), (place[0], place[1])] = _ShapeState(visits)
             for service, operation, count, most in callees:
                 known.with_callee[service, operation] = count
                 known.most[service, operation] = most
@@ -163,9 +165,9 @@ class TraceShapes:
                 known.ordered[(one, its), (other, theirs)] = count
 
 
-def _calls(visits: Sequence[Visit]) -> Iterator[tuple[Place, Place, list[Place]]]:
+def _calls(visits: Sequence[Visit]) -> Iterator[tuple[ShapeNode, ShapeNode, list[ShapeNode]]]:
     """Each visit: the place at the root of its trace, its own place, and the places that it called, in order of time."""
-    callees: list[list[tuple[int, Place]]] = [[] for _ in visits]
+    callees: list[list[tuple[int, ShapeNode]]] = [[] for _ in visits]
     for visit in visits:
         if visit.parent >= 0:
             callees[visit.parent].append((visit.start, (visit.service, visit.operation)))
@@ -174,7 +176,7 @@ def _calls(visits: Sequence[Visit]) -> Iterator[tuple[Place, Place, list[Place]]
         yield root, (visit.service, visit.operation), [place for _, place in sorted(callees[number])]
 
 
-def _oddities(root: Place, place: Place, called: Sequence[Place], known: _Known) -> Iterator[Oddity]:
+def _oddities(root: ShapeNode, place: ShapeNode, called: Sequence[ShapeNode], known: _ShapeState) -> Iterator[Oddity]:
     where, counts, total = " ".join(place), Counter(called), round(known.visits)
     for callee, visits in known.with_callee.items():
         if callee not in counts:

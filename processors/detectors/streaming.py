@@ -36,7 +36,7 @@ SHIFT_WEIGHT = 0.6
 REST = 0.1
 """Share of the series' age during which a lesser surprise is a repetition."""
 
-BEYOND_DOUBT = 14.0
+CERTAIN = 14.0
 """Nats from which a surprise is an event by itself: once in a million values, where an alarm begins."""
 
 CALM = 30
@@ -188,7 +188,7 @@ class Detector:
 
     def _is_learnt(self, surprise: float) -> bool:
         """Whether a distance is one to learn: not of an event beyond doubt that is neither a habit nor how things are now."""
-        beyond_doubt = surprise >= BEYOND_DOUBT
+        beyond_doubt = surprise >= CERTAIN
         begins = beyond_doubt and self._passed_over == 0 and self._events <= max(self._age / HABIT, FEW)
         goes_on = beyond_doubt and 0 < self._passed_over < PASSED_OVER
         self._events += begins
@@ -222,10 +222,10 @@ class Detector:
 
     def _is_news(self, surprise: float) -> bool:
         """Whether a surprise is more than the same event going on."""
-        if surprise <= self._repeated() and not (surprise >= BEYOND_DOUBT and self._calm >= CALM):
+        if surprise <= self._repeated() and not (surprise >= CERTAIN and self._calm >= CALM):
             return False
         age, told = self._told
-        return self._age - age > CALM or surprise >= GROWN * told or surprise >= BEYOND_DOUBT > told
+        return self._age - age > CALM or surprise >= GROWN * told or surprise >= CERTAIN > told
 
     def _repeated(self) -> float:
         """The surprise that a new one has to exceed to be news."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from processors.call_graph.visits import Visit
-    from processors.detectors.shape_model import Oddity, Place
+    from processors.detectors.shape_model import Oddity, ShapeNode
     from telemetry.spans import Span
 
 SHAPE = "spanloom_trace_shape"
@@ -31,7 +31,7 @@ SHAPE = "spanloom_trace_shape"
 MAX_TRACES = 5000
 """Traces of all open windows; further ones are left out and counted."""
 
-MAX_TOLD = 20
+MAX_REPORTED = 20
 """Anomalies of a window: the strongest."""
 
 _MAX_EXAMPLES = 5
@@ -51,7 +51,7 @@ def is_whole(spans: Collection[Span]) -> bool:
     )
 
 
-class ShapeWatch:
+class TraceShapeDetector:
     """Judges the traces of each window together.
 
     Args:
@@ -109,8 +109,8 @@ class ShapeWatch:
         return found
 
     def _judge(self, start: int, traces: Sequence[_Trace]) -> list[Anomaly]:
-        visits: Counter[tuple[Place, Place]] = Counter()
-        odd: dict[tuple[str, Place, Place, Place], list[tuple[Oddity, bytes]]] = {}
+        visits: Counter[tuple[ShapeNode, ShapeNode]] = Counter()
+        odd: dict[tuple[str, ShapeNode, ShapeNode, ShapeNode], list[tuple[Oddity, bytes]]] = {}
         for trace in traces:
             root = trace.visits[0]
             visits.update(((root.service, root.operation), (visit.service, visit.operation)) for visit in trace.visits)
@@ -127,7 +127,7 @@ class ShapeWatch:
             if score_of(surprise) >= ALARM:
                 found.append(self._anomaly(start, seen, total, surprise))
         found.sort(key=lambda anomaly: (-anomaly.score, anomaly.series))
-        return found[:MAX_TOLD]
+        return found[:MAX_REPORTED]
 
     def _anomaly(self, start: int, seen: Sequence[tuple[Oddity, bytes]], total: int, surprise: float) -> Anomaly:
         oddity = max((oddity for oddity, _ in seen), key=lambda item: (item.surprise, item.why))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Levels = Mapping[Series, tuple[NDArray[np.int64], NDArray[np.float64]]]
     """Times and values of each series, ascending in time."""
 
-KIN_WEIGHT = 4.0
+PEER_WEIGHT = 4.0
 """How many observations the kin's spread counts for beside the series' own."""
 
 LEAST_SPREAD = 0.15
@@ -31,7 +31,7 @@ LEAST_SPREAD = 0.15
 CANDIDATES = 8
 """Moments that are looked at closely."""
 
-LEAST_KIN = 3
+MIN_PEERS = 3
 """Series of one name below which there is nothing to compare with."""
 
 
@@ -61,7 +61,7 @@ def likeliest_moments(levels: Levels, moments: NDArray[np.int64]) -> list[int]:
     farthest: dict[tuple[str, str], NDArray[np.float64]] = {}  # of each instance the two greatest gains at each moment
     for members in kin.values():
         scaled = magnitude([levels[series][1] for series in members])
-        if len(members) < LEAST_KIN or scaled is None:
+        if len(members) < MIN_PEERS or scaled is None:
             continue
         values = [scaled(levels[series][1]) for series in members]
         drift = robust_spread(np.concatenate([own - np.median(own) for own in values]), LEAST_SPREAD)
@@ -85,7 +85,7 @@ def _gains(
     before = np.maximum(n, 1)
     mean = np.cumsum(values)[before - 1] / before
     scatter = np.maximum(0.0, np.cumsum(values**2)[before - 1] - before * mean**2)
-    spread = np.maximum(LEAST_SPREAD, np.sqrt((KIN_WEIGHT * drift**2 + scatter) / (KIN_WEIGHT + before - 1)))
+    spread = np.maximum(LEAST_SPREAD, np.sqrt((PEER_WEIGHT * drift**2 + scatter) / (PEER_WEIGHT + before - 1)))
     at = np.minimum(n, times.size - 1)
     rise = np.maximum.accumulate(values[::-1])[::-1][at] - mean
     fall = mean - np.minimum.accumulate(values[::-1])[::-1][at]

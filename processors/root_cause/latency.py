@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DRIFT = 0.2
 """Standard deviation of the natural movement of a log duration between periods: a fifth more or less is weather."""
 
-KIN_SPREAD = 0.7
+PEER_SPREAD = 0.7
 """Least spread of log durations over the measurements of one kind, for one that has no past."""
 
 FEW = 3
@@ -49,7 +49,7 @@ class Stretch(NamedTuple):
         return (self.service, self.caller) if self.caller else (self.service,)
 
 
-class LatencyCharge(NamedTuple):
+class LatencyAttribution(NamedTuple):
     """What a service has to answer for: `share` of the added time, `precision` of the charge, and its heaviest stretch."""
 
     service: str
@@ -151,7 +151,7 @@ class LatencyTable:
             seen = kin & (before.n >= FEW)
             past = before.mean()[seen] if seen.sum() >= FEW else after.mean()[kin & (after.n >= FEW)]
             if past.size >= FEW:
-                spread = robust_spread(past, KIN_SPREAD)
+                spread = robust_spread(past, PEER_SPREAD)
                 z = np.where(kin & fresh, (after.mean() - np.median(past)) / spread, z)
         return np.where(after.n >= FEW, z, 0.0)
 
@@ -182,7 +182,7 @@ class LatencyTable:
                 past = np.where(kin & ~known, np.median(means), past)
         return past
 
-    def charges(self, split: int) -> list[LatencyCharge]:
+    def charges(self, split: int) -> list[LatencyAttribution]:
         """What each service has to answer for when bucket `split` is the first of the changed period."""
         if not self.stretches:
             return []
@@ -201,7 +201,7 @@ class LatencyTable:
             precision = max(float(risen[group].mean()) * (CALLER if name == "out" else 1.0) for name, group in groups.items())
             worst = max(own, key=lambda number: (added[number], gain[number]))
             charges.append(
-                LatencyCharge(
+                LatencyAttribution(
                     service,
                     float(gain[own].max()),
                     mine / float(added.sum()),
@@ -214,7 +214,7 @@ class LatencyTable:
             )
         return charges
 
-    def narrowed(self, charge: LatencyCharge, split: int) -> LatencyCharge:
+    def narrowed(self, charge: LatencyAttribution, split: int) -> LatencyAttribution:
         """The charge, told of the one instance that has become slower as no other has, if there is one."""
         end = charge.stretch.ends().index(charge.service)
         spent = np.flatnonzero(self._at == self.stretches.index(charge.stretch))

@@ -11,7 +11,7 @@ import numpy as np
 
 from processors.detectors.tail import Tail
 from processors.root_cause.change import heavy_tailed, robust_spread
-from processors.root_cause.change_points import KIN_WEIGHT, LEAST_KIN, LEAST_SPREAD, instance_of, likeliest_moments, magnitude
+from processors.root_cause.change_points import LEAST_SPREAD, MIN_PEERS, PEER_WEIGHT, instance_of, likeliest_moments, magnitude
 from processors.series.rates import is_bucket, rate
 from telemetry.metrics import Point, Series
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from processors.root_cause.change_points import Levels
 
-LEAST_KIN_SPREAD = 0.7
+MIN_PEER_SPREAD = 0.7
 """In log units: least spread of the levels of a metric over instances."""
 
 
-class MetricCharge(NamedTuple):
+class MetricAttribution(NamedTuple):
     """A series that moved. `gain` is what is left after the like movement of its kin is taken off."""
 
     service: str
@@ -98,7 +98,7 @@ class MetricMemory:
                 best, found = gain, time
         return found
 
-    def charges(self, split: int, now: int) -> list[MetricCharge]:
+    def charges(self, split: int, now: int) -> list[MetricAttribution]:
         """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
         return self._charges(self._levels(now), split)
 
@@ -113,14 +113,14 @@ class MetricMemory:
                 levels[series] = np.array(times, dtype=np.int64), np.array(values, dtype=float)
         return levels
 
-    def _charges(self, levels: Levels, split: int) -> list[MetricCharge]:
+    def _charges(self, levels: Levels, split: int) -> list[MetricAttribution]:
         kin: dict[str, list[_Member]] = {}
         for series, (times, values) in levels.items():
             late = times >= split
             if late.any():
                 kin.setdefault(series.name, []).append(_Member(series, values[~late], values[late]))
         doubt = float(np.log(max(1, len(self._series))))
-        charges = [charge for members in kin.values() if len(members) >= LEAST_KIN for charge in _charges(members, doubt)]
+        charges = [charge for members in kin.values() if len(members) >= MIN_PEERS for charge in _charges(members, doubt)]
         return _corroborated(charges)
 
 
@@ -131,12 +131,12 @@ def _growth(series: Series, totals: Iterable[tuple[int, float]]) -> list[tuple[i
     return [(found.time, found.value) for found in rates if found is not None]
 
 
-def _corroborated(charges: list[MetricCharge]) -> list[MetricCharge]:
+def _corroborated(charges: list[MetricAttribution]) -> list[MetricAttribution]:
     """The farthest movement of each instance, strongest first; it gains what the instance's next one gains.
 
     One odd series of an instance is chance (a scrape, a backup); a fault shows in two.
     """
-    of_instance: dict[tuple[str, str], list[MetricCharge]] = {}
+    of_instance: dict[tuple[str, str], list[MetricAttribution]] = {}
     for charge in sorted(charges, key=lambda charge: (-charge.gain, charge.series)):
         of_instance.setdefault((charge.service, charge.instance), []).append(charge)
     both = [
@@ -151,11 +151,11 @@ class _Member(NamedTuple):
     after: NDArray[np.float64]
 
 
-def _charges(members: list[_Member], doubt: float) -> list[MetricCharge]:
+def _charges(members: list[_Member], doubt: float) -> list[MetricAttribution]:
     gains = np.array(_gains(members))
     rest = (gains.sum() - gains) / (len(gains) - 1)
     return [
-        MetricCharge(
+        MetricAttribution(
             *instance_of(series),
             series,
             float(gain - common - doubt),
@@ -175,9 +175,9 @@ def _gains(members: list[_Member]) -> list[float]:
     scaled_members = [(scaled(before), scaled(after)) for _, before, after in members]
     own = [float(np.median(before)) if before.size else None for before, _ in scaled_members]
     centres = np.array([centre for centre in own if centre is not None])
-    if centres.size < LEAST_KIN:
+    if centres.size < MIN_PEERS:
         centres = np.array([np.median(after) for _, after in scaled_members])
-    common, between = float(np.median(centres)), robust_spread(centres, LEAST_KIN_SPREAD)
+    common, between = float(np.median(centres)), robust_spread(centres, MIN_PEER_SPREAD)
     wander = [
         before - centre
         for (before, _), centre in zip(scaled_members, own, strict=True)
@@ -188,8 +188,8 @@ def _gains(members: list[_Member]) -> list[float]:
     moved = []
     for (before, after), centre in zip(scaled_members, own, strict=True):
         if centre is not None:
-            scatter = KIN_WEIGHT * drift**2 + float(((before - centre) ** 2).sum())
-            spread = max(LEAST_SPREAD, np.sqrt(scatter / (KIN_WEIGHT + before.size - 1)))
+            scatter = PEER_WEIGHT * drift**2 + float(((before - centre) ** 2).sum())
+            spread = max(LEAST_SPREAD, np.sqrt(scatter / (PEER_WEIGHT + before.size - 1)))
             z = (after - centre) / spread
             for usual in np.abs(before - centre) / spread:
                 tail.add(float(usual))

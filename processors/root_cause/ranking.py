@@ -27,15 +27,15 @@ from telemetry.findings import Evidence, Suspect
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from processors.root_cause.latency import LatencyCharge
-    from processors.root_cause.metrics import MetricCharge
-    from processors.root_cause.shape import ShapeCharge
+    from processors.root_cause.latency import LatencyAttribution
+    from processors.root_cause.metrics import MetricAttribution
+    from processors.root_cause.shape import ShapeAttribution
     from processors.root_cause.trace_memory import Remembered
     from telemetry.logs import LogRecord
     from telemetry.metrics import Point
     from telemetry.spans import Span
 
-_Charge = TypeVar("_Charge", "ShapeCharge", "MetricCharge")
+_Attribution = TypeVar("_Attribution", "ShapeAttribution", "MetricAttribution")
 
 SECOND = 1_000_000_000
 
@@ -52,7 +52,7 @@ IDLE = 0.5
 """What is left of that when no trace came through the service."""
 
 
-class Culprits:
+class CulpritRanker:
     """Remembers recent telemetry, in whatever order it comes, and ranks services by how much of a change is their own.
 
     Args:
@@ -156,8 +156,8 @@ class Culprits:
         return found
 
     def _evidence(
-        self, latencies: Iterable[LatencyCharge], shapes: Iterable[ShapeCharge]
-    ) -> Iterator[tuple[LatencyCharge | ShapeCharge, Evidence]]:
+        self, latencies: Iterable[LatencyAttribution], shapes: Iterable[ShapeAttribution]
+    ) -> Iterator[tuple[LatencyAttribution | ShapeAttribution, Evidence]]:
         for slow in latencies:
             where = f"between {slow.stretch.caller} and {slow.stretch.service}" if slow.stretch.caller else "in itself"
             where += _apart(slow.instance)
@@ -178,9 +178,9 @@ class Culprits:
             yield odd, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
 
 
-def _heaviest(charges: Iterable[_Charge]) -> list[_Charge]:
+def _heaviest(charges: Iterable[_Attribution]) -> list[_Attribution]:
     """The first charge of each service: further ones are mostly the same change seen again."""
-    heaviest: dict[str, _Charge] = {}
+    heaviest: dict[str, _Attribution] = {}
     for charge in charges:
         heaviest.setdefault(charge.service, charge)
     return list(heaviest.values())
@@ -197,7 +197,7 @@ def _instance(named: dict[str, float] | None, seen: set[str]) -> str:
     return next(iter(seen)) if len(seen) == 1 else ""
 
 
-def _metric_evidence(charge: MetricCharge, share: float) -> Evidence:
+def _metric_evidence(charge: MetricAttribution, share: float) -> Evidence:
     labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
     before, after = quantities(unit_of(charge.series.name), charge.before, charge.after)
     change = after if math.isnan(charge.before) else f"{before} became {after}"

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from processors.call_graph.visits import Event, Visit
     from processors.root_cause.trace_memory import Remembered
 
-Place = tuple[str, str]
+ShapeNode = tuple[str, str]
 """Service and operation of a visit."""
 
-Key = tuple[Place, "Event"]
+Key = tuple[ShapeNode, "Event"]
 
 CERTAIN = 2.0
 """Nats beyond the doubt of many tests from which a change takes part in explaining others."""
@@ -38,7 +38,7 @@ EXAMPLES = 3
 """Trace ids given as evidence."""
 
 
-class ShapeCharge(NamedTuple):
+class ShapeAttribution(NamedTuple):
     """An event whose frequency changed in the visits of a place: traces with it, of traces with the place."""
 
     service: str
@@ -66,7 +66,7 @@ class ShapeTable:
             for trace in traces
         ]
         index: dict[Key, int] = {}
-        places: dict[tuple[Place, bool], int] = {}
+        places: dict[tuple[ShapeNode, bool], int] = {}
         hits: list[tuple[int, int]] = []
         trials: list[tuple[int, int]] = []
         for number, _, visits in self._traces:
@@ -114,7 +114,7 @@ class ShapeTable:
         """The greatest gain of any event."""
         return float(self.gains(split).max()) if self._keys else 0.0
 
-    def charges(self, split: int) -> list[ShapeCharge]:
+    def charges(self, split: int) -> list[ShapeAttribution]:
         """The changes that nothing else explains, strongest first."""
         if not self._keys:
             return []
@@ -122,13 +122,13 @@ class ShapeTable:
         gains, risen, spread = self.gains(split), self._risen(split), self._dispersion(split)
         deviant = {self._keys[number]: bool(risen[number]) for number in np.flatnonzero(gains > doubt + CERTAIN)}
 
-        def weigh(candidates: Mapping[Key, bool], charged: Mapping[Key, bool]) -> list[ShapeCharge]:
+        def weigh(candidates: Mapping[Key, bool], charged: Mapping[Key, bool]) -> list[ShapeAttribution]:
             found = []
             for key, count, examples in self._recount(split, candidates, deviant, charged):
                 gain = float(share_shift(*(np.array(float(number)) for number in count))) / spread[self._index[key]] - doubt
                 if gain > 0 and count[1] and count[3]:
                     (service, operation), event = key
-                    found.append(ShapeCharge(service, operation, event, gain, count[:2], count[2:], examples))
+                    found.append(ShapeAttribution(service, operation, event, gain, count[:2], count[2:], examples))
             return sorted(found, key=lambda charge: (-charge.gain, charge.service, charge.operation, charge.event))
 
         charges = []
@@ -144,7 +144,7 @@ class ShapeTable:
             left = weigh({key: rose for key, rose in rest.items() if key in remaining}, charged)
         return charges
 
-    def narrowed(self, charge: ShapeCharge, split: int) -> ShapeCharge:
+    def narrowed(self, charge: ShapeAttribution, split: int) -> ShapeAttribution:
         """The charge, told of the one instance in which the event has changed as in no other, if there is one."""
         place, event = (charge.service, charge.operation), charge.event
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
@@ -197,9 +197,9 @@ def _counted(pairs: list[tuple[int, int]], rows: int, columns: int) -> NDArray[n
     return table
 
 
-def _by_place(visits: Iterable[tuple[Visit, bool]]) -> dict[tuple[Place, bool], set[Event]]:
+def _by_place(visits: Iterable[tuple[Visit, bool]]) -> dict[tuple[ShapeNode, bool], set[Event]]:
     """The failures of all visits of a place (key True), and the other events of those that did not fail (key False)."""
-    events: dict[tuple[Place, bool], set[Event]] = {}
+    events: dict[tuple[ShapeNode, bool], set[Event]] = {}
     for visit, failed in visits:
         place = (visit.service, visit.operation)
         events.setdefault((place, True), set()).update(event for event in visit.events if event.is_failure)
@@ -217,8 +217,8 @@ def _failing(visits: Sequence[Visit]) -> list[bool]:
     return failing
 
 
-def _events_by_place(keys: Iterable[Key]) -> dict[Place, list[Event]]:
-    events: dict[Place, list[Event]] = defaultdict(list)
+def _events_by_place(keys: Iterable[Key]) -> dict[ShapeNode, list[Event]]:
+    events: dict[ShapeNode, list[Event]] = defaultdict(list)
     for place, event in keys:
         events[place].append(event)
     return events

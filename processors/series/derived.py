@@ -11,7 +11,7 @@ from telemetry.metrics import Point, Series
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from telemetry.findings import Anomaly, Culprits
+    from telemetry.findings import Anomaly, CulpritRanking
 
 ANOMALY_SCORE = "spanloom_anomaly_score"
 """Gauge 0..1 by service, operation, kind, series, instance and environment, at the end of the anomaly's window."""
@@ -46,7 +46,7 @@ def anomaly_points(anomalies: Iterable[Anomaly]) -> list[Point]:
     ]
 
 
-def culprit_points(culprits: Culprits) -> list[Point]:
+def culprit_points(culprits: CulpritRanking) -> list[Point]:
     """One point a suspect of a ranking."""
     return [
         Point(

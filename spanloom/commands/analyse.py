@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from spanloom import clock
-from spanloom.commands.terminal import shown
+from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
 
 
@@ -54,5 +54,5 @@ def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> 
         f"{summary.logs_joined} of {summary.logs_with_trace} logs joined; {summary.seconds:.1f} s"
     )
     for rank, (service, score) in enumerate(summary.ranking[:5], 1):
-        click.echo(f"{rank}. {shown(service)} {score:.2f}")
+        click.echo(f"{rank}. {printable(service)} {score:.2f}")
     click.echo(f"results in {out}")

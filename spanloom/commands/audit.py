@@ -10,10 +10,10 @@ import click
 import orjson
 
 from alerting.playbooks.child_output import REDACTED
-from alerting.playbooks.story import story_of
+from alerting.playbooks.story import timeline_of
 from spanloom.access.local_token import authorization
-from spanloom.api_client import Pipeline
-from spanloom.commands.terminal import shown
+from spanloom.api_client import ApiClient
+from spanloom.commands.terminal import printable
 from telemetry.audit import Anchor, verify
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
@@ -71,9 +71,9 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
     else:
         for each in report:
             state = f"{len(each['faults'])} faults" if each["faults"] else "whole"
-            click.echo(shown(f"{each['chain']}: {each['records']} records, {state}; head {each['head'] or 'none'}"))
+            click.echo(printable(f"{each['chain']}: {each['records']} records, {state}; head {each['head'] or 'none'}"))
             for fault in each["faults"]:
-                click.echo(shown(f"  record {fault['sequence']}: {fault['reason']}"))
+                click.echo(printable(f"  record {fault['sequence']}: {fault['reason']}"))
         if not report:
             click.echo("there is no audit trail", err=True)
     raise SystemExit(1 if broken else 0)
@@ -94,8 +94,8 @@ def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> N
         story = [record for record in records if record.get("incident") == known[0]]
         click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2))
         return
-    for line in story_of(known[0], records):
-        click.echo(shown(line))
+    for line in timeline_of(known[0], records):
+        click.echo(printable(line))
 
 
 def _sequence(record: Body) -> int:
@@ -133,5 +133,5 @@ def _lines(file: Path) -> list[Body]:
 
 
 async def _fetch(url: str, kind: Kind) -> list[Body]:
-    async with Pipeline(url, authorization(url)) as pipeline:
+    async with ApiClient(url, authorization(url)) as pipeline:
         return await pipeline.find_all(kind)

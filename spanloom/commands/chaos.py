@@ -14,7 +14,7 @@ import orjson
 
 from spanloom import clock
 from spanloom.commands.interruptible import until_signal
-from spanloom.commands.terminal import shown
+from spanloom.commands.terminal import printable
 from spanloom.experiments.chaos.experiment import load_experiment
 from spanloom.experiments.chaos.runner import Chaos
 from spanloom.experiments.options import Options
@@ -65,7 +65,7 @@ def run(
         )
         try:
             loaded = [load_experiment(path) for path in chosen]
-            told = Chaos(options, clock.system, lambda line: click.echo(shown(line), err=True))
+            told = Chaos(options, clock.system, lambda line: click.echo(printable(line), err=True))
             outcome = asyncio.run(until_signal(told.run(loaded)))
         except SpanloomError as error:
             raise click.ClickException(str(error)) from error
@@ -77,7 +77,7 @@ def run(
     else:
         click.echo(_table(reports))
         for sentence in lost:
-            click.echo(shown(f"data: {sentence}"))
+            click.echo(printable(f"data: {sentence}"))
     raise SystemExit(1 if lost or any(report["wrong"] for report in reports) else 0)
 
 
@@ -95,7 +95,7 @@ def _table(reports: list[Body]) -> str:
             f"{report['name']:<20} {times} {report['downtime']:>5.1f}s {report['lost']:>5} {report['taken_over']:>5} "
             f"{report['load']:>5.1f}  {verdict}"
         )
-    return "\n".join(map(shown, lines))
+    return "\n".join(map(printable, lines))
 
 
 def _seconds(value: float | None) -> str:

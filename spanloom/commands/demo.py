@@ -15,7 +15,7 @@ from rich.text import Text
 
 from spanloom import clock
 from spanloom.commands.interruptible import until_signal
-from spanloom.commands.terminal import shown
+from spanloom.commands.terminal import printable
 from spanloom.experiments.demo import FAULTS, Demo
 from spanloom.experiments.options import Options
 from telemetry.errors import SpanloomError
@@ -99,7 +99,7 @@ def demo(
     else:
         _tell(screen, None, "done", _summary(report))
     for sentence in report["missing"]:
-        click.echo(shown(f"error: {sentence}"), err=True)
+        click.echo(printable(f"error: {sentence}"), err=True)
     if report["missing"]:
         raise SystemExit(1)
 
@@ -113,4 +113,4 @@ def _summary(report: Body) -> str:
 
 def _tell(screen: Console, seconds: float | None, event: str, text: str) -> None:
     when = "" if seconds is None else f"+{seconds:.1f} s"
-    screen.print(Text(f"{when:>9}  "), Text(f"{event:<9}", STYLES.get(event, "")), Text(f"  {shown(text)}"), sep="")
+    screen.print(Text(f"{when:>9}  "), Text(f"{event:<9}", STYLES.get(event, "")), Text(f"  {printable(text)}"), sep="")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from spanloom import clock
-from spanloom.commands.terminal import shown
+from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
@@ -35,7 +35,7 @@ def list_(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click p
 
     async def run() -> None:
         async for letter in list_dead_letters(settings, clock.system):
-            click.echo(json.dumps(letter) if as_json else shown(_line(letter)))
+            click.echo(json.dumps(letter) if as_json else printable(_line(letter)))
 
     asyncio.run(run())
 
@@ -86,12 +86,12 @@ def skip(topic: str, partition: int, offset: int, config: Path | None, yes: bool
     settings = load_config(config)
     if not yes:
         found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=True))
-        click.echo(shown(_found(found)))
+        click.echo(printable(_found(found)))
         state = topic.endswith("-changelog")
         given_up = "The state that it holds is given up" if state else "What it holds is not analysed and not stored"
         click.confirm(f"Skip it? {given_up}", abort=True)
     found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=False))
-    click.echo(json.dumps(found | {"skipped": True}) if as_json else shown(f"skipped: {_found(found)}"))
+    click.echo(json.dumps(found | {"skipped": True}) if as_json else printable(f"skipped: {_found(found)}"))
     if not as_json and settings.log_url.startswith("kafka://"):
         click.echo("restart the workers of this topic: they learn of it at their start")
 

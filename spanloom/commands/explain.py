@@ -17,10 +17,10 @@ from processors.call_graph import call_graph
 from processors.call_graph.adjusted_times import AdjustedSpan, adjusted
 from processors.call_graph.clock_skew import ClockSkew
 from processors.call_graph.explain import explain as explanations
-from processors.call_graph.span_links import message_from, origin, origins_of, receipts_of
+from processors.call_graph.span_links import link_queries_of, link_target, link_targets_of, message_from
 from processors.call_graph.span_tree import preferred
 from spanloom.access.local_token import authorization
-from spanloom.commands.terminal import shown
+from spanloom.commands.terminal import printable
 from telemetry import otlp
 from telemetry.documents.read_back import hop_from_body, span_from_body
 from telemetry.errors import SpanloomError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from processors.call_graph.explain import Explanation
-    from telemetry.span_links import Message, Origin
+    from telemetry.span_links import LinkTarget, SpanReference
     from telemetry.spans import Span
 
     Times = Mapping[bytes, AdjustedSpan]
@@ -78,7 +78,7 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
             console.print(told(item, times[item.span_id]))
 
 
-def ask(url: str, trace_id: str) -> tuple[list[Span], list[Origin], Times]:
+def ask(url: str, trace_id: str) -> tuple[list[Span], list[LinkTarget], Times]:
     """The spans that a running console knows of a trace, who sent it messages, and the times by the root's clock.
 
     Raises:
@@ -92,7 +92,7 @@ def ask(url: str, trace_id: str) -> tuple[list[Span], list[Origin], Times]:
         answer.raise_for_status()
         told = answer.json()
         read = [(span_from_body(body), body["adjusted"]["shift"], body["adjusted"]["error"]) for body in told["spans"]]
-        origins = origins_of(map(hop_from_body, told["hops"]))
+        origins = link_targets_of(map(hop_from_body, told["hops"]))
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         raise SpanloomError(
             f"{address}: {error}; start `spanloom up`, name its console with --url, or read a file with --from"
@@ -101,15 +101,15 @@ def ask(url: str, trace_id: str) -> tuple[list[Span], list[Origin], Times]:
     return [span for span, _, _ in read], list(origins.values()), times
 
 
-def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[Origin], Times]:
+def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[LinkTarget], Times]:
     """The spans of a trace in files, copies included, who sent it messages, and the times as far as its own calls tell.
 
     Raises:
         InputError: a line that cannot be read; names file and line.
     """
     spans = [span for span in _spans(files, {trace_id}) if span.trace_id == trace_id]
-    receipts = {item.message: item for span in spans for item in receipts_of(span)}
-    senders: dict[Message, Span] = {}
+    receipts = {item.message: item for span in spans for item in link_queries_of(span)}
+    senders: dict[SpanReference, Span] = {}
     for span in _spans(files, {message.trace_id for message in receipts}):
         message = message_from(span)
         if message in receipts:
@@ -117,7 +117,7 @@ def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[Origi
     skew = ClockSkew()
     for hop in call_graph(spans).hops if spans else ():
         skew.add(hop, hop.start)
-    origins = [origin(receipts[message], sender) for message, sender in senders.items()]
+    origins = [link_target(receipts[message], sender) for message, sender in senders.items()]
     return spans, origins, {item.span_id: item for item in adjusted(spans, skew.estimate)}
 
 
@@ -136,8 +136,8 @@ def told(item: Explanation, times: AdjustedSpan) -> Text:
     line = Text.assemble(
         INDENT * (level - 1) + BRANCH if level else "",
         (f"level {item.depth} ", "dim") if item.depth > DEEPEST else "",
-        (shown(item.service), "bold"),
-        f" {shown(item.operation)} ",
+        (printable(item.service), "bold"),
+        f" {printable(item.operation)} ",
         (f"{item.kind.name.lower()} {item.span_id.hex()} {(item.end - item.start) / _MILLISECOND:.3f} ms", "dim"),
     )
     if times.shift:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from spanloom import clock
-from spanloom.commands.terminal import shown
+from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
 
 
@@ -50,6 +50,6 @@ def repair(config: Path | None, yes: bool, as_json: bool) -> None:  # noqa: FBT0
         click.echo(json.dumps({"directory": str(directory), "repairs": repairs}))
         return
     for line in repairs:
-        click.echo(shown(line))
+        click.echo(printable(line))
     if not repairs:
         click.echo("nothing is missing or damaged")

@@ -27,8 +27,8 @@ from alerting.playbooks.model.load import doubts, load_playbooks
 from alerting.variables import render
 from components.durations import MINUTE
 from spanloom.access.local_token import authorization
-from spanloom.api_client import Pipeline
-from spanloom.commands.terminal import shown
+from spanloom.api_client import ApiClient
+from spanloom.commands.terminal import printable
 from spanloom.offline.history import stored_points
 from telemetry.documents import Kind, latest
 from telemetry.errors import SpanloomError
@@ -73,7 +73,7 @@ def check(files: tuple[Path, ...], config: Path | None) -> None:
         human = "" if playbook.approve == "automatic" else ", asks a human"
         click.echo(f"{playbook.name}: {len(playbook.steps)} steps{human}")
     for line in doubts(files, actions):
-        click.echo(shown(f"warning: {line}"), err=True)
+        click.echo(printable(f"warning: {line}"), err=True)
 
 
 @playbooks.command("dry-run")
@@ -104,12 +104,12 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], config: Path | Non
         plan = {"playbook": playbook.name, "service": service, "instance": instance, "steps": steps}
         click.echo(orjson.dumps(plan | {"verify": incident.check.expression}, option=orjson.OPT_INDENT_2))
         return
-    click.echo(shown(f"{playbook.name} on {service}{'/' if instance else ''}{instance}"))
+    click.echo(printable(f"{playbook.name} on {service}{'/' if instance else ''}{instance}"))
     if playbook.approve != "automatic":
         click.echo(f"  wait for a human, at most {playbook.approve.human / 1e9:g} s")
     for step in steps:
         click.echo(f"  {step['phase']:<8} {step['name']}: {step['action']} {orjson.dumps(step['arguments']).decode()}")
-    click.echo(shown(f"  verify   {incident.check.expression}"))
+    click.echo(printable(f"  verify   {incident.check.expression}"))
 
 
 @playbooks.command("backtest")
@@ -131,11 +131,11 @@ def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_
         return
     for run in runs:
         target = f"{run.service}{'/' if run.instance else ''}{run.instance}"
-        click.echo(shown(f"{_time(run.time)}  {run.playbook} on {target}: {run.outcome}"))
+        click.echo(printable(f"{_time(run.time)}  {run.playbook} on {target}: {run.outcome}"))
         for condition in run.assumed:
             click.echo(f"{'':21}taken as met, for nothing is stored of what it reads: {condition}")
     for refusal in refusals:
-        click.echo(shown(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}"))
+        click.echo(printable(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}"))
     click.echo(f"{len(history.alerts)} alert changes, {len(runs)} runs, {len(refusals)} refusals")
 
 
@@ -155,7 +155,7 @@ def _load(files: tuple[Path, ...], config: Path | None) -> tuple[tuple[Playbook,
 
 
 async def _history(url: str) -> History:
-    async with Pipeline(url, authorization(url)) as pipeline:
+    async with ApiClient(url, authorization(url)) as pipeline:
         alerts = await pipeline.find_all(Kind.ALERT)
         if not alerts:
             return History([])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from collectors.replay.files import Request
-    from collectors.replay.replay import Summary
+    from collectors.replay.replay import ReplaySummary
 
 
 class _Speed(click.ParamType):
@@ -82,7 +82,7 @@ def replay(
         disable=not console.is_terminal,
     )
 
-    async def run() -> Summary:
+    async def run() -> ReplaySummary:
         async with httpx2.AsyncClient(timeout=30, trust_env=False) as http:
             replay = Replay(OtlpClient(endpoint, http), concurrency, on_error)
             return await replay.run(batches(requests(), batch, speed))
@@ -105,7 +105,7 @@ def replay(
         raise click.exceptions.Exit(1)
 
 
-def _words(summary: Summary) -> str:
+def _words(summary: ReplaySummary) -> str:
     rate = (summary.spans + summary.logs + summary.points) / max(summary.seconds, 1e-9)
     return (
         f"{summary.lines} lines in {summary.requests} requests: {summary.spans} spans, {summary.logs} logs and "

@@ -15,13 +15,13 @@ import orjson
 from alerting.rules.backtest import backtest, reads
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import load_rules
-from alerting.rules.history import told_after
+from alerting.rules.history import notified_after
 from alerting.rules.unit_tests import run_tests
 from components.durations import SECOND, format_duration, parse_duration
 from spanloom import clock
 from spanloom.access.local_token import authorization
-from spanloom.api_client import Pipeline
-from spanloom.commands.terminal import shown
+from spanloom.api_client import ApiClient
+from spanloom.commands.terminal import printable
 from spanloom.offline.history import LATENESS, stored_points
 from telemetry.errors import SpanloomError
 
@@ -89,7 +89,7 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
         now = clock.system()
         AlertEngine().check(groups)
         points = asyncio.run(_history(url, now - parse_duration(since), now, partial(reads, groups)))
-        result = backtest(groups, points, told_after=told_after(LATENESS))
+        result = backtest(groups, points, told_after=notified_after(LATENESS))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -102,16 +102,16 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
         rows.append((_time(firing.fired_at), resolved, firing.alert, labels))
     width = max(len(alert) for _, _, alert, _ in rows)
     for fired, resolved, alert, labels in rows:
-        click.echo(shown(f"{fired:<19}  {resolved:<19}  {alert:<{width}}  {labels}"))
+        click.echo(printable(f"{fired:<19}  {resolved:<19}  {alert:<{width}}  {labels}"))
     for rule, reason in sorted(result.errors.items()):
-        click.echo(shown(f"{rule}: {reason}"), err=True)
+        click.echo(printable(f"{rule}: {reason}"), err=True)
     for rule, selectors in sorted(result.unseen.items()):
         click.echo(f"{rule}: nothing stored that it reads: {', '.join(selectors)}", err=True)
     click.echo(f"{result.points} points, {result.evaluations} evaluations, {len(result.firings)} firings")
 
 
 async def _history(url: str, since: int, until: int, asked: Callable[[str], bool]) -> list[Point]:
-    async with Pipeline(url, authorization(url)) as pipeline:
+    async with ApiClient(url, authorization(url)) as pipeline:
         return await stored_points(pipeline, since, until, asked)
 
 

@@ -11,7 +11,7 @@ import click
 from spanloom.commands.worker import stages_option
 
 if TYPE_CHECKING:
-    from pipeline.runtime.kafka_topics import Made
+    from pipeline.runtime.kafka_topics import TopicChange
     from stores.elasticsearch.templates import Installed
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
@@ -37,7 +37,7 @@ def kafka(config: Path | None, stages: tuple[str, ...]) -> None:
     settings = load_config(config)
     require_shared(settings, "setup kafka", "log")
 
-    async def run() -> list[Made]:
+    async def run() -> list[TopicChange]:
         return await Log(settings, stages).make_topics()
 
     for topic in asyncio.run(run()):

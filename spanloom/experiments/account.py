@@ -13,8 +13,8 @@ from telemetry.documents import Kind, latest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spanloom.api_client import Pipeline
-    from spanloom.experiments.shop import Shop
+    from spanloom.api_client import ApiClient
+    from spanloom.experiments.shop import ShopProcess
     from telemetry.documents import Body
 
 POLL_SECONDS = 1.0
@@ -30,7 +30,7 @@ class Before:
     status: Body
 
 
-async def account(pipeline: Pipeline, shop: Shop, before: Before) -> Body:
+async def reconciliation(pipeline: ApiClient, shop: ShopProcess, before: Before) -> Body:
     """Wait until all that was sent is stored, or the time for that is over; the figures as they then are."""
     give_up = time.monotonic() + SETTLE_SECONDS
     while True:

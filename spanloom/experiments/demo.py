@@ -9,11 +9,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from spanloom.access.local_token import authorization
-from spanloom.api_client import Pipeline
-from spanloom.experiments.account import Before, account, shortfalls
+from spanloom.api_client import ApiClient
+from spanloom.experiments.account import Before, reconciliation, shortfalls
 from spanloom.experiments.pipeline_process import up
-from spanloom.experiments.shop import Shop
-from spanloom.experiments.watch import Injection, Watch
+from spanloom.experiments.shop import ShopProcess
+from spanloom.experiments.watch import DemoWatch, Injection
 from spanloom.experiments.webhook import WebhookReceiver
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
@@ -52,7 +52,7 @@ class Demo:
         self._options = options
         self._now = now
         self._tell = tell
-        self._watch: Watch | None = None
+        self._watch: DemoWatch | None = None
         self._told = 0
         self._before = Before(0, {})
 
@@ -67,7 +67,7 @@ class Demo:
             watch = await self._round(pipeline, shop, *FAULTS[self._options.first_fault])
             await users.__aexit__()
             self._tell(None, "account", "waiting until all that was sent is stored")
-            figures = await account(pipeline, shop, self._before)
+            figures = await reconciliation(pipeline, shop, self._before)
         missing = watch.missing() + shortfalls(figures)
         return watch.figures() | figures | {"missing": missing}
 
@@ -85,8 +85,8 @@ class Demo:
                 self._tell(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
                 await self._wait(BETWEEN_ROUNDS_SECONDS, users)
 
-    async def _round(self, pipeline: Pipeline, shop: Shop, service: str, fault: Body) -> Watch:
-        watch = self._watch = Watch(Injection(service, fault, self._now()))
+    async def _round(self, pipeline: ApiClient, shop: ShopProcess, service: str, fault: Body) -> DemoWatch:
+        watch = self._watch = DemoWatch(Injection(service, fault, self._now()))
         await shop.put_fault(service, fault)
         self._told = 0
         self._tell(0.0, "fault", f"{_words(fault)} put into {service}")
@@ -99,11 +99,11 @@ class Demo:
         self._watch = None
         return watch
 
-    async def _start(self, stack: AsyncExitStack) -> tuple[Pipeline, Shop, Child]:
+    async def _start(self, stack: AsyncExitStack) -> tuple[ApiClient, ShopProcess, Child]:
         options = self._options
         options.data_dir.mkdir(parents=True, exist_ok=True)
         receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._take_notification))
-        pipeline = await stack.enter_async_context(Pipeline(f"http://127.0.0.1:{options.console_port}"))
+        pipeline = await stack.enter_async_context(ApiClient(f"http://127.0.0.1:{options.console_port}"))
         self._tell(None, "start", f"the pipeline, with its data in {options.data_dir}")
         process = await stack.enter_async_context(up(options, receiver.url))
         give_up = time.monotonic() + START_SECONDS
@@ -120,7 +120,7 @@ class Demo:
         self._before = Before(self._now(), await pipeline.status())
         self._tell(None, "ready", f"console at {pipeline.url}, pipeline with process id {process.pid}")
         shop = await stack.enter_async_context(
-            Shop(
+            ShopProcess(
                 options.data_dir / "shop",
                 options.shop_port,
                 f"{options.otlp_host}:{options.otlp_grpc_port}",

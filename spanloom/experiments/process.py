@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spanloom.process.child_command import tied
+from spanloom.process.child_command import dies_with_parent
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Child:
     async def __aenter__(self) -> Self:
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *tied(signal.SIGTERM, "-m", *self._arguments),
+                *dies_with_parent(signal.SIGTERM, "-m", *self._arguments),
                 env=self._environment,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE if self._speaks else log,

@@ -23,7 +23,7 @@ class ShopError(SpanloomError):
     """The shop's supervisor refused."""
 
 
-class Shop:
+class ShopProcess:
     """The shop's services from entering to leaving, and users for it when asked.
 
     Args:

@@ -68,7 +68,7 @@ def _began(alert: Body) -> int:
 
 
 @dataclass(slots=True)
-class Watch:
+class DemoWatch:
     """Follows one injection to its end."""
 
     injection: Injection

@@ -48,7 +48,7 @@ class AnalysisError(SpanloomError):
 
 
 @dataclass(slots=True)
-class Summary:
+class AnalysisSummary:
     """What went in and what came out. A span that is in the input more than once is one; `duplicates` are the others."""
 
     spans_in: int = 0
@@ -87,7 +87,7 @@ class Analysis:
         self._scores = scores
         self._seen: set[bytes] = set()
 
-    async def run(self) -> Summary:
+    async def run(self) -> AnalysisSummary:
         """Feed, wait for the end, write.
 
         Raises:
@@ -95,7 +95,7 @@ class Analysis:
             AnalysisError: the pipeline failed. Nothing is written.
         """
         began = time.monotonic()
-        summary = Summary()
+        summary = AnalysisSummary()
         self._out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="spanloom-analysis-") as folder, Results(self._out) as results:
             config = Config(data_dir=Path(folder), log=f"log://{folder}/log", topics=TopicsConfig(partitions=2))
@@ -111,7 +111,7 @@ class Analysis:
         summary.seconds = round(time.monotonic() - began, 3)
         return summary
 
-    async def _feed(self, pipeline: Pipeline, summary: Summary, scores: ScoresFile | None) -> None:
+    async def _feed(self, pipeline: Pipeline, summary: AnalysisSummary, scores: ScoresFile | None) -> None:
         in_flight: set[asyncio.Task[None]] = set()
         repeats = _Repeats()
         for path in self._files:
@@ -140,7 +140,7 @@ class Analysis:
         if in_flight:
             await asyncio.gather(*in_flight)
 
-    def _count_spans(self, request: bytes, summary: Summary) -> None:
+    def _count_spans(self, request: bytes, summary: AnalysisSummary) -> None:
         for group in otlp.parse("spans", request).resource_spans:
             for scope in group.scope_spans:
                 for span in scope.spans:
@@ -192,7 +192,7 @@ async def _send(pipeline: Pipeline, signal: str, batch: list[bytes], in_flight: 
             sent.result()
 
 
-async def _write(store: DuckDbStore, results: Results, summary: Summary, last: Document | None) -> None:
+async def _write(store: DuckDbStore, results: Results, summary: AnalysisSummary, last: Document | None) -> None:
     for kind, name in FILES.items():
         file = results.open(name)
         aside = b""

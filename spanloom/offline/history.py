@@ -14,7 +14,7 @@ from telemetry.documents import Kind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from spanloom.api_client import Pipeline
+    from spanloom.api_client import ApiClient
     from telemetry.metrics import Point
 
 STEP = 5 * SECOND
@@ -34,7 +34,7 @@ _SPAN_METRICS = ("calls_total", *(f"duration_milliseconds_{part}" for part in ("
 
 
 async def stored_points(
-    pipeline: Pipeline, since: int, until: int = 0, reads: Callable[[str], bool] = lambda _name: False
+    pipeline: ApiClient, since: int, until: int = 0, reads: Callable[[str], bool] = lambda _name: False
 ) -> list[Point]:
     """Points of stored metrics, anomalies, rankings and hops from a time on; counters go on as they stand `until` then.
 

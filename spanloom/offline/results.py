@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from processors.detectors.series import SeriesScorer
+from processors.detectors.series import SeriesDetector
 from stores.store import Query
 from telemetry.documents import Kind, age, timestamp
 
@@ -103,7 +103,7 @@ class ScoresFile:
     def __init__(self, file: IO[str]) -> None:
         self._rows = csv.writer(file, lineterminator="\n")
         self._rows.writerow(("series", "timestamp", "value", "anomaly_score"))
-        self._scorer = SeriesScorer()
+        self._scorer = SeriesDetector()
 
     def add(self, points: Iterable[Point]) -> None:
         """Score points and write their rows."""

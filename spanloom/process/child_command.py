@@ -19,7 +19,7 @@ if os.getppid() == int(starter):
 """1 is PR_SET_PDEATHSIG, which outlasts exec (man 2 prctl)."""
 
 
-def tied(number: Signals, *arguments: str) -> tuple[str, ...]:
+def dies_with_parent(number: Signals, *arguments: str) -> tuple[str, ...]:
     """The command of `python ARGUMENTS`, which on Linux gets the signal when the thread that starts it ends.
 
     The new process asks for that itself and becomes the command then: code of ours between fork and exec, as a

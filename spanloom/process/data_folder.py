@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 OURS = frozenset({"log", "state", "spanloom.duckdb", "spanloom.duckdb.wal", "approval.key", "token", "up.lock"})
 """What is in a data folder of ours."""
 
-GRACE_SECONDS, GLANCE = 3.0, 0.1
+GRACE_SECONDS, POLL_SECONDS = 3.0, 0.1
 """How long a process that was killed a moment ago may take to go, and the time between two looks."""
 
 
@@ -39,10 +39,10 @@ async def owned(folder: Path) -> AsyncIterator[None]:
     """
     descriptor = _open(folder)
     try:
-        for _ in range(int(GRACE_SECONDS / GLANCE)):
+        for _ in range(int(GRACE_SECONDS / POLL_SECONDS)):
             if _locks(descriptor):
                 break
-            await asyncio.sleep(GLANCE)
+            await asyncio.sleep(POLL_SECONDS)
         else:
             if not _locks(descriptor):
                 owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "?"

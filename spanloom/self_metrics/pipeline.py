@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pipeline.assemble import AssembleStage
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import Offsets
-    from pipeline.exchange.environment_topic import Signals
+    from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.rekey import RekeyCounts
     from pipeline.runtime.lag import Lag
     from pipeline.runtime.stall import StallWatch
@@ -37,10 +37,10 @@ class Measured(Protocol):
     assemble: AssembleStage | None
     dead: DeadLetters
     lag: Lag
-    offsets: dict[str, Offsets]
+    offsets: dict[str, OffsetTracker]
     rekeyed: RekeyCounts
     score: ScoreStage | None
-    signals: Signals
+    signals: EnvironmentTopic
     stalls: StallWatch
     store: Store
     writer: DocumentWriter

@@ -34,7 +34,7 @@ _SIGNAL_TYPES = {Kind.SPAN: "traces", Kind.LOG: "logs", Kind.METRIC: "metrics"}
 _DATASET = "generic.otel"
 
 
-class Outcome(StrEnum):
+class InstallResult(StrEnum):
     """What became of a template."""
 
     CREATED = "created"
@@ -49,7 +49,7 @@ class Installed:
     """One template and what became of it; `reason` is the server's where it was skipped."""
 
     name: str
-    outcome: Outcome
+    outcome: InstallResult
     reason: str = ""
 
 
@@ -87,11 +87,11 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: st
         for name, kinds, template in _optional(keep_days, ilm_policy):
             installed = await _component(client, name, template)
             report.append(installed)
-            if installed.outcome is Outcome.SKIPPED:
+            if installed.outcome is InstallResult.SKIPPED:
                 continue
             for kind in kinds:
                 optional.setdefault(kind, []).append(name)
-            if "mappings" not in template and installed.outcome is not Outcome.NEWER:
+            if "mappings" not in template and installed.outcome is not InstallResult.NEWER:
                 report += await _live_by(client, name, kinds, template)
         report += [await _index_template(client, kind, optional.get(kind, [])) for kind in Kind]
     except (ApiError, TransportError) as error:
@@ -122,12 +122,12 @@ async def _component(client: AsyncElasticsearch, name: str, template: dict[str, 
     except NotFoundError:
         known = None
     outcome = _outcome(known, template)
-    if outcome in {Outcome.UNCHANGED, Outcome.NEWER}:
+    if outcome in {InstallResult.UNCHANGED, InstallResult.NEWER}:
         return Installed(name, outcome)
     try:
         await client.cluster.put_component_template(name=name, template=template, version=VERSION)
     except BadRequestError as error:
-        return Installed(name, Outcome.SKIPPED, _reason(error))
+        return Installed(name, InstallResult.SKIPPED, _reason(error))
     return Installed(name, outcome)
 
 
@@ -139,9 +139,9 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
     except NotFoundError:
         known = None
     outcome = _outcome(known)
-    if outcome is Outcome.UNCHANGED and known is not None and known["composed_of"] != [f"{name}@mappings", *optional]:
-        outcome = Outcome.UPDATED  # the server offers more, or less, than last time
-    if outcome in {Outcome.UNCHANGED, Outcome.NEWER}:
+    if outcome is InstallResult.UNCHANGED and known is not None and known["composed_of"] != [f"{name}@mappings", *optional]:
+        outcome = InstallResult.UPDATED  # the server offers more, or less, than last time
+    if outcome in {InstallResult.UNCHANGED, InstallResult.NEWER}:
         return Installed(name, outcome)
     # The kind's own mappings are a component too: later components may better them, an index template's own part wins.
     settings = {
@@ -161,7 +161,7 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
         version=VERSION,
         meta={"description": f"Spanloom: {kind} documents"},
     )
-    if outcome is Outcome.UPDATED:
+    if outcome is InstallResult.UPDATED:
         await _roll_over(client, data_stream(kind, "*"))
     return Installed(name, outcome)
 
@@ -188,7 +188,7 @@ async def _live_by(client: AsyncElasticsearch, name: str, kinds: list[Kind], tem
             else:
                 await client.indices.put_settings(index=stream, settings=template["settings"])
     except BadRequestError as error:
-        return [Installed(f"{name} of data streams", Outcome.SKIPPED, _reason(error))]
+        return [Installed(f"{name} of data streams", InstallResult.SKIPPED, _reason(error))]
     return []
 
 
@@ -199,14 +199,14 @@ async def _roll_over(client: AsyncElasticsearch, streams: str) -> None:
         await client.indices.rollover(alias=stream["name"], lazy=True)
 
 
-def _outcome(known: dict[str, Any] | None, wanted: dict[str, Any] | None = None) -> Outcome:
+def _outcome(known: dict[str, Any] | None, wanted: dict[str, Any] | None = None) -> InstallResult:
     """What is to become of a template, given what the server has."""
     if known is None:
-        return Outcome.CREATED
+        return InstallResult.CREATED
     if known.get("version", 0) > VERSION:
-        return Outcome.NEWER
+        return InstallResult.NEWER
     alike = wanted is None or all(known["template"].get(part) == wanted.get(part) for part in ("lifecycle", "settings"))
-    return Outcome.UNCHANGED if alike and known.get("version") == VERSION else Outcome.UPDATED
+    return InstallResult.UNCHANGED if alike and known.get("version") == VERSION else InstallResult.UPDATED
 
 
 def _reason(error: ApiError) -> str:

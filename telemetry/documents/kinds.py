@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from telemetry.call_graph import CallGraph, Edge, Hop, Node, Segment
-    from telemetry.findings import Anomaly, Culprits
+    from telemetry.findings import Anomaly, CulpritRanking
     from telemetry.metrics import ExponentialBuckets
 
 Body = dict[str, Any]
@@ -200,7 +200,7 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
     return Document(Kind.HOP, f"{body['id']}.{revision}", hop.start, body)
 
 
-def receipt_document(trace_id: bytes, span_id: bytes, receiver: bytes, time: int) -> Document:
+def link_query_document(trace_id: bytes, span_id: bytes, receiver: bytes, time: int) -> Document:
     """A message that trace `receiver` got, whose sender has not been seen: it is answered when the sender comes."""
     body: Body = {"trace_id": trace_id.hex(), "span_id": span_id.hex(), "receiver": receiver.hex()}
     return Document(Kind.RECEIPT, digest(*body.values()), time, body)
@@ -282,7 +282,7 @@ def anomaly_document(anomaly: Anomaly) -> Document:
     return Document(Kind.ANOMALY, digest(identity), anomaly.end, body)
 
 
-def culprits_document(culprits: Culprits) -> Document:
+def culprits_document(culprits: CulpritRanking) -> Document:
     """A ranking. Id: the digest of environment, time and what opened it."""
     body: Body = {
         "environment": culprits.environment,

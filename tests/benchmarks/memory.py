@@ -25,15 +25,15 @@ from rich.table import Table
 from pipeline.assemble import AssembleStage
 from pipeline.assembling.config import AssembleConfig
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.delivery.offset_tracker import Offsets
+from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
-from pipeline.exchange.codec import Batch
-from pipeline.exchange.environment_topic import Signals
+from pipeline.exchange.codec import BatchKind
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.assembly.assembler import ExemplarReference, LogReference
 from stores.store import Capabilities, Written
 from telemetry import otlp
 from telemetry.resource import Resource
-from telemetry.span_links import Message, Origin
+from telemetry.span_links import LinkTarget, SpanReference
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink
 from tests.generated import START
 from tests.pipeline.parts import APP, Event, KeepingTopic, NoRejects
@@ -58,7 +58,7 @@ SHOP = Resource({"service.name": "shop", "k8s.pod.name": "shop-1"})
 class Shape:
     """How telemetry is made of a number, and how many of it make a record."""
 
-    batch: Batch
+    batch: BatchKind
     make: Callable[[int], list[Any]]
     encode: Callable[[list[Any]], bytes] = otlp.encode_spans
     traces: int = 100  # in a record
@@ -93,35 +93,39 @@ def _events_and_links(trace: int, number: int) -> Span:
 
 
 SHAPES = {
-    "traces of one tiny span": Shape(Batch.SPANS, lambda t: [span(t, 0)], traces=200),
-    "traces of ten tiny spans": Shape(Batch.SPANS, lambda t: [span(t, i) for i in range(10)]),
-    "twelve spans of twenty attributes": Shape(Batch.SPANS, lambda t: [_many_attributes(t, i) for i in range(12)], traces=20),
-    "spans of 20 kB": Shape(
-        Batch.SPANS, lambda t: [span(t, i, attributes={"db.statement": "x" * 20_000}) for i in range(3)], traces=5
+    "traces of one tiny span": Shape(BatchKind.SPANS, lambda t: [span(t, 0)], traces=200),
+    "traces of ten tiny spans": Shape(BatchKind.SPANS, lambda t: [span(t, i) for i in range(10)]),
+    "twelve spans of twenty attributes": Shape(
+        BatchKind.SPANS, lambda t: [_many_attributes(t, i) for i in range(12)], traces=20
     ),
-    "five events and three links a span": Shape(Batch.SPANS, lambda t: [_events_and_links(t, i) for i in range(5)]),
+    "spans of 20 kB": Shape(
+        BatchKind.SPANS, lambda t: [span(t, i, attributes={"db.statement": "x" * 20_000}) for i in range(3)], traces=5
+    ),
+    "five events and three links a span": Shape(BatchKind.SPANS, lambda t: [_events_and_links(t, i) for i in range(5)]),
     "a resource for each span": Shape(
-        Batch.SPANS, lambda t: [span(t, 0, resource=Resource({"service.name": f"s{t}", "host.name": f"h{t}"}))]
+        BatchKind.SPANS, lambda t: [span(t, 0, resource=Resource({"service.name": f"s{t}", "host.name": f"h{t}"}))]
     ),
     "ten log records a trace": Shape(
-        Batch.LOG_REFERENCES,
+        BatchKind.LOG_REFERENCES,
         lambda t: [LogReference(trace_id(t), f"{t:020x}{i:012x}", START + i, 9) for i in range(10)],
         codec.encode_log_references,
     ),
     "ten exemplars a trace": Shape(
-        Batch.EXEMPLARS,
+        BatchKind.EXEMPLARS,
         lambda t: [ExemplarReference(trace_id(t), span_id(i), START + i, "http.server.duration", 0.5 * i) for i in range(10)],
         codec.encode_exemplars,
     ),
     "ten origins a trace": Shape(
-        Batch.ORIGINS,
+        BatchKind.ORIGINS,
         lambda t: [
-            Origin(trace_id(t), Message(trace_id(t + i), span_id(i)), True, START, START + i, "shop", "shop-1", "host", START)
+            LinkTarget(
+                trace_id(t), SpanReference(trace_id(t + i), span_id(i)), True, START, START + i, "shop", "shop-1", "host", START
+            )
             for i in range(10)
         ],
-        codec.encode_origins,
+        codec.encode_link_targets,
     ),
-    "one trace a record": Shape(Batch.SPANS, lambda t: [span(t, i) for i in range(3)], traces=1),
+    "one trace a record": Shape(BatchKind.SPANS, lambda t: [span(t, i) for i in range(3)], traces=1),
 }
 
 
@@ -181,10 +185,12 @@ def resident() -> int:
 
 def _stage(bound: int, store: Counting) -> AssembleStage:
     config = AssembleConfig(max_bytes=bound, max_traces=10**9, max_signals=10**9, max_records=10**9)
-    offsets = Offsets(APP, config.max_records, values=False, max_bytes=bound)
+    offsets = OffsetTracker(APP, config.max_records, values=False, max_bytes=bound)
     make: Any = AssembleStage
     topic, writer = _NoTopic(), DocumentWriter(store, NoRejects())  # type: ignore[arg-type]
-    stage: AssembleStage = make(config, store, writer, offsets, topic, topic, Signals(topic), lambda: START, live=False)
+    stage: AssembleStage = make(
+        config, store, writer, offsets, topic, topic, EnvironmentTopic(topic), lambda: START, live=False
+    )
     return stage
 
 

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from alerting.playbooks.model.incident import State
+from alerting.playbooks.model.incident import IncidentState
 from spanloom.clock import system
-from spanloom.experiments.shop import Shop
+from spanloom.experiments.shop import ShopProcess
 from spanloom.experiments.webhook import WebhookReceiver
 from stores.elasticsearch.client import connect
 from stores.elasticsearch.store import open_elasticsearch
@@ -81,7 +81,7 @@ WANTED = {
     Kind.NOTIFICATION: (Equals("outcome", "delivered"),),
     Kind.AUDIT: (Equals("event", "escalated"),),
 }
-ENDS = [Query(Kind.INCIDENT, [Equals("state", state)]) for state in (State.CLOSED, State.ESCALATED)]
+ENDS = [Query(Kind.INCIDENT, [Equals("state", state)]) for state in (IncidentState.CLOSED, IncidentState.ESCALATED)]
 
 
 async def run_demo(folder: Path, elasticsearch: str, namespace: str) -> None:
@@ -105,7 +105,7 @@ async def run_demo(folder: Path, elasticsearch: str, namespace: str) -> None:
         up.start()
         stack.callback(up.stop)
         shop = await stack.enter_async_context(
-            Shop(folder / "shop", 0, up.environment["SPANLOOM_OTLP_GRPC"], urlsplit(up.otlp).netloc)
+            ShopProcess(folder / "shop", 0, up.environment["SPANLOOM_OTLP_GRPC"], urlsplit(up.otlp).netloc)
         )
         await asyncio.to_thread(up.wait_ready)
         await send_history(up.otlp)

@@ -10,7 +10,7 @@ from alerting.alert_state import AlertChange, AlertState, fingerprint
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
 from alerting.notify.sender import Delivery
-from alerting.playbooks.model.incident import Call, Check, Incident, Progress, State, StepRun
+from alerting.playbooks.model.incident import ActionCall, Check, Incident, IncidentState, Progress, StepRun
 from processors.assembly.assembler import LogReference, log_summary, revision
 from processors.assembly.edges import aggregate
 from processors.call_graph import call_graph
@@ -21,11 +21,11 @@ from telemetry.documents import (
     edge_document,
     hop_document,
     incident_document,
-    receipt_document,
+    link_query_document,
     trace_document,
 )
 from telemetry.documents.signals import log_document, span_document
-from telemetry.findings import Anomaly, AnomalyKind, Culprits, Evidence, Suspect
+from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Evidence, Suspect
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
@@ -168,7 +168,7 @@ def signal_documents() -> list[Document]:
         Evidence("trace", 0.8, "its own time grew 20-fold", (slow,)),
         Evidence("log", 0.3, "new pattern: card declined"),
     )
-    culprits = Culprits(
+    culprits = CulpritRanking(
         begun + 16 * SECOND, "demo", "a", (Suspect("payment", 0.91, evidence=evidence), Suspect("checkout", 0.2))
     )
     return [
@@ -216,7 +216,7 @@ def _notifications(fired: int) -> list[Document]:
 
 def _repair(opened: int) -> list[Document]:
     def step(name: str, phase: str, action: str, started: int) -> StepRun:
-        call = Call(action, {"service": "payment"}, 30 * SECOND)
+        call = ActionCall(action, {"service": "payment"}, 30 * SECOND)
         done = {"progress": Progress.DONE, "started": started, "ended": started + 2 * SECOND, "detail": "200 OK"}
         return StepRun(name, phase, call, idempotent=True, inverse=None, **done)  # type: ignore[arg-type]  # as above
 
@@ -239,7 +239,7 @@ def _repair(opened: int) -> list[Document]:
             step("restart", "repair", "restart", opened + 4 * SECOND),
         ],
         check=Check("p95 < 0.1", 10 * SECOND, 60 * SECOND),
-        state=State.REPAIRING,
+        state=IncidentState.REPAIRING,
         opened=opened,
     )
     chain = Chain("demo")
@@ -268,5 +268,5 @@ def documents() -> list[Document]:
         of_trace, of_hops = trace_documents(trace(number))
         stored += of_trace
         hops += of_hops
-    unseen = receipt_document(b"elsewhere-------", b"sender--", trace(1).id, NOW - SECOND)
+    unseen = link_query_document(b"elsewhere-------", b"sender--", trace(1).id, NOW - SECOND)
     return [*stored, *edge_documents(hops), *signal_documents(), unseen]

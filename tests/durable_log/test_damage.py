@@ -13,7 +13,7 @@ from durable_log.errors import CorruptLogError
 from durable_log.log import OFFSETS, DurableLog
 from durable_log.partition import TopicSettings
 from durable_log.record_format import batch_at
-from durable_log.segment import Segment
+from durable_log.segment import LogSegment
 from tests.durable_log.test_log import SMALL, Clock, everything, flip_byte, opened, put, segments
 
 Damage = Callable[[Path], object]
@@ -147,7 +147,7 @@ async def compacted_file(directory: Path) -> tuple[Path, list[int]]:
         log.maintain()
     (path,) = (path for path in segments(directory, "c") if "-" in path.name)
     data, ends = path.read_bytes(), []
-    position = Segment.HEADER_BYTES
+    position = LogSegment.HEADER_BYTES
     while (batch := batch_at(data, position)) is not None:
         position = batch.end
         ends.append(position)
@@ -165,7 +165,7 @@ async def test_a_compacted_segment_that_was_cut_short_is_damage(tmp_path: Path, 
             assert len(everything(log, "c")) == 7
         if cut != "in a batch":
             return  # it cannot be told
-    os.truncate(path, {"in a batch": ends[0] + 1000, "between batches": ends[0], "to the header": Segment.HEADER_BYTES}[cut])
+    os.truncate(path, {"in a batch": ends[0] + 1000, "between batches": ends[0], "to the header": LogSegment.HEADER_BYTES}[cut])
     for _ in range(2):
         with pytest.raises(CorruptLogError, match=r"-0+6.*\.log: byte \d+: .*what compaction left.*spanloom log repair"):
             DurableLog(tmp_path, Clock())
@@ -188,6 +188,6 @@ async def test_committed_offsets_that_compaction_left_and_are_cut_short_are_dama
             await log.commit(f"g{number}", {("t", 0): 1})
         log.maintain()
     (path,) = (path for path in segments(tmp_path, OFFSETS) if "-" in path.name)
-    os.truncate(path, Segment.HEADER_BYTES)
+    os.truncate(path, LogSegment.HEADER_BYTES)
     with pytest.raises(CorruptLogError, match=r"__offsets/0/0+-.*cut short"):
         DurableLog(tmp_path, Clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from processors.detectors.series import SeriesScorer
+from processors.detectors.series import SeriesDetector
 from telemetry.metrics import Point, Series
 
 FIXED = 0.5
@@ -18,7 +18,7 @@ Scores = tuple[list[Any], list[float]]
 
 def scores(series: list[tuple[Any, float]], cut: int = 0) -> Scores:
     """Times and anomaly scores of a series, read value by value, as `spanloom analyse --scores` gives them."""
-    scorer, name = SeriesScorer(), Series("value")
+    scorer, name = SeriesDetector(), Series("value")
     series = series[len(series) * cut // 100 :]
     points = (Point(name, int(time.timestamp()) * 1_000_000_000, value) for time, value in series)
     return [time for time, _ in series], [scorer.score(point).score for point in points]

@@ -10,7 +10,7 @@ import tempfile
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from processors.root_cause.ranking import Culprits
+from processors.root_cause.ranking import CulpritRanker
 from processors.series.points import points_of
 from telemetry.otlp import decode_logs, decode_metrics, decode_spans, json_to_protobuf
 
@@ -55,7 +55,7 @@ def read(path: Path) -> Case:
 
 def ranking(case: Case, signals: Iterable[str]) -> list[tuple[str, float]]:
     """Services by suspicion at the end of the case, which is not told when or where the fault was injected."""
-    culprits, now = Culprits(), 0
+    culprits, now = CulpritRanker(), 0
     if "traces" in signals:
         traces = defaultdict(list)
         for span in case.spans:

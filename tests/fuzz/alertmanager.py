@@ -9,7 +9,7 @@ import orjson
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from alerting.alertmanager.api_models import posted_alert, posted_silence
+from alerting.alertmanager.api_models import postable_alert, postable_silence
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
 from alerting.alertmanager.silences import Silences
@@ -114,7 +114,7 @@ def of_configuration(folder: Path) -> Target:
     def run(data: bytes) -> None:
         config = parse_config(_text(data), str(folder / "alertmanager.yml"))
         manager = Alertmanager(before)
-        manager.put(posted_alert({"labels": {"a": "b", "c": "d"}}, "", NOW, SECOND * 300), NOW)
+        manager.put(postable_alert({"labels": {"a": "b", "c": "d"}}, "", NOW, SECOND * 300), NOW)
         manager.replace_config(config, NOW)
         manager.advance(NOW + 60 * SECOND)
         again = Alertmanager(config)
@@ -130,13 +130,13 @@ def _alerts(data: bytes) -> None:
     items = _json(data)
     if not isinstance(items, list):
         raise InputError("not a list")
-    for alert in [posted_alert(item, f"[{i}]", NOW, 300 * SECOND) for i, item in enumerate(items)]:
+    for alert in [postable_alert(item, f"[{i}]", NOW, 300 * SECOND) for i, item in enumerate(items)]:
         assert 0 <= alert.starts_at <= alert.ends_at < 2**63
         orjson.dumps([alert.labels, alert.annotations, alert.generator_url])
 
 
 def _silence(data: bytes) -> None:
-    silence = posted_silence(_json(data), NOW)
+    silence = postable_silence(_json(data), NOW)
     silences = Silences()
     identity = silences.put(silence, NOW)
     silences.of({"a": "b", "c": "d"}, NOW)

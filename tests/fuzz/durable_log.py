@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from durable_log.errors import LogError
 from durable_log.record_format import HEADER, Record, batch_at, decode_batch, encode_batch
-from durable_log.segment import Segment
+from durable_log.segment import LogSegment
 from telemetry.errors import InputError
 from tests.fuzz.target import Target
 
@@ -23,7 +23,7 @@ _LATER = [Record(3, 4, b"a", b"b"), Record(4, 5, b"c", b"d" * 50)]
 
 def _segment(folder: Path) -> bytes:
     """A segment of two batches, the second written when the first was durable."""
-    segment = Segment.create(folder, 0, 1)
+    segment = LogSegment.create(folder, 0, 1)
     segment.write(RECORDS, synced=0)
     segment.sync()
     segment.write(_LATER, synced=3)
@@ -41,7 +41,7 @@ def of_segments(folder: Path) -> Target:
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
-        segment = Segment.open(path)
+        segment = LogSegment.open(path)
         try:
             end, torn = segment.recover()
             read: list[Record] = []

@@ -9,7 +9,7 @@ import orjson
 
 from alerting.playbooks.api.approval import Answer
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, Batch, LogLine
+from pipeline.exchange.codec import HEADER, BatchKind, LogLine
 from pipeline.exchange.inner_records import received
 from processors.assembly.assembler import ExemplarReference, LogReference
 from processors.assembly.edges import by_cost, edge_from_body
@@ -17,7 +17,7 @@ from processors.assembly.window_merge import WindowMerge
 from telemetry.documents import anomaly_document
 from telemetry.documents.read_back import anomaly_from_body
 from telemetry.metrics import Point, Series
-from telemetry.span_links import Message, Origin, Receipt
+from telemetry.span_links import LinkQuery, LinkTarget, SpanReference
 from tests.fuzz.target import Target
 from tests.pipeline.exchange.test_inner_bodies import ANOMALIES, ANSWERS, EDGES
 
@@ -36,20 +36,20 @@ def _target(name: str, decode: Callable[[bytes], Iterable[Any]], encode: Callabl
     return Target(f"records-{name}", run, (value,), _WORDS)
 
 
-def _of_bodies(batch: Batch, bodies: list[dict[str, Any]]) -> Target:
+def _of_bodies(batch: BatchKind, bodies: list[dict[str, Any]]) -> Target:
     """Bodies, and what the stages make of them."""
 
     def run(data: bytes) -> None:
         event = SimpleNamespace(headers={HEADER: batch.value.encode()}, value=data)
         items = received(event, [batch])[1]
         match batch:
-            case Batch.EDGES:
+            case BatchKind.EDGES:
                 WindowMerge().add(items, _TIME)
                 by_cost(map(edge_from_body, items))
-            case Batch.ANOMALIES:
+            case BatchKind.ANOMALIES:
                 for body in items:
                     anomaly_document(anomaly_from_body(body))
-            case Batch.ANSWERS:
+            case BatchKind.ANSWERS:
                 [Answer(**body) for body in items]
 
     return Target(f"records-{batch.value}", run, (orjson.dumps(bodies),), _WORDS)
@@ -70,15 +70,17 @@ TARGETS = (
     ),
     _target(
         "receipts",
-        codec.decode_receipts,
-        codec.encode_receipts,
-        codec.encode_receipts([Receipt(Message(_TRACE, _SPAN), _TRACE, _TIME)]),
+        codec.decode_link_queries,
+        codec.encode_link_queries,
+        codec.encode_link_queries([LinkQuery(SpanReference(_TRACE, _SPAN), _TRACE, _TIME)]),
     ),
     _target(
         "origins",
-        codec.decode_origins,
-        codec.encode_origins,
-        codec.encode_origins([Origin(_TRACE, Message(_TRACE, _SPAN), True, 1, 2, "cart", "cart-1", "host", _TIME)]),
+        codec.decode_link_targets,
+        codec.encode_link_targets,
+        codec.encode_link_targets(
+            [LinkTarget(_TRACE, SpanReference(_TRACE, _SPAN), True, 1, 2, "cart", "cart-1", "host", _TIME)]
+        ),
     ),
     _target(
         "points",
@@ -94,6 +96,6 @@ TARGETS = (
     ),
     *(
         _of_bodies(batch, bodies)
-        for batch, bodies in ((Batch.EDGES, EDGES), (Batch.ANOMALIES, ANOMALIES), (Batch.ANSWERS, ANSWERS))
+        for batch, bodies in ((BatchKind.EDGES, EDGES), (BatchKind.ANOMALIES, ANOMALIES), (BatchKind.ANSWERS, ANSWERS))
     ),
 )

@@ -25,7 +25,7 @@ def reaching_back_as_242(monkeypatch: pytest.MonkeyPatch) -> None:
         nearest = min(to_start, to_zero)
         return nearest if nearest < threshold else interval / 2
 
-    monkeypatch.setattr(range_functions, "reach_back", reach_back)
+    monkeypatch.setattr(range_functions, "lookback", reach_back)
 
 
 OVER_TIME = sorted(name for name in FUNCTIONS if name.endswith("_over_time") and not name.startswith(("quantile", "absent")))

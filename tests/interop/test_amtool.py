@@ -18,7 +18,7 @@ from alerting.alert_state import fingerprint
 from alerting.alertmanager.api import AlertmanagerApi
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from components.access.tokens import new_token, token_hash
 from spanloom import clock
 from spanloom.access.build import build_access
@@ -90,9 +90,9 @@ async def amtool(url: str, *arguments: str) -> str:
     return out.decode()
 
 
-def alert(service: str, severity: str, at: int) -> HeldAlert:
+def alert(service: str, severity: str, at: int) -> StoredAlert:
     labels = {"alertname": "Slow", "service": service, "severity": severity}
-    return HeldAlert(labels, {"summary": "slow"}, at, 0, at, "http://here", fingerprint(labels))
+    return StoredAlert(labels, {"summary": "slow"}, at, 0, at, "http://here", fingerprint(labels))
 
 
 @needs_amtool

@@ -11,8 +11,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
-from pipeline.delivery.offset_tracker import Offsets
-from pipeline.runtime.app import RAW, TopicSizes, build_app
+from pipeline.delivery.offset_tracker import OffsetTracker
+from pipeline.runtime.app import RAW, TopicLayout, build_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,8 +31,8 @@ class Reader:
         self.group = f"{topic}-readers"
         self._kafka = kafka
         self.read: list[int] = []
-        self.app = build_app(self.group, f"kafka://{kafka}", folder, TopicSizes(1), topic_allow_declare=False)
-        offsets = Offsets(self.app, 1000)
+        self.app = build_app(self.group, f"kafka://{kafka}", folder, TopicLayout(1), topic_allow_declare=False)
+        offsets = OffsetTracker(self.app, 1000)
         inlet = self.app.topic(topic, partitions=1, **RAW)
 
         @self.app.agent(inlet)  # type: ignore[untyped-decorator]

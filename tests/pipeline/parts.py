@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from faust.types import TP
 
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from stores.store import Capabilities, Equals, OneOf, Retention, Usage, Written
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ APP = SimpleNamespace(consumer_generation_id=1)
 class Event:
     """A record as a stream gives it."""
 
-    def __init__(self, topic: str, partition: int, offset: int, value: bytes = b"", batch: Batch | None = None) -> None:
+    def __init__(self, topic: str, partition: int, offset: int, value: bytes = b"", batch: BatchKind | None = None) -> None:
         tp = TP(topic, partition)
         self.message = SimpleNamespace(
             tp=tp, topic=topic, partition=partition, offset=offset, value=value, key=None, headers={}, generation_id=1

@@ -24,9 +24,9 @@ from pipeline.acting.config import ActConfig
 from pipeline.acting.environment import Alerting
 from pipeline.delivery import background_writer
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.delivery.offset_tracker import Offsets
+from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from processors.series.derived import CULPRIT_SCORE
 from telemetry.documents import Kind, anomaly_document
 from telemetry.errors import OverloadedError, StoreError
@@ -144,20 +144,20 @@ class World:
         self.stage = ActStage(
             ActConfig(look_back=60), self.culprits, self.writer, self.table, lambda: self.time, self.alerting  # type: ignore[arg-type]
         )  # fmt: skip
-        self.offsets = Offsets(APP, 100_000)
+        self.offsets = OffsetTracker(APP, 100_000)
         await self.stage.own(0)
         for event in [event for event in self.log if not event.acked]:
             self.stage.take(event, self.offsets)
 
     async def pass_on(self, body: Body) -> None:
-        self.feed(Batch.ANSWERS, codec.encode_bodies([body]))
+        self.feed(BatchKind.ANSWERS, codec.encode_bodies([body]))
 
     async def crash(self) -> None:
         """kill -9: what was under way ends where it is."""
         await self.alerting.sender.stop()
         await self.writer.close()
 
-    def feed(self, batch: Batch, value: bytes) -> None:
+    def feed(self, batch: BatchKind, value: bytes) -> None:
         event = Event("spanloom-signals", 0, len(self.log), value, batch)
         self.log.append(event)
         self.stage.take(event, self.offsets)
@@ -165,7 +165,7 @@ class World:
     async def seconds(self, count: int, depth: float) -> None:
         for _ in range(count):
             self.time += SECOND
-            self.feed(Batch.POINTS, codec.encode_points([Point(Series("queue_depth", ()), self.time, depth)]))
+            self.feed(BatchKind.POINTS, codec.encode_points([Point(Series("queue_depth", ()), self.time, depth)]))
             await self.stage.tick()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
@@ -173,7 +173,7 @@ class World:
     def anomaly(self, service: str, start: int) -> None:
         found = Anomaly(AnomalyKind.ERRORS, Series("errors", ()), service, start, start + SECOND, 0.95, 0.0, 0.5, "1", "why")
         document = anomaly_document(found)
-        self.feed(Batch.ANOMALIES, codec.encode_bodies([document.body | {"id": document.id}]))
+        self.feed(BatchKind.ANOMALIES, codec.encode_bodies([document.body | {"id": document.id}]))
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ async def test_points_of_a_clock_that_is_ahead_blind_no_rule(world: World) -> No
     await world.seconds(5, 1.0)
     for ahead in (300, 86_400 * 365):
         point = Point(Series("clock_is_wrong", ()), world.time + ahead * SECOND, 1.0)
-        world.feed(Batch.POINTS, codec.encode_points([point]))
+        world.feed(BatchKind.POINTS, codec.encode_points([point]))
     await world.seconds(5, 2.0)
     assert world.engine.query("queue_depth", world.time) == [({"__name__": "queue_depth"}, 2.0)]
     assert (world.stage.counts.points_too_new, world.engine.samples.newest) == (1, world.time)
@@ -265,7 +265,7 @@ async def test_an_alert_of_a_service_asks_for_a_ranking(world: World) -> None:
 async def test_alerts_reach_on_call_while_the_store_is_down_and_their_documents_come_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background_writer, "PATIENCE", 0.01)
+    monkeypatch.setattr(background_writer, "WAIT_SECONDS", 0.01)
     world.store.down = True
     await world.seconds(20, 50.0)
     assert world.pager.got == [("firing", ["DeepForLong"])]
@@ -291,12 +291,12 @@ async def test_alerts_that_others_post_are_told_though_no_telemetry_came(world: 
 
 async def test_answers_that_came_to_another_worker_are_checked_bounded_and_stop_nothing(world: World) -> None:
     answer = Answer("i1", "1", "forged", approved=True, who="mallory")
-    world.feed(Batch.ANSWERS, codec.encode_bodies([asdict(answer)] * (MOST_ANSWERS + 1)))
+    world.feed(BatchKind.ANSWERS, codec.encode_bodies([asdict(answer)] * (MOST_ANSWERS + 1)))
     assert world.stage.counts.answers_dropped == 1
     await world.stage.tick()
     await world.stage.disown()
     assert await world.alerting.desk.answer(answer) is False, "passed on"
-    assert world.log[-1].headers == {HEADER: Batch.ANSWERS.value.encode()}
+    assert world.log[-1].headers == {HEADER: BatchKind.ANSWERS.value.encode()}
 
 
 async def test_a_process_that_does_not_own_the_environment_says_so(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import act
 from pipeline.act import act_on_signals
-from pipeline.exchange.codec import Batch
+from pipeline.exchange.codec import BatchKind
 from telemetry import otlp
 from telemetry.audit import verify
 from telemetry.documents import Kind
@@ -45,7 +45,7 @@ def send_spans(world: World, service: str, *instances: str) -> None:
         for number, instance in enumerate(instances, 1)
         for resource in [Resource({"service.name": service, "service.instance.id": instance})]
     ]
-    world.feed(Batch.SPANS, otlp.encode_spans(spans))
+    world.feed(BatchKind.SPANS, otlp.encode_spans(spans))
 
 
 def sicken(world: World, service: str) -> None:

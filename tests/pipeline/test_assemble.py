@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pipeline.assemble import AssembleStage
 from pipeline.assembling.config import AssembleConfig
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.delivery.offset_tracker import Offsets
+from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import partitions
-from pipeline.exchange.codec import Batch
-from pipeline.exchange.environment_topic import Signals
+from pipeline.exchange.codec import BatchKind
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.assembly.edges import aggregate, edge_from_body, is_empty, merge
 from processors.call_graph import call_graph
 from telemetry import otlp
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from stores.store import Query
     from telemetry.documents import Body
-    from telemetry.span_links import Origin
+    from telemetry.span_links import LinkTarget
     from telemetry.spans import Span
 
 SECOND = 1_000_000_000
@@ -53,11 +53,19 @@ class Worker:
         self.store = store
         self.now = NOW
         self.traced, self.series, signals = traced or KeepingTopic(PARTITIONS), KeepingTopic(), KeepingTopic()
-        self.offsets: Any = Offsets(APP, config.max_records)
+        self.offsets: Any = OffsetTracker(APP, config.max_records)
         writer = DocumentWriter(store, NoRejects())
         make: Any = AssembleStage
         self.stage: AssembleStage = make(
-            config, store, writer, self.offsets, self.traced, self.series, Signals(signals), lambda: self.now, live=live
+            config,
+            store,
+            writer,
+            self.offsets,
+            self.traced,
+            self.series,
+            EnvironmentTopic(signals),
+            lambda: self.now,
+            live=live,
         )
 
     def take(self, event: Event) -> None:
@@ -73,12 +81,12 @@ def events(batches: list[list[Span]]) -> list[Event]:
         for span in batch:
             parts.setdefault(partitions.of_trace(span.trace_id, PARTITIONS), []).append(span)
         for partition, spans in parts.items():
-            made.append(Event(TOPIC, partition, following[partition], otlp.encode_spans(spans), Batch.SPANS))
+            made.append(Event(TOPIC, partition, following[partition], otlp.encode_spans(spans), BatchKind.SPANS))
             following[partition] += 1
     return made
 
 
-def expected(spans: list[Span], origins: Sequence[Origin] = ()) -> dict[str, Any]:
+def expected(spans: list[Span], origins: Sequence[LinkTarget] = ()) -> dict[str, Any]:
     """What a batch job makes of all spans at once, and of the origins of messages between their traces."""
     by_trace: dict[bytes, list[Span]] = {}
     for span in spans:
@@ -265,7 +273,7 @@ class CountingStore(MemoryStore):
 async def test_a_trace_without_end_is_stored_whole_drawn_in_part_and_read_back_no_more(
     crash_at: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("processors.assembly.assembler.MAX_SIGNALS", 60)
+    monkeypatch.setattr("processors.assembly.assembler.MAX_TELEMETRY_ITEMS", 60)
     spans = [replace(span, trace_id=b"endless" + bytes(9)) for span in telemetry(60, 5)]
     log = events([spans[at : at + 12] for at in range(0, len(spans), 12)])
     store = CountingStore()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from alerting.rules.samples import LEAST_SHARE, Limits, Samples
-from pipeline.delivery.offset_tracker import DOCUMENT_BYTES, RECORD_BYTES, Offsets
+from pipeline.delivery.offset_tracker import DOCUMENT_BYTES, RECORD_BYTES, OffsetTracker
 from processors.call_graph.visits import Visit
-from processors.detectors.series import SeriesScorer
+from processors.detectors.series import SeriesDetector
 from processors.root_cause.metrics import MetricMemory
 from processors.root_cause.trace_memory import TraceMemory
 from processors.series.cumulative import MAX_LABELS, OVERFLOW, Counters, Histograms
@@ -25,12 +25,12 @@ def long_series(number: int, length: int = 1000) -> Series:
 
 
 def test_scored_series_are_forgotten_when_their_names_take_too_much() -> None:
-    scorer = SeriesScorer(max_series=1000, max_text=10_500)
+    scorer = SeriesDetector(max_series=1000, max_text=10_500)
     for number in range(100):
         scorer.add([Point(long_series(number), SECOND, 1.0)])
     assert len(scorer) == 10
     assert scorer.forgotten == 90
-    restored = SeriesScorer(max_series=1000, max_text=10_500)
+    restored = SeriesDetector(max_series=1000, max_text=10_500)
     restored.restore(scorer.snapshot())
     restored.add([Point(long_series(number), 2 * SECOND, 1.0) for number in range(200, 220)])
     assert len(restored) == 10
@@ -76,7 +76,7 @@ def test_the_oldest_remembered_traces_go_when_all_take_too_much() -> None:
 
 
 async def test_documents_that_wait_for_the_store_fill_the_room_of_a_stage() -> None:
-    offsets = Offsets(APP, 1000, max_bytes=3 * RECORD_BYTES + 10 * DOCUMENT_BYTES)
+    offsets = OffsetTracker(APP, 1000, max_bytes=3 * RECORD_BYTES + 10 * DOCUMENT_BYTES)
     stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     first, second = (Event("otlp_metrics", 0, offset, b"tiny") for offset in range(2))
     await offsets.done(first, [stored], documents=9)

@@ -6,10 +6,10 @@ from typing import Any
 from pipeline.act import ActStage
 from pipeline.acting.config import ActConfig
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.delivery.offset_tracker import Offsets
+from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
-from pipeline.exchange.codec import Batch, LogLine
-from processors.root_cause.ranking import Culprits
+from pipeline.exchange.codec import BatchKind, LogLine
+from processors.root_cause.ranking import CulpritRanker
 from telemetry import otlp
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
@@ -39,14 +39,14 @@ class World:
         store: Any = MemoryStore()
         rejects: Any = NoRejects()
         table: Any = NoTable()
-        self.stage = ActStage(ActConfig(), Culprits(), DocumentWriter(store, rejects), table, lambda: self.time, None)
+        self.stage = ActStage(ActConfig(), CulpritRanker(), DocumentWriter(store, rejects), table, lambda: self.time, None)
         app: Any = APP
-        self.offsets = Offsets(app, 100_000)
+        self.offsets = OffsetTracker(app, 100_000)
         await self.stage.own(0)
         for event in [event for event in self.log if not event.acked]:
             self.stage.take(event, self.offsets)
 
-    def feed(self, batch: Batch, value: bytes) -> None:
+    def feed(self, batch: BatchKind, value: bytes) -> None:
         event: Any = Event("spanloom-signals", 0, len(self.log), value, batch)
         self.log.append(event)
         self.stage.take(event, self.offsets)
@@ -71,9 +71,9 @@ async def test_what_culprits_are_ranked_by_is_read_again_after_a_crash() -> None
             slow = 400 * MS if number > 760 else 0
             world.time = START + number * SECOND
             work = round(10 * MS * rng.lognormvariate(0.0, 0.2)) + slow
-            world.feed(Batch.SPANS, otlp.encode_spans(request(number, world.time - SECOND, work)))
+            world.feed(BatchKind.SPANS, otlp.encode_spans(request(number, world.time - SECOND, work)))
             line = LogLine("pay", "", "", world.time, 9, f"charged {number}", number.to_bytes(16, "big"), b"3" * 8)
-            world.feed(Batch.LOGS, codec.encode_logs([line]))
+            world.feed(BatchKind.LOGS, codec.encode_logs([line]))
         assert world.log[0].acked, "not everything is held"
         if crash:
             await world.begin()

@@ -20,7 +20,7 @@ from pipeline.rekey import RekeyCounts, each_record, rekey_logs, rekey_metrics, 
 from pipeline.score import ScoreStage
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace
-from processors.detectors.series import SeriesScorer
+from processors.detectors.series import SeriesDetector
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.metrics import DataPoint, Metric, MetricType
@@ -186,7 +186,7 @@ def score(topic: KeepingTopic) -> None:
 
     async def run() -> None:
         around: Any = Around()
-        stage = ScoreStage(around, around, around, lambda: START, SeriesScorer)
+        stage = ScoreStage(around, around, around, lambda: START, SeriesDetector)
         for number, sent in enumerate(topic.sent):
             event = Event("series", 0, number, sent.value)
             event.headers = sent.headers

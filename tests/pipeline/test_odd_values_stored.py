@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.exchange.codec import Batch
+from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from pipeline.rekey import RekeyCounts, log_documents, read, rekey_logs, rekey_metrics, rekey_spans
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
@@ -72,12 +72,12 @@ def stored(file: Path, documents: Sequence[Document]) -> list[Rejected]:
     return asyncio.run(run())
 
 
-def read_between_stages(topic: KeepingTopic) -> Iterator[tuple[Batch, Any]]:
+def read_between_stages(topic: KeepingTopic) -> Iterator[tuple[BatchKind, Any]]:
     """What a stage wrote for the next can be read by it."""
     for number, sent in enumerate(topic.sent):
         event = Event("inner", 0, number, sent.value)
         event.headers = sent.headers
-        yield received(event, frozenset(Batch))
+        yield received(event, frozenset(BatchKind))
 
 
 @ODD

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from pipeline.exchange import partitions
-from pipeline.exchange.batch_sender import Outlet
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.batch_sender import BatchSender
+from pipeline.exchange.codec import HEADER, BatchKind
 from pipeline.rekey import log_documents, merge_requests, protobuf, split_spans
-from processors.call_graph.span_links import receipts_of
+from processors.call_graph.span_links import link_queries_of
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
-from telemetry.span_links import Message, Receipt
+from telemetry.span_links import LinkQuery, SpanReference
 from telemetry.spans import SpanKind, SpanLink
 from telemetry.structure import TooManyElementsError
 from tests.generated import traces
@@ -129,7 +129,7 @@ def joined(items: list[bytes]) -> bytes:
 
 async def test_small_records_leave_together_when_there_are_enough_of_them() -> None:
     topic: Any = KeepingTopic()
-    outlet = Outlet(topic, Batch.SPANS, joined, Counter(), size=3, linger=60)
+    outlet = BatchSender(topic, BatchKind.SPANS, joined, Counter(), size=3, linger=60)
     futures = [outlet.add(1, [value]) for value in (b"a", b"b", b"c")]
     await asyncio.gather(*futures)
     (sent,) = topic.sent
@@ -138,7 +138,7 @@ async def test_small_records_leave_together_when_there_are_enough_of_them() -> N
 
 async def test_few_of_them_leave_when_they_have_waited() -> None:
     topic: Any = KeepingTopic()
-    outlet = Outlet(topic, Batch.SPANS, joined, Counter(), size=100, linger=0.001)
+    outlet = BatchSender(topic, BatchKind.SPANS, joined, Counter(), size=100, linger=0.001)
     await asyncio.gather(outlet.add(0, [b"a"]), outlet.add(1, [b"b"]))
     assert sorted((sent.partition, sent.value) for sent in topic.sent) == [(0, b"a"), (1, b"b")]
 
@@ -150,7 +150,7 @@ async def test_a_log_that_refuses_is_told_to_everyone_who_waits() -> None:
         raise ConnectionError("gone")
 
     topic.send = refuse
-    outlet = Outlet(topic, Batch.SPANS, joined, Counter(), size=2, linger=60)
+    outlet = BatchSender(topic, BatchKind.SPANS, joined, Counter(), size=2, linger=60)
     first, second = outlet.add(0, [b"a"]), outlet.add(0, [b"b"])
     for future in (first, second):
         with pytest.raises(ConnectionError):
@@ -163,8 +163,8 @@ def test_a_request_tells_the_receipts_of_its_spans() -> None:
     zeros = SpanLink(bytes(16), bytes(8), {})
     receiver = replace(receiver, kind=SpanKind.CONSUMER, links=(link, SpanLink(other.trace_id, other.span_id, {}), zeros))
     _, received = split_spans(otlp.encode_spans([receiver, replace(other, kind=SpanKind.SERVER, links=(link,))]), 4)
-    message = Message(link.trace_id, link.span_id)
-    assert received == list(receipts_of(receiver)) == [Receipt(message, receiver.trace_id, receiver.start)]
+    message = SpanReference(link.trace_id, link.span_id)
+    assert received == list(link_queries_of(receiver)) == [LinkQuery(message, receiver.trace_id, receiver.start)]
 
 
 @pytest.mark.parametrize("signal", otlp.SIGNALS)

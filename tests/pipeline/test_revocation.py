@@ -12,7 +12,7 @@ from faust.types import TP
 from pipeline.dead_letters.limits import DeadLetters
 from pipeline.delivery import retry
 from pipeline.delivery.document_writer import DocumentWriter
-from pipeline.delivery.offset_tracker import Offsets
+from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics
 from telemetry import otlp
 from telemetry.errors import StoreError
@@ -37,7 +37,7 @@ def event(offset: int, generation: int, acknowledged: list[int]) -> Any:
 
 def test_between_a_revocation_and_the_next_assignment_everything_is_stale() -> None:
     app = SimpleNamespace(consumer_generation_id=1)
-    offsets = Offsets(app, limit=10)
+    offsets = OffsetTracker(app, limit=10)
     old = event(0, 1, [])
     assert not offsets.is_stale(old)
     offsets.revoke([PLACE])
@@ -49,7 +49,7 @@ def test_between_a_revocation_and_the_next_assignment_everything_is_stale() -> N
 
 
 def test_a_group_that_begins_its_generations_anew_is_not_taken_for_the_old_one() -> None:
-    offsets = Offsets(SimpleNamespace(consumer_generation_id=1), limit=10)
+    offsets = OffsetTracker(SimpleNamespace(consumer_generation_id=1), limit=10)
     offsets.revoke([PLACE])
     offsets.assign()
     assert not offsets.is_stale(event(0, 1, []))
@@ -57,7 +57,7 @@ def test_a_group_that_begins_its_generations_anew_is_not_taken_for_the_old_one()
 
 async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_read_again() -> None:
     app = SimpleNamespace(consumer_generation_id=1)
-    offsets = Offsets(app, limit=10)
+    offsets = OffsetTracker(app, limit=10)
     acknowledged: list[int] = []
     stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     await offsets.done(event(7, 1, acknowledged), [stored])
@@ -107,7 +107,7 @@ async def test_writes_that_wait_for_the_store_do_not_pile_up_over_rebalances(
     app: Any = SimpleNamespace(consumer_generation_id=0, agent=lambda *_, **__: agents.append)
     store, topic, dead_topic = AwayStore(), KeepingTopic(), KeepingTopic()
     around: Any = topic
-    offsets, writer = Offsets(app, 1000), DocumentWriter(store, NoRejects(), batch=20)
+    offsets, writer = OffsetTracker(app, 1000), DocumentWriter(store, NoRejects(), batch=20)
     rekey(app, None, around, around, writer, offsets, DeadLetters(dead_topic), RekeyCounts())
     (agent,) = agents
     for generation in (1, 2, 3):

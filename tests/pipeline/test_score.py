@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, Batch, LogLine
+from pipeline.exchange.codec import HEADER, BatchKind, LogLine
 from pipeline.score import SAVE_EVERY, ScoreStage
-from processors.detectors.series import SeriesScorer
+from processors.detectors.series import SeriesDetector
 from processors.series.derived import LOG_RECORDS
 from telemetry import otlp
 from telemetry.metrics import Point, Series
@@ -51,13 +51,13 @@ class World:
         self.time = START
         self.table: dict[tuple[int, str], bytes] = {}
         self.stored: dict[str, Document] = {}
-        self.sent: dict[Batch, list[bytes]] = defaultdict(list)
+        self.sent: dict[BatchKind, list[bytes]] = defaultdict(list)
         self.offset = 0
         self.restart()
 
     def restart(self) -> None:
         around: Any = self
-        self.stage = ScoreStage(around, around, around, lambda: self.time, SeriesScorer)
+        self.stage = ScoreStage(around, around, around, lambda: self.time, SeriesDetector)
 
     def load(self, partition: int, name: str) -> Any:
         value = self.table.get((partition, name))
@@ -70,14 +70,14 @@ class World:
         for document in documents:
             self.stored.setdefault(document.id, document)
 
-    def send(self, batch: Batch, value: bytes) -> Any:
+    def send(self, batch: BatchKind, value: bytes) -> Any:
         self.sent[batch].append(value)
         return asyncio.sleep(0)
 
-    def send_all(self, batch: Batch, items: Any, encode: Any) -> Any:
+    def send_all(self, batch: BatchKind, items: Any, encode: Any) -> Any:
         return [self.send(batch, value) for value in codec.within(items, encode)[0]]
 
-    async def take(self, batch: Batch, value: bytes) -> None:
+    async def take(self, batch: BatchKind, value: bytes) -> None:
         self.offset += 1
         message = Message(Partition("spanloom-series", 0), self.offset)
         for work in self.stage.take(Event(message, value, {HEADER: batch.value.encode()})):
@@ -86,15 +86,15 @@ class World:
     async def traces(self, seconds: range, *callees: str) -> None:
         for second in seconds:
             self.time = START + (second + 1) * SECOND
-            await self.take(Batch.SPANS, otlp.encode_spans(request(second, *callees)))
+            await self.take(BatchKind.SPANS, otlp.encode_spans(request(second, *callees)))
 
     async def logs(self, second: int, *texts: str, severity: int = 9) -> None:
         self.time = START + second * SECOND
         lines = [LogLine("pay", "pay-1", "test", self.time, severity, text, b"t" * 16) for text in texts]
-        await self.take(Batch.LOGS, codec.encode_logs(lines))
+        await self.take(BatchKind.LOGS, codec.encode_logs(lines))
 
     def points(self, name: str) -> list[Any]:
-        return [p for value in self.sent[Batch.POINTS] for p in codec.decode_points(value) if p.series.name == name]
+        return [p for value in self.sent[BatchKind.POINTS] for p in codec.decode_points(value) if p.series.name == name]
 
 
 def request(second: int, *callees: str) -> list[Span]:
@@ -129,7 +129,7 @@ async def test_a_burst_of_failing_lines_becomes_an_anomaly_in_the_store_and_for_
     kinds = {document.body["series"]["name"]: document.body for document in world.stored.values()}
     assert set(kinds) == {"spanloom_log_error_ratio", "spanloom_log_new_lines"}
     assert {(body["kind"], body["service"], body["environment"]) for body in kinds.values()} == {("log", "pay", "test")}
-    told = [body for value in world.sent[Batch.ANOMALIES] for body in codec.decode_bodies(value)]
+    told = [body for value in world.sent[BatchKind.ANOMALIES] for body in codec.decode_bodies(value)]
     assert {body["id"] for body in told} == set(world.stored)
     assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"log"}
 
@@ -152,7 +152,7 @@ async def test_rules_see_log_counts_by_severity_and_template() -> None:
 async def test_the_lines_themselves_go_on_to_stage_4_untouched() -> None:
     world = World()
     await world.logs(0, "paid 1", "paid 2")
-    assert [line.text for line in codec.decode_logs(world.sent[Batch.LOGS][0])] == ["paid 1", "paid 2"]
+    assert [line.text for line in codec.decode_logs(world.sent[BatchKind.LOGS][0])] == ["paid 1", "paid 2"]
 
 
 async def test_what_was_learnt_survives_a_crash() -> None:
@@ -195,7 +195,7 @@ async def test_a_call_that_traces_no_longer_make_becomes_an_anomaly() -> None:
     assert {(body["kind"], body["service"], body["series"]["labels"]["callee"]) for body in bodies} == {
         ("shape", "shop", "pay")
     }
-    assert len(world.sent[Batch.SPANS]) == 140
+    assert len(world.sent[BatchKind.SPANS]) == 140
     assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"shape"}
 
 
@@ -204,7 +204,7 @@ async def test_traces_with_a_part_missing_say_nothing_about_calls() -> None:
     await world.traces(range(100), "cart", "pay")
     for second in range(100, 140):
         spans = request(second, "cart", "pay")
-        await world.take(Batch.SPANS, otlp.encode_spans(spans[1:]))
+        await world.take(BatchKind.SPANS, otlp.encode_spans(spans[1:]))
     assert not world.stored
 
 
@@ -212,7 +212,7 @@ async def test_one_wrong_clock_does_not_close_the_window_of_all() -> None:
     world = World()
     await world.traces(range(100), "cart", "pay")
     late = [replace(span, end=span.end + 10**6 * SECOND) for span in request(100, "cart", "pay")]
-    await world.take(Batch.SPANS, otlp.encode_spans(late))
+    await world.take(BatchKind.SPANS, otlp.encode_spans(late))
     await world.traces(range(100, 140), "cart")
     assert len(world.stored) == 2
 
@@ -233,7 +233,7 @@ async def test_a_series_whose_clock_was_ahead_once_is_scored_as_before() -> None
         world.time = START + second * SECOND
         stamp = world.time + (10**6 * SECOND if second == 100 else 0)
         value = 9e9 if second == 199 else 1e9 + 1e6 * (second % 7)
-        await world.take(Batch.POINTS, codec.encode_points([Point(memory, stamp, value)]))
+        await world.take(BatchKind.POINTS, codec.encode_points([Point(memory, stamp, value)]))
     (anomaly,) = (document.body for document in world.stored.values())
     assert (anomaly["end"], anomaly["seen"]) == (START + 199 * SECOND, 9e9)
     assert world.stage.left_out["points_late"] == 0

@@ -11,9 +11,9 @@ from processors.assembly.edges import aggregate
 from processors.assembly.window_merge import WindowMerge
 from processors.call_graph.clock_skew import ClockSkew
 from processors.call_graph.visits import visits_of
-from processors.detectors.logs import LogWatch
-from processors.detectors.trace_shapes import ShapeWatch
-from processors.root_cause.ranking import Culprits
+from processors.detectors.logs import LogDetector
+from processors.detectors.trace_shapes import TraceShapeDetector
+from processors.root_cause.ranking import CulpritRanker
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.documents import edge_body
 from telemetry.logs import ERROR
@@ -31,7 +31,7 @@ LATER = START + 10 * YEAR
 
 def logs(ahead: int, now: Callable[[int], int]) -> Any:
     """Lines of a shop that fails in the end, and of a service whose clock is ahead."""
-    watch, found = LogWatch(), []
+    watch, found = LogDetector(), []
     for second in range(1200):
         at = START + second * SECOND
         for number in range(5):
@@ -47,7 +47,7 @@ def logs(ahead: int, now: Callable[[int], int]) -> Any:
 
 def shapes(ahead: int, now: Callable[[int], int]) -> Any:
     """Requests to a shop that calls the cart no longer in the end, and many of a service whose clock is ahead."""
-    watch, found, number = ShapeWatch(), [], 0
+    watch, found, number = TraceShapeDetector(), [], 0
     for second in range(1000):
         at = START + second * SECOND
         spans = [span(1, 0, "shop", SERVER, at, at + 9 * MS), span(2, 1, "cart", SERVER, at + MS, at + 2 * MS)]
@@ -85,7 +85,7 @@ def clocks(ahead: int, now: Callable[[int], int]) -> Any:
 
 def culprits(ahead: int, now: Callable[[int], int]) -> Any:
     """Requests that the bank slows down in the end, and those of a service whose clock is ahead."""
-    known = Culprits()
+    known = CulpritRanker()
     for second in range(1200):
         at, slow = START + second * SECOND, 500 * MS if second >= 900 else 0
         shop = span(1, 0, "shop", SERVER, at, at + 30 * MS + slow)

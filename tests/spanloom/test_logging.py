@@ -7,7 +7,7 @@ from asyncio import CancelledError
 
 from aiokafka.errors import NodeNotReadyError
 
-from spanloom.logging import Calm
+from spanloom.logging import RepeatFilter
 
 
 def record(text: str, name: str = "aiokafka", at: float = 1000.0, error: BaseException | None = None) -> logging.LogRecord:
@@ -16,38 +16,38 @@ def record(text: str, name: str = "aiokafka", at: float = 1000.0, error: BaseExc
     return made
 
 
-def written(calm: Calm, *records: logging.LogRecord) -> list[str]:
+def written(calm: RepeatFilter, *records: logging.LogRecord) -> list[str]:
     return [one.getMessage() for one in records if calm.filter(one)]
 
 
 def test_a_line_of_a_client_comes_once_a_minute_with_how_often_it_was_left_out() -> None:
     lines = [record("Unable connect", at=1000 + second / 10) for second in range(650)]
-    assert written(Calm(), *lines) == ["Unable connect", "Unable connect (and 599 times since the last such line)"]
+    assert written(RepeatFilter(), *lines) == ["Unable connect", "Unable connect (and 599 times since the last such line)"]
 
 
 def test_different_lines_do_not_hide_each_other() -> None:
-    calm = Calm()
+    calm = RepeatFilter()
     assert written(calm, record("a"), record("b"), record("a", name="aiokafka.client"), record("a")) == ["a", "b", "a"]
 
 
 def test_our_own_lines_all_come() -> None:
-    assert len(written(Calm(), *[record("dead_letter", name="pipeline.dead_letters.limits") for _ in range(5)])) == 5
+    assert len(written(RepeatFilter(), *[record("dead_letter", name="pipeline.dead_letters.limits") for _ in range(5)])) == 5
 
 
 def test_a_lost_connection_is_one_line_without_a_traceback() -> None:
     for error in (NodeNotReadyError("node 1"), CancelledError()):
         made = record("Exception in callback\nhandle: <Handle ...>", name="asyncio", error=error)
-        assert written(Calm(), made) == [f"Exception in callback: {error!r}"]
+        assert written(RepeatFilter(), made) == [f"Exception in callback: {error!r}"]
         assert made.exc_info is None
 
 
 def test_an_error_that_nobody_expects_keeps_its_traceback() -> None:
     made = record("Crashed", name="mode", error=KeyError("spanloom.batch"))
-    assert Calm().filter(made)
+    assert RepeatFilter().filter(made)
     assert made.exc_info is not None
 
 
 def test_the_memory_of_lines_is_bounded() -> None:
-    calm = Calm()
+    calm = RepeatFilter()
     assert len(written(calm, *[record(f"topic {number}") for number in range(5000)])) == 5000
     assert len(calm._said) <= 1000

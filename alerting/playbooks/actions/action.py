@@ -72,7 +72,7 @@ class Action(Protocol):
 
 
 @runtime_checkable
-class Tells(Protocol):
+class Report(Protocol):
     """An action whose target can say, after a crash of ours, that it was done."""
 
     async def took_effect(self, arguments: Any, key: str, since: int) -> bool:

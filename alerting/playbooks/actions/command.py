@@ -24,7 +24,7 @@ DRAIN_SECONDS = 0.5
 """How long after its exit the end of the output is waited for: a child that it left behind may hold it open for ever."""
 
 
-class Arguments(BaseModel):
+class CommandArguments(BaseModel):
     """Program and arguments, each as one word: no shell takes them apart."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,7 +64,7 @@ class Command:
 
     name = "command"
     idempotent = False
-    arguments = Arguments
+    arguments = CommandArguments
 
     def __init__(self, config: CommandConfig | None = None) -> None:
         self._config = config or CommandConfig()
@@ -74,7 +74,7 @@ class Command:
         """What the configuration names as taking labels for data."""
         return self._config.programs
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+    async def run(self, arguments: CommandArguments, key: str) -> Mapping[str, str]:
         """Run it. The step's key is in the variable SPANLOOM_STEP."""
         passed = {name: os.environ[name] for name in self._config.environment if name in os.environ}
         loop = asyncio.get_running_loop()

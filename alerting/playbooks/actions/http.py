@@ -26,7 +26,7 @@ def _no_dots(url: str) -> str:
 Url = Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_no_dots)]
 
 
-class Arguments(BaseModel):
+class HttpArguments(BaseModel):
     """The request. An answer with any other status than `expect` (by default 2xx) is a failure; redirects are not followed.
 
     `headers_file` names files that hold the values of headers, so that secrets are nowhere else.
@@ -50,9 +50,9 @@ class HttpCall:
 
     name = "http"
     idempotent = False
-    arguments = Arguments
+    arguments = HttpArguments
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+    async def run(self, arguments: HttpArguments, key: str) -> Mapping[str, str]:
         """Send the request and judge the answer."""
         where = f"{arguments.method} {arguments.url}"
         headers = {"Idempotency-Key": key, **arguments.headers}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Arguments(BaseModel):
+class ProcessArguments(BaseModel):
     """Which process. `via` names what runs it: one of those that are configured."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,13 +71,13 @@ class Restart:
 
     def __init__(self, runners: Mapping[str, Restarts]) -> None:
         self._runners = runners
-        self.arguments = via(Arguments, runners)
+        self.arguments = via(ProcessArguments, runners)
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+    async def run(self, arguments: ProcessArguments, key: str) -> Mapping[str, str]:
         """Restart it."""
         return await self._runners[arguments.via].restart(arguments.name, key)
 
-    async def took_effect(self, arguments: Arguments, key: str, since: int) -> bool:
+    async def took_effect(self, arguments: ProcessArguments, key: str, since: int) -> bool:
         """Ask what runs it."""
         return await self._runners[arguments.via].restarted(arguments.name, key, since)
 
@@ -90,9 +90,9 @@ class Isolate:
 
     def __init__(self, runners: Mapping[str, Isolates]) -> None:
         self._runners = runners
-        self.arguments = via(Arguments, runners)
+        self.arguments = via(ProcessArguments, runners)
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+    async def run(self, arguments: ProcessArguments, key: str) -> Mapping[str, str]:
         """Isolate it."""
         return await self._runners[arguments.via].isolate(arguments.name, key)
 
@@ -105,8 +105,8 @@ class Restore:
 
     def __init__(self, runners: Mapping[str, Isolates]) -> None:
         self._runners = runners
-        self.arguments = via(Arguments, runners)
+        self.arguments = via(ProcessArguments, runners)
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+    async def run(self, arguments: ProcessArguments, key: str) -> Mapping[str, str]:
         """Restore it."""
         return await self._runners[arguments.via].restore(arguments.name, key)

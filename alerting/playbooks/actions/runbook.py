@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Arguments(BaseModel):
+class RunbookArguments(BaseModel):
     """Where the run-book stands."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,8 +23,8 @@ class Runbook:
 
     name = "runbook"
     idempotent = True
-    arguments = Arguments
+    arguments = RunbookArguments
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:  # noqa: ARG002  the protocol's
+    async def run(self, arguments: RunbookArguments, key: str) -> Mapping[str, str]:  # noqa: ARG002  the protocol's
         """Give the link back as the step's result."""
         return {"url": arguments.url}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Arguments(process.Arguments):
+class ScaleArguments(process.ProcessArguments):
     """What, and how many. Its inverse asks for `$result_replicas`: how many there were."""
 
     replicas: int = Field(ge=0, le=1000)
@@ -38,8 +38,8 @@ class Scale:
 
     def __init__(self, runners: Mapping[str, Scales]) -> None:
         self._runners = runners
-        self.arguments = process.via(Arguments, runners)
+        self.arguments = process.via(ScaleArguments, runners)
 
-    async def run(self, arguments: Arguments, key: str) -> Mapping[str, str]:
+    async def run(self, arguments: ScaleArguments, key: str) -> Mapping[str, str]:
         """Scale it."""
         return await self._runners[arguments.via].scale(arguments.name, arguments.replicas, key)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.actions.action import ActionError
-from alerting.playbooks.actions.command import Arguments, Command
+from alerting.playbooks.actions.command import Command, CommandArguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,4 +44,4 @@ class Systemd:
 
     async def _systemctl(self, *arguments: str, key: str) -> Mapping[str, str]:
         scope = ("--user",) if self._config.user else ()
-        return await self._command.run(Arguments(command=(self._config.systemctl, *scope, *arguments)), key)
+        return await self._command.run(CommandArguments(command=(self._config.systemctl, *scope, *arguments)), key)

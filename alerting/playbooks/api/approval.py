@@ -40,7 +40,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Approve a
 _NAME = '<label>Your name <input name="who" required maxlength="100"></label>'
 
 
-class LinkError(InputError):
+class ApprovalLinkError(InputError):
     """A link that is not ours, or has expired."""
 
 
@@ -55,7 +55,7 @@ class Answer:
     who: str
 
 
-class Desk(Protocol):
+class ApprovalService(Protocol):
     """Takes answers."""
 
     def check(self, incident: str, expires: str, token: str) -> None:
@@ -111,17 +111,17 @@ class Approvals:
         """
         good = expires.isascii() and expires.isdecimal() and len(expires) < 20
         if not good or not hmac.compare_digest(self._token(incident, int(expires)).encode(), token.encode()):
-            raise LinkError("this link is not valid; use the newest one that you were sent")
+            raise ApprovalLinkError("this link is not valid; use the newest one that you were sent")
         if self._now() >= int(expires):
-            raise LinkError("this link has expired; the incident was escalated to on-call")
+            raise ApprovalLinkError("this link has expired; the incident was escalated to on-call")
 
     def _token(self, incident: str, expires: int) -> str:
         if not self._key:
-            raise LinkError("approvals have no key yet: the environment is not owned")
+            raise ApprovalLinkError("approvals have no key yet: the environment is not owned")
         return hmac.new(self._key, f"{incident}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 
-def routes(desk: Desk) -> list[Route]:
+def routes(desk: ApprovalService) -> list[Route]:
     """GET shows the page; POST takes `decision` (approve or deny), as a form or as JSON.
 
     The link is the right to answer. Who answers is the authenticated name; of one who did not log in `who` is what they call
@@ -132,7 +132,7 @@ def routes(desk: Desk) -> list[Route]:
         incident, expires, token = _parts(request)
         try:
             desk.check(incident, expires, token)
-        except LinkError as error:
+        except ApprovalLinkError as error:
             return HTMLResponse(f"<p>{escape(str(error))}</p>", 403)
         identity = identity_of(request)
         who = f"<p>You are {escape(identity.name)}.</p>" if identity.authenticated else _NAME
@@ -144,7 +144,7 @@ def routes(desk: Desk) -> list[Route]:
             desk.check(incident, expires, token)
             decision, who = await _answer(request)
         except InputError as error:
-            return JSONResponse({"error": str(error)}, 403 if isinstance(error, LinkError) else 400)
+            return JSONResponse({"error": str(error)}, 403 if isinstance(error, ApprovalLinkError) else 400)
         try:
             decided = await desk.answer(Answer(incident, expires, token, decision == "approve", who))
         except InputError as error:

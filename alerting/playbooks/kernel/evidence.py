@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from telemetry.documents import Body
-    from telemetry.findings import Anomaly, Culprits
+    from telemetry.findings import Anomaly, CulpritRanking
     from telemetry.spans import Span
 
 WINDOW = 120 * 10**9
@@ -36,12 +36,12 @@ class _Seen:
     anomalies: deque[Anomaly] = field(default_factory=lambda: deque(maxlen=ANOMALIES_KEPT))
 
 
-class Evidence:
+class IncidentEvidence:
     """Remembers, by service, calls and anomalies of the last minutes, and the last ranking of culprits."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
-        self._ranking: Culprits | None = None
+        self._ranking: CulpritRanking | None = None
 
     def add_spans(self, spans: Iterable[Span]) -> None:
         """Remember the calls that services answered."""
@@ -54,7 +54,7 @@ class Evidence:
         """Remember what deviated."""
         self._of(anomaly.service).anomalies.append(anomaly)
 
-    def add_ranking(self, ranking: Culprits) -> None:
+    def add_ranking(self, ranking: CulpritRanking) -> None:
         """Remember who is suspected."""
         self._ranking = ranking
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from alerting.playbooks.kernel.safety import Refusal
+from alerting.playbooks.kernel.safety import StartRejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,14 +56,14 @@ class Explanations:
         self._ended = {repaired: end for repaired, end in self._ended.items() if now < end + REMEMBERED}
         self._ended[service] = now
 
-    def refusal(self, service: str, sick: frozenset[str], under_repair: Iterable[str], now: int) -> Refusal | None:
+    def refusal(self, service: str, sick: frozenset[str], under_repair: Iterable[str], now: int) -> StartRejection | None:
         """Why a service is not to be repaired for what one that it calls does to it; None when it may."""
         path = self._calls.beneath(service, sick - {service})
         if path:
-            return Refusal("caller", f"{path[-1]} has an alert itself: {' -> '.join(path)}")
+            return StartRejection("caller", f"{path[-1]} has an alert itself: {' -> '.join(path)}")
         path = self.by_repair(service, under_repair, now - REMEMBERED)
         if len(path) > 1:
-            return Refusal("caller", f"{path[-1]} is being repaired, or was just now: {' -> '.join(path)}")
+            return StartRejection("caller", f"{path[-1]} is being repaired, or was just now: {' -> '.join(path)}")
         return None
 
     def by_repair(self, service: str, under_repair: Iterable[str], since: int) -> tuple[str, ...]:

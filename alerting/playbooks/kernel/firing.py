@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from telemetry.documents import Body
 
-MOST = 10_000
+MAX_TRIGGERS = 10_000
 """Alerts remembered as firing. More are counted in `ignored` and have no repair."""
 
 MOST_OFFERED = 1000
@@ -41,7 +41,7 @@ class FiringAlerts:
         known = self._signals.get(signal.fingerprint)
         if known is not None and known.starts_at == signal.starts_at:
             return False
-        if known is None and len(self._signals) >= MOST:
+        if known is None and len(self._signals) >= MAX_TRIGGERS:
             self.ignored += 1
             return False
         self.end(signal.fingerprint)

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from alerting.alertmanager.inhibition import CallPaths
 from alerting.playbooks.kernel import machine
-from alerting.playbooks.kernel.evidence import Evidence
+from alerting.playbooks.kernel.evidence import IncidentEvidence
 from alerting.playbooks.kernel.explanations import Explanations, Sick
 from alerting.playbooks.kernel.firing import FiringAlerts
 from alerting.playbooks.kernel.journal import Journal
 from alerting.playbooks.kernel.messages import Notice, Run, Signal, notice_of, signal_of
 from alerting.playbooks.kernel.opening import open_incident
-from alerting.playbooks.kernel.safety import Refusal, Safety, SafetyConfig, Touched
+from alerting.playbooks.kernel.safety import Safety, SafetyConfig, StartRejection, Touched
 from alerting.playbooks.kernel.traffic import Footprint, LiveTraffic
 from alerting.playbooks.kernel.trust import Trust, origin_of_rule
-from alerting.playbooks.model.incident import Progress, State, incident_from
+from alerting.playbooks.model.incident import IncidentState, Progress, incident_from
 from alerting.variables import render, render_query
 from telemetry.errors import InputError
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from alerting.playbooks.actions.action import Action
-    from alerting.playbooks.kernel.machine import Query
-    from alerting.playbooks.kernel.messages import AlertChange, Result
+    from alerting.playbooks.kernel.machine import RuleQuery
+    from alerting.playbooks.kernel.messages import AlertTransition, Result
     from alerting.playbooks.model.incident import Incident
     from alerting.playbooks.model.plan import Playbook
     from telemetry.documents import Body, Document
@@ -57,7 +57,7 @@ class Healer:
         self,
         playbooks: Sequence[Playbook],
         actions: Mapping[str, Action],
-        query: Query,
+        query: RuleQuery,
         config: SafetyConfig | None = None,
         environment: str = "default",
         calls: CallPaths | None = None,
@@ -68,7 +68,7 @@ class Healer:
         self.query = query
         self.environment = environment
         self.traffic = LiveTraffic()
-        self.evidence = Evidence()
+        self.evidence = IncidentEvidence()
         self.safety = Safety(config or SafetyConfig())
         self.trust = trust or Trust(self.safety.config.automatic_for, self.safety.config.untrusted_for)
         self.journal = Journal(environment)
@@ -87,7 +87,7 @@ class Healer:
         self.firing.forget_refusals()
         self.journal.record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
 
-    def on_alert(self, change: AlertChange, now: int) -> None:
+    def on_alert(self, change: AlertTransition, now: int) -> None:
         """Remember an alert that fires, or forget one that resolved. Saying it twice changes nothing."""
         now = self._not_before(now)
         labels = dict(change.labels)
@@ -271,9 +271,9 @@ class Healer:
                 now, "refused", playbook=playbook.name, fingerprint=signal.fingerprint, labels=signal.labels, **asdict(refusal)
             )
 
-    def _try(self, playbook: Playbook, signal: Signal, sick: Sick, now: int) -> Refusal | None:
+    def _try(self, playbook: Playbook, signal: Signal, sick: Sick, now: int) -> StartRejection | None:
         if self.journal.is_full:
-            return Refusal("outbox", "the store has not taken the records of earlier repairs")
+            return StartRejection("outbox", "the store has not taken the records of earlier repairs")
         try:
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))
@@ -289,7 +289,7 @@ class Healer:
             approve_by = playbook.approve_by(now, self.safety.config.approval_within if doubt else 0)
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now, approve_by)
         except InputError as error:
-            return Refusal("input", str(error))
+            return StartRejection("input", str(error))
         self.safety.started(playbook.name, target, playbook.cooldown, now)
         note = self.journal.note(incident, now)
         evidence = {
@@ -301,14 +301,14 @@ class Healer:
              target={"service": target.service, "instance": target.instance}, footprint=asdict(target.footprint))  # fmt: skip
         self.incidents[incident.id] = incident
         if self.safety.config.dry_run:
-            incident.state, incident.ended, incident.why = State.CLOSED, now, "dry run"
+            incident.state, incident.ended, incident.why = IncidentState.CLOSED, now, "dry run"
             steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
             self.safety.over(playbook.name, service, instance, now)
             note("dry-run", steps=steps, verify=incident.check.expression)
             self.firing.give_up(signal.fingerprint)
         else:
             machine.begin(incident, now, note, doubt)
-            if incident.state is State.APPROVING:
+            if incident.state is IncidentState.APPROVING:
                 text = f"{playbook.description or playbook.name}: approve?"
                 self._notify(
                     "approval-requested", incident, now, f"{text} It does not start by itself: {doubt}" if doubt else text
@@ -316,11 +316,11 @@ class Healer:
             self._move(incident, now)
         return None
 
-    def _unmet(self, playbook: Playbook, signal: Signal, now: int) -> Refusal | None:
+    def _unmet(self, playbook: Playbook, signal: Signal, now: int) -> StartRejection | None:
         for condition in playbook.conditions:
             expression = render_query(condition.expr, signal.labels)
             if not self.query(expression, now):
-                return Refusal("condition", f"the condition does not hold: {expression}")
+                return StartRejection("condition", f"the condition does not hold: {expression}")
         return None
 
     def _sick(self) -> Sick:
@@ -347,7 +347,7 @@ class Healer:
             return
         incident.told = True
         self.safety.over(incident.playbook, incident.service, incident.instance, now)
-        proven = incident.state is State.CLOSED
+        proven = incident.state is IncidentState.CLOSED
         if incident.why != machine.VERIFIED:
             self.firing.give_up(incident.fingerprint)  # a human has it, or decided
         self._notify(incident.state.value, incident, now, incident.why)

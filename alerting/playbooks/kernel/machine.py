@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from alerting.playbooks.label_values import check_values
-from alerting.playbooks.model.incident import Call, Progress, State
+from alerting.playbooks.model.incident import ActionCall, IncidentState, Progress
 from alerting.variables import RESULT, names_in, render
 from telemetry.errors import ConfigError, InputError
 
@@ -29,7 +29,7 @@ VERIFIED = "recovery verified"
 """Why an incident is closed when the repair is proven."""
 
 
-class Query(Protocol):
+class RuleQuery(Protocol):
     """Instant PromQL over the live series."""
 
     def __call__(self, expression: str, at: int, /) -> Sequence[tuple[Mapping[str, str], float]]:
@@ -49,19 +49,19 @@ class Note(Protocol):
         ...
 
 
-def advance(incident: Incident, now: int, query: Query, note: Note) -> None:
+def advance(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
     """Take every transition that the time and the telemetry allow, up to the next action that must run."""
     while not incident.state.ended and incident.in_flight is None:
         before = (incident.state, [step.progress for step in incident.steps])
         match incident.state:
-            case State.APPROVING:
+            case IncidentState.APPROVING:
                 if now >= incident.approve_by:
                     _escalate(incident, now, note, "nobody approved it in time")
-            case State.ISOLATING | State.REPAIRING:
+            case IncidentState.ISOLATING | IncidentState.REPAIRING:
                 _forward(incident, now, query, note)
-            case State.VERIFYING:
+            case IncidentState.VERIFYING:
                 _verify_recovery(incident, now, query, note)
-            case State.ROLLING_BACK:
+            case IncidentState.ROLLING_BACK:
                 _backward(incident, now, note)
         if before == (incident.state, [step.progress for step in incident.steps]):
             return
@@ -73,7 +73,7 @@ def decide(incident: Incident, *, approved: bool, who: str, now: int, note: Note
     Raises:
         InputError: nobody is asked, or it is too late.
     """
-    if incident.state is not State.APPROVING:
+    if incident.state is not IncidentState.APPROVING:
         raise InputError(f"incident {incident.id} is {incident.state} and asks nobody; see its audit trail for who decided")
     if now >= incident.approve_by:
         raise InputError(f"incident {incident.id}: the time to approve is over; it has been escalated")
@@ -83,13 +83,13 @@ def decide(incident: Incident, *, approved: bool, who: str, now: int, note: Note
         _begin(incident)
     else:
         note("denied", who=who)
-        _end(incident, State.CLOSED, now, f"denied by {who}", note)
+        _end(incident, IncidentState.CLOSED, now, f"denied by {who}", note)
 
 
 def begin(incident: Incident, now: int, note: Note, doubt: str = "") -> None:
     """Enter the first state. A doubt says why a human is asked though the playbook asks for none."""
     if incident.approve_by:
-        incident.state = State.APPROVING
+        incident.state = IncidentState.APPROVING
         note("approval-requested", until=incident.approve_by, **({"why": doubt} if doubt else {}))
     else:
         note("approved", who="automatic", at=now)
@@ -130,11 +130,11 @@ def resume(incident: Incident, note: Note) -> None:
 
 def close_resolved(incident: Incident, now: int, note: Note) -> None:
     """The alert went away while a human was asked."""
-    if incident.state is State.APPROVING:
-        _end(incident, State.CLOSED, now, "the alert resolved before anybody approved", note)
+    if incident.state is IncidentState.APPROVING:
+        _end(incident, IncidentState.CLOSED, now, "the alert resolved before anybody approved", note)
 
 
-def call_of(incident: Incident, step: StepRun) -> Call:
+def call_of(incident: Incident, step: StepRun) -> ActionCall:
     """The action of a step, or its inverse while it is undoing, with all that is known put in."""
     if step.progress is Progress.UNDOING:
         call, source = step.inverse, step
@@ -150,8 +150,8 @@ def call_of(incident: Incident, step: StepRun) -> Call:
     try:
         check_values(call.action, call.arguments, known)
     except ConfigError as error:
-        return Call(call.action, render(call.arguments, known), call.timeout, str(error))
-    return Call(call.action, render(call.arguments, known), call.timeout)
+        return ActionCall(call.action, render(call.arguments, known), call.timeout, str(error))
+    return ActionCall(call.action, render(call.arguments, known), call.timeout)
 
 
 def named(incident: Incident, name: str) -> StepRun:
@@ -160,16 +160,16 @@ def named(incident: Incident, name: str) -> StepRun:
 
 
 def _begin(incident: Incident) -> None:
-    incident.state = State.ISOLATING if incident.steps[0].phase == "isolate" else State.REPAIRING
+    incident.state = IncidentState.ISOLATING if incident.steps[0].phase == "isolate" else IncidentState.REPAIRING
 
 
-def _forward(incident: Incident, now: int, query: Query, note: Note) -> None:
+def _forward(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
     for step in incident.steps:
         if step.progress in {Progress.FAILED, Progress.UNKNOWN}:
             _roll_back(incident, note, f"step {step.name!r} {step.progress}: {step.detail}")
             return
         if step.progress is Progress.WAITING:
-            incident.state = State.ISOLATING if step.phase == "isolate" else State.REPAIRING
+            incident.state = IncidentState.ISOLATING if step.phase == "isolate" else IncidentState.REPAIRING
             step.progress, step.started = Progress.INTENDED, now
             call = call_of(incident, step)
             about = {"idempotent": step.idempotent, **({"undoes": step.undoes} if step.undoes else {})}
@@ -182,18 +182,18 @@ def _forward(incident: Incident, now: int, query: Query, note: Note) -> None:
             if held is not True:
                 return
             step.check.settled = True
-    incident.state = State.VERIFYING
+    incident.state = IncidentState.VERIFYING
 
 
-def _verify_recovery(incident: Incident, now: int, query: Query, note: Note) -> None:
+def _verify_recovery(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
     held = _ask(incident.check, now, query, note, "recovery")
     if held is True:
-        _end(incident, State.CLOSED, now, VERIFIED, note)
+        _end(incident, IncidentState.CLOSED, now, VERIFIED, note)
     elif held is False:
         _roll_back(incident, note, f"recovery not verified: {incident.check.expression} did not hold in time")
 
 
-def _ask(check: Check, now: int, query: Query, note: Note, subject: str) -> bool | None:
+def _ask(check: Check, now: int, query: RuleQuery, note: Note, subject: str) -> bool | None:
     """Whether it has held long enough; None while that is open."""
     if not check.deadline:
         check.deadline = now + check.within
@@ -225,7 +225,7 @@ def _ask(check: Check, now: int, query: Query, note: Note, subject: str) -> bool
 
 
 def _roll_back(incident: Incident, note: Note, why: str) -> None:
-    incident.state, incident.why = State.ROLLING_BACK, why
+    incident.state, incident.why = IncidentState.ROLLING_BACK, why
     note("rolling-back", why=why)
 
 
@@ -241,9 +241,9 @@ def _backward(incident: Incident, now: int, note: Note) -> None:
 
 
 def _escalate(incident: Incident, now: int, note: Note, why: str) -> None:
-    _end(incident, State.ESCALATED, now, why, note)
+    _end(incident, IncidentState.ESCALATED, now, why, note)
 
 
-def _end(incident: Incident, state: State, now: int, why: str, note: Note) -> None:
+def _end(incident: Incident, state: IncidentState, now: int, why: str, note: Note) -> None:
     incident.state, incident.ended, incident.why = state, now, why
     note(state.value, why=why)

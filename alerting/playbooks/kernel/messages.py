@@ -10,11 +10,11 @@ from telemetry.documents import anomaly_document
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from alerting.playbooks.model.incident import Call, Incident
+    from alerting.playbooks.model.incident import ActionCall, Incident
     from telemetry.findings import Anomaly
 
 
-class AlertChange(Protocol):
+class AlertTransition(Protocol):
     """An alert that began to fire or resolved."""
 
     @property
@@ -94,7 +94,7 @@ class Run:
     """An action to be run. `id` is the same when a crash repeats it."""
 
     id: str
-    call: Call
+    call: ActionCall
     asks_since: int = 0
     """Not 0: it must not run again. Ask its target whether it was done, since this time."""
 

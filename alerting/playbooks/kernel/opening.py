@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alerting.playbooks.label_values import check_values
-from alerting.playbooks.model.incident import Call, Check, Incident, State, StepRun
+from alerting.playbooks.model.incident import ActionCall, Check, Incident, IncidentState, StepRun
 from alerting.playbooks.model.plan import Inverse
 from alerting.variables import RESULT, names_in, render, render_query
 from telemetry.documents import digest
@@ -35,7 +35,7 @@ def open_incident(
     Raises:
         ConfigError: the signal lacks a label that the playbook asks for.
     """
-    inverses: dict[str, Call] = {}
+    inverses: dict[str, ActionCall] = {}
     steps: list[StepRun] = []
     for step in playbook.steps:
         run = _step(step, actions, signal.labels, inverses)
@@ -58,25 +58,25 @@ def open_incident(
         traffic_share=target.footprint.share or 0.0,
         steps=steps,
         check=_check(playbook.verify, signal.labels),
-        state=State.APPROVING,
+        state=IncidentState.APPROVING,
         opened=now,
         approve_by=approve_by,
     )
 
 
-def _step(step: Step, actions: Mapping[str, Action], labels: Mapping[str, str], inverses: Mapping[str, Call]) -> StepRun:
+def _step(step: Step, actions: Mapping[str, Action], labels: Mapping[str, str], inverses: Mapping[str, ActionCall]) -> StepRun:
     check = _check(step.verify, labels) if step.verify else None
     if step.undo:
         return StepRun(step.name, step.phase, inverses[step.undo], idempotent=True, inverse=None, undoes=step.undo, check=check)
     check_values(step.action, step.arguments, labels)
-    call = Call(step.action, render(step.arguments, labels), step.timeout or 0)
+    call = ActionCall(step.action, render(step.arguments, labels), step.timeout or 0)
     inverse = None
     if isinstance(step.inverse, Inverse):
         # Rendered when it runs, for it may ask for what the step itself will have found; missing labels are found now.
         wanted = {name for name in names_in(step.inverse.arguments) if name.startswith(RESULT)}
         check_values(step.inverse.action, step.inverse.arguments, labels)
         render(step.inverse.arguments, {**labels, **dict.fromkeys(wanted, "")})
-        inverse = Call(step.inverse.action, step.inverse.arguments, step.inverse.timeout or call.timeout)
+        inverse = ActionCall(step.inverse.action, step.inverse.arguments, step.inverse.timeout or call.timeout)
     idempotent = actions[step.action].idempotent if step.idempotent is None else step.idempotent
     return StepRun(step.name, step.phase, call, idempotent, inverse, check=check)
 

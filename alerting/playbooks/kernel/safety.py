@@ -73,7 +73,7 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class StartRejection:
     """Why a playbook may not start. `code` is one word; the text says when or how that ends."""
 
     code: str
@@ -109,7 +109,7 @@ class Safety:
         self._starts: list[Start] = []
         self._breakers: dict[str, Breaker] = {}
 
-    def admit(self, playbook: str, target: Touched, touched: Iterable[Touched], now: int) -> Refusal | None:
+    def admit(self, playbook: str, target: Touched, touched: Iterable[Touched], now: int) -> StartRejection | None:
         """Why the playbook may not touch the target now, beside what is touched already; None when it may."""
         held = list(touched)
         return (
@@ -144,31 +144,31 @@ class Safety:
         breaker.open_until = now + self.config.breaker_reset
         return True
 
-    def _stopped(self) -> Refusal | None:
-        return Refusal("stopped", f"repairs are stopped by {self.stopped_by}") if self.stopped_by else None
+    def _stopped(self) -> StartRejection | None:
+        return StartRejection("stopped", f"repairs are stopped by {self.stopped_by}") if self.stopped_by else None
 
-    def _busy(self, target: Touched, held: list[Touched]) -> Refusal | None:
+    def _busy(self, target: Touched, held: list[Touched]) -> StartRejection | None:
         if any(target.overlaps(other) for other in held):
-            return Refusal("busy", "another repair has this target")
+            return StartRejection("busy", "another repair has this target")
         if len(held) >= self.config.max_open:
-            return Refusal("busy", f"{len(held)} repairs are open, the bound is {self.config.max_open}")
+            return StartRejection("busy", f"{len(held)} repairs are open, the bound is {self.config.max_open}")
         return None
 
-    def _cooling(self, playbook: str, target: Touched, now: int) -> Refusal | None:
+    def _cooling(self, playbook: str, target: Touched, now: int) -> StartRejection | None:
         same = (playbook, target.service, target.instance)
         until = max(
             ((s.ended or s.time) + s.cooldown for s in self._starts if (s.playbook, s.service, s.instance) == same),
             default=0,
         )
-        return Refusal("cooldown", f"it rests for {_seconds(until - now)} more") if now < until else None
+        return StartRejection("cooldown", f"it rests for {_seconds(until - now)} more") if now < until else None
 
-    def _rate(self, now: int) -> Refusal | None:
+    def _rate(self, now: int) -> StartRejection | None:
         recent = sum(now < start.time + self.config.starts_within for start in self._starts)
         if recent < self.config.max_starts:
             return None
-        return Refusal("rate", f"{recent} repairs were started lately, the bound is {self.config.max_starts}")
+        return StartRejection("rate", f"{recent} repairs were started lately, the bound is {self.config.max_starts}")
 
-    def _broken(self, playbook: str, now: int) -> Refusal | None:
+    def _broken(self, playbook: str, now: int) -> StartRejection | None:
         breaker = self._breakers.get(playbook)
         if breaker is None or not breaker.open_until:
             return None
@@ -178,26 +178,28 @@ class Safety:
             then = "one more try is under way"
         else:
             return None
-        return Refusal("breaker", f"{breaker.failures} repairs in a row were not proven; {then}")
+        return StartRejection("breaker", f"{breaker.failures} repairs in a row were not proven; {then}")
 
-    def _radius(self, target: Touched, held: list[Touched]) -> Refusal | None:
+    def _radius(self, target: Touched, held: list[Touched]) -> StartRejection | None:
         everything = [*held, target]
         counts = [each.footprint.instances for each in everything]
         if None in counts:
-            return Refusal("budget", "the number of its instances is unknown: none has sent a span of late, or too many have")
+            return StartRejection(
+                "budget", "the number of its instances is unknown: none has sent a span of late, or too many have"
+            )
         instances = sum(count or 0 for count in counts)
         if instances > self.config.max_instances:
             text = (
                 f"it would touch {instances} instances with what is touched already, the budget is {self.config.max_instances}"
             )
-            return Refusal("budget", text)
+            return StartRejection("budget", text)
         shares = [each.footprint.share for each in everything]
         known = [share for share in shares if share is not None]
         if len(known) < len(shares):
-            return Refusal("budget", "its share of traffic is unknown: the live call graph is empty")
+            return StartRejection("budget", "its share of traffic is unknown: the live call graph is empty")
         if sum(known) > self.config.max_traffic_share:
             text = f"it would touch {sum(known):.0%} of all calls, the budget is {self.config.max_traffic_share:.0%}"
-            return Refusal("budget", text)
+            return StartRejection("budget", text)
         return None
 
     def snapshot(self) -> Body:

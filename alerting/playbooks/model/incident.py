@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 
-class State(StrEnum):
+class IncidentState(StrEnum):
     """Where an incident is. The last two are its ends."""
 
     APPROVING = "approving"
@@ -28,7 +28,7 @@ class State(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
-        return self in {State.CLOSED, State.ESCALATED}
+        return self in {IncidentState.CLOSED, IncidentState.ESCALATED}
 
 
 class Progress(StrEnum):
@@ -55,7 +55,7 @@ class Progress(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ActionCall:
     """An action with its arguments. Those of an inverse are texts over labels and `$result_...` until it runs."""
 
     action: str
@@ -82,9 +82,9 @@ class StepRun:
 
     name: str
     phase: str
-    call: Call
+    call: ActionCall
     idempotent: bool
-    inverse: Call | None
+    inverse: ActionCall | None
     undoes: str = ""
     check: Check | None = None
     progress: Progress = Progress.WAITING
@@ -123,7 +123,7 @@ class Incident:
     traffic_share: float
     steps: list[StepRun]
     check: Check
-    state: State
+    state: IncidentState
     opened: int
     approve_by: int = 0  # 0: no human is asked
     approved_by: str = ""
@@ -163,8 +163,8 @@ def incident_from(data: Body) -> Incident:
                 StepRun(
                     **{
                         **step,
-                        "call": Call(**step["call"]),
-                        "inverse": step["inverse"] and Call(**step["inverse"]),
+                        "call": ActionCall(**step["call"]),
+                        "inverse": step["inverse"] and ActionCall(**step["inverse"]),
                         "check": step["check"] and Check(**step["check"]),
                         "progress": Progress(step["progress"]),
                     }
@@ -172,6 +172,6 @@ def incident_from(data: Body) -> Incident:
                 for step in data["steps"]
             ],
             "check": Check(**data["check"]),
-            "state": State(data["state"]),
+            "state": IncidentState(data["state"]),
         }
     )

@@ -96,7 +96,7 @@ class Target(Strict):
     instance: str = ""
 
 
-class Condition(Strict):
+class PlanCondition(Strict):
     """A PromQL expression that must give at least one sample when the playbook is to start."""
 
     expr: Expression
@@ -166,7 +166,7 @@ class Playbook(Strict):
     trigger: Trigger
     event: str = ""
     target: Target = Target()
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[PlanCondition, ...] = ()
     approve: Literal["automatic"] | Approval
     cooldown: Duration
     steps: tuple[Step, ...] = Field(min_length=1, max_length=32)

@@ -17,7 +17,7 @@ from telemetry.documents import Kind
 if TYPE_CHECKING:
     from telemetry.documents import Body
 
-MOST = 1_000
+MAX_ROWS = 1_000
 """Changes shown, the newest."""
 
 CHANGES = (Column("time", "Time (UTC)"), Column("state", "State"), Column("value", "Value", right=True))
@@ -40,7 +40,7 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             where = (Equals("fingerprint", fingerprint),)
-            found = await console.reader.find(Query(Kind.ALERT, where, descending=True, limit=MOST))
+            found = await console.reader.find(Query(Kind.ALERT, where, descending=True, limit=MAX_ROWS))
             content.visible = bool(found)
             if not found:
                 where_else = "it may be forgotten already; those that were posted or tell of repairs are in `amtool alert`"

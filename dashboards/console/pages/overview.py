@@ -19,7 +19,7 @@ from telemetry.documents import Kind
 
 if TYPE_CHECKING:
     from dashboards.read_models.service_map import ServiceMap
-    from dashboards.read_models.timeline import Event
+    from dashboards.read_models.timeline import TimelineEvent
     from telemetry.documents import Body
 
 MOST = 1_000
@@ -153,7 +153,7 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
     }
 
 
-def _event(view: View, event: Event, now: int) -> dict[str, Cell]:
+def _event(view: View, event: TimelineEvent, now: int) -> dict[str, Cell]:
     about = {
         "anomaly": view.link(f"/traces/{event.about}") if event.about else view.link("/anomalies"),
         "culprits": view.link("/anomalies"),

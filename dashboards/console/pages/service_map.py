@@ -15,7 +15,7 @@ from dashboards.read_models.service_map import MAX_COSTS, latency_of
 from telemetry.call_graph import NodeKind
 
 if TYPE_CHECKING:
-    from dashboards.read_models.service_map import Call, Place, ServiceMap
+    from dashboards.read_models.service_map import MapEdge, MapNode, ServiceMap
     from telemetry.call_graph import Edge
 
 ANOMALOUS = "#d9962b"
@@ -107,11 +107,11 @@ def add(console: Console) -> None:
         view.refresh(load)
 
 
-def _name(call: Call) -> str:
+def _name(call: MapEdge) -> str:
     return f"{call.caller.kind} {call.caller.name} {call.callee.kind} {call.callee.name}"
 
 
-def _row(view: View, call: Call, shown: ServiceMap) -> dict[str, Cell]:
+def _row(view: View, call: MapEdge, shown: ServiceMap) -> dict[str, Cell]:
     slowest = max(call.exemplars, key=lambda trace_id: call.exemplars[trace_id], default="")
     p50, p95 = call.quantile(0.5), call.quantile(0.95)
     rate = call.calls / shown.seconds
@@ -180,7 +180,7 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
     }
 
 
-def _node(place: Place, at: tuple[float, float], busiest: int) -> dict[str, Any]:
+def _node(place: MapNode, at: tuple[float, float], busiest: int) -> dict[str, Any]:
     node = place.node
     tip = (
         f"<b>{escape(node.name)}</b> ({node.kind})<br>{amount(place.calls)} calls, {share(place.failures, place.calls)} failed"
@@ -204,7 +204,7 @@ def _node(place: Place, at: tuple[float, float], busiest: int) -> dict[str, Any]
     }
 
 
-def _link(call: Call, shown: ServiceMap, busiest: int, columns: float) -> dict[str, Any]:
+def _link(call: MapEdge, shown: ServiceMap, busiest: int, columns: float) -> dict[str, Any]:
     rate, p50, p95 = amount(call.calls / shown.seconds), duration(call.quantile(0.5)), duration(call.quantile(0.95))
     tip = (
         f"<b>{escape(call.caller.name)} → {escape(call.callee.name)}</b><br>"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from spanloom.experiments.chaos.experiment import HttpSpec, NetworkSpec, PodSpec, StressSpec
 from spanloom.experiments.chaos.network_link import GOOD
-from spanloom.process.child_command import tied
+from spanloom.process.child_command import dies_with_parent
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from spanloom.experiments.chaos.experiment import Experiment
     from spanloom.experiments.chaos.network_link import Link
-    from spanloom.experiments.shop import Shop
+    from spanloom.experiments.shop import ShopProcess
 
 _COMPUTE = "print(flush=True)\nwhile True: pass"
 _HOLD = "import sys, time; held = bytearray(b'x') * int(sys.argv[1]); print(flush=True); time.sleep(3600)"
@@ -30,7 +30,7 @@ class ChaosError(SpanloomError):
 
 
 @asynccontextmanager
-async def fault(experiment: Experiment, shop: Shop, link: Link | None = None) -> AsyncIterator[None]:
+async def fault(experiment: Experiment, shop: ShopProcess, link: Link | None = None) -> AsyncIterator[None]:
     """Put it in on entering. On leaving, what a repair or time has not ended is ended.
 
     Args:
@@ -76,7 +76,7 @@ async def fault(experiment: Experiment, shop: Shop, link: Link | None = None) ->
                 yield
 
 
-async def _pid(shop: Shop, service: str) -> int:
+async def _pid(shop: ShopProcess, service: str) -> int:
     found = [each["pid"] for each in await shop.services() if each["name"] == service and each["pid"]]
     if not found:
         raise ChaosError(f"the shop runs no service {service!r}")
@@ -128,7 +128,7 @@ async def _stress(spec: StressSpec) -> AsyncIterator[None]:
     timer = asyncio.get_running_loop().call_later(spec.duration / 1e9, end)
     try:
         for command in commands:
-            arguments = tied(signal.SIGTERM, "-c", *command)
+            arguments = dies_with_parent(signal.SIGTERM, "-c", *command)
             processes.append(await asyncio.create_subprocess_exec(*arguments, stdout=asyncio.subprocess.PIPE))
         for process in processes:
             if process.stdout is None or not await process.stdout.readline():

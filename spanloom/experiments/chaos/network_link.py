@@ -30,7 +30,7 @@ TUN = Path("/dev/net/tun")
 GOOD = Impairment()
 
 
-class LinkError(SpanloomError):
+class NetworkLinkError(SpanloomError):
     """The link could not be made."""
 
 
@@ -115,5 +115,5 @@ async def _ip(*arguments: str) -> str:
     )
     out, errors = await process.communicate()
     if process.returncode:
-        raise LinkError(f"ip {' '.join(arguments)}: {errors.decode(errors='replace').strip()}")
+        raise NetworkLinkError(f"ip {' '.join(arguments)}: {errors.decode(errors='replace').strip()}")
     return out.decode()

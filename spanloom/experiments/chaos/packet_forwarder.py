@@ -37,7 +37,7 @@ def make_device(name: str) -> int:
     return device
 
 
-class Carrier:
+class PacketForwarder:
     """Takes packets from either device, and gives them to the other one when they are due."""
 
     def __init__(self, near: int, far: int, chance: random.Random) -> None:
@@ -100,7 +100,7 @@ def say(message: object) -> None:
 def main() -> None:
     """Carry between two new devices until stdin ends."""
     near, far, seed = sys.argv[1:]
-    carrier = Carrier(make_device(near), make_device(far), random.Random(int(seed)))  # noqa: S311  packets, not secrets
+    carrier = PacketForwarder(make_device(near), make_device(far), random.Random(int(seed)))  # noqa: S311  packets, not secrets
     say({"ready": True})
     carrier.run(os.fdopen(sys.stdin.fileno(), "rb", buffering=0))
 

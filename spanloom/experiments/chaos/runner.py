@@ -10,15 +10,15 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from spanloom.access.local_token import authorization
-from spanloom.api_client import Pipeline, PipelineError
-from spanloom.experiments.account import Before, account, shortfalls
+from spanloom.api_client import ApiClient, ApiError
+from spanloom.experiments.account import Before, reconciliation, shortfalls
 from spanloom.experiments.chaos.experiment import NetworkChaos
 from spanloom.experiments.chaos.faults import ChaosError, fault
 from spanloom.experiments.chaos.network_link import Link, unavailable
-from spanloom.experiments.chaos.verdict import Downtime, Measured, verdict
+from spanloom.experiments.chaos.verdict import Downtime, Measurement, verdict
 from spanloom.experiments.pipeline_process import up
-from spanloom.experiments.shop import Shop
-from spanloom.experiments.watch import Injection, Watch
+from spanloom.experiments.shop import ShopProcess
+from spanloom.experiments.watch import DemoWatch, Injection
 from spanloom.experiments.webhook import WebhookReceiver
 from telemetry.documents import Kind
 
@@ -43,7 +43,7 @@ class Chaos:
 
     def __init__(self, options: Options, now: Now, tell: Callable[[str], None]) -> None:
         self._options, self._now, self._tell = options, now, tell
-        self._watch: Watch | None = None
+        self._watch: DemoWatch | None = None
         self._link: Link | None = None
 
     async def run(self, experiments: Sequence[Experiment]) -> tuple[list[Body], list[str]]:
@@ -82,16 +82,16 @@ class Chaos:
             await users.__aexit__()
             self._tell("waiting until all that was sent is stored")
             try:
-                figures = await account(pipeline, shop, before)
-            except PipelineError as error:
+                figures = await reconciliation(pipeline, shop, before)
+            except ApiError as error:
                 return reports, [f"what was sent could not be compared with what is stored: {error}"]
             if not await pipeline.find(Kind.AUDIT, limit=1):
                 figures["audit_verified"] = True  # no alert and no repair: there is nothing to prove
             lost = shortfalls(figures)
         return reports, lost
 
-    async def _one(self, experiment: Experiment, pipeline: Pipeline, shop: Shop, users: Child) -> Measured:
-        watch = self._watch = Watch(Injection(experiment.service, {}, self._now()))
+    async def _one(self, experiment: Experiment, pipeline: ApiClient, shop: ShopProcess, users: Child) -> Measurement:
+        watch = self._watch = DemoWatch(Injection(experiment.service, {}, self._now()))
         downtime, failed_over = Downtime(), False
         until = time.monotonic() + experiment.settle / 1e9
         self._tell(f"{experiment.name}: {experiment.kind} on {experiment.service or 'the machine'}")
@@ -107,7 +107,7 @@ class Chaos:
                     for each in await shop.services()
                 )
         self._watch = None
-        return Measured(
+        return Measurement(
             detected=watch.seconds_to("detected"),
             alerted=watch.seconds_to("alerted"),
             repaired=watch.seconds_to("repaired"),
@@ -116,11 +116,11 @@ class Chaos:
             failed_over=failed_over,
             downtime=downtime.total / 1e9,
             lost=downtime.lost,
-            taken_over=await taken_over(pipeline, experiment.service, watch.injection.time),
+            taken_over=await traffic_taken_over(pipeline, experiment.service, watch.injection.time),
             alerts=tuple(watch.alerts),
         )
 
-    async def _start(self, stack: AsyncExitStack, far: str) -> tuple[Pipeline, Shop, Child, Before]:
+    async def _start(self, stack: AsyncExitStack, far: str) -> tuple[ApiClient, ShopProcess, Child, Before]:
         """All parts; a service that is to be `far` runs behind a link, and all others where it can reach them."""
         options = self._options
         placing: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ class Chaos:
             placing = ("--services-host", ends.near, "--away", far, ends.namespace, ends.far)
             options = replace(options, otlp_host=ends.near)
         receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._notified))
-        pipeline = await stack.enter_async_context(Pipeline(f"http://127.0.0.1:{options.console_port}"))
+        pipeline = await stack.enter_async_context(ApiClient(f"http://127.0.0.1:{options.console_port}"))
         process = await stack.enter_async_context(up(options, receiver.url))
         give_up = time.monotonic() + START_SECONDS
         while not await pipeline.healthy():
@@ -143,7 +143,7 @@ class Chaos:
         pipeline.prove(authorization(pipeline.url, options.data_dir))
         before = Before(self._now(), await pipeline.status())
         grpc, http = f"{options.otlp_host}:{options.otlp_grpc_port}", f"{options.otlp_host}:{options.otlp_http_port}"
-        shop = await stack.enter_async_context(Shop(options.data_dir / "shop", options.shop_port, grpc, http, placing))
+        shop = await stack.enter_async_context(ShopProcess(options.data_dir / "shop", options.shop_port, grpc, http, placing))
         await shop.ready()
         users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
         self._tell(f"warm-up for {options.warm_up_seconds:.0f} s")
@@ -155,7 +155,7 @@ class Chaos:
             self._watch.see_notification(payload, self._now())
 
 
-async def taken_over(pipeline: Pipeline, service: str, since: int) -> int:
+async def traffic_taken_over(pipeline: ApiClient, service: str, since: int) -> int:
     """How many stored calls another instance of a service answered since then than its first, whose name it has."""
     calls = await pipeline.find(Kind.HOP, since, MOST_CALLS, [f"callee.name:{service}"]) if service else []
     return sum(call["callee"]["instance"] not in {service, ""} for call in calls)

@@ -31,7 +31,7 @@ class Downtime:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """What was seen. Times in seconds since the fault; None: it did not happen while it was watched.
 
     `failed_over` is what the shop's supervisor did; `taken_over` are the calls of it that telemetry shows, and within the
@@ -50,7 +50,7 @@ class Measured:
     alerts: tuple[str, ...] = ()
 
 
-def verdict(expect: Expect, seen: Measured) -> list[str]:
+def verdict(expect: Expect, seen: Measurement) -> list[str]:
     """A sentence for each expectation that was not met; empty when all were."""
     wrong = []
     for name, limit, value in (

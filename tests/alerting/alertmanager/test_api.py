@@ -15,7 +15,7 @@ from alerting.alertmanager.api import AlertmanagerApi
 from alerting.alertmanager.api_models import MAX_TEXT
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
-from alerting.alerts import Board
+from alerting.alerts import AlertStore
 from components.durations import MINUTE, SECOND
 from tests.identified import Identified
 
@@ -112,14 +112,14 @@ def test_an_alert_that_is_renewed_keeps_its_start() -> None:
 
 def test_too_many_alerts_are_told_to_wait() -> None:
     service = Service()
-    service.manager.board = Board(max_alerts=1)
+    service.manager.board = AlertStore(max_alerts=1)
     response = service.post("alerts", [{"labels": {"a": str(i)}} for i in range(2)])
     assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
 
 
 def test_an_alert_without_room_does_not_stop_the_end_of_another() -> None:
     service = Service()
-    service.manager.board = Board(max_alerts=1)
+    service.manager.board = AlertStore(max_alerts=1)
     service.post("alerts", [{"labels": {"a": "known"}}])
     service.time += MINUTE
     over = "2023-11-14T22:13:30Z"

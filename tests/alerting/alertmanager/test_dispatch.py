@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from alerting.alert_state import fingerprint
-from alerting.alertmanager.dispatch import Groups, Suppression
+from alerting.alertmanager.dispatch import AlertGroups, Suppression
 from alerting.alertmanager.routes import Route
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from alerting.notify.notification import Integration, Notification
 from alerting.promql.matchers import parse_matchers
 from components.durations import HOUR, MINUTE, SECOND
@@ -17,16 +17,16 @@ ROUTE = Route("team", group_by=frozenset(("alertname",)))
 HOOK = Integration("team", "webhook")
 
 
-def alert(service: str, *, starts: int = START, ends: int = 0) -> HeldAlert:
+def alert(service: str, *, starts: int = START, ends: int = 0) -> StoredAlert:
     labels = {"alertname": "Slow", "service": service}
-    return HeldAlert(labels, {}, starts, ends, max(starts, ends), fingerprint=fingerprint(labels))
+    return StoredAlert(labels, {}, starts, ends, max(starts, ends), fingerprint=fingerprint(labels))
 
 
-def groups(route: Route = ROUTE, integration: Integration = HOOK) -> Groups:
-    return Groups(route, {route.receiver: [integration]}, lambda _alert, _route, _now: None)
+def groups(route: Route = ROUTE, integration: Integration = HOOK) -> AlertGroups:
+    return AlertGroups(route, {route.receiver: [integration]}, lambda _alert, _route, _now: None)
 
 
-def deliver(state: Groups, now: int) -> list[Notification]:
+def deliver(state: AlertGroups, now: int) -> list[Notification]:
     """Look, and let every delivery succeed."""
     sent = state.look(now).notifications
     for notification in sent:
@@ -136,10 +136,10 @@ def test_what_was_in_flight_at_a_crash_is_sent_again_under_the_same_key() -> Non
 
 
 def test_a_suppressed_alert_is_left_out_with_its_reason() -> None:
-    def muted(held: HeldAlert, _route: Route, _now: int) -> Suppression | None:
+    def muted(held: StoredAlert, _route: Route, _now: int) -> Suppression | None:
         return Suppression(held, "silence", "s1") if held.labels["service"] == "b" else None
 
-    state = Groups(ROUTE, {"team": [HOOK]}, muted)
+    state = AlertGroups(ROUTE, {"team": [HOOK]}, muted)
     state.put(alert("a"), START)
     state.put(alert("b"), START)
     look = state.look(START + MINUTE)

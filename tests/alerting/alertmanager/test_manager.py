@@ -14,7 +14,7 @@ from alerting.alertmanager.inhibition import CallPaths
 from alerting.alertmanager.manager import Alertmanager
 from alerting.alertmanager.silences import Silence, Silences, SilenceState
 from alerting.alertmanager.time_intervals import TimeInterval
-from alerting.alerts import Board, HeldAlert
+from alerting.alerts import AlertStore, StoredAlert
 from alerting.notify.sender import Delivery
 from alerting.promql.matchers import parse_matchers
 from components.durations import HOUR, MINUTE, SECOND
@@ -61,9 +61,9 @@ time_intervals:
 """
 
 
-def alert(name: str, service: str, severity: str = "warning", *, starts: int = START, ends: int = 0) -> HeldAlert:
+def alert(name: str, service: str, severity: str = "warning", *, starts: int = START, ends: int = 0) -> StoredAlert:
     labels = {"alertname": name, "service": service, "severity": severity}
-    return HeldAlert(labels, {"summary": name}, starts, ends, max(starts, ends), fingerprint=fingerprint(labels))
+    return StoredAlert(labels, {"summary": name}, starts, ends, max(starts, ends), fingerprint=fingerprint(labels))
 
 
 def manager(config: str = CONFIG) -> Alertmanager:
@@ -185,7 +185,7 @@ class TestAfterTheCulpritResolved:
 
     END = START + 2 * MINUTE
 
-    def resolved(self, *more: HeldAlert) -> Alertmanager:
+    def resolved(self, *more: StoredAlert) -> Alertmanager:
         state = manager()
         state.see_calls([("web", "cart"), ("cart", "db")], START)
         for each in (alert("Culprit", "db"), *more):
@@ -302,7 +302,7 @@ def test_a_new_configuration_keeps_what_was_told() -> None:
 
 def test_thousands_of_alerts_are_looked_at_and_more_than_the_bound_are_refused() -> None:
     state = manager()
-    state.board = Board(max_alerts=5000)
+    state.board = AlertStore(max_alerts=5000)
     state.see_calls([(f"s{i}", "db") for i in range(2500)], START)
     state.put(alert("Culprit", "db", "page"), START)
     for i in range(4999):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alerting.alert_state import fingerprint
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from alerting.notify.sender import Delivery
 from components.durations import MINUTE, SECOND
 
@@ -45,9 +45,9 @@ class Receiver:
             self.believed[held.labels["service"]] = "resolved"
 
 
-def alert(service: str, starts: int, ends: int = 0) -> HeldAlert:
+def alert(service: str, starts: int, ends: int = 0) -> StoredAlert:
     labels = {"alertname": "Slow", "service": service}
-    return HeldAlert(labels, {}, starts, ends, max(starts, ends), fingerprint=fingerprint(labels))
+    return StoredAlert(labels, {}, starts, ends, max(starts, ends), fingerprint=fingerprint(labels))
 
 
 EVENTS = st.lists(

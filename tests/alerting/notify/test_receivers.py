@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from alerting.alert_state import fingerprint
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from alerting.notify.apprise import Apprise, AppriseConfig
 from alerting.notify.build import build_notifiers
 from alerting.notify.email import EmailConfig
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 START = 1_700_000_000 * SECOND
 
 
-def alert(service: str, ends: int = 0, notes: dict[str, str] | None = None) -> HeldAlert:
+def alert(service: str, ends: int = 0, notes: dict[str, str] | None = None) -> StoredAlert:
     labels = {"alertname": "Slow", "service": service, "severity": "critical"}
     notes = notes or {"summary": f"{service} is slow"}
-    return HeldAlert(labels, notes, START, ends, START, "http://x/graph", fingerprint(labels))
+    return StoredAlert(labels, notes, START, ends, START, "http://x/graph", fingerprint(labels))
 
 
-def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = ()) -> Notification:
+def notification(*firing: StoredAlert, resolved: tuple[StoredAlert, ...] = ()) -> Notification:
     return Notification(
         Integration("team", "x"), '{}:{alertname="Slow"}', {"alertname": "Slow"}, firing, resolved, START, 5 * MINUTE
     )

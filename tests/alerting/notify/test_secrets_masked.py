@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alerting.alertmanager.config import parse_config
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from alerting.notify.build import build_notifiers
 from alerting.notify.notification import DeliveryError, Integration, Notification
 from components.secrets import SECRETS
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SECRET = st.text(string.ascii_letters + string.digits, min_size=12, max_size=40).filter(
     lambda text: any(each.isdigit() for each in text)
 )
-ALERT = HeldAlert({"alertname": "Slow"}, {}, 1, 0, 1, "", "f")
+ALERT = StoredAlert({"alertname": "Slow"}, {}, 1, 0, 1, "", "f")
 RECEIVERS = {
     "path": "webhook_configs: [{{url: '{url}/hooks/{secret}'}}]",
     "query": "webhook_configs: [{{url: '{url}/hook?code={secret}'}}]",

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from alerting.alert_state import fingerprint
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from alerting.notify.http import retry_after
 from alerting.notify.notification import DeliveryError, Integration, Notification
 from alerting.notify.sender import PARALLEL, QUEUE, Delivery, Sender
@@ -50,13 +50,13 @@ class Clock:
         self.time = max(self.time, until)
 
 
-def alert(service: str, ends: int = 0) -> HeldAlert:
+def alert(service: str, ends: int = 0) -> StoredAlert:
     labels = {"alertname": "Slow", "service": service}
     notes = {"summary": f"{service} is slow"}
-    return HeldAlert(labels, notes, START, ends, START, "http://spanloom/graph", fingerprint(labels))
+    return StoredAlert(labels, notes, START, ends, START, "http://spanloom/graph", fingerprint(labels))
 
 
-def notification(*firing: HeldAlert, resolved: tuple[HeldAlert, ...] = (), key: str = "g") -> Notification:
+def notification(*firing: StoredAlert, resolved: tuple[StoredAlert, ...] = (), key: str = "g") -> Notification:
     return Notification(HOOK, key, {"alertname": "Slow"}, firing, resolved, START, 5 * MINUTE)
 
 
@@ -190,7 +190,7 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it_from_every_group_and_ove
     manager = Alertmanager(parse_config(CONFIG, "am.yml"))
     for group in "ab":
         labels = {"g": group}
-        manager.put(HeldAlert(labels, {}, START, 0, START, fingerprint=fingerprint(labels)), clock.time)
+        manager.put(StoredAlert(labels, {}, START, 0, START, fingerprint=fingerprint(labels)), clock.time)
     sender = Sender({HOOK.id: busy}, clock.now, clock.pause)
     failed: list[Document] = []
     for turn in range(14):

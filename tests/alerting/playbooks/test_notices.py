@@ -16,7 +16,7 @@ from alerting.playbooks.notices import LONGEST, RepairAlerts
 from tests.alerting.playbooks.world import SECOND, START, Alert
 
 if TYPE_CHECKING:
-    from alerting.alerts import HeldAlert
+    from alerting.alerts import StoredAlert
 
 RESET = 1800 * SECOND
 ROUTES = """
@@ -42,7 +42,7 @@ def board() -> tuple[Alertmanager, RepairAlerts]:
     return manager, RepairAlerts(manager, approvals, RESET)
 
 
-def firing(manager: Alertmanager, now: int = START) -> dict[str, HeldAlert]:
+def firing(manager: Alertmanager, now: int = START) -> dict[str, StoredAlert]:
     return {alert.labels["alertname"]: alert for alert in manager.board if not alert.resolved(now)}
 
 

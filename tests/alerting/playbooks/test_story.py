@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from alerting.playbooks.story import story_of
+from alerting.playbooks.story import timeline_of
 from telemetry.documents import Kind
-from telemetry.findings import Anomaly, AnomalyKind, Culprits, Suspect
+from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Suspect
 from telemetry.findings import Evidence as Reason
 from telemetry.metrics import Series
 from tests.alerting.playbooks.world import SECOND, START, Alert, Processes, healer, pass_time, playbooks, stored
@@ -20,14 +20,14 @@ TRACE = bytes(range(16))
 def told(made: Healer) -> str:
     trail = stored(made.outbox()[0], Kind.AUDIT)
     incident = next(record["incident"] for record in trail if record["event"] == "matched")
-    return "\n".join(story_of(incident, trail))
+    return "\n".join(timeline_of(incident, trail))
 
 
 def seen(made: Healer) -> None:
     """What the pipeline concluded before the alert fired."""
     reason = Reason("trace", 2.0, "GET /cart: 3 ms became 311 ms in itself", (TRACE,))
     ranking = (Suspect("cart", 5.1234567, evidence=(reason,)), Suspect("shop", 1.0))
-    made.evidence.add_ranking(Culprits(START, "default", "a", ranking))
+    made.evidence.add_ranking(CulpritRanking(START, "default", "a", ranking))
     series = Series("self_time", (("service", "cart"),))
     slow = Anomaly(AnomalyKind.LATENCY, series, "cart", START - SECOND, START, 0.95, 0.003, 0.311, "s", "why")
     made.evidence.add_anomaly(slow)

@@ -12,14 +12,14 @@ from alerting.rules.history import (
     hop_history,
     log_history,
     metric_history,
+    notified_after,
     span_history,
-    told_after,
 )
 from components.durations import HOUR, MINUTE, SECOND
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.documents import anomaly_document, culprits_document, hop_document
 from telemetry.documents.signals import log_document, metric_document, span_document
-from telemetry.findings import Anomaly, AnomalyKind, Culprits, Suspect
+from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Suspect
 from telemetry.logs import LogRecord
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Point, Series, Temporality
 from telemetry.resource import Resource
@@ -90,7 +90,7 @@ def test_stored_conclusions_become_scores() -> None:
     anomaly = Anomaly(AnomalyKind.LATENCY, series, "cart", START, START + MINUTE, 0.95, 1, 2, "s", "why", "GET /")
     (point,) = anomaly_history([body(anomaly_document(anomaly))])
     assert (point.series.name, point.series.label("service"), point.value) == ("spanloom_anomaly_score", "cart", 0.95)
-    ranking = Culprits(START, "", "x", (Suspect("pay", 0.9), Suspect("cart", 0.1)))
+    ranking = CulpritRanking(START, "", "x", (Suspect("pay", 0.9), Suspect("cart", 0.1)))
     points = culprit_history([body(culprits_document(ranking))])
     assert [(found.series.label("service"), found.series.label("rank"), found.value) for found in points] == [
         ("pay", "1", 0.9),
@@ -194,6 +194,6 @@ def test_points_are_seen_when_the_pipeline_would_have_told_them() -> None:
     ]
     rules = "groups: [{name: g, interval: 1s, rules: [{alert: Odd, expr: 'max_over_time(spanloom_anomaly_score[20s]) > 0.5'}]}]"
     (at_once,) = backtest(parse_rules(rules, "r.yml"), points).firings
-    (later,) = backtest(parse_rules(rules, "r.yml"), points, told_after=told_after(7 * SECOND)).firings
+    (later,) = backtest(parse_rules(rules, "r.yml"), points, told_after=notified_after(7 * SECOND)).firings
     assert (at_once.fired_at, later.fired_at) == (START, START + 7 * SECOND)
     assert at_once.resolved_at == later.resolved_at == START + 20 * SECOND

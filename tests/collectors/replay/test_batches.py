@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.replay import batches as module
-from collectors.replay.batches import Batch, batches
+from collectors.replay.batches import RequestBatch, batches
 from telemetry import otlp
 from telemetry.logs import LogRecord
 from telemetry.resource import Resource
@@ -21,7 +21,7 @@ def span_at(end: int) -> tuple[otlp.Signal, bytes, int]:
     return "spans", otlp.encode_spans([Span(b"t" * 16, b"s" * 8, b"", "", SpanKind.SERVER, 0, end, Resource())]), 1
 
 
-def texts(found: list[Batch]) -> list[list[object]]:
+def texts(found: list[RequestBatch]) -> list[list[object]]:
     return [[record.body for record in otlp.decode_logs(batch.value)] for batch in found]
 
 

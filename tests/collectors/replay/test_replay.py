@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from collectors.receivers.otlp_http import OtlpHttpConfig, OtlpHttpReceiver
-from collectors.replay.batches import Batch
+from collectors.replay.batches import RequestBatch
 from collectors.replay.client import EndpointError, OtlpClient, RefusedError
-from collectors.replay.replay import Replay, Summary
+from collectors.replay.replay import Replay, ReplaySummary
 from telemetry import otlp
 from telemetry.errors import InputError, OverloadedError
 from telemetry.logs import LogRecord
@@ -61,7 +61,9 @@ class Scripted:
 
 async def test_a_replay_sends_all_and_says_what_it_sent(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with endpoint(log, metrics) as client:
-        summary = await Replay(client, concurrency=2).run(iter([Batch("logs", HELLO + HELLO, 2), Batch("logs", HELLO, 1)]))
+        summary = await Replay(client, concurrency=2).run(
+            iter([RequestBatch("logs", HELLO + HELLO, 2), RequestBatch("logs", HELLO, 1)])
+        )
     assert (summary.lines, summary.logs, summary.requests, summary.refused, summary.retries) == (3, 3, 2, 0, 0)
     assert sorted(log.records) == [("otlp_logs", HELLO), ("otlp_logs", HELLO + HELLO)]
 
@@ -71,7 +73,7 @@ async def test_an_overloaded_endpoint_is_asked_again_and_the_batch_arrives_once(
 ) -> None:
     log.errors.append(OverloadedError("full", 0.001))
     async with endpoint(log, metrics) as client:
-        summary = await Replay(client, concurrency=1).run(iter([Batch("logs", HELLO, 1)]))
+        summary = await Replay(client, concurrency=1).run(iter([RequestBatch("logs", HELLO, 1)]))
     assert (summary.logs, summary.retries) == (1, 1)
     assert log.records == [("otlp_logs", HELLO)]
 
@@ -117,14 +119,14 @@ async def test_an_endpoint_that_is_no_otlp_receiver_is_an_error() -> None:
 async def test_what_the_endpoint_refuses_ends_the_replay(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with endpoint(log, metrics) as client:
         with pytest.raises(RefusedError, match=r"answered 400: resource_spans\[0\]"):
-            await Replay(client, concurrency=1).run(iter([Batch("spans", TWO_SPANS, 1)]))
+            await Replay(client, concurrency=1).run(iter([RequestBatch("spans", TWO_SPANS, 1)]))
 
 
 async def test_what_the_endpoint_refuses_is_counted_when_somebody_is_told(log: FakeLog, metrics: CollectorMetrics) -> None:
     told: list[EndpointError] = []
     async with endpoint(log, metrics) as client:
         replay = Replay(client, 1, told.append)
-        summary = await replay.run(iter([Batch("spans", TWO_SPANS, 1), Batch("logs", HELLO, 1)]))
+        summary = await replay.run(iter([RequestBatch("spans", TWO_SPANS, 1), RequestBatch("logs", HELLO, 1)]))
     assert (summary.spans, summary.refused, summary.logs) == (0, 2, 1)
     assert "the endpoint refused 2 of 2 spans" in str(told[0])
 
@@ -132,7 +134,7 @@ async def test_what_the_endpoint_refuses_is_counted_when_somebody_is_told(log: F
 async def test_no_more_requests_are_under_way_than_allowed(log: FakeLog, metrics: CollectorMetrics) -> None:
     log.let_go.clear()
     async with endpoint(log, metrics) as client:
-        replaying = asyncio.create_task(Replay(client, concurrency=3).run(iter([Batch("logs", HELLO, 1)] * 5)))
+        replaying = asyncio.create_task(Replay(client, concurrency=3).run(iter([RequestBatch("logs", HELLO, 1)] * 5)))
         for _ in range(3):
             await log.arrivals.get()
         with pytest.raises(TimeoutError):
@@ -142,7 +144,7 @@ async def test_no_more_requests_are_under_way_than_allowed(log: FakeLog, metrics
         assert (await replaying).requests == 5
 
 
-def failing_after(batch: Batch) -> Iterator[Batch]:
+def failing_after(batch: RequestBatch) -> Iterator[RequestBatch]:
     yield batch
     raise InputError("telemetry.jsonl:2: not JSON")
 
@@ -150,11 +152,11 @@ def failing_after(batch: Batch) -> Iterator[Batch]:
 async def test_an_error_of_the_file_comes_out_as_it_is(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with endpoint(log, metrics) as client:
         with pytest.raises(InputError, match=r"telemetry\.jsonl:2"):
-            await Replay(client, concurrency=1).run(failing_after(Batch("logs", HELLO, 1)))
+            await Replay(client, concurrency=1).run(failing_after(RequestBatch("logs", HELLO, 1)))
 
 
 async def test_batches_are_sent_when_they_are_due(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with endpoint(log, metrics) as client:
-        batches = [Batch("logs", HELLO, 1, due) for due in (0.0, 0.05, 0.15)]
-        summary: Summary = await Replay(client, concurrency=1).run(iter(batches))
+        batches = [RequestBatch("logs", HELLO, 1, due) for due in (0.0, 0.05, 0.15)]
+        summary: ReplaySummary = await Replay(client, concurrency=1).run(iter(batches))
     assert 0.15 <= summary.seconds < 5

@@ -19,7 +19,7 @@ from stores.elasticsearch.store import ElasticsearchStore, open_elasticsearch
 from stores.elasticsearch.templates import data_stream, install
 from stores.layout import SIGNALS
 from stores.store import Query
-from telemetry.documents import Kind, latest, receipt_document
+from telemetry.documents import Kind, latest, link_query_document
 from tests.dashboards.demo_run import run_demo
 from tests.dashboards.kibana.documents import bodies, documents
 from tests.dashboards.kibana.lens import SavedPanel, panels, request, values
@@ -246,7 +246,7 @@ async def test_every_field_that_the_pipeline_writes_has_a_mapping(elasticsearch:
 
 def test_every_field_of_a_receipt_has_a_mapping() -> None:
     """The demo has no message whose sender is not seen."""
-    assert not list(leaves(mappings(Kind.RECEIPT)["properties"], receipt_document(b"t" * 16, b"s" * 8, b"r" * 16, 1).body))
+    assert not list(leaves(mappings(Kind.RECEIPT)["properties"], link_query_document(b"t" * 16, b"s" * 8, b"r" * 16, 1).body))
 
 
 def leaves(properties: dict[str, Any], body: Any, path: str = "") -> Iterator[str]:

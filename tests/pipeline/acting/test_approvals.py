@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from alerting.playbooks.api.approval import Approvals, routes
-from pipeline.acting.approvals import ApprovalDesk
+from pipeline.acting.approvals import StateApprovalService
 from telemetry.errors import InputError
 from tests.pipeline.test_act import Table
 
@@ -42,7 +42,7 @@ class Worker:
             log.append(answer)
 
         runner: Any = self.runner
-        self.desk = ApprovalDesk(self.approvals, runner, key, pass_on)
+        self.desk = StateApprovalService(self.approvals, runner, key, pass_on)
         self.client = TestClient(Starlette(routes=routes(self.desk)))
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from alerting.alert_state import fingerprint
-from alerting.alerts import HeldAlert
+from alerting.alerts import StoredAlert
 from components.durations import HOUR
 from telemetry.documents import Kind
 from tests.pipeline.test_act import SECOND, World
@@ -25,9 +25,9 @@ groups:
 """
 
 
-def posted(name: str, starts: int, ends: int) -> HeldAlert:
+def posted(name: str, starts: int, ends: int) -> StoredAlert:
     labels = {"alertname": name}
-    return HeldAlert(labels, {}, starts, ends, starts, fingerprint=fingerprint(labels))
+    return StoredAlert(labels, {}, starts, ends, starts, fingerprint=fingerprint(labels))
 
 
 async def test_an_alert_for_which_there_was_no_room_is_told_when_there_is(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from faust.types import TP
 from structlog.testing import capture_logs
 
-from pipeline.state.table import DamagedStateError, State
+from pipeline.state.table import DamagedStateError, StageTable
 from tests.pipeline.state.test_table import Table
 from tests.pipeline.test_act import World
 
@@ -35,7 +35,7 @@ def world_with(folder: Path, name: str, value: bytes) -> World:
     table.data[f"0/{name}".encode()] = value
     table.changelogs[TP("changelog", 0), f"0/{name}".encode()] = 42
     world = World(folder)
-    world.table = State(table, "act", 1)  # type: ignore[assignment]
+    world.table = StageTable(table, "act", 1)  # type: ignore[assignment]
     return world
 
 

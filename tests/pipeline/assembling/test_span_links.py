@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from processors.assembly.assembler import ExemplarReference
-from processors.call_graph.span_links import OpenReceipts, message_from, origin, receipts_of
+from processors.call_graph.span_links import OpenLinkQueries, link_queries_of, link_target, message_from
 from telemetry import otlp
 from telemetry.documents import Kind
 from telemetry.spans import SpanLink
@@ -40,24 +40,24 @@ KAFKA = {"messaging.system": "kafka", "messaging.destination.name": "paid"}
 class Log:
     """The partitions of the topic of traces: what stage 1 sent, and the answers of stage 2."""
 
-    records: list[list[tuple[Batch, bytes]]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
+    records: list[list[tuple[BatchKind, bytes]]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
     committed: list[int] = field(default_factory=lambda: [0] * PARTITIONS)
 
     def send_spans(self, spans: Iterable[Span]) -> None:
         for partition, part in by_owner((one.trace_id, one) for one in spans).items():
-            self.records[partition].append((Batch.SPANS, otlp.encode_spans(part)))
+            self.records[partition].append((BatchKind.SPANS, otlp.encode_spans(part)))
 
     def send_receipts(self, spans: Iterable[Span]) -> None:
-        found = ((receipt.message.trace_id, receipt) for span in spans for receipt in receipts_of(span))
+        found = ((receipt.message.trace_id, receipt) for span in spans for receipt in link_queries_of(span))
         for partition, part in by_owner(found).items():
-            self.records[partition].append((Batch.RECEIPTS, codec.encode_receipts(part)))
+            self.records[partition].append((BatchKind.RECEIPTS, codec.encode_link_queries(part)))
 
     def take_answers(self, worker: Worker) -> bool:
         """Put on the log what a worker has sent; whether it was anything."""
         sent, worker.traced.sent = worker.traced.sent, []
         for item in sent:
             assert item.partition is not None
-            self.records[item.partition].append((Batch(item.headers[HEADER].decode()), item.value))
+            self.records[item.partition].append((BatchKind(item.headers[HEADER].decode()), item.value))
         return bool(sent)
 
     def commit(self, events: Iterable[Event]) -> None:
@@ -100,8 +100,8 @@ async def read(worker: Worker, log: Log, given: list[Event], chance: random.Rand
 def as_one_batch(spans: list[Span]) -> dict[str, Any]:
     """What a batch job makes of all spans, each trace with the origins of all its messages."""
     senders = {message_from(span): span for span in spans}
-    receipts = {(item.receiver, item.message): item for span in spans for item in receipts_of(span)}
-    origins = [origin(item, senders[item.message]) for item in receipts.values() if item.message in senders]
+    receipts = {(item.receiver, item.message): item for span in spans for item in link_queries_of(span)}
+    origins = [link_target(item, senders[item.message]) for item in receipts.values() if item.message in senders]
     return expected(spans, origins)
 
 
@@ -264,9 +264,9 @@ async def test_a_span_that_comes_late_leaves_the_senders_that_are_known() -> Non
 
 async def test_an_origin_of_a_trace_that_could_not_be_stored_is_stored_as_nothing() -> None:
     worker = Worker(MemoryStore())
-    (receipt, *_) = receipts_of(RECEIVER)
-    answer = origin(receipt, SENDERS[0][0])
-    event = Event(TOPIC, 0, 0, codec.encode_origins([answer]), Batch.ORIGINS)
+    (receipt, *_) = link_queries_of(RECEIVER)
+    answer = link_target(receipt, SENDERS[0][0])
+    event = Event(TOPIC, 0, 0, codec.encode_link_targets([answer]), BatchKind.ORIGINS)
     worker.take(event)
     await worker.stage.close()
     assert not worker.store.documents
@@ -274,16 +274,16 @@ async def test_an_origin_of_a_trace_that_could_not_be_stored_is_stored_as_nothin
 
 
 def test_what_is_sent_between_stages_comes_back_as_it_was() -> None:
-    receipts = list(receipts_of(RECEIVER))
-    assert codec.decode_receipts(codec.encode_receipts(receipts)) == receipts
-    answers = [origin(receipts[0], SENDERS[0][0]), origin(receipts[1], replace(SENDERS[1][0], kind=SERVER))]
-    assert codec.decode_origins(codec.encode_origins(answers)) == answers
+    receipts = list(link_queries_of(RECEIVER))
+    assert codec.decode_link_queries(codec.encode_link_queries(receipts)) == receipts
+    answers = [link_target(receipts[0], SENDERS[0][0]), link_target(receipts[1], replace(SENDERS[1][0], kind=SERVER))]
+    assert codec.decode_link_targets(codec.encode_link_targets(answers)) == answers
 
 
 def test_only_spans_that_receive_are_receipts_and_only_of_other_traces() -> None:
     receiver = span(1, 0, "a", CONSUMER, 0, 1, links=[(TRACE, 2), (OTHER_TRACE, 3)])
-    assert [item.message for item in receipts_of(receiver)] == [(OTHER_TRACE, sid(3))]
-    assert not list(receipts_of(replace(receiver, kind=SERVER)))
+    assert [item.message for item in link_queries_of(receiver)] == [(OTHER_TRACE, sid(3))]
+    assert not list(link_queries_of(replace(receiver, kind=SERVER)))
 
 
 def deliver(log: Log, start: list[int] | None = None) -> list[Event]:
@@ -296,14 +296,14 @@ def deliver(log: Log, start: list[int] | None = None) -> list[Event]:
     ]
 
 
-@pytest.mark.parametrize("batch", [Batch.RECEIPTS, Batch.ORIGINS, Batch.EXEMPLARS])
-async def test_a_partition_that_has_got_nothing_else_since_a_restart_does_not_hold_it_for_ever(batch: Batch) -> None:
+@pytest.mark.parametrize("batch", [BatchKind.RECEIPTS, BatchKind.ORIGINS, BatchKind.EXEMPLARS])
+async def test_a_partition_that_has_got_nothing_else_since_a_restart_does_not_hold_it_for_ever(batch: BatchKind) -> None:
     worker = Worker(MemoryStore(), live=True)
-    receipt = next(receipts_of(RECEIVER))
+    receipt = next(link_queries_of(RECEIVER))
     value = {
-        Batch.RECEIPTS: codec.encode_receipts([receipt]),
-        Batch.ORIGINS: codec.encode_origins([origin(receipt, SENDERS[0][0])]),
-        Batch.EXEMPLARS: codec.encode_exemplars([ExemplarReference(RECEIVER.trace_id, b"s" * 8, 0, "latency", 1.0)]),
+        BatchKind.RECEIPTS: codec.encode_link_queries([receipt]),
+        BatchKind.ORIGINS: codec.encode_link_targets([link_target(receipt, SENDERS[0][0])]),
+        BatchKind.EXEMPLARS: codec.encode_exemplars([ExemplarReference(RECEIVER.trace_id, b"s" * 8, 0, "latency", 1.0)]),
     }[batch]
     event = Event(TOPIC, 0, 0, value, batch)
     worker.take(event)
@@ -370,11 +370,11 @@ async def test_a_hop_that_moves_to_its_senders_window_is_counted_once_though_a_c
         replace(RECEIVER, span_id=sid(50 + number), parent_span_id=RECEIVER.span_id, kind=INTERNAL, links=())
         for number in (1, 2)
     ]
-    answer = origin(next(receipts_of(RECEIVER)), early[0])
+    answer = link_target(next(link_queries_of(RECEIVER)), early[0])
     owner = partitions.of_trace(RECEIVER.trace_id, PARTITIONS)
     log.send_spans([RECEIVER])
     await read_alone(store, log)
-    log.records[owner] = [(Batch.ORIGINS, codec.encode_origins([answer]))]
+    log.records[owner] = [(BatchKind.ORIGINS, codec.encode_link_targets([answer]))]
     with pytest.raises(KilledError):
         await read_alone(store, log)
     log.send_spans(late[:more])
@@ -407,8 +407,8 @@ async def test_corrections_of_a_window_that_comes_back_to_where_it_was_are_all_m
         log.records[owner] = []
         log.send_spans([receiver])
         await read_alone(store, log)
-        answers = [origin(receipt, early[0]) for receipt in receipts_of(receiver)]
-        log.records[owner] = [(Batch.ORIGINS, codec.encode_origins(answers))]
+        answers = [link_target(receipt, early[0]) for receipt in link_queries_of(receiver)]
+        log.records[owner] = [(BatchKind.ORIGINS, codec.encode_link_targets(answers))]
         await read_alone(store, log)
     assert {key.caller.name: calls for (key, _), (calls, *_) in stored(store)["edges"].items()} == {"shop": 2}
 
@@ -423,13 +423,13 @@ async def test_receipts_alone_do_not_keep_event_time_from_running() -> None:
         await worker.stage.flush()
         worker.now += SECOND
         event = rest[offset % len(rest)]
-        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value, Batch.RECEIPTS))
+        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value, BatchKind.RECEIPTS))
     assert first.acked
 
 
 def test_a_receipt_that_was_not_asked_for_is_not_given_up_and_holds_up_no_other() -> None:
-    waiting = OpenReceipts(wait=10, most=1)
-    first, second, *_ = receipts_of(RECEIVER)
+    waiting = OpenLinkQueries(wait=10, most=1)
+    first, second, *_ = link_queries_of(RECEIVER)
     waiting.add(1, 0, [first])
     waiting.new()
     waiting.add(2, 0, [second, replace(first, receiver=b"another receiver")])

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline.assembling.trace_telemetry import SAMPLE_SIZE, SKEW_EVERY, SPAN_METRICS_EVERY, TraceSignals
+from pipeline.assembling.trace_telemetry import SAMPLE_SIZE, SKEW_EVERY, SPAN_METRICS_EVERY, TraceTelemetry
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import Batch
+from pipeline.exchange.codec import BatchKind
 from processors.assembly.assembler import OpenTrace
 from processors.assembly.reconcile import Publication, publish_trace
 from telemetry import otlp
@@ -42,16 +42,16 @@ def trace(spans: list[Span]) -> OpenTrace:
 class World:
     def __init__(self) -> None:
         self.series = KeepingTopic()
-        self.sent: list[tuple[Batch, bytes]] = []
+        self.sent: list[tuple[BatchKind, bytes]] = []
         around: Any = self
         topic: Any = self.series
-        self.told = TraceSignals(3, START, topic, around)
+        self.told = TraceTelemetry(3, START, topic, around)
 
-    def send(self, batch: Batch, value: bytes) -> Any:
+    def send(self, batch: BatchKind, value: bytes) -> Any:
         self.sent.append((batch, value))
         return asyncio.sleep(0)
 
-    def send_all(self, batch: Batch, items: Any, encode: Any) -> Any:
+    def send_all(self, batch: BatchKind, items: Any, encode: Any) -> Any:
         return [self.send(batch, value) for value in codec.within(items, encode)[0]]
 
     def count(self, number: int, **options: int) -> Publication:
@@ -64,7 +64,7 @@ class World:
         await self.told.tell(time)
         found: dict[str, list[Point]] = {}
         for batch, value in self.sent:
-            assert batch is Batch.POINTS
+            assert batch is BatchKind.POINTS
             for point in codec.decode_points(value):
                 found.setdefault(point.series.name, []).append(point)
         return found
@@ -141,7 +141,7 @@ async def test_a_trace_that_got_a_late_part_goes_whole_to_the_search_for_culprit
     await world.told.send_sample([(trace(request(1)[2:]), publication)])
     assert world.series.sent == []
     ((batch, value),) = world.sent
-    assert batch is Batch.SPANS
+    assert batch is BatchKind.SPANS
     assert len(otlp.decode_spans(value)) == 3
 
 

@@ -19,7 +19,7 @@ from pipeline.dead_letters.on_log import PATH, LogDeadLetters, LogPlace, routes
 from pipeline.dead_letters.skip import skip
 from pipeline.exchange.codec import MAX_RECORD
 from pipeline.exchange.topics import Topic
-from pipeline.runtime.app import TopicSizes, build_app, declare_topics
+from pipeline.runtime.app import TopicLayout, build_app, declare_topics
 from pipeline.runtime.skips import LogSkips, SkipError, Skips
 from stores.store import Rejected, Written
 from telemetry.documents import Document, Kind
@@ -73,7 +73,7 @@ async def test_a_dead_letter_says_where_it_came_from_and_why(tmp_path: Path) -> 
 
 
 def test_dead_letters_are_kept_for_two_weeks_though_topics_are_kept_for_a_day(tmp_path: Path) -> None:
-    sizes = TopicSizes(retention_seconds=86_400)
+    sizes = TopicLayout(retention_seconds=86_400)
     topics = declare_topics(build_app("kept", f"log://{tmp_path}", tmp_path, sizes), sizes)
     days = {topic: declared.retention / 86_400 for topic, declared in topics.items()}
     assert days == dict.fromkeys(Topic, 1) | {Topic.DEAD_LETTERS: 14}

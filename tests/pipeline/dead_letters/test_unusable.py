@@ -16,9 +16,9 @@ from structlog.testing import capture_logs
 from alerting.playbooks.api.approval import Answer
 from pipeline.dead_letters.limits import DeadLetterConfig, DeadLetters
 from pipeline.dead_letters.unusable import usable_or_aside
-from pipeline.delivery.offset_tracker import Offsets
+from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from pipeline.exchange.inner_records import NewerRecordError, received
 from pipeline.runtime.skips import Skips
 from processors.assembly.edges import aggregate
@@ -29,7 +29,7 @@ from telemetry.metrics import Series
 from tests.pipeline.parts import APP, Event, KeepingTopic
 from tests.processors.assembly.test_edges import B, hop
 
-ALL = frozenset(Batch)
+ALL = frozenset(BatchKind)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -38,14 +38,14 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-def record(value: bytes, batch: Batch | None, offset: int = 7, **headers: bytes) -> Any:
+def record(value: bytes, batch: BatchKind | None, offset: int = 7, **headers: bytes) -> Any:
     event = Event("spanloom-series", 1, offset, value, batch)
     event.headers |= {name.replace("_", "."): text for name, text in headers.items()}
     return event
 
 
-@given(st.one_of(st.binary(max_size=40), json_values.map(orjson.dumps)), st.sampled_from(list(Batch)))
-def test_whatever_a_record_holds_it_is_read_or_refused(value: bytes, batch: Batch) -> None:
+@given(st.one_of(st.binary(max_size=40), json_values.map(orjson.dumps)), st.sampled_from(list(BatchKind)))
+def test_whatever_a_record_holds_it_is_read_or_refused(value: bytes, batch: BatchKind) -> None:
     with contextlib.suppress(DecodeError):
         received(record(value, batch), ALL)
 
@@ -53,17 +53,17 @@ def test_whatever_a_record_holds_it_is_read_or_refused(value: bytes, batch: Batc
 @pytest.mark.parametrize(
     ("batch", "value"),
     [
-        (Batch.POINTS, b'{"series": [], "points": [[0, 1, 2.0]]}'),
-        (Batch.POINTS, b'{"series": ["[\\"a\\", []]"], "points": [[0, "soon", 2.0]]}'),
-        (Batch.LOGS, b'[["shop", "", "", 1.5, 9, "text", "", ""]]'),
-        (Batch.LOG_REFERENCES, b'[["xy", "id", 1, 9]]'),
-        (Batch.EDGES, b'[{"window": 5}]'),
-        (Batch.ANOMALIES, b"[1]"),
-        (Batch.ANSWERS, b'[{"who": "me"}]'),
-        (Batch.SPANS, b"what is this?"),
+        (BatchKind.POINTS, b'{"series": [], "points": [[0, 1, 2.0]]}'),
+        (BatchKind.POINTS, b'{"series": ["[\\"a\\", []]"], "points": [[0, "soon", 2.0]]}'),
+        (BatchKind.LOGS, b'[["shop", "", "", 1.5, 9, "text", "", ""]]'),
+        (BatchKind.LOG_REFERENCES, b'[["xy", "id", 1, 9]]'),
+        (BatchKind.EDGES, b'[{"window": 5}]'),
+        (BatchKind.ANOMALIES, b"[1]"),
+        (BatchKind.ANSWERS, b'[{"who": "me"}]'),
+        (BatchKind.SPANS, b"what is this?"),
     ],
 )
-def test_a_batch_that_no_stage_of_ours_writes_is_refused(batch: Batch, value: bytes) -> None:
+def test_a_batch_that_no_stage_of_ours_writes_is_refused(batch: BatchKind, value: bytes) -> None:
     with pytest.raises(DecodeError):
         received(record(value, batch), ALL)
 
@@ -74,15 +74,15 @@ def test_a_record_without_its_header_and_one_of_another_topic_are_refused() -> N
     with pytest.raises(DecodeError, match="is no batch of ours"):
         received(record(b"[]", None, spanloom_batch=b"nonsense"), ALL)
     with pytest.raises(DecodeError, match="is no batch of this topic"):
-        received(record(b"[]", Batch.ANSWERS), {Batch.POINTS})
+        received(record(b"[]", BatchKind.ANSWERS), {BatchKind.POINTS})
 
 
 def test_a_record_of_a_later_release_is_no_garbage() -> None:
     with pytest.raises(NewerRecordError, match="has format 2, and this release reads up to 1: upgrade"):
         received(record(b"?", None, spanloom_batch=b"a new batch", spanloom_format=b"2"), ALL)
-    assert received(record(b"[]", Batch.LOGS, spanloom_format=b"1"), ALL) == (Batch.LOGS, [])
+    assert received(record(b"[]", BatchKind.LOGS, spanloom_format=b"1"), ALL) == (BatchKind.LOGS, [])
     with pytest.raises(DecodeError, match="is no number"):
-        received(record(b"[]", Batch.LOGS, spanloom_format=b"9" * 5000), ALL)
+        received(record(b"[]", BatchKind.LOGS, spanloom_format=b"9" * 5000), ALL)
 
 
 class Around:
@@ -93,7 +93,7 @@ class Around:
         topic: Any = self.topic
         self.skips = Skips()
         self.dead = DeadLetters(topic, DeadLetterConfig(run=3), self.skips)
-        self.offsets = Offsets(APP, 100, values=False)
+        self.offsets = OffsetTracker(APP, 100, values=False)
         self.taken: list[int] = []
 
     async def take(self, event: Any) -> None:
@@ -108,7 +108,7 @@ class Around:
 
 async def test_what_cannot_be_read_is_a_dead_letter_with_its_place_and_is_acknowledged() -> None:
     around = Around()
-    bad = record(b"what is this?", Batch.SPANS)
+    bad = record(b"what is this?", BatchKind.SPANS)
     await around.take(bad)
     (sent,) = around.topic.sent
     assert sent.value == b"what is this?"
@@ -117,15 +117,15 @@ async def test_what_cannot_be_read_is_a_dead_letter_with_its_place_and_is_acknow
     )  # fmt: skip
     assert sent.headers[HEADER] == b"spans", "it can be replayed"
     assert bad.acked
-    await around.take(record(b"[]", Batch.LOGS, 8))
+    await around.take(record(b"[]", BatchKind.LOGS, 8))
     assert around.taken == [8]
 
 
 async def test_past_the_limit_the_partition_waits_until_a_person_skips_the_record() -> None:
     around = Around()
     for offset in range(3):
-        await around.take(record(b"?", Batch.LOGS, offset))
-    last = record(b"?", Batch.LOGS, 3)
+        await around.take(record(b"?", BatchKind.LOGS, offset))
+    last = record(b"?", BatchKind.LOGS, 3)
     with capture_logs() as said:
         waiting = asyncio.ensure_future(around.take(last))
         await asyncio.sleep(0)
@@ -140,7 +140,7 @@ async def test_past_the_limit_the_partition_waits_until_a_person_skips_the_recor
 
 async def test_a_record_of_a_later_release_waits_unacknowledged_until_its_partition_is_taken_away() -> None:
     around = Around()
-    newer = record(b"?", Batch.LOGS, spanloom_format=b"9")
+    newer = record(b"?", BatchKind.LOGS, spanloom_format=b"9")
     with capture_logs() as said:
         waiting = asyncio.ensure_future(around.take(newer))
         await asyncio.sleep(0)
@@ -158,23 +158,23 @@ async def test_a_failure_of_ours_is_no_dead_letter() -> None:
         raise KeyError("ours")
 
     with pytest.raises(KeyError):
-        await usable_or_aside(record(b"[]", Batch.LOGS), fail, around.offsets, around.dead)
+        await usable_or_aside(record(b"[]", BatchKind.LOGS), fail, around.offsets, around.dead)
     assert around.topic.sent == []
 
 
-def written_by_our_stages() -> list[tuple[Batch, list[Any]]]:
+def written_by_our_stages() -> list[tuple[BatchKind, list[Any]]]:
     """Bodies as stages write them."""
     (edge,) = aggregate([hop(1, B)], 5).values()
     failing = Anomaly(AnomalyKind.ERRORS, Series("errors", ()), "shop", 1, 2, 0.95, 0.0, 0.5, "1", "why")
     document = anomaly_document(failing)
     return [
-        (Batch.EDGES, [edge_document(edge, 3, "state", correction=correction).body for correction in (False, True)]),
-        (Batch.ANOMALIES, [document.body | {"id": document.id}]),
-        (Batch.ANSWERS, [asdict(Answer("i1", "5", "token", approved=True, who="me"))]),
-        (Batch.SOURCES, [{"source": "127.0.0.1"}]),
+        (BatchKind.EDGES, [edge_document(edge, 3, "state", correction=correction).body for correction in (False, True)]),
+        (BatchKind.ANOMALIES, [document.body | {"id": document.id}]),
+        (BatchKind.ANSWERS, [asdict(Answer("i1", "5", "token", approved=True, who="me"))]),
+        (BatchKind.SOURCES, [{"source": "127.0.0.1"}]),
     ]
 
 
 @pytest.mark.parametrize(("batch", "bodies"), written_by_our_stages())
-def test_what_our_stages_write_is_read(batch: Batch, bodies: list[Any]) -> None:
+def test_what_our_stages_write_is_read(batch: BatchKind, bodies: list[Any]) -> None:
     assert received(record(codec.encode_bodies(bodies), batch), ALL) == (batch, orjson.loads(orjson.dumps(bodies)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.delivery import background_writer
-from pipeline.delivery.background_writer import Outbox, WithinPatience
+from pipeline.delivery.background_writer import BackgroundWriter, PromptWriter
 from pipeline.delivery.document_writer import DocumentWriter
 from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
@@ -37,9 +37,9 @@ def documents(count: int, first: int = 0) -> list[Document]:
 
 
 async def test_the_producer_goes_on_until_too_many_wait_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_writer, "MOST", 10)
+    monkeypatch.setattr(background_writer, "MAX_WAITING", 10)
     store = SlowStore()
-    box = Outbox(DocumentWriter(store, NoRejects()))
+    box = BackgroundWriter(DocumentWriter(store, NoRejects()))
     box.put(documents(3))
     await asyncio.sleep(0)  # these are being written
     box.put(documents(9, first=3))
@@ -55,7 +55,7 @@ async def test_the_producer_goes_on_until_too_many_wait_and_nothing_is_lost(monk
 
 
 async def test_an_error_of_ours_is_not_swallowed() -> None:
-    box = Outbox(DocumentWriter(MemoryStore(kill_at=1), NoRejects()))
+    box = BackgroundWriter(DocumentWriter(MemoryStore(kill_at=1), NoRejects()))
     box.put(documents(1))
     await box.settle(5)
     with pytest.raises(KilledError):
@@ -63,14 +63,14 @@ async def test_an_error_of_ours_is_not_swallowed() -> None:
 
 
 async def test_what_is_offered_again_is_written_once_and_told_when_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background_writer, "PATIENCE", 0.0)
+    monkeypatch.setattr(background_writer, "WAIT_SECONDS", 0.0)
     store = SlowStore()
-    write = WithinPatience(DocumentWriter(store, NoRejects()))
+    write = PromptWriter(DocumentWriter(store, NoRejects()))
     for count in (2, 2, 3):
         with pytest.raises(StoreError):
             await write(documents(count))
     store.open.set()
-    monkeypatch.setattr(background_writer, "PATIENCE", 5.0)
+    monkeypatch.setattr(background_writer, "WAIT_SECONDS", 5.0)
     await write(documents(3))
     assert len(store.documents) == 3
     assert store.writes == 2

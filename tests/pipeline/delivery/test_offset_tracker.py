@@ -8,14 +8,14 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.delivery.offset_tracker import RECORD_BYTES, Offsets
+from pipeline.delivery.offset_tracker import RECORD_BYTES, OffsetTracker
 from pipeline.delivery.record_error import RecordFailedError
 from tests.pipeline.parts import APP, Event
 
 TOPIC = "spanloom-traced"
 
 
-def held(offsets: Offsets, count: int, holders: int = 1, partition: int = 0) -> list[Event]:
+def held(offsets: OffsetTracker, count: int, holders: int = 1, partition: int = 0) -> list[Event]:
     events = [Event(TOPIC, partition, offset, b"12345") for offset in range(count)]
     for event in events:
         offsets.add(event, holders)
@@ -28,7 +28,7 @@ def acked(events: list[Event]) -> list[int]:
 
 @given(st.permutations(range(12)))
 def test_a_record_is_acknowledged_when_it_and_all_before_it_are_done_whatever_the_order(order: list[int]) -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     events = held(offsets, 12)
     for done, offset in enumerate(order, 1):
         offsets.release(TP(TOPIC, 0), [offset])
@@ -41,7 +41,7 @@ def test_a_record_is_acknowledged_when_it_and_all_before_it_are_done_whatever_th
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_a_record_waits_for_each_of_its_holders(holders: list[int], chance: Any) -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     events = [Event(TOPIC, 0, offset) for offset in range(len(holders))]
     for event, count in zip(events, holders, strict=True):
         offsets.add(event, count)
@@ -55,14 +55,14 @@ def test_a_record_waits_for_each_of_its_holders(holders: list[int], chance: Any)
 
 
 def test_partitions_do_not_wait_for_each_other() -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     first, second = held(offsets, 2), held(offsets, 2, partition=1)
     offsets.release(TP(TOPIC, 1), [0, 1])
     assert (acked(first), acked(second)) == ([], [0, 1])
 
 
 def test_what_holds_a_record_again_delays_it_and_all_after_it() -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     events = held(offsets, 2)
     offsets.hold(TP(TOPIC, 0), [0, 7])
     offsets.release(TP(TOPIC, 0), [0, 1])
@@ -72,7 +72,7 @@ def test_what_holds_a_record_again_delays_it_and_all_after_it() -> None:
 
 
 def test_records_of_a_partition_that_was_taken_away_are_never_acknowledged() -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     gone, kept = held(offsets, 3), held(offsets, 3, partition=1)
     offsets.drop([TP(TOPIC, 0), TP("another", 5)])
     assert offsets.held == 3
@@ -83,7 +83,7 @@ def test_records_of_a_partition_that_was_taken_away_are_never_acknowledged() -> 
 
 
 async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_that_came_again() -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     work: list[asyncio.Future[None]] = [asyncio.get_running_loop().create_future() for _ in range(2)]
     before, again = Event(TOPIC, 0, 0), Event(TOPIC, 0, 0)
     await offsets.done(before, [work[0]])
@@ -100,7 +100,7 @@ async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_tha
 
 @pytest.mark.parametrize(("limit", "max_bytes"), [(3, 1 << 20), (100, 3 * (RECORD_BYTES + 5))])
 async def test_no_more_records_are_taken_than_the_limits_allow(limit: int, max_bytes: int) -> None:
-    offsets = Offsets(APP, limit, max_bytes)
+    offsets = OffsetTracker(APP, limit, max_bytes)
     work: list[asyncio.Future[None]] = [asyncio.get_running_loop().create_future() for _ in range(3)]
     for offset in range(2):
         await offsets.done(Event(TOPIC, 0, offset, b"12345"), [work[offset]])
@@ -127,7 +127,7 @@ class CrashableApp:
 
 async def test_work_that_fails_ends_the_stream_agent_at_once_and_names_the_record() -> None:
     app = CrashableApp()
-    offsets = Offsets(app, 1)
+    offsets = OffsetTracker(app, 1)
     work: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     event = Event(TOPIC, 2, 17)
     waiting = asyncio.create_task(offsets.done(event, [work]))
@@ -140,7 +140,7 @@ async def test_work_that_fails_ends_the_stream_agent_at_once_and_names_the_recor
 
 
 def test_an_event_of_an_earlier_generation_is_stale() -> None:
-    offsets = Offsets(APP, 1)
+    offsets = OffsetTracker(APP, 1)
     event = Event(TOPIC, 0, 0)
     assert not offsets.is_stale(event)
     event.message.generation_id = 0
@@ -148,7 +148,7 @@ def test_an_event_of_an_earlier_generation_is_stale() -> None:
 
 
 def test_the_next_offset_is_the_one_after_the_last_delivered() -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     assert offsets.next_of(TOPIC, 0) == 0
     held(offsets, 3)
     offsets.release(TP(TOPIC, 0), [0, 1, 2])
@@ -156,7 +156,7 @@ def test_the_next_offset_is_the_one_after_the_last_delivered() -> None:
 
 
 def test_a_record_that_comes_twice_in_one_assignment_is_taken_once() -> None:
-    offsets = Offsets(APP, 100)
+    offsets = OffsetTracker(APP, 100)
     events = held(offsets, 3)
     assert all(offsets.is_stale(event) for event in events), "held already"
     offsets.release(TP(TOPIC, 0), [0, 1, 2])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, Batch
+from pipeline.exchange.codec import HEADER, BatchKind
 from pipeline.exchange.inner_records import received
 from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
 from telemetry.documents import anomaly_document, edge_document
@@ -39,41 +39,43 @@ ANOMALIES = [anomaly_document(ANOMALY).body | {"id": "a"}]
 ANSWERS = [{"incident": "i", "expires": "1", "token": "t", "approved": True, "who": "ann"}]
 
 
-def read(batch: Batch, bodies: list[Any]) -> list[Any]:
+def read(batch: BatchKind, bodies: list[Any]) -> list[Any]:
     event = SimpleNamespace(headers={HEADER: batch.value.encode()}, value=codec.encode_bodies(bodies))
     items: list[Any] = received(event, [batch])[1]
     return items
 
 
-@pytest.mark.parametrize(("batch", "bodies"), [(Batch.EDGES, EDGES), (Batch.ANOMALIES, ANOMALIES), (Batch.ANSWERS, ANSWERS)])
-def test_what_our_stages_write_is_read(batch: Batch, bodies: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("batch", "bodies"), [(BatchKind.EDGES, EDGES), (BatchKind.ANOMALIES, ANOMALIES), (BatchKind.ANSWERS, ANSWERS)]
+)
+def test_what_our_stages_write_is_read(batch: BatchKind, bodies: list[Any]) -> None:
     assert len(read(batch, bodies)) == len(bodies)
 
 
 @pytest.mark.parametrize(
     ("batch", "bodies", "change"),
     [
-        (Batch.EDGES, EDGES, {"calls": "2"}),
-        (Batch.EDGES, EDGES, {"calls": 2**63}),
-        (Batch.EDGES, EDGES, {"window": -1}),
-        (Batch.EDGES, EDGES, {"width": 0}),
-        (Batch.EDGES, EDGES, {"operation": None}),
-        (Batch.EDGES, EDGES, {"correction": 1}),
-        (Batch.EDGES, EDGES, {"caller": {"kind": "nothing", "name": "x"}}),
-        (Batch.EDGES, EDGES, {"latency": {"scale": 99, "zero_count": 0, "positive_offset": 0, "positive": []}}),
-        (Batch.EDGES, EDGES, {"latency": {"scale": 3, "zero_count": 0, "positive_offset": 0, "positive": ["1"]}}),
-        (Batch.EDGES, EDGES, {"exemplar_durations": []}),
-        (Batch.EDGES, EDGES, {"failed_traces": ["zz"]}),
-        (Batch.ANOMALIES, ANOMALIES, {"score": "0.5"}),
-        (Batch.ANOMALIES, ANOMALIES, {"start": None}),
-        (Batch.ANOMALIES, ANOMALIES, {"series": {"name": "m", "labels": {"a": 1}}}),
-        (Batch.ANOMALIES, ANOMALIES, {"service": ["cart"]}),
-        (Batch.ANOMALIES, ANOMALIES, {"id": 1}),
-        (Batch.ANSWERS, ANSWERS, {"approved": "yes"}),
-        (Batch.ANSWERS, ANSWERS, {"token": None}),
-        (Batch.ANSWERS, ANSWERS, {"more": 1}),
+        (BatchKind.EDGES, EDGES, {"calls": "2"}),
+        (BatchKind.EDGES, EDGES, {"calls": 2**63}),
+        (BatchKind.EDGES, EDGES, {"window": -1}),
+        (BatchKind.EDGES, EDGES, {"width": 0}),
+        (BatchKind.EDGES, EDGES, {"operation": None}),
+        (BatchKind.EDGES, EDGES, {"correction": 1}),
+        (BatchKind.EDGES, EDGES, {"caller": {"kind": "nothing", "name": "x"}}),
+        (BatchKind.EDGES, EDGES, {"latency": {"scale": 99, "zero_count": 0, "positive_offset": 0, "positive": []}}),
+        (BatchKind.EDGES, EDGES, {"latency": {"scale": 3, "zero_count": 0, "positive_offset": 0, "positive": ["1"]}}),
+        (BatchKind.EDGES, EDGES, {"exemplar_durations": []}),
+        (BatchKind.EDGES, EDGES, {"failed_traces": ["zz"]}),
+        (BatchKind.ANOMALIES, ANOMALIES, {"score": "0.5"}),
+        (BatchKind.ANOMALIES, ANOMALIES, {"start": None}),
+        (BatchKind.ANOMALIES, ANOMALIES, {"series": {"name": "m", "labels": {"a": 1}}}),
+        (BatchKind.ANOMALIES, ANOMALIES, {"service": ["cart"]}),
+        (BatchKind.ANOMALIES, ANOMALIES, {"id": 1}),
+        (BatchKind.ANSWERS, ANSWERS, {"approved": "yes"}),
+        (BatchKind.ANSWERS, ANSWERS, {"token": None}),
+        (BatchKind.ANSWERS, ANSWERS, {"more": 1}),
     ],
 )
-def test_a_body_of_another_form_is_an_error_of_input(batch: Batch, bodies: list[Any], change: dict[str, Any]) -> None:
+def test_a_body_of_another_form_is_an_error_of_input(batch: BatchKind, bodies: list[Any], change: dict[str, Any]) -> None:
     with pytest.raises(DecodeError):
         read(batch, [bodies[0] | change])

@@ -11,8 +11,8 @@ from alerting.rules.book import RuleBook
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.sender import HEADER, MAX_SENDER
-from pipeline.exchange.codec import Batch, decode_bodies, encode_bodies
-from pipeline.exchange.environment_topic import Signals
+from pipeline.exchange.codec import BatchKind, decode_bodies, encode_bodies
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.exchange.provenance import ANNOUNCE_EVERY, MOST_SOURCES, Sources
 from pipeline.runtime.kafka_access import KafkaConfig
 from telemetry.findings import Suspect
@@ -57,13 +57,13 @@ def announced(topic: KeepingTopic) -> list[str]:
 )
 async def test_the_source_is_the_sender_and_what_is_no_sender_is_anonymous(header: bytes | None, source: str) -> None:
     topic = KeepingTopic()
-    await Sources(Signals(topic), Clock(), "kafka").announce(record(header))
+    await Sources(EnvironmentTopic(topic), Clock(), "kafka").announce(record(header))
     assert announced(topic) == [source]
 
 
 async def test_a_source_that_goes_on_to_send_is_announced_once_in_a_while() -> None:
     topic, clock = KeepingTopic(), Clock()
-    sources = Sources(Signals(topic), clock, "kafka")
+    sources = Sources(EnvironmentTopic(topic), clock, "kafka")
     for _ in range(100):
         await sources.announce(record(b"loopback"))
     await sources.announce(record(b"anonymous"))
@@ -77,7 +77,7 @@ async def test_a_source_that_goes_on_to_send_is_announced_once_in_a_while() -> N
 
 async def test_sources_beyond_the_bound_are_announced_again_rather_than_forgotten() -> None:
     topic = KeepingTopic()
-    sources = Sources(Signals(topic), Clock(), "kafka")
+    sources = Sources(EnvironmentTopic(topic), Clock(), "kafka")
     for number in range(MOST_SOURCES + 1):
         await sources.announce(record(f"token:{number}".encode()))
     await sources.announce(record(b"token:0"))
@@ -91,13 +91,13 @@ async def test_an_announcement_that_is_not_on_the_log_holds_the_record_back() ->
             raise ConnectionError("no broker")
 
     with pytest.raises(ConnectionError):
-        await Sources(Signals(Failing()), Clock(), "kafka").announce(record(b"anonymous"))
+        await Sources(EnvironmentTopic(Failing()), Clock(), "kafka").announce(record(b"anonymous"))
 
 
 async def test_stage_4_holds_an_announcement_until_it_is_saved_and_knows_it_after_a_crash(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.begin()
-    world.feed(Batch.SOURCES, encode_bodies([{"source": "anonymous"}]))
+    world.feed(BatchKind.SOURCES, encode_bodies([{"source": "anonymous"}]))
     assert not world.log[-1].acked
     await world.stage.tick()
     assert world.log[-1].acked
@@ -110,7 +110,7 @@ async def test_stage_4_holds_an_announcement_until_it_is_saved_and_knows_it_afte
 async def test_after_a_crash_before_that_it_is_read_again(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.begin()
-    world.feed(Batch.SOURCES, encode_bodies([{"source": "anonymous"}]))
+    world.feed(BatchKind.SOURCES, encode_bodies([{"source": "anonymous"}]))
     await world.crash()
     await world.begin()
     assert "anonymous" in world.alerting.runner.healer.trust.doubt("")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from pipeline.runtime.in_order import InTurn, PartitionResetError
+from pipeline.runtime.in_order import InOrderConsumer, PartitionResetError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -97,7 +97,7 @@ class Careless:
         return True
 
 
-class InTurnCareless(InTurn, Careless):
+class InTurnCareless(InOrderConsumer, Careless):
     """Careless, made careful."""
 
 
@@ -144,7 +144,7 @@ async def test_of_each_key_of_a_changelog_the_newest_offset_is_known() -> None:
             for offset, key in ((3, b"0/engine"), (4, b"0/rules"), (5, b"0/engine")):
                 yield CHANGELOG, SimpleNamespace(offset=offset, key=key)
 
-    class InTurnRecovering(InTurn, Recovering):
+    class InTurnRecovering(InOrderConsumer, Recovering):
         def __init__(self, app: Any) -> None:
             super().__init__([], None, random.Random(1))
             self._changelogs = app.changelogs

@@ -59,7 +59,7 @@ def test_a_trace_closes_when_nothing_of_it_came_for_the_quiet_time() -> None:
 
 
 def test_a_trace_that_is_full_closes_at_once_and_is_said_to_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processors.assembly.assembler.MAX_SIGNALS", 3)
+    monkeypatch.setattr("processors.assembly.assembler.MAX_TELEMETRY_ITEMS", 3)
     assembler = TraceAssembler(LIMITS)
     assembler.add(0, 100, [span(1, 1, 100), span(1, 2, 100), span(2, 1, 100)])
     assert assembler.advance(100) == []

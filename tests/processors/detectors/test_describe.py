@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.assembly.edges import aggregate
-from processors.detectors.describe import in_words
+from processors.detectors.describe import describe
 from processors.detectors.edge_series import CALL_RATE, LATENCY, SELF_TIME, edge_points
-from processors.detectors.series import SeriesScorer
+from processors.detectors.series import SeriesDetector
 from processors.detectors.streaming import score_of
 from processors.series.points import points_of
 from telemetry.call_graph import Hop, Node, NodeKind
@@ -53,7 +53,7 @@ CALL = {"client": "shop", "operation": "POST /pay", "server": "bank"}
     ],
 )
 def test_an_anomaly_says_what_how_much_how_much_usually_and_how_rare(found: Anomaly, why: str) -> None:
-    assert in_words([found])[0].why == why
+    assert describe([found])[0].why == why
 
 
 @pytest.mark.parametrize("name", [CALL_RATE, LATENCY, SELF_TIME])
@@ -61,14 +61,14 @@ def test_a_metric_that_somebody_sends_under_one_of_our_names_is_told_as_any_metr
     metric = Metric(name, MetricType.GAUGE, (DataPoint(1, attributes={"service_name": ""}, value=1),), Resource())
     (point,) = points_of(metric)
     found = replace(anomaly(name, 2.0, 1.0, "s", {}), series=point.series)
-    (told,) = in_words([found], aggregate(calls(0, 20), 5 * SECOND).values())
+    (told,) = describe([found], aggregate(calls(0, 20), 5 * SECOND).values())
     assert told.why.startswith(f"{name} of bank: 2 s")
     assert told.trace_ids == ()
 
 
 @given(st.floats(0.8, 0.99))
 def test_how_rare_is_what_the_score_means(score: float) -> None:
-    (told,) = in_words([anomaly(LATENCY, 2.0, 1.0, "s", CALL, score)])
+    (told,) = describe([anomaly(LATENCY, 2.0, 1.0, "s", CALL, score)])
     said = told.why.split("once in ")[1].removesuffix(" values")
     if said == "more than a trillion":
         assert score_of(math.log(1e12)) <= score + 1e-9
@@ -98,10 +98,10 @@ def calls(window: int, milliseconds: int) -> list[Hop]:
 
 
 def test_a_latency_anomaly_names_the_slowest_traces_of_its_window() -> None:
-    scorer, told = SeriesScorer(), []
+    scorer, told = SeriesDetector(), []
     for window in range(40):
         edges = list(aggregate(calls(window, 400 if window == 35 else 20 + window % 3), 5 * SECOND).values())
-        told += in_words(scorer.add(edge_points(edges)), edges)
+        told += describe(scorer.add(edge_points(edges)), edges)
     assert {item.series.name for item in told} == {LATENCY, SELF_TIME}
     for item in told:
         assert item.trace_ids[0] == bytes([35, 4]).rjust(16, b"\0")

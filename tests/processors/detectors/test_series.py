@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from processors.detectors.series import LONGEST, SeriesScorer
+from processors.detectors.series import LONGEST, SeriesDetector
 from telemetry.findings import AnomalyKind
 from telemetry.metrics import Point, Series
 
@@ -23,7 +23,7 @@ def usual(count: int, seed: int = 1) -> list[float]:
 
 
 def test_a_latency_fault_after_a_minute_of_warm_up_is_told_in_its_first_window() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     assert scorer.add(points(usual(14))) == []
     (anomaly,) = scorer.add(points([0.42], start=14))
     assert (anomaly.kind, anomaly.service, anomaly.operation) == (AnomalyKind.LATENCY, "cart", "GET /cart")
@@ -33,7 +33,7 @@ def test_a_latency_fault_after_a_minute_of_warm_up_is_told_in_its_first_window()
 
 
 def test_a_quiet_shop_gives_no_anomalies() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     found = [
         anomaly
         for number in range(40)
@@ -43,25 +43,25 @@ def test_a_quiet_shop_gives_no_anomalies() -> None:
 
 
 def test_an_anomaly_lasts_while_the_value_stays_away_and_ends_when_it_is_back() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     scorer.add(points(usual(50)))
     assert len(scorer.add(points([0.4] * 5, start=50))) == 5
     assert scorer.add(points(usual(5, seed=9), start=55)) == []
 
 
 def test_what_has_lasted_long_enough_is_how_things_are_now() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     scorer.add(points(usual(50)))
     assert len(scorer.add(points([0.4] * (LONGEST + 20), start=50))) == LONGEST + 1
 
 
 def test_a_certain_trifle_is_no_anomaly() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     assert scorer.add(points([10.0] * 100 + [11.0])) == []
 
 
 def test_a_counter_is_scored_by_its_rate() -> None:
-    total, scorer = Series("http_errors_total", (("service_name", "pay"),), total=True), SeriesScorer()
+    total, scorer = Series("http_errors_total", (("service_name", "pay"),), total=True), SeriesDetector()
     steady = [5.0 * number for number in range(100)]
     assert scorer.add(points(steady, total)) == []
     (anomaly,) = scorer.add(points([steady[-1] + 500.0], total, start=100))
@@ -69,26 +69,26 @@ def test_a_counter_is_scored_by_its_rate() -> None:
 
 
 def test_a_counter_that_begins_anew_is_no_anomaly() -> None:
-    total, scorer = Series("http_requests_total", total=True), SeriesScorer()
+    total, scorer = Series("http_requests_total", total=True), SeriesDetector()
     assert scorer.add(points([5.0 * number for number in range(100)] + [0.0, 5.0], total)) == []
 
 
 def test_a_point_that_is_not_later_than_the_last_is_passed_over_and_counted() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     scorer.add(points(usual(30)))
     assert scorer.add(points([9.0], start=3)) == []
     assert scorer.late == 1
 
 
 def test_the_bound_forgets_the_series_silent_longest_and_counts_it() -> None:
-    scorer = SeriesScorer(max_series=2)
+    scorer = SeriesDetector(max_series=2)
     for name in ("a", "b", "a", "c"):
         scorer.add([Point(Series(name), (scorer.forgotten + len(scorer) + 1) * SECOND, 1.0)])
     assert (len(scorer), scorer.forgotten) == (2, 1)
 
 
 def test_a_restored_scorer_goes_on_as_the_first_would_have() -> None:
-    scorer, again = SeriesScorer(), SeriesScorer()
+    scorer, again = SeriesDetector(), SeriesDetector()
     scorer.add(points([*usual(50), 0.4]))
     again.restore(json.loads(json.dumps(scorer.snapshot())))
     more = points([0.4, 0.4, *usual(20, seed=3), 0.8], start=51)
@@ -96,7 +96,7 @@ def test_a_restored_scorer_goes_on_as_the_first_would_have() -> None:
 
 
 def test_a_few_units_of_a_countable_thing_are_no_anomaly_however_steady_it_was() -> None:
-    scorer = SeriesScorer()
+    scorer = SeriesDetector()
     requests = Series("http_server_active_requests", (("service_name", "cart"),))
     assert scorer.add(points([0.0] * 300 + [1.0, 0.0, 2.0, 0.0, 1.0, 0.0], requests)) == []
     (anomaly,) = scorer.add(points([40.0], requests, start=306))
@@ -106,14 +106,14 @@ def test_a_few_units_of_a_countable_thing_are_no_anomaly_however_steady_it_was()
 def test_a_counter_that_grows_by_a_few_is_no_anomaly_whatever_the_interval() -> None:
     total = Series("shop_orders_total", total=True)
     for interval in (1, 10, 60):
-        scorer = SeriesScorer()
+        scorer = SeriesDetector()
         values = [3.0] * 200 + [4.0, 4.0, 7.0, 7.0]
         assert scorer.add(Point(total, n * interval * SECOND, value) for n, value in enumerate(values)) == []
         assert len(scorer.add([Point(total, len(values) * interval * SECOND, 90.0)])) == 1
 
 
 def test_a_countable_thing_that_is_often_small_gives_no_anomalies() -> None:
-    rng, scorer = random.Random(7), SeriesScorer()
+    rng, scorer = random.Random(7), SeriesDetector()
     found = [
         anomaly
         for number in range(40)
@@ -125,7 +125,7 @@ def test_a_countable_thing_that_is_often_small_gives_no_anomalies() -> None:
 
 
 def test_what_only_sounds_like_a_counter_is_scored_by_its_level() -> None:
-    rng, scorer = random.Random(1), SeriesScorer()
+    rng, scorer = random.Random(1), SeriesDetector()
     threads = Series("jvm_thread_count", (("service_name", "shop"),))
     scorer.add(points([float(rng.randint(195, 205)) for _ in range(300)], threads))
     (anomaly,) = scorer.add(points([20.0], threads, start=300))
@@ -143,7 +143,7 @@ def test_what_only_sounds_like_a_counter_is_scored_by_its_level() -> None:
     ],
 )
 def test_a_surge_of_requests_is_no_latency(name: str, kind: AnomalyKind) -> None:
-    rng, scorer, total, values = random.Random(2), SeriesScorer(), 0.0, []
+    rng, scorer, total, values = random.Random(2), SeriesDetector(), 0.0, []
     for number in range(300):
         total += rng.uniform(480, 520) if number < 299 else 5000
         values.append(total)
@@ -153,7 +153,7 @@ def test_a_surge_of_requests_is_no_latency(name: str, kind: AnomalyKind) -> None
 
 @pytest.mark.parametrize("name", ["spanloom_edge_latency_p95_seconds", "login_errors"])
 def test_what_has_become_better_is_no_anomaly_and_what_then_becomes_worse_is(name: str) -> None:
-    rng, scorer = random.Random(3), SeriesScorer()
+    rng, scorer = random.Random(3), SeriesDetector()
     series = Series(name)
     before = [rng.uniform(0.50, 0.52) for _ in range(300)]
     assert scorer.add(points([*before, *(rng.uniform(0.050, 0.052) for _ in range(100))], series)) == []
@@ -162,7 +162,7 @@ def test_what_has_become_better_is_no_anomaly_and_what_then_becomes_worse_is(nam
 
 
 def test_a_fall_of_the_number_of_calls_is_an_anomaly() -> None:
-    rng, scorer = random.Random(3), SeriesScorer()
+    rng, scorer = random.Random(3), SeriesDetector()
     series = Series("spanloom_edge_call_rate_per_second")
     (anomaly,) = scorer.add(points([*(rng.uniform(40, 42) for _ in range(300)), 1.5], series))
     assert anomaly.kind is AnomalyKind.THROUGHPUT

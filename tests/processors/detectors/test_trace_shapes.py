@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processors.call_graph.visits import visits_of
-from processors.detectors.trace_shapes import MAX_TRACES, ShapeWatch, is_whole
+from processors.detectors.trace_shapes import MAX_TRACES, TraceShapeDetector, is_whole
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from tests.processors.traces import CLIENT, SERVER, span
@@ -30,21 +30,21 @@ def spans(start: int, *callees: str, name: str = "GET /") -> list[Span]:
     return found
 
 
-def feed(watch: ShapeWatch, seconds: range, *callees: str, name: str = "GET /") -> None:
+def feed(watch: TraceShapeDetector, seconds: range, *callees: str, name: str = "GET /") -> None:
     """One trace a second."""
     for second in seconds:
         start = second * SECOND
         watch.add(second.to_bytes(16, "big"), visits_of(spans(start, *callees, name=name)), start)
 
 
-def usual(seconds: range = range(100)) -> ShapeWatch:
-    watch = ShapeWatch()
+def usual(seconds: range = range(100)) -> TraceShapeDetector:
+    watch = TraceShapeDetector()
     feed(watch, seconds, *USUAL)
     assert watch.close() == []
     return watch
 
 
-def told(watch: ShapeWatch, *callees: str) -> Anomaly:
+def told(watch: TraceShapeDetector, *callees: str) -> Anomaly:
     feed(watch, range(100, 110), *callees)
     (anomaly,) = watch.close()
     return anomaly
@@ -107,7 +107,7 @@ def test_a_new_call_is_news_only_in_its_first_window() -> None:
 
 def test_a_branch_that_requests_take_by_chance_gives_no_anomalies() -> None:
     for seed in range(10):
-        rng, watch = random.Random(seed), ShapeWatch()
+        rng, watch = random.Random(seed), TraceShapeDetector()
         for second in range(600):
             callees = [callee for callee, share in (("cart", 0.95), ("ads", 0.5), ("pay", 0.1)) if rng.random() < share]
             feed(watch, range(second, second + 1), *callees)
@@ -115,7 +115,7 @@ def test_a_branch_that_requests_take_by_chance_gives_no_anomalies() -> None:
 
 
 def test_ids_in_names_of_operations_make_no_new_shapes() -> None:
-    watch = ShapeWatch()
+    watch = TraceShapeDetector()
     for second in range(200):
         feed(watch, range(second, second + 1), *USUAL, name=f"GET /orders/{second}")
     assert watch.close() == []
@@ -128,7 +128,7 @@ def test_the_order_of_arrival_and_repetition_change_nothing() -> None:
     random.Random(3).shuffle(shuffled)
     results = []
     for order in (traces, shuffled):
-        watch = ShapeWatch()
+        watch = TraceShapeDetector()
         for second, callees in order:
             feed(watch, range(second, second + 1), *callees)
         results.append((watch.close(), watch.snapshot()))
@@ -145,7 +145,7 @@ def test_windows_are_judged_only_when_their_lateness_has_passed() -> None:
 
 
 def test_traces_beyond_the_bound_are_left_out_and_counted() -> None:
-    watch, visits = ShapeWatch(), visits_of(spans(SECOND, "cart"))
+    watch, visits = TraceShapeDetector(), visits_of(spans(SECOND, "cart"))
     for number in range(MAX_TRACES + 3):
         watch.add(number.to_bytes(16, "big"), visits, SECOND)
     assert watch.left_out == 3
@@ -163,7 +163,7 @@ def test_a_trace_with_a_missing_parent_or_root_is_not_whole() -> None:
 
 
 def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
-    watch, again = usual(), ShapeWatch()
+    watch, again = usual(), TraceShapeDetector()
     again.restore(json.loads(json.dumps(watch.snapshot())))
     assert told(again, "cart", "ads") == told(watch, "cart", "ads")
     with pytest.raises(InputError, match="version"):

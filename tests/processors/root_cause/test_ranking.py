@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processors.root_cause.ranking import Culprits
+from processors.root_cause.ranking import CulpritRanker
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
@@ -73,7 +73,7 @@ class Shop:
 
 
 def suspects(shop: Shop) -> tuple[Suspect, ...]:
-    culprits = Culprits()
+    culprits = CulpritRanker()
     for trace in shop.traces:
         culprits.add_trace(trace)
     culprits.add_logs(shop.logs)
@@ -114,11 +114,11 @@ def test_nobody_is_accused_when_nothing_has_changed() -> None:
 
 def test_the_ranking_does_not_depend_on_the_order_of_arrival() -> None:
     shop = Shop(Fault("cart", own=60.0))
-    first = Culprits()
+    first = CulpritRanker()
     first.add_logs(shop.logs)
     for trace in shop.traces:
         first.add_trace(trace)
-    shuffled = Culprits()
+    shuffled = CulpritRanker()
     for trace in random.Random(2).sample(shop.traces, len(shop.traces)):
         shuffled.add_trace(random.Random(3).sample(trace, len(trace)))
     shuffled.add_logs(shop.logs)
@@ -126,7 +126,7 @@ def test_the_ranking_does_not_depend_on_the_order_of_arrival() -> None:
 
 
 def test_the_evidence_says_what_became_of_what_in_words_and_numbers() -> None:
-    culprits = Culprits()
+    culprits = CulpritRanker()
     for trace in Shop(Fault("stock", own=60.0)).traces:
         culprits.add_trace(trace)
     first = culprits.rank(300 * SECOND)[0]
@@ -155,7 +155,7 @@ def test_where_several_pods_are_faulty_no_single_one_is_named(kind: str, faulty:
 
 
 def test_metrics_alone_can_accuse() -> None:
-    def feed(culprits: Culprits) -> None:
+    def feed(culprits: CulpritRanker) -> None:
         for second in range(0, 300, 10):
             for number in range(6):
                 for name in ("cpu", "run_queue"):
@@ -165,7 +165,7 @@ def test_metrics_alone_can_accuse() -> None:
                         [Point(Series(name, labels), second * SECOND, value + 90.0 * (number == 3 and second > 200))]
                     )
 
-    culprits = Culprits()
+    culprits = CulpritRanker()
     feed(culprits)
     suspects = culprits.rank(300 * SECOND)
     assert (suspects[0].service, suspects[0].instance) == ("s3", "s3-1")
@@ -173,7 +173,7 @@ def test_metrics_alone_can_accuse() -> None:
 
 
 def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
-    culprits = Culprits(width=1000 * SECOND)
+    culprits = CulpritRanker(width=1000 * SECOND)
     for trace in Shop(Fault()).traces:
         culprits.add_trace(trace)
     assert culprits.left_out["traces"] == 300 - 60
@@ -185,7 +185,7 @@ def test_a_trace_that_has_grown_is_remembered_once_and_whole(whole_first: bool) 
     trace_id, root, child = b"t" * 16, b"r" * 8, b"c" * 8
     late = Span(trace_id, root, b"", "GET", SpanKind.SERVER, 8 * SECOND, 12 * SECOND, resource)
     inside = Span(trace_id, child, root, "GET", SpanKind.SERVER, 11 * SECOND, 12 * SECOND, resource)
-    culprits = Culprits(width=10 * SECOND)
+    culprits = CulpritRanker(width=10 * SECOND)
     for version in ([late, inside], [inside])[:: 1 if whole_first else -1]:
         culprits.add_trace(version)
     held = {start: [trace.trace_id for trace in traces] for start, traces in culprits._traces.buckets() if traces}
@@ -194,7 +194,7 @@ def test_a_trace_that_has_grown_is_remembered_once_and_whole(whole_first: bool) 
 
 
 def test_a_counter_that_counts_on_accuses_nobody_and_one_that_runs_away_does() -> None:
-    culprits = Culprits()
+    culprits = CulpritRanker()
     for second in range(0, 300, 10):
         for pod in ("a", "b", "c", "d"):
             fast = 40 if pod == "a" and second >= 200 else 1

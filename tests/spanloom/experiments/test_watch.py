@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spanloom.experiments.account import audit_holds, shortfalls
-from spanloom.experiments.watch import MILESTONES, Injection, Watch
+from spanloom.experiments.watch import MILESTONES, DemoWatch, Injection
 from telemetry.documents import Kind, anomaly_document, culprits_document
-from telemetry.findings import Anomaly, AnomalyKind, Culprits, Suspect
+from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Suspect
 from telemetry.metrics import Series
 
 SECOND = 1_000_000_000
 INJECTED = 1_000 * SECOND
 
 
-def watching() -> Watch:
-    return Watch(Injection("payment", {"kind": "latency", "milliseconds": 400}, INJECTED))
+def watching() -> DemoWatch:
+    return DemoWatch(Injection("payment", {"kind": "latency", "milliseconds": 400}, INJECTED))
 
 
 def anomaly(service: str, end: int) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def anomaly(service: str, end: int) -> dict[str, Any]:
 
 
 def ranking(time: int, *pairs: tuple[str, float]) -> dict[str, Any]:
-    document = culprits_document(Culprits(time, "demo", "a", tuple(Suspect(service, score) for service, score in pairs)))
+    document = culprits_document(CulpritRanking(time, "demo", "a", tuple(Suspect(service, score) for service, score in pairs)))
     return document.body | {"_id": document.id, "@timestamp": document.time}
 
 
@@ -129,7 +129,7 @@ def test_what_was_before_the_fault_or_about_another_service_is_no_milestone() ->
 
 
 def test_every_alert_that_begins_after_the_fault_is_seen_whatever_its_service() -> None:
-    watch = Watch(Injection("", {}, INJECTED))
+    watch = DemoWatch(Injection("", {}, INJECTED))
     watch.see_notification(notification("firing", ("web", "firing"), began=INJECTED - SECOND), INJECTED + SECOND)
     watch.see_notification(notification("firing", ("web", "firing"), ("cart", "firing")), INJECTED + 2 * SECOND)
     assert watch.alerts == ["Slow for cart"]

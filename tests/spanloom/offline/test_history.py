@@ -10,7 +10,7 @@ import orjson
 from alerting.rules.backtest import backtest
 from alerting.rules.files import parse_rules
 from spanloom import api_client
-from spanloom.api_client import Pipeline
+from spanloom.api_client import ApiClient
 from telemetry.documents import Kind
 from telemetry.metrics import Point, Series
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 
-class Revised(Pipeline):
+class Revised(ApiClient):
     """Ten documents, of which every third has been replaced."""
 
     asked = 0

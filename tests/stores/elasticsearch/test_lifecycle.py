@@ -10,7 +10,7 @@ import pytest
 from elastic_transport import ApiResponseMeta, BaseAsyncNode, HttpHeaders
 from elasticsearch import AsyncElasticsearch
 
-from stores.elasticsearch.templates import Installed, Outcome, install
+from stores.elasticsearch.templates import Installed, InstallResult, install
 from telemetry.errors import StoreError
 
 EXISTING = ("spanloom-hop-default", "spanloom-audit-default")
@@ -85,10 +85,10 @@ async def test_changed_days_hold_for_data_streams_that_are_there_and_not_for_the
     await install(client, keep_days=7)
     cluster.asked.clear()
     report = lines(await install(client, keep_days=30))
-    assert report["spanloom-lifecycle"].outcome is Outcome.UPDATED
+    assert report["spanloom-lifecycle"].outcome is InstallResult.UPDATED
     assert ("/_data_stream/spanloom-hop-default/_lifecycle", {"enabled": True, "data_retention": "30d"}) in cluster.asked
     assert ("/_data_stream/spanloom-audit-default/_lifecycle", {"enabled": True}) in cluster.asked
-    assert lines(await install(client, keep_days=30))["spanloom-lifecycle"].outcome is Outcome.UNCHANGED
+    assert lines(await install(client, keep_days=30))["spanloom-lifecycle"].outcome is InstallResult.UNCHANGED
     await client.close()
 
 
@@ -96,7 +96,7 @@ async def test_a_server_without_lifecycles_is_told_of() -> None:
     client = Cluster(lifecycles=False).client()
     report = lines(await install(client, keep_days=7))
     skipped = report["spanloom-lifecycle of data streams"]
-    assert skipped.outcome is Outcome.SKIPPED
+    assert skipped.outcome is InstallResult.SKIPPED
     assert "no handler found" in skipped.reason
     await client.close()
 
@@ -105,7 +105,7 @@ async def test_a_policy_decides_instead_also_for_what_is_there_and_can_be_taken_
     cluster = Cluster()
     client = cluster.client()
     report = lines(await install(client, keep_days=7, ilm_policy="hot-warm"))
-    assert report["spanloom-lifecycle"].outcome is Outcome.CREATED
+    assert report["spanloom-lifecycle"].outcome is InstallResult.CREATED
     assert cluster.components["spanloom-lifecycle"]["template"] == {"settings": {"index.lifecycle.name": "hot-warm"}}
     assert ("/spanloom-hop-default/_settings", {"index.lifecycle.name": "hot-warm"}) in cluster.asked
     assert ("/spanloom-audit-default/_settings", {"index.lifecycle.name": None}) in cluster.asked, "the trail is kept"

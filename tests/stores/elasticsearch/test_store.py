@@ -14,7 +14,7 @@ from stores.elasticsearch import templates
 from stores.elasticsearch.bulk import CHUNK_BYTES
 from stores.elasticsearch.client import connect
 from stores.elasticsearch.store import ElasticsearchStore, open_elasticsearch
-from stores.elasticsearch.templates import Installed, Outcome, data_stream, install
+from stores.elasticsearch.templates import Installed, InstallResult, data_stream, install
 from stores.layout import LAYOUT
 from stores.store import Query, QuestionRefusedError, Written
 from telemetry.documents import Document, Kind
@@ -45,17 +45,17 @@ async def store(client: AsyncElasticsearch) -> ElasticsearchStore:
     return ElasticsearchStore(client, namespace=uuid.uuid4().hex)
 
 
-def outcomes(report: list[Installed]) -> set[Outcome]:
+def outcomes(report: list[Installed]) -> set[InstallResult]:
     return {one.outcome for one in report}
 
 
 async def test_installing_twice_changes_nothing_and_names_what_the_server_lacks(client: AsyncElasticsearch) -> None:
     await install(client)
     report = await install(client)
-    assert outcomes(report) <= {Outcome.UNCHANGED, Outcome.SKIPPED}
+    assert outcomes(report) <= {InstallResult.UNCHANGED, InstallResult.SKIPPED}
     for one in report:
-        assert (one.outcome is Outcome.SKIPPED) == bool(one.reason)
-        if one.name == "spanloom-match-only-text" and one.outcome is Outcome.SKIPPED:
+        assert (one.outcome is InstallResult.SKIPPED) == bool(one.reason)
+        if one.name == "spanloom-match-only-text" and one.outcome is InstallResult.SKIPPED:
             assert "match_only_text" in one.reason
 
 
@@ -67,10 +67,10 @@ async def test_an_older_version_is_updated_and_a_newer_one_on_the_server_is_left
     older = {key: known[key] for key in ("index_patterns", "composed_of", "priority", "data_stream")}
     await client.indices.put_index_template(name="spanloom-hop", **older, version=0)
     report = {one.name: one.outcome for one in await install(client)}
-    assert report["spanloom-hop"] is Outcome.UPDATED
-    assert report["spanloom-span"] is Outcome.UNCHANGED
+    assert report["spanloom-hop"] is InstallResult.UPDATED
+    assert report["spanloom-span"] is InstallResult.UNCHANGED
     monkeypatch.setattr(templates, "VERSION", templates.VERSION - 1)
-    assert outcomes(await install(client)) <= {Outcome.NEWER, Outcome.SKIPPED}
+    assert outcomes(await install(client)) <= {InstallResult.NEWER, InstallResult.SKIPPED}
 
 
 async def test_an_updated_template_holds_from_the_next_document_on_and_no_id_comes_twice(
@@ -91,7 +91,7 @@ async def test_the_days_to_keep_can_be_changed(client: AsyncElasticsearch, store
     await store.write([Document(Kind.EDGE, "a", NOON, {})])  # a data stream that is there already
     await install(client, keep_days=7)
     (lifecycle,) = [one for one in await install(client, keep_days=30) if one.name == "spanloom-lifecycle"]
-    assert lifecycle.outcome in {Outcome.UPDATED, Outcome.SKIPPED}
+    assert lifecycle.outcome in {InstallResult.UPDATED, InstallResult.SKIPPED}
     await install(client)
 
 

@@ -6,7 +6,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from alerting.playbooks.api.approval import Answer, Approvals, LinkError, routes
+from alerting.playbooks.api.approval import Answer, ApprovalLinkError, Approvals, routes
 from telemetry.errors import ConfigError, InputError
 from tests.alerting.playbooks.world import SECOND, START
 from tests.identified import Identified
@@ -118,7 +118,7 @@ def test_a_short_key_is_refused() -> None:
 
 def test_without_a_key_there_is_no_link_and_none_is_accepted() -> None:
     keyless = Approvals("http://x", lambda: START)
-    with pytest.raises(LinkError, match="no key"):
+    with pytest.raises(ApprovalLinkError, match="no key"):
         keyless.link("i1", START + SECOND)
-    with pytest.raises(LinkError, match="no key"):
+    with pytest.raises(ApprovalLinkError, match="no key"):
         keyless.check("i1", str(START + SECOND), "")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from alerting.playbooks.kernel.safety import SafetyConfig
 from alerting.playbooks.kernel.trust import MOST_SOURCES, SAVE_AFTER, Trust, origin_of_rule
-from alerting.playbooks.model.incident import State
+from alerting.playbooks.model.incident import IncidentState
 from telemetry.documents import Kind
 from telemetry.errors import InputError
 from tests.alerting.playbooks.world import SECOND, START, Alert, Processes, healer, play, playbooks, stored
@@ -48,7 +48,7 @@ def test_on_the_word_of_strangers_it_waits_for_a_human_unless_an_admin_allowed_t
     made, processes = repaired(tmp_path, Alert("cart"), "loopback", source)
     assert processes.calls == []
     (incident,) = made.incidents.values()
-    assert incident.state is State.APPROVING
+    assert incident.state is IncidentState.APPROVING
     documents, notices = made.outbox()
     asked = next(record for record in stored(documents, Kind.AUDIT) if record["event"] == "approval-requested")
     for text in (notices[-1].text, asked["data"]["why"]):
@@ -134,7 +134,7 @@ def test_an_alert_that_fired_before_the_sources_of_rules_were_known_waits_for_a_
     after.restore(saved, START)
     after.advance(START + SECOND)
     play(after, processes, START + SECOND)
-    assert [incident.state for incident in after.incidents.values()] == [State.APPROVING]
+    assert [incident.state for incident in after.incidents.values()] == [IncidentState.APPROVING]
     assert processes.calls == []
 
 

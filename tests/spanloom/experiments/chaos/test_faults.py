@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from spanloom.experiments.chaos.experiment import Experiment
     from spanloom.experiments.chaos.network_link import Link
-    from spanloom.experiments.shop import Shop
+    from spanloom.experiments.shop import ShopProcess
 
 
 class FakeShop:
@@ -57,16 +57,16 @@ def state(pid: int) -> str:
 
 async def test_delay_and_abort_are_put_in_and_taken_out_even_after_an_error(process: subprocess.Popen[bytes]) -> None:
     shop = FakeShop(process.pid)
-    async with fault(experiment("HTTPChaos", delay="400ms"), cast("Shop", shop)):
+    async with fault(experiment("HTTPChaos", delay="400ms"), cast("ShopProcess", shop)):
         assert shop.faults == [("cart", {"kind": "latency", "milliseconds": 400.0})]
     with pytest.raises(RuntimeError):
-        async with fault(experiment("HTTPChaos", abort=True, percent=25), cast("Shop", shop)):
+        async with fault(experiment("HTTPChaos", abort=True, percent=25), cast("ShopProcess", shop)):
             raise RuntimeError
     assert shop.faults[1:] == [("cart", {}), ("cart", {"kind": "errors", "ratio": 0.25}), ("cart", {})]
 
 
 async def test_a_kill_ends_the_process_and_a_failure_stops_it_for_its_time(process: subprocess.Popen[bytes]) -> None:
-    shop = cast("Shop", FakeShop(process.pid))
+    shop = cast("ShopProcess", FakeShop(process.pid))
     async with fault(experiment("PodChaos", action="pod-failure", duration="100ms"), shop):
         while state(process.pid) != "T":  # noqa: ASYNC110  the kernel sends no event
             await asyncio.sleep(0.005)
@@ -77,7 +77,7 @@ async def test_a_kill_ends_the_process_and_a_failure_stops_it_for_its_time(proce
 
 
 async def test_stress_starts_its_workers_and_leaves_none(process: subprocess.Popen[bytes]) -> None:
-    shop = cast("Shop", FakeShop(process.pid))
+    shop = cast("ShopProcess", FakeShop(process.pid))
     stressors = {"cpu": {"workers": 1}, "memory": {"workers": 1, "size": 1000}}
     before = children()
     async with fault(experiment("StressChaos", stressors=stressors, duration="1m"), shop):
@@ -137,7 +137,7 @@ class FakeLink:
 
 
 async def test_a_network_is_bad_in_its_direction_for_its_time_and_good_after_it() -> None:
-    shop, bad = cast("Shop", FakeShop(0)), Impairment(loss=0.25)
+    shop, bad = cast("ShopProcess", FakeShop(0)), Impairment(loss=0.25)
     for direction, made in (("to", (GOOD, bad)), ("from", (bad, GOOD)), ("both", (bad, bad))):
         link = FakeLink()
         spec = {"action": "loss", "loss": {"loss": "25"}, "direction": direction}
@@ -154,5 +154,5 @@ async def test_a_network_is_bad_in_its_direction_for_its_time_and_good_after_it(
 
 async def test_a_service_that_is_not_there_is_named() -> None:
     with pytest.raises(ChaosError, match="no service 'cart'"):
-        async with fault(experiment("PodChaos", action="pod-kill"), cast("Shop", FakeShop(0))):
+        async with fault(experiment("PodChaos", action="pod-kill"), cast("ShopProcess", FakeShop(0))):
             pass

@@ -7,7 +7,7 @@ import pytest
 from dashboards.api.routes import MAX_FOUND
 from spanloom.experiments.chaos.experiment import NetworkChaos
 from spanloom.experiments.chaos.faults import ChaosError
-from spanloom.experiments.chaos.runner import MOST_CALLS, Chaos, taken_over
+from spanloom.experiments.chaos.runner import MOST_CALLS, Chaos, traffic_taken_over
 from spanloom.experiments.options import Options
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ class Stored:
 
 async def test_calls_that_another_instance_answered_are_counted_as_stored() -> None:
     pipeline: Any = Stored()
-    assert await taken_over(pipeline, "payment", 5) == 2
-    assert await taken_over(pipeline, "", 5) == 0  # the machine has the fault
+    assert await traffic_taken_over(pipeline, "payment", 5) == 2
+    assert await traffic_taken_over(pipeline, "", 5) == 0  # the machine has the fault

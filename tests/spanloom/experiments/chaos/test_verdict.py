@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from spanloom.experiments.chaos.experiment import Expect
-from spanloom.experiments.chaos.verdict import Downtime, Measured, verdict
+from spanloom.experiments.chaos.verdict import Downtime, Measurement, verdict
 
 S = 10**9
-WELL = Measured(2.0, 10.0, 15.0, 40.0, culprit_first=True, failed_over=True, downtime=0.0, lost=0)
+WELL = Measurement(2.0, 10.0, 15.0, 40.0, culprit_first=True, failed_over=True, downtime=0.0, lost=0)
 ALL = Expect.model_validate(
     {
         "alert_within": "30s",
@@ -24,7 +24,7 @@ def test_all_as_expected_is_no_sentence() -> None:
 
 
 def test_each_expectation_that_is_not_met_is_a_sentence() -> None:
-    bad = Measured(None, None, None, 61.0, culprit_first=False, failed_over=False, downtime=5.0, lost=10)
+    bad = Measurement(None, None, None, 61.0, culprit_first=False, failed_over=False, downtime=5.0, lost=10)
     assert verdict(ALL, bad) == [
         "alert: never, expected within 30 s",
         "verified repair: after 61.0 s, expected within 60 s",
