@@ -151,7 +151,7 @@ class ActStage:
             return
         self._take_batch(batch, items)
         self._held.append((tp, event.message.offset, self.moment))
-        horizon = self.moment - self._look_back()
+        horizon = self._resumes_at() - self._look_back()
         while self._held and (self._held[0][2] <= horizon or offsets.full):
             held, offset, _ = self._held.popleft()
             offsets.release(held, (offset,))
@@ -175,10 +175,17 @@ class ActStage:
             case other:
                 raise AssertionError(other)
 
+    def _resumes_at(self) -> int:
+        """The event time from which rules would go on after a crash: that of the last save, not the present."""
+        return self.moment if self._alerting is None else self._alerting.saved_moment
+
     def _look_back(self) -> int:
-        """How long records are held: as long as the furthest-reaching rule needs them."""
-        reach = self._alerting.engine.reach if self._alerting is not None else 0
-        return max(int(self._config.look_back * SECOND), reach)
+        """How far before that records are held: what rules read, and what recordings made again read before it."""
+        if self._alerting is None:
+            return int(self._config.look_back * SECOND)
+        engine = self._alerting.engine
+        furthest = max(int(self._config.look_back * SECOND), engine.reach)
+        return furthest + engine.reach if engine.records else furthest
 
     def _take_points(self, points: list[Point]) -> None:
         now = self._now()

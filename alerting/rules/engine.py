@@ -105,6 +105,11 @@ class AlertEngine:
         """How far back the rules read, ns, beside the lookback of instant selectors."""
         return max((rule.expr.reach + group.query_offset for group in self.groups for rule in group.rules), default=0)
 
+    @property
+    def records(self) -> bool:
+        """Whether any rule records series, which `restore` makes again from older samples."""
+        return any(rule.kind == "record" for group in self.groups for rule in group.rules)
+
     def add(self, points: Iterable[Point], moment: int | None = None) -> None:
         """Keep points for the rules to read; `moment` is the time of the telemetry (ns), if it is known."""
         self.samples.add(points, moment)

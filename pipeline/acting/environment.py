@@ -123,7 +123,7 @@ class Alerting:
         self._rows, self._state = state, LargeState(state)
         self._now = now
         self._version = version
-        self._moment = 0
+        self._moment = self.saved_moment = 0
         self._refreshed = self._taken = self._saved = 0
         self._delivered: list[Document] = []
         self._partition: int | None = None
@@ -178,7 +178,7 @@ class Alerting:
                 await self.runner.stop()  # what ends meanwhile is ours to save, under the time of the telemetry
             finally:
                 self._partition = None
-                self._moment = 0
+                self._moment = self.saved_moment = 0
                 await self.sender.stop()
 
     async def refresh(self) -> None:
@@ -258,9 +258,10 @@ class Alerting:
             OverloadedError: another process owns the environment.
         """
         partition = self._owned_partition()
-        self._saved = self._now()
+        self._saved, moment = self._now(), self._moment
         await self._state.save(partition, "engine", self.engine.snapshot())
         await self._state.save(partition, "alertmanager", self.alertmanager.snapshot())
+        self.saved_moment = moment
 
     def _owned_partition(self) -> int:
         if self._partition is None:

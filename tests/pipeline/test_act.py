@@ -56,6 +56,21 @@ groups:
     expr: avg_over_time(depth:max[10m]) > 10
     labels: {service: queue}
 """
+DIRECT = """
+groups:
+- name: depths
+  interval: 1s
+  rules:
+  - {alert: Deep, expr: "max_over_time(queue_depth[2s]) > 10", labels: {service: queue}}
+"""
+RECORDED = """
+groups:
+- name: depths
+  interval: 1s
+  rules:
+  - {record: depth, expr: max(queue_depth)}
+  - {alert: Deep, expr: "max_over_time(depth[2s]) > 10", labels: {service: queue}}
+"""
 RECEIVERS = """
 route: {receiver: on-call, group_wait: 0s, group_interval: 5s}
 receivers:
@@ -122,8 +137,9 @@ class FixedCulprits:
 class World:
     """One worker after another on the same log, table, store and pager."""
 
-    def __init__(self, folder: Path, rules: str = RULES, plan: str = PLAYBOOK) -> None:
+    def __init__(self, folder: Path, rules: str = RULES, plan: str = PLAYBOOK, look_back: float = 60) -> None:
         self._folder, self._rules, self._plan = folder, rules, plan
+        self._config = ActConfig(look_back=look_back)
         self.time = START
         self.table, self.store, self.pager, self.processes = Table(), DownStore(), Pager(), Processes()
         self.log: list[Event] = []
@@ -142,7 +158,7 @@ class World:
         )  # fmt: skip
         self.culprits = FixedCulprits()
         self.stage = ActStage(
-            ActConfig(look_back=60), self.culprits, self.writer, self.table, lambda: self.time, self.alerting  # type: ignore[arg-type]
+            self._config, self.culprits, self.writer, self.table, lambda: self.time, self.alerting  # type: ignore[arg-type]
         )  # fmt: skip
         self.offsets = OffsetTracker(APP, 100_000)
         await self.stage.own(0)
@@ -183,10 +199,29 @@ async def world(tmp_path: Path) -> World:
     return made
 
 
-async def test_records_are_held_for_as_long_as_the_furthest_rule_looks_back(world: World) -> None:
-    await world.seconds(700, 1.0)
+async def test_records_are_held_for_what_rules_and_recordings_read_before_the_last_save(world: World) -> None:
+    await world.seconds(1400, 1.0)
     held = [event for event in world.log if not event.acked]
-    assert world.time - held[0].message.offset * SECOND - START == pytest.approx(600 * SECOND, abs=2 * SECOND)
+    resumes_at = world.alerting.saved_moment
+    assert world.time - resumes_at < 10 * SECOND
+    assert resumes_at - held[0].message.offset * SECOND - START == pytest.approx(2 * 600 * SECOND, abs=2 * SECOND)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("after", range(1, 13))
+async def test_an_alert_goes_on_firing_however_long_after_the_last_save_the_crash_comes(
+    tmp_path: Path, after: int, recorded: bool
+) -> None:
+    world = World(tmp_path, RECORDED if recorded else DIRECT, look_back=2)
+    await world.begin()
+    await world.seconds(10, 1.0)
+    await world.seconds(after, 50.0)
+    (began,) = {alert.active_at for alert in world.engine.active()}
+    await world.crash()
+    await world.begin()
+    await world.seconds(3, 50.0)
+    assert {alert.active_at for alert in world.engine.active()} == {began}
+    assert world.pager.got == [("firing", ["Deep"])]
 
 
 async def test_a_rule_over_recorded_series_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
