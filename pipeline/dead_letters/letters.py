@@ -12,7 +12,7 @@ from pipeline.dead_letters.limits import OFFSET, PARTITION, REASON, STORE, TOPIC
 from pipeline.dead_letters.skip import is_changelog
 from pipeline.exchange.topics import Topic
 from telemetry.documents import Document, Kind
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +27,10 @@ _TOPIC = Topic.DEAD_LETTERS.value
 _OURS = {REASON, TOPIC, PARTITION, OFFSET, TRUNCATED}
 
 log = structlog.get_logger(__name__)
+
+
+class UndeliverableError(SpanloomError):
+    """A dead letter can go nowhere. The message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,11 @@ class DeadLetterTopic(Protocol):
         ...
 
     async def put_back(self, letter: DeadLetter) -> None:
-        """Return when the record is on the topic that it came from."""
+        """Return when the record is on the topic that it came from.
+
+        Raises:
+            UndeliverableError: that topic or partition is not there.
+        """
         ...
 
     async def mark_replayed(self, letter: DeadLetter) -> None:
@@ -84,8 +92,8 @@ async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, aga
     """Send what has not been replayed to where it came from: records to their topic, documents to the store.
 
     What is unusable still comes back as a dead letter: a record when it is read, a document that the store refuses again at
-    once. A replay that is cut short goes on where it ended. A record of which only the beginning was kept is passed over, and
-    the log says so.
+    once. A replay that is cut short goes on where it ended. What has nowhere to go is passed over, and the log says why: a
+    record of which only the beginning was kept, one whose topic is gone, a document that is none.
 
     Args:
         dead: where they are.
@@ -100,24 +108,25 @@ async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, aga
     """
     sent: dict[str, int] = {}
     async for letter in dead.read(replayed=again):
-        if is_changelog(letter.topic):
-            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was state that no release reads")
-        elif letter.whole:
+        try:
             to = await _send(dead, store, letter)
             sent[to] = sent.get(to, 0) + 1
-        else:
-            log.warning("dead_letter_passed_over", **letter.describe(), hint="it was too large to keep: send it anew")
+        except UndeliverableError as error:
+            log.warning("dead_letter_passed_over", **letter.describe(), hint=str(error))
         await dead.mark_replayed(letter)
     return sent
 
 
 async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) -> str:
-    """Where a letter went."""
+    """Where a letter went. Raises `UndeliverableError` where it can go nowhere."""
+    if is_changelog(letter.topic):
+        raise UndeliverableError("it was state that no release reads")
+    if not letter.whole:
+        raise UndeliverableError("it was too large to keep: send it anew")
     if letter.topic == STORE:
         if store is None:
             raise ConfigError("store: rejected documents wait, and this store belongs to another process")
-        document = orjson.loads(letter.value or b"{}")
-        written = await store.write([Document(Kind(document["kind"]), document["id"], document["time"], document["body"])])
+        written = await store.write([_document(letter)])
         if not written.rejected:
             return STORE
         headers = {REASON: written.rejected[0].reason, TOPIC: STORE, PARTITION: "", OFFSET: ""}
@@ -125,6 +134,21 @@ async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) 
         letter = replace(letter, topic=_TOPIC, partition=letter.place, headers=letter.headers + encoded)
     await dead.put_back(letter)
     return letter.topic
+
+
+def gone(letter: DeadLetter) -> UndeliverableError:
+    """Says that the partition is not there that a letter came from."""
+    return UndeliverableError(f"there is no partition {letter.partition or 0} of topic {letter.topic}")
+
+
+def _document(letter: DeadLetter) -> Document:
+    try:
+        match orjson.loads(letter.value or b""):
+            case {"kind": str(kind), "id": str(id_), "time": int(time), "body": dict(body)}:
+                return Document(Kind(kind), id_, time, body)
+    except ValueError:
+        pass
+    raise UndeliverableError("it is no document of ours: others wrote it")
 
 
 def dead_letter(place: int, record: Any) -> DeadLetter:

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from pipeline.dead_letters.letters import GROUP, dead_letter
+from pipeline.dead_letters.letters import GROUP, dead_letter, gone
 from pipeline.dead_letters.skip import Found, no_record
 from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.exchange.topics import Topic
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters.letters import DeadLetter
 
+_TOPIC = Topic.DEAD_LETTERS.value
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,11 @@ log = structlog.get_logger(__name__)
 class KafkaDeadLetters:
     """A `DeadLetterTopic`; made by `dead_letters_on_kafka`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, partitions: int) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, partitions: Mapping[str, int]) -> None:
         self._consumer = consumer
         self._producer = producer
-        self._places = [TopicPartition(Topic.DEAD_LETTERS.value, number) for number in range(partitions)]
+        self._partitions = partitions
+        self._places = [TopicPartition(_TOPIC, number) for number in range(partitions[_TOPIC])]
 
     async def read(self, *, replayed: bool) -> AsyncIterator[DeadLetter]:
         """As `DeadLetterTopic.read`."""
@@ -54,6 +56,9 @@ class KafkaDeadLetters:
 
     async def put_back(self, letter: DeadLetter) -> None:
         """As `DeadLetterTopic.put_back`."""
+        # The client would wait for a topic that is not there, or have Kafka create it.
+        if (letter.partition or 0) >= self._partitions.get(letter.topic, 0):
+            raise gone(letter)
         await self._producer.send_and_wait(
             letter.topic, letter.value, key=letter.key, partition=letter.partition, headers=list(letter.headers)
         )
@@ -73,7 +78,7 @@ class KafkaPlace:
     async def find(self, tp: TP, offset: int) -> Found:
         """As `Place.find`."""
         place, consumer = TopicPartition(*tp), self._consumer
-        if tp.partition >= (await count_partitions(self._admin, {tp.topic})).get(tp.topic, 0):
+        if tp.partition >= (await count_partitions(self._admin)).get(tp.topic, 0):
             raise SkipError(f"{tp.topic}[{tp.partition}]: there is no such partition")
         consumer.assign([place])
         start, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
@@ -106,7 +111,7 @@ class KafkaPlace:
 
     async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
         """As `Place.note`."""
-        await self._producer.send_and_wait(Topic.DEAD_LETTERS.value, value, key=key, headers=list(headers))
+        await self._producer.send_and_wait(_TOPIC, value, key=key, headers=list(headers))
 
 
 @asynccontextmanager
@@ -162,9 +167,9 @@ async def dead_letters_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[Ka
             for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
                 stack.push_async_callback(leave)
                 await client.start()
-            found = await count_partitions(admin, {Topic.DEAD_LETTERS.value})
-            if not found:
-                raise TopicsError(f"topic {Topic.DEAD_LETTERS.value}: it is not there; spanloom setup kafka makes it")
-            yield KafkaDeadLetters(consumer, producer, found[Topic.DEAD_LETTERS.value])
+            partitions = await count_partitions(admin)
+            if _TOPIC not in partitions:
+                raise TopicsError(f"topic {_TOPIC}: it is not there; spanloom setup kafka makes it")
+            yield KafkaDeadLetters(consumer, producer, partitions)
         except KafkaError as error:
             raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from components.request_body import read_body
 from durable_log.partition import TopicSettings
-from pipeline.dead_letters.letters import GROUP, dead_letter, replay_dead_letters
+from pipeline.dead_letters.letters import GROUP, dead_letter, gone, replay_dead_letters
 from pipeline.dead_letters.skip import Found, is_changelog, no_record, skip
 from pipeline.exchange.topics import Topic
 from pipeline.runtime.app import DEAD_LETTER_SECONDS
@@ -58,8 +58,11 @@ class LogDeadLetters:
 
     async def put_back(self, letter: DeadLetter) -> None:
         """As `DeadLetterTopic.put_back`."""
+        partition = letter.partition or 0
+        if letter.topic not in self._log.topics() or partition >= (self._log.partitions(letter.topic) or 0):
+            raise gone(letter)
         await self._log.room()
-        await self._log.append(letter.topic, letter.partition or 0, letter.key, letter.value, letter.headers)
+        await self._log.append(letter.topic, partition, letter.key, letter.value, letter.headers)
 
     async def mark_replayed(self, letter: DeadLetter) -> None:
         """As `DeadLetterTopic.mark_replayed`."""

@@ -83,11 +83,14 @@ async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas
     admin = AIOKafkaAdminClient(**settings)
     try:
         await admin.start()
-        found = await count_partitions(admin, wanted)
+        present = await count_partitions(admin)
+        found = {name: present[name] for name in wanted if name in present}
         missing = [_new(name, topic, replicas) for name, topic in wanted.items() if name not in found]
         if missing:
             raced = _existing((await admin.create_topics(missing)).topic_errors)
-            found |= await count_partitions(admin, raced) if raced else {}
+            if raced:
+                present = await count_partitions(admin)
+                found |= {name: present[name] for name in raced if name in present}
     finally:
         await admin.close()
     for name, partitions in found.items():
@@ -99,9 +102,9 @@ async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas
     return [TopicChange(name, found.get(name, topic.partitions), name not in found) for name, topic in wanted.items()]
 
 
-async def count_partitions(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
-    """How many partitions each topic has that is there. Asking for all is no order to create those that are not."""
-    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics() if topic["topic"] in set(names)}
+async def count_partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    """How many partitions each topic has. Asking for all of them is no order to create those that are not there."""
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
 def _new(name: str, topic: Any, replicas: int) -> NewTopic:

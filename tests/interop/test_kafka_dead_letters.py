@@ -155,3 +155,19 @@ async def test_a_value_of_a_changelog_is_given_up_by_a_record_that_deletes_its_k
             await skip(place, topic, 0, 3)
     async with dead_letters_on_kafka(settings) as dead:
         assert topic not in await replay_dead_letters(dead, MemoryStore(), again=True), "it would be damaged again"
+
+
+async def test_a_letter_whose_topic_is_gone_is_passed_over_and_its_topic_is_not_made_again(kafka: str, tmp_path: Path) -> None:
+    pipeline = Log(load_config(log=f"kafka://{kafka}", data_dir=tmp_path))
+    await pipeline.make_topics()
+    settings, gone = client_settings(pipeline.app), f"test-{uuid.uuid4().hex}"
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        headers = [(TOPIC, gone.encode()), (PARTITION, b"0")]
+        await producer.send_and_wait(Topic.DEAD_LETTERS.value, b"1", headers=headers)
+    async with dead_letters_on_kafka(settings) as dead:
+        assert gone in [letter.topic async for letter in dead.read(replayed=True)]
+        assert gone not in await replay_dead_letters(dead, MemoryStore(), again=True)
+    admin = AIOKafkaAdminClient(**settings)
+    await admin.start()
+    assert gone not in await admin.list_topics()
+    await admin.close()

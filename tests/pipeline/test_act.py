@@ -207,12 +207,12 @@ async def test_records_are_held_for_what_rules_and_recordings_read_before_the_la
     assert resumes_at - held[0].message.offset * SECOND - START == pytest.approx(2 * 600 * SECOND, abs=2 * SECOND)
 
 
-@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("rules", [DIRECT, RECORDED])
 @pytest.mark.parametrize("after", range(1, 13))
 async def test_an_alert_goes_on_firing_however_long_after_the_last_save_the_crash_comes(
-    tmp_path: Path, after: int, recorded: bool
+    tmp_path: Path, after: int, rules: str
 ) -> None:
-    world = World(tmp_path, RECORDED if recorded else DIRECT, look_back=2)
+    world = World(tmp_path, rules, look_back=2)
     await world.begin()
     await world.seconds(10, 1.0)
     await world.seconds(after, 50.0)

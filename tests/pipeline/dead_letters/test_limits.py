@@ -106,6 +106,28 @@ async def test_of_a_record_that_no_topic_takes_the_beginning_is_kept_and_a_repla
         assert await listed(log, replayed=False) == []
 
 
+@pytest.mark.parametrize(
+    ("topic", "partition", "value"),
+    [
+        ("of-yesterday", 0, b"its topic is gone"),
+        ("otlp_spans", 99, b"so is its partition"),
+        ("", 0, b"others wrote it"),
+        ("store", 0, b"no document"),
+        ("store", 0, b"5"),
+        ("store", 0, b'{"kind":"trace","id":"t1","time":"noon","body":{}}'),
+        ("store", 0, b'{"kind":"novel","id":"t1","time":1,"body":{}}'),
+    ],
+)
+async def test_what_can_go_nowhere_is_passed_over_and_the_others_are_replayed(
+    tmp_path: Path, topic: str, partition: int, value: bytes
+) -> None:
+    with opened(tmp_path) as log:
+        await written_to(log).send(Event(topic, partition, 1, value), WRONG)
+        await written_to(log).send(Event("otlp_spans", 0, 2, b"good"), WRONG)
+        assert await replay_dead_letters(LogDeadLetters(log), MemoryStore()) == {"otlp_spans": 1}
+        assert await listed(log, replayed=False) == []
+
+
 async def test_a_document_that_was_rejected_goes_to_the_store(tmp_path: Path) -> None:
     document = Document(Kind.TRACE, "t1", 5, {"trace_id": "t1"})
     with opened(tmp_path) as log:
