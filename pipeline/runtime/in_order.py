@@ -7,6 +7,8 @@ start under load lost one. Records that were fetched before such a seek and hand
 
 So a record is handed over only if it is the next one of its partition (see `turns`); what is missing before it is read
 again. Holes in the offsets, as transactions, compaction and retention leave them, are told from that by what was fetched.
+The same holds for changelogs while tables are restored from them: a fetch that was under way when recovery sought the
+beginning of a changelog and that is thrown away leaves recovery waiting for ever, or the table without values.
 Commits go by the same account: Faust's own takes for holes what was delivered before a seek, and spells out each offset of one.
 """
 
@@ -48,10 +50,9 @@ class PartitionResetError(SpanloomError):
 class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not read
     """Put before a consumer of Faust, so that it hands over records in turn and none is left out.
 
-    Changelogs are left to Faust's recovery, which seeks by itself.
-
     Attributes:
-        turns: the partitions whose beginning is known.
+        turns: the partitions of streams whose beginning is known.
+        changelogs: those of changelogs that recovery has sought.
         skips: records that a person has decided to pass over.
         read_again: how often records were read again, for one before them had not come.
         deleted: offsets, by topic, that retention or a person deleted before they were read.
@@ -60,6 +61,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.turns: dict[TP, Turn] = {}
+        self.changelogs: dict[TP, Turn] = {}
         self._landed: dict[TP, int] = {}  # commits that Kafka took
         self._looked = 0.0  # when, by the loop's clock
         self._seen: dict[TP, int] = {}  # the next offset then
@@ -69,7 +71,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         self.deleted: Counter[str] = Counter()
         super().__init__(*args, **kwargs)
         self.skips: Skips = getattr(self.app, "skips", None) or Skips()
-        self._changelogs: dict[tuple[TP, bytes], int] = getattr(self.app, "changelogs", {})
+        self._written_at: dict[tuple[TP, bytes], int] = getattr(self.app, "changelogs", {})
 
     async def seek_to_committed(self) -> Mapping[TP, int | None]:
         """Move every partition to where the group committed, and those where it did not to their beginning."""
@@ -97,23 +99,29 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         await super().seek_wait(partitions)
 
     def _turn_to(self, tp: TP, offset: int) -> None:
-        if tp in self.turns:  # and no changelog
-            self.turns[tp].move(offset)
+        if self._is_changelog_tp(tp):  # sought by recovery, and by us
+            self.changelogs.setdefault(tp, Turn(offset))
+        turn = self._turn(tp)
+        if turn is not None:
+            turn.move(offset)
+
+    def _turn(self, tp: TP) -> Turn | None:
+        return self.turns.get(tp) or self.changelogs.get(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Know nothing more of what is taken away."""
         for tp in revoked:
-            for known in (self.turns, self._landed, self._seen):
+            for known in (self.turns, self.changelogs, self._landed, self._seen):
                 known.pop(tp, None)
             self._looking.discard(tp)
         await super().on_partitions_revoked(revoked)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
         """Fetch; Faust may throw away any of it."""
-        await self._look_again()
-        moved = {tp: turn.moved for tp, turn in self.turns.items()}
+        await self._look_again(active_partitions or set())
+        moved = {tp: turn.moved for tp, turn in self._turns().items()}
         fetched: Mapping[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
-        for tp, turn in list(self.turns.items()):
+        for tp, turn in self._turns().items():
             if tp not in moved:
                 turn.position = None
                 continue
@@ -128,14 +136,18 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
                 await self._skip_what_is_no_record(tp, turn)
         return fetched
 
-    async def _look_again(self) -> None:
+    def _turns(self) -> dict[TP, Turn]:
+        return {**self.turns, **self.changelogs}
+
+    async def _look_again(self, active: set[TP]) -> None:
         """Seek to the next record where nothing came for a while though there is more: it may have been thrown away."""
         now = self.asked_at = asyncio.get_running_loop().time()
         if now - self._looked < LOOK_EVERY:
             return
         self._looked = now
         mine = self.assignment()
-        behind = {tp: turn.next for tp, turn in self.turns.items() if tp in mine and turn.next < (self.highwater(tp) or 0)}
+        read = {tp: turn for tp, turn in self._turns().items() if tp in mine and (tp in self.turns or tp in active)}
+        behind = {tp: turn.next for tp, turn in read.items() if turn.next < (self.highwater(tp) or 0)}
         again = {tp: offset for tp, offset in behind.items() if self._seen.get(tp) == offset}
         self._seen = behind
         if again:
@@ -149,14 +161,15 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         if position is None or position <= turn.next or turn.moved != moved:
             return
         self._looking.discard(tp)
-        begin = turn.next
-        await self._notice_hole(tp, turn, begin, position)
+        await self._notice_hole(tp, turn, turn.next, position)
         if turn.moved == moved:
             turn.skip_to(position)
+            if tp in self.changelogs:
+                self.app.tables.recovery.active_offsets[tp] = position - 1  # else it waits for a record there
 
     async def _notice_hole(self, tp: TP, turn: Turn, begin: int, offset: int) -> None:
         """Say what was lost, where a hole is no marker of a transaction and no compaction."""
-        if offset == begin:
+        if offset == begin or tp in self.changelogs:
             return
         if offset < begin:
             await self._begin_anew(tp, turn, begin, offset)
@@ -196,19 +209,21 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         """What the consumer fetched, as far as it is each partition's turn."""
         async for tp, message in super().getmany(timeout):
             if await self._is_next(tp, message.offset):
-                if tp not in self.turns:
-                    self._changelogs[tp, message.key] = message.offset
+                if tp in self.changelogs:
+                    self._written_at[tp, message.key] = message.offset
                 yield tp, message
 
     async def _is_next(self, tp: TP, offset: int) -> bool:
-        turn = self.turns.get(tp)
+        turn = self._turn(tp)
         if turn is None:  # its beginning will be sought
-            return bool(self._is_changelog_tp(tp))
+            return False
         match turn.arrives(offset):
             case Arrival.NEXT if self.skips.has(tp, offset):
                 turn.acknowledge(offset)
                 self.skips.note(tp, offset)
             case Arrival.NEXT:
+                if tp in self.changelogs:
+                    turn.acknowledge(offset)  # nothing of it is committed
                 return True
             case Arrival.EARLY if turn.position != turn.next:  # else it was fetched before the seek
                 self.read_again += 1

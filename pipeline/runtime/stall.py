@@ -27,12 +27,14 @@ log = structlog.get_logger(__name__)
 class Cause(StrEnum):
     """Why a partition stands still."""
 
+    RESTORING = "restoring"
     NOT_ASKED = "not_asked"
     NOT_DELIVERED = "not_delivered"
     NOT_COMMITTED = "not_committed"
 
 
 HINTS = {
+    Cause.RESTORING: "tables are restored from their changelogs first: these are long, or a broker is away",
     Cause.NOT_ASKED: "the stage takes no more: the store is away, or a partition of the topic waits with unusable records",
     Cause.NOT_DELIVERED: "the log has more and does not give it: a producer's transaction is open, or a broker is away",
     Cause.NOT_COMMITTED: "all that was read is done, and no commit succeeds: is the broker away, or the group unknown?",
@@ -87,6 +89,8 @@ class StallWatch:
                 self._say(tp, Stall(turn.next, committed, end, cause), now - seen[1])
 
     def _cause(self, turn: Turn, committed: int, end: int, now: float) -> Cause | None:
+        if self._app.in_recovery:
+            return Cause.RESTORING
         if turn.next < end:
             asked = now - self._app.consumer.asked_at < STALL_SECONDS
             return Cause.NOT_DELIVERED if asked else Cause.NOT_ASKED

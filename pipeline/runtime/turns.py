@@ -82,6 +82,8 @@ class Turn:
         """The work of a record that was handed over is done."""
         if self._unfinished and self._unfinished[0] <= offset <= self._last:
             self._acknowledged.add(offset)
+        while self._unfinished and self._unfinished[0] in self._acknowledged:
+            self._acknowledged.discard(self._unfinished.popleft())
 
     @property
     def handed_over(self) -> bool:
@@ -91,15 +93,9 @@ class Turn:
     @property
     def unfinished(self) -> int:
         """Records handed over and not acknowledged, those behind them included."""
-        self._settle()
         return len(self._unfinished)
 
     @property
     def committable(self) -> int:
         """The offset that can be committed: all records before it are acknowledged."""
-        self._settle()
         return self._unfinished[0] if self._unfinished else self.next
-
-    def _settle(self) -> None:
-        while self._unfinished and self._unfinished[0] in self._acknowledged:
-            self._acknowledged.discard(self._unfinished.popleft())

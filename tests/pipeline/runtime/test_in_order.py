@@ -25,6 +25,7 @@ CHANGELOG = TP("changelog", 0)
 class Message(NamedTuple):
     offset: int
     tp: TP = PLACE
+    key: bytes = b"key"
 
 
 class Careless:
@@ -33,14 +34,14 @@ class Careless:
     What it threw away it reads again only where something is committed, as aiokafka and Faust do together.
     """
 
-    def __init__(self, there: Iterable[int], committed: int | None, chance: random.Random) -> None:
-        self.there, self.committed, self.chance = sorted(there), committed, chance
+    def __init__(self, there: Iterable[int], committed: int | None, chance: random.Random, tp: TP = PLACE) -> None:
+        self.there, self.committed, self.chance, self.tp = sorted(there), committed, chance, tp
         self.place = committed or 0
         self.end = self.there[-1] + 1 if self.there else 0
         self.left = 0  # of the next fetches, how many lose something
         self.most = 4  # records a fetch
-        self.app = SimpleNamespace()
-        self._committed_offset: dict[TP, int | None] = {PLACE: committed}
+        self.app = SimpleNamespace(tables=SimpleNamespace(recovery=SimpleNamespace(active_offsets={})))
+        self._committed_offset: dict[TP, int | None] = {tp: committed}
         self._acked: dict[TP, list[int]] = defaultdict(list)
         self._acked_index: dict[TP, set[int]] = defaultdict(set)
 
@@ -56,14 +57,14 @@ class Careless:
         if self.left:  # another task fetches meanwhile
             self.left -= 1
             self.place += self.chance.randint(0, 60)
-        return {PLACE: self.committed}
+        return {self.tp: self.committed}
 
     async def seek_wait(self, places: Mapping[TP, int]) -> None:
         for offset in places.values():
             self.place = offset
 
     def assignment(self) -> set[TP]:
-        return {PLACE}
+        return {self.tp}
 
     def highwater(self, _tp: TP) -> int:
         return self.end
@@ -73,12 +74,13 @@ class Careless:
         return self.place
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:  # noqa: ARG002 - Faust's signature
-        fetched = [Message(offset) for offset in self.there if offset >= self.place][: self.chance.randint(1, self.most)]
+        fetched = [Message(offset, self.tp) for offset in self.there if offset >= self.place]
+        fetched = fetched[: self.chance.randint(1, self.most)]
         self.place = fetched[-1].offset + 1 if fetched else max(self.place, self.end)
-        return {PLACE: fetched}
+        return {self.tp: fetched}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        fetched = (await self._getmany(None, timeout))[PLACE]
+        fetched = (await self._getmany({self.tp}, timeout))[self.tp]
         if fetched and self.left:
             self.left -= 1
             if self.chance.random() < 0.5:  # flow is not active
@@ -87,7 +89,7 @@ class Careless:
             if fetched[-1].offset < self.there[-1]:  # what is missing shows with the next record
                 fetched = fetched[self.chance.randint(0, len(fetched)) :]
         for message in fetched:
-            yield PLACE, message
+            yield self.tp, message
 
     def ack(self, _message: Message) -> bool:
         return True
@@ -107,6 +109,15 @@ async def delivered(reader: InTurnCareless, rounds: int) -> list[int]:
     for _ in range(rounds):
         taken += [message.offset async for _, message in reader.getmany(1.0) if not taken or message.offset > taken[-1]]
     return taken
+
+
+async def looking(reader: InTurnCareless, rounds: int = 6) -> list[int]:
+    """What comes as time passes."""
+    found: list[int] = []
+    for _ in range(rounds):
+        reader._looked = -1e9  # LOOK_EVERY has passed
+        found += [offset for offset in await delivered(reader, 1) if not found or offset > found[-1]]
+    return found
 
 
 @settings(max_examples=500)
@@ -132,25 +143,49 @@ async def test_nothing_is_delivered_before_the_beginning_is_known() -> None:
     assert await delivered(reader, 30) == list(range(10))
 
 
-async def test_changelogs_are_left_to_recovery() -> None:
-    reader = InTurnCareless([], None, random.Random(1))
-    assert await reader._is_next(CHANGELOG, 7)
-    assert await reader._is_next(CHANGELOG, 3)
+@settings(max_examples=500)
+@given(
+    there=st.sets(st.integers(0, 60), min_size=1),
+    sought=st.integers(0, 60),
+    losses=st.integers(0, 12),
+    seed=st.integers(0, 2**32),
+)
+async def test_recovery_gets_every_record_of_a_changelog_from_where_it_sought(
+    there: set[int], sought: int, losses: int, seed: int
+) -> None:
+    reader = InTurnCareless(there, None, random.Random(seed), CHANGELOG)
+    reader.left = losses
+    assert await looking(reader, 2) == [], "not before recovery has sought its beginning"
+    await reader.seek_wait({CHANGELOG: sought})
+    assert await looking(reader, 100) == sorted(offset for offset in there if offset >= sought)
+    await reader.seek_wait({CHANGELOG: 0})
+    assert await looking(reader, 100) == sorted(there), "recovery begins again after a rebalance"
+    assert reader.changelogs[CHANGELOG].unfinished == 0
+
+
+async def test_recovery_does_not_wait_for_what_is_no_record_at_the_end_of_a_changelog() -> None:
+    reader = InTurnCareless(range(5), None, random.Random(1), CHANGELOG)
+    reader.end = 8  # markers of a transaction
+    await reader.seek_wait({CHANGELOG: 0})
+    assert await looking(reader, 10) == list(range(5))
+    assert reader.app.tables.recovery.active_offsets == {CHANGELOG: 7}
 
 
 async def test_of_each_key_of_a_changelog_the_newest_offset_is_known() -> None:
     class Recovering(Careless):
         async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002 - Faust's signature
             for offset, key in ((3, b"0/engine"), (4, b"0/rules"), (5, b"0/engine")):
-                yield CHANGELOG, SimpleNamespace(offset=offset, key=key)
+                yield CHANGELOG, Message(offset, CHANGELOG, key)
 
     class InTurnRecovering(InOrderConsumer, Recovering):
         def __init__(self, app: Any) -> None:
-            super().__init__([], None, random.Random(1))
-            self._changelogs = app.changelogs
+            super().__init__([], None, random.Random(1), CHANGELOG)
+            self._written_at = app.changelogs
 
     app = SimpleNamespace(changelogs={})
-    assert [message.offset async for _, message in InTurnRecovering(app).getmany(1.0)] == [3, 4, 5]
+    reader = InTurnRecovering(app)
+    await reader.seek_wait({CHANGELOG: 3})
+    assert [message.offset async for _, message in reader.getmany(1.0)] == [3, 4, 5]
     assert app.changelogs == {(CHANGELOG, b"0/engine"): 5, (CHANGELOG, b"0/rules"): 4}
 
 
@@ -185,15 +220,6 @@ async def test_a_hole_of_a_billion_offsets_costs_nothing() -> None:
     reader.ack(Message(0))
     reader.ack(Message(10**9))
     assert reader._new_offset(PLACE) == 10**9 + 1
-
-
-async def looking(reader: InTurnCareless) -> list[int]:
-    """What comes as time passes."""
-    found = []
-    for _ in range(6):
-        reader._looked = -1e9  # LOOK_EVERY has passed
-        found += await delivered(reader, 1)
-    return found
 
 
 async def test_what_is_no_record_at_the_end_is_passed_too() -> None:

@@ -15,7 +15,9 @@ PLACE = TP("topic", 0)
 LATER = STALL_SECONDS + 1
 
 
-def watched(*, handed_over: int, done: int, committed: int, end: int, asked_at: float) -> tuple[StallWatch, Turn, Any]:
+def watched(
+    *, handed_over: int, done: int, committed: int, end: int, asked_at: float, restoring: bool = False
+) -> tuple[StallWatch, Turn, Any]:
     """A watch of one partition that has been looked at once."""
     turn = Turn(0)
     turn.move(0)
@@ -25,7 +27,7 @@ def watched(*, handed_over: int, done: int, committed: int, end: int, asked_at: 
     for offset in range(done):
         turn.acknowledge(offset)
     consumer = SimpleNamespace(turns={PLACE: turn}, _committed_offset={PLACE: committed}, asked_at=asked_at)
-    app: Any = SimpleNamespace(consumer=consumer)
+    app: Any = SimpleNamespace(consumer=consumer, in_recovery=restoring)
     lag: Any = SimpleNamespace(end_of=lambda _: end)
     watch = StallWatch(app, lag)
     watch.look(0.0)
@@ -41,6 +43,11 @@ def test_records_that_do_not_come() -> None:
     watch, _, _ = watched(handed_over=2, done=2, committed=2, end=5, asked_at=LATER)
     assert causes(watch, STALL_SECONDS - 1) == []
     assert causes(watch, LATER) == [Cause.NOT_DELIVERED]
+
+
+def test_tables_that_are_restored_first() -> None:
+    watch, _, _ = watched(handed_over=0, done=0, committed=2, end=5, asked_at=LATER, restoring=True)
+    assert causes(watch, LATER) == [Cause.RESTORING]
 
 
 def test_a_stage_that_takes_nothing() -> None:
