@@ -16,6 +16,10 @@ MAX_OUTPUT = 2000
 """Characters that are kept of what a target said."""
 
 
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What the official clients raise for an answer that is not what their API promises. Of the target's making, not of ours."""
+
+
 class ActionError(SpanloomError):
     """An action did not do what it should. The message says what was asked, of whom, and what came back, without secrets.
 

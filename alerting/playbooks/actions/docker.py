@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.action import UNREADABLE, ActionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,10 +54,10 @@ class Docker:
 
         def act(client: Any) -> Mapping[str, str]:
             state = _container(client, name).attrs["State"]
-            return {"started": state["StartedAt"] if state["Running"] else ""}
+            return {"started": str(_moment(state["StartedAt"])) if state["Running"] else ""}
 
         found = await self._do(f"ask since when container {name!r} runs", act)
-        return bool(found["started"]) and datetime.fromisoformat(found["started"]).timestamp() * 1e9 >= since
+        return bool(found["started"]) and int(found["started"]) >= since
 
     async def isolate(self, name: str, key: str) -> Mapping[str, str]:
         """Take a container off the network."""
@@ -113,6 +113,21 @@ class Docker:
         except (docker.errors.DockerException, OSError) as error:
             status = getattr(error, "status_code", None) or type(error).__name__
             raise ActionError(f"{what} at {self._config.url}: {status}", output=str(error)) from error
+        except UNREADABLE as error:
+            text = f"{what} at {self._config.url}: the engine's answer cannot be read"
+            raise ActionError(text, output=f"{type(error).__name__}: {error}") from error
+
+
+def _moment(started_at: str) -> int:
+    """When a container was started, in nanoseconds since the epoch.
+
+    Raises:
+        ValueError: it is no time with a zone.
+    """
+    moment = datetime.fromisoformat(started_at)
+    if moment.tzinfo is None:
+        raise ValueError(f"StartedAt {started_at!r} has no time zone")
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
 def _container(client: Any, name: str) -> Any:

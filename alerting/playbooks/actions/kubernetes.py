@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.action import UNREADABLE, ActionError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -137,6 +137,9 @@ class Kubernetes:
             status = getattr(error, "status", None) or type(error).__name__
             text = f"kubernetes, namespace {self._config.namespace}: {status}"
             raise ActionError(text, output=str(error)) from error
+        except UNREADABLE as error:
+            text = f"kubernetes, namespace {self._config.namespace}: the cluster's answer cannot be read"
+            raise ActionError(text, output=f"{type(error).__name__}: {error}") from error
 
 
 def _named(name: str, kind: str) -> str:

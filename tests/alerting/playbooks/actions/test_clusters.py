@@ -28,6 +28,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.connected, self.restarts = True, 0
+        self.state: Any = {"Status": "running", "Running": True, "StartedAt": "2026-11-23T10:00:00.123456789Z"}
         self.slow: threading.Event | None = None
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -35,7 +36,7 @@ class Engine:
         container = {
             "Id": "c" * 64,
             "Name": "/cart",
-            "State": {"Status": "running", "Running": True, "StartedAt": "2026-11-23T10:00:00.123456789Z"},
+            "State": self.state,
         }
         match method, path:
             case "GET", "/version":
@@ -93,6 +94,28 @@ async def test_docker_says_whether_a_container_was_started_since(engine: tuple[E
     started = int(datetime(2026, 11, 23, 10, tzinfo=UTC).timestamp())
     assert await engine[1].restarted("cart", "k", started * 10**9)
     assert not await engine[1].restarted("cart", "k", (started + 1) * 10**9)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"Running": True, "StartedAt": "yesterday"},
+        {"Running": True, "StartedAt": ""},
+        {"Running": True, "StartedAt": None},
+        {"Running": True, "StartedAt": 1_700_000_000},
+        {"Running": True, "StartedAt": "2026-11-23T10:00:00"},
+        {"Running": True},
+        {},
+        None,
+        "running",
+    ],
+)
+async def test_a_start_of_a_container_that_docker_does_not_say_legibly_is_unknown_with_the_reason(
+    engine: tuple[Engine, Docker], state: Any
+) -> None:
+    engine[0].state = state
+    with pytest.raises(ActionError, match=r"ask since when container 'cart' runs at .*: the engine's answer cannot be read$"):
+        await engine[1].restarted("cart", "k", 0)
 
 
 async def test_docker_names_the_container_that_is_not_there(engine: tuple[Engine, Docker]) -> None:
@@ -196,6 +219,16 @@ async def test_kubernetes_says_whether_a_restart_is_the_deployments_last_and_wai
     assert await kubernetes.restarted("deployment/cart", "i1/restart/do", 0)
     assert made.looks == 2
     assert not await kubernetes.restarted("deployment/cart", "i2/restart/do", 0)
+
+
+@pytest.mark.parametrize("deployment", [{}, {"spec": None}, {"spec": {"selector": {}}}, {"status": "none"}, [], None, "none"])
+async def test_an_answer_of_the_cluster_that_cannot_be_read_fails_the_step_and_not_the_process(
+    cluster: tuple[Cluster, Api, Kubernetes], deployment: Any
+) -> None:
+    made, _, kubernetes = cluster
+    made.deployment = deployment
+    with pytest.raises(ActionError, match="kubernetes, namespace shop: the cluster's answer cannot be read"):
+        await kubernetes.restarted("deployment/cart", "i1/restart/do", 0)
 
 
 async def test_kubernetes_isolates_a_pod_from_its_service_and_gives_it_back(
