@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from tests.attack.target import Product
-from tests.system.cluster import ALL, Cluster
+from tests.system.cluster import ALL, Cluster, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from http.server import BaseHTTPRequestHandler
     from pathlib import Path
     from typing import Self
@@ -59,9 +59,29 @@ class Bench:
             self._cluster = self._clusters.enter_context(Cluster(self.folder(), ALL))
         return self._cluster
 
-    def product(self, *arguments: str, files: int = 0, settings: Mapping[str, str] | None = None) -> Product:
+    @contextmanager
+    def other_worker(self, *arguments: str, **settings: str) -> Iterator[tuple[Cluster, Role]]:
+        """The shared cluster, whose own worker rests meanwhile, and a worker of all stages, not started."""
+        cluster = self.cluster
+        worker = Role("worker", self.folder(), "--stages", ALL, *arguments, **{**cluster.settings, **settings})
+        for own in cluster.workers:
+            own.stop()
+        rests, cluster.workers = cluster.workers, [worker]
+        try:
+            yield cluster, worker
+        finally:
+            worker.stop()
+            cluster.workers = rests
+            for own in rests:
+                own.start()
+            for own in rests:
+                own.wait_ready()
+
+    def product(
+        self, *arguments: str, files: int = 0, settings: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    ) -> Product:
         """A product of the line's own, not started; stopped at the latest at the end of all."""
-        product = Product(self.folder(), *arguments, files=files, settings=settings)
+        product = Product(self.folder(), *arguments, files=files, settings=settings, within=within)
         self._stack.callback(product.stop)
         return product
 

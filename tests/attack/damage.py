@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from tests.attack.target import Product
 
 
+FILLED = 6000
+"""Spans."""
+
+
 def _filled(bench: Bench) -> Product:
     """One that was killed with acknowledged records in its log, most of them not yet read."""
     own = bench.product()
     own.start()
     own.wait_ready()
-    for _ in range(30):
+    for _ in range(FILLED // 200):
         must(own.export(spans("kept", 200)).status == 200, "not accepted")
     own.kill()
     return own
@@ -52,10 +57,7 @@ def _started_on(bench: Bench, filled: Product, damage: Callable[[Path], object])
     (own.data / "log" / "lock").unlink(missing_ok=True)
     damage(own.data)
     own.start()
-    own.wait_for(
-        lambda: own.get("/healthz", timeout=5).status == 200 or own.ended(0.2) is not None, 120, "neither runs nor ends"
-    ) if own.lives else None
-    return own, own.process.poll() if own.process is not None else None
+    return own, own.outcome()
 
 
 def damage_to_confirmed_records_is_found_at_the_start(bench: Bench) -> str:
@@ -80,6 +82,33 @@ def damage_to_confirmed_records_is_found_at_the_start(bench: Bench) -> str:
         must("otlp_spans" in own.log and "Traceback" not in own.log, f"{name}: the file is not named: {own.log[-300:]}")
         said.append(name)
     return f"{', '.join(said)}: exit 1, each names the file"
+
+
+def _damage_two(data: Path) -> None:
+    first, second, *_ = _segments(data, "otlp_spans")
+    os.truncate(first, 16)
+    _flip(second, 0.5, 16)
+
+
+def a_damaged_log_goes_on_once_its_loss_is_accepted(bench: Bench) -> str:
+    """`spanloom log repair` of a log cut in the middle of a segment and flipped in another; then a start on it."""
+    own, code = _started_on(bench, _filled(bench), _damage_two)
+    must(code == 1 and "spanloom log repair" in own.log, f"exit code {code}, without the way out: {own.log[-300:]}")
+    asked = own.command("log", "repair", "--json")
+    must(asked.returncode == 2, f"repaired without being asked for: {asked.stdout}")
+    repaired = own.command("log", "repair", "--yes", "--json")
+    must(repaired.returncode == 0, f"not repaired: {repaired.stderr[-300:]}")
+    repairs = json.loads(repaired.stdout)["repairs"]
+    must(sum("are lost" in line for line in repairs) == 2, f"what is lost is not said: {repairs}")
+    own.start()
+    own.wait_ready()
+    seconds = own.stored_afterwards()
+    kept = len(own.find("span", "resource.attributes.service.name:kept", limit=10_000))
+    again = own.command("log", "repair", "--yes", "--json")
+    must(again.returncode == 1, "a log that is in use was repaired")
+    own.stop()
+    must(0 < kept < FILLED, f"{kept} of {FILLED} kept")
+    return f"{repairs}; {kept} of {FILLED} spans kept, the next stored after {seconds:.0f} s"
 
 
 def a_damaged_topic_file_is_named(bench: Bench) -> str:
@@ -125,10 +154,10 @@ def what_was_acknowledged_is_stored_after_a_kill(bench: Bench) -> str:
     filled.start()
     filled.wait_ready()
     filled.wait_for(
-        lambda: filled.status()["spans_stored"] and len(filled.find("span", limit=10_000)) == 6000, 90, "not all stored"
+        lambda: filled.status()["spans_stored"] and len(filled.find("span", limit=10_000)) == FILLED, 90, "not all stored"
     )
     filled.stop()
-    return "6000 of 6000"
+    return f"{FILLED} of {FILLED}"
 
 
 def a_second_process_on_a_folder_ends_at_once(bench: Bench) -> str:
@@ -169,6 +198,7 @@ def a_second_process_on_the_same_log_or_store_ends_at_once(bench: Bench) -> str:
 
 LINES = (
     Line("damage", damage_to_confirmed_records_is_found_at_the_start),
+    Line("damage", a_damaged_log_goes_on_once_its_loss_is_accepted),
     Line("damage", a_damaged_topic_file_is_named),
     Line("damage", a_damaged_store_or_state_is_named),
     Line("damage", what_was_acknowledged_is_stored_after_a_kill),

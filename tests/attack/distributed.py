@@ -9,17 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
-from aiokafka import AIOKafkaProducer
 
+from tests.attack.cluster_target import STORED_SECONDS, export, producer, restarts, stored, tail, traces_closed
 from tests.attack.line import Line, must
 from tests.attack.telemetry import gauge, logs, one, spans
 from tests.attack.values import metrics_at_the_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tests.attack.bench import Bench
-    from tests.system.cluster import Cluster
 
 BATCH = "spanloom.batch"
 UNREADABLE: tuple[tuple[str, bytes, bytes | None], ...] = (
@@ -40,8 +37,6 @@ UNREADABLE: tuple[tuple[str, bytes, bytes | None], ...] = (
     ("spanloom-signals", b"edges", b"[[]]"),
     ("spanloom-signals", b"points", b""),
 )
-STORED_SECONDS = 150.0
-"""In which Elasticsearch has what was sent: on two busy cores a batch takes up to a minute."""
 
 
 def records_with_holes_before_them_are_read(bench: Bench) -> str:
@@ -52,45 +47,45 @@ def records_with_holes_before_them_are_read(bench: Bench) -> str:
     async def produce() -> None:
         for partition in range(4):
             own = traces[partition * 4 : partition * 4 + 4]
-            transactional = _producer(cluster, transactional_id=f"attack-{partition}-{os.getpid()}")
+            transactional = producer(cluster, transactional_id=f"attack-{partition}-{os.getpid()}")
             async with transactional, transactional.transaction():
                 await transactional.send_and_wait("otlp_spans", spans("hole", 1, trace=own[0]), partition=partition)
-            async with _producer(cluster, linger_ms=200) as plain:
+            async with producer(cluster, linger_ms=200) as plain:
                 sent = [await plain.send("otlp_spans", spans("hole", 1, trace=trace), partition=partition) for trace in own[1:]]
                 await asyncio.gather(*sent)
 
     asyncio.run(produce())
-    seconds = _stored(cluster, traces)
+    seconds = stored(cluster, traces)
     return f"{len(traces)} traces on 4 partitions stored after {seconds:.0f} s"
 
 
 def an_unreadable_record_between_stages_is_a_dead_letter(bench: Bench) -> str:
     """Sixteen records on the topics between stages that no stage of ours could have written."""
     cluster = bench.cluster
-    before = _restarts(cluster)
+    before = restarts(cluster)
 
     async def produce() -> None:
-        async with _producer(cluster) as producer:
+        async with producer(cluster) as sender:
             for topic, batch, value in UNREADABLE:
                 headers = [(BATCH, batch)] if batch else []
-                await producer.send_and_wait(topic, value, key=b"attack", partition=0, headers=headers)
+                await sender.send_and_wait(topic, value, key=b"attack", partition=0, headers=headers)
 
     asyncio.run(produce())
     trace = [os.urandom(16) for _ in range(8)]
-    _export(cluster, b"".join(spans("after", 1, trace=each) for each in trace))
-    seconds = _stored(cluster, trace)
-    _traces_closed(cluster, trace)
-    must(_restarts(cluster) == before, f"a worker was started again {_restarts(cluster) - before} times")
+    export(cluster, b"".join(spans("after", 1, trace=each) for each in trace))
+    seconds = stored(cluster, trace)
+    traces_closed(cluster, trace)
+    must(restarts(cluster) == before, f"a worker was started again {restarts(cluster) - before} times")
     return f"{len(UNREADABLE)} records; traces behind them stored after {seconds:.0f} s, no worker ended"
 
 
 def a_record_of_odd_bytes_on_an_open_topic_is_a_dead_letter(bench: Bench) -> str:
     """Random bytes, nothing, nulls and headers of odd encodings on the topics that anyone may write."""
     cluster = bench.cluster
-    before = _restarts(cluster)
+    before = restarts(cluster)
 
     async def produce() -> None:
-        async with _producer(cluster) as producer:
+        async with producer(cluster) as sender:
             for topic in ("otlp_spans", "otlp_logs", "otlp_metrics", "jaeger_spans", "zipkin_spans"):
                 for value in (None, b"", b"\xff" * 100, b"{", b"[[]]", b"null", b"\x0a\x02\x12\x00"):
                     for headers in (
@@ -99,14 +94,14 @@ def a_record_of_odd_bytes_on_an_open_topic_is_a_dead_letter(bench: Bench) -> str
                         [("spanloom.sender", b"\xff\x00")],
                         [("x", None)],
                     ):
-                        await producer.send(topic, value, key=b"attack", headers=headers)
-            await producer.flush()
+                        await sender.send(topic, value, key=b"attack", headers=headers)
+            await sender.flush()
 
     asyncio.run(produce())
     trace = [os.urandom(16) for _ in range(4)]
-    _export(cluster, b"".join(spans("after", 1, trace=each) for each in trace))
-    seconds = _stored(cluster, trace)
-    must(_restarts(cluster) == before, "a worker was started again")
+    export(cluster, b"".join(spans("after", 1, trace=each) for each in trace))
+    seconds = stored(cluster, trace)
+    must(restarts(cluster) == before, "a worker was started again")
     return f"140 records; the next spans stored after {seconds:.0f} s"
 
 
@@ -134,14 +129,14 @@ def one_services_attributes_refuse_no_other_services_documents(bench: Bench) -> 
             key = f"clash{i}"
             left = spans("first", 1, trace=trace, attributes=partial(one, key, first), resource={f"r{key}": first})
             right = spans("second", 1, trace=trace, attributes=partial(one, key, second), resource={f"r{key}": second})
-            _export(cluster, left + right)
+            export(cluster, left + right)
     for key in ("", ".", "a.", ".a", "a..b", "_id", "@timestamp", "x" * 3000, "body", "attributes"):
         trace = os.urandom(16)
         traces.append(trace)
-        _export(cluster, spans("names", 1, trace=trace, attributes=partial(one, key, "v"), resource={key: "v"}))
+        export(cluster, spans("names", 1, trace=trace, attributes=partial(one, key, "v"), resource={key: "v"}))
     for body in values:
-        _export(cluster, logs("bodies", 1, body), "logs")
-    seconds = _stored(cluster, traces)
+        export(cluster, logs("bodies", 1, body), "logs")
+    seconds = stored(cluster, traces)
     return f"{len(traces)} traces of clashing attributes, all stored after {seconds:.0f} s"
 
 
@@ -149,13 +144,13 @@ def no_number_is_too_large_for_elasticsearch(bench: Bench) -> str:
     """Metric values at both ends of 64 bits and of doubles, of every type, then an ordinary one."""
     cluster = bench.cluster
     for body in metrics_at_the_ends():
-        _export(cluster, body, "metrics")
+        export(cluster, body, "metrics")
     name = f"honest_{os.urandom(4).hex()}"
-    _export(cluster, gauge(name, {name: 1.5}), "metrics")
+    export(cluster, gauge(name, {name: 1.5}), "metrics")
     started = time.monotonic()
     url = f"http://127.0.0.1:{cluster.elasticsearch.port}/metrics-*/_search?ignore_unavailable=true&q=resource.attributes.service.name:{name}"
     while not httpx2.get(url, timeout=30).json().get("hits", {}).get("hits"):
-        must(time.monotonic() - started < STORED_SECONDS, f"an ordinary metric is not stored: {_tail(cluster)}")
+        must(time.monotonic() - started < STORED_SECONDS, f"an ordinary metric is not stored: {tail(cluster)}")
         httpx2.post(f"http://127.0.0.1:{cluster.elasticsearch.port}/_refresh", timeout=30)
         time.sleep(0.5)
     return f"the ordinary metric stored after {time.monotonic() - started:.0f} s"
@@ -165,10 +160,10 @@ def new_attribute_names_stop_nobody_else_on_elasticsearch(bench: Bench) -> str:
     """1,500 spans with three attribute names each that nobody had before, then an honest span."""
     cluster = bench.cluster
     for begin in range(0, 1500, 100):
-        _export(cluster, spans("names", 100, attributes=partial(_new_names, begin)))
+        export(cluster, spans("names", 100, attributes=partial(_new_names, begin)))
     trace = [os.urandom(16)]
-    _export(cluster, spans("honest", 1, trace=trace[0]))
-    seconds = _stored(cluster, trace)
+    export(cluster, spans("honest", 1, trace=trace[0]))
+    seconds = stored(cluster, trace)
     must(seconds < 30, f"the honest span was stored after {seconds:.0f} s")
     return f"the honest span stored after {seconds:.0f} s"
 
@@ -191,55 +186,6 @@ def workers_on_one_host_do_not_fight_for_a_port(bench: Bench) -> str:
 
 def _new_names(begin: int, i: int) -> dict[str, str]:
     return {f"name{begin + i}.{k}": "v" for k in range(3)}
-
-
-def _producer(cluster: Cluster, **options: Any) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{cluster.kafka.port}", **options)
-
-
-def _export(cluster: Cluster, body: bytes, signal: str = "traces") -> None:
-    headers = {"content-type": "application/x-protobuf"}
-    answer = httpx2.post(f"{cluster.collector.otlp}/v1/{signal}", content=body, headers=headers, timeout=30)
-    must(answer.status_code == 200, f"the collector answered {answer.status_code} {answer.text[:100]}")
-
-
-def _restarts(cluster: Cluster) -> int:
-    return sum(worker.log.read_text(errors="replace").count("restarting") for worker in cluster.workers)
-
-
-def _stored(cluster: Cluster, traces: Sequence[bytes]) -> float:
-    """Seconds until a span of each trace is found in Elasticsearch."""
-    return _found(cluster, "traces-*", [trace.hex() for trace in traces], "not stored")
-
-
-def _traces_closed(cluster: Cluster, traces: Sequence[bytes]) -> float:
-    return _found(cluster, "spanloom-trace-*", [trace.hex() for trace in traces], "not closed")
-
-
-def _found(cluster: Cluster, index: str, ids: Sequence[str], otherwise: str) -> float:
-    started = time.monotonic()
-    url = f"http://127.0.0.1:{cluster.elasticsearch.port}/{index}/_search?ignore_unavailable=true"
-    body = {
-        "size": 0,
-        "query": {"terms": {"trace_id": list(ids)}},
-        "aggs": {"ids": {"terms": {"field": "trace_id", "size": len(ids)}}},
-    }
-
-    def count() -> int:
-        httpx2.post(f"http://127.0.0.1:{cluster.elasticsearch.port}/_refresh", timeout=30)
-        found: dict[str, Any] = httpx2.post(url, json=body, timeout=30).json()
-        return len(found.get("aggregations", {}).get("ids", {}).get("buckets", ()))
-
-    while (have := count()) < len(ids):
-        if time.monotonic() - started > STORED_SECONDS:
-            said = f"{len(ids) - have} of {len(ids)} traces {otherwise} after {STORED_SECONDS:.0f} s: {_tail(cluster)}"
-            must(condition=False, said=said)
-        time.sleep(0.5)
-    return time.monotonic() - started
-
-
-def _tail(cluster: Cluster) -> str:
-    return "".join(worker.log.read_text(errors="replace")[-600:] for worker in cluster.workers)
 
 
 LINES = (

@@ -171,13 +171,7 @@ def no_secret_is_shown(bench: Bench) -> str:
         for path in ("/api/v2/status", "/api/v2/receivers", "/alerts", "/api/v1/status", "/metrics")
     }
     shown["notifications"] = json.dumps(own.find("notification"))
-    shown["config show"] = subprocess.run(
-        [sys.executable, "-m", "spanloom.cli", "config", "show"],
-        env=own.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    shown["config show"] = own.command("config", "show").stdout
     shown["log"] = own.log
     own.stop()
     where = [name for name, text in shown.items() if secret in text]

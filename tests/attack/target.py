@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.attack.line import must
+from tests.attack.telemetry import spans
 from tests.services import free_port
+from tests.system.processes import run_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
@@ -66,9 +69,17 @@ class Product:
         settings: variables, without SPANLOOM_.
         arguments: of the command.
         files: the hard limit of open files; 0 leaves it.
+        within: a command that runs the product's as its own.
     """
 
-    def __init__(self, folder: Path, *arguments: str, files: int = 0, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        files: int = 0,
+        settings: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data = folder / "data"
@@ -76,7 +87,9 @@ class Product:
         self.grpc, self.console = self.http + 1, self.http + 2
         self.log_file = folder / "log"
         self._arguments = arguments or ("up",)
-        self._files = files
+        self._within = (
+            ("sh", "-c", f'ulimit -Hn {files}; ulimit -Sn {files}; exec "$@"', "sh", *within) if files else (*within,)
+        )
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SPANLOOM_")},
             "SPANLOOM_DATA_DIR": str(self.data),
@@ -99,9 +112,7 @@ class Product:
 
     def start(self) -> None:
         """Start; `wait_ready` returns when it answers."""
-        command = [sys.executable, "-m", "spanloom.cli", *self._arguments]
-        if self._files:
-            command = ["sh", "-c", f'ulimit -Hn {self._files}; ulimit -Sn {self._files}; exec "$@"', "sh", *command]
+        command = [*self._within, sys.executable, "-m", "spanloom.cli", *self._arguments]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
@@ -127,6 +138,15 @@ class Product:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+
+    def outcome(self, seconds: float = START_SECONDS) -> int | None:
+        """Of a start: None once it answers, or the exit code with which it ends by itself."""
+        deadline = time.monotonic() + seconds
+        while True:
+            code = self.ended(0.2)
+            if code is not None or self.get("/healthz", timeout=5).status == 200:
+                return code
+            must(time.monotonic() < deadline, f"neither answers nor ends: {self.log[-1500:]}")
 
     def stop(self) -> int | None:
         """SIGTERM and wait; its exit code. Safe twice."""
@@ -165,6 +185,10 @@ class Product:
         except OSError:
             return 0
         return int(children[0]) if children else self.process.pid
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another `spanloom` command with the same settings, to its end."""
+        return run_command(self.environment, *arguments)
 
     # ---------------------------------------------------------------- what it costs
 
@@ -257,6 +281,15 @@ class Product:
         assert answer.status == 200, answer
         found: dict[str, Any] = answer.json
         return found
+
+    def stored_afterwards(self, service: str = "afterwards") -> float:
+        """Seconds until a span sent now is found; the process must be the same one."""
+        pid, started = self.pid, time.monotonic()
+        trace = os.urandom(16)
+        must(self.export(spans(service, 1, trace=trace)).status == 200, "an honest request is not accepted")
+        self.wait_for(lambda: self.find("span", f"trace_id:{trace.hex()}"), 90, "what comes afterwards is not stored")
+        must(self.pid == pid, "the process was ended")
+        return time.monotonic() - started
 
     def find(self, kind: str, where: str = "", limit: int = 100) -> list[dict[str, Any]]:
         """Stored documents."""

@@ -18,7 +18,6 @@ from tests.attack.telemetry import gauge, logs, one, put, spans
 
 if TYPE_CHECKING:
     from tests.attack.bench import Bench
-    from tests.attack.target import Product
 
 NUMBERS: dict[str, Any] = {
     "two_to_53": 2**53 + 1, "most": 2**63 - 1, "least": -(2**63), "nan": math.nan, "inf": math.inf, "minus_inf": -math.inf,
@@ -54,22 +53,13 @@ FLOOD = 800
 HONEST = "resource.attributes.service.name:honest"
 
 
-def _stored_afterwards(up: Product, service: str) -> float:
-    """Seconds until spans and logs sent now are found; the process must be the same one."""
-    started = clock.system()
-    trace = os.urandom(16)
-    must(up.export(spans(service, 1, trace=trace)).status == 200, "an honest request is not accepted")
-    up.wait_for(lambda: up.find("span", f"trace_id:{trace.hex()}"), 60, "what comes afterwards is not stored")
-    return (clock.system() - started) / 1e9
-
-
 def no_number_ends_the_pipeline(bench: Bench) -> str:
     """Metric values beyond 2^53 and at both ends of 64 bits, NaN and infinities, of every metric type."""
     up = bench.up
     pid = up.pid
     statuses = [up.export(body, "metrics").status for body in metrics_at_the_ends()]
     must(all(200 <= status < 500 for status in statuses), f"{statuses}")
-    seconds = _stored_afterwards(up, "numbers")
+    seconds = up.stored_afterwards("numbers")
     up.wait_for(lambda: up.find("metric", limit=5), 60, "no metric is stored")
     must(up.pid == pid, "the process was ended")
     return f"{len(NUMBERS) + 4} metrics; the next span stored after {seconds:.1f} s"
@@ -85,7 +75,7 @@ def they_do_not_end_it_at_the_next_start_either(bench: Bench) -> str:
         own.start()
         own.wait_ready()
         pid = own.pid
-        seconds = _stored_afterwards(own, "numbers")
+        seconds = own.stored_afterwards("numbers")
         must(own.pid == pid, "the process was ended")
     return f"the next span stored after {seconds:.1f} s"
 
@@ -105,7 +95,7 @@ def no_attribute_ends_the_pipeline(bench: Bench) -> str:
             if status != 200:
                 refused.append((name[:20], path, status))
     must(all(400 <= status < 500 for _, _, status in refused), f"{refused}")
-    seconds = _stored_afterwards(up, "odd")
+    seconds = up.stored_afterwards("odd")
     must(up.pid == pid, "the process was ended")
     dead = up.status().get("dead_letters")
     return f"{len(VALUES) * 3} requests, {len(refused)} refused, dead letters {dead}; the next span after {seconds:.1f} s"
@@ -212,7 +202,7 @@ def no_flood_of_odd_services_stops_storing(bench: Bench) -> str:
             answers[own.export(logs("x", resource={"service.name": item}), "logs").status] += 1
             answers[own.export(gauge("x", {"odd": number}, resource={"service.name": item}), "metrics").status] += 1
         must(set(answers) == {200}, f"{answers}")
-        seconds = _stored_afterwards(own, "honest")
+        seconds = own.stored_afterwards("honest")
         own.export(logs("honest"), "logs")
         own.export(gauge("honest", {"queue": 1.5}), "metrics")
         for kind in ("log", "metric"):

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from spanloom.access.local_token import authorization
 from tests.services import answers, free_port, listens, running
+from tests.system.processes import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ class Role:
         self.log = folder / "log"
         self._data = folder / "data"
         self._arguments = [role, *arguments]
-        self._environment = {
+        self.environment = {
             **os.environ,
             "SPANLOOM_DATA_DIR": str(self._data),
             "SPANLOOM_CONSOLE": f"127.0.0.1:{console}",
@@ -80,7 +81,7 @@ class Role:
         """Start; `wait_ready` tells when it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "spanloom.cli", *self._arguments], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "spanloom.cli", *self._arguments], env=self.environment, stdout=log, stderr=log
             )
 
     def wait_ready(self, seconds: float = 120.0) -> None:
@@ -104,6 +105,27 @@ class Role:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         return self._process.wait(timeout=60)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A `spanloom` command with its settings."""
+        return run_command(self.environment, *arguments)
+
+    def outcome(self, seconds: float = 120.0) -> int | None:
+        """Of a start: None once it answers, or the exit code with which it ends by itself."""
+        deadline = time.monotonic() + seconds
+        assert self._process is not None
+        while (code := self._process.poll()) is None and not answers(f"{self.url}/healthz"):
+            assert time.monotonic() < deadline, self.log.read_text()[-3000:]
+            time.sleep(0.1)
+        return code
+
+    def ended(self, seconds: float) -> int | None:
+        """Its exit code, once it ends by itself; None where it does not."""
+        assert self._process is not None
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     @property
     def lives(self) -> bool:

@@ -9,12 +9,32 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from spanloom.access.local_token import authorization
 from tests.services import answers, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def injected(folder: Path, source: str) -> str:
+    """PYTHONPATH of a process that runs the source before all else: a fault of ours that no input brings about.
+
+    Args:
+        folder: empty.
+        source: Python.
+    """
+    (folder / "sitecustomize.py").write_text(source)
+    return os.pathsep.join([str(folder), str(Path.cwd())])
+
+
+def run_command(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A `spanloom` command, to its end."""
+    command = [sys.executable, "-m", "spanloom.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 class Up:

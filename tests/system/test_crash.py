@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
@@ -21,7 +18,11 @@ from spanloom.process.exit_codes import CRASHED
 from spanloom.supervise import MOST
 from telemetry import otlp
 from tests.generated import traces
-from tests.system.processes import Up
+from tests.system.processes import Up, injected, run_command
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(500)]
 
@@ -50,8 +51,7 @@ async def append(directory: Path, topic: str, value: bytes, **headers: bytes) ->
 
 
 def spanloom(up: Up, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "spanloom.cli", *arguments]
-    return subprocess.run(command, env=up.environment, capture_output=True, text=True, timeout=300, check=False)
+    return run_command(up.environment, *arguments)
 
 
 def post_a_trace(up: Up) -> None:
@@ -62,8 +62,7 @@ def post_a_trace(up: Up) -> None:
 
 def test_a_record_that_always_fails_is_named_when_it_gives_up_and_a_person_can_skip_it(tmp_path: Path) -> None:
     (tmp_path / "fault").mkdir()
-    (tmp_path / "fault" / "sitecustomize.py").write_text(FAULT)
-    up = Up(tmp_path, PYTHONPATH=os.pathsep.join([str(tmp_path / "fault"), str(Path.cwd())]))
+    up = Up(tmp_path, PYTHONPATH=injected(tmp_path / "fault", FAULT))
     offset = asyncio.run(append(tmp_path / "data" / "log", TOPIC, b"", **{"test.fail": b"1"}))
     ended = spanloom(up, "up")
     assert ended.returncode == CRASHED
