@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from components.secrets import SECRETS
+from telemetry.errors import UnrecoverableError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +30,10 @@ MOST_LINES = 1000
 
 
 class RepeatFilter(logging.Filter):
-    """Keeps what other libraries say short: no line again within REPEAT_SECONDS, no traceback of a connection that is lost."""
+    """Keeps what other libraries say short: no line again within REPEAT_SECONDS, and no traceback where the error says all.
+
+    That is a lost connection, and what a person has to change before another start: a traceback would bury it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +44,9 @@ class RepeatFilter(logging.Filter):
         if record.name.partition(".")[0] not in FOREIGN:
             return True
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, CancelledError) or type(error).__module__.startswith(("aiokafka", "elastic_transport")):
+        if isinstance(error, CancelledError | UnrecoverableError) or type(error).__module__.startswith(
+            ("aiokafka", "elastic_transport")
+        ):
             record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error!r}", ()
             record.exc_info = record.exc_text = None
         key = (record.name, str(record.msg))

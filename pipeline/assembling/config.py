@@ -28,7 +28,7 @@ class AssembleConfig(BaseModel):
     max_metric_samples: int = Field(
         default=50_000,
         gt=0,
-        description="samples of rates and durations of spans and calls, about 200 bytes of /metrics each; what is beyond is "
+        description="samples of rates and durations of spans and calls, about 230 bytes of /metrics each; what is beyond is "
         "counted together, as otel.metric.overflow",
     )
     idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")

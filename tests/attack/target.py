@@ -140,11 +140,11 @@ class Product:
             return None
 
     def outcome(self, seconds: float = START_SECONDS) -> int | None:
-        """Of a start: None once it answers, or the exit code with which it ends by itself."""
+        """Of a start: None once it is ready, or the exit code with which it ends by itself."""
         deadline = time.monotonic() + seconds
         while True:
             code = self.ended(0.2)
-            if code is not None or self.get("/healthz", timeout=5).status == 200:
+            if code is not None or self.get("/readyz", timeout=5).status == 200:
                 return code
             must(time.monotonic() < deadline, f"neither answers nor ends: {self.log[-1500:]}")
 

@@ -7,6 +7,7 @@ from asyncio import CancelledError
 
 from aiokafka.errors import NodeNotReadyError
 
+from pipeline.state.table import DamagedStateError
 from spanloom.logging import RepeatFilter
 
 
@@ -39,6 +40,13 @@ def test_a_lost_connection_is_one_line_without_a_traceback() -> None:
         made = record("Exception in callback\nhandle: <Handle ...>", name="asyncio", error=error)
         assert written(RepeatFilter(), made) == [f"Exception in callback: {error!r}"]
         assert made.exc_info is None
+
+
+def test_what_a_person_has_to_change_is_one_line_without_a_traceback() -> None:
+    error = DamagedStateError("changelog[0] offset 7: the value cannot be used", "spanloom dlq skip changelog 0 7")
+    made = record("[^---Recovery]: Crashed reason=DamagedStateError(...)", name="mode", error=error)
+    assert written(RepeatFilter(), made) == [f"[^---Recovery]: Crashed reason=DamagedStateError(...): {error!r}"]
+    assert made.exc_info is None
 
 
 def test_an_error_that_nobody_expects_keeps_its_traceback() -> None:

@@ -111,10 +111,10 @@ class Role:
         return run_command(self.environment, *arguments)
 
     def outcome(self, seconds: float = 120.0) -> int | None:
-        """Of a start: None once it answers, or the exit code with which it ends by itself."""
+        """Of a start: None once it is ready, or the exit code with which it ends by itself."""
         deadline = time.monotonic() + seconds
         assert self._process is not None
-        while (code := self._process.poll()) is None and not answers(f"{self.url}/healthz"):
+        while (code := self._process.poll()) is None and not answers(f"{self.url}/readyz"):
             assert time.monotonic() < deadline, self.log.read_text()[-3000:]
             time.sleep(0.1)
         return code
