@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from tests.attack.target import Product
 
 
-FILLED = 6000
-"""Spans."""
+FILLED, RECORD = 6000, 200
+"""Spans, and those of a record."""
+LOST = re.compile(r"(otlp_spans\[\d\]): .*confirmed records (\d+) to (\d+) ")
 
 
 def _filled(bench: Bench) -> Product:
@@ -27,8 +29,8 @@ def _filled(bench: Bench) -> Product:
     own = bench.product()
     own.start()
     own.wait_ready()
-    for _ in range(FILLED // 200):
-        must(own.export(spans("kept", 200)).status == 200, "not accepted")
+    for _ in range(FILLED // RECORD):
+        must(own.export(spans("kept", RECORD)).status == 200, "not accepted")
     own.kill()
     return own
 
@@ -84,6 +86,10 @@ def damage_to_confirmed_records_is_found_at_the_start(bench: Bench) -> str:
     return f"{', '.join(said)}: exit 1, each names the file"
 
 
+def _kept(own: Product) -> int:
+    return len(own.find("span", "resource.attributes.service.name:kept", limit=10_000))
+
+
 def _damage_two(data: Path) -> None:
     first, second, *_ = _segments(data, "otlp_spans")
     os.truncate(first, 16)
@@ -99,16 +105,17 @@ def a_damaged_log_goes_on_once_its_loss_is_accepted(bench: Bench) -> str:
     repaired = own.command("log", "repair", "--yes", "--json")
     must(repaired.returncode == 0, f"not repaired: {repaired.stderr[-300:]}")
     repairs = json.loads(repaired.stdout)["repairs"]
-    lost = [line.partition(":")[0] for line in repairs if "confirmed records" in line]
-    must(lost == ["otlp_spans[0]", "otlp_spans[1]"], f"what is lost is not said: {repairs}")
+    lost = {found[1]: int(found[3]) - int(found[2]) + 1 for line in repairs if (found := LOST.match(line))}
+    must(list(lost) == ["otlp_spans[0]", "otlp_spans[1]"], f"what is lost is not said: {repairs}")
     own.start()
     own.wait_ready()
     seconds = own.stored_afterwards()
-    kept = len(own.find("span", "resource.attributes.service.name:kept", limit=10_000))
+    least = FILLED - RECORD * sum(lost.values())
+    own.wait_for(lambda: _kept(own) >= least, 120, f"fewer than the {least} spans of intact records are stored")
+    kept = _kept(own)
     again = own.command("log", "repair", "--yes", "--json")
     must(again.returncode == 1, "a log that is in use was repaired")
     own.stop()
-    must(0 < kept < FILLED, f"{kept} of {FILLED} kept")
     return f"{repairs}; {kept} of {FILLED} spans kept, the next stored after {seconds:.0f} s"
 
 
