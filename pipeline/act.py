@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from mode.supervisors import CrashingSupervisor
 
 from alerting.playbooks.kernel.traffic import awaited_calls
 from alerting.playbooks.kernel.trust import origin_of_rule
@@ -20,9 +17,7 @@ from pipeline.acting.config import ActConfig, ActCounts
 from pipeline.acting.log_lines import log_record
 from pipeline.acting.ranking_thread import Diagnosis
 from pipeline.acting.recent_rankings import KeptRankings
-from pipeline.dead_letters.unusable import usable_or_aside
 from pipeline.delivery.background_writer import BackgroundWriter
-from pipeline.delivery.record_error import at_record
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from pipeline.state.restoring import UNFIT, learnt_anew
@@ -36,15 +31,12 @@ from telemetry.findings import AnomalyKind, CulpritRanking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from faust import App, Stream, Topic
-    from faust.types import TP
-
     from alerting.alert_state import AlertChange
     from alerting.playbooks.kernel.healer import Healer
     from pipeline.acting.environment import Alerting
-    from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.record import TP, Record
     from pipeline.state.table import StageTable
     from processors.root_cause.ranking import CulpritRanker
     from telemetry.documents import Document
@@ -139,7 +131,7 @@ class ActStage:
             cost["repair_calls"] = self._alerting.runner.healer.traffic.not_told_apart
         return cost
 
-    def take(self, event: Any, offsets: OffsetTracker) -> None:
+    def take(self, event: Record, offsets: OffsetTracker) -> None:
         """Take one record."""
         tp = event.message.tp
         batch, items = received(event, _TAKES)
@@ -381,31 +373,3 @@ class ActStage:
             await self._outbox.settle(SETTLE_SECONDS)
             if self._alerting is not None:
                 await self._alerting.disown()
-
-
-def act_on_signals(app: App, signals: Topic, stage: ActStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
-    """Feed the stage and let time pass."""
-
-    @app.agent(signals, name="act", supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            if not offsets.is_stale(event):
-                await stage.own(event.message.tp.partition)
-                with at_record(event.message.tp, event.message.offset):
-                    if not offsets.is_stale(event):  # it may be by now
-                        await usable_or_aside(event, partial(stage.take, event, offsets), offsets, dead)
-
-    @app.on_rebalance_complete.connect  # tables are restored
-    async def assigned(_app: App, **_: Any) -> None:
-        mine = next((tp for tp in app.consumer.assignment() if tp.topic == signals.get_topic_name()), None)
-        if mine is not None:
-            await stage.own(mine.partition)
-
-    @app.task
-    async def pass_time() -> None:
-        try:
-            await stage.run()
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or not task.cancelling():  # Faust would take it for the end of this task, and say nothing
-                raise AssertionError("what the stage waited for was cancelled by somebody else") from None

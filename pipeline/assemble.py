@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from mode.supervisors import CrashingSupervisor
 
 from pipeline.assembling.counts import AssembleCounts
 from pipeline.assembling.edge_windows import SealedEdgeWindows
@@ -21,8 +18,6 @@ from pipeline.assembling.partition import Partition
 from pipeline.assembling.span_links import SpanLinkCounts, SpanLinkResolver
 from pipeline.assembling.stored_traces import publications
 from pipeline.assembling.trace_telemetry import TraceTelemetry
-from pipeline.dead_letters.unusable import usable_or_aside
-from pipeline.delivery.record_error import at_record
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
@@ -36,15 +31,12 @@ from telemetry.documents import Body, Kind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from faust import App, Stream, Topic
-    from faust.types import TP
-
     from pipeline.assembling.config import AssembleConfig
-    from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.delivery.retry import Answer
     from pipeline.exchange.environment_topic import EnvironmentTopic
+    from pipeline.record import TP, OutputTopic, Record
     from processors.assembly.reconcile import Publication
     from stores.store import Store
     from telemetry.metrics import Metric
@@ -78,8 +70,8 @@ class AssembleStage:
         store: Store,
         writer: DocumentWriter,
         offsets: OffsetTracker,
-        traced: Topic,
-        series: Topic,
+        traced: OutputTopic,
+        series: OutputTopic,
         signals: EnvironmentTopic,
         now: Callable[[], int],
         *,
@@ -110,7 +102,7 @@ class AssembleStage:
 
     # ------------------------------------------------------------------ in
 
-    def take(self, event: Any) -> None:
+    def take(self, event: Record) -> None:
         """Add the signals of one record."""
         tp = event.message.tp
         part = self._part(tp)
@@ -367,19 +359,3 @@ def _chunk(due: deque[OpenTrace]) -> list[OpenTrace]:
     while due and len(chunk) < CHUNK and (size := size + chunk[-1].memory) + due[0].memory <= CHUNK_BYTES:
         chunk.append(due.popleft())
     return chunk
-
-
-def assemble_traces(app: App, traced: Topic, stage: AssembleStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
-    """Feed the stage and let it flush."""
-
-    @app.agent(traced, name="assemble", supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            await stage.room()
-            if not offsets.is_stale(event):
-                with at_record(event.message.tp, event.message.offset):
-                    await usable_or_aside(event, partial(stage.take, event), offsets, dead)
-
-    @app.task
-    async def flush() -> None:
-        await stage.run()

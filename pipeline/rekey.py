@@ -10,10 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mode.supervisors import CrashingSupervisor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from pipeline.delivery.record_error import at_record
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind, LogLine
@@ -31,12 +29,9 @@ from telemetry.structure import check_json, check_protobuf
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from faust import App, Stream, Topic
-
-    from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
-    from pipeline.exchange.provenance import Sources
+    from pipeline.record import OutputTopic, Record
     from telemetry.documents import Document
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
@@ -44,6 +39,8 @@ if TYPE_CHECKING:
 
     Work = tuple[Sequence[Awaitable[Any]], InputError | None, int]
     """What has to end before a record is done with, what was wrong with a part of it, and how many documents it made."""
+
+    Rekey = Callable[[Record], Work]
 
     Request = tuple[bytes, InputError | None]
     """An export request in protobuf, and what was wrong with a part of the record that it is of."""
@@ -117,104 +114,24 @@ def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) 
         return decode(request.SerializeToString()), flaw
 
 
-def each_record(
-    app: App,
-    name: str,
-    inlet: Topic,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    work: Callable[[Any], Work],
-    sources: Sources | None = None,
-) -> None:
-    """Do the work of each record; what cannot be used, wholly or in part, goes to the dead letters as it came.
-
-    Its source is announced before; without `sources` nobody asks for it.
-    """
-
-    @app.agent(inlet, name=name, supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            if offsets.is_stale(event):
-                continue
-            if sources is not None:
-                await sources.announce(event)
-                if offsets.is_stale(event):  # it may be by now
-                    continue
-            with at_record(event.message.tp, event.message.offset):
-                try:
-                    after, flaw, documents = work(event)
-                except InputError as error:
-                    after, flaw, documents = [], error, 0
-            if flaw is None:
-                dead.usable(event)
-            elif await dead.admit(event, flaw, offsets.is_stale):
-                after = [*after, dead.send(event, flaw)]
-            else:
-                continue
-            await offsets.done(event, after, documents)
+def otlp_request(record: Record) -> Request:
+    """Spans as OTLP has them."""
+    return protobuf(record, "spans"), None
 
 
-def rekey_spans(
-    app: App,
-    inlet: Topic,
-    traced: Topic,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    counts: RekeyCounts,
-    sources: Sources | None = None,
-) -> None:
-    """Send each span to the partition of its trace."""
-    _rekey_spans(
-        app, "rekey-spans", inlet, traced, offsets, dead, counts, lambda event: (protobuf(event, "spans"), None), sources
-    )
+def jaeger_request(record: Record) -> Request:
+    """Spans as Jaeger has them."""
+    return otlp.encode_spans(decode_jaeger(record.value or b"")), None
 
 
-def rekey_jaeger(
-    app: App,
-    inlet: Topic,
-    traced: Topic,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    counts: RekeyCounts,
-    sources: Sources | None = None,
-) -> None:
-    """The same for spans as Jaeger has them."""
-
-    def request(event: Any) -> Request:
-        return otlp.encode_spans(decode_jaeger(event.value or b"")), None
-
-    _rekey_spans(app, "rekey-jaeger", inlet, traced, offsets, dead, counts, request, sources)
+def zipkin_request(record: Record) -> Request:
+    """Spans as Zipkin has them."""
+    spans, flaw = decode_zipkin(record.value or b"")
+    return otlp.encode_spans(spans), flaw
 
 
-def rekey_zipkin(
-    app: App,
-    inlet: Topic,
-    traced: Topic,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    counts: RekeyCounts,
-    sources: Sources | None = None,
-) -> None:
-    """The same for spans as Zipkin has them."""
-
-    def request(event: Any) -> Request:
-        spans, flaw = decode_zipkin(event.value or b"")
-        return otlp.encode_spans(spans), flaw
-
-    _rekey_spans(app, "rekey-zipkin", inlet, traced, offsets, dead, counts, request, sources)
-
-
-def _rekey_spans(
-    app: App,
-    name: str,
-    inlet: Topic,
-    traced: Topic,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    counts: RekeyCounts,
-    request: Callable[[Any], Request],
-    sources: Sources | None,
-) -> None:
+def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Record], Request] = otlp_request) -> Rekey:
+    """Send each span to the partition of its trace; `request` reads what the topic has."""
     outlet = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.left_out, size=16)
     receipts_outlet = BatchSender(traced, BatchKind.RECEIPTS, codec.encode_link_queries, counts.left_out)
 
@@ -224,8 +141,8 @@ def _rekey_spans(
         by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in received)
         await asyncio.gather(*(receipts_outlet.add(partition, part) for partition, part in by_owner.items()))
 
-    def work(event: Any) -> Work:
-        requested, foreign_flaw = request(event)
+    def work(record: Record) -> Work:
+        requested, foreign_flaw = request(record)
         (parts, received), flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
         flaw = foreign_flaw or flaw
         after: list[Awaitable[Any]] = []
@@ -240,73 +157,57 @@ def _rekey_spans(
                 after.append(outlet.add(partition, values))
         return [asyncio.ensure_future(sent(after, received))] if received else after, flaw, 0
 
-    each_record(app, name, inlet, offsets, dead, work, sources)
+    return work
 
 
 def rekey_logs(
-    app: App,
-    inlet: Topic,
-    traced: Topic,
-    series: Topic,
-    writer: DocumentWriter,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    counts: RekeyCounts,
-    sources: Sources | None = None,
-) -> None:
+    traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
+) -> Rekey:
     """Store log records, tell their traces, and send their text to where templates are mined."""
     references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.left_out)
     lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.left_out)
 
-    def work(event: Any) -> Work:
-        batch, flaw = read("logs", protobuf(event, "logs"), otlp.decode_logs)
+    def work(record: Record) -> Work:
+        batch, flaw = read("logs", protobuf(record, "logs"), otlp.decode_logs)
         documents = list(log_documents(batch))
         by_trace = _split(
-            (partitions.of_trace(record.trace_id, traced.partitions), _reference(record, document))
-            for record, document in zip(batch, documents, strict=True)
-            if record.trace_id
+            (partitions.of_trace(line.trace_id, traced.partitions), _reference(line, document))
+            for line, document in zip(batch, documents, strict=True)
+            if line.trace_id
         )
-        by_service = _split((partitions.of_text(record.service, series.partitions), _line(record)) for record in batch)
-        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(event))]
+        by_service = _split((partitions.of_text(line.service, series.partitions), _line(line)) for line in batch)
+        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [references.add(partition, part) for partition, part in by_trace.items()]
         after += [lines.add(partition, part) for partition, part in by_service.items()]
         return after, flaw, len(documents)
 
-    each_record(app, "rekey-logs", inlet, offsets, dead, work, sources)
+    return work
 
 
 def rekey_metrics(
-    app: App,
-    inlet: Topic,
-    traced: Topic,
-    series: Topic,
-    writer: DocumentWriter,
-    offsets: OffsetTracker,
-    dead: DeadLetters,
-    counts: RekeyCounts,
-    sources: Sources | None = None,
-) -> None:
+    traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
+) -> Rekey:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
     exemplars = BatchSender(traced, BatchKind.EXEMPLARS, codec.encode_exemplars, counts.left_out)
     outlet = BatchSender(series, BatchKind.POINTS, codec.encode_points, counts.left_out)
 
-    def work(event: Any) -> Work:
-        batch, flaw = read("metrics", protobuf(event, "metrics"), otlp.decode_metrics)
+    def work(record: Record) -> Work:
+        batch, flaw = read("metrics", protobuf(record, "metrics"), otlp.decode_metrics)
         by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
         points = [point for metric in batch for point in points_of(metric)]
         analysed = [point for point in points if codec.fits_series_limit(point.series)]
         counts.left_out["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]
-        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(event))]
+        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
         after += [outlet.add(partition, part) for partition, part in by_series.items()]
         return after, flaw, len(documents)
 
-    each_record(app, "rekey-metrics", inlet, offsets, dead, work, sources)
+    return work
 
 
-def protobuf(event: Any, signal: otlp.Signal) -> bytes:
+def protobuf(record: Record, signal: otlp.Signal) -> bytes:
     """The record's value as a protobuf export request.
 
     Producers that are not ours may write JSON (the Collector's `otlp_json`) and say so nowhere: an object's first byte
@@ -316,7 +217,7 @@ def protobuf(event: Any, signal: otlp.Signal) -> bytes:
         DecodeError: the value is neither.
         TooManyElementsError: it would unfold to more than a record may: anybody may write to these topics.
     """
-    value: bytes = event.value or b""
+    value = record.value or b""
     if value[:1] == b"{":
         check_json(value)
         return otlp.json_to_protobuf(signal, value)

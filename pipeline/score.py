@@ -5,13 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mode.supervisors import CrashingSupervisor
-
-from pipeline.dead_letters.unusable import usable_or_aside
-from pipeline.delivery.record_error import at_record
 from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
@@ -30,14 +25,10 @@ from telemetry.documents import anomaly_document
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from faust import App, Stream, Topic
-    from faust.types import TP
-
-    from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
-    from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.exchange.codec import LogLine
     from pipeline.exchange.environment_topic import EnvironmentTopic
+    from pipeline.record import TP, Record
     from pipeline.state.model_snapshots import Model
     from pipeline.state.table import StageTable
     from processors.detectors.series import SeriesDetector
@@ -118,7 +109,7 @@ class ScoreStage:
         self._partitions: dict[TP, _ScorePartition] = {}
         self.counts = ScoreCounts()
 
-    def take(self, event: Any) -> list[Awaitable[Any]]:
+    def take(self, event: Record) -> list[Awaitable[Any]]:
         """Score one record; gives what has to end before the record is done."""
         tp = event.message.tp
         part = self._partitions.get(tp)
@@ -136,9 +127,9 @@ class ScoreStage:
             after.append(asyncio.ensure_future(self._save(tp.partition, part)))
         return after
 
-    def _take(self, part: _ScorePartition, event: Any) -> list[Awaitable[Any]]:
+    def _take(self, part: _ScorePartition, event: Record) -> list[Awaitable[Any]]:
         batch, items = received(event, _TAKES)
-        now, after = self._now(), [self._signals.send(batch, event.value)]
+        now, after = self._now(), [self._signals.send(batch, event.value or b"")]
         match batch:
             case BatchKind.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
                 after += self._score(part, [point if point.time <= now else replace(point, time=now) for point in items])
@@ -241,16 +232,3 @@ class ScoreStage:
             *self._signals.send_all(BatchKind.ANOMALIES, bodies, codec.encode_bodies),
             *self._signals.send_all(BatchKind.POINTS, anomaly_points(anomalies), codec.encode_points),
         ]
-
-
-def score_series(app: App, series: Topic, stage: ScoreStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
-    """Feed the stage."""
-
-    @app.agent(series, name="score", supervisor_strategy=CrashingSupervisor)
-    async def agent(stream: Stream[bytes]) -> None:
-        async for event in stream.noack().events():
-            if not offsets.is_stale(event):
-                with at_record(event.message.tp, event.message.offset):
-                    after = await usable_or_aside(event, partial(stage.take, event), offsets, dead)
-                if after is not None:
-                    await offsets.done(event, after)

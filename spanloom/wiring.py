@@ -14,8 +14,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from components.sender import ANONYMOUS, KAFKA
-from pipeline.act import ActStage, act_on_signals
-from pipeline.assemble import AssembleStage, assemble_traces
+from pipeline.act import ActStage
+from pipeline.agents import act_on_signals, assemble_traces, rekey_topics, score_series
+from pipeline.assemble import AssembleStage
 from pipeline.dead_letters.limits import DeadLetters
 from pipeline.dead_letters.on_kafka import load_skips
 from pipeline.dead_letters.on_log import LogDeadLetters, LogPlace
@@ -26,13 +27,13 @@ from pipeline.exchange.codec import BatchKind, encode_bodies
 from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.exchange.provenance import Sources
 from pipeline.exchange.topics import Topic
-from pipeline.rekey import RekeyCounts, rekey_jaeger, rekey_logs, rekey_metrics, rekey_spans, rekey_zipkin
+from pipeline.rekey import RekeyCounts
 from pipeline.runtime.app import TopicLayout, build_app, declare_topics
 from pipeline.runtime.kafka_access import check_access, client_settings
 from pipeline.runtime.kafka_topics import make_topics
 from pipeline.runtime.lag import Lag
 from pipeline.runtime.stall import StallWatch
-from pipeline.score import ScoreStage, score_series
+from pipeline.score import ScoreStage
 from pipeline.state.table import StageTable
 from processors.detectors.series import SeriesDetector
 from processors.root_cause.ranking import CulpritRanker
@@ -237,27 +238,10 @@ class Pipeline(Log):
         return offsets
 
     def _rekey(self, dead: DeadLetters) -> None:
-        app, topics, writer = self.app, self.topics, self.writer
         # Whoever writes to Kafka is trusted as Kafka is; a local log has records of our receivers alone.
         sources = Sources(self.signals, self._now, KAFKA if self._on_kafka else ANONYMOUS)
-        traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
-        rekey_spans(app, topics[Topic.SPANS], traced, self._offsets("rekey-spans", IN_FLIGHT), dead, self.rekeyed, sources)
-        rekey_jaeger(app, topics[Topic.JAEGER], traced, self._offsets("rekey-jaeger", IN_FLIGHT), dead, self.rekeyed, sources)
-        rekey_zipkin(app, topics[Topic.ZIPKIN], traced, self._offsets("rekey-zipkin", IN_FLIGHT), dead, self.rekeyed, sources)
-        rekey_logs(
-            app, topics[Topic.LOGS], traced, series, writer, self._offsets("rekey-logs", IN_FLIGHT), dead, self.rekeyed, sources
-        )
-        rekey_metrics(
-            app,
-            topics[Topic.METRICS],
-            traced,
-            series,
-            writer,
-            self._offsets("rekey-metrics", IN_FLIGHT),
-            dead,
-            self.rekeyed,
-            sources,
-        )
+        track = partial(self._offsets, limit=IN_FLIGHT)
+        rekey_topics(self.app, self.topics, self.writer, track, dead, self.rekeyed, sources)
 
     def _act(self, *, live: bool, alerts: bool) -> None:
         state = self._states["act"]

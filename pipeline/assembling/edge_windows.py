@@ -15,10 +15,9 @@ from telemetry.documents import Kind, edge_document
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from faust import Topic
-
     from pipeline.assembling.counts import AssembleCounts
     from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.record import OutputTopic
     from processors.assembly.edge_windows import EdgeWindow
     from stores.store import Store
     from telemetry.documents import Body, Document
@@ -34,7 +33,7 @@ class SealedEdgeWindows:
         counts: of the stage.
     """
 
-    def __init__(self, store: Store, writer: DocumentWriter, series: Topic, counts: AssembleCounts) -> None:
+    def __init__(self, store: Store, writer: DocumentWriter, series: OutputTopic, counts: AssembleCounts) -> None:
         self._store, self._writer, self._series, self._counts = store, writer, series, counts
 
     async def seal(self, partition: int, window: EdgeWindow, width: int, is_owned: Callable[[], bool]) -> None:

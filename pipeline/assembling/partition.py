@@ -10,10 +10,9 @@ from processors.assembly.watermark import Watermark
 from telemetry.otlp import SpanPacker
 
 if TYPE_CHECKING:
-    from faust.types import TP
-
     from pipeline.assembling.span_links import SpanLinkResolver
     from pipeline.assembling.trace_telemetry import TraceTelemetry
+    from pipeline.record import TP
     from processors.assembly.assembler import TraceAssembler
     from processors.assembly.edge_windows import EdgeWindows
 

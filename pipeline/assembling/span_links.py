@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from typing import Any
 
-    from faust import Topic
-    from faust.types import TP
-
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.record import TP, OutputTopic
     from processors.assembly.assembler import TraceAssembler
     from stores.store import Store
     from telemetry.documents import Body
@@ -68,7 +66,7 @@ class SpanLinkResolver:
     def __init__(
         self,
         tp: TP,
-        topic: Topic,
+        topic: OutputTopic,
         store: Store,
         writer: DocumentWriter,
         offsets: OffsetTracker,

@@ -22,9 +22,8 @@ from telemetry.resource import Resource
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
-    from faust import Topic
-
     from pipeline.exchange.environment_topic import EnvironmentTopic
+    from pipeline.record import OutputTopic
     from processors.assembly.assembler import OpenTrace
     from processors.assembly.reconcile import Publication
     from processors.series.cumulative import SeriesBudget
@@ -56,7 +55,7 @@ class TraceTelemetry:
     """
 
     def __init__(
-        self, partition: int, start: int, series: Topic, signals: EnvironmentTopic, budget: SeriesBudget | None = None
+        self, partition: int, start: int, series: OutputTopic, signals: EnvironmentTopic, budget: SeriesBudget | None = None
     ) -> None:
         self._series, self._signals = series, signals
         self._instance = f"partition-{partition}"
@@ -113,7 +112,7 @@ class TraceTelemetry:
                 grown.append(spans)
             else:
                 sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
-        sent: list[Awaitable[None]] = self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)
+        sent: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)]
         headers = {HEADER: BatchKind.SPANS.value.encode()}
         for partition, whole in sample.items():
             values, left_out = codec.within(whole, _encode_traces)

@@ -18,9 +18,7 @@ from pipeline.runtime.skips import Skips
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from faust import Topic
-    from faust.types import TP
-
+    from pipeline.record import TP, OutputTopic, Record
     from stores.store import Rejected
     from telemetry.documents import Kind
     from telemetry.errors import InputError
@@ -81,7 +79,7 @@ class _Recent:
 class DeadLetters:
     """Sends records and documents to the dead-letter topic, within limits for each partition and each kind."""
 
-    def __init__(self, topic: Topic, config: DeadLetterConfig | None = None, skips: Skips | None = None) -> None:
+    def __init__(self, topic: OutputTopic, config: DeadLetterConfig | None = None, skips: Skips | None = None) -> None:
         self._topic = topic
         self._skips = skips or Skips()
         self._config = config or DeadLetterConfig()
@@ -90,11 +88,11 @@ class DeadLetters:
         self.sent = 0
         self.paused: dict[TP, int] = {}  # and the offset of the record that waits
 
-    def usable(self, event: Any) -> None:
+    def usable(self, event: Record) -> None:
         """Count a record that could be used."""
         self._of(event).add(unusable=False)
 
-    async def admit(self, event: Any, error: InputError, is_stale: Callable[[Any], bool]) -> bool:
+    async def admit(self, event: Record, error: InputError, is_stale: Callable[[Any], bool]) -> bool:
         """Whether a record may be sent.
 
         Past a limit this waits until its partition is taken away, and then it may not, or a person skips it, and then it may.
@@ -115,7 +113,7 @@ class DeadLetters:
         )
         return not is_stale(event)
 
-    async def pause(self, event: Any, is_stale: Callable[[Any], bool], **said: Any) -> None:
+    async def pause(self, event: Record, is_stale: Callable[[Any], bool], **said: Any) -> None:
         """Wait at a record until its partition is taken away or a person skips it, and say why."""
         message = event.message
         self.paused[message.tp] = message.offset
@@ -127,7 +125,7 @@ class DeadLetters:
         finally:
             del self.paused[message.tp]
 
-    async def send(self, event: Any, error: InputError) -> None:
+    async def send(self, event: Record, error: InputError) -> None:
         """Return when the record is on the dead-letter topic."""
         message = event.message
         await self._put(
@@ -139,7 +137,7 @@ class DeadLetters:
         for tp in partitions:
             self._partitions.pop(tp, None)
 
-    def _of(self, event: Any) -> _Recent:
+    def _of(self, event: Record) -> _Recent:
         return self._partitions.setdefault(event.message.tp, _Recent())
 
     def count(self, kind: Kind, *, refused: bool) -> None:

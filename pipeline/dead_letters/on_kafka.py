@@ -23,9 +23,8 @@ from pipeline.runtime.skips import KafkaSkips, SkipError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from faust.types import TP
-
     from pipeline.dead_letters.letters import DeadLetter
+    from pipeline.record import TP
 
 _TOPIC = Topic.DEAD_LETTERS.value
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
-from faust.types import TP
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
@@ -16,6 +15,7 @@ from durable_log.partition import TopicSettings
 from pipeline.dead_letters.letters import GROUP, dead_letter, gone, replay_dead_letters
 from pipeline.dead_letters.skip import Found, is_changelog, no_record, skip
 from pipeline.exchange.topics import Topic
+from pipeline.record import TP
 from pipeline.runtime.app import DEAD_LETTER_SECONDS
 from pipeline.runtime.skips import LogSkips, Skips
 from telemetry.errors import InputError, SpanloomError

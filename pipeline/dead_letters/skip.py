@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from faust.types import TP
 
 from pipeline.dead_letters.limits import OFFSET, PARTITION, REASON, TOPIC, TRUNCATED
 from pipeline.exchange.codec import MAX_RECORD
+from pipeline.record import TP
 from pipeline.runtime.skips import SkipError
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.record import Record
 
 
-async def usable_or_aside(event: Any, work: Callable[[], Any], offsets: OffsetTracker, dead: DeadLetters) -> Any:
+async def usable_or_aside(event: Record, work: Callable[[], Any], offsets: OffsetTracker, dead: DeadLetters) -> Any:
     """What the work of a record gives; None where the record cannot be read, and is a dead letter on return.
 
     A record of a later release is none: its partition waits until another worker takes it.
@@ -37,7 +38,7 @@ async def usable_or_aside(event: Any, work: Callable[[], Any], offsets: OffsetTr
     return done
 
 
-def _pass(event: Any, offsets: OffsetTracker) -> None:
+def _pass(event: Record, offsets: OffsetTracker) -> None:
     if not offsets.is_stale(event):
         offsets.add(event)
         offsets.release(event.message.tp, (event.message.offset,))

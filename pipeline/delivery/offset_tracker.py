@@ -11,15 +11,14 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from faust.types import TP
-
 from pipeline.delivery.record_error import at_record
 from pipeline.delivery.retry import RevokedError
+from pipeline.record import TP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-    from faust import EventT
+    from pipeline.record import Record
 
 
 MAX_BYTES = 32 << 20
@@ -38,7 +37,7 @@ RECORD_BYTES = 1000
 class InFlightRecord:
     """One record that is held."""
 
-    event: Any
+    event: Record
     holders: int
     size: int
 
@@ -89,7 +88,7 @@ class OffsetTracker:
         """Whether more is held than the limits allow."""
         return self._held >= self._limit or self._bytes >= self._max_bytes
 
-    def is_stale(self, event: EventT[Any]) -> bool:
+    def is_stale(self, event: Record) -> bool:
         """Whether there is nothing to do for an event: its assignment has ended, or it was delivered before.
 
         What belongs to an assignment that has ended is delivered again to its new owner. Within an assignment Faust can
@@ -98,12 +97,12 @@ class OffsetTracker:
         known = self._partitions.get(event.message.tp)
         return self.has_ended(event) or (known is not None and event.message.offset < known.next)
 
-    def has_ended(self, event: EventT[Any]) -> bool:
+    def has_ended(self, event: Record) -> bool:
         """Whether the assignment has ended in which an event was delivered: what it led to is no longer wanted of us."""
         generation = event.message.generation_id
         return bool(generation == self._ended or generation != self._app.consumer_generation_id)
 
-    def add(self, event: EventT[Any], holders: int = 1) -> InFlightRecord:
+    def add(self, event: Record, holders: int = 1) -> InFlightRecord:
         """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
         message = event.message
         partition = self._partitions.setdefault(message.tp, _TrackedPartition())
@@ -149,7 +148,7 @@ class OffsetTracker:
             record.event.ack()
             self._count(-1, -record.size)
 
-    async def done(self, event: EventT[Any], after: Iterable[Awaitable[Any]], documents: int = 0) -> None:
+    async def done(self, event: Record, after: Iterable[Awaitable[Any]], documents: int = 0) -> None:
         """Hold a record until everything in `after` has succeeded; waits only while too many are held.
 
         `documents` is how many it led to, which wait in memory as it does.

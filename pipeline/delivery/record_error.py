@@ -11,7 +11,7 @@ from telemetry.errors import SpanloomError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from faust.types import TP
+    from pipeline.record import TP
 
 
 class RecordFailedError(SpanloomError):

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable
 
-    from faust import Topic
-
     from pipeline.exchange.codec import BatchKind
+    from pipeline.record import OutputTopic
 
 
 class BatchSender:
@@ -29,7 +28,7 @@ class BatchSender:
     """
 
     def __init__(
-        self, topic: Topic, batch: BatchKind, encode: Any, left_out: Counter[str], size: int = 1000, linger: float = 0.02
+        self, topic: OutputTopic, batch: BatchKind, encode: Any, left_out: Counter[str], size: int = 1000, linger: float = 0.02
     ) -> None:
         self._topic, self._batch, self._encode, self._left_out = topic, batch, encode, left_out
         self._size, self._linger = size, linger

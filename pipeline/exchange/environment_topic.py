@@ -12,13 +12,13 @@ from pipeline.exchange.codec import HEADER, BatchKind, Item
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from faust import Topic
+    from pipeline.record import OutputTopic
 
 
 class EnvironmentTopic:
     """Sends batches to stage 4, all to the partition that owns the environment."""
 
-    def __init__(self, topic: Topic, partition: int = 0) -> None:
+    def __init__(self, topic: OutputTopic, partition: int = 0) -> None:
         self._topic, self._partition = topic, partition
         self.left_out: Counter[str] = Counter()
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
+    from pipeline.record import Record
     from telemetry.spans import Span
 
 FORMAT_HEADER = "spanloom.format"
@@ -38,7 +39,7 @@ def decode_spans(value: bytes) -> list[Span]:
 
 
 def received(
-    event: Any, takes: Collection[BatchKind], spans: Callable[[bytes], Sequence[Any]] = decode_spans
+    event: Record, takes: Collection[BatchKind], spans: Callable[[bytes], Sequence[Any]] = decode_spans
 ) -> tuple[BatchKind, Any]:
     """What a record of a topic between stages is, and its items.
 

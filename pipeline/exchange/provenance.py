@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from components.sender import HEADER, sender_of_record
 from pipeline.exchange.codec import BatchKind, encode_bodies
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.exchange.environment_topic import EnvironmentTopic
+    from pipeline.record import Record
 
 ANNOUNCE_EVERY = 60_000_000_000
 """Nanoseconds after which a source that goes on to send is announced again: far less than it counts for."""
@@ -32,7 +33,7 @@ class Sources:
         self._signals, self._now, self._unmarked = signals, now, unmarked
         self._announced: dict[str, int] = {}  # oldest first
 
-    async def announce(self, event: Any) -> None:
+    async def announce(self, event: Record) -> None:
         """Return when stage 4's log has the sender of a record; only then may its content go on."""
         source = sender_of_record(dict(event.headers or {}).get(HEADER), self._unmarked)
         now = self._now()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import cramjam
 import orjson
-from faust.types import TP
 
+from pipeline.record import TP
 from telemetry.errors import InputError, UnrecoverableError
 
 if TYPE_CHECKING:

@@ -216,7 +216,7 @@ async def fill(name: str, bound: int) -> Filled:
     before = resident()
     while stage.memory <= bound:
         event = next(log)
-        wire, traces = wire + len(event.value), traces + shape.traces
+        wire, traces = wire + len(event.value or b""), traces + shape.traces
         stage.take(event)
     full = peak = resident()
     for _ in range(3):  # past the bound, again and again

@@ -13,13 +13,13 @@ from aiokafka.producer import message_accumulator
 from aiokafka.producer import producer as aiokafka_producer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
-from faust.types import TP
 
 from pipeline.dead_letters.letters import replay_dead_letters
 from pipeline.dead_letters.limits import PARTITION, REASON, STORE, TOPIC
 from pipeline.dead_letters.on_kafka import dead_letters_on_kafka, load_skips, place_on_kafka
 from pipeline.dead_letters.skip import skip
 from pipeline.exchange.topics import Topic
+from pipeline.record import TP
 from pipeline.runtime.kafka_access import client_settings
 from pipeline.runtime.skips import GROUP as SKIP_GROUP
 from pipeline.runtime.skips import SkipError

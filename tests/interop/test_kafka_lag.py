@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from faust.types import TP
 
+from pipeline.record import TP
 from pipeline.runtime import lag
 from pipeline.runtime.lag import Lag
 

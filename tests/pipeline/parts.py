@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from faust.types import TP
-
 from pipeline.exchange.codec import HEADER, BatchKind
+from pipeline.record import TP
 from stores.store import Capabilities, Equals, OneOf, Retention, Usage, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from stores.store import Query, Rejected
     from telemetry.documents import Body, Document, Kind
@@ -26,10 +25,10 @@ class Event:
 
     def __init__(self, topic: str, partition: int, offset: int, value: bytes = b"", batch: BatchKind | None = None) -> None:
         tp = TP(topic, partition)
-        self.message = SimpleNamespace(
+        self.message: Any = SimpleNamespace(
             tp=tp, topic=topic, partition=partition, offset=offset, value=value, key=None, headers={}, generation_id=1
         )
-        self.value = value
+        self.value: bytes | None = value
         self.headers = {HEADER: batch.value.encode()} if batch else {}
         self.acked = False
         self.acknowledged = asyncio.Event()
@@ -58,9 +57,14 @@ class KeepingTopic:
     sent: list[Sent] = field(default_factory=list)
 
     async def send(
-        self, *, value: bytes, headers: dict[str, bytes], partition: int | None = None, key: bytes | None = None
+        self,
+        *,
+        key: bytes | None = None,
+        value: bytes | None = None,
+        partition: int | None = None,
+        headers: Mapping[str, bytes] | None = None,
     ) -> Awaitable[None]:
-        self.sent.append(Sent(partition, value, headers, key))
+        self.sent.append(Sent(partition, value or b"", dict(headers or {}), key))
         confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         confirmed.set_result(None)
         return confirmed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipeline import act
-from pipeline.act import act_on_signals
+from pipeline.agents import act_on_signals
 from pipeline.exchange.codec import BatchKind
 from telemetry import otlp
 from telemetry.audit import verify

@@ -14,9 +14,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
+from pipeline.agents import rekey_topic
 from pipeline.delivery.record_error import RecordFailedError
 from pipeline.exchange import codec
-from pipeline.rekey import RekeyCounts, each_record, rekey_logs, rekey_metrics, rekey_spans
+from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace
@@ -29,6 +30,8 @@ from tests.pipeline.parts import Event, KeepingTopic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pipeline.rekey import Rekey
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -172,10 +175,11 @@ class Around:
         await self.agents[-1](SimpleNamespace(noack=lambda: SimpleNamespace(events=events)))
 
 
-def after_rekey(rekey: Callable[..., None], value: bytes) -> tuple[Around, KeepingTopic, KeepingTopic]:
+def after_rekey(rekey: Callable[[Any, Any, Any], Rekey], value: bytes) -> tuple[Around, KeepingTopic, KeepingTopic]:
     """One record through stage 1."""
-    around, traced, series = Around(), KeepingTopic(partitions=1), KeepingTopic(partitions=1)
-    rekey(around, traced, series)
+    around: Any = Around()
+    traced, series = KeepingTopic(partitions=1), KeepingTopic(partitions=1)
+    rekey_topic(around, "rekey", around, around, around, rekey(traced, series, around))
     asyncio.run(around.run(value))
     assert around.done_with == 1
     return around, traced, series
@@ -199,21 +203,21 @@ def score(topic: KeepingTopic) -> None:
 @settings(deadline=None, max_examples=40)
 @given(metrics())
 def test_odd_metrics(value: bytes) -> None:
-    _, _, series = after_rekey(lambda a, traced, out: rekey_metrics(a, None, traced, out, a, a, a, RekeyCounts()), value)
+    _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts()), value)
     score(series)
 
 
 @settings(deadline=None, max_examples=40)
 @given(logs())
 def test_odd_logs(value: bytes) -> None:
-    _, _, series = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a, RekeyCounts()), value)
+    _, _, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), value)
     score(series)
 
 
 @settings(deadline=None, max_examples=40)
 @given(spans())
 def test_odd_spans(value: bytes) -> None:
-    _, traced, _ = after_rekey(lambda a, out, _: rekey_spans(a, None, out, a, a, RekeyCounts()), value)
+    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts()), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))
@@ -232,7 +236,7 @@ def test_long_texts_that_grow_when_they_are_said_in_json_are_stored_and_not_anal
     of = Resource({"service.name": long if where == "service" else "shop"})
     value = otlp.encode_metrics([Metric("load", MetricType.GAUGE, (point,), of)])
     counts = RekeyCounts()
-    _, _, series = after_rekey(lambda a, traced, out: rekey_metrics(a, None, traced, out, a, a, a, counts), value)
+    _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, counts), value)
     assert series.sent == []
     assert counts.left_out["large_points"] == 1
 
@@ -243,11 +247,11 @@ def test_what_fails_names_the_record() -> None:
     def fail(_event: Any) -> Any:
         raise KeyError("no such thing")
 
-    each_record(around, "rekey", around, around, around, fail)
+    rekey_topic(around, "rekey", around, around, around, fail)
     with pytest.raises(RecordFailedError, match=r"inlet\[0\] offset 4711: KeyError"):
         asyncio.run(around.run(b""))
 
 
 def test_what_cannot_be_read_is_a_dead_letter() -> None:
-    around, _, _ = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a, RekeyCounts()), b"\xff")
+    around, _, _ = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), b"\xff")
     assert [type(flaw) for flaw in around.flaws] == [DecodeError]

@@ -83,7 +83,7 @@ def read_between_stages(topic: KeepingTopic) -> Iterator[tuple[BatchKind, Any]]:
 @ODD
 @given(metrics())
 def test_metrics(file: Path, value: bytes) -> None:
-    _, traced, series = after_rekey(lambda a, traced, out: rekey_metrics(a, None, traced, out, a, a, a, RekeyCounts()), value)
+    _, traced, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts()), value)
     all_read = [*read_between_stages(traced), *read_between_stages(series)]
     assert len(all_read) == len(traced.sent) + len(series.sent)
     batch, _ = read("metrics", value, otlp.decode_metrics)
@@ -93,7 +93,7 @@ def test_metrics(file: Path, value: bytes) -> None:
 @ODD
 @given(logs())
 def test_logs(file: Path, value: bytes) -> None:
-    _, traced, series = after_rekey(lambda a, traced, out: rekey_logs(a, None, traced, out, a, a, a, RekeyCounts()), value)
+    _, traced, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), value)
     all_read = [*read_between_stages(traced), *read_between_stages(series)]
     assert len(all_read) == len(traced.sent) + len(series.sent)
     stored(file, list(log_documents(otlp.decode_logs(value))))
@@ -102,7 +102,7 @@ def test_logs(file: Path, value: bytes) -> None:
 @ODD
 @given(spans())
 def test_spans_their_traces_hops_and_edges(file: Path, value: bytes) -> None:
-    _, traced, _ = after_rekey(lambda a, out, _: rekey_spans(a, None, out, a, a, RekeyCounts()), value)
+    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts()), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))

@@ -98,7 +98,7 @@ def test_json_that_is_no_request_is_an_error_of_input(value: bytes) -> None:
 
 def test_a_record_without_a_value_has_no_spans() -> None:
     event = Event("otlp_spans", 0, 0)
-    event.value = None  # type: ignore[assignment] # a tombstone
+    event.value = None  # a tombstone
     assert split_spans(protobuf(event, "spans"), 4) == ({}, [])
 
 

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from faust.types import TP
 
+from pipeline.agents import rekey_topic
 from pipeline.dead_letters.limits import DeadLetters
 from pipeline.delivery import retry
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import OffsetTracker
+from pipeline.record import TP
 from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics
 from telemetry import otlp
 from telemetry.errors import StoreError
@@ -24,6 +25,7 @@ from tests.pipeline.parts import Event, KeepingTopic, MemoryStore, NoRejects
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pipeline.rekey import Rekey
     from stores.store import Written
     from telemetry.documents import Document
 
@@ -99,7 +101,7 @@ def point(offset: int) -> bytes:
 
 @pytest.mark.parametrize(("rekey", "value"), [(rekey_logs, line), (rekey_metrics, point)])
 async def test_writes_that_wait_for_the_store_do_not_pile_up_over_rebalances(
-    rekey: Callable[..., None], value: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
+    rekey: Callable[..., Rekey], value: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(retry, "LONGEST_WAIT", 0.001)
@@ -108,7 +110,8 @@ async def test_writes_that_wait_for_the_store_do_not_pile_up_over_rebalances(
     store, topic, dead_topic = AwayStore(), KeepingTopic(), KeepingTopic()
     around: Any = topic
     offsets, writer = OffsetTracker(app, 1000), DocumentWriter(store, NoRejects(), batch=20)
-    rekey(app, None, around, around, writer, offsets, DeadLetters(dead_topic), RekeyCounts())
+    work = rekey(around, around, writer, offsets, RekeyCounts())
+    rekey_topic(app, "rekey", None, offsets, DeadLetters(dead_topic), work)
     (agent,) = agents
     for generation in (1, 2, 3):
         app.consumer_generation_id = generation

@@ -3,12 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, BatchKind, LogLine
+from pipeline.exchange.codec import BatchKind, LogLine
 from pipeline.score import SAVE_EVERY, ScoreStage
 from processors.detectors.series import SeriesDetector
 from processors.series.derived import LOG_RECORDS
@@ -16,6 +16,7 @@ from telemetry import otlp
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
+from tests.pipeline.parts import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,24 +25,6 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
-
-
-class Partition(NamedTuple):
-    topic: str
-    partition: int
-
-
-class Message(NamedTuple):
-    tp: Partition
-    offset: int
-
-
-class Event(NamedTuple):
-    """What Faust hands to an agent, as far as the stage looks at it."""
-
-    message: Message
-    value: bytes
-    headers: dict[str, bytes]
 
 
 class World:
@@ -79,8 +62,7 @@ class World:
 
     async def take(self, batch: BatchKind, value: bytes) -> None:
         self.offset += 1
-        message = Message(Partition("spanloom-series", 0), self.offset)
-        for work in self.stage.take(Event(message, value, {HEADER: batch.value.encode()})):
+        for work in self.stage.take(Event("spanloom-series", 0, self.offset, value, batch)):
             await work
 
     async def traces(self, seconds: range, *callees: str) -> None:

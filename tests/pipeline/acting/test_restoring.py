@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from faust.types import TP
 from structlog.testing import capture_logs
 
+from pipeline.record import TP
 from pipeline.state.table import DamagedStateError, StageTable
 from tests.pipeline.state.test_table import Table
 from tests.pipeline.test_act import World

@@ -423,7 +423,7 @@ async def test_receipts_alone_do_not_keep_event_time_from_running() -> None:
         await worker.stage.flush()
         worker.now += SECOND
         event = rest[offset % len(rest)]
-        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value, BatchKind.RECEIPTS))
+        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value or b"", BatchKind.RECEIPTS))
     assert first.acked
 
 

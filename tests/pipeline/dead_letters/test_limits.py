@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-from faust.types import TP
 from starlette.applications import Starlette
 
 from durable_log.log import DurableLog
@@ -19,6 +18,7 @@ from pipeline.dead_letters.on_log import PATH, LogDeadLetters, LogPlace, routes
 from pipeline.dead_letters.skip import skip
 from pipeline.exchange.codec import MAX_RECORD
 from pipeline.exchange.topics import Topic
+from pipeline.record import TP
 from pipeline.runtime.app import TopicLayout, build_app, declare_topics
 from pipeline.runtime.skips import LogSkips, SkipError, Skips
 from stores.store import Rejected, Written
@@ -27,7 +27,7 @@ from telemetry.errors import ConfigError, DecodeError
 from tests.pipeline.parts import Event, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator, Sequence
+    from collections.abc import Awaitable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.dead_letters.letters import DeadLetter
@@ -38,11 +38,20 @@ WRONG = DecodeError("spans[3].span_id", "must be an id of 8 bytes")
 class TopicOnLog:
     """What Faust's topic does of what dead letters need."""
 
+    partitions = 1
+
     def __init__(self, log: DurableLog) -> None:
         self._log = log
 
-    async def send(self, *, key: Any, value: Any, headers: dict[str, bytes]) -> Awaitable[int]:
-        return self._log.append("spanloom-dlq", 0, key, value, tuple(headers.items()))
+    async def send(
+        self,
+        *,
+        key: bytes | None = None,
+        value: bytes | None = None,
+        partition: int | None = None,
+        headers: Mapping[str, bytes] | None = None,
+    ) -> Awaitable[int]:
+        return self._log.append("spanloom-dlq", partition or 0, key, value, tuple((headers or {}).items()))
 
 
 @contextmanager

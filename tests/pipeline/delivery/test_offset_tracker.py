@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.offset_tracker import RECORD_BYTES, OffsetTracker
 from pipeline.delivery.record_error import RecordFailedError
+from pipeline.record import TP
 from tests.pipeline.parts import APP, Event
 
 TOPIC = "spanloom-traced"

@@ -6,8 +6,8 @@ from typing import Any
 
 import cramjam
 import pytest
-from faust.types import TP
 
+from pipeline.record import TP
 from pipeline.state.table import COMPRESSED_FROM, DamagedStateError, StageTable
 
 BODIES = pytest.mark.parametrize("body", [{}, {"a": [1, 2.5, None]}, {"rows": [[n, str(n)] for n in range(COMPRESSED_FROM)]}])
