@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from components.secrets import SECRETS
 
 pytest_plugins = ["tests.services"]
+
+# A loaded machine is no fault of the product: how long something takes is a question for tests/benchmarks.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SERVICES = {"kafka", "elasticsearch"}
 

@@ -418,7 +418,7 @@ RUNS = itertools.count()
 
 
 @given(batches=st.lists(DOCUMENTS, max_size=3))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_any_documents_are_kept_once_the_first_of_each_id_or_refused(store: Store, batches: list[list[Document]]) -> None:
     run = f"run {next(RUNS)}"
     batches = [[of_run(document, run) for document in batch] for batch in batches]
@@ -451,7 +451,7 @@ ANYTHING = st.recursive(WILD, lambda few: st.lists(few, max_size=3) | st.diction
 
 
 @given(bodies=st.lists(st.tuples(st.sampled_from(Kind), st.dictionaries(NAMES, ANYTHING, max_size=4)), min_size=1, max_size=8))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_any_json_of_any_kind_is_kept_or_refused_and_no_other_with_it(
     store: Store, bodies: list[tuple[Kind, Body]]
 ) -> None:
@@ -492,7 +492,7 @@ def of_run(document: Document, run: str) -> Document:
 
 
 @given(value=st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=["Cs"]), max_size=100))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_any_attribute_is_found_by_its_value(store: Store, value: Any) -> None:
     run, key = next(RUNS), f"of.{type(value).__name__}"
     await store.write([span(run, attributes={key: value}), span(10**9 + run, attributes={})])

@@ -87,7 +87,7 @@ record_fields = st.tuples(
 
 
 @given(sent=st.lists(record_fields, min_size=1, max_size=20))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 async def test_records_come_back_as_they_were_sent_after_a_restart_too(tmp_path: Path, sent: list[tuple]) -> None:  # type: ignore[type-arg]
     directory = tmp_path / "log"
     shutil.rmtree(directory, ignore_errors=True)
@@ -130,7 +130,7 @@ operations = st.lists(
 
 
 @given(steps=operations)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 async def test_any_sequence_of_operations_and_crashes_behaves_like_lists_in_memory(tmp_path: Path, steps: list[tuple]) -> None:  # type: ignore[type-arg]
     directory = tmp_path / "log"
     shutil.rmtree(directory, ignore_errors=True)
@@ -419,7 +419,7 @@ COMPACT = TopicSettings(1, compact=True, retention_ms=0, retention_bytes=0, segm
 
 class TestCompaction:
     @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.none() | st.binary(max_size=40)), max_size=60))
-    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
     async def test_a_reader_of_a_compacted_topic_ends_with_the_same_table(self, tmp_path: Path, pairs: list[tuple]) -> None:  # type: ignore[type-arg]
         directory = tmp_path / "log"
         shutil.rmtree(directory, ignore_errors=True)

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.assembly.assembler import log_summary
@@ -86,7 +86,7 @@ def without(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name != "revision"}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     telemetry(),
     st.data(),

@@ -200,21 +200,21 @@ def score(topic: KeepingTopic) -> None:
     asyncio.run(run())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(metrics())
 def test_odd_metrics(value: bytes) -> None:
     _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts()), value)
     score(series)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(logs())
 def test_odd_logs(value: bytes) -> None:
     _, _, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), value)
     score(series)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(spans())
 def test_odd_spans(value: bytes) -> None:
     _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts()), value)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stores.store import Rejected
     from telemetry.documents import Document, Kind
 
-ODD = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ODD = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 NUMBERS = [2**53 + 1, 2**63 - 1, -(2**63), 9223372036854771712, 0, -1, 1e308, -0.0, float("nan"), float("inf"), float("-inf")]
 

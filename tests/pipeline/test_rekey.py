@@ -36,7 +36,7 @@ def spans(count: int, seed: int = 1) -> list[Span]:
     return [span for trace in traces(count, seed) for span in trace]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 6), st.integers(1, 16), st.integers(0, 100))
 def test_a_request_is_split_into_requests_of_whole_traces_with_every_span_once(count: int, parts: int, seed: int) -> None:
     sent = spans(count, seed)

@@ -62,7 +62,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(EVENTS)
 def test_in_the_end_the_receiver_believes_what_is_so(  # noqa: C901  # one case an event
     events: list[tuple[str, str | int | bool]],

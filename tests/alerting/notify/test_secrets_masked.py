@@ -79,7 +79,7 @@ def echo() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("field", RECEIVERS)
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(secret=SECRET)
 async def test_no_output_shows_a_secret(echo: str, tmp_path: Path, field: str, secret: str) -> None:
     (tmp_path / "secret").write_text(secret)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.replay import batches as module
@@ -41,7 +41,6 @@ def test_a_batch_is_closed_before_it_grows_too_large() -> None:
     assert [batch.lines for batch in batches([log_at(1, half)] * 3, lines=100)] == [1, 1, 1]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 100)), max_size=30), st.integers(1, 5), st.sampled_from([None, 0.5, 1.0])
 )

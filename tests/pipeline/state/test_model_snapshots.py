@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -53,7 +53,6 @@ async def restored(table: Any, version: int = 1) -> dict[str, Any]:
     return model.body
 
 
-@settings(deadline=None)
 @given(BODIES)
 async def test_what_is_loaded_is_what_was_saved_whatever_its_length(body: dict[str, Any]) -> None:
     table: Any = Table()

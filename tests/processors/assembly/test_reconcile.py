@@ -44,7 +44,7 @@ def without(body: Body) -> Body:
     return {name: value for name, value in body.items() if name != "revision"}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.integers(1, 4))
 def test_a_trace_published_part_by_part_reads_as_one_published_whole(seed: int, parts: int) -> None:
     chance = random.Random(seed)

@@ -201,7 +201,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(key=TEXT.filter(bool), value=st.booleans() | st.integers(-(2**53), 2**53) | TEXT, listed=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 async def test_any_value_under_any_key_is_found_alone_or_in_a_list(key: str, value: Any, *, listed: bool) -> None:
     with TemporaryDirectory() as folder:
         store = DuckDbStore(Path(folder) / "store.duckdb")
