@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from collectors.decoding import Encoding, Gunzip, NothingLeftError, Outcome, Prepared, parse, prepare, too_large
+from collectors.decoding import Body, Encoding, NothingLeftError, Outcome, Prepared, parse, prepare
 from collectors.errors import LogUnavailableError
 from components import sender as senders
 from telemetry import otlp
@@ -73,47 +73,44 @@ class Intake:
             LogUnavailableError: it may not be on the log; try again later.
         """
         with self._ingest.budget.share() as share:
-            share.take(len(body))
-            if gzip:
-                body = await self._decompress(body, max_bytes, share)
-            elif len(body) > max_bytes:
-                raise too_large(max_bytes)
-            sender.spend(len(body))
-            if encoding == "json" or len(body) > self._sink.max_record_bytes:
-                share.take(len(body))  # it is there a second time, as protobuf or in records
-            prepared = await self._prepare(signal, body, encoding, sender)
+            share.hold(len(body))
+            came = Body(body, gzip=gzip, max_bytes=max_bytes, at_once=_SMALL["protobuf"])
             del body
+            share.hold(came.size)
+            prepared = await self._prepare(signal, came, encoding, sender, share)
+            self._count_refused(signal, prepared.refused)
+            self._metrics.truncated_spans.labels(self._transport).inc(prepared.truncated)
+            del came
+            share.hold(sum(map(len, prepared.records)))
             await self._ship(signal, prepared, sender.text)
         return prepared.outcome
 
-    async def _decompress(self, body: bytes, max_bytes: int, share: BytesShare) -> bytes:
-        stream = Gunzip(body, max_bytes)
-        small = stream.step(_SMALL["protobuf"])
-        plain = stream.all() if small else await self._ingest.off_loop(stream.all)
-        share.take(len(plain))
-        return plain
+    async def _prepare(self, signal: Signal, body: Body, encoding: Encoding, sender: Sender, share: BytesShare) -> Prepared:
+        """Decode; where it may take long, off the event loop, and one at a time.
 
-    async def _prepare(self, signal: Signal, body: bytes, encoding: Encoding, sender: Sender) -> Prepared:
-        """Decode; off the event loop, where it may take long."""
+        What waits for its turn is as it came: neither decompressed nor built, for that can be a thousand times as large.
+        """
         config = self._ingest.config
+        read = partial(parse, signal, encoding=encoding, max_elements=config.max_elements)
         max_items = min(config.max_items, sender.max_items or config.max_items)
-        read = partial(parse, signal, body, encoding, config.max_elements)
-        finish = partial(prepare, signal, body, encoding, max_items=max_items, max_record_bytes=self._sink.max_record_bytes)
+        finish = partial(prepare, signal, encoding=encoding, max_items=max_items, max_record_bytes=self._sink.max_record_bytes)
         try:
-            if len(body) > _SMALL[encoding]:
-                prepared = await self._ingest.off_loop(lambda: finish(request=read()))
-            else:
-                request = read()
-                if otlp.has_more_than(_FEW, signal, request):
-                    prepared = await self._ingest.off_loop(lambda: finish(request=request))
-                else:
-                    prepared = finish(request=request)
+            if body.is_whole:
+                sender.spend(body.size)
+                if body.size <= _SMALL[encoding]:
+                    request = read(body.plain)
+                    if not otlp.has_more_than(_FEW, signal, request):
+                        return finish(body.plain, request=request)
+                    del request
+            async with self._ingest.turn():
+                if not body.is_whole:
+                    await self._ingest.off_loop(body.decompress)
+                    share.hold(body.size)
+                    sender.spend(body.size)
+                return await self._ingest.off_loop(lambda: finish(body.plain, request=read(body.plain)))
         except NothingLeftError as nothing:
             self._count_refused(signal, nothing.refused)
             raise nothing.error from None
-        self._count_refused(signal, prepared.refused)
-        self._metrics.truncated_spans.labels(self._transport).inc(prepared.truncated)
-        return prepared
 
     def _count_refused(self, signal: Signal, refused: Mapping[str, int]) -> None:
         for reason, items in refused.items():

@@ -50,7 +50,7 @@ class NothingLeftError(Exception):
         self.error = error
 
 
-def parse(signal: Signal, body: bytes, encoding: Encoding, max_elements: int) -> Any:
+def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int) -> Any:
     """A request as protobuf has it, once it is known not to unfold to more than allowed.
 
     Raises:
@@ -64,7 +64,9 @@ def parse(signal: Signal, body: bytes, encoding: Encoding, max_elements: int) ->
     return otlp.parse(signal, body)
 
 
-def prepare(signal: Signal, body: bytes, encoding: Encoding, request: Any, max_items: int, max_record_bytes: int) -> Prepared:
+def prepare(
+    signal: Signal, body: bytes, *, encoding: Encoding, request: Any, max_items: int, max_record_bytes: int
+) -> Prepared:
     """What to ship of a parsed request.
 
     A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record: then
@@ -124,40 +126,60 @@ def _fit(signal: Signal, request: Any, prepared: Prepared, max_record_bytes: int
         prepared.outcome = Outcome(before.rejected + left_out, before.message or reason)
 
 
-class Gunzip:
-    """One gzip member of at most `limit` bytes, in steps.
+class Body:
+    """The body of a request, as it came or decompressed.
+
+    Args:
+        data: all of it.
+        gzip: whether it is compressed: one member of gzip.
+        max_bytes: how large it may be, decompressed.
+        at_once: how many bytes of it are decompressed here.
 
     Raises:
-        TooLargeError: in any step, there is more.
-        DecodeError: in any step, it is not gzip.
+        TooLargeError: it is larger. `decompress` finds that too.
+        DecodeError: it is not gzip. `decompress` finds that too.
     """
 
-    def __init__(self, body: bytes, limit: int) -> None:
-        self._stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        self._rest = body
-        self._limit = limit
-        self._plain = b""
+    def __init__(self, data: bytes, *, gzip: bool, max_bytes: int, at_once: int) -> None:
+        self._limit = max_bytes
+        self._rest = data if gzip else b""
+        self.plain = b"" if gzip else data
+        """What of it is decompressed."""
+        self._stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if gzip else None
+        if self._stream is not None:
+            self._decompress(self._stream, at_once)
+        elif len(data) > max_bytes:
+            raise too_large(max_bytes)
 
-    def step(self, size: int) -> bool:
-        """Decompress up to so many bytes; whether that was all."""
-        size = min(size, self._limit + 1 - len(self._plain))
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it is decompressed."""
+        return self._stream is None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.plain) + len(self._rest)
+
+    def decompress(self) -> None:
+        """Decompress the rest."""
+        while self._stream is not None:
+            self._decompress(self._stream, self._limit + 1)
+
+    def _decompress(self, stream: zlib._Decompress, size: int) -> None:
+        size = min(size, self._limit + 1 - len(self.plain))
         try:
-            more = self._stream.decompress(self._rest, size)
+            more = stream.decompress(self._rest, size)
         except zlib.error as error:
             raise DecodeError("", f"not gzip: {error}") from error
-        self._plain += more
-        if len(self._plain) > self._limit:
+        self.plain += more
+        if len(self.plain) > self._limit:
             raise too_large(self._limit)
-        self._rest = self._stream.unconsumed_tail
-        return self._stream.eof or (not self._rest and len(more) < size)
-
-    def all(self) -> bytes:
-        """The rest too; what it all is."""
-        while not self.step(self._limit + 1):
-            pass
-        if not self._stream.eof or self._stream.unused_data:
-            raise DecodeError("", "not gzip: " + ("something follows its end" if self._stream.eof else "it is cut off"))
-        return self._plain
+        self._rest = stream.unconsumed_tail
+        if stream.eof or (not self._rest and len(more) < size):
+            if not stream.eof or stream.unused_data:
+                raise DecodeError("", "not gzip: " + ("something follows its end" if stream.eof else "it is cut off"))
+            self._stream = None
 
 
 def too_large(limit: int) -> TooLargeError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,7 +17,7 @@ from telemetry.errors import ConfigError, OverloadedError
 from telemetry.structure import ELEMENT_BYTES, MAX_ELEMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from collectors.metrics import CollectorMetrics
     from components.access.tokens import TokenConfig
@@ -25,7 +27,7 @@ T = TypeVar("T")
 MAX_QUEUED: Final = 64
 """Large requests that may wait to be decoded: that takes a tenth of a second each at most."""
 
-_COPIES: Final = 3  # of a request: compressed, decompressed, and as records or as protobuf
+_COPIES: Final = 2  # of a request: compressed and decompressed; then it is records
 
 
 class IngestConfig(BaseModel):
@@ -93,6 +95,7 @@ class Ingest:
             "requests in memory", config.max_memory_bytes - config.decode_bytes, config.max_requests, config.retry_after
         )
         self._thread: ThreadPoolExecutor | None = None
+        self._turn = asyncio.Lock()
         self._queued = 0
         metrics.memory_bytes.set_function(lambda: self.budget.held_bytes)
         metrics.memory_requests.set_function(lambda: self.budget.holders)
@@ -122,26 +125,52 @@ class Ingest:
                 f"{receiver}.max_request_bytes, {max_request_bytes}: {wanted} are needed"
             )
 
-    async def off_loop(self, work: Callable[[], T]) -> T:
-        """Do work in the one thread for it.
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """A turn at being decoded off the event loop, in the order of arrival: of what a request unfolds to, there is one.
 
         Raises:
-            OverloadedError: too much waits for it already.
+            OverloadedError: too many wait for theirs already.
         """
         if self._queued >= MAX_QUEUED:
             raise OverloadedError(
                 f"requests waiting to be decoded: {MAX_QUEUED} at a time is the limit", self.config.retry_after
             )
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "decode")
         self._queued += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            async with self._turn:
+                yield
         finally:
             self._queued -= 1
+
+    async def off_loop(self, work: Callable[[], T]) -> T:
+        """Do work in the one thread for it; to be called within a turn."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "decode")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _without_traces, work)
 
     def close(self) -> None:
         """End the thread once it has done what waits. Safe twice, and work may come again."""
         thread, self._thread = self._thread, None
         if thread is not None:
             thread.shutdown(wait=False)
+
+
+def _without_traces(work: Callable[[], T]) -> T:
+    """Do work; when it fails, keep nothing of it: an exception holds the variables of each call that it went through.
+
+    Those hold what was built of the request, 130 MiB of a bomb. The exception lives until the event loop has answered, and on
+    a busy machine the next requests would be looked through before that.
+    """
+    try:
+        return work()
+    except Exception as error:
+        chain: list[BaseException | None] = [error]
+        seen: set[int] = set()
+        while chain:
+            one = chain.pop()
+            if one is not None and id(one) not in seen:
+                seen.add(id(one))
+                clear_frames(one.__traceback__)
+                chain += one.__cause__, one.__context__
+        raise

@@ -27,6 +27,14 @@ class BytesShare:
         self._budget.take(size)
         self.size += size
 
+    def hold(self, size: int) -> None:
+        """Have `size` bytes in all, whatever it was before.
+
+        Raises:
+            OverloadedError: that is more, and it is not there; nothing changes.
+        """
+        self.take(size - self.size)
+
 
 class Budget:
     """So many bytes for so many holders.
@@ -69,7 +77,7 @@ class Budget:
             self.held_bytes -= share.size
 
     def take(self, size: int) -> None:
-        """Take bytes; `BytesShare.take` is how a holder does."""
-        if self.held_bytes + size > self._max_bytes:
+        """Take bytes, or give back as many where there are less than none; `BytesShare.take` is how a holder does."""
+        if size > 0 and self.held_bytes + size > self._max_bytes:
             raise OverloadedError(f"{self._what}: {self._max_bytes} bytes at a time is the limit", self._retry_after)
         self.held_bytes += size

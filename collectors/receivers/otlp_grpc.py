@@ -124,14 +124,14 @@ class OtlpGrpcReceiver:
         self._ingest.close()
 
     def _exporter(self, signal: Signal, front: Front) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
-        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
+        async def export(_messages: AsyncIterator[bytes], context: Any) -> bytes:
             peer = front.peer(context.peer())
             if peer is None:  # its connection has ended, or did not come through the port
                 self._intake.refused(signal, "cut_off")
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection has ended")
                 raise AssertionError  # abort raises
             try:
-                outcome = await self._take(signal, peer, messages, context)
+                outcome = await self._take(signal, peer, context)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = responses.refusal(error)
             else:
@@ -143,12 +143,16 @@ class OtlpGrpcReceiver:
 
         return export
 
-    async def _take(self, signal: Signal, peer: Peer, messages: AsyncIterator[bytes], context: Any) -> Outcome:
+    async def _take(self, signal: Signal, peer: Peer, context: Any) -> Outcome:
         sender = self._ingest.senders.of_request(peer.host, dict(context.invocation_metadata() or ()), peer.subject)
         sender.begin()
+        return await self._intake.take(signal, await self._message(context), sender, max_bytes=self._config.max_request_bytes)
+
+    async def _message(self, context: Any) -> bytes:
+        """The message of a request. Read from the context, for the iterator of a stream keeps what it gave last."""
         async with self._slots.place(self._config.read_seconds):
-            body = await anext(messages, b"")
-        return await self._intake.take(signal, body, sender, max_bytes=self._config.max_request_bytes)
+            message = await context.read()
+        return b"" if message is grpc.aio.EOF else message
 
 
 def _trailers(refusal: Rejection) -> tuple[tuple[str, bytes], ...]:

@@ -122,9 +122,10 @@ class OtlpHttpReceiver:
                 subject = getattr(request.state, "tls_subject", None)
                 sender = self._ingest.senders.of_request(host, request.headers, subject)
                 sender.begin()
-                body = await self._body(request, host or "")
                 limit = self._config.max_request_bytes
-                outcome = await self._intake.take(signal, body, sender, encoding=encoding, gzip=gzip, max_bytes=limit)
+                outcome = await self._intake.take(
+                    signal, await self._body(request, host or ""), sender, encoding=encoding, gzip=gzip, max_bytes=limit
+                )
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = responses.refusal(error)
             except ClientDisconnect:

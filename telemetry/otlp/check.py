@@ -105,14 +105,16 @@ def _reject_points(metrics: Any, where: str) -> Iterator[Rejection | None]:
 
 
 def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | None]) -> Rejection | None:
-    valid = [item for item in items if check(item) is None]
-    rejected = len(items) - len(valid)
-    if not rejected:
+    invalid = [check(item) is not None for item in items]
+    if not any(invalid):
         return None
-    i, (field, reason) = next((i, found) for i, item in enumerate(items) if (found := check(item)))
-    del items[:]  # all at once: taking them out one by one would be quadratic
-    items.extend(valid)
-    return Rejection(rejected, DecodeError(f"{where}[{i}].{field}", reason))
+    i = invalid.index(True)
+    field, reason = check(items[i]) or ("", "")
+    # To the end, where all go at once: taking out one by one is quadratic, and putting the others into a new list copies them.
+    flags = iter(invalid)
+    items.sort(key=lambda _: next(flags))
+    del items[invalid.count(False) :]
+    return Rejection(invalid.count(True), DecodeError(f"{where}[{i}].{field}", reason))
 
 
 def _what_is_wrong_with_span(span: Any) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from collectors.decoding import Gunzip, parse
+from collectors.decoding import Body, parse
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.otlp.request import SHAPES
@@ -65,9 +65,10 @@ def _json(data: bytes) -> None:
 
 
 def _gzip(data: bytes) -> None:
-    plain = Gunzip(data, 1 << 16).all()
-    assert len(plain) <= 1 << 16
-    parse("spans", plain, "protobuf", FEW)
+    body = Body(data, gzip=True, max_bytes=1 << 16, at_once=1 << 8)
+    body.decompress()
+    assert body.size == len(body.plain) <= 1 << 16
+    parse("spans", body.plain, encoding="protobuf", max_elements=FEW)
 
 
 _JSON_WORDS = (b"[" * 30, b"{}," * 30, b'"\\"', b'"', b"\\", b"1,", b'{"a":', b"]" * 30, b"\n")

@@ -43,7 +43,14 @@ def named(signal: Signal, service: Any) -> bytes:
 
 def documents(signal: Signal, body: bytes) -> list[Document]:
     """Of a request, as the collector accepts it and the pipeline stores it."""
-    prepared = prepare(signal, body, "protobuf", parse(signal, body, "protobuf", 10**6), 10**5, 900_000)
+    prepared = prepare(
+        signal,
+        body,
+        encoding="protobuf",
+        request=parse(signal, body, encoding="protobuf", max_elements=10**6),
+        max_items=10**5,
+        max_record_bytes=900_000,
+    )
     assert (prepared.items, prepared.outcome.rejected) == (1, 0)
     match signal:
         case "spans":

@@ -21,7 +21,7 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PATIENCE = 120.0
 
 OVERHEAD = 200 * 2**20
-"""What docs/collectors.md allows beyond `ingest.max_memory_bytes`: looking a request through, and what Python keeps back."""
+"""What docs/collectors.md allows beyond `ingest.max_memory_bytes`."""
 
 MAX_MEMORY = 384 * 2**20
 

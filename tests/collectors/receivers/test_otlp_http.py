@@ -312,7 +312,7 @@ async def test_bodies_in_memory_are_bounded_together(
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"max_memory_bytes": 190 * 2**20}, r"ingest\.max_memory_bytes: .* too low for one request of otlp_http\.max_request"),
+        ({"max_memory_bytes": 180 * 2**20}, r"ingest\.max_memory_bytes: .* too low for one request of otlp_http\.max_request"),
         ({"max_reading_bytes_per_address": 2**20}, r"otlp_http\.max_request_bytes: 8388608 is more than may be on its way"),
     ],
 )
