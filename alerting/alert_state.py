@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telemetry.documents import alert_document
 from telemetry.errors import InputError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from alerting.promql.vectors import Labels
     from telemetry.documents import Document
+    from telemetry.json_object import JsonObject
 
 VERSION = 1
 _FNV_OFFSET, _FNV_PRIME = 14695981039346656037, 1099511628211
@@ -165,7 +166,7 @@ class RuleAlerts:
     def _told(self, alert: Alert, state: AlertState, at: int) -> AlertChange:
         return alert.change(state, at, group=self.group, expr=self.expr, file=self.file)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data."""
         return {
             "version": VERSION,
@@ -182,7 +183,7 @@ class RuleAlerts:
             ],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: JsonObject) -> None:
         """Take a snapshot's alerts in place of what is held.
 
         Raises:

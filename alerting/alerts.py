@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.alert_state import AlertState, fingerprint
 from components.durations import MINUTE
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from alerting.alert_state import AlertChange
+    from telemetry.json_object import JsonObject
 
 MAX_ALERTS = 20_000
 """Most alerts held; a new one beyond is refused."""
@@ -42,7 +43,7 @@ class StoredAlert:
         """Whether it has ended."""
         return 0 < self.ends_at <= now
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> JsonObject:
         """Plain data."""
         return {
             "labels": dict(self.labels),
@@ -54,7 +55,7 @@ class StoredAlert:
         }
 
 
-def stored_alert(body: Mapping[str, Any]) -> StoredAlert:
+def stored_alert(body: JsonObject) -> StoredAlert:
     """The alert of a body; its fingerprint comes from the labels."""
     return StoredAlert(**body, fingerprint=fingerprint(body["labels"]))
 
@@ -106,10 +107,10 @@ class AlertStore:
         for identity in [key for key, alert in self._alerts.items() if 0 < alert.ends_at <= now - KEEP_RESOLVED]:
             del self._alerts[identity]
 
-    def snapshot(self) -> list[dict[str, Any]]:
+    def snapshot(self) -> list[JsonObject]:
         """Plain data."""
         return [alert.body() for alert in self._alerts.values()]
 
-    def restore(self, state: list[dict[str, Any]]) -> None:
+    def restore(self, state: list[JsonObject]) -> None:
         """Take a snapshot's alerts in place of what is held."""
         self._alerts = {alert.fingerprint: alert for alert in map(stored_alert, state)}

@@ -27,7 +27,7 @@ RESULT = "result_"
 """Prefix of the names that a step's result gives to its inverse: `$result_replicas`."""
 
 
-def names_in(value: Any) -> set[str]:
+def names_in(value: object) -> set[str]:
     """The labels that a text, or a tree of texts, asks for.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from collectors.errors import TooLargeError, TooManyItemsError
 from telemetry import otlp
@@ -14,6 +14,8 @@ from telemetry.structure import check_json, check_protobuf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from google.protobuf.message import Message
 
     from telemetry.otlp import Signal
 
@@ -50,7 +52,7 @@ class NothingLeftError(Exception):
         self.error = error
 
 
-def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int) -> Any:
+def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int) -> Message:
     """A request as protobuf has it, once it is known not to unfold to more than allowed.
 
     Raises:
@@ -65,7 +67,7 @@ def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int)
 
 
 def prepare(
-    signal: Signal, body: bytes, *, encoding: Encoding, request: Any, max_items: int, max_record_bytes: int
+    signal: Signal, body: bytes, *, encoding: Encoding, request: Message, max_items: int, max_record_bytes: int
 ) -> Prepared:
     """What to ship of a parsed request.
 
@@ -112,7 +114,7 @@ def prepare(
     return prepared
 
 
-def _fit(signal: Signal, request: Any, prepared: Prepared, max_record_bytes: int) -> None:
+def _fit(signal: Signal, request: Message, prepared: Prepared, max_record_bytes: int) -> None:
     fitted = otlp.fit(signal, request, max_record_bytes)
     left_out = len(fitted.left_out)
     prepared.records, prepared.truncated = fitted.parts, fitted.truncated

@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ from components.sockets.descriptors import connections_within
 from components.tls import ServerTls, peer_subject
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from components.sockets.connections import Connection, ConnectionMetrics
     from components.tls import TlsConfig
 
@@ -174,7 +176,7 @@ class Front:
             raise
         return f"unix-abstract:{name}"
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run something that belongs to a connection."""
         task = asyncio.create_task(work)
         self._tasks.add(task)

@@ -7,7 +7,7 @@ and not 429: there are exporters that give up on a 429, and none that give up on
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -44,9 +44,13 @@ from telemetry.structure import TooManyElementsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from google.protobuf.message import Message
+
     from telemetry.otlp import Signal
 
-_RESPONSES: Final[Mapping[Signal, tuple[Any, str]]] = {
+Answer = TypeVar("Answer", bound="Message")
+
+_RESPONSES: Final[Mapping[Signal, tuple[type[Message], str]]] = {
     "spans": (ExportTraceServiceResponse, "rejected_spans"),
     "logs": (ExportLogsServiceResponse, "rejected_log_records"),
     "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
@@ -70,7 +74,7 @@ class Rejection:
         return info
 
 
-def response(signal: Signal, outcome: Outcome) -> Any:
+def response(signal: Signal, outcome: Outcome) -> Message:
     """The export response as a protobuf message. `partial_success` is set only when something was refused."""
     message, rejected = _RESPONSES[signal]
     if not outcome.rejected:
@@ -85,7 +89,8 @@ def outcome(signal: Signal, data: bytes) -> Outcome:
         ValueError: it is none.
     """
     message, rejected = _RESPONSES[signal]
-    partial = _read(message, data).partial_success
+    answer = _read(message, data)
+    partial = getattr(answer, "partial_success")  # noqa: B009 - each of the three messages has it
     return Outcome(getattr(partial, rejected), partial.error_message)
 
 
@@ -98,7 +103,7 @@ def reason(data: bytes) -> str:
     return str(_read(Status, data).message)
 
 
-def _read(message: Any, data: bytes) -> Any:
+def _read(message: type[Answer], data: bytes) -> Answer:
     try:
         return message.FromString(data)
     except ProtobufDecodeError as error:

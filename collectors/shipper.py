@@ -39,7 +39,7 @@ class Producer(Protocol):
     """Writes to the log."""
 
     async def produce(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """Return when the record is durable. Any exception means that it may not be."""
+        """Return when the record is durable. An exception means that it may not be."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ ENTRY_BYTES = 200
 """What an entry takes beside its texts, about."""
 
 
-def texts(*arguments: Any, **_: Any) -> int:
+def texts(*arguments: object, **_: object) -> int:
     """Characters of the arguments that are text."""
     return sum(len(argument) for argument in arguments if isinstance(argument, str))
 
@@ -28,7 +28,7 @@ def remembered(size: int, weigh: Callable[..., int] = texts) -> Callable[[Callab
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        known: dict[Any, tuple[R, int]] = {}
+        known: dict[tuple[object, ...], tuple[R, int]] = {}
         adding = threading.Lock()
         held = 0
 

@@ -6,10 +6,12 @@ left to itself: what it waits for does not come sooner by a restart.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from telemetry.json_object import JsonObject
 
     Check = Callable[[], bool]
 
@@ -18,7 +20,7 @@ class Verdict(NamedTuple):
     """An answer over HTTP."""
 
     status: int
-    body: dict[str, Any]
+    body: JsonObject
 
 
 class Health:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 from prometheus_client import CollectorRegistry
@@ -190,7 +190,7 @@ class _Server(uvicorn.Server):
     async def _begin(self, accepted: socket.socket, connection: Connection) -> None:
         """Make a protocol of a socket; over TLS this takes the handshake."""
 
-        def protocol() -> Any:
+        def protocol() -> asyncio.Protocol:
             return LimitedHttp(
                 connection,
                 self._limits,

@@ -102,7 +102,7 @@ class Secrets:
         if password:
             self._add(base64.b64encode(f"{user}:{password}".encode()).decode())
 
-    def add_all(self, value: Any) -> None:
+    def add_all(self, value: object) -> None:
         """Every secret of a configuration: what is a `SecretStr`, and user, password and query of whatever is a URL."""
         if isinstance(value, SecretStr):
             self.add(value.get_secret_value())
@@ -141,7 +141,7 @@ class Secrets:
             return [self.mask_data(item) for item in value]
         return value
 
-    def _add_each(self, values: Iterable[Any]) -> None:
+    def _add_each(self, values: Iterable[object]) -> None:
         for value in values:
             self.add_all(value)
 

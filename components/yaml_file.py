@@ -13,6 +13,8 @@ from telemetry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from telemetry.json_object import JsonObject
+
 Model = TypeVar("Model", bound=BaseModel)
 Path = tuple[str | int, ...]
 MAX_BYTES = 4 << 20
@@ -125,7 +127,7 @@ class YamlFile:
             masked = masked.replace(secret, "<secret>")
         return masked
 
-    def read(self, model: type[Model], context: Any = None, refused: Mapping[str, str] | None = None) -> Model:
+    def read(self, model: type[Model], context: object = None, refused: Mapping[str, str] | None = None) -> Model:
         """The document as a model.
 
         Args:
@@ -141,11 +143,12 @@ class YamlFile:
         except ValidationError as error:
             raise ConfigError("\n".join(self._explain(dict(detail), refused or {}) for detail in error.errors())) from None
 
-    def _explain(self, detail: dict[str, Any], refused: Mapping[str, str]) -> str:
+    def _explain(self, detail: JsonObject, refused: Mapping[str, str]) -> str:
         path: Path = detail["loc"]
         where = ".".join(f"[{step}]" if isinstance(step, int) else step for step in path).replace(".[", "[")
         unknown = refused.get(str(path[-1]), "unknown field") if path else ""
-        reason = {"extra_forbidden": unknown, "missing": "is missing"}.get(detail["type"], detail["msg"])
+        message: str = detail["msg"]
+        reason = {"extra_forbidden": unknown, "missing": "is missing"}.get(detail["type"], message)
         prefix = f"{where}: " if where else ""
         return f"{self.name}:{self.line(path)}: {prefix}{reason.removeprefix('Value error, ')}"
 

@@ -109,7 +109,7 @@ class ActStage:
         # Whether rules may see it, score and id of the strongest that no ranking has answered yet.
         self._wanted: tuple[bool, float, str] | None = None
         self._rankings = KeptRankings()
-        self._answers: list[dict[str, Any]] = []  # of humans, that came to another worker
+        self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._anomalies: list[Anomaly] = []  # that playbooks answer
         self._unsaved: list[tuple[OffsetTracker, TP, int]] = []  # records that name sources, until these are saved
         self._outbox = BackgroundWriter(writer)
@@ -209,7 +209,7 @@ class ActStage:
             healer.evidence.add_spans(spans)
             healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.moment)
 
-    def _take_edges(self, bodies: list[dict[str, Any]]) -> None:
+    def _take_edges(self, bodies: list[dict[str, object]]) -> None:
         if self._alerting is None:
             return
         edges = [edge_from_body(body) for body in bodies]
@@ -232,12 +232,12 @@ class ActStage:
         else:
             self.counts.anomalies_dropped += 1
 
-    def _take_answers(self, bodies: list[dict[str, Any]]) -> None:
+    def _take_answers(self, bodies: list[dict[str, object]]) -> None:
         room = MOST_ANSWERS - len(self._answers)
         self._answers += bodies[:room]
         self.counts.answers_dropped += len(bodies[room:])
 
-    def _hear_of_sources(self, bodies: list[dict[str, Any]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
+    def _hear_of_sources(self, bodies: list[dict[str, object]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
         """Remember who feeds the telemetry. The record is held until that is saved."""
         if self._alerting is not None:
             for body in bodies:

@@ -58,3 +58,16 @@ class OutputTopic(Protocol):
     ) -> Awaitable[object]:
         """An awaitable that ends when the record is on the log."""
         ...
+
+
+class Application(Protocol):
+    """What the delivery of records needs of Faust's application."""
+
+    @property
+    def consumer_generation_id(self) -> int:
+        """How many assignments of partitions there were."""
+        ...
+
+    async def crash(self, reason: BaseException) -> None:
+        """End the process with this error."""
+        ...

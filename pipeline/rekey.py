@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -29,6 +29,8 @@ from telemetry.structure import check_json, check_protobuf
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
+
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.record import OutputTopic, Record
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from telemetry.metrics import Metric
     from telemetry.span_links import LinkQuery
 
-    Work = tuple[Sequence[Awaitable[Any]], InputError | None, int]
+    Work = tuple[Sequence[Awaitable[object]], InputError | None, int]
     """What has to end before a record is done with, what was wrong with a part of it, and how many documents it made."""
 
     Rekey = Callable[[Record], Work]
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     """An export request in protobuf, and what was wrong with a part of the record that it is of."""
 
 Decoded = TypeVar("Decoded")
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -71,9 +74,9 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQu
     parts: dict[int, ExportTraceServiceRequest] = {}
     received: list[LinkQuery] = []
     for resource_spans in request.resource_spans:
-        resources: dict[int, Any] = {}
+        resources: dict[int, ResourceSpans] = {}
         for scope_spans in resource_spans.scope_spans:
-            scopes: dict[int, Any] = {}
+            scopes: dict[int, ScopeSpans] = {}
             for span in scope_spans.spans:
                 partition = partitions.of_trace(span.trace_id, count)
                 scope = scopes.get(partition)
@@ -135,7 +138,7 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
     outlet = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.left_out, size=16)
     receipts_outlet = BatchSender(traced, BatchKind.RECEIPTS, codec.encode_link_queries, counts.left_out)
 
-    async def sent(spans: Sequence[Awaitable[Any]], received: Sequence[LinkQuery]) -> None:
+    async def sent(spans: Sequence[Awaitable[object]], received: Sequence[LinkQuery]) -> None:
         # The receiver's span is on the log before its receipt, so that it always comes before the answer.
         await asyncio.gather(*spans)
         by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in received)
@@ -145,7 +148,7 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
         requested, foreign_flaw = request(record)
         (parts, received), flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
         flaw = foreign_flaw or flaw
-        after: list[Awaitable[Any]] = []
+        after: list[Awaitable[object]] = []
         for partition, value in parts.items():
             values = [value]
             if len(value) > codec.MAX_RECORD:
@@ -176,7 +179,7 @@ def rekey_logs(
             if line.trace_id
         )
         by_service = _split((partitions.of_text(line.service, series.partitions), _line(line)) for line in batch)
-        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
+        after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [references.add(partition, part) for partition, part in by_trace.items()]
         after += [lines.add(partition, part) for partition, part in by_service.items()]
         return after, flaw, len(documents)
@@ -199,7 +202,7 @@ def rekey_metrics(
         counts.left_out["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]
-        after: list[Awaitable[Any]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
+        after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
         after += [outlet.add(partition, part) for partition, part in by_series.items()]
         return after, flaw, len(documents)
@@ -261,8 +264,8 @@ def _exemplars(batch: Iterable[Metric]) -> Iterator[ExemplarReference]:
                     yield ExemplarReference(item.trace_id, item.span_id, item.time, metric.name, float(item.value))
 
 
-def _split(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
-    parts: dict[int, list[Any]] = {}
+def _split(pairs: Iterable[tuple[int, Item]]) -> dict[int, list[Item]]:
+    parts: dict[int, list[Item]] = {}
     for partition, item in pairs:
         parts.setdefault(partition, []).append(item)
     return parts

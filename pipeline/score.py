@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind
@@ -109,7 +109,7 @@ class ScoreStage:
         self._partitions: dict[TP, _ScorePartition] = {}
         self.counts = ScoreCounts()
 
-    def take(self, event: Record) -> list[Awaitable[Any]]:
+    def take(self, event: Record) -> list[Awaitable[object]]:
         """Score one record; gives what has to end before the record is done."""
         tp = event.message.tp
         part = self._partitions.get(tp)
@@ -127,9 +127,10 @@ class ScoreStage:
             after.append(asyncio.ensure_future(self._save(tp.partition, part)))
         return after
 
-    def _take(self, part: _ScorePartition, event: Record) -> list[Awaitable[Any]]:
+    def _take(self, part: _ScorePartition, event: Record) -> list[Awaitable[object]]:
         batch, items = received(event, _TAKES)
-        now, after = self._now(), [self._signals.send(batch, event.value or b"")]
+        now = self._now()
+        after: list[Awaitable[object]] = [self._signals.send(batch, event.value or b"")]
         match batch:
             case BatchKind.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
                 after += self._score(part, [point if point.time <= now else replace(point, time=now) for point in items])
@@ -142,7 +143,7 @@ class ScoreStage:
                 after += self._compare(part, list(items))
         return after
 
-    def _compare(self, part: _ScorePartition, spans: list[Span]) -> list[Awaitable[Any]]:
+    def _compare(self, part: _ScorePartition, spans: list[Span]) -> list[Awaitable[object]]:
         traces: dict[bytes, list[Span]] = {}
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
@@ -152,7 +153,7 @@ class ScoreStage:
                 part.shapes.add(trace_id, visits_of(trace), now)
         return self._tell(part, part.shapes.advance(min(now, max(span.end for span in spans))))
 
-    def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[Any]]:
+    def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[object]]:
         now = self._now()
         for line in lines:
             template = part.logs.add(
@@ -198,7 +199,7 @@ class ScoreStage:
             ):
                 await work
 
-    def _score_windows(self, part: _ScorePartition, windows: list[list[Edge]]) -> list[Awaitable[Any]]:
+    def _score_windows(self, part: _ScorePartition, windows: list[list[Edge]]) -> list[Awaitable[object]]:
         self.counts.windows += len(windows)
         points = [point for window in windows for point in edge_points(window)]
         failing = [anomaly for window in windows for anomaly in part.failures.add(window)]
@@ -216,11 +217,11 @@ class ScoreStage:
         points: list[Point],
         edges: Sequence[Edge] = (),
         failing: Sequence[Anomaly] = (),
-    ) -> list[Awaitable[Any]]:
+    ) -> list[Awaitable[object]]:
         self.counts.points += len(points)
         return self._tell(part, [*describe(part.scorer.add(points), edges), *failing])
 
-    def _tell(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[Any]]:
+    def _tell(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[object]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""
         if not anomalies:
             return []

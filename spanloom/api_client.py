@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from telemetry.documents import Body, Kind
+    from telemetry.json_object import JsonObject
 
 TIMEOUT_SECONDS = 20.0
 PAGE = 5000
@@ -52,13 +53,13 @@ class ApiClient:
         except httpx2.HTTPError:
             return False
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> JsonObject:
         """Its counters.
 
         Raises:
             PipelineError: it did not answer.
         """
-        status: dict[str, Any] = await self._get("/api/v1/status", {})
+        status: JsonObject = await self._get("/api/v1/status", {})
         return status
 
     async def find(self, kind: Kind, since: int = 0, limit: int = 1000, where: Sequence[str] = ()) -> list[Body]:
@@ -88,7 +89,7 @@ class ApiClient:
                 raise ApiError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")
             since = page[-1]["@timestamp"]  # several may have this time, so that some come again
 
-    async def _get(self, path: str, parameters: dict[str, Any]) -> Any:
+    async def _get(self, path: str, parameters: JsonObject) -> Any:
         try:
             response = await self._client.get(path, params=parameters)
         except httpx2.HTTPError as error:

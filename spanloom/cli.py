@@ -52,7 +52,7 @@ class Spanloom(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run a subcommand; what it says of an error has no secrets."""
         try:
             return super().invoke(ctx)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
 
-def _address(value: Any) -> Any:
+def _address(value: object) -> object:
     """`HOST:PORT` stands for a mapping with these two."""
     if isinstance(value, str) and ":" in value:
         host, _, port = value.rpartition(":")

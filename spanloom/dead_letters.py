@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx2
 import orjson
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from pipeline.dead_letters.letters import DeadLetterTopic
     from spanloom.clock import Now
     from spanloom.config import Config
+    from telemetry.json_object import JsonObject
 
 ANSWER_SECONDS = 600.0
 """How long the process that has the log may be silent: it answers a replay when all of it is on the log."""
 
 
-async def list_dead_letters(config: Config, now: Now) -> AsyncIterator[dict[str, Any]]:
+async def list_dead_letters(config: Config, now: Now) -> AsyncIterator[dict[str, object]]:
     """What is known of each, oldest first.
 
     Raises:
@@ -75,7 +76,7 @@ async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
             return sent
 
 
-async def skip(config: Config, now: Now, topic: str, partition: int, offset: int, *, look: bool) -> dict[str, Any]:
+async def skip(config: Config, now: Now, topic: str, partition: int, offset: int, *, look: bool) -> dict[str, object]:
     """Pass over a record, or only look at it; gives what is known of it.
 
     Raises:
@@ -93,7 +94,7 @@ async def skip(config: Config, now: Now, topic: str, partition: int, offset: int
             answer = await client.post(f"{PATH}/skip", json=asked)
             if not answer.is_success:
                 raise LogError(f"{answer.url}: {answer.text}") from locked
-            found: dict[str, Any] = answer.json()
+            found: JsonObject = answer.json()
             return found
 
 

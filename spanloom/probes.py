@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from telemetry.json_object import JsonObject
+
 
 def build_probes(
-    status: Callable[[], dict[str, Any]],
+    status: Callable[[], JsonObject],
     registry: CollectorRegistry,
     more: Sequence[BaseRoute] = (),
     health: Health | None = None,

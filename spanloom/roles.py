@@ -9,7 +9,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -43,7 +43,7 @@ from telemetry.documents import Kind
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -188,8 +188,8 @@ class _Process:
         self._config = config
         self._stack = AsyncExitStack()
         self._stopping = asyncio.Event()
-        self._starting: asyncio.Task[Any] | None = None
-        self._ends: list[asyncio.Task[Any]] = []  # when one of them ends, so does the process
+        self._starting: asyncio.Task[object] | None = None
+        self._ends: list[asyncio.Task[object]] = []  # when one of them ends, so does the process
         self._logs: list[Log] = []
         self._umask = 0o022
         self.registry = CollectorRegistry()
@@ -227,7 +227,7 @@ class _Process:
             os._exit(self.exit_code if error is None else FAILED if isinstance(error, UnrecoverableError) else CRASHED)
         return told
 
-    def _watch(self, work: Any) -> None:
+    def _watch(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.ensure_future(work)
         self._ends.append(task)
         self._stack.push_async_callback(_cancel, task)
@@ -286,7 +286,7 @@ class _Process:
         log.info("receiving", otlp_grpc=config.otlp_grpc.port, otlp_http=config.otlp_http.port)
 
     async def serve_console(
-        self, store: Store, status: Callable[[], dict[str, Any]], now: Now, routes: Sequence[BaseRoute] = ()
+        self, store: Store, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()
     ) -> None:
         """Answer for the console, the API and the probes."""
         from dashboards.api.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
@@ -297,7 +297,7 @@ class _Process:
         if access.local_token:
             show_login_link(url, access.local_token)
 
-    async def serve_probes(self, status: Callable[[], dict[str, Any]], now: Now, routes: Sequence[BaseRoute] = ()) -> None:
+    async def serve_probes(self, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()) -> None:
         """Answer for health and metrics, and for the parts that have routes of their own.
 
         Several roles on one host have one default port: all but the first get a free one.
@@ -341,7 +341,7 @@ class _Process:
         return CRASHED if not self._stopping.is_set() or any(one.app.crashed for one in self._logs) else 0
 
 
-def status(pipeline: Pipeline) -> dict[str, Any]:
+def status(pipeline: Pipeline) -> dict[str, object]:
     """What `/api/v1/status` says: counters since the start of the process."""
     counters = {name: value for name, (_, value) in pipeline.metrics.counters().items()}
     counters["spans_stored"] = pipeline.assemble.counts.spans_stored if pipeline.assemble is not None else 0
@@ -371,7 +371,7 @@ async def _retain(store: Store, config: Config, now: Now) -> None:
             log.info("retention", forgotten=gone)
 
 
-async def _cancel(task: asyncio.Task[Any]) -> None:
+async def _cancel(task: asyncio.Task[object]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

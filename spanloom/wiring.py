@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from pipeline.acting.environment import Alerting
+    from pipeline.record import TP
     from pipeline.runtime.app import PipelineApp
     from pipeline.runtime.kafka_topics import TopicChange
     from spanloom.clock import Now
@@ -257,12 +258,12 @@ class Pipeline(Log):
             self.dead,
         )
 
-    def _pass_on(self, answer: dict[str, Any]) -> Awaitable[None]:
+    def _pass_on(self, answer: dict[str, object]) -> Awaitable[None]:
         return self.signals.send(BatchKind.ANSWERS, encode_bodies([answer]))
 
     def _on_rebalance(self) -> None:
         @self.app.on_partitions_revoked.connect
-        async def revoked(_app: Any, revoked: Any, **_: Any) -> None:
+        async def revoked(_app: object, revoked: set[TP], **_: object) -> None:
             for offsets in self.offsets.values():
                 offsets.revoke(revoked)
             self.dead.drop(revoked)
@@ -275,7 +276,7 @@ class Pipeline(Log):
             await self.writer.settle()
 
         @self.app.on_partitions_assigned.connect
-        async def assigned(_app: Any, _assigned: Any, **_: Any) -> None:
+        async def assigned(_app: object, _assigned: object, **_: object) -> None:
             self.joined = True
             for offsets in self.offsets.values():
                 offsets.assign()

@@ -107,7 +107,7 @@ def with_numbers(kind: Kind, body: Body) -> Body:
     return body
 
 
-def _holds_not_finite(value: Any) -> bool:
+def _holds_not_finite(value: object) -> bool:
     """Whether a number in it is none of JSON's. Most bodies with a null have but a None, and this is the hot path."""
     if isinstance(value, dict):
         value = value.values()
@@ -116,7 +116,7 @@ def _holds_not_finite(value: Any) -> bool:
     return any(_holds_not_finite(item) for item in value if type(item) is not str)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     match value:
         case float() if not math.isfinite(value):
             return _NOT_FINITE.get(value, "NaN")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from telemetry.documents import Body
+    from telemetry.json_object import JsonObject
 
 GENESIS = "0" * 64
 """What the first record of a chain holds as the previous hash."""
@@ -61,7 +62,7 @@ class AuditFault:
     reason: str
 
 
-def record_hash(fields: Mapping[str, Any]) -> str:
+def record_hash(fields: Mapping[str, object]) -> str:
     """The hash of a record: SHA-256, in hex, of its canonical JSON without `hash`.
 
     Raises:
@@ -87,7 +88,7 @@ class Chain:
 
     def append(self, time: int, event: str, data: Body, incident: str = "") -> AuditRecord:
         """The next record. `data` is what JSON can hold, and must not be changed afterwards."""
-        fields: dict[str, Any] = {
+        fields: JsonObject = {
             "chain": self.name,
             "sequence": self.sequence + 1,
             "time": time,
@@ -118,7 +119,7 @@ class Chain:
 _FIELDS = ("chain", "sequence", "time", "incident", "event", "data", "previous")
 
 
-def verify(records: Iterable[Mapping[str, Any]], anchors: Iterable[Anchor] = ()) -> list[AuditFault]:
+def verify(records: Iterable[JsonObject], anchors: Iterable[Anchor] = ()) -> list[AuditFault]:
     """Every place where a chain was edited, cut, or put in another order; empty when it is whole.
 
     Args:

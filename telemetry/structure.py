@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError as ProtobufDecodeError
@@ -19,7 +19,12 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 from telemetry.errors import DecodeError, InputError
 
 if TYPE_CHECKING:
+    from google._upb._message import Descriptor as UpbDescriptor
+    from google._upb._message import FieldDescriptor as UpbFieldDescriptor
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
+    from google.protobuf.message import Message
+
+    AnyDescriptor = Descriptor | UpbDescriptor
 
 MAX_ELEMENTS: Final = 1_000_000
 """Elements of one message, unless said otherwise: some 8 MiB of ordinary spans, and 170 MiB of empty ones."""
@@ -36,7 +41,7 @@ class TooManyElementsError(InputError):
     """A message that would unfold to more than the limit. Smaller batches would pass."""
 
 
-def check_protobuf(descriptor: Descriptor, data: bytes, max_elements: int = MAX_ELEMENTS) -> None:
+def check_protobuf(descriptor: AnyDescriptor, data: bytes, max_elements: int = MAX_ELEMENTS) -> None:
     """Refuse a protobuf message that has more elements than allowed.
 
     Args:
@@ -64,7 +69,7 @@ def check_json(data: bytes, max_elements: int = MAX_ELEMENTS) -> None:
             raise _too_many(max_elements, "JSON values")
 
 
-def protobuf_bound(descriptor: Descriptor, data: bytes) -> int:
+def protobuf_bound(descriptor: AnyDescriptor, data: bytes) -> int:
     """At least as many elements as a message has: bytes that could be the tag of one."""
     return len(data) - len(data.translate(None, _tags(descriptor)))
 
@@ -78,11 +83,11 @@ def _too_many(limit: int, what: str) -> TooManyElementsError:
     return TooManyElementsError(f"the message holds more than {limit} {what}, which is the limit; send smaller batches")
 
 
-def _count(descriptor: Descriptor, data: bytes, max_elements: int) -> None:
+def _count(descriptor: AnyDescriptor, data: bytes, max_elements: int) -> None:
     total = 0
-    level: dict[Descriptor, list[bytes]] = {descriptor: [data]}
+    level: dict[AnyDescriptor, list[bytes]] = {descriptor: [data]}
     for _ in range(_MAX_DEPTH):
-        below: dict[Descriptor, list[bytes]] = {}
+        below: dict[AnyDescriptor, list[bytes]] = {}
         for kind, parts in level.items():
             try:
                 shallow = _shallow(kind).FromString(b"".join(parts))
@@ -101,13 +106,13 @@ def _count(descriptor: Descriptor, data: bytes, max_elements: int) -> None:
 
 
 @cache
-def _message_fields(descriptor: Descriptor) -> tuple[tuple[FieldDescriptor, Descriptor], ...]:
+def _message_fields(descriptor: AnyDescriptor) -> tuple[tuple[FieldDescriptor | UpbFieldDescriptor, AnyDescriptor], ...]:
     """The fields that hold messages, and what these are."""
     return tuple((field, field.message_type) for field in descriptor.fields if field.message_type is not None)
 
 
 @cache
-def _shallow(descriptor: Descriptor) -> Any:
+def _shallow(descriptor: AnyDescriptor) -> type[Message]:
     """The message with nothing but the bytes of the messages in it, each field as often as it comes."""
     file = descriptor_pb2.FileDescriptorProto(name="shallow.proto", package="shallow", syntax="proto3")
     message = file.message_type.add(name="Shallow")
@@ -124,9 +129,9 @@ def _shallow(descriptor: Descriptor) -> Any:
 
 
 @cache
-def _tags(descriptor: Descriptor) -> bytes:
+def _tags(descriptor: AnyDescriptor) -> bytes:
     """The first bytes that tags of messages within a message can have; a tag may be written longer than it needs to be."""
-    seen: set[Descriptor] = set()
+    seen: set[AnyDescriptor] = set()
     todo = [descriptor]
     first: set[int] = set()
     while todo:

@@ -6,7 +6,7 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -19,13 +19,14 @@ from telemetry.documents import timestamp
 from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import Request
 
     from alerting.alertmanager.manager import Alertmanager
     from alerting.alertmanager.silences import Silence
     from alerting.alerts import StoredAlert
+    from telemetry.json_object import JsonObject
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ class AlertmanagerApi:
                 groups.append({"labels": dict(labels), "receiver": {"name": route.receiver}, "alerts": bodies})
         return JSONResponse(groups)
 
-    def _alert(self, alert: StoredAlert, now: int) -> dict[str, Any]:
+    def _alert(self, alert: StoredAlert, now: int) -> JsonObject:
         muting = self.manager.muting(alert, now)
         suppressed = bool(muting.silenced_by or muting.inhibited_by)
         receivers = list(dict.fromkeys(route.receiver for route in self.manager.config.root.match(alert.labels)))
@@ -201,7 +202,7 @@ class _Filter:
         """Whether one of the receivers is wanted."""
         return self._receiver is None or any(map(self._receiver.matches, receivers))
 
-    def takes(self, body: Mapping[str, Any]) -> bool:
+    def takes(self, body: JsonObject) -> bool:
         """Whether an alert's state is wanted."""
         status = body["status"]
         if not self._active and status["state"] == "active":
@@ -227,7 +228,7 @@ def _matchers(request: Request) -> tuple[Matcher, ...]:
     return tuple(matcher for text in request.query_params.getlist("filter") for matcher in parse_matchers(text))
 
 
-def _silence_body(silence: Silence, now: int) -> dict[str, Any]:
+def _silence_body(silence: Silence, now: int) -> JsonObject:
     return {
         "id": silence.id,
         "status": {"state": silence.state(now).value},

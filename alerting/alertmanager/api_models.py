@@ -17,6 +17,8 @@ from telemetry.errors import InputError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from telemetry.json_object import JsonObject
+
 MAX_BODY = 8 << 20
 """Largest request body, in bytes."""
 MAX_TEXT = 16_384
@@ -116,7 +118,7 @@ def _cut(annotations: dict[str, str]) -> dict[str, str]:
     return kept
 
 
-def _text(item: dict[str, Any], name: str, where: str = "") -> str:
+def _text(item: JsonObject, name: str, where: str = "") -> str:
     """A text, empty where there is none."""
     value = item.get(name)
     if not isinstance(value, str | None):

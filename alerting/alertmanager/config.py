@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, SecretStr
 
@@ -26,12 +26,14 @@ from components.yaml_file import YamlFile
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from alerting.alertmanager.config_file import GlobalConfig, RouteConfig
     from alerting.alertmanager.time_intervals import TimeInterval
     from alerting.notify.library import Library
     from alerting.notify.receiver import ReceiverConfig
+
+    Wrong = Callable[[tuple[str | int, ...], str], None]
 
 MAX_ROUTE_DEPTH = 50
 
@@ -117,7 +119,7 @@ def _secrets(value: object) -> set[str]:
     return set()
 
 
-def _check_root(root: RouteConfig, wrong: Any) -> None:
+def _check_root(root: RouteConfig, wrong: Wrong) -> None:
     if not root.receiver:
         wrong(("route",), "the root route needs a receiver")
     if root.match or root.match_re or root.matchers:
@@ -129,7 +131,7 @@ def _check_root(root: RouteConfig, wrong: Any) -> None:
 
 
 def _check_routes(
-    route: RouteConfig, path: tuple[str | int, ...], receivers: frozenset[str], intervals: frozenset[str], wrong: Any
+    route: RouteConfig, path: tuple[str | int, ...], receivers: frozenset[str], intervals: frozenset[str], wrong: Wrong
 ) -> None:
     if route.receiver and route.receiver not in receivers:
         wrong((*path, "receiver"), f'receiver "{route.receiver}" is not defined')
@@ -179,7 +181,7 @@ def _given(value: int | None, default: int) -> int:
 
 
 def _receivers(
-    written: AlertmanagerFile, library: Library, wrong: Any
+    written: AlertmanagerFile, library: Library, wrong: Wrong
 ) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
     settings = written.settings
     integrations: dict[str, list[Integration]] = {}

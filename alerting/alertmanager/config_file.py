@@ -6,7 +6,7 @@ and the receivers' `apprise_configs`. Those of Alertmanager's that are refused a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -27,7 +27,7 @@ from components.durations import MINUTE
 from telemetry.errors import ConfigError
 
 
-def _matchers(value: Any) -> tuple[Matcher, ...]:
+def _matchers(value: object) -> tuple[Matcher, ...]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("matchers are a list of strings")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.alerts import stored_alert
 from alerting.notify.notification import Integration, Notification
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alerting.alertmanager.routes import Route
     from alerting.alerts import StoredAlert
     from alerting.promql.vectors import Labels
+    from telemetry.json_object import JsonObject
 
 KEEP_LOG = 120 * HOUR
 """How long the notification log remembers what a group without alerts was told."""
@@ -215,7 +216,7 @@ class AlertGroups:
         for (_, key), group in self._groups.items():
             yield group.route, key, group.labels, list(group.alerts.values())
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Groups and notification log as plain data. What is in flight is sent again after a restart, under the same key.
 
         So it has to be durable before what `look` gave is sent.
@@ -234,7 +235,7 @@ class AlertGroups:
             "not_before": dict(self._not_before),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: JsonObject) -> None:
         """Take a snapshot; alerts find their groups by the routes as they are now."""
         self._groups.clear()
         self._in_flight.clear()

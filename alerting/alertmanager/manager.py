@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.alertmanager.dispatch import AlertGroups, Suppression
 from alerting.alertmanager.inhibition import CallPaths, Explained, Inhibition
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from alerting.notify.notification import Notification
     from alerting.notify.sender import Delivery
     from telemetry.documents import Document
+    from telemetry.json_object import JsonObject
 
 VERSION = 1
 EDGES_LIVE = 15 * MINUTE
@@ -150,7 +151,7 @@ class Alertmanager:
         )
         return notification.with_firing(firing)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Everything as plain data."""
         return {
             "version": VERSION,
@@ -160,7 +161,7 @@ class Alertmanager:
             "calls": self.calls.snapshot(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: JsonObject) -> None:
         """Take a snapshot in place of what is held.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.promql.matchers import Matcher, MatchType, all_match
 from components.durations import HOUR, SECOND
@@ -14,6 +14,8 @@ from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from telemetry.json_object import JsonObject
 
 MAX_SILENCES = 10_000
 KEEP_EXPIRED = 120 * HOUR
@@ -121,7 +123,7 @@ class Silences:
         for identity in [key for key, silence in self._silences.items() if silence.ends_at < now - KEEP_EXPIRED]:
             del self._silences[identity]
 
-    def snapshot(self) -> list[dict[str, Any]]:
+    def snapshot(self) -> list[JsonObject]:
         """Plain data."""
         return [
             {
@@ -136,7 +138,7 @@ class Silences:
             for silence in self._silences.values()
         ]
 
-    def restore(self, state: list[dict[str, Any]]) -> None:
+    def restore(self, state: list[JsonObject]) -> None:
         """Take a snapshot's silences in place of what is held."""
         self._silences = {}
         for item in state:

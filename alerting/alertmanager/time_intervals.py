@@ -10,7 +10,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator, model_validator
@@ -31,7 +31,7 @@ class TimeSpan:
     last: int
 
 
-def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> Any:
+def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> object:
     def number(text: str) -> int:
         lowered = text.strip().lower()
         value = names.index(lowered) + base if lowered in names else int(text)
@@ -39,7 +39,7 @@ def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> Any:
             raise ValueError(f'"{text}" is out of range')
         return value
 
-    def parse(value: Any) -> list[TimeSpan]:
+    def parse(value: object) -> list[TimeSpan]:
         items = []
         for item in value if isinstance(value, list) else [value]:
             first, colon, last = str(item).partition(":")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 from alerting.gotemplates.humanize import (
@@ -21,9 +22,6 @@ from alerting.gotemplates.values import Labels, Markup, go_float, printed, truth
 from alerting.promql.regex import Regex
 from alerting.promql.vector_functions import expand
 from components.durations import SECOND, parse_duration
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\d{0,3})(?P<precision>\.\d{0,3})?(?P<verb>[a-zA-Z%])")
 
@@ -114,7 +112,10 @@ def _link(expr: str, tab: int) -> str:
     return f"/graph?g0.expr={quote_plus(expr)}&g0.tab={tab}"
 
 
-BUILT_INS: dict[str, Callable[..., Any]] = {
+Function = Callable[..., Any]
+"""A function of a template: it checks its arguments when it is called, as Go's do."""
+
+BUILT_INS: dict[str, Function] = {
     "eq": lambda first, *rest: any(first == other for other in rest),
     "ne": lambda a, b: a != b,
     "lt": lambda a, b: _compare(a, b) < 0,
@@ -133,7 +134,7 @@ BUILT_INS: dict[str, Callable[..., Any]] = {
 }
 """Go's own; `and` and `or` are part of the language here, as they stop early."""
 
-TEXT: dict[str, Callable[..., Any]] = {
+TEXT: dict[str, Function] = {
     "match": lambda pattern, text: Regex.of(pattern).found_in(text),
     "reReplaceAll": _replace_all,
     "title": _title,
@@ -142,7 +143,7 @@ TEXT: dict[str, Callable[..., Any]] = {
 }
 """Of both Prometheus and Alertmanager."""
 
-ANNOTATION: dict[str, Callable[..., Any]] = {
+ANNOTATION: dict[str, Function] = {
     **BUILT_INS,
     **TEXT,
     "args": lambda *values: Labels((f"arg{i}", value) for i, value in enumerate(values)),
@@ -172,13 +173,13 @@ VARIABLES = ("$labels", "$value", "$externalLabels", "$externalURL")
 """Those of annotations."""
 
 
-def of_evaluation(query: Callable[[str], object], external_url: str) -> dict[str, Callable[..., Any]]:
+def of_evaluation(query: Callable[[str], object], external_url: str) -> dict[str, Callable[..., object]]:
     """Every function of annotations, for one evaluation."""
     own = (query, lambda: external_url, lambda: urlsplit(external_url).path)
     return ANNOTATION | dict(zip(OF_EVALUATION, own, strict=True))
 
 
-NOTIFICATION: dict[str, Callable[..., Any]] = {
+NOTIFICATION: dict[str, Function] = {
     **BUILT_INS,
     **TEXT,
     "join": lambda separator, items: separator.join(items),

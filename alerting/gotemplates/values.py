@@ -17,10 +17,10 @@ class Markup(str):
     __slots__ = ()
 
 
-class Items(list[Any]):
+class Items(list[object]):
     """A list that has fields too, as Alertmanager's alerts and pairs do."""
 
-    def __init__(self, items: Iterable[Any], **fields: object) -> None:
+    def __init__(self, items: Iterable[object], **fields: object) -> None:
         super().__init__(items)
         self.fields = fields
 

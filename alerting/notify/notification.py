@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from components.secrets import SECRETS
 from telemetry.documents import digest, timestamp
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from alerting.alerts import StoredAlert
+    from telemetry.json_object import JsonObject
 
 ZERO_TIME = "0001-01-01T00:00:00Z"
 """What Alertmanager writes for a time that is not there."""
@@ -107,7 +108,7 @@ def common(maps: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in rest)}
 
 
-def template_data(notification: Notification, external_url: str, limit: int = 0) -> dict[str, Any]:
+def template_data(notification: Notification, external_url: str, limit: int = 0) -> JsonObject:
     """The data of a notification as webhooks and templates have them, in Alertmanager's webhook format, version 4.
 
     https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
@@ -129,7 +130,7 @@ def template_data(notification: Notification, external_url: str, limit: int = 0)
     }
 
 
-def alert_body(alert: StoredAlert, *, firing: bool) -> dict[str, Any]:
+def alert_body(alert: StoredAlert, *, firing: bool) -> dict[str, object]:
     """One alert of the webhook format."""
     return {
         "status": "firing" if firing else "resolved",

@@ -6,7 +6,7 @@ https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from alerting.notify.notification import Notification
     from alerting.notify.text import Texts
+    from telemetry.json_object import JsonObject
 
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 MAX_SUMMARY = 1024
@@ -109,10 +110,10 @@ class Pagerduty:
             body = orjson.dumps(key | event)
         await self._poster.post(self._config.url, body, headers)
 
-    def event(self, notification: Notification) -> dict[str, Any]:
+    def event(self, notification: Notification) -> JsonObject:
         """The event of a notification, but for the key."""
         config = self._config
-        event: dict[str, Any] = {
+        event: JsonObject = {
             "dedup_key": hashlib.sha256(notification.group_key.encode()).hexdigest(),
             "event_action": "trigger" if notification.firing else "resolve",
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from alerting.gotemplates.execute import Template
     from alerting.gotemplates.tree import Node
     from alerting.notify.notification import Notification
+    from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +106,7 @@ _DEFAULTS = {
 """What is sent in place of what failed; other fields are left empty, as a channel that is not one would lose it all."""
 
 
-def data_of(notification: Notification, external_url: str) -> dict[str, Any]:
+def data_of(notification: Notification, external_url: str) -> JsonObject:
     """What templates see.
 
     https://prometheus.io/docs/alerting/latest/notifications/#data
@@ -128,7 +129,7 @@ def data_of(notification: Notification, external_url: str) -> dict[str, Any]:
     }
 
 
-def _alert(alert: StoredAlert, status: str) -> dict[str, Any]:
+def _alert(alert: StoredAlert, status: str) -> JsonObject:
     return {
         "Status": status,
         "Labels": KeyValues(alert.labels),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from alerting.playbooks.command_labels import unsafe_arguments
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from alerting.playbooks.label_values import Path
+    from telemetry.json_object import JsonObject
 
 Found = tuple["Path", str]
 
@@ -28,7 +29,7 @@ _LABEL_HEADER = re.compile(r"x-(alert|label)-[a-z0-9-]+", re.IGNORECASE)
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token"})
 
 
-def unsafe_places(action: str, arguments: Mapping[str, Any], programs: Collection[str] = ()) -> Iterator[Found]:
+def unsafe_places(action: str, arguments: Mapping[str, object], programs: Collection[str] = ()) -> Iterator[Found]:
     """Where a value from telemetry would be more than a value: code, an option, a host, another file, another header.
 
     Args:
@@ -48,7 +49,7 @@ def unsafe_places(action: str, arguments: Mapping[str, Any], programs: Collectio
             yield path, reason
 
 
-def doubtful_places(action: str, arguments: Mapping[str, Any]) -> Iterator[Found]:
+def doubtful_places(action: str, arguments: JsonObject) -> Iterator[Found]:
     """What is allowed, and could be dangerous."""
     yield from _doubtful_command(arguments) if action == "command" else ()
     for path, text in texts_in(arguments):
@@ -87,7 +88,7 @@ def _is_result(text: str) -> bool:
     return re.fullmatch(r"\$(\{%s\w+\}|%s\w+)" % (RESULT, RESULT), text) is not None  # noqa: UP031 - braces
 
 
-def _doubtful_command(arguments: Mapping[str, Any]) -> Iterator[Found]:
+def _doubtful_command(arguments: JsonObject) -> Iterator[Found]:
     command = [str(each) for each in arguments.get("command") or ()]
     environment = arguments.get("environment") or {}
     interpreted = next((index for index, each in enumerate(command) if is_interpreter(each)), None)
@@ -103,7 +104,7 @@ def _doubtful_command(arguments: Mapping[str, Any]) -> Iterator[Found]:
         yield ("command",), "whoever sends the telemetry chooses the unit; the action restart, via systemd, has a list of them"
 
 
-def _doubtful_request(url: str, arguments: Mapping[str, Any]) -> Iterator[Found]:
+def _doubtful_request(url: str, arguments: JsonObject) -> Iterator[Found]:
     try:
         parts = urlsplit(url)
         host, user = parts.hostname or "", parts.username

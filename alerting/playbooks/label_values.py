@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.variables import RESULT, names_in
 from telemetry.errors import ConfigError
@@ -60,7 +60,7 @@ def place_of(action: str, path: Path) -> Place:
     return _PLACES.get(action, _ANY_NAME).get(str(path[0]), Place.FIXED)
 
 
-def texts_in(arguments: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def texts_in(arguments: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every text of some arguments that asks for labels, with its path."""
     if isinstance(arguments, dict):
         for key, item in arguments.items():
@@ -72,7 +72,7 @@ def texts_in(arguments: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
         yield path, arguments
 
 
-def check_values(action: str, arguments: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+def check_values(action: str, arguments: Mapping[str, object], labels: Mapping[str, str]) -> None:
     """Accept the labels that a call will hold.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
@@ -215,7 +215,7 @@ def _raise_errors(ended: Iterable[asyncio.Task[None]]) -> None:
         task.result()
 
 
-async def _asked(action: Action, arguments: Any, run: Run) -> Result:
+async def _asked(action: Action, arguments: object, run: Run) -> Result:
     """What is known of a run that a crash cut off, and that must not be repeated."""
     if isinstance(action, Report) and await action.took_effect(arguments, run.id, run.asks_since):
         return Result(run.id, ok=True, detail="its target says that it was done before the process died")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -165,7 +165,7 @@ def _samples(samples: Sequence[Body]) -> Iterator[str]:
         yield f"{_number(sample['value'])}{f' ({labels})' if labels else ''}"
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     return _line(value) if isinstance(value, str) else orjson.dumps(value).decode()
 
 

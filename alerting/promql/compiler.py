@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import promql_parser as ast
 
@@ -53,7 +52,7 @@ FUNCTIONS = frozenset(
 """Every function covered."""
 
 
-def is_scalar(node: Any) -> bool:
+def is_scalar(node: object) -> bool:
     """Whether an expression gives one number and not a vector."""
     match node:
         case ast.NumberLiteral():
@@ -77,7 +76,7 @@ class Compiler:
         self.reach = 0
         self.selectors: list[tuple[Matcher, ...]] = []
 
-    def top(self, node: Any) -> VectorNode:
+    def top(self, node: object) -> VectorNode:
         """A whole expression, which must give a vector or a scalar.
 
         Raises:
@@ -88,7 +87,7 @@ class Compiler:
             return lambda moment: [((), number(moment))]
         return self.vector(node)
 
-    def vector(self, node: Any) -> VectorNode:
+    def vector(self, node: object) -> VectorNode:
         """An expression that gives an instant vector."""
         match node:
             case ast.VectorSelector():
@@ -107,7 +106,7 @@ class Compiler:
             case _:
                 raise ConfigError(f"{_what(node)} where an instant vector or a scalar is needed")
 
-    def scalar(self, node: Any) -> ScalarNode:  # noqa: PLR0911  # one return a kind of node
+    def scalar(self, node: object) -> ScalarNode:  # noqa: PLR0911  # one return a kind of node
         """An expression that gives a number."""
         match node:
             case ast.NumberLiteral():
@@ -133,13 +132,13 @@ class Compiler:
             case _:
                 raise ConfigError(f"{_what(node)} where a scalar is needed")
 
-    def _instant(self, node: Any) -> InstantSelector:
+    def _instant(self, node: ast.VectorSelector) -> InstantSelector:
         matchers = selector_matchers(node)
         self.selectors.append(matchers)
         self.reach = max(self.reach, self._behind + nanoseconds(node.offset))
         return InstantSelector(matchers, time_shift(node.at, node.offset))
 
-    def _range(self, node: Any) -> RangeNode:
+    def _range(self, node: object) -> RangeNode:
         match node:
             case ast.ParenExpr():
                 return self._range(node.expr)
@@ -159,7 +158,7 @@ class Compiler:
             case _:
                 raise ConfigError(f"{_what(node)} where a range is needed")
 
-    def _aggregate(self, node: Any) -> VectorNode:
+    def _aggregate(self, node: ast.AggregateExpr) -> VectorNode:
         op = str(node.op)
         inner = self.vector(node.expr)
         modifier = node.modifier
@@ -179,7 +178,7 @@ class Compiler:
             return lambda moment: aggregation.count_values(inner(moment), group, label)
         raise ConfigError(f'aggregation "{op}" is not covered')
 
-    def _binary(self, node: Any) -> VectorNode:
+    def _binary(self, node: ast.BinaryExpr) -> VectorNode:
         op = str(node.op)
         modifier = node.modifier
         as_bool = modifier is not None and modifier.return_bool
@@ -198,7 +197,7 @@ class Compiler:
             return lambda moment: binary.set_operation(op, left(moment), right(moment), matching)
         return lambda moment: binary.vector_vector(op, left(moment), right(moment), matching, as_bool=as_bool)
 
-    def _call(self, node: Any) -> VectorNode:  # noqa: C901, PLR0911, PLR0912  # one line a function: the table of them
+    def _call(self, node: ast.Call) -> VectorNode:  # noqa: C901, PLR0911, PLR0912  # one line a function: the table of them
         name, args = node.func.name, node.args
         if name in RANGE_FUNCTIONS:
             return self._over_range(name, args[0])
@@ -256,7 +255,7 @@ class Compiler:
             case _:
                 raise ConfigError(f'function "{name}" is not covered')
 
-    def _over_range(self, name: str, arg: Any) -> VectorNode:
+    def _over_range(self, name: str, arg: object) -> VectorNode:
         ranges, function = self._range(arg), RANGE_FUNCTIONS[name]
         keeps_name = name == "last_over_time"
 
@@ -271,7 +270,7 @@ class Compiler:
 
         return evaluate
 
-    def _timestamp(self, arg: Any) -> VectorNode:
+    def _timestamp(self, arg: object) -> VectorNode:
         while isinstance(arg, ast.ParenExpr):
             arg = arg.expr
         if isinstance(arg, ast.VectorSelector):
@@ -281,7 +280,7 @@ class Compiler:
         return lambda moment: unique([(nameless(labels), seconds(moment.at)) for labels, _ in inner(moment)])
 
 
-def _what(node: Any) -> str:
+def _what(node: object) -> str:
     match node:
         case ast.StringLiteral():
             return "a string"
@@ -293,7 +292,7 @@ def _what(node: Any) -> str:
             return "an instant vector"
 
 
-def _string(node: Any) -> str:
+def _string(node: object) -> str:
     while isinstance(node, ast.ParenExpr):
         node = node.expr
     if not isinstance(node, ast.StringLiteral):
@@ -311,7 +310,7 @@ def _only(vector: Vector) -> float:
     return vector[0][1] if len(vector) == 1 else math.nan
 
 
-def _matching(modifier: Any) -> binary.Matching:
+def _matching(modifier: ast.BinModifier | None) -> binary.Matching:
     if modifier is None:
         return binary.Matching()
     found = modifier.matching
@@ -324,7 +323,7 @@ def _matching(modifier: Any) -> binary.Matching:
     )
 
 
-def _known_labels(node: Any) -> dict[str, str]:
+def _known_labels(node: object) -> dict[str, str]:
     """The labels that an absent series would have: those matched by `=`, once each."""
     selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
     if not isinstance(selector, ast.VectorSelector):

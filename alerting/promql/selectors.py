@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import promql_parser as ast
 
@@ -34,7 +34,7 @@ def nanoseconds(duration: timedelta | None) -> int:
     return duration // _MICROSECOND * 1000
 
 
-def selector_matchers(selector: Any) -> tuple[Matcher, ...]:
+def selector_matchers(selector: ast.VectorSelector) -> tuple[Matcher, ...]:
     """The matchers of a parsed vector selector, its name among them.
 
     Raises:
@@ -58,7 +58,7 @@ def selector_matchers(selector: Any) -> tuple[Matcher, ...]:
     )
 
 
-def time_shift(at: Any, offset: timedelta | None) -> TimeShift:
+def time_shift(at: ast.AtModifier | None, offset: timedelta | None) -> TimeShift:
     """Where `@` and `offset` point.
 
     Raises:
@@ -69,7 +69,7 @@ def time_shift(at: Any, offset: timedelta | None) -> TimeShift:
         return lambda moment: moment.at - back
     if at.type == ast.AtModifierType.At:
         try:
-            fixed = (at.at - _EPOCH) // _MICROSECOND * 1000 - back
+            fixed = ((at.at or _EPOCH) - _EPOCH) // _MICROSECOND * 1000 - back
         except (OverflowError, ValueError):
             raise ConfigError("@: a time after the year 9999 is not covered; it is in seconds") from None
         return lambda _moment: fixed

@@ -12,7 +12,7 @@ Only YAML or JSON is taken, so that a page of another site cannot post here by a
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import yaml
 from starlette.responses import JSONResponse, Response
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from alerting.alert_state import AlertChange
     from alerting.rules.book import RuleBook
     from alerting.rules.engine import AlertEngine
+    from telemetry.json_object import JsonObject
 
 PATH = "/api/v1/rules"
 _YAML = "application/yaml"
@@ -123,7 +124,7 @@ def _error(code: int, kind: str, text: str) -> JSONResponse:
     return JSONResponse({"status": "error", "errorType": kind, "error": text}, code)
 
 
-def rule_groups(engine: AlertEngine) -> list[dict[str, Any]]:
+def rule_groups(engine: AlertEngine) -> list[dict[str, object]]:
     """Each group with its rules, their health and the alerts that are pending or firing. Durations in seconds."""
     health = iter(engine.health())
     active: dict[tuple[str, str, str], list[AlertChange]] = {}
@@ -134,7 +135,7 @@ def rule_groups(engine: AlertEngine) -> list[dict[str, Any]]:
         rules = []
         for rule in group.rules:
             state = next(health)
-            body: dict[str, Any] = {
+            body: JsonObject = {
                 "name": rule.name,
                 "query": rule.expr.text,
                 "type": "alerting" if rule.kind == "alert" else "recording",
@@ -160,7 +161,7 @@ def rule_groups(engine: AlertEngine) -> list[dict[str, Any]]:
 _STATES = ("inactive", "pending", "firing")
 
 
-def _alert(alert: AlertChange) -> dict[str, Any]:
+def _alert(alert: AlertChange) -> dict[str, object]:
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -21,11 +21,12 @@ from components.yaml_file import YamlFile
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from alerting.promql.expression import Expression
     from alerting.rules.engine import AlertEngine
     from alerting.rules.files import RuleGroup
+    from telemetry.json_object import JsonObject
 
 VERSION = 1
 MAX_GROUPS = 1_000
@@ -128,11 +129,11 @@ class RuleBook:
             self._alerts_read = key, any(_reads_alerts(each) for each in (*of_files, *asked))
         return self._alerts_read[1]
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """The namespaces as plain data. Files are read again."""
         return {"version": VERSION, "namespaces": {namespace: self.texts(namespace) for namespace in self._namespaces}}
 
-    def restore(self, state: Mapping[str, Any]) -> list[str]:
+    def restore(self, state: JsonObject) -> list[str]:
         """Take a snapshot in place of what the namespaces have.
 
         Returns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.promql.expression import compile_expression
 from alerting.rules.evaluation import GroupRun, Remains, evaluate_group, record_group, saved_remains
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from alerting.promql.expression import Expression
     from alerting.promql.vectors import Vector
     from alerting.rules.files import RuleGroup
+    from telemetry.json_object import JsonObject
     from telemetry.metrics import Point
 
 VERSION = 1
@@ -171,7 +172,7 @@ class AlertEngine:
         vector: Vector = _compiled(expr).evaluate(self.samples, at)
         return [(dict(labels), value) for labels, value in vector]
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Alerts and the progress of each group, as plain data. Samples have a snapshot of their own."""
         return {
             "version": VERSION,
@@ -179,7 +180,7 @@ class AlertEngine:
             "ended": [remains.snapshot() for remains in self._ended],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: JsonObject) -> None:
         """Take a snapshot's alerts for the rules that are still alike; those of rules that went meanwhile resolve.
 
         Then add what samples there were before: evaluation goes on at the first time after the snapshot's.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from alerting.promql.vectors import Vector
     from alerting.rules.files import Rule, RuleGroup
     from alerting.rules.samples import Samples
+    from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ class Remains:
         _write_stale(samples, self.written, at)
         return self.alerts.clear(at)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data."""
         return {
             "group": self.alerts.group,
@@ -50,7 +51,7 @@ class Remains:
         }
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> Remains:
+    def of(cls, state: JsonObject) -> Remains:
         """From a snapshot."""
         alerts = RuleAlerts(0, 0, state["group"], state["expr"])
         if state["alerts"] is not None:
@@ -110,7 +111,7 @@ class GroupRun:
         """Every alert as it stands."""
         return [alert for alerts in self.alerts.values() for alert in alerts.active(self.evaluated_at)]
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data, rules by their identity."""
         return {
             "evaluated_at": self.evaluated_at,
@@ -125,7 +126,7 @@ class GroupRun:
             "replaced": [remains.snapshot() for remains in self.replaced],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: JsonObject) -> None:
         """Take a snapshot for the rules that are still alike; what the others left behind ends with the next evaluation."""
         self.evaluated_at = self.restored_at = state["evaluated_at"]
         self.replaced = [Remains.of(saved) for saved in state.get("replaced", ())]
@@ -141,13 +142,13 @@ class GroupRun:
                 self.alerts[i].restore(saved["alerts"])
 
 
-def saved_remains(group: str, state: dict[str, Any]) -> list[Remains]:
+def saved_remains(group: str, state: JsonObject) -> list[Remains]:
     """What a group that is gone leaves behind, from its snapshot."""
     replaced = [Remains.of(saved) for saved in state.get("replaced", ())]
     return [*replaced, *(_remains_of(saved, group) for saved in state["rules"])]
 
 
-def _remains_of(saved: dict[str, Any], group: str) -> Remains:
+def _remains_of(saved: JsonObject, group: str) -> Remains:
     return Remains.of({**saved, "group": group, "expr": saved["identity"][0].split("\0")[2]})
 
 
@@ -264,7 +265,7 @@ def _found(
 
 
 def _rendered(
-    templates: tuple[tuple[str, Template], ...], data: Mapping[str, object], functions: Mapping[str, Callable[..., Any]]
+    templates: tuple[tuple[str, Template], ...], data: Mapping[str, object], functions: Mapping[str, Callable[..., object]]
 ) -> dict[str, str]:
     texts = {}
     short = {f"${name[0].lower()}{name[1:]}": value for name, value in data.items()}  # $labels, $value, $externalURL
@@ -276,7 +277,7 @@ def _rendered(
     return texts
 
 
-def _queried(text: str, samples: Samples, time: int) -> list[dict[str, Any]]:
+def _queried(text: str, samples: Samples, time: int) -> list[dict[str, object]]:
     return [
         {"Labels": TemplateLabels(labels), "Value": value} for labels, value in compile_expression(text).evaluate(samples, time)
     ]

@@ -6,7 +6,7 @@ https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alerting.promql.expression import Expression
 
 
-def _duration(value: Any) -> int:
+def _duration(value: object) -> int:
     try:
         return parse_duration(str(value))
     except ConfigError as error:
@@ -36,7 +36,7 @@ def _duration(value: Any) -> int:
 Duration = Annotated[int, BeforeValidator(_duration)]
 
 
-def _text(value: Any) -> Any:
+def _text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 

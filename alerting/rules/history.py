@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from alerting.promql.expression import LOOKBACK
 from processors.detectors.log_templates import LogTemplates
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from telemetry.documents import Body
+    from telemetry.json_object import JsonObject
     from telemetry.metrics import Point
 
 Item = TypeVar("Item")
@@ -172,5 +173,5 @@ def _metric(body: Body) -> Metric:
     )
 
 
-def _buckets(body: dict[str, Sequence[Any]]) -> Buckets:
+def _buckets(body: JsonObject) -> Buckets:
     return Buckets(tuple(body["bounds"]), tuple(body["counts"]))

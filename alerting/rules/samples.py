@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alerting.promql.matchers import MatchType
 from alerting.promql.vectors import NAME, Labels, labels_of, nameless
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from alerting.promql.matchers import Matcher
+    from telemetry.json_object import JsonObject
     from telemetry.metrics import Point, Series
 
 VERSION = 1
@@ -208,7 +209,7 @@ class Samples:
             found.append(stored)
         return found
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """All samples as plain data; numbers as little-endian base64, so that NaN and nanoseconds stay exact."""
         return {
             "version": VERSION,
@@ -219,7 +220,7 @@ class Samples:
             ],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: JsonObject) -> None:
         """Take a snapshot's samples in place of what is held.
 
         Raises:
@@ -245,5 +246,5 @@ def _length(labels: Labels) -> int:
     return sum(len(name) + len(value) for name, value in labels)
 
 
-def _packed(numbers: array[Any]) -> str:
+def _packed(numbers: array[int] | array[float]) -> str:
     return base64.b64encode(numbers.tobytes()).decode()

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -242,7 +242,7 @@ def parse_values(text: str) -> list[float | None]:
 
 
 def _expanded(found: re.Match[str], times: int) -> list[float | None]:
-    first: Any = found["first"]
+    first = str(found["first"])
     if first == "_":
         return [None] * max(times, 1)
     start = STALE if first == "stale" else float(first)

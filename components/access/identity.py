@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-
     from starlette.requests import HTTPConnection
+    from starlette.types import Scope
 
     from components.access.roles import Right, Role
 
@@ -54,7 +53,7 @@ def shown_name(text: str) -> str:
 ANONYMOUS = Identity("anonymous", None, "anonymous")
 
 
-def identify(scope: MutableMapping[str, Any], identity: Identity) -> None:
+def identify(scope: Scope, identity: Identity) -> None:
     """Let whoever handles the request know who it comes from."""
     scope["state"] = {**(scope.get("state") or {}), KEY: identity}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
@@ -58,9 +58,9 @@ def short(trace_id: str) -> str:
     return trace_id[:8]
 
 
-def flat(body: Body, prefix: str = "") -> list[tuple[str, Any]]:
+def flat(body: Body, prefix: str = "") -> list[tuple[str, object]]:
     """Names and values, nested ones by their path."""
-    pairs: list[tuple[str, Any]] = []
+    pairs: list[tuple[str, object]] = []
     for name, value in body.items():
         pairs += flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)]
     return pairs

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nicegui import ui
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from telemetry.json_object import JsonObject
 
 ROWS_A_PAGE = 25
 
@@ -44,7 +46,7 @@ class Cell:
     href: str = ""
     tone: str = ""
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         """The cell as the browser gets it."""
         return {
             "value": self.value,

@@ -6,9 +6,11 @@ Filters are written in Lucene's syntax: Elasticsearch runs it as it stands (`que
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-Json = dict[str, Any]
+from telemetry.json_object import JsonObject
+
+Json = JsonObject
 
 RECORDS = "___records___"
 """What Lens counts when it counts documents."""
@@ -173,7 +175,7 @@ def _quotient(column: LensShare | MeanTime, id_: str, divisor: int, shown_as: Js
     return {id_: whole | {"references": [f"{id_}X2"]}, **sums, f"{id_}X2": math}
 
 
-def _divide(arguments: list[Any], text: str) -> Json:
+def _divide(arguments: list[object], text: str) -> Json:
     return {"type": "function", "name": "divide", "args": arguments, "location": {"min": 0, "max": len(text)}, "text": text}
 
 

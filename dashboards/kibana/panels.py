@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dashboards.kibana.columns import By, Json, LensColumn, Over
 
 if TYPE_CHECKING:
     from telemetry.documents import Kind
+    from telemetry.json_object import JsonObject
 
 LAYER = "layer"
 """Every panel here has one layer, so its id needs to be unique in the panel alone."""
@@ -125,7 +126,7 @@ def _asked(where: str) -> Json:
 
 def _lens(title: str, visualization: str, columns: list[LensColumn], where: str, data_view: str, shown: Json) -> Json:
     """Attributes of a Lens panel with one form-based layer; its columns are `c0`, `c1`, ... in order."""
-    states: dict[str, Any] = {}
+    states: JsonObject = {}
     for number, column in enumerate(columns):
         states |= column.states(f"c{number}")
     ordering = next((number for number, column in enumerate(columns) if not isinstance(column, By | Over)), None)

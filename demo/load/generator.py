@@ -77,7 +77,7 @@ class Load:
     async def _one_user(self, client: httpx2.AsyncClient, user: str) -> None:
         journey = self._chance.choices([way for way, _ in JOURNEYS], [share for _, share in JOURNEYS])[0]
 
-        async def ask(method: str, path: str, body: Any) -> bool:
+        async def ask(method: str, path: str, body: object) -> bool:
             began = time.monotonic()
             self._counts["sent"] += 1
             try:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from demo.shop.database import PRODUCTS
 
-Ask = Callable[[str, str, Any], Awaitable[bool]]
+Ask = Callable[[str, str, object], Awaitable[bool]]
 """Sends one request (method, path, JSON body) and says whether it succeeded."""
 
 Journey = Callable[[Ask, str, random.Random], Awaitable[None]]

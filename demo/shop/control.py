@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class Control:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         self._lock = threading.Lock()
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: dict[str, object]) -> None:
         """Send one message up. Nobody listening is no error: the end of stdin will say so."""
         with self._lock:
             try:
@@ -45,7 +45,7 @@ class Control:
             except (BrokenPipeError, ValueError):
                 return
 
-    def listen(self, hear: Callable[[dict[str, Any]], None]) -> None:
+    def listen(self, hear: Callable[[dict[str, object]], None]) -> None:
         """From now on give each message from above to `hear`, in a thread."""
 
         def read() -> None:

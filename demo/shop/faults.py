@@ -48,7 +48,7 @@ class Fault:
                     'a fault is {"kind": "latency", "milliseconds": N}, {"kind": "errors", "ratio": R}, or {} to clear it'
                 )
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """What `of` reads."""
         if self.milliseconds:
             return {"kind": "latency", "milliseconds": self.milliseconds}

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from demo.shop.control import Control
 from demo.shop.directory import Directory
@@ -55,7 +55,7 @@ def run(service: str, folder: Path) -> None:
     control = Control()
     around = Surroundings(folder, Directory(folder / "addresses.json"), os.environ.get("SHOP_HOST", "127.0.0.1"))
 
-    def hear(message: dict[str, Any]) -> None:
+    def hear(message: dict[str, object]) -> None:
         around.faults.put(Fault.of(message["fault"]))
         control.say(message)
 

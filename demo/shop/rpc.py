@@ -49,7 +49,7 @@ class RpcServer:
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
         self._port = self._server.add_insecure_port(f"{self._host}:0")
 
-    def _guarded(self, method: Callable[[Message], Message]) -> Callable[[Message, Any], Message]:
+    def _guarded(self, method: Callable[[Message], Message]) -> Callable[[Message, object], Message]:
         def handle(request: Message, context: Any) -> Message:
             try:
                 self._faults.cross()

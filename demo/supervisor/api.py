@@ -14,7 +14,7 @@ POST /services/{name}/fault      {"kind": "latency", "milliseconds": N}, {"kind"
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -94,7 +94,7 @@ def api(shop: Shop) -> Starlette:
     )
 
 
-async def _json(request: Request) -> Any:
+async def _json(request: Request) -> object:
     body = await request.body()
     if len(body) > BODY_LIMIT:
         raise FaultError(f"a fault of {len(body)} bytes; {BODY_LIMIT} are enough")

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class Instance:
         self.restarts = 0
         self.restarted_by = ""
         self.isolated = False
-        self.fault: dict[str, Any] = {}
+        self.fault: dict[str, object] = {}
         self._folder = folder
         self._environment = environment
         self._changed = changed
@@ -103,7 +103,7 @@ class Instance:
         await self.ready()
         self.restarted_by = key
 
-    async def put(self, fault: dict[str, Any]) -> None:
+    async def put(self, fault: dict[str, object]) -> None:
         """Put a fault into the process, and wait until it is there.
 
         Raises:

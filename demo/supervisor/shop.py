@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from demo.shop import database
 from demo.supervisor.instance import Instance, InstanceState
@@ -85,7 +85,7 @@ class Shop:
         self.instance(name).isolated = False
         self._publish()
 
-    def services(self) -> list[dict[str, Any]]:
+    def services(self) -> list[dict[str, object]]:
         """Every instance and how it is."""
         directed = self._directed()
         return [

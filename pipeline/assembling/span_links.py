@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
@@ -22,8 +22,7 @@ from telemetry.documents.read_back import span_from_body
 from telemetry.span_links import LinkQuery, SpanReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
-    from typing import Any
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 50_000
 """Receipts that wait in memory, of each partition; the oldest of more are stored early."""
+
+Answer = TypeVar("Answer")
 
 QUERY_CHUNK = 10_000
 """Spans that the store is asked for in one query: Elasticsearch takes 65,536 terms."""
@@ -147,8 +148,7 @@ class SpanLinkResolver:
             stored.clear()
         spans = {message.span_id for message in messages}
         where = [OneOf("trace_id", sorted(id_.hex() for id_ in traces)), OneOf("span_id", sorted(id_.hex() for id_ in spans))]
-        found: list[Body] = await self._ask("find", lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
-        return found
+        return await self._ask("find", lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
 
     async def _answer(self, origins: Sequence[LinkTarget], sources: Sequence[int]) -> None:
         await self._send(origins)
@@ -173,7 +173,7 @@ class SpanLinkResolver:
         await asyncio.gather(*sent)
         self._counts.answered += len(origins)
 
-    async def _ask(self, operation: str, ask: Callable[[], Any]) -> Any:
+    async def _ask(self, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, self._is_owned)
 
 

@@ -54,7 +54,7 @@ class DeadLetter:
         """Whether all of the value was kept."""
         return len(self.value or b"") == self.bytes
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What is known of it, without its value."""
         return {
             "number": self.number,

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
@@ -16,7 +16,7 @@ from pipeline.exchange.limits import MAX_REQUEST
 from pipeline.runtime.skips import Skips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pipeline.record import TP, OutputTopic, Record
     from stores.store import Rejected
@@ -92,7 +92,7 @@ class DeadLetters:
         """Count a record that could be used."""
         self._of(event).add(unusable=False)
 
-    async def admit(self, event: Record, error: InputError, is_stale: Callable[[Any], bool]) -> bool:
+    async def admit(self, event: Record, error: InputError, is_stale: Callable[[Record], bool]) -> bool:
         """Whether a record may be sent.
 
         Past a limit this waits until its partition is taken away, and then it may not, or a person skips it, and then it may.
@@ -113,7 +113,7 @@ class DeadLetters:
         )
         return not is_stale(event)
 
-    async def pause(self, event: Record, is_stale: Callable[[Any], bool], **said: Any) -> None:
+    async def pause(self, event: Record, is_stale: Callable[[Record], bool], **said: object) -> None:
         """Wait at a record until its partition is taken away or a person skips it, and say why."""
         message = event.message
         self.paused[message.tp] = message.offset
@@ -167,7 +167,16 @@ class DeadLetters:
                 value = json.dumps(kept, default=repr).encode()
             await self._put(document.id.encode(), value, item.reason, STORE, "", "", None)
 
-    async def _put(self, key: Any, value: Any, reason: str, topic: str, partition: str, offset: str, headers: Any) -> None:
+    async def _put(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        reason: str,
+        topic: str,
+        partition: str,
+        offset: str,
+        headers: Mapping[str, bytes] | None,
+    ) -> None:
         kept = dict(headers or {})
         kept |= {REASON: reason.encode(), TOPIC: topic.encode(), PARTITION: partition.encode(), OFFSET: offset.encode()}
         if value is not None and len(value) > MAX_VALUE:

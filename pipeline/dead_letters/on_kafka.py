@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.dead_letters.letters import DeadLetter
     from pipeline.record import TP
+    from telemetry.json_object import JsonObject
 
 _TOPIC = Topic.DEAD_LETTERS.value
 
@@ -114,7 +115,7 @@ class KafkaPlace:
 
 
 @asynccontextmanager
-async def place_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaPlace]:
+async def place_on_kafka(settings: JsonObject) -> AsyncIterator[KafkaPlace]:
     """Where a record can be skipped, from connecting to leaving. Raises what `dead_letters_on_kafka` does."""
     await check_access(settings)
     read_any_header_names()
@@ -131,7 +132,7 @@ async def place_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaPlac
             raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error
 
 
-async def load_skips(settings: Mapping[str, Any]) -> set[tuple[TP, int]]:
+async def load_skips(settings: Mapping[str, object]) -> set[tuple[TP, int]]:
     """Records to pass over, as Kafka keeps them; none where it does not let us ask."""
     admin = AIOKafkaAdminClient(**settings)
     try:
@@ -145,7 +146,7 @@ async def load_skips(settings: Mapping[str, Any]) -> set[tuple[TP, int]]:
 
 
 @asynccontextmanager
-async def dead_letters_on_kafka(settings: Mapping[str, Any]) -> AsyncIterator[KafkaDeadLetters]:
+async def dead_letters_on_kafka(settings: JsonObject) -> AsyncIterator[KafkaDeadLetters]:
     """The topic, from connecting to leaving.
 
     Args:

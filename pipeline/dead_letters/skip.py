@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -37,7 +37,7 @@ class Found:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What a person is shown: not the value, which may be what ends a process."""
         return {
             "topic": self.tp.topic,
@@ -79,7 +79,7 @@ class Place(Protocol):
         ...
 
 
-async def skip(place: Place, topic: str, partition: int, offset: int, *, look: bool = False) -> dict[str, Any]:
+async def skip(place: Place, topic: str, partition: int, offset: int, *, look: bool = False) -> dict[str, object]:
     """Pass over a record; gives what is known of it. Of a changelog its key is deleted: whoever reads it has to get to its end.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.exchange.inner_records import NewerRecordError
 from telemetry.errors import InputError
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pipeline.record import Record
 
 
-async def usable_or_aside(event: Record, work: Callable[[], Any], offsets: OffsetTracker, dead: DeadLetters) -> Any:
+Done = TypeVar("Done")
+
+
+async def usable_or_aside(event: Record, work: Callable[[], Done], offsets: OffsetTracker, dead: DeadLetters) -> Done | None:
     """What the work of a record gives; None where the record cannot be read, and is a dead letter on return.
 
     A record of a later release is none: its partition waits until another worker takes it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.delivery.record_error import at_record
 from pipeline.delivery.retry import RevokedError
@@ -18,7 +18,7 @@ from pipeline.record import TP
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
-    from pipeline.record import Record
+    from pipeline.record import Application, Record
 
 
 MAX_BYTES = 32 << 20
@@ -59,7 +59,7 @@ class OffsetTracker:
         values: whether the values of held records are still needed; otherwise they are let go of.
     """
 
-    def __init__(self, app: Any, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> None:
+    def __init__(self, app: Application, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> None:
         self._app = app
         self._values = values
         self._limit = limit
@@ -111,7 +111,7 @@ class OffsetTracker:
         if self._values:
             size += len(message.value or b"")
         else:
-            event.value = message.value = None
+            event.value = message.value = None  # nobody reads it again
         held = partition.held[message.offset] = InFlightRecord(event, holders, size)
         partition.next = message.offset + 1
         self.taken += 1
@@ -148,7 +148,7 @@ class OffsetTracker:
             record.event.ack()
             self._count(-1, -record.size)
 
-    async def done(self, event: Record, after: Iterable[Awaitable[Any]], documents: int = 0) -> None:
+    async def done(self, event: Record, after: Iterable[Awaitable[object]], documents: int = 0) -> None:
         """Hold a record until everything in `after` has succeeded; waits only while too many are held.
 
         `documents` is how many it led to, which wait in memory as it does.
@@ -164,7 +164,7 @@ class OffsetTracker:
         task.add_done_callback(self._tasks.discard)
         await self.room()
 
-    async def _when_done(self, tp: TP, offset: int, held: InFlightRecord, after: list[Awaitable[Any]]) -> None:
+    async def _when_done(self, tp: TP, offset: int, held: InFlightRecord, after: list[Awaitable[object]]) -> None:
         try:
             with at_record(tp, offset):
                 for work in after:

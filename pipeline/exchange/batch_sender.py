@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pipeline.exchange.codec import BatchKind
     from pipeline.record import OutputTopic
 
 
-class BatchSender:
+Item = TypeVar("Item")
+
+
+class BatchSender(Generic[Item]):
     """Gathers what small records led to, so that the next stage gets few and large records.
 
     Args:
@@ -28,16 +31,22 @@ class BatchSender:
     """
 
     def __init__(
-        self, topic: OutputTopic, batch: BatchKind, encode: Any, left_out: Counter[str], size: int = 1000, linger: float = 0.02
+        self,
+        topic: OutputTopic,
+        batch: BatchKind,
+        encode: Callable[[Sequence[Item]], bytes],
+        left_out: Counter[str],
+        size: int = 1000,
+        linger: float = 0.02,
     ) -> None:
         self._topic, self._batch, self._encode, self._left_out = topic, batch, encode, left_out
         self._size, self._linger = size, linger
-        self._waiting: dict[int, list[Any]] = {}
+        self._waiting: dict[int, list[Item]] = {}
         self._sent: dict[int, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, partition: int, items: Iterable[Any]) -> asyncio.Future[None]:
+    def add(self, partition: int, items: Iterable[Item]) -> asyncio.Future[None]:
         """A future that ends when the items are on the log."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.setdefault(partition, [])
@@ -62,7 +71,7 @@ class BatchSender:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, partition: int, items: list[Any], future: asyncio.Future[None]) -> None:
+    async def _deliver(self, partition: int, items: list[Item], future: asyncio.Future[None]) -> None:
         try:
             headers = {HEADER: self._batch.value.encode()}
             values, left_out = codec.within(items, self._encode)

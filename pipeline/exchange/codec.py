@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from components.bounded_cache import remembered
 from processors.assembly.assembler import ExemplarReference, LogReference
 from telemetry.errors import DecodeError
+from telemetry.json_object import JsonObject
 from telemetry.metrics import Point, Series
 from telemetry.span_links import LinkQuery, LinkTarget, SpanReference
 
@@ -48,7 +49,7 @@ _ORIGINS = TypeAdapter(list[tuple[TraceId, TraceId, SpanId, bool, Whole, Whole, 
 _POINTS = TypeAdapter(_Points)
 _SERIES = TypeAdapter(tuple[str, list[tuple[str, str]]] | tuple[str, list[tuple[str, str]], bool], config=_STRICT)
 _LOGS = TypeAdapter(list[tuple[str, str, str, Whole, Whole, str, AnyId, AnyId]], config=_STRICT)
-_BODIES = TypeAdapter(list[dict[str, Any]], config=_STRICT)
+_BODIES = TypeAdapter(list[JsonObject], config=_STRICT)
 
 
 def _read(form: TypeAdapter[Item], value: bytes | str | None) -> Item:
@@ -278,11 +279,11 @@ def decode_logs(value: bytes) -> list[LogLine]:
     ]
 
 
-def encode_bodies(bodies: Sequence[dict[str, Any]]) -> bytes:
+def encode_bodies(bodies: Sequence[dict[str, object]]) -> bytes:
     """The value of a record of bodies (edges, anomalies, answers)."""
     return orjson.dumps(bodies)
 
 
-def decode_bodies(value: bytes) -> list[dict[str, Any]]:
+def decode_bodies(value: bytes) -> list[JsonObject]:
     """Inverse of `encode_bodies`."""
     return _read(_BODIES, value)

@@ -6,7 +6,7 @@ Fields beside these are let through: a later release may add some.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -109,7 +109,7 @@ ANSWERS = TypeAdapter(list[_Answer])
 SOURCES = TypeAdapter(list[_Source])
 
 
-def check(form: TypeAdapter[Form], bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def check(form: TypeAdapter[Form], bodies: list[dict[str, object]]) -> list[dict[str, object]]:
     """The bodies, which have that form.
 
     Raises:

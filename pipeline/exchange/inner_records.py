@@ -82,7 +82,7 @@ def _bodies(form: TypeAdapter[Any], value: bytes) -> list[Any]:
     return inner_bodies.check(form, codec.decode_bodies(value))
 
 
-def _expect(values: Sequence[Any], *types: type) -> None:
+def _expect(values: Sequence[object], *types: type) -> None:
     wrong = set(map(type, values)).difference(types)
     if wrong:
         raise TypeError(f"a value is {', '.join(sorted(kind.__name__ for kind in wrong))}")

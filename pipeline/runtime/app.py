@@ -18,7 +18,7 @@ from pipeline.runtime.skips import Skips
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from faust.types import TP
+    from faust.types import TP, TopicT
 
 DEAD_LETTER_SECONDS = 14 * 86_400
 """How long dead letters are kept at least: to be replayed they wait for a person, and for what he mends."""
@@ -100,7 +100,7 @@ def build_app(
     )
 
 
-def declare_topics(app: PipelineApp, sizes: TopicLayout) -> dict[Topic, Any]:
+def declare_topics(app: PipelineApp, sizes: TopicLayout) -> dict[Topic, TopicT]:
     """Every topic by its name. Those of stage 4 and the dead letters have one partition less to wait for: one."""
     topics = {}
     for topic in Topic:

@@ -59,7 +59,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         asked_at: when records were asked for last, by the loop's clock.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         self.turns: dict[TP, Turn] = {}
         self.changelogs: dict[TP, Turn] = {}
         self._landed: dict[TP, int] = {}  # commits that Kafka took
@@ -268,7 +268,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
 class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's types are not read
     """Leaves out what a producer has taken back: records of transactions that were aborted."""
 
-    def _create_worker_consumer(self, transport: Any) -> Any:
+    def _create_worker_consumer(self, transport: object) -> object:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - Faust has no setting for it
         return consumer

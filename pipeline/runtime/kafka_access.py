@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import faust
 from aiokafka.conn import collect_hosts, create_conn
@@ -72,14 +72,14 @@ class KafkaConfig(BaseModel):
         names = (host.rpartition("@")[2].removeprefix("kafka://") for host in hosts.split(";"))
         return not all(is_loopback(name.rpartition(":")[0] or name) for name in names)
 
-    def for_faust(self) -> dict[str, Any]:
+    def for_faust(self) -> dict[str, object]:
         """Faust's settings for TLS, SASL and compression.
 
         Raises:
             ConfigError: a file cannot be used; names the setting.
         """
         context = self._context()
-        settings: dict[str, Any] = {}
+        settings: dict[str, object] = {}
         if self.compression != "none":
             settings["producer_compression_type"] = self.compression
         if self.sasl_mechanism:
@@ -111,14 +111,14 @@ class KafkaConfig(BaseModel):
         return context
 
 
-def client_settings(app: PipelineApp) -> dict[str, Any]:
+def client_settings(app: PipelineApp) -> dict[str, object]:
     """What every client of aiokafka is told of the brokers, their TLS and SASL."""
     conf = app.conf
     auth = credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context)
     return {"bootstrap_servers": server_list(conf.broker, DEFAULT_PORT), **auth}
 
 
-async def check_access(settings: Mapping[str, Any]) -> None:
+async def check_access(settings: Mapping[str, object]) -> None:
     """Return when one of the brokers lets us in.
 
     aiokafka's clients keep to themselves why they could not connect; here it is asked once, before they start.
@@ -146,7 +146,7 @@ async def check_access(settings: Mapping[str, Any]) -> None:
     raise UnreachableError("; ".join(failures))
 
 
-def _refusal(error: Exception, settings: Mapping[str, Any]) -> str | None:
+def _refusal(error: Exception, settings: Mapping[str, object]) -> str | None:
     mechanism = settings.get("sasl_mechanism")
     match error:
         case ssl.SSLCertVerificationError():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -22,9 +22,12 @@ from pipeline.runtime.kafka_access import UnreachableError, check_access, client
 from telemetry.errors import ConfigError, SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from faust.types import TopicT
 
     from pipeline.runtime.app import PipelineApp
+    from telemetry.json_object import JsonObject
 
 START_SECONDS, TRY_EVERY = 60.0, 1.0
 """How long Kafka may take to be there; a broker that has just started listens seconds before it can make topics."""
@@ -52,7 +55,7 @@ class TopicChange:
     created: bool
 
 
-async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[TopicChange]:
+async def make_topics(app: PipelineApp, topics: Iterable[TopicT]) -> list[TopicChange]:
     """Create what is missing; what is there keeps its partitions and retention.
 
     Waits for START_SECONDS while Kafka cannot be reached. What is there needs no right to create topics.
@@ -78,7 +81,7 @@ async def make_topics(app: PipelineApp, topics: Iterable[Any]) -> list[TopicChan
             await asyncio.sleep(TRY_EVERY)
 
 
-async def _make(settings: Mapping[str, Any], wanted: Mapping[str, Any], replicas: int) -> list[TopicChange]:
+async def _make(settings: JsonObject, wanted: JsonObject, replicas: int) -> list[TopicChange]:
     await check_access(settings)
     admin = AIOKafkaAdminClient(**settings)
     try:
@@ -107,13 +110,13 @@ async def count_partitions(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-def _new(name: str, topic: Any, replicas: int) -> NewTopic:
+def _new(name: str, topic: TopicT, replicas: int) -> NewTopic:
     kept = {"cleanup.policy": "compact"} if topic.compacting else {"retention.ms": str(int(topic.retention * 1000))}
     config = {**kept, **(topic.config or {})}
     return NewTopic(name, topic.partitions, replicas, topic_configs=config)
 
 
-def _existing(errors: Iterable[tuple[Any, ...]]) -> set[str]:
+def _existing(errors: Iterable[tuple[str, int, str]]) -> set[str]:
     """Those that another made in the meantime."""
     existing = set()
     for name, code, *message in errors:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from pipeline.runtime.app import PipelineApp
+    from telemetry.json_object import JsonObject
 
 ASK_EVERY, ANSWER_SECONDS = 5.0, 10.0
 """Seconds between two questions to Kafka for the ends of partitions, and how long it may take to answer."""
@@ -48,7 +49,7 @@ class Lag:
     def _owned(self) -> list[TP]:
         return [TP(*tp) for tp in self._app.consumer.assignment() if tp.topic in self._topics]
 
-    async def watch(self, settings: Mapping[str, Any]) -> None:
+    async def watch(self, settings: JsonObject) -> None:
         """Ask Kafka for the ends, until cancelled, by a connection of its own: Faust's is busy while it is wanted most.
 
         Args:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from durable_log.log import DurableLog
     from durable_log.record_format import Record
+    from telemetry.json_object import JsonObject
 
 FETCH_BYTES = 8 << 20
 """What one fetch takes of all partitions together; Faust holds it in memory until the agents have room."""
@@ -44,7 +45,7 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
 
     transport: Transport
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._positions: dict[TP, int] = {}
         self._news = asyncio.Event()
@@ -265,7 +266,7 @@ class FaustProducer(base.Producer):  # type: ignore[misc] # mypy is told to skip
         value: bytes | None,
         partition: int | None,
         timestamp: float | None,
-        headers: Any,
+        headers: object,
         *,
         transactional_id: str | None = None,
     ) -> RecordMetadata:
@@ -315,7 +316,7 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
     Producer: ClassVar[type[FaustProducer]] = FaustProducer
     driver_version = f"spanloom={version('spanloom')}"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.directory = directory_of(self.url[0]).resolve()
         self.now: Callable[[], int] = time.time_ns  # noqa: TID251 - Faust makes it from a URL: no clock comes in
@@ -329,7 +330,7 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
         """
         return open_log(self.directory)
 
-    def opened(self) -> Any:
+    def opened(self) -> object:
         """Context in which the log is open."""
         return shared_log(self.directory, self.now)
 
@@ -349,9 +350,9 @@ class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip fa
         partitions: int,
         replication: int,  # noqa: ARG002 - one copy: it is one machine
         *,
-        config: Mapping[str, Any] | None = None,
-        timeout: Any = None,  # noqa: ARG002 - nobody is waited for
-        retention: Any = None,
+        config: JsonObject | None = None,
+        timeout: object = None,  # noqa: ARG002 - nobody is waited for
+        retention: object = None,
         compacting: bool | None = None,
         deleting: bool | None = None,
         ensure_created: bool = False,  # noqa: ARG002 - it always is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mode.utils.times import want_seconds
 
@@ -11,13 +11,15 @@ from durable_log.partition import TopicSettings
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from yarl import URL
+
+    from telemetry.json_object import JsonObject
 
 COMPACTED_SEGMENT_BYTES = 4 << 20
 """A table is restored from its changelog at the start, and only ended segments are compacted."""
 
 
-def directory_of(url: Any) -> Path:
+def directory_of(url: URL) -> Path:
     """The directory that a `log:` URL names.
 
     Raises:
@@ -32,10 +34,10 @@ def directory_of(url: Any) -> Path:
 def topic_settings(
     partitions: int,
     *,
-    retention: Any = None,
+    retention: object = None,
     compacting: bool | None = None,
     deleting: bool | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: JsonObject | None = None,
 ) -> TopicSettings:
     """How Faust and Kafka say a topic is kept, as the log has it.
 

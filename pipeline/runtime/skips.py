@@ -6,7 +6,7 @@ log, and on Kafka the offset of the partition with the list in its metadata.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 import structlog
@@ -18,6 +18,9 @@ from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.admin import AIOKafkaAdminClient
 
     from durable_log.log import DurableLog
 
@@ -89,7 +92,7 @@ class KafkaSkips:
         consumer: one of the group `GROUP` that has started, to add; without it they can only be loaded.
     """
 
-    def __init__(self, admin: Any, consumer: Any = None) -> None:
+    def __init__(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer = None) -> None:
         self._admin, self._consumer = admin, consumer
 
     async def load(self) -> set[tuple[TP, int]]:

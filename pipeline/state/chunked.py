@@ -6,7 +6,7 @@ Parts are written beside those of the version before, and then a row that names 
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -14,6 +14,7 @@ from telemetry.errors import InputError
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
+    from telemetry.json_object import JsonObject
 
 SMALL = 256 << 10
 """Bytes up to which a value is one row."""
@@ -54,7 +55,7 @@ class LargeState:
         data = "".join(part["text"] for part in parts).encode()
         if zlib.crc32(data) != head["crc"]:
             raise InputError(f"state {name} of partition {partition}: its {head['parts']} parts do not belong together")
-        value: dict[str, Any] = orjson.loads(data)
+        value: JsonObject = orjson.loads(data)
         return value
 
     async def save(self, partition: int, name: str, value: Body) -> None:

@@ -8,6 +8,7 @@ from pipeline.state.restoring import UNFIT, learnt_anew
 
 if TYPE_CHECKING:
     from pipeline.state.table import StageTable
+    from telemetry.json_object import JsonObject
 
 CHUNK = 100
 """Rows of one value of the table: the model of a series is 6 KB at most, and brokers take records of 1 MiB."""
@@ -19,11 +20,11 @@ WHOLE = 50
 class Model(Protocol):
     """What has learnt something."""
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data, with a version."""
         ...
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot; InputError where its version is another."""
         ...
 
@@ -33,7 +34,7 @@ async def save_snapshot(state: StageTable, partition: int, name: str, model: Mod
 
     A crash in between leaves pieces of two snapshots: each row is whole, some are a minute older than others.
     """
-    pieces: list[list[Any]] = []
+    pieces: list[list[object]] = []
     head = _cut(model.snapshot(), pieces)
     for number, rows in enumerate(pieces):
         await state.save(partition, f"{name}/{number}", {"rows": rows})
@@ -55,7 +56,7 @@ def load_snapshot(state: StageTable, partition: int, name: str, model: Model) ->
         model.restore(empty)  # it may have taken a part
 
 
-def _cut(value: Any, pieces: list[list[Any]]) -> Any:
+def _cut(value: object, pieces: list[list[object]]) -> object:
     """The value with its long lists (at any depth of dicts) replaced by where their pieces are."""
     if isinstance(value, dict):
         return {key: _cut(item, pieces) for key, item in value.items()}
@@ -66,7 +67,7 @@ def _cut(value: Any, pieces: list[list[Any]]) -> Any:
     return value
 
 
-def _joined(head: Any, pieces: list[list[Any]]) -> Any:
+def _joined(head: Any, pieces: list[list[object]]) -> Any:
     """Inverse of `_cut`."""
     if isinstance(head, dict):
         if set(head) == {"pieces"}:

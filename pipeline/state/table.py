@@ -11,6 +11,8 @@ from pipeline.record import TP
 from telemetry.errors import InputError, UnrecoverableError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from telemetry.documents import Body
 
 COMPRESSED_FROM = 4096
@@ -76,7 +78,7 @@ class StageTable:
         """Return when the value would survive a kill -9."""
         key, data = self._key(partition, name), _packed(orjson.dumps(value))
         self._table.data[key] = data
-        sent: Any = self._table.send_changelog(partition, key, data)
+        sent: Awaitable[object] = self._table.send_changelog(partition, key, data)
         await sent
 
     @staticmethod

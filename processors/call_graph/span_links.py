@@ -8,7 +8,7 @@ is drawn, once from the queue and then, corrected, from the sender: the same hop
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from processors.call_graph.span_tree import EXITS, TreeSpan
 from telemetry.call_graph import NodeKind
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 _RECEIVING = (SpanKind.CONSUMER, SpanKind.CLIENT)  # newer conventions give a span that polls the kind client
 
 
-def link_queries(trace_id: bytes, kind: int, start: int, links: Iterable[Any]) -> Iterator[LinkQuery]:
+class _Link(Protocol):
+    """A link of a span, decoded or as protobuf has it."""
+
+    @property
+    def trace_id(self) -> bytes: ...
+
+    @property
+    def span_id(self) -> bytes: ...
+
+
+def link_queries(trace_id: bytes, kind: int, start: int, links: Iterable[_Link]) -> Iterator[LinkQuery]:
     """The receipts of the messages of other traces that a span is linked to, if it can have received them.
 
     Its parts are given one by one, for stage 1 has the span as protobuf. A link of zeros names no span.

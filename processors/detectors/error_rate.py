@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from processors.detectors.series import ALARM
 from processors.detectors.streaming import Scored, score_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from telemetry.call_graph import Edge
+    from telemetry.json_object import JsonObject
 
 PRIOR = (0.5, 20.0)
 """Failures and calls imagined before anything was seen: a new service fails now and then."""
@@ -61,11 +62,11 @@ class FailureRate:
         spread = math.sqrt(expected * (1 - expected) / calls)
         return Scored(score, surprise, expected, spread, f"{failures} of {calls} calls failed; usual is {expected:.1%}")
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
         return {"version": _SNAPSHOT_VERSION, "failures": self._failures, "calls": self._calls}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot.
 
         Raises:
@@ -106,11 +107,11 @@ class ErrorRateDetector:
             self.forgotten += 1
         return rate
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
         return {"version": _SNAPSHOT_VERSION, "services": [[name, rate.snapshot()] for name, rate in self._rates.items()]}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

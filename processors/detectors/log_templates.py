@@ -11,10 +11,13 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from telemetry.documents import digest
 from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from telemetry.json_object import JsonObject
 
 WILD = "<*>"
 """Stands for words that vary."""
@@ -129,7 +132,7 @@ class LogTemplates:
                 del self._leaves[leaf]
             self.forgotten += 1
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
         by_id = {template.id: template for templates in self._leaves.values() for template in templates}
         return {
@@ -141,7 +144,7 @@ class LogTemplates:
             ],
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

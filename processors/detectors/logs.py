@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from processors.assembly.watermark import SECOND, Watermark
 from processors.detectors.error_rate import LEAST_RATIO, FailureRate
@@ -24,6 +24,8 @@ from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from telemetry.json_object import JsonObject
 
 LINES = "spanloom_log_lines"
 NEW_LINES = "spanloom_log_new_lines"
@@ -257,7 +259,7 @@ class LogDetector:
             trace_ids=traces,
         )
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes. Open windows are not in it: what of them is not read again is not judged."""
         return {
             "version": _SNAPSHOT_VERSION,
@@ -271,7 +273,7 @@ class LogDetector:
             "series": self._scorer.snapshot(),
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from processors.detectors.streaming import Detector, Scored
 from processors.series.rates import is_bucket, rate
@@ -14,6 +14,8 @@ from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from telemetry.json_object import JsonObject
 
 ALARM = 0.8
 """Score from which a value is an anomaly: 14 nats, once in a million values."""
@@ -134,7 +136,7 @@ class SeriesDetector:
         one = _SECOND / (point.time - last.time) if known.whole else 0.0
         return known.detector.update(growth.time, growth.value, one=one)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
         return {
             "version": _SNAPSHOT_VERSION,
@@ -151,7 +153,7 @@ class SeriesDetector:
             ],
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

@@ -6,7 +6,7 @@ import math
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from processors.detectors.streaming import score_of
 from telemetry.errors import InputError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from processors.call_graph.visits import Visit
+    from telemetry.json_object import JsonObject
 
 ShapeNode = tuple[str, str]
 """Service and operation of a visit."""
@@ -129,7 +130,7 @@ class TraceShapes:
             self._known.popitem(last=False)
             self.forgotten += 1
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
         return {
             "version": _SNAPSHOT_VERSION,
@@ -145,7 +146,7 @@ class TraceShapes:
             ],
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

@@ -18,11 +18,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from processors.detectors.baseline import Baseline
 from processors.detectors.tail import WARM_UP, Tail
 from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from telemetry.json_object import JsonObject
 
 HALF = 6.0
 """Nats that score one half: once in four hundred values."""
@@ -242,7 +245,7 @@ class Detector:
             if len(self._recent) < _MOST_RECENT:
                 self._recent.append((self._age, surprise))
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
         return {
             "version": _SNAPSHOT_VERSION,
@@ -256,7 +259,7 @@ class Detector:
             "recent": [list(item) for item in self._recent],
         }
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

@@ -7,7 +7,7 @@ compared with what was known before it, those odd in the same way are counted to
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from processors.assembly.watermark import SECOND
 from processors.detectors.series import ALARM
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from processors.call_graph.visits import Visit
     from processors.detectors.shape_model import Oddity, ShapeNode
+    from telemetry.json_object import JsonObject
     from telemetry.spans import Span
 
 SHAPE = "spanloom_trace_shape"
@@ -155,11 +156,11 @@ class TraceShapeDetector:
             trace_ids=tuple(dict.fromkeys(trace_id for _, trace_id in seen))[:_MAX_EXAMPLES],
         )
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes. Open windows are not in it."""
         return {"version": _SNAPSHOT_VERSION, "sealed": self._sealed, "shapes": self._shapes.snapshot()}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
+    def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
 
         Raises:

@@ -6,13 +6,16 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from spanloom import clock
 from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
+
+if TYPE_CHECKING:
+    from telemetry.json_object import JsonObject
 
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 
@@ -40,7 +43,7 @@ def list_(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click p
     asyncio.run(run())
 
 
-def _line(letter: dict[str, Any]) -> str:
+def _line(letter: JsonObject) -> str:
     time = datetime.fromtimestamp(letter["time"] / 1e9, UTC).isoformat(timespec="seconds")
     topic, partition, offset = letter["topic"], letter["partition"], letter["offset"]
     place = topic if partition is None else f"{topic}[{partition}] offset {offset}"
@@ -96,7 +99,7 @@ def skip(topic: str, partition: int, offset: int, config: Path | None, yes: bool
         click.echo("restart the workers of this topic: they learn of it at their start")
 
 
-def _found(found: dict[str, Any]) -> str:
+def _found(found: JsonObject) -> str:
     time = datetime.fromtimestamp(found["time"] / 1e9, UTC).isoformat(timespec="seconds")
     headers = ", ".join(f"{name}={value}" for name, value in found["headers"].items()) or "none"
     place = f"{found['topic']}[{found['partition']}] offset {found['offset']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import httpx2
@@ -154,7 +154,7 @@ def told(item: Explanation, times: AdjustedSpan) -> Text:
     return line
 
 
-def _plain(item: Explanation, times: AdjustedSpan) -> dict[str, Any]:
+def _plain(item: Explanation, times: AdjustedSpan) -> dict[str, object]:
     return {
         "span_id": item.span_id.hex(),
         "parent_span_id": item.parent_span_id.hex(),

@@ -47,7 +47,7 @@ ANYWHERE = ActionsConfig(
     docker=DockerConfig(),
     kubernetes=KubernetesConfig(),
 )
-"""Any way to reach a target may be named: no action is run here, so that it does not matter where the target would be."""
+"""Every way to reach a target may be named: no action is run here, so that it does not matter where the target would be."""
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 config_option = click.option(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telemetry.documents import Body, Kind
 
@@ -188,7 +188,7 @@ class DemoWatch:
     def _enter(self, now: int, event: str, text: str) -> None:
         self.entries.append(Entry(now, event, text))
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, object]:
         """The part of the report that is about this fault."""
         return {
             "injected": {"service": self.injection.service, **self.injection.fault},

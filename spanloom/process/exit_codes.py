@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -29,7 +29,7 @@ FINAL = frozenset({STOPPED, FAILED, REFUSED})
 """After these another start would end the same, or nobody wants it."""
 
 
-def run(role: Coroutine[Any, Any, int]) -> int:
+def run(role: Coroutine[object, object, int]) -> int:
     """Run a role to its end; gives the exit code.
 
     Raises:

@@ -91,7 +91,7 @@ def _release_stream(stream: Any) -> None:
 
 
 @_GET_ERROR  # type: ignore[untyped-decorator] # ctypes: a function type
-def _no_error(_: Any) -> None:
+def _no_error(_: object) -> None:
     return None
 
 
@@ -122,7 +122,7 @@ class Columns:
         UnicodeEncodeError, OverflowError: a value is not of its column's format.
     """
 
-    def __init__(self, formats: Mapping[str, bytes], values: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, formats: Mapping[str, bytes], values: Sequence[Sequence[object]]) -> None:
         self._kept: list[object] = []
         columns = [
             self._column(name.encode(), format_, column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stores.duckdb.schema import transaction
 from stores.duckdb.sql import TIME, quoted
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from duckdb import DuckDBPyConnection
+
     from stores.store import Retention
 
 PROOFS = TRAIL | {Kind.ALERT, Kind.NOTIFICATION}
@@ -24,20 +26,20 @@ LEAST_SHARE = 0.05
 """Of all documents, what a round of size retention forgets at least: a checkpoint is too dear for less."""
 
 
-def retain(connection: Any, path: Path, retention: Retention, now: int) -> int:
+def retain(connection: DuckDBPyConnection, path: Path, retention: Retention, now: int) -> int:
     """Forget what is older than the retention, then the oldest until the used part of the file fits; how many that were."""
     gone = _forget(connection, LAYOUT.keys() - TRAIL, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
     return gone + (_shrink(connection, path, retention.max_bytes) if retention.max_bytes else 0)
 
 
-def used_bytes(cursor: Any, path: Path) -> int:
+def used_bytes(cursor: DuckDBPyConnection, path: Path) -> int:
     """Bytes of the file in use, and of the log beside it."""
-    (used,) = cursor.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchone()
+    ((used,),) = cursor.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchall()
     log = path.with_name(path.name + ".wal")
     return int(used) + (log.stat().st_size if log.exists() else 0)
 
 
-def _shrink(connection: Any, path: Path, max_bytes: int) -> int:
+def _shrink(connection: DuckDBPyConnection, path: Path, max_bytes: int) -> int:
     """Forget the oldest but for proofs, by share of the excess, until the size fits or a round gave nothing back.
 
     DuckDB gives space back by row groups of 122,880 documents of a kind, so a round may wait for the next.
@@ -47,7 +49,7 @@ def _shrink(connection: Any, path: Path, max_bytes: int) -> int:
     gone, before = 0, math.inf
     while max_bytes < (size := used_bytes(connection, path)) < before:
         share = max(LEAST_SHARE, 1 - max_bytes / size)
-        (oldest,) = connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchone()  # noqa: S608 - as above
+        ((oldest,),) = connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchall()  # noqa: S608 - as above
         if oldest is None:
             break
         gone += _forget(connection, kinds, oldest + 1)
@@ -55,11 +57,11 @@ def _shrink(connection: Any, path: Path, max_bytes: int) -> int:
     return gone
 
 
-def _forget(connection: Any, kinds: Iterable[Kind], before: int) -> int:
+def _forget(connection: DuckDBPyConnection, kinds: Iterable[Kind], before: int) -> int:
     """Delete what is older, and give its blocks back."""
     with transaction(connection):
         gone = sum(
-            connection.execute(f"DELETE FROM {quoted(kind)} WHERE {quoted(TIME)} < ?", [before]).fetchone()[0]  # noqa: S608 - identifiers are ours
+            connection.execute(f"DELETE FROM {quoted(kind)} WHERE {quoted(TIME)} < ?", [before]).fetchall()[0][0]  # noqa: S608 - identifiers are ours
             for kind in kinds
         )
     connection.execute("CHECKPOINT")

@@ -6,7 +6,7 @@ Columns are added and filled from the bodies when the layout has grown. Anything
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,6 +16,8 @@ from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from duckdb import DuckDBPyConnection
 
     from telemetry.documents import Kind
 
@@ -35,7 +37,7 @@ class SchemaError(StoreError):
     """The file was written by another version of Spanloom that this one cannot read."""
 
 
-def prepare(connection: Any, path: str) -> None:
+def prepare(connection: DuckDBPyConnection, path: str) -> None:
     """Make the tables, or check and extend those that are there. One transaction.
 
     Raises:
@@ -55,7 +57,7 @@ def prepare(connection: Any, path: str) -> None:
 
 
 @contextmanager
-def transaction(connection: Any) -> Iterator[None]:
+def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
     """All of it or nothing."""
     connection.execute("BEGIN")
     try:
@@ -67,17 +69,17 @@ def transaction(connection: Any) -> Iterator[None]:
         raise
 
 
-def _version(connection: Any, path: str) -> int | None:
+def _version(connection: DuckDBPyConnection, path: str) -> int | None:
     tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if "spanloom_schema" in tables:
-        row = connection.execute("SELECT max(version) FROM spanloom_schema").fetchone()
-        return int(row[0])
+        ((version,),) = connection.execute("SELECT max(version) FROM spanloom_schema").fetchall()
+        return int(version)
     if tables:
         raise SchemaError(f"{path}: a DuckDB file of something else (it has table {min(tables)!r}): name another file")
     return None
 
 
-def _table(connection: Any, kind: Kind) -> None:
+def _table(connection: DuckDBPyConnection, kind: Kind) -> None:
     own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR"}
     columns = own | {field: SQL_TYPES[held] for field, held in LAYOUT[kind].items()}
     made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())

@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import orjson
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
 
     from stores.duckdb.keys import Keys
     from stores.duckdb.rows import Row
@@ -148,7 +150,7 @@ class DuckDbStore:
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
         sql, parameters = count(query)
-        return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchone()[0]), query.seconds)
+        return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchall()[0][0]), query.seconds)
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Nothing: what is written is found."""
@@ -186,7 +188,7 @@ class DuckDbStore:
         if self._closed:
             raise StoreError(f"{self._path}: the store is closed")
 
-    async def _read(self, ask: Callable[[Any], Found], seconds: float = 0.0) -> Found:
+    async def _read(self, ask: Callable[[DuckDBPyConnection], Found], seconds: float = 0.0) -> Found:
         """An answer from a reader's thread. Whoever waits no longer, or too long, interrupts it.
 
         Raises:
@@ -292,11 +294,11 @@ class DuckDbStore:
         return gone
 
 
-def _all_keys(connection: Any) -> dict[Kind, KeySet]:
+def _all_keys(connection: DuckDBPyConnection) -> dict[Kind, KeySet]:
     return {kind: KeySet(_keys(connection.execute(f"SELECT {quoted(KEY)} FROM {quoted(kind)}"))) for kind in LAYOUT}  # noqa: S608 - identifiers are ours
 
 
-def _keys(found: Any) -> Keys:
+def _keys(found: DuckDBPyConnection) -> Keys:
     keys: Keys = found.fetchnumpy()[KEY]
     return keys
 
@@ -322,7 +324,7 @@ def _rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tu
     return rows, tuple(rejected)
 
 
-async def _came(asked: Future[Found], cursor: Any, seconds: float | None) -> bool:
+async def _came(asked: Future[Found], cursor: DuckDBPyConnection, seconds: float | None) -> bool:
     """Whether the answer came in time. If not, or if nobody waits any more, the query ends all the same."""
     answer = asyncio.wrap_future(asked)
     done: set[asyncio.Future[Found]] = set()
@@ -338,7 +340,7 @@ async def _came(asked: Future[Found], cursor: Any, seconds: float | None) -> boo
     return bool(done)
 
 
-def _bodies(query: Query, found: Any) -> list[Body]:
+def _bodies(query: Query, found: DuckDBPyConnection) -> list[Body]:
     """The documents of a query, as long as they have no more bytes than it allows."""
     bodies: list[Body] = []
     size = 0
@@ -356,5 +358,5 @@ def _body(kind: Kind, id_: str, time: int, body: str) -> Body:
     return found
 
 
-def _count_all(cursor: Any, kind: Kind) -> int:
-    return int(cursor.execute(f"SELECT count(*) FROM {quoted(kind)}").fetchone()[0])  # noqa: S608 - identifiers are ours
+def _count_all(cursor: DuckDBPyConnection, kind: Kind) -> int:
+    return int(cursor.execute(f"SELECT count(*) FROM {quoted(kind)}").fetchall()[0][0])  # noqa: S608 - identifiers are ours

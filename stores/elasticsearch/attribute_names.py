@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from telemetry.json_object import JsonObject
 
 MOST_NAMES = 3000
 """Names of a data stream. Its index takes 10,000 fields (`templates`): several processes may be over it a little."""
@@ -167,7 +169,7 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and not name.isspace() and "\0" not in name
 
 
-def fields_of(properties: Mapping[str, Any], path: str = "") -> dict[str, str]:
+def fields_of(properties: JsonObject, path: str = "") -> dict[str, str]:
     """The fields of a mapping by their full names, with their types."""
     found: dict[str, str] = {}
     for name, mapping in properties.items():

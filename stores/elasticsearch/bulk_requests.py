@@ -9,6 +9,7 @@ import orjson
 from elasticsearch import ApiError
 
 from telemetry.errors import StoreError
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ class Action(NamedTuple):
     lines: bytes
 
 
-Answer = tuple["Document", dict[str, Any]]
+Answer = tuple["Document", JsonObject]
 """A document and what Elasticsearch says of it."""
 
 
@@ -116,7 +117,7 @@ class BulkRequests:
         return answers
 
 
-def reason(error: Any) -> str:
+def reason(error: object) -> str:
     """Elasticsearch's reason with its deepest cause, which is the one that names the field."""
     if not isinstance(error, dict):
         return str(error)
@@ -124,7 +125,7 @@ def reason(error: Any) -> str:
     return f"{error.get('reason')}" + (f": {reason(cause)}" if cause else "")
 
 
-def failure(outcome: dict[str, Any]) -> StoreError:
+def failure(outcome: dict[str, object]) -> StoreError:
     """Why a document could not be stored, for now."""
     why = reason(outcome["error"])
     if outcome["status"] == _NOT_FOUND:

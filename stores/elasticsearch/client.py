@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elastic_transport import TlsError
 from elasticsearch import (
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from elasticsearch import TransportError
 
+    from telemetry.json_object import JsonObject
+
 
 def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElasticsearch:
     """A client of the cluster at a URL; user and password may stand in that, escaped. Nothing is asked of it yet.
@@ -32,7 +34,7 @@ def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElastic
         ConfigError: the URL or the CA file cannot be used; names the setting.
     """
     config = config or ElasticsearchConfig()
-    told: dict[str, Any] = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
+    told: JsonObject = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
     if url.startswith("https://"):
         told["ssl_context"] = _context(config.ca_file)
     elif config.ca_file:

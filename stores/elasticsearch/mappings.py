@@ -7,15 +7,16 @@ differ: `@timestamp` keeps its nanoseconds, and metrics are no time series index
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stores.layout import LAYOUT, SIGNALS, Type, keys
 from telemetry.documents import Kind
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Mappings = dict[str, Any]
+Mappings = JsonObject
 
 _KEYWORD: Mappings = {"type": "keyword", "ignore_above": 1024}
 _LONG: Mappings = {"type": "long", "ignore_malformed": False}
@@ -214,5 +215,5 @@ def _merge(into: Mappings, more: Mappings) -> None:
             into[key] = _copy(value)
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: object) -> object:
     return {key: _copy(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stores.elasticsearch.source import FLAT, text_of
 from stores.layout import LAYOUT, comparable
 from stores.store import Contains, Equals, OneOf, Range
 from telemetry.documents import timestamp
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
-    from stores.store import Filter, Query
+    from stores.store import Filter, Query, Scalar
     from telemetry.documents import Kind
 
-Clause = dict[str, Any]
+Clause = JsonObject
 
 ID, TIME = "_id", "@timestamp"
 
@@ -51,11 +52,11 @@ def _filter(kind: Kind, one: Filter) -> Clause:
             return {"match": {field: {"query": text, "operator": "and"}}}
 
 
-def _one_of(kind: Kind, field: str, values: list[Any]) -> Clause:
+def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:
     if field == ID:
         return {"ids": {"values": [value for value in values if isinstance(value, str)]}}
     if field == TIME:
-        return {"terms": {field: [timestamp(value) for value in values if _is_time(value)]}}
+        return {"terms": {field: [timestamp(int(value)) for value in values if _is_time(value)]}}
     held = LAYOUT[kind].get(field)
     if held is not None:
         return {"terms": {field: [value for value in values if comparable(held, value)]}}
@@ -69,5 +70,5 @@ def _is_time(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
-def _instant(field: str, value: Any) -> Any:
+def _instant(field: str, value: Scalar) -> Scalar:
     return timestamp(int(value)) if field == TIME else value

@@ -8,7 +8,7 @@ which reading gives back the document as it was, and flattened, for searching.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -16,6 +16,7 @@ from stores.checks import checked, json_text
 from stores.elasticsearch.attribute_names import is_name
 from stores.layout import LAYOUT, SERVICE, keys, value_at
 from telemetry.documents import Kind, timestamp
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,10 +58,10 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
         UnstorableError: no store can hold it.
     """
     values, misfits = checked(document)
-    body, rest = document.body, dict[str, Any]()
+    body, rest = document.body, dict[str, object]()
     if not _OURS.isdisjoint(body):
         return plain(document, fields), True
-    more = dict[str, Any]()
+    more = JsonObject()
     if names is not None:
         body, rest = _without_misfits(document, values, misfits) if misfits else (document.body, rest)
         body, rest = _split(body, rest, names)
@@ -97,7 +98,7 @@ def original(body: Body) -> Body:
 
 def _without_misfits(document: Document, values: Sequence[object], misfits: Sequence[Misfit]) -> tuple[Body, Body]:
     """The body with text, or nothing, where a value is of another type than the layout's, and those values."""
-    body, rest = document.body, dict[str, Any]()
+    body, rest = document.body, dict[str, object]()
     text = dict(zip(map(keys, LAYOUT[document.kind]), values, strict=True))
     for path in misfits:
         *way, name = path

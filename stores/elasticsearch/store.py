@@ -6,7 +6,7 @@ import asyncio
 import math
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from elasticsearch import ApiError, BadRequestError, TransportError
@@ -24,11 +24,13 @@ from telemetry.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
 
+    from elastic_transport import ObjectApiResponse
     from elasticsearch import AsyncElasticsearch
 
     from stores.elasticsearch.config import ElasticsearchConfig
     from stores.store import Query, Retention, Written
     from telemetry.documents import Document
+    from telemetry.json_object import JsonObject
 
 PAGE = 10_000
 """Hits of one search: the default of `index.max_result_window`."""
@@ -46,6 +48,9 @@ def open_elasticsearch(url: str, config: ElasticsearchConfig | None = None, name
         ConfigError: the URL or the CA file cannot be used.
     """
     return ElasticsearchStore(connect(url, config), namespace)
+
+
+Response = TypeVar("Response", bound="ObjectApiResponse[Any]")
 
 
 class ElasticsearchStore:
@@ -121,7 +126,7 @@ class ElasticsearchStore:
     def _streams(self, kinds: Sequence[Kind]) -> list[str]:
         return [data_stream(kind, self._namespace) for kind in kinds]
 
-    def _search(self, query: Query) -> dict[str, Any]:
+    def _search(self, query: Query) -> JsonObject:
         return {
             "index": self._streams([query.kind]),
             "query": clause(query),
@@ -137,7 +142,7 @@ class ElasticsearchStore:
         point = opened["id"]
         search = {key: value for key, value in self._search(query).items() if key != "index"}
         answer, bodies = _Answer(query), list[Body]()
-        after: dict[str, Any] = {}
+        after: JsonObject = {}
         try:
             while len(bodies) < query.limit:
                 size = min(_page(query), query.limit - len(bodies))
@@ -157,7 +162,7 @@ class ElasticsearchStore:
         """The client for a query: one that is bounded is not made again."""
         return self._client.options(request_timeout=query.seconds + 1, max_retries=0) if query.seconds else self._client
 
-    async def _ask(self, request: Awaitable[Any]) -> Any:
+    async def _ask(self, request: Awaitable[Response]) -> Response:
         try:
             answer = await request
         except BadRequestError as error:
@@ -171,7 +176,7 @@ class ElasticsearchStore:
         return answer
 
 
-_MISSING_IS_EMPTY: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+_MISSING_IS_EMPTY: JsonObject = {"ignore_unavailable": True, "allow_no_indices": True}
 """A data stream begins with its first document."""
 
 
@@ -197,7 +202,7 @@ class _Answer:
         self._size = 0
         self._bodies: list[Body] = []
 
-    def add(self, hits: Sequence[dict[str, Any]]) -> list[Body]:
+    def add(self, hits: Sequence[JsonObject]) -> list[Body]:
         """All documents so far."""
         if self._query.max_bytes:
             self._size += sum(len(orjson.dumps(hit["_source"])) for hit in hits)
@@ -207,7 +212,7 @@ class _Answer:
         return self._bodies
 
 
-def _body(kind: Kind, hit: dict[str, Any]) -> Body:
+def _body(kind: Kind, hit: JsonObject) -> Body:
     body: Body = hit["_source"]
     time = _nanoseconds(body[TIME])
     body.pop("data_stream", None)

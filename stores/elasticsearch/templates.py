@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from elasticsearch import ApiError, BadRequestError, NotFoundError, TransportError
 
@@ -22,6 +22,8 @@ from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
+
+    from telemetry.json_object import JsonObject
 
 VERSION = 7
 """Of all templates together. Raise it with every change of a mapping or setting."""
@@ -58,7 +60,7 @@ def data_stream(kind: Kind, namespace: str) -> str:
     return f"{_SIGNAL_TYPES[kind]}-{_DATASET}-{namespace}" if kind in SIGNALS else f"spanloom-{kind}-{namespace}"
 
 
-def data_stream_fields(kind: Kind, namespace: str) -> dict[str, Any]:
+def data_stream_fields(kind: Kind, namespace: str) -> dict[str, object]:
     """What a document of a signal says of its data stream, as Elastic's exporter does; Kibana filters by it."""
     if kind not in SIGNALS:
         return {}
@@ -99,9 +101,9 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: st
     return report
 
 
-def _optional(keep_days: int, ilm_policy: str) -> list[tuple[str, list[Kind], dict[str, Any]]]:
+def _optional(keep_days: int, ilm_policy: str) -> list[tuple[str, list[Kind], JsonObject]]:
     """What makes a better index where the server has it: name, whose, template."""
-    kept: dict[str, Any] = {"lifecycle": {"enabled": True}}
+    kept: JsonObject = {"lifecycle": {"enabled": True}}
     forgotten = {"lifecycle": {"enabled": True, "data_retention": f"{keep_days}d"}} if keep_days else kept
     if ilm_policy:
         forgotten = {"settings": {_POLICY: ilm_policy}}
@@ -115,7 +117,7 @@ def _optional(keep_days: int, ilm_policy: str) -> list[tuple[str, list[Kind], di
     ]
 
 
-async def _component(client: AsyncElasticsearch, name: str, template: dict[str, Any]) -> Installed:
+async def _component(client: AsyncElasticsearch, name: str, template: dict[str, object]) -> Installed:
     try:
         found = await client.cluster.get_component_template(name=name, flat_settings=True)
         known = found["component_templates"][0]["component_template"]
@@ -175,7 +177,7 @@ async def _check_policy(client: AsyncElasticsearch, name: str) -> None:
         pass  # no policies at all: then it does not take the template, and says so
 
 
-async def _live_by(client: AsyncElasticsearch, name: str, kinds: list[Kind], template: dict[str, Any]) -> list[Installed]:
+async def _live_by(client: AsyncElasticsearch, name: str, kinds: list[Kind], template: JsonObject) -> list[Installed]:
     """A data stream takes the lifecycle of its template when it is made, and never again by itself."""
     found = await client.indices.resolve_index(name=[data_stream(kind, "*") for kind in kinds])
     streams = [stream["name"] for stream in found["data_streams"]]
@@ -199,7 +201,7 @@ async def _roll_over(client: AsyncElasticsearch, streams: str) -> None:
         await client.indices.rollover(alias=stream["name"], lazy=True)
 
 
-def _outcome(known: dict[str, Any] | None, wanted: dict[str, Any] | None = None) -> InstallResult:
+def _outcome(known: JsonObject | None, wanted: JsonObject | None = None) -> InstallResult:
     """What is to become of a template, given what the server has."""
     if known is None:
         return InstallResult.CREATED

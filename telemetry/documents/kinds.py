@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from telemetry.json_object import JsonObject
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from telemetry.findings import Anomaly, CulpritRanking
     from telemetry.metrics import ExponentialBuckets
 
-Body = dict[str, Any]
+Body = JsonObject
 """A document as JSON would hold it."""
 
 

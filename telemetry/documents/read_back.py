@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.findings import Anomaly, AnomalyKind
@@ -12,6 +12,7 @@ from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
     from telemetry.documents.kinds import Body
+    from telemetry.json_object import JsonObject
 
 
 def span_from_body(body: Body) -> Span:
@@ -79,7 +80,7 @@ _SAME = (
 )
 
 
-def _node(body: dict[str, Any]) -> Node:
+def _node(body: JsonObject) -> Node:
     return Node(NodeKind(body["kind"]), body["name"])
 
 

@@ -6,24 +6,26 @@ They follow the layout that Elastic's OpenTelemetry exporter writes (`otel` mapp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from telemetry.documents.kinds import Body, Document, Kind, digest, plain, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from telemetry.logs import LogRecord
-    from telemetry.metrics import DataPoint, Metric
-    from telemetry.resource import Resource, Scope
+    from telemetry.metrics import Buckets, DataPoint, ExponentialBuckets, Metric
+    from telemetry.resource import AttributeValue, Resource, Scope
     from telemetry.spans import Span
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def _attributes(attributes: Any) -> Body:
+def _attributes(attributes: Mapping[str, AttributeValue]) -> Body:
     if _SCALARS.issuperset(map(type, attributes.values())):  # nearly always: then they are not copied
-        return attributes  # type: ignore[no-any-return] # bodies are read, not changed
+        return attributes  # type: ignore[return-value] # bodies are read, not changed
     return {key: plain(value) for key, value in attributes.items()}
 
 
@@ -135,5 +137,5 @@ def metric_document(metric: Metric, point: DataPoint) -> Document:
     return Document(Kind.METRIC, digest(identity), point.time, body)
 
 
-def _buckets(buckets: Any) -> Body:
+def _buckets(buckets: Buckets | ExponentialBuckets) -> Body:
     return {name: plain(getattr(buckets, name)) for name in buckets.__slots__}

@@ -12,6 +12,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, messa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from telemetry.json_object import JsonObject
+
 _Field = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
     "string": _Field.TYPE_STRING,
@@ -77,7 +79,9 @@ _ZIPKIN = {
 _ZIPKIN_ENUMS = {"Kind": ("SPAN_KIND_UNSPECIFIED", "CLIENT", "SERVER", "PRODUCER", "CONSUMER")}
 
 
-def _messages(package: str, messages: Mapping[str, Any], enums: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def _messages(
+    package: str, messages: Mapping[str, Mapping[str, tuple[int, str]]], enums: Mapping[str, tuple[str, ...]]
+) -> JsonObject:
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
     file.dependency.extend([timestamp_pb2.DESCRIPTOR.name, duration_pb2.DESCRIPTOR.name])
     for name, values in enums.items():

@@ -23,6 +23,8 @@ from telemetry.structure import check_json, check_protobuf
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from telemetry.json_object import JsonObject
+
 _KINDS = (SpanKind.UNSPECIFIED, SpanKind.CLIENT, SpanKind.SERVER, SpanKind.PRODUCER, SpanKind.CONSUMER)
 _BY_NAME = {kind.name: kind for kind in _KINDS}
 _MICROSECOND = 1000
@@ -56,7 +58,7 @@ def decode_zipkin(value: bytes) -> tuple[list[Span], DecodeError | None]:
     return _usable(spans if isinstance(spans, list) else [spans], _read)
 
 
-def _usable(spans: Sequence[Any], read: Callable[[Any], dict[str, Any]]) -> tuple[list[Span], DecodeError | None]:
+def _usable(spans: Sequence[Any], read: Callable[[Any], JsonObject]) -> tuple[list[Span], DecodeError | None]:
     usable: list[Span] = []
     flaws: list[DecodeError] = []
     for i, span in enumerate(spans):
@@ -75,7 +77,7 @@ def _usable(spans: Sequence[Any], read: Callable[[Any], dict[str, Any]]) -> tupl
     return usable, DecodeError(first.field, f"{first.reason} {kept}")
 
 
-def _plain(message: Any) -> dict[str, Any]:
+def _plain(message: Any) -> JsonObject:
     """A span of protobuf in the form of `_read`."""
     return {
         "trace_id": message.trace_id,
@@ -97,7 +99,7 @@ def _plain(message: Any) -> dict[str, Any]:
     }
 
 
-def _read(span: dict[str, Any]) -> dict[str, Any]:
+def _read(span: JsonObject) -> JsonObject:
     """A span of JSON with its ids as bytes."""
     remote = span.get("remoteEndpoint") or {}
     return {
@@ -120,7 +122,7 @@ def _read(span: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _span(span: dict[str, Any], place: int) -> Span:
+def _span(span: JsonObject, place: int) -> Span:
     if not span["timestamp"]:
         raise DecodeError(f"spans[{place}].timestamp", "missing: a span without its start cannot be placed in its trace")
     trace_id = padded(span["trace_id"], 16, f"spans[{place}].trace_id")
@@ -163,7 +165,7 @@ def _status(tags: dict[str, AttributeValue]) -> tuple[StatusCode, str]:
     return (StatusCode.ERROR, message) if failed and message.lower() != "false" else (StatusCode.UNSET, "")
 
 
-def _remote(remote: dict[str, Any]) -> Iterator[tuple[str, AttributeValue]]:
+def _remote(remote: dict[str, object]) -> Iterator[tuple[str, AttributeValue]]:
     for names, key in ((SERVICE_PEER_NAME, "name"), (NETWORK_PEER_ADDRESS, "address"), (NETWORK_PEER_PORT, "port")):
         if remote[key]:
             yield names[0], remote[key]

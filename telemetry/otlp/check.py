@@ -8,15 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from telemetry.errors import DecodeError
 from telemetry.otlp.request import MAX_TIME, SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer as Repeated
+    from google.protobuf.message import Message
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, HistogramDataPoint, Metric
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from telemetry.otlp.request import Signal
+
+Item = TypeVar("Item", bound="Message")
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
@@ -40,7 +47,7 @@ class Rejection:
     first: DecodeError
 
 
-def reject(signal: Signal, request: Any) -> Rejection | None:
+def reject(signal: Signal, request: Message) -> Rejection | None:
     """Take the invalid spans or data points out of a parsed request; None when all are valid.
 
     The error names the field by its path in the request as it came, in the names of protobuf.
@@ -62,7 +69,7 @@ def reject(signal: Signal, request: Any) -> Rejection | None:
     return Rejection(count, first) if first is not None else None
 
 
-def check_repetition(signal: Signal, request: Any) -> None:
+def check_repetition(signal: Signal, request: Message) -> None:
     """Refuse a parsed request whose documents would be far larger than it: each has the whole resource, scope and metric.
 
     Raises:
@@ -87,24 +94,24 @@ def check_repetition(signal: Signal, request: Any) -> None:
                 )
 
 
-def _described(metric: Any) -> int:
+def _described(metric: Metric) -> int:
     return len(metric.name) + len(metric.description) + len(metric.unit)
 
 
-def data_points(metric: Any) -> Any:
+def data_points(metric: Metric) -> Sequence[Message]:
     """The points of a protobuf Metric, whatever its type; empty when it has no type."""
     which = metric.WhichOneof("data")
     return getattr(metric, which).data_points if which else ()
 
 
-def _reject_points(metrics: Any, where: str) -> Iterator[Rejection | None]:
+def _reject_points(metrics: Iterable[Metric], where: str) -> Iterator[Rejection | None]:
     for i, metric in enumerate(metrics):
         which = metric.WhichOneof("data")
         if which:
             yield _reject(getattr(metric, which).data_points, f"{where}[{i}].{which}.data_points", _POINT_CHECKS[which])
 
 
-def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | None]) -> Rejection | None:
+def _reject(items: Repeated[Item], where: str, check: Callable[[Item], tuple[str, str] | None]) -> Rejection | None:
     invalid = [check(item) is not None for item in items]
     if not any(invalid):
         return None
@@ -117,7 +124,7 @@ def _reject(items: Any, where: str, check: Callable[[Any], tuple[str, str] | Non
     return Rejection(invalid.count(True), DecodeError(f"{where}[{i}].{field}", reason))
 
 
-def _what_is_wrong_with_span(span: Any) -> tuple[str, str] | None:
+def _what_is_wrong_with_span(span: Span) -> tuple[str, str] | None:
     """A field and what is wrong with it, or None."""
     # The hot path of the collector: each field of a message is read once, for each reading makes an object.
     trace_id, span_id = span.trace_id, span.span_id
@@ -134,7 +141,7 @@ def _what_is_wrong_with_span(span: Any) -> tuple[str, str] | None:
     return None
 
 
-def _what_is_wrong_inside_span(span: Any) -> tuple[str, str] | None:
+def _what_is_wrong_inside_span(span: Span) -> tuple[str, str] | None:
     for i, event in enumerate(span.events):
         if event.time_unix_nano > MAX_TIME:
             return f"events[{i}].time_unix_nano", _not_a_time(event.time_unix_nano)
@@ -146,18 +153,18 @@ def _what_is_wrong_inside_span(span: Any) -> tuple[str, str] | None:
     return None
 
 
-def _what_is_wrong_with_times(item: Any, fields: tuple[str, str]) -> tuple[str, str] | None:
+def _what_is_wrong_with_times(item: Message, fields: tuple[str, str]) -> tuple[str, str] | None:
     for field in fields:
         if getattr(item, field) > MAX_TIME:
             return field, _not_a_time(getattr(item, field))
     return None
 
 
-def _what_is_wrong_with_point(point: Any) -> tuple[str, str] | None:
+def _what_is_wrong_with_point(point: Message) -> tuple[str, str] | None:
     return _what_is_wrong_with_times(point, ("time_unix_nano", "start_time_unix_nano"))
 
 
-def _what_is_wrong_with_histogram_point(point: Any) -> tuple[str, str] | None:
+def _what_is_wrong_with_histogram_point(point: HistogramDataPoint) -> tuple[str, str] | None:
     bounds, counts = point.explicit_bounds, point.bucket_counts
     if max(len(counts), len(bounds)) > MAX_BUCKETS:
         return "bucket_counts", _too_many_buckets(max(len(counts), len(bounds)))
@@ -168,7 +175,7 @@ def _what_is_wrong_with_histogram_point(point: Any) -> tuple[str, str] | None:
     return _what_is_wrong_with_point(point)
 
 
-def _what_is_wrong_with_exponential_point(point: Any) -> tuple[str, str] | None:
+def _what_is_wrong_with_exponential_point(point: ExponentialHistogramDataPoint) -> tuple[str, str] | None:
     if not _COARSEST_SCALE <= point.scale <= _FINEST_SCALE:
         return "scale", f"{point.scale}, must be from {_COARSEST_SCALE} to {_FINEST_SCALE}"
     per_doubling = 2.0**point.scale
@@ -182,7 +189,7 @@ def _what_is_wrong_with_exponential_point(point: Any) -> tuple[str, str] | None:
     return _what_is_wrong_with_point(point)
 
 
-_POINT_CHECKS = {
+_POINT_CHECKS: dict[str, Callable[..., tuple[str, str] | None]] = {
     "gauge": _what_is_wrong_with_point,
     "sum": _what_is_wrong_with_point,
     "histogram": _what_is_wrong_with_histogram_point,

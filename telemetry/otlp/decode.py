@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
@@ -24,10 +24,22 @@ from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
+    from typing import Literal
+
+    from google.protobuf.message import Message
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric as MetricMessage
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
     from telemetry.otlp.request import Signal
     from telemetry.resource import AttributeValue
+
+Request = TypeVar("Request", bound="Message")
 
 # Enums of protobuf are open: a number that is not known yet reads as unspecified.
 _KINDS = {int(kind): kind for kind in SpanKind}
@@ -38,7 +50,15 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
 
-def parse(signal: Signal, data: bytes) -> Any:
+@overload
+def parse(signal: Literal["spans"], data: bytes) -> ExportTraceServiceRequest: ...
+@overload
+def parse(signal: Literal["logs"], data: bytes) -> ExportLogsServiceRequest: ...
+@overload
+def parse(signal: Literal["metrics"], data: bytes) -> ExportMetricsServiceRequest: ...
+@overload
+def parse(signal: Signal, data: bytes) -> Message: ...
+def parse(signal: Signal, data: bytes) -> Message:
     """The export request as protobuf has it; its items are not checked (see `reject`).
 
     Raises:
@@ -51,17 +71,16 @@ def parse(signal: Signal, data: bytes) -> Any:
         raise DecodeError("", f"not a protobuf {message.DESCRIPTOR.name}: {error}") from error
 
 
-def parse_spans(data: bytes) -> Any:
+def parse_spans(data: bytes) -> ExportTraceServiceRequest:
     """The ExportTraceServiceRequest as protobuf has it, every span of it valid.
 
     Raises:
         DecodeError: not such a request, or a span that OTLP calls invalid; names the field.
     """
-    return _parse_valid("spans", data)
+    return _valid("spans", parse("spans", data))
 
 
-def _parse_valid(signal: Signal, data: bytes) -> Any:
-    request = parse(signal, data)
+def _valid(signal: Signal, request: Request) -> Request:
     check_repetition(signal, request)
     invalid = reject(signal, request)
     if invalid is not None:
@@ -69,7 +88,7 @@ def _parse_valid(signal: Signal, data: bytes) -> Any:
     return request
 
 
-def count_items(signal: Signal, request: Any) -> int:
+def count_items(signal: Signal, request: Message) -> int:
     """How many spans, log records or data points a parsed request has."""
     shape = SHAPES[signal]
     groups = [
@@ -82,7 +101,7 @@ def count_items(signal: Signal, request: Any) -> int:
     return sum(len(data_points(metric)) for metrics in groups for metric in metrics)
 
 
-def has_more_than(limit: int, signal: Signal, request: Any) -> bool:
+def has_more_than(limit: int, signal: Signal, request: Message) -> bool:
     """Whether a parsed request has more resources, scopes, metrics and items together; looks at no more than it must."""
     shape = SHAPES[signal]
     left = limit
@@ -121,7 +140,7 @@ def decode_spans(data: bytes, *, checked: bool = False) -> list[Span]:
     ]
 
 
-def span_of(span: Any, resource: Resource, scope: Scope) -> Span:
+def span_of(span: SpanMessage, resource: Resource, scope: Scope) -> Span:
     """A span as protobuf has it."""
     return Span(
         span.trace_id,
@@ -162,7 +181,7 @@ def decode_logs(data: bytes) -> list[LogRecord]:
             _valid_id(record.span_id, _NO_SPAN),
             record.event_name,
         )
-        for resource_logs in _parse_valid("logs", data).resource_logs
+        for resource_logs in _valid("logs", parse("logs", data)).resource_logs
         for resource in (resource_of(resource_logs.resource, resource_logs.schema_url),)
         for scope_logs in resource_logs.scope_logs
         for scope in (scope_of(scope_logs.scope, scope_logs.schema_url),)
@@ -178,7 +197,7 @@ def decode_metrics(data: bytes) -> list[Metric]:
     """
     return [
         _metric(metric, resource, scope)
-        for resource_metrics in _parse_valid("metrics", data).resource_metrics
+        for resource_metrics in _valid("metrics", parse("metrics", data)).resource_metrics
         for resource in (resource_of(resource_metrics.resource, resource_metrics.schema_url),)
         for scope_metrics in resource_metrics.scope_metrics
         for scope in (scope_of(scope_metrics.scope, scope_metrics.schema_url),)
@@ -186,7 +205,7 @@ def decode_metrics(data: bytes) -> list[Metric]:
     ]
 
 
-def _metric(metric: Any, resource: Resource, scope: Scope) -> Metric:
+def _metric(metric: MetricMessage, resource: Resource, scope: Scope) -> Metric:
     which = metric.WhichOneof("data") or "gauge"
     data = getattr(metric, which)
     kind = MetricType(which)
@@ -247,7 +266,7 @@ def _metric(metric: Any, resource: Resource, scope: Scope) -> Metric:
     return Metric(metric.name, kind, points, resource, scope, metric.unit, metric.description, temporality, monotonic)
 
 
-def _exemplars(point: Any) -> tuple[Exemplar, ...]:
+def _exemplars(point: NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint) -> tuple[Exemplar, ...]:
     return tuple(
         Exemplar(
             _known_time(e.time_unix_nano),
@@ -270,22 +289,22 @@ def _known_time(time: int) -> int:
     return time if time <= MAX_TIME else 0
 
 
-def resource_of(resource: Any, schema_url: str) -> Resource:
+def resource_of(resource: ResourceMessage, schema_url: str) -> Resource:
     """A resource as protobuf has it."""
     return Resource(_attributes(resource.attributes), schema_url)
 
 
-def scope_of(scope: Any, schema_url: str) -> Scope:
+def scope_of(scope: InstrumentationScope, schema_url: str) -> Scope:
     """A scope as protobuf has it."""
     return Scope(scope.name, scope.version, _attributes(scope.attributes), schema_url)
 
 
-def _attributes(attributes: Iterable[Any]) -> dict[str, AttributeValue]:
+def _attributes(attributes: Iterable[KeyValue]) -> dict[str, AttributeValue]:
     # Most are texts: asking for one first is half the price of asking which of seven kinds it is.
     return {item.key: item.value.string_value or _value(item.value) for item in attributes}
 
 
-def _value(value: Any) -> AttributeValue:
+def _value(value: AnyValue) -> AttributeValue:
     match value.WhichOneof("value"):
         case None:
             return None

@@ -10,6 +10,12 @@ from telemetry.otlp.request import SHAPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer as Repeated
+    from google.protobuf.message import Message
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar as ExemplarMessage
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
+
     from telemetry.logs import LogRecord
     from telemetry.metrics import DataPoint, Exemplar, Metric
     from telemetry.otlp.request import Signal
@@ -112,13 +118,13 @@ def _add_point(points: Any, point: DataPoint) -> None:
         _add_exemplar(message.exemplars, exemplar)
 
 
-def _add_exemplar(exemplars: Any, exemplar: Exemplar) -> None:
+def _add_exemplar(exemplars: Repeated[ExemplarMessage], exemplar: Exemplar) -> None:
     message = exemplars.add(time_unix_nano=exemplar.time, trace_id=exemplar.trace_id, span_id=exemplar.span_id)
     _set_number(message, exemplar.value)
     _add_attributes(message.filtered_attributes, exemplar.attributes)
 
 
-def _set_number(message: Any, value: float) -> None:
+def _set_number(message: NumberDataPoint | ExemplarMessage, value: float) -> None:
     if isinstance(value, int):
         message.as_int = value
     else:
@@ -133,8 +139,8 @@ class _Groups:
         self._request = self._shape.message()
         self._items: dict[tuple[int, int], Any] = {}
         self._kept: list[tuple[Resource, Scope]] = []  # keeps the ids of the keys above from being used again
-        self._by_resource: dict[bytes, Any] = {}
-        self._by_scope: dict[tuple[bytes, bytes], Any] = {}
+        self._by_resource: dict[bytes, Message] = {}
+        self._by_scope: dict[tuple[bytes, bytes], Message] = {}
 
     def items(self, resource: Resource, scope: Scope) -> Any:
         """The repeated field that the records of this resource and scope go to."""
@@ -145,7 +151,7 @@ class _Groups:
             found = self._items[key] = getattr(self._scope_group(resource, scope), self._shape.items)
         return found
 
-    def _scope_group(self, resource: Resource, scope: Scope) -> Any:
+    def _scope_group(self, resource: Resource, scope: Scope) -> Message:
         shape = self._shape
         lone = getattr(shape.message(), shape.by_resource).add(schema_url=resource.schema_url)
         _add_attributes(lone.resource.attributes, resource.attributes)
@@ -170,7 +176,7 @@ class _Groups:
         return encoded
 
 
-def _add_attributes(target: Any, attributes: Mapping[str, AttributeValue]) -> None:
+def _add_attributes(target: Repeated[KeyValue], attributes: Mapping[str, AttributeValue]) -> None:
     for key, value in attributes.items():
         item = target.add()
         item.key = key
@@ -180,7 +186,7 @@ def _add_attributes(target: Any, attributes: Mapping[str, AttributeValue]) -> No
             _set_value(item.value, value)
 
 
-def _set_value(target: Any, value: AttributeValue) -> None:
+def _set_value(target: AnyValue, value: AttributeValue) -> None:
     match value:
         case None:
             target.SetInParent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telemetry.errors import DecodeError
 from telemetry.otlp.decode import parse
@@ -11,6 +11,8 @@ from telemetry.otlp.split import split
 from telemetry.otlp.truncate import truncate_spans
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from telemetry.otlp.request import Signal
 
 MAX_GROWTH = 4
@@ -26,7 +28,7 @@ class Fitted:
     left_out: list[DecodeError] = field(default_factory=list)
 
 
-def fit(signal: Signal, request: Any, max_bytes: int) -> Fitted:
+def fit(signal: Signal, request: Message, max_bytes: int) -> Fitted:
     """A parsed request in parts of at most `max_bytes`, see `split`.
 
     A span that is larger alone is truncated, see `truncate_spans`. A span that is large but for its attribute values, a log

@@ -14,7 +14,7 @@ import base64
 import math
 import re
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from google.protobuf.descriptor import FieldDescriptor
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.protobuf.descriptor import Descriptor
+    from google.protobuf.message import Message
 
     from telemetry.otlp.request import Signal
 
-    Reader = Callable[[Any, int], Any]
+    Reader = Callable[[object, int], object]
 
 _HEX_FIELDS = {"trace_id", "span_id", "parent_span_id"}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,400})(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?", re.ASCII)
@@ -48,7 +49,7 @@ def json_to_protobuf(signal: Signal, data: bytes) -> bytes:
     return encoded
 
 
-def parse_json(signal: Signal, data: bytes) -> Any:
+def parse_json(signal: Signal, data: bytes) -> Message:
     """The export request of OTLP/JSON as a protobuf message; its items are not checked (see `reject`).
 
     Raises:
@@ -57,7 +58,7 @@ def parse_json(signal: Signal, data: bytes) -> Any:
     return _message(signal, _loads(data))
 
 
-def parse_any_json(data: bytes) -> list[tuple[Signal, Any]]:
+def parse_any_json(data: bytes) -> list[tuple[Signal, Message]]:
     """As `parse_json`, for one that does not say its signal: it is known from the names at the top. Usually there is one.
 
     Raises:
@@ -74,14 +75,14 @@ def parse_any_json(data: bytes) -> list[tuple[Signal, Any]]:
     raise DecodeError("", f"not an OTLP export request: an object with one of {expected} is expected")
 
 
-def _loads(data: bytes) -> Any:
+def _loads(data: bytes) -> object:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise DecodeError("", f"not JSON: {error}") from error
 
 
-def _message(signal: Signal, value: Any) -> Any:
+def _message(signal: Signal, value: object) -> Message:
     message = SHAPES[signal].message
     try:
         return message(**_message_reader(message.DESCRIPTOR)(value, 1))
@@ -132,13 +133,13 @@ class _MessageReader:
             fields[field.json_name] = fields[field.name] = entry
         return fields
 
-    def __call__(self, value: Any, depth: int) -> dict[str, Any]:
+    def __call__(self, value: object, depth: int) -> dict[str, object]:
         if type(value) is not dict:
             raise _is_not(value, "an object")
         if depth > MAX_DEPTH:
             raise _WrongError(f"nested deeper than {MAX_DEPTH} messages")
         fields = self._fields
-        result: dict[str, Any] = {}
+        result: dict[str, object] = {}
         oneofs: list[str] = []
         for key, item in value.items():
             known = fields.get(key)
@@ -162,7 +163,7 @@ _message_reader = cache(_MessageReader)
 
 
 def _list_reader(reader: Reader) -> Reader:
-    def read(value: Any, depth: int) -> list[Any]:
+    def read(value: object, depth: int) -> list[object]:
         if type(value) is not list:
             raise _is_not(value, "an array")
         result = []
@@ -186,29 +187,31 @@ def _field_reader(field: FieldDescriptor) -> Reader:
     return _SCALARS[field.type]
 
 
-def _string(value: Any, _depth: int) -> str:
+def _string(value: object, _depth: int) -> str:
     if type(value) is not str:
         raise _is_not(value, "a string")
     return value
 
 
-def _bool(value: Any, _depth: int) -> bool:
+def _bool(value: object, _depth: int) -> bool:
     if type(value) is not bool:
         raise _is_not(value, "true or false")
     return value
 
 
-def _hex(value: Any, _depth: int) -> bytes:
+def _hex(value: object, _depth: int) -> bytes:
+    if type(value) is not str:
+        raise _is_not(value, "an id in hex")
     try:
         decoded = bytes.fromhex(value)
-    except (TypeError, ValueError):
+    except ValueError:
         raise _is_not(value, "an id in hex") from None
     if 2 * len(decoded) != len(value):  # fromhex skips blanks
         raise _is_not(value, "an id in hex")
     return decoded
 
 
-def _base64(value: Any, _depth: int) -> bytes:
+def _base64(value: object, _depth: int) -> bytes:
     """Standard or URL-safe alphabet, with or without padding, as ProtoJSON has it."""
     if type(value) is not str:
         raise _is_not(value, "bytes in base64")
@@ -219,26 +222,25 @@ def _base64(value: Any, _depth: int) -> bytes:
         raise _is_not(value, "bytes in base64") from None
 
 
-def _enum(value: Any, _depth: int) -> int:
+def _enum(value: object, _depth: int) -> int:
     if type(value) is not int or not -(2**31) <= value < 2**31:
         raise _is_not(value, "an enum's integer (OTLP takes no enum names)")
     return value
 
 
-def _integer(low: int, high: int) -> Reader:
+def _integer(low: int, high: int) -> Callable[[object, int], int]:
     what = f"an integer from {low} to {high}"
 
-    def read(value: Any, _depth: int) -> int:
-        kind = type(value)
-        if kind is int:
+    def read(value: object, _depth: int) -> int:
+        if type(value) is int:
             number = value
-        elif (kind is str and _INTEGER.fullmatch(value)) or (kind is float and value.is_integer()):
+        elif (type(value) is str and _INTEGER.fullmatch(value)) or (type(value) is float and value.is_integer()):
             number = int(value)
         else:
             raise _is_not(value, what)
         if not low <= number <= high:
             raise _is_not(value, what)
-        return number  # type: ignore[no-any-return] # of a type checked above
+        return number
 
     return read
 
@@ -246,19 +248,17 @@ def _integer(low: int, high: int) -> Reader:
 _signed_or_unsigned = _integer(-(2**63), 2**64 - 1)
 
 
-def _time(value: Any, depth: int) -> int:
+def _time(value: object, depth: int) -> int:
     """Nanoseconds. A negative one takes the bits it has in protobuf: Go writers send their unset time so."""
-    number: int = _signed_or_unsigned(value, depth)
-    return number % 2**64
+    return _signed_or_unsigned(value, depth) % 2**64
 
 
-def _double(value: Any, _depth: int) -> float:
-    kind = type(value)
-    if kind is float:
-        return value  # type: ignore[no-any-return] # as checked
-    if kind is int:
+def _double(value: object, _depth: int) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is int:
         return float(value)
-    if kind is str:
+    if type(value) is str:
         if value in _WORDS:
             return _WORDS[value]
         if _NUMBER.fullmatch(value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -11,6 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from google.protobuf.message import Message
 
 Signal = Literal["spans", "logs", "metrics"]
 """What an export request carries."""
@@ -26,7 +28,7 @@ MAX_TIME: Final = 2**63 - 1
 class Shape:
     """Names of one signal's messages and fields, from the request down to its items."""
 
-    message: Any
+    message: type[Message]
     by_resource: str
     by_scope: str
     items: str

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from telemetry.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 TRUNCATED = "spanloom.truncated"
 """Attribute of a span that was cut: how many of its values."""
@@ -18,7 +22,7 @@ MAX_PARTS = 20_000
 _MARK_BYTES = 64  # the attribute above, and lengths that take fewer bytes to say
 
 
-def truncate_spans(request: Any, max_bytes: int) -> None:
+def truncate_spans(request: ExportTraceServiceRequest, max_bytes: int) -> None:
     """Cut the longest text and bytes values of a parsed trace request until it has at most `max_bytes`.
 
     All values longer than some length are cut to that length, the greatest that will do: attribute values of span,
@@ -60,28 +64,31 @@ def truncate_spans(request: Any, max_bytes: int) -> None:
         span.attributes.add(key=TRUNCATED).value.int_value = cut
 
 
-def _spans(request: Any) -> Iterator[Any]:
+def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:
     for by_resource in request.resource_spans:
         for by_scope in by_resource.scope_spans:
             yield from by_scope.spans
 
 
-def _values(request: Any) -> Iterator[Any]:
+def _values(request: ExportTraceServiceRequest) -> Iterator[AnyValue]:
     for by_resource in request.resource_spans:
         yield from _leaves(by_resource.resource.attributes)
         for by_scope in by_resource.scope_spans:
             yield from _leaves(by_scope.scope.attributes)
     for span in _spans(request):
-        for part in (span, *span.events, *span.links):
-            yield from _leaves(part.attributes)
+        yield from _leaves(span.attributes)
+        for event in span.events:
+            yield from _leaves(event.attributes)
+        for link in span.links:
+            yield from _leaves(link.attributes)
 
 
-def _leaves(attributes: Any) -> Iterator[Any]:
+def _leaves(attributes: Iterable[KeyValue]) -> Iterator[AnyValue]:
     for item in attributes:
         yield from _leaves_of(item.value)
 
 
-def _leaves_of(value: Any) -> Iterator[Any]:
+def _leaves_of(value: AnyValue) -> Iterator[AnyValue]:
     which = value.WhichOneof("value")
     if which in {"string_value", "bytes_value"}:
         yield value
@@ -92,5 +99,5 @@ def _leaves_of(value: Any) -> Iterator[Any]:
         yield from _leaves(value.kvlist_value.values)
 
 
-def _length(value: Any) -> int:
+def _length(value: AnyValue) -> int:
     return len(value.bytes_value) if value.HasField("bytes_value") else len(value.string_value.encode())

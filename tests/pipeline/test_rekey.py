@@ -29,6 +29,8 @@ from tests.generated import traces
 from tests.pipeline.parts import Event, KeepingTopic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from telemetry.spans import Span
 
 
@@ -123,13 +125,13 @@ def test_ids_of_which_half_is_not_random_are_spread_all_the_same() -> None:
     assert min(series.values()) > 800
 
 
-def joined(items: list[bytes]) -> bytes:
+def joined(items: Sequence[bytes]) -> bytes:
     return b"|".join(items)
 
 
 async def test_small_records_leave_together_when_there_are_enough_of_them() -> None:
     topic: Any = KeepingTopic()
-    outlet = BatchSender(topic, BatchKind.SPANS, joined, Counter(), size=3, linger=60)
+    outlet = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=3, linger=60)
     futures = [outlet.add(1, [value]) for value in (b"a", b"b", b"c")]
     await asyncio.gather(*futures)
     (sent,) = topic.sent
@@ -138,7 +140,7 @@ async def test_small_records_leave_together_when_there_are_enough_of_them() -> N
 
 async def test_few_of_them_leave_when_they_have_waited() -> None:
     topic: Any = KeepingTopic()
-    outlet = BatchSender(topic, BatchKind.SPANS, joined, Counter(), size=100, linger=0.001)
+    outlet = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=100, linger=0.001)
     await asyncio.gather(outlet.add(0, [b"a"]), outlet.add(1, [b"b"]))
     assert sorted((sent.partition, sent.value) for sent in topic.sent) == [(0, b"a"), (1, b"b")]
 
@@ -150,7 +152,7 @@ async def test_a_log_that_refuses_is_told_to_everyone_who_waits() -> None:
         raise ConnectionError("gone")
 
     topic.send = refuse
-    outlet = BatchSender(topic, BatchKind.SPANS, joined, Counter(), size=2, linger=60)
+    outlet = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=2, linger=60)
     first, second = outlet.add(0, [b"a"]), outlet.add(0, [b"b"])
     for future in (first, second):
         with pytest.raises(ConnectionError):

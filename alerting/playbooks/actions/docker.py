@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ from alerting.playbooks.actions.action import UNREADABLE, ActionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from docker import DockerClient
+    from docker.models.containers import Container
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
@@ -40,7 +43,7 @@ class Docker:
         """Restart a container."""
         del key  # the engine knows no idempotency keys
 
-        def act(client: Any) -> Mapping[str, str]:
+        def act(client: DockerClient) -> Mapping[str, str]:
             container = _container(client, name)
             container.restart()
             container.reload()
@@ -52,7 +55,7 @@ class Docker:
         """Whether the container was started since; the engine knows no keys, but the time."""
         del key
 
-        def act(client: Any) -> Mapping[str, str]:
+        def act(client: DockerClient) -> Mapping[str, str]:
             state = _container(client, name).attrs["State"]
             return {"started": str(_moment(state["StartedAt"])) if state["Running"] else ""}
 
@@ -63,7 +66,7 @@ class Docker:
         """Take a container off the network."""
         del key
 
-        def act(client: Any) -> Mapping[str, str]:
+        def act(client: DockerClient) -> Mapping[str, str]:
             network = client.networks.get(self._network())
             container = _container(client, name)
             if container.id in {member.id for member in network.containers}:
@@ -76,7 +79,7 @@ class Docker:
         """Put a container back on the network."""
         del key
 
-        def act(client: Any) -> Mapping[str, str]:
+        def act(client: DockerClient) -> Mapping[str, str]:
             network = client.networks.get(self._network())
             container = _container(client, name)
             if container.id not in {member.id for member in network.containers}:
@@ -90,7 +93,7 @@ class Docker:
             raise ActionError("docker: the configuration names no `network` to take containers off")
         return self._config.network
 
-    async def _do(self, what: str, act: Callable[[Any], Mapping[str, str]]) -> Mapping[str, str]:
+    async def _do(self, what: str, act: Callable[[DockerClient], Mapping[str, str]]) -> Mapping[str, str]:
         try:
             docker = importlib.import_module("docker")
         except ImportError as error:
@@ -130,7 +133,7 @@ def _moment(started_at: str) -> int:
     return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1) * 1000
 
 
-def _container(client: Any, name: str) -> Any:
+def _container(client: DockerClient, name: str) -> Container:
     """The container of exactly this name or whole id: the engine takes the beginning of any id for one as well.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 import httpx2
@@ -38,7 +38,7 @@ class HttpArguments(BaseModel):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: dict[str, str] = {}
     headers_file: dict[str, Path] = {}
-    content: Any = Field(default=None, alias="json")
+    content: object = Field(default=None, alias="json")
     expect: tuple[int, ...] = ()
 
 

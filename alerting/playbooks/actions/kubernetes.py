@@ -19,6 +19,8 @@ from alerting.playbooks.actions.action import UNREADABLE, ActionError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from kubernetes_asyncio.client import AppsV1Api, CoreV1Api, V1Deployment
+
 ISOLATED = "isolated-by-spanloom"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 SCALED_BY, REPLICAS_BEFORE = "spanloom.io/scaled-by", "spanloom.io/replicas-before"
@@ -64,7 +66,7 @@ class Kubernetes:
             await self._rolled_out(apps, found)
             return True
 
-    async def _rolled_out(self, apps: Any, deployment: Any) -> Any:
+    async def _rolled_out(self, apps: AppsV1Api, deployment: V1Deployment) -> V1Deployment:
         while not _is_rolled_out(deployment):
             await asyncio.sleep(POLL_SECONDS)
             deployment = await apps.read_namespaced_deployment(deployment.metadata.name, self._config.namespace)
@@ -108,12 +110,12 @@ class Kubernetes:
             return {"replicas": before}
 
     @asynccontextmanager
-    async def _apps(self) -> AsyncIterator[Any]:
+    async def _apps(self) -> AsyncIterator[AppsV1Api]:
         async with self._client() as (package, client):
             yield package.client.AppsV1Api(client)
 
     @asynccontextmanager
-    async def _core(self) -> AsyncIterator[Any]:
+    async def _core(self) -> AsyncIterator[CoreV1Api]:
         async with self._client() as (package, client):
             yield package.client.CoreV1Api(client)
 
@@ -151,7 +153,7 @@ def _named(name: str, kind: str) -> str:
     return rest
 
 
-def _is_rolled_out(deployment: Any) -> bool:
+def _is_rolled_out(deployment: V1Deployment) -> bool:
     """As `kubectl rollout status` judges."""
     status, wanted = deployment.status, deployment.spec.replicas
     return bool(

@@ -1,7 +1,7 @@
 """A human's answer by link or by API.
 
 A link holds a token: HMAC-SHA256 over incident and expiry with a key that only this deployment knows. Opening the link
-decides nothing, for mail scanners and chat previews open links too: it shows a page with two buttons. Any process of the
+decides nothing, for mail scanners and chat previews open links too: it shows a page with two buttons. Every process of the
 deployment may be asked; one that does not decide passes the answer on, with the token, to the one that does.
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
@@ -160,7 +160,7 @@ def _parts(request: Request) -> tuple[str, str, str]:
     return request.path_params["incident"], query.get("expires", ""), query.get("token", "")
 
 
-async def read_fields(request: Request) -> dict[str, Any]:
+async def read_fields(request: Request) -> dict[str, object]:
     """The fields of a small form or JSON object.
 
     Raises:

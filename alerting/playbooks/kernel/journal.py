@@ -35,7 +35,7 @@ class Journal:
         """Whether the store has fallen too far behind to begin anything."""
         return len(self._documents) >= MAX_WAITING
 
-    def record(self, now: int, event: str, incident: str = "", /, **data: Any) -> None:
+    def record(self, now: int, event: str, incident: str = "", /, **data: object) -> None:
         """Append to the audit trail."""
         # Taken apart and put together again, the data is the record's own and what JSON can hold.
         own = masked(orjson.loads(orjson.dumps(data)))

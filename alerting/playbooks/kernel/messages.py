@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from telemetry.documents import anomaly_document
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from alerting.playbooks.model.incident import ActionCall, Incident
     from telemetry.findings import Anomaly
+    from telemetry.json_object import JsonObject
 
 
 class AlertTransition(Protocol):
@@ -72,7 +73,7 @@ class Signal:
     labels: dict[str, str]
     starts_at: int
     trace_ids: list[str] = field(default_factory=list)
-    seen: dict[str, Any] = field(default_factory=dict)  # by the rule that fired, as JSON holds it
+    seen: JsonObject = field(default_factory=dict)  # by the rule that fired, as JSON holds it
     origin: str = ""  # the source of that rule, see `trust.origin_of_rule`
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -18,6 +18,8 @@ from telemetry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
     from alerting.playbooks.actions.action import Action
 
@@ -94,7 +96,9 @@ def _action_errors(playbook: Playbook, actions: Mapping[str, Action]) -> list[tu
     return errors
 
 
-def _call_errors(where: Where, name: str, arguments: dict[str, Any], actions: Mapping[str, Action]) -> list[tuple[Where, str]]:
+def _call_errors(
+    where: Where, name: str, arguments: dict[str, object], actions: Mapping[str, Action]
+) -> list[tuple[Where, str]]:
     action = actions.get(name)
     if action is None:
         return [((*where, "action"), f"unknown action {name!r}; there are {', '.join(sorted(actions))}")]
@@ -110,7 +114,7 @@ def _call_errors(where: Where, name: str, arguments: dict[str, Any], actions: Ma
     return [((*where, "with", *path), reason) for path, reason in unsafe_places(name, arguments, programs)]
 
 
-def _add_secret_headers(arguments: dict[str, Any]) -> None:
+def _add_secret_headers(arguments: dict[str, object]) -> None:
     headers = arguments.get("headers")
     for value in headers.values() if isinstance(headers, dict) else ():
         text = str(value)
@@ -149,7 +153,7 @@ def _doubts(playbook: Playbook) -> Iterator[tuple[Where, str]]:
             yield ("steps", index), "nothing verifies that this step did what it should; give it a `verify` of its own"
 
 
-def _reason(error: Any) -> str:
+def _reason(error: ErrorDetails) -> str:
     if error["type"] in {"extra_forbidden", "missing"}:
         return "unknown field" if error["type"] == "extra_forbidden" else "is missing"
     message: str = error["msg"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import orjson
 from pydantic import (
@@ -22,6 +22,7 @@ from alerting.variables import RESULT, names_in, render_query
 from components.durations import parse_duration
 from telemetry.documents import digest
 from telemetry.errors import ConfigError
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,7 +122,7 @@ class Inverse(Strict):
     """The action that takes a step back. It may run more than once, so it must be idempotent, by itself or as stated here."""
 
     action: str
-    arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
+    arguments: JsonObject = Field(default_factory=dict, alias="with")
     timeout: Timeout | None = None
     idempotent: bool = False
 
@@ -132,7 +133,7 @@ class Step(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     phase: Literal["isolate", "repair"] = "repair"
     action: str = ""
-    arguments: dict[str, Any] = Field(default_factory=dict, alias="with")
+    arguments: JsonObject = Field(default_factory=dict, alias="with")
     timeout: Timeout | None = None
     idempotent: bool | None = None
     inverse: Inverse | Literal["none"] | None = None

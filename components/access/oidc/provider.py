@@ -25,9 +25,10 @@ from components.access.roles import RANK
 from components.sender import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from components.access.config import OidcConfig
+    from telemetry.json_object import JsonObject
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by public keys. With a shared secret whoever can check a token could make one."""
@@ -65,7 +66,7 @@ class OidcProvider:
         self._config, self._now = config, now
         self._client = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS)
         self._asking = asyncio.Lock()
-        self._metadata: dict[str, Any] = {}
+        self._metadata: JsonObject = {}
         self._keys = KeySet([])
         self._asked_at: int | None = None
         self._fetched_at: int | None = None
@@ -220,7 +221,7 @@ class OidcProvider:
         except (KeyError, ValueError) as error:
             raise OidcError(f"{self.issuer}: {name}: {error}") from error
 
-    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+    def _identity(self, claims: JsonObject) -> Identity:
         config = self._config
         held: Any = claims
         for step in config.role_claim.split("."):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from math import gcd
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nicegui import ui
 
@@ -114,7 +114,7 @@ def _figures(view: View, shown: ServiceMap, anomalies: int, alerts: list[Body], 
     ]
 
 
-def _options(shown: ServiceMap) -> dict[str, Any]:
+def _options(shown: ServiceMap) -> dict[str, object]:
     """Calls and failed calls a second over time, as ECharts draws them."""
     if not shown.windows:
         return {"series": []}
@@ -127,7 +127,7 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
         bar[1] += failures
     seconds = width / 1e9
 
-    def series(name: str, color: str, place: int) -> dict[str, Any]:
+    def series(name: str, color: str, place: int) -> dict[str, object]:
         return {
             "name": name,
             "type": "bar",
@@ -166,6 +166,6 @@ def _event(view: View, event: TimelineEvent, now: int) -> dict[str, Cell]:
     }
 
 
-def _counter(name: str, value: Any) -> dict[str, Cell]:
+def _counter(name: str, value: object) -> dict[str, Cell]:
     text = amount(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
     return {"name": Cell(name, name.replace("_", " ")), "value": Cell(text)}

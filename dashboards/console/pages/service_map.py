@@ -150,7 +150,7 @@ def _cost(view: View, edge: Edge, whole: int) -> dict[str, Cell]:
     }
 
 
-def _options(shown: ServiceMap) -> dict[str, Any]:
+def _options(shown: ServiceMap) -> dict[str, object]:
     """The map as ECharts draws it."""
     if not shown.calls:
         return {"series": []}
@@ -180,7 +180,7 @@ def _options(shown: ServiceMap) -> dict[str, Any]:
     }
 
 
-def _node(place: MapNode, at: tuple[float, float], busiest: int) -> dict[str, Any]:
+def _node(place: MapNode, at: tuple[float, float], busiest: int) -> dict[str, object]:
     node = place.node
     tip = (
         f"<b>{escape(node.name)}</b> ({node.kind})<br>{amount(place.calls)} calls, {share(place.failures, place.calls)} failed"
@@ -204,7 +204,7 @@ def _node(place: MapNode, at: tuple[float, float], busiest: int) -> dict[str, An
     }
 
 
-def _link(call: MapEdge, shown: ServiceMap, busiest: int, columns: float) -> dict[str, Any]:
+def _link(call: MapEdge, shown: ServiceMap, busiest: int, columns: float) -> dict[str, object]:
     rate, p50, p95 = amount(call.calls / shown.seconds), duration(call.quantile(0.5)), duration(call.quantile(0.95))
     tip = (
         f"<b>{escape(call.caller.name)} → {escape(call.callee.name)}</b><br>"

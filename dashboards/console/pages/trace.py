@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from nicegui import ui
@@ -16,6 +16,8 @@ from dashboards.read_models.clocks import by_root_clock
 from dashboards.read_models.waterfall import service_of, severity, waterfall
 
 if TYPE_CHECKING:
+    from nicegui.events import GenericEventArguments, ValueChangeEventArguments
+
     from dashboards.read_models.waterfall import Bar
     from telemetry.documents import Body
 
@@ -162,12 +164,12 @@ class _TracePage:
             if bars > MOST_BARS:
                 ui.label(f"The first {MOST_BARS:,} of {bars:,} spans.")
 
-    def _choose_clock(self, event: Any) -> None:
+    def _choose_clock(self, event: ValueChangeEventArguments[bool]) -> None:
         self._by_root_clock = event.value
         if self._found is not None:
             self._show(self._found)
 
-    def _pick(self, event: Any) -> None:
+    def _pick(self, event: GenericEventArguments) -> None:
         self._picked = "" if event.args == self._picked else str(event.args)
         for row in self._waterfall.rows:
             row["picked"] = row["key"] == self._picked
@@ -204,7 +206,7 @@ def _waterfall_table() -> ui.table:
     return table
 
 
-def _bar(bar: Bar, colors: dict[str, str], *, by_root_clock: bool) -> dict[str, Any]:
+def _bar(bar: Bar, colors: dict[str, str], *, by_root_clock: bool) -> dict[str, object]:
     span = bar.span
     shift = span["adjusted"]["shift"] if by_root_clock else 0
     return {

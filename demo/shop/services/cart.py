@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
@@ -25,10 +25,10 @@ def build(around: Surroundings) -> HttpServer:
     app = Flask("cart")
     catalog = HttpClient(around.directory, "catalog")
     lock = threading.Lock()
-    carts: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+    carts: OrderedDict[str, list[dict[str, object]]] = OrderedDict()
 
     @app.post("/carts/<user>/items")
-    def add(user: str) -> dict[str, Any]:
+    def add(user: str) -> dict[str, object]:
         wanted = request.get_json()
         product = catalog.get(f"/products/{wanted['product']}")
         with lock:
@@ -41,12 +41,12 @@ def build(around: Surroundings) -> HttpServer:
         return {"items": items}
 
     @app.get("/carts/<user>")
-    def show(user: str) -> dict[str, Any]:
+    def show(user: str) -> dict[str, object]:
         with lock:
             return {"items": list(carts.get(user, ()))}
 
     @app.delete("/carts/<user>")
-    def empty(user: str) -> dict[str, Any]:
+    def empty(user: str) -> dict[str, object]:
         with lock:
             carts.pop(user, None)
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask, abort
 
@@ -18,13 +18,13 @@ def build(around: Surroundings) -> HttpServer:
     app = Flask("catalog")
 
     @app.get("/products")
-    def products() -> list[dict[str, Any]]:
+    def products() -> list[dict[str, object]]:
         with opened(around.database) as cursor:
             rows = cursor.execute("SELECT id, name, price FROM product ORDER BY name").fetchall()
         return [{"id": product, "name": name, "price": price} for product, name, price in rows]
 
     @app.get("/products/<product>")
-    def one(product: str) -> dict[str, Any]:
+    def one(product: str) -> dict[str, object]:
         with opened(around.database) as cursor:
             row = cursor.execute("SELECT name, price FROM product WHERE id = ?", (product,)).fetchone()
         if row is None:

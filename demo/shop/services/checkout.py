@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask, abort, request
 from opentelemetry import metrics
@@ -30,7 +30,7 @@ def build(around: Surroundings) -> HttpServer:
     orders = metrics.get_meter("shop").create_counter("shop.orders", "{order}", "Orders paid.")
 
     @app.post("/orders")
-    def order() -> dict[str, Any]:
+    def order() -> dict[str, object]:
         user = request.get_json()["user"]
         items = carts.get(f"/carts/{user}")["items"]
         if not items:

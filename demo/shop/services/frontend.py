@@ -23,11 +23,11 @@ def build(around: Surroundings) -> HttpServer:
     stock = RpcClient(around.directory, "inventory", inventory.SERVICE)
 
     @app.get("/")
-    def home() -> dict[str, Any]:
+    def home() -> dict[str, object]:
         return {"products": catalog.get("/products")}
 
     @app.get("/products/<product>")
-    def product_page(product: str) -> dict[str, Any]:
+    def product_page(product: str) -> dict[str, object]:
         shown: dict[str, Any] = catalog.get(f"/products/{product}")
         return shown | {"in_stock": stock.call("Stock", {"product": product})["quantity"]}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from celery.signals import setup_logging, worker_ready
 from opentelemetry import metrics
@@ -27,7 +27,7 @@ class Worker:
         shipped = metrics.get_meter("shop").create_counter("shop.shipments", "{shipment}", "Orders packed and sent off.")
 
         @self._app.task(name=SHIP)  # type: ignore[untyped-decorator]  # Celery has no types
-        def ship(order: str, items: list[dict[str, Any]]) -> None:
+        def ship(order: str, items: list[dict[str, object]]) -> None:
             around.faults.cross()
             time.sleep(0.003 * len(items))
             shipped.add(1)

@@ -217,6 +217,7 @@ def test_numbers_may_come_as_strings_and_ids_in_capitals() -> None:
     request = otlp.parse_json(
         "spans", span(traceId="0AF7651916CD43DD8448EB211C80319C", startTimeUnixNano="1544712660000000000", endTimeUnixNano=1e18)
     )
+    assert isinstance(request, ExportTraceServiceRequest)
     found = request.resource_spans[0].scope_spans[0].spans[0]
     assert found.trace_id.hex() == "0af7651916cd43dd8448eb211c80319c"
     assert (found.start_time_unix_nano, found.end_time_unix_nano) == (1544712660000000000, 10**18)
@@ -225,6 +226,7 @@ def test_numbers_may_come_as_strings_and_ids_in_capitals() -> None:
 @pytest.mark.parametrize(("written", "meant"), [("NaN", math.nan), ("-Infinity", -math.inf), ("1.5e3", 1500.0), (2, 2.0)])
 def test_a_double_may_be_a_word_a_string_or_a_number(written: Any, meant: float) -> None:
     request = otlp.parse_json("spans", span(attributes=[{"key": "a", "value": {"doubleValue": written}}]))
+    assert isinstance(request, ExportTraceServiceRequest)
     value = request.resource_spans[0].scope_spans[0].spans[0].attributes[0].value.double_value
     assert value == meant or (math.isnan(value) and math.isnan(meant))
 
