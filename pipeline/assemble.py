@@ -194,8 +194,8 @@ class AssembleStage:
     def left_out(self) -> dict[str, int]:
         """What the bounds on counters and clock skew have cost the partitions that this worker has."""
         total: Counter[str] = Counter(
-            large_edges=self.counts.large_edges,
-            large_origins=self.messages.large,
+            large_edges=self.counts.dropped["large_edges"],
+            large_origins=self.messages.dropped["large_origins"],
             metric_series_overflow=self._metric_samples.overflow,
             trace_spans=self.counts.undrawn,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -18,4 +19,4 @@ class AssembleCounts:
     corrections: int = 0  # edge documents that correct others
     logs: int = 0
     undrawn: int = 0  # spans of traces that were full, stored only
-    large_edges: int = 0  # too large for a record, and so not scored
+    dropped: Counter[str] = field(default_factory=Counter)  # too large for a record, by `large_` and the kind of batch

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, BatchKind
+from pipeline.exchange.batch_sender import BatchSender
+from pipeline.exchange.codec import BatchKind
 from processors.assembly.reconcile import corrections
 from stores.store import NO_LIMIT, Equals, Query
 from telemetry.documents import Kind, edge_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from pipeline.assembling.counts import AssembleCounts
     from pipeline.delivery.document_writer import DocumentWriter
@@ -35,6 +36,7 @@ class SealedEdgeWindows:
 
     def __init__(self, store: Store, writer: DocumentWriter, series: OutputTopic, counts: AssembleCounts) -> None:
         self._store, self._writer, self._series, self._counts = store, writer, series, counts
+        self._edges = BatchSender(series, BatchKind.EDGES, codec.encode_bodies, counts.dropped)
 
     async def seal(self, partition: int, window: EdgeWindow, width: int, is_owned: Callable[[], bool]) -> None:
         """Return when the window's edges are stored and on the log.
@@ -64,19 +66,9 @@ class SealedEdgeWindows:
         return documents
 
     async def _send(self, documents: Iterable[Document]) -> None:
-        headers = {HEADER: BatchKind.EDGES.value.encode()}
-        values = self._by_callee(documents)
-        sent = [await self._series.send(partition=partition, value=value, headers=headers) for partition, value in values]
-        await asyncio.gather(*sent)
-
-    def _by_callee(self, documents: Iterable[Document]) -> Iterator[tuple[int, bytes]]:
-        """The edges by the partition in which their callee is scored."""
+        """Send the edges to the partitions in which their callees are scored."""
         edges: dict[int, list[Body]] = {}
         for document in documents:
             partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
             edges.setdefault(partition, []).append(document.body)
-        for partition, items in edges.items():
-            values, left_out = codec.within(items, codec.encode_bodies)
-            self._counts.large_edges += left_out
-            for value in values:
-                yield partition, value
+        await asyncio.gather(*(self._edges.send(partition, bodies) for partition, bodies in edges.items()))

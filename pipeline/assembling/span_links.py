@@ -9,12 +9,14 @@ before the sender's span is stored. So whatever a crash cuts short is done again
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, BatchKind
+from pipeline.exchange.batch_sender import BatchSender
+from pipeline.exchange.codec import BatchKind
 from processors.call_graph.span_links import OpenLinkQueries, link_target, message_from
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry.documents import Kind, link_query_document
@@ -51,7 +53,7 @@ class SpanLinkCounts:
 
     answered: int = 0
     unseen: int = 0  # stored, for the sender was not seen in time
-    large: int = 0  # answers too large for a record
+    dropped: Counter[str] = field(default_factory=Counter)  # answers too large for a record
 
 
 class SpanLinkResolver:
@@ -80,6 +82,7 @@ class SpanLinkResolver:
         self._is_owned = is_owned
         self._open = OpenLinkQueries(wait, MAX_WAITING)
         self._counts = counts
+        self._answers = BatchSender(topic, BatchKind.ORIGINS, codec.encode_link_targets, counts.dropped)
         # Kinds of which not all may be findable yet; at first that is what the last owner stored.
         self._stale = {Kind.SPAN, Kind.RECEIPT}
         # Traces of which we stored something of that kind since it was made findable.
@@ -164,13 +167,7 @@ class SpanLinkResolver:
         by_owner: dict[int, list[LinkTarget]] = {}
         for item in origins:
             by_owner.setdefault(partitions.of_trace(item.trace_id, self._topic.partitions), []).append(item)
-        headers = {HEADER: BatchKind.ORIGINS.value.encode()}
-        sent = []
-        for partition, items in by_owner.items():
-            values, left_out = codec.within(items, codec.encode_link_targets)
-            self._counts.large += left_out
-            sent += [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
-        await asyncio.gather(*sent)
+        await asyncio.gather(*(self._answers.send(partition, items) for partition, items in by_owner.items()))
         self._counts.answered += len(origins)
 
     async def _ask(self, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:

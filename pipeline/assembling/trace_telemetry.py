@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import HEADER, BatchKind
+from pipeline.exchange.batch_sender import BatchSender
+from pipeline.exchange.codec import BatchKind
 from processors.assembly.watermark import SECOND
 from processors.call_graph.clock_skew import ClockSkew
 from processors.root_cause.sampling import TraceSample
@@ -65,7 +67,8 @@ class TraceTelemetry:
         self._skew = ClockSkew()
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
         self._spans_told = self._skew_told = 0
-        self._large = 0  # traces too large for a record, and so for the sample
+        self._dropped: Counter[str] = Counter()  # traces too large for a record, and so for the sample
+        self._traces = BatchSender(series, BatchKind.SPANS, _encode_traces, self._dropped)
 
     @property
     def samples(self) -> int:
@@ -79,7 +82,7 @@ class TraceTelemetry:
             "skew_pairs": self._skew.refused,
             "skew_late": self._skew.ignored,
             "span_metrics_overflow": self._spans.overflow,
-            "large_traces": self._large,
+            "large_traces": self._dropped[f"large_{BatchKind.SPANS}"],
         }
 
     def count(self, publication: Publication, now: int) -> None:
@@ -113,11 +116,7 @@ class TraceTelemetry:
             else:
                 sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
         sent: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)]
-        headers = {HEADER: BatchKind.SPANS.value.encode()}
-        for partition, whole in sample.items():
-            values, left_out = codec.within(whole, _encode_traces)
-            self._large += left_out
-            sent += [await self._series.send(partition=partition, value=value, headers=headers) for value in values]
+        sent += [self._traces.send(partition, whole) for partition, whole in sample.items()]
         await asyncio.gather(*sent)
 
     async def tell(self, time: int) -> list[Document]:

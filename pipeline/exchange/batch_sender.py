@@ -1,4 +1,4 @@
-"""The way from small records to few and large ones."""
+"""Sends items to another stage: encoded, in records that every broker takes, at once or gathered into larger batches."""
 
 from __future__ import annotations
 
@@ -19,35 +19,49 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
+async def send_values(topic: OutputTopic, partition: int, kind: BatchKind, values: Iterable[bytes]) -> None:
+    """Return when the values, which hold a kind of batch, are on the log, in their order."""
+    headers = {HEADER: kind.value.encode()}
+    sent = [await topic.send(partition=partition, value=value, headers=headers) for value in values]
+    await asyncio.gather(*sent)
+
+
 class BatchSender(Generic[Item]):
-    """Gathers what small records led to, so that the next stage gets few and large records.
+    """Sends items of one kind to the partitions of a topic.
 
     Args:
         topic: where to.
-        batch: which batch the values are.
-        left_out: counts items that are too large for a record, by what they are.
-        size: items at which a partition's batch is sent.
+        kind: of batch that the values are.
+        encode: makes the value of a record of items.
+        dropped: counts items that are too large for a record alone, under `large_` and the kind.
+        size: items at which the batch gathered for a partition is sent.
         linger: seconds after which a smaller one is.
     """
 
     def __init__(
         self,
         topic: OutputTopic,
-        batch: BatchKind,
+        kind: BatchKind,
         encode: Callable[[Sequence[Item]], bytes],
-        left_out: Counter[str],
+        dropped: Counter[str],
         size: int = 1000,
         linger: float = 0.02,
     ) -> None:
-        self._topic, self._batch, self._encode, self._left_out = topic, batch, encode, left_out
+        self._topic, self._kind, self._encode, self._dropped = topic, kind, encode, dropped
         self._size, self._linger = size, linger
         self._waiting: dict[int, list[Item]] = {}
         self._sent: dict[int, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
+    async def send(self, partition: int, items: Sequence[Item]) -> None:
+        """Return when the items are on the log, sent at once."""
+        values, dropped = codec.within(items, self._encode)
+        self._dropped[f"large_{self._kind}"] += dropped
+        await send_values(self._topic, partition, self._kind, values)
+
     def add(self, partition: int, items: Iterable[Item]) -> asyncio.Future[None]:
-        """A future that ends when the items are on the log."""
+        """A future that ends when the items are on the log, gathered with others so that records are few and large."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting.setdefault(partition, [])
         waiting.extend(items)
@@ -73,11 +87,7 @@ class BatchSender(Generic[Item]):
 
     async def _deliver(self, partition: int, items: list[Item], future: asyncio.Future[None]) -> None:
         try:
-            headers = {HEADER: self._batch.value.encode()}
-            values, left_out = codec.within(items, self._encode)
-            self._left_out[f"large_{self._batch}"] += left_out
-            sent = [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
-            await asyncio.gather(*sent)
+            await self.send(partition, items)
         except BaseException as error:  # noqa: BLE001 - each caller gets it
             if not future.done():
                 future.set_exception(error)

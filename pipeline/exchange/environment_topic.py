@@ -7,11 +7,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.exchange import codec
-from pipeline.exchange.codec import HEADER, BatchKind, Item
+from pipeline.exchange.batch_sender import send_values
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from pipeline.exchange.codec import BatchKind, Item
     from pipeline.record import OutputTopic
 
 
@@ -32,9 +33,4 @@ class EnvironmentTopic:
 
     def send(self, batch: BatchKind, value: bytes) -> Awaitable[None]:
         """A future that ends when the batch is on the log."""
-        return asyncio.ensure_future(self._send(batch, value))
-
-    async def _send(self, batch: BatchKind, value: bytes) -> None:
-        headers = {HEADER: batch.value.encode()}
-        sent = await self._topic.send(partition=self._partition, value=value, headers=headers)
-        await sent
+        return asyncio.ensure_future(send_values(self._topic, self._partition, batch, (value,)))
