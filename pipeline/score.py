@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
-from pipeline.state.model_snapshots import load_snapshot, save_snapshot
+from pipeline.state.restoring import restore_model
 from processors.assembly.watermark import SECOND
 from processors.assembly.window_merge import WindowMerge
 from processors.call_graph.visits import visits_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.exchange.codec import LogLine
     from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.record import TP, Record
-    from pipeline.state.model_snapshots import Model
+    from pipeline.state.restoring import Model
     from pipeline.state.table import StageTable
     from processors.detectors.series import SeriesDetector
     from telemetry.call_graph import Edge
@@ -116,7 +116,7 @@ class ScoreStage:
         if part is None:
             part = self._partitions[tp] = _ScorePartition(tp, self._make_scorer(), self._now(), self._now())
             for name, model in part.models().items():
-                load_snapshot(self._state, tp.partition, name, model)
+                restore_model(self._state, tp.partition, name, model)
         after = self._take(part, event)
         if self._now() - part.lines_at >= SILENCE:
             part.logs.elapse(self._now() - part.lines_at)
@@ -175,7 +175,7 @@ class ScoreStage:
 
     async def _save(self, partition: int, part: _ScorePartition) -> None:
         for name, model in part.models().items():
-            await save_snapshot(self._state, partition, name, model)
+            await self._state.save(partition, name, model.snapshot())
 
     @property
     def left_out(self) -> dict[str, int]:

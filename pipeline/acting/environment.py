@@ -25,7 +25,6 @@ from alerting.rules import api as rules_api
 from alerting.rules.book import RuleBook
 from pipeline.acting.approvals import StateApprovalService
 from pipeline.delivery.background_writer import PromptWriter
-from pipeline.state.chunked import LargeState
 from pipeline.state.restoring import UNFIT, learnt_anew, needed
 from telemetry.errors import ConfigError, OverloadedError
 
@@ -120,7 +119,7 @@ class Alerting:
         approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
         self.desk = StateApprovalService(approvals, self.runner, key, pass_on)
         self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)
-        self._rows, self._state = state, LargeState(state)
+        self._state = state
         self._now = now
         self._version = version
         self._moment = self.saved_moment = 0
@@ -139,29 +138,29 @@ class Alerting:
         async with self._changing:
             if self.owned:
                 return
-            with needed(self._rows, partition, "rules"):
+            with needed(self._state, partition, "rules"):
                 written = self._state.load(partition, "rules")
                 refused = self.rules.restore(written) if written is not None else []
             for reason in refused:
                 self.counts.files_refused += 1
                 log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
             for name, part in (("engine", self.engine), ("alertmanager", self.alertmanager)):
-                with needed(self._rows, partition, name):
+                with needed(self._state, partition, name):
                     saved = self._state.load(partition, name)
                     if saved is not None:
                         part.restore(saved)
             self._restore_sources(partition)
             self._partition = partition
-            with needed(self._rows, partition, "approvals"):
-                await self.desk.open(self._rows, partition)
-            with needed(self._rows, partition, "healer"):
+            with needed(self._state, partition, "approvals"):
+                await self.desk.open(self._state, partition)
+            with needed(self._state, partition, "healer"):
                 await self.runner.start(self._state.load(partition, "healer"))
 
     def _restore_sources(self, partition: int) -> None:
         """Who fed the telemetry. Where that is not known any more, somebody did who is not trusted."""
         trust = self.runner.healer.trust
         try:
-            sources = self._rows.load(partition, "sources")
+            sources = self._state.load(partition, "sources")
             if sources is not None:
                 trust.restore(sources)
         except UNFIT as error:

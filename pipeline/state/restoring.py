@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -14,11 +14,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.state.table import StageTable
+    from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
 
 UNFIT = (InputError, ConfigError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 """What `restore` of a model or of a state machine raises for plain data that it did not write."""
+
+
+class Model(Protocol):
+    """What has learnt something."""
+
+    def snapshot(self) -> JsonObject:
+        """Plain data, with a version."""
+        ...
+
+    def restore(self, snapshot: JsonObject) -> None:
+        """Take the state of a snapshot; InputError where its version is another."""
+        ...
+
+
+def restore_model(state: StageTable, partition: int, name: str, model: Model) -> None:
+    """Let the model take what was saved last; where that cannot be read or has another form, it learns anew."""
+    empty = model.snapshot()
+    try:
+        saved = state.load(partition, name)
+        if saved is not None:
+            model.restore(saved)
+    except UNFIT as error:
+        learnt_anew(name, partition, error)
+        model.restore(empty)  # it may have taken a part
 
 
 @contextmanager

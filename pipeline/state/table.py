@@ -1,22 +1,32 @@
-"""State that survives a crash: the newest value of each key, in a Faust table with its changelog."""
+"""State that survives a crash: the newest value of each name, in a Faust table with its changelog.
+
+A value larger than a record is cut into chunks, beside those of the version before, and then a row that names them: a crash
+in between leaves the old version, whole.
+"""
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import cramjam
 import orjson
 
 from pipeline.record import TP
+from pipeline.state.earlier_forms import joined, rows_of
 from telemetry.errors import InputError, UnrecoverableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from telemetry.documents import Body
 
 COMPRESSED_FROM = 4096
 """Bytes from which a value is compressed: models of series shrink to two fifths, at a third of what JSON costs."""
+
+MAX_ROW = 512 << 10
+"""Bytes of a row: a record that every broker takes."""
+
+_HEAD = {"chunks", "turn", "crc"}
+"""Keys of the row that names the chunks of a large value."""
 
 
 class DamagedStateError(InputError, UnrecoverableError):
@@ -53,15 +63,27 @@ class StageTable:
         Raises:
             DamagedStateError: nobody of ours wrote it so.
         """
-        key = self._key(partition, name)
-        value = self._table.data.get(key)
         try:
-            body = None if value is None else orjson.loads(_unpacked(value))
-        except (ValueError, cramjam.DecompressionError) as error:
+            return self._body(partition, name)
+        except (ValueError, TypeError, KeyError, cramjam.DecompressionError) as error:
             raise self.damaged(partition, name, error) from error
-        if body is not None and not isinstance(body, dict):
-            raise self.damaged(partition, name, "it is no object")
-        return body
+
+    def _body(self, partition: int, name: str) -> Body | None:
+        body = self._row(partition, name)
+        if body is None:
+            return None
+        if body.keys() == _HEAD:
+            data = b"".join(
+                self._table.data[self._key(partition, each)] for each in _chunks(name, body["turn"], body["chunks"])
+            )
+            if zlib.crc32(data) != body["crc"]:
+                raise ValueError(f"its {body['chunks']} chunks do not belong together")
+            return _parsed(data)
+        return joined(name, body, lambda each: self._row(partition, each))
+
+    def _row(self, partition: int, name: str) -> Body | None:
+        value = self._table.data.get(self._key(partition, name))
+        return None if value is None else _parsed(value)
 
     def damaged(self, partition: int, name: str, reason: object) -> DamagedStateError:
         """Says where the value is that cannot be used, and how to go on without it."""
@@ -76,14 +98,49 @@ class StageTable:
 
     async def save(self, partition: int, name: str, value: Body) -> None:
         """Return when the value would survive a kill -9."""
-        key, data = self._key(partition, name), _packed(orjson.dumps(value))
-        self._table.data[key] = data
-        sent: Awaitable[object] = self._table.send_changelog(partition, key, data)
-        await sent
+        data = _packed(orjson.dumps(value))
+        turn, replaced = self._turn(partition, name)
+        if len(data) > MAX_ROW:
+            chunks = [data[start : start + MAX_ROW] for start in range(0, len(data), MAX_ROW)]
+            for each, chunk in zip(_chunks(name, 1 - turn, len(chunks)), chunks, strict=True):
+                await self._put(partition, each, chunk)
+            data = orjson.dumps({"chunks": len(chunks), "turn": 1 - turn, "crc": zlib.crc32(data)})
+        await self._put(partition, name, data)
+        for each in replaced:
+            await self._put(partition, each, None)
+
+    def _turn(self, partition: int, name: str) -> tuple[int, list[str]]:
+        """Which of the two places of chunks the present value has, and the names of all its rows but the first."""
+        try:
+            head = self._row(partition, name) or {}
+            if head.keys() == _HEAD:
+                return int(head["turn"]), _chunks(name, head["turn"], head["chunks"])
+            return int(head.get("turn", 0)), rows_of(name, head)
+        except (ValueError, TypeError, cramjam.DecompressionError):  # its owner knows; what is saved now takes its place
+            return 0, []
+
+    async def _put(self, partition: int, name: str, data: bytes | None) -> None:
+        key = self._key(partition, name)
+        if data is None:
+            self._table.data.pop(key, None)
+        else:
+            self._table.data[key] = data
+        await self._table.send_changelog(partition, key, data)
 
     @staticmethod
     def _key(partition: int, name: str) -> bytes:
         return f"{partition}/{name}".encode()
+
+
+def _chunks(name: str, turn: int, count: int) -> list[str]:
+    return [f"{name}/{turn}/{number}" for number in range(count)]
+
+
+def _parsed(data: bytes) -> Body:
+    body = orjson.loads(_unpacked(data))
+    if not isinstance(body, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 - data that is wrong, no argument
+    return body
 
 
 def _packed(data: bytes) -> bytes:

@@ -20,13 +20,12 @@ from alerting.notify.text import TEXT, compile_texts
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.durations import SECOND
-from pipeline.state.chunked import PART, LargeState
+from pipeline.state.table import StageTable
 from telemetry.metrics import Point, Series
-from tests.pipeline.test_act import Table
+from tests.pipeline.state.test_table import Table
 
 if TYPE_CHECKING:
     from alerting.notify.notification import Notification
-    from telemetry.documents import Body
 
 START = 1_700_000_100 * SECOND
 ALERTS = 10_000
@@ -93,32 +92,21 @@ def test_the_api_gives_all_and_those_that_match(storm: tuple[AlertEngine, Alertm
     assert {alert["labels"]["service"] for alert in group["alerts"]} == {"🛒-3"}
 
 
-class Largest(Table):
-    """Keeps the size of the largest row."""
-
-    bytes = 0
-
-    async def save(self, partition: int, name: str, value: Body) -> None:
-        await super().save(partition, name, value)
-        self.bytes = max(self.bytes, len(self._values[partition, name]))
-
-
 async def test_a_restart_finds_them_all_in_rows_that_brokers_take(
     storm: tuple[AlertEngine, Alertmanager, Notification],
 ) -> None:
     engine, manager, notification = storm
-    table = Largest()
-    state = LargeState(table)
+    table: Any = Table()
+    state = StageTable(table, "state", 1)
     for name, part in (("engine", engine), ("alertmanager", manager)):
         await state.save(0, name, part.snapshot())
-    assert table.bytes < 1 << 20
-    assert PART * 4 // 3 < 1 << 20
+    assert max(len(value or b"") for _, _, value in table.changelog) < 1 << 20
     restored: dict[str, Any] = {
         "engine": AlertEngine(parse_rules(RULES, "r.yml")),
         "alertmanager": Alertmanager(parse_config(CONFIG, "am.yml"), "http://x"),
     }
     for name, part in restored.items():
-        part.restore(LargeState(table).load(0, name))
+        part.restore(StageTable(table, "state", 1).load(0, name) or {})
     assert len(restored["engine"].active()) == ALERTS
     (again,) = restored["alertmanager"].advance(START + 6 * SECOND).notifications
     assert again.key == notification.key, "what was on its way comes again, under the same key"
