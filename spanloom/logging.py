@@ -32,7 +32,7 @@ MOST_LINES = 1000
 class RepeatFilter(logging.Filter):
     """Keeps what other libraries say short: no line again within REPEAT_SECONDS, and no traceback where the error says all.
 
-    That is a lost connection, and what a person has to change before another start: a traceback would bury it.
+    That is above all what a person has to change before another start: a traceback would bury it.
     """
 
     def __init__(self) -> None:
@@ -41,14 +41,12 @@ class RepeatFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written; it may be shortened."""
-        if record.name.partition(".")[0] not in FOREIGN:
-            return True
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, CancelledError | UnrecoverableError) or type(error).__module__.startswith(
-            ("aiokafka", "elastic_transport")
-        ):
+        if error is not None and isinstance(record.msg, str) and _says_all(error):  # also of a service of mode that is ours
             record.msg, record.args = f"{record.getMessage().splitlines()[0]}: {error!r}", ()
             record.exc_info = record.exc_text = None
+        if record.name.partition(".")[0] not in FOREIGN:
+            return True
         key = (record.name, str(record.msg))
         last, left_out = self._said.get(key, (0.0, 0))
         if record.created - last < REPEAT_SECONDS:
@@ -60,6 +58,15 @@ class RepeatFilter(logging.Filter):
         if left_out:
             record.msg, record.args = f"{record.getMessage()} (and {left_out} times since the last such line)", ()
         return True
+
+
+def _says_all(error: BaseException) -> bool:
+    """Whether nobody needs its traceback: a lost connection, what a person has to change, a thread that ended before."""
+    return (
+        isinstance(error, CancelledError | UnrecoverableError)
+        or type(error).__module__.startswith(("aiokafka", "elastic_transport"))
+        or (isinstance(error, RuntimeError) and str(error) == "Event loop is closed")
+    )
 
 
 class Masking(structlog.stdlib.ProcessorFormatter):

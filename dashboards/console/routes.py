@@ -9,6 +9,7 @@ from nicegui import ui
 
 from dashboards.console.nonce import mark_scripts
 from dashboards.console.page import Console
+from dashboards.console.page_headers import replace_middlewares
 from dashboards.console.pages import alert, alerts, anomalies, overview, repairs, service_map, trace, traces
 
 if TYPE_CHECKING:
@@ -40,3 +41,4 @@ def add(app: FastAPI, reader: Reader, status: Callable[[], Body], now: Callable[
         tailwind=False,
         show_welcome_message=False,
     )
+    replace_middlewares()

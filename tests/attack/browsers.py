@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import socket
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -163,6 +165,26 @@ def a_login_leads_to_no_other_site(bench: Bench) -> str:
     return f"{len(spellings)} spellings, all stay here"
 
 
+def a_browser_that_goes_away_leaves_no_traceback(bench: Bench) -> str:
+    """Pages and their files asked for by connections that end before the answer comes."""
+    up = bench.up
+    up.stored_afterwards()
+    files = sorted(set(re.findall(r'"(/_nicegui/[^"]+)"', up.get("/", headers=up.authorised).text)))[:8]
+    before = up.log.count("Traceback")
+    paths = (*PAGES, *files)
+    with up.cost() as cost:
+        for wait in (0.01, 0.05, 0.2):
+            for path in paths:
+                with socket.create_connection(("127.0.0.1", up.console), timeout=5) as connection:
+                    host = f"127.0.0.1:{up.console}"
+                    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n".encode())
+                    time.sleep(wait)
+        must(up.get("/", headers=up.authorised).status == 200, "the console does not answer afterwards")
+    left = up.log.count("Traceback") - before
+    must(not left, f"{left} tracebacks: {up.log[-500:]}")
+    return f"{3 * len(paths)} requests, no traceback, {cost}"
+
+
 LINES = (
     Line("browsers", a_rebound_name_is_answered_on_no_address),
     Line("browsers", a_page_of_another_site_changes_nothing, quick=True),
@@ -170,4 +192,5 @@ LINES = (
     Line("browsers", every_page_says_what_browsers_may_do_with_it, quick=True),
     Line("browsers", markup_in_telemetry_stays_text, quick=True),
     Line("browsers", a_login_leads_to_no_other_site, quick=True),
+    Line("browsers", a_browser_that_goes_away_leaves_no_traceback, quick=True),
 )

@@ -39,6 +39,7 @@ def main() -> int:
         signal.signal(number, lambda *_: sys.exit(2))  # what was started is stopped on the way out
     console = Console(soft_wrap=True)
     failed = skipped = 0
+    started = time.monotonic()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attack-")))
         bench = stack.enter_context(Bench(folder))
@@ -47,7 +48,9 @@ def main() -> int:
             failed += verdict == FAILS
             skipped += verdict == SKIPPED
             _show(console, line, verdict, figures, seconds)
-    console.print(f"{len(lines)} lines: {len(lines) - failed - skipped} hold, {failed} do not, {skipped} skipped")
+    minutes = (time.monotonic() - started) / 60
+    held = len(lines) - failed - skipped
+    console.print(f"{len(lines)} lines: {held} hold, {failed} do not, {skipped} skipped; {minutes:.0f} minutes")
     return 1 if failed or not lines else 0
 
 

@@ -36,7 +36,7 @@ def test_our_own_lines_all_come() -> None:
 
 
 def test_a_lost_connection_is_one_line_without_a_traceback() -> None:
-    for error in (NodeNotReadyError("node 1"), CancelledError()):
+    for error in (NodeNotReadyError("node 1"), CancelledError(), RuntimeError("Event loop is closed")):
         made = record("Exception in callback\nhandle: <Handle ...>", name="asyncio", error=error)
         assert written(RepeatFilter(), made) == [f"Exception in callback: {error!r}"]
         assert made.exc_info is None
@@ -46,6 +46,12 @@ def test_what_a_person_has_to_change_is_one_line_without_a_traceback() -> None:
     error = DamagedStateError("changelog[0] offset 7: the value cannot be used", "spanloom dlq skip changelog 0 7")
     made = record("[^---Recovery]: Crashed reason=DamagedStateError(...)", name="mode", error=error)
     assert written(RepeatFilter(), made) == [f"[^---Recovery]: Crashed reason=DamagedStateError(...): {error!r}"]
+    assert made.exc_info is None
+
+
+def test_a_service_of_ours_says_a_lost_connection_as_short() -> None:
+    made = record("Error while stopping child", name="pipeline.runtime.kafka", error=RuntimeError("Event loop is closed"))
+    assert written(RepeatFilter(), made) == ["Error while stopping child: RuntimeError('Event loop is closed')"]
     assert made.exc_info is None
 
 
