@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed fuzz attack audit eval nezha chaos services lock clean
+.PHONY: help setup run run-distributed test test-exact check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,9 @@ eval: setup ## anomalies and root causes scored on public data, from ../shared/d
 
 nezha: setup ## every recorded case of ../shared/data/nezha through `spanloom analyse`, checked
 	@SPANLOOM_ALL_CASES=1 $(BIN)/python -m pytest -n 2 tests/system/test_analyse.py
+
+docs: setup ## write the pages of docs/reference from the declarations of the components
+	@$(BIN)/python -m spanloom.reference
 
 chaos: setup ## the suite of chaos experiments on the demo shop
 	@$(BIN)/spanloom chaos run --suite

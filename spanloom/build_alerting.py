@@ -26,6 +26,7 @@ from components.durations import HOUR
 from components.live_files import LiveFiles
 from components.private_files import make_private_folder, write_private
 from pipeline.acting.environment import Alerting
+from spanloom import components
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ def build_alerting(
     """
     settings = config.alerting
     url = settings.external_url or config.console.url
-    supervisor = SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.supervisor
-    actions = build_actions(settings.actions.model_copy(update={"supervisor": supervisor}))
+    supervisor = (
+        SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.section("supervisor")
+    )
+    reach = settings.actions.model_copy(update={"supervisor": supervisor})
+    actions = build_actions(components.ACTIONS, components.RUNNERS, reach)
     shipped = Path(str(files("alerting")))
 
     def notifiers(of: AlertmanagerConfig) -> dict[str, Notifier]:
-        return build_notifiers(of.receivers, client, url, of.library, texts)
+        return build_notifiers(components.NOTIFIERS, of.receivers, client, url, of.library, texts)
 
     async def take_rules(paths: Sequence[Path]) -> None:
         alerting.rules.take_files(load_rules(paths))
@@ -142,7 +146,7 @@ def _texts(paths: Sequence[Path]) -> list[str]:
 def _read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
     (path,) = paths
     try:
-        return parse_config(path.read_text("utf-8"), str(path))
+        return parse_config(path.read_text("utf-8"), str(path), components.NOTIFIERS)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
@@ -150,4 +154,4 @@ def _read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
 def _default_receivers(config: Config) -> AlertmanagerConfig:
     url = config.webhook_url.get_secret_value()
     webhook = f"  webhook_configs: [{{url: {orjson.dumps(url).decode()}}}]" if url else ""
-    return parse_config(RECEIVERS + webhook + "\n", "default receivers")
+    return parse_config(RECEIVERS + webhook + "\n", "default receivers", components.NOTIFIERS)

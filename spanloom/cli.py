@@ -29,6 +29,7 @@ COMMANDS = {
     "dlq": "list and replay dead letters, skip a record",
     "token": "make a token for a person or a program",
     "log": "repair the embedded log",
+    "components": "list what receives, detects, notifies, acts and stores",
     "config": "show the effective configuration",
 }
 

@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
 
-from alerting.playbooks.actions.build import ActionsConfig
+from alerting.playbooks.actions.build import actions_config
 from alerting.playbooks.kernel.safety import SafetyConfig
 from collectors.ingest import IngestConfig
-from collectors.receivers.otlp_grpc import OtlpGrpcConfig
-from collectors.receivers.otlp_http import OtlpHttpConfig
 from collectors.shipper import ShipperConfig
 from components.access.config import AccessConfig
+from components.component import ComponentKind, NoConfig
 from components.http_protocol import HttpLimits
 from components.secrets import SECRETS
 from components.tls import TlsConfig
@@ -25,12 +24,18 @@ from pipeline.acting.config import ActConfig
 from pipeline.assembling.config import AssembleConfig
 from pipeline.dead_letters.limits import DeadLetterConfig
 from pipeline.runtime.kafka_access import KafkaConfig
+from spanloom import components
 from spanloom.self_metrics.export import MetricsConfig
-from stores.elasticsearch.config import ElasticsearchConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
+
+    from alerting.playbooks.actions.build import ActionsConfig
+    from components.component import AnyComponent
+    from telemetry.json_object import JsonObject
+else:
+    ActionsConfig = actions_config((*components.ACTIONS, *components.RUNNERS))
 
 
 def _address(value: object) -> object:
@@ -104,8 +109,8 @@ class AlertingConfig(BaseModel):
     )
 
 
-class Config(BaseSettings):
-    """Everything that can be said."""
+class _First(BaseSettings):
+    """Where things are."""
 
     model_config = SettingsConfigDict(
         env_prefix="SPANLOOM_", env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
@@ -117,9 +122,32 @@ class Config(BaseSettings):
     namespace: str = Field(default="default", pattern="^[a-z0-9_]+$", description="of the data streams")
     topics: TopicsConfig = TopicsConfig()
     kafka: KafkaConfig = KafkaConfig()
-    elasticsearch: ElasticsearchConfig = ElasticsearchConfig()
-    otlp_grpc: Annotated[OtlpGrpcConfig, NoDecode, BeforeValidator(_address)] = OtlpGrpcConfig()
-    otlp_http: Annotated[OtlpHttpConfig, NoDecode, BeforeValidator(_address)] = OtlpHttpConfig()
+
+
+def _sections() -> JsonObject:
+    """The sections of the stores and receivers that can be configured."""
+    sections: JsonObject = {}
+    listed: tuple[AnyComponent, ...] = (*components.STORES, *components.RECEIVERS)
+    for one in listed:
+        if one.config is NoConfig:
+            continue
+        optional: Any = one.config | None if one.required else one.config
+        default = None if one.required else one.config()
+        if one.kind is ComponentKind.RECEIVER:
+            optional = Annotated[optional, NoDecode, BeforeValidator(_address)]
+        sections[one.name] = (optional, default)
+    return sections
+
+
+if TYPE_CHECKING:
+    _Sections = _First
+else:
+    _Sections = create_model("_Sections", __base__=_First, **_sections())
+
+
+class Config(_Sections):
+    """Everything that can be configured."""
+
     queries: QueryLimits = QueryLimits()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()
     access: AccessConfig = AccessConfig()
@@ -143,6 +171,10 @@ class Config(BaseSettings):
     def store_url(self) -> str:
         """The store's URL."""
         return self.store or f"duckdb://{self.data_dir.resolve() / 'spanloom.duckdb'}"
+
+    def of(self, component: AnyComponent) -> Any:
+        """The section of a receiver or store; None where it has to be written and is not."""
+        return getattr(self, component.name, NoConfig())
 
     @classmethod
     def settings_customise_sources(

@@ -17,8 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
-from collectors.receivers.otlp_grpc import OtlpGrpcReceiver
-from collectors.receivers.otlp_http import OtlpHttpReceiver
+from collectors.receiver import ReceiverContext
 from collectors.shipper import Shipper
 from components.health import Health
 from components.private_files import keep_files_private
@@ -27,7 +26,7 @@ from components.sockets.connections import ConnectionMetrics
 from components.sockets.descriptors import raise_limit
 from dashboards.api.server import ConsoleServer
 from pipeline.runtime.kafka_access import UnreachableError
-from spanloom import clock
+from spanloom import clock, components
 from spanloom.access.build import build_access, require_authentication
 from spanloom.access.local_token import show_login_link
 from spanloom.config import without_password
@@ -38,6 +37,7 @@ from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
 from spanloom.process.store_file import remember_store_file, require_store_file
 from spanloom.self_metrics.export import MetricsExporter
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
+from stores.component import store_of
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
@@ -141,8 +141,13 @@ def require_shared(config: Config, role: str, *needs: str) -> None:
     Raises:
         ConfigError: says which setting.
     """
-    for name, url, schemes in (("log", config.log_url, "kafka"), ("store", config.store_url, "http https")):
-        if name in needs and urlsplit(url).scheme not in schemes.split():
+    store = store_of(components.STORES, config.store_url)
+    stores_shared = store is not None and store.many_processes
+    for name, url, shared in (
+        ("log", config.log_url, urlsplit(config.log_url).scheme == "kafka"),
+        ("store", config.store_url, stores_shared),
+    ):
+        if name in needs and not shared:
             example = "kafka://127.0.0.1:9092" if name == "log" else "http://127.0.0.1:9200"
             raise ConfigError(
                 f"{name}: {without_password(url)} belongs to one process, and spanloom {role} is one of many: "
@@ -277,13 +282,14 @@ class _Process:
         shipper = Shipper(log_of_all, config.shipper, metrics)
         self.health.ready_while(lambda: not shipper.is_full, FULL)
         ingest = Ingest(config.ingest, metrics, config.access.tokens)
-        for receiver in (
-            OtlpGrpcReceiver(config.otlp_grpc, shipper, metrics, ingest),
-            OtlpHttpReceiver(config.otlp_http, shipper, metrics, ingest),
-        ):
-            await receiver.start()
-            self._stack.push_async_callback(receiver.stop)
-        log.info("receiving", otlp_grpc=config.otlp_grpc.port, otlp_http=config.otlp_http.port)
+        context, ports = ReceiverContext(shipper, metrics, ingest), {}
+        for component in components.RECEIVERS:
+            if (settings := config.of(component)) is not None:
+                receiver = component.build(settings, context)
+                await receiver.start()
+                self._stack.push_async_callback(receiver.stop)
+                ports[component.name] = receiver.port
+        log.info("receiving", **ports)
 
     async def serve_console(
         self, store: Store, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()

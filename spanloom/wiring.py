@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx2
 import structlog
@@ -37,10 +35,11 @@ from pipeline.score import ScoreStage
 from pipeline.state.table import StageTable
 from processors.detectors.series import SeriesDetector
 from processors.root_cause.ranking import CulpritRanker
+from spanloom import components
 from spanloom.build_alerting import build_alerting
 from spanloom.config import without_password
 from spanloom.self_metrics.pipeline import PipelineMetrics
-from stores.duckdb.store import DuckDbStore
+from stores.component import StoreContext, store_of
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,14 +74,11 @@ def open_store(config: Config) -> Store:
         ConfigError: a URL that no store of ours understands.
         StoreError: it cannot be opened.
     """
-    url = urlsplit(config.store_url)
-    if url.scheme == "duckdb":
-        return DuckDbStore(Path(url.netloc + url.path))
-    if url.scheme in {"http", "https"}:
-        from stores.elasticsearch.store import open_elasticsearch  # noqa: PLC0415 - half a second to import
-
-        return open_elasticsearch(config.store_url, config.elasticsearch, config.namespace)
-    raise ConfigError(f"store: {without_password(config.store_url)!r} is neither duckdb://FILE nor http(s)://HOST:PORT")
+    component = store_of(components.STORES, config.store_url)
+    if component is None:
+        forms = " nor ".join(one.url_form for one in components.STORES)
+        raise ConfigError(f"store: {without_password(config.store_url)!r} is neither {forms}")
+    return component.build(config.of(component), StoreContext(config.store_url, config.namespace))
 
 
 class Log:

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, SecretStr
 
-from alerting.alertmanager.config_file import AlertmanagerFile
+from alerting.alertmanager.config_file import file_model
 from alerting.alertmanager.inhibition import InhibitRule, TopologyRule
 from alerting.alertmanager.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
 from alerting.alertmanager.unsupported import UNSUPPORTED
-from alerting.notify.email import EmailConfig
 from alerting.notify.library import read_library
 from alerting.notify.notification import Integration
-from alerting.notify.pagerduty import EVENTS_URL
-from alerting.notify.receiver import HttpReceiverConfig
-from alerting.notify.slack import SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.promql.matchers import Matcher, MatchType
 from components.durations import MINUTE
@@ -28,8 +24,9 @@ from telemetry.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from alerting.alertmanager.config_file import GlobalConfig, RouteConfig
+    from alerting.alertmanager.config_file import AlertmanagerFile, RouteConfig
     from alerting.alertmanager.time_intervals import TimeInterval
+    from alerting.notify.build import NotifierComponent
     from alerting.notify.library import Library
     from alerting.notify.receiver import ReceiverConfig
 
@@ -54,14 +51,19 @@ class AlertmanagerConfig:
     library: Library = field(default_factory=dict)
 
 
-def parse_config(text: str, name: str) -> AlertmanagerConfig:
+def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...]) -> AlertmanagerConfig:
     """A configuration file, checked as a whole, with the templates that it names. Relative paths begin at its folder.
+
+    Args:
+        text: the file.
+        name: what errors call it.
+        notifiers: those that its receivers may name.
 
     Raises:
         ConfigError: `file:line: field: reason`, a line for each error.
     """
     file = YamlFile(text, name)
-    written = file.read(AlertmanagerFile, {"folder": Path(name).parent}, UNSUPPORTED)
+    written = file.read(file_model(notifiers), {"folder": Path(name).parent}, UNSUPPORTED)
     SECRETS.add_all(written)
     library = read_library(written.templates)
     problems: list[str] = []
@@ -183,57 +185,19 @@ def _given(value: int | None, default: int) -> int:
 def _receivers(
     written: AlertmanagerFile, library: Library, wrong: Wrong
 ) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
-    settings = written.settings
     integrations: dict[str, list[Integration]] = {}
     configs: dict[str, ReceiverConfig] = {}
     for r, receiver in enumerate(written.receivers):
-        ways: list[tuple[str, ReceiverConfig]] = [("webhook", config) for config in receiver.webhook_configs]
-        ways += [
-            ("pagerduty", config if config.url != EVENTS_URL else config.model_copy(update={"url": settings.pagerduty_url}))
-            for config in receiver.pagerduty_configs
-        ]
-        ways += [("slack", _with_slack_url(config, settings)) for config in receiver.slack_configs]
-        ways += [("email", _with_mail_server(config, settings)) for config in receiver.email_configs]
-        ways += [("apprise", config) for config in receiver.apprise_configs]
         integrations[receiver.name] = []
-        for i, (kind, config) in enumerate(ways):
+        for i, (kind, config) in enumerate(receiver.ways()):
             place = ("receivers", r, f"{kind}_configs")
             integration = Integration(receiver.name, kind, i, config.send_resolved)
             integrations[receiver.name].append(integration)
-            configs[integration.id] = _with_client(config, settings)
-            if isinstance(config, SlackConfig) and not config.api_url.get_secret_value() and config.api_url_file is None:
-                wrong(place, "no api_url here and no slack_api_url under global")
-            if isinstance(config, EmailConfig) and not (config.smarthost.rpartition(":")[2].isdigit() and config.sender):
-                wrong(place, "needs smarthost (host:port) and from, here or under global")
+            filled = configs[integration.id] = config.with_defaults(written.settings)
+            if lacks := filled.missing():
+                wrong(place, lacks)
             try:
-                compile_texts(config.texts(), "", library)
+                compile_texts(filled.texts(), "", library)
             except ConfigError as error:
                 wrong(place, str(error))
     return integrations, configs
-
-
-def _with_client(config: ReceiverConfig, settings: GlobalConfig) -> ReceiverConfig:
-    if isinstance(config, HttpReceiverConfig) and config.http_config is None:
-        return config.model_copy(update={"http_config": settings.http_config})
-    return config
-
-
-def _with_slack_url(config: SlackConfig, settings: GlobalConfig) -> SlackConfig:
-    if config.api_url.get_secret_value() or config.api_url_file is not None:
-        return config
-    return config.model_copy(update={"api_url": settings.slack_api_url, "api_url_file": settings.slack_api_url_file})
-
-
-def _with_mail_server(config: EmailConfig, settings: GlobalConfig) -> EmailConfig:
-    own_password = config.auth_password.get_secret_value() or config.auth_password_file is not None
-    defaults = {
-        "sender": config.sender or settings.smtp_from,
-        "smarthost": config.smarthost or settings.smtp_smarthost,
-        "hello": config.hello if config.hello != "localhost" else settings.smtp_hello,
-        "auth_username": config.auth_username or settings.smtp_auth_username,
-        "auth_password": config.auth_password if own_password else settings.smtp_auth_password,
-        "auth_password_file": config.auth_password_file if own_password else settings.smtp_auth_password_file,
-        "tls_config": config.tls_config or settings.smtp_tls_config,
-        "require_tls": settings.smtp_require_tls if config.require_tls is None else config.require_tls,
-    }
-    return config.model_copy(update=defaults)

@@ -6,25 +6,27 @@ and the receivers' `apprise_configs`. Those of Alertmanager's that are refused a
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from functools import cache
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
 
 from alerting.alertmanager.inhibition import AFTERWARDS
 from alerting.alertmanager.time_intervals import TimeInterval
 from alerting.alerts import KEEP_RESOLVED
-from alerting.notify.apprise import AppriseConfig
-from alerting.notify.email import EmailConfig
-from alerting.notify.http_config import ClientTls, HttpConfig
-from alerting.notify.pagerduty import EVENTS_URL, PagerdutyConfig
-from alerting.notify.secret import LocalPath, SecretUrl, at_most_one
-from alerting.notify.slack import SlackConfig
-from alerting.notify.webhook import WebhookConfig
+from alerting.notify.defaults import GlobalConfig
+from alerting.notify.secret import LocalPath
 from alerting.promql.matchers import Matcher, parse_matchers
 from alerting.promql.regex import Regex
 from alerting.rules.files import Duration
-from components.durations import MINUTE
 from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alerting.notify.build import NotifierComponent
+    from alerting.notify.receiver import ReceiverConfig
+    from telemetry.json_object import JsonObject
 
 
 def _matchers(value: object) -> tuple[Matcher, ...]:
@@ -105,11 +107,15 @@ class Receiver(_Strict):
     """A receiver and the ways to reach it."""
 
     name: Annotated[str, Field(min_length=1)]
-    webhook_configs: list[WebhookConfig] = []
-    pagerduty_configs: list[PagerdutyConfig] = []
-    slack_configs: list[SlackConfig] = []
-    email_configs: list[EmailConfig] = []
-    apprise_configs: list[AppriseConfig] = []
+
+    def ways(self) -> Iterator[tuple[str, ReceiverConfig]]:
+        """Every way to reach it, with the name of its notifier."""
+        for name, value in self:
+            if name != "name":
+                yield from ((name.removesuffix(_CONFIGS), config) for config in value)
+
+
+_CONFIGS = "_configs"
 
 
 class NamedIntervals(_Strict):
@@ -117,30 +123,6 @@ class NamedIntervals(_Strict):
 
     name: Annotated[str, Field(min_length=1)]
     time_intervals: list[TimeInterval]
-
-
-class GlobalConfig(_Strict):
-    """Defaults of receivers."""
-
-    resolve_timeout: Duration = 5 * MINUTE
-    smtp_from: str = ""
-    smtp_smarthost: str = ""
-    smtp_hello: str = "localhost"
-    smtp_auth_username: str = ""
-    smtp_auth_password: SecretStr = SecretStr("")
-    smtp_auth_password_file: LocalPath | None = None
-    smtp_require_tls: bool = True
-    smtp_tls_config: ClientTls | None = None
-    slack_api_url: SecretUrl = SecretStr("")
-    slack_api_url_file: LocalPath | None = None
-    pagerduty_url: str = EVENTS_URL
-    http_config: HttpConfig | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        at_most_one(self, "smtp_auth_password", "smtp_auth_password_file")
-        at_most_one(self, "slack_api_url", "slack_api_url_file")
-        return self
 
 
 class AlertmanagerFile(_Strict):
@@ -154,3 +136,11 @@ class AlertmanagerFile(_Strict):
     topology_inhibit_rules: list[TopologyConfig] = []
     time_intervals: list[NamedIntervals] = []
     mute_time_intervals: list[NamedIntervals] = []
+
+
+@cache
+def file_model(notifiers: tuple[NotifierComponent, ...]) -> type[AlertmanagerFile]:
+    """The model of a file whose receivers may name these notifiers."""
+    ways: JsonObject = {one.name + _CONFIGS: (list[one.config], []) for one in notifiers}  # type: ignore[name-defined]
+    receiver = create_model("Receiver", __base__=Receiver, **ways)
+    return create_model("AlertmanagerFile", __base__=AlertmanagerFile, receivers=(list[receiver], []))  # type: ignore[valid-type]

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr
 
+from alerting.notify.build import NotifierComponent
 from alerting.notify.notification import DeliveryError
 from alerting.notify.receiver import ReceiverConfig
 from alerting.notify.text import TEXT, TITLE
+from components.component import ComponentKind, Stability
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,3 +68,15 @@ class Apprise:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+APPRISE = NotifierComponent(
+    kind=ComponentKind.NOTIFIER,
+    name="apprise",
+    config=AppriseConfig,
+    build=lambda config, context: Apprise(config, context.texts),
+    summary="Every other service that Apprise has a URL for.",
+    stability=Stability.BETA,
+    example={"urls": ["ntfy://a-topic-of-yours"]},
+    extras=("apprise",),
+)

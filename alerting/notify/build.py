@@ -1,28 +1,36 @@
-"""From configured receivers to notifiers."""
+"""From configured receivers to notifiers, and what a notifier is built from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from alerting.notify.apprise import Apprise, AppriseConfig
-from alerting.notify.email import Email, EmailConfig
-from alerting.notify.pagerduty import Pagerduty, PagerdutyConfig
-from alerting.notify.slack import Slack, SlackConfig
-from alerting.notify.text import TextCounts, compile_texts
-from alerting.notify.webhook import Webhook, WebhookConfig
+from alerting.notify.notification import Notifier
+from alerting.notify.text import TextCounts, Texts, compile_texts
+from components.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import httpx2
 
     from alerting.notify.library import Library
-    from alerting.notify.notification import Notifier
     from alerting.notify.receiver import ReceiverConfig
-    from alerting.notify.text import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierContext:
+    """What notifiers share. The client stays its giver's to close; `texts` are the compiled templates of this one."""
+
+    client: httpx2.AsyncClient
+    texts: Texts
+
+
+NotifierComponent = Component[NotifierContext, Notifier]
 
 
 def build_notifiers(
+    components: Iterable[NotifierComponent],
     receivers: Mapping[str, ReceiverConfig],
     client: httpx2.AsyncClient,
     external_url: str,
@@ -35,23 +43,10 @@ def build_notifiers(
         ConfigError: a receiver that cannot be used here.
     """
     counts = counts or TextCounts()
+    by_config = {component.config: component for component in components}
     return {
-        name: _build(config, client, compile_texts(config.texts(), external_url, library, counts))
+        name: by_config[type(config)].build(
+            config, NotifierContext(client, compile_texts(config.texts(), external_url, library, counts))
+        )
         for name, config in receivers.items()
     }
-
-
-def _build(config: ReceiverConfig, client: httpx2.AsyncClient, texts: Texts) -> Notifier:
-    match config:
-        case WebhookConfig():
-            return Webhook(config, client, texts.external_url)
-        case PagerdutyConfig():
-            return Pagerduty(config, client, texts)
-        case SlackConfig():
-            return Slack(config, client, texts)
-        case EmailConfig():
-            return Email(config, texts)
-        case AppriseConfig():
-            return Apprise(config, texts)
-        case _:
-            raise TypeError(f"no notifier for {type(config).__name__}")

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from alerting.notify.build import NotifierComponent
 from alerting.notify.http_config import ClientTls
 from alerting.notify.notification import DeliveryError
 from alerting.notify.receiver import ReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
 from alerting.notify.text import TEXT, TITLE
 from alerting.notify.webhook import IDEMPOTENCY_KEY
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
+    from alerting.notify.defaults import GlobalConfig
     from alerting.notify.notification import Notification
     from alerting.notify.text import Texts
 
@@ -64,6 +67,26 @@ class EmailConfig(ReceiverConfig):
         """The fields that are templates."""
         headers = {f"headers.{name.lower()}": text for name, text in self.headers.items()}
         return {"headers.subject": TITLE, **headers, "to": self.to, "from": self.sender, "text": self.text, "html": self.html}
+
+    def with_defaults(self, settings: GlobalConfig) -> Self:
+        """The same with the mail server of the global section, as far as it names none of its own."""
+        own_password = self.auth_password.get_secret_value() or self.auth_password_file is not None
+        defaults = {
+            "sender": self.sender or settings.smtp_from,
+            "smarthost": self.smarthost or settings.smtp_smarthost,
+            "hello": self.hello if self.hello != "localhost" else settings.smtp_hello,
+            "auth_username": self.auth_username or settings.smtp_auth_username,
+            "auth_password": self.auth_password if own_password else settings.smtp_auth_password,
+            "auth_password_file": self.auth_password_file if own_password else settings.smtp_auth_password_file,
+            "tls_config": self.tls_config or settings.smtp_tls_config,
+            "require_tls": settings.smtp_require_tls if self.require_tls is None else self.require_tls,
+        }
+        return self.model_copy(update=defaults)
+
+    def missing(self) -> str:
+        """Which server, and from whom."""
+        known = self.smarthost.rpartition(":")[2].isdigit() and self.sender
+        return "" if known else "needs smarthost (host:port) and from, here or under global"
 
 
 class Email:
@@ -161,3 +184,14 @@ def _one_line(text: str) -> str:
 
 def _moment(time: int) -> datetime:
     return datetime.fromtimestamp(time / 1e9, UTC)
+
+
+EMAIL = NotifierComponent(
+    kind=ComponentKind.NOTIFIER,
+    name="email",
+    config=EmailConfig,
+    build=lambda config, context: Email(config, context.texts),
+    summary="E-mail by SMTP, with STARTTLS unless it is switched off.",
+    stability=Stability.STABLE,
+    example={"to": "team@example.com", "from": "spanloom@example.com", "smarthost": "mail.example.com:587"},
+)

@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from alerting.notify.build import NotifierComponent
+from alerting.notify.defaults import EVENTS_URL
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
 from alerting.notify.text import TITLE, truncate
 from alerting.notify.webhook import IDEMPOTENCY_KEY
+from components.component import ComponentKind, Stability
 from telemetry.documents import timestamp
 
 if TYPE_CHECKING:
     import httpx2
 
+    from alerting.notify.defaults import GlobalConfig
     from alerting.notify.notification import Notification
     from alerting.notify.text import Texts
     from telemetry.json_object import JsonObject
 
-EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 MAX_SUMMARY = 1024
 """Characters that PagerDuty takes of a summary."""
 MAX_EVENT = 512_000
@@ -89,6 +92,11 @@ class PagerdutyConfig(HttpReceiverConfig):
         for kind, items in (("links", self.links), ("images", self.images)):
             texts |= {f"{kind}.{i}.{name}": text for i, item in enumerate(items) for name, text in item}
         return texts
+
+    def with_defaults(self, settings: GlobalConfig) -> Self:
+        """The same with the address of the global section, where it has none of its own."""
+        filled = super().with_defaults(settings)
+        return filled if self.url != EVENTS_URL else filled.model_copy(update={"url": settings.pagerduty_url})
 
 
 class Pagerduty:
@@ -155,3 +163,14 @@ class Pagerduty:
     async def close(self) -> None:
         """Let go of connections."""
         await self._poster.close()
+
+
+PAGERDUTY = NotifierComponent(
+    kind=ComponentKind.NOTIFIER,
+    name="pagerduty",
+    config=PagerdutyConfig,
+    build=lambda config, context: Pagerduty(config, context.client, context.texts),
+    summary="Incidents of PagerDuty, by its Events API v2.",
+    stability=Stability.STABLE,
+    example={"routing_key": "a-key-of-32-characters-of-a-service"},
+)

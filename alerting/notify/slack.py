@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
+from alerting.notify.build import NotifierComponent
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
 from alerting.notify.text import TEXT, TITLE, truncate
 from alerting.notify.webhook import IDEMPOTENCY_KEY
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     import httpx2
 
+    from alerting.notify.defaults import GlobalConfig
     from alerting.notify.notification import Notification
     from alerting.notify.text import Texts
 
@@ -95,6 +98,18 @@ class SlackConfig(HttpReceiverConfig):
             texts |= {f"actions.{i}.{name}": text for name, text in action}
         return texts
 
+    def with_defaults(self, settings: GlobalConfig) -> Self:
+        """The same with the webhook of the global section, where it has none of its own."""
+        filled = super().with_defaults(settings)
+        if self.api_url.get_secret_value() or self.api_url_file is not None:
+            return filled
+        return filled.model_copy(update={"api_url": settings.slack_api_url, "api_url_file": settings.slack_api_url_file})
+
+    def missing(self) -> str:
+        """Where to post."""
+        known = self.api_url.get_secret_value() or self.api_url_file is not None
+        return "" if known else "no api_url here and no slack_api_url under global"
+
 
 _MESSAGE = ("channel", "username", "icon_emoji", "icon_url")
 _ATTACHMENT = (
@@ -150,3 +165,14 @@ class Slack:
 
 def _filled(fields: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value}
+
+
+SLACK = NotifierComponent(
+    kind=ComponentKind.NOTIFIER,
+    name="slack",
+    config=SlackConfig,
+    build=lambda config, context: Slack(config, context.client, context.texts),
+    summary="Messages in Slack, or wherever its incoming webhooks are understood.",
+    stability=Stability.STABLE,
+    example={"api_url": "https://hooks.slack.com/services/T00000000/B00000000/XXXX"},
+)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Self
 import orjson
 from pydantic import Field, SecretStr, model_validator
 
+from alerting.notify.build import NotifierComponent
 from alerting.notify.http import TIMEOUT, Poster
 from alerting.notify.notification import template_data
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
 from alerting.rules.files import Duration
+from components.component import ComponentKind, Stability
 from components.durations import SECOND
 
 if TYPE_CHECKING:
@@ -56,3 +58,14 @@ class Webhook:
     async def close(self) -> None:
         """Let go of connections."""
         await self._poster.close()
+
+
+WEBHOOK = NotifierComponent(
+    kind=ComponentKind.NOTIFIER,
+    name="webhook",
+    config=WebhookConfig,
+    build=lambda config, context: Webhook(config, context.client, context.texts.external_url),
+    summary="JSON as Alertmanager's webhook, version 4, posts it.",
+    stability=Stability.STABLE,
+    example={"url": "https://hooks.example.com/spanloom"},
+)

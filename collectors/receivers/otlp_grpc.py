@@ -13,7 +13,9 @@ from collectors.admission import Intake
 from collectors.errors import LogUnavailableError
 from collectors.grpc_front import Front, GrpcLimits
 from collectors.ingest import Ingest, IngestConfig
+from collectors.receiver import ReceiverComponent
 from collectors.slots import Slots
+from components.component import ComponentKind, Stability
 from components.tls import TlsConfig
 from telemetry.errors import InputError, OverloadedError
 
@@ -161,3 +163,13 @@ def _trailers(refusal: Rejection) -> tuple[tuple[str, bytes], ...]:
     if refusal.retry_after is not None:
         trailers.append(("google.rpc.retryinfo-bin", refusal.retry_info.SerializeToString()))
     return tuple(trailers)
+
+
+OTLP_GRPC = ReceiverComponent(
+    kind=ComponentKind.RECEIVER,
+    name="otlp_grpc",
+    config=OtlpGrpcConfig,
+    build=lambda config, context: OtlpGrpcReceiver(config, context.sink, context.metrics, context.ingest),
+    summary="OTLP over gRPC: spans, logs and metrics.",
+    stability=Stability.STABLE,
+)

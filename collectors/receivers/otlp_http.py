@@ -17,8 +17,10 @@ from collectors.admission import Intake
 from collectors.decoding import too_large
 from collectors.errors import ForeignHostError, ForeignOriginError, LogUnavailableError, UnsupportedError
 from collectors.ingest import Ingest, IngestConfig
+from collectors.receiver import ReceiverComponent
 from components.access.config import Host, Origin
 from components.access.origins import Origins
+from components.component import ComponentKind, Stability
 from components.http_protocol import HttpLimits
 from components.http_server import HttpServer
 from components.sender import is_loopback
@@ -177,3 +179,13 @@ def _answer(status: int, encoding: Encoding, message: Message, headers: Mapping[
     if encoding == "json":
         return Response(json_format.MessageToJson(message, indent=None), status, headers, "application/json")
     return Response(message.SerializeToString(), status, headers, "application/x-protobuf")
+
+
+OTLP_HTTP = ReceiverComponent(
+    kind=ComponentKind.RECEIVER,
+    name="otlp_http",
+    config=OtlpHttpConfig,
+    build=lambda config, context: OtlpHttpReceiver(config, context.sink, context.metrics, context.ingest),
+    summary="OTLP over HTTP, as protobuf or JSON: spans, logs and metrics.",
+    stability=Stability.STABLE,
+)

@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
-from alerting.playbooks.actions.docker import DockerConfig
-from alerting.playbooks.actions.kubernetes import KubernetesConfig
-from alerting.playbooks.actions.supervisor import SupervisorConfig
-from alerting.playbooks.actions.systemd import SystemdConfig
+from alerting.playbooks.actions.build import build_actions
 from alerting.playbooks.backtest import History, backtest
 from alerting.playbooks.kernel.journal import masked
 from alerting.playbooks.kernel.machine import call_of
@@ -40,14 +36,6 @@ if TYPE_CHECKING:
 
 BEFORE = 10 * MINUTE
 """How long before the first alert telemetry is read: what its conditions may look back on, and the live call graph."""
-
-ANYWHERE = ActionsConfig(
-    supervisor=SupervisorConfig(url="http://127.0.0.1"),
-    systemd=SystemdConfig(units=("any",)),
-    docker=DockerConfig(),
-    kubernetes=KubernetesConfig(),
-)
-"""Every way to reach a target may be named: no action is run here, so that it does not matter where the target would be."""
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 config_option = click.option(
@@ -144,11 +132,14 @@ def _time(time: int) -> str:
 
 
 def _load(files: tuple[Path, ...], config: Path | None) -> tuple[tuple[Playbook, ...], dict[str, Action], SafetyConfig]:
+    from spanloom import components  # noqa: PLC0415 - all of them are imported
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
 
     try:
         settings = load_config(config).alerting
-        actions = build_actions(ANYWHERE.model_copy(update={"command": settings.actions.command}))
+        # Every way to reach a target may be named: no action is run here, so that it does not matter where the target would be.
+        anywhere = {one.name: one.example_config() for one in components.RUNNERS}
+        actions = build_actions(components.ACTIONS, components.RUNNERS, settings.actions.model_copy(update=anywhere))
         return load_playbooks(files, actions), actions, settings.safety
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error

@@ -58,6 +58,7 @@ def elasticsearch(config: Path | None, keep_days: int | None, ilm_policy: str) -
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.roles import require_shared  # noqa: PLC0415
     from stores.elasticsearch.client import connect  # noqa: PLC0415
+    from stores.elasticsearch.component import ELASTICSEARCH  # noqa: PLC0415
     from stores.elasticsearch.templates import install  # noqa: PLC0415
 
     settings = load_config(config)
@@ -65,7 +66,7 @@ def elasticsearch(config: Path | None, keep_days: int | None, ilm_policy: str) -
     days = max(1, round(settings.retention.days)) if keep_days is None else keep_days
 
     async def run() -> list[Installed]:
-        client = connect(settings.store_url, settings.elasticsearch)
+        client = connect(settings.store_url, settings.of(ELASTICSEARCH))
         try:
             return await install(client, days, ilm_policy)
         finally:

@@ -14,6 +14,7 @@ from alerting.playbooks.model.incident import ActionCall, Check, Incident, Incid
 from processors.assembly.assembler import LogReference, log_summary, revision
 from processors.assembly.edges import aggregate
 from processors.call_graph import call_graph
+from spanloom.components import NOTIFIERS
 from telemetry.audit import Chain
 from telemetry.documents import (
     anomaly_document,
@@ -206,7 +207,7 @@ topology_inhibit_rules: [{culprit_matchers: [service="payment"]}]
 
 def _notifications(fired: int) -> list[Document]:
     """Payment's alert is told; cart's is not, for cart calls payment by way of checkout."""
-    manager = Alertmanager(parse_config(ROUTES, "routes.yml"))
+    manager = Alertmanager(parse_config(ROUTES, "routes.yml", NOTIFIERS))
     manager.see_calls([("cart", "checkout"), ("checkout", "payment")], fired)
     manager.take([change for change in _alerts(fired - 25 * SECOND) if change.state is AlertState.FIRING], fired)
     look = manager.advance(fired)

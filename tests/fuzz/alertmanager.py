@@ -16,6 +16,7 @@ from alerting.alertmanager.silences import Silences
 from alerting.alertmanager.time_intervals import TimeInterval
 from alerting.promql.matchers import all_match, parse_matchers
 from alerting.promql.regex import Regex
+from spanloom.components import NOTIFIERS
 from telemetry.errors import InputError
 from tests.fuzz.rules import NOW, SECOND, TEMPLATE_WORDS, YAML_WORDS
 from tests.fuzz.target import Target
@@ -109,10 +110,10 @@ def _text(data: bytes) -> str:
 
 def of_configuration(folder: Path) -> Target:
     """The configuration file, and a reload with it while an alert waits. Relative paths in it lead into the folder."""
-    before = parse_config(json.dumps(CONFIG), str(folder / "alertmanager.yml"))
+    before = parse_config(json.dumps(CONFIG), str(folder / "alertmanager.yml"), NOTIFIERS)
 
     def run(data: bytes) -> None:
-        config = parse_config(_text(data), str(folder / "alertmanager.yml"))
+        config = parse_config(_text(data), str(folder / "alertmanager.yml"), NOTIFIERS)
         manager = Alertmanager(before)
         manager.put(postable_alert({"labels": {"a": "b", "c": "d"}}, "", NOW, SECOND * 300), NOW)
         manager.replace_config(config, NOW)

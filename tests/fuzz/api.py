@@ -18,6 +18,7 @@ from alerting.rules.book import RuleBook
 from alerting.rules.engine import AlertEngine
 from dashboards.api.routes import answer_errors, routes
 from dashboards.read_models.reader import Reader
+from spanloom.components import NOTIFIERS
 from stores.duckdb.store import DuckDbStore
 from telemetry.documents.signals import span_document
 from tests.fuzz.rules import NOW
@@ -102,7 +103,7 @@ class _Api:
         async def note(_event: str, _who: str, /, **_: object) -> None:
             return
 
-        manager = AlertmanagerApi(Alertmanager(parse_config(CONFIG, "am.yml")), lambda: NOW, saved)
+        manager = AlertmanagerApi(Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS)), lambda: NOW, saved)
         engine = AlertEngine()
         app.router.routes += [*rule_routes(engine, RuleBook(engine), saved, note), Mount("/am", routes=manager.routes())]
         app.router.routes += manager.routes()

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.label_values import check_values
 from alerting.playbooks.model.load import load_playbooks
 from alerting.promql.expression import compile_expression
 from alerting.variables import names_in, render, render_query
 from spanloom.experiments.chaos.experiment import load_experiment
 from telemetry.errors import ConfigError, InputError
+from tests.alerting.playbooks.all_actions import all_actions
 from tests.fuzz.rules import YAML_WORDS
 from tests.fuzz.target import Target
 
@@ -101,7 +101,7 @@ def _same_but_for_values(step: Step, labels: dict[str, str]) -> None:
 
 def of_files(folder: Path) -> tuple[Target, ...]:
     """Playbook and experiment files."""
-    actions = build_actions(ActionsConfig())
+    actions = all_actions()
     playbooks, experiment = folder / "playbooks.yml", folder / "experiment.yml"
 
     def of_playbooks(data: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alerting.alertmanager.config import parse_config
+from spanloom.components import NOTIFIERS
 from telemetry.errors import ConfigError
 from tests.interop.alertmanager_files import DIFFERENT, FILES, TEMPLATES
 
@@ -35,7 +36,7 @@ def test_every_file_is_taken_or_refused_as_by_amtool(tmp_path: Path, capsys: pyt
             theirs = subprocess.run([str(AMTOOL), "check-config", str(path)], capture_output=True, text=True, check=False)
             ours = ""
             try:
-                parse_config(text, str(path))
+                parse_config(text, str(path), NOTIFIERS)
             except ConfigError as error:
                 ours = str(error)
                 assert ours.startswith(str(tmp_path)), "an error names its file"

@@ -22,6 +22,7 @@ from alerting.alerts import StoredAlert
 from components.access.tokens import new_token, token_hash
 from spanloom import clock
 from spanloom.access.build import build_access
+from spanloom.components import NOTIFIERS
 from spanloom.config import Config
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def alert(service: str, severity: str, at: int) -> StoredAlert:
 
 @needs_amtool
 async def test_amtool_adds_queries_and_expires_a_silence() -> None:
-    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
     for service in ("cart", "päy"):
         manager.put(alert(service, "page", clock.system()), clock.system())
     async with serving(manager) as url:
@@ -119,7 +120,7 @@ async def test_amtool_adds_queries_and_expires_a_silence() -> None:
 
 @needs_amtool
 async def test_amtool_adds_alerts_and_sees_what_inhibits_them() -> None:
-    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
     async with serving(manager) as url:
         await amtool(url, "alert", "add", "Slow", "service=cart", "severity=page", "--annotation=summary=a page")
         await amtool(url, "alert", "add", "Slow", "service=cart", "severity=ticket")
@@ -139,7 +140,7 @@ async def test_amtool_shows_its_token_and_is_who_the_token_says(tmp_path: Path) 
     (tmp_path / "ann").write_text(token)
     shown = tmp_path / "http.yml"
     shown.write_text(f"authorization: {{credentials_file: {tmp_path / 'ann'}}}\n")
-    async with serving(Alertmanager(parse_config(CONFIG, "am.yml")), config) as url:
+    async with serving(Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS)), config) as url:
         with pytest.raises(AssertionError, match=r"401|Unauthorized"):
             await amtool(url, "silence", "query")
         proof = ("--http.config.file", str(shown))
@@ -150,14 +151,14 @@ async def test_amtool_shows_its_token_and_is_who_the_token_says(tmp_path: Path) 
 
 @needs_amtool
 async def test_amtool_reads_configuration_and_routes() -> None:
-    async with serving(Alertmanager(parse_config(CONFIG, "am.yml"))) as url:
+    async with serving(Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))) as url:
         assert "group_by" in await amtool(url, "config", "show")
         assert (await amtool(url, "config", "routes", "test", "severity=page")).strip() == "pager"
 
 
 @needs_prometheus
 async def test_a_real_prometheus_sends_its_alerts(tmp_path: Path) -> None:
-    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
     async with serving(manager) as url:
         (tmp_path / "rules.yml").write_text(
             "groups: [{name: g, rules: [{alert: Always, expr: 'vector(7)', labels: {service: cart},"
@@ -208,7 +209,7 @@ receivers: [{name: default}, {name: pages}, {name: pages-of-a}, {name: pages-of-
 @needs_amtool
 async def test_amtool_routes_every_alert_as_we_do(tmp_path: Path) -> None:
     (tmp_path / "am.yml").write_text(ROUTES)
-    root = parse_config(ROUTES, "am.yml").root
+    root = parse_config(ROUTES, "am.yml", NOTIFIERS).root
     for severity in ("", "page", "low", "pages"):
         for team in ("", "a", "ä", "b", "bc"):
             labels = {name: value for name, value in (("severity", severity), ("team", team)) if value}

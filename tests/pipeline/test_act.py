@@ -28,6 +28,7 @@ from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER, BatchKind
 from processors.series.derived import CULPRIT_SCORE
+from spanloom.components import NOTIFIERS
 from telemetry.documents import Kind, anomaly_document
 from telemetry.errors import OverloadedError, StoreError
 from telemetry.findings import Anomaly, AnomalyKind, Suspect
@@ -147,7 +148,7 @@ class World:
     async def begin(self) -> None:
         """Start a worker: it reads again what was not acknowledged."""
         self.writer = DocumentWriter(self.store, NoRejects())
-        config = parse_config(RECEIVERS, "receivers.yml")
+        config = parse_config(RECEIVERS, "receivers.yml", NOTIFIERS)
         manager = Alertmanager(config, "http://console")
         self.engine = AlertEngine(parse_rules(self._rules, "rules.yml"))
         sender = Sender(dict.fromkeys(config.receivers, self.pager), lambda: self.time)

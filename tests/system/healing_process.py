@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.kernel.healer import Healer
 from alerting.playbooks.model.load import load_playbooks
 from alerting.playbooks.runner import PlaybookRunner
+from tests.alerting.playbooks.all_actions import all_actions
 from tests.alerting.playbooks.world import Alert, feed
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Folder:
 async def main(folder: Folder, url: str) -> None:
     plan = folder.path / "playbooks.yml"
     plan.write_text(PLAYBOOK)
-    actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=url)))
+    actions = all_actions(supervisor=SupervisorConfig(url=url))
     healer = Healer(load_playbooks([plan], actions), actions, lambda _expression, _at: [({}, 1.0)])
     now = time.time_ns  # noqa: TID251  a process of its own, as the composition root is
     feed(healer, ["cart", "shop", "mail"], now())

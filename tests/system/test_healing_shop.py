@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.kernel.healer import Healer
 from alerting.playbooks.model.load import load_playbooks
@@ -24,6 +23,7 @@ from demo.supervisor.shop import Shop
 from telemetry.audit import verify
 from telemetry.documents import Document, Kind
 from telemetry.metrics import Point, Series
+from tests.alerting.playbooks.all_actions import all_actions
 from tests.alerting.playbooks.world import SECOND, START, Alert, feed, stored
 from tests.demo.otlp_receiver import OtlpReceiver
 
@@ -106,7 +106,7 @@ def culprit() -> Alert:
 
 async def heal(made: Shop, url: str, fault: dict[str, Any], seconds: int) -> tuple[Kept, Telemetry]:
     """Put the fault in, let the alert come, and play the playbook for so many seconds of telemetry."""
-    actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=url)))
+    actions = all_actions(supervisor=SupervisorConfig(url=url))
     playbooks = load_playbooks([Path(str(files("alerting.playbooks") / "default.yml"))], actions)
     telemetry, kept = Telemetry(made), Kept()
     healer = Healer(playbooks, actions, telemetry.engine.query)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from components.component import Component
 from components.secrets import SECRETS
 from telemetry.errors import SpanloomError
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from pydantic import BaseModel
+
+    from alerting.playbooks.actions.steering import Steering
 
 MAX_OUTPUT = 2000
 """Characters that are kept of what a target said."""
@@ -101,3 +105,25 @@ class RunsPrograms(Protocol):
     def programs(self) -> Collection[str]:
         """Those that take labels as data, by absolute path."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContext:
+    """What actions share.
+
+    Args:
+        command: runs programs, with what the configuration lets them see.
+        runners: what restarts, isolates and scales, as far as it is configured, by name.
+        steering: the control plane, where there is one.
+    """
+
+    command: Action
+    runners: Mapping[str, object]
+    steering: Steering | None = None
+
+
+ActionComponent = Component[ActionContext, Action | None]
+"""Builds None where what the action needs is not there; a playbook that names it is then refused at load."""
+
+RunnerComponent = Component[Action, object]
+"""Builds, from the action that runs programs, what keeps one or more of `Restarts`, `Isolates` and `Scales`."""

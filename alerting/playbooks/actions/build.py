@@ -2,68 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 
-from alerting.playbooks.actions.command import Command, CommandConfig
-from alerting.playbooks.actions.docker import Docker, DockerConfig
-from alerting.playbooks.actions.http import HttpCall
-from alerting.playbooks.actions.kubernetes import Kubernetes, KubernetesConfig
-from alerting.playbooks.actions.process import Isolate, Restart, Restore
-from alerting.playbooks.actions.runbook import Runbook
-from alerting.playbooks.actions.scale import Scale
-from alerting.playbooks.actions.steer import ConfigRollback, Migrate, RateLimit, RouteWeights
-from alerting.playbooks.actions.supervisor import Supervisor, SupervisorConfig
-from alerting.playbooks.actions.systemd import Systemd, SystemdConfig
+from alerting.playbooks.actions.action import ActionContext
+from alerting.playbooks.actions.command import Command
+from components.component import NoConfig
 
 if TYPE_CHECKING:
-    from alerting.playbooks.actions.action import Action
-    from alerting.playbooks.actions.process import Isolates, Restarts
-    from alerting.playbooks.actions.scale import Scales
-    from alerting.playbooks.actions.steer import Steering
+    from collections.abc import Iterable
+
+    from alerting.playbooks.actions.action import Action, ActionComponent, RunnerComponent
+    from alerting.playbooks.actions.steering import Steering
+    from telemetry.json_object import JsonObject
 
 
 class ActionsConfig(BaseModel):
-    """What actions may reach. What is left out cannot be named in a playbook's `via`."""
+    """What actions may reach. A way that is not configured cannot be named in a playbook's `via`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    command: CommandConfig = CommandConfig()
-    supervisor: SupervisorConfig | None = None
-    systemd: SystemdConfig | None = None
-    docker: DockerConfig | None = None
-    kubernetes: KubernetesConfig | None = None
+    def section(self, name: str) -> Any:
+        """The configuration of an action or runner; None where it has to be written and is not."""
+        return getattr(self, name, NoConfig())
 
 
-def build_actions(config: ActionsConfig, steering: Steering | None = None) -> dict[str, Action]:
+def actions_config(components: Iterable[ActionComponent | RunnerComponent]) -> type[ActionsConfig]:
+    """The model of `alerting.actions`: a section for each component that can be configured."""
+    sections: JsonObject = {
+        one.name: (one.config | None, None) if one.required else (one.config, one.config())
+        for one in components
+        if one.config is not NoConfig
+    }
+    return create_model("ActionsConfig", __base__=ActionsConfig, __doc__=ActionsConfig.__doc__, **sections)
+
+
+def build_actions(
+    components: Iterable[ActionComponent],
+    runners: Iterable[RunnerComponent],
+    config: ActionsConfig,
+    steering: Steering | None = None,
+) -> dict[str, Action]:
     """Every action by its name. Nothing is connected before an action runs.
 
     Args:
+        components: of the actions.
+        runners: what they may act through.
         config: what may be reached.
         steering: the control plane, where there is one; without it, playbooks that steer are refused at load.
     """
-    command = Command(config.command)
-    restarts: dict[str, Restarts] = {}
-    isolates: dict[str, Isolates] = {}
-    scales: dict[str, Scales] = {}
-    if config.supervisor:
-        restarts["supervisor"] = isolates["supervisor"] = Supervisor(config.supervisor)
-    if config.systemd:
-        restarts["systemd"] = Systemd(config.systemd, command)
-    if config.docker:
-        restarts["docker"] = isolates["docker"] = Docker(config.docker)
-    if config.kubernetes:
-        restarts["kubernetes"] = isolates["kubernetes"] = scales["kubernetes"] = Kubernetes(config.kubernetes)
-    actions: list[Action] = [
-        Restart(restarts),
-        Isolate(isolates),
-        Restore(isolates),
-        Scale(scales),
-        HttpCall(),
-        command,
-        Runbook(),
-    ]
-    if steering is not None:
-        actions += [RouteWeights(steering), RateLimit(steering), Migrate(steering), ConfigRollback(steering)]
-    return {action.name: action for action in actions}
+    command = Command(getattr(config, Command.name, None))
+    configured = {one.name: settings for one in runners if (settings := config.section(one.name)) is not None}
+    built = {one.name: one.build(configured[one.name], command) for one in runners if one.name in configured}
+    context = ActionContext(command, built, steering)
+    actions = {one.name: one.build(config.section(one.name), context) for one in components}
+    return {name: action for name, action in actions.items() if action is not None}

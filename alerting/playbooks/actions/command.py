@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import MAX_OUTPUT, ActionError
+from alerting.playbooks.actions.action import MAX_OUTPUT, ActionComponent, ActionError
 from alerting.playbooks.programs import check_named
+from components.component import ComponentKind, Stability
 from components.secrets import SECRETS
 
 if TYPE_CHECKING:
@@ -132,3 +133,13 @@ class _Tail(asyncio.Protocol):
         """Nobody holds the other end any more."""
         del exc
         self.ended.set()
+
+
+COMMAND = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Command.name,
+    config=CommandConfig,
+    build=lambda _, context: context.command,
+    summary="Run a program; the step's arguments are words, no shell takes them apart.",
+    stability=Stability.STABLE,
+)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import UNREADABLE, ActionError
+from alerting.playbooks.actions.action import UNREADABLE, ActionError, RunnerComponent
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,3 +147,15 @@ def _container(client: DockerClient, name: str) -> Container:
         found = f"the engine means {container.name!r}, whose id begins so"
         raise ActionError(f"docker: no container {name!r}", output=found)
     return container
+
+
+DOCKER = RunnerComponent(
+    kind=ComponentKind.RUNNER,
+    name="docker",
+    config=DockerConfig,
+    build=lambda config, _: Docker(config),
+    summary="Containers of a Docker engine.",
+    stability=Stability.BETA,
+    extras=("actions",),
+    required=True,
+)

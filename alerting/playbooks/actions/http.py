@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from alerting.notify.notification import DeliveryError
 from alerting.notify.secret import read_secret
-from alerting.playbooks.actions.action import ActionError, no_dots
+from alerting.playbooks.actions.action import ActionComponent, ActionError, no_dots
+from components.component import ComponentKind, NoConfig, Stability
 from components.secrets import SECRETS
 
 if TYPE_CHECKING:
@@ -71,3 +72,13 @@ class HttpCall:
         if answer.status_code not in arguments.expect if arguments.expect else not answer.is_success:
             raise ActionError(f"{where}: {answer.status_code}", output=said)
         return {"status": str(answer.status_code), "output": said}
+
+
+HTTP = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=HttpCall.name,
+    config=NoConfig,
+    build=lambda _, __: HttpCall(),
+    summary="Call an HTTP endpoint, with an idempotency key.",
+    stability=Stability.STABLE,
+)

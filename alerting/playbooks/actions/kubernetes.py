@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import UNREADABLE, ActionError
+from alerting.playbooks.actions.action import UNREADABLE, ActionError, RunnerComponent
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -162,3 +163,15 @@ def _is_rolled_out(deployment: V1Deployment) -> bool:
         and (status.replicas or 0) <= (status.updated_replicas or 0)
         and (status.available_replicas or 0) >= wanted
     )
+
+
+KUBERNETES = RunnerComponent(
+    kind=ComponentKind.RUNNER,
+    name="kubernetes",
+    config=KubernetesConfig,
+    build=lambda config, _: Kubernetes(config),
+    summary="Deployments and pods of a Kubernetes cluster.",
+    stability=Stability.BETA,
+    extras=("actions",),
+    required=True,
+)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from alerting.playbooks.actions.action import no_dots
+from alerting.playbooks.actions.action import ActionComponent, no_dots
+from components.component import ComponentKind, NoConfig, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ class ProcessArguments(BaseModel):
     name: Annotated[str, Field(min_length=1), AfterValidator(no_dots)]
 
 
+@runtime_checkable
 class Restarts(Protocol):
     """Something that can restart what it runs."""
 
@@ -37,6 +39,7 @@ class Restarts(Protocol):
         ...
 
 
+@runtime_checkable
 class Isolates(Protocol):
     """Something that can take what it runs out of traffic. Both are idempotent."""
 
@@ -110,3 +113,31 @@ class Restore:
     async def run(self, arguments: ProcessArguments, key: str) -> Mapping[str, str]:
         """Restore it."""
         return await self._runners[arguments.via].restore(arguments.name, key)
+
+
+RESTART = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Restart.name,
+    config=NoConfig,
+    build=lambda _, context: Restart({name: one for name, one in context.runners.items() if isinstance(one, Restarts)}),
+    summary="Replace a process by a new one.",
+    stability=Stability.STABLE,
+)
+
+ISOLATE = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Isolate.name,
+    config=NoConfig,
+    build=lambda _, context: Isolate({name: one for name, one in context.runners.items() if isinstance(one, Isolates)}),
+    summary="Take a process out of traffic.",
+    stability=Stability.STABLE,
+)
+
+RESTORE = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Restore.name,
+    config=NoConfig,
+    build=lambda _, context: Restore({name: one for name, one in context.runners.items() if isinstance(one, Isolates)}),
+    summary="Give an isolated process its traffic again.",
+    stability=Stability.STABLE,
+)

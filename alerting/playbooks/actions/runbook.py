@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alerting.playbooks.actions.action import ActionComponent
+from components.component import ComponentKind, NoConfig, Stability
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,3 +31,13 @@ class Runbook:
     async def run(self, arguments: RunbookArguments, key: str) -> Mapping[str, str]:  # noqa: ARG002  the protocol's
         """Give the link back as the step's result."""
         return {"url": arguments.url}
+
+
+RUNBOOK = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Runbook.name,
+    config=NoConfig,
+    build=lambda _, __: Runbook(),
+    summary="Record the link to a run-book in the incident.",
+    stability=Stability.STABLE,
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from alerting.playbooks.actions import process
+from alerting.playbooks.actions.action import ActionComponent
+from components.component import ComponentKind, NoConfig, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +20,7 @@ class ScaleArguments(process.ProcessArguments):
     replicas: int = Field(ge=0, le=1000)
 
 
+@runtime_checkable
 class Scales(Protocol):
     """Something that can run more or fewer instances."""
 
@@ -43,3 +46,13 @@ class Scale:
     async def run(self, arguments: ScaleArguments, key: str) -> Mapping[str, str]:
         """Scale it."""
         return await self._runners[arguments.via].scale(arguments.name, arguments.replicas, key)
+
+
+SCALE = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Scale.name,
+    config=NoConfig,
+    build=lambda _, context: Scale({name: one for name, one in context.runners.items() if isinstance(one, Scales)}),
+    summary="Change how many instances run.",
+    stability=Stability.BETA,
+)

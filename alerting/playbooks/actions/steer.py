@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from alerting.playbooks.actions.action import ActionComponent
+from components.component import ComponentKind, NoConfig, Stability
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-
-class Steering(Protocol):
-    """What can steer calls and roll configuration back.
-
-    Every call gives the state before it. A crash may repeat one under its key: then it changes nothing, and gives the state
-    before the first, for an inverse must not be told what the call itself has done.
-    """
-
-    async def set_weights(self, service: str, weights: Mapping[str, int], key: str) -> Mapping[str, int]:
-        """Share the calls of a service among its instances; gives the weights before.
-
-        Raises:
-            ActionError: it failed, or may have.
-        """
-        ...
-
-    async def set_rate_limit(self, service: str, per_second: float | None, key: str) -> float | None:
-        """Limit the calls that a service gets, None: without limit; gives the limit before.
-
-        Raises:
-            ActionError: it failed, or may have.
-        """
-        ...
-
-    async def roll_back(self, scope: str, revision: str, key: str) -> str:
-        """Make a revision of the configuration the active one, empty: the one before; gives the active one before.
-
-        Raises:
-            ActionError: it failed, or may have.
-        """
-        ...
+    from alerting.playbooks.actions.action import Action, ActionContext
+    from alerting.playbooks.actions.steering import Steering
 
 
 class _Strict(BaseModel):
@@ -153,3 +127,44 @@ class ConfigRollback:
 
 def _text(weights: Mapping[str, int]) -> str:
     return ",".join(f"{name}={weight}" for name, weight in sorted(weights.items()))
+
+
+def _steered(make: Callable[[Steering], Action]) -> Callable[[NoConfig, ActionContext], Action | None]:
+    return lambda _, context: None if context.steering is None else make(context.steering)
+
+
+ROUTE_WEIGHTS = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=RouteWeights.name,
+    config=NoConfig,
+    build=_steered(RouteWeights),
+    summary="Share the calls of a service among its instances.",
+    stability=Stability.EXPERIMENTAL,
+)
+
+RATE_LIMIT = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=RateLimit.name,
+    config=NoConfig,
+    build=_steered(RateLimit),
+    summary="Limit the calls that a service gets.",
+    stability=Stability.EXPERIMENTAL,
+)
+
+MIGRATE = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=Migrate.name,
+    config=NoConfig,
+    build=_steered(Migrate),
+    summary="Drain an instance and move its traffic to another.",
+    stability=Stability.EXPERIMENTAL,
+)
+
+CONFIG_ROLLBACK = ActionComponent(
+    kind=ComponentKind.ACTION,
+    name=ConfigRollback.name,
+    config=NoConfig,
+    build=_steered(ConfigRollback),
+    summary="Make an earlier revision of a configuration the active one.",
+    stability=Stability.EXPERIMENTAL,
+)

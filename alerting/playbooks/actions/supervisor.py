@@ -9,7 +9,8 @@ from urllib.parse import quote
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.action import ActionError, RunnerComponent
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,3 +89,15 @@ def _state(answer: httpx2.Response) -> dict[str, str]:
         return {}
     said = {key: str(body[key]) for key in ("pid", "state", "restarts", "isolated") if key in body}
     return {key: text for key, text in said.items() if _STATE.fullmatch(text)}
+
+
+SUPERVISOR = RunnerComponent(
+    kind=ComponentKind.RUNNER,
+    name="supervisor",
+    config=SupervisorConfig,
+    build=lambda config, _: Supervisor(config),
+    summary="Local processes under a supervisor with an HTTP control interface.",
+    stability=Stability.BETA,
+    example={"url": "http://127.0.0.1:9090"},
+    required=True,
+)

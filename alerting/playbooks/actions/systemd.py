@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting.playbooks.actions.action import ActionError
+from alerting.playbooks.actions.action import ActionError, RunnerComponent
 from alerting.playbooks.actions.command import Command, CommandArguments
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from alerting.playbooks.actions.action import Action
 
 
 class SystemdConfig(BaseModel):
@@ -26,7 +29,7 @@ class SystemdConfig(BaseModel):
 class Systemd:
     """Speaks `systemctl`, as an operator would."""
 
-    def __init__(self, config: SystemdConfig, command: Command | None = None) -> None:
+    def __init__(self, config: SystemdConfig, command: Action | None = None) -> None:
         self._config = config
         self._command = command or Command()
 
@@ -45,3 +48,15 @@ class Systemd:
     async def _systemctl(self, *arguments: str, key: str) -> Mapping[str, str]:
         scope = ("--user",) if self._config.user else ()
         return await self._command.run(CommandArguments(command=(self._config.systemctl, *scope, *arguments)), key)
+
+
+SYSTEMD = RunnerComponent(
+    kind=ComponentKind.RUNNER,
+    name="systemd",
+    config=SystemdConfig,
+    build=Systemd,
+    summary="Units of the local systemd.",
+    stability=Stability.BETA,
+    example={"units": ["cart.service"]},
+    required=True,
+)

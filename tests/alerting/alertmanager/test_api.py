@@ -17,6 +17,7 @@ from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
 from alerting.alerts import AlertStore
 from components.durations import MINUTE, SECOND
+from spanloom.components import NOTIFIERS
 from tests.identified import Identified
 
 NOW = 1_700_000_000 * SECOND
@@ -34,7 +35,7 @@ class Service:
     """The API of one manager, and how often it was told to save."""
 
     def __init__(self) -> None:
-        self.manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+        self.manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
         self.saves = 0
         self.time = NOW
         api = AlertmanagerApi(self.manager, lambda: self.time, self.saved, version="0.1.0")
@@ -172,7 +173,9 @@ def test_texts_of_others_are_bounded() -> None:
 
 def test_groups_of_one_receiver_are_those_that_it_gets() -> None:
     service = Service()
-    service.manager.replace_config(parse_config(CONFIG.replace("[team=a]", "[team=a], continue: true"), "am.yml"), NOW)
+    service.manager.replace_config(
+        parse_config(CONFIG.replace("[team=a]", "[team=a], continue: true"), "am.yml", NOTIFIERS), NOW
+    )
     service.post("alerts", [{"labels": {"alertname": "A", "team": "a"}}, {"labels": {"alertname": "B"}}])
     groups = service.client.get("/api/v2/alerts/groups?receiver=pager").json()
     assert [group["receiver"]["name"] for group in groups] == ["pager"]
@@ -211,7 +214,7 @@ receivers:
   pagerduty_configs: [{routing_key: k3y}]
   email_configs: [{to: on-call@example.org}]
 """
-    shown = parse_config(text, "am.yml").original
+    shown = parse_config(text, "am.yml", NOTIFIERS).original
     assert yaml.safe_load(shown).keys() == yaml.safe_load(text).keys()
     assert not any(secret in shown for secret in ("hunter2", "T0KEN", "k3y"))
     assert "smtp_auth_password: <secret>" in shown
@@ -240,7 +243,7 @@ receivers:
   - routing_key: "fol
       ded"
 """
-    shown = parse_config(text, "am.yml").original
+    shown = parse_config(text, "am.yml", NOTIFIERS).original
     assert not any(part in shown for part in ("KEN", "it''s", "pa\\", 'wd"', "hun", "er2", "k3y", "fol", "ded"))
     taken = yaml.safe_load(shown)["receivers"][0]
     assert [item["auth_password"] for item in taken["email_configs"]] == ["<secret>"] * 3

@@ -18,6 +18,7 @@ from alerting.alerts import AlertStore, StoredAlert
 from alerting.notify.sender import Delivery
 from alerting.promql.matchers import parse_matchers
 from components.durations import HOUR, MINUTE, SECOND
+from spanloom.components import NOTIFIERS
 from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError, InputError, OverloadedError
 
@@ -67,7 +68,7 @@ def alert(name: str, service: str, severity: str = "warning", *, starts: int = S
 
 
 def manager(config: str = CONFIG) -> Alertmanager:
-    return Alertmanager(parse_config(config, "am.yml"), "http://spanloom")
+    return Alertmanager(parse_config(config, "am.yml", NOTIFIERS), "http://spanloom")
 
 
 def deliver(state: Alertmanager, now: int) -> tuple[list[Notification], list[Document]]:
@@ -82,7 +83,7 @@ def services(notifications: list[Notification]) -> list[str]:
 
 
 def test_every_part_of_the_file_is_read() -> None:
-    config = parse_config(CONFIG, "am.yml")
+    config = parse_config(CONFIG, "am.yml", NOTIFIERS)
     pager, low = config.root.routes
     assert (pager.receiver, pager.continues, pager.repeat_interval, pager.group_wait) == ("pager", True, HOUR, 10 * SECOND)
     assert pager.key == '{}/{severity="page",team=~"a|b"}'
@@ -118,14 +119,14 @@ def test_every_part_of_the_file_is_read() -> None:
 )
 def test_a_wrong_configuration_names_line_and_reason(old: str, new: str, line: int, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_config(CONFIG.replace(old, new, 1), "am.yml")
+        parse_config(CONFIG.replace(old, new, 1), "am.yml", NOTIFIERS)
     assert message in str(caught.value)
     assert f"am.yml:{line}:" in str(caught.value)
 
 
 def test_routes_that_contain_themselves_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"am\.yml:3: contains itself"):
-        parse_config("route:\n  receiver: x\n  routes: &r\n  - routes: *r\nreceivers: [{name: x}]\n", "am.yml")
+        parse_config("route:\n  receiver: x\n  routes: &r\n  - routes: *r\nreceivers: [{name: x}]\n", "am.yml", NOTIFIERS)
 
 
 def test_a_page_inhibits_the_ticket_of_its_service_and_the_reason_is_a_document() -> None:
@@ -238,8 +239,8 @@ class TestAfterTheCulpritResolved:
     def test_how_long_is_said_in_the_file_and_bounded_by_how_long_it_is_remembered(self) -> None:
         text = CONFIG.replace('[alertname="Culprit"]', '[alertname="Culprit"]\n  afterwards: 16m')
         with pytest.raises(ConfigError, match="afterwards"):
-            parse_config(text, "am.yml")
-        (rule,) = parse_config(text.replace("16m", "0s"), "am.yml").topology
+            parse_config(text, "am.yml", NOTIFIERS)
+        (rule,) = parse_config(text.replace("16m", "0s"), "am.yml", NOTIFIERS).topology
         assert rule.afterwards == 0
 
 
@@ -296,7 +297,7 @@ def test_a_new_configuration_keeps_what_was_told() -> None:
     state = manager()
     state.put(alert("Slow", "cart"), START)
     deliver(state, START + MINUTE)
-    state.replace_config(parse_config(CONFIG.replace("resolve_timeout: 3m", "resolve_timeout: 4m"), "am.yml"), START)
+    state.replace_config(parse_config(CONFIG.replace("resolve_timeout: 3m", "resolve_timeout: 4m"), "am.yml", NOTIFIERS), START)
     assert deliver(state, START + 10 * MINUTE)[0] == []
 
 

@@ -21,6 +21,7 @@ from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.durations import SECOND
 from pipeline.state.table import StageTable
+from spanloom.components import NOTIFIERS
 from telemetry.metrics import Point, Series
 from tests.pipeline.state.test_table import Table
 
@@ -54,7 +55,7 @@ def storm() -> tuple[AlertEngine, Alertmanager, Notification]:
         Point(Series("depth", (("instance", f"i{i}"), ("service", f"{NAMES[i % len(NAMES)]}-{i % 300}"))), START, 2.0 + i % 10)
         for i in range(ALERTS)
     )
-    manager = Alertmanager(parse_config(CONFIG, "am.yml"), "http://x")
+    manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS), "http://x")
     changes = engine.advance(START)
     manager.take(changes, START)
     (notification,) = manager.advance(START + SECOND).notifications
@@ -103,7 +104,7 @@ async def test_a_restart_finds_them_all_in_rows_that_brokers_take(
     assert max(len(value or b"") for _, _, value in table.changelog) < 1 << 20
     restored: dict[str, Any] = {
         "engine": AlertEngine(parse_rules(RULES, "r.yml")),
-        "alertmanager": Alertmanager(parse_config(CONFIG, "am.yml"), "http://x"),
+        "alertmanager": Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS), "http://x"),
     }
     for name, part in restored.items():
         part.restore(StageTable(table, "state", 1).load(0, name) or {})

@@ -15,6 +15,7 @@ from alerting.alertmanager.manager import Alertmanager
 from alerting.alerts import StoredAlert
 from alerting.notify.sender import Delivery
 from components.durations import MINUTE, SECOND
+from spanloom.components import NOTIFIERS
 
 if TYPE_CHECKING:
     from alerting.notify.notification import Notification
@@ -67,7 +68,7 @@ EVENTS = st.lists(
 def test_in_the_end_the_receiver_believes_what_is_so(  # noqa: C901  # one case an event
     events: list[tuple[str, str | int | bool]],
 ) -> None:
-    manager, receiver = Alertmanager(parse_config(CONFIG, "am.yml")), Receiver()
+    manager, receiver = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS)), Receiver()
     now, up = START, True
     since: dict[str, int] = {}
     fired: set[str] = set()
@@ -103,7 +104,7 @@ def test_in_the_end_the_receiver_believes_what_is_so(  # noqa: C901  # one case 
                 saved = json.loads(json.dumps(manager.snapshot()))
                 for notification in lost if value else ():
                     receiver.take(notification)
-                manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+                manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
                 manager.restore(saved)
             case _:
                 up = bool(value)

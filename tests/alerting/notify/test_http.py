@@ -17,6 +17,7 @@ from alerting.notify.build import build_notifiers
 from alerting.notify.http import SHOWN, Poster
 from alerting.notify.http_config import HttpConfig
 from alerting.notify.notification import DeliveryError
+from spanloom.components import NOTIFIERS
 from telemetry.errors import ConfigError
 from tests.alerting.notify.test_receivers import FIRING
 
@@ -181,14 +182,14 @@ async def test_the_global_client_is_every_receivers_and_paths_begin_beside_the_f
             "templates: [templates/*.tmpl]\nroute: {receiver: a}\nreceivers:\n"
             "- {name: a, webhook_configs: [{url_file: url}], slack_configs: [{title: '{{ template \"mine\" . }}'}]}\n"
         )
-        config = parse_config(text, str(tmp_path / "am.yml"))
-        notifiers = build_notifiers(config.receivers, shared, "", config.library)
+        config = parse_config(text, str(tmp_path / "am.yml"), NOTIFIERS)
+        notifiers = build_notifiers(NOTIFIERS, config.receivers, shared, "", config.library)
         for notifier in notifiers.values():
             await notifier.send(FIRING)
             await notifier.close()
     assert ["Authorization: Bearer t" in head for head in heads] == [True, True]
     with pytest.raises(ConfigError, match=r'am\.yml:5: title: template: template "yours" not defined'):
-        parse_config(text.replace('"mine"', '"yours"'), str(tmp_path / "am.yml"))
+        parse_config(text.replace('"mine"', '"yours"'), str(tmp_path / "am.yml"), NOTIFIERS)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +203,10 @@ async def test_the_global_client_is_every_receivers_and_paths_begin_beside_the_f
 def test_what_alertmanager_has_and_we_do_not_is_refused_by_name_and_line(field: str, reason: str) -> None:
     text = f"route: {{receiver: a}}\nreceivers:\n- name: a\n  webhook_configs:\n  - url: http://x\n    {field}\n"
     with pytest.raises(ConfigError, match=reason) as caught:
-        parse_config(text, "am.yml")
+        parse_config(text, "am.yml", NOTIFIERS)
     assert str(caught.value).startswith("am.yml:6:")
 
 
 def test_receivers_of_other_services_are_pointed_to_apprise() -> None:
     with pytest.raises(ConfigError, match=r"am\.yml:2: .*opsgenie_configs: is not supported: apprise_configs"):
-        parse_config("route: {receiver: a}\nreceivers: [{name: a, opsgenie_configs: [{api_key: x}]}]\n", "am.yml")
+        parse_config("route: {receiver: a}\nreceivers: [{name: a, opsgenie_configs: [{api_key: x}]}]\n", "am.yml", NOTIFIERS)

@@ -24,6 +24,7 @@ from alerting.notify.slack import FieldConfig, Slack, SlackConfig
 from alerting.notify.text import compile_texts
 from alerting.notify.webhook import WebhookConfig
 from components.durations import MINUTE, SECOND
+from spanloom.components import NOTIFIERS
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ async def test_each_configured_way_becomes_a_notifier() -> None:
         "c": SlackConfig(api_url=SecretStr("http://x")),
         "d": EmailConfig.model_validate({"to": "ops@test"}),
     }
-    built = build_notifiers(configs, client, "")
+    built = build_notifiers(NOTIFIERS, configs, client, "")
     assert [type(notifier).__name__ for notifier in built.values()] == ["Webhook", "Pagerduty", "Slack", "Email"]
     await client.aclose()
 

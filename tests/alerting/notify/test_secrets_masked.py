@@ -21,6 +21,7 @@ from alerting.alerts import StoredAlert
 from alerting.notify.build import build_notifiers
 from alerting.notify.notification import DeliveryError, Integration, Notification
 from components.secrets import SECRETS
+from spanloom.components import NOTIFIERS
 from spanloom.logging import Masking
 
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ async def test_no_output_shows_a_secret(echo: str, tmp_path: Path, field: str, s
     receiver = RECEIVERS[field].format(
         url=f"http://{echo}", host=echo, secret=secret, file=tmp_path / "secret", url_file=tmp_path / "url"
     )
-    config = parse_config(f"route: {{receiver: r}}\nreceivers:\n- name: r\n  {receiver}\n", "receivers.yml")
+    config = parse_config(f"route: {{receiver: r}}\nreceivers:\n- name: r\n  {receiver}\n", "receivers.yml", NOTIFIERS)
     outputs = [config.original]
     ((name, _),) = config.receivers.items()
     async with httpx2.AsyncClient(trust_env=False, verify=False) as client:
-        notifier = build_notifiers(config.receivers, client, "")[name]
+        notifier = build_notifiers(NOTIFIERS, config.receivers, client, "")[name]
         with pytest.raises(DeliveryError) as raised:
             await notifier.send(Notification(Integration("r", field, 0, send_resolved=True), "k", {}, (ALERT,), (), 1, 1))
         await notifier.close()

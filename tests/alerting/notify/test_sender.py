@@ -21,6 +21,7 @@ from alerting.notify.notification import DeliveryError, Integration, Notificatio
 from alerting.notify.sender import PARALLEL, QUEUE, Delivery, Sender
 from alerting.notify.webhook import Webhook, WebhookConfig
 from components.durations import HOUR, MINUTE, SECOND
+from spanloom.components import NOTIFIERS
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ receivers: [{name: team, webhook_configs: [{url: "http://x"}]}]
 async def test_a_receiver_that_asks_for_a_pause_gets_it_from_every_group_and_over_a_restart() -> None:
     clock = Clock()
     busy = Busy(clock, START + MINUTE)
-    manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+    manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
     for group in "ab":
         labels = {"g": group}
         manager.put(StoredAlert(labels, {}, START, 0, START, fingerprint=fingerprint(labels)), clock.time)
@@ -199,7 +200,7 @@ async def test_a_receiver_that_asks_for_a_pause_gets_it_from_every_group_and_ove
             await sender.stop()
             saved = json.loads(json.dumps(manager.snapshot()))
             sender = Sender({HOOK.id: busy}, clock.now, clock.pause)
-            manager = Alertmanager(parse_config(CONFIG, "am.yml"))
+            manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
             manager.restore(saved)
         for item in manager.advance(clock.time).notifications:
             sender.submit(item)

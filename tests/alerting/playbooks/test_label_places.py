@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.command import CommandConfig
 from alerting.playbooks.actions.docker import DockerConfig
 from alerting.playbooks.actions.kubernetes import KubernetesConfig
@@ -17,19 +16,18 @@ from alerting.playbooks.label_values import check_values
 from alerting.playbooks.model.load import PlaybookError, doubts, load_playbooks
 from alerting.variables import render_query
 from telemetry.errors import ConfigError
+from tests.alerting.playbooks.all_actions import all_actions
 from tests.alerting.playbooks.steering_names import HEADERS, STRANGERS, VARIABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 OWN = "/opt/runbooks/restart.sh"
-ACTIONS = build_actions(
-    ActionsConfig(
-        command=CommandConfig(programs=(OWN,)),
-        supervisor=SupervisorConfig(url="http://127.0.0.1"),
-        docker=DockerConfig(),
-        kubernetes=KubernetesConfig(),
-    )
+ACTIONS = all_actions(
+    command=CommandConfig(programs=(OWN,)),
+    supervisor=SupervisorConfig(url="http://127.0.0.1"),
+    docker=DockerConfig(),
+    kubernetes=KubernetesConfig(),
 )
 
 

@@ -13,6 +13,7 @@ from alerting.alertmanager.manager import Alertmanager
 from alerting.playbooks.api.approval import Approvals
 from alerting.playbooks.kernel.messages import Notice
 from alerting.playbooks.notices import LONGEST, RepairAlerts
+from spanloom.components import NOTIFIERS
 from tests.alerting.playbooks.world import SECOND, START, Alert
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def notice(kind: str, text: str = "why", incident: str = "i1", until: int = 0) -
 
 @pytest.fixture
 def board() -> tuple[Alertmanager, RepairAlerts]:
-    manager = Alertmanager(parse_config(ROUTES, "receivers.yml"), "http://console")
+    manager = Alertmanager(parse_config(ROUTES, "receivers.yml", NOTIFIERS), "http://console")
     approvals = Approvals("http://console", lambda: START)
     approvals.sign_by(b"k" * 32)
     return manager, RepairAlerts(manager, approvals, RESET)

@@ -9,12 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.playbooks.actions.action import ActionError
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.command import Command, CommandConfig, _Tail
 from alerting.playbooks.actions.http import HttpCall
 from alerting.playbooks.actions.supervisor import Supervisor, SupervisorConfig
 from alerting.playbooks.actions.systemd import Systemd, SystemdConfig
 from tests.alerting.playbooks.actions.local_api import serve
+from tests.alerting.playbooks.all_actions import all_actions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ async def do(action: Action, key: str = "i1/step/do", **arguments: Any) -> Mappi
 
 async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
     with serve(lambda _method, _path, _body: (200, {"pid": 7, "state": "ready", "url": "x"})) as api:
-        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url + "/")))
+        actions = all_actions(supervisor=SupervisorConfig(url=api.url + "/"))
         for verb in ("restart", "isolate", "restore"):
             assert await do(actions[verb], via="supervisor", name="a/b") == {"pid": "7", "state": "ready"}
         assert api.asked == [("POST", f"/services/a%2Fb/{verb}") for verb in ("restart", "isolate", "restore")]
@@ -38,7 +38,7 @@ async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
 
 async def test_a_supervisor_that_refuses_or_is_gone_is_told_with_its_address() -> None:
     with serve(lambda _method, _path, _body: (409, {"error": "the last one"})) as api:
-        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url)))
+        actions = all_actions(supervisor=SupervisorConfig(url=api.url))
         with pytest.raises(ActionError, match=r"isolate: 409 \(no other instance of cart takes traffic\)$") as raised:
             await do(actions["isolate"], via="supervisor", name="cart")
         assert "the last one" in raised.value.output
@@ -49,7 +49,7 @@ async def test_a_supervisor_that_refuses_or_is_gone_is_told_with_its_address() -
 async def test_what_a_supervisor_says_that_is_no_number_and_no_word_is_not_kept() -> None:
     said = {"pid": "7 of alice", "state": "ready: s3cret", "restarts": {"a": 1}, "isolated": True}
     with serve(lambda _method, _path, _body: (200, said)) as api:
-        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=api.url)))
+        actions = all_actions(supervisor=SupervisorConfig(url=api.url))
         assert await do(actions["isolate"], via="supervisor", name="cart") == {"isolated": "True"}
 
 
@@ -62,7 +62,7 @@ async def test_an_answer_that_is_no_http_is_for_operators_only(action: str) -> N
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url=url)))
+        actions = all_actions(supervisor=SupervisorConfig(url=url))
         arguments = {"url": url} if action == "http" else {"via": "supervisor", "name": "cart"}
         with pytest.raises(ActionError, match="RemoteProtocolError") as raised:
             await do(actions[action], **arguments)
@@ -99,7 +99,7 @@ async def test_what_cannot_be_sent_is_a_failure_of_the_step(arguments: dict[str,
 
 @pytest.mark.parametrize("dots", [".", "..", "a/../b"])
 async def test_no_name_leads_out_of_its_place(dots: str) -> None:
-    actions = build_actions(ActionsConfig(supervisor=SupervisorConfig(url="http://127.0.0.1:1")))
+    actions = all_actions(supervisor=SupervisorConfig(url="http://127.0.0.1:1"))
     with pytest.raises(ValidationError, match="would lead to another place"):
         await do(actions["restart"], via="supervisor", name=dots)
     with pytest.raises(ValidationError, match="would lead to another place"):
@@ -193,7 +193,7 @@ async def test_systemd_restarts_the_units_that_are_allowed_and_no_other(tmp_path
     systemctl.write_text('#!/bin/sh\necho "$@"\n')
     systemctl.chmod(0o755)
     config = SystemdConfig(user=True, units=("cart.service",), systemctl=os.fspath(systemctl))
-    actions = build_actions(ActionsConfig(systemd=config))
+    actions = all_actions(systemd=config)
     result = await do(actions["restart"], via="systemd", name="cart.service")
     assert result["output"] == "--user restart --no-ask-password -- cart.service"
     with pytest.raises(ActionError, match="may not be restarted"):
@@ -227,7 +227,7 @@ async def test_the_supervisor_says_whose_restart_was_the_last() -> None:
 
 
 async def test_a_run_book_is_recorded() -> None:
-    actions = build_actions(ActionsConfig())
+    actions = all_actions()
     assert await do(actions["runbook"], url="https://wiki/cart") == {"url": "https://wiki/cart"}
 
 
@@ -261,7 +261,7 @@ class Control:
 
 async def test_steering_gives_back_what_its_inverse_needs() -> None:
     control = Control()
-    actions = build_actions(ActionsConfig(), control)
+    actions = all_actions(control)
     for _ in range(2):  # a crash may repeat it
         moved = await do(actions["migrate"], "1/do", service="cart", source="a", to="b")
         assert control.weights == {"a": 0, "b": 100}

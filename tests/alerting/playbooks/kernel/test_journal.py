@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.kernel.healer import Healer
 from alerting.playbooks.kernel.safety import SafetyConfig
 from alerting.playbooks.model.load import load_playbooks
 from telemetry.audit import verify
 from telemetry.documents import Kind
+from tests.alerting.playbooks.all_actions import all_actions
 from tests.alerting.playbooks.world import START, Alert, feed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ playbooks:
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_the_values_of_headers_are_sent_and_not_stored(tmp_path: Path, *, dry_run: bool) -> None:
-    path, actions = tmp_path / "playbooks.yml", build_actions(ActionsConfig())
+    path, actions = tmp_path / "playbooks.yml", all_actions()
     path.write_text(PLAYBOOK)
     healer = Healer(load_playbooks([path], actions), actions, lambda _expression, _at: [], SafetyConfig(dry_run=dry_run))
     feed(healer, ("cart", "shop"))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from alerting.playbooks.actions.build import ActionsConfig, build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.model.load import PlaybookError, load_playbooks
+from tests.alerting.playbooks.all_actions import all_actions
 from tests.alerting.playbooks.world import PLAYBOOK, Processes, verbs
 
-ACTIONS = build_actions(ActionsConfig(supervisor=SupervisorConfig(url="http://127.0.0.1:1")))
+ACTIONS = all_actions(supervisor=SupervisorConfig(url="http://127.0.0.1:1"))
 
 
 def refused(tmp_path: Path, text: str) -> list[str]:

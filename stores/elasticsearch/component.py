@@ -1,0 +1,37 @@
+"""The declaration of the store in Elasticsearch; its client is imported when it is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.component import ComponentKind, Stability
+from stores.component import StoreComponent
+from stores.elasticsearch.config import ElasticsearchConfig
+
+if TYPE_CHECKING:
+    from stores.component import StoreContext
+    from stores.elasticsearch.store import ElasticsearchStore
+
+
+def open_cluster(config: ElasticsearchConfig, context: StoreContext) -> ElasticsearchStore:
+    """The store on the cluster that the URL names. Nothing is asked of the server yet.
+
+    Raises:
+        ConfigError: the URL or the CA file cannot be used.
+    """
+    from stores.elasticsearch.store import open_elasticsearch  # noqa: PLC0415 - half a second to import
+
+    return open_elasticsearch(context.url, config, context.namespace)
+
+
+ELASTICSEARCH = StoreComponent(
+    kind=ComponentKind.STORE,
+    name="elasticsearch",
+    config=ElasticsearchConfig,
+    build=open_cluster,
+    summary="Data streams of an Elasticsearch cluster, for many processes.",
+    stability=Stability.STABLE,
+    schemes=("http", "https"),
+    url_form="http(s)://HOST:PORT",
+    many_processes=True,
+)
