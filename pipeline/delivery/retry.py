@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from stores.store import Query
+from stores.store import AccessRefusedError, Query
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError, StoreError
 
@@ -37,6 +37,9 @@ PROBE_TIMEOUT = 2.0
 
 POLL_SECONDS = 0.5
 """Seconds between two looks at whether the answer is still wanted."""
+
+REFUSED_SECONDS = 60.0
+"""How long a store is asked again that refuses us. One that starts may; wrong credentials stay wrong."""
 
 PROBED = (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP)
 """What a probe counts. Elasticsearch may answer before the shards of its streams are up."""
@@ -81,14 +84,20 @@ class StoreAvailability:
 
         Raises:
             RevokedError: nobody wants it any more.
+            AccessRefusedError: the store has refused us for REFUSED_SECONDS.
         """
-        wait = FIRST_WAIT
+        wait, refused_at = FIRST_WAIT, 0.0
+        clock = asyncio.get_running_loop().time
         while True:
             if not wanted():
                 raise RevokedError("the partition was taken away while the store was asked; its new owner asks again")
             try:
                 return await ask()
             except StoreError as error:
+                if isinstance(error, AccessRefusedError):
+                    refused_at = refused_at or clock()
+                    if clock() - refused_at >= REFUSED_SECONDS:
+                        raise
                 self.retries[operation] += 1
                 log.warning("store_unavailable", operation=operation, reason=str(error))
                 returns = self._returns
@@ -138,6 +147,8 @@ class StoreAvailability:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
                 await asyncio.gather(*(self._store.count(Query(kind)) for kind in PROBED))
+        except AccessRefusedError:
+            return ""  # it answers, and so will those who wait be answered
         except (StoreError, TimeoutError) as error:
             return str(error) or f"no answer in {PROBE_TIMEOUT:g} s"
         return ""

@@ -69,7 +69,7 @@ def refusal(error: ApiError | TransportError) -> StoreError:
             return AccessRefusedError(
                 "Elasticsearch does not know who we are (401): elasticsearch.api_key, or username and password, is wrong"
             )
-        case AuthorizationException():
+        case AuthorizationException() if error.error == "security_exception":  # not a block of an index, which goes
             return AccessRefusedError(
                 f"Elasticsearch forbids it (403): {error}: docs/deployment.md lists the privileges that are needed"
             )

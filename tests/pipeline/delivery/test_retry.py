@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.delivery import retry
 from pipeline.delivery.retry import RevokedError, StoreAvailability
+from stores.store import AccessRefusedError
 from telemetry.documents import Kind
 from telemetry.errors import StoreError
 from tests.pipeline.parts import MemoryStore
@@ -124,3 +125,22 @@ async def test_a_store_that_hangs_is_down(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_probe_looks_at_the_streams_that_are_waited_for() -> None:
     assert {Kind.SPAN, Kind.HOP, Kind.TRACE} <= set(retry.PROBED)
+
+
+async def test_a_store_that_refuses_us_is_asked_again_for_a_minute_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class RefusingStore(AwayStore):
+        async def request(self) -> str:
+            self.asked += 1
+            raise AccessRefusedError("who are you?")
+
+        async def count(self, _query: Query) -> int:
+            raise AccessRefusedError("who are you?")
+
+    monkeypatch.setattr(retry, "REFUSED_SECONDS", 0.05)
+    store = RefusingStore()
+    availability = StoreAvailability(store)
+    with pytest.raises(AccessRefusedError):
+        await availability.ask("write", store.request)
+    assert store.asked > 1
+    assert not availability.down, "it answers"
+    await availability.close()

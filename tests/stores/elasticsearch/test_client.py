@@ -14,6 +14,8 @@ import pytest
 import trustme
 import uvicorn
 from click.testing import CliRunner
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elasticsearch import AuthorizationException
 from pydantic import SecretStr, ValidationError
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -23,13 +25,13 @@ from spanloom.clock import system
 from spanloom.commands.setup import setup
 from spanloom.config import load_config
 from spanloom.roles import require_access, run_console
-from stores.elasticsearch.client import connect
+from stores.elasticsearch.client import connect, refusal
 from stores.elasticsearch.config import ElasticsearchConfig
 from stores.elasticsearch.store import open_elasticsearch
 from stores.elasticsearch.templates import install
 from stores.store import AccessRefusedError, Query, Written
 from telemetry.documents import Document, Kind
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -181,3 +183,12 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_settings_that_do_not_go_together_are_refused(given: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         ElasticsearchConfig.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("security_exception", AccessRefusedError), ("cluster_block_exception", StoreError)]
+)
+def test_a_block_of_an_index_is_no_refusal_of_ours(reason: str, kind: type[StoreError]) -> None:
+    meta = ApiResponseMeta(403, "1.1", HttpHeaders(), 0.1, NodeConfig("http", "127.0.0.1", 9200))
+    error = AuthorizationException(reason, meta, {"error": {"type": reason}, "status": 403})
+    assert type(refusal(error)) is kind
