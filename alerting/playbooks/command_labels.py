@@ -112,6 +112,12 @@ def unsafe_arguments(command: Sequence[str], programs: Collection[str] = ()) -> 
     ]
 
 
+def program_by_name(command: Sequence[str]) -> str:
+    """The program of a command that acts upon whatever unit, container or workload its arguments name; empty for any other."""
+    name = _name(command[_program(command)[0]]) if command else ""
+    return name if name in _FORMS and name != "logger" else ""
+
+
 def _program(command: Sequence[str]) -> tuple[int, str]:
     """Where the program stands, behind `sudo -n -u USER --`; or why it is not clear which word it is."""
     if _name(command[0]) != "sudo":

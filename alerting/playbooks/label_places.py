@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from alerting.playbooks.command_labels import unsafe_arguments
+from alerting.playbooks.command_labels import program_by_name, unsafe_arguments
 from alerting.playbooks.label_values import Place, place_of, texts_in
 from alerting.playbooks.programs import is_interpreter
 from alerting.variables import RESULT, names_in
@@ -100,8 +100,9 @@ def _doubtful_command(arguments: JsonObject) -> Iterator[Found]:
     if not names_in(command):
         return
     yield ("command",), "a program gets a label as an argument: its files and permissions decide what that may do"
-    if any(each.rpartition("/")[2] == "systemctl" for each in command):
-        yield ("command",), "whoever sends the telemetry chooses the unit; the action restart, via systemd, has a list of them"
+    if program := program_by_name(command):
+        reason = f"whoever sends the telemetry chooses what {program} acts on; unless the trigger or alerting.safety.targets"
+        yield ("command",), f"{reason} names it, it waits for a human"
 
 
 def _doubtful_request(url: str, arguments: JsonObject) -> Iterator[Found]:

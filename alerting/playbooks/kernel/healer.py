@@ -20,6 +20,7 @@ from alerting.playbooks.kernel.journal import Journal
 from alerting.playbooks.kernel.messages import Notice, Run, Signal, notice_of, signal_of
 from alerting.playbooks.kernel.opening import open_incident
 from alerting.playbooks.kernel.safety import Safety, SafetyConfig, StartRejection, Touched
+from alerting.playbooks.kernel.targets import chosen_by_telemetry
 from alerting.playbooks.kernel.traffic import Footprint, LiveTraffic
 from alerting.playbooks.kernel.trust import Trust, origin_of_rule
 from alerting.playbooks.model.incident import IncidentState, Progress, incident_from
@@ -285,7 +286,7 @@ class Healer:
             )
             if refusal is not None:
                 return refusal
-            doubt = self.trust.doubt(signal.origin)
+            doubt = self.trust.doubt(signal.origin) or chosen_by_telemetry(playbook, signal.labels, self.safety.config.targets)
             approve_by = playbook.approve_by(now, self.safety.config.approval_within if doubt else 0)
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now, approve_by)
         except InputError as error:

@@ -57,6 +57,13 @@ class SafetyConfig(BaseModel):
         gt=0,
         description="How long a human has to approve a repair that such a source keeps from starting.",
     )
+    targets: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Units, containers and workloads that a label may name to systemctl, docker, podman, kubectl or oc without a human "
+            "seeing it, beside those that the trigger of the playbook names."
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
