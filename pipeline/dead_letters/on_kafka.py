@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
+from components.kafka import KafkaError, TopicPartition, admin_client, connected
 from pipeline.dead_letters.letters import GROUP, dead_letter, gone
 from pipeline.dead_letters.skip import Found, no_record
 from pipeline.exchange.limits import MAX_REQUEST
@@ -23,6 +21,7 @@ from pipeline.runtime.skips import KafkaSkips, SkipError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from components.kafka import KafkaClients
     from pipeline.dead_letters.letters import DeadLetter
     from pipeline.record import TP
     from telemetry.json_object import JsonObject
@@ -35,9 +34,8 @@ log = structlog.get_logger(__name__)
 class KafkaDeadLetters:
     """A `DeadLetterTopic`; made by `dead_letters_on_kafka`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, partitions: Mapping[str, int]) -> None:
-        self._consumer = consumer
-        self._producer = producer
+    def __init__(self, kafka: KafkaClients, partitions: Mapping[str, int]) -> None:
+        self._consumer, self._producer = kafka.consumer, kafka.producer
         self._partitions = partitions
         self._places = [TopicPartition(_TOPIC, number) for number in range(partitions[_TOPIC])]
 
@@ -71,9 +69,9 @@ class KafkaDeadLetters:
 class KafkaPlace:
     """A `Place`; made by `place_on_kafka`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, admin: AIOKafkaAdminClient) -> None:
-        self._consumer, self._producer, self._admin = consumer, producer, admin
-        self.skips = KafkaSkips(admin, consumer)
+    def __init__(self, kafka: KafkaClients) -> None:
+        self._consumer, self._producer, self._admin = kafka.consumer, kafka.producer, kafka.admin
+        self.skips = KafkaSkips(kafka.admin, kafka.consumer)
 
     async def find(self, tp: TP, offset: int) -> Found:
         """As `Place.find`."""
@@ -119,30 +117,21 @@ async def place_on_kafka(settings: JsonObject) -> AsyncIterator[KafkaPlace]:
     """Where a record can be skipped, from connecting to leaving. Raises what `dead_letters_on_kafka` does."""
     await check_access(settings)
     read_any_header_names()
-    consumer = AIOKafkaConsumer(**settings, group_id=SKIP_GROUP, enable_auto_commit=False)
-    producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
-    admin = AIOKafkaAdminClient(**settings)
-    async with AsyncExitStack() as stack:
-        try:
-            for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
-                stack.push_async_callback(leave)
-                await client.start()
-            yield KafkaPlace(consumer, producer, admin)
-        except KafkaError as error:
-            raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error
+    try:
+        async with connected(settings, SKIP_GROUP, MAX_REQUEST) as kafka:
+            yield KafkaPlace(kafka)
+    except KafkaError as error:
+        raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error
 
 
 async def load_skips(settings: Mapping[str, object]) -> set[tuple[TP, int]]:
     """Records to pass over, as Kafka keeps them; none where it does not let us ask."""
-    admin = AIOKafkaAdminClient(**settings)
     try:
-        await admin.start()
-        return await KafkaSkips(admin).load()
+        async with admin_client(settings) as admin:
+            return await KafkaSkips(admin).load()
     except (KafkaError, OSError) as error:
         log.warning("skips_unknown", group=SKIP_GROUP, reason=str(error), hint="records that were skipped are read")
         return set()
-    finally:
-        await admin.close()
 
 
 @asynccontextmanager
@@ -159,17 +148,11 @@ async def dead_letters_on_kafka(settings: JsonObject) -> AsyncIterator[KafkaDead
     """
     await check_access(settings)
     read_any_header_names()
-    consumer = AIOKafkaConsumer(**settings, group_id=GROUP, enable_auto_commit=False, auto_offset_reset="earliest")
-    producer = AIOKafkaProducer(**settings, max_request_size=MAX_REQUEST)
-    admin = AIOKafkaAdminClient(**settings)
-    async with AsyncExitStack() as stack:
-        try:
-            for client, leave in ((consumer, consumer.stop), (producer, producer.stop), (admin, admin.close)):
-                stack.push_async_callback(leave)
-                await client.start()
-            partitions = await count_partitions(admin)
+    try:
+        async with connected(settings, GROUP, MAX_REQUEST) as kafka:
+            partitions = await count_partitions(kafka.admin)
             if _TOPIC not in partitions:
                 raise TopicsError(f"topic {_TOPIC}: it is not there; spanloom setup kafka makes it")
-            yield KafkaDeadLetters(consumer, producer, partitions)
-        except KafkaError as error:
-            raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error
+            yield KafkaDeadLetters(kafka, partitions)
+    except KafkaError as error:
+        raise TopicsError(f"{settings['bootstrap_servers'][0]}: {error}") from error

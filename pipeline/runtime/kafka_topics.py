@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import (
     InvalidReplicationFactorError,
     KafkaError,
@@ -18,12 +18,14 @@ from aiokafka.errors import (
     for_code,
 )
 
+from components.kafka import admin_client
 from pipeline.runtime.kafka_access import UnreachableError, check_access, client_settings
 from telemetry.errors import ConfigError, SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aiokafka.admin import AIOKafkaAdminClient
     from faust.types import TopicT
 
     from pipeline.runtime.app import PipelineApp
@@ -83,9 +85,7 @@ async def make_topics(app: PipelineApp, topics: Iterable[TopicT]) -> list[TopicC
 
 async def _make(settings: JsonObject, wanted: JsonObject, replicas: int) -> list[TopicChange]:
     await check_access(settings)
-    admin = AIOKafkaAdminClient(**settings)
-    try:
-        await admin.start()
+    async with admin_client(settings) as admin:
         present = await count_partitions(admin)
         found = {name: present[name] for name in wanted if name in present}
         missing = [_new(name, topic, replicas) for name, topic in wanted.items() if name not in found]
@@ -94,8 +94,6 @@ async def _make(settings: JsonObject, wanted: JsonObject, replicas: int) -> list
             if raced:
                 present = await count_partitions(admin)
                 found |= {name: present[name] for name in raced if name in present}
-    finally:
-        await admin.close()
     for name, partitions in found.items():
         if partitions < wanted[name].partitions:
             raise ConfigError(

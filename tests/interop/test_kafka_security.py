@@ -88,11 +88,11 @@ async def test_dead_letters_are_listed_and_replayed_with_a_clients_certificate(k
     settings = by_certificate(kafka, certificates)
     assert spanloom(settings, "setup", "kafka").returncode == 0
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        headers = [("spanloom.reason", b"unreadable"), ("spanloom.topic", b"spanloom-test"), ("spanloom.partition", b"0")]
+        headers = [("spanloom.reason", b"unreadable"), ("spanloom.topic", b"zipkin_spans"), ("spanloom.partition", b"0")]
         await producer.send_and_wait("spanloom-dlq", b"value", headers=headers)
-    assert (await dead_letters(kafka, "spanloom-test", 1))[0]["reason"] == "unreadable"
+    assert (await dead_letters(kafka, "zipkin_spans", 1))[0]["reason"] == "unreadable"
     assert "unreadable" in (await asyncio.to_thread(spanloom, settings, "dlq", "list")).stdout
-    assert "spanloom-test: 1 replayed" in (await asyncio.to_thread(spanloom, settings, "dlq", "replay")).stdout
+    assert "zipkin_spans: 1 replayed" in (await asyncio.to_thread(spanloom, settings, "dlq", "replay")).stdout
 
 
 @pytest.mark.parametrize("command", [("setup", "kafka"), ("worker",), ("dlq", "list")])
