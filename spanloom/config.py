@@ -16,7 +16,7 @@ from collectors.ingest import IngestConfig
 from collectors.shipper import ShipperConfig
 from components.access.config import AccessConfig
 from components.component import ComponentKind, NoConfig
-from components.http_protocol import HttpLimits
+from components.http.protocol import HttpLimits
 from components.secrets import SECRETS
 from components.tls import TlsConfig
 from dashboards.read_models.bounded_reads import QueryLimits

@@ -14,7 +14,7 @@ from telemetry.errors import SpanloomError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from components.health import Health
+    from components.http.health import Health
     from spanloom.wiring import Log, Pipeline
     from stores.store import Store
 

@@ -8,8 +8,8 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from components.health import Health
-from components.metrics_page import MetricsPage
+from components.http.health import Health
+from components.http.metrics_page import MetricsPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

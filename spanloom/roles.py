@@ -19,7 +19,7 @@ from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
 from collectors.receiver import ReceiverContext
 from collectors.shipper import Shipper
-from components.health import Health
+from components.http.health import Health
 from components.private_files import keep_files_private
 from components.sockets.acceptor import ListenError
 from components.sockets.connections import ConnectionMetrics

@@ -11,7 +11,7 @@ from alerting.alert_state import fingerprint
 from alerting.alertmanager.silences import Silence
 from alerting.alerts import APPROVE, RESERVED, StoredAlert
 from alerting.promql.matchers import Matcher, MatchType
-from components.request_body import read_body
+from components.http.request_body import read_body
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from alerting.rules.book import MAX_BYTES
 from components.access.identity import identity_of
-from components.request_body import read_body
+from components.http.request_body import read_body
 from telemetry.documents import timestamp
 from telemetry.errors import InputError
 

@@ -21,8 +21,8 @@ from collectors.receiver import ReceiverComponent
 from components.access.config import Host, Origin
 from components.access.origins import Origins
 from components.component import ComponentKind, Stability
-from components.http_protocol import HttpLimits
-from components.http_server import HttpServer
+from components.http.protocol import HttpLimits
+from components.http.server import HttpServer
 from components.sender import is_loopback
 from components.tls import TlsConfig
 from telemetry.errors import InputError, OverloadedError

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.routing import BaseRoute
 
-    from components.health import Health
+    from components.http.health import Health
     from dashboards.read_models.bounded_reads import QueryLimits
     from stores.store import Store
     from telemetry.documents import Body

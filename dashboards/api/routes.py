@@ -16,8 +16,8 @@ from starlette.requests import Request  # noqa: TC002  as above
 from alerting.playbooks import child_output
 from components.access.identity import identity_of
 from components.access.roles import Right
-from components.health import Health
-from components.metrics_page import MetricsPage
+from components.http.health import Health
+from components.http.metrics_page import MetricsPage
 from components.secrets import SECRETS
 from dashboards.read_models.service_map import service_map_body
 from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError

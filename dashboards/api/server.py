@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.http_server import HttpServer
+from components.http.server import HttpServer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from components.http_protocol import HttpLimits
+    from components.http.protocol import HttpLimits
     from components.sockets.connections import ConnectionMetrics
     from components.tls import TlsConfig
 

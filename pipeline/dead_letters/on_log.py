@@ -10,7 +10,7 @@ import orjson
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from components.request_body import read_body
+from components.http.request_body import read_body
 from durable_log.partition import TopicSettings
 from pipeline.dead_letters.letters import GROUP, dead_letter, gone, replay_dead_letters
 from pipeline.dead_letters.skip import Found, is_changelog, no_record, skip

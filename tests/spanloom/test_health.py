@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from prometheus_client import CollectorRegistry
 
-from components.health import Health
+from components.http.health import Health
 from spanloom import health as module
 from spanloom.health import Watched, add_pipeline, watch_log, watch_store
 from spanloom.probes import build_probes

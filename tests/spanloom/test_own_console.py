@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from components.access.identity import identity_of
 from components.access.tokens import new_token, token_hash
-from components.http_server import HttpServer
+from components.http.server import HttpServer
 from durable_log.errors import LogError, LogLockedError
 from spanloom import clock
 from spanloom.access.build import build_access

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from components.access.identity import identity_of, shown_name
-from components.request_body import read_body
+from components.http.request_body import read_body
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from components.http_server import HttpServer
+from components.http.server import HttpServer
 
 if TYPE_CHECKING:
     from typing import Self

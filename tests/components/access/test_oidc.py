@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from components.access.config import AccessConfig
 from components.access.oidc import provider as ours
-from components.http_server import HttpServer
+from components.http.server import HttpServer
 from spanloom import clock
 from tests.components.access.guarded import World
 from tests.components.access.provider import CLIENT, SECRET, Provider

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from components.http_server import NotStartedError
+from components.http.server import NotStartedError
 from components.sockets.acceptor import ListenError
 from dashboards.api.server import ConsoleServer
 

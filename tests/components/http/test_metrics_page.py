@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import GaugeMetricFamily
 
-from components.metrics_page import MetricsPage
+from components.http.metrics_page import MetricsPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from components.health import Health
+from components.http.health import Health
 
 
 def test_a_process_with_nothing_to_check_lives_and_is_ready() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import uvicorn
 from prometheus_client import CollectorRegistry
 
-from components.http_protocol import HttpLimits, LimitedHttp
+from components.http.protocol import HttpLimits, LimitedHttp
 from components.sockets.acceptor import Acceptor, bind
 from components.sockets.connections import ConnectionMetrics, Connections
 from components.sockets.descriptors import connections_within

@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from websockets.asyncio.client import connect
 
-from components.http_protocol import HttpLimits
-from components.http_server import HttpServer
+from components.http.protocol import HttpLimits
+from components.http.server import HttpServer
 from components.sockets.connections import ConnectionMetrics
 from components.tls import TlsConfig
 

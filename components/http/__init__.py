@@ -1,0 +1,1 @@
+"""The HTTP server that the collector and the console share, and what both answer."""
