@@ -138,11 +138,11 @@ class RuleAlerts:
             if known is None:
                 known = self.alerts[labels] = Alert(labels, new.annotations, new.value, at)
                 if self.hold > 0:
-                    changes.append(self._told(known, AlertState.PENDING, at))
+                    changes.append(self._transition(known, AlertState.PENDING, at))
             known.value, known.annotations, known.keep_since = new.value, new.annotations, None
             if known.fired_at is None and at - known.active_at >= self.hold:
                 known.fired_at = at
-                changes.append(self._told(known, AlertState.FIRING, at))
+                changes.append(self._transition(known, AlertState.FIRING, at))
         for labels in [labels for labels in self.alerts if labels not in found]:
             gone = self.alerts[labels]
             if gone.fired_at is not None and self.keep > 0:
@@ -150,20 +150,20 @@ class RuleAlerts:
                 if at - gone.keep_since < self.keep:
                     continue
             del self.alerts[labels]
-            changes.append(self._told(gone, _ended(gone), at))
+            changes.append(self._transition(gone, _ended(gone), at))
         return changes
 
     def clear(self, at: int) -> list[AlertChange]:
         """End every alert: the rule is gone, or has too many of them."""
-        changes = [self._told(alert, _ended(alert), at) for alert in self.alerts.values()]
+        changes = [self._transition(alert, _ended(alert), at) for alert in self.alerts.values()]
         self.alerts.clear()
         return changes
 
     def active(self, at: int) -> list[AlertChange]:
         """Every alert as it stands."""
-        return [self._told(alert, alert.state, at) for alert in self.alerts.values()]
+        return [self._transition(alert, alert.state, at) for alert in self.alerts.values()]
 
-    def _told(self, alert: Alert, state: AlertState, at: int) -> AlertChange:
+    def _transition(self, alert: Alert, state: AlertState, at: int) -> AlertChange:
         return alert.change(state, at, group=self.group, expr=self.expr, file=self.file)
 
     def snapshot(self) -> JsonObject:

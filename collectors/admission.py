@@ -42,7 +42,7 @@ class Intake:
         self._metrics = metrics
         self._ingest = ingest
 
-    async def take(
+    async def admit(
         self,
         signal: Signal,
         body: bytes,

@@ -116,16 +116,16 @@ def prepare(
 
 def _fit(signal: Signal, request: Message, prepared: Prepared, max_record_bytes: int) -> None:
     fitted = otlp.fit(signal, request, max_record_bytes)
-    left_out = len(fitted.left_out)
+    dropped = len(fitted.dropped)
     prepared.records, prepared.truncated = fitted.parts, fitted.truncated
-    if left_out:
-        prepared.refused["too_large"] = left_out
-        reason = f"{fitted.left_out[0]} ({left_out} of {prepared.items} refused)"
+    if dropped:
+        prepared.refused["too_large"] = dropped
+        reason = f"{fitted.dropped[0]} ({dropped} of {prepared.items} refused)"
         if not fitted.parts:
             raise NothingLeftError(prepared.refused, TooLargeError(reason))
-        prepared.items -= left_out
+        prepared.items -= dropped
         before = prepared.outcome
-        prepared.outcome = Outcome(before.rejected + left_out, before.message or reason)
+        prepared.outcome = Outcome(before.rejected + dropped, before.message or reason)
 
 
 class Body:

@@ -97,15 +97,15 @@ class Ingest:
         self._thread: ThreadPoolExecutor | None = None
         self._turn = asyncio.Lock()
         self._queued = 0
-        metrics.memory_bytes.set_function(lambda: self.budget.held_bytes)
-        metrics.memory_requests.set_function(lambda: self.budget.holders)
+        metrics.memory_bytes.set_function(lambda: self.budget.in_flight_bytes)
+        metrics.memory_requests.set_function(lambda: self.budget.requests)
 
     def reading(self) -> Reading:
         """The bodies on their way of one transport."""
         config = self.config
         return Reading(config.max_reading_bytes, config.max_reading_bytes_per_address, config.retry_after)
 
-    def check_room(self, receiver: str, max_request_bytes: int) -> None:
+    def check_capacity(self, receiver: str, max_request_bytes: int) -> None:
         """Refuse a configuration under which the largest request of a receiver could never be accepted.
 
         Raises:

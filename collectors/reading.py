@@ -54,7 +54,7 @@ class Reading:
         self._retry_after = retry_after
         self._bodies: set[Body] = set()  # bounded by the connections
         self._by_address: Counter[str] = Counter()
-        self.held_bytes = 0
+        self.in_flight_bytes = 0
         self.evicted = 0
 
     @asynccontextmanager
@@ -85,10 +85,10 @@ class Reading:
             return
         if self._by_address[body.address] + size > self._max_per_address:
             self._make_room(body, size, body.address)
-        if self.held_bytes + size > self._max_bytes:
+        if self.in_flight_bytes + size > self._max_bytes:
             self._make_room(body, size, None)
         body.size += size
-        self.held_bytes += size
+        self.in_flight_bytes += size
         self._by_address[body.address] += size
 
     def _make_room(self, body: Body, size: int, address: str | None) -> None:
@@ -101,7 +101,9 @@ class Reading:
         slower = sorted(
             (one for one in self._bodies if one is not body and one.size and address in {None, one.address}), key=rate
         )
-        wanted = size + (self._by_address[address] - self._max_per_address if address else self.held_bytes - self._max_bytes)
+        wanted = size + (
+            self._by_address[address] - self._max_per_address if address else self.in_flight_bytes - self._max_bytes
+        )
         mine = (body.size + size) / max(now - body.started, 0.001)
         for victim in slower:
             if wanted <= 0 or rate(victim) >= mine:
@@ -121,7 +123,7 @@ class Reading:
     def _remove(self, body: Body) -> None:
         if body in self._bodies:
             self._bodies.remove(body)
-            self.held_bytes -= body.size
+            self.in_flight_bytes -= body.size
             self._by_address[body.address] -= body.size
             if not self._by_address[body.address]:
                 del self._by_address[body.address]

@@ -65,8 +65,8 @@ class Shipper:
         self._config = config
         self._metrics = metrics
         self._budget = Budget("on the way to the log", config.max_bytes, config.max_requests, config.retry_after)
-        metrics.waiting_bytes.set_function(lambda: self._budget.held_bytes)
-        metrics.waiting_requests.set_function(lambda: self._budget.holders)
+        metrics.waiting_bytes.set_function(lambda: self._budget.in_flight_bytes)
+        metrics.waiting_requests.set_function(lambda: self._budget.requests)
 
     @property
     def is_full(self) -> bool:
@@ -82,7 +82,7 @@ class Shipper:
         """As `Sink.send`."""
         try:
             with self._budget.share() as share:
-                share.take(len(value))
+                share.acquire(len(value))
                 await self._produce(topic, value, headers)
         except OverloadedError:
             self._metrics.shed_requests.labels(topic, "full").inc()

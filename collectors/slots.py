@@ -17,11 +17,11 @@ from telemetry.errors import OverloadedError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-HELD_SAFELY: Final = 0.5
+SAFE_SECONDS: Final = 0.5
 """Seconds in which a place is never taken away: a message that is on its way in whole is there by then."""
 
 
-class _Holder:
+class _Occupant:
     def __init__(self, deadline: asyncio.Timeout, since: float) -> None:
         self.deadline = deadline
         self.since = since
@@ -32,41 +32,41 @@ class Slots:
     """So many places, and so many that may wait for one.
 
     Args:
-        places: how many messages are received at a time.
+        slots: how many messages are received at a time.
         max_waiting: how many may wait.
         retry_after: what a refused sender is asked to wait, in seconds.
     """
 
-    def __init__(self, places: int, max_waiting: int, retry_after: float) -> None:
-        self._free = places
+    def __init__(self, slots: int, max_waiting: int, retry_after: float) -> None:
+        self._free = slots
         self._max_waiting = max_waiting
         self._retry_after = retry_after
-        self._holders: OrderedDict[_Holder, None] = OrderedDict()
+        self._occupants: OrderedDict[_Occupant, None] = OrderedDict()
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._look: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @asynccontextmanager
-    async def place(self, seconds: float) -> AsyncIterator[None]:
+    async def slot(self, seconds: float) -> AsyncIterator[None]:
         """A place, for so many seconds at most, waiting for it included.
 
         Raises:
             TooSlowError: the message was not there in time.
             OverloadedError: others needed the place, or there was none.
         """
-        holder = None
+        occupant = None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds) as deadline:
                 await self._acquire()
-                holder = _Holder(deadline, loop.time())
-                self._holders[holder] = None
+                occupant = _Occupant(deadline, loop.time())
+                self._occupants[occupant] = None
                 try:
                     yield
                 finally:
-                    del self._holders[holder]
+                    del self._occupants[occupant]
                     self._release()
         except TimeoutError as error:
-            if holder is None or holder.evicted:
+            if occupant is None or occupant.evicted:
                 raise self._overloaded() from error
             raise TooSlowError(f"the message was not there after {seconds} s") from error
 
@@ -98,20 +98,20 @@ class Slots:
 
     def _watch(self) -> None:
         """While somebody waits, look when the oldest may be sent away."""
-        if self._look is None and self._waiting and self._holders:
-            oldest = next(iter(self._holders))
-            self._look = asyncio.get_running_loop().call_at(oldest.since + HELD_SAFELY, self._evict)
+        if self._timer is None and self._waiting and self._occupants:
+            oldest = next(iter(self._occupants))
+            self._timer = asyncio.get_running_loop().call_at(oldest.since + SAFE_SECONDS, self._evict)
 
     def _evict(self) -> None:
-        self._look = None
+        self._timer = None
         now = asyncio.get_running_loop().time()
-        for holder in list(self._holders)[: len(self._waiting)]:
-            if now - holder.since < HELD_SAFELY:
+        for occupant in list(self._occupants)[: len(self._waiting)]:
+            if now - occupant.since < SAFE_SECONDS:
                 break
-            if not holder.evicted and not holder.deadline.expired():
-                holder.evicted = True
-                holder.deadline.reschedule(now)
-            self._holders.move_to_end(holder)  # it leaves in a moment
+            if not occupant.evicted and not occupant.deadline.expired():
+                occupant.evicted = True
+                occupant.deadline.reschedule(now)
+            self._occupants.move_to_end(occupant)  # it leaves in a moment
         self._watch()
 
     def _overloaded(self) -> OverloadedError:

@@ -30,11 +30,11 @@ def remembered(size: int, weigh: Callable[..., int] = texts) -> Callable[[Callab
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         known: dict[tuple[object, ...], tuple[R, int]] = {}
         adding = threading.Lock()
-        held = 0
+        size_now = 0
 
         @wraps(function)
         def remembering(*arguments: P.args, **options: P.kwargs) -> R:
-            nonlocal held
+            nonlocal size_now
             key = (arguments, *options.values()) if options else arguments
             found = known.get(key)
             if found is not None:
@@ -45,12 +45,12 @@ def remembered(size: int, weigh: Callable[..., int] = texts) -> Callable[[Callab
                 with adding:
                     if key not in known:
                         known[key] = result, weight
-                        held += weight
-                    while held > size:
-                        held -= known.pop(next(iter(known)))[1]
+                        size_now += weight
+                    while size_now > size:
+                        size_now -= known.pop(next(iter(known)))[1]
             return result
 
-        remembering.__dict__["held"] = lambda: held
+        remembering.__dict__["held"] = lambda: size_now
         return remembering
 
     return decorate

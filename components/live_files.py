@@ -19,18 +19,18 @@ class LiveFiles:
 
     Args:
         patterns: which files.
-        take: reads them and puts them to use. When it raises a ConfigError, what was in use before must still be.
-        named: the patterns of further files, which those name: `take` is called when they change, too.
+        load: reads them and puts them to use. When it raises a ConfigError, what was in use before must still be.
+        named: the patterns of further files, which those name: `load` is called when they change, too.
     """
 
     def __init__(
         self,
         patterns: Sequence[str],
-        take: Callable[[Sequence[Path]], Awaitable[None]],
+        load: Callable[[Sequence[Path]], Awaitable[None]],
         named: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._patterns = patterns
-        self._take = take
+        self._load = load
         self._named = named
         self._seen = ""
         self.refused = 0
@@ -57,7 +57,7 @@ class LiveFiles:
             return False
         self._seen = seen
         try:
-            await self._take(paths)
+            await self._load(paths)
         except ConfigError:
             self.refused += 1
             raise

@@ -18,13 +18,13 @@ class BytesShare:
         self._budget = budget
         self.size = 0
 
-    def take(self, size: int) -> None:
+    def acquire(self, size: int) -> None:
         """Take `size` bytes more.
 
         Raises:
             OverloadedError: they are not there; nothing is taken.
         """
-        self._budget.take(size)
+        self._budget.acquire(size)
         self.size += size
 
     def hold(self, size: int) -> None:
@@ -33,7 +33,7 @@ class BytesShare:
         Raises:
             OverloadedError: that is more, and it is not there; nothing changes.
         """
-        self.take(size - self.size)
+        self.acquire(size - self.size)
 
 
 class Budget:
@@ -42,22 +42,22 @@ class Budget:
     Args:
         what: what is bounded, for the message of the error.
         max_bytes: how much all holders have together.
-        max_holders: how many they may be.
+        max_requests: how many they may be.
         retry_after: what a refused one is told, in seconds.
     """
 
-    def __init__(self, what: str, max_bytes: int, max_holders: int, retry_after: float) -> None:
+    def __init__(self, what: str, max_bytes: int, max_requests: int, retry_after: float) -> None:
         self._what = what
         self._max_bytes = max_bytes
-        self._max_holders = max_holders
+        self._max_requests = max_requests
         self._retry_after = retry_after
-        self.held_bytes = 0
-        self.holders = 0
+        self.in_flight_bytes = 0
+        self.requests = 0
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more is given."""
-        return self.holders >= self._max_holders or self.held_bytes >= self._max_bytes
+        return self.requests >= self._max_requests or self.in_flight_bytes >= self._max_bytes
 
     @contextmanager
     def share(self) -> Iterator[BytesShare]:
@@ -66,18 +66,18 @@ class Budget:
         Raises:
             OverloadedError: there are too many holders.
         """
-        if self.holders >= self._max_holders:
-            raise OverloadedError(f"{self._what}: {self._max_holders} requests at a time is the limit", self._retry_after)
-        self.holders += 1
+        if self.requests >= self._max_requests:
+            raise OverloadedError(f"{self._what}: {self._max_requests} requests at a time is the limit", self._retry_after)
+        self.requests += 1
         share = BytesShare(self)
         try:
             yield share
         finally:
-            self.holders -= 1
-            self.held_bytes -= share.size
+            self.requests -= 1
+            self.in_flight_bytes -= share.size
 
-    def take(self, size: int) -> None:
+    def acquire(self, size: int) -> None:
         """Take bytes, or give back as many where there are less than none; `BytesShare.take` is how a holder does."""
-        if size > 0 and self.held_bytes + size > self._max_bytes:
+        if size > 0 and self.in_flight_bytes + size > self._max_bytes:
             raise OverloadedError(f"{self._what}: {self._max_bytes} bytes at a time is the limit", self._retry_after)
-        self.held_bytes += size
+        self.in_flight_bytes += size

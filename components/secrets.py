@@ -26,7 +26,7 @@ SHORTEST = 4
 SHORTEST_PART = 8
 """Characters of a segment of a secret URL that counts as secret by itself."""
 
-MOST, MOST_OF_FILES = 10_000, 1_000
+MAX_SECRETS, MAX_FROM_FILES = 10_000, 1_000
 """Texts that are looked for: of the configuration, more of which are counted in `dropped`, and of files."""
 
 _PART = re.compile(r"(?=.*[0-9A-Z]).{8,}|.{20,}")
@@ -83,7 +83,7 @@ class Secrets:
                 self._rotating[text] = None
             for text in _writings(secret) & self._rotating.keys():
                 self._rotating[text] = self._rotating.pop(text)
-            while len(self._rotating) > MOST_OF_FILES:
+            while len(self._rotating) > MAX_FROM_FILES:
                 del self._rotating[next(iter(self._rotating))]
                 self._pattern = None
 
@@ -150,7 +150,7 @@ class Secrets:
             return
         with self._changing:
             for each in _writings(text) - self._texts - self._rotating.keys():
-                if len(self._texts) >= MOST:
+                if len(self._texts) >= MAX_SECRETS:
                     self.dropped += 1
                     return
                 self._texts.add(each)

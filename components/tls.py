@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOK_AGAIN: Final = 10.0
+CHECK_SECONDS: Final = 10.0
 """Seconds between two looks at the files."""
 
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -63,7 +63,7 @@ class ServerTls:
 
     def context(self) -> ssl.SSLContext:
         """The context for a new connection."""
-        if self._now() - self._looked >= LOOK_AGAIN:
+        if self._now() - self._looked >= CHECK_SECONDS:
             self._looked = self._now()
             before, self._stamp = self._stamp, self._read_stamp()
             if self._stamp != before:

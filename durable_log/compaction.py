@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _READ_BYTES = 1 << 20
 
 
-def compacted(sealed: Sequence[LogSegment], after: LogSegment, *, forget_tombstones_before: int) -> LogSegment:
+def compacted(sealed: Sequence[LogSegment], after: LogSegment, *, delete_tombstones_before: int) -> LogSegment:
     """One durable segment that stands for `sealed`, which are left as they are.
 
     Offsets stay what they were. The very last record stays in any case: who reads up to the end waits for its offset.
@@ -22,7 +22,7 @@ def compacted(sealed: Sequence[LogSegment], after: LogSegment, *, forget_tombsto
     Args:
         sealed: neighbours, oldest first, with records.
         after: the segment that follows them.
-        forget_tombstones_before: deletions (records without value) of segments ended earlier than this go too.
+        delete_tombstones_before: deletions (records without value) of segments ended earlier than this go too.
     """
     latest: dict[bytes | None, int] = {}
     last = -1
@@ -32,10 +32,10 @@ def compacted(sealed: Sequence[LogSegment], after: LogSegment, *, forget_tombsto
 
     def kept() -> Iterator[Record]:
         for segment, following in zip(sealed, (*sealed[1:], after), strict=True):
-            forget_tombstones = following.created < forget_tombstones_before
+            delete_tombstones = following.created < delete_tombstones_before
             for record in _records(segment):
-                is_forgotten = record.value is None and forget_tombstones
-                if record.offset == last or (latest[record.key] == record.offset and not is_forgotten):
+                is_deleted = record.value is None and delete_tombstones
+                if record.offset == last or (latest[record.key] == record.offset and not is_deleted):
                     yield record
 
     return LogSegment.replace(sealed[0].path.parent, sealed[0].first, after.first, sealed[-1].created, kept())

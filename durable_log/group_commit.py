@@ -88,7 +88,7 @@ class GroupCommit:
             self._wake.notify()
         return future
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait until an append would not be refused for want of room."""
         while self._stats.unflushed_bytes >= self._limit:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -140,22 +140,22 @@ class GroupCommit:
                 self._wake.wait_for(lambda: self._next or self._waiting or self._closing)
                 if self._closing and not (self._next or self._waiting):
                     return
-                taken, self._next = self._next, _Round()
+                appended_round, self._next = self._next, _Round()
                 self._busy = True
-            outcomes = self._write(taken)
+            outcomes = self._write(appended_round)
             with self._wake:
-                self._stats.unflushed_bytes -= taken.size
+                self._stats.unflushed_bytes -= appended_round.size
                 waiting, self._waiting = self._waiting, []
                 listeners = list(self._listeners.values())
             outcomes += [_Outcome(future, 0) for future in waiting]
-            outcomes += [_Outcome(future, 0) for future in taken.barriers]
-            _tell(outcomes, listeners if taken.records else [])
+            outcomes += [_Outcome(future, 0) for future in appended_round.barriers]
+            _notify(outcomes, listeners if appended_round.records else [])
 
-    def _write(self, taken: _Round) -> list[_Outcome]:
+    def _write(self, appended_round: _Round) -> list[_Outcome]:
         """Offsets are given here, where it is known what was written: a failed write leaves no hole."""
         written: list[tuple[Partition, list[_Outcome]]] = []
         outcomes: list[_Outcome] = []
-        for partition, appended in taken.records.items():
+        for partition, appended in appended_round.records.items():
             first = partition.end
             records = [record._replace(offset=first + i) for i, (record, _) in enumerate(appended)]
             try:
@@ -188,11 +188,11 @@ class GroupCommit:
                 outcomes += offsets
         self._stats.flushes += 1
         self._stats.fsyncs += len(written)
-        self._stats.appended_bytes += taken.size
+        self._stats.appended_bytes += appended_round.size
         return outcomes
 
 
-def _tell(outcomes: Iterable[_Outcome], listeners: Iterable[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]) -> None:
+def _notify(outcomes: Iterable[_Outcome], listeners: Iterable[tuple[asyncio.AbstractEventLoop, Callable[[], None]]]) -> None:
     """One call a loop, however many records."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, tuple[list[_Outcome], list[Callable[[], None]]]]
     by_loop = defaultdict(lambda: ([], []))

@@ -72,7 +72,7 @@ class _Loading:
         if segment.next:
             self._check_whole(segment)
             return
-        end, position = (segment.cut(), segment.size) if self._repairs is not None else segment.end()
+        end, position = (segment.truncated_bytes(), segment.size) if self._repairs is not None else segment.end()
         if end != after:
             self._lose(segment.path, position, end, after, "records behind it are missing")
             segment.stand_until(after)
@@ -83,7 +83,7 @@ class _Loading:
         if self._repairs is None:
             end, position = segment.end()
         else:
-            end, position = segment.cut(), segment.size
+            end, position = segment.truncated_bytes(), segment.size
         if missing or position < size:
             reason = "it is cut short" if missing else "no batch of records where one should begin"
             self._lose(segment.path, position, end, segment.next, f"{reason}, of what compaction left")
@@ -100,7 +100,7 @@ class _Loading:
             return segment.recover(self._end)
         except CorruptLogError as error:
             self._accept(error, f"{self._place}: {segment.path.name}: {error.reason}; a copy is kept as .damaged")
-            segment.stand_until(max(self._end, segment.cut()))
+            segment.stand_until(max(self._end, segment.truncated_bytes()))
             return segment.next, 0
 
     def _lose(self, file: Path, position: int, first: int, end: int, reason: str) -> None:

@@ -229,7 +229,7 @@ class DurableLog:
         Raises:
             UnknownTopicError: no such topic or partition.
             LogError: a record without key for a compacted topic, or the log is closed or has failed.
-            OverloadedError: too much waits for the disk; see `room`.
+            OverloadedError: too much waits for the disk; see `wait_for_capacity`.
         """
         target = self._partition(topic, partition)
         if key is None and target.settings.compact:
@@ -238,9 +238,9 @@ class DurableLog:
             target, Record(-1, self._now() // 1_000_000 if timestamp is None else timestamp, key, value, headers)
         )
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait until `append` would not be refused for want of room."""
-        await self._commit.room()
+        await self._commit.wait_for_capacity()
 
     async def flush(self) -> None:
         """Wait until everything appended so far is durable or has failed."""
@@ -288,7 +288,7 @@ class DurableLog:
         by_topic: dict[str, dict[str, int]] = {}
         for (topic, partition), offset in requested.items():
             by_topic.setdefault(topic, {})[str(partition)] = offset
-        await self.room()
+        await self.wait_for_capacity()
         await self.append(OFFSETS, 0, group.encode(), orjson.dumps(by_topic))
         self._committed[group] = requested
         self._stats.commits += 1
@@ -356,9 +356,9 @@ class DurableLog:
             now = self._now()
             for (topic, number), partition in self._partitions.items():
                 before = partition.start
-                forgotten = partition.retain(now)
-                self._stats.expired_segments += forgotten.segments
-                self._stats.expired_bytes += forgotten.size_bytes
+                deleted = partition.retain(now)
+                self._stats.expired_segments += deleted.segments
+                self._stats.expired_bytes += deleted.size_bytes
                 self._stats.expired_unread += self._unread(topic, number, before, partition.start)
                 if partition.settings.compact:
                     compacted = partition.compact(now)

@@ -229,11 +229,11 @@ class Partition:
         if not dirty or dirty < clean:
             return DeletedOffsets()
         # A reader that was away must still learn of a deletion, so tombstones stay a day: Kafka's `delete.retention.ms`.
-        merged = compacted(sealed, active, forget_tombstones_before=now - DAY_MS * _NS_A_MS)
+        merged = compacted(sealed, active, delete_tombstones_before=now - DAY_MS * _NS_A_MS)
         with self._lock:
             self._segments = (merged, *self._segments[len(sealed) :])
-        forgotten = self._remove(sealed)
-        return DeletedOffsets(forgotten.segments, forgotten.size_bytes - merged.size)
+        deleted = self._remove(sealed)
+        return DeletedOffsets(deleted.segments, deleted.size_bytes - merged.size)
 
     def _remove(self, segments: Sequence[LogSegment]) -> DeletedOffsets:
         if not segments:

@@ -120,21 +120,21 @@ def _decoded(data: bytes, batch: RecordBatch) -> Iterator[Record]:
     while position < batch.end:
         delta, timestamp, key_length, value_length, header_count = _RECORD.unpack_from(data, position)
         position += _RECORD.size
-        key, position = _take(data, position, key_length)
-        value, position = _take(data, position, value_length)
+        key, position = _read_field(data, position, key_length)
+        value, position = _read_field(data, position, value_length)
         headers: Headers = ()
         if header_count:
             found = []
             for _ in range(header_count):
                 name_length, content_length = _FIELD.unpack_from(data, position)
-                name, position = _take(data, position + _FIELD.size, name_length)
-                content, position = _take(data, position, content_length)
+                name, position = _read_field(data, position + _FIELD.size, name_length)
+                content, position = _read_field(data, position, content_length)
                 found.append(((name or b"").decode(), content))
             headers = tuple(found)
         yield Record(batch.first + delta, timestamp, key, value, headers)
 
 
-def _take(data: bytes, position: int, length: int) -> tuple[bytes | None, int]:
+def _read_field(data: bytes, position: int, length: int) -> tuple[bytes | None, int]:
     if length < 0:
         return None, position
     return data[position : position + length], position + length

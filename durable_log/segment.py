@@ -165,7 +165,7 @@ class LogSegment:
                 position, next_offset = batch.end, batch.last + 1
         return next_offset, position
 
-    def cut(self) -> int:
+    def truncated_bytes(self) -> int:
         """Cut off everything from the first damage on; a copy of the file stays beside it. The offset after what is left."""
         self.close()
         position, next_offset = _FILE_HEADER.size, self.first
@@ -250,31 +250,31 @@ class LogSegment:
             records: list[Record] = []
             while position < self.size and not records:
                 data = os.pread(descriptor, min(max(max_bytes, HEADER.size), self.size - position), position)
-                taken = self._decode(data, position, offset, records)
-                if not taken:  # a batch larger than max_bytes
+                consumed = self._decode(data, position, offset, records)
+                if not consumed:  # a batch larger than max_bytes
                     data = os.pread(descriptor, self._batch_size(data, position), position)
-                    taken = self._decode(data, position, offset, records)
-                position += taken
+                    consumed = self._decode(data, position, offset, records)
+                position += consumed
             return records
         finally:
             os.close(descriptor)
 
     def _decode(self, data: bytes, position: int, offset: int, records: list[Record]) -> int:
         """Add the records of the whole batches in `data`; how many bytes those have."""
-        taken = 0
-        while (batch := batch_at(data, taken)) is not None and batch.end <= len(data):
+        consumed = 0
+        while (batch := batch_at(data, consumed)) is not None and batch.end <= len(data):
             if batch.last >= offset:
                 if not is_intact(data, batch):
                     raise CorruptLogError(
-                        str(self.path), position + taken, f"checksum mismatch in records {batch.first} to {batch.last}"
+                        str(self.path), position + consumed, f"checksum mismatch in records {batch.first} to {batch.last}"
                     )
                 try:
                     records.extend(record for record in decode_batch(data, batch) if record.offset >= offset)
                 except ValueError as error:
                     reason = f"records {batch.first} to {batch.last} are not as this release writes them: {error}"
-                    raise CorruptLogError(str(self.path), position + taken, reason) from error
-            taken = batch.end
-        return taken
+                    raise CorruptLogError(str(self.path), position + consumed, reason) from error
+            consumed = batch.end
+        return consumed
 
     def _batch_size(self, data: bytes, position: int) -> int:
         batch = batch_at(data, 0)

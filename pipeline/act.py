@@ -20,7 +20,7 @@ from pipeline.acting.recent_rankings import KeptRankings
 from pipeline.delivery.background_writer import BackgroundWriter
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
-from pipeline.state.restoring import UNFIT, learnt_anew
+from pipeline.state.restoring import UNFIT, log_relearning
 from processors.assembly.edges import edge_from_body
 from processors.assembly.watermark import SECOND, Watermark
 from processors.series.derived import culprit_points
@@ -49,17 +49,17 @@ DEFAULT_ENVIRONMENT = "default"
 SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environment is let go."""
 
-MOST_ANSWERS = 1000
+MAX_ANSWERS = 1000
 """Answers to requests for approval that may wait for the next look at the time. Humans give a few a day."""
 
-MOST_ANOMALIES = 1000
+MAX_ANOMALIES = 1000
 """Anomalies that playbooks answer which may wait for the next look at the time, half a second later."""
 
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
 
 
-_TAKES = frozenset(
+_ACCEPTED = frozenset(
     {
         BatchKind.POINTS,
         BatchKind.SPANS,
@@ -105,7 +105,7 @@ class ActStage:
         self._live = live
         self._watermark = Watermark()
         self._last_record = self._last_tick = 0
-        self._held: deque[tuple[TP, int, int]] = deque()  # in order of arrival, with the event time at arrival
+        self._in_flight: deque[tuple[TP, int, int]] = deque()  # in order of arrival, with the event time at arrival
         # Whether rules may see it, score and id of the strongest that no ranking has answered yet.
         self._wanted: tuple[bool, float, str] | None = None
         self._rankings = KeptRankings()
@@ -118,80 +118,80 @@ class ActStage:
         self.counts = ActCounts()
 
     @property
-    def moment(self) -> int:
+    def event_time(self) -> int:
         """Event time, nanoseconds since the epoch."""
         return self._watermark.time
 
     @property
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What the bounds of the search for culprits and of repairs have cost."""
-        cost = {f"culprit_{what}": count for what, count in self._diagnosis.left_out.items()}
+        cost = {f"culprit_{what}": count for what, count in self._diagnosis.dropped.items()}
         if self._alerting is not None:
             cost["repair_anomalies"] = self.counts.anomalies_dropped
-            cost["repair_calls"] = self._alerting.runner.healer.traffic.not_told_apart
+            cost["repair_calls"] = self._alerting.runner.healer.traffic.indistinguishable
         return cost
 
-    def take(self, event: Record, offsets: OffsetTracker) -> None:
+    def handle(self, event: Record, offsets: OffsetTracker) -> None:
         """Take one record."""
         tp = event.message.tp
-        batch, items = received(event, _TAKES)
+        batch, items = received(event, _ACCEPTED)
         offsets.add(event)
         now = self._now()
         self._last_record = self._last_tick = now
         if batch is BatchKind.SOURCES:
-            self._hear_of_sources(items, offsets, tp, event.message.offset)
+            self._note_sources(items, offsets, tp, event.message.offset)
             return
-        self._take_batch(batch, items)
-        self._held.append((tp, event.message.offset, self.moment))
-        horizon = self._resumes_at() - self._look_back()
-        while self._held and (self._held[0][2] <= horizon or offsets.full):
-            held, offset, _ = self._held.popleft()
-            offsets.release(held, (offset,))
+        self._handle_batch(batch, items)
+        self._in_flight.append((tp, event.message.offset, self.event_time))
+        horizon = self._resumes_at() - self._lookback()
+        while self._in_flight and (self._in_flight[0][2] <= horizon or offsets.full):
+            released, offset, _ = self._in_flight.popleft()
+            offsets.release(released, (offset,))
 
-    def _take_batch(self, batch: BatchKind, items: Any) -> None:
+    def _handle_batch(self, batch: BatchKind, items: Any) -> None:
         match batch:
             case BatchKind.POINTS:
-                self._take_points(items)
+                self._handle_points(items)
             case BatchKind.SPANS:
-                self._take_spans(items)
+                self._handle_spans(items)
             case BatchKind.LOGS:
                 lines = [log_record(line) for line in items]
                 self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
             case BatchKind.EDGES:
-                self._take_edges(items)
+                self._handle_edges(items)
             case BatchKind.ANOMALIES:
                 for body in items:
-                    self._take_anomaly(anomaly_from_body(body), body["id"])
+                    self._handle_anomaly(anomaly_from_body(body), body["id"])
             case BatchKind.ANSWERS:
-                self._take_answers(items)
+                self._handle_answers(items)
             case other:
                 raise AssertionError(other)
 
     def _resumes_at(self) -> int:
         """The event time from which rules would go on after a crash: that of the last save, not the present."""
-        return self.moment if self._alerting is None else self._alerting.saved_moment
+        return self.event_time if self._alerting is None else self._alerting.saved_event_time
 
-    def _look_back(self) -> int:
+    def _lookback(self) -> int:
         """How far before that records are held: what rules read, and what recordings made again read before it."""
         if self._alerting is None:
             return int(self._config.look_back * SECOND)
         engine = self._alerting.engine
-        furthest = max(int(self._config.look_back * SECOND), engine.reach)
-        return furthest + engine.reach if engine.records else furthest
+        furthest = max(int(self._config.look_back * SECOND), engine.lookback)
+        return furthest + engine.lookback if engine.records else furthest
 
-    def _take_points(self, points: list[Point]) -> None:
+    def _handle_points(self, points: list[Point]) -> None:
         now = self._now()
-        taken = [point for point in points if point.time <= now + AHEAD]
-        self.counts.points_too_new += len(points) - len(taken)
-        if not taken:
+        accepted = [point for point in points if point.time <= now + AHEAD]
+        self.counts.points_too_new += len(points) - len(accepted)
+        if not accepted:
             return
-        self._watermark.observe(min(now, max(point.time for point in taken)))
+        self._watermark.observe(min(now, max(point.time for point in accepted)))
         if self._alerting is not None:
-            self._alerting.engine.add(taken, self.moment)
-        foreign = [point for point in taken if not point.series.name.startswith(("spanloom_", "traces_"))]
+            self._alerting.engine.add(accepted, self.event_time)
+        foreign = [point for point in accepted if not point.series.name.startswith(("spanloom_", "traces_"))]
         self._diagnosis.learn(lambda culprits: culprits.add_points(foreign))
 
-    def _take_spans(self, spans: list[Span]) -> None:
+    def _handle_spans(self, spans: list[Span]) -> None:
         traces: dict[bytes, list[Span]] = {}
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
@@ -207,9 +207,9 @@ class ActStage:
         if self._alerting is not None:
             healer = self._alerting.runner.healer
             healer.evidence.add_spans(spans)
-            healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.moment)
+            healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.event_time)
 
-    def _take_edges(self, bodies: list[dict[str, object]]) -> None:
+    def _handle_edges(self, bodies: list[dict[str, object]]) -> None:
         if self._alerting is None:
             return
         edges = [edge_from_body(body) for body in bodies]
@@ -217,7 +217,7 @@ class ActStage:
         self._alerting.alertmanager.see_calls(awaited_calls(edges), now)
         self._alerting.runner.healer.traffic.add_edges(edges, now)
 
-    def _take_anomaly(self, anomaly: Anomaly, id_: str) -> None:
+    def _handle_anomaly(self, anomaly: Anomaly, id_: str) -> None:
         if self._alerting is not None:
             self._alerting.runner.healer.evidence.add_anomaly(anomaly)
             self._offer(anomaly, self._alerting.runner.healer)
@@ -227,17 +227,17 @@ class ActStage:
     def _offer(self, anomaly: Anomaly, healer: Healer) -> None:
         if not healer.awaits(anomaly):
             return
-        if len(self._anomalies) < MOST_ANOMALIES:
+        if len(self._anomalies) < MAX_ANOMALIES:
             self._anomalies.append(anomaly)
         else:
             self.counts.anomalies_dropped += 1
 
-    def _take_answers(self, bodies: list[dict[str, object]]) -> None:
-        room = MOST_ANSWERS - len(self._answers)
-        self._answers += bodies[:room]
-        self.counts.answers_dropped += len(bodies[room:])
+    def _handle_answers(self, bodies: list[dict[str, object]]) -> None:
+        capacity = MAX_ANSWERS - len(self._answers)
+        self._answers += bodies[:capacity]
+        self.counts.answers_dropped += len(bodies[capacity:])
 
-    def _hear_of_sources(self, bodies: list[dict[str, object]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
+    def _note_sources(self, bodies: list[dict[str, object]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
         """Remember who feeds the telemetry. The record is held until that is saved."""
         if self._alerting is not None:
             for body in bodies:
@@ -253,7 +253,7 @@ class ActStage:
 
     def _want_ranking(self, score: float, id_: str, service: str, since: int, *, for_rules: bool = True) -> None:
         """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
-        if self.moment < self._rankings.ranked_at:
+        if self.event_time < self._rankings.ranked_at:
             return  # read again after a crash: it had its ranking
         if self._alerting is not None and self._alerting.runner.healer.explained(service, since):
             return
@@ -266,7 +266,7 @@ class ActStage:
         """Let time pass, until cancelled."""
         while True:
             await asyncio.sleep(0.5)
-            await self._outbox.room()
+            await self._outbox.wait_for_capacity()
             if self._partition is not None:
                 async with self._owning:
                     if self._partition is not None:  # it may have been let go of by now
@@ -279,22 +279,22 @@ class ActStage:
             self._watermark.elapse(now - self._last_tick)
         self._last_tick = now
         documents: list[Document] = []
-        if self._wanted is not None and self.moment - self._rankings.ranked_at >= self._config.rank_every * SECOND:
+        if self._wanted is not None and self.event_time - self._rankings.ranked_at >= self._config.rank_every * SECOND:
             documents += await self.rank()
             await self._save_rankings()
         await self._save_sources()
         if self._alerting is not None:
             answers, self._answers = self._answers, []
             for answer in answers:
-                await self._alerting.desk.take(answer)
+                await self._alerting.approvals.handle(answer)
             anomalies, self._anomalies = self._anomalies, []
-            advanced = await self._alerting.advance(self.moment, anomalies)
+            advanced = await self._alerting.advance(self.event_time, anomalies)
             documents += advanced.documents
             for change in advanced.firing:
-                self._take_alert(change)
+                self._handle_alert(change)
         self._outbox.put(documents)
 
-    def _take_alert(self, change: AlertChange) -> None:
+    def _handle_alert(self, change: AlertChange) -> None:
         """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual.
 
         Rules do not see one that only a rule from outside asked for: it could make them blame a service that is well.
@@ -308,23 +308,23 @@ class ActStage:
     async def rank(self) -> list[Document]:
         """Rank culprits now, for the strongest anomaly that waits."""
         (for_rules, _, opened_by), self._wanted = self._wanted or (True, 0.0, ""), None
-        moment = self._rankings.ranked_at = self.moment
-        ranking = await self._diagnosis.rank(moment)
+        event_time = self._rankings.ranked_at = self.event_time
+        ranking = await self._diagnosis.rank(event_time)
         if not ranking:
             return []
         self.counts.rankings += 1
-        culprits = CulpritRanking(moment, DEFAULT_ENVIRONMENT, opened_by, ranking)
+        culprits = CulpritRanking(event_time, DEFAULT_ENVIRONMENT, opened_by, ranking)
         if self._alerting is not None:
             self._alerting.runner.healer.evidence.add_ranking(culprits)
         if for_rules:
-            self._tell_rules(culprits)
+            self._add_to_rules(culprits)
         return [culprits_document(culprits)]
 
-    def _tell_rules(self, culprits: CulpritRanking) -> None:
+    def _add_to_rules(self, culprits: CulpritRanking) -> None:
         """Let rules see a ranking, unless its likeliest culprit only suffers from a service under repair."""
         if self._alerting is None:
             return
-        if len(self._alerting.runner.healer.explained(culprits.ranking[0].service, self.moment)) > 1:
+        if len(self._alerting.runner.healer.explained(culprits.ranking[0].service, self.event_time)) > 1:
             self.counts.explained += 1
             return
         self._alerting.engine.add(culprit_points(culprits))
@@ -341,7 +341,7 @@ class ActStage:
             saved = self._state.load(partition, "rankings")
             rankings = self._rankings.restore(saved, DEFAULT_ENVIRONMENT) if saved is not None else []
         except UNFIT as error:
-            learnt_anew("rankings", partition, error)
+            log_relearning("rankings", partition, error)
             return
         for culprits in rankings:
             self._alerting.engine.add(culprit_points(culprits))
@@ -360,16 +360,16 @@ class ActStage:
                 await self._alerting.own(partition)
             self._partition = partition
 
-    async def disown(self) -> None:
+    async def release(self) -> None:
         """Let go: another worker owns the environment from now on. Safe twice."""
         async with self._owning:
             if self._partition is None:
                 return
             self._partition = None
-            self._held.clear()
+            self._in_flight.clear()
             self._unsaved.clear()
             self._rankings.clear()
             self._anomalies.clear()
             await self._outbox.settle(SETTLE_SECONDS)
             if self._alerting is not None:
-                await self._alerting.disown()
+                await self._alerting.release()

@@ -99,10 +99,10 @@ def assemble_traces(app: App, traced: Any, stage: AssembleStage, offsets: Offset
     """Stage 2: feed it, and let it flush."""
 
     async def handle(record: Record) -> None:
-        await stage.room()
+        await stage.wait_for_capacity()
         if not offsets.is_stale(record):
             with at_record(record.message.tp, record.message.offset):
-                await usable_or_aside(record, partial(stage.take, record), offsets, dead)
+                await usable_or_aside(record, partial(stage.handle, record), offsets, dead)
 
     _each(app, traced, "assemble", offsets, handle)
 
@@ -116,7 +116,7 @@ def score_series(app: App, series: Any, stage: ScoreStage, offsets: OffsetTracke
 
     async def handle(record: Record) -> None:
         with at_record(record.message.tp, record.message.offset):
-            after = await usable_or_aside(record, partial(stage.take, record), offsets, dead)
+            after = await usable_or_aside(record, partial(stage.handle, record), offsets, dead)
         if after is not None:
             await offsets.done(record, after)
 
@@ -130,7 +130,7 @@ def act_on_signals(app: App, signals: Any, stage: ActStage, offsets: OffsetTrack
         await stage.own(record.message.tp.partition)
         with at_record(record.message.tp, record.message.offset):
             if not offsets.is_stale(record):  # it may be by now
-                await usable_or_aside(record, partial(stage.take, record, offsets), offsets, dead)
+                await usable_or_aside(record, partial(stage.handle, record, offsets), offsets, dead)
 
     _each(app, signals, "act", offsets, handle)
 

@@ -47,7 +47,7 @@ CHUNK = 200
 CHUNK_BYTES = 2 << 20
 """Memory of them at a time, unless a trace takes more: drawing takes ten times that."""
 
-FULL, SOME_ROOM = 1.0, 0.75
+FULL, REDUCED = 1.0, 0.75
 """Shares of the memory at which traces are closed to make room, and down to which."""
 
 
@@ -55,9 +55,11 @@ RECENT = 50_000
 """Traces remembered as just closed: more than close between two refreshes of a store."""
 
 
-_TAKES = frozenset({BatchKind.SPANS, BatchKind.LOG_REFERENCES, BatchKind.EXEMPLARS, BatchKind.RECEIPTS, BatchKind.ORIGINS})
+_ACCEPTED = frozenset(
+    {BatchKind.SPANS, BatchKind.LOG_REFERENCES, BatchKind.EXEMPLARS, BatchKind.LINK_QUERIES, BatchKind.LINK_TARGETS}
+)
 
-_FOLLOWING = frozenset({BatchKind.EXEMPLARS, BatchKind.RECEIPTS, BatchKind.ORIGINS})
+_FOLLOWING = frozenset({BatchKind.EXEMPLARS, BatchKind.LINK_QUERIES, BatchKind.LINK_TARGETS})
 """What may be minutes old, or comes of signals that have moved event time: it neither moves it nor keeps it from running."""
 
 
@@ -90,8 +92,8 @@ class AssembleStage:
         )
         self._partitions: dict[TP, Partition] = {}
         self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._capacity = asyncio.Event()
+        self._capacity.set()
         self._ending = False
         self._cycle = asyncio.Lock()
         self._drawing_large = asyncio.Lock()
@@ -102,29 +104,29 @@ class AssembleStage:
 
     # ------------------------------------------------------------------ in
 
-    def take(self, event: Record) -> None:
+    def handle(self, event: Record) -> None:
         """Add the signals of one record."""
         tp = event.message.tp
         part = self._part(tp)
-        batch, signals = received(event, _TAKES, part.packer.pack)
-        moment = self._moment(batch, signals)
+        batch, signals = received(event, _ACCEPTED, part.packer.pack)
+        event_time = self._event_time(batch, signals)
         now = self._now()
         if batch not in _FOLLOWING:
             part.last_record = part.last_tick = now
         # Nothing that a sender says may be later than now, or one wrong clock would close every trace.
-        watermark = part.watermark.observe(min(moment, now))
-        if batch is BatchKind.RECEIPTS:
-            held = part.messages.take(event.message.offset, watermark, signals)
+        watermark = part.watermark.observe(min(event_time, now))
+        if batch is BatchKind.LINK_QUERIES:
+            references = part.messages.add(event.message.offset, watermark, signals)
         else:
-            held = len(part.assembler.add(event.message.offset, watermark, signals))
-        self._offsets.add(event, held)
-        if not held:
+            references = len(part.assembler.add(event.message.offset, watermark, signals))
+        self._offsets.add(event, references)
+        if not references:
             self._offsets.release(tp, ())
         self._wake.set()
         if part.assembler.signals > self._config.max_signals or self._offsets.full or self.memory > self._config.max_bytes:
-            self._room.clear()
+            self._capacity.clear()
 
-    def _moment(self, batch: BatchKind, signals: Sequence[Any]) -> int:
+    def _event_time(self, batch: BatchKind, signals: Sequence[Any]) -> int:
         """The event time that the signals of a record move their partition to; 0: to none."""
         match batch:
             case BatchKind.SPANS:
@@ -150,7 +152,7 @@ class AssembleStage:
                     self._writer,
                     self._offsets,
                     self.messages,
-                    self._limits.quiet,
+                    self._limits.inactivity_gap,
                     lambda: self._partitions.get(tp) is part,
                 ),
                 last_record=self._now(),
@@ -161,9 +163,9 @@ class AssembleStage:
     @property
     def memory(self) -> int:
         """Memory that everything takes which is not stored yet."""
-        return sum(self.holders().values())
+        return sum(self.memory_by_holder().values())
 
-    def holders(self) -> dict[str, int]:
+    def memory_by_holder(self) -> dict[str, int]:
         """What holds memory, and how much."""
         parts = self._partitions.values()
         return {
@@ -171,27 +173,27 @@ class AssembleStage:
             "closed_traces": sum(part.closing for part in parts),
             "edge_windows": sum(part.windows.memory for part in parts),
             "receipts": sum(part.messages.memory for part in parts),
-            "assemble_records": self._offsets.held_bytes,
+            "assemble_records": self._offsets.in_flight_bytes,
         }
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait while more is held than the limits allow; the flush closes the oldest."""
-        await self._room.wait()
+        await self._capacity.wait()
 
     def drop(self, revoked: Iterable[TP]) -> None:
         """Forget partitions that were taken away: their new owner reads their records again."""
         for tp in revoked:
             part = self._partitions.pop(tp, None)
             if part is not None:
-                self._metric_samples.give_back(part.told.samples)
+                self._metric_samples.give_back(part.trace_telemetry.samples)
 
     def metrics(self) -> list[Metric]:
         """What the service graph, the spans and the clocks of all partitions say, as scrapers read it."""
         now = self._now()
-        return [metric for part in self._partitions.values() for metric in part.told.metrics(now)]
+        return [metric for part in self._partitions.values() for metric in part.trace_telemetry.metrics(now)]
 
     @property
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What the bounds on counters and clock skew have cost the partitions that this worker has."""
         total: Counter[str] = Counter(
             large_edges=self.counts.dropped["large_edges"],
@@ -200,7 +202,7 @@ class AssembleStage:
             trace_spans=self.counts.undrawn,
         )
         for part in self._partitions.values():
-            total.update(part.told.left_out)
+            total.update(part.trace_telemetry.dropped)
         return total
 
     # ------------------------------------------------------------------ out
@@ -217,25 +219,25 @@ class AssembleStage:
     async def flush(self) -> None:
         """One round: close and store the traces that are due, then seal and store the windows that are."""
         async with self._cycle:
-            share, everything = self._room_to_make()
+            share, everything = self._excess()
             parts = list(self._partitions.values())
             await asyncio.gather(*(self._flush(part, share=share, everything=everything) for part in parts))
-            self._room.set()
+            self._capacity.set()
 
-    def _room_to_make(self) -> tuple[float | None, bool]:
+    def _excess(self) -> tuple[float | None, bool]:
         """The share of their memory that open traces may keep, if not all, and whether everything has to be closed.
 
         Closing traces does not free the windows in which their hops are counted, nor the records that those hold.
         """
-        most = self._config.max_bytes
-        used = self.holders()
+        limit = self._config.max_bytes
+        used = self.memory_by_holder()
         total, traces = sum(used.values()), used["open_traces"]
         others = total - traces
-        if self._offsets.full or others > most / 2:
+        if self._offsets.full or others > limit / 2:
             return 0.0, True
-        if total <= FULL * most:
+        if total <= FULL * limit:
             return None, False
-        return max(0.0, (SOME_ROOM * most - others) / traces), False
+        return max(0.0, (REDUCED * limit - others) / traces), False
 
     async def close(self) -> None:
         """Close and store everything: the input has ended."""
@@ -272,7 +274,7 @@ class AssembleStage:
         for window in sealed:
             await self._seal(part, window)
         if sealed:
-            documents = await part.told.tell(min(sealed[-1].start + part.windows.width, self._now()))
+            documents = await part.trace_telemetry.send_metrics(min(sealed[-1].start + part.windows.width, self._now()))
             if documents:
                 await self._writer.write(documents, lambda: self._owns(part))
 
@@ -292,7 +294,7 @@ class AssembleStage:
             await self._publish_unpacked(part, traces)
 
     async def _publish_unpacked(self, part: Partition, traces: list[OpenTrace]) -> None:
-        published = await self._merge_known(part, traces)
+        published = await self._merge_stored(part, traces)
         width = part.windows.window_of
         partition = part.tp.partition
         parts = [publication.parts(partition, width) for publication in published]
@@ -304,30 +306,30 @@ class AssembleStage:
             await self._writer.write(documents, lambda: self._owns(part))
         self._check_owned(part)
         self.counts.spans_stored += sum(len(publication.new_spans) for publication in published)
-        await part.told.send_sample(zip(traces, published, strict=True))
+        await part.trace_telemetry.send_sample(zip(traces, published, strict=True))
         now = self._now()
         for trace, publication, documents in zip(traces, published, parts, strict=True):
             if publication.merged:
                 self.counts.merged += 1
                 self.counts.undrawn += 0 if publication.spans else len(publication.new_spans)
                 if trace.trace_id in part.recent:  # all windows of what was stored are counted, or waiting to be
-                    again = {document.body["window"] for document in documents if document.kind is Kind.HOP}
+                    windows = {document.body["window"] for document in documents if document.kind is Kind.HOP}
                 else:
-                    again = publication.windows(width)
-                held = part.windows.recount(again, trace.sources)
+                    windows = publication.windows(width)
+                references = part.windows.recount(windows, trace.sources)
             else:
                 self.counts.traces += 1
-                held = part.windows.add(publication.graph.hops, publication.revision, trace.sources)
-            part.told.count(publication, now)
-            self.counts.cut += trace.cut
-            self._offsets.hold(part.tp, held)
+                references = part.windows.add(publication.graph.hops, publication.revision, trace.sources)
+            part.trace_telemetry.count(publication, now)
+            self.counts.closed_early += trace.closed_early
+            self._offsets.add_references(part.tp, references)
             self._offsets.release(part.tp, trace.sources)
             part.recent[trace.trace_id] = None
             part.recent.move_to_end(trace.trace_id)
         while len(part.recent) > RECENT:
             part.recent.popitem(last=False)
 
-    async def _merge_known(self, part: Partition, traces: list[OpenTrace]) -> list[Publication]:
+    async def _merge_stored(self, part: Partition, traces: list[OpenTrace]) -> list[Publication]:
         """Each trace as it is to be published, joined with what the store has of it."""
         unsure = part.fresh or any(trace.trace_id in part.recent for trace in traces)
         if unsure and not self._store.capabilities().immediate:

@@ -56,7 +56,7 @@ class RekeyCounts:
     """What the stage did."""
 
     truncated: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)  # too large for a record, or for the analysis
+    dropped: Counter[str] = field(default_factory=Counter)  # too large for a record, or for the analysis
 
 
 def merge_requests(requests: Sequence[bytes]) -> bytes:
@@ -135,14 +135,14 @@ def zipkin_request(record: Record) -> Request:
 
 def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Record], Request] = otlp_request) -> Rekey:
     """Send each span to the partition of its trace; `request` reads what the topic has."""
-    outlet = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.left_out, size=16)
-    receipts_outlet = BatchSender(traced, BatchKind.RECEIPTS, codec.encode_link_queries, counts.left_out)
+    sender = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.dropped, size=16)
+    link_query_sender = BatchSender(traced, BatchKind.LINK_QUERIES, codec.encode_link_queries, counts.dropped)
 
     async def sent(spans: Sequence[Awaitable[object]], received: Sequence[LinkQuery]) -> None:
         # The receiver's span is on the log before its receipt, so that it always comes before the answer.
         await asyncio.gather(*spans)
         by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in received)
-        await asyncio.gather(*(receipts_outlet.add(partition, part) for partition, part in by_owner.items()))
+        await asyncio.gather(*(link_query_sender.add(partition, part) for partition, part in by_owner.items()))
 
     def work(record: Record) -> Work:
         requested, foreign_flaw = request(record)
@@ -153,11 +153,11 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
             values = [value]
             if len(value) > codec.MAX_RECORD:
                 fitted = otlp.fit("spans", otlp.parse("spans", value), codec.MAX_RECORD)
-                values, left_out = fitted.parts, fitted.left_out
+                values, dropped = fitted.parts, fitted.dropped
                 counts.truncated += fitted.truncated
-                flaw = flaw or (left_out[0] if left_out else None)
+                flaw = flaw or (dropped[0] if dropped else None)
             if values:
-                after.append(outlet.add(partition, values))
+                after.append(sender.add(partition, values))
         return [asyncio.ensure_future(sent(after, received))] if received else after, flaw, 0
 
     return work
@@ -167,8 +167,8 @@ def rekey_logs(
     traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
 ) -> Rekey:
     """Store log records, tell their traces, and send their text to where templates are mined."""
-    references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.left_out)
-    lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.left_out)
+    references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.dropped)
+    lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.dropped)
 
     def work(record: Record) -> Work:
         batch, flaw = read("logs", protobuf(record, "logs"), otlp.decode_logs)
@@ -191,20 +191,20 @@ def rekey_metrics(
     traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
 ) -> Rekey:
     """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
-    exemplars = BatchSender(traced, BatchKind.EXEMPLARS, codec.encode_exemplars, counts.left_out)
-    outlet = BatchSender(series, BatchKind.POINTS, codec.encode_points, counts.left_out)
+    exemplars = BatchSender(traced, BatchKind.EXEMPLARS, codec.encode_exemplars, counts.dropped)
+    sender = BatchSender(series, BatchKind.POINTS, codec.encode_points, counts.dropped)
 
     def work(record: Record) -> Work:
         batch, flaw = read("metrics", protobuf(record, "metrics"), otlp.decode_metrics)
         by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
         points = [point for metric in batch for point in points_of(metric)]
         analysed = [point for point in points if codec.fits_series_limit(point.series)]
-        counts.left_out["large_points"] += len(points) - len(analysed)
+        counts.dropped["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
         documents = [metric_document(metric, point) for metric in batch for point in metric.points]
         after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
-        after += [outlet.add(partition, part) for partition, part in by_series.items()]
+        after += [sender.add(partition, part) for partition, part in by_series.items()]
         return after, flaw, len(documents)
 
     return work

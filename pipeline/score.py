@@ -64,24 +64,24 @@ class _ScorePartition:
         """What is worth keeping over a crash."""
         return {"scores": self.scorer, "failures": self.failures, "shapes": self.shapes, "logs": self.logs}
 
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What bounds and lateness have cost."""
         return {
-            "series": self.scorer.forgotten,
+            "series": self.scorer.evicted,
             "points_late": self.scorer.late,
-            "services": self.failures.forgotten,
+            "services": self.failures.evicted,
             "log_lines_late": self.logs.late,
-            "log_templates": self.logs.forgotten,
-            "log_lines_unlike": self.logs.unlike,
-            "shape_traces": self.shapes.left_out,
+            "log_templates": self.logs.evicted,
+            "log_lines_unlike": self.logs.overflow,
+            "shape_traces": self.shapes.dropped,
             "shape_traces_late": self.shapes.late,
-            "shape_places": self.shapes.forgotten,
+            "shape_places": self.shapes.evicted,
             "edge_windows_late": self.merge.late,
             "edge_windows_ahead": self.merge.ahead,
         }
 
 
-_TAKES = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.SPANS})
+_ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.SPANS})
 
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
@@ -109,15 +109,20 @@ class ScoreStage:
         self._partitions: dict[TP, _ScorePartition] = {}
         self.counts = ScoreCounts()
 
-    def take(self, event: Record) -> list[Awaitable[object]]:
+    def handle(self, event: Record) -> list[Awaitable[object]]:
         """Score one record; gives what has to end before the record is done."""
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
             part = self._partitions[tp] = _ScorePartition(tp, self._make_scorer(), self._now(), self._now())
             for name, model in part.models().items():
+<<<<<<< HEAD
                 restore_model(self._state, tp.partition, name, model)
         after = self._take(part, event)
+=======
+                load_snapshot(self._state, tp.partition, name, model)
+        after = self._handle(part, event)
+>>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
         if self._now() - part.lines_at >= SILENCE:
             part.logs.elapse(self._now() - part.lines_at)
             part.lines_at = self._now()
@@ -127,8 +132,8 @@ class ScoreStage:
             after.append(asyncio.ensure_future(self._save(tp.partition, part)))
         return after
 
-    def _take(self, part: _ScorePartition, event: Record) -> list[Awaitable[object]]:
-        batch, items = received(event, _TAKES)
+    def _handle(self, part: _ScorePartition, event: Record) -> list[Awaitable[object]]:
+        batch, items = received(event, _ACCEPTED)
         now = self._now()
         after: list[Awaitable[object]] = [self._signals.send(batch, event.value or b"")]
         match batch:
@@ -151,7 +156,7 @@ class ScoreStage:
         for trace_id, trace in traces.items():
             if is_whole(trace):
                 part.shapes.add(trace_id, visits_of(trace), now)
-        return self._tell(part, part.shapes.advance(min(now, max(span.end for span in spans))))
+        return self._report(part, part.shapes.advance(min(now, max(span.end for span in spans))))
 
     def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[object]]:
         now = self._now()
@@ -167,7 +172,7 @@ class ScoreStage:
             )
             part.log_counts.add(line.service, severity_name(line.severity), template, line.instance)
         before = part.logs.sealed
-        after = self._tell(part, part.logs.advance())
+        after = self._report(part, part.logs.advance())
         if part.logs.sealed > before:
             points = part.log_counts.points(part.logs.sealed)
             after += self._signals.send_all(BatchKind.POINTS, points, codec.encode_points)
@@ -178,11 +183,11 @@ class ScoreStage:
             await self._state.save(partition, name, model.snapshot())
 
     @property
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What bounds and lateness have cost the partitions that this worker has."""
         total: Counter[str] = Counter()
         for part in self._partitions.values():
-            total.update(part.left_out())
+            total.update(part.dropped())
         return total
 
     def drop(self, revoked: set[TP]) -> None:
@@ -195,7 +200,7 @@ class ScoreStage:
         for part in self._partitions.values():
             for work in (
                 *self._score_windows(part, part.merge.close()),
-                *self._tell(part, [*part.shapes.close(), *part.logs.close()]),
+                *self._report(part, [*part.shapes.close(), *part.logs.close()]),
             ):
                 await work
 
@@ -219,9 +224,9 @@ class ScoreStage:
         failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[object]]:
         self.counts.points += len(points)
-        return self._tell(part, [*describe(part.scorer.add(points), edges), *failing])
+        return self._report(part, [*describe(part.scorer.add(points), edges), *failing])
 
-    def _tell(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[object]]:
+    def _report(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[object]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""
         if not anomalies:
             return []

@@ -76,31 +76,36 @@ def build_alerting(
     actions = build_actions(components.ACTIONS, components.RUNNERS, reach)
     shipped = Path(str(files("alerting")))
 
+<<<<<<< HEAD
     def notifiers(of: AlertmanagerConfig) -> dict[str, Notifier]:
         return build_notifiers(components.NOTIFIERS, of.receivers, client, url, of.library, texts)
+=======
+    def notifiers(for_config: AlertmanagerConfig) -> dict[str, Notifier]:
+        return build_notifiers(for_config.receivers, client, url, for_config.library, texts)
+>>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
 
-    async def take_rules(paths: Sequence[Path]) -> None:
-        alerting.rules.take_files(load_rules(paths))
+    async def reload_rules(paths: Sequence[Path]) -> None:
+        alerting.rules.load_files(load_rules(paths))
 
-    async def take_playbooks(paths: Sequence[Path]) -> None:
+    async def reload_playbooks(paths: Sequence[Path]) -> None:
         await alerting.runner.replace_playbooks(load_playbooks(paths, actions))
 
-    async def take_receivers(paths: Sequence[Path]) -> None:
-        taken = _read_receivers(paths)
-        await alerting.replace_receivers(taken, notifiers(taken))
+    async def reload_receivers(paths: Sequence[Path]) -> None:
+        loaded = _read_receivers(paths)
+        await alerting.replace_receivers(loaded, notifiers(loaded))
 
     def templates() -> list[str]:
         return _texts(manager.config.templates)
 
     default_playbooks = (shipped / "playbooks" / "default.yml",) if supervisor is not None else ()
-    rules = LiveFiles(_texts(settings.rules or (shipped / "default_rules.yml",)), take_rules)
-    playbooks = LiveFiles(_texts(settings.playbooks or default_playbooks), take_playbooks)
-    receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), take_receivers, templates)
+    rules = LiveFiles(_texts(settings.rules or (shipped / "default_rules.yml",)), reload_rules)
+    playbooks = LiveFiles(_texts(settings.playbooks or default_playbooks), reload_playbooks)
+    receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), reload_receivers, templates)
 
     texts = TextCounts()
     engine = AlertEngine(load_rules(rules.begin()), external_url=url)
-    taken = _read_receivers((settings.receivers,)) if settings.receivers else _default_receivers(config)
-    manager = Alertmanager(taken, url)
+    loaded = _read_receivers((settings.receivers,)) if settings.receivers else _default_receivers(config)
+    manager = Alertmanager(loaded, url)
     receivers.begin()
     sender = Sender(notifiers(manager.config), now)
     plans = load_playbooks(playbooks.begin(), actions)

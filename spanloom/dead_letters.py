@@ -76,7 +76,7 @@ async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
             return sent
 
 
-async def skip(config: Config, now: Now, topic: str, partition: int, offset: int, *, look: bool) -> dict[str, object]:
+async def skip(config: Config, now: Now, topic: str, partition: int, offset: int, *, dry_run: bool) -> dict[str, object]:
     """Pass over a record, or only look at it; gives what is known of it.
 
     Raises:
@@ -84,13 +84,13 @@ async def skip(config: Config, now: Now, topic: str, partition: int, offset: int
     """
     if config.log_url.startswith("kafka://"):
         async with place_on_kafka(client_settings(Log(config).app)) as place:
-            return await pass_over(place, topic, partition, offset, look=look)
+            return await pass_over(place, topic, partition, offset, dry_run=dry_run)
     try:
         with shared_log(directory_of(URL(config.log_url)).resolve(), now) as durable:
-            return await pass_over(LogPlace(durable), topic, partition, offset, look=look)
+            return await pass_over(LogPlace(durable), topic, partition, offset, dry_run=dry_run)
     except LogLockedError as locked:
         async with _owner(config, locked) as client:
-            asked = {"topic": topic, "partition": partition, "offset": offset, "look": look}
+            asked = {"topic": topic, "partition": partition, "offset": offset, "look": dry_run}
             answer = await client.post(f"{PATH}/skip", json=asked)
             if not answer.is_success:
                 raise LogError(f"{answer.url}: {answer.text}") from locked

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = 5.0
+POLL_SECONDS = 5.0
 """Seconds between two looks at whether the log and the store answer."""
 
-LOOK_SECONDS = 5.0
+PROBE_SECONDS = 5.0
 """How long they may take to."""
 
 STORE = "the store does not answer"
@@ -51,17 +51,17 @@ class Watched:
         """Ask until cancelled."""
         while True:
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(PROBE_SECONDS):
                     await self._ask()
             except (SpanloomError, TimeoutError) as error:
                 if self.answers:
-                    log.warning("not_ready", waits_for=self._name, reason=str(error) or f"no answer in {LOOK_SECONDS:g} s")
+                    log.warning("not_ready", waits_for=self._name, reason=str(error) or f"no answer in {PROBE_SECONDS:g} s")
                 self.answers = False
             else:
                 if not self.answers:
                     log.info("answers_again", name=self._name)
                 self.answers = True
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def watch_store(health: Health, store: Store) -> Watched:

@@ -25,7 +25,7 @@ FOREIGN = ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2"
 REPEAT_SECONDS = 60.0
 """While Kafka is away its clients say so a hundred times a second: each line of theirs is written so often at most."""
 
-MOST_LINES = 1000
+MAX_LINES = 1000
 """Different lines that are remembered. With more than that nothing repeats itself."""
 
 
@@ -48,15 +48,15 @@ class RepeatFilter(logging.Filter):
         if record.name.partition(".")[0] not in FOREIGN:
             return True
         key = (record.name, str(record.msg))
-        last, left_out = self._said.get(key, (0.0, 0))
+        last, suppressed = self._said.get(key, (0.0, 0))
         if record.created - last < REPEAT_SECONDS:
-            self._said[key] = (last, left_out + 1)
+            self._said[key] = (last, suppressed + 1)
             return False
-        if len(self._said) >= MOST_LINES:
+        if len(self._said) >= MAX_LINES:
             self._said.clear()
         self._said[key] = (record.created, 0)
-        if left_out:
-            record.msg, record.args = f"{record.getMessage()} (and {left_out} times since the last such line)", ()
+        if suppressed:
+            record.msg, record.args = f"{record.getMessage()} (and {suppressed} times since the last such line)", ()
         return True
 
 

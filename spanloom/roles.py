@@ -220,8 +220,8 @@ class _Process:
 
     async def __aexit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
         self._starting = None
-        told = isinstance(error, asyncio.CancelledError) and self._stopping.is_set()
-        error = None if told else error
+        expected_end = isinstance(error, asyncio.CancelledError) and self._stopping.is_set()
+        error = None if expected_end else error
         await self._stack.aclose()
         os.umask(self._umask)
         if any(one.stuck for one in self._logs):
@@ -230,7 +230,7 @@ class _Process:
                 log.error("failed", reason=str(error))
             sys.stderr.flush()
             os._exit(self.exit_code if error is None else FAILED if isinstance(error, UnrecoverableError) else CRASHED)
-        return told
+        return expected_end
 
     def _watch(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.ensure_future(work)
@@ -262,24 +262,24 @@ class _Process:
             self._watch(_retain(store, self._config, now))
         return store
 
-    async def run(self, log_of_all: Log) -> None:
+    async def run(self, process_log: Log) -> None:
         """Start it; when it ends by itself it has crashed."""
-        self._logs.append(log_of_all)
-        await self._stack.enter_async_context(log_of_all)
-        self._watch(log_of_all.app.wait_until_stopped())
-        self._watch(watch_log(self.health, log_of_all).run())
-        if isinstance(log_of_all, Pipeline):
-            add_pipeline(self.health, log_of_all)
+        self._logs.append(process_log)
+        await self._stack.enter_async_context(process_log)
+        self._watch(process_log.app.wait_until_stopped())
+        self._watch(watch_log(self.health, process_log).run())
+        if isinstance(process_log, Pipeline):
+            add_pipeline(self.health, process_log)
 
     def export(self, pipeline: Pipeline) -> None:
         """Send the metrics of traces to where the configuration says, if anywhere."""
         if self._config.metrics.otlp and pipeline.assemble is not None:
             self._watch(MetricsExporter(self._config.metrics, pipeline.assemble.metrics, self.registry).run())
 
-    async def receive(self, log_of_all: Log) -> None:
+    async def receive(self, process_log: Log) -> None:
         """Take OTLP for the log."""
         config, metrics = self._config, CollectorMetrics(self.registry, self._connections)
-        shipper = Shipper(log_of_all, config.shipper, metrics)
+        shipper = Shipper(process_log, config.shipper, metrics)
         self.health.ready_while(lambda: not shipper.is_full, FULL)
         ingest = Ingest(config.ingest, metrics, config.access.tokens)
         context, ports = ReceiverContext(shipper, metrics, ingest), {}
@@ -352,7 +352,7 @@ def status(pipeline: Pipeline) -> dict[str, object]:
     counters = {name: value for name, (_, value) in pipeline.metrics.counters().items()}
     counters["spans_stored"] = pipeline.assemble.counts.spans_stored if pipeline.assemble is not None else 0
     counters["traces_stored"] = counters.get("traces", 0)
-    counters["held_records"] = sum(offsets.held for offsets in pipeline.offsets.values())
+    counters["held_records"] = sum(offsets.in_flight for offsets in pipeline.offsets.values())
     stalled = [
         {"topic": tp.topic, "partition": tp.partition, "offset": stall.offset, "cause": stall.cause.value}
         for tp, stall in pipeline.stalls.stalled.items()

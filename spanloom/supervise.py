@@ -40,25 +40,25 @@ def supervise(arguments: Sequence[str]) -> int:
     One that a signal ended counts as crashed. The child ends with its parent, even when that is killed.
     """
     restarts: list[float] = []
-    told: list[int] = []  # signals that end it
+    signals: list[int] = []  # signals that end it
     child: subprocess.Popen[bytes] | None = None
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        told.append(number)
+        signals.append(number)
         if child is not None:
             child.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    while not told:
+    while not signals:
         child = subprocess.Popen(  # noqa: S603 - our own command
             dies_with_parent(signal.SIGKILL, "-m", "spanloom.cli", *arguments),
             start_new_session=True,
         )
-        if told:  # while it was made
-            child.send_signal(told[-1])
+        if signals:  # while it was made
+            child.send_signal(signals[-1])
         code = child.wait()
-        if told or code in FINAL:
+        if signals or code in FINAL:
             return max(code, STOPPED)
         moment = time.monotonic()
         restarts = [*(at for at in restarts if moment - at < WITHIN), moment]
@@ -66,8 +66,8 @@ def supervise(arguments: Sequence[str]) -> int:
             log.error("gave_up", exit_code=code, restarts=len(restarts), within_seconds=WITHIN, hint="the log above says why")
             return code if code > 0 else CRASHED
         log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
-        again = moment + min(2.0 ** len(restarts) / 4, 8.0)
-        while not told and time.monotonic() < again:
+        restart_at = moment + min(2.0 ** len(restarts) / 4, 8.0)
+        while not signals and time.monotonic() < restart_at:
             time.sleep(POLL_SECONDS)
     return STOPPED
 

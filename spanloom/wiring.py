@@ -268,7 +268,7 @@ class Pipeline(Log):
             if self.score is not None:
                 self.score.drop(revoked)
             if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
-                await self.act.disown()
+                await self.act.release()
             await self.writer.settle()
 
         @self.app.on_partitions_assigned.connect
@@ -286,9 +286,9 @@ class Pipeline(Log):
         return routes
 
     @property
-    def read_again(self) -> int:
+    def rereads(self) -> int:
         """How often records were read again, for one before them had not come."""
-        return int(self.app.consumer.read_again)
+        return int(self.app.consumer.rereads)
 
     @property
     def deleted_unread(self) -> dict[str, int]:
@@ -306,7 +306,7 @@ class Pipeline(Log):
         for watch in map(asyncio.create_task, watches):
             self._stack.push_async_callback(self._in_time, partial(_end, watch))
         if self.act is not None:
-            self._stack.push_async_callback(self._in_time, self.act.disown)
+            self._stack.push_async_callback(self._in_time, self.act.release)
         return self
 
 

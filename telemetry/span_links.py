@@ -8,7 +8,7 @@ from typing import NamedTuple
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 
-ORIGIN_BYTES, RECEIPT_BYTES = 700, 1300
+LINK_TARGET_BYTES, LINK_QUERY_BYTES = 700, 1300
 """What an answer takes that a trace keeps, without its texts, and a receipt that waits. Measured, see docs/memory.md."""
 
 
@@ -48,7 +48,7 @@ class LinkTarget:
     @property
     def memory(self) -> int:
         """Bytes of memory that it takes."""
-        return ORIGIN_BYTES + len(self.service) + len(self.instance) + len(self.host)
+        return LINK_TARGET_BYTES + len(self.service) + len(self.instance) + len(self.host)
 
     def span(self) -> Span:
         """The sender as far as a hop needs it."""

@@ -84,10 +84,10 @@ class AlertmanagerApi:
         self.manager.see_alerts(now)
         found = [
             body
-            for alert in self.manager.board
+            for alert in self.manager.alert_store
             if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
             for body in (self._alert(alert, now),)
-            if wanted.reaches(receiver["name"] for receiver in body["receivers"]) and wanted.takes(body)
+            if wanted.reaches(receiver["name"] for receiver in body["receivers"]) and wanted.accepts(body)
         ]
         return JSONResponse(sorted(found, key=lambda body: str(body["fingerprint"])))
 
@@ -104,7 +104,7 @@ class AlertmanagerApi:
                 for alert in alerts
                 if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
             ]
-            bodies = [body for body in bodies if wanted.takes(body)]
+            bodies = [body for body in bodies if wanted.accepts(body)]
             if bodies:
                 groups.append({"labels": dict(labels), "receiver": {"name": route.receiver}, "alerts": bodies})
         return JSONResponse(groups)
@@ -202,7 +202,7 @@ class _Filter:
         """Whether one of the receivers is wanted."""
         return self._receiver is None or any(map(self._receiver.matches, receivers))
 
-    def takes(self, body: JsonObject) -> bool:
+    def accepts(self, body: JsonObject) -> bool:
         """Whether an alert's state is wanted."""
         status = body["status"]
         if not self._active and status["state"] == "active":

@@ -107,12 +107,12 @@ def _check_length(where: str, *texts: str) -> None:
 
 def _cut(annotations: dict[str, str]) -> dict[str, str]:
     """Annotations up to the bound: what is too long is cut and ends in an ellipsis, for the alert must not get lost by it."""
-    room = MAX_TEXT
+    remaining = MAX_TEXT
     kept = {}
     for name, text in annotations.items():
-        room -= len(name) + len(text)
-        if room < 0:
-            kept[name[:MAX_TEXT]] = text[: max(0, len(text) + room)] + "…"
+        remaining -= len(name) + len(text)
+        if remaining < 0:
+            kept[name[:MAX_TEXT]] = text[: max(0, len(text) + remaining)] + "…"
             break
         kept[name] = text
     return kept

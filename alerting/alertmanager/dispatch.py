@@ -48,7 +48,7 @@ Muted = Callable[["StoredAlert", "Route", int], "Suppression | None"]
 class _Group:
     route: Route
     labels: Labels
-    look_at: int
+    flush_at: int
     alerts: dict[str, StoredAlert] = field(default_factory=dict)
 
 
@@ -116,13 +116,13 @@ class AlertGroups:
                 group = self._groups[name] = _Group(route, labels, now if waited else now + route.group_wait)
             group.alerts[alert.fingerprint] = alert
 
-    def look(self, now: int) -> Flush:
+    def flush(self, now: int) -> Flush:
         """Look at the groups that are due: what to send, and what was suppressed."""
         result = Flush([], [])
         for (receiver, key), group in list(self._groups.items()):
-            if group.look_at > now:
+            if group.flush_at > now:
                 continue
-            group.look_at = now + group.route.group_interval
+            group.flush_at = now + group.route.group_interval
             audible = []
             for alert in sorted(group.alerts.values(), key=lambda alert: sorted(alert.labels.items())):
                 suppression = self._muted(alert, group.route, now)
@@ -132,12 +132,12 @@ class AlertGroups:
                     result.suppressions.append(suppression)
             if audible:
                 for integration in self._integrations.get(receiver, ()):
-                    self._tell(key, group, integration, audible, now, result.notifications)
+                    self._notify(key, group, integration, audible, now, result.notifications)
             self._drop_resolved(receiver, key, group, now)
         self._prune(now)
         return result
 
-    def _tell(
+    def _notify(
         self, key: str, group: _Group, integration: Integration, alerts: list[StoredAlert], now: int, out: list[Notification]
     ) -> None:
         name = (key, integration.id)
@@ -147,13 +147,13 @@ class AlertGroups:
         resolved = tuple(alert for alert in alerts if alert.resolved(now))
         prints = frozenset(alert.fingerprint for alert in firing)
         resolved_prints = frozenset(alert.fingerprint for alert in resolved)
-        told = self._log.get(name)
+        notified = self._log.get(name)
         if name in self._doubtful:
             pass  # once more: under the same key if nothing has changed, else the receiver may believe what is over
-        elif told is None:
+        elif notified is None:
             if not firing:
                 return
-        elif not told.needs_update(
+        elif not notified.needs_update(
             prints, resolved_prints, group.route.repeat_interval, now, send_resolved=integration.send_resolved
         ):
             return
@@ -161,9 +161,9 @@ class AlertGroups:
             self._doubtful.pop(name, None)
             self._log[name] = _Notified(now, prints, resolved_prints)  # nothing to say, but a new fire is news again
             return
-        patience = max(group.route.group_interval, LEAST_TRIES)
+        deadline = max(group.route.group_interval, LEAST_TRIES)
         notification = Notification(
-            integration, key, dict(group.labels), firing, resolved, now, patience, told.time if told else 0
+            integration, key, dict(group.labels), firing, resolved, now, deadline, notified.time if notified else 0
         )
         self._in_flight[name] = notification
         out.append(notification)
@@ -203,13 +203,13 @@ class AlertGroups:
 
     def _prune(self, now: int) -> None:
         live = {key for _, key in self._groups}
-        for name in [name for name, told in self._log.items() if name[0] not in live and told.time < now - KEEP_LOG]:
+        for name in [name for name, notified in self._log.items() if name[0] not in live and notified.time < now - KEEP_LOG]:
             del self._log[name]
         self._not_before = {name: time for name, time in self._not_before.items() if time > now}
 
-    def next_look(self) -> int | None:
+    def next_flush(self) -> int | None:
         """When the next group is due, ns; None without groups."""
-        return min((group.look_at for group in self._groups.values()), default=None)
+        return min((group.flush_at for group in self._groups.values()), default=None)
 
     def members(self) -> Iterable[tuple[Route, str, Labels, Sequence[StoredAlert]]]:
         """Every group: route, key, labels, alerts."""
@@ -219,7 +219,7 @@ class AlertGroups:
     def snapshot(self) -> JsonObject:
         """Groups and notification log as plain data. What is in flight is sent again after a restart, under the same key.
 
-        So it has to be durable before what `look` gave is sent.
+        So it has to be durable before what `flush` gave is sent.
         """
         doubtful = dict(self._doubtful)
         for name, notification in self._in_flight.items():
@@ -227,11 +227,14 @@ class AlertGroups:
             doubtful[name] = doubtful.get(name, frozenset()) | firing
         return {
             "groups": [
-                [group.route.receiver, key, group.look_at, [alert.body() for alert in group.alerts.values()]]
+                [group.route.receiver, key, group.flush_at, [alert.body() for alert in group.alerts.values()]]
                 for (_, key), group in self._groups.items()
             ],
             "doubtful": [[*name, sorted(firing)] for name, firing in doubtful.items()],
-            "log": [[*name, told.time, sorted(told.firing), sorted(told.resolved)] for name, told in self._log.items()],
+            "log": [
+                [*name, notified.time, sorted(notified.firing), sorted(notified.resolved)]
+                for name, notified in self._log.items()
+            ],
             "not_before": dict(self._not_before),
         }
 
@@ -245,10 +248,10 @@ class AlertGroups:
         }
         self._doubtful = {(key, integration): frozenset(firing) for key, integration, firing in state["doubtful"]}
         self._not_before = dict(state.get("not_before", {}))
-        for receiver, key, look_at, bodies in state["groups"]:
+        for receiver, key, flush_at, bodies in state["groups"]:
             for alert in map(stored_alert, bodies):
                 for route in self._root.match(alert.labels):
                     labels = route.group(alert.labels)
                     if (route.receiver, route.group_key(labels)) == (receiver, key):
-                        group = self._groups.setdefault((receiver, key), _Group(route, labels, look_at))
+                        group = self._groups.setdefault((receiver, key), _Group(route, labels, flush_at))
                         group.alerts[alert.fingerprint] = alert

@@ -57,7 +57,7 @@ class Alertmanager:
     def __init__(self, config: AlertmanagerConfig, external_url: str = "") -> None:
         self.config = config
         self.external_url = external_url
-        self.board = AlertStore()
+        self.alert_store = AlertStore()
         self.silences = Silences()
         self.calls = CallPaths(EDGES_LIVE)
         self.groups = AlertGroups(config.root, config.integrations, self._muted)
@@ -69,10 +69,10 @@ class Alertmanager:
         self.config = config
         self.groups = AlertGroups(config.root, config.integrations, self._muted)
         self.groups.restore(state)
-        for alert in self.board:
+        for alert in self.alert_store:
             self.groups.put(alert, now)
 
-    def take(self, changes: Iterable[AlertChange], now: int) -> None:
+    def handle(self, changes: Iterable[AlertChange], now: int) -> None:
         """Take what our own rules say. Alerts beyond the board's bound are left out and counted there."""
         for change in changes:
             url = f"{self.external_url}/alerts/{change.fingerprint}" if self.external_url else ""
@@ -87,7 +87,7 @@ class Alertmanager:
         Raises:
             OverloadedError: too many alerts.
         """
-        self.groups.put(self.board.put(alert), now)
+        self.groups.put(self.alert_store.put(alert), now)
 
     def see_calls(self, edges: Iterable[tuple[str, str]], now: int) -> None:
         """Take live edges of the call graph: caller and callee."""
@@ -95,15 +95,15 @@ class Alertmanager:
 
     def advance(self, now: int) -> Advance:
         """Look at the groups that are due."""
-        self.board.prune(now)
+        self.alert_store.prune(now)
         self.silences.prune(now)
-        due = self.groups.next_look()
+        due = self.groups.next_flush()
         if due is None or due > now:
             return Advance([], [])
         self.see_alerts(now)
-        look = self.groups.look(now)
-        notifications = [self._with_callers(notification, now) for notification in look.notifications]
-        return Advance(notifications, [_suppression_document(item, now) for item in look.suppressions])
+        flush = self.groups.flush(now)
+        notifications = [self._with_callers(notification, now) for notification in flush.notifications]
+        return Advance(notifications, [_suppression_document(item, now) for item in flush.suppressions])
 
     def settle(self, delivery: Delivery) -> Document:
         """Take the outcome of a delivery; its document."""
@@ -112,11 +112,11 @@ class Alertmanager:
 
     def muting(self, alert: StoredAlert, now: int) -> Muting:
         """Who mutes an alert, as of the last `see_alerts`."""
-        return Muting(tuple(self.silences.of(alert.labels, now)), *self._inhibition.by(alert))
+        return Muting(tuple(self.silences.matching(alert.labels, now)), *self._inhibition.by(alert))
 
     def see_alerts(self, now: int) -> None:
         """Bring inhibition up to date with the alerts that there are now."""
-        self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, self.board, now)
+        self._inhibition = Inhibition(self.config.inhibit, self.config.topology, self.calls, self.alert_store, now)
 
     def _muted(self, alert: StoredAlert, route: Route, now: int) -> Suppression | None:
         found = self.muting(alert, now)
@@ -139,7 +139,7 @@ class Alertmanager:
         if not any(self._inhibition.is_culprit(alert) for alert in notification.firing):
             return notification
         callers: dict[str, set[str]] = {}
-        for alert in self.board:
+        for alert in self.alert_store:
             explained = None if alert.resolved(now) else self._inhibition.explained(alert)
             if explained is not None:
                 callers.setdefault(explained.culprit.fingerprint, set()).add(" -> ".join(explained.path))
@@ -155,7 +155,7 @@ class Alertmanager:
         """Everything as plain data."""
         return {
             "version": VERSION,
-            "alerts": self.board.snapshot(),
+            "alerts": self.alert_store.snapshot(),
             "silences": self.silences.snapshot(),
             "groups": self.groups.snapshot(),
             "calls": self.calls.snapshot(),
@@ -169,7 +169,7 @@ class Alertmanager:
         """
         if state.get("version") != VERSION:
             raise InputError(f"alertmanager snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
-        self.board.restore(state["alerts"])
+        self.alert_store.restore(state["alerts"])
         self.silences.restore(state["silences"])
         self.groups.restore(state["groups"])
         self.calls.restore(state["calls"])

@@ -46,9 +46,9 @@ class Route:
             return []
         found: list[Route] = []
         for child in self.routes:
-            taken = child.match(labels)
-            found.extend(taken)
-            if taken and not child.continues:
+            matched = child.match(labels)
+            found.extend(matched)
+            if matched and not child.continues:
                 break
         return found or [self]
 

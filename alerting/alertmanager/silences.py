@@ -110,7 +110,7 @@ class Silences:
         starts = now if state is SilenceState.PENDING else known.starts_at
         self._silences[identity] = replace(known, starts_at=starts, ends_at=now, updated_at=now)
 
-    def of(self, labels: Mapping[str, str], now: int) -> list[str]:
+    def matching(self, labels: Mapping[str, str], now: int) -> list[str]:
         """The ids of the active silences that mute these labels, sorted."""
         return sorted(
             silence.id

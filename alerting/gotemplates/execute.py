@@ -126,9 +126,9 @@ class _Run:
                     raise _BreakError if kind == "break" else _ContinueError
 
     def write(self, text: str) -> None:
-        room = MAX_OUTPUT - self.length
-        if len(text) > room:
-            self.out.append(text[: room - 1] + "…")
+        remaining = MAX_OUTPUT - self.length
+        if len(text) > remaining:
+            self.out.append(text[: remaining - 1] + "…")
             raise _FullError
         self.length += len(text)
         self.out.append(text)

@@ -51,7 +51,7 @@ class Integration:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Alerts of one group for one integration. Times in nanoseconds; `patience` is how long it is worth trying."""
+    """Alerts of one group for one integration. Times in nanoseconds; `retry_period` is how long it is worth trying."""
 
     integration: Integration
     group_key: str
@@ -59,7 +59,7 @@ class Notification:
     firing: tuple[StoredAlert, ...]
     resolved: tuple[StoredAlert, ...]
     time: int
-    patience: int
+    retry_period: int
     previous: int = 0  # when the group was last told of: what tells a repetition from a retry
     key: str = field(init=False)
 

@@ -83,9 +83,9 @@ class Delivery:
 class _Line:
     """What the deliveries to one integration share."""
 
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
     not_before: int = 0  # until when the receiver asked to be left alone, ns
-    under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    in_flight: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -104,11 +104,11 @@ class Sender:
     counts: SenderCounts = field(default_factory=SenderCounts)
     _lines: dict[str, _Line] = field(default_factory=dict)
     _finished: deque[Delivery] = field(default_factory=deque)
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stop(self) -> None:
         """Let go of what is under way; it was not settled, so the notification log sends it again. Safe twice."""
-        tasks = [task for line in self._lines.values() for task in line.under_way]
+        tasks = [task for line in self._lines.values() for task in line.in_flight]
         self._lines.clear()
         for task in tasks:
             task.cancel()
@@ -124,50 +124,50 @@ class Sender:
     def submit(self, notification: Notification) -> None:
         """Begin to deliver a notification. One too many has failed."""
         line = self._lines.setdefault(notification.integration.id, _Line())
-        if len(line.under_way) >= QUEUE:
+        if len(line.in_flight) >= QUEUE:
             self.counts.refused += 1
             self._finish(Delivery(notification, delivered=False, attempts=0, time=self.now(), error="queue full"))
             return
         task = asyncio.create_task(self._deliver(line, notification), name=f"notify-{notification.integration.id}")
-        line.under_way.add(task)
-        task.add_done_callback(line.under_way.discard)
+        line.in_flight.add(task)
+        task.add_done_callback(line.in_flight.discard)
 
     def finished(self) -> list[Delivery]:
         """Take the outcomes so far; each is given once, to be settled with the groups and stored."""
-        taken = list(self._finished)
+        finished = list(self._finished)
         self._finished.clear()
-        self._news.clear()
-        return taken
+        self._wakeup.clear()
+        return finished
 
     async def wait(self) -> None:
         """Return when there is an outcome to take."""
-        await self._news.wait()
+        await self._wakeup.wait()
 
     def _finish(self, delivery: Delivery) -> None:
         self._finished.append(delivery)
-        self._news.set()
+        self._wakeup.set()
 
     async def _deliver(self, line: _Line, notification: Notification) -> None:
-        attempts, wait, give_up_at = 0, FIRST_WAIT, 0
+        attempts, wait, deadline = 0, FIRST_WAIT, 0
         error: DeliveryError | None = DeliveryError("not tried", retry=True)
         while True:
-            async with line.room:
-                give_up_at = give_up_at or self.now() + notification.patience
-                while self.now() < line.not_before <= give_up_at:
+            async with line.slots:
+                deadline = deadline or self.now() + notification.retry_period
+                while self.now() < line.not_before <= deadline:
                     await self.pause((line.not_before - self.now()) / SECOND)
-                if line.not_before <= give_up_at:
+                if line.not_before <= deadline:
                     attempts += 1
                     error = await self._send(line, notification)
             if error is None:
                 self.counts.delivered += 1
                 self._finish(Delivery(notification, delivered=True, attempts=attempts, time=self.now()))
                 return
-            again_at = max(self.now() + int(wait * SECOND), line.not_before)
-            if not error.retry or again_at > give_up_at:
+            retry_at = max(self.now() + int(wait * SECOND), line.not_before)
+            if not error.retry or retry_at > deadline:
                 self._finish(self._failed(notification, attempts, str(error), line.not_before))
                 return
             self.counts.retries += 1
-            await self.pause((again_at - self.now()) / SECOND)
+            await self.pause((retry_at - self.now()) / SECOND)
             wait = min(wait * 2, LONGEST_WAIT)
 
     async def _send(self, line: _Line, notification: Notification) -> DeliveryError | None:

@@ -129,7 +129,7 @@ class _Play:
         """Whether a repair is open."""
         return any(not played.incident.state.ended for played in self.runs.values())
 
-    def look(self, now: int) -> None:
+    def advance(self, now: int) -> None:
         """Let the healer answer what fires, and go on with what is open."""
         self.healer.advance(now)
         documents, notices = self.healer.outbox()
@@ -226,10 +226,10 @@ def backtest(
             healer.traffic.see([(edge.key.callee.name, "any")], time)  # edges do not tell instances apart
             calls.add(awaited_calls([edge]), time)
             continue
-        told = _Reported(**{name: body[name] for name in _Reported.__slots__ if name in body})
-        (firing.add if told.state == "firing" else firing.discard)(told.fingerprint)
-        healer.on_alert(told, time)
-        play.look(time)
+        reported = _Reported(**{name: body[name] for name in _Reported.__slots__ if name in body})
+        (firing.add if reported.state == "firing" else firing.discard)(reported.fingerprint)
+        healer.on_alert(reported, time)
+        play.advance(time)
     _pass(play, now, telemetry.end, busy=True)
     for played in play.runs.values():
         played.run.known, played.run.outcome = _ended(played, history, telemetry)
@@ -241,7 +241,7 @@ def _pass(play: _Play, since: int, until: int, *, busy: bool) -> int:
     for now in range(since + STEP, until, STEP) if since else ():
         if not (busy or play.busy):
             break
-        play.look(now)
+        play.advance(now)
     return until
 
 
@@ -261,8 +261,8 @@ def _ended(played: _Played, history: History, telemetry: _Telemetry) -> tuple[bo
     if resolved:
         return True, f"not needed: the alert resolved by itself after {(min(resolved) - run.time) / 1e9:.0f} s"
     if incident.state is IncidentState.CLOSED:
-        held = (incident.ended - run.time) / 1e9
-        return True, f"not needed: the verification held after {held:.0f} s, though nothing was repaired"
+        lasted = (incident.ended - run.time) / 1e9
+        return True, f"not needed: the verification held after {lasted:.0f} s, though nothing was repaired"
     unable = [telemetry.unable[expression] for expression in played.expressions if expression in telemetry.unable]
     if unable:
         why = f"the verification cannot be evaluated on what is stored: {unable[0]}"

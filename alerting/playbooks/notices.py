@@ -46,7 +46,7 @@ class RepairAlerts:
         self._approvals = approvals
         self._breaker_reset = breaker_reset
 
-    def tell(self, notice: Notice, now: int) -> None:
+    def report(self, notice: Notice, now: int) -> None:
         """Put a notice on the board; the same one again changes nothing.
 
         Raises:
@@ -75,7 +75,7 @@ class RepairAlerts:
                 annotations[APPROVE] = url
             case "RepairEscalated":
                 annotations[ANSWERED] = notice.fingerprint
-                answered = self._manager.board.get(notice.fingerprint)
+                answered = self._manager.alert_store.get(notice.fingerprint)
                 if answered is None or answered.resolved(now):
                     ends = notice.time + LONGEST
             case "RepairBreakerOpened":
@@ -84,11 +84,11 @@ class RepairAlerts:
 
     def alert_resolved(self, resolved: str, now: int) -> None:
         """The alert of this fingerprint is over, and with it what was escalated of it."""
-        for alert in list(self._manager.board):
+        for alert in list(self._manager.alert_store):
             if alert.labels.get("alertname") == ESCALATED and alert.annotations.get(ANSWERED) == resolved:
                 self._manager.put(replace(alert, ends_at=now, updated_at=now), now)
 
     def _end(self, now: int, **labels: str) -> None:
-        for alert in list(self._manager.board):
+        for alert in list(self._manager.alert_store):
             if labels.items() <= alert.labels.items() and not alert.resolved(now):
                 self._manager.put(replace(alert, ends_at=now, updated_at=now), now)

@@ -143,8 +143,8 @@ class PlaybookRunner:
 
     async def idle(self) -> None:
         """Wait until no action is under way."""
-        while under_way := [task for task in self._running.values() if not task.done()]:
-            await asyncio.wait(under_way)
+        while running := [task for task in self._running.values() if not task.done()]:
+            await asyncio.wait(running)
 
     async def _do(self, change: Callable[[int], None]) -> None:
         async with self._lock:

@@ -39,8 +39,8 @@ def timeline_of(incident: str, records: Sequence[Body]) -> list[str]:
         "what happened",
     ]
     for record in _related(records, own, data["evidence"]["fingerprint"]):
-        tell = _TOLD.get(record["event"], _arguments)
-        lines.append(f"{(record['time'] - begin) / SECOND:+9.1f} s  {tell(record['data'])}")
+        describe = _DESCRIPTIONS.get(record["event"], _arguments)
+        lines.append(f"{(record['time'] - begin) / SECOND:+9.1f} s  {describe(record['data'])}")
         if record["event"].startswith("verification-") and record["data"].get("samples"):
             lines += [f"{INDENT}  seen: {sample}" for sample in _samples(record["data"]["samples"])]
     place = f"records {matched['sequence']} to {last['sequence']} of chain {matched['chain']}"
@@ -116,7 +116,7 @@ def _alert(data: Body) -> str:
     return f"the alert {'fires again' if data['state'] == 'firing' else 'resolved'}"
 
 
-_TOLD: dict[str, Callable[[Body], str]] = {
+_DESCRIPTIONS: dict[str, Callable[[Body], str]] = {
     "alert": _alert,
     "refused": lambda data: f"no second repair: {data['text']}",
     "approval-requested": lambda data: (

@@ -60,8 +60,8 @@ class Matching:
 
     on: bool = False
     names: frozenset[str] = frozenset()
-    many_left: bool = False  # group_left
-    many_right: bool = False  # group_right
+    group_left: bool = False  # group_left
+    group_right: bool = False  # group_right
     include: tuple[str, ...] = ()
 
     def key(self, labels: Labels) -> Labels:
@@ -104,7 +104,7 @@ def vector_vector(op: str, left: Vector, right: Vector, matching: Matching, *, a
     Raises:
         EvaluationError: more than one element matches where only one may.
     """
-    swapped = matching.many_right
+    swapped = matching.group_right
     many, one = (right, left) if swapped else (left, right)
     partners: dict[Labels, tuple[Labels, float]] = {}
     for labels, value in one:
@@ -112,11 +112,11 @@ def vector_vector(op: str, left: Vector, right: Vector, matching: Matching, *, a
         if key in partners:
             side = "left" if swapped else "right"
             raise EvaluationError(
-                f"found duplicate series for the match group {_shown(key)} on the {side} hand-side of the operation: "
-                f"{_shown(labels)} and {_shown(partners[key][0])}; many-to-many matching is not possible"
+                f"found duplicate series for the match group {_text(key)} on the {side} hand-side of the operation: "
+                f"{_text(labels)} and {_text(partners[key][0])}; many-to-many matching is not possible"
             )
         partners[key] = (labels, value)
-    grouped = matching.many_left or matching.many_right
+    grouped = matching.group_left or matching.group_right
     drop_name = as_bool or op in ARITHMETIC
     result: Vector = []
     seen: set[Labels] = set()
@@ -137,7 +137,7 @@ def vector_vector(op: str, left: Vector, right: Vector, matching: Matching, *, a
         identity = out if grouped else key
         if identity in seen:
             reason = "grouping labels must ensure unique matches" if grouped else "many-to-one matching must be explicit"
-            raise EvaluationError(f"multiple matches for labels {_shown(identity)}: {reason} (group_left, group_right)")
+            raise EvaluationError(f"multiple matches for labels {_text(identity)}: {reason} (group_left, group_right)")
         seen.add(identity)
         result.append((out, outcome))
     return result
@@ -153,5 +153,5 @@ def _result_labels(many: Labels, one: Labels, matching: Matching, *, drop_name: 
     return labels
 
 
-def _shown(labels: Labels) -> str:
+def _text(labels: Labels) -> str:
     return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"

@@ -68,12 +68,12 @@ def is_scalar(node: object) -> bool:
 
 
 class Compiler:
-    """Compiles one expression; `reach` is then how far back it reads, in nanoseconds, and `selectors` what."""
+    """Compiles one expression; `lookback` is then how far back it reads, in nanoseconds, and `selectors` what."""
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._behind = 0  # what enclosing subqueries reach back
-        self.reach = 0
+        self.lookback = 0
         self.selectors: list[tuple[Matcher, ...]] = []
 
     def top(self, node: object) -> VectorNode:
@@ -84,7 +84,7 @@ class Compiler:
         """
         if is_scalar(node):
             number = self.scalar(node)
-            return lambda moment: [((), number(moment))]
+            return lambda instant: [((), number(instant))]
         return self.vector(node)
 
     def vector(self, node: object) -> VectorNode:
@@ -96,7 +96,7 @@ class Compiler:
                 return self.vector(node.expr)
             case ast.UnaryExpr():
                 inner = self.vector(node.expr)
-                return lambda moment: unique(each(lambda value: -value, inner(moment)))
+                return lambda instant: unique(each(lambda value: -value, inner(instant)))
             case ast.AggregateExpr():
                 return self._aggregate(node)
             case ast.BinaryExpr():
@@ -111,22 +111,22 @@ class Compiler:
         match node:
             case ast.NumberLiteral():
                 constant = float(node.val)
-                return lambda _moment: constant
+                return lambda _instant: constant
             case ast.ParenExpr():
                 return self.scalar(node.expr)
             case ast.UnaryExpr():
                 inner = self.scalar(node.expr)
-                return lambda moment: -inner(moment)
+                return lambda instant: -inner(instant)
             case ast.BinaryExpr():
                 left, right, op = self.scalar(node.lhs), self.scalar(node.rhs), str(node.op)
-                return lambda moment: binary.scalar_operation(op, left(moment), right(moment))
+                return lambda instant: binary.scalar_operation(op, left(instant), right(instant))
             case ast.Call(func=func) if func.name == "time":
-                return lambda moment: seconds(moment.at)
+                return lambda instant: seconds(instant.at)
             case ast.Call(func=func) if func.name == "pi":
-                return lambda _moment: math.pi
+                return lambda _instant: math.pi
             case ast.Call(func=func) if func.name == "scalar":
                 vector = self.vector(node.args[0])
-                return lambda moment: _only(vector(moment))
+                return lambda instant: _only(vector(instant))
             case ast.Call():
                 raise ConfigError(f'function "{node.func.name}" is not covered')
             case _:
@@ -135,7 +135,7 @@ class Compiler:
     def _instant(self, node: ast.VectorSelector) -> InstantSelector:
         matchers = selector_matchers(node)
         self.selectors.append(matchers)
-        self.reach = max(self.reach, self._behind + nanoseconds(node.offset))
+        self.lookback = max(self.lookback, self._behind + nanoseconds(node.offset))
         return InstantSelector(matchers, time_shift(node.at, node.offset))
 
     def _range(self, node: object) -> RangeNode:
@@ -166,16 +166,16 @@ class Compiler:
         group = aggregation.grouping(by=by, names=[] if modifier is None else modifier.labels)
         if op in aggregation.AGGREGATES:
             reduce = aggregation.AGGREGATES[op]
-            return lambda moment: aggregation.aggregate(inner(moment), group, reduce)
+            return lambda instant: aggregation.aggregate(inner(instant), group, reduce)
         if op in {"topk", "bottomk"}:
             k = self.scalar(node.param)
-            return lambda moment: aggregation.extremes(inner(moment), group, k(moment), largest=op == "topk")
+            return lambda instant: aggregation.extremes(inner(instant), group, k(instant), largest=op == "topk")
         if op == "quantile":
             q = self.scalar(node.param)
-            return lambda moment: aggregation.quantiles(inner(moment), group, q(moment))
+            return lambda instant: aggregation.quantiles(inner(instant), group, q(instant))
         if op == "count_values":
             label = _label_name(_string(node.param))
-            return lambda moment: aggregation.count_values(inner(moment), group, label)
+            return lambda instant: aggregation.count_values(inner(instant), group, label)
         raise ConfigError(f'aggregation "{op}" is not covered')
 
     def _binary(self, node: ast.BinaryExpr) -> VectorNode:
@@ -188,14 +188,14 @@ class Compiler:
             raise ConfigError(f'operator "{op}" is not covered')
         if is_scalar(node.rhs):
             vector, scalar = self.vector(node.lhs), self.scalar(node.rhs)
-            return lambda moment: binary.vector_scalar(op, vector(moment), scalar(moment), swapped=False, as_bool=as_bool)
+            return lambda instant: binary.vector_scalar(op, vector(instant), scalar(instant), swapped=False, as_bool=as_bool)
         if is_scalar(node.lhs):
             vector, scalar = self.vector(node.rhs), self.scalar(node.lhs)
-            return lambda moment: binary.vector_scalar(op, vector(moment), scalar(moment), swapped=True, as_bool=as_bool)
+            return lambda instant: binary.vector_scalar(op, vector(instant), scalar(instant), swapped=True, as_bool=as_bool)
         left, right, matching = self.vector(node.lhs), self.vector(node.rhs), _matching(modifier)
         if op in binary.SET_OPERATORS:
-            return lambda moment: binary.set_operation(op, left(moment), right(moment), matching)
-        return lambda moment: binary.vector_vector(op, left(moment), right(moment), matching, as_bool=as_bool)
+            return lambda instant: binary.set_operation(op, left(instant), right(instant), matching)
+        return lambda instant: binary.vector_vector(op, left(instant), right(instant), matching, as_bool=as_bool)
 
     def _call(self, node: ast.Call) -> VectorNode:  # noqa: C901, PLR0911, PLR0912  # one line a function: the table of them
         name, args = node.func.name, node.args
@@ -203,55 +203,55 @@ class Compiler:
             return self._over_range(name, args[0])
         if name in MATHEMATICS:
             function, inner = MATHEMATICS[name], self.vector(args[0])
-            return lambda moment: unique(each(function, inner(moment)))
+            return lambda instant: unique(each(function, inner(instant)))
         if name in CALENDAR:
             field = CALENDAR[name]
-            times: VectorNode = self.vector(args[0]) if args else lambda moment: [((), seconds(moment.at))]
-            return lambda moment: unique(each(field, times(moment)))
+            times: VectorNode = self.vector(args[0]) if args else lambda instant: [((), seconds(instant.at))]
+            return lambda instant: unique(each(field, times(instant)))
         match name:
             case "absent":
                 return _absent(_known_labels(args[0]), self.vector(args[0]))
             case "absent_over_time":
                 ranges = self._range(args[0])
-                return _absent(_known_labels(args[0]), lambda moment: [((), 1.0)] if ranges(moment).windows else [])
+                return _absent(_known_labels(args[0]), lambda instant: [((), 1.0)] if ranges(instant).windows else [])
             case "clamp":
                 inner, least, most = self.vector(args[0]), self.scalar(args[1]), self.scalar(args[2])
-                return lambda moment: unique(clamped(inner(moment), least(moment), most(moment)))
+                return lambda instant: unique(clamped(inner(instant), least(instant), most(instant)))
             case "clamp_max":
                 inner, most = self.vector(args[0]), self.scalar(args[1])
-                return lambda moment: unique(clamped(inner(moment), -math.inf, most(moment)))
+                return lambda instant: unique(clamped(inner(instant), -math.inf, most(instant)))
             case "clamp_min":
                 inner, least = self.vector(args[0]), self.scalar(args[1])
-                return lambda moment: unique(clamped(inner(moment), least(moment), math.inf))
+                return lambda instant: unique(clamped(inner(instant), least(instant), math.inf))
             case "histogram_quantile":
                 q, inner = self.scalar(args[0]), self.vector(args[1])
-                return lambda moment: histogram_quantile(q(moment), inner(moment))
+                return lambda instant: histogram_quantile(q(instant), inner(instant))
             case "label_join":
                 inner, target = self.vector(args[0]), _label_name(_string(args[1]))
-                separator, origins = _string(args[2]), [_label_name(_string(arg)) for arg in args[3:]]
-                return lambda moment: label_join(inner(moment), target, separator, origins)
+                separator, sources = _string(args[2]), [_label_name(_string(arg)) for arg in args[3:]]
+                return lambda instant: label_join(inner(instant), target, separator, sources)
             case "label_replace":
                 inner, target, replacement = self.vector(args[0]), _label_name(_string(args[1])), _string(args[2])
-                origin, pattern = _string(args[3]), Regex.of(_string(args[4]), dot_all=True)
-                return lambda moment: label_replace(inner(moment), target, replacement, origin, pattern)
+                source, pattern = _string(args[3]), Regex.of(_string(args[4]), dot_all=True)
+                return lambda instant: label_replace(inner(instant), target, replacement, source, pattern)
             case "predict_linear":
                 ranges, ahead = self._range(args[0]), self.scalar(args[1])
-                return lambda moment: _predicted(ranges(moment), moment.at, ahead(moment))
+                return lambda instant: _predicted(ranges(instant), instant.at, ahead(instant))
             case "quantile_over_time":
                 q, ranges = self.scalar(args[0]), self._range(args[1])
-                return lambda moment: _quantiles(ranges(moment), q(moment))
+                return lambda instant: _quantiles(ranges(instant), q(instant))
             case "round":
                 inner = self.vector(args[0])
-                nearest: ScalarNode = self.scalar(args[1]) if len(args) > 1 else lambda _moment: 1.0
-                return lambda moment: unique(rounded(inner(moment), nearest(moment)))
+                nearest: ScalarNode = self.scalar(args[1]) if len(args) > 1 else lambda _instant: 1.0
+                return lambda instant: unique(rounded(inner(instant), nearest(instant)))
             case "sort" | "sort_desc":
                 inner = self.vector(args[0])
-                return lambda moment: ordered(inner(moment), descending=name == "sort_desc")
+                return lambda instant: ordered(inner(instant), descending=name == "sort_desc")
             case "timestamp":
                 return self._timestamp(args[0])
             case "vector":
                 number = self.scalar(args[0])
-                return lambda moment: [((), number(moment))]
+                return lambda instant: [((), number(instant))]
             case _:
                 raise ConfigError(f'function "{name}" is not covered')
 
@@ -259,8 +259,8 @@ class Compiler:
         ranges, function = self._range(arg), RANGE_FUNCTIONS[name]
         keeps_name = name == "last_over_time"
 
-        def evaluate(moment: Instant) -> Vector:
-            found = ranges(moment)
+        def evaluate(instant: Instant) -> Vector:
+            found = ranges(instant)
             result: Vector = []
             for window in found.windows:
                 value = function(window.times, window.values, found.start, found.end)
@@ -275,9 +275,9 @@ class Compiler:
             arg = arg.expr
         if isinstance(arg, ast.VectorSelector):
             selector = self._instant(arg)
-            return lambda moment: unique([(nameless(labels), seconds(time)) for labels, time, _ in selector.samples(moment)])
+            return lambda instant: unique([(nameless(labels), seconds(time)) for labels, time, _ in selector.samples(instant)])
         inner = self.vector(arg)
-        return lambda moment: unique([(nameless(labels), seconds(moment.at)) for labels, _ in inner(moment)])
+        return lambda instant: unique([(nameless(labels), seconds(instant.at)) for labels, _ in inner(instant)])
 
 
 def _what(node: object) -> str:
@@ -317,8 +317,8 @@ def _matching(modifier: ast.BinModifier | None) -> binary.Matching:
     return binary.Matching(
         on=found is not None and found.type == ast.LabelModifierType.Include,
         names=frozenset(found.labels) if found is not None else frozenset(),
-        many_left=modifier.card == ast.VectorMatchCardinality.ManyToOne,
-        many_right=modifier.card == ast.VectorMatchCardinality.OneToMany,
+        group_left=modifier.card == ast.VectorMatchCardinality.ManyToOne,
+        group_right=modifier.card == ast.VectorMatchCardinality.OneToMany,
         include=tuple(modifier.group_labels or ()),
     )
 
@@ -340,7 +340,7 @@ def _known_labels(node: object) -> dict[str, str]:
 
 def _absent(known: dict[str, str], inner: VectorNode) -> VectorNode:
     labels = labels_of(known)
-    return lambda moment: [] if inner(moment) else [(labels, 1.0)]
+    return lambda instant: [] if inner(instant) else [(labels, 1.0)]
 
 
 def _predicted(ranges: Ranges, at: int, ahead: float) -> Vector:

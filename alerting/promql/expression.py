@@ -43,7 +43,7 @@ class Expression:
     """A compiled expression."""
 
     text: str
-    reach: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
+    lookback: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
     selectors: tuple[tuple[Matcher, ...], ...]  # the series that it reads
     _evaluate: Callable[[Instant], Vector] = field(repr=False, compare=False)
 
@@ -82,7 +82,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         raise PromqlError(_with_hint(str(error))) from None
     except ConfigError as error:
         raise PromqlError(str(error)) from None
-    return Expression(text, compiler.reach, tuple(compiler.selectors), evaluate)
+    return Expression(text, compiler.lookback, tuple(compiler.selectors), evaluate)
 
 
 # One without an end counts to the end of the text: to look for its end again at each quote would be quadratic.

@@ -66,14 +66,14 @@ def time_shift(at: ast.AtModifier | None, offset: timedelta | None) -> TimeShift
     """
     back = nanoseconds(offset)
     if at is None:
-        return lambda moment: moment.at - back
+        return lambda instant: instant.at - back
     if at.type == ast.AtModifierType.At:
         try:
             fixed = ((at.at or _EPOCH) - _EPOCH) // _MICROSECOND * 1000 - back
         except (OverflowError, ValueError):
             raise ConfigError("@: a time after the year 9999 is not covered; it is in seconds") from None
-        return lambda _moment: fixed
-    return lambda moment: moment.top - back  # start() and end() of an instant query are its time
+        return lambda _instant: fixed
+    return lambda instant: instant.top - back  # start() and end() of an instant query are its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,16 @@ class InstantSelector:
     matchers: tuple[Matcher, ...]
     shift: TimeShift
 
-    def __call__(self, moment: Instant) -> Vector:
+    def __call__(self, instant: Instant) -> Vector:
         """The vector, values as they are."""
-        return [(labels, value) for labels, _time, value in self.samples(moment)]
+        return [(labels, value) for labels, _time, value in self.samples(instant)]
 
-    def samples(self, moment: Instant) -> list[tuple[Labels, int, float]]:
+    def samples(self, instant: Instant) -> list[tuple[Labels, int, float]]:
         """The vector with the time of each sample."""
-        at = self.shift(moment)
-        oldest = at - moment.lookback
+        at = self.shift(instant)
+        oldest = at - instant.lookback
         result = []
-        for column in moment.source.select(self.matchers):
+        for column in instant.source.select(self.matchers):
             times = column.times
             i = bisect_right(times, at) - 1
             if i < 0 or times[i] <= oldest:
@@ -121,12 +121,12 @@ class RangeSelector:
     shift: TimeShift
     width: int
 
-    def __call__(self, moment: Instant) -> Ranges:
+    def __call__(self, instant: Instant) -> Ranges:
         """Windows that have a sample at least."""
-        end = self.shift(moment)
+        end = self.shift(instant)
         start = end - self.width
         windows = []
-        for column in moment.source.select(self.matchers):
+        for column in instant.source.select(self.matchers):
             low, high = bisect_right(column.times, start), bisect_right(column.times, end)
             if low == high:
                 continue
@@ -149,19 +149,19 @@ class Subquery:
     width: int
     step: int
 
-    def __call__(self, moment: Instant) -> Ranges:
+    def __call__(self, instant: Instant) -> Ranges:
         """One window for each set of labels that came up.
 
         Raises:
             EvaluationError: more steps than the bound.
         """
-        end = self.shift(moment)
+        end = self.shift(instant)
         start = end - self.width
         if self.width // self.step > MAX_STEPS:
             raise EvaluationError(f"a subquery of {self.width // self.step} steps; at most {MAX_STEPS}")
         found: dict[Labels, tuple[list[int], list[float]]] = {}
         for at in range((start // self.step + 1) * self.step, end + 1, self.step):
-            for labels, value in self.inner(Instant(moment.source, at, moment.top, moment.lookback)):
+            for labels, value in self.inner(Instant(instant.source, at, instant.top, instant.lookback)):
                 times, values = found.setdefault(labels, ([], []))
                 times.append(at)
                 values.append(value)

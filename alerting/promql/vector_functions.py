@@ -172,22 +172,22 @@ def expand(template: str, found: Groups) -> str:
     return _REFERENCE.sub(group, template)
 
 
-def label_replace(vector: Vector, target: str, replacement: str, origin: str, pattern: Regex) -> Vector:
-    """Set `target` from what the pattern finds in the whole of `origin`; elements that do not match stay."""
+def label_replace(vector: Vector, target: str, replacement: str, source: str, pattern: Regex) -> Vector:
+    """Set `target` from what the pattern finds in the whole of `source`; elements that do not match stay."""
     result: Vector = []
     for labels, value in vector:
         pairs = dict(labels)
-        found = pattern.fullmatch(pairs.get(origin, ""))
+        found = pattern.fullmatch(pairs.get(source, ""))
         result.append((labels_of(pairs | {target: expand(replacement, found)}) if found else labels, value))
     return unique(result)
 
 
-def label_join(vector: Vector, target: str, separator: str, origins: Sequence[str]) -> Vector:
+def label_join(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
     """Set `target` to the values of other labels, joined."""
     result: Vector = []
     for labels, value in vector:
         pairs = dict(labels)
-        result.append((labels_of(pairs | {target: separator.join(pairs.get(name, "") for name in origins)}), value))
+        result.append((labels_of(pairs | {target: separator.join(pairs.get(name, "") for name in sources)}), value))
     return unique(result)
 
 

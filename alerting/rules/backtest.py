@@ -53,7 +53,7 @@ def backtest(
     groups: Sequence[RuleGroup],
     points: Iterable[Point],
     limits: Limits | None = None,
-    told_after: Callable[[Point], int] = lambda _: 0,
+    notified_after: Callable[[Point], int] = lambda _: 0,
 ) -> Backtest:
     """Play points through the rules, from the first one's time to the last one's.
 
@@ -61,10 +61,10 @@ def backtest(
         groups: the rules.
         points: in any order.
         limits: of the samples.
-        told_after: how long after its time a point reached the rules, ns.
+        notified_after: how long after its time a point reached the rules, ns.
     """
     points = list(points)
-    ordered = sorted(((point.time + told_after(point), point) for point in points), key=lambda item: item[0])
+    ordered = sorted(((point.time + notified_after(point), point) for point in points), key=lambda item: item[0])
     engine = AlertEngine(groups, Samples(limits or Limits()))
     open_: dict[str, Firing] = {}
     firings: list[Firing] = []

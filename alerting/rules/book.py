@@ -62,7 +62,7 @@ class RuleBook:
         self._namespaces: _Namespaces = {}
         self._alerts_read: tuple[object, bool] | None = None
 
-    def take_files(self, groups: Sequence[RuleGroup]) -> None:
+    def load_files(self, groups: Sequence[RuleGroup]) -> None:
         """Take the groups of files in place of those before.
 
         Raises:
@@ -81,14 +81,14 @@ class RuleBook:
         file = YamlFile(text, _file(namespace))
         data = file.data
         if isinstance(data, dict) and "groups" in data:
-            taken = {group.name: group for group in read_rules(file)}
+            loaded = {group.name: group for group in read_rules(file)}
             written, kept = data["groups"] or (), {}
         else:
             group = read_group(file)
-            taken, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
+            loaded, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
         for each in written:
-            kept[each["name"]] = _Kept(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), taken[each["name"]])
-        own = next((rule.name for group in taken.values() for rule in group.rules if rule.name in RESERVED), None)
+            kept[each["name"]] = _Kept(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), loaded[each["name"]])
+        own = next((rule.name for group in loaded.values() for rule in group.rules if rule.name in RESERVED), None)
         if own is not None:
             raise ConfigError(f"{_file(namespace)}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
         self._use(self._files, {**self._namespaces, namespace: kept})

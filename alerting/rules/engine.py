@@ -96,24 +96,24 @@ class AlertEngine:
         kept = self.samples.limits.retention
         for group in groups:
             for rule in group.rules:
-                if rule.expr.reach + group.query_offset > kept:
-                    reach, kept_text = format_duration(rule.expr.reach + group.query_offset), format_duration(kept)
+                if rule.expr.lookback + group.query_offset > kept:
+                    lookback, kept_text = format_duration(rule.expr.lookback + group.query_offset), format_duration(kept)
                     where = f'{group.file}: group "{group.name}": {rule.name}: expr'
-                    raise ConfigError(f"{where}: reads {reach} back, but samples are kept for {kept_text}")
+                    raise ConfigError(f"{where}: reads {lookback} back, but samples are kept for {kept_text}")
 
     @property
-    def reach(self) -> int:
+    def lookback(self) -> int:
         """How far back the rules read, ns, beside the lookback of instant selectors."""
-        return max((rule.expr.reach + group.query_offset for group in self.groups for rule in group.rules), default=0)
+        return max((rule.expr.lookback + group.query_offset for group in self.groups for rule in group.rules), default=0)
 
     @property
     def records(self) -> bool:
         """Whether any rule records series, which `restore` makes again from older samples."""
         return any(rule.kind == "record" for group in self.groups for rule in group.rules)
 
-    def add(self, points: Iterable[Point], moment: int | None = None) -> None:
-        """Keep points for the rules to read; `moment` is the time of the telemetry (ns), if it is known."""
-        self.samples.add(points, moment)
+    def add(self, points: Iterable[Point], now: int | None = None) -> None:
+        """Keep points for the rules to read; `now` is the time of the telemetry (ns), if it is known."""
+        self.samples.add(points, now)
 
     def advance(self, now: int) -> list[AlertChange]:
         """Evaluate what is due up to `now` (ns, event time); the alerts that changed, in order of time."""
@@ -145,7 +145,7 @@ class AlertEngine:
         By now the samples that it was made of have been read again.
         """
         interval, until = run.group.interval, run.restored_at
-        furthest = until - min(self.reach, MAX_CATCH_UP * interval)
+        furthest = until - min(self.lookback, MAX_CATCH_UP * interval)
         for at in range(-(-furthest // interval) * interval, until + 1, interval):
             record_group(run, at, self.samples)
         run.restored_at = -1

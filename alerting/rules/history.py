@@ -99,7 +99,7 @@ def log_history(bodies: Iterable[Body], step: int, *, until: int = 0) -> list[Po
         service, severity, text, instance = line
         counts.add(service, severity, templates.add(service, text), instance)
 
-    return _told(lines, step, until, count, counts.points)
+    return _sampled(lines, step, until, count, counts.points)
 
 
 _Line = tuple[str, str, str, str]
@@ -119,10 +119,10 @@ def _readings(
     add: Callable[[Item], None],
     metrics: Callable[[int], Iterable[Metric]],
 ) -> list[Point]:
-    return _told(counted, step, until, add, lambda time: (point for metric in metrics(time) for point in points_of(metric)))
+    return _sampled(counted, step, until, add, lambda time: (point for metric in metrics(time) for point in points_of(metric)))
 
 
-def _told(
+def _sampled(
     counted: Sequence[tuple[int, Item]],
     step: int,
     until: int,
@@ -141,12 +141,12 @@ def _told(
     return points
 
 
-def notified_after(lateness: int) -> Callable[[Point], int]:
+def notified_after(allowed_lateness: int) -> Callable[[Point], int]:
     """How long after its time each point reaches the rules, where windows wait so long (ns) for what comes late."""
 
     def delay(point: Point) -> int:
         name = point.series.name
-        return lateness if name in {ANOMALY_SCORE, LOG_RECORDS} or name.startswith("traces_") else 0
+        return allowed_lateness if name in {ANOMALY_SCORE, LOG_RECORDS} or name.startswith("traces_") else 0
 
     return delay
 

@@ -53,7 +53,7 @@ class SampleCounts:
     conflicting: int = 0  # same series and time, another value: the first stays
     too_old: int = 0
     too_many_series: int = 0
-    forgotten: int = 0
+    evicted: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -87,12 +87,12 @@ class Samples:
         """Time of the newest sample, though no later than the telemetry's, ns; 0 without any."""
         return self._newest
 
-    def add(self, points: Iterable[Point], moment: int | None = None) -> None:
+    def add(self, points: Iterable[Point], now: int | None = None) -> None:
         """Keep points; those beyond a bound are refused and counted.
 
         Args:
             points: in any order.
-            moment: the time of the telemetry (ns), if it is known: what a clock that is ahead has stamped makes nothing old.
+            now: the time of the telemetry (ns), if it is known: what a clock that is ahead has stamped makes nothing old.
         """
         for point in points:
             stored = self._by_source.get(point.series)
@@ -102,7 +102,7 @@ class Samples:
                 if stored is None:
                     continue
                 self._by_source[point.series] = stored
-            self._insert(stored, point.time, float(point.value), point.time if moment is None else min(point.time, moment))
+            self._insert(stored, point.time, float(point.value), point.time if now is None else min(point.time, now))
 
     def append(self, labels: Labels, time: int, value: float) -> None:
         """Keep one sample of a series given by all its labels: a rule's result or a stale marker."""
@@ -124,10 +124,10 @@ class Samples:
             self._selections.clear()
         return stored
 
-    def _insert(self, stored: StoredSeries, time: int, value: float, moment: int) -> None:
+    def _insert(self, stored: StoredSeries, time: int, value: float, now: int) -> None:
         times, values = stored.times, stored.values
-        if moment > self._newest:
-            self._newest = moment
+        if now > self._newest:
+            self._newest = now
         elif time < self._newest - self.limits.retention:
             self.counts.too_old += 1
             return
@@ -151,16 +151,16 @@ class Samples:
         if len(times) > most:
             surplus = len(times) - most * 3 // 4  # a quarter at once: cutting moves the rest
             del times[:surplus], values[:surplus]
-            self.counts.forgotten += surplus
+            self.counts.evicted += surplus
 
-    def forget(self, before: int) -> None:
+    def evict(self, before: int) -> None:
         """Drop samples older than `before` (ns), and series that have none left."""
         empty = []
         for stored in self._series.values():
             cut = bisect_left(stored.times, before)
             if cut:
                 del stored.times[:cut], stored.values[:cut]
-                self.counts.forgotten += cut
+                self.counts.evicted += cut
             if not stored.times:
                 empty.append(stored)
         for stored in empty:
@@ -178,7 +178,7 @@ class Samples:
 
     def retain(self) -> None:
         """Drop what is older than the retention."""
-        self.forget(self._newest - self.limits.retention)
+        self.evict(self._newest - self.limits.retention)
 
     def select(self, matchers: tuple[Matcher, ...]) -> Sequence[StoredSeries]:
         """The series that pass all matchers, in order of first appearance of those with the rarest label."""

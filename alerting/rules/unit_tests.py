@@ -185,14 +185,14 @@ def _check(case: Case, name: str, engine: AlertEngine, time: int) -> Iterator[Fa
             yield Failure(name, f"{expression.expr} at {shown}", _vector(wanted), _vector(got))
 
 
-Told = tuple[dict[str, str], dict[str, str]]
+_Alert = tuple[dict[str, str], dict[str, str]]
 
 
-def _sorted(alerts: list[Told]) -> list[Told]:
+def _sorted(alerts: list[_Alert]) -> list[_Alert]:
     return sorted(alerts, key=lambda alert: (sorted(alert[0].items()), sorted(alert[1].items())))
 
 
-def _listed(alerts: list[Told]) -> str:
+def _listed(alerts: list[_Alert]) -> str:
     return "; ".join(f"labels {labels} annotations {annotations}" for labels, annotations in alerts) or "none"
 
 

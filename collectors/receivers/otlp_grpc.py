@@ -66,7 +66,7 @@ class OtlpGrpcReceiver:
     def __init__(self, config: OtlpGrpcConfig, sink: Sink, metrics: CollectorMetrics, ingest: Ingest | None = None) -> None:
         self._config = config
         self._ingest = ingest or Ingest(IngestConfig(), metrics)
-        self._ingest.check_room("otlp_grpc", config.max_request_bytes)
+        self._ingest.check_capacity("otlp_grpc", config.max_request_bytes)
         self._intake = Intake("grpc", sink, metrics, self._ingest)
         self._metrics = metrics
         reading = self._ingest.config.max_reading_bytes
@@ -133,7 +133,7 @@ class OtlpGrpcReceiver:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection has ended")
                 raise AssertionError  # abort raises
             try:
-                outcome = await self._take(signal, peer, context)
+                outcome = await self._admit(signal, peer, context)
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = responses.refusal(error)
             else:
@@ -145,14 +145,14 @@ class OtlpGrpcReceiver:
 
         return export
 
-    async def _take(self, signal: Signal, peer: Peer, context: Any) -> Outcome:
+    async def _admit(self, signal: Signal, peer: Peer, context: Any) -> Outcome:
         sender = self._ingest.senders.of_request(peer.host, dict(context.invocation_metadata() or ()), peer.subject)
         sender.begin()
-        return await self._intake.take(signal, await self._message(context), sender, max_bytes=self._config.max_request_bytes)
+        return await self._intake.admit(signal, await self._message(context), sender, max_bytes=self._config.max_request_bytes)
 
     async def _message(self, context: Any) -> bytes:
         """The message of a request. Read from the context, for the iterator of a stream keeps what it gave last."""
-        async with self._slots.place(self._config.read_seconds):
+        async with self._slots.slot(self._config.read_seconds):
             message = await context.read()
         return b"" if message is grpc.aio.EOF else message
 

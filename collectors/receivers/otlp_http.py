@@ -72,10 +72,10 @@ class OtlpHttpReceiver:
     def __init__(self, config: OtlpHttpConfig, sink: Sink, metrics: CollectorMetrics, ingest: Ingest | None = None) -> None:
         self._config = config
         self._ingest = ingest or Ingest(IngestConfig(), metrics)
-        self._ingest.check_room("otlp_http", config.max_request_bytes)
+        self._ingest.check_capacity("otlp_http", config.max_request_bytes)
         self._intake = Intake("http", sink, metrics, self._ingest)
         self._reading = self._ingest.reading()
-        metrics.reading_bytes.set_function(lambda: self._reading.held_bytes)
+        metrics.reading_bytes.set_function(lambda: self._reading.in_flight_bytes)
         self._metrics = metrics
         self._origins = Origins(config.hosts, config.origins, own_pages=False)
         self._any_host = not config.hosts and not is_loopback(config.host)
@@ -125,7 +125,7 @@ class OtlpHttpReceiver:
                 sender = self._ingest.senders.of_request(host, request.headers, subject)
                 sender.begin()
                 limit = self._config.max_request_bytes
-                outcome = await self._intake.take(
+                outcome = await self._intake.admit(
                     signal, await self._body(request, host or ""), sender, encoding=encoding, gzip=gzip, max_bytes=limit
                 )
             except (InputError, OverloadedError, LogUnavailableError) as error:

@@ -89,17 +89,17 @@ class Replay:
             self._slots.release()
 
     def _count(self, batch: RequestBatch, items: int, outcome: Outcome) -> None:
-        summary, taken = self.summary, items - outcome.rejected
+        summary, accepted = self.summary, items - outcome.rejected
         summary.requests += 1
         summary.lines += batch.lines
         summary.refused += outcome.rejected
         match batch.signal:
             case "spans":
-                summary.spans += taken
+                summary.spans += accepted
             case "logs":
-                summary.logs += taken
+                summary.logs += accepted
             case "metrics":
-                summary.points += taken
+                summary.points += accepted
         if outcome.rejected:
             error = EndpointError(f"the endpoint refused {outcome.rejected} of {items} {batch.signal}: {outcome.message}")
             if self._on_refused is None:

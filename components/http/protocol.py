@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from components.sockets.connections import Connection
 
-MOST_PIPELINED: Final = 16
+MAX_PIPELINED: Final = 16
 """Requests that may stand in line behind one that is being answered."""
 
 
@@ -54,18 +54,18 @@ class LimitedHttp(HttpToolsProtocol):
     """One connection.
 
     Args:
-        held: its place among the connections of the port.
+        connection: its place among the connections of the port.
         limits: what it has to keep to.
         max_body: the largest body of a request, if the application has no limit of its own.
         others: arguments of uvicorn's.
     """
 
-    def __init__(self, held: Connection, limits: HttpLimits, max_body: int | None, **others: Any) -> None:
+    def __init__(self, connection: Connection, limits: HttpLimits, max_body: int | None, **others: Any) -> None:
         super().__init__(**others)
         self._max_body = max_body
         self._body_size = 0
         self._lingering = False
-        self._held = held
+        self._connection = connection
         self._limits = limits
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
@@ -75,12 +75,12 @@ class LimitedHttp(HttpToolsProtocol):
         self._head_bytes = self._head_size = 0
         self._body_bytes = 0  # since the rate was looked at
         self._refused: tuple[int, str] | None = None
-        self.ws_protocol_class: Any = functools.partial(LimitedWebSocket, held)
+        self.ws_protocol_class: Any = functools.partial(LimitedWebSocket, connection)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """The connection is there; over TLS, after the handshake."""
         super().connection_made(transport)
-        self._held.close = transport.abort
+        self._connection.close = transport.abort
         subject = peer_subject(transport.get_extra_info("ssl_object"))
         if subject is not None:
             self.app_state = {**self.app_state, "tls_subject": subject}
@@ -89,7 +89,7 @@ class LimitedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
         self._stop_timers()
-        self._held.release()
+        self._connection.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -127,7 +127,7 @@ class LimitedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The header is there."""
-        if len(self.pipeline) >= MOST_PIPELINED:
+        if len(self.pipeline) >= MAX_PIPELINED:
             raise _LimitError
         self._in_head, self._in_body, self._body_size = False, True, 0
         self._cancel("_head_timer")
@@ -156,7 +156,7 @@ class LimitedHttp(HttpToolsProtocol):
         """The connection is a WebSocket's from now on, which has no bodies, and keep-alive of its own."""
         self._stop_timers()
         self._in_head = self._in_body = False
-        self._held.enter(Stage.STREAMING)
+        self._connection.enter(Stage.STREAMING)
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
@@ -194,21 +194,21 @@ class LimitedHttp(HttpToolsProtocol):
     def _show_stage(self) -> None:
         """Say what the connection does now, and watch the body if it is on its way."""
         if self._in_body:
-            self._held.enter(Stage.READING)
+            self._connection.enter(Stage.READING)
             if self._body_timer is None and self._limits.min_body_rate:
                 self._body_bytes = 0
-                self._body_timer = self.loop.call_later(self._limits.body_window_seconds, self._look_at_rate)
+                self._body_timer = self.loop.call_later(self._limits.body_window_seconds, self._check_rate)
             return
         self._cancel("_body_timer")
         if self._is_answering():
-            self._held.enter(Stage.BUSY)
+            self._connection.enter(Stage.BUSY)
         elif self._in_head:
-            self._held.enter(Stage.SILENT)
+            self._connection.enter(Stage.SILENT)
             self._watch_head()
         else:
-            self._held.enter(Stage.IDLE)
+            self._connection.enter(Stage.IDLE)
 
-    def _look_at_rate(self) -> None:
+    def _check_rate(self) -> None:
         self._body_timer = None
         window = self._limits.body_window_seconds
         # Reading pauses while the application does not want more: then it is not the client who is slow.
@@ -216,7 +216,7 @@ class LimitedHttp(HttpToolsProtocol):
             self._refuse(408, "slow_body")
             return
         self._body_bytes = 0
-        self._body_timer = self.loop.call_later(window, self._look_at_rate)
+        self._body_timer = self.loop.call_later(window, self._check_rate)
 
     def _give_up_head(self) -> None:
         self._head_timer = None
@@ -225,19 +225,19 @@ class LimitedHttp(HttpToolsProtocol):
         if self._head_bytes or self._head_size:
             self._refuse(408, "slow_header")
         elif not self.transport.is_closing():
-            self._held.count("slow_header")
+            self._connection.count("slow_header")
             self.transport.close()
 
     def _give_up_sending(self) -> None:
         self._send_timer = None
-        self._held.count("slow_reader")
+        self._connection.count("slow_reader")
         self.transport.abort()
 
     def _refuse(self, status: int, reason: str) -> None:
         """End the connection; with an answer, if none has begun."""
         if self.transport.is_closing() or self._lingering:
             return
-        self._held.count(reason)
+        self._connection.count(reason)
         if not (self._is_answering() and self.cycle.response_started):
             answer = b"HTTP/1.1 %d %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % (status, _PHRASES[status])
             self.transport.write(answer)
@@ -253,7 +253,7 @@ class LimitedHttp(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.flow.resume_reading()
-        self._held.enter(Stage.SILENT)
+        self._connection.enter(Stage.SILENT)
         self._send_timer = self.loop.call_later(LINGER, self.transport.close)
 
     def _is_answering(self) -> bool:
@@ -274,11 +274,11 @@ class LimitedHttp(HttpToolsProtocol):
 class LimitedWebSocket(WebSocketsSansIOProtocol):
     """A WebSocket that gives its place back when it ends. Whether its peer lives, uvicorn finds out with pings."""
 
-    def __init__(self, held: Connection, *arguments: Any, **others: Any) -> None:
+    def __init__(self, connection: Connection, *arguments: Any, **others: Any) -> None:
         super().__init__(*arguments, **others)
-        self._held = held
+        self._connection = connection
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has ended."""
-        self._held.release()
+        self._connection.release()
         super().connection_lost(exc)

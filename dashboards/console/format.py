@@ -36,7 +36,7 @@ def share(part: float, whole: float) -> str:
     return "<0.1%" if 0 < ratio < 0.001 else f"{_three(100 * ratio)}%"
 
 
-def moment(time: int) -> str:
+def date_time(time: int) -> str:
     """A time in UTC, to the millisecond."""
     seconds, nanos = divmod(time, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{nanos // 1_000_000:03d}"

@@ -67,18 +67,18 @@ async def _estimates(store: Reads, spans: Sequence[Span], hops: Sequence[Body]) 
     hosts = sorted({span.resource.host for span in spans} - {""})
     if len(hosts) < 2:
         return own.estimate
-    moment = min(span.start for span in spans)
+    start = min(span.start for span in spans)
     where = [OneOf("name", [OFFSET, ERROR]), OneOf("attributes.host", hosts), OneOf("attributes.other", hosts)]
-    found = await store.find(Query(Kind.METRIC, where, moment - AROUND, moment + AROUND, limit=MAX_ESTIMATES))
+    found = await store.find(Query(Kind.METRIC, where, start - AROUND, start + AROUND, limit=MAX_ESTIMATES))
     values: dict[tuple[str, str, str, int], dict[str, int]] = defaultdict(dict)
     for body in found:
         pair, instance = body["attributes"], str(body["resource"]["attributes"].get("service.instance.id"))
         values[pair["host"], pair["other"], instance, body["@timestamp"]][body["name"]] = round(body["value"] * 1e9)
-    told: dict[tuple[str, str], list[tuple[int, Skew]]] = defaultdict(list)
+    measured: dict[tuple[str, str], list[tuple[int, Skew]]] = defaultdict(list)
     for (host, other, _, time), value in values.items():
         if len(value) == 2:
-            told[host, other].append((time, Skew(value[OFFSET], value[ERROR], 1, 1)))
-    together = {pair: agreed(estimates, moment) for pair, estimates in told.items()}
+            measured[host, other].append((time, Skew(value[OFFSET], value[ERROR], 1, 1)))
+    together = {pair: agreed(estimates, start) for pair, estimates in measured.items()}
 
     def estimate(host: str, other: str) -> Skew | None:
         skew = together.get((min(host, other), max(host, other)))

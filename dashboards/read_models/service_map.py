@@ -58,7 +58,7 @@ class ServiceMap:
     the calls and failures of all edges by the start of their window.
     """
 
-    places: tuple[MapNode, ...]
+    nodes: tuple[MapNode, ...]
     calls: tuple[MapEdge, ...]
     costs: tuple[Edge, ...]
     since: int
@@ -106,17 +106,17 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
         call.exemplars.update(zip((trace_id.hex() for trace_id in edge.exemplars), edge.exemplar_durations, strict=True))
     busy = sorted((call for call in sums.values() if call.calls > 0), key=lambda call: (-call.calls, call.caller, call.callee))
     left = tuple(edge for edge in costs if edge.calls > 0)
-    return ServiceMap(_places(busy, anomalies or {}), tuple(busy), left, since, until, windows)
+    return ServiceMap(_nodes(busy, anomalies or {}), tuple(busy), left, since, until, windows)
 
 
-def _places(calls: Iterable[MapEdge], anomalies: Mapping[str, float]) -> tuple[MapNode, ...]:
-    places: dict[Node, MapNode] = {}
+def _nodes(calls: Iterable[MapEdge], anomalies: Mapping[str, float]) -> tuple[MapNode, ...]:
+    nodes: dict[Node, MapNode] = {}
     for call in calls:
         for node in (call.caller, call.callee):
-            places.setdefault(node, MapNode(node, anomaly=anomalies.get(node.name, 0.0)))
-        places[call.callee].calls += call.calls
-        places[call.callee].failures += call.failures
-    return tuple(sorted(places.values(), key=lambda place: place.node.name))
+            nodes.setdefault(node, MapNode(node, anomaly=anomalies.get(node.name, 0.0)))
+        nodes[call.callee].calls += call.calls
+        nodes[call.callee].failures += call.failures
+    return tuple(sorted(nodes.values(), key=lambda place: place.node.name))
 
 
 def latency_of(edge: Edge, share: float) -> int | None:
@@ -145,7 +145,7 @@ def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
                 "failures": place.failures,
                 "anomaly": place.anomaly,
             }
-            for place in shown.places
+            for place in shown.nodes
         ],
         "edges": [
             {

@@ -46,12 +46,12 @@ def _anomalies(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
 
 
 def _culprits(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
-    told: dict[str, list[str]] = {}
+    last: dict[str, list[str]] = {}
     for body in sorted(bodies, key=lambda body: body["@timestamp"]):
         first = body["ranking"][:RANKED]
         names = [suspect["service"] for suspect in first]
-        if names and names != told.get(body["environment"]):
-            told[body["environment"]] = names
+        if names and names != last.get(body["environment"]):
+            last[body["environment"]] = names
             text = ", ".join(f"{suspect['service']} {suspect['score']:.2f}" for suspect in first)
             yield TimelineEvent(body["@timestamp"], "culprits", text)
 
@@ -67,10 +67,10 @@ def _alerts(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
 
 
 def _incidents(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
-    told: dict[str, str] = {}
+    last: dict[str, str] = {}
     for body in sorted(bodies, key=lambda body: (body["id"], body["revision"])):
-        if told.get(body["id"]) != body["state"]:
-            told[body["id"]] = body["state"]
+        if last.get(body["id"]) != body["state"]:
+            last[body["id"]] = body["state"]
             why = f", {body['why']}" if body["why"] else ""
             text = f"{body['playbook']} on {body['service']}: {body['state']}{why}"
             yield TimelineEvent(body["@timestamp"], "repair", text, body["id"])

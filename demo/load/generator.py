@@ -39,7 +39,7 @@ class Load:
         self._directory = directory
         self._rate = rate
         self._chance = chance
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._counts = {"sent": 0, "failed": 0, "turned_away": 0}
 
@@ -53,16 +53,16 @@ class Load:
                     arrival += self._chance.expovariate(self._rate)
                     await asyncio.sleep(arrival - loop.time())
                     number += 1
-                    if len(self._under_way) >= USERS_AT_ONCE:
+                    if len(self._in_flight) >= USERS_AT_ONCE:
                         self._counts["turned_away"] += 1
                         continue
                     task = asyncio.create_task(self._one_user(client, f"user-{number}"))
-                    self._under_way.add(task)
-                    task.add_done_callback(self._under_way.discard)
+                    self._in_flight.add(task)
+                    task.add_done_callback(self._in_flight.discard)
             finally:
-                for task in self._under_way:
+                for task in self._in_flight:
                     task.cancel()
-                await asyncio.gather(*self._under_way, return_exceptions=True)
+                await asyncio.gather(*self._in_flight, return_exceptions=True)
 
     def report(self) -> dict[str, Any]:
         """Requests since the start, and the latency quantiles of those answered since the last report, in milliseconds."""

@@ -34,11 +34,11 @@ QUIET = ("celery", "kombu", "werkzeug", "urllib3", "opentelemetry")
 
 
 class Sent:
-    """How many signals ended, were acknowledged, and were given up, by name. `tell` gets the counts when they change."""
+    """How many signals ended, were acknowledged, and were given up, by name. `report` gets the counts when they change."""
 
-    def __init__(self, tell: Callable[[dict[str, int]], None]) -> None:
+    def __init__(self, report: Callable[[dict[str, int]], None]) -> None:
         self._lock = threading.Lock()
-        self._tell = tell
+        self._report = report
         self.counts: dict[str, int] = dict.fromkeys(
             ("spans_ended", "spans_sent", "spans_failed", "logs_sent", "logs_failed"), 0
         )
@@ -49,13 +49,13 @@ class Sent:
             self.counts[name] += number
             counts = dict(self.counts)
         if not quietly:
-            self._tell(counts)
+            self._report(counts)
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Say the counts as they stand."""
         with self._lock:
             counts = dict(self.counts)
-        self._tell(counts)
+        self._report(counts)
 
 
 class CountingExporter:
@@ -71,7 +71,7 @@ class CountingExporter:
 
         That its spans have ended is said before: who is killed meanwhile may have sent them.
         """
-        self._sent.tell()
+        self._sent.report()
         result = self._inner.export(batch)
         self._sent.add(f"{self._signal}_{'sent' if result.name == 'SUCCESS' else 'failed'}", len(batch))
         return result
@@ -113,8 +113,8 @@ def _exporters() -> tuple[Any, Any, Any]:
 class Telemetry:
     """Traces, logs and metrics of this process. Make it before anything that it instruments is made."""
 
-    def __init__(self, tell: Callable[[dict[str, int]], None]) -> None:
-        sent = Sent(tell)
+    def __init__(self, report: Callable[[dict[str, int]], None]) -> None:
+        sent = Sent(report)
         span_exporter, log_exporter, metric_exporter = _exporters()
         self._traces = TracerProvider()
         self._traces.add_span_processor(CountEnded(sent))

@@ -78,7 +78,7 @@ class Instance:
         return total
 
     @property
-    def takes_traffic(self) -> bool:
+    def accepts_traffic(self) -> bool:
         """Whether callers may be sent here."""
         return self.state is InstanceState.READY and not self.isolated
 
@@ -166,8 +166,8 @@ class Instance:
             self._process = None
             self.address, self.fault = "", {}
             if process.returncode is not None and process.returncode < 0:  # killed: what it held died with it
-                held = self._now["spans_ended"] - self._now["spans_sent"] - self._now["spans_failed"]
-                self._now.update({"spans_ended": -held, "spans_died": held})
+                waiting = self._now["spans_ended"] - self._now["spans_sent"] - self._now["spans_failed"]
+                self._now.update({"spans_ended": -waiting, "spans_died": waiting})
             self._earlier.update(self._now)
             self._now = Counter()
             self._to(InstanceState.DOWN)

@@ -73,7 +73,7 @@ class Shop:
         others = [
             other
             for other in self._instances.values()
-            if other.role.service == instance.role.service and other is not instance and other.takes_traffic and other.address
+            if other.role.service == instance.role.service and other is not instance and other.accepts_traffic and other.address
         ]
         if not others and not instance.isolated:
             raise LastInstanceError(f"{name} cannot be isolated: no other instance of {instance.role.service} takes traffic")
@@ -98,7 +98,7 @@ class Shop:
                 "restarts": instance.restarts,
                 "restarted_by": instance.restarted_by,
                 "isolated": instance.isolated,
-                "takes_traffic": instance.takes_traffic
+                "takes_traffic": instance.accepts_traffic
                 and (not instance.address or directed.get(instance.role.service) == instance.address),
                 "fault": instance.fault,
             }
@@ -120,7 +120,7 @@ class Shop:
     def _directed(self) -> dict[str, str]:
         directed: dict[str, str] = {}
         for instance in self._instances.values():
-            if instance.takes_traffic and instance.address:
+            if instance.accepts_traffic and instance.address:
                 directed.setdefault(instance.role.service, instance.address)
         return directed
 

@@ -72,7 +72,7 @@ class StateApprovalService:
         await self._runner.decide(answer.incident, approved=answer.approved, who=answer.who)
         return True
 
-    async def take(self, body: Body) -> None:
+    async def handle(self, body: Body) -> None:
         """Decide what another worker passed on. After a crash it comes again, and then nobody is asked any more."""
         try:
             await self.answer(Answer(**body))

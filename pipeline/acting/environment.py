@@ -25,7 +25,12 @@ from alerting.rules import api as rules_api
 from alerting.rules.book import RuleBook
 from pipeline.acting.approvals import StateApprovalService
 from pipeline.delivery.background_writer import PromptWriter
+<<<<<<< HEAD
 from pipeline.state.restoring import UNFIT, learnt_anew, needed
+=======
+from pipeline.state.chunked import LargeState
+from pipeline.state.restoring import UNFIT, log_relearning, needed
+>>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
 from telemetry.errors import ConfigError, OverloadedError
 
 if TYPE_CHECKING:
@@ -79,7 +84,7 @@ class Advanced:
 
 
 class Alerting:
-    """The alerting and self-healing of the one environment that this process owns, from `own` to `disown`.
+    """The alerting and self-healing of the one environment that this process owns, from `own` to `release`.
 
     Args:
         engine: evaluates the rules.
@@ -112,18 +117,18 @@ class Alerting:
         self.rules = RuleBook(engine)
         self.alertmanager = alertmanager
         self.sender = sender
-        self.runner = PlaybookRunner(healer, self._save_healer, PromptWriter(writer), self._tell, self._repair_time)
+        self.runner = PlaybookRunner(healer, self._save_healer, PromptWriter(writer), self._notify, self._repair_time)
         self.files: Mapping[str, LiveFiles] = {}
         self.counts = AlertingCounts()
         self.texts = TextCounts()
         approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
-        self.desk = StateApprovalService(approvals, self.runner, key, pass_on)
+        self.approvals = StateApprovalService(approvals, self.runner, key, pass_on)
         self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)
         self._state = state
         self._now = now
         self._version = version
-        self._moment = self.saved_moment = 0
-        self._refreshed = self._taken = self._saved = 0
+        self._event_time = self.saved_event_time = 0
+        self._refreshed = self._offered_at = self._saved = 0
         self._delivered: list[Document] = []
         self._partition: int | None = None
         self._changing = asyncio.Lock()
@@ -151,9 +156,15 @@ class Alerting:
                         part.restore(saved)
             self._restore_sources(partition)
             self._partition = partition
+<<<<<<< HEAD
             with needed(self._state, partition, "approvals"):
                 await self.desk.open(self._state, partition)
             with needed(self._state, partition, "healer"):
+=======
+            with needed(self._rows, partition, "approvals"):
+                await self.approvals.open(self._rows, partition)
+            with needed(self._rows, partition, "healer"):
+>>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
                 await self.runner.start(self._state.load(partition, "healer"))
 
     def _restore_sources(self, partition: int) -> None:
@@ -164,20 +175,20 @@ class Alerting:
             if sources is not None:
                 trust.restore(sources)
         except UNFIT as error:
-            learnt_anew("sources", partition, error)
+            log_relearning("sources", partition, error)
             trust.fed(UNKNOWN, self._now())
 
-    async def disown(self) -> None:
+    async def release(self) -> None:
         """Let go: another worker owns the environment from now on. Safe twice."""
         async with self._changing:
             if not self.owned:
                 return
-            self.desk.close()
+            self.approvals.close()
             try:
                 await self.runner.stop()  # what ends meanwhile is ours to save, under the time of the telemetry
             finally:
                 self._partition = None
-                self._moment = self.saved_moment = 0
+                self._event_time = self.saved_event_time = 0
                 await self.sender.stop()
 
     async def refresh(self) -> None:
@@ -190,39 +201,39 @@ class Alerting:
                 self.counts.files_refused += 1
                 log.error("configuration_refused", what=what, reason=str(error), hint="the old one stays in use")  # noqa: TRY400
 
-    async def advance(self, moment: int, anomalies: Sequence[Anomaly] = ()) -> Advanced:
+    async def advance(self, event_time: int, anomalies: Sequence[Anomaly] = ()) -> Advanced:
         """Evaluate, notify and repair what is due.
 
         Args:
-            moment: the time of the telemetry, 0 where there was none yet.
+            event_time: the time of the telemetry, 0 where there was none yet.
             anomalies: those that playbooks may answer.
         """
         now = self._now()
         if now - self._refreshed >= REFRESH_EVERY:
             self._refreshed = now
             await self.refresh()
-        self._moment = moment
+        self._event_time = event_time
         self._see_sources(now)
-        changes = self.engine.advance(moment) if moment else []
+        changes = self.engine.advance(event_time) if event_time else []
         self.counts.alert_changes += len(changes)
-        self.alertmanager.take(changes, now)
+        self.alertmanager.handle(changes, now)
         for change in changes:
             if change.state is AlertState.RESOLVED:
                 self._repairs.alert_resolved(change.fingerprint, now)
-        if now - self._taken >= OFFER_INTERVAL:
-            self._taken = now
-            self.alertmanager.take(self.engine.active(), now)
+        if now - self._offered_at >= OFFER_INTERVAL:
+            self._offered_at = now
+            self.alertmanager.handle(self.engine.active(), now)
         self._settle()
         delivered, self._delivered = self._delivered, []
-        look = self.alertmanager.advance(now)
-        if changes or delivered or look.notifications or now - self._saved >= SAVE_EVERY:
+        flush = self.alertmanager.advance(now)
+        if changes or delivered or flush.notifications or now - self._saved >= SAVE_EVERY:
             # Saved before anything is sent: after a crash a notification may be sent again, under the same key.
             await self.save()
-        for notification in look.notifications:
+        for notification in flush.notifications:
             self.sender.submit(notification)
             self.counts.notifications += 1
         await self._repair(changes, anomalies)
-        documents = [*(change.document() for change in changes), *delivered, *look.documents]
+        documents = [*(change.document() for change in changes), *delivered, *flush.documents]
         return Advanced(documents, [change for change in changes if change.state is AlertState.FIRING])
 
     def _see_sources(self, now: int) -> None:
@@ -238,7 +249,7 @@ class Alerting:
                 await self.runner.on_alert(change)
         for anomaly in anomalies:
             await self.runner.on_anomaly(anomaly)
-        if self._moment:
+        if self._event_time:
             await self.runner.advance()
 
     async def replace_receivers(self, config: AlertmanagerConfig, notifiers: Mapping[str, Notifier]) -> None:
@@ -257,10 +268,10 @@ class Alerting:
             OverloadedError: another process owns the environment.
         """
         partition = self._owned_partition()
-        self._saved, moment = self._now(), self._moment
+        self._saved, event_time = self._now(), self._event_time
         await self._state.save(partition, "engine", self.engine.snapshot())
         await self._state.save(partition, "alertmanager", self.alertmanager.snapshot())
-        self.saved_moment = moment
+        self.saved_event_time = event_time
 
     def _owned_partition(self) -> int:
         if self._partition is None:
@@ -285,7 +296,7 @@ class Alerting:
             *control.routes(self.runner),
         ]
         by_owner = [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]
-        return [*approval.routes(self.desk), *by_owner]
+        return [*approval.routes(self.approvals), *by_owner]
 
     def _by_owner(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -300,13 +311,13 @@ class Alerting:
         return answer
 
     def _repair_time(self) -> int:
-        return self._moment or self._now()
+        return self._event_time or self._now()
 
     async def _save_healer(self, snapshot: Body) -> None:
         # It raises where another process owns the environment: what is not saved is not published either.
         await self._state.save(self._owned_partition(), "healer", snapshot)
 
-    async def _tell(self, notice: Notice) -> None:
+    async def _notify(self, notice: Notice) -> None:
         log.info("repair", notice=notice.kind, incident=notice.incident, text=notice.text)
-        self._repairs.tell(notice, self._now())
+        self._repairs.report(notice, self._now())
         await self.save()

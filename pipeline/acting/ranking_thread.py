@@ -25,9 +25,9 @@ class Diagnosis:
         self._waiting: list[Callable[[CulpritRanker], None]] = []
 
     @property
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What the bounds of the memory have cost."""
-        return self._culprits.left_out
+        return self._culprits.dropped
 
     def learn(self, change: Callable[[CulpritRanker], None]) -> None:
         """Change what is remembered, now or as soon as no ranking reads it."""
@@ -36,11 +36,11 @@ class Diagnosis:
         else:
             self._waiting.append(change)
 
-    async def rank(self, moment: int) -> tuple[Suspect, ...]:
+    async def rank(self, event_time: int) -> tuple[Suspect, ...]:
         """The suspects at an event time, likeliest first; empty when nothing has changed."""
         if self._ranking is not None:
             await asyncio.wait([self._ranking])
-        ranking = self._ranking = asyncio.get_running_loop().run_in_executor(None, self._culprits.rank, moment)
+        ranking = self._ranking = asyncio.get_running_loop().run_in_executor(None, self._culprits.rank, event_time)
         ranking.add_done_callback(self._catch_up)
         return await asyncio.shield(ranking)  # a thread cannot be cancelled, and reads until it ends
 

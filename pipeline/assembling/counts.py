@@ -13,7 +13,7 @@ class AssembleCounts:
     spans: int = 0
     spans_stored: int = 0  # for the first time, as far as this process knows
     traces: int = 0
-    cut: int = 0  # traces closed early, by a limit
+    closed_early: int = 0  # traces closed early, by a limit
     crowded: int = 0  # of them, to make room in memory
     merged: int = 0  # traces that the store already had
     corrections: int = 0  # edge documents that correct others

@@ -24,7 +24,7 @@ class Partition:
     tp: TP
     assembler: TraceAssembler
     windows: EdgeWindows
-    told: TraceTelemetry
+    trace_telemetry: TraceTelemetry
     messages: SpanLinkResolver
     last_record: int  # that moves event time; by the wall clock
     last_tick: int

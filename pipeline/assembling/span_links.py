@@ -93,9 +93,9 @@ class SpanLinkResolver:
         """Memory that the receipts take that wait."""
         return self._open.memory
 
-    def take(self, source: int, watermark: int, receipts: Collection[LinkQuery]) -> int:
+    def add(self, source: int, watermark: int, link_queries: Collection[LinkQuery]) -> int:
         """Add the receipts of one record; gives how many times it will be released."""
-        return self._open.add(source, watermark, receipts)
+        return self._open.add(source, watermark, link_queries)
 
     async def resolve(self, assembler: TraceAssembler, watermark: int, *, everything: bool = False) -> None:
         """Answer those whose sender is open or stored, and store those that have waited long enough.
@@ -112,13 +112,13 @@ class SpanLinkResolver:
         if new:
             for first in range(0, len(new), QUERY_CHUNK):
                 await self._answer(*self._open.answered_by(await self._stored(new[first : first + QUERY_CHUNK])))
-        given_up = self._open.overdue(FAR_FUTURE if everything else watermark)
-        if given_up:
-            documents = [link_query_document(*item.message, item.receiver, item.time) for item, _ in given_up]
+        unanswered = self._open.overdue(FAR_FUTURE if everything else watermark)
+        if unanswered:
+            documents = [link_query_document(*item.message, item.receiver, item.time) for item, _ in unanswered]
             await self._writer.write(documents, self._is_owned)
             self._counts.unseen += len(documents)
-            self._stores(Kind.RECEIPT, (item.message.trace_id for item, _ in given_up))
-            self._release(source for _, sources in given_up for source in sources)
+            self._stores(Kind.RECEIPT, (item.message.trace_id for item, _ in unanswered))
+            self._release(source for _, sources in unanswered for source in sources)
 
     async def answer(self, spans: Sequence[Span]) -> None:
         """Answer the receipts of these spans, which are about to be stored for the first time."""
@@ -128,8 +128,8 @@ class SpanLinkResolver:
         senders = {message_from(span): span for span in spans}
         messages = list(senders)
         for first in range(0, len(messages), QUERY_CHUNK):
-            receipts = map(_receipt, await self._find(Kind.RECEIPT, messages[first : first + QUERY_CHUNK]))
-            await self._send([link_target(item, senders[item.message]) for item in receipts if item.message in senders])
+            link_queries = map(_link_query, await self._find(Kind.RECEIPT, messages[first : first + QUERY_CHUNK]))
+            await self._send([link_target(item, senders[item.message]) for item in link_queries if item.message in senders])
         self._stores(Kind.SPAN, (span.trace_id for span in spans))
 
     async def _stored(self, messages: Sequence[SpanReference]) -> list[Span]:
@@ -153,8 +153,8 @@ class SpanLinkResolver:
         where = [OneOf("trace_id", sorted(id_.hex() for id_ in traces)), OneOf("span_id", sorted(id_.hex() for id_ in spans))]
         return await self._ask("find", lambda: self._store.find(Query(kind, where, limit=NO_LIMIT)))
 
-    async def _answer(self, origins: Sequence[LinkTarget], sources: Sequence[int]) -> None:
-        await self._send(origins)
+    async def _answer(self, link_targets: Sequence[LinkTarget], sources: Sequence[int]) -> None:
+        await self._send(link_targets)
         self._release(sources)
 
     def _release(self, sources: Iterable[int]) -> None:
@@ -162,18 +162,29 @@ class SpanLinkResolver:
             raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was taken away")
         self._offsets.release(self._tp, sources)
 
-    async def _send(self, origins: Sequence[LinkTarget]) -> None:
+    async def _send(self, link_targets: Sequence[LinkTarget]) -> None:
         """Return when they are on the log."""
         by_owner: dict[int, list[LinkTarget]] = {}
-        for item in origins:
+        for item in link_targets:
             by_owner.setdefault(partitions.of_trace(item.trace_id, self._topic.partitions), []).append(item)
+<<<<<<< HEAD
         await asyncio.gather(*(self._answers.send(partition, items) for partition, items in by_owner.items()))
         self._counts.answered += len(origins)
+=======
+        headers = {HEADER: BatchKind.LINK_TARGETS.value.encode()}
+        sent = []
+        for partition, items in by_owner.items():
+            values, dropped = codec.within(items, codec.encode_link_targets)
+            self._counts.large += dropped
+            sent += [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
+        await asyncio.gather(*sent)
+        self._counts.answered += len(link_targets)
+>>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
 
     async def _ask(self, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, self._is_owned)
 
 
-def _receipt(body: Body) -> LinkQuery:
+def _link_query(body: Body) -> LinkQuery:
     message = SpanReference(bytes.fromhex(body["trace_id"]), bytes.fromhex(body["span_id"]))
     return LinkQuery(message, bytes.fromhex(body["receiver"]), body["@timestamp"])

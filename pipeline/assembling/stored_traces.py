@@ -30,14 +30,14 @@ async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container
     """
     ids = [trace.trace_id.hex() for trace in traces]
     # A crash may have come after the hops and before the trace: such hops may have to be retracted.
-    traces_known, hops_known = await asyncio.gather(find(Kind.TRACE, ids), find(Kind.HOP, ids))
-    known = {body["trace_id"] for body in (*traces_known, *hops_known)}
+    stored_traces, stored_hops = await asyncio.gather(find(Kind.TRACE, ids), find(Kind.HOP, ids))
+    known = {body["trace_id"] for body in (*stored_traces, *stored_hops)}
     if not known:
         return [_first(trace) for trace in traces]
-    full = {body["trace_id"]: body["revision"] for body in traces_known if _is_full(body)}
+    full = {body["trace_id"]: body["revision"] for body in stored_traces if _is_full(body)}
     grow = sorted(known - full.keys())
-    spans_known, logs_known = (await find(Kind.SPAN, grow), await find(Kind.LOG, grow)) if grow else ([], [])
-    of_trace, hops, spans, logs = map(_by_trace, (traces_known, hops_known, spans_known, logs_known))
+    stored_spans, stored_logs = (await find(Kind.SPAN, grow), await find(Kind.LOG, grow)) if grow else ([], [])
+    of_trace, hops, spans, logs = map(_by_trace, (stored_traces, stored_hops, stored_spans, stored_logs))
     published = []
     for trace, trace_id in zip(traces, ids, strict=True):
         if trace_id in full:

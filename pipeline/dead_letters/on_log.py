@@ -61,7 +61,7 @@ class LogDeadLetters:
         partition = letter.partition or 0
         if letter.topic not in self._log.topics() or partition >= (self._log.partitions(letter.topic) or 0):
             raise gone(letter)
-        await self._log.room()
+        await self._log.wait_for_capacity()
         await self._log.append(letter.topic, partition, letter.key, letter.value, letter.headers)
 
     async def mark_replayed(self, letter: DeadLetter) -> None:
@@ -100,14 +100,14 @@ class LogPlace:
 
     async def delete(self, tp: TP, key: bytes) -> None:
         """As `Place.delete`."""
-        await self._log.room()
+        await self._log.wait_for_capacity()
         await self._log.append(tp.topic, tp.partition, key, None)
 
     async def note(self, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> None:
         """As `Place.note`."""
         if self._log.partitions(_TOPIC) is None:
             self._log.create_topic(_TOPIC, TopicSettings(1, retention_ms=DEAD_LETTER_SECONDS * 1000))
-        await self._log.room()
+        await self._log.wait_for_capacity()
         await self._log.append(_TOPIC, 0, key, value, headers)
 
 
@@ -150,12 +150,12 @@ async def _skip(place: LogPlace, skips: Skips, request: Request) -> Response:
     try:
         asked = orjson.loads(await read_body(request, MAX_BODY))
         topic, partition, offset = str(asked["topic"]), int(asked["partition"]), int(asked["offset"])
-        look = bool(asked.get("look"))
-        found = await skip(place, topic, partition, offset, look=look)
+        dry_run = bool(asked.get("look"))
+        found = await skip(place, topic, partition, offset, dry_run=dry_run)
     except (InputError, ValueError, KeyError, TypeError, AttributeError) as error:
         return JSONResponse({"error": f"send topic, partition and offset: {error!r}"}, 400)
     except SpanloomError as error:
         return JSONResponse({"error": str(error)}, 409)
-    if not look and not is_changelog(topic):
+    if not dry_run and not is_changelog(topic):
         skips.learn([(TP(topic, partition), offset)])
     return JSONResponse(found)

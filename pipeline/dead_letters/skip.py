@@ -15,7 +15,7 @@ from pipeline.runtime.skips import SkipError
 if TYPE_CHECKING:
     from pipeline.runtime.skips import KeepsSkips
 
-MOST_HEADERS = 16 << 10
+MAX_HEADERS = 16 << 10
 """Bytes of headers that the note keeps."""
 
 log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class Place(Protocol):
         ...
 
 
-async def skip(place: Place, topic: str, partition: int, offset: int, *, look: bool = False) -> dict[str, object]:
+async def skip(place: Place, topic: str, partition: int, offset: int, *, dry_run: bool = False) -> dict[str, object]:
     """Pass over a record; gives what is known of it. Of a changelog its key is deleted: whoever reads it has to get to its end.
 
     Args:
@@ -87,7 +87,7 @@ async def skip(place: Place, topic: str, partition: int, offset: int, *, look: b
         topic: of the record.
         partition: of the record.
         offset: of the record.
-        look: only look.
+        dry_run: only look.
 
     Raises:
         SkipError: there is no such record, the log does not keep the skip, or it would change nothing.
@@ -96,7 +96,7 @@ async def skip(place: Place, topic: str, partition: int, offset: int, *, look: b
     found = await place.find(tp, offset)
     if is_changelog(topic):
         await _check_in_use(place, found)
-    if not look:
+    if not dry_run:
         await _note(place, found)
         if is_changelog(topic):
             await place.delete(tp, found.key or b"")
@@ -119,7 +119,7 @@ async def _note(place: Place, found: Found) -> None:
     """Leave the record among the dead letters, or at least that it was skipped: it may be skipped for not fitting there."""
     said = {REASON: "skipped by spanloom dlq skip", TOPIC: found.tp.topic, PARTITION: str(found.tp.partition)}
     ours = tuple((name, text.encode()) for name, text in (said | {OFFSET: str(found.offset)}).items())
-    kept = found.headers if sum(len(name) + len(value) for name, value in found.headers) <= MOST_HEADERS else ()
+    kept = found.headers if sum(len(name) + len(value) for name, value in found.headers) <= MAX_HEADERS else ()
     size = len(found.value or b"")
     if size <= MAX_RECORD:
         try:

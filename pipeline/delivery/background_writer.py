@@ -28,7 +28,7 @@ class BackgroundWriter:
         self._waiting: list[Document] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Return when fewer than `MOST` wait."""
         while self._writing is not None and len(self._waiting) >= MAX_WAITING:
             await asyncio.wait({self._writing})
@@ -62,7 +62,7 @@ class PromptWriter:
 
     def __init__(self, writer: DocumentWriter) -> None:
         self._writer = writer
-        self._under_way: asyncio.Future[None] | None = None
+        self._in_flight: asyncio.Future[None] | None = None
         self._size = 0
 
     async def __call__(self, documents: Sequence[Document]) -> None:
@@ -72,12 +72,12 @@ class PromptWriter:
             StoreError: the store has not taken them yet; call again.
         """
         while True:
-            if self._under_way is None:
-                self._under_way, self._size = self._writer.write(documents), len(documents)
-            await asyncio.wait({self._under_way}, timeout=WAIT_SECONDS)
-            if not self._under_way.done():
+            if self._in_flight is None:
+                self._in_flight, self._size = self._writer.write(documents), len(documents)
+            await asyncio.wait({self._in_flight}, timeout=WAIT_SECONDS)
+            if not self._in_flight.done():
                 raise StoreError(f"{self._size} documents wait for the store; they are offered again")
-            self._under_way.result()
-            self._under_way = None
+            self._in_flight.result()
+            self._in_flight = None
             if self._size >= len(documents):
                 return

@@ -51,7 +51,7 @@ class WriterCounts:
     created: int = 0
     existing: int = 0
     rejected: int = 0
-    offered_again: int = 0  # refused documents, each time
+    retried: int = 0  # refused documents, each time
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class DocumentWriter:
         self._waiting: deque[_Write] = deque()
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: set[asyncio.Task[Written]] = set()
+        self._in_flight: set[asyncio.Task[Written]] = set()
         self._scheduled = False
         self._refused: list[_Write] = []  # what waits until the store takes it; bounded by what its callers have in flight
         self._offering: asyncio.Task[None] | None = None
@@ -129,16 +129,16 @@ class DocumentWriter:
         async with self._slots:
             # While all slots were busy, more callers came: they share this batch.
             self._scheduled = False
-            taken: list[_Write] = []
+            accepted: list[_Write] = []
             size = 0
             while self._waiting and size < self._batch:
-                taken.append(self._waiting.popleft())
-                size += len(taken[-1].documents)
+                accepted.append(self._waiting.popleft())
+                size += len(accepted[-1].documents)
             if self._waiting:
                 self._schedule()
-            for write, refused in await self._offer(taken):
+            for write, refused in await self._offer(accepted):
                 for kind, of_kind in _by_kind(write.documents, refused).items():
-                    if of_kind.by_store or of_kind.taken:
+                    if of_kind.by_store or of_kind.accepted:
                         self._sink.count(kind, refused=of_kind.by_store)
                 if refused:
                     self._set_aside(write, refused)
@@ -160,8 +160,8 @@ class DocumentWriter:
 
     async def _store_all(self, writes: list[_Write]) -> Written:
         task = asyncio.create_task(self._store.write([document for write in writes for document in write.documents]))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
         written = await task
         self.counts.created += written.created
         self.counts.existing += written.existing
@@ -174,7 +174,7 @@ class DocumentWriter:
             self._refused.append(write)
             if self._offering is None:
                 log.error("refused_documents_wait", kinds=sorted({one.kind for one in write.documents}), reason=reason)
-                self._offering = self._start(self._offer_again())
+                self._offering = self._start(self._retry_rejected())
         else:
             self._start(self._reject(write, refused))  # which may take long: the slot is free for others
 
@@ -187,17 +187,17 @@ class DocumentWriter:
             self.counts.rejected += len(refused)
             write.end()
 
-    async def _offer_again(self) -> None:
+    async def _retry_rejected(self) -> None:
         """Offer what waits to the store until nothing does. A refusal was counted when it came first; that it ends, counts."""
         wait = retry.FIRST_WAIT
         while self._refused:
             await asyncio.sleep(wait)
             wait = min(wait * 2, retry.LONGEST_WAIT)
             for batch in _batches(self._refused, self._batch):
-                self.counts.offered_again += sum(len(write.documents) for write in batch)
+                self.counts.retried += sum(len(write.documents) for write in batch)
                 for write, refused in await self._offer(batch):
                     for kind, of_kind in _by_kind(write.documents, refused).items():
-                        if of_kind.taken:
+                        if of_kind.accepted:
                             self._sink.count(kind, refused=False)
                     write.documents = [item.document for item in refused]
                     if not refused:
@@ -210,8 +210,8 @@ class DocumentWriter:
 
     async def settle(self) -> None:
         """Wait for the requests under way, within bounds: after that nothing unwanted is written."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=SETTLE_SECONDS)
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=SETTLE_SECONDS)
 
     async def close(self) -> None:
         """Wait for what is being written. Callers that still wait for a store that is down are cancelled."""
@@ -226,20 +226,20 @@ class DocumentWriter:
 class _OfKind(NamedTuple):
     """What became of the documents of a kind in one write."""
 
-    taken: bool  # any of them
+    accepted: bool  # any of them
     by_store: bool  # any was refused that another store, or this one set up otherwise, might take
 
 
-_TAKEN = _OfKind(taken=True, by_store=False)
+_ACCEPTED = _OfKind(accepted=True, by_store=False)
 
 
 def _by_kind(documents: Sequence[Document], refused: Sequence[Rejected]) -> Mapping[Kind, _OfKind]:
     if not refused:
-        return dict.fromkeys({document.kind for document in documents}, _TAKEN)
-    of = {id(item.document): item for item in refused}
+        return dict.fromkeys({document.kind for document in documents}, _ACCEPTED)
+    reasons = {id(item.document): item for item in refused}
     return {
         kind: _OfKind(
-            any(one.kind is kind and id(one) not in of for one in documents),
+            any(one.kind is kind and id(one) not in reasons for one in documents),
             any(item.document.kind is kind and not item.unstorable for item in refused),
         )
         for kind in {document.kind for document in documents}
@@ -249,13 +249,13 @@ def _by_kind(documents: Sequence[Document], refused: Sequence[Rejected]) -> Mapp
 def _batches(writes: Sequence[_Write], size: int) -> list[list[_Write]]:
     """The writes in batches of about so many documents."""
     batches: list[list[_Write]] = []
-    room = 0
+    remaining = 0
     for write in writes:
-        if room <= 0:
+        if remaining <= 0:
             batches.append([])
-            room = size
+            remaining = size
         batches[-1].append(write)
-        room -= len(write.documents)
+        remaining -= len(write.documents)
     return batches
 
 

@@ -38,14 +38,14 @@ class InFlightRecord:
     """One record that is held."""
 
     event: Record
-    holders: int
+    references: int
     size: int
 
 
 @dataclass(slots=True)
 class _TrackedPartition:
     order: deque[int] = field(default_factory=deque)
-    held: dict[int, InFlightRecord] = field(default_factory=dict)
+    in_flight: dict[int, InFlightRecord] = field(default_factory=dict)
     next: int = 0  # offset after the last one delivered
 
 
@@ -54,7 +54,7 @@ class OffsetTracker:
 
     Args:
         app: the Faust application; its generation tells events of an earlier assignment.
-        limit: how many records may be held before `room` waits.
+        limit: how many records may be held before `wait_for_capacity` waits.
         max_bytes: how much memory they may take.
         values: whether the values of held records are still needed; otherwise they are let go of.
     """
@@ -65,28 +65,28 @@ class OffsetTracker:
         self._limit = limit
         self._max_bytes = max_bytes
         self._partitions: dict[TP, _TrackedPartition] = {}
-        self._held = self._bytes = 0
-        self.taken = 0  # records delivered, those that were delivered again included
-        self._room = asyncio.Event()
-        self._room.set()
+        self._in_flight = self._bytes = 0
+        self.delivered = 0  # records delivered, those that were delivered again included
+        self._capacity = asyncio.Event()
+        self._capacity.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
         self._ended: int | None = None  # the generation whose partitions were taken away; the next has yet to begin
 
     @property
-    def held(self) -> int:
+    def in_flight(self) -> int:
         """Records delivered and not yet acknowledged."""
-        return self._held
+        return self._in_flight
 
     @property
-    def held_bytes(self) -> int:
+    def in_flight_bytes(self) -> int:
         """Memory that they take."""
         return self._bytes
 
     @property
     def full(self) -> bool:
         """Whether more is held than the limits allow."""
-        return self._held >= self._limit or self._bytes >= self._max_bytes
+        return self._in_flight >= self._limit or self._bytes >= self._max_bytes
 
     def is_stale(self, event: Record) -> bool:
         """Whether there is nothing to do for an event: its assignment has ended, or it was delivered before.
@@ -102,8 +102,8 @@ class OffsetTracker:
         generation = event.message.generation_id
         return bool(generation == self._ended or generation != self._app.consumer_generation_id)
 
-    def add(self, event: Record, holders: int = 1) -> InFlightRecord:
-        """Hold a record until `release` was called `holders` times for it. Call it in order of delivery."""
+    def add(self, event: Record, references: int = 1) -> InFlightRecord:
+        """Hold a record until `release` was called `references` times for it. Call it in order of delivery."""
         message = event.message
         partition = self._partitions.setdefault(message.tp, _TrackedPartition())
         partition.order.append(message.offset)
@@ -112,26 +112,26 @@ class OffsetTracker:
             size += len(message.value or b"")
         else:
             event.value = message.value = None  # nobody reads it again
-        held = partition.held[message.offset] = InFlightRecord(event, holders, size)
+        in_flight = partition.in_flight[message.offset] = InFlightRecord(event, references, size)
         partition.next = message.offset + 1
-        self.taken += 1
-        self._count(1, held.size)
-        return held
+        self.delivered += 1
+        self._count(1, in_flight.size)
+        return in_flight
 
     def _count(self, records: int, size: int) -> None:
-        self._held += records
+        self._in_flight += records
         self._bytes += size
         if self.full:
-            self._room.clear()
+            self._capacity.clear()
         else:
-            self._room.set()
+            self._capacity.set()
 
-    def hold(self, tp: TP, offsets: Iterable[int]) -> None:
+    def add_references(self, tp: TP, offsets: Iterable[int]) -> None:
         """One more holder for each of these records."""
-        held = self._partitions[tp].held if tp in self._partitions else {}
+        in_flight = self._partitions[tp].in_flight if tp in self._partitions else {}
         for offset in offsets:
-            if offset in held:
-                held[offset].holders += 1
+            if offset in in_flight:
+                in_flight[offset].references += 1
 
     def release(self, tp: TP, offsets: Iterable[int]) -> None:
         """One holder less for each; acknowledges what has none and nothing held before it."""
@@ -139,12 +139,12 @@ class OffsetTracker:
         if partition is None:
             return
         for offset in offsets:
-            record = partition.held.get(offset)
+            record = partition.in_flight.get(offset)
             if record is not None:
-                record.holders -= 1
-        order, held = partition.order, partition.held
-        while order and held[order[0]].holders <= 0:
-            record = held.pop(order.popleft())
+                record.references -= 1
+        order, in_flight = partition.order, partition.in_flight
+        while order and in_flight[order[0]].references <= 0:
+            record = in_flight.pop(order.popleft())
             record.event.ack()
             self._count(-1, -record.size)
 
@@ -156,36 +156,36 @@ class OffsetTracker:
         Raises:
             whatever work of an earlier record raised: the stream agent has to end.
         """
-        held = self.add(event)
-        held.size += DOCUMENT_BYTES * documents
+        in_flight = self.add(event)
+        in_flight.size += DOCUMENT_BYTES * documents
         self._count(0, DOCUMENT_BYTES * documents)
-        task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, held, list(after)))
+        task = asyncio.create_task(self._when_done(event.message.tp, event.message.offset, in_flight, list(after)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await self.room()
+        await self.wait_for_capacity()
 
-    async def _when_done(self, tp: TP, offset: int, held: InFlightRecord, after: list[Awaitable[object]]) -> None:
+    async def _when_done(self, tp: TP, offset: int, in_flight: InFlightRecord, after: list[Awaitable[object]]) -> None:
         try:
             with at_record(tp, offset):
                 for work in after:
                     await work
                 # After a rebalance the same record may be here a second time, with its work still to do.
-                if tp in self._partitions and self._partitions[tp].held.get(offset) is held:
+                if tp in self._partitions and self._partitions[tp].in_flight.get(offset) is in_flight:
                     self.release(tp, (offset,))
         except RevokedError:
             pass  # its new owner does it
-        except Exception as error:  # noqa: BLE001 - it ends the application, and the stream agent by `room`
+        except Exception as error:  # noqa: BLE001 - it ends the application, and the stream agent by `wait_for_capacity`
             self._failed = error
-            self._room.set()
+            self._capacity.set()
             await self._app.crash(error)  # the next record may never come, and with it nobody would know
 
-    async def room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Wait until fewer records than the limit are held.
 
         Raises:
             whatever work of an earlier record raised.
         """
-        await self._room.wait()
+        await self._capacity.wait()
         if self._failed is not None:
             raise self._failed
 
@@ -211,4 +211,4 @@ class OffsetTracker:
         for tp in partitions:
             partition = self._partitions.pop(tp, None)
             if partition is not None:
-                self._count(-len(partition.held), -sum(record.size for record in partition.held.values()))
+                self._count(-len(partition.in_flight), -sum(record.size for record in partition.in_flight.values()))

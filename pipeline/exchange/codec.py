@@ -44,8 +44,8 @@ class _Points(BaseModel):
 _STRICT = ConfigDict(strict=True)
 _LOG_REFERENCES = TypeAdapter(list[tuple[TraceId, str, Whole, Whole]], config=_STRICT)
 _EXEMPLARS = TypeAdapter(list[tuple[TraceId, AnyId, Whole, str, Number | None]], config=_STRICT)
-_RECEIPTS = TypeAdapter(list[tuple[TraceId, SpanId, TraceId, Whole]], config=_STRICT)
-_ORIGINS = TypeAdapter(list[tuple[TraceId, TraceId, SpanId, bool, Whole, Whole, str, str, str, Whole]], config=_STRICT)
+_LINK_QUERIES = TypeAdapter(list[tuple[TraceId, SpanId, TraceId, Whole]], config=_STRICT)
+_LINK_TARGETS = TypeAdapter(list[tuple[TraceId, TraceId, SpanId, bool, Whole, Whole, str, str, str, Whole]], config=_STRICT)
 _POINTS = TypeAdapter(_Points)
 _SERIES = TypeAdapter(tuple[str, list[tuple[str, str]]] | tuple[str, list[tuple[str, str]], bool], config=_STRICT)
 _LOGS = TypeAdapter(list[tuple[str, str, str, Whole, Whole, str, AnyId, AnyId]], config=_STRICT)
@@ -76,8 +76,8 @@ class BatchKind(StrEnum):
     SPANS = "spans"  # OTLP export request
     LOG_REFERENCES = "log-references"
     EXEMPLARS = "exemplars"
-    RECEIPTS = "receipts"  # to the owner of the trace that sent a message
-    ORIGINS = "origins"  # to the owner of the trace that received it
+    LINK_QUERIES = "receipts"  # to the owner of the trace that sent a message
+    LINK_TARGETS = "origins"  # to the owner of the trace that received it
     POINTS = "points"
     EDGES = "edges"
     LOGS = "logs"
@@ -133,20 +133,20 @@ def decode_exemplars(value: bytes) -> list[ExemplarReference]:
     ]
 
 
-def encode_link_queries(receipts: Iterable[LinkQuery]) -> bytes:
+def encode_link_queries(link_queries: Iterable[LinkQuery]) -> bytes:
     """The value of a RECEIPTS record."""
-    return orjson.dumps([(*_message(item.message), item.receiver.hex(), item.time) for item in receipts])
+    return orjson.dumps([(*_message(item.message), item.receiver.hex(), item.time) for item in link_queries])
 
 
 def decode_link_queries(value: bytes) -> list[LinkQuery]:
     """Inverse of `encode_link_queries`."""
     return [
         LinkQuery(SpanReference(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
-        for trace_id, span_id, receiver, time in _read(_RECEIPTS, value)
+        for trace_id, span_id, receiver, time in _read(_LINK_QUERIES, value)
     ]
 
 
-def encode_link_targets(origins: Iterable[LinkTarget]) -> bytes:
+def encode_link_targets(link_targets: Iterable[LinkTarget]) -> bytes:
     """The value of an ORIGINS record."""
     return orjson.dumps(
         [
@@ -161,7 +161,7 @@ def encode_link_targets(origins: Iterable[LinkTarget]) -> bytes:
                 item.host,
                 item.time,
             )
-            for item in origins
+            for item in link_targets
         ]
     )
 
@@ -180,7 +180,7 @@ def decode_link_targets(value: bytes) -> list[LinkTarget]:
             host,
             at,
         )
-        for to, trace_id, span_id, timed, start, end, name, on, host, at in _read(_ORIGINS, value)
+        for to, trace_id, span_id, timed, start, end, name, on, host, at in _read(_LINK_TARGETS, value)
     ]
 
 

@@ -21,14 +21,14 @@ class EnvironmentTopic:
 
     def __init__(self, topic: OutputTopic, partition: int = 0) -> None:
         self._topic, self._partition = topic, partition
-        self.left_out: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
 
     def send_all(
         self, batch: BatchKind, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]
     ) -> list[Awaitable[None]]:
         """Send items in records of a size that every broker takes; what is larger alone is left out and counted."""
-        values, left_out = codec.within(items, encode)
-        self.left_out[f"large_{batch}"] += left_out
+        values, dropped = codec.within(items, encode)
+        self.dropped[f"large_{batch}"] += dropped
         return [self.send(batch, value) for value in values]
 
     def send(self, batch: BatchKind, value: bytes) -> Awaitable[None]:

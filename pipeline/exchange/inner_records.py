@@ -25,7 +25,7 @@ FORMAT = 1
 """The highest that this release reads. A release that changes what these records say writes the next, and reads both."""
 
 
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 """Of the number of a format: Python refuses to read one of thousands."""
 
 
@@ -39,13 +39,13 @@ def decode_spans(value: bytes) -> list[Span]:
 
 
 def received(
-    event: Record, takes: Collection[BatchKind], spans: Callable[[bytes], Sequence[Any]] = decode_spans
+    event: Record, accepted: Collection[BatchKind], spans: Callable[[bytes], Sequence[Any]] = decode_spans
 ) -> tuple[BatchKind, Any]:
     """What a record of a topic between stages is, and its items.
 
     Args:
         event: with the record's headers and value.
-        takes: the batches of its topic.
+        accepted: the batches of its topic.
         spans: how spans are read.
 
     Raises:
@@ -54,7 +54,7 @@ def received(
     """
     headers = event.headers or {}
     version = (headers.get(FORMAT_HEADER) or b"1").decode(errors="replace")
-    if not version.isdecimal() or len(version) > _MOST_DIGITS:
+    if not version.isdecimal() or len(version) > _MAX_DIGITS:
         raise DecodeError(FORMAT_HEADER, f"{version[:40]!r} is no number")
     if int(version) > FORMAT:
         raise NewerRecordError(
@@ -68,7 +68,7 @@ def received(
         batch = BatchKind(name.decode(errors="replace"))
     except ValueError as error:
         raise DecodeError(HEADER, f"{name[:40]!r} is no batch of ours") from error
-    if batch not in takes:
+    if batch not in accepted:
         raise DecodeError(HEADER, f"{batch} is no batch of this topic")
     try:
         return batch, (spans if batch is BatchKind.SPANS else _DECODERS[batch])(event.value or b"")
@@ -105,8 +105,8 @@ _DECODERS: dict[BatchKind, Callable[[bytes], list[Any]]] = {
     BatchKind.EXEMPLARS: partial(
         _items, codec.decode_exemplars, {"time": (int,), "metric": (str,), "value": (*_NUMBER, type(None))}
     ),
-    BatchKind.RECEIPTS: partial(_items, codec.decode_link_queries, {"time": (int,)}),
-    BatchKind.ORIGINS: partial(
+    BatchKind.LINK_QUERIES: partial(_items, codec.decode_link_queries, {"time": (int,)}),
+    BatchKind.LINK_TARGETS: partial(
         _items, codec.decode_link_targets, {"start": (int,), "end": (int,), "service": (str,), "time": (int,)}
     ),
     BatchKind.POINTS: partial(_items, codec.decode_points, {"time": (int,), "value": _NUMBER}),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ANNOUNCE_EVERY = 60_000_000_000
 """Nanoseconds after which a source that goes on to send is announced again: far less than it counts for."""
 
-MOST_SOURCES = 1000
+MAX_SOURCES = 1000
 """Sources remembered as announced; beyond, the oldest is forgotten and announced once more when it sends again."""
 
 
@@ -43,5 +43,5 @@ class Sources:
         await self._signals.send(BatchKind.SOURCES, encode_bodies([{"source": source}]))
         self._announced.pop(source, None)
         self._announced[source] = now
-        if len(self._announced) > MOST_SOURCES:
+        if len(self._announced) > MAX_SOURCES:
             del self._announced[next(iter(self._announced))]

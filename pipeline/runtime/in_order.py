@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 else:
     Consumer = object  # the consumer comes behind `InTurn` in the order of its classes
 
-LOOK_EVERY = 5.0
+POLL_SECONDS = 5.0
 """Seconds after which a partition is read again of which nothing came, though its end is further on."""
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         turns: the partitions of streams whose beginning is known.
         changelogs: those of changelogs that recovery has sought.
         skips: records that a person has decided to pass over.
-        read_again: how often records were read again, for one before them had not come.
+        rereads: how often records were read again, for one before them had not come.
         deleted: offsets, by topic, that retention or a person deleted before they were read.
         asked_at: when records were asked for last, by the loop's clock.
     """
@@ -66,7 +66,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         self._looked = 0.0  # when, by the loop's clock
         self._seen: dict[TP, int] = {}  # the next offset then
         self._looking: set[TP] = set()  # what was sought since, and no fetch of it has answered yet
-        self.read_again = 0
+        self.rereads = 0
         self.asked_at = 0.0
         self.deleted: Counter[str] = Counter()
         super().__init__(*args, **kwargs)
@@ -118,7 +118,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Any]]:
         """Fetch; Faust may throw away any of it."""
-        await self._look_again(active_partitions or set())
+        await self._check_progress(active_partitions or set())
         moved = {tp: turn.moved for tp, turn in self._turns().items()}
         fetched: Mapping[TP, list[Any]] = await super()._getmany(active_partitions, timeout)
         for tp, turn in self._turns().items():
@@ -139,20 +139,20 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
     def _turns(self) -> dict[TP, Turn]:
         return {**self.turns, **self.changelogs}
 
-    async def _look_again(self, active: set[TP]) -> None:
+    async def _check_progress(self, active: set[TP]) -> None:
         """Seek to the next record where nothing came for a while though there is more: it may have been thrown away."""
         now = self.asked_at = asyncio.get_running_loop().time()
-        if now - self._looked < LOOK_EVERY:
+        if now - self._looked < POLL_SECONDS:
             return
         self._looked = now
         mine = self.assignment()
         read = {tp: turn for tp, turn in self._turns().items() if tp in mine and (tp in self.turns or tp in active)}
         behind = {tp: turn.next for tp, turn in read.items() if turn.next < (self.highwater(tp) or 0)}
-        again = {tp: offset for tp, offset in behind.items() if self._seen.get(tp) == offset}
+        stalled = {tp: offset for tp, offset in behind.items() if self._seen.get(tp) == offset}
         self._seen = behind
-        if again:
-            await self.seek_wait(again)
-            self._looking |= again.keys()
+        if stalled:
+            await self.seek_wait(stalled)
+            self._looking |= stalled.keys()
 
     async def _skip_what_is_no_record(self, tp: TP, turn: Turn) -> None:
         """At the end of a partition: markers of transactions, or what was deleted."""
@@ -172,7 +172,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         if offset == begin or tp in self.changelogs:
             return
         if offset < begin:
-            await self._begin_anew(tp, turn, begin, offset)
+            await self._restart(tp, turn, begin, offset)
             return
         start = 0
         with contextlib.suppress(KafkaError, TimeoutError):  # the hole is passed in any case
@@ -189,7 +189,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
                 hint="retention or a person deleted them before they were read; raise topics.retention_hours or add workers",
             )
 
-    async def _begin_anew(self, tp: TP, turn: Turn, begin: int, offset: int) -> None:
+    async def _restart(self, tp: TP, turn: Turn, begin: int, offset: int) -> None:
         """The partition ends before what was committed: its topic was deleted and made again.
 
         Raises:
@@ -226,7 +226,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
                     turn.acknowledge(offset)  # nothing of it is committed
                 return True
             case Arrival.EARLY if turn.position != turn.next:  # else it was fetched before the seek
-                self.read_again += 1
+                self.rereads += 1
                 await self.seek_wait({tp: turn.next})
         return False
 

@@ -48,19 +48,19 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._positions: dict[TP, int] = {}
-        self._news = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     async def on_start(self) -> None:
         """Open the log, and claim the group."""
         await super().on_start()
         self._log: DurableLog = self.exit_stack.enter_context(self.transport.opened())
         self.exit_stack.enter_context(membership(self.transport.directory, self.app.conf.id))
-        self.exit_stack.callback(self._log.listen(self._news.set))
+        self.exit_stack.callback(self._log.listen(self._wakeup.set))
 
     async def on_stop(self) -> None:
         """Commit, and end a fetch that waits for news."""
         await super().on_stop()
-        self._news.set()
+        self._wakeup.set()
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Take all partitions of the topics; those that nobody declared are created."""
@@ -77,12 +77,12 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
         app.on_rebalance_start()
         await self.on_partitions_revoked(self.assignment())
         self._positions = {tp: self._first_position(tp) for tp in assigned}
-        self._tell_assignor(assigned)
+        self._notify_assignor(assigned)
         app.consumer_generation_id += 1  # events of an earlier generation are skipped by streams
         # Waits for `subscribe` to return, so it cannot be awaited here.
         self.add_future(self.on_partitions_assigned(assigned, app.consumer_generation_id))
 
-    def _tell_assignor(self, assigned: set[TP]) -> None:
+    def _notify_assignor(self, assigned: set[TP]) -> None:
         """What Kafka's group coordinator would: recovery asks the assignor for the changelogs of this worker."""
         by_topic: dict[str, list[int]] = {}
         for topic, partition in sorted(assigned):
@@ -105,11 +105,11 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faus
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Record]]:
         if not self.flow_active:
             return {}
-        self._news.clear()
+        self._wakeup.clear()
         records = self._fetch(active_partitions)
         if not records and not self.should_stop:
             try:
-                await asyncio.wait_for(self._news.wait(), timeout)
+                await asyncio.wait_for(self._wakeup.wait(), timeout)
             except TimeoutError:
                 return {}
             if self.flow_active:
@@ -253,7 +253,7 @@ class FaustProducer(base.Producer):  # type: ignore[misc] # mypy is told to skip
             self.transport.declare(topic, None)
         if partition is None:
             partition = self.key_partition(topic, key).partition
-        await log.room()
+        await log.wait_for_capacity()
         appended = log.append(topic, partition, key, value, pairs, int(timestamp * 1000) if timestamp else None)
         sent: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
         appended.add_done_callback(partial(_confirm, sent, TP(topic, partition), timestamp))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GROUP = "spanloom-skip"
 
-MOST = 100
+MAX_SKIPS = 100
 """Records of a partition that can be skipped at a time on Kafka, which keeps 4 KiB with an offset. The oldest go first."""
 
 log = structlog.get_logger(__name__)
@@ -106,7 +106,7 @@ class KafkaSkips:
         """As `KeepsSkips.add`."""
         place = TopicPartition(*tp)
         known = {number for at, number in await self.load() if at == tp}
-        newest = sorted(known | {offset})[-MOST:]
+        newest = sorted(known | {offset})[-MAX_SKIPS:]
         try:
             await self._consumer.commit({place: OffsetAndMetadata(newest[-1], orjson.dumps(newest).decode())})
         except KafkaError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STALL_SECONDS = 60.0
 """Without a record or a commit while there is more. Stages hold records for minutes, and take others meanwhile."""
 
-LOOK_EVERY = 5.0
+POLL_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -66,10 +66,10 @@ class StallWatch:
     async def watch(self) -> None:
         """Look every few seconds, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
-            self.look(asyncio.get_running_loop().time())
+            await asyncio.sleep(POLL_SECONDS)
+            self.check(asyncio.get_running_loop().time())
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Compare with the last look. `now` in seconds, by the loop's clock."""
         consumer = self._app.consumer
         turns: dict[TP, Turn] = dict(consumer.turns)

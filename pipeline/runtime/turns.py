@@ -20,7 +20,7 @@ class Arrival(Enum):
     """What to do with a record."""
 
     NEXT = "hand it over"
-    AGAIN = "it was handed over before"
+    DUPLICATE = "it was handed over before"
     EARLY = "records before it were lost on the way: read them again"
 
 
@@ -64,7 +64,7 @@ class Turn:
     def arrives(self, offset: int) -> Arrival:
         """What to do with a record; it is handed over if it is the next."""
         if offset < self.next:
-            return Arrival.AGAIN
+            return Arrival.DUPLICATE
         end = self._after.get(offset)
         if offset > self.next and (end is None or end > self.next):
             return Arrival.EARLY

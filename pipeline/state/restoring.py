@@ -61,7 +61,7 @@ def needed(state: StageTable, partition: int, name: str) -> Iterator[None]:
         raise state.damaged(partition, name, error) from error
 
 
-def learnt_anew(name: str, partition: int, error: Exception) -> None:
+def log_relearning(name: str, partition: int, error: Exception) -> None:
     """Say that the state is given up, which the telemetry brings back."""
     log.error(
         "state_not_read",

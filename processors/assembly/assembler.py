@@ -90,11 +90,11 @@ class OpenTrace:
     spans: dict[bytes, Span] = field(default_factory=dict)
     logs: dict[str, LogReference] = field(default_factory=dict)
     exemplars: set[ExemplarReference] = field(default_factory=set)
-    origins: dict[SpanReference, LinkTarget] = field(default_factory=dict)
+    link_targets: dict[SpanReference, LinkTarget] = field(default_factory=dict)
     sources: set[int] = field(default_factory=set)
     opened: int = 0  # watermark when the trace was opened
     last: int = 0  # latest event time of its signals
-    cut: bool = False  # closed by a limit, not because it was quiet
+    closed_early: bool = False  # closed by a limit, not because it was quiet
     early: bool = False  # closed to make room
     due: int = 0  # when to look at it again
     memory: int = TRACE_BYTES  # bytes that it takes, without the groups of its spans
@@ -118,9 +118,9 @@ def unpack(traces: Iterable[OpenTrace]) -> None:
         trace.spans, trace.packed = otlp.unpack(trace.packed.values(), known), {}
 
 
-def revision(spans: int, logs: int, exemplars: int, origins: int) -> int:
+def revision(spans: int, logs: int, exemplars: int, link_targets: int) -> int:
     """The revision of a trace: how many signals are known of it. Sets only grow, so a later one is greater."""
-    return spans + logs + min(exemplars, MAX_EXEMPLARS) + origins
+    return spans + logs + min(exemplars, MAX_EXEMPLARS) + link_targets
 
 
 def log_summary(logs: Iterable[LogReference], exemplars: Iterable[ExemplarReference]) -> dict[str, object]:
@@ -143,7 +143,7 @@ def log_summary(logs: Iterable[LogReference], exemplars: Iterable[ExemplarRefere
 class AssemblyLimits:
     """When a trace closes. Durations in nanoseconds of event time."""
 
-    quiet: int
+    inactivity_gap: int
     max_open: int
     max_traces: int
     max_signals: int
@@ -162,7 +162,7 @@ class TraceAssembler:
         # off; that is found out when the trace is looked at.
         self._due: list[tuple[int, bytes]] = []
         self._signals = self._memory = 0
-        self.cut = 0  # traces closed by a limit
+        self.closed_early = 0  # traces closed by a limit
 
     def __len__(self) -> int:
         """How many traces are open."""
@@ -210,7 +210,7 @@ class TraceAssembler:
                 self._count(trace, 0, SOURCE_BYTES)
             self._open.move_to_end(trace_id)
             if not trace.due or trace.full:
-                self._look_again(trace)
+                self._reschedule(trace)
         return touched
 
     def _add_reference(self, trace: OpenTrace, signal: LogReference | ExemplarReference | LinkTarget) -> None:
@@ -221,9 +221,9 @@ class TraceAssembler:
             known = signal in trace.exemplars
             trace.exemplars.add(signal)
         else:
-            before = trace.origins.get(signal.message)
+            before = trace.link_targets.get(signal.message)
             known = before is not None
-            trace.origins[signal.message] = signal if before is None else preferred_link_target(before, signal)
+            trace.link_targets[signal.message] = signal if before is None else preferred_link_target(before, signal)
         if not known:
             self._count(trace, 1, signal.memory)
 
@@ -235,7 +235,7 @@ class TraceAssembler:
             one, other = before.unpack(), span.unpack()
             if preferred(one, other) is one:
                 return
-            self._forget(before)
+            self._release(before)
             self._count(trace, 0, -before.memory)
         span.trace_id = trace.trace_id  # the same bytes, once
         trace.packed[span.span_id] = span
@@ -244,7 +244,7 @@ class TraceAssembler:
             self._memory += span.group.memory
         self._count(trace, before is None, span.memory)
 
-    def _forget(self, span: PackedSpan) -> None:
+    def _release(self, span: PackedSpan) -> None:
         span.group.users -= 1
         if not span.group.users:
             self._memory -= span.group.memory
@@ -259,25 +259,25 @@ class TraceAssembler:
         limits = self._limits
         due = []
         while self._due and self._due[0][0] <= watermark:
-            moment, trace_id = heapq.heappop(self._due)
+            closes_at, trace_id = heapq.heappop(self._due)
             trace = self._open.get(trace_id)
-            if trace is None or trace.due != moment:
+            if trace is None or trace.due != closes_at:
                 continue  # it was closed by a limit
             if self._end(trace) > watermark:
-                self._look_again(trace)
+                self._reschedule(trace)
                 continue
-            trace.cut = trace.full or max(trace.last, trace.opened) + limits.quiet > watermark
+            trace.closed_early = trace.full or max(trace.last, trace.opened) + limits.inactivity_gap > watermark
             self._remove(trace)
             due.append(trace)
-        self.cut += sum(trace.cut for trace in due)
+        self.closed_early += sum(trace.closed_early for trace in due)
         while self._open and (len(self._open) > limits.max_traces or self._signals > limits.max_signals):
             due.append(self._close_oldest())
         return due
 
-    def shed(self, most: int) -> list[OpenTrace]:
-        """Close the oldest until the others take no more than `most` bytes."""
+    def shed(self, limit: int) -> list[OpenTrace]:
+        """Close the oldest until the others take no more than `limit` bytes."""
         closed = []
-        while self._open and self._memory > most:
+        while self._open and self._memory > limit:
             closed.append(self._close_oldest())
         if not self._open:
             self._due.clear()
@@ -285,9 +285,9 @@ class TraceAssembler:
 
     def _close_oldest(self) -> OpenTrace:
         oldest = next(iter(self._open.values()))
-        oldest.cut = oldest.early = True
+        oldest.closed_early = oldest.early = True
         self._remove(oldest)
-        self.cut += 1
+        self.closed_early += 1
         return oldest
 
     def close_all(self) -> list[OpenTrace]:
@@ -302,15 +302,15 @@ class TraceAssembler:
         """The watermark that closes a trace as it is."""
         if trace.full:
             return trace.opened
-        return min(max(trace.last, trace.opened) + self._limits.quiet, trace.opened + self._limits.max_open)
+        return min(max(trace.last, trace.opened) + self._limits.inactivity_gap, trace.opened + self._limits.max_open)
 
-    def _look_again(self, trace: OpenTrace) -> None:
+    def _reschedule(self, trace: OpenTrace) -> None:
         trace.due = self._end(trace)
         heapq.heappush(self._due, (trace.due, trace.trace_id))
 
     def _remove(self, trace: OpenTrace) -> None:
         del self._open[trace.trace_id]
-        self._signals -= len(trace.packed) + len(trace.logs) + len(trace.exemplars) + len(trace.origins)
+        self._signals -= len(trace.packed) + len(trace.logs) + len(trace.exemplars) + len(trace.link_targets)
         self._memory -= trace.memory
         for span in trace.packed.values():
-            self._forget(span)
+            self._release(span)

@@ -41,11 +41,11 @@ class EdgeWindow:
 
 
 class EdgeWindows:
-    """Windows of `width` nanoseconds, sealed when the watermark has passed their end by `lateness`."""
+    """Windows of `width` nanoseconds, sealed when the watermark has passed their end by `allowed_lateness`."""
 
-    def __init__(self, width: int, lateness: int) -> None:
+    def __init__(self, width: int, allowed_lateness: int) -> None:
         self.width = width
-        self._lateness = lateness
+        self._allowed_lateness = allowed_lateness
         self._open: dict[int, EdgeWindow] = {}
 
     @property
@@ -108,7 +108,7 @@ class EdgeWindows:
         for start, window in self._open.items():
             if window.begun is None:
                 window.begun = min(start, watermark)
-            if window.begun + self.width + self._lateness <= watermark:
+            if window.begun + self.width + self._allowed_lateness <= watermark:
                 due.append(start)
         return [self._open.pop(start) for start in sorted(due)]
 

@@ -55,7 +55,7 @@ class Publication:
     stored_revision: int = 0
     stored_hops: dict[str, Body] = field(default_factory=dict)
     counted_hops: list[Body] = field(default_factory=list)
-    cut: bool = False  # closed to make room: more of it may come, and then it is drawn again
+    closed_early: bool = False  # closed to make room: more of it may come, and then it is drawn again
     full: bool = False  # it grows no further
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
@@ -78,7 +78,7 @@ class Publication:
         if self.merged and self.stored_revision >= self.revision:
             return []
         document = trace_document(self.graph, self.revision, self.logs)
-        if self.cut or self.full:
+        if self.closed_early or self.full:
             document.body["cut"] = True
         if self.full:
             document.body["full"] = True
@@ -92,14 +92,14 @@ class Publication:
 def publish_trace(trace: OpenTrace) -> Publication:
     """A trace of which nothing is stored."""
     spans = list(trace.spans.values())
-    graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.origins)
+    graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.link_targets)
     return Publication(
         graph=graph,
         revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(link_targets_of(graph.hops))),
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
-        cut=trace.early,
+        closed_early=trace.early,
         full=trace.is_large or is_full(len(spans) + len(trace.logs)),
     )
 
@@ -120,10 +120,10 @@ def merge_trace(
         for item in newest["exemplars"]
     }
     stored_hops = latest(hops)
-    origins = link_targets_of(map(hop_from_body, stored_hops))
-    for message, item in trace.origins.items():
-        origins[message] = preferred_link_target(origins.get(message, item), item)
-    graph = _graph(trace.trace_id, merged.values(), all_logs.values(), origins)
+    link_targets = link_targets_of(map(hop_from_body, stored_hops))
+    for message, item in trace.link_targets.items():
+        link_targets[message] = preferred_link_target(link_targets.get(message, item), item)
+    graph = _graph(trace.trace_id, merged.values(), all_logs.values(), link_targets)
     return Publication(
         graph=graph,
         revision=revision(len(merged), len(all_logs), len(exemplars), len(link_targets_of(graph.hops))),
@@ -134,7 +134,7 @@ def merge_trace(
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in stored_hops},
         counted_hops=counted(hops),
-        cut=trace.early,
+        closed_early=trace.early,
         full=is_full(len(merged) + len(all_logs)) or sum(map(_texts, merged.values())) >= MAX_TRACE_BYTES,
         stored_windows=frozenset(body["window"] for body in hops),
     )
@@ -165,17 +165,17 @@ def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, par
     hops = list(hops)
     newest = latest(hops)
     actual = {key: edge for (key, _), edge in aggregate(map(hop_from_body, newest), width).items()}
-    told: dict[EdgeKey, Edge] = {}
+    last_published: dict[EdgeKey, Edge] = {}
     for edge in map(edge_from_body, published):
-        told[edge.key] = merge(told[edge.key], edge) if edge.key in told else edge
+        last_published[edge.key] = merge(last_published[edge.key], edge) if edge.key in last_published else edge
     # All that was ever said of the window's hops: a window may come back to where it was, and is another one then.
     state_of_hops = digest(*sorted(f"{body['id']}.{body['revision']}.{bool(body.get('retracted'))}" for body in hops))
     documents = []
-    for key in sorted(actual.keys() | told.keys()):
-        if key not in told:
+    for key in sorted(actual.keys() | last_published.keys()):
+        if key not in last_published:
             documents.append(edge_document(actual[key], partition, state_of_hops))
             continue
-        before = told[key]
+        before = last_published[key]
         difference = subtract(actual[key], before) if key in actual else subtract(_nothing(before), before)
         if not is_empty(difference):
             state = digest(state_of_hops, orjson.dumps([before.calls, before.failures, before.latency_sum]))
@@ -197,10 +197,10 @@ def _says_the_same(body: Body, stored: Body) -> bool:
 
 
 def _graph(
-    trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference], origins: Mapping[SpanReference, LinkTarget]
+    trace_id: bytes, spans: Iterable[Span], logs: Iterable[LogReference], link_targets: Mapping[SpanReference, LinkTarget]
 ) -> CallGraph:
     spans = list(spans)
     if spans:
-        return call_graph(spans, origins.values())
+        return call_graph(spans, link_targets.values())
     times = [log.time for log in logs] or [0]
     return CallGraph(trace_id, min(times), max(times), 0, b"", "", "", (), (), (), (), (), 0, 0.0)

@@ -24,7 +24,7 @@ class WindowMerge:
     def __init__(self) -> None:
         self._windows: dict[int, dict[EdgeKey, Edge]] = {}
         self._sealed: dict[int, int] = {}  # partition -> the last window that it sealed
-        self._given = -1
+        self._emitted = -1
         self.late = 0
         self.ahead = 0
 
@@ -37,7 +37,7 @@ class WindowMerge:
                 continue
             partition = body["partition"]
             self._sealed[partition] = max(start, self._sealed.get(partition, start))
-            if body["correction"] or start <= self._given:
+            if body["correction"] or start <= self._emitted:
                 self.late += 1
                 continue
             edge = edge_from_body(body)
@@ -49,14 +49,14 @@ class WindowMerge:
         newest = max(self._sealed.values())
         width = next(iter(next(iter(self._windows.values())).values())).width
         waited_for = [start for start in self._sealed.values() if start >= newest - BEHIND * width]
-        return self._give(min(waited_for))
+        return self._emit(min(waited_for))
 
     def close(self) -> list[list[Edge]]:
         """Every window that is left: the input has ended."""
-        return self._give(max(self._windows, default=self._given))
+        return self._emit(max(self._windows, default=self._emitted))
 
-    def _give(self, until: int) -> list[list[Edge]]:
+    def _emit(self, until: int) -> list[list[Edge]]:
         due = sorted(start for start in self._windows if start <= until)
         if due:
-            self._given = due[-1]
+            self._emitted = due[-1]
         return [[edge for _, edge in sorted(self._windows.pop(start).items())] for start in due]

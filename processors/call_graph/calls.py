@@ -145,16 +145,16 @@ def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
     """A call for each linked message that neither the parent nor a consumer span below has told of."""
     parent = member.parent
     own = member.span.trace_id
-    told = {(own, parent.span.span_id)} if parent is not None else set()
+    linked = {(own, parent.span.span_id)} if parent is not None else set()
     for child in member.children:
         if child.span.links and child.service == member.service and child.role is SpanKind.CONSUMER:
-            told.update((link.trace_id, link.span_id) for link in child.span.links)
+            linked.update((link.trace_id, link.span_id) for link in child.span.links)
     calls = []
     for link in sorted(member.span.links, key=lambda link: (link.trace_id, link.span_id)):
         target = link.trace_id, link.span_id
-        if target in told:
+        if target in linked:
             continue
-        told.add(target)
+        linked.add(target)
         source = tree.by_id.get(link.span_id) if link.trace_id == own else tree.senders.get(target)
         if source is None or source is member:
             calls.append(Call(Rule.LINK_UNSEEN, member, server=member, peer=queue_of(member.span), link=link))

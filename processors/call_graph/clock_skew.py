@@ -142,7 +142,7 @@ def marzullo(intervals: Iterable[Interval]) -> tuple[int, int, int]:
     return best[2], best[2] + best[1], -best[0]
 
 
-def agreed(estimates: Iterable[tuple[int, Skew]], moment: int) -> Skew:
+def agreed(estimates: Iterable[tuple[int, Skew]], instant: int) -> Skew:
     """What estimates of one pair, each made at a time, together say of another moment.
 
     Several partitions estimate the same pair, each from its own traces, and again every minute.
@@ -152,7 +152,7 @@ def agreed(estimates: Iterable[tuple[int, Skew]], moment: int) -> Skew:
     """
     intervals = []
     for time, skew in estimates:
-        error = skew.error + round(abs(time - moment) * DRIFT)
+        error = skew.error + round(abs(time - instant) * DRIFT)
         intervals.append((skew.offset - error, skew.offset + error))
     low, high, agreeing = marzullo(intervals)
     offset = (low + high) // 2

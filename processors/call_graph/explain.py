@@ -45,13 +45,13 @@ class Explanation:
         return "; ".join(self.rules)
 
 
-def explain(spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> list[Explanation]:
+def explain(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) -> list[Explanation]:
     """An explanation of each span of one trace, parents before their children, siblings by start.
 
     The reasons are the decisions that `call_graph` draws its hops from, not a second opinion.
     """
     copies = Counter(span.span_id for span in spans)
-    tree = SpanTree(spans, origins)
+    tree = SpanTree(spans, link_targets)
     missing = frozenset(tree.missing)
     rules: dict[int, list[Rule]] = {}
     hops: dict[int, list[bytes]] = {}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from telemetry.spans import Span
 
 
-def call_graph(spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> CallGraph:
+def call_graph(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) -> CallGraph:
     """The call graph of the spans of one trace; equal for every order and repetition of the same spans.
 
     Missing spans, cycles of parents, several roots and clocks that went backwards are drawn as far as they go, never
@@ -29,7 +29,7 @@ def call_graph(spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> C
     """
     if not spans:
         raise ValueError("a call graph needs at least one span")
-    tree = SpanTree(spans, origins)
+    tree = SpanTree(spans, link_targets)
     path = critical_path(tree)
     order = tree.order
     root = tree.roots[0] if tree.roots else None

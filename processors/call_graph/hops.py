@@ -60,9 +60,9 @@ def _started(call: Call) -> int:
 def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical: int, total: int, *, alone: bool) -> Hop:
     source, client, server = call.source, call.client, call.server
     near = client or server
-    told = server or client  # the callee knows best what was asked of it
+    described_by = server or client  # the callee knows best what was asked of it
     assert near is not None  # noqa: S101 - a call has a side
-    assert told is not None  # noqa: S101 - a call has a side
+    assert described_by is not None  # noqa: S101 - a call has a side
     peer = call.peer or UNKNOWN
     client_duration = server_duration = gap = queue_wait = skew = None
     self_time = sequential = parallel = None
@@ -84,12 +84,12 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
     caller = source.span.resource if source is not None else None
     callee = server.span.resource if server is not None else None
     return Hop(
-        told.span.trace_id,
+        described_by.span.trace_id,
         own,
         service_node(source.service) if source is not None else peer,
         service_node(server.service) if server is not None else peer,
-        told.operation,
-        (protocol_of(client.span) if client is not None else "") or protocol_of(told.span),
+        described_by.operation,
+        (protocol_of(client.span) if client is not None else "") or protocol_of(described_by.span),
         near.start,
         near.end,
         client.span.span_id if client is not None else b"",

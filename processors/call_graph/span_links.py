@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from processors.call_graph.span_tree import EXITS, TreeSpan
 from telemetry.call_graph import NodeKind
-from telemetry.span_links import RECEIPT_BYTES, LinkQuery, LinkTarget, SpanReference
+from telemetry.span_links import LINK_QUERY_BYTES, LinkQuery, LinkTarget, SpanReference
 from telemetry.spans import Span, SpanKind
 
 if TYPE_CHECKING:
@@ -54,20 +54,20 @@ def message_from(span: Span) -> SpanReference:
     return SpanReference(span.trace_id, span.span_id)
 
 
-def link_target(receipt: LinkQuery, sender: Span) -> LinkTarget:
+def link_target(query: LinkQuery, sender: Span) -> LinkTarget:
     """The answer to a receipt."""
     timed = TreeSpan(sender).role in EXITS
     resource = sender.resource
     return LinkTarget(
-        receipt.receiver,
-        receipt.message,
+        query.receiver,
+        query.message,
         timed,
         sender.start if timed else 0,
         max(sender.start, sender.end) if timed else 0,
         resource.service,
         resource.instance,
         resource.host,
-        receipt.time,
+        query.time,
     )
 
 
@@ -121,22 +121,22 @@ class OpenLinkQueries:
     @property
     def memory(self) -> int:
         """Memory that they take."""
-        return RECEIPT_BYTES * len(self._order)
+        return LINK_QUERY_BYTES * len(self._order)
 
-    def add(self, source: int, watermark: int, receipts: Collection[LinkQuery]) -> int:
+    def add(self, source: int, watermark: int, queries: Collection[LinkQuery]) -> int:
         """Take the receipts of a record; gives how many times `source` will be released."""
         touched = set()
-        for receipt in receipts:
-            place = receipt.message, receipt.receiver
+        for query in queries:
+            place = query.message, query.receiver
             touched.add(place)
-            waiting = self._open.setdefault(receipt.message, {})
-            known = waiting.get(receipt.receiver)
+            waiting = self._open.setdefault(query.message, {})
+            known = waiting.get(query.receiver)
             if known is None:
-                waiting[receipt.receiver] = _Open(receipt, {source}, watermark + self._wait)
+                waiting[query.receiver] = _Open(query, {source}, watermark + self._wait)
                 self._order[place] = None
                 self._new.add(place)
             else:
-                known.receipt = min(known.receipt, receipt)
+                known.query = min(known.query, query)
                 known.sources.add(source)
         return len(touched)
 
@@ -156,20 +156,20 @@ class OpenLinkQueries:
         return self._answer((message_from(span), span) for span in spans)
 
     def _answer(self, senders: Iterable[tuple[SpanReference, Span | None]]) -> tuple[list[LinkTarget], list[int]]:
-        origins: list[LinkTarget] = []
+        link_targets: list[LinkTarget] = []
         sources: list[int] = []
         for message, span in senders:
             if span is None or message not in self._open:
                 continue
             for receiver, item in self._open.pop(message).items():
                 del self._order[message, receiver]
-                origins.append(link_target(item.receipt, span))
+                link_targets.append(link_target(item.query, span))
                 sources += item.sources
-        return origins, sources
+        return link_targets, sources
 
     def overdue(self, watermark: int) -> list[tuple[LinkQuery, set[int]]]:
         """Receipts that have waited long enough, and those past the limit, with their sources; they wait no more."""
-        given_up = []
+        unanswered = []
         while self._order:
             message, receiver = place = next(iter(self._order))
             item = self._open[message][receiver]
@@ -180,12 +180,12 @@ class OpenLinkQueries:
             del self._order[place], self._open[message][receiver]
             if not self._open[message]:
                 del self._open[message]
-            given_up.append((item.receipt, item.sources))
-        return given_up
+            unanswered.append((item.query, item.sources))
+        return unanswered
 
 
 @dataclass(slots=True)
 class _Open:
-    receipt: LinkQuery
+    query: LinkQuery
     sources: set[int]
     due: int

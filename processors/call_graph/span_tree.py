@@ -63,8 +63,8 @@ class SpanTree:
 
     __slots__ = ("by_id", "missing", "order", "orphans", "roots", "senders")
 
-    def __init__(self, spans: Collection[Span], origins: Iterable[LinkTarget] = ()) -> None:
-        self.senders: dict[tuple[bytes, bytes], TreeSpan] = {item.message: TreeSpan(item.span()) for item in origins}
+    def __init__(self, spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) -> None:
+        self.senders: dict[tuple[bytes, bytes], TreeSpan] = {item.message: TreeSpan(item.span()) for item in link_targets}
         members = [TreeSpan(span) for span in unique(spans)]
         members.sort(key=_by_start)
         self.by_id = by_id = {member.span.span_id: member for member in members}

@@ -38,10 +38,10 @@ def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[A
         end, key = edge.start + edge.width, edge.key
         about.setdefault((end, key.caller.name, key.operation, key.callee.name), []).append(edge)
         about.setdefault((end, "", "", key.callee.name), []).append(edge)
-    return [_told(anomaly, about) for anomaly in anomalies]
+    return [_described(anomaly, about) for anomaly in anomalies]
 
 
-def _told(anomaly: Anomaly, about: Mapping[tuple[int, str, str, str], Sequence[Edge]]) -> Anomaly:
+def _described(anomaly: Anomaly, about: Mapping[tuple[int, str, str, str], Sequence[Edge]]) -> Anomaly:
     seen, expected = quantities(anomaly.unit, anomaly.seen, anomaly.expected)
     why = f"{_subject(anomaly)}: {seen}, usually {expected}{_times(anomaly)}; by chance once in {_rarity(anomaly.score)} values"
     if not _is_of_calls(anomaly.series):

@@ -83,7 +83,7 @@ class ErrorRateDetector:
     def __init__(self, max_services: int = 5000) -> None:
         self._max = max_services
         self._rates: OrderedDict[str, FailureRate] = OrderedDict()
-        self.forgotten = 0
+        self.evicted = 0
 
     def add(self, edges: Iterable[Edge]) -> list[Anomaly]:
         """Score the calls that each service received in one window; gives the anomalies."""
@@ -104,7 +104,7 @@ class ErrorRateDetector:
         self._rates.move_to_end(service)
         if len(self._rates) > self._max:
             self._rates.popitem(last=False)
-            self.forgotten += 1
+            self.evicted += 1
         return rate
 
     def snapshot(self) -> JsonObject:

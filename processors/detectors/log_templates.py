@@ -56,7 +56,7 @@ class LogTemplates:
     """Templates by service. Ids are a function of the service and the first line seen, so they survive a restart.
 
     Args:
-        max_templates: bound over all services; past it the least recently seen one is forgotten. `forgotten` counts these
+        max_templates: bound over all services; past it the least recently seen one is forgotten. `evicted` counts these
             and the lines beyond `MAX_OF_LENGTH`.
         similarity: the least share of words that a line has in common with a template that takes it.
 
@@ -75,7 +75,7 @@ class LogTemplates:
         self._similarity = similarity
         self._known: OrderedDict[str, tuple[str, int]] = OrderedDict()  # id -> leaf, least recently seen first
         self._leaves: dict[tuple[str, int], list[_Template]] = {}
-        self.forgotten = 0
+        self.evicted = 0
 
     def __len__(self) -> int:
         """How many templates are known."""
@@ -94,7 +94,7 @@ class LogTemplates:
         if share < self._similarity:
             nearest = None
             if len(templates) >= MAX_OF_LENGTH:
-                self.forgotten += 1
+                self.evicted += 1
                 words = [WILD] * len(words)
                 nearest = next((template for template in templates if template.words == words), None)
         if nearest is None:
@@ -107,7 +107,7 @@ class LogTemplates:
         nearest.example = min(nearest.example or line, line)
         self._known[nearest.id] = leaf
         self._known.move_to_end(nearest.id)
-        self._forget()
+        self._evict()
         return nearest.id
 
     def text(self, template: str) -> str:
@@ -124,13 +124,13 @@ class LogTemplates:
         leaf = self._known.get(template)
         return None if leaf is None else next(known for known in self._leaves[leaf] if known.id == template)
 
-    def _forget(self) -> None:
+    def _evict(self) -> None:
         while len(self._known) > self._max:
             oldest, leaf = self._known.popitem(last=False)
             self._leaves[leaf] = [template for template in self._leaves[leaf] if template.id != oldest]
             if not self._leaves[leaf]:
                 del self._leaves[leaf]
-            self.forgotten += 1
+            self.evicted += 1
 
     def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""

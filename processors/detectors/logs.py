@@ -72,15 +72,15 @@ class LogDetector:
 
     Args:
         width: of a window, nanoseconds of event time.
-        lateness: how long after its end a window is judged.
-        max_services: bound; the one silent longest is forgotten first, and `forgotten` counts.
+        allowed_lateness: how long after its end a window is judged.
+        max_services: bound; the one silent longest is forgotten first, and `evicted` counts.
         max_templates: bound over all services, as above; also on those of a window.
     """
 
     def __init__(
-        self, width: int = 10 * SECOND, lateness: int = 5 * SECOND, max_services: int = 500, max_templates: int = 2000
+        self, width: int = 10 * SECOND, allowed_lateness: int = 5 * SECOND, max_services: int = 500, max_templates: int = 2000
     ) -> None:
-        self._width, self._lateness, self._max_services = width, lateness, max_services
+        self._width, self._allowed_lateness, self._max_services = width, allowed_lateness, max_services
         self._templates = LogTemplates(max_templates)
         self._watched: OrderedDict[tuple[str, str], Series] = OrderedDict()  # by service and template
         self._max_templates = max_templates
@@ -90,7 +90,7 @@ class LogDetector:
         self._watermark = Watermark()
         self._sealed = 0  # end of the last window judged
         self.late = 0
-        self.forgotten = 0
+        self.evicted = 0
 
     def add(
         self, service: str, time: int, severity: int, text: str, *, now: int, trace_id: bytes = b"", environment: str = ""
@@ -105,7 +105,7 @@ class LogDetector:
         self._watermark.observe(time)
         window = self._windows.setdefault(start, _Window())
         if (service, template) not in window.lines and len(window.lines) >= self._max_templates:
-            self.forgotten += 1  # a service whose lines are all unlike each other
+            self.evicted += 1  # a service whose lines are all unlike each other
             return template
         window.lines[service, template] += 1
         if severity >= ERROR:
@@ -120,13 +120,13 @@ class LogDetector:
         self._services.move_to_end(service)
         if len(self._services) > self._max_services:
             self._services.popitem(last=False)
-            self.forgotten += 1
+            self.evicted += 1
         return template
 
     @property
-    def unlike(self) -> int:
+    def overflow(self) -> int:
         """What the bounds on mining templates have cost: see `LogTemplates.forgotten`."""
-        return self._templates.forgotten
+        return self._templates.evicted
 
     @property
     def sealed(self) -> int:
@@ -139,7 +139,7 @@ class LogDetector:
 
     def advance(self) -> list[Anomaly]:
         """Judge the windows of which no more lines are waited for, oldest first."""
-        return self._seal(self._watermark.time - self._lateness)
+        return self._seal(self._watermark.time - self._allowed_lateness)
 
     def close(self) -> list[Anomaly]:
         """Judge every window that is left: the input has ended."""
@@ -208,14 +208,14 @@ class LogDetector:
             self._watched.move_to_end(key)
         while len(self._watched) > self._max_templates:
             self._watched.popitem(last=False)
-            self.forgotten += 1
+            self.evicted += 1
         points = [Point(series, end, float(window.lines[key])) for key, series in self._watched.items()]
         strongest: dict[str, list[Anomaly]] = {}
         for anomaly in sorted(self._scorer.add(points), key=lambda item: (-item.score, item.series)):
-            told = strongest.setdefault(anomaly.service, [])
-            if anomaly.seen > anomaly.expected and len(told) < MAX_BURSTS:
-                told.append(anomaly)
-        return [self._burst(anomaly, start, window) for told in strongest.values() for anomaly in told]
+            strongest_of = strongest.setdefault(anomaly.service, [])
+            if anomaly.seen > anomaly.expected and len(strongest_of) < MAX_BURSTS:
+                strongest_of.append(anomaly)
+        return [self._burst(anomaly, start, window) for strongest_of in strongest.values() for anomaly in strongest_of]
 
     def _burst(self, anomaly: Anomaly, start: int, window: _Window) -> Anomaly:
         template = anomaly.series.label("template")

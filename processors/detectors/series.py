@@ -78,22 +78,22 @@ class SeriesDetector:
     def __init__(self, max_series: int = 20_000, max_text: int = 16 << 20) -> None:
         self._max, self._max_text = max_series, max_text
         self._text = 0
-        self._known: OrderedDict[Series, _SeriesState] = OrderedDict()
-        self.forgotten = 0
+        self._states: OrderedDict[Series, _SeriesState] = OrderedDict()
+        self.evicted = 0
         self.late = 0
 
     def __len__(self) -> int:
         """How many series are known."""
-        return len(self._known)
+        return len(self._states)
 
     def add(self, points: Iterable[Point]) -> list[Anomaly]:
         """Score points and learn them; gives the anomalies: those that begin, and those that go on."""
         anomalies = []
         for point in points:
-            before = self._known.get(point.series)
+            before = self._states.get(point.series)
             last = before.last if before is not None else None
             scored = self.score(point)
-            known = self._known[point.series]
+            known = self._states[point.series]
             if known.last is not point:
                 continue  # late or no value of its own
             seen = _seen(last, point)
@@ -107,19 +107,19 @@ class SeriesDetector:
                 anomalies.append(_anomaly(point, known.begun[0], seen, last.time if last is not None else point.time))
         return anomalies
 
-    def _forget(self) -> None:
-        while len(self._known) > self._max or (self._text > self._max_text and len(self._known) > 1):
-            self._text -= self._known.popitem(last=False)[0].length
-            self.forgotten += 1
+    def _evict(self) -> None:
+        while len(self._states) > self._max or (self._text > self._max_text and len(self._states) > 1):
+            self._text -= self._states.popitem(last=False)[0].length
+            self.evicted += 1
 
     def score(self, point: Point) -> Scored:
         """Score one point and learn it."""
-        known = self._known.get(point.series)
+        known = self._states.get(point.series)
         if known is None:
-            known = self._known[point.series] = _SeriesState(Detector(_unit(point.series).least))
+            known = self._states[point.series] = _SeriesState(Detector(_unit(point.series).least))
             self._text += point.series.length
-            self._forget()
-        self._known.move_to_end(point.series)
+            self._evict()
+        self._states.move_to_end(point.series)
         last, nothing = known.last, Scored(0.0, 0.0, point.value, 0.0, "nothing to compare with")
         if is_bucket(point.series):
             return nothing
@@ -149,7 +149,7 @@ class SeriesDetector:
                     known.whole,
                     known.detector.snapshot(),
                 ]
-                for series, known in self._known.items()
+                for series, known in self._states.items()
             ],
         }
 
@@ -161,7 +161,7 @@ class SeriesDetector:
         """
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"scores: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
-        self._known.clear()
+        self._states.clear()
         for name, labels, last, begun, whole, state in snapshot["series"]:
             series = Series(name, tuple((key, value) for key, value in labels))
             known = _SeriesState(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
@@ -169,8 +169,8 @@ class SeriesDetector:
                 known.begun, known.length = (Scored(*begun[0]), begun[1]), begun[2]
             known.whole = whole
             known.detector.restore(state)
-            self._known[series] = known
-        self._text = sum(series.length for series in self._known)
+            self._states[series] = known
+        self._text = sum(series.length for series in self._states)
 
 
 def _unit(series: Series) -> _Unit:

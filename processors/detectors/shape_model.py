@@ -95,13 +95,13 @@ class TraceShapes:
     """The usual calls of each place, learnt within each root operation: a page and a checkout differ in what they call.
 
     Args:
-        max_places: bound over all root operations; the one not seen longest is forgotten, and `forgotten` counts.
+        max_places: bound over all root operations; the one not seen longest is forgotten, and `evicted` counts.
     """
 
     def __init__(self, max_places: int = 5000) -> None:
         self._max = max_places
-        self._known: OrderedDict[tuple[ShapeNode, ShapeNode], _ShapeState] = OrderedDict()  # root and place
-        self.forgotten = 0
+        self._states: OrderedDict[tuple[ShapeNode, ShapeNode], _ShapeState] = OrderedDict()  # root and place
+        self.evicted = 0
 
     def update(self, visits: Sequence[Visit]) -> ShapeScore:
         """Score a trace and learn it."""
@@ -113,7 +113,7 @@ class TraceShapes:
         """How odd a trace is. Changes nothing."""
         oddities: list[Oddity] = []
         for root, place, called in _calls(visits):
-            known = self._known.get((root, place))
+            known = self._states.get((root, place))
             if known is not None and known.visits >= FEW:
                 oddities += _oddities(root, place, called, known)
         oddities.sort(key=lambda oddity: (-oddity.surprise, oddity.why))
@@ -123,12 +123,12 @@ class TraceShapes:
     def learn_one(self, visits: Sequence[Visit]) -> None:
         """Learn a trace."""
         for root, place, called in _calls(visits):
-            known = self._known.setdefault((root, place), _ShapeState())
-            self._known.move_to_end((root, place))
+            known = self._states.setdefault((root, place), _ShapeState())
+            self._states.move_to_end((root, place))
             known.learn(called)
-        while len(self._known) > self._max:
-            self._known.popitem(last=False)
-            self.forgotten += 1
+        while len(self._states) > self._max:
+            self._states.popitem(last=False)
+            self.evicted += 1
 
     def snapshot(self) -> JsonObject:
         """Plain data that `restore` takes."""
@@ -142,7 +142,7 @@ class TraceShapes:
                     [[*callee, count, known.most[callee]] for callee, count in known.with_callee.items()],
                     [[*one, *other, count] for (one, other), count in known.ordered.items()],
                 ]
-                for (root, place), known in self._known.items()
+                for (root, place), known in self._states.items()
             ],
         }
 
@@ -156,9 +156,9 @@ class TraceShapes:
             raise InputError(
                 f"trace shapes: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}"
             )
-        self._known.clear()
+        self._states.clear()
         for root, place, visits, callees, ordered in snapshot["places"]:
-            known = self._known[(root[0], root[1]), (place[0], place[1])] = _ShapeState(visits)
+            known = self._states[(root[0], root[1]), (place[0], place[1])] = _ShapeState(visits)
             for service, operation, count, most in callees:
                 known.with_callee[service, operation] = count
                 known.most[service, operation] = most

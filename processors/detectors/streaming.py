@@ -115,14 +115,14 @@ class Detector:
         "_baseline",
         "_calm",
         "_events",
+        "_last_report",
         "_least",
         "_least_share",
-        "_passed_over",
         "_recent",
         "_shift",
+        "_skipped",
         "_spread",
         "_tails",
-        "_told",
     )
 
     def __init__(self, least: float = 0.0, least_share: float = 0.25) -> None:
@@ -136,8 +136,8 @@ class Detector:
         self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
         self._calm = CALM  # values in a row that were nothing much
         self._events = 0  # beyond doubt, so far
-        self._passed_over = 0  # values of the event that goes on that were not learnt
-        self._told = 0, 0.0  # age and surprise of the last news
+        self._skipped = 0  # values of the event that goes on that were not learnt
+        self._last_report = 0, 0.0  # age and surprise of the last news
 
     def update(self, time: int, value: float, one: float = 0.0) -> Scored:
         """Score a value and learn it.
@@ -159,7 +159,7 @@ class Detector:
         if self._age < YOUNG:
             return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
         surprise, shift = self._surprise(expected.value, value, one, seasonal=expected.seasonal)
-        if not self._is_news(surprise):
+        if not self._is_reportable(surprise):
             surprise = 0.0
         basis = "at this time of day" if expected.seasonal else "lately"
         how = f"for the last {SHIFT_VALUES} values together " if shift else ""
@@ -178,8 +178,8 @@ class Detector:
             seasonal = expected.seasonal
             surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
             distance = value - expected.value
-            if surprise >= HALF and self._is_news(surprise):
-                self._told = self._age, surprise
+            if surprise >= HALF and self._is_reportable(surprise):
+                self._last_report = self._age, surprise
             self._shift += (distance - self._shift) / SHIFT_VALUES
             if self._is_learnt(surprise):
                 self._tails[seasonal, False].add(abs(distance))
@@ -191,15 +191,15 @@ class Detector:
 
     def _is_learnt(self, surprise: float) -> bool:
         """Whether a distance is one to learn: not of an event beyond doubt that is neither a habit nor how things are now."""
-        beyond_doubt = surprise >= CERTAIN
-        begins = beyond_doubt and self._passed_over == 0 and self._events <= max(self._age / HABIT, FEW)
-        goes_on = beyond_doubt and 0 < self._passed_over < PASSED_OVER
+        certain = surprise >= CERTAIN
+        begins = certain and self._skipped == 0 and self._events <= max(self._age / HABIT, FEW)
+        continues = certain and 0 < self._skipped < PASSED_OVER
         self._events += begins
-        self._passed_over += begins or goes_on
+        self._skipped += begins or continues
         self._calm = self._calm + 1 if surprise < HALF else 0
         if self._calm >= CALM:
-            self._passed_over = 0
-        return not (begins or goes_on)
+            self._skipped = 0
+        return not (begins or continues)
 
     def _surprise(self, expected: float, value: float, one: float, *, seasonal: bool) -> tuple[float, bool]:
         """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""
@@ -223,12 +223,12 @@ class Detector:
         freedom = min(self._age - 1.0, _MOST_FREEDOM)
         return (freedom + 1) / 2 * math.log1p((distance / spread) ** 2 / freedom)
 
-    def _is_news(self, surprise: float) -> bool:
+    def _is_reportable(self, surprise: float) -> bool:
         """Whether a surprise is more than the same event going on."""
         if surprise <= self._repeated() and not (surprise >= CERTAIN and self._calm >= CALM):
             return False
-        age, told = self._told
-        return self._age - age > CALM or surprise >= GROWN * told or surprise >= CERTAIN > told
+        age, reported = self._last_report
+        return self._age - age > CALM or surprise >= GROWN * reported or surprise >= CERTAIN > reported
 
     def _repeated(self) -> float:
         """The surprise that a new one has to exceed to be news."""
@@ -254,8 +254,8 @@ class Detector:
             "shift": self._shift,
             "baseline": self._baseline.snapshot(),
             "tails": [self._tails[key].snapshot() for key in sorted(self._tails)],
-            "event": [self._calm, self._events, self._passed_over],
-            "told": list(self._told),
+            "event": [self._calm, self._events, self._skipped],
+            "told": list(self._last_report),
             "recent": [list(item) for item in self._recent],
         }
 
@@ -271,8 +271,8 @@ class Detector:
         self._baseline.restore(snapshot["baseline"])
         for key, tail in zip(sorted(self._tails), snapshot["tails"], strict=True):
             self._tails[key].restore(tail)
-        self._calm, self._events, self._passed_over = snapshot["event"]
-        self._told = snapshot["told"][0], snapshot["told"][1]
+        self._calm, self._events, self._skipped = snapshot["event"]
+        self._last_report = snapshot["told"][0], snapshot["told"][1]
         self._recent = deque((int(age), float(surprise)) for age, surprise in snapshot["recent"])
 
 

@@ -57,22 +57,22 @@ class TraceShapeDetector:
 
     Args:
         width: of a window, nanoseconds of event time; a trace belongs to the one in which it began.
-        lateness: how long after its end a window is judged: traces are known only when they have closed.
+        allowed_lateness: how long after its end a window is judged: traces are known only when they have closed.
     """
 
-    def __init__(self, width: int = 10 * SECOND, lateness: int = 15 * SECOND) -> None:
-        self._width, self._lateness = width, lateness
+    def __init__(self, width: int = 10 * SECOND, allowed_lateness: int = 15 * SECOND) -> None:
+        self._width, self._allowed_lateness = width, allowed_lateness
         self._shapes = TraceShapes()
         self._windows: dict[int, dict[bytes, Sequence[Visit]]] = {}
         self._open = 0
         self._sealed = 0
-        self.left_out = 0
+        self.dropped = 0
         self.late = 0
 
     @property
-    def forgotten(self) -> int:
+    def evicted(self) -> int:
         """How many places' shapes the bound on them has cost."""
-        return self._shapes.forgotten
+        return self._shapes.evicted
 
     def add(self, trace_id: bytes, visits: Sequence[Visit], now: int) -> None:
         """Take a whole trace; the same one again replaces what was taken before. One from later than `now` began now."""
@@ -84,14 +84,14 @@ class TraceShapeDetector:
         window = self._windows.setdefault(start, {})
         if trace_id not in window:
             if self._open >= MAX_TRACES:
-                self.left_out += 1
+                self.dropped += 1
                 return
             self._open += 1
         window[trace_id] = visits
 
     def advance(self, now: int) -> list[Anomaly]:
         """Judge the windows that are due at an event time, oldest first."""
-        return self._seal(now - self._lateness)
+        return self._seal(now - self._allowed_lateness)
 
     def close(self) -> list[Anomaly]:
         """Judge every window that is left: the input has ended."""

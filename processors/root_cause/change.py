@@ -17,7 +17,7 @@ PRIOR_WEIGHT = 5.0
 """How many observations the spread of the kin counts for, beside a measurement's own."""
 
 
-class Moments(NamedTuple):
+class PowerSums(NamedTuple):
     """Count, sum and sum of squares."""
 
     n: NDArray[np.float64]
@@ -33,7 +33,7 @@ class Moments(NamedTuple):
         return np.maximum(0.0, self.squares - self.total**2 / np.maximum(self.n, 1.0))
 
 
-def level_shift(before: Moments, after: Moments, drift: float) -> NDArray[np.float64]:
+def level_shift(before: PowerSums, after: PowerSums, drift: float) -> NDArray[np.float64]:
     """By how many standard errors the mean has risen (negative: fallen).
 
     The spread of each measurement is shrunk towards the median spread of all; `drift` is the standard deviation by which
@@ -42,8 +42,8 @@ def level_shift(before: Moments, after: Moments, drift: float) -> NDArray[np.flo
     freedom = np.maximum(before.n + after.n - 2.0, 0.0)
     scatter = before.scatter() + after.scatter()
     own = freedom > 3
-    kin = float(np.median(scatter[own] / freedom[own])) if own.any() else 1.0
-    variance = (scatter + PRIOR_WEIGHT * kin) / (freedom + PRIOR_WEIGHT)
+    peers = float(np.median(scatter[own] / freedom[own])) if own.any() else 1.0
+    variance = (scatter + PRIOR_WEIGHT * peers) / (freedom + PRIOR_WEIGHT)
     known = (before.n > 0) & (after.n > 0)
     error = np.sqrt(variance * (1 / np.maximum(before.n, 1) + 1 / np.maximum(after.n, 1)) + drift**2)
     return np.where(known, (after.mean() - before.mean()) / error, 0.0)

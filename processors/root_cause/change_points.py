@@ -50,37 +50,39 @@ def magnitude(values: Sequence[NDArray[np.float64]]) -> Callable[[NDArray[np.flo
     return lambda some: np.asarray(np.sign(some) * np.log1p(np.abs(some) / floor))
 
 
-def likeliest_moments(levels: Levels, moments: NDArray[np.int64]) -> list[int]:
+def likeliest_change_points(levels: Levels, candidates: NDArray[np.int64]) -> list[int]:
     """Those few of the moments since which an instance, by the second of its series and less its kin, has moved farthest.
 
     They come in the order of time.
     """
-    kin: dict[str, list[Series]] = {}
+    peers: dict[str, list[Series]] = {}
     for series in levels:
-        kin.setdefault(series.name, []).append(series)
+        peers.setdefault(series.name, []).append(series)
     farthest: dict[tuple[str, str], NDArray[np.float64]] = {}  # of each instance the two greatest gains at each moment
-    for members in kin.values():
+    for members in peers.values():
         scaled = magnitude([levels[series][1] for series in members])
         if len(members) < MIN_PEERS or scaled is None:
             continue
         values = [scaled(levels[series][1]) for series in members]
         drift = robust_spread(np.concatenate([own - np.median(own) for own in values]), LEAST_SPREAD)
-        gains = np.array([_gains(levels[series][0], own, moments, drift) for series, own in zip(members, values, strict=True)])
+        gains = np.array(
+            [_gains(levels[series][0], own, candidates, drift) for series, own in zip(members, values, strict=True)]
+        )
         gains -= (gains.sum(axis=0) - gains) / (len(members) - 1)
         for series, gain in zip(members, gains, strict=True):
-            known = farthest.setdefault(instance_of(series), np.zeros((2, moments.size)))
+            known = farthest.setdefault(instance_of(series), np.zeros((2, candidates.size)))
             known[:] = np.sort([*known, gain], axis=0)[1:]
     if not farthest:
         return []
     score = np.max([second for second, _ in farthest.values()], axis=0)
-    return sorted(int(moments[number]) for number in np.argsort(-score, kind="stable")[:CANDIDATES])
+    return sorted(int(candidates[number]) for number in np.argsort(-score, kind="stable")[:CANDIDATES])
 
 
 def _gains(
-    times: NDArray[np.int64], values: NDArray[np.float64], moments: NDArray[np.int64], drift: float
+    times: NDArray[np.int64], values: NDArray[np.float64], candidates: NDArray[np.int64], drift: float
 ) -> NDArray[np.float64]:
     """How far the farthest value since each moment is from the mean before it, as a gain; a fall counts half."""
-    n = np.searchsorted(times, moments)
+    n = np.searchsorted(times, candidates)
     known = (n > 0) & (n < times.size)
     before = np.maximum(n, 1)
     mean = np.cumsum(values)[before - 1] / before

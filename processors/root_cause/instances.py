@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from processors.root_cause.change import Moments, level_shift, share_shift
+from processors.root_cause.change import PowerSums, level_shift, share_shift
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,8 +37,8 @@ def slower_instance(names: Sequence[str], logs: NDArray[np.float64], since: NDAr
     at = np.array([index[name] for name in names], dtype=np.int64)
 
     def excess(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        own = Moments(*(_sums(at[chosen], logs[chosen] ** power, len(index)) for power in range(3)))
-        rest = Moments(*(moment.sum() - moment for moment in own))
+        own = PowerSums(*(_sums(at[chosen], logs[chosen] ** power, len(index)) for power in range(3)))
+        rest = PowerSums(*(moment.sum() - moment for moment in own))
         enough = (own.n >= FEW) & (rest.n >= FEW)
         return np.where(enough, np.maximum(level_shift(rest, own, drift), 0.0) ** 2 / 2, 0.0)
 

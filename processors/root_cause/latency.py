@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from processors.root_cause.change import Moments, level_shift, robust_spread
+from processors.root_cause.change import PowerSums, level_shift, robust_spread
 from processors.root_cause.instances import slower_instance
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def _summed(
     return table
 
 
-def _sides(moments: Sequence[NDArray[np.float64]], split: int) -> tuple[Moments, Moments]:
+def _sides(power_sums: Sequence[NDArray[np.float64]], split: int) -> tuple[PowerSums, PowerSums]:
     return (
-        Moments(*(moment[:, :split].sum(axis=1) for moment in moments)),
-        Moments(*(moment[:, split:].sum(axis=1) for moment in moments)),
+        PowerSums(*(moment[:, :split].sum(axis=1) for moment in power_sums)),
+        PowerSums(*(moment[:, split:].sum(axis=1) for moment in power_sums)),
     )
 
 
@@ -115,7 +115,7 @@ class LatencyTable:
         logs = np.log(np.array(values, dtype=float) + 50_000.0)  # below 50 microseconds all durations are alike
         self._at, self._when, self._logs, self._whose = np.array(at, dtype=int), np.array(when, dtype=int), logs, whose
         shape = (len(index), len(buckets))
-        self._moments = [_summed(self._at, self._when, logs**power, shape) for power in range(3)]
+        self._power_sums = [_summed(self._at, self._when, logs**power, shape) for power in range(3)]
         self._parts, self._within = self._of_instances(shape[1])
         self._is_gap = np.array([bool(stretch.caller) for stretch in self.stretches], dtype=bool)
 
@@ -134,25 +134,25 @@ class LatencyTable:
             if (row := index.get((stretch, end, instance))) is not None
         ]
         of, which = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        moments = [_summed(of, self._when[which], self._logs[which] ** power, (len(rows), buckets)) for power in range(3)]
+        power_sums = [_summed(of, self._when[which], self._logs[which] ** power, (len(rows), buckets)) for power in range(3)]
         self._rivals = np.array([float(len(instances[stretch, end])) for stretch, end, _ in rows])
-        return moments, np.array([stretch for stretch, _, _ in rows], dtype=np.int64)
+        return power_sums, np.array([stretch for stretch, _, _ in rows], dtype=np.int64)
 
     def shifts(self, split: int) -> NDArray[np.float64]:
         """How many standard errors each stretch, or one of its instances, is longer from bucket `split` on.
 
         A stretch without a past is compared with its kin: all stretches of its kind, self time or gap.
         """
-        before, after = _sides(self._moments, split)
+        before, after = _sides(self._power_sums, split)
         z = np.maximum(level_shift(before, after, DRIFT), self._strongest_instance(split))
         fresh = (before.n < FEW) & (after.n >= FEW)
         for kind in (False, True):
-            kin = self._is_gap == kind
-            seen = kin & (before.n >= FEW)
-            past = before.mean()[seen] if seen.sum() >= FEW else after.mean()[kin & (after.n >= FEW)]
+            peers = self._is_gap == kind
+            seen = peers & (before.n >= FEW)
+            past = before.mean()[seen] if seen.sum() >= FEW else after.mean()[peers & (after.n >= FEW)]
             if past.size >= FEW:
                 spread = robust_spread(past, PEER_SPREAD)
-                z = np.where(kin & fresh, (after.mean() - np.median(past)) / spread, z)
+                z = np.where(peers & fresh, (after.mean() - np.median(past)) / spread, z)
         return np.where(after.n >= FEW, z, 0.0)
 
     def _strongest_instance(self, split: int) -> NDArray[np.float64]:
@@ -168,31 +168,31 @@ class LatencyTable:
         """The greatest gain of any stretch with a past: that something is called for the first time dates no change."""
         if not self.stretches:
             return 0.0
-        before, _ = _sides(self._moments, split)
+        before, _ = _sides(self._power_sums, split)
         return float(np.max(np.where(before.n >= FEW, np.maximum(self.shifts(split), 0.0), 0.0)) ** 2 / 2)
 
-    def _past(self, before: Moments, after: Moments) -> NDArray[np.float64]:
+    def _past(self, before: PowerSums, after: PowerSums) -> NDArray[np.float64]:
         """The mean log duration that each stretch had, or its kin where it has no past."""
         known = before.n >= FEW
         past = before.mean()
         for kind in (False, True):
-            kin = self._is_gap == kind
-            means = before.mean()[kin & known] if np.any(kin & known) else after.mean()[kin]
+            peers = self._is_gap == kind
+            means = before.mean()[peers & known] if np.any(peers & known) else after.mean()[peers]
             if means.size:
-                past = np.where(kin & ~known, np.median(means), past)
+                past = np.where(peers & ~known, np.median(means), past)
         return past
 
-    def charges(self, split: int) -> list[LatencyAttribution]:
+    def attributions(self, split: int) -> list[LatencyAttribution]:
         """What each service has to answer for when bucket `split` is the first of the changed period."""
         if not self.stretches:
             return []
-        before, after = _sides(self._moments, split)
+        before, after = _sides(self._power_sums, split)
         gain = np.maximum(0.0, np.maximum(self.shifts(split), 0.0) ** 2 / 2 - np.log(len(self.stretches)))
         risen = gain / (gain + 1.0)  # how far it is believed to have risen at all
         past = self._past(before, after)
         calls = after.n / max(1.0, float(self._traces[split:].sum()))
         added = np.maximum(0.0, np.exp(after.mean()) - np.exp(past)) * calls * risen
-        charges = []
+        attributions = []
         for service, groups in self._groups(after).items():
             own = [number for group in groups.values() for number in group]
             mine = float(added[own].sum())
@@ -200,7 +200,7 @@ class LatencyTable:
                 continue
             precision = max(float(risen[group].mean()) * (CALLER if name == "out" else 1.0) for name, group in groups.items())
             worst = max(own, key=lambda number: (added[number], gain[number]))
-            charges.append(
+            attributions.append(
                 LatencyAttribution(
                     service,
                     float(gain[own].max()),
@@ -212,22 +212,22 @@ class LatencyTable:
                     self._slowest(worst, split),
                 )
             )
-        return charges
+        return attributions
 
-    def narrowed(self, charge: LatencyAttribution, split: int) -> LatencyAttribution:
+    def narrowed(self, attribution: LatencyAttribution, split: int) -> LatencyAttribution:
         """The charge, told of the one instance that has become slower as no other has, if there is one."""
-        end = charge.stretch.ends().index(charge.service)
-        spent = np.flatnonzero(self._at == self.stretches.index(charge.stretch))
+        end = attribution.stretch.ends().index(attribution.service)
+        spent = np.flatnonzero(self._at == self.stretches.index(attribution.stretch))
         names = [self._ends[number][end] for number in spent]
         since = self._when[spent] >= split
         instance = slower_instance(names, self._logs[spent], since, DRIFT)
         if not instance:
-            return charge
+            return attribution
         own = np.array(names) == instance
         past = self._logs[spent[own & ~since]]
-        return charge._replace(
+        return attribution._replace(
             instance=instance,
-            before=float(np.exp(past.mean())) if past.size else charge.before,
+            before=float(np.exp(past.mean())) if past.size else attribution.before,
             after=float(np.exp(self._logs[spent[own & since]].mean())),
         )
 
@@ -237,7 +237,7 @@ class LatencyTable:
         slowest = spent[np.argsort(-self._logs[spent], kind="stable")]
         return tuple(dict.fromkeys(self._whose[number] for number in slowest))[:EXAMPLES]
 
-    def _groups(self, after: Moments) -> dict[str, dict[str, list[int]]]:
+    def _groups(self, after: PowerSums) -> dict[str, dict[str, list[int]]]:
         """By service, the stretches that it has to do with: its own time, calls that came in, calls that went out."""
         groups: dict[str, dict[str, list[int]]] = {}
         for number, stretch in enumerate(self.stretches):

@@ -11,7 +11,14 @@ import numpy as np
 
 from processors.detectors.tail import Tail
 from processors.root_cause.change import heavy_tailed, robust_spread
-from processors.root_cause.change_points import LEAST_SPREAD, MIN_PEERS, PEER_WEIGHT, instance_of, likeliest_moments, magnitude
+from processors.root_cause.change_points import (
+    LEAST_SPREAD,
+    MIN_PEERS,
+    PEER_WEIGHT,
+    instance_of,
+    likeliest_change_points,
+    magnitude,
+)
 from processors.series.rates import is_bucket, rate
 from telemetry.metrics import Point, Series
 
@@ -71,7 +78,7 @@ class MetricMemory:
         self._max_series, self._max_text = max_series, max_text
         self._text = 0
         self._series: OrderedDict[Series, _Recent] = OrderedDict()
-        self.forgotten = 0
+        self.evicted = 0
 
     def add(self, point: Point) -> None:
         """Remember a point. One bucket of a histogram says little alone, and is not."""
@@ -85,22 +92,22 @@ class MetricMemory:
         self._series.move_to_end(point.series)
         while len(self._series) > self._max_series or self._text > self._max_text:
             self._text -= self._series.popitem(last=False)[0].length
-            self.forgotten += 1
+            self.evicted += 1
 
-    def moment(self, now: int, horizon: int, width: int) -> int:
+    def change_point(self, now: int, horizon: int, width: int) -> int:
         """The time since `now` less `horizon` at which metrics moved most, to `width`; 0 where nothing moved."""
         levels = self._levels(now)
         times = {time - time % width for at, _ in levels.values() for time in at.tolist() if now - horizon <= time}
         best, found = 0.0, 0
-        for time in likeliest_moments(levels, np.array(sorted(times)[1:], dtype=np.int64)):
-            gain = max((charge.gain for charge in self._charges(levels, time)), default=0.0)
+        for time in likeliest_change_points(levels, np.array(sorted(times)[1:], dtype=np.int64)):
+            gain = max((attribution.gain for attribution in self._attributions(levels, time)), default=0.0)
             if gain > best:
                 best, found = gain, time
         return found
 
-    def charges(self, split: int, now: int) -> list[MetricAttribution]:
+    def attributions(self, split: int, now: int) -> list[MetricAttribution]:
         """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
-        return self._charges(self._levels(now), split)
+        return self._attributions(self._levels(now), split)
 
     def _levels(self, now: int) -> Levels:
         """Times and values of each series up to `now`, of totals their growth."""
@@ -113,15 +120,20 @@ class MetricMemory:
                 levels[series] = np.array(times, dtype=np.int64), np.array(values, dtype=float)
         return levels
 
-    def _charges(self, levels: Levels, split: int) -> list[MetricAttribution]:
-        kin: dict[str, list[_Member]] = {}
+    def _attributions(self, levels: Levels, split: int) -> list[MetricAttribution]:
+        peers: dict[str, list[_Member]] = {}
         for series, (times, values) in levels.items():
             late = times >= split
             if late.any():
-                kin.setdefault(series.name, []).append(_Member(series, values[~late], values[late]))
+                peers.setdefault(series.name, []).append(_Member(series, values[~late], values[late]))
         doubt = float(np.log(max(1, len(self._series))))
-        charges = [charge for members in kin.values() if len(members) >= MIN_PEERS for charge in _charges(members, doubt)]
-        return _corroborated(charges)
+        attributions = [
+            attribution
+            for members in peers.values()
+            if len(members) >= MIN_PEERS
+            for attribution in _attributions(members, doubt)
+        ]
+        return _corroborated(attributions)
 
 
 def _growth(series: Series, totals: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -131,18 +143,18 @@ def _growth(series: Series, totals: Iterable[tuple[int, float]]) -> list[tuple[i
     return [(found.time, found.value) for found in rates if found is not None]
 
 
-def _corroborated(charges: list[MetricAttribution]) -> list[MetricAttribution]:
+def _corroborated(attributions: list[MetricAttribution]) -> list[MetricAttribution]:
     """The farthest movement of each instance, strongest first; it gains what the instance's next one gains.
 
     One odd series of an instance is chance (a scrape, a backup); a fault shows in two.
     """
     of_instance: dict[tuple[str, str], list[MetricAttribution]] = {}
-    for charge in sorted(charges, key=lambda charge: (-charge.gain, charge.series)):
-        of_instance.setdefault((charge.service, charge.instance), []).append(charge)
+    for attribution in sorted(attributions, key=lambda attribution: (-attribution.gain, attribution.series)):
+        of_instance.setdefault((attribution.service, attribution.instance), []).append(attribution)
     both = [
         first._replace(gain=second.gain) for first, second, *_ in (found for found in of_instance.values() if len(found) > 1)
     ]
-    return sorted(both, key=lambda charge: (-charge.gain, charge.series))
+    return sorted(both, key=lambda attribution: (-attribution.gain, attribution.series))
 
 
 class _Member(NamedTuple):
@@ -151,7 +163,7 @@ class _Member(NamedTuple):
     after: NDArray[np.float64]
 
 
-def _charges(members: list[_Member], doubt: float) -> list[MetricAttribution]:
+def _attributions(members: list[_Member], doubt: float) -> list[MetricAttribution]:
     gains = np.array(_gains(members))
     rest = (gains.sum() - gains) / (len(gains) - 1)
     return [

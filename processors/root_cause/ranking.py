@@ -68,13 +68,13 @@ class CulpritRanker:
         self._width = width
 
     @property
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What the bounds have cost so far: traces beyond the sample, logs, series and templates forgotten."""
         return {
-            "traces": self._traces.left_out,
-            "logs": self._traces.logs_left_out,
-            "series": self._metrics.forgotten,
-            "templates": self._templates.forgotten,
+            "traces": self._traces.dropped,
+            "logs": self._traces.logs_dropped,
+            "series": self._metrics.evicted,
+            "templates": self._templates.evicted,
         }
 
     def add_trace(self, spans: Collection[Span], now: int | None = None) -> None:
@@ -104,9 +104,9 @@ class CulpritRanker:
         buckets = [(start, traces) for start, traces in self._traces.buckets() if start <= now]
         latency = LatencyTable([traces for _, traces in buckets])
         shape = ShapeTable([traces for _, traces in buckets])
-        split = self._moment(buckets, latency, shape, now)
+        split = self._change_point(buckets, latency, shape, now)
         dated = buckets[split][0] if split else 0
-        since = dated if buckets else self._metrics.moment(now, self._horizon, self._width)
+        since = dated if buckets else self._metrics.change_point(now, self._horizon, self._width)
         instances: dict[str, set[str]] = {}
         for _, traces in buckets:
             for trace in traces:
@@ -114,14 +114,14 @@ class CulpritRanker:
                     instances.setdefault(visit.service, set()).add(visit.instance)
         evidence: dict[str, list[Evidence]] = {}
         named: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))  # what speaks against each instance
-        slow = [latency.narrowed(charge, split) for charge in latency.charges(split)]
-        odd = [shape.narrowed(charge, split) for charge in _heaviest(shape.charges(split))]
-        for charge, item in self._evidence(slow, odd):
-            evidence.setdefault(charge.service, []).append(item)
-            if charge.instance:
-                named[charge.service][charge.instance] += item.weight
+        slow = [latency.narrowed(attribution, split) for attribution in latency.attributions(split)]
+        odd = [shape.narrowed(attribution, split) for attribution in _heaviest(shape.attributions(split))]
+        for attribution, item in self._evidence(slow, odd):
+            evidence.setdefault(attribution.service, []).append(item)
+            if attribution.instance:
+                named[attribution.service][attribution.instance] += item.weight
         accused = {service: sum(item.weight for item in items) for service, items in evidence.items()}
-        for moved in _heaviest(self._metrics.charges(since, now)):
+        for moved in _heaviest(self._metrics.attributions(since, now)):
             share = ALONE + (1 - ALONE) * min(1.0, accused.get(moved.service, 0.0)) if buckets else 1.0
             if buckets and moved.service not in instances:
                 share *= IDLE
@@ -140,7 +140,7 @@ class CulpritRanker:
         ]
         return tuple(sorted(suspects, key=lambda suspect: (-suspect.score, suspect.service)))
 
-    def _moment(
+    def _change_point(
         self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int
     ) -> int:
         """The bucket with which the change begins; 0 where no moment stands out, so that all is compared with its kin."""
@@ -178,11 +178,11 @@ class CulpritRanker:
             yield odd, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
 
 
-def _heaviest(charges: Iterable[_Attribution]) -> list[_Attribution]:
+def _heaviest(attributions: Iterable[_Attribution]) -> list[_Attribution]:
     """The first charge of each service: further ones are mostly the same change seen again."""
     heaviest: dict[str, _Attribution] = {}
-    for charge in charges:
-        heaviest.setdefault(charge.service, charge)
+    for attribution in attributions:
+        heaviest.setdefault(attribution.service, attribution)
     return list(heaviest.values())
 
 
@@ -197,10 +197,10 @@ def _instance(named: dict[str, float] | None, seen: set[str]) -> str:
     return next(iter(seen)) if len(seen) == 1 else ""
 
 
-def _metric_evidence(charge: MetricAttribution, share: float) -> Evidence:
-    labels = ",".join(f'{name}="{value}"' for name, value in charge.series.labels)
-    before, after = quantities(unit_of(charge.series.name), charge.before, charge.after)
-    change = after if math.isnan(charge.before) else f"{before} became {after}"
-    each = " a second" if charge.series.total else ""
-    text = f"{charge.series.name}: {change}{each}, unlike in other instances"
-    return Evidence("metric", charge.weight * share, text, series=f"{charge.series.name}{{{labels}}}")
+def _metric_evidence(attribution: MetricAttribution, share: float) -> Evidence:
+    labels = ",".join(f'{name}="{value}"' for name, value in attribution.series.labels)
+    before, after = quantities(unit_of(attribution.series.name), attribution.before, attribution.after)
+    change = after if math.isnan(attribution.before) else f"{before} became {after}"
+    each = " a second" if attribution.series.total else ""
+    text = f"{attribution.series.name}: {change}{each}, unlike in other instances"
+    return Evidence("metric", attribution.weight * share, text, series=f"{attribution.series.name}{{{labels}}}")

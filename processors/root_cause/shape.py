@@ -114,7 +114,7 @@ class ShapeTable:
         """The greatest gain of any event."""
         return float(self.gains(split).max()) if self._keys else 0.0
 
-    def charges(self, split: int) -> list[ShapeAttribution]:
+    def attributions(self, split: int) -> list[ShapeAttribution]:
         """The changes that nothing else explains, strongest first."""
         if not self._keys:
             return []
@@ -129,24 +129,27 @@ class ShapeTable:
                 if gain > 0 and count[1] and count[3]:
                     (service, operation), event = key
                     found.append(ShapeAttribution(service, operation, event, gain, count[:2], count[2:], examples))
-            return sorted(found, key=lambda charge: (-charge.gain, charge.service, charge.operation, charge.event))
+            return sorted(
+                found,
+                key=lambda attribution: (-attribution.gain, attribution.service, attribution.operation, attribution.event),
+            )
 
-        charges = []
+        attributions = []
         left = weigh(deviant, {}) if deviant else []
         charged: dict[Key, bool] = {}
         while left:
             first = left[0]
             place = (first.service, first.operation)
-            charges += [charge for charge in left if (charge.service, charge.operation) == place]
+            attributions += [attribution for attribution in left if (attribution.service, attribution.operation) == place]
             charged |= {key: rose for key, rose in deviant.items() if key[0] == place}
             rest = {key: rose for key, rose in deviant.items() if key not in charged}
-            remaining = {((charge.service, charge.operation), charge.event) for charge in left}
+            remaining = {((attribution.service, attribution.operation), attribution.event) for attribution in left}
             left = weigh({key: rose for key, rose in rest.items() if key in remaining}, charged)
-        return charges
+        return attributions
 
-    def narrowed(self, charge: ShapeAttribution, split: int) -> ShapeAttribution:
+    def narrowed(self, attribution: ShapeAttribution, split: int) -> ShapeAttribution:
         """The charge, told of the one instance in which the event has changed as in no other, if there is one."""
-        place, event = (charge.service, charge.operation), charge.event
+        place, event = (attribution.service, attribution.operation), attribution.event
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         for number, _, visits in self._traces:
             late = number >= split
@@ -161,9 +164,9 @@ class ShapeTable:
         spread = float(self._dispersion(split)[number])
         instance = odd_instance(counts, rose=bool(self._risen(split)[number]), dispersion=spread)
         if not instance:
-            return charge
+            return attribution
         hits, trials, hits_after, trials_after = counts[instance]
-        return charge._replace(instance=instance, before=(hits, trials), after=(hits_after, trials_after))
+        return attribution._replace(instance=instance, before=(hits, trials), after=(hits_after, trials_after))
 
     def _recount(
         self, split: int, candidates: Mapping[Key, bool], deviant: Mapping[Key, bool], charged: Mapping[Key, bool]

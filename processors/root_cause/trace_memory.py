@@ -40,7 +40,7 @@ class _Bucket:
     traces: dict[bytes, tuple[int, Remembered]] = field(default_factory=dict)  # trace id -> (rank in the sample, trace)
     memory: int = 0  # bytes that they take
 
-    def forget(self, trace_id: bytes) -> None:
+    def evict(self, trace_id: bytes) -> None:
         self.memory -= _memory(self.traces.pop(trace_id)[1].visits)
 
 
@@ -72,8 +72,8 @@ class TraceMemory:
             OrderedDict()
         )  # trace id -> (span id, kind, template, time)
         self._lines = 0  # of all traces, each about 200 bytes
-        self.left_out = 0  # traces beyond the sample
-        self.logs_left_out = 0  # logs beyond the bounds
+        self.dropped = 0  # traces beyond the sample
+        self.logs_dropped = 0  # logs beyond the bounds
 
     @property
     def memory(self) -> int:
@@ -88,11 +88,11 @@ class TraceMemory:
             if version is not None:
                 if _spans(version[1].visits) > _spans(visits):
                     return  # what grew came by another way, and first
-                known.forget(trace_id)
+                known.evict(trace_id)
         if start not in self._buckets and len(self._buckets) >= self._max_buckets:
             oldest = min(self._buckets)
             if start < oldest:
-                self.left_out += 1
+                self.dropped += 1
                 return
             del self._buckets[oldest]
         bucket = self._buckets.setdefault(start, _Bucket())
@@ -101,25 +101,25 @@ class TraceMemory:
         bucket.memory += _memory(visits)
         if len(bucket.traces) > self._sample:
             last = max(bucket.traces, key=lambda known: bucket.traces[known][0])
-            bucket.forget(last)
-            self.left_out += 1
+            bucket.evict(last)
+            self.dropped += 1
         while self.memory > self._max_memory and len(self._buckets) > 1:
-            self.left_out += len(self._buckets.pop(min(self._buckets)).traces)
+            self.dropped += len(self._buckets.pop(min(self._buckets)).traces)
 
     def add_log(self, trace_id: bytes, span_id: bytes, template: str, time: int, severity: int) -> None:
         """Remember that a line of a template was written in a span."""
         lines = self._logs.setdefault(trace_id, set())
         known = len(lines)
         if known >= _MAX_LOGS_PER_TRACE:
-            self.logs_left_out += 1
+            self.logs_dropped += 1
         else:
             lines.add((span_id, "error log" if severity >= ERROR else "log", template, time))
         self._lines += len(lines) - known
         self._logs.move_to_end(trace_id)
         while len(self._logs) > self._max_logged or self._lines > self._max_lines:
-            forgotten = len(self._logs.popitem(last=False)[1])
-            self._lines -= forgotten
-            self.logs_left_out += forgotten
+            evicted = len(self._logs.popitem(last=False)[1])
+            self._lines -= evicted
+            self.logs_dropped += evicted
 
     def buckets(self) -> Iterator[tuple[int, list[Remembered]]]:
         """The buckets by start, each with its traces in the order of the sample, logs joined."""

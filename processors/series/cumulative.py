@@ -42,7 +42,7 @@ class SeriesBudget:
         """Whether a series of so many samples may begin."""
         return samples <= self._left
 
-    def take(self, samples: int) -> bool:
+    def reserve(self, samples: int) -> bool:
         """Whether a series of so many samples may begin; it counts from then on."""
         if not self.has(samples):
             return False
@@ -72,7 +72,7 @@ class Counters:
         """Count."""
         values = self._values
         if labels not in values and labels != OVERFLOW:
-            if len(values) < self._max_series and is_short(labels) and self._budget.take(1):
+            if len(values) < self._max_series and is_short(labels) and self._budget.reserve(1):
                 self.samples += 1
             else:
                 labels = OVERFLOW
@@ -116,8 +116,8 @@ class Histograms:
         counts = self._counts.get(labels)
         if counts is None:
             if labels != OVERFLOW:
-                room = len(self._counts) < self._max_series and is_short(labels)
-                if room and self._budget.take(samples_of(self._bounds)):
+                is_new_allowed = len(self._counts) < self._max_series and is_short(labels)
+                if is_new_allowed and self._budget.reserve(samples_of(self._bounds)):
                     self.samples += samples_of(self._bounds)
                 else:
                     labels = OVERFLOW

@@ -91,8 +91,8 @@ def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> N
     if len(known) != 1:
         raise click.UsageError(f"{incident!r} is {'no incident' if not known else 'one of ' + ', '.join(known)} of this trail")
     if as_json:
-        story = [record for record in records if record.get("incident") == known[0]]
-        click.echo(orjson.dumps(story, option=orjson.OPT_INDENT_2))
+        timeline = [record for record in records if record.get("incident") == known[0]]
+        click.echo(orjson.dumps(timeline, option=orjson.OPT_INDENT_2))
         return
     for line in timeline_of(known[0], records):
         click.echo(printable(line))

@@ -65,8 +65,8 @@ def run(
         )
         try:
             loaded = [load_experiment(path) for path in chosen]
-            told = Chaos(options, clock.system, lambda line: click.echo(printable(line), err=True))
-            outcome = asyncio.run(until_signal(told.run(loaded)))
+            runner = Chaos(options, clock.system, lambda line: click.echo(printable(line), err=True))
+            outcome = asyncio.run(until_signal(runner.run(loaded)))
         except SpanloomError as error:
             raise click.ClickException(str(error)) from error
     if outcome is None:

@@ -87,7 +87,7 @@ def demo(
             fault,
         )
         screen = Console(stderr=as_json, highlight=False, soft_wrap=True)
-        demonstration = Demo(options, clock.system, lambda *line: _tell(screen, *line))
+        demonstration = Demo(options, clock.system, lambda *line: _report(screen, *line))
         try:
             report = asyncio.run(until_signal(demonstration.once() if once else demonstration.forever()))
         except SpanloomError as error:
@@ -97,7 +97,7 @@ def demo(
     if as_json:
         click.echo(json.dumps(report, indent=2))
     else:
-        _tell(screen, None, "done", _summary(report))
+        _report(screen, None, "done", _summary(report))
     for sentence in report["missing"]:
         click.echo(printable(f"error: {sentence}"), err=True)
     if report["missing"]:
@@ -111,6 +111,6 @@ def _summary(report: Body) -> str:
     return f"time to {times}; {sent} spans sent, {joined} joined into {report['traces']} traces, {stored} stored"
 
 
-def _tell(screen: Console, seconds: float | None, event: str, text: str) -> None:
+def _report(screen: Console, seconds: float | None, event: str, text: str) -> None:
     when = "" if seconds is None else f"+{seconds:.1f} s"
     screen.print(Text(f"{when:>9}  "), Text(f"{event:<9}", STYLES.get(event, "")), Text(f"  {printable(text)}"), sep="")

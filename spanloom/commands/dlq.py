@@ -88,12 +88,12 @@ def skip(topic: str, partition: int, offset: int, config: Path | None, yes: bool
         raise click.UsageError("--json needs --yes: nobody can be asked")
     settings = load_config(config)
     if not yes:
-        found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=True))
+        found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, dry_run=True))
         click.echo(printable(_found(found)))
         state = topic.endswith("-changelog")
         given_up = "The state that it holds is given up" if state else "What it holds is not analysed and not stored"
         click.confirm(f"Skip it? {given_up}", abort=True)
-    found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, look=False))
+    found = asyncio.run(dead_letters.skip(settings, clock.system, topic, partition, offset, dry_run=False))
     click.echo(json.dumps(found | {"skipped": True}) if as_json else printable(f"skipped: {_found(found)}"))
     if not as_json and settings.log_url.startswith("kafka://"):
         click.echo("restart the workers of this topic: they learn of it at their start")

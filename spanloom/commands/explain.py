@@ -65,17 +65,17 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
     trace_id = trace_id.lower()
     if not _TRACE_ID.fullmatch(trace_id):
         raise click.BadParameter(f"{trace_id!r} is not 32 hex digits", param_hint="TRACE_ID")
-    spans, origins, times = read(files, bytes.fromhex(trace_id)) if files else ask(url, trace_id)
+    spans, link_targets, times = read(files, bytes.fromhex(trace_id)) if files else ask(url, trace_id)
     if not spans:
         where = ", ".join(map(str, files)) if files else url
         raise TraceNotFoundError(f"{where}: no span of trace {trace_id}; is the id right, and has the trace been stored?")
-    found = explanations(spans, origins)
+    found = explanations(spans, link_targets)
     if as_json:
         click.echo(json.dumps([_plain(item, times[item.span_id]) for item in found], indent=2))
     else:
         console = Console(highlight=False, soft_wrap=True)  # the terminal may wrap; nothing is cut, and a pipe gets whole lines
         for item in found:
-            console.print(told(item, times[item.span_id]))
+            console.print(describe(item, times[item.span_id]))
 
 
 def ask(url: str, trace_id: str) -> tuple[list[Span], list[LinkTarget], Times]:
@@ -90,15 +90,15 @@ def ask(url: str, trace_id: str) -> tuple[list[Span], list[LinkTarget], Times]:
         if answer.status_code == httpx2.codes.NOT_FOUND:
             return [], [], {}
         answer.raise_for_status()
-        told = answer.json()
-        read = [(span_from_body(body), body["adjusted"]["shift"], body["adjusted"]["error"]) for body in told["spans"]]
-        origins = link_targets_of(map(hop_from_body, told["hops"]))
+        describe = answer.json()
+        read = [(span_from_body(body), body["adjusted"]["shift"], body["adjusted"]["error"]) for body in describe["spans"]]
+        link_targets = link_targets_of(map(hop_from_body, describe["hops"]))
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
         raise SpanloomError(
             f"{address}: {error}; start `spanloom up`, name its console with --url, or read a file with --from"
         ) from error
     times = {span.span_id: AdjustedSpan(span.span_id, span.start, span.end, shift, error) for span, shift, error in read}
-    return [span for span, _, _ in read], list(origins.values()), times
+    return [span for span, _, _ in read], list(link_targets.values()), times
 
 
 def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[LinkTarget], Times]:
@@ -108,17 +108,17 @@ def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[LinkT
         InputError: a line that cannot be read; names file and line.
     """
     spans = [span for span in _spans(files, {trace_id}) if span.trace_id == trace_id]
-    receipts = {item.message: item for span in spans for item in link_queries_of(span)}
+    link_queries = {item.message: item for span in spans for item in link_queries_of(span)}
     senders: dict[SpanReference, Span] = {}
-    for span in _spans(files, {message.trace_id for message in receipts}):
+    for span in _spans(files, {message.trace_id for message in link_queries}):
         message = message_from(span)
-        if message in receipts:
+        if message in link_queries:
             senders[message] = preferred(senders.get(message, span), span)
     skew = ClockSkew()
     for hop in call_graph(spans).hops if spans else ():
         skew.add(hop, hop.start)
-    origins = [link_target(receipts[message], sender) for message, sender in senders.items()]
-    return spans, origins, {item.span_id: item for item in adjusted(spans, skew.estimate)}
+    link_targets = [link_target(link_queries[message], sender) for message, sender in senders.items()]
+    return spans, link_targets, {item.span_id: item for item in adjusted(spans, skew.estimate)}
 
 
 def _spans(files: Sequence[Path], trace_ids: set[bytes]) -> Iterator[Span]:
@@ -129,7 +129,7 @@ def _spans(files: Sequence[Path], trace_ids: set[bytes]) -> Iterator[Span]:
                 yield from otlp.decode_spans(request)
 
 
-def told(item: Explanation, times: AdjustedSpan) -> Text:
+def describe(item: Explanation, times: AdjustedSpan) -> Text:
     """A span and what the rules said of it: two lines, indented by its depth up to `DEEPEST`, from where a number tells it."""
     level = min(item.depth, DEEPEST)
     indent = INDENT * level

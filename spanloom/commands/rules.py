@@ -89,7 +89,7 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
         now = clock.system()
         AlertEngine().check(groups)
         points = asyncio.run(_history(url, now - parse_duration(since), now, partial(reads, groups)))
-        result = backtest(groups, points, told_after=notified_after(LATENESS))
+        result = backtest(groups, points, notified_after=notified_after(LATENESS))
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -46,14 +46,14 @@ class DemoError(SpanloomError):
 
 
 class Demo:
-    """Runs the demo. `tell` gets each line of the timeline: seconds since the injection (None outside a round), event, text."""
+    """Runs the demo. `report` gets each line of the timeline: seconds since injection (None between rounds), event, text."""
 
-    def __init__(self, options: Options, now: Now, tell: Callable[[float | None, str, str], None]) -> None:
+    def __init__(self, options: Options, now: Now, report: Callable[[float | None, str, str], None]) -> None:
         self._options = options
         self._now = now
-        self._tell = tell
+        self._report = report
         self._watch: DemoWatch | None = None
-        self._told = 0
+        self._reported = 0
         self._before = Before(0, {})
 
     async def once(self) -> Body:
@@ -66,7 +66,7 @@ class Demo:
             pipeline, shop, users = await self._start(stack)
             watch = await self._round(pipeline, shop, *FAULTS[self._options.first_fault])
             await users.__aexit__()
-            self._tell(None, "account", "waiting until all that was sent is stored")
+            self._report(None, "account", "waiting until all that was sent is stored")
             figures = await reconciliation(pipeline, shop, self._before)
         missing = watch.missing() + shortfalls(figures)
         return watch.figures() | figures | {"missing": missing}
@@ -79,32 +79,32 @@ class Demo:
             for turn in count(first):
                 watch = await self._round(pipeline, shop, *list(FAULTS.values())[turn % len(FAULTS)])
                 for sentence in watch.missing():
-                    self._tell(None, "missing", sentence)
+                    self._report(None, "missing", sentence)
                 if not watch.complete:
-                    await shop.mend(watch.injection.service)
-                self._tell(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
+                    await shop.repair(watch.injection.service)
+                self._report(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
                 await self._wait(BETWEEN_ROUNDS_SECONDS, users)
 
     async def _round(self, pipeline: ApiClient, shop: ShopProcess, service: str, fault: Body) -> DemoWatch:
         watch = self._watch = DemoWatch(Injection(service, fault, self._now()))
         await shop.put_fault(service, fault)
-        self._told = 0
-        self._tell(0.0, "fault", f"{_words(fault)} put into {service}")
+        self._reported = 0
+        self._report(0.0, "fault", f"{_words(fault)} put into {service}")
         give_up = time.monotonic() + self._options.deadline_seconds
         while not watch.complete and time.monotonic() < give_up:
             await asyncio.sleep(POLL_SECONDS)
             for kind in WATCHED:
                 watch.see_documents(kind, await pipeline.find(kind, since=watch.injection.time), self._now())
-            self._tell_news()
+            self._report_entries()
         self._watch = None
         return watch
 
     async def _start(self, stack: AsyncExitStack) -> tuple[ApiClient, ShopProcess, Child]:
         options = self._options
         options.data_dir.mkdir(parents=True, exist_ok=True)
-        receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._take_notification))
+        receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._handle_notification))
         pipeline = await stack.enter_async_context(ApiClient(f"http://127.0.0.1:{options.console_port}"))
-        self._tell(None, "start", f"the pipeline, with its data in {options.data_dir}")
+        self._report(None, "start", f"the pipeline, with its data in {options.data_dir}")
         process = await stack.enter_async_context(up(options, receiver.url))
         give_up = time.monotonic() + START_SECONDS
         while not await pipeline.healthy():
@@ -118,7 +118,7 @@ class Demo:
         # Only an operator gets audit records whole, as their hashes need them.
         pipeline.prove(authorization(pipeline.url, options.data_dir))
         self._before = Before(self._now(), await pipeline.status())
-        self._tell(None, "ready", f"console at {pipeline.url}, pipeline with process id {process.pid}")
+        self._report(None, "ready", f"console at {pipeline.url}, pipeline with process id {process.pid}")
         shop = await stack.enter_async_context(
             ShopProcess(
                 options.data_dir / "shop",
@@ -129,15 +129,15 @@ class Demo:
         )
         await shop.ready()
         services = await shop.services()
-        self._tell(
+        self._report(
             None, "ready", f"shop of {len({service['service'] for service in services})} services in {len(services)} processes"
         )
         users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
-        self._tell(None, "warm-up", f"{options.users_per_second:g} users a second for {options.warm_up_seconds:.0f} s")
+        self._report(None, "warm-up", f"{options.users_per_second:g} users a second for {options.warm_up_seconds:.0f} s")
         await self._wait(options.warm_up_seconds, users)
         load, status = await users.ask(), await pipeline.status()
         latency = load["latency_ms"]
-        self._tell(
+        self._report(
             None,
             "healthy",
             f"{load['sent']} requests, {load['failed']} failed, p50 {latency['p50']} ms, p95 {latency['p95']} ms;"
@@ -151,22 +151,22 @@ class Demo:
             users.check()
             await asyncio.sleep(min(left, POLL_SECONDS))
 
-    def _take_notification(self, payload: Body) -> None:
+    def _handle_notification(self, payload: Body) -> None:
         if self._watch is None:
             labels = [alert["labels"] for alert in payload["alerts"]]
             names = sorted({f"{each.get('alertname', '?')} for {each.get('service', '?')}" for each in labels})
-            self._tell(None, "alert", f"outside a round: {', '.join(names)} {payload['status']}")
+            self._report(None, "alert", f"outside a round: {', '.join(names)} {payload['status']}")
         else:
             self._watch.see_notification(payload, self._now())
-            self._tell_news()
+            self._report_entries()
 
-    def _tell_news(self) -> None:
+    def _report_entries(self) -> None:
         watch = self._watch
         if watch is None:
             return
-        for entry in watch.entries[self._told :]:
-            self._tell((entry.time - watch.injection.time) / 1e9, entry.event, entry.text)
-        self._told = len(watch.entries)
+        for entry in watch.entries[self._reported :]:
+            self._report((entry.time - watch.injection.time) / 1e9, entry.event, entry.text)
+        self._reported = len(watch.entries)
 
 
 def _words(fault: Body) -> str:

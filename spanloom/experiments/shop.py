@@ -71,7 +71,7 @@ class ShopProcess:
         """Put a fault into a service."""
         await self._request("POST", f"/services/{service}/fault", fault)
 
-    async def mend(self, service: str) -> None:
+    async def repair(self, service: str) -> None:
         """Do by hand what no playbook has done: a new process, and traffic for it."""
         await self._request("POST", f"/services/{service}/restart")
         await self._request("POST", f"/services/{service}/restore")

@@ -25,11 +25,11 @@ STATUSES = ("firing", "resolved")
 
 
 class WebhookReceiver:
-    """Listens on loopback from entering to leaving, and hands each notification to `take`. Port 0 takes a free one."""
+    """Listens on loopback from entering to leaving, and hands each notification to `handle`. Port 0 takes a free one."""
 
-    def __init__(self, port: int, take: Callable[[Body], None]) -> None:
+    def __init__(self, port: int, handle: Callable[[Body], None]) -> None:
         self._port = port
-        self._take = take
+        self._handle = handle
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self.url = ""
@@ -57,5 +57,5 @@ class WebhookReceiver:
             payload = None
         if not isinstance(payload, dict) or payload.get("status") not in STATUSES or "alerts" not in payload:
             return JSONResponse({"error": "not a payload of Alertmanager's webhook, version 4"}, 400)
-        self._take(payload)
+        self._handle(payload)
         return JSONResponse({})

@@ -244,9 +244,9 @@ async def _drained(pipeline: Pipeline, agent: str, topic: Topic) -> None:
     """Wait until a stage has read its topic and nothing of it is under way."""
     while True:
         await _read(pipeline, agent, topic)
-        if not pipeline.offsets[agent].held:
+        if not pipeline.offsets[agent].in_flight:
             return
-        await pipeline.offsets[agent].room()
+        await pipeline.offsets[agent].wait_for_capacity()
         await asyncio.sleep(0.01)
 
 

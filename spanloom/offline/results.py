@@ -37,10 +37,10 @@ PAGE = 5000
 
 async def documents(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator[Body]:
     """All documents of a kind by time, of which no more than a page is in memory, or all of one time if they are more."""
-    since, told, size = None, set[str](), page
+    since, returned, size = None, set[str](), page
     while True:
         found = await store.find(Query(kind, since=since, limit=size))
-        new = [body for body in found if body["_id"] not in told]
+        new = [body for body in found if body["_id"] not in returned]
         for body in new:
             yield body
         if len(found) < size:
@@ -48,7 +48,7 @@ async def documents(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator
         last = found[-1]["@timestamp"]
         here = {body["_id"] for body in found if body["@timestamp"] == last}
         # Those of one time come in any order, and again: asked for twice as many until there are others.
-        told, size = (told | here, size * 2) if last == since else (here, page)
+        returned, size = (returned | here, size * 2) if last == since else (here, page)
         since = last
 
 

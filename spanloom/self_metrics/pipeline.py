@@ -51,7 +51,7 @@ class Measured(Protocol):
         ...
 
     @property
-    def read_again(self) -> int:
+    def rereads(self) -> int:
         """How often records were read again, for one before them had not come."""
         ...
 
@@ -71,33 +71,35 @@ class PipelineMetrics:
             yield metric
         yield from self._of_partitions()
         yield from self._store()
-        left_out = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
-        for what, count in self.left_out().items():
-            left_out.add_metric([what], count)
-        yield left_out
+        dropped = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
+        for what, count in self.dropped().items():
+            dropped.add_metric([what], count)
+        yield dropped
         if self._pipeline.assemble is not None:
             yield from families(self._pipeline.assemble.metrics())
 
     def memory(self) -> dict[str, int]:
         """Bytes of memory by what holds them, of what has a bound in bytes."""
         pipeline = self._pipeline
-        found = {f"{name}_records": offsets.held_bytes for name, offsets in pipeline.offsets.items()}
-        return found | (pipeline.assemble.holders() if pipeline.assemble is not None else {})
+        found = {f"{name}_records": offsets.in_flight_bytes for name, offsets in pipeline.offsets.items()}
+        return found | (pipeline.assemble.memory_by_holder() if pipeline.assemble is not None else {})
 
     def _of_partitions(self) -> Iterator[Metric]:
         """How far reading and committing are."""
-        held = GaugeMetricFamily("spanloom_held_records", "Records delivered and not acknowledged yet", labels=["agent"])
+        in_flight = GaugeMetricFamily("spanloom_held_records", "Records delivered and not acknowledged yet", labels=["agent"])
         for name, offsets in self._pipeline.offsets.items():
-            held.add_metric([name], offsets.held)
-        yield held
+            in_flight.add_metric([name], offsets.in_flight)
+        yield in_flight
         memory = GaugeMetricFamily("spanloom_memory_bytes", "Memory by what holds it: see docs/memory.md", labels=["holder"])
         for holder, size in self.memory().items():
             memory.add_metric([holder], size)
         yield memory
-        taken = CounterMetricFamily("spanloom_records", "Records delivered, those after a rebalance again", labels=["agent"])
+        delivered = CounterMetricFamily(
+            "spanloom_records", "Records delivered, those after a rebalance again", labels=["agent"]
+        )
         for name, offsets in self._pipeline.offsets.items():
-            taken.add_metric([name], offsets.taken)
-        yield taken
+            delivered.add_metric([name], offsets.delivered)
+        yield delivered
         lag = GaugeMetricFamily(
             "spanloom_lag_records", "Records of this worker's partitions not committed yet", labels=["topic"]
         )
@@ -157,13 +159,13 @@ class PipelineMetrics:
             unmapped.add_metric([what], count)
         yield unmapped
 
-    def left_out(self) -> dict[str, int]:
+    def dropped(self) -> dict[str, int]:
         """What the analysis could not keep or came too late for it, by kind."""
         pipeline = self._pipeline
         total: Counter[str] = Counter()
         for part in (pipeline.rekeyed, pipeline.signals, pipeline.assemble, pipeline.score, pipeline.act):
             if part is not None:
-                total.update(part.left_out)
+                total.update(part.dropped)
         return total
 
     def counters(self) -> dict[str, tuple[str, int]]:
@@ -174,13 +176,13 @@ class PipelineMetrics:
             "documents_created": ("Documents stored", writer.created),
             "documents_existing": ("Documents that were stored already", writer.existing),
             "documents_rejected": ("Documents that the store will never take", writer.rejected),
-            "documents_offered_again": ("Times that a document was offered again that the store refuses", writer.offered_again),
+            "documents_offered_again": ("Times that a document was offered again that the store refuses", writer.retried),
             "store_retries": (
                 "Requests made again because the store did not answer",
                 pipeline.writer.availability.retries.total(),
             ),
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
-            "records_read_again": ("Times that records were read again, for one before them had not come", pipeline.read_again),
+            "records_read_again": ("Times that records were read again, for one before them had not come", pipeline.rereads),
             "spans_truncated": ("Spans too large for a record, their longest values cut", pipeline.rekeyed.truncated),
         }
         if pipeline.assemble is not None:
@@ -188,7 +190,7 @@ class PipelineMetrics:
             found |= {
                 "spans_received": ("Spans taken by the assembler", counts.spans),
                 "traces": ("Traces closed and stored for the first time", counts.traces),
-                "traces_cut": ("Traces closed early by a limit", counts.cut),
+                "traces_cut": ("Traces closed early by a limit", counts.closed_early),
                 "traces_crowded": ("Traces closed early to make room in memory", counts.crowded),
                 "traces_merged": ("Closed traces joined with what the store had of them", counts.merged),
                 "edge_corrections": ("Edge documents that correct others", counts.corrections),
@@ -229,6 +231,6 @@ class PipelineMetrics:
                 "samples_conflicting": ("Samples of a series and time that had another value already", samples.conflicting),
                 "samples_refused": ("Samples of series beyond the bound of the rules' memory", samples.too_many_series),
                 "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
-                "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.board.refused),
+                "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.alert_store.refused),
             }
         return found

@@ -28,7 +28,7 @@ LEAST_SHARE = 0.05
 
 def retain(connection: DuckDBPyConnection, path: Path, retention: Retention, now: int) -> int:
     """Forget what is older than the retention, then the oldest until the used part of the file fits; how many that were."""
-    gone = _forget(connection, LAYOUT.keys() - TRAIL, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
+    gone = _delete(connection, LAYOUT.keys() - TRAIL, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
     return gone + (_shrink(connection, path, retention.max_bytes) if retention.max_bytes else 0)
 
 
@@ -52,12 +52,12 @@ def _shrink(connection: DuckDBPyConnection, path: Path, max_bytes: int) -> int:
         ((oldest,),) = connection.execute(f"SELECT approx_quantile(time, {share}) FROM ({times})").fetchall()  # noqa: S608 - as above
         if oldest is None:
             break
-        gone += _forget(connection, kinds, oldest + 1)
+        gone += _delete(connection, kinds, oldest + 1)
         before = size
     return gone
 
 
-def _forget(connection: DuckDBPyConnection, kinds: Iterable[Kind], before: int) -> int:
+def _delete(connection: DuckDBPyConnection, kinds: Iterable[Kind], before: int) -> int:
     """Delete what is older, and give its blocks back."""
     with transaction(connection):
         gone = sum(

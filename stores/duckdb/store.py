@@ -207,7 +207,7 @@ class DuckDbStore:
         pool = self._bounded_readers if seconds else self._readers
         asked = pool.submit(run)
         try:
-            if not await _came(asked, cursor, seconds or None):
+            if not await _wait_for(asked, cursor, seconds or None):
                 raise QueryTimeoutError(seconds)
             return asked.result()
         finally:
@@ -324,7 +324,7 @@ def _rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tu
     return rows, tuple(rejected)
 
 
-async def _came(asked: Future[Found], cursor: DuckDBPyConnection, seconds: float | None) -> bool:
+async def _wait_for(asked: Future[Found], cursor: DuckDBPyConnection, seconds: float | None) -> bool:
     """Whether the answer came in time. If not, or if nobody waits any more, the query ends all the same."""
     answer = asyncio.wrap_future(asked)
     done: set[asyncio.Future[Found]] = set()

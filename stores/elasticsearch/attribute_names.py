@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from telemetry.json_object import JsonObject
 
-MOST_NAMES = 3000
+MAX_NAMES = 3000
 """Names of a data stream. Its index takes 10,000 fields (`templates`): several processes may be over it a little."""
 
 SENDER_BURST, SENDER_RATE = 100, 10 / 60
@@ -85,7 +85,7 @@ class _Bucket:
         self._at = now
         return self._tokens >= 1
 
-    def take(self) -> None:
+    def reserve(self) -> None:
         """Use a token that is there."""
         self._tokens -= 1
 
@@ -143,7 +143,7 @@ class AttributeNames:
         return True
 
     def _has_room(self, sender: str) -> bool:
-        if len(self._known) >= MOST_NAMES:
+        if len(self._known) >= MAX_NAMES:
             self.refused["all"] += 1
             return False
         now = self._monotonic()
@@ -159,8 +159,8 @@ class AttributeNames:
         if not self._all.has_one(now):
             self.refused["time"] += 1
             return False
-        own.take()
-        self._all.take()
+        own.reserve()
+        self._all.reserve()
         return True
 
 

@@ -117,14 +117,14 @@ class BulkWriter:
 
     async def _create(self, stream: str, generations: Generations, chunk: Sequence[Action]) -> tuple[int, list[Rejected]]:
         known = await generations.known()
-        held = await generations.held([one.document for one in chunk])
+        held = await generations.stored([one.document for one in chunk])
         answers = await self._requests.send(stream, [one for one in chunk if one.document.id not in held])
-        answers, rejected = await self._again_plain(stream, answers)
+        answers, rejected = await self._retry_plain(stream, answers)
         indices = {generation.index for generation in known}
         strangers = [document for document, outcome in answers if outcome.get("_index", stream) not in {stream, *indices}]
         if strangers:  # the stream has begun, or rolled over, since `known`
             await generations.learn(known)
-            held = await generations.held(strangers)
+            held = await generations.stored(strangers)
         created = 0
         for document, outcome in answers:
             match outcome["status"]:
@@ -136,7 +136,7 @@ class BulkWriter:
                     raise failure(outcome)
         return created, rejected
 
-    async def _again_plain(self, stream: str, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
+    async def _retry_plain(self, stream: str, answers: Sequence[Answer]) -> tuple[list[Answer], list[Rejected]]:
         """What becomes of documents that a mapping refuses, whatever it says: each is offered once more, unmapped."""
         fine = [answer for answer in answers if answer[1]["status"] not in UNFIT]
         if len(fine) == len(answers):

@@ -34,17 +34,17 @@ def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElastic
         ConfigError: the URL or the CA file cannot be used; names the setting.
     """
     config = config or ElasticsearchConfig()
-    told: JsonObject = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
+    settings: JsonObject = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
     if url.startswith("https://"):
-        told["ssl_context"] = _context(config.ca_file)
+        settings["ssl_context"] = _context(config.ca_file)
     elif config.ca_file:
         raise ConfigError("elasticsearch.ca_file: the store's URL begins with http://, and a CA is of use with https:// only")
     if config.api_key.get_secret_value():
-        told["api_key"] = config.api_key.get_secret_value()
+        settings["api_key"] = config.api_key.get_secret_value()
     elif config.username:
-        told["basic_auth"] = (config.username, config.password.get_secret_value())
+        settings["basic_auth"] = (config.username, config.password.get_secret_value())
     try:
-        return AsyncElasticsearch(url, **told)
+        return AsyncElasticsearch(url, **settings)
     except ValueError:
         # The client's own words have the whole URL in them, password included.
         raise ConfigError("store: no URL of an Elasticsearch: one looks like https://HOST:9200") from None

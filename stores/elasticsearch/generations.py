@@ -82,11 +82,11 @@ class Generations:
         indices = [index for stream in resolved["data_streams"] for index in stream["backing_indices"]]
         if len(indices) < 2:
             return tuple(map(Generation, indices))
-        told = await self._client.indices.get_settings(index=self._stream, name="index.creation_date", flat_settings=True)
-        since = {index: int(found["settings"]["index.creation_date"]) * _NANOSECONDS for index, found in told.items()}
+        created = await self._client.indices.get_settings(index=self._stream, name="index.creation_date", flat_settings=True)
+        since = {index: int(found["settings"]["index.creation_date"]) * _NANOSECONDS for index, found in created.items()}
         return tuple(Generation(index, since[index]) for index in indices if index in since)  # else it was deleted just now
 
-    async def held(self, documents: Sequence[Document]) -> set[str]:
+    async def stored(self, documents: Sequence[Document]) -> set[str]:
         """Ids of those documents that are stored already, by now in one generation each.
 
         Only what an older generation may hold is looked for: an id that is not given here may be in the newest.
@@ -100,12 +100,12 @@ class Generations:
             if not late:
                 return set()
             try:
-                return await self._look(late, _candidates(late, generations), generations[-1])
+                return await self._stored_in(late, _candidates(late, generations), generations[-1])
             except _MovedError:
                 generations = await self.learn(generations)
         raise StoreError(f"Elasticsearch: generations of {self._stream} keep moving; it is tried again")
 
-    async def _look(self, documents: Sequence[Document], candidates: Sequence[Generation], newest: Generation) -> set[str]:
+    async def _stored_in(self, documents: Sequence[Document], candidates: Sequence[Generation], newest: Generation) -> set[str]:
         stored: set[str] = set()
         copies: list[tuple[str, str]] = []
         ids = [document.id for document in documents]

@@ -29,7 +29,7 @@ UNMAPPED = "unmapped"
 FLAT = f"{UNMAPPED}.flat"
 """The flattened field: `unmapped.flat.attributes.err.message` is found by its text."""
 
-MOST_LEAVES, LONGEST_PATH, LONGEST_TEXT = 200, 512, 1024
+MAX_LEAVES, MAX_PATH, MAX_TEXT = 200, 512, 1024
 """What of `unmapped` can be searched: values of a document, characters of a path and of a value."""
 
 DEEPEST = 10
@@ -169,7 +169,7 @@ def _unmapped(rest: Body) -> Body:
     whole = json_text(rest).decode()  # first: what is no JSON has no text either
     flat: dict[str, list[str]] = {}
     for number, (path, text) in enumerate(_leaves(rest, "")):
-        if number == MOST_LEAVES:
+        if number == MAX_LEAVES:
             break
         flat.setdefault(path, []).append(text)
     return {"json": whole, "flat": flat}
@@ -187,7 +187,7 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
         case None:
             return
         case _:
-            if 0 < len(path) <= LONGEST_PATH and not path.isspace() and "\0" not in path:
+            if 0 < len(path) <= MAX_PATH and not path.isspace() and "\0" not in path:
                 yield path, text_of(value)
 
 
@@ -195,7 +195,7 @@ def text_of(value: object) -> str:
     """A scalar as the flattened field has it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)[:LONGEST_TEXT]
+    return str(value)[:MAX_TEXT]
 
 
 def _is_flat(value: object, depth: int = DEEPEST) -> bool:

@@ -104,13 +104,13 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: st
 def _optional(keep_days: int, ilm_policy: str) -> list[tuple[str, list[Kind], JsonObject]]:
     """What makes a better index where the server has it: name, whose, template."""
     kept: JsonObject = {"lifecycle": {"enabled": True}}
-    forgotten = {"lifecycle": {"enabled": True, "data_retention": f"{keep_days}d"}} if keep_days else kept
+    retained = {"lifecycle": {"enabled": True, "data_retention": f"{keep_days}d"}} if keep_days else kept
     if ilm_policy:
-        forgotten = {"settings": {_POLICY: ilm_policy}}
+        retained = {"settings": {_POLICY: ilm_policy}}
     body = {"properties": {"text": {"type": "match_only_text"}}}
     parts = {f"data_stream.{part}": {"type": "constant_keyword"} for part in ("type", "dataset", "namespace")}
     return [
-        ("spanloom-lifecycle", [kind for kind in Kind if kind not in TRAIL], forgotten),
+        ("spanloom-lifecycle", [kind for kind in Kind if kind not in TRAIL], retained),
         ("spanloom-lifecycle-kept", sorted(TRAIL), kept),
         ("spanloom-match-only-text", [Kind.LOG], {"mappings": {"properties": {"body": body}}}),
         ("spanloom-data-stream-fields", list(SIGNALS), {"mappings": {"properties": parts}}),

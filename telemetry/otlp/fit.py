@@ -25,7 +25,7 @@ class Fitted:
 
     parts: list[bytes] = field(default_factory=list)
     truncated: int = 0
-    left_out: list[DecodeError] = field(default_factory=list)
+    dropped: list[DecodeError] = field(default_factory=list)
 
 
 def fit(signal: Signal, request: Message, max_bytes: int) -> Fitted:
@@ -51,13 +51,13 @@ def fit(signal: Signal, request: Message, max_bytes: int) -> Fitted:
         elif signal != "spans":
             what = "log record" if signal == "logs" else "metric"
             reason = f"a {what} of {len(part)} bytes with its resource and scope, {max_bytes} is the limit"
-            fitted.left_out.append(DecodeError("", reason))
+            fitted.dropped.append(DecodeError("", reason))
         else:
             alone = parse(signal, part)
             try:
                 truncate_spans(alone, max_bytes)
             except DecodeError as error:
-                fitted.left_out.append(error)
+                fitted.dropped.append(error)
             else:
                 fitted.parts.append(alone.SerializeToString())
                 fitted.truncated += 1

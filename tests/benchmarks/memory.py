@@ -116,7 +116,7 @@ SHAPES = {
         codec.encode_exemplars,
     ),
     "ten origins a trace": Shape(
-        BatchKind.ORIGINS,
+        BatchKind.LINK_TARGETS,
         lambda t: [
             LinkTarget(
                 trace_id(t), SpanReference(trace_id(t + i), span_id(i)), True, START, START + i, "shop", "shop-1", "host", START
@@ -139,7 +139,7 @@ class Filled:
     wire: int  # bytes of their records
     grown: int  # resident memory at the bound
     peak: int  # resident memory at most, while room was made
-    cut: int  # traces closed early
+    closed_early: int  # traces closed early
     stored: int  # traces
     marked: int  # of them those that say that they were closed early
     left: int  # memory that is accounted for after that
@@ -206,7 +206,7 @@ async def fill(name: str, bound: int) -> Filled:
     shape, store = SHAPES[name], Counting()
     warm = _stage(bound, store)
     for event in itertools.islice(_records(shape), 2):
-        warm.take(event)
+        warm.handle(event)
     await warm.close()
     del warm
     gc.collect()
@@ -217,7 +217,7 @@ async def fill(name: str, bound: int) -> Filled:
     while stage.memory <= bound:
         event = next(log)
         wire, traces = wire + len(event.value or b""), traces + shape.traces
-        stage.take(event)
+        stage.handle(event)
     full = peak = resident()
     for _ in range(3):  # past the bound, again and again
         closing = asyncio.create_task(stage.flush())
@@ -226,7 +226,7 @@ async def fill(name: str, bound: int) -> Filled:
             peak = max(peak, resident())
         await closing
         while stage.memory <= bound:
-            stage.take(next(log))
+            stage.handle(next(log))
         peak = max(peak, resident())
     await stage.flush()
     cut = stage.counts.crowded

@@ -41,7 +41,7 @@ def a_request(spans: int) -> bytes:
 async def taking(ingest: Ingest, intake: Intake, *bodies: bytes, packed: bool = False) -> list[asyncio.Task[Any]]:
     """Requests on their way, each as far as it comes without waiting."""
     sender = ingest.senders.of_request("127.0.0.1", {}, None)
-    tasks = [asyncio.create_task(intake.take("spans", body, sender, gzip=packed, max_bytes=LIMIT)) for body in bodies]
+    tasks = [asyncio.create_task(intake.admit("spans", body, sender, gzip=packed, max_bytes=LIMIT)) for body in bodies]
     await asyncio.sleep(0)
     return tasks
 
@@ -81,13 +81,13 @@ async def test_large_requests_wait_compressed_and_are_all_accepted(log: FakeLog,
     packed = gzip.compress(plain)
     async with ingest.turn():
         waiting = await taking(ingest, intake, *[packed] * 20, packed=True)
-        assert ingest.budget.holders == 20
-        assert ingest.budget.held_bytes <= 20 * (len(packed) + 256 * 1024)
+        assert ingest.budget.requests == 20
+        assert ingest.budget.in_flight_bytes <= 20 * (len(packed) + 256 * 1024)
         assert len(plain) > 10 * 256 * 1024
     outcomes = await asyncio.gather(*waiting)
     assert [outcome.rejected for outcome in outcomes] == [0] * 20
     assert sum(len(otlp.decode_spans(value)) for _, value in log.records) >= 200_000
-    assert ingest.budget.held_bytes == 0
+    assert ingest.budget.in_flight_bytes == 0
     ingest.close()
 
 
@@ -109,7 +109,7 @@ async def test_a_small_request_of_many_items_waits_as_it_came(
     async with ingest.turn():
         waiting = await taking(ingest, intake, *[body] * 3)
         assert (len(built), [made() for made in built]) == (3, [None] * 3)
-        assert ingest.budget.held_bytes == 3 * len(body)
+        assert ingest.budget.in_flight_bytes == 3 * len(body)
     await asyncio.gather(*waiting)
     assert [value for _, value in log.records] == [body] * 3
     ingest.close()
@@ -136,6 +136,6 @@ async def test_one_that_gives_up_waiting_leaves_the_turn_to_the_next(log: FakeLo
         first, second = await taking(ingest, intake, body, body)
         first.cancel()
         await asyncio.wait([first])
-        assert ingest.budget.holders == 1
+        assert ingest.budget.requests == 1
     assert (await second).rejected == 0
     ingest.close()

@@ -26,8 +26,8 @@ async def test_a_body_that_is_slower_makes_room_for_one_that_is_faster() -> None
         body.grow(90)
         with pytest.raises(OverloadedError, match="slowest when room was needed"):
             await first
-        assert reading.held_bytes == 90
-    assert reading.held_bytes == 0
+        assert reading.in_flight_bytes == 90
+    assert reading.in_flight_bytes == 0
 
 
 async def test_a_body_that_is_slower_than_all_others_is_the_one_to_go() -> None:
@@ -38,7 +38,7 @@ async def test_a_body_that_is_slower_than_all_others_is_the_one_to_go() -> None:
             fast.grow(95)
             with pytest.raises(OverloadedError, match="100 bytes at a time is the limit"):
                 slow.grow(10)
-            assert reading.held_bytes == 95
+            assert reading.in_flight_bytes == 95
 
 
 async def test_one_address_does_not_have_the_room_of_all() -> None:
@@ -48,7 +48,7 @@ async def test_one_address_does_not_have_the_room_of_all() -> None:
         with pytest.raises(OverloadedError, match="50 bytes at a time from one address"):
             body.grow(51)
         body.grow(50)
-        assert reading.held_bytes == 90
+        assert reading.in_flight_bytes == 90
 
 
 async def test_a_body_that_does_not_come_in_time_gives_back_what_it_held() -> None:
@@ -57,16 +57,16 @@ async def test_a_body_that_does_not_come_in_time_gives_back_what_it_held() -> No
     sizes.put_nowait(60)
     with pytest.raises(TooSlowError):
         await read(reading, "192.0.2.1", sizes, seconds=0.05)
-    assert reading.held_bytes == 0
+    assert reading.in_flight_bytes == 0
 
 
 async def hold(slots: Slots, seconds: float = 60.0, *, until: asyncio.Event | None = None) -> None:
-    async with slots.place(seconds):
+    async with slots.slot(seconds):
         await (until or asyncio.Event()).wait()
 
 
 async def test_who_holds_a_place_for_too_long_leaves_it_to_one_that_waits() -> None:
-    slots = Slots(places=1, max_waiting=10, retry_after=1)
+    slots = Slots(slots=1, max_waiting=10, retry_after=1)
     first = asyncio.create_task(hold(slots))
     await asyncio.sleep(0)
     at_once = asyncio.Event()
@@ -77,14 +77,14 @@ async def test_who_holds_a_place_for_too_long_leaves_it_to_one_that_waits() -> N
 
 
 async def test_of_those_that_wait_the_newest_is_next_and_too_many_are_refused_from_the_oldest() -> None:
-    slots = Slots(places=1, max_waiting=2, retry_after=1)
+    slots = Slots(slots=1, max_waiting=2, retry_after=1)
     let_go = asyncio.Event()
     first = asyncio.create_task(hold(slots, until=let_go))
     await asyncio.sleep(0)
     order: list[int] = []
 
     async def wait(number: int) -> None:
-        async with slots.place(60):
+        async with slots.slot(60):
             order.append(number)
 
     waiting = [asyncio.create_task(wait(number)) for number in range(3)]
@@ -96,7 +96,7 @@ async def test_of_those_that_wait_the_newest_is_next_and_too_many_are_refused_fr
 
 
 async def test_a_place_that_was_given_to_one_that_has_left_goes_to_the_next() -> None:
-    slots = Slots(places=1, max_waiting=10, retry_after=1)
+    slots = Slots(slots=1, max_waiting=10, retry_after=1)
     let_go = asyncio.Event()
     first = asyncio.create_task(hold(slots, until=let_go))
     await asyncio.sleep(0)

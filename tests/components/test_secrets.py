@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from components.secrets import MASK, MOST, Secrets
+from components.secrets import MASK, MAX_SECRETS, Secrets
 
 SECRET = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=4, max_size=60)
 TOKEN = st.text(string.ascii_letters + string.digits + "-_", min_size=12, max_size=60).filter(
@@ -140,6 +140,6 @@ def test_a_file_whose_secret_changes_for_ever_is_masked_and_bounded() -> None:
 
 def test_secrets_are_bounded_and_those_beyond_counted() -> None:
     secrets = Secrets()
-    for number in range(MOST + 10):
+    for number in range(MAX_SECRETS + 10):
         secrets.add(f"secret-{number}")
     assert secrets.dropped

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from components.tls import LOOK_AGAIN, ServerTls, TlsConfig
+from components.tls import CHECK_SECONDS, ServerTls, TlsConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def test_files_that_change_are_used_by_connections_that_come_later(tmp_path: Pat
     first = tls.context()
     write(tmp_path, authority)
     assert tls.context() is first
-    now = LOOK_AGAIN
+    now = CHECK_SECONDS
     second = tls.context()
     assert second is not first
-    now += LOOK_AGAIN
+    now += CHECK_SECONDS
     assert tls.context() is second
 
 
@@ -49,10 +49,10 @@ def test_new_files_that_cannot_be_used_leave_the_old_ones_in_use_until_they_can(
     tls = ServerTls(write(tmp_path, authority), "otlp_http", now=lambda: now)
     first = tls.context()
     (tmp_path / "certificate.pem").write_text("half a certif")
-    now += LOOK_AGAIN
+    now += CHECK_SECONDS
     assert tls.context() is first
     write(tmp_path, authority)
-    now += LOOK_AGAIN
+    now += CHECK_SECONDS
     assert tls.context() is not first
 
 

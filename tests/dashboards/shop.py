@@ -209,7 +209,7 @@ def _notifications(fired: int) -> list[Document]:
     """Payment's alert is told; cart's is not, for cart calls payment by way of checkout."""
     manager = Alertmanager(parse_config(ROUTES, "routes.yml", NOTIFIERS))
     manager.see_calls([("cart", "checkout"), ("checkout", "payment")], fired)
-    manager.take([change for change in _alerts(fired - 25 * SECOND) if change.state is AlertState.FIRING], fired)
+    manager.handle([change for change in _alerts(fired - 25 * SECOND) if change.state is AlertState.FIRING], fired)
     look = manager.advance(fired)
     (sent,) = look.notifications
     return [*look.documents, manager.settle(Delivery(sent, delivered=True, attempts=2, time=fired + SECOND))]

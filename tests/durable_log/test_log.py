@@ -282,7 +282,7 @@ class TestGroupCommit:
             with pytest.raises(OverloadedError, match="1000"):
                 log.append("t", 0, None, b"y")
             assert log.stats().refused == 1
-            room = asyncio.create_task(log.room())
+            room = asyncio.create_task(log.wait_for_capacity())
             await asyncio.sleep(0)
             assert not room.done()
             go_on.set()

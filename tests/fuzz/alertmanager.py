@@ -140,7 +140,7 @@ def _silence(data: bytes) -> None:
     silence = postable_silence(_json(data), NOW)
     silences = Silences()
     identity = silences.put(silence, NOW)
-    silences.of({"a": "b", "c": "d"}, NOW)
+    silences.matching({"a": "b", "c": "d"}, NOW)
     again = Silences()
     again.restore(orjson.loads(orjson.dumps(silences.snapshot())))
     assert again.get(identity) == silences.get(identity), "a silence is another one after a restart"

@@ -175,12 +175,12 @@ async def test_a_real_prometheus_sends_its_alerts(tmp_path: Path) -> None:
         )  # fmt: skip
         try:
             async with asyncio.timeout(60):
-                while not len(manager.board):  # noqa: ASYNC110  # the board has no event to await
+                while not len(manager.alert_store):  # noqa: ASYNC110  # the board has no event to await
                     await asyncio.sleep(0.05)
         finally:
             process.terminate()
             await process.wait()
-    (held,) = manager.board
+    (held,) = manager.alert_store
     assert dict(held.labels) == {"alertname": "Always", "service": "cart", "site": "a"}
     assert dict(held.annotations) == {"summary": "7"}
     assert held.ends_at > held.updated_at, "Prometheus says until when it holds, should nobody say more"

@@ -70,7 +70,7 @@ async def test_a_record_is_shown_skipped_and_known_to_the_next_start(kafka: str,
         sent = [await producer.send_and_wait(topic, b"?" * 9, headers=[("a", b"b")], partition=0) for _ in range(2)]
     offsets = [record.offset for record in sent]
     async with place_on_kafka(settings) as place:
-        shown = await skip(place, topic, 0, offsets[0], look=True)
+        shown = await skip(place, topic, 0, offsets[0], dry_run=True)
         assert (shown["bytes"], shown["headers"]) == (9, {"a": "b"})
         assert not {(TP(topic, 0), offset) for offset in offsets} & await load_skips(settings), "it was only looked at"
         for offset in offsets:
@@ -111,7 +111,7 @@ async def test_a_header_name_that_is_no_text_hides_neither_its_record_nor_those_
         first = (await (await producer.send_batch(batch, topic, partition=1))).offset
         own = await producer.send_and_wait(Topic.DEAD_LETTERS.value, b"z", headers=[(Raw("ab"), b"x"), (PARTITION, b"x\xff")])
     async with place_on_kafka(settings) as place:
-        shown = [await skip(place, topic, 1, first + number, look=True) for number in range(3)]
+        shown = [await skip(place, topic, 1, first + number, dry_run=True) for number in range(3)]
         assert [each["headers"] for each in shown] == [{}, {"\\xff\\xfe": "x", "ok": "y"}, {}]
         await skip(place, topic, 1, first + 1)
     assert (TP(topic, 1), first + 1) in await load_skips(settings)

@@ -117,7 +117,7 @@ async def test_transactions_committed_and_aborted_before_between_and_behind_reco
         await together(kafka, topic, 10, 11, 12)
         await in_a_transaction(kafka, topic, 95, keep=False)
         await reader.until_it_has(*range(1, 13))
-        assert reader.app.consumer.read_again == 0
+        assert reader.app.consumer.rereads == 0
     async with reading(kafka, topic, tmp_path / "again") as reader:
         await together(kafka, topic, 13)
         await reader.until_it_has(13)

@@ -19,7 +19,7 @@ from alerting.playbooks.api.approval import Answer
 from alerting.playbooks.kernel.healer import Healer
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
-from pipeline.act import MOST_ANSWERS, ActStage
+from pipeline.act import MAX_ANSWERS, ActStage
 from pipeline.acting.config import ActConfig
 from pipeline.acting.environment import Alerting
 from pipeline.delivery import background_writer
@@ -164,7 +164,7 @@ class World:
         self.offsets = OffsetTracker(APP, 100_000)
         await self.stage.own(0)
         for event in [event for event in self.log if not event.acked]:
-            self.stage.take(event, self.offsets)
+            self.stage.handle(event, self.offsets)
 
     async def pass_on(self, body: Body) -> None:
         self.feed(BatchKind.ANSWERS, codec.encode_bodies([body]))
@@ -177,7 +177,7 @@ class World:
     def feed(self, batch: BatchKind, value: bytes) -> None:
         event = Event("spanloom-signals", 0, len(self.log), value, batch)
         self.log.append(event)
-        self.stage.take(event, self.offsets)
+        self.stage.handle(event, self.offsets)
 
     async def seconds(self, count: int, depth: float) -> None:
         for _ in range(count):
@@ -203,7 +203,7 @@ async def world(tmp_path: Path) -> World:
 async def test_records_are_held_for_what_rules_and_recordings_read_before_the_last_save(world: World) -> None:
     await world.seconds(1400, 1.0)
     held = [event for event in world.log if not event.acked]
-    resumes_at = world.alerting.saved_moment
+    resumes_at = world.alerting.saved_event_time
     assert world.time - resumes_at < 10 * SECOND
     assert resumes_at - held[0].message.offset * SECOND - START == pytest.approx(2 * 600 * SECOND, abs=2 * SECOND)
 
@@ -327,17 +327,17 @@ async def test_alerts_that_others_post_are_told_though_no_telemetry_came(world: 
 
 async def test_answers_that_came_to_another_worker_are_checked_bounded_and_stop_nothing(world: World) -> None:
     answer = Answer("i1", "1", "forged", approved=True, who="mallory")
-    world.feed(BatchKind.ANSWERS, codec.encode_bodies([asdict(answer)] * (MOST_ANSWERS + 1)))
+    world.feed(BatchKind.ANSWERS, codec.encode_bodies([asdict(answer)] * (MAX_ANSWERS + 1)))
     assert world.stage.counts.answers_dropped == 1
     await world.stage.tick()
-    await world.stage.disown()
-    assert await world.alerting.desk.answer(answer) is False, "passed on"
+    await world.stage.release()
+    assert await world.alerting.approvals.answer(answer) is False, "passed on"
     assert world.log[-1].headers == {HEADER: BatchKind.ANSWERS.value.encode()}
 
 
 async def test_a_process_that_does_not_own_the_environment_says_so(world: World) -> None:
     client = TestClient(Starlette(routes=world.alerting.routes()))
-    await world.stage.disown()
+    await world.stage.release()
     for path in ("/api/v2/alerts", "/api/v1/rules", "/api/v1/healing"):
         answer = client.get(path)
         assert answer.status_code == 503

@@ -70,7 +70,7 @@ async def test_an_action_that_ends_while_the_environment_is_let_go_is_saved_and_
     sicken(world, "db")
     await world.alerting.runner.on_alert(firing("db", world.time))
     await world.seconds(1, 1.0)
-    letting_go = asyncio.create_task(world.stage.disown())
+    letting_go = asyncio.create_task(world.stage.release())
     for _ in range(5):
         await asyncio.sleep(0)
     ends.set()
@@ -85,7 +85,7 @@ async def test_an_action_that_ends_while_the_environment_is_let_go_is_saved_and_
 
 async def test_who_does_not_own_the_environment_publishes_nothing_of_it(world: World) -> None:
     await world.seconds(2, 1.0)
-    await world.stage.disown()
+    await world.stage.release()
     before = trail(world)
     with pytest.raises(OverloadedError):
         await world.alerting.runner.halt("ann")
@@ -133,13 +133,13 @@ async def test_a_repair_of_a_whole_service_touches_as_many_instances_as_send_spa
 
 
 async def test_anomalies_that_playbooks_answer_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(act, "MOST_ANOMALIES", 1)
+    monkeypatch.setattr(act, "MAX_ANOMALIES", 1)
     world = World(tmp_path, plan=ON_ANOMALIES)
     await world.begin()
     await world.seconds(2, 1.0)
     for second in range(3):
         world.anomaly("db", world.time + second * SECOND)
-    assert world.stage.left_out["repair_anomalies"] == 2
+    assert world.stage.dropped["repair_anomalies"] == 2
 
 
 async def test_a_cancellation_of_something_else_ends_the_stage_loudly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

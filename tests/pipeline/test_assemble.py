@@ -69,7 +69,7 @@ class Worker:
         )
 
     def take(self, event: Event) -> None:
-        self.stage.take(event)
+        self.stage.handle(event)
 
 
 def events(batches: list[list[Span]]) -> list[Event]:
@@ -252,7 +252,7 @@ async def test_a_trace_past_the_limit_of_open_ones_is_closed_early_counted_and_m
         worker.take(event)
     await worker.stage.flush()
     early = [document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE]
-    assert worker.stage.counts.cut == len(early) > 0
+    assert worker.stage.counts.closed_early == len(early) > 0
     assert all(body["cut"] for body in early)
     await worker.stage.close()
     assert stored(store) == expected(spans)
@@ -292,7 +292,7 @@ async def test_a_trace_without_end_is_stored_whole_drawn_in_part_and_read_back_n
     (trace,) = latest([document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE])
     assert trace["cut"]
     assert 60 <= trace["span_count"] < 60 + 12 * 2
-    assert worker.stage.left_out["trace_spans"] > 0
+    assert worker.stage.dropped["trace_spans"] > 0
     assert store.read_back < 60 * 12
     hops = [hop_from_body(body) for body in latest([d.body for (kind, _), d in store.documents.items() if kind is Kind.HOP])]
     assert hops

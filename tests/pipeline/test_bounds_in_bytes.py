@@ -29,7 +29,7 @@ def test_scored_series_are_forgotten_when_their_names_take_too_much() -> None:
     for number in range(100):
         scorer.add([Point(long_series(number), SECOND, 1.0)])
     assert len(scorer) == 10
-    assert scorer.forgotten == 90
+    assert scorer.evicted == 90
     restored = SeriesDetector(max_series=1000, max_text=10_500)
     restored.restore(scorer.snapshot())
     restored.add([Point(long_series(number), 2 * SECOND, 1.0) for number in range(200, 220)])
@@ -40,14 +40,14 @@ def test_remembered_metrics_are_forgotten_when_their_names_take_too_much() -> No
     memory = MetricMemory(max_text=10_500)
     for number in range(100):
         memory.add(Point(long_series(number), SECOND, 1.0))
-    assert memory.forgotten == 90
+    assert memory.evicted == 90
 
 
 def test_samples_of_names_beyond_the_room_are_refused_and_counted_until_others_are_forgotten() -> None:
     samples = Samples(Limits(text=10_500))
     samples.add([Point(long_series(number), SECOND, 1.0) for number in range(100)])
     assert (len(samples), samples.counts.too_many_series) == (10, 90)
-    samples.forget(2 * SECOND)
+    samples.evict(2 * SECOND)
     samples.add([Point(long_series(1000), 3 * SECOND, 1.0)])
     assert len(samples) == 1
 
@@ -56,10 +56,10 @@ def test_many_series_share_the_room_for_samples() -> None:
     samples = Samples(Limits(samples=1000, samples_per_series=500))
     for time in range(1, 501):
         samples.add([Point(Series("one"), time * SECOND, 1.0)])
-    assert samples.counts.forgotten == 0
+    assert samples.counts.evicted == 0
     for time in range(501, 1001):
         samples.add([Point(Series(f"s{number}"), time * SECOND, 1.0) for number in range(10)])
-    held = samples.counts.added - samples.counts.forgotten
+    held = samples.counts.added - samples.counts.evicted
     assert held <= 10 * max(LEAST_SHARE, 100) + 500
 
 
@@ -72,7 +72,7 @@ def test_the_oldest_remembered_traces_go_when_all_take_too_much() -> None:
     assert memory.memory <= 100_000
     kept = [start // SECOND for start, _ in memory.buckets()]
     assert kept == list(range(50 - len(kept), 50))
-    assert memory.left_out == 50 - len(kept) > 0
+    assert memory.dropped == 50 - len(kept) > 0
 
 
 async def test_documents_that_wait_for_the_store_fill_the_room_of_a_stage() -> None:
@@ -87,7 +87,7 @@ async def test_documents_that_wait_for_the_store_fill_the_room_of_a_stage() -> N
     stored.set_result(None)
     await waiting
     await second.acknowledged.wait()
-    assert offsets.held_bytes == 0
+    assert offsets.in_flight_bytes == 0
 
 
 def test_counters_of_names_that_are_too_long_are_counted_in_the_overflow() -> None:

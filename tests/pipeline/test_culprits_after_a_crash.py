@@ -44,12 +44,12 @@ class World:
         self.offsets = OffsetTracker(app, 100_000)
         await self.stage.own(0)
         for event in [event for event in self.log if not event.acked]:
-            self.stage.take(event, self.offsets)
+            self.stage.handle(event, self.offsets)
 
     def feed(self, batch: BatchKind, value: bytes) -> None:
         event: Any = Event("spanloom-signals", 0, len(self.log), value, batch)
         self.log.append(event)
-        self.stage.take(event, self.offsets)
+        self.stage.handle(event, self.offsets)
 
 
 def request(number: int, time: int, work: int) -> list[Span]:

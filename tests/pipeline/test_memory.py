@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from telemetry.otlp import PackedSpan
 
 BOUND = 24 << 20
-LIMITS = AssemblyLimits(quiet=10, max_open=100, max_traces=10**9, max_signals=10**9)
+LIMITS = AssemblyLimits(inactivity_gap=10, max_open=100, max_traces=10**9, max_signals=10**9)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -23,8 +23,10 @@ def test_open_telemetry_stays_within_its_memory_and_what_is_closed_early_is_coun
     assert filled.grown <= WITHIN * BOUND
     assert filled.peak <= WITHIN * BOUND + DRAWING
     assert filled.left <= BOUND
-    assert filled.cut > 0
-    assert filled.marked == filled.stored == filled.cut or SHAPES[name].batch == "origins"  # which make no document alone
+    assert filled.closed_early > 0
+    assert (
+        filled.marked == filled.stored == filled.closed_early or SHAPES[name].batch == "origins"
+    )  # which make no document alone
 
 
 def packed(*numbers: tuple[int, int], **more: Any) -> list[PackedSpan]:
@@ -38,8 +40,8 @@ def test_the_oldest_traces_make_room_and_no_more_of_them_than_has_to_be() -> Non
     most = assembler.memory * 3 // 4
     closed = assembler.shed(most)
     assert [trace.trace_id for trace in closed] == [trace_id(number) for number in range(len(closed))]
-    assert all(trace.cut and trace.early for trace in closed)
-    assert assembler.cut == len(closed) == 25
+    assert all(trace.closed_early and trace.early for trace in closed)
+    assert assembler.closed_early == len(closed) == 25
     assert assembler.memory <= most
     assert assembler.shed(most) == []
 
@@ -64,4 +66,4 @@ def test_a_trace_that_takes_too_much_memory_closes_at_once_and_grows_no_further(
     assert assembler.advance(1) == []
     assembler.add(1, 1, packed((1, 1), attributes={"db.statement": "x" * 5000}))
     (closed,) = assembler.advance(1)
-    assert (closed.trace_id, closed.cut, closed.is_large) == (trace_id(1), True, True)
+    assert (closed.trace_id, closed.closed_early, closed.is_large) == (trace_id(1), True, True)

@@ -194,7 +194,7 @@ def score(topic: KeepingTopic) -> None:
         for number, sent in enumerate(topic.sent):
             event = Event("series", 0, number, sent.value)
             event.headers = sent.headers
-            await asyncio.gather(*stage.take(event))
+            await asyncio.gather(*stage.handle(event))
         await stage.close()
 
     asyncio.run(run())
@@ -238,7 +238,7 @@ def test_long_texts_that_grow_when_they_are_said_in_json_are_stored_and_not_anal
     counts = RekeyCounts()
     _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, counts), value)
     assert series.sent == []
-    assert counts.left_out["large_points"] == 1
+    assert counts.dropped["large_points"] == 1
 
 
 def test_what_fails_names_the_record() -> None:

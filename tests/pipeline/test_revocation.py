@@ -71,7 +71,7 @@ async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_rea
     stored.set_result(None)
     await asyncio.gather(*offsets._tasks)
     assert acknowledged == []
-    assert offsets.held == 1
+    assert offsets.in_flight == 1
     offsets.release(PLACE, [7])
     assert acknowledged == [7]
 

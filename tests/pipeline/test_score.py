@@ -62,7 +62,7 @@ class World:
 
     async def take(self, batch: BatchKind, value: bytes) -> None:
         self.offset += 1
-        for work in self.stage.take(Event("spanloom-series", 0, self.offset, value, batch)):
+        for work in self.stage.handle(Event("spanloom-series", 0, self.offset, value, batch)):
             await work
 
     async def traces(self, seconds: range, *callees: str) -> None:
@@ -218,4 +218,4 @@ async def test_a_series_whose_clock_was_ahead_once_is_scored_as_before() -> None
         await world.take(BatchKind.POINTS, codec.encode_points([Point(memory, stamp, value)]))
     (anomaly,) = (document.body for document in world.stored.values())
     assert (anomaly["end"], anomaly["seen"]) == (START + 199 * SECOND, 9e9)
-    assert world.stage.left_out["points_late"] == 0
+    assert world.stage.dropped["points_late"] == 0

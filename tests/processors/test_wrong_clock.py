@@ -57,7 +57,7 @@ def shapes(ahead: int, now: Callable[[int], int]) -> Any:
             alone = visits_of([span(1, 0, "cron", SERVER, at + ahead, at + ahead + MS)])
             watch.add(number.to_bytes(16, "little"), alone, now(at + SECOND))
         found += watch.advance(at)
-    assert (watch.left_out, watch.late) == (0, 0)
+    assert (watch.dropped, watch.late) == (0, 0)
     return found
 
 

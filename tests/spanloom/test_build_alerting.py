@@ -98,7 +98,7 @@ async def test_receivers_and_playbooks_change_while_it_runs_and_bad_ones_do_not(
     assert list(alerting.sender.notifiers) == ["another/webhook[0]"]
     assert [playbook.name for playbook in alerting.runner.healer.playbooks] == ["second"]
     assert alerting.counts.files_refused == 2
-    await alerting.disown()
+    await alerting.release()
 
 
 async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callable[..., Alerting], tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callab
     client = TestClient(Starlette(routes=alerting.routes()))
     (asked,) = client.get("/api/v2/alerts").json()
     assert asked["labels"]["alertname"] == "RepairApprovalRequested"
-    (held,) = alerting.alertmanager.board
+    (held,) = alerting.alertmanager.alert_store
     link = held.annotations["approve"]
     assert link.rpartition("=")[2] not in json.dumps(asked), "who reads the API cannot approve"
     assert link.startswith("https://spanloom.example.org/api/v1/incidents/")
@@ -122,4 +122,4 @@ async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callab
     assert client.post(path + "0", json={"decision": "approve", "who": "ann"}).status_code == 403
     assert client.post(path, json={"decision": "deny", "who": "ann"}).json()["decision"] == "deny"
     assert client.get("/api/v2/alerts").json() == [], "it was answered"
-    await alerting.disown()
+    await alerting.release()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.001)
 
 
 class Flaky(MemoryStore):
@@ -60,7 +60,7 @@ async def test_a_store_that_goes_and_comes_back_makes_the_process_not_ready_and_
 
 
 async def test_a_log_that_hangs_is_one_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.01)
 
     async def hang() -> None:
         await asyncio.Event().wait()

@@ -63,7 +63,7 @@ async def ended(folder: Path, fault: str) -> int:
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param("pipeline.assemble:AssembleStage.take", id="a stage at a record"),
+        pytest.param("pipeline.assemble:AssembleStage.handle", id="a stage at a record"),
         pytest.param("pipeline.assemble:AssembleStage.flush", id="a stage as time passes"),
         pytest.param("pipeline.act:ActStage.tick", id="alerting"),
         pytest.param("stores.duckdb.store:DuckDbStore.write", id="a write"),

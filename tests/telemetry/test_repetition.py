@@ -72,5 +72,5 @@ def test_a_split_that_would_repeat_its_resource_too_often_is_refused() -> None:
 def test_a_span_of_very_many_parts_is_left_out_and_not_walked_through(part: str) -> None:
     request = ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": [{**SPAN, part: [{}] * (MAX_PARTS + 1)}]}]}])
     fitted = otlp.fit("spans", request, 10_000)
-    assert (fitted.parts, len(fitted.left_out)) == ([], 1)
-    assert "20001 attributes, events and links" in str(fitted.left_out[0])
+    assert (fitted.parts, len(fitted.dropped)) == ([], 1)
+    assert "20001 attributes, events and links" in str(fitted.dropped[0])

@@ -121,7 +121,7 @@ class Approvals:
         return hmac.new(self._key, f"{incident}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 
-def routes(desk: ApprovalService) -> list[Route]:
+def routes(approvals: ApprovalService) -> list[Route]:
     """GET shows the page; POST takes `decision` (approve or deny), as a form or as JSON.
 
     The link is the right to answer. Who answers is the authenticated name; of one who did not log in `who` is what they call
@@ -131,7 +131,7 @@ def routes(desk: ApprovalService) -> list[Route]:
     async def page(request: Request) -> Response:
         incident, expires, token = _parts(request)
         try:
-            desk.check(incident, expires, token)
+            approvals.check(incident, expires, token)
         except ApprovalLinkError as error:
             return HTMLResponse(f"<p>{escape(str(error))}</p>", 403)
         identity = identity_of(request)
@@ -141,12 +141,12 @@ def routes(desk: ApprovalService) -> list[Route]:
     async def decide(request: Request) -> Response:
         incident, expires, token = _parts(request)
         try:
-            desk.check(incident, expires, token)
+            approvals.check(incident, expires, token)
             decision, who = await _answer(request)
         except InputError as error:
             return JSONResponse({"error": str(error)}, 403 if isinstance(error, ApprovalLinkError) else 400)
         try:
-            decided = await desk.answer(Answer(incident, expires, token, decision == "approve", who))
+            decided = await approvals.answer(Answer(incident, expires, token, decision == "approve", who))
         except InputError as error:
             return JSONResponse({"error": str(error)}, 409)
         said = {"incident": incident, "decision": decision, "who": who}

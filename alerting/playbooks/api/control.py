@@ -31,7 +31,7 @@ def routes(runner: PlaybookRunner) -> list[Route]:
     """The switches of one runner."""
 
     async def state(_: Request) -> JSONResponse:
-        held = [
+        open_incidents = [
             {
                 "id": incident.id,
                 "playbook": incident.playbook,
@@ -42,7 +42,7 @@ def routes(runner: PlaybookRunner) -> list[Route]:
             }
             for incident in runner.healer.incidents.values()
         ]
-        return JSONResponse({"stopped_by": runner.healer.safety.stopped_by, "incidents": held})
+        return JSONResponse({"stopped_by": runner.healer.safety.stopped_by, "incidents": open_incidents})
 
     async def stop(request: Request) -> JSONResponse:
         who = _who(request)
@@ -61,7 +61,7 @@ def routes(runner: PlaybookRunner) -> list[Route]:
     return [
         Route("/api/v1/healing", state, methods=["GET"]),
         *(
-            Route(path, _told(act), methods=["POST"])
+            Route(path, _reporting_errors(act), methods=["POST"])
             for path, act in (
                 ("/api/v1/healing/stop", stop),
                 ("/api/v1/healing/resume", resume),
@@ -77,7 +77,7 @@ def _who(request: Request) -> str:
     return identity_of(request).name
 
 
-def _told(act: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _reporting_errors(act: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:
     """The same, with an error of input as an answer."""
 
     async def answer(request: Request) -> JSONResponse:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WINDOW = 120 * 10**9
 """What is older says nothing about now, ns."""
 
-MOST_SERVICES = 1000
+MAX_SERVICES = 1000
 """Past it the service that was seen last longest ago is forgotten."""
 
 CALLS_KEPT = 64
@@ -98,6 +98,6 @@ class IncidentEvidence:
     def _of(self, service: str) -> _Seen:
         seen = self._seen.setdefault(service, _Seen())
         self._seen.move_to_end(service)
-        if len(self._seen) > MOST_SERVICES:
+        if len(self._seen) > MAX_SERVICES:
             self._seen.popitem(last=False)
         return seen

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_TRIGGERS = 10_000
 """Alerts remembered as firing. More are counted in `ignored` and have no repair."""
 
-MOST_OFFERED = 1000
+MAX_OFFERED = 1000
 """Anomalies remembered as offered, far more than playbooks answer in the time for which a crash has records read again."""
 
 
@@ -52,7 +52,7 @@ class FiringAlerts:
         """An alert resolved; whether that is news."""
         known = self._signals.pop(fingerprint, None)
         self._given_up.discard(fingerprint)
-        self.forget_refusal(fingerprint)
+        self.clear_refusal(fingerprint)
         return known is not None
 
     def give_up(self, fingerprint: str) -> None:
@@ -63,7 +63,7 @@ class FiringAlerts:
     def offer(self, fingerprint: str) -> None:
         """An anomaly is offered to the playbooks; after a crash it is read again."""
         self._offered[fingerprint] = None
-        if len(self._offered) > MOST_OFFERED:
+        if len(self._offered) > MAX_OFFERED:
             del self._offered[next(iter(self._offered))]
 
     def is_offered(self, fingerprint: str) -> bool:
@@ -77,15 +77,15 @@ class FiringAlerts:
 
     def refuse(self, fingerprint: str, playbook: str, code: str) -> bool:
         """Remember why a playbook may not start; whether that is another reason than before."""
-        news = self._refused.get(fingerprint) != (playbook, code)
+        changed = self._refused.get(fingerprint) != (playbook, code)
         self._refused[fingerprint] = (playbook, code)
-        return news
+        return changed
 
-    def forget_refusal(self, fingerprint: str) -> None:
+    def clear_refusal(self, fingerprint: str) -> None:
         """Tell the next refusal of this signal again, whatever its reason."""
         self._refused.pop(fingerprint, None)
 
-    def forget_refusals(self) -> None:
+    def clear_refusals(self) -> None:
         """Tell the next refusal of each signal again."""
         self._refused.clear()
 

@@ -85,7 +85,7 @@ class Healer:
         """Take other playbooks, all at once. Open incidents end by the plan that they began with."""
         now = self._not_before(now)
         self.playbooks = tuple(playbooks)
-        self.firing.forget_refusals()
+        self.firing.clear_refusals()
         self.journal.record(now, "playbooks-replaced", playbooks={playbook.name: playbook.revision for playbook in playbooks})
 
     def on_alert(self, change: AlertTransition, now: int) -> None:
@@ -95,10 +95,10 @@ class Healer:
         if change.state == "firing":
             seen = {"value": change.value, "group": change.group, "rule": change.expr}
             origin = origin_of_rule(change.file)
-            news = self.firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen, origin=origin))
+            changed = self.firing.begin(Signal("alert", change.fingerprint, labels, change.starts_at, seen=seen, origin=origin))
         else:
-            news = change.state == "resolved" and self.firing.end(change.fingerprint)
-        if not news:
+            changed = change.state == "resolved" and self.firing.end(change.fingerprint)
+        if not changed:
             return
         if change.state == "resolved":
             for incident in self._of(change.fingerprint):
@@ -122,7 +122,7 @@ class Healer:
             signal = signal_of(anomaly)
             self.firing.offer(signal.fingerprint)
             self._answer(signal, self._sick(), now)
-            self.firing.forget_refusal(signal.fingerprint)
+            self.firing.clear_refusal(signal.fingerprint)
             self.journal.publish(self.incidents, now)
 
     def on_result(self, result: Result, now: int, *, go_on: bool = True) -> None:
@@ -266,7 +266,7 @@ class Healer:
             return
         refusal = self._try(playbook, signal, sick, now)
         if refusal is None:
-            self.firing.forget_refusal(signal.fingerprint)
+            self.firing.clear_refusal(signal.fingerprint)
         elif self.firing.refuse(signal.fingerprint, playbook.name, refusal.code):
             self.journal.record(
                 now, "refused", playbook=playbook.name, fingerprint=signal.fingerprint, labels=signal.labels, **asdict(refusal)
@@ -379,10 +379,10 @@ class Healer:
         self.safety.stopped_by = stopped_by
         who = stopped_by or by
         self.journal.record(now, kind, who=who)
-        self.journal.tell(Notice(f"{kind}/{now}", kind, now, "", f"Repairs {kind}", f"by {who}"))
+        self.journal.report(Notice(f"{kind}/{now}", kind, now, "", f"Repairs {kind}", f"by {who}"))
 
     def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
-        self.journal.tell(notice_of(incident, kind, now, text))
+        self.journal.report(notice_of(incident, kind, now, text))
 
 
 def _touched(incident: Incident) -> Touched:

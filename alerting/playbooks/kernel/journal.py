@@ -51,7 +51,7 @@ class Journal:
 
         return note
 
-    def tell(self, notice: Notice) -> None:
+    def report(self, notice: Notice) -> None:
         """Let humans know."""
         self._notices.append(replace(notice, title=SECRETS.mask(notice.title), text=SECRETS.mask(notice.text)))
 

@@ -176,20 +176,20 @@ def _forward(incident: Incident, now: int, query: RuleQuery, note: Note) -> None
             note("step-intended", step=step.name, action=call.action, arguments=call.arguments, **about)
             return
         if step.check is not None and not step.check.settled:
-            held = _ask(step.check, now, query, note, step.name)
-            if held is False:
+            verified = _ask(step.check, now, query, note, step.name)
+            if verified is False:
                 _roll_back(incident, note, f"step {step.name!r}: {step.check.expression} did not hold in time")
-            if held is not True:
+            if verified is not True:
                 return
             step.check.settled = True
     incident.state = IncidentState.VERIFYING
 
 
 def _verify_recovery(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
-    held = _ask(incident.check, now, query, note, "recovery")
-    if held is True:
+    verified = _ask(incident.check, now, query, note, "recovery")
+    if verified is True:
         _end(incident, IncidentState.CLOSED, now, VERIFIED, note)
-    elif held is False:
+    elif verified is False:
         _roll_back(incident, note, f"recovery not verified: {incident.check.expression} did not hold in time")
 
 

@@ -55,7 +55,7 @@ class LiveTraffic:
         self._total = 0
         self._newest = 0
         self._instances: OrderedDict[str, dict[str, int]] = OrderedDict()  # by service: when each was seen last
-        self.not_told_apart = 0
+        self.indistinguishable = 0
 
     def add(self, service: str, calls: int, at: int) -> None:
         """Count calls that a service received around the time `at`."""
@@ -64,12 +64,12 @@ class LiveTraffic:
         self._newest = max(self._newest, at)
         bucket = self._buckets.setdefault(at // BUCKET, Counter())
         if service not in bucket and len(bucket) >= MAX_RECEIVERS:
-            self.not_told_apart += calls
+            self.indistinguishable += calls
             service = ""
         bucket[service] += calls
         self._received[service] += calls
         self._total += calls
-        self._forget(self._newest - WINDOW)
+        self._evict(self._newest - WINDOW)
 
     def add_edges(self, edges: Iterable[Edge], now: int) -> None:
         """Count the calls of some edge windows; corrections subtract. One that a wrong clock puts ahead is as of now."""
@@ -97,13 +97,13 @@ class LiveTraffic:
         share is unknown while nothing was counted in them; a target that is known to take no calls has share 0. Calls are
         not told apart by instance: any instance of a service is taken to have all of its share.
         """
-        self._forget(now - WINDOW)
+        self._evict(now - WINDOW)
         live = sum(last > now - WINDOW for last in self._instances.get(service, {}).values())
         instances = 1 if instance else live if 0 < live < MAX_INSTANCES else None
         share = max(0, self._received[service]) / self._total if self._total > 0 else None
         return Footprint(instances, share)
 
-    def _forget(self, until: int) -> None:
+    def _evict(self, until: int) -> None:
         for number in [number for number in self._buckets if number * BUCKET <= until]:
             for service, calls in self._buckets.pop(number).items():
                 self._total -= calls

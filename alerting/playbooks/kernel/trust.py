@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-MOST_SOURCES = 1000
+MAX_SOURCES = 1000
 """Sources remembered by name. What comes beyond is remembered as `other`, which no setting allows."""
 
 SAVE_AFTER = 10 * SECOND
@@ -58,7 +58,7 @@ class Trust:
     def fed(self, source: str, now: int) -> None:
         """A source has fed the telemetry just now, or will in a moment; by the clock, ns."""
         self.pass_time(now)
-        if source not in self._fed and len(self._fed) >= MOST_SOURCES:
+        if source not in self._fed and len(self._fed) >= MAX_SOURCES:
             source = OTHER
         self._fed[source] = max(now, self._fed.get(source, 0))
 

@@ -37,7 +37,7 @@ LEEWAY_SECONDS = 60
 KEYS_SECONDS = 3600.0
 """After so long its keys are fetched again, so that one that it withdrew counts no more; if it is away, after twice as long."""
 
-AGAIN_SECONDS = 30.0
+RETRY_SECONDS = 30.0
 """An unknown key makes us ask again, but not more often than this: tokens with made-up keys are cheap."""
 
 TIMEOUT_SECONDS = 10.0
@@ -113,8 +113,8 @@ class OidcProvider:
         if answer.status_code != httpx2.codes.OK:
             raise TokenRefusedError(f"{self.issuer} refused the login's code: {answer.status_code}")
         try:
-            told = answer.json()
-            token, access_token = str(told["id_token"]), told.get("access_token")
+            answered = answer.json()
+            token, access_token = str(answered["id_token"]), answered.get("access_token")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OidcError(f"{self.issuer}: its answer to the login has no ID token") from error
         decoded = await self._decoded(token)
@@ -176,7 +176,7 @@ class OidcProvider:
         try:
             return jwt.decode(token, self._keys, algorithms=ALGORITHMS)
         except (JoseError, ValueError, TypeError, KeyError):
-            await self._ask(AGAIN_SECONDS)  # it may have new keys
+            await self._ask(RETRY_SECONDS)  # it may have new keys
         try:
             return jwt.decode(token, self._keys, algorithms=ALGORITHMS)
         except (JoseError, ValueError, TypeError, KeyError) as error:
@@ -193,7 +193,7 @@ class OidcProvider:
         async with self._asking:
             now = self._now()
             wanted = self._fetched_at is None or now - self._fetched_at >= older_than * 1e9
-            if wanted and (self._asked_at is None or now - self._asked_at >= AGAIN_SECONDS * 1e9):
+            if wanted and (self._asked_at is None or now - self._asked_at >= RETRY_SECONDS * 1e9):
                 self._asked_at = now
                 try:
                     await self._fetch()
@@ -223,10 +223,10 @@ class OidcProvider:
 
     def _identity(self, claims: JsonObject) -> Identity:
         config = self._config
-        held: Any = claims
+        claim: Any = claims
         for step in config.role_claim.split("."):
-            held = held.get(step) if isinstance(held, dict) else None
-        values = [held] if isinstance(held, str) else held if isinstance(held, list) else []
+            claim = claim.get(step) if isinstance(claim, dict) else None
+        values = [claim] if isinstance(claim, str) else claim if isinstance(claim, list) else []
         roles = {config.roles[value] for value in values if isinstance(value, str) and value in config.roles}
         named = claims.get(config.name_claim)
         name = named if isinstance(named, str) and named.strip() else str(claims.get("sub", ""))

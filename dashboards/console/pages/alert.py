@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from dashboards.console.description_list import facts
-from dashboards.console.format import amount, moment
+from dashboards.console.format import amount, date_time
 from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.pages.alerts import TONES
 from dashboards.console.table import Cell, Column, Table
@@ -73,7 +73,7 @@ def _facts(view: View, alert: Body) -> list[tuple[str, str, str]]:
 def _change(change: Body) -> dict[str, Cell]:
     value = change["value"]
     return {
-        "time": Cell(change["time"], moment(change["time"]), tone="quiet line"),
+        "time": Cell(change["time"], date_time(change["time"]), tone="quiet line"),
         "state": Cell(change["state"], tone=TONES[change["state"]]),
         "value": Cell(value, "" if value is None else amount(value)),
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from dashboards.console.format import ago, amount, duration, moment
+from dashboards.console.format import ago, amount, date_time, duration
 from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.table import Cell, Column, Table
 from dashboards.read_models.alerts import is_open
@@ -16,7 +16,7 @@ from telemetry.documents import Kind
 if TYPE_CHECKING:
     from telemetry.documents import Body
 
-MOST = 1_000
+MAX_ALERTS = 1_000
 """Notifications shown, the newest."""
 
 TONES = {"firing": "tag bad", "pending": "tag warn", "resolved": "tag good", "inactive": "tag quiet"}
@@ -69,7 +69,7 @@ def add(console: Console) -> None:
             found = await console.reader.alerts()
             shown = [alert for alert in found if is_open(alert) or since is None or alert["time"] >= since]
             alerts.show([(alert["_id"], _alert(view, alert, now)) for alert in shown])
-            sent = await console.reader.find(Query(Kind.NOTIFICATION, since=since, descending=True, limit=MOST))
+            sent = await console.reader.find(Query(Kind.NOTIFICATION, since=since, descending=True, limit=MAX_ALERTS))
             notifications.show([(body["_id"], _notification(view, body)) for body in sent])
 
         view.refresh(load)
@@ -85,7 +85,7 @@ def _alert(view: View, alert: Body, now: int) -> dict[str, Cell]:
         "name": Cell(alert["labels"].get("alertname", "?"), href=view.link(f"/alerts/{alert['fingerprint']}")),
         "service": Cell(alert["service"], href=view.link("/traces", service=alert["service"]) if alert["service"] else ""),
         "summary": Cell(summary),
-        "since": Cell(since, f"{moment(since)} ({ago(since, now)})", tone="quiet line"),
+        "since": Cell(since, f"{date_time(since)} ({ago(since, now)})", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),
         "value": Cell(value, "" if value is None else amount(value)),
     }
@@ -97,7 +97,7 @@ def _notification(view: View, body: Body) -> dict[str, Cell]:
     delivered = body["outcome"] == "delivered"
     about = " ".join(body["group_labels"].values()) or "all alerts"
     return {
-        "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet line"),
+        "time": Cell(body["@timestamp"], date_time(body["@timestamp"]), tone="quiet line"),
         "outcome": Cell("delivered" if delivered else "failed", tone="tag good" if delivered else "tag bad"),
         "about": Cell(about, href=view.link(f"/alerts/{body['alerts'][0]}") if len(body["alerts"]) == 1 else ""),
         "receiver": Cell(body["integration"]),
@@ -114,7 +114,7 @@ def _suppression(view: View, body: Body) -> dict[str, Cell]:
     about = " ".join(body["labels"][name] for name in ("alertname", "service") if name in body["labels"])
     culprit = view.link(f"/alerts/{reason.partition(',')[0]}") if by == "inhibition" else ""
     return {
-        "time": Cell(body["@timestamp"], moment(body["@timestamp"]), tone="quiet line"),
+        "time": Cell(body["@timestamp"], date_time(body["@timestamp"]), tone="quiet line"),
         "outcome": Cell("suppressed", tone="tag quiet"),
         "about": Cell(about, href=view.link(f"/alerts/{body['alerts'][0]}")),
         **{name: Cell(None) for name in ("receiver", "status", "alerts", "attempts")},

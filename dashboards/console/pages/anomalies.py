@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from dashboards.console.format import ago, duration, moment, short
+from dashboards.console.format import ago, date_time, duration, short
 from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.table import Cell, Column, Table
 from stores.store import Query
@@ -15,7 +15,7 @@ from telemetry.documents import Kind
 if TYPE_CHECKING:
     from telemetry.documents import Body
 
-MOST = 1_000
+MAX_ANOMALIES = 1_000
 """Anomalies shown, the newest."""
 
 GRAVE = 0.9
@@ -65,12 +65,12 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             now = console.now()
-            found = await console.reader.find(Query(Kind.ANOMALY, since=view.since, descending=True, limit=MOST))
+            found = await console.reader.find(Query(Kind.ANOMALY, since=view.since, descending=True, limit=MAX_ANOMALIES))
             anomalies.show([(body["_id"], _anomaly(view, body)) for body in found])
             rankings = await console.reader.find(Query(Kind.CULPRIT, since=view.since, descending=True, limit=1))
             suspects = rankings[0]["ranking"] if rankings else ()
             ranked_at = rankings[0]["@timestamp"] if rankings else now
-            when.text = f"As of {moment(ranked_at)} UTC, {ago(ranked_at, now)}" if rankings else ""
+            when.text = f"As of {date_time(ranked_at)} UTC, {ago(ranked_at, now)}" if rankings else ""
             culprits.show([(str(rank), _culprit(view, rank, suspect)) for rank, suspect in enumerate(suspects, 1)])
 
         view.refresh(load)
@@ -79,7 +79,7 @@ def add(console: Console) -> None:
 def _anomaly(view: View, body: Body) -> dict[str, Cell]:
     where = " ".join(part for part in (body["operation"], body["instance"]) if part)
     return {
-        "end": Cell(body["end"], moment(body["end"]), tone="quiet line"),
+        "end": Cell(body["end"], date_time(body["end"]), tone="quiet line"),
         "service": Cell(body["service"], href=view.link("/traces", service=body["service"])),
         "kind": Cell(body["kind"], tone="tag"),
         "score": Cell(body["score"], f"{body['score']:.2f}", tone="bad" if body["score"] >= GRAVE else "warn"),

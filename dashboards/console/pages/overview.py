@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from dashboards.console.format import ago, amount, flat, moment, share
+from dashboards.console.format import ago, amount, date_time, flat, share
 from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.stat import tile
 from dashboards.console.table import Cell, Column, Table
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dashboards.read_models.timeline import TimelineEvent
     from telemetry.documents import Body
 
-MOST = 1_000
+MAX_DOCUMENTS = 1_000
 """Documents of each kind that make the timeline."""
 
 BARS = 60
@@ -69,7 +69,7 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             kinds = (Kind.ANOMALY, Kind.CULPRIT, Kind.ALERT, Kind.INCIDENT)
-            queries = (Query(kind, since=view.since, descending=True, limit=MOST) for kind in kinds)
+            queries = (Query(kind, since=view.since, descending=True, limit=MAX_DOCUMENTS) for kind in kinds)
             anomalies, culprits, alerts, incidents = await asyncio.gather(*map(console.reader.find, queries))
             standing, open_or_ended = await asyncio.gather(console.reader.alerts(), console.reader.incidents())
             shown = await console.reader.service_map(view.since)
@@ -96,7 +96,7 @@ def add(console: Console) -> None:
 def _figures(view: View, shown: ServiceMap, anomalies: int, alerts: list[Body], incidents: list[Body]) -> list[tuple[str, ...]]:
     calls = sum(call.calls for call in shown.calls)
     failures = sum(call.failures for call in shown.calls)
-    services = sum(place.node.kind is NodeKind.SERVICE for place in shown.places)
+    services = sum(place.node.kind is NodeKind.SERVICE for place in shown.nodes)
     firing = sum(alert["state"] == "firing" for alert in alerts)
     repairing = sum(not incident["ended"] for incident in incidents)
     return [
@@ -105,7 +105,7 @@ def _figures(view: View, shown: ServiceMap, anomalies: int, alerts: list[Body], 
         ("Failed calls", share(failures, calls), "bad" if failures else "", view.link("/traces", errors="yes")),
         (
             "Anomalies",
-            f"{amount(anomalies)}{'+' if anomalies >= MOST else ''}",
+            f"{amount(anomalies)}{'+' if anomalies >= MAX_DOCUMENTS else ''}",
             "warn" if anomalies else "",
             view.link("/anomalies"),
         ),
@@ -160,7 +160,7 @@ def _event(view: View, event: TimelineEvent, now: int) -> dict[str, Cell]:
         "repair": view.link("/repairs", incident=event.about),
     }
     return {
-        "time": Cell(event.time, f"{moment(event.time)[11:]} ({ago(event.time, now)})", tone="quiet line"),
+        "time": Cell(event.time, f"{date_time(event.time)[11:]} ({ago(event.time, now)})", tone="quiet line"),
         "kind": Cell(event.kind, tone=TONES[event.kind]),
         "text": Cell(event.text, event.text, about.get(event.kind, view.link(f"/alerts/{event.about}"))),
     }

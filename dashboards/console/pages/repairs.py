@@ -10,7 +10,7 @@ from nicegui import ui
 from alerting.playbooks.child_output import without_output
 from components.access.identity import identity_of
 from components.access.roles import Right
-from dashboards.console.format import ago, duration, flat, moment, short
+from dashboards.console.format import ago, date_time, duration, flat, short
 from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.table import Cell, Column, Table
 from stores.store import Equals, Query
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from telemetry.documents import Body
 
-MOST = 2_000
+MAX_RECORDS = 2_000
 """Records of an incident that are shown, the first."""
 
 STATES = {"closed": "tag good", "escalated": "tag bad", "approving": "tag warn"}
@@ -91,10 +91,10 @@ def add(console: Console) -> None:
             details.visible = shown is not None
             if shown is None:
                 return
-            title.text = f"{shown['playbook']} on {_target(shown)}, opened {moment(shown['opened'])} UTC"
+            title.text = f"{shown['playbook']} on {_target(shown)}, opened {date_time(shown['opened'])} UTC"
             steps.show([(step["name"], _step(number, step)) for number, step in enumerate(shown["steps"], 1)])
             records = await console.reader.find(
-                Query(Kind.AUDIT, (Equals("incident", shown["id"]),), sort="sequence", limit=MOST)
+                Query(Kind.AUDIT, (Equals("incident", shown["id"]),), sort="sequence", limit=MAX_RECORDS)
             )
             audit.show([(record["_id"], _record(record)) for record in seen(records)])
 
@@ -107,7 +107,7 @@ def _incident(view: View, body: Body, now: int) -> dict[str, Cell]:
         "state": Cell(body["state"], tone=STATES.get(body["state"], "tag")),
         "playbook": Cell(body["playbook"], href=view.link("/repairs", incident=body["id"])),
         "target": Cell(_target(body)),
-        "opened": Cell(body["opened"], f"{moment(body['opened'])} ({ago(body['opened'], now)})", tone="quiet line"),
+        "opened": Cell(body["opened"], f"{date_time(body['opened'])} ({ago(body['opened'], now)})", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),
         "why": Cell(body["why"]),
     }
@@ -125,7 +125,7 @@ def _step(number: int, step: Body) -> dict[str, Cell]:
         "phase": Cell(step["phase"]),
         "action": Cell(step["call"]["action"], tone="mono"),
         "progress": Cell(step["progress"], tone=f"tag {PROGRESS.get(step['progress'], 'quiet')}"),
-        "started": Cell(step["started"], moment(step["started"]) if step["started"] else "—", tone="quiet line"),
+        "started": Cell(step["started"], date_time(step["started"]) if step["started"] else "—", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),
         "detail": Cell(step["detail"]),
     }
@@ -135,7 +135,7 @@ def _record(record: Body) -> dict[str, Cell]:
     data = "\n".join(f"{name}: {_plain(value)}" for name, value in flat(record["data"]))
     return {
         "sequence": Cell(record["sequence"]),
-        "time": Cell(record["time"], moment(record["time"]), tone="quiet line"),
+        "time": Cell(record["time"], date_time(record["time"]), tone="quiet line"),
         "event": Cell(record["event"]),
         "data": Cell(data, tone="mono lines"),
         "hash": Cell(record["hash"], short(record["hash"]), tone="mono quiet line"),

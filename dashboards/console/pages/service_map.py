@@ -86,7 +86,7 @@ def add(console: Console) -> None:
             shown = await console.reader.service_map(view.since)
             chart.visible = legend.visible = bool(shown.calls)
             lead.text = (
-                f"{len(shown.places)} nodes and {len(shown.calls)} kinds of calls over {duration(shown.until - shown.since)}"
+                f"{len(shown.nodes)} nodes and {len(shown.calls)} kinds of calls over {duration(shown.until - shown.since)}"
                 if shown.calls
                 else ""
             )
@@ -154,7 +154,7 @@ def _options(shown: ServiceMap) -> dict[str, object]:
     """The map as ECharts draws it."""
     if not shown.calls:
         return {"series": []}
-    places = positions([place.node for place in shown.places], [(call.caller, call.callee) for call in shown.calls])
+    places = positions([place.node for place in shown.nodes], [(call.caller, call.callee) for call in shown.calls])
     busiest = max(call.calls for call in shown.calls)
     return {
         "tooltip": {":formatter": "item => item.data.tip", "confine": True},
@@ -173,7 +173,7 @@ def _options(shown: ServiceMap) -> dict[str, object]:
                 "edgeSymbolSize": 9,
                 "label": {"show": True, "position": "bottom", "color": INK, "fontSize": 12, "fontWeight": "bold"},
                 "emphasis": {"focus": "adjacency"},
-                "data": [_node(place, places[place.node], busiest) for place in shown.places],
+                "data": [_node(place, places[place.node], busiest) for place in shown.nodes],
                 "links": [_link(call, shown, busiest, places[call.callee][0] - places[call.caller][0]) for call in shown.calls],
             }
         ],

@@ -8,7 +8,7 @@ import orjson
 from nicegui import ui
 
 from dashboards.console.description_list import facts
-from dashboards.console.format import amount, duration, moment, share
+from dashboards.console.format import amount, date_time, duration, share
 from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.stat import tile
 from dashboards.console.table import Cell, Column, Table
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dashboards.read_models.waterfall import Bar
     from telemetry.documents import Body
 
-MOST_BARS = 2_000
+MAX_BARS = 2_000
 """Spans drawn; the browser is given no more."""
 
 CLOCKS = {False: "As recorded", True: "By the root's clock"}
@@ -127,12 +127,12 @@ class _TracePage:
         drawn = waterfall(spans, path, logs)
         self._clocks.visible = any(span["adjusted"]["shift"] for span in found["spans"])
         self._content.visible = True
-        self._lead.text = f"{_root(trace)} · {moment(drawn.start)} UTC · {self._trace_id}"
+        self._lead.text = f"{_root(trace)} · {date_time(drawn.start)} UTC · {self._trace_id}"
         services = sorted({bar.service for bar in drawn.bars})
         colors = {service: PALETTE[place % len(PALETTE)] for place, service in enumerate(services)}
         self._show_tiles(found, trace, drawn.duration)
         self._show_legend(colors, len(drawn.bars))
-        self._waterfall.rows = [_bar(bar, colors, by_root_clock=self._by_root_clock) for bar in drawn.bars[:MOST_BARS]]
+        self._waterfall.rows = [_bar(bar, colors, by_root_clock=self._by_root_clock) for bar in drawn.bars[:MAX_BARS]]
         self._logs.show([(log["_id"], _log(log, drawn.start)) for log in logs])
         self._hops.show([(hop["_id"], _hop(hop)) for hop in sorted(found["hops"], key=lambda hop: (hop["start"], hop["id"]))])
 
@@ -161,8 +161,8 @@ class _TracePage:
             with ui.element("span"):
                 ui.element("span").style("width: 3px; height: 12px; background: var(--quiet)")
                 ui.label("log (amber: warning, red: error)")
-            if bars > MOST_BARS:
-                ui.label(f"The first {MOST_BARS:,} of {bars:,} spans.")
+            if bars > MAX_BARS:
+                ui.label(f"The first {MAX_BARS:,} of {bars:,} spans.")
 
     def _choose_clock(self, event: ValueChangeEventArguments[bool]) -> None:
         self._by_root_clock = event.value
@@ -232,7 +232,7 @@ def _facts(span: Body, view: View) -> list[tuple[str, str, str]]:
     pairs = [
         ("span", f"{span['span_id']} ({span['kind']})"),
         ("service", service_of(span)),
-        ("start", f"{moment(span['start'])} UTC"),
+        ("start", f"{date_time(span['start'])} UTC"),
         ("start by the root's clock", _adjusted(span["adjusted"])),
         ("duration", duration(span["duration"])),
         ("status", f"{status['code']} {status.get('message', '')}".strip()),
@@ -256,7 +256,7 @@ def _adjusted(times: Body) -> str:
     if times["error"] is None:
         return "unknown: no call has told how far the two clocks differ"
     shifted = f"{_signed(times['shift'])} shift" if times["shift"] else "not shifted"
-    return f"{moment(times['start'])} UTC, {shifted}, ± {duration(times['error'])}"
+    return f"{date_time(times['start'])} UTC, {shifted}, ± {duration(times['error'])}"
 
 
 def _signed(shift: int) -> str:

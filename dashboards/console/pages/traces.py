@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
-from dashboards.console.format import ago, amount, duration, moment, short
+from dashboards.console.format import ago, amount, date_time, duration, short
 from dashboards.console.page import DEFAULT_RANGE, Console, View
 from dashboards.console.table import Cell, Column, Table
 from stores.store import Contains, Equals, Query, Range
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stores.store import Filter
     from telemetry.documents import Body
 
-MOST = 200
+MAX_TRACES = 200
 """Traces shown: past it, narrow the search."""
 
 LONGEST_MS = 1e9
@@ -68,14 +68,14 @@ def add(console: Console) -> None:
                 view.since,
                 sort="duration" if slowest else "@timestamp",
                 descending=True,
-                limit=MOST,
+                limit=MAX_TRACES,
             )
             found = await console.reader.find(query)
             service_field.set_autocomplete(sorted({name for body in found for name in body["services"]}))
             now = console.now()
             table.show([(body["_id"], _row(view, body, now)) for body in found])
             which = "slowest" if slowest else "newest"
-            lead.text = f"The {which} {MOST} {view.words}" if len(found) >= MOST else f"{len(found)} {view.words}"
+            lead.text = f"The {which} {MAX_TRACES} {view.words}" if len(found) >= MAX_TRACES else f"{len(found)} {view.words}"
 
         view.refresh(load)
 
@@ -133,7 +133,7 @@ def _row(view: View, body: Body, now: int) -> dict[str, Cell]:
     return {
         "trace": Cell(trace_id, short(trace_id), link, "mono line"),
         "root": Cell(name, name, link),
-        "start": Cell(body["start"], f"{moment(body['start'])} ({ago(body['start'], now)})", tone="quiet line"),
+        "start": Cell(body["start"], f"{date_time(body['start'])} ({ago(body['start'], now)})", tone="quiet line"),
         "duration": Cell(body["duration"], duration(body["duration"])),
         "spans": Cell(body["span_count"], amount(body["span_count"])),
         "services": Cell(len(body["services"])),

@@ -28,10 +28,10 @@ def build(around: Surroundings) -> RpcServer:
     def reserve(request: Message) -> Message:
         product, quantity = request["product"], request["quantity"]
         with opened(around.database) as cursor:
-            taken = cursor.execute(
+            updated = cursor.execute(
                 "UPDATE stock SET quantity = quantity - ? WHERE product = ? AND quantity >= ?", (quantity, product, quantity)
             ).rowcount
-            if not taken:
+            if not updated:
                 log.warning("out of stock: %s; ordering %d", product, STOCKED)
                 cursor.execute("UPDATE stock SET quantity = ? WHERE product = ?", (STOCKED - quantity, product))
         log.info("reserved %d of %s", quantity, product)

@@ -36,10 +36,10 @@ class Worker:
     def serve(self, ready: Callable[[str], None]) -> None:
         """Work until SIGTERM, then finish the task under way."""
 
-        def tell(**_: object) -> None:
+        def ignore(**_: object) -> None:
             ready("")
 
-        worker_ready.connect(tell, weak=False)
+        worker_ready.connect(ignore, weak=False)
         setup_logging.connect(_keep_logging, weak=False)
         # Without these three a worker talks to other workers, of which there are none.
         self._app.Worker(pool="solo", without_gossip=True, without_mingle=True, without_heartbeat=True).start()

@@ -66,7 +66,7 @@ class Link:
     def __init__(self, log: Path, seed: int) -> None:
         self.ends = Ends.of(os.getpid())
         arguments = ["spanloom.experiments.chaos.packet_forwarder", self.ends.near_device, self.ends.far_device, str(seed)]
-        self._carrier = Child("the link", arguments, log)
+        self._forwarder = Child("the link", arguments, log)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -75,8 +75,8 @@ class Link:
         try:
             await _ip("netns", "add", ends.namespace)
             self._stack.push_async_callback(_ip, "netns", "delete", ends.namespace)
-            await self._stack.enter_async_context(self._carrier)
-            await self._carrier.line()
+            await self._stack.enter_async_context(self._forwarder)
+            await self._forwarder.line()
             await _ip("link", "set", ends.far_device, "netns", ends.namespace)
             await _ip("address", "add", f"{ends.near}/30", "dev", ends.near_device)
             await _ip("link", "set", ends.near_device, "up")
@@ -93,7 +93,7 @@ class Link:
 
     async def impair(self, to_far: Impairment = GOOD, from_far: Impairment = GOOD) -> Body:
         """Make the link so, from now on; gives the counts of packets since the start: carried, lost, dropped."""
-        counts: Body = await self._carrier.ask({"to": asdict(to_far), "from": asdict(from_far)})
+        counts: Body = await self._forwarder.ask({"to": asdict(to_far), "from": asdict(from_far)})
         return counts
 
 

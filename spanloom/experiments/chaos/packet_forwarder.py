@@ -25,8 +25,8 @@ from spanloom.experiments.chaos.impairment import Impaired, Impairment
 
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
-MOST_BYTES = 65_536
-MOST_WAITING = 1000
+MAX_BYTES = 65_536
+MAX_WAITING = 1000
 """Packets under way. netem's default limit; what comes past it is dropped."""
 
 
@@ -43,7 +43,7 @@ class PacketForwarder:
     def __init__(self, near: int, far: int, chance: random.Random) -> None:
         self._other = {near: far, far: near}
         self._near, self._far, self._chance = near, far, chance
-        self._under_way: list[tuple[int, int, int, bytes]] = []  # due, number, device, packet
+        self._in_flight: list[tuple[int, int, int, bytes]] = []  # due, number, device, packet
         self._number = count()
         self.counts = {"carried": 0, "lost": 0, "dropped": 0}
         self.impair(Impairment(), Impairment())
@@ -55,12 +55,12 @@ class PacketForwarder:
     def run(self, control: IO[bytes]) -> None:
         """Carry until the control line ends. Its reads are unbuffered: `select` sees only what no buffer has taken."""
         while True:
-            wait = max(0.0, (self._under_way[0][0] - time.monotonic_ns()) / 1e9) if self._under_way else None
+            wait = max(0.0, (self._in_flight[0][0] - time.monotonic_ns()) / 1e9) if self._in_flight else None
             ready, _, _ = select.select([self._near, self._far, control.fileno()], [], [], wait)
             self._deliver(time.monotonic_ns())
             for device in ready:
                 if device != control.fileno():
-                    self._take(device)
+                    self._receive(device)
                     continue
                 line = control.readline()
                 if not line:
@@ -70,20 +70,20 @@ class PacketForwarder:
                     self.impair(Impairment(**asked["to"]), Impairment(**asked["from"]))
                 say(self.counts)
 
-    def _take(self, device: int) -> None:
-        packet = os.read(device, MOST_BYTES)
+    def _receive(self, device: int) -> None:
+        packet = os.read(device, MAX_BYTES)
         due = self._ways[device].delivery(time.monotonic_ns())
         if due is None:
             self.counts["lost"] += 1
-        elif len(self._under_way) >= MOST_WAITING:
+        elif len(self._in_flight) >= MAX_WAITING:
             self.counts["dropped"] += 1
         else:
-            heapq.heappush(self._under_way, (due, next(self._number), self._other[device], packet))
+            heapq.heappush(self._in_flight, (due, next(self._number), self._other[device], packet))
             self._deliver(time.monotonic_ns())
 
     def _deliver(self, now: int) -> None:
-        while self._under_way and self._under_way[0][0] <= now:
-            _, _, device, packet = heapq.heappop(self._under_way)
+        while self._in_flight and self._in_flight[0][0] <= now:
+            _, _, device, packet = heapq.heappop(self._in_flight)
             try:
                 os.write(device, packet)
             except OSError:  # the device is not up yet, or its queue is full: as on a wire
@@ -100,9 +100,9 @@ def say(message: object) -> None:
 def main() -> None:
     """Carry between two new devices until stdin ends."""
     near, far, seed = sys.argv[1:]
-    carrier = PacketForwarder(make_device(near), make_device(far), random.Random(int(seed)))  # noqa: S311  packets, not secrets
+    forwarder = PacketForwarder(make_device(near), make_device(far), random.Random(int(seed)))  # noqa: S311  packets, not secrets
     say({"ready": True})
-    carrier.run(os.fdopen(sys.stdin.fileno(), "rb", buffering=0))
+    forwarder.run(os.fdopen(sys.stdin.fileno(), "rb", buffering=0))
 
 
 if __name__ == "__main__":

@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 START_SECONDS = 90.0
-MOST_CALLS = 10_000  # of one service in one experiment: as many as the API gives at once, fifty times what its users cause
+MAX_CALLS = 10_000  # of one service in one experiment: as many as the API gives at once, fifty times what its users cause
 CALM_SECONDS = 130.0
 """Between two experiments: longer than the cooldown of the default playbook, which would refuse a second repair."""
 
 
 class Chaos:
-    """Runs experiments. `tell` gets a line for each thing that happens; `options` is where the demo's parts listen."""
+    """Runs experiments. `report` gets a line for each thing that happens; `options` is where the demo's parts listen."""
 
-    def __init__(self, options: Options, now: Now, tell: Callable[[str], None]) -> None:
-        self._options, self._now, self._tell = options, now, tell
+    def __init__(self, options: Options, now: Now, report: Callable[[str], None]) -> None:
+        self._options, self._now, self._report = options, now, report
         self._watch: DemoWatch | None = None
         self._link: Link | None = None
 
@@ -60,7 +60,7 @@ class Chaos:
         skipped = [each for each in experiments if isinstance(each, NetworkChaos) and why_not]
         reports: list[Body] = [{"name": each.name, "skipped": f"{each.kind} {why_not}", "wrong": []} for each in skipped]
         for report in reports:
-            self._tell(f"{report['name']}: SKIPPED: {report['skipped']}")
+            self._report(f"{report['name']}: SKIPPED: {report['skipped']}")
         experiments = [each for each in experiments if each not in skipped]
         if not experiments:
             return reports, []
@@ -71,16 +71,16 @@ class Chaos:
             pipeline, shop, users, before = await self._start(stack, far[0] if far else "")
             for number, experiment in enumerate(experiments):
                 if number:
-                    self._tell(f"calm for {CALM_SECONDS:.0f} s")
+                    self._report(f"calm for {CALM_SECONDS:.0f} s")
                     await asyncio.sleep(CALM_SECONDS)
                 load = os.getloadavg()[0] / (os.cpu_count() or 1)
                 measured = await self._one(experiment, pipeline, shop, users)
                 wrong = verdict(experiment.expect, measured)
                 times = (f"{name} {value:.1f} s" for name, value in asdict(measured).items() if isinstance(value, float))
-                self._tell(f"{experiment.name}: {'; '.join(wrong) or 'as expected'} ({', '.join(times)})")
+                self._report(f"{experiment.name}: {'; '.join(wrong) or 'as expected'} ({', '.join(times)})")
                 reports.append({"name": experiment.name, **asdict(measured), "load": round(load, 1), "wrong": wrong})
             await users.__aexit__()
-            self._tell("waiting until all that was sent is stored")
+            self._report("waiting until all that was sent is stored")
             try:
                 figures = await reconciliation(pipeline, shop, before)
             except ApiError as error:
@@ -94,7 +94,7 @@ class Chaos:
         watch = self._watch = DemoWatch(Injection(experiment.service, {}, self._now()))
         downtime, failed_over = Downtime(), False
         until = time.monotonic() + experiment.settle / 1e9
-        self._tell(f"{experiment.name}: {experiment.kind} on {experiment.service or 'the machine'}")
+        self._report(f"{experiment.name}: {experiment.kind} on {experiment.service or 'the machine'}")
         async with fault(experiment, shop, self._link):
             while time.monotonic() < until and not (experiment.expect.verified_within and watch.complete):
                 await asyncio.sleep(POLL_SECONDS)
@@ -146,7 +146,7 @@ class Chaos:
         shop = await stack.enter_async_context(ShopProcess(options.data_dir / "shop", options.shop_port, grpc, http, placing))
         await shop.ready()
         users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
-        self._tell(f"warm-up for {options.warm_up_seconds:.0f} s")
+        self._report(f"warm-up for {options.warm_up_seconds:.0f} s")
         await asyncio.sleep(options.warm_up_seconds)
         return pipeline, shop, users, before
 
@@ -157,5 +157,5 @@ class Chaos:
 
 async def traffic_taken_over(pipeline: ApiClient, service: str, since: int) -> int:
     """How many stored calls another instance of a service answered since then than its first, whose name it has."""
-    calls = await pipeline.find(Kind.HOP, since, MOST_CALLS, [f"callee.name:{service}"]) if service else []
+    calls = await pipeline.find(Kind.HOP, since, MAX_CALLS, [f"callee.name:{service}"]) if service else []
     return sum(call["callee"]["instance"] not in {service, ""} for call in calls)

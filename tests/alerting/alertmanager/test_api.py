@@ -70,7 +70,7 @@ class Service:
 def test_a_wrong_alert_is_refused_with_its_place_and_none_is_taken(body: Any, reason: str) -> None:
     service = Service()
     response = service.post("alerts", body)
-    assert (response.status_code, len(service.manager.board), service.saves) == (400, 0, 0)
+    assert (response.status_code, len(service.manager.alert_store), service.saves) == (400, 0, 0)
     assert reason in response.json()
 
 
@@ -113,14 +113,14 @@ def test_an_alert_that_is_renewed_keeps_its_start() -> None:
 
 def test_too_many_alerts_are_told_to_wait() -> None:
     service = Service()
-    service.manager.board = AlertStore(max_alerts=1)
+    service.manager.alert_store = AlertStore(max_alerts=1)
     response = service.post("alerts", [{"labels": {"a": str(i)}} for i in range(2)])
     assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
 
 
 def test_an_alert_without_room_does_not_stop_the_end_of_another() -> None:
     service = Service()
-    service.manager.board = AlertStore(max_alerts=1)
+    service.manager.alert_store = AlertStore(max_alerts=1)
     service.post("alerts", [{"labels": {"a": "known"}}])
     service.time += MINUTE
     over = "2023-11-14T22:13:30Z"
@@ -144,7 +144,7 @@ def test_a_page_of_another_site_cannot_post(kind: str) -> None:
         response = service.post(path, body, kind)
         assert response.status_code == 400
         assert "Content-Type: application/json" in response.json()
-    assert (len(service.manager.board), list(service.manager.silences), service.saves) == (0, [], 0)
+    assert (len(service.manager.alert_store), list(service.manager.silences), service.saves) == (0, [], 0)
     assert service.post("silences", SILENCE, "application/json; charset=utf-8").status_code == 200
 
 
@@ -162,7 +162,7 @@ def test_a_time_that_is_hardly_ever_is_the_latest_that_can_be_kept(end: str) -> 
 def test_texts_of_others_are_bounded() -> None:
     service = Service()
     service.post("alerts", [{"labels": {"a": "b"}, "annotations": {"short": "x", "long": "y" * 20_000, "more": "z"}}])
-    (alert,) = service.manager.board
+    (alert,) = service.manager.alert_store
     assert sum(len(name) + len(text) for name, text in alert.annotations.items()) == MAX_TEXT + 1
     assert alert.annotations["short"] == "x"
     assert alert.annotations["long"].endswith("y…")
@@ -262,7 +262,7 @@ def test_nobody_posts_an_alert_that_looks_like_one_of_repairs(name: str) -> None
 def test_a_posted_alert_brings_no_link_to_approve() -> None:
     service = Service()
     service.post("alerts", [{"labels": {"alertname": "a"}, "annotations": {"approve": "http://evil.example/", "summary": "s"}}])
-    (alert,) = service.manager.board
+    (alert,) = service.manager.alert_store
     assert alert.annotations == {"summary": "s"}
 
 

@@ -28,7 +28,7 @@ def groups(route: Route = ROUTE, integration: Integration = HOOK) -> AlertGroups
 
 def deliver(state: AlertGroups, now: int) -> list[Notification]:
     """Look, and let every delivery succeed."""
-    sent = state.look(now).notifications
+    sent = state.flush(now).notifications
     for notification in sent:
         state.settle(notification, now, delivered=True)
     return sent
@@ -101,14 +101,14 @@ def test_who_does_not_want_resolved_alerts_gets_none_but_hears_of_the_next_fire(
 def test_a_delivery_that_failed_is_tried_again_at_the_next_look_under_the_same_key() -> None:
     state = groups()
     state.put(alert("a"), START)
-    (first,) = state.look(START + MINUTE).notifications
-    assert state.look(START + 7 * MINUTE).notifications == [], "one in flight is not sent twice"
+    (first,) = state.flush(START + MINUTE).notifications
+    assert state.flush(START + 7 * MINUTE).notifications == [], "one in flight is not sent twice"
     state.settle(first, START + 8 * MINUTE, delivered=False)
-    (second,) = state.look(START + 13 * MINUTE).notifications
+    (second,) = state.flush(START + 13 * MINUTE).notifications
     assert second.key == first.key
     state.settle(second, START + 13 * MINUTE, delivered=True)
     state.put(alert("a", ends=START + 14 * MINUTE), START + 14 * MINUTE)
-    (third,) = state.look(START + 20 * MINUTE).notifications
+    (third,) = state.flush(START + 20 * MINUTE).notifications
     assert third.key != first.key
 
 
@@ -128,10 +128,10 @@ def test_what_was_in_flight_at_a_crash_is_sent_again_under_the_same_key() -> Non
     state = groups()
     state.put(alert("a"), START)
     saved = json.loads(json.dumps(state.snapshot()))
-    (lost,) = state.look(START + MINUTE).notifications
+    (lost,) = state.flush(START + MINUTE).notifications
     restored = groups()
     restored.restore(saved)
-    (again,) = restored.look(START + 2 * MINUTE).notifications
+    (again,) = restored.flush(START + 2 * MINUTE).notifications
     assert again.key == lost.key
 
 
@@ -142,7 +142,7 @@ def test_a_suppressed_alert_is_left_out_with_its_reason() -> None:
     state = AlertGroups(ROUTE, {"team": [HOOK]}, muted)
     state.put(alert("a"), START)
     state.put(alert("b"), START)
-    look = state.look(START + MINUTE)
+    look = state.flush(START + MINUTE)
     assert services(look.notifications[0]) == (["a"], [])
     assert [(item.alert.labels["service"], item.by, item.reason) for item in look.suppressions] == [("b", "silence", "s1")]
 

@@ -303,7 +303,7 @@ def test_a_new_configuration_keeps_what_was_told() -> None:
 
 def test_thousands_of_alerts_are_looked_at_and_more_than_the_bound_are_refused() -> None:
     state = manager()
-    state.board = AlertStore(max_alerts=5000)
+    state.alert_store = AlertStore(max_alerts=5000)
     state.see_calls([(f"s{i}", "db") for i in range(2500)], START)
     state.put(alert("Culprit", "db", "page"), START)
     for i in range(4999):
@@ -312,7 +312,7 @@ def test_thousands_of_alerts_are_looked_at_and_more_than_the_bound_are_refused()
     assert (len(services(sent)), len(documents)) == (2500, 2500)
     with pytest.raises(OverloadedError, match="5000 alerts are held"):
         state.put(alert("Slow", "one more"), START)
-    assert state.board.refused == 1
+    assert state.alert_store.refused == 1
 
 
 class TestSilences:
@@ -332,8 +332,8 @@ class TestSilences:
         other = Silence(parse_matchers('a="c"'), START, START + 2 * HOUR, "me", "why", identity)
         new = silences.put(other, START + 2 * MINUTE)
         assert new != identity
-        assert silences.of({"a": "b"}, START + 3 * MINUTE) == []
-        assert silences.of({"a": "c"}, START + 3 * MINUTE) == [new]
+        assert silences.matching({"a": "b"}, START + 3 * MINUTE) == []
+        assert silences.matching({"a": "c"}, START + 3 * MINUTE) == [new]
 
     @pytest.mark.parametrize(
         ("silence", "reason"),

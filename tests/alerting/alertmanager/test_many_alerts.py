@@ -57,7 +57,7 @@ def storm() -> tuple[AlertEngine, Alertmanager, Notification]:
     )
     manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS), "http://x")
     changes = engine.advance(START)
-    manager.take(changes, START)
+    manager.handle(changes, START)
     (notification,) = manager.advance(START + SECOND).notifications
     return engine, manager, notification
 

@@ -44,14 +44,14 @@ def board() -> tuple[Alertmanager, RepairAlerts]:
 
 
 def firing(manager: Alertmanager, now: int = START) -> dict[str, StoredAlert]:
-    return {alert.labels["alertname"]: alert for alert in manager.board if not alert.resolved(now)}
+    return {alert.labels["alertname"]: alert for alert in manager.alert_store if not alert.resolved(now)}
 
 
 def test_an_escalation_fires_until_the_alert_that_it_is_about_resolves(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
     slow = change(Alert("cart"))
-    manager.take([slow], START)
-    repairs.tell(replace(notice("escalated", "not proven"), fingerprint=slow.fingerprint), START)
+    manager.handle([slow], START)
+    repairs.report(replace(notice("escalated", "not proven"), fingerprint=slow.fingerprint), START)
     alert = firing(manager)["RepairEscalated"]
     assert alert.labels == {
         "alertname": "RepairEscalated", "severity": "critical", "service": "cart", "playbook": "fix", "incident": "i1",
@@ -65,7 +65,7 @@ def test_an_escalation_fires_until_the_alert_that_it_is_about_resolves(board: tu
 
 def test_an_escalation_whose_alert_has_gone_fires_for_an_hour(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
-    repairs.tell(notice("escalated"), START)
+    repairs.report(notice("escalated"), START)
     assert firing(manager, START + LONGEST - 1)
     assert not firing(manager, START + LONGEST)
 
@@ -75,34 +75,34 @@ def test_a_request_carries_the_link_and_ends_when_it_is_too_late_or_the_incident
 ) -> None:
     manager, repairs = board
     until = START + 600 * SECOND
-    repairs.tell(notice("approval-requested", until=until), START)
+    repairs.report(notice("approval-requested", until=until), START)
     alert = firing(manager)["RepairApprovalRequested"]
     assert alert.annotations["approve"].startswith("http://console/api/v1/incidents/i1/approval?expires=")
     assert not firing(manager, until)
-    repairs.tell(notice("closed", incident="other"), START + SECOND)
+    repairs.report(notice("closed", incident="other"), START + SECOND)
     assert firing(manager, START + SECOND)
-    repairs.tell(notice("closed"), START + 2 * SECOND)
+    repairs.report(notice("closed"), START + 2 * SECOND)
     assert not firing(manager, START + 2 * SECOND)
 
 
 def test_a_breaker_fires_until_it_closes_and_a_stop_until_it_is_taken_back(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
-    repairs.tell(notice("breaker-opened"), START)
+    repairs.report(notice("breaker-opened"), START)
     assert firing(manager, START + RESET - 1)
     assert not firing(manager, START + RESET)
-    repairs.tell(Notice("stopped/1", "stopped", START, "", "Repairs stopped", "by ann"), START)
+    repairs.report(Notice("stopped/1", "stopped", START, "", "Repairs stopped", "by ann"), START)
     assert firing(manager, START + RESET).keys() == {"RepairsStopped"}
-    repairs.tell(Notice("resumed/2", "resumed", START + 1, "", "Repairs resumed", "by ann"), START + RESET)
+    repairs.report(Notice("resumed/2", "resumed", START + 1, "", "Repairs resumed", "by ann"), START + RESET)
     assert not firing(manager, START + RESET)
 
 
 def test_the_same_notice_again_after_a_crash_is_no_news(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
-    repairs.tell(notice("escalated"), START)
+    repairs.report(notice("escalated"), START)
     (told,) = manager.advance(START).notifications
     again = Alertmanager(manager.config)
     again.restore(manager.snapshot())
-    RepairAlerts(again, repairs._approvals, RESET).tell(notice("escalated"), START + SECOND)
+    RepairAlerts(again, repairs._approvals, RESET).report(notice("escalated"), START + SECOND)
     (repeated,) = again.advance(START + 301 * SECOND).notifications
     assert repeated.key == told.key
 
@@ -111,8 +111,8 @@ def test_a_firing_culprit_further_down_does_not_mute_an_escalation(board: tuple[
     manager, repairs = board
     manager.see_calls([("cart", "db")], START)
     slow = Alert("db", instance="")
-    manager.take([change(slow), change(Alert("cart", rule="Noisy"))], START)
-    repairs.tell(notice("escalated"), START)
+    manager.handle([change(slow), change(Alert("cart", rule="Noisy"))], START)
+    repairs.report(notice("escalated"), START)
     sent = {alert.labels["alertname"] for item in manager.advance(START).notifications for alert in item.firing}
     assert sent == {"Slow", "RepairEscalated"}
 

@@ -67,7 +67,7 @@ def test_no_text_breaks_the_compiler(text: str) -> None:
     ],
 )
 def test_an_expression_says_how_far_back_it_reads(text: str, reach: int) -> None:
-    assert compile_expression(text).reach == reach
+    assert compile_expression(text).lookback == reach
 
 
 def test_a_stale_series_is_gone_at_once_and_a_plain_nan_is_a_value() -> None:

@@ -194,6 +194,6 @@ def test_points_are_seen_when_the_pipeline_would_have_told_them() -> None:
     ]
     rules = "groups: [{name: g, interval: 1s, rules: [{alert: Odd, expr: 'max_over_time(spanloom_anomaly_score[20s]) > 0.5'}]}]"
     (at_once,) = backtest(parse_rules(rules, "r.yml"), points).firings
-    (later,) = backtest(parse_rules(rules, "r.yml"), points, told_after=notified_after(7 * SECOND)).firings
+    (later,) = backtest(parse_rules(rules, "r.yml"), points, notified_after=notified_after(7 * SECOND)).firings
     assert (at_once.fired_at, later.fired_at) == (START, START + 7 * SECOND)
     assert at_once.resolved_at == later.resolved_at == START + 20 * SECOND

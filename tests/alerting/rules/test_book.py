@@ -45,7 +45,7 @@ def test_a_group_that_is_set_is_evaluated_beside_those_of_files() -> None:
     rules.set("shop", GROUP)
     assert used(engine) == [("rules.yml", "of-file", ["Filed"]), ("api:shop", "latency", ["Slow"])]
     assert {change.labels["alertname"] for change in engine.advance(START)} == {"Filed", "Slow"}
-    rules.take_files(parse_rules("groups: []", "rules.yml"))
+    rules.load_files(parse_rules("groups: []", "rules.yml"))
     assert used(engine) == [("api:shop", "latency", ["Slow"])], "a changed file leaves the namespaces alone"
 
 

@@ -197,7 +197,7 @@ async def test_new_keys_are_found_but_unknown_ones_do_not_make_us_ask_without_en
     for _ in range(3):
         assert (await place.ask(provider.sign())).status_code == 401
     assert len(provider.asked) == 1
-    place.ahead = int(ours.AGAIN_SECONDS * SECOND)
+    place.ahead = int(ours.RETRY_SECONDS * SECOND)
     assert (await place.ask(provider.sign())).status_code == 200
     assert (await place.ask(old)).status_code == 401, "a key that it withdrew"
     assert len(provider.asked) == 2
@@ -206,7 +206,7 @@ async def test_new_keys_are_found_but_unknown_ones_do_not_make_us_ask_without_en
 async def test_who_has_a_known_key_does_not_wait_for_whoever_made_us_ask_for_another(place: Place) -> None:
     provider = place.provider
     assert (await place.ask(provider.sign())).status_code == 200
-    place.ahead = int(ours.AGAIN_SECONDS * SECOND)
+    place.ahead = int(ours.RETRY_SECONDS * SECOND)
     provider.answering.clear()
     unknown = jwt.encode({"alg": "RS256", "kid": "x"}, {"sub": "1"}, RSAKey.generate_key(2048, {"kid": "x"}))
     waiting = asyncio.create_task(place.ask(unknown))
@@ -227,7 +227,7 @@ async def test_a_provider_that_is_away_is_said_so_and_found_again(place: Place) 
     back = Provider(place.now, port)
     back.keys = place.provider.keys
     async with back:
-        place.ahead = int(ours.AGAIN_SECONDS * SECOND)
+        place.ahead = int(ours.RETRY_SECONDS * SECOND)
         assert (await place.ask(token)).status_code == 200
 
 

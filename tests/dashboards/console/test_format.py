@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboards.console.format import ago, amount, duration, moment, share
+from dashboards.console.format import ago, amount, date_time, duration, share
 from dashboards.console.pages.traces import conditions
 from stores.store import Contains, Equals, Range
 
@@ -36,7 +36,7 @@ def test_shares_never_hide_that_there_is_something() -> None:
 
 def test_amounts_and_times() -> None:
     assert [amount(value) for value in (12_345, 0.1, 3.14159, 1234.5)] == ["12,345", "0.1", "3.14", "1,234"]
-    assert moment(1_800_000_000_123_456_789) == "2027-01-15 08:00:00.123"
+    assert date_time(1_800_000_000_123_456_789) == "2027-01-15 08:00:00.123"
     assert [ago(100 * SECOND, now * SECOND) for now in (90, 100, 112, 300)] == ["just now", "just now", "12 s ago", "3 min ago"]
 
 

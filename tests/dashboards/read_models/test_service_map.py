@@ -45,7 +45,7 @@ def test_the_map_counts_every_hop_once_however_they_were_gathered(hops: list[Hop
     parts = [aggregate(part, 5 * SECOND).values() for part in (hops[:cut], hops[cut:])]
     shown = service_map(data.draw(st.permutations(bodies([edge for part in parts for edge in part]))))
     assert sum(call.calls for call in shown.calls) == len(hops) == sum(calls for calls, _ in shown.windows.values())
-    assert {place.node for place in shown.places} == {node for hop in hops for node in (hop.caller, hop.callee)}
+    assert {place.node for place in shown.nodes} == {node for hop in hops for node in (hop.caller, hop.callee)}
     for call in shown.calls:
         own = [hop for hop in hops if (hop.caller, hop.callee) == (call.caller, call.callee)]
         assert (call.calls, call.failures) == (len(own), sum(hop.failed for hop in own))

@@ -57,7 +57,7 @@ async def test_any_worker_takes_an_answer_and_the_owner_decides_it_once(key: byt
     await second.desk.open(state, 0)
     assert third.client.post(link, json=ANN).status_code == 202
     for answer in (*log, *log):  # a crash reads it again
-        await second.desk.take(answer)
+        await second.desk.handle(answer)
     assert second.runner.taken == [("i1", True, "ann (by link)")]
     assert first.runner.taken == third.runner.taken == []
     assert second.client.post(link, json=ANN).status_code == 409
@@ -72,5 +72,5 @@ async def test_what_another_worker_passed_on_without_a_valid_link_decides_nothin
     for wrong in (link.replace("token=", "token=0"), owner.approvals.link("i1", NOW), link.replace("i1", "i2")):
         assert other.client.post(wrong, json=ANN).status_code == 202
         assert owner.client.post(wrong, json=ANN).status_code == 403
-        await owner.desk.take(log.pop())
+        await owner.desk.handle(log.pop())
     assert owner.runner.taken == []

@@ -34,11 +34,11 @@ async def test_an_alert_for_which_there_was_no_room_is_told_when_there_is(tmp_pa
     world = World(tmp_path, RULES)
     await world.begin()
     manager = world.alerting.alertmanager
-    manager.board.max_alerts = 1
+    manager.alert_store.max_alerts = 1
     manager.put(posted("FromPrometheus", world.time, world.time + SECOND), world.time)
     await world.seconds(60, 50.0)
     assert ("firing", ["Deep"]) not in world.pager.got
-    assert manager.board.refused > 0
+    assert manager.alert_store.refused > 0
     world.time += HOUR  # by now what is resolved is forgotten
     await world.seconds(30, 50.0)
     assert world.pager.got[-1] == ("firing", ["Deep"])
@@ -49,7 +49,7 @@ async def test_a_repetition_says_what_the_rule_says_now(tmp_path: Path) -> None:
     await world.begin()
     await world.seconds(10, 50.0)
     await world.seconds(30, 70.0)
-    (alert,) = world.alerting.alertmanager.board
+    (alert,) = world.alerting.alertmanager.alert_store
     assert alert.annotations == {"summary": "70"}
     ((_, _, _, (told,)),) = world.alerting.alertmanager.groups.members()
     assert told == alert

@@ -50,7 +50,7 @@ class Log:
     def send_receipts(self, spans: Iterable[Span]) -> None:
         found = ((receipt.message.trace_id, receipt) for span in spans for receipt in link_queries_of(span))
         for partition, part in by_owner(found).items():
-            self.records[partition].append((BatchKind.RECEIPTS, codec.encode_link_queries(part)))
+            self.records[partition].append((BatchKind.LINK_QUERIES, codec.encode_link_queries(part)))
 
     def take_answers(self, worker: Worker) -> bool:
         """Put on the log what a worker has sent; whether it was anything."""
@@ -266,7 +266,7 @@ async def test_an_origin_of_a_trace_that_could_not_be_stored_is_stored_as_nothin
     worker = Worker(MemoryStore())
     (receipt, *_) = link_queries_of(RECEIVER)
     answer = link_target(receipt, SENDERS[0][0])
-    event = Event(TOPIC, 0, 0, codec.encode_link_targets([answer]), BatchKind.ORIGINS)
+    event = Event(TOPIC, 0, 0, codec.encode_link_targets([answer]), BatchKind.LINK_TARGETS)
     worker.take(event)
     await worker.stage.close()
     assert not worker.store.documents
@@ -296,13 +296,13 @@ def deliver(log: Log, start: list[int] | None = None) -> list[Event]:
     ]
 
 
-@pytest.mark.parametrize("batch", [BatchKind.RECEIPTS, BatchKind.ORIGINS, BatchKind.EXEMPLARS])
+@pytest.mark.parametrize("batch", [BatchKind.LINK_QUERIES, BatchKind.LINK_TARGETS, BatchKind.EXEMPLARS])
 async def test_a_partition_that_has_got_nothing_else_since_a_restart_does_not_hold_it_for_ever(batch: BatchKind) -> None:
     worker = Worker(MemoryStore(), live=True)
     receipt = next(link_queries_of(RECEIVER))
     value = {
-        BatchKind.RECEIPTS: codec.encode_link_queries([receipt]),
-        BatchKind.ORIGINS: codec.encode_link_targets([link_target(receipt, SENDERS[0][0])]),
+        BatchKind.LINK_QUERIES: codec.encode_link_queries([receipt]),
+        BatchKind.LINK_TARGETS: codec.encode_link_targets([link_target(receipt, SENDERS[0][0])]),
         BatchKind.EXEMPLARS: codec.encode_exemplars([ExemplarReference(RECEIVER.trace_id, b"s" * 8, 0, "latency", 1.0)]),
     }[batch]
     event = Event(TOPIC, 0, 0, value, batch)
@@ -374,7 +374,7 @@ async def test_a_hop_that_moves_to_its_senders_window_is_counted_once_though_a_c
     owner = partitions.of_trace(RECEIVER.trace_id, PARTITIONS)
     log.send_spans([RECEIVER])
     await read_alone(store, log)
-    log.records[owner] = [(BatchKind.ORIGINS, codec.encode_link_targets([answer]))]
+    log.records[owner] = [(BatchKind.LINK_TARGETS, codec.encode_link_targets([answer]))]
     with pytest.raises(KilledError):
         await read_alone(store, log)
     log.send_spans(late[:more])
@@ -408,7 +408,7 @@ async def test_corrections_of_a_window_that_comes_back_to_where_it_was_are_all_m
         log.send_spans([receiver])
         await read_alone(store, log)
         answers = [link_target(receipt, early[0]) for receipt in link_queries_of(receiver)]
-        log.records[owner] = [(BatchKind.ORIGINS, codec.encode_link_targets(answers))]
+        log.records[owner] = [(BatchKind.LINK_TARGETS, codec.encode_link_targets(answers))]
         await read_alone(store, log)
     assert {key.caller.name: calls for (key, _), (calls, *_) in stored(store)["edges"].items()} == {"shop": 2}
 
@@ -423,7 +423,7 @@ async def test_receipts_alone_do_not_keep_event_time_from_running() -> None:
         await worker.stage.flush()
         worker.now += SECOND
         event = rest[offset % len(rest)]
-        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value or b"", BatchKind.RECEIPTS))
+        worker.take(Event(TOPIC, first.message.partition, offset + 1, event.value or b"", BatchKind.LINK_QUERIES))
     assert first.acked
 
 

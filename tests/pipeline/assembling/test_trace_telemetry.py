@@ -61,7 +61,7 @@ class World:
 
     async def points(self, time: int) -> dict[str, list[Point]]:
         self.sent.clear()
-        await self.told.tell(time)
+        await self.told.send_metrics(time)
         found: dict[str, list[Point]] = {}
         for batch, value in self.sent:
             assert batch is BatchKind.POINTS
@@ -105,14 +105,14 @@ async def test_a_merged_trace_counts_only_its_new_spans_and_no_calls_again() -> 
 async def test_the_skew_of_two_hosts_is_told_with_its_error_and_stored_beside_the_times_as_they_came() -> None:
     world = World()
     publications = [world.count(number, ahead=50 * MS) for number in range(30)]
-    documents = await world.told.tell(START + 10 * SECOND)
+    documents = await world.told.send_metrics(START + 10 * SECOND)
     stored = {document.body["name"]: document.body for document in documents}
     skew, error = stored["spanloom.clock.skew"], stored["spanloom.clock.skew.error"]
     assert skew["attributes"] == {"host": "a", "other": "b"}
     assert abs(skew["value"] + 0.050) <= error["value"] <= 0.001
     spans = {span.span_id: span for span in publications[0].new_spans}
     assert spans[b"3" * 8].start == START + 52 * MS, "raw times are stored as they came"
-    assert await world.told.tell(START + 10 * SECOND + SKEW_EVERY - 1) == []
+    assert await world.told.send_metrics(START + 10 * SECOND + SKEW_EVERY - 1) == []
     assert "spanloom_clock_skew_seconds" in {p.name for p in await names(world)}
 
 
@@ -163,7 +163,7 @@ async def test_a_trace_that_fills_more_than_a_record_is_left_out_and_the_others_
     await world.told.send_sample([(one, publish_trace(one)) for one in (large, small)])
     (sent,) = world.series.sent
     assert {span.trace_id for span in otlp.decode_spans(sent.value)} == {small.trace_id}
-    assert world.told.left_out["large_traces"] == 1
+    assert world.told.dropped["large_traces"] == 1
 
 
 async def test_scrapers_see_all_of_it() -> None:

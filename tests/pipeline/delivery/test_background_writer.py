@@ -43,9 +43,9 @@ async def test_the_producer_goes_on_until_too_many_wait_and_nothing_is_lost(monk
     box.put(documents(3))
     await asyncio.sleep(0)  # these are being written
     box.put(documents(9, first=3))
-    await box.room()
+    await box.wait_for_capacity()
     box.put(documents(1, first=12))
-    waiting = asyncio.create_task(box.room())
+    waiting = asyncio.create_task(box.wait_for_capacity())
     await asyncio.sleep(0)
     assert not waiting.done()
     store.open.set()

@@ -158,7 +158,7 @@ async def test_when_the_store_refuses_too_much_the_rest_waits_until_it_is_mended
 
 async def offered_again(writer: DocumentWriter, times: int) -> None:
     """Return when the writer has offered so many refused documents again."""
-    while writer.counts.offered_again < times:  # noqa: ASYNC110 - the writer counts and tells nobody
+    while writer.counts.retried < times:  # noqa: ASYNC110 - the writer counts and tells nobody
         await asyncio.sleep(0)
 
 
@@ -226,7 +226,7 @@ async def test_what_no_store_takes_never_waits_nor_counts_towards_the_limit() ->
     topic = KeepingTopic()
     writer = DocumentWriter(Strict(), DeadLetters(topic, DeadLetterConfig(run=1)))
     await asyncio.gather(*(writer.write(documents(number)) for number in range(500)))
-    assert (len(topic.sent), writer.counts.rejected, writer.counts.offered_again) == (500, 500, 0)
+    assert (len(topic.sent), writer.counts.rejected, writer.counts.retried) == (500, 500, 0)
 
 
 async def test_an_error_that_is_not_the_stores_reaches_every_caller_of_the_batch() -> None:

@@ -35,8 +35,8 @@ def test_a_record_is_acknowledged_when_it_and_all_before_it_are_done_whatever_th
         finished = set(order[:done])
         prefix = next(i for i in range(13) if i not in finished)
         assert acked(events) == list(range(prefix))
-        assert offsets.held == 12 - prefix
-        assert offsets.held_bytes == (RECORD_BYTES + 5) * (12 - prefix)
+        assert offsets.in_flight == 12 - prefix
+        assert offsets.in_flight_bytes == (RECORD_BYTES + 5) * (12 - prefix)
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=8), st.randoms(use_true_random=False))
@@ -64,7 +64,7 @@ def test_partitions_do_not_wait_for_each_other() -> None:
 def test_what_holds_a_record_again_delays_it_and_all_after_it() -> None:
     offsets = OffsetTracker(APP, 100)
     events = held(offsets, 2)
-    offsets.hold(TP(TOPIC, 0), [0, 7])
+    offsets.add_references(TP(TOPIC, 0), [0, 7])
     offsets.release(TP(TOPIC, 0), [0, 1])
     assert acked(events) == []
     offsets.release(TP(TOPIC, 0), [0])
@@ -75,11 +75,11 @@ def test_records_of_a_partition_that_was_taken_away_are_never_acknowledged() -> 
     offsets = OffsetTracker(APP, 100)
     gone, kept = held(offsets, 3), held(offsets, 3, partition=1)
     offsets.drop([TP(TOPIC, 0), TP("another", 5)])
-    assert offsets.held == 3
+    assert offsets.in_flight == 3
     for partition in (0, 1):
         offsets.release(TP(TOPIC, partition), [0, 1, 2])
     assert (acked(gone), acked(kept)) == ([], [0, 1, 2])
-    assert offsets.held == offsets.held_bytes == 0
+    assert offsets.in_flight == offsets.in_flight_bytes == 0
 
 
 async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_that_came_again() -> None:

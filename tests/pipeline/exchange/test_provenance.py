@@ -13,7 +13,7 @@ from alerting.rules.files import parse_rules
 from components.sender import HEADER, MAX_SENDER
 from pipeline.exchange.codec import BatchKind, decode_bodies, encode_bodies
 from pipeline.exchange.environment_topic import EnvironmentTopic
-from pipeline.exchange.provenance import ANNOUNCE_EVERY, MOST_SOURCES, Sources
+from pipeline.exchange.provenance import ANNOUNCE_EVERY, MAX_SOURCES, Sources
 from pipeline.runtime.kafka_access import KafkaConfig
 from telemetry.findings import Suspect
 from tests.pipeline.parts import Event, KeepingTopic
@@ -78,11 +78,11 @@ async def test_a_source_that_goes_on_to_send_is_announced_once_in_a_while() -> N
 async def test_sources_beyond_the_bound_are_announced_again_rather_than_forgotten() -> None:
     topic = KeepingTopic()
     sources = Sources(EnvironmentTopic(topic), Clock(), "kafka")
-    for number in range(MOST_SOURCES + 1):
+    for number in range(MAX_SOURCES + 1):
         await sources.announce(record(f"token:{number}".encode()))
     await sources.announce(record(b"token:0"))
     assert announced(topic)[-1] == "token:0"
-    assert len(topic.sent) == MOST_SOURCES + 2
+    assert len(topic.sent) == MAX_SOURCES + 2
 
 
 async def test_an_announcement_that_is_not_on_the_log_holds_the_record_back() -> None:

@@ -196,7 +196,7 @@ async def test_holes_in_what_is_fetched_are_passed_at_once(there: list[int], mos
     reader.most = most
     await reader.seek_to_committed()
     assert await delivered(reader, 30) == there
-    assert reader.read_again == 0
+    assert reader.rereads == 0
 
 
 async def test_commits_pass_holes_once_what_is_before_them_is_done() -> None:

@@ -30,12 +30,12 @@ def watched(
     app: Any = SimpleNamespace(consumer=consumer, in_recovery=restoring)
     lag: Any = SimpleNamespace(end_of=lambda _: end)
     watch = StallWatch(app, lag)
-    watch.look(0.0)
+    watch.check(0.0)
     return watch, turn, consumer
 
 
 def causes(watch: StallWatch, now: float) -> list[Cause]:
-    watch.look(now)
+    watch.check(now)
     return [stall.cause for stall in watch.stalled.values()]
 
 
@@ -68,18 +68,18 @@ def test_records_that_a_stage_holds_are_no_stall() -> None:
 def test_it_is_said_once_and_so_is_its_end() -> None:
     watch, turn, consumer = watched(handed_over=2, done=2, committed=2, end=5, asked_at=LATER)
     with capture_logs() as said:
-        watch.look(LATER)
-        watch.look(LATER + 5)
+        watch.check(LATER)
+        watch.check(LATER + 5)
         turn.skip_to(5)
         consumer._committed_offset = {PLACE: 5}
-        watch.look(LATER + 10)
+        watch.check(LATER + 10)
     assert [event["event"] for event in said] == ["partition_stalled", "partition_moves_again"]
     assert watch.stalled == {}
 
 
 def test_a_partition_that_was_taken_away_is_forgotten() -> None:
     watch, _, consumer = watched(handed_over=2, done=2, committed=2, end=5, asked_at=LATER)
-    watch.look(LATER)
+    watch.check(LATER)
     consumer.turns = {}
-    watch.look(LATER)
+    watch.check(LATER)
     assert watch.stalled == {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from processors.assembly.assembler import OpenTrace
     from telemetry.otlp import PackedSpan
 
-LIMITS = AssemblyLimits(quiet=10, max_open=100, max_traces=1000, max_signals=1000)
+LIMITS = AssemblyLimits(inactivity_gap=10, max_open=100, max_traces=1000, max_signals=1000)
 
 
 def span(trace: int, number: int, end: int) -> PackedSpan:
@@ -54,7 +54,7 @@ def test_a_trace_closes_when_nothing_of_it_came_for_the_quiet_time() -> None:
     assert assembler.advance(114) == []
     (closed,) = assembler.advance(115)
     assert closed.sources == {0, 1}
-    assert not closed.cut
+    assert not closed.closed_early
     assert (len(assembler), assembler.signals) == (0, 0)
 
 
@@ -65,7 +65,7 @@ def test_a_trace_that_is_full_closes_at_once_and_is_said_to_be_cut(monkeypatch: 
     assert assembler.advance(100) == []
     assembler.add(1, 101, [span(1, 3, 101), span(1, 4, 101)])
     (closed,) = assembler.advance(101)
-    assert (closed.trace_id[0], len(closed.packed), closed.cut) == (1, 4, True)
+    assert (closed.trace_id[0], len(closed.packed), closed.closed_early) == (1, 4, True)
     assembler.add(2, 101, [span(1, 5, 101)])
     assert assembler.advance(110) != [], "the other one, which is quiet now"
     assert ids(assembler.close_all()) == [1]
@@ -76,8 +76,8 @@ def test_a_trace_that_never_falls_quiet_closes_in_the_end_and_is_said_to_be_cut(
     for end in range(100, 205, 5):
         assembler.add(end, end, [span(1, end - 90, end)])
     (closed,) = assembler.advance(204)
-    assert closed.cut
-    assert assembler.cut == 1
+    assert closed.closed_early
+    assert assembler.closed_early == 1
 
 
 def test_a_signal_that_comes_after_the_end_opens_the_trace_again() -> None:
@@ -96,7 +96,7 @@ def test_past_the_limits_the_trace_that_was_touched_longest_ago_goes_first() -> 
         assembler.add(number, 100, [span(number, 1, 100)])
     assembler.add(4, 101, [span(1, 2, 101)])
     assert ids(closed := assembler.advance(101)) == [2]
-    assert closed[0].cut
+    assert closed[0].closed_early
     assembler = TraceAssembler(replace(LIMITS, max_signals=3))
     assembler.add(0, 100, [span(1, 1, 100), span(1, 2, 100), span(2, 1, 100), span(2, 2, 100)])
     assert len(assembler.advance(100)) == 1
@@ -132,7 +132,7 @@ def test_a_round_closes_what_a_look_at_every_open_trace_would(arrivals: list[tup
         due = {
             known
             for known, since in opened.items()
-            if max(last[known], since) + LIMITS.quiet <= watermark or since + LIMITS.max_open <= watermark
+            if max(last[known], since) + LIMITS.inactivity_gap <= watermark or since + LIMITS.max_open <= watermark
         }
         assert set(ids(assembler.advance(watermark))) == due
         for known in due:

@@ -43,7 +43,7 @@ def test_the_bound_forgets_the_template_seen_longest_ago_and_counts_it() -> None
     templates.add("a", "two words")
     templates.add("a", "one")
     templates.add("a", "and three words")
-    assert (len(templates), templates.forgotten) == (2, 1)
+    assert (len(templates), templates.evicted) == (2, 1)
     assert templates.text(first) == "one"
 
 
@@ -54,7 +54,7 @@ def test_lines_without_end_that_are_unlike_each_other_share_a_template_and_are_c
     ids = [templates.add("chat", line) for line in text]
     assert len(set(ids)) == MAX_OF_LENGTH
     assert templates.text(ids[-1]) == "<*> <*> <*> <*>"
-    assert templates.forgotten == len(text) - MAX_OF_LENGTH + 1
+    assert templates.evicted == len(text) - MAX_OF_LENGTH + 1
     assert templates.add("chat", "user 8 signed in") == known
     assert templates.text(templates.add("chat", "somebody else wrote five words")) == "somebody else wrote five words"
 

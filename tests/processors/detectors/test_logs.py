@@ -133,7 +133,7 @@ def test_templates_and_services_are_bounded_and_what_is_forgotten_is_counted() -
     watch.close()
     assert len(watch._services) == 3
     assert len(watch._watched) == 10
-    assert watch.forgotten > 40
+    assert watch.evicted > 40
 
 
 def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
@@ -153,4 +153,4 @@ def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> No
     for number in range(50):
         watch.add("chatty", 1, 9, " ".join([f"word{chr(97 + number % 26)}"] * (number + 1)), now=LATER)
     assert [len(window.lines) for window in watch._windows.values()] == [5]
-    assert watch.forgotten == 45
+    assert watch.evicted == 45

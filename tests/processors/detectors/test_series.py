@@ -83,8 +83,8 @@ def test_a_point_that_is_not_later_than_the_last_is_passed_over_and_counted() ->
 def test_the_bound_forgets_the_series_silent_longest_and_counts_it() -> None:
     scorer = SeriesDetector(max_series=2)
     for name in ("a", "b", "a", "c"):
-        scorer.add([Point(Series(name), (scorer.forgotten + len(scorer) + 1) * SECOND, 1.0)])
-    assert (len(scorer), scorer.forgotten) == (2, 1)
+        scorer.add([Point(Series(name), (scorer.evicted + len(scorer) + 1) * SECOND, 1.0)])
+    assert (len(scorer), scorer.evicted) == (2, 1)
 
 
 def test_a_restored_scorer_goes_on_as_the_first_would_have() -> None:

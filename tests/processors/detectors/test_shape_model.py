@@ -62,7 +62,7 @@ def test_nothing_is_judged_by_a_handful_of_traces() -> None:
 def test_the_bound_forgets_and_counts() -> None:
     shapes = TraceShapes(max_places=2)
     shapes.learn_one(trace("cart", "pay"))
-    assert shapes.forgotten == 1
+    assert shapes.evicted == 1
 
 
 def test_restored_shapes_judge_as_before() -> None:

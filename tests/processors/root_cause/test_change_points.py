@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.root_cause.change_points import CANDIDATES, likeliest_moments
+from processors.root_cause.change_points import CANDIDATES, likeliest_change_points
 from processors.root_cause.metrics import MetricMemory
 from telemetry.metrics import Point, Series
 
@@ -24,7 +24,7 @@ def test_the_moment_since_which_one_instance_is_elsewhere_is_among_a_few(onset: 
         for name in ("cpu", "queue")
         for pod in PODS
     }
-    found = likeliest_moments(levels, times[1:])
+    found = likeliest_change_points(levels, times[1:])
     assert len(found) == CANDIDATES
     assert found == sorted(found)
     memory = MetricMemory(kept=90)
@@ -32,8 +32,8 @@ def test_the_moment_since_which_one_instance_is_elsewhere_is_among_a_few(onset: 
         for time, value in zip(times.tolist(), values.tolist(), strict=True):
             memory.add(Point(key, time, value))
     now = int(times[-1])
-    assert 0 < memory.moment(now, 900 * SECOND, 10 * SECOND) <= onset * 10 * SECOND
-    assert memory.charges(memory.moment(now, 900 * SECOND, 10 * SECOND), now)[0].service == "c"
+    assert 0 < memory.change_point(now, 900 * SECOND, 10 * SECOND) <= onset * 10 * SECOND
+    assert memory.attributions(memory.change_point(now, 900 * SECOND, 10 * SECOND), now)[0].service == "c"
 
 
 def test_what_moves_everywhere_and_what_has_no_kin_moves_nobody() -> None:
@@ -42,5 +42,5 @@ def test_what_moves_everywhere_and_what_has_no_kin_moves_nobody() -> None:
         for name, pods in (("cpu", PODS), ("queue", PODS), ("alone", ("a",))):
             for pod in pods:
                 memory.add(Point(series(name, pod), number * 10 * SECOND, 1.0 + 99.0 * (number > 40)))
-    assert memory.moment(590 * SECOND, 900 * SECOND, 10 * SECOND) == 0
-    assert MetricMemory().moment(0, 1, 1) == 0
+    assert memory.change_point(590 * SECOND, 900 * SECOND, 10 * SECOND) == 0
+    assert MetricMemory().change_point(0, 1, 1) == 0

@@ -176,7 +176,7 @@ def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
     culprits = CulpritRanker(width=1000 * SECOND)
     for trace in Shop(Fault()).traces:
         culprits.add_trace(trace)
-    assert culprits.left_out["traces"] == 300 - 60
+    assert culprits.dropped["traces"] == 300 - 60
 
 
 @pytest.mark.parametrize("whole_first", [False, True])

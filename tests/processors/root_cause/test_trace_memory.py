@@ -21,10 +21,10 @@ def test_the_lines_of_all_traces_are_bounded_and_those_of_the_trace_silent_longe
     remember(memory, 2, 40)
     remember(memory, 1, 1)  # again: it counts once
     remember(memory, 3, 60)
-    assert (kept(memory), memory.logs_left_out) == ({1: 40, 3: 60}, 40)
+    assert (kept(memory), memory.logs_dropped) == ({1: 40, 3: 60}, 40)
 
 
 def test_the_lines_of_one_trace_are_bounded() -> None:
     memory = TraceMemory(10 * SECOND)
     remember(memory, 1, 300)
-    assert (kept(memory), memory.logs_left_out) == ({1: 256}, 44)
+    assert (kept(memory), memory.logs_dropped) == ({1: 256}, 44)

@@ -5,7 +5,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from stores.elasticsearch import attribute_names
-from stores.elasticsearch.attribute_names import BURST, MOST_NAMES, SENDER_BURST, SENDERS, AttributeNames, fields_of
+from stores.elasticsearch.attribute_names import BURST, MAX_NAMES, SENDER_BURST, SENDERS, AttributeNames, fields_of
 from stores.elasticsearch.client import connect
 from stores.elasticsearch.store import ElasticsearchStore
 from stores.elasticsearch.templates import data_stream, install
@@ -67,7 +67,7 @@ def test_names_in_all_are_bounded_however_long_it_takes() -> None:
     for hour in range(100):
         clock.now = hour * 3600.0
         count += sum(admitted(names, f"sender {hour} {number}", range(10)) for number in range(20))
-    assert count == len(names) == MOST_NAMES
+    assert count == len(names) == MAX_NAMES
     assert names.refused["all"] > 0
 
 

@@ -27,7 +27,7 @@ def test_each_span_comes_whole_or_truncated_or_is_named_as_left_out(sizes: list[
     found = {span.span_id: span for part in fitted.parts for span in otlp.decode_spans(part)}
     assert list(found) == [span.span_id for span in spans if span.span_id in found], "in order"
     assert sum("spanloom.truncated" in span.attributes for span in found.values()) == fitted.truncated
-    assert len(fitted.left_out) == len(spans) - len(found)
+    assert len(fitted.dropped) == len(spans) - len(found)
     for span in spans:
         if len(span.name) + len(str(span.attributes["a"])) < LIMIT - 200:
             assert found[span.span_id].attributes == span.attributes, "what fits stays as it is"
@@ -40,4 +40,4 @@ def test_a_log_record_that_is_too_large_is_left_out_alone() -> None:
     request = otlp.parse("logs", otlp.encode_logs([small, large, small]))
     fitted = otlp.fit("logs", request, LIMIT)
     assert [record.body for part in fitted.parts for record in otlp.decode_logs(part)] == ["small", "small"]
-    assert [str(error)[:16] for error in fitted.left_out] == ["a log record of "]
+    assert [str(error)[:16] for error in fitted.dropped] == ["a log record of "]

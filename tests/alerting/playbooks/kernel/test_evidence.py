@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from alerting.playbooks.kernel.evidence import CALLS_KEPT, MOST_SERVICES, QUOTED, WINDOW, IncidentEvidence
+from alerting.playbooks.kernel.evidence import CALLS_KEPT, MAX_SERVICES, QUOTED, WINDOW, IncidentEvidence
 from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Suspect
 from telemetry.metrics import Series
 from telemetry.resource import Resource
@@ -46,9 +46,9 @@ def test_what_is_old_is_not_quoted() -> None:
 
 def test_what_is_remembered_is_bounded_in_services_and_calls() -> None:
     evidence = IncidentEvidence()
-    for number in range(3 * MOST_SERVICES):
+    for number in range(3 * MAX_SERVICES):
         evidence.add_spans([call(number, 1, service=f"s{number}")])
     for number in range(10 * CALLS_KEPT):
         evidence.add_spans([call(number, 1)])
-    assert len(evidence._seen) == MOST_SERVICES
+    assert len(evidence._seen) == MAX_SERVICES
     assert len(evidence._seen["cart"].calls) == CALLS_KEPT

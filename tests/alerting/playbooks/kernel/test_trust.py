@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from alerting.playbooks.kernel.safety import SafetyConfig
-from alerting.playbooks.kernel.trust import MOST_SOURCES, SAVE_AFTER, Trust, origin_of_rule
+from alerting.playbooks.kernel.trust import MAX_SOURCES, SAVE_AFTER, Trust, origin_of_rule
 from alerting.playbooks.model.incident import IncidentState
 from telemetry.documents import Kind
 from telemetry.errors import InputError
@@ -116,10 +116,10 @@ def test_what_survives_a_crash_is_as_it_was_and_what_came_since_stays() -> None:
 
 def test_names_are_bounded_and_what_comes_beyond_cannot_be_allowed() -> None:
     trust = Trust((), HOUR)
-    for number in range(2 * MOST_SOURCES):
+    for number in range(2 * MAX_SOURCES):
         trust.fed(f"token:{number}", START)
     trust.fed("anonymous", START)
-    assert len(trust.snapshot()["fed"]) == MOST_SOURCES + 1
+    assert len(trust.snapshot()["fed"]) == MAX_SOURCES + 1
     assert "other" in trust.doubt("")
 
 

@@ -92,7 +92,7 @@ async def test_the_devices_go_with_their_carrier_even_after_kill_9(tmp_path: Pat
     async with Link(tmp_path / "link.log", seed=1) as link:
         device = f"/sys/class/net/{link.ends.near_device}"
         assert os.path.exists(device)  # noqa: ASYNC240, PTH110  a look into the kernel
-        os.kill(link._carrier.pid, signal.SIGKILL)
+        os.kill(link._forwarder.pid, signal.SIGKILL)
         async with asyncio.timeout(60):
             while os.path.exists(device):  # noqa: ASYNC110, ASYNC240, PTH110  the kernel sends no event
                 await asyncio.sleep(0.01)

@@ -7,7 +7,7 @@ import pytest
 from dashboards.api.routes import MAX_FOUND
 from spanloom.experiments.chaos.experiment import NetworkChaos
 from spanloom.experiments.chaos.faults import ChaosError
-from spanloom.experiments.chaos.runner import MOST_CALLS, Chaos, traffic_taken_over
+from spanloom.experiments.chaos.runner import MAX_CALLS, Chaos, traffic_taken_over
 from spanloom.experiments.options import Options
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Stored:
     """A pipeline that has stored calls of payment, by who answered."""
 
     async def find(self, kind: Kind, since: int, limit: int, where: Sequence[str]) -> list[dict[str, Any]]:
-        assert (kind.value, since, limit, where) == ("hop", 5, MOST_CALLS, ["callee.name:payment"])
+        assert (kind.value, since, limit, where) == ("hop", 5, MAX_CALLS, ["callee.name:payment"])
         assert limit <= MAX_FOUND, "the API refuses more"
         return [{"callee": {"instance": name}} for name in ("payment", "payment-standby", "payment", "payment-standby", "")]
 
