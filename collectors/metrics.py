@@ -75,7 +75,7 @@ class CollectorMetrics:
         )
         self.shed_requests = Counter(
             "spanloom_collector_shed_requests",
-            "Requests that the shipper refused; reason is full (its bounds are reached) or log (the log did not take them).",
+            "Requests that the shipper refused; reason is full (its bounds are reached) or log (the write to the log failed).",
             ("topic", "reason"),
             registry=registry,
         )

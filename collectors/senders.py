@@ -45,10 +45,10 @@ class Sender:
         self.max_items = limits.max_items
         self._name = name
         self._throttled = throttled
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, _TokenBucket] = {}
         for what, rate in (("requests", limits.requests_per_second), ("bytes", limits.bytes_per_second)):
             if rate is not None:
-                self._buckets[what] = _Bucket(rate, now)
+                self._buckets[what] = _TokenBucket(rate, now)
 
     def begin(self) -> None:
         """Count a request, before its body is read.
@@ -146,7 +146,7 @@ class Senders:
         return Sender(text, self._unlimited, text, self._throttled, self._now)
 
 
-class _Bucket:
+class _TokenBucket:
     """A rate with bursts: what is spent beyond it is owed."""
 
     def __init__(self, rate: float, now: Callable[[], float]) -> None:

@@ -109,7 +109,7 @@ class DurableLog:
             undo.callback(self._stop.set)
             self._undo = undo.pop_all()
         if self._stats.torn_bytes:
-            log.info("log_tail_cut", directory=str(directory), unconfirmed_bytes=self._stats.torn_bytes)
+            log.info("log_tail_truncated", directory=str(directory), unconfirmed_bytes=self._stats.torn_bytes)
 
     def close(self) -> None:
         """Make durable what was appended, then let go of files and lock. Safe twice."""

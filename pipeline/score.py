@@ -116,13 +116,8 @@ class ScoreStage:
         if part is None:
             part = self._partitions[tp] = _ScorePartition(tp, self._make_scorer(), self._now(), self._now())
             for name, model in part.models().items():
-<<<<<<< HEAD
                 restore_model(self._state, tp.partition, name, model)
-        after = self._take(part, event)
-=======
-                load_snapshot(self._state, tp.partition, name, model)
         after = self._handle(part, event)
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
         if self._now() - part.lines_at >= SILENCE:
             part.logs.elapse(self._now() - part.lines_at)
             part.lines_at = self._now()

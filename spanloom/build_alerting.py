@@ -76,13 +76,8 @@ def build_alerting(
     actions = build_actions(components.ACTIONS, components.RUNNERS, reach)
     shipped = Path(str(files("alerting")))
 
-<<<<<<< HEAD
-    def notifiers(of: AlertmanagerConfig) -> dict[str, Notifier]:
-        return build_notifiers(components.NOTIFIERS, of.receivers, client, url, of.library, texts)
-=======
     def notifiers(for_config: AlertmanagerConfig) -> dict[str, Notifier]:
-        return build_notifiers(for_config.receivers, client, url, for_config.library, texts)
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
+        return build_notifiers(components.NOTIFIERS, for_config.receivers, client, url, for_config.library, texts)
 
     async def reload_rules(paths: Sequence[Path]) -> None:
         alerting.rules.load_files(load_rules(paths))

@@ -78,8 +78,8 @@ class RetentionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    days: float = Field(default=7.0, gt=0, description="documents older than this are forgotten")
-    max_bytes: int = Field(default=10 << 30, gt=0, description="past this size the oldest are forgotten")
+    days: float = Field(default=7.0, gt=0, description="documents older than this are deleted")
+    max_bytes: int = Field(default=10 << 30, gt=0, description="past this size the oldest are deleted")
 
 
 class TopicsConfig(BaseModel):

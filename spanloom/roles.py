@@ -289,7 +289,7 @@ class _Process:
                 await receiver.start()
                 self._stack.push_async_callback(receiver.stop)
                 ports[component.name] = receiver.port
-        log.info("receiving", **ports)
+        log.info("receivers_started", **ports)
 
     async def serve_console(
         self, store: Store, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()
@@ -374,7 +374,7 @@ async def _retain(store: Store, config: Config, now: Now) -> None:
             log.warning("retention_failed", reason=str(error), retry_in_seconds=RETAIN_EVERY)
             continue
         if gone:
-            log.info("retention", forgotten=gone)
+            log.info("retention_applied", deleted=gone)
 
 
 async def _cancel(task: asyncio.Task[object]) -> None:

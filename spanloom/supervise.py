@@ -63,7 +63,13 @@ def supervise(arguments: Sequence[str]) -> int:
         moment = time.monotonic()
         restarts = [*(at for at in restarts if moment - at < WITHIN), moment]
         if len(restarts) > MOST:
-            log.error("gave_up", exit_code=code, restarts=len(restarts), within_seconds=WITHIN, hint="the log above says why")
+            log.error(
+                "restart_limit_reached",
+                exit_code=code,
+                restarts=len(restarts),
+                within_seconds=WITHIN,
+                hint="the log above says why",
+            )
             return code if code > 0 else CRASHED
         log.error("restarting", exit_code=code, restart=len(restarts), of=MOST)
         restart_at = moment + min(2.0 ** len(restarts) / 4, 8.0)

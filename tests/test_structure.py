@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grimp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -64,3 +69,78 @@ def test_no_modules_import_each_other_by_whatever_way() -> None:
     graph = grimp.build_graph(*sorted(PACKAGES), cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     TopologicalSorter(imports).prepare()  # a CycleError names the circle
+
+
+MAX_ANY = 200
+"""Lines of the product on which `Any` stands, imports among them: JSON, and what packages without types hand out."""
+
+BANNED_WORDS = {
+    "told", "tells", "taken", "takes", "outlet", "inlet", "patience", "patiently", "disown", "manieth", "kin", "desk", "anew",
+    "mend", "mended", "board", "forgotten", "receipt", "receipts",
+}  # fmt: skip
+"""Words that docs/glossary.md replaces, as part of an identifier."""
+
+KEPT = {
+    "RECEIPT",  # a kind of documents
+    "receipt",  # of the demo's shop: of a payment
+    "told",  # a field of stored incidents
+    "taken_over",  # of traffic, by another instance
+    "traffic_taken_over",
+}
+
+
+def product() -> dict[Path, ast.Module]:
+    files = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return {path: ast.parse(path.read_text()) for path in files}
+
+
+def test_a_class_name_stands_in_at_most_two_files() -> None:
+    homes: dict[str, list[str]] = {}
+    for path, tree in product().items():
+        for name in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}:
+            homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 2} == {}
+
+
+def test_any_stands_on_few_lines() -> None:
+    lines = [line for path in product() for line in path.read_text().splitlines() if re.search(r"\bAny\b", line)]
+    assert len(lines) < MAX_ANY, len(lines)
+
+
+def identifiers(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.arg(arg=name) | ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
+
+
+def test_identifiers_use_the_words_of_the_field() -> None:
+    wrong = {
+        (str(path.relative_to(ROOT)), name)
+        for path, tree in product().items()
+        for name in identifiers(tree)
+        if BANNED_WORDS & set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())) and name not in KEPT
+    }
+    assert sorted(wrong) == []
+
+
+def test_log_events_are_constants_in_snake_case() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in product().items()
+        if ROOT / "demo" not in path.parents  # an application like any other, with the standard library's logging
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+        and node.func.attr in {"debug", "info", "warning", "error", "exception", "critical"}
+        and not (
+            isinstance(node.args[0], ast.Constant)
+            and isinstance(node.args[0].value, str)
+            and re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", node.args[0].value)
+        )
+    ]
+    assert wrong == []

@@ -52,11 +52,11 @@ Patterns = Annotated[dict[str, str], AfterValidator(_patterns)]
 Matchers = Annotated[tuple[Matcher, ...], BeforeValidator(_matchers)]
 
 
-class _Strict(BaseModel):
+class _FileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class RouteConfig(_Strict):
+class RouteConfig(_FileModel):
     """A route as written; what is None comes from the parent."""
 
     receiver: str = ""
@@ -82,7 +82,7 @@ class RouteConfig(_Strict):
         return value
 
 
-class InhibitConfig(_Strict):
+class InhibitConfig(_FileModel):
     """An inhibition rule as written."""
 
     source_match: dict[str, str] = {}
@@ -94,7 +94,7 @@ class InhibitConfig(_Strict):
     equal: list[str] = []
 
 
-class TopologyConfig(_Strict):
+class TopologyConfig(_FileModel):
     """Mute alerts on services that call the service of a firing culprit; all of them, or those of `target_matchers`."""
 
     culprit_matchers: Matchers
@@ -103,7 +103,7 @@ class TopologyConfig(_Strict):
     afterwards: Annotated[Duration, Field(le=KEEP_RESOLVED)] = AFTERWARDS
 
 
-class Receiver(_Strict):
+class Receiver(_FileModel):
     """A receiver and the ways to reach it."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -118,14 +118,14 @@ class Receiver(_Strict):
 _CONFIGS = "_configs"
 
 
-class NamedIntervals(_Strict):
+class NamedIntervals(_FileModel):
     """Time intervals under a name."""
 
     name: Annotated[str, Field(min_length=1)]
     time_intervals: list[TimeInterval]
 
 
-class AlertmanagerFile(_Strict):
+class AlertmanagerFile(_FileModel):
     """The file as written."""
 
     settings: GlobalConfig = Field(default_factory=GlobalConfig, alias="global")

@@ -195,8 +195,8 @@ class AlertGroups:
         believed = [self._log[name].firing for name in names if name in self._log]
         believed += [self._doubtful[name] for name in names if name in self._doubtful]
         for identity, alert in list(group.alerts.items()):
-            forgotten = 0 < alert.ends_at < now - KEEP_LOG  # muted ever since it ended
-            if alert.resolved(now) and (forgotten or not any(identity in firing for firing in believed)):
+            is_over = 0 < alert.ends_at < now - KEEP_LOG  # muted ever since it ended
+            if alert.resolved(now) and (is_over or not any(identity in firing for firing in believed)):
                 del group.alerts[identity]
         if not group.alerts:
             del self._groups[receiver, key]

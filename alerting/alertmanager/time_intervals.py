@@ -57,11 +57,11 @@ def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> object:
     return BeforeValidator(parse)
 
 
-class _Strict(BaseModel):
+class _IntervalModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
 
-class TimeRange(_Strict):
+class TimeRange(_IntervalModel):
     """Part of a day: `start_time` is in it, `end_time` not. `HH:MM`."""
 
     start_time: str
@@ -90,7 +90,7 @@ def _minute(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-class TimeInterval(_Strict):
+class TimeInterval(_IntervalModel):
     """One description: every field given must hold."""
 
     times: list[TimeRange] = []

@@ -24,11 +24,11 @@ _VERSIONS = {
 }
 
 
-class _Strict(BaseModel):
+class _HttpModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ClientTls(_Strict):
+class ClientTls(_HttpModel):
     """Whom to trust, and who we are. Without `ca_file` the machine's authorities are trusted."""
 
     ca_file: LocalPath | None = None
@@ -66,7 +66,7 @@ class ClientTls(_Strict):
         return context
 
 
-class BasicAuth(_Strict):
+class BasicAuth(_HttpModel):
     """User and password."""
 
     username: str = ""
@@ -79,7 +79,7 @@ class BasicAuth(_Strict):
         return self
 
 
-class Authorization(_Strict):
+class Authorization(_HttpModel):
     """A header `Authorization: type credentials`."""
 
     type: str = "Bearer"
@@ -94,7 +94,7 @@ class Authorization(_Strict):
         return self
 
 
-class HttpConfig(_Strict):
+class HttpConfig(_HttpModel):
     """The client of one receiver.
 
     Redirects are not followed unless asked for: many turn a POST into a GET, which answers well and tells nobody.

@@ -43,11 +43,11 @@ def _text(value: object) -> object:
 TextValue = Annotated[str, BeforeValidator(_text)]
 
 
-class _Strict(BaseModel):
+class _RuleFileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RuleConfig(_Strict):
+class RuleConfig(_RuleFileModel):
     """One rule as written: `record` or `alert`."""
 
     record: str = ""
@@ -67,7 +67,7 @@ class RuleConfig(_Strict):
         return self
 
 
-class GroupConfig(_Strict):
+class GroupConfig(_RuleFileModel):
     """A group as written."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -79,7 +79,7 @@ class GroupConfig(_Strict):
     partial_response_strategy: Literal["warn", "abort", ""] = ""  # Thanos's, without meaning here
 
 
-class RuleFileConfig(_Strict):
+class RuleFileConfig(_RuleFileModel):
     """A rule file as written."""
 
     groups: list[GroupConfig] = []

@@ -30,25 +30,25 @@ MAX_SAMPLES = 100_000
 """Most samples of one series in a test."""
 
 
-class _Strict(BaseModel):
+class _TestFileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class InputSeries(_Strict):
+class InputSeries(_TestFileModel):
     """A series and its values, one a test's interval."""
 
     series: str
     values: TextValue
 
 
-class ExpectedAlert(_Strict):
+class ExpectedAlert(_TestFileModel):
     """One firing alert; `alertname` is added to the labels."""
 
     exp_labels: dict[str, TextValue] = {}
     exp_annotations: dict[str, TextValue] = {}
 
 
-class AlertTest(_Strict):
+class AlertTest(_TestFileModel):
     """Which alerts of a name fire at a time."""
 
     eval_time: Duration
@@ -56,14 +56,14 @@ class AlertTest(_Strict):
     exp_alerts: list[ExpectedAlert] = []
 
 
-class ExpectedSample(_Strict):
+class ExpectedSample(_TestFileModel):
     """One element of a vector."""
 
     labels: str = "{}"
     value: Annotated[float, BeforeValidator(float)]
 
 
-class ExpressionTest(_Strict):
+class ExpressionTest(_TestFileModel):
     """What an expression gives at a time."""
 
     expr: TextValue
@@ -71,7 +71,7 @@ class ExpressionTest(_Strict):
     exp_samples: list[ExpectedSample] = []
 
 
-class Case(_Strict):
+class Case(_TestFileModel):
     """One test."""
 
     name: str = ""
@@ -83,7 +83,7 @@ class Case(_Strict):
     external_url: str = ""
 
 
-class RuleTestFile(_Strict):
+class RuleTestFile(_TestFileModel):
     """A file of tests as written."""
 
     rule_files: list[str] = []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from components.access.authenticate import Authenticator
     from components.access.identity import Identity
     from components.access.origins import Origins
-    from components.access.policy import Found, Policy
+    from components.access.policy import Match, Policy
     from components.access.roles import Right
 
 LOGIN = "/login"
@@ -74,7 +74,7 @@ class AccessMiddleware:
                 receive = self._while_allowed(scope, headers, found, receive, send)
         await (refusal or self.app)(scope, receive, send)
 
-    def _while_allowed(self, scope: Scope, headers: Headers, found: Found, receive: Receive, send: Send) -> Receive:
+    def _while_allowed(self, scope: Scope, headers: Headers, found: Match, receive: Receive, send: Send) -> Receive:
         """A WebSocket ends with the login that opened it. Browsers send something every half minute at least."""
 
         async def receiving() -> Message:
@@ -95,7 +95,7 @@ class AccessMiddleware:
             return self._refuse(403, "origin", "a page of another site sent this; see access.origins")
         return None
 
-    def _unknown(self, found: Found) -> Response | None:
+    def _unknown(self, found: Match) -> Response | None:
         if found.route is None:
             return JSONResponse({"error": "nothing is here"}, 404)
         if found.need is None:
@@ -103,11 +103,11 @@ class AccessMiddleware:
             return JSONResponse({"error": f"use {allowed}"}, 405, {"allow": allowed})
         return None
 
-    def _is_open(self, found: Found, *, forwarded: bool) -> bool:
+    def _is_open(self, found: Match, *, forwarded: bool) -> bool:
         asks = {Need.LINK: Asks.NOBODY, Need.READ: self.read, Need.METRICS: self.metrics}
         return found.need in asks and asks[found.need].lets(forwarded=forwarded)
 
-    async def _unauthorized(self, scope: Scope, headers: Headers, found: Found, *, is_open: bool) -> Response | None:
+    async def _unauthorized(self, scope: Scope, headers: Headers, found: Match, *, is_open: bool) -> Response | None:
         try:
             identity = await self.authenticator.identity(scope, headers)
         except WrongCredentialsError as error:
@@ -123,7 +123,7 @@ class AccessMiddleware:
             return None
         return self._missing(found, right, identity, scope, headers)
 
-    def _missing(self, found: Found, right: Right, identity: Identity, scope: Scope, headers: Headers) -> Response:
+    def _missing(self, found: Match, right: Right, identity: Identity, scope: Scope, headers: Headers) -> Response:
         """The refusal for want of a right."""
         if identity.authenticated:
             return self._refuse(403, "forbidden", f"{identity.name} ({identity.role}) lacks the right to {right}")

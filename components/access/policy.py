@@ -73,7 +73,7 @@ class Route:
     page: bool = False
 
 
-class Found(NamedTuple):
+class Match(NamedTuple):
     """What the policy says of a request: its route, if the path has one, and the need, if the method has one."""
 
     route: Route | None
@@ -86,13 +86,13 @@ class Policy:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._routes: list[tuple[re.Pattern[str], Route]] = [(compile_path(route.path)[0], route) for route in routes]
 
-    def find(self, method: str, path: str) -> Found:
+    def find(self, method: str, path: str) -> Match:
         """What a request needs."""
         method = "GET" if method == "HEAD" else method
         known: Route | None = None
         for pattern, route in self._routes:
             if pattern.match(path):
                 if method in route.needs:
-                    return Found(route, route.needs[method])
+                    return Match(route, route.needs[method])
                 known = known or route
-        return Found(known, None)
+        return Match(known, None)

@@ -166,7 +166,7 @@ LOGS = Dashboard(
 ANOMALIES = Dashboard(
     "anomalies",
     "Anomalies and culprits",
-    "What deviates, how much and why, and who is the likely cause.",
+    "Anomalies: what deviates, how much and why, and the likely root cause.",
     (
         Figure("Deviations", Kind.ANOMALY, Count("Anomalies")),
         Figure("Highest score", Kind.ANOMALY, LensMetric("max", "score", "Score")),
@@ -175,7 +175,7 @@ ANOMALIES = Dashboard(
         Chart("Anomalies by kind", Kind.ANOMALY, (Count("Anomalies"),), By("kind", "Kind"), bars=True),
         Chart("Highest score by service", Kind.ANOMALY, (LensMetric("max", "score", "Score"),), By("service", "Service")),
         LensTable(
-            "What deviates",
+            "Anomalies",
             Kind.ANOMALY,
             (By("service", "Service", 50), By("kind", "Kind"), By("operation", "Operation", 20)),
             (LensMetric("max", "score", "Highest score"), Count("Windows")),

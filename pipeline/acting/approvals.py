@@ -77,7 +77,7 @@ class StateApprovalService:
         try:
             await self.answer(Answer(**body))
         except InputError as error:
-            log.warning("answer_refused", incident=body["incident"], who=body["who"], reason=str(error))
+            log.warning("approval_rejected", incident=body["incident"], who=body["who"], reason=str(error))
 
 
 async def _kept_key(state: StageTable, partition: int) -> bytes:

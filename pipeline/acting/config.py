@@ -19,9 +19,11 @@ class ActConfig(BaseModel):
     )
     rank_every: float = Field(default=10.0, gt=0, description="a ranking is renewed no more often than this")
     look_back: float = Field(
-        default=300.0, ge=0, description="how long records are held at least; longer where a rule looks back further"
+        default=300.0, ge=0, description="how long records stay in flight at least; longer where a rule has a longer lookback"
     )
-    idle: float = Field(default=2.0, gt=0, description="wall seconds without a record after which event time runs by itself")
+    idle: float = Field(
+        default=2.0, gt=0, description="idle timeout: without records for so many seconds the watermark follows the clock"
+    )
 
 
 @dataclass(slots=True)

@@ -25,12 +25,7 @@ from alerting.rules import api as rules_api
 from alerting.rules.book import RuleBook
 from pipeline.acting.approvals import StateApprovalService
 from pipeline.delivery.background_writer import PromptWriter
-<<<<<<< HEAD
-from pipeline.state.restoring import UNFIT, learnt_anew, needed
-=======
-from pipeline.state.chunked import LargeState
 from pipeline.state.restoring import UNFIT, log_relearning, needed
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
 from telemetry.errors import ConfigError, OverloadedError
 
 if TYPE_CHECKING:
@@ -156,15 +151,9 @@ class Alerting:
                         part.restore(saved)
             self._restore_sources(partition)
             self._partition = partition
-<<<<<<< HEAD
             with needed(self._state, partition, "approvals"):
-                await self.desk.open(self._state, partition)
+                await self.approvals.open(self._state, partition)
             with needed(self._state, partition, "healer"):
-=======
-            with needed(self._rows, partition, "approvals"):
-                await self.approvals.open(self._rows, partition)
-            with needed(self._rows, partition, "healer"):
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
                 await self.runner.start(self._state.load(partition, "healer"))
 
     def _restore_sources(self, partition: int) -> None:

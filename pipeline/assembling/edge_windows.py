@@ -71,12 +71,4 @@ class SealedEdgeWindows:
         for document in documents:
             partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
             edges.setdefault(partition, []).append(document.body)
-<<<<<<< HEAD
         await asyncio.gather(*(self._edges.send(partition, bodies) for partition, bodies in edges.items()))
-=======
-        for partition, items in edges.items():
-            values, dropped = codec.within(items, codec.encode_bodies)
-            self._counts.large_edges += dropped
-            for value in values:
-                yield partition, value
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)

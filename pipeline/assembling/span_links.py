@@ -82,7 +82,7 @@ class SpanLinkResolver:
         self._is_owned = is_owned
         self._open = OpenLinkQueries(wait, MAX_WAITING)
         self._counts = counts
-        self._answers = BatchSender(topic, BatchKind.ORIGINS, codec.encode_link_targets, counts.dropped)
+        self._answers = BatchSender(topic, BatchKind.LINK_TARGETS, codec.encode_link_targets, counts.dropped)
         # Kinds of which not all may be findable yet; at first that is what the last owner stored.
         self._stale = {Kind.SPAN, Kind.RECEIPT}
         # Traces of which we stored something of that kind since it was made findable.
@@ -167,19 +167,8 @@ class SpanLinkResolver:
         by_owner: dict[int, list[LinkTarget]] = {}
         for item in link_targets:
             by_owner.setdefault(partitions.of_trace(item.trace_id, self._topic.partitions), []).append(item)
-<<<<<<< HEAD
         await asyncio.gather(*(self._answers.send(partition, items) for partition, items in by_owner.items()))
-        self._counts.answered += len(origins)
-=======
-        headers = {HEADER: BatchKind.LINK_TARGETS.value.encode()}
-        sent = []
-        for partition, items in by_owner.items():
-            values, dropped = codec.within(items, codec.encode_link_targets)
-            self._counts.large += dropped
-            sent += [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
-        await asyncio.gather(*sent)
         self._counts.answered += len(link_targets)
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
 
     async def _ask(self, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, self._is_owned)

@@ -66,14 +66,9 @@ class TraceTelemetry:
         self._spans = SpanMetrics(start, self._instance, budget)
         self._skew = ClockSkew()
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
-<<<<<<< HEAD
-        self._spans_told = self._skew_told = 0
+        self._spans_sent_at = self._skew_sent_at = 0
         self._dropped: Counter[str] = Counter()  # traces too large for a record, and so for the sample
         self._traces = BatchSender(series, BatchKind.SPANS, _encode_traces, self._dropped)
-=======
-        self._spans_sent_at = self._skew_sent_at = 0
-        self._large = 0  # traces too large for a record, and so for the sample
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
 
     @property
     def samples(self) -> int:
@@ -121,15 +116,7 @@ class TraceTelemetry:
             else:
                 sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
         sent: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)]
-<<<<<<< HEAD
         sent += [self._traces.send(partition, whole) for partition, whole in sample.items()]
-=======
-        headers = {HEADER: BatchKind.SPANS.value.encode()}
-        for partition, whole in sample.items():
-            values, dropped = codec.within(whole, _encode_traces)
-            self._large += dropped
-            sent += [await self._series.send(partition=partition, value=value, headers=headers) for value in values]
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
         await asyncio.gather(*sent)
 
     async def send_metrics(self, time: int) -> list[Document]:

@@ -112,7 +112,7 @@ async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, aga
             to = await _send(dead, store, letter)
             sent[to] = sent.get(to, 0) + 1
         except UndeliverableError as error:
-            log.warning("dead_letter_passed_over", **letter.describe(), hint=str(error))
+            log.warning("dead_letter_skipped", **letter.describe(), hint=str(error))
         await dead.mark_replayed(letter)
     return sent
 

@@ -31,16 +31,10 @@ class BatchSender(Generic[Item]):
 
     Args:
         topic: where to.
-<<<<<<< HEAD
         kind: of batch that the values are.
         encode: makes the value of a record of items.
         dropped: counts items that are too large for a record alone, under `large_` and the kind.
         size: items at which the batch gathered for a partition is sent.
-=======
-        batch: which batch the values are.
-        dropped: counts items that are too large for a record, by what they are.
-        size: items at which a partition's batch is sent.
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
         linger: seconds after which a smaller one is.
     """
 
@@ -53,11 +47,7 @@ class BatchSender(Generic[Item]):
         size: int = 1000,
         linger: float = 0.02,
     ) -> None:
-<<<<<<< HEAD
         self._topic, self._kind, self._encode, self._dropped = topic, kind, encode, dropped
-=======
-        self._topic, self._batch, self._encode, self._dropped = topic, batch, encode, dropped
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
         self._size, self._linger = size, linger
         self._waiting: dict[int, list[Item]] = {}
         self._sent: dict[int, asyncio.Future[None]] = {}
@@ -97,15 +87,7 @@ class BatchSender(Generic[Item]):
 
     async def _deliver(self, partition: int, items: list[Item], future: asyncio.Future[None]) -> None:
         try:
-<<<<<<< HEAD
             await self.send(partition, items)
-=======
-            headers = {HEADER: self._batch.value.encode()}
-            values, dropped = codec.within(items, self._encode)
-            self._dropped[f"large_{self._batch}"] += dropped
-            sent = [await self._topic.send(partition=partition, value=value, headers=headers) for value in values]
-            await asyncio.gather(*sent)
->>>>>>> 331060b (words: methods, fields and local names say what the field calls it)
         except BaseException as error:  # noqa: BLE001 - each caller gets it
             if not future.done():
                 future.set_exception(error)

@@ -70,7 +70,7 @@ def build_app(
         broker: URL of the log.
         data_dir: for Faust's own files.
         sizes: of topics that it makes.
-        session_seconds: a worker that is silent for so long loses its partitions.
+        session_seconds: a worker that is silent for this long loses its partitions.
         settings: Faust's own, for TLS, SASL and compression.
     """
     return PipelineApp(

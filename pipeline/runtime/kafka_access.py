@@ -51,7 +51,7 @@ class KafkaConfig(BaseModel):
     password: SecretStr = SecretStr("")
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(default="lz4", description="of what we produce")
     session_seconds: float = Field(
-        default=20.0, ge=6, le=300, description="a worker that is silent for so long loses its partitions to the others"
+        default=20.0, ge=6, le=300, description="a worker that is silent for this long loses its partitions to the others"
     )
 
     @model_validator(mode="after")

@@ -42,7 +42,7 @@ def restore_model(state: StageTable, partition: int, name: str, model: Model) ->
         if saved is not None:
             model.restore(saved)
     except UNFIT as error:
-        learnt_anew(name, partition, error)
+        log_relearning(name, partition, error)
         model.restore(empty)  # it may have taken a part
 
 
@@ -64,9 +64,9 @@ def needed(state: StageTable, partition: int, name: str) -> Iterator[None]:
 def log_relearning(name: str, partition: int, error: Exception) -> None:
     """Say that the state is given up, which the telemetry brings back."""
     log.error(
-        "state_not_read",
+        "state_unreadable",
         name=name,
         partition=partition,
         reason=error.what if isinstance(error, DamagedStateError) else f"{type(error).__name__}: {error}",
-        hint="it is learnt anew, and then written anew",
+        hint="it is learned again from the telemetry, and then saved again",
     )

@@ -36,7 +36,7 @@ class Remembered:
 
 
 @dataclass(slots=True)
-class _Bucket:
+class _TimeBucket:
     traces: dict[bytes, tuple[int, Remembered]] = field(default_factory=dict)  # trace id -> (rank in the sample, trace)
     memory: int = 0  # bytes that they take
 
@@ -67,7 +67,7 @@ class TraceMemory:
         self._max_buckets = max_buckets
         self._sample = sample
         self._max_logged, self._max_lines = max_logged, max_lines
-        self._buckets: dict[int, _Bucket] = {}
+        self._buckets: dict[int, _TimeBucket] = {}
         self._logs: OrderedDict[bytes, set[tuple[bytes, str, str, int]]] = (
             OrderedDict()
         )  # trace id -> (span id, kind, template, time)
@@ -95,7 +95,7 @@ class TraceMemory:
                 self.dropped += 1
                 return
             del self._buckets[oldest]
-        bucket = self._buckets.setdefault(start, _Bucket())
+        bucket = self._buckets.setdefault(start, _TimeBucket())
         rank = rank_of(trace_id)
         bucket.traces[trace_id] = (rank, Remembered(trace_id, visits))
         bucket.memory += _memory(visits)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 source = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-url_option = click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+url_option = click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -85,7 +85,7 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
 @url_option
 @json_option
 def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
-    """Tell the story of an INCIDENT, by its id or the beginning of it."""
+    """Show the timeline of an INCIDENT (id or id prefix)."""
     records = sorted(_read(file, url, Kind.AUDIT), key=_sequence)
     known = sorted({record.get("incident", "") for record in records if record.get("incident", "").startswith(incident)} - {""})
     if len(known) != 1:

@@ -36,11 +36,11 @@ def chaos() -> None:
 @click.option("--suite", is_flag=True, help="All experiments that ship with Spanloom.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON on stdout; progress goes to stderr.")
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here (default: temporary).")
-@click.option("--port", default=8080, show_default=True, help="Of the console and the API.")
+@click.option("--port", default=8080, show_default=True, help="Console and API port.")
 @click.option("--otlp-grpc-port", default=4317, show_default=True)
 @click.option("--otlp-http-port", default=4318, show_default=True)
 @click.option("--shop-port", default=8090, show_default=True, help="Of the shop supervisor's API.")
-@click.option("--webhook-port", default=8091, show_default=True, help="Of the receiver of alerts.")
+@click.option("--webhook-port", default=8091, show_default=True, help="Port of the alert receiver.")
 @click.option("--warm-up", default=75.0, show_default=True, help="Seconds of healthy traffic before the first fault.")
 def run(
     experiments: tuple[Path, ...],

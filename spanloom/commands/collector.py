@@ -13,7 +13,7 @@ from spanloom.logging import set_up_logging
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
-@click.option("--once", is_flag=True, help="Do not start again after a crash: another supervisor does.")
+@click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
 def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Receive OTLP and write it to Kafka. It keeps nothing: run as many as the senders need.
 

@@ -20,7 +20,7 @@ def config() -> None:
 @click.option("--config", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
 def show(path: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Print every setting as the file, the SPANLOOM_* variables and the defaults make it, secrets masked.
+    """Print the effective configuration (defaults < file < environment), secrets masked.
 
     The YAML can be given to --config again.
     """

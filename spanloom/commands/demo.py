@@ -40,11 +40,11 @@ STYLES = {
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Keep the data here (default: a temporary folder)."
 )
-@click.option("--port", default=8080, show_default=True, help="Of the console and the API.")
+@click.option("--port", default=8080, show_default=True, help="Console and API port.")
 @click.option("--otlp-grpc-port", default=4317, show_default=True)
 @click.option("--otlp-http-port", default=4318, show_default=True)
 @click.option("--shop-port", default=8090, show_default=True, help="Of the shop supervisor's API.")
-@click.option("--webhook-port", default=8091, show_default=True, help="Of the receiver of alerts.")
+@click.option("--webhook-port", default=8091, show_default=True, help="Port of the alert receiver.")
 @click.option("--warm-up", default=75.0, show_default=True, help="Seconds of healthy traffic before the first fault.")
 @click.option("--deadline", default=240.0, show_default=True, help="Seconds in which all must follow from a fault.")
 @click.option("--rate", default=6.0, show_default=True, help="Users a second; each makes about two requests.")

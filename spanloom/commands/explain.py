@@ -58,7 +58,7 @@ class TraceNotFoundError(SpanloomError):
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a list of explanations as JSON.")
 def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Say of each span of TRACE_ID (32 hex digits) which rule made it the side of a call, or why it is none.
+    """Explain how the spans of TRACE_ID (32 hex digits) became edges of the service map, or why not.
 
     Durations are as recorded. `clock +3.1 ms ± 0.2 ms` says that its host's clock is so much behind the root's.
     """

@@ -102,7 +102,7 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], config: Path | Non
 
 @playbooks.command("backtest")
 @files_argument
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
 @config_option
 @json_option
 def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so

@@ -80,7 +80,7 @@ def test(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # cli
 @rules.command("backtest")
 @files_argument
 @click.option("--since", default="1h", show_default=True, metavar="DURATION", help="How far back to begin.")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Of a running console.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
 @json_option
 def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
     """Play stored telemetry through the rules: when each alert would have fired and resolved."""

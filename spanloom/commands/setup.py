@@ -19,14 +19,14 @@ _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, 
 
 @click.group()
 def setup() -> None:
-    """Prepare Elasticsearch or Kafka. Again does no harm."""
+    """Prepare Elasticsearch or Kafka. Safe to run again."""
 
 
 @setup.command()
 @_config
 @stages_option
 def kafka(config: Path | None, stages: tuple[str, ...]) -> None:
-    """Make the topics, with the partitions, replicas and retention of the configuration. What is there keeps its own.
+    """Create missing topics as configured; existing topics keep their settings.
 
     Workers of some stages alone keep what they know on topics of their own: once for each kind of worker.
     """

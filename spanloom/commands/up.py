@@ -14,7 +14,7 @@ from spanloom.logging import set_up_logging
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
-@click.option("--once", is_flag=True, help="Do not start again after a crash: another supervisor does.")
+@click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
 def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Collector, pipeline, alerting and console in one process, on a durable local log and a DuckDB file.
 

@@ -23,14 +23,14 @@ def _stages(_context: click.Context, _parameter: click.Parameter, value: str) ->
 
 
 stages_option = click.option(
-    "--stages", default=",".join(STAGES), show_default=True, callback=_stages, help="Stages of a worker, by comma."
+    "--stages", default=",".join(STAGES), show_default=True, callback=_stages, help="Comma-separated stages to run."
 )
 
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @stages_option
-@click.option("--once", is_flag=True, help="Do not start again after a crash: another supervisor does.")
+@click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
 def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Run stages of the pipeline. Workers of the same stages share the partitions of their topics.
 

@@ -69,13 +69,13 @@ class MetricsExporter:
         self._config, self._read = config, read
         self._trust = _trust(config)
         self._failing = False
-        self._sent = Counter("spanloom_metrics_export_points", "Points that the OTLP endpoint took", registry=registry)
+        self._sent = Counter("spanloom_metrics_export_points", "Points accepted by the OTLP endpoint", registry=registry)
         self._refused = Counter(
             "spanloom_metrics_export_points_refused", "Points that the OTLP endpoint refused", registry=registry
         )
         self._failed = Counter(
             "spanloom_metrics_export_failures",
-            "Readings of which the OTLP endpoint did not take all requests",
+            "Exports that failed at least in part",
             registry=registry,
         )
 
@@ -104,11 +104,11 @@ class MetricsExporter:
         except (EndpointError, TimeoutError) as error:
             self._failed.inc()
             if not self._failing:
-                log.warning("metrics cannot be exported", endpoint=self._config.otlp, error=str(error) or "no answer in time")
+                log.warning("metrics_export_failed", endpoint=self._config.otlp, error=str(error) or "no answer in time")
             self._failing = True
         else:
             if self._failing:
-                log.info("metrics are exported again", endpoint=self._config.otlp)
+                log.info("metrics_export_recovered", endpoint=self._config.otlp)
             self._failing = False
 
 

@@ -71,10 +71,12 @@ class PipelineMetrics:
             yield metric
         yield from self._of_partitions()
         yield from self._store()
-        dropped = CounterMetricFamily("spanloom_left_out", "What the bounds of the analysis have cost", labels=["what"])
-        for what, count in self.dropped().items():
-            dropped.add_metric([what], count)
-        yield dropped
+        dropped = self.dropped()
+        for name, label in (("spanloom_dropped", "reason"), ("spanloom_left_out", "what")):  # the second until the next release
+            metric = CounterMetricFamily(name, "Items excluded from analysis because a limit was reached", labels=[label])
+            for reason, count in dropped.items():
+                metric.add_metric([reason], count)
+            yield metric
         if self._pipeline.assemble is not None:
             yield from families(self._pipeline.assemble.metrics())
 
@@ -86,16 +88,17 @@ class PipelineMetrics:
 
     def _of_partitions(self) -> Iterator[Metric]:
         """How far reading and committing are."""
-        in_flight = GaugeMetricFamily("spanloom_held_records", "Records delivered and not acknowledged yet", labels=["agent"])
-        for name, offsets in self._pipeline.offsets.items():
-            in_flight.add_metric([name], offsets.in_flight)
-        yield in_flight
+        for metric in ("spanloom_in_flight_records", "spanloom_held_records"):  # the second until the next release
+            in_flight = GaugeMetricFamily(metric, "Records delivered whose offset is not committed yet", labels=["agent"])
+            for name, offsets in self._pipeline.offsets.items():
+                in_flight.add_metric([name], offsets.in_flight)
+            yield in_flight
         memory = GaugeMetricFamily("spanloom_memory_bytes", "Memory by what holds it: see docs/memory.md", labels=["holder"])
         for holder, size in self.memory().items():
             memory.add_metric([holder], size)
         yield memory
         delivered = CounterMetricFamily(
-            "spanloom_records", "Records delivered, those after a rebalance again", labels=["agent"]
+            "spanloom_records", "Records delivered; redelivered records count again", labels=["agent"]
         )
         for name, offsets in self._pipeline.offsets.items():
             delivered.add_metric([name], offsets.delivered)
@@ -108,7 +111,7 @@ class PipelineMetrics:
         yield lag
         paused = GaugeMetricFamily(
             "spanloom_paused_partition_offset",
-            "Where a partition waits with too many unusable records",
+            "Offset at which a partition is paused because too many records are unusable",
             labels=["topic", "partition"],
         )
         for tp, offset in self._pipeline.dead.paused.items():
@@ -175,27 +178,30 @@ class PipelineMetrics:
         found = {
             "documents_created": ("Documents stored", writer.created),
             "documents_existing": ("Documents that were stored already", writer.existing),
-            "documents_rejected": ("Documents that the store will never take", writer.rejected),
+            "documents_rejected": ("Documents rejected permanently by the store", writer.rejected),
             "documents_offered_again": ("Times that a document was offered again that the store refuses", writer.retried),
             "store_retries": (
                 "Requests made again because the store did not answer",
                 pipeline.writer.availability.retries.total(),
             ),
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
-            "records_read_again": ("Times that records were read again, for one before them had not come", pipeline.rereads),
-            "spans_truncated": ("Spans too large for a record, their longest values cut", pipeline.rekeyed.truncated),
+            "records_read_again": ("Times records were read again because of a gap in their offsets", pipeline.rereads),
+            "spans_truncated": ("Spans truncated to fit a record", pipeline.rekeyed.truncated),
         }
         if pipeline.assemble is not None:
             counts = pipeline.assemble.counts
             found |= {
-                "spans_received": ("Spans taken by the assembler", counts.spans),
+                "spans_received": ("Spans received by the assemble stage", counts.spans),
                 "traces": ("Traces closed and stored for the first time", counts.traces),
                 "traces_cut": ("Traces closed early by a limit", counts.closed_early),
                 "traces_crowded": ("Traces closed early to make room in memory", counts.crowded),
-                "traces_merged": ("Closed traces joined with what the store had of them", counts.merged),
+                "traces_merged": ("Closed traces merged with an earlier revision", counts.merged),
                 "edge_corrections": ("Edge documents that correct others", counts.corrections),
-                "messages_joined": ("Messages whose sender another trace was told of", pipeline.assemble.messages.answered),
-                "messages_unseen": ("Messages whose sender was not seen in time", pipeline.assemble.messages.unseen),
+                "messages_joined": ("Span links between traces that were resolved", pipeline.assemble.messages.answered),
+                "messages_unseen": (
+                    "Span links between traces whose sender was not found in time",
+                    pipeline.assemble.messages.unseen,
+                ),
                 "logs_joined": ("Log records that named a trace", counts.logs),
             }
         if pipeline.score is not None:
@@ -206,9 +212,12 @@ class PipelineMetrics:
         if pipeline.act is not None:
             found |= {
                 "rankings": ("Rankings of culprits made", pipeline.act.counts.rankings),
-                "rankings_explained": ("Rankings that a repair under way explains", pipeline.act.counts.explained),
+                "rankings_explained": (
+                    "Rankings suppressed because a running repair explains them",
+                    pipeline.act.counts.explained,
+                ),
                 "points_too_new": ("Points stamped too far ahead of the clock", pipeline.act.counts.points_too_new),
-                "answers_dropped": ("Answers to requests for approval beyond the bound", pipeline.act.counts.answers_dropped),
+                "answers_dropped": ("Approval answers dropped because too many wait", pipeline.act.counts.answers_dropped),
             }
         if pipeline.alerting is not None:
             alerting = pipeline.alerting
@@ -216,8 +225,8 @@ class PipelineMetrics:
             found |= {
                 "alert_changes": ("Alerts that changed their state", alerting.counts.alert_changes),
                 "notifications": ("Notifications handed to receivers", alerting.counts.notifications),
-                "notifications_delivered": ("Notifications that receivers took", alerting.sender.counts.delivered),
-                "notifications_failed": ("Notifications that no receiver took in time", alerting.sender.counts.failed),
+                "notifications_delivered": ("Notifications delivered", alerting.sender.counts.delivered),
+                "notifications_failed": ("Notifications that failed permanently", alerting.sender.counts.failed),
                 "files_refused": (
                     "Changed rules, playbooks or receivers that could not be used",
                     alerting.counts.files_refused,
@@ -231,6 +240,6 @@ class PipelineMetrics:
                 "samples_conflicting": ("Samples of a series and time that had another value already", samples.conflicting),
                 "samples_refused": ("Samples of series beyond the bound of the rules' memory", samples.too_many_series),
                 "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
-                "alerts_refused": ("Alerts beyond the bound of the board", alerting.alertmanager.alert_store.refused),
+                "alerts_refused": ("Alerts rejected because too many fire", alerting.alertmanager.alert_store.refused),
             }
         return found

@@ -143,7 +143,7 @@ class Generations:
             raise StoreError(
                 f"Elasticsearch did not remove second copies ({failed[0]['error']}): has the user the right to delete?"
             )
-        log.info("second_copies_removed", data_stream=self._stream, documents=len(copies))
+        log.info("duplicates_removed", data_stream=self._stream, documents=len(copies))
 
 
 class _MovedError(Exception):

@@ -71,7 +71,7 @@ def test_a_record_that_always_fails_is_named_when_it_gives_up_and_a_person_can_s
     assert len(crashes) == MOST + 1
     for crash in crashes:
         assert re.search(place, crash), crash[-2000:]
-    assert "gave_up" in crashes[-1]
+    assert "restart_limit_reached" in crashes[-1]
 
     skipped = spanloom(up, "dlq", "skip", TOPIC, str(PARTITION), str(offset), "--yes", "--json")
     assert skipped.returncode == 0, skipped.stderr

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from alerting.playbooks.actions.steering import Steering
 
 
-class _Strict(BaseModel):
+class _SteeringModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Weights(_Strict):
+class Weights(_SteeringModel):
     """Instances and their weights, as `a=90,b=10`, so that an inverse can say `$result_weights`."""
 
     service: str = Field(min_length=1)
@@ -56,7 +56,7 @@ class RouteWeights:
         return {"weights": _text(await self._steering.set_weights(arguments.service, arguments.weights, key))}
 
 
-class Limit(_Strict):
+class Limit(_SteeringModel):
     """Calls a second; 0 takes the limit away."""
 
     service: str = Field(min_length=1)
@@ -79,7 +79,7 @@ class RateLimit:
         return {"per_second": f"{before or 0:g}"}
 
 
-class Move(_Strict):
+class Move(_SteeringModel):
     """All calls of a service go from one instance to another."""
 
     service: str = Field(min_length=1)
@@ -103,7 +103,7 @@ class Migrate:
         return {"weights": _text(before)}
 
 
-class Revision(_Strict):
+class Revision(_SteeringModel):
     """Which revision of which configuration; without a revision, the one before the active one."""
 
     scope: str = Field(min_length=1)

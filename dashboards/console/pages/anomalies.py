@@ -55,7 +55,7 @@ def add(console: Console) -> None:
                 CULPRITS,
                 "No ranking in this time: culprits are named when an anomaly is found, the likeliest first.",
             )
-            heading("What deviates", 2)
+            heading("Anomalies", 2)
             anomalies = Table(
                 "Anomalies",
                 ANOMALIES,

@@ -51,8 +51,8 @@ def add(console: Console) -> None:
         view = View(console, "Overview", "/", range)
         with view.body:
             tiles = ui.element("div").classes("tiles")
-            heading("Calls a second", 2)
-            chart = ui.echart({"series": []}).classes("sheet chart").props('role=img aria-label="Calls a second over time"')
+            heading("Requests/s", 2)
+            chart = ui.echart({"series": []}).classes("sheet chart").props('role=img aria-label="Requests/s over time"')
             idle = ui.label(
                 "No calls in this time. Send traces to the OTLP ports (4317 for gRPC, 4318 for HTTP), run `spanloom demo`,\n"
                 "or widen the time range."
@@ -101,7 +101,7 @@ def _figures(view: View, shown: ServiceMap, anomalies: int, alerts: list[Body], 
     repairing = sum(not incident["ended"] for incident in incidents)
     return [
         ("Services", str(services), "", view.link("/map")),
-        ("Calls a second", amount(calls / shown.seconds) if calls else "0", "", view.link("/map")),
+        ("Requests/s", amount(calls / shown.seconds) if calls else "0", "", view.link("/map")),
         ("Failed calls", share(failures, calls), "bad" if failures else "", view.link("/traces", errors="yes")),
         (
             "Anomalies",

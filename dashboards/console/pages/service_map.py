@@ -44,8 +44,8 @@ COSTS = (
     Column("caller", "Caller"),
     Column("callee", "Callee"),
     Column("operation", "Operation"),
-    Column("share", "Of critical paths", right=True),
-    Column("each", "A call, of them", right=True),
+    Column("share", "Critical path %", right=True),
+    Column("each", "Critical-path time per call", right=True),
     Column("own", "Own time a call", right=True),
     Column("calls", "Calls", right=True),
     Column("p95", "p95", right=True),
@@ -79,8 +79,8 @@ def add(console: Console) -> None:
                 "HTTP): a call is drawn when its window is sealed, about fifteen seconds after it ended.",
             )
 
-            heading("Where the time goes", 2)
-            costs = Table("Where the time goes", COSTS, "No call has been on the critical path of a trace in this time.")
+            heading("Latency contributors", 2)
+            costs = Table("Latency contributors", COSTS, "No call has been on the critical path of a trace in this time.")
 
         async def load() -> None:
             shown = await console.reader.service_map(view.since)

@@ -67,7 +67,7 @@ HOPS = (
     Column("server", "Callee took", right=True),
     Column("gap", "Network and queue", right=True),
     Column("own", "Own time", right=True),
-    Column("critical", "Of critical path", right=True),
+    Column("critical", "Critical path %", right=True),
 )
 
 
@@ -114,7 +114,7 @@ class _TracePage:
         """Show the trace as it is stored now; a page of one that did not change is left alone."""
         found = await self.view.console.reader.trace(self._trace_id)
         if found is None:
-            self._lead.text = f"Nothing is stored of trace {self._trace_id}. It may be open still, or forgotten already."
+            self._lead.text = f"Trace {self._trace_id} not found: it may still be in progress, or past retention."
         elif found != self._found:
             self._found = found
             self._show(found)

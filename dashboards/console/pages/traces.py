@@ -96,7 +96,7 @@ def _search(view: View) -> ui.input:
     with form.on("submit", js_handler="(event) => event.preventDefault()"):
         fields = {
             name: ui.input(label, value=asked[name], on_change=asking(name)).props(f"dense outlined debounce=400 name={name}")
-            for name, label in (("service", "Service"), ("operation", "Operation of the root"), ("min_ms", "At least, ms"))
+            for name, label in (("service", "Service"), ("operation", "Root operation"), ("min_ms", "Min duration, ms"))
         }
         ui.checkbox("With errors", value=bool(asked["errors"]), on_change=asking("errors"))
         ui.toggle(
@@ -127,7 +127,7 @@ def conditions(asked: Mapping[str, str]) -> list[Filter]:
 
 def _row(view: View, body: Body, now: int) -> dict[str, Cell]:
     root, trace_id = body["root"], body["trace_id"]
-    name = f"{root['service']} {root['operation']}".strip() or "(the root is missing)"
+    name = f"{root['service']} {root['operation']}".strip() or "(root span missing)"
     link = view.link(f"/traces/{trace_id}")
     whole = body["completeness"] >= 1 and not body.get("cut")
     return {

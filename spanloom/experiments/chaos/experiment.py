@@ -30,11 +30,11 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 """Of 100; Chaos Mesh writes it as a text."""
 
 
-class _Strict(BaseModel):
+class _ExperimentModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Selector(_Strict):
+class Selector(_ExperimentModel):
     """Which instance, by the label `service`; the first instance of that service is meant."""
 
     labelSelectors: dict[Literal["service"], str] = Field(min_length=1)  # noqa: N815  Chaos Mesh's name
@@ -45,7 +45,7 @@ class Selector(_Strict):
         return self.labelSelectors["service"]
 
 
-class HttpSpec(_Strict):
+class HttpSpec(_ExperimentModel):
     """`delay` every request, or `abort` those of a share (`percent`, ours)."""
 
     selector: Selector
@@ -64,7 +64,7 @@ class HttpSpec(_Strict):
         return self
 
 
-class PodSpec(_Strict):
+class PodSpec(_ExperimentModel):
     """`pod-kill` ends the process at once; `pod-failure` stops it from answering for `duration`."""
 
     selector: Selector
@@ -79,34 +79,34 @@ class PodSpec(_Strict):
         return self
 
 
-class CpuStressor(_Strict):
+class CpuStressor(_ExperimentModel):
     """So many processes that compute."""
 
     workers: int = Field(ge=1, le=64)
 
 
-class MemoryStressor(_Strict):
+class MemoryStressor(_ExperimentModel):
     """So many processes that hold `size` bytes each."""
 
     workers: int = Field(ge=1, le=16)
     size: int = Field(ge=1, le=8 << 30)
 
 
-class Stressors(_Strict):
+class Stressors(_ExperimentModel):
     """Load on the machine that the shop runs on."""
 
     cpu: CpuStressor | None = None
     memory: MemoryStressor | None = None
 
 
-class StressSpec(_Strict):
+class StressSpec(_ExperimentModel):
     """Stress for `duration`. Local processes share one machine, so it meets all of them."""
 
     stressors: Stressors
     duration: Duration
 
 
-class Delay(_Strict):
+class Delay(_ExperimentModel):
     """How late packets are: `latency`, more or less by `jitter`, each like the one before by `correlation` percent."""
 
     latency: Duration
@@ -114,14 +114,14 @@ class Delay(_Strict):
     correlation: Percent = 0
 
 
-class Loss(_Strict):
+class Loss(_ExperimentModel):
     """`loss` percent of packets, each as the one before by `correlation` percent."""
 
     loss: Percent
     correlation: Percent = 0
 
 
-class NetworkSpec(_Strict):
+class NetworkSpec(_ExperimentModel):
     """`delay` or `loss` of the packets that the service sends (`direction: to`), gets (`from`) or both, for `duration`.
 
     The service then runs in a network namespace of its own; its telemetry crosses the same link.
@@ -151,7 +151,7 @@ class NetworkSpec(_Strict):
         return Impairment(loss=loss.loss / 100, loss_correlation=loss.correlation / 100)
 
 
-class Expect(_Strict):
+class Expect(_ExperimentModel):
     """What must be true at the end, by telemetry and by the load's own count. What is left out is not judged.
 
     `alert_within` is about an alert of the service with the fault, `no_alert` about any.
@@ -166,7 +166,7 @@ class Expect(_Strict):
     lost_below: int | None = Field(default=None, ge=1)
 
 
-class _Experiment(_Strict):
+class _Experiment(_ExperimentModel):
     """One fault and what must follow. `settle` is how long the experiment is watched at most."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

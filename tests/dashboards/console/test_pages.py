@@ -134,7 +134,7 @@ def table(browser: Chrome, label: str) -> list[list[str]]:
 
 def test_the_overview_says_how_much_what_is_wrong_and_what_happened(browser: Chrome, console: str) -> None:
     browser.get(console)
-    see(browser, "Calls a second", "Alerts firing", "collector.requests", "12,345")
+    see(browser, "Requests/s", "Alerts firing", "collector.requests", "12,345")
     told = [(kind, what) for _, kind, what in table(browser, "Timeline")]
     assert told == [
         ("resolved", "SlowService is resolved for cart: cart answers slowly"),
@@ -159,7 +159,7 @@ def test_the_service_map_draws_the_calls_and_lists_them(browser: Chrome, console
     assert rows["checkout", "payment"][2:4] == ["59", "4 (6.78%)"]
     assert rows["checkout", "orders"][0] == "sqlite"
     assert ("user", "frontend") in rows
-    assert table(browser, "Where the time goes")[0][:3] == ["checkout", "payment", "Payment/Charge"]
+    assert table(browser, "Latency contributors")[0][:3] == ["checkout", "payment", "Payment/Charge"]
 
 
 def test_a_search_finds_traces_and_a_click_opens_the_waterfall_with_its_logs(browser: Chrome, console: str) -> None:
@@ -297,7 +297,7 @@ def test_pages_over_nothing_say_what_to_do(chrome: Chrome, tmp_path: Path) -> No
 
 def test_an_unknown_trace_is_said_to_be_unknown(browser: Chrome, console: str) -> None:
     browser.get(f"{console}/traces/{'0' * 32}")
-    see(browser, "Nothing is stored of trace")
+    see(browser, "not found: it may still be in progress, or past retention")
 
 
 def test_dark_stays_dark_on_the_next_page(browser: Chrome, console: str) -> None:

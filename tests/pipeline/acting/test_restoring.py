@@ -54,7 +54,7 @@ async def test_rankings_are_made_anew(tmp_path: Path, value: bytes) -> None:
     world = world_with(tmp_path, "rankings", value)
     with capture_logs() as said:
         await world.begin()
-    assert [(line["name"], line["partition"]) for line in said if line["event"] == "state_not_read"] == [("rankings", 0)]
+    assert [(line["name"], line["partition"]) for line in said if line["event"] == "state_unreadable"] == [("rankings", 0)]
     assert world.alerting.owned
     await world.crash()
 
@@ -64,7 +64,7 @@ async def test_where_sources_are_lost_a_human_is_asked(tmp_path: Path, value: by
     world = world_with(tmp_path, "sources", value)
     with capture_logs() as said:
         await world.begin()
-    assert [(line["name"], line["partition"]) for line in said if line["event"] == "state_not_read"] == [("sources", 0)]
+    assert [(line["name"], line["partition"]) for line in said if line["event"] == "state_unreadable"] == [("sources", 0)]
     assert "dlq skip" not in str(said), "giving it up by hand would end the doubt"
     trust = world.alerting.runner.healer.trust
     assert "it must be answered by a human" in trust.doubt("")
