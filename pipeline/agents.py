@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.score import ScoreStage
 
 
-def _each(app: App, topic: Any, name: str, offsets: OffsetTracker, handle: Callable[[Record], Awaitable[None]]) -> None:
+def _each(app: App, topic: object, name: str, offsets: OffsetTracker, handle: Callable[[Record], Awaitable[None]]) -> None:
     """Hand over the records of a topic one after another, but those of an assignment that has ended; a failure ends all."""
 
     @app.agent(topic, name=name, supervisor_strategy=CrashingSupervisor)
@@ -63,7 +63,7 @@ def rekey_topics(
 def rekey_topic(
     app: App,
     name: str,
-    topic: Any,
+    topic: object,
     offsets: OffsetTracker,
     dead: DeadLetters,
     rekey: Rekey,
@@ -95,7 +95,7 @@ def rekey_topic(
     _each(app, topic, name, offsets, handle)
 
 
-def assemble_traces(app: App, traced: Any, stage: AssembleStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
+def assemble_traces(app: App, traced: object, stage: AssembleStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
     """Stage 2: feed it, and let it flush."""
 
     async def handle(record: Record) -> None:
@@ -111,7 +111,7 @@ def assemble_traces(app: App, traced: Any, stage: AssembleStage, offsets: Offset
         await stage.run()
 
 
-def score_series(app: App, series: Any, stage: ScoreStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
+def score_series(app: App, series: object, stage: ScoreStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
     """Stage 3: feed it."""
 
     async def handle(record: Record) -> None:

@@ -131,7 +131,7 @@ def _sections() -> JsonObject:
     for one in listed:
         if one.config is NoConfig:
             continue
-        optional: Any = one.config | None if one.required else one.config
+        optional: object = one.config | None if one.required else one.config
         default = None if one.required else one.config()
         if one.kind is ComponentKind.RECEIVER:
             optional = Annotated[optional, NoDecode, BeforeValidator(_address)]

@@ -21,7 +21,6 @@ from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from typing import Any
 
     from collectors.decoding import Outcome
     from collectors.grpc_front import Peer
@@ -73,7 +72,7 @@ class OtlpGrpcReceiver:
         self._slots = Slots(
             max(4, reading // config.max_request_bytes), self._ingest.config.max_requests, self._ingest.config.retry_after
         )
-        self._server: Any = None
+        self._server: grpc.aio.Server | None = None
         self._front: Front | None = None
         self.port = 0
 
@@ -125,8 +124,10 @@ class OtlpGrpcReceiver:
             await front.stop()
         self._ingest.close()
 
-    def _exporter(self, signal: Signal, front: Front) -> Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]:
-        async def export(_messages: AsyncIterator[bytes], context: Any) -> bytes:
+    def _exporter(
+        self, signal: Signal, front: Front
+    ) -> Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[bytes]]:
+        async def export(_messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
             peer = front.peer(context.peer())
             if peer is None:  # its connection has ended, or did not come through the port
                 self._intake.refused(signal, "cut_off")
@@ -145,12 +146,12 @@ class OtlpGrpcReceiver:
 
         return export
 
-    async def _admit(self, signal: Signal, peer: Peer, context: Any) -> Outcome:
+    async def _admit(self, signal: Signal, peer: Peer, context: grpc.aio.ServicerContext) -> Outcome:
         sender = self._ingest.senders.of_request(peer.host, dict(context.invocation_metadata() or ()), peer.subject)
         sender.begin()
         return await self._intake.admit(signal, await self._message(context), sender, max_bytes=self._config.max_request_bytes)
 
-    async def _message(self, context: Any) -> bytes:
+    async def _message(self, context: grpc.aio.ServicerContext) -> bytes:
         """The message of a request. Read from the context, for the iterator of a stream keeps what it gave last."""
         async with self._slots.slot(self._config.read_seconds):
             message = await context.read()

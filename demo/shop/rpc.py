@@ -50,7 +50,7 @@ class RpcServer:
         self._port = self._server.add_insecure_port(f"{self._host}:0")
 
     def _guarded(self, method: Callable[[Message], Message]) -> Callable[[Message, object], Message]:
-        def handle(request: Message, context: Any) -> Message:
+        def handle(request: Message, context: grpc.ServicerContext) -> Message:
             try:
                 self._faults.cross()
                 return method(request)
@@ -79,7 +79,7 @@ class RpcClient:
         self._name = name
         self._service = service
         self._lock = threading.Lock()
-        self._channels: OrderedDict[str, Any] = OrderedDict()
+        self._channels: OrderedDict[str, grpc.Channel] = OrderedDict()
 
     def call(self, method: str, request: Message) -> Message:
         """Call a method and wait for its answer.
@@ -92,7 +92,7 @@ class RpcClient:
         answer: Message = stub(request, timeout=TIMEOUT_SECONDS)
         return answer
 
-    def _channel(self) -> Any:
+    def _channel(self) -> grpc.Channel:
         address = self._directory.address(self._name)
         with self._lock:
             channel = self._channels.get(address)

@@ -29,6 +29,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter
+
 QUIET = ("celery", "kombu", "werkzeug", "urllib3", "opentelemetry")
 """Libraries whose INFO lines say nothing of the shop."""
 
@@ -61,7 +64,7 @@ class Sent:
 class CountingExporter:
     """An exporter that counts what its inner one has delivered."""
 
-    def __init__(self, inner: Any, signal: str, sent: Sent) -> None:
+    def __init__(self, inner: SpanExporter, signal: str, sent: Sent) -> None:
         self._inner = inner
         self._signal = signal
         self._sent = sent
@@ -91,7 +94,7 @@ class CountEnded(SpanProcessor):  # type: ignore[misc]  # the SDK is not typed h
     def __init__(self, sent: Sent) -> None:
         self._sent = sent
 
-    def on_end(self, span: Any) -> None:
+    def on_end(self, span: ReadableSpan) -> None:
         """Count it."""
         if span.context.trace_flags.sampled:
             self._sent.add("spans_ended", 1, quietly=True)

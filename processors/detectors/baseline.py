@@ -64,7 +64,7 @@ class Baseline:
         profile[4] += 1.0
         profile[3] += (value - profile[3]) / profile[4]
 
-    def snapshot(self) -> list[Any]:
+    def snapshot(self) -> list[object]:
         """Plain data that `restore` takes."""
         return [self._n, self._level, [[number, *profile] for number, profile in self._bins.items()]]
 

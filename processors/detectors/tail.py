@@ -71,7 +71,7 @@ class Tail:
             del self._greatest[0]
             bisect.insort(self._greatest, value)
 
-    def snapshot(self) -> list[Any]:
+    def snapshot(self) -> list[object]:
         """Plain data that `restore` takes."""
         return [self._n, list(self._greatest)]
 

@@ -137,7 +137,7 @@ class _Groups:
     def __init__(self, signal: Signal) -> None:
         self._shape = SHAPES[signal]
         self._request = self._shape.message()
-        self._items: dict[tuple[int, int], Any] = {}
+        self._items: dict[tuple[int, int], object] = {}
         self._kept: list[tuple[Resource, Scope]] = []  # keeps the ids of the keys above from being used again
         self._by_resource: dict[bytes, Message] = {}
         self._by_scope: dict[tuple[bytes, bytes], Message] = {}

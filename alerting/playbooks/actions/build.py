@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -23,7 +23,7 @@ class ActionsConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def section(self, name: str) -> Any:
+    def section(self, name: str) -> object:
         """The configuration of an action or runner; None where it has to be written and is not."""
         return getattr(self, name, NoConfig())
 
