@@ -122,7 +122,7 @@ class FixedCulprits:
     """Ranks as it is told."""
 
     def __init__(self) -> None:
-        self.left_out: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
         self.ranking: tuple[Suspect, ...] = ()
 
     def add_points(self, points: Any) -> None:
