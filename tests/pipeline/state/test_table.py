@@ -197,7 +197,7 @@ async def test_a_model_of_release_0_1_that_is_damaged_learns_anew_and_says_so(ke
     with capture_logs() as said:
         restore_model(StageTable(table, "state", 4), 3, "model", model)
     assert model.body == {"nothing": "restored"}
-    assert [(line["event"], line["name"], line["partition"]) for line in said] == [("state_not_read", "model", 3)]
+    assert [(line["event"], line["name"], line["partition"]) for line in said] == [("state_unreadable", "model", 3)]
 
 
 async def test_a_model_whose_layout_is_another_learns_anew() -> None:
