@@ -56,7 +56,7 @@ fuzz: setup ## fuzz every parser that strangers reach, half an hour or FUZZ_SECO
 audit: setup ## ask PyPI for advisories that name a version of the lock files
 	@$(BIN)/python -m tests.advisories
 
-attack: setup ## attack the running product, a line for each attempt; some twenty minutes by estimate
+attack: setup ## attack the running product, a line for each attempt: about an hour on two busy cores; LINES=KIND for some
 	@$(BIN)/python -m tests.attack.run $(LINES)
 
 eval: setup ## anomalies and root causes scored on public data, from ../shared/data

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
+import socket
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,9 @@ from tests.attack.values import metrics_at_the_ends
 
 if TYPE_CHECKING:
     from tests.attack.bench import Bench
+    from tests.attack.target import Product
 
+DEFAULT_PORT = 8080
 BATCH = "spanloom.batch"
 UNREADABLE: tuple[tuple[str, bytes, bytes | None], ...] = (
     ("spanloom-traced", b"spans", b"\xff" * 50),
@@ -169,19 +174,30 @@ def new_attribute_names_stop_nobody_else_on_elasticsearch(bench: Bench) -> str:
 
 
 def workers_on_one_host_do_not_fight_for_a_port(bench: Bench) -> str:
-    """Two workers whose health port is the default one, which another process has."""
+    """Two workers whose health port is the default one, which another process has: each says which it has instead."""
     cluster = bench.cluster
     first, second = bench.product("worker"), bench.product("worker")
-    for worker in (first, second):
-        worker.environment.update(cluster.settings)
-        del worker.environment["SPANLOOM_CONSOLE"]
-        worker.start()
-    time.sleep(25)
-    for worker in (first, second):
-        must(worker.lives, f"it gave up: {worker.log[-300:]}")
-        must("restarting" not in worker.log, f"it was started again: {worker.log[-300:]}")
-        worker.stop()
-    return "both live after 25 s, neither was started again"
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # somebody has it already
+            stack.enter_context(socket.create_server(("127.0.0.1", DEFAULT_PORT)))
+        for worker in (first, second):
+            worker.environment.update(cluster.settings)
+            del worker.environment["SPANLOOM_CONSOLE"]
+            worker.start()
+        ports = [
+            int(worker.wait_for(partial(_own_port, worker), 120, "it does not say which port it has")[1])
+            for worker in (first, second)
+        ]
+        for worker, port in zip((first, second), ports, strict=True):
+            must(worker.get("/healthz", port=port).status == 200, f"no health at the port that it names: {port}")
+            must("restarting" not in worker.log, f"it was started again: {worker.log[-300:]}")
+            worker.stop()
+    must(len({*ports, DEFAULT_PORT}) == 3, f"ports {ports}")
+    return f"ports {ports} instead of {DEFAULT_PORT}, neither was started again"
+
+
+def _own_port(worker: Product) -> re.Match[str] | None:
+    return re.search(r"ready .*http=http://127\.0\.0\.1:(\d+)", worker.log)
 
 
 def _new_names(begin: int, i: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tests.services import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
 CHUNK = 1 << 16
@@ -23,15 +24,15 @@ class Gate:
 
     Attributes:
         port: its own.
-        first: moments, on the monotonic clock, of the first connection and of the first request that has `watched` in it since
-            it was opened last; by name.
+        first: moments, on the monotonic clock, of the first connection and of the first request that is `watched`, by name,
+            since it was opened last.
 
     Args:
         target: where connections go.
-        watched: bytes of a request.
+        watched: requests with any of these in them.
     """
 
-    def __init__(self, target: int, watched: bytes) -> None:
+    def __init__(self, target: int, watched: Sequence[bytes]) -> None:
         self.port = free_port()
         self.first: dict[str, float] = {}
         self._target, self._watched = target, watched
@@ -95,7 +96,7 @@ class Gate:
                 while True:
                     for one in select.select(list(ends), [], [])[0]:
                         data = one.recv(CHUNK)
-                        if one is incoming and self._watched in data:
+                        if one is incoming and any(each in data for each in self._watched):
                             self._note("watched")
                         if not data:
                             return
