@@ -13,10 +13,13 @@ from tests.alerting.playbooks.steering_names import HEADERS, STRANGERS, VARIABLE
 from tests.attack.line import Line, must
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tests.attack.bench import Bench
 
+Call = tuple[str, str, dict[str, Any]]
+"""What it is, the action, its arguments."""
 OWN = "/opt/runbooks/restart.sh"
 COMMANDS: dict[str, dict[str, Any]] = {
     "a shell's text": {"command": ["sh", "-c", "restart-it $service"]},
@@ -62,43 +65,42 @@ def _check(path: Path, program: str = OWN) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
+def _write(path: Path, calls: Iterable[Call]) -> None:
+    """A playbook for each call, on a line of its own, so that each is named by its line; the first is on line 2."""
+    books = [json.loads(_playbook(action, arguments))["playbooks"][0] for _, action, arguments in calls]
+    path.write_text("playbooks:\n" + "".join(f"- {json.dumps(book | {'name': f'p{i}'})}\n" for i, book in enumerate(books)))
+
+
+def _accepted(path: Path, calls: Sequence[Call]) -> list[str]:
+    """Names of the calls that `playbooks check` does not refuse with file and line."""
+    _write(path, calls)
+    done = _check(path)
+    must(done.returncode != 0, f"nothing is refused: {done.stdout[-300:]}")
+    return [name for line, (name, _, _) in enumerate(calls, 2) if f"{path}:{line}: " not in done.stderr]
+
+
 def no_label_becomes_code_an_option_or_a_host(bench: Bench) -> str:
     """`playbooks check` on commands and URLs with a label where it could be more than a value."""
-    folder = bench.folder()
-    accepted, unnamed, warned = [], [], 0
-    for action, cases in (("command", COMMANDS), ("http", URLS)):
-        for name, arguments in cases.items():
-            path = folder / "playbooks.yml"
-            path.write_text(_playbook(action, arguments))
-            done = _check(path)
-            said = done.stdout + done.stderr
-            if name == "an option":  # a value that begins with a hyphen is refused when it is put in; the check may warn
-                warned += done.returncode != 0 or "service" in said.replace(str(path), "")
-            elif done.returncode == 0:
-                accepted.append(name)
-            elif f"{path}:" not in said:
-                unnamed.append(name)
-    must(not accepted, f"accepted: {accepted}")
-    must(not unnamed, f"refused without file and line: {unnamed}")
-    return f"{len(COMMANDS) + len(URLS) - 1} refused with file and line, {warned} warned of"
+    calls = [
+        (name, action, arguments)
+        for action, cases in (("command", COMMANDS), ("http", URLS))
+        for name, arguments in cases.items()
+    ]
+    accepted = _accepted(bench.folder() / "playbooks.yml", calls)
+    must(not accepted, f"not refused with file and line: {accepted}")
+    return f"{len(calls)} refused with file and line"
 
 
 def no_label_steers_a_program_a_variable_or_a_header(bench: Bench) -> str:
     """Programs with a label behind `--`, variables and headers with a label, a shell named as one that takes labels."""
-    folder = bench.folder()
-    path, url = folder / "playbooks.yml", "http://127.0.0.1:9/"
-    calls: list[tuple[str, str, dict[str, Any]]] = [
+    path, url = bench.folder() / "playbooks.yml", "http://127.0.0.1:9/"
+    calls: list[Call] = [
         *((each, "command", {"command": [*each.split(), "--", "$service"]}) for each in PROGRAMS),
         *((each, "command", {"command": ["restart-it"], "environment": {each: "$service"}}) for each in VARIABLES),
         *((each, "http", {"url": url, "headers": {each: "$service"}}) for each in HEADERS),
     ]
-    books = [json.loads(_playbook(action, arguments))["playbooks"][0] for _, action, arguments in calls]
-    # One file, each call on a line of its own, so that each must be named by its line.
-    lines = [json.dumps(book | {"name": f"p{index}"}) for index, book in enumerate(books)]
-    path.write_text("playbooks:\n" + "".join(f"- {line}\n" for line in lines))
-    done = _check(path)
-    missed = [name for line, (name, _, _) in enumerate(calls, 2) if f"{path}:{line}: " not in done.stderr]
-    must(done.returncode != 0 and not missed, f"not refused with file and line: {missed}")
+    missed = _accepted(path, calls)
+    must(not missed, f"not refused with file and line: {missed}")
     path.write_text(_playbook("command", {"command": ["/bin/sh", "--", "$service"]}))
     named = [each for each in ("/bin/sh", "/usr/local/bin/python3", "/opt/npx", "sh") if _check(path, each).returncode == 0]
     must(not named, f"could be named as taking labels for data: {named}")
@@ -107,23 +109,21 @@ def no_label_steers_a_program_a_variable_or_a_header(bench: Bench) -> str:
 
 def what_is_no_code_is_not_refused(bench: Bench) -> str:
     """Labels as whole arguments, in a path, a query and a body."""
-    folder = bench.folder()
-    path = folder / "playbooks.yml"
-    refused = []
-    for action, arguments in (
-        ("http", {"url": "http://127.0.0.1:9/restart?service=$service"}),
-        ("http", {"url": "http://127.0.0.1:{port}/services/$service/restart"}),
-        ("http", {"url": "http://127.0.0.1:9/", "headers": {"X-Alert-Service": "$service"}}),
-        ("command", {"command": [OWN, "--", "$service"]}),
-        ("command", {"command": ["systemctl", "restart", "--", "$service"]}),
-        ("command", {"command": ["sh", "-c", 'restart-it "$$LABEL_SERVICE"'], "environment": {"LABEL_SERVICE": "$service"}}),
-        ("command", {"command": ["sh", "-c", "restart-it"]}),
-    ):
-        path.write_text(_playbook(action, arguments))
-        if _check(path).returncode:
-            refused.append(arguments)
-    must(not refused, f"refused: {refused}")
-    return "7 accepted"
+    quoted = {"command": ["sh", "-c", 'restart-it "$$LABEL_SERVICE"'], "environment": {"LABEL_SERVICE": "$service"}}
+    calls: list[Call] = [
+        ("a query", "http", {"url": "http://127.0.0.1:9/restart?service=$service"}),
+        ("a path", "http", {"url": "http://127.0.0.1:{port}/services/$service/restart"}),
+        ("a header", "http", {"url": "http://127.0.0.1:9/", "headers": {"X-Alert-Service": "$service"}}),
+        ("a program of one's own", "command", {"command": [OWN, "--", "$service"]}),
+        ("a unit", "command", {"command": ["systemctl", "restart", "--", "$service"]}),
+        ("a variable", "command", quoted),
+        ("no label", "command", {"command": ["sh", "-c", "restart-it"]}),
+    ]
+    path = bench.folder() / "playbooks.yml"
+    _write(path, calls)
+    done = _check(path)
+    must(done.returncode == 0, f"refused: {done.stderr[-500:]}")
+    return f"{len(calls)} accepted"
 
 
 class _Refusing(BaseHTTPRequestHandler):
