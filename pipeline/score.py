@@ -15,10 +15,10 @@ from processors.assembly.watermark import SECOND
 from processors.assembly.window_merge import WindowMerge
 from processors.call_graph.visits import visits_of
 from processors.detectors.describe import describe
+from processors.detectors.detector import Source, WholeTrace
 from processors.detectors.edge_series import edge_points
-from processors.detectors.error_rate import ErrorRateDetector
-from processors.detectors.logs import LogDetector
-from processors.detectors.trace_shapes import TraceShapeDetector, is_whole
+from processors.detectors.log_windows import LogWindows
+from processors.detectors.trace_shapes import is_whole
 from processors.series.derived import LogCounts, anomaly_points, severity_name
 from telemetry.documents import anomaly_document
 
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from pipeline.exchange.codec import LogLine
     from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.record import TP, Record
-    from pipeline.state.restoring import Model
     from pipeline.state.table import StageTable
-    from processors.detectors.series import SeriesDetector
+    from processors.detectors.detector import AnyDetector
     from telemetry.call_graph import Edge
     from telemetry.findings import Anomaly
     from telemetry.metrics import Point
@@ -50,35 +49,26 @@ class ScoreCounts:
 @dataclass(slots=True)
 class _ScorePartition:
     tp: TP
-    scorer: SeriesDetector
+    detectors: Sequence[AnyDetector]
+    lines: LogWindows
     saved_at: int  # wall clock
     lines_at: int  # wall clock, of the last log lines
-    failures: ErrorRateDetector = field(default_factory=ErrorRateDetector)
-    shapes: TraceShapeDetector = field(default_factory=TraceShapeDetector)
-    logs: LogDetector = field(default_factory=LogDetector)
     # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
     log_counts: LogCounts = field(default_factory=LogCounts)
     merge: WindowMerge = field(default_factory=WindowMerge)
 
-    def models(self) -> dict[str, Model]:
-        """What is worth keeping over a crash."""
-        return {"scores": self.scorer, "failures": self.failures, "shapes": self.shapes, "logs": self.logs}
-
-    def dropped(self) -> dict[str, int]:
+    def dropped(self) -> Counter[str]:
         """What bounds and lateness have cost."""
-        return {
-            "series": self.scorer.evicted,
-            "points_late": self.scorer.late,
-            "services": self.failures.evicted,
-            "log_lines_late": self.logs.late,
-            "log_templates": self.logs.evicted,
-            "log_lines_unlike": self.logs.overflow,
-            "shape_traces": self.shapes.dropped,
-            "shape_traces_late": self.shapes.late,
-            "shape_places": self.shapes.evicted,
-            "edge_windows_late": self.merge.late,
-            "edge_windows_ahead": self.merge.ahead,
-        }
+        cost = Counter({"edge_windows_late": self.merge.late, "edge_windows_ahead": self.merge.ahead})
+        cost.update(self.lines.dropped())
+        for detector in self.detectors:
+            cost.update(detector.dropped())
+        return cost
+
+    def find(self, source: Source, items: Sequence[object], now: int, time: int) -> list[Anomaly]:
+        """What the detectors of a source find in items of it, which is complete up to an event time."""
+        asked = [detector for detector in self.detectors if detector.source is source]
+        return [anomaly for one in asked for anomaly in (*one.consume(items, now), *one.advance(time))]
 
 
 _ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.SPANS})
@@ -99,13 +89,13 @@ class ScoreStage:
         signals: EnvironmentTopic,
         state: StageTable,
         now: Callable[[], int],
-        make_scorer: Callable[[], SeriesDetector],
+        make_detectors: Callable[[LogWindows], Sequence[AnyDetector]],
     ) -> None:
         self._writer = writer
         self._state = state
         self._now = now
         self._signals = signals
-        self._make_scorer = make_scorer
+        self._make_detectors = make_detectors
         self._partitions: dict[TP, _ScorePartition] = {}
         self.counts = ScoreCounts()
 
@@ -114,12 +104,14 @@ class ScoreStage:
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:
-            part = self._partitions[tp] = _ScorePartition(tp, self._make_scorer(), self._now(), self._now())
-            for name, model in part.models().items():
-                restore_model(self._state, tp.partition, name, model)
+            lines = LogWindows()
+            part = _ScorePartition(tp, self._make_detectors(lines), lines, self._now(), self._now())
+            self._partitions[tp] = part
+            for detector in part.detectors:
+                restore_model(self._state, tp.partition, detector.saved_as, detector)
         after = self._handle(part, event)
         if self._now() - part.lines_at >= SILENCE:
-            part.logs.elapse(self._now() - part.lines_at)
+            part.lines.elapse(self._now() - part.lines_at)
             part.lines_at = self._now()
             after += self._watch(part, [])
         if self._now() - part.saved_at >= SAVE_EVERY:
@@ -148,15 +140,13 @@ class ScoreStage:
         for span in spans:
             traces.setdefault(span.trace_id, []).append(span)
         now = self._now()
-        for trace_id, trace in traces.items():
-            if is_whole(trace):
-                part.shapes.add(trace_id, visits_of(trace), now)
-        return self._report(part, part.shapes.advance(min(now, max(span.end for span in spans))))
+        whole = [WholeTrace(trace_id, visits_of(trace)) for trace_id, trace in traces.items() if is_whole(trace)]
+        return self._report(part, part.find(Source.TRACES, whole, now, min(now, max(span.end for span in spans))))
 
     def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[object]]:
         now = self._now()
         for line in lines:
-            template = part.logs.add(
+            template = part.lines.add(
                 line.service,
                 line.time,
                 line.severity,
@@ -166,16 +156,16 @@ class ScoreStage:
                 environment=line.environment,
             )
             part.log_counts.add(line.service, severity_name(line.severity), template, line.instance)
-        before = part.logs.sealed
-        after = self._report(part, part.logs.advance())
-        if part.logs.sealed > before:
-            points = part.log_counts.points(part.logs.sealed)
-            after += self._signals.send_all(BatchKind.POINTS, points, codec.encode_points)
-        return after
+        windows = part.lines.advance()
+        if not windows:
+            return []
+        after = self._report(part, part.find(Source.LOG_WINDOWS, windows, now, part.lines.sealed))
+        points = part.log_counts.points(part.lines.sealed)
+        return [*after, *self._signals.send_all(BatchKind.POINTS, points, codec.encode_points)]
 
     async def _save(self, partition: int, part: _ScorePartition) -> None:
-        for name, model in part.models().items():
-            await self._state.save(partition, name, model.snapshot())
+        for detector in part.detectors:
+            await self._state.save(partition, detector.saved_as, detector.snapshot())
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -195,17 +185,22 @@ class ScoreStage:
         for part in self._partitions.values():
             for work in (
                 *self._score_windows(part, part.merge.close()),
-                *self._report(part, [*part.shapes.close(), *part.logs.close()]),
+                *self._report(part, self._rest(part)),
             ):
                 await work
+
+    def _rest(self, part: _ScorePartition) -> list[Anomaly]:
+        found = part.find(Source.LOG_WINDOWS, part.lines.close(), self._now(), part.lines.sealed)
+        return [*(anomaly for detector in part.detectors for anomaly in detector.close()), *found]
 
     def _score_windows(self, part: _ScorePartition, windows: list[list[Edge]]) -> list[Awaitable[object]]:
         self.counts.windows += len(windows)
         points = [point for window in windows for point in edge_points(window)]
-        failing = [anomaly for window in windows for anomaly in part.failures.add(window)]
         edges = [edge for window in windows for edge in window]
         if not points:
             return []
+        end = max(edge.start + edge.width for edge in edges)
+        failing = part.find(Source.EDGE_WINDOWS, windows, self._now(), end)
         return [
             *self._signals.send_all(BatchKind.POINTS, points, codec.encode_points),
             *self._score(part, points, edges, failing),
@@ -219,7 +214,9 @@ class ScoreStage:
         failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[object]]:
         self.counts.points += len(points)
-        return self._report(part, [*describe(part.scorer.add(points), edges), *failing])
+        latest = max((point.time for point in points), default=0)
+        found = part.find(Source.POINTS, points, self._now(), latest)
+        return self._report(part, [*describe(found, edges), *failing])
 
     def _report(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[object]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""

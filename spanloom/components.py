@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alerting.playbooks.actions.action import ActionComponent, RunnerComponent
     from collectors.receiver import ReceiverComponent
     from components.component import AnyComponent
+    from processors.detectors.detector import DetectorComponent
     from stores.component import StoreComponent
 
 
@@ -43,6 +44,13 @@ RECEIVERS: tuple[ReceiverComponent, ...] = _declared(
     ComponentKind.RECEIVER,
     "collectors.receivers.otlp_grpc:OTLP_GRPC",
     "collectors.receivers.otlp_http:OTLP_HTTP",
+)
+DETECTORS: tuple[DetectorComponent, ...] = _declared(
+    ComponentKind.DETECTOR,
+    "processors.detectors.series:SERIES",
+    "processors.detectors.error_rate:ERROR_RATE",
+    "processors.detectors.trace_shapes:TRACE_SHAPES",
+    "processors.detectors.logs:LOGS",
 )
 NOTIFIERS: tuple[NotifierComponent, ...] = _declared(
     ComponentKind.NOTIFIER,  # a new one at the end: the order numbers the integrations of a receiver, by which state knows them
@@ -92,5 +100,5 @@ SECTIONS = {
 
 def components() -> Iterator[AnyComponent]:
     """All of them, kind by kind."""
-    for listed in (RECEIVERS, NOTIFIERS, ACTIONS, RUNNERS, STORES):
+    for listed in (RECEIVERS, DETECTORS, NOTIFIERS, ACTIONS, RUNNERS, STORES):
         yield from listed

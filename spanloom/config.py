@@ -24,6 +24,7 @@ from pipeline.acting.config import ActConfig
 from pipeline.assembling.config import AssembleConfig
 from pipeline.dead_letters.limits import DeadLetterConfig
 from pipeline.runtime.kafka_access import KafkaConfig
+from processors.detectors.detector import score_config
 from spanloom import components
 from spanloom.self_metrics.export import MetricsConfig
 from telemetry.errors import ConfigError
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
     from alerting.playbooks.actions.build import ActionsConfig
     from components.component import AnyComponent
+    from processors.detectors.detector import ScoreConfig
     from telemetry.json_object import JsonObject
 else:
     ActionsConfig = actions_config((*components.ACTIONS, *components.RUNNERS))
+    ScoreConfig = score_config(components.DETECTORS)
 
 
 def _address(value: object) -> object:
@@ -154,6 +157,7 @@ class Config(_Sections):
     ingest: IngestConfig = IngestConfig()
     shipper: ShipperConfig = ShipperConfig()
     assemble: AssembleConfig = AssembleConfig()
+    score: ScoreConfig = ScoreConfig()
     act: ActConfig = ActConfig()
     dead_letters: DeadLetterConfig = DeadLetterConfig()
     retention: RetentionConfig = RetentionConfig()

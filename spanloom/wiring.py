@@ -33,7 +33,7 @@ from pipeline.runtime.lag import Lag
 from pipeline.runtime.stall import StallWatch
 from pipeline.score import ScoreStage
 from pipeline.state.table import StageTable
-from processors.detectors.series import SeriesDetector
+from processors.detectors.detector import build_detectors
 from processors.root_cause.ranking import CulpritRanker
 from spanloom import components
 from spanloom.build_alerting import build_alerting
@@ -221,7 +221,13 @@ class Pipeline(Log):
             )
             assemble_traces(self.app, traced, self.assemble, offsets, dead)
         if "score" in stages:
-            self.score = ScoreStage(self.writer, self.signals, self._states["score"], now, SeriesDetector)
+            self.score = ScoreStage(
+                self.writer,
+                self.signals,
+                self._states["score"],
+                now,
+                partial(build_detectors, components.DETECTORS, config.score),
+            )
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT), dead)
         if "act" in stages:
             self._act(live=live, alerts=alerts)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from processors.detectors.series import ALARM
+from processors.detectors.detector import ALARM
 
 
 class ActConfig(BaseModel):

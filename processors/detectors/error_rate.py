@@ -6,7 +6,10 @@ import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from processors.detectors.series import ALARM
+from pydantic import Field
+
+from components.component import ComponentKind, Stability
+from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source
 from processors.detectors.streaming import Scored, score_of
 from processors.detectors.surprise import surprise_of_share
 from telemetry.call_graph import NodeKind
@@ -15,7 +18,7 @@ from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from telemetry.call_graph import Edge
     from telemetry.json_object import JsonObject
@@ -77,13 +80,34 @@ class FailureRate:
         self._failures, self._calls = snapshot["failures"], snapshot["calls"]
 
 
-class ErrorRateDetector:
+class ErrorRateDetectorConfig(DetectorConfig):
+    """From where on failing is an anomaly."""
+
+    min_ratio: float = Field(
+        default=LEAST_RATIO, ge=0, le=1, description="Share of failures in a window below which there is no anomaly."
+    )
+
+
+class ErrorRateDetector(Detector["Sequence[Edge]"]):
     """A failure rate of each of at most `max_services` services; the one silent longest is forgotten first, and counted."""
 
-    def __init__(self, max_services: int = 5000) -> None:
+    source = Source.EDGE_WINDOWS
+    saved_as = "failures"
+
+    def __init__(self, config: ErrorRateDetectorConfig | None = None, *, max_services: int = 5000) -> None:
+        self._config = config or ErrorRateDetectorConfig()
         self._max = max_services
         self._rates: OrderedDict[str, FailureRate] = OrderedDict()
         self.evicted = 0
+
+    def consume(self, items: Sequence[Sequence[Edge]], now: int) -> list[Anomaly]:
+        """Score windows, one after the other."""
+        del now
+        return [anomaly for window in items for anomaly in self.add(window)]
+
+    def dropped(self) -> Mapping[str, int]:
+        """Services over the bound."""
+        return {"services": self.evicted}
 
     def add(self, edges: Iterable[Edge]) -> list[Anomaly]:
         """Score the calls that each service received in one window; gives the anomalies."""
@@ -95,7 +119,7 @@ class ErrorRateDetector:
         for service, calls in sorted(windows.items()):
             total, failed = sum(edge.calls for edge in calls), sum(edge.failures for edge in calls)
             scored = self._rate(service).update(failed, total)
-            if scored.score >= ALARM and failed >= LEAST_RATIO * total:
+            if scored.score >= self._config.min_score and failed >= self._config.min_ratio * total:
                 anomalies.append(_anomaly(service, calls, failed / total, scored))
         return anomalies
 
@@ -141,3 +165,13 @@ def _anomaly(service: str, edges: list[Edge], seen: float, scored: Scored) -> An
         operation=worst.key.operation,
         trace_ids=worst.failed_traces,
     )
+
+
+ERROR_RATE = DetectorComponent(
+    kind=ComponentKind.DETECTOR,
+    name="error_rate",
+    config=ErrorRateDetectorConfig,
+    build=lambda config, _: ErrorRateDetector(config),
+    summary="Services whose calls fail more often than is usual of them.",
+    stability=Stability.STABLE,
+)

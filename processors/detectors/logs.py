@@ -1,7 +1,6 @@
 """Log anomalies: statements never written before, statements written far more often than usual, and a shift to errors.
 
-Lines are mined for their templates and counted by service and template in windows of event time. A window is judged as
-a whole once no more lines of it are waited for, so an outburst of a million lines is one anomaly a template and window.
+A window is judged as a whole, so an outburst of a million lines is one anomaly a template and window.
 """
 
 from __future__ import annotations
@@ -10,20 +9,23 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from processors.assembly.watermark import SECOND, Watermark
+from pydantic import Field
+
+from components.component import ComponentKind, Stability
+from processors.assembly.watermark import SECOND
+from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source
 from processors.detectors.error_rate import LEAST_RATIO, FailureRate
-from processors.detectors.log_templates import LogTemplates
-from processors.detectors.series import ALARM, SeriesDetector
+from processors.detectors.log_windows import MAX_TEMPLATES, LogWindow, LogWindows
+from processors.detectors.series import SeriesDetector, SeriesDetectorConfig
 from processors.detectors.streaming import score_of
 from processors.detectors.surprise import surprise_of_count
 from processors.series.quantities import digits
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
-from telemetry.logs import ERROR
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from telemetry.json_object import JsonObject
 
@@ -38,13 +40,9 @@ YOUNG = 6
 MEMORY = 360.0
 """Windows that the usual number of new lines is averaged over: an hour of windows of ten seconds."""
 
-MAX_OPEN = 64
-"""Windows open at once: a line beyond counts as late."""
-
 MAX_BURSTS = 5
-"""Templates told of a service and window: the strongest."""
+"""Templates strongest_of of a service and window: the strongest."""
 
-_MAX_TRACES = 5
 _SNAPSHOT_VERSION = 1
 
 
@@ -58,101 +56,68 @@ class _Service:
     errors: FailureRate = field(default_factory=FailureRate)
 
 
-@dataclass(slots=True)
-class _Window:
-    lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # by service and template
-    errors: Counter[str] = field(default_factory=Counter)  # by service
-    error_lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # by service and template
-    traces: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)  # by service and template: the first few
-    failed: dict[str, list[bytes]] = field(default_factory=dict)  # by service: of its errors
+class LogDetectorConfig(DetectorConfig):
+    """From where on what a service writes is an anomaly."""
+
+    min_error_ratio: float = Field(
+        default=LEAST_RATIO,
+        ge=0,
+        le=1,
+        description="Share of errors in a window below which there is no anomaly.",
+    )
 
 
-class LogDetector:
+class LogDetector(Detector[LogWindow]):
     """Judges the lines of many services by what each of them usually writes.
 
     Args:
-        width: of a window, nanoseconds of event time.
-        allowed_lateness: how long after its end a window is judged.
+        config: from where on something is an anomaly.
+        lines: where the windows come from, and the templates of their lines.
         max_services: bound; the one silent longest is forgotten first, and `evicted` counts.
-        max_templates: bound over all services, as above; also on those of a window.
+        max_templates: bound over all services, as above.
     """
 
+    source = Source.LOG_WINDOWS
+    saved_as = "logs"
+
     def __init__(
-        self, width: int = 10 * SECOND, allowed_lateness: int = 5 * SECOND, max_services: int = 500, max_templates: int = 2000
+        self,
+        config: LogDetectorConfig | None,
+        lines: LogWindows,
+        *,
+        max_services: int = 500,
+        max_templates: int = MAX_TEMPLATES,
     ) -> None:
-        self._width, self._allowed_lateness, self._max_services = width, allowed_lateness, max_services
-        self._templates = LogTemplates(max_templates)
+        self._config = config or LogDetectorConfig()
+        self._lines, self._templates, self._max_services = lines, lines.templates, max_services
         self._watched: OrderedDict[tuple[str, str], Series] = OrderedDict()  # by service and template
         self._max_templates = max_templates
-        self._scorer = SeriesDetector(max_templates)
+        self._scorer = SeriesDetector(SeriesDetectorConfig(min_score=self._config.min_score), max_series=max_templates)
         self._services: OrderedDict[str, _Service] = OrderedDict()
-        self._windows: dict[int, _Window] = {}
-        self._watermark = Watermark()
-        self._sealed = 0  # end of the last window judged
-        self.late = 0
         self.evicted = 0
 
-    def add(
-        self, service: str, time: int, severity: int, text: str, *, now: int, trace_id: bytes = b"", environment: str = ""
-    ) -> str:
-        """Count a line; gives the id of its template. A line from later than `now` was written by a wrong clock, now."""
-        template = self._templates.add(service, text)
-        time = min(time, now)
-        start = time - time % self._width
-        if start < self._sealed or (start not in self._windows and len(self._windows) >= MAX_OPEN):
-            self.late += 1
-            return template
-        self._watermark.observe(time)
-        window = self._windows.setdefault(start, _Window())
-        if (service, template) not in window.lines and len(window.lines) >= self._max_templates:
-            self.evicted += 1  # a service whose lines are all unlike each other
-            return template
-        window.lines[service, template] += 1
-        if severity >= ERROR:
-            window.errors[service] += 1
-            window.error_lines[service, template] += 1
-        if trace_id:
-            _keep(window.traces.setdefault((service, template), []), trace_id)
-            if severity >= ERROR:
-                _keep(window.failed.setdefault(service, []), trace_id)
-        known = self._services.setdefault(service, _Service())
-        known.environment = environment
-        self._services.move_to_end(service)
-        if len(self._services) > self._max_services:
-            self._services.popitem(last=False)
-            self.evicted += 1
-        return template
-
-    @property
-    def overflow(self) -> int:
-        """What the bounds on mining templates have cost: see `LogTemplates.forgotten`."""
-        return self._templates.evicted
-
-    @property
-    def sealed(self) -> int:
-        """The end of the last window that was judged, nanoseconds; 0 before the first."""
-        return self._sealed
-
-    def elapse(self, duration: int) -> None:
-        """Let event time pass without lines: what was written last before a silence is judged too."""
-        self._watermark.elapse(duration)
-
-    def advance(self) -> list[Anomaly]:
-        """Judge the windows of which no more lines are waited for, oldest first."""
-        return self._seal(self._watermark.time - self._allowed_lateness)
-
-    def close(self) -> list[Anomaly]:
-        """Judge every window that is left: the input has ended."""
-        return self._seal(max(self._windows, default=0) + self._width)
-
-    def _seal(self, until: int) -> list[Anomaly]:
-        found = []
-        for start in sorted(start for start in self._windows if start + self._width <= until):
-            self._sealed = start + self._width
-            found += self._judge(start, self._windows.pop(start))
+    def consume(self, items: Sequence[LogWindow], now: int) -> list[Anomaly]:
+        """Judge windows, oldest first."""
+        del now
+        found: list[Anomaly] = []
+        for window in items:
+            self._know(window)
+            found += self._judge(window)
         return found
 
-    def _judge(self, start: int, window: _Window) -> list[Anomaly]:
+    def dropped(self) -> Mapping[str, int]:
+        """Services and templates over the bounds."""
+        return {"log_templates": self.evicted}
+
+    def _know(self, window: LogWindow) -> None:
+        for service, environment in window.environments.items():
+            self._services.setdefault(service, _Service()).environment = environment
+            self._services.move_to_end(service)
+            if len(self._services) > self._max_services:
+                self._services.popitem(last=False)
+                self.evicted += 1
+
+    def _judge(self, window: LogWindow) -> list[Anomaly]:
         totals, new = Counter[str](), Counter[str]()
         first: dict[str, tuple[int, str]] = {}  # by service: its new template with most lines
         for (service, template), count in window.lines.items():
@@ -164,24 +129,22 @@ class LogDetector:
         for service, total in sorted(totals.items()):
             known = self._services.get(service)
             if known is not None:
-                found += self._judge_errors(start, window, service, known, total)
-                found += self._judge_new(start, window, service, known, new[service], first.get(service, (0, ""))[1])
-        found += self._judge_bursts(start, window)
+                found += self._judge_errors(window, service, known, total)
+                found += self._judge_new(window, service, known, new[service], first.get(service, (0, ""))[1])
+        found += self._judge_bursts(window)
         return found
 
-    def _judge_errors(self, start: int, window: _Window, service: str, known: _Service, total: int) -> Iterator[Anomaly]:
+    def _judge_errors(self, window: LogWindow, service: str, known: _Service, total: int) -> Iterator[Anomaly]:
         errors = window.errors[service]
         scored = known.errors.update(errors, total)
-        if scored.score >= ALARM and errors >= LEAST_RATIO * total:
+        if scored.score >= self._config.min_score and errors >= self._config.min_error_ratio * total:
             most = max((count, name) for (of, name), count in window.error_lines.items() if of == service)[1]
             why = f"{errors} of {total} log lines are errors, usually {scored.expected:.1%}: {self._templates.quoted(most)}"
             series = Series(ERROR_RATIO, (("service", service),))
             traces = tuple(window.failed.get(service, ()))
-            yield self._anomaly(series, known, start, scored.score, (scored.expected, errors / total), why, traces)
+            yield self._anomaly(series, known, window, scored.score, (scored.expected, errors / total), why, traces)
 
-    def _judge_new(
-        self, start: int, window: _Window, service: str, known: _Service, lines: int, template: str
-    ) -> Iterator[Anomaly]:
+    def _judge_new(self, window: LogWindow, service: str, known: _Service, lines: int, template: str) -> Iterator[Anomaly]:
         """Lines of templates that the service never wrote: as a Poisson count whose rate was learnt (Gamma-Poisson)."""
         known.windows += 1.0
         if known.windows <= YOUNG:
@@ -193,14 +156,14 @@ class LogDetector:
         known.new_lines += lines if score < 0.5 else min(lines, expected)
         if before > MEMORY:
             known.windows, known.new_lines = MEMORY + YOUNG, known.new_lines * MEMORY / before
-        if score >= ALARM:
+        if score >= self._config.min_score:
             why = f"{lines} log lines of statements never seen before: {self._templates.quoted(template)}"
             traces = tuple(window.traces.get((service, template), ()))
             series = Series(NEW_LINES, (("service", service),))
-            yield self._anomaly(series, known, start, score, (expected, float(lines)), why, traces)
+            yield self._anomaly(series, known, window, score, (expected, float(lines)), why, traces)
 
-    def _judge_bursts(self, start: int, window: _Window) -> list[Anomaly]:
-        end = start + self._width
+    def _judge_bursts(self, window: LogWindow) -> list[Anomaly]:
+        end = window.start + window.width
         for key in window.lines:
             if key not in self._watched:
                 service, template = key
@@ -215,20 +178,20 @@ class LogDetector:
             strongest_of = strongest.setdefault(anomaly.service, [])
             if anomaly.seen > anomaly.expected and len(strongest_of) < MAX_BURSTS:
                 strongest_of.append(anomaly)
-        return [self._burst(anomaly, start, window) for strongest_of in strongest.values() for anomaly in strongest_of]
+        return [self._burst(anomaly, window) for strongest_of in strongest.values() for anomaly in strongest_of]
 
-    def _burst(self, anomaly: Anomaly, start: int, window: _Window) -> Anomaly:
+    def _burst(self, anomaly: Anomaly, window: LogWindow) -> Anomaly:
         template = anomaly.series.label("template")
         known = self._services.get(anomaly.service, _Service())
         why = (
-            f"{self._templates.quoted(template)} written {digits(anomaly.seen)} times in {self._width / SECOND:g} s, "
+            f"{self._templates.quoted(template)} written {digits(anomaly.seen)} times in {window.width / SECOND:g} s, "
             f"where {digits(anomaly.expected)} is usual"
         )
         traces = tuple(window.traces.get((anomaly.service, template), ()))
         return replace(
             anomaly,
             kind=AnomalyKind.LOG,
-            start=start,
+            start=window.start,
             unit="{line}",
             why=why,
             environment=known.environment,
@@ -239,7 +202,7 @@ class LogDetector:
         self,
         series: Series,
         known: _Service,
-        start: int,
+        window: LogWindow,
         score: float,
         numbers: tuple[float, float],
         why: str,
@@ -249,8 +212,8 @@ class LogDetector:
             AnomalyKind.LOG,
             series,
             series.label("service"),
-            start,
-            start + self._width,
+            window.start,
+            window.start + window.width,
             score,
             *numbers,
             unit="1" if series.name == ERROR_RATIO else "{line}",
@@ -263,8 +226,7 @@ class LogDetector:
         """Plain data that `restore` takes. Open windows are not in it: what of them is not read again is not judged."""
         return {
             "version": _SNAPSHOT_VERSION,
-            "sealed": self._sealed,
-            "templates": self._templates.snapshot(),
+            **self._lines.snapshot(),
             "watched": [list(key) for key in self._watched],
             "services": [
                 [name, known.environment, known.windows, known.new_lines, known.errors.snapshot()]
@@ -281,10 +243,7 @@ class LogDetector:
         """
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"log watch: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
-        self._sealed = snapshot["sealed"]
-        self._watermark = Watermark(time=self._sealed)
-        self._windows.clear()
-        self._templates.restore(snapshot["templates"])
+        self._lines.restore(snapshot)
         self._scorer.restore(snapshot["series"])
         self._watched = OrderedDict(
             ((service, template), Series(LINES, (("service", service), ("template", template))))
@@ -296,6 +255,11 @@ class LogDetector:
             self._services[name].errors.restore(errors)
 
 
-def _keep(traces: list[bytes], trace_id: bytes) -> None:
-    if len(traces) < _MAX_TRACES and trace_id not in traces:
-        traces.append(trace_id)
+LOGS = DetectorComponent(
+    kind=ComponentKind.DETECTOR,
+    name="logs",
+    config=LogDetectorConfig,
+    build=lambda config, context: LogDetector(config, context.log_windows),
+    summary="Statements never written before, bursts of known ones, and a shift to errors.",
+    stability=Stability.STABLE,
+)

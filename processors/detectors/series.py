@@ -6,19 +6,20 @@ from collections import OrderedDict
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from processors.detectors.streaming import Detector, Scored
+from pydantic import Field
+
+from components.component import ComponentKind, Stability
+from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source
+from processors.detectors.streaming import Scored, StreamingDetector
 from processors.series.rates import is_bucket, rate
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from telemetry.json_object import JsonObject
-
-ALARM = 0.8
-"""Score from which a value is an anomaly: 14 nats, once in a million values."""
 
 LONGEST = 60
 """Values after which an anomaly that goes on is how things are now."""
@@ -58,14 +59,25 @@ _HARM = {AnomalyKind.LATENCY, AnomalyKind.ERRORS}
 
 @dataclass(slots=True)
 class _SeriesState:
-    detector: Detector
+    detector: StreamingDetector
     last: Point | None = None
     begun: tuple[Scored, float] | None = None  # how the anomaly that goes on was scored, and the value it began with
     length: int = 0  # values since
     whole: bool = True  # whether every value was a whole number: then it counts things
 
 
-class SeriesDetector:
+class SeriesDetectorConfig(DetectorConfig):
+    """From where on a value of a series is an anomaly."""
+
+    min_change: float = Field(
+        default=LEAST_SHARE, ge=0, description="Share of the expected value within which a value is no anomaly, however rare."
+    )
+    max_values: int = Field(
+        default=LONGEST, gt=0, description="Values after which an anomaly that goes on is how things are now."
+    )
+
+
+class SeriesDetector(Detector[Point]):
     """One detector for each of at most `max_series` series, whose names and labels have at most `max_text` characters.
 
     The one silent longest is forgotten first, and counted.
@@ -75,7 +87,13 @@ class SeriesDetector:
     counts things, and is judged as a count.
     """
 
-    def __init__(self, max_series: int = 20_000, max_text: int = 16 << 20) -> None:
+    source = Source.POINTS
+    saved_as = "scores"
+
+    def __init__(
+        self, config: SeriesDetectorConfig | None = None, *, max_series: int = 20_000, max_text: int = 16 << 20
+    ) -> None:
+        self._config = config or SeriesDetectorConfig()
         self._max, self._max_text = max_series, max_text
         self._text = 0
         self._states: OrderedDict[Series, _SeriesState] = OrderedDict()
@@ -85,6 +103,15 @@ class SeriesDetector:
     def __len__(self) -> int:
         """How many series are known."""
         return len(self._states)
+
+    def consume(self, items: Sequence[Point], now: int) -> list[Anomaly]:
+        """As `add`; the times of points are not looked at."""
+        del now
+        return self.add(items)
+
+    def dropped(self) -> Mapping[str, int]:
+        """Series over the bounds, and points that came late."""
+        return {"series": self.evicted, "points_late": self.late}
 
     def add(self, points: Iterable[Point]) -> list[Anomaly]:
         """Score points and learn them; gives the anomalies: those that begin, and those that go on."""
@@ -97,11 +124,11 @@ class SeriesDetector:
             if known.last is not point:
                 continue  # late or no value of its own
             seen = _seen(last, point)
-            if scored.score >= ALARM and _matters(point.series, seen, scored):
+            if scored.score >= self._config.min_score and _matters(point.series, seen, scored, self._config.min_change):
                 known.begun, known.length = (scored, seen), 0
             elif known.begun is not None:
                 known.length += 1
-                if known.length > LONGEST or not _goes_on(known.begun, seen):
+                if known.length > self._config.max_values or not _goes_on(known.begun, seen):
                     known.begun = None
             if known.begun is not None:
                 anomalies.append(_anomaly(point, known.begun[0], seen, last.time if last is not None else point.time))
@@ -116,7 +143,7 @@ class SeriesDetector:
         """Score one point and learn it."""
         known = self._states.get(point.series)
         if known is None:
-            known = self._states[point.series] = _SeriesState(Detector(_unit(point.series).least))
+            known = self._states[point.series] = _SeriesState(StreamingDetector(_unit(point.series).least))
             self._text += point.series.length
             self._evict()
         self._states.move_to_end(point.series)
@@ -164,7 +191,7 @@ class SeriesDetector:
         self._states.clear()
         for name, labels, last, begun, whole, state in snapshot["series"]:
             series = Series(name, tuple((key, value) for key, value in labels))
-            known = _SeriesState(Detector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
+            known = _SeriesState(StreamingDetector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
             if begun is not None:
                 known.begun, known.length = (Scored(*begun[0]), begun[1]), begun[2]
             known.whole = whole
@@ -195,10 +222,10 @@ def _kind(series: Series) -> AnomalyKind:
     return kind
 
 
-def _matters(series: Series, seen: float, scored: Scored) -> bool:
+def _matters(series: Series, seen: float, scored: Scored, min_change: float) -> bool:
     if seen < scored.expected and _kind(series) in _HARM:
         return False
-    return abs(seen - scored.expected) > max(_unit(series).least, LEAST_SHARE * abs(scored.expected))
+    return abs(seen - scored.expected) > max(_unit(series).least, min_change * abs(scored.expected))
 
 
 def _goes_on(begun: tuple[Scored, float], seen: float) -> bool:
@@ -224,3 +251,13 @@ def _anomaly(point: Point, scored: Scored, seen: float, start: int) -> Anomaly:
         instance=series.label("k8s_pod_name") or series.label("instance"),
         environment=series.label("deployment_environment_name") or series.label("environment"),
     )
+
+
+SERIES = DetectorComponent(
+    kind=ComponentKind.DETECTOR,
+    name="series",
+    config=SeriesDetectorConfig,
+    build=lambda config, _: SeriesDetector(config),
+    summary="Values of a series that its past does not explain: metrics, latency, throughput.",
+    stability=Stability.STABLE,
+)

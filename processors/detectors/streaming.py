@@ -94,14 +94,14 @@ def count_surprise(seen: float, expected: float) -> float:
     return distance * distance / 2
 
 
-class Detector:
+class StreamingDetector:
     """Scores the values of one series in the order of their times.
 
     Args:
         least: the spread that a series is taken to have at least while it is young, in its unit.
         least_share: the same, as a share of the expected value.
 
-    >>> detector = Detector()
+    >>> detector = StreamingDetector()
     >>> for minute in range(100):
     ...     scored = detector.update(minute * 60_000_000_000, 10.0 + minute % 3)
     >>> scored.score

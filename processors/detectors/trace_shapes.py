@@ -7,10 +7,11 @@ compared with what was known before it, those odd in the same way are counted to
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from components.component import ComponentKind, Stability
 from processors.assembly.watermark import SECOND
-from processors.detectors.series import ALARM
+from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source, WholeTrace
 from processors.detectors.shape_model import TraceShapes
 from processors.detectors.streaming import score_of
 from processors.detectors.surprise import surprise_of_share
@@ -19,7 +20,7 @@ from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from processors.call_graph.visits import Visit
     from processors.detectors.shape_model import Oddity, ShapeNode
@@ -39,11 +40,6 @@ _MAX_EXAMPLES = 5
 _SNAPSHOT_VERSION = 1
 
 
-class _Trace(NamedTuple):
-    trace_id: bytes
-    visits: Sequence[Visit]
-
-
 def is_whole(spans: Collection[Span]) -> bool:
     """Whether a trace has one root and every parent that its spans name: else a call may be missing only from view."""
     known = {span.span_id for span in spans}
@@ -52,7 +48,7 @@ def is_whole(spans: Collection[Span]) -> bool:
     )
 
 
-class TraceShapeDetector:
+class TraceShapeDetector(Detector[WholeTrace]):
     """Judges the traces of each window together.
 
     Args:
@@ -60,19 +56,35 @@ class TraceShapeDetector:
         allowed_lateness: how long after its end a window is judged: traces are known only when they have closed.
     """
 
-    def __init__(self, width: int = 10 * SECOND, allowed_lateness: int = 15 * SECOND) -> None:
+    source = Source.TRACES
+    saved_as = "shapes"
+
+    def __init__(
+        self, config: DetectorConfig | None = None, *, width: int = 10 * SECOND, allowed_lateness: int = 15 * SECOND
+    ) -> None:
+        self._config = config or DetectorConfig()
         self._width, self._allowed_lateness = width, allowed_lateness
         self._shapes = TraceShapes()
         self._windows: dict[int, dict[bytes, Sequence[Visit]]] = {}
         self._open = 0
         self._sealed = 0
-        self.dropped = 0
+        self.traces_dropped = 0
         self.late = 0
 
     @property
     def evicted(self) -> int:
         """How many places' shapes the bound on them has cost."""
         return self._shapes.evicted
+
+    def consume(self, items: Sequence[WholeTrace], now: int) -> list[Anomaly]:
+        """Put traces into their windows; `advance` judges them."""
+        for trace in items:
+            self.add(trace.trace_id, trace.visits, now)
+        return []
+
+    def dropped(self) -> Mapping[str, int]:
+        """Traces over the bound or late, and places over theirs."""
+        return {"shape_traces": self.traces_dropped, "shape_traces_late": self.late, "shape_places": self.evicted}
 
     def add(self, trace_id: bytes, visits: Sequence[Visit], now: int) -> None:
         """Take a whole trace; the same one again replaces what was taken before. One from later than `now` began now."""
@@ -84,14 +96,14 @@ class TraceShapeDetector:
         window = self._windows.setdefault(start, {})
         if trace_id not in window:
             if self._open >= MAX_TRACES:
-                self.dropped += 1
+                self.traces_dropped += 1
                 return
             self._open += 1
         window[trace_id] = visits
 
-    def advance(self, now: int) -> list[Anomaly]:
+    def advance(self, time: int) -> list[Anomaly]:
         """Judge the windows that are due at an event time, oldest first."""
-        return self._seal(now - self._allowed_lateness)
+        return self._seal(time - self._allowed_lateness)
 
     def close(self) -> list[Anomaly]:
         """Judge every window that is left: the input has ended."""
@@ -102,14 +114,14 @@ class TraceShapeDetector:
         for start in sorted(start for start in self._windows if start + self._width <= until):
             self._sealed = start + self._width
             # By id, so that what is learnt does not depend on the order of arrival.
-            traces = [_Trace(*item) for item in sorted(self._windows.pop(start).items())]
+            traces = [WholeTrace(*item) for item in sorted(self._windows.pop(start).items())]
             self._open -= len(traces)
             found += self._judge(start, traces)
             for trace in traces:
                 self._shapes.learn_one(trace.visits)
         return found
 
-    def _judge(self, start: int, traces: Sequence[_Trace]) -> list[Anomaly]:
+    def _judge(self, start: int, traces: Sequence[WholeTrace]) -> list[Anomaly]:
         visits: Counter[tuple[ShapeNode, ShapeNode]] = Counter()
         odd: dict[tuple[str, ShapeNode, ShapeNode, ShapeNode], list[tuple[Oddity, bytes]]] = {}
         for trace in traces:
@@ -125,7 +137,7 @@ class TraceShapeDetector:
             if len(seen) <= total * like / (like + unlike):
                 continue
             surprise = surprise_of_share(len(seen), total, like, unlike)
-            if score_of(surprise) >= ALARM:
+            if score_of(surprise) >= self._config.min_score:
                 found.append(self._anomaly(start, seen, total, surprise))
         found.sort(key=lambda anomaly: (-anomaly.score, anomaly.series))
         return found[:MAX_REPORTED]
@@ -174,3 +186,13 @@ class TraceShapeDetector:
         self._windows.clear()
         self._open = 0
         self._shapes.restore(snapshot["shapes"])
+
+
+TRACE_SHAPES = DetectorComponent(
+    kind=ComponentKind.DETECTOR,
+    name="trace_shapes",
+    config=DetectorConfig,
+    build=lambda config, _: TraceShapeDetector(config),
+    summary="Calls that many traces lack, make in addition, repeat, or make in another order.",
+    stability=Stability.STABLE,
+)

@@ -11,7 +11,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 
-from processors.detectors.streaming import HALF, Detector
+from processors.detectors.streaming import HALF, StreamingDetector
 
 LEVELS = (0.5, 0.6, 0.7, 0.8)
 VALUES = 4000
@@ -85,7 +85,7 @@ def surprises(source: Source, seeds: range, *, counts: bool) -> list[float]:
     """The surprise of every value of one series a seed."""
     found = []
     for seed in seeds:
-        values, detector = source(random.Random(seed)), Detector()
+        values, detector = source(random.Random(seed)), StreamingDetector()
         found += [detector.update(n * INTERVAL, next(values), one=float(counts)).surprise for n in range(VALUES)]
     return found
 

@@ -21,11 +21,11 @@ from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace
-from processors.detectors.series import SeriesDetector
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
+from tests.pipeline.all_detectors import all_detectors
 from tests.pipeline.parts import Event, KeepingTopic
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def score(topic: KeepingTopic) -> None:
 
     async def run() -> None:
         around: Any = Around()
-        stage = ScoreStage(around, around, around, lambda: START, SeriesDetector)
+        stage = ScoreStage(around, around, around, lambda: START, all_detectors)
         for number, sent in enumerate(topic.sent):
             event = Event("series", 0, number, sent.value)
             event.headers = sent.headers

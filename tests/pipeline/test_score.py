@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,12 +11,12 @@ import orjson
 from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind, LogLine
 from pipeline.score import SAVE_EVERY, ScoreStage
-from processors.detectors.series import SeriesDetector
 from processors.series.derived import LOG_RECORDS
 from telemetry import otlp
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
+from tests.pipeline.all_detectors import all_detectors
 from tests.pipeline.parts import Event
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ START = 1_700_000_000 * SECOND
 class World:
     """The stage with what is around it: a clock, a table, a store and the topic of stage 4, all in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, **sections: object) -> None:
+        self.sections = sections
         self.time = START
         self.table: dict[tuple[int, str], bytes] = {}
         self.stored: dict[str, Document] = {}
@@ -40,7 +42,7 @@ class World:
 
     def restart(self) -> None:
         around: Any = self
-        self.stage = ScoreStage(around, around, around, lambda: self.time, SeriesDetector)
+        self.stage = ScoreStage(around, around, around, lambda: self.time, partial(all_detectors, sections=self.sections))
 
     def load(self, partition: int, name: str) -> Any:
         value = self.table.get((partition, name))
@@ -219,3 +221,38 @@ async def test_a_series_whose_clock_was_ahead_once_is_scored_as_before() -> None
     (anomaly,) = (document.body for document in world.stored.values())
     assert (anomaly["end"], anomaly["seen"]) == (START + 199 * SECOND, 9e9)
     assert world.stage.dropped["points_late"] == 0
+
+
+async def bad_day(world: World) -> set[str]:
+    """A burst of failing lines, a call that is no longer made, and a jump of a series; gives the kinds of what was found."""
+    memory = Series("memory_usage_bytes", (("service_name", "pay"),))
+    for second in range(230):
+        world.time = START + second * SECOND
+        value = 9e9 if second == 210 else 1e9 + 1e6 * (second % 7)
+        await world.take(BatchKind.POINTS, codec.encode_points([Point(memory, world.time, value)]))
+        await usual(world, range(second, second + 1))
+        if second == 205:
+            await world.logs(second, *(f"card {n} refused" for n in range(50)), severity=17)
+        await world.traces(range(second, second + 1), *(("cart", "pay") if second < 180 else ("cart",)))
+    return {document.body["kind"] for document in world.stored.values()}
+
+
+async def test_each_detector_can_be_switched_off_by_itself() -> None:
+    off = {"enabled": False}
+    assert await bad_day(World()) == {"log", "shape", "metric"}
+    assert await bad_day(World(logs=off)) == {"shape", "metric"}
+    assert await bad_day(World(trace_shapes=off)) == {"log", "metric"}
+    assert await bad_day(World(series=off)) == {"log", "shape"}
+
+
+async def test_rules_see_log_counts_also_where_no_detector_looks_at_logs() -> None:
+    on, off = World(), World(logs={"enabled": False})
+    for world in (on, off):
+        await usual(world, range(60))
+    assert off.points(LOG_RECORDS) == on.points(LOG_RECORDS) != []
+    assert {name for _, name in off.table} == set()
+
+
+async def test_a_threshold_decides_what_is_an_anomaly() -> None:
+    assert "metric" in await bad_day(World(series={"min_change": 7.0}))
+    assert "metric" not in await bad_day(World(series={"min_change": 9.0}))

@@ -11,12 +11,12 @@ from processors.assembly.edges import aggregate
 from processors.assembly.window_merge import WindowMerge
 from processors.call_graph.clock_skew import ClockSkew
 from processors.call_graph.visits import visits_of
-from processors.detectors.logs import LogDetector
 from processors.detectors.trace_shapes import TraceShapeDetector
 from processors.root_cause.ranking import CulpritRanker
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.documents import edge_body
 from telemetry.logs import ERROR
+from tests.processors.log_watch import LogWatch
 from tests.processors.traces import SERVER, span
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LATER = START + 10 * YEAR
 
 def logs(ahead: int, now: Callable[[int], int]) -> Any:
     """Lines of a shop that fails in the end, and of a service whose clock is ahead."""
-    watch, found = LogDetector(), []
+    watch, found = LogWatch(), []
     for second in range(1200):
         at = START + second * SECOND
         for number in range(5):
@@ -57,7 +57,7 @@ def shapes(ahead: int, now: Callable[[int], int]) -> Any:
             alone = visits_of([span(1, 0, "cron", SERVER, at + ahead, at + ahead + MS)])
             watch.add(number.to_bytes(16, "little"), alone, now(at + SECOND))
         found += watch.advance(at)
-    assert (watch.dropped, watch.late) == (0, 0)
+    assert (watch.traces_dropped, watch.late) == (0, 0)
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from alerting.rules.unit_tests import run_tests
 from pipeline.acting.config import ActConfig
-from processors.detectors.series import ALARM
+from processors.detectors.detector import ALARM
 
 TESTS = Path(__file__).with_name("default_rules_test.yml")
 PROMTOOL = shutil.which("promtool")

@@ -6,10 +6,10 @@ import random
 import pytest
 
 from processors.detectors import logs
-from processors.detectors.logs import LogDetector
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.logs import ERROR
+from tests.processors.log_watch import LogWatch
 
 SECOND = 1_000_000_000
 INFO = 9
@@ -18,7 +18,7 @@ LATER = START + 86_400 * SECOND
 STATEMENTS = ("order {} placed", "paid {} for order {}", "stock of item {} is {}", "user {} signed in")
 
 
-def quiet(watch: LogDetector, windows: int, seed: int = 1, start: int = 0) -> list[Anomaly]:
+def quiet(watch: LogWatch, windows: int, seed: int = 1, start: int = 0) -> list[Anomaly]:
     """A shop's usual lines: about two lines a second of four statements, now and then an error."""
     rng, found = random.Random(seed), []
     for tick in range(start * 20, (start + windows) * 20):
@@ -31,7 +31,7 @@ def quiet(watch: LogDetector, windows: int, seed: int = 1, start: int = 0) -> li
     return found
 
 
-def many(watch: LogDetector, window: int, text: str, severity: int = INFO, count: int = 30) -> None:
+def many(watch: LogWatch, window: int, text: str, severity: int = INFO, count: int = 30) -> None:
     for number in range(count):
         time, trace_id = START + (window * 10 + number % 10) * SECOND, number.to_bytes(16, "big")
         watch.add("shop", time, severity, text.format(number), now=LATER, trace_id=trace_id)
@@ -42,11 +42,11 @@ def by_series(anomalies: list[Anomaly]) -> dict[str, Anomaly]:
 
 
 def test_usual_lines_give_no_anomalies() -> None:
-    assert [anomaly for seed in range(5) for anomaly in quiet(LogDetector(), 200, seed)] == []
+    assert [anomaly for seed in range(5) for anomaly in quiet(LogWatch(), 200, seed)] == []
 
 
 def test_a_statement_never_written_before_is_told_with_its_text_and_traces() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     quiet(watch, 60)
     many(watch, 60, "connection to db-{} lost")
     found = by_series(watch.close())
@@ -59,14 +59,14 @@ def test_a_statement_never_written_before_is_told_with_its_text_and_traces() -> 
 
 
 def test_one_line_of_a_new_statement_is_no_anomaly() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     quiet(watch, 60)
     many(watch, 60, "cache warmed", count=1)
     assert watch.close() == []
 
 
 def test_a_known_statement_that_bursts_is_told_once_a_window() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     quiet(watch, 80)
     many(watch, 80, "user {} signed in", count=500)
     found = watch.close()
@@ -77,7 +77,7 @@ def test_a_known_statement_that_bursts_is_told_once_a_window() -> None:
 
 
 def test_a_shift_to_errors_is_told_although_no_statement_is_new() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     many(watch, 0, "payment refused: card {}", ERROR, count=1)
     quiet(watch, 60, start=1)
     many(watch, 61, "payment refused: card {}", ERROR, count=20)
@@ -89,7 +89,7 @@ def test_a_shift_to_errors_is_told_although_no_statement_is_new() -> None:
 
 
 def test_what_is_new_is_known_afterwards() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     quiet(watch, 60)
     many(watch, 60, "connection to db-{} lost")
     quiet(watch, 3, start=61)
@@ -98,7 +98,7 @@ def test_what_is_new_is_known_afterwards() -> None:
 
 
 def test_nothing_is_news_of_a_service_that_is_new_itself() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     many(watch, 0, "starting {}", count=200)
     many(watch, 1, "started {}", count=100)
     assert watch.close() == []
@@ -110,7 +110,7 @@ def test_the_order_of_arrival_within_the_lateness_changes_nothing() -> None:
     shuffled = sorted(lines, key=lambda line: line[0] + rng.uniform(0, 4))
     results = []
     for order in (lines, shuffled):
-        watch = LogDetector()
+        watch = LogWatch()
         for second, text in order:
             watch.add("shop", START + second * SECOND, INFO, text, now=LATER)
         results.append((watch.advance() + watch.close(), watch.late))
@@ -118,39 +118,39 @@ def test_the_order_of_arrival_within_the_lateness_changes_nothing() -> None:
 
 
 def test_a_line_of_a_window_already_judged_is_counted_as_late_and_changes_nothing() -> None:
-    watch = LogDetector()
+    watch = LogWatch()
     quiet(watch, 10)
-    before = json.dumps(watch.snapshot()["services"])
+    before = json.dumps(watch.detector.snapshot()["services"])
     watch.add("shop", START, ERROR, "order 1 placed", now=LATER)
-    assert (watch.late, json.dumps(watch.snapshot()["services"]), watch.advance()) == (1, before, [])
+    assert (watch.late, json.dumps(watch.detector.snapshot()["services"]), watch.advance()) == (1, before, [])
 
 
 def test_templates_and_services_are_bounded_and_what_is_forgotten_is_counted() -> None:
-    watch = LogDetector(max_services=3, max_templates=10)
+    watch = LogWatch(max_services=3, max_templates=10)
     for number in range(50):
         watch.add(f"service-{number}", START + number * SECOND, INFO, "x" * (number + 1), now=LATER)
         watch.advance()
     watch.close()
-    assert len(watch._services) == 3
-    assert len(watch._watched) == 10
+    assert len(watch.detector._services) == 3
+    assert len(watch.detector._watched) == 10
     assert watch.evicted > 40
 
 
 def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
-    watch, again = LogDetector(), LogDetector()
+    watch, again = LogWatch(), LogWatch()
     quiet(watch, 60)
     watch.close()
-    again.restore(json.loads(json.dumps(watch.snapshot())))
+    again.detector.restore(json.loads(json.dumps(watch.detector.snapshot())))
     for one in (watch, again):
         many(one, 61, "connection to db-{} lost", ERROR)
     assert again.close() == watch.close()
     with pytest.raises(InputError, match="version"):
-        again.restore({"version": 99})
+        again.detector.restore({"version": 99})
 
 
 def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> None:
-    watch = LogDetector(max_templates=5)
+    watch = LogWatch(max_templates=5)
     for number in range(50):
         watch.add("chatty", 1, 9, " ".join([f"word{chr(97 + number % 26)}"] * (number + 1)), now=LATER)
-    assert [len(window.lines) for window in watch._windows.values()] == [5]
+    assert [len(window.lines) for window in watch.lines._windows.values()] == [5]
     assert watch.evicted == 45

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.detectors.streaming import CALM, HALF, Detector, count_surprise, score_of
+from processors.detectors.streaming import CALM, HALF, StreamingDetector, count_surprise, score_of
 from telemetry.errors import InputError
 
 MINUTE = 60_000_000_000
@@ -23,7 +23,7 @@ def noise(count: int, seed: int = 1, level: float = 100.0) -> list[float]:
 
 
 def scores(values: list[float], step: int = MINUTE) -> list[float]:
-    detector = Detector()
+    detector = StreamingDetector()
     return [detector.update(number * step, value).score for number, value in enumerate(values)]
 
 
@@ -62,7 +62,7 @@ def test_an_outage_is_told_each_time_however_often_it_was_seen_before(length: in
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fault_that_comes_back_soon_is_told_each_time_though_the_series_is_young(seed: int) -> None:
     """As a service that is slow for some minutes of each quarter of an hour, from its first hour on."""
-    chance, detector, told = random.Random(seed), Detector(least=0.005), [0.0] * 5
+    chance, detector, told = random.Random(seed), StreamingDetector(least=0.005), [0.0] * 5
     for step in range(150 * len(told)):
         fault, since = divmod(step, 150)
         value = 0.025 * chance.lognormvariate(0, 0.1) * (12 if since >= 120 else 1)
@@ -92,7 +92,7 @@ def test_what_is_usual_at_noon_is_odd_at_midnight() -> None:
         100.0 + 50.0 * math.sin(2 * math.pi * number / 48) + value for number, value in enumerate(noise(48 * 14, level=0.0))
     ]
     peak = daily[48 * 14 - 36]
-    detector = Detector()
+    detector = StreamingDetector()
     for number, value in enumerate(daily):
         detector.update(number * half_hour, value)
     at_peak, at_trough = (48 * 14 + 12) * half_hour, (48 * 14 + 36) * half_hour
@@ -106,7 +106,7 @@ def test_a_dozen_values_are_warm_up_enough_for_a_change_beyond_doubt() -> None:
 
 
 def test_a_value_that_is_no_number_is_odd_and_is_not_learnt() -> None:
-    detector = Detector()
+    detector = StreamingDetector()
     for number, value in enumerate(noise(100)):
         detector.update(number * MINUTE, value)
     before = detector.snapshot()
@@ -121,7 +121,7 @@ def test_the_score_of_a_value_does_not_depend_on_what_comes_after_it(values: lis
 
 @given(before=VALUES, after=VALUES)
 def test_a_restored_detector_goes_on_as_the_first_would_have(before: list[float], after: list[float]) -> None:
-    detector, again = Detector(), Detector()
+    detector, again = StreamingDetector(), StreamingDetector()
     for number, value in enumerate(before):
         detector.update(number * MINUTE, value)
     again.restore(json.loads(json.dumps(detector.snapshot())))
@@ -135,7 +135,7 @@ def test_every_score_is_between_nought_and_one(values: list[float]) -> None:
 
 
 def test_memory_does_not_grow_with_the_series() -> None:
-    detector = Detector()
+    detector = StreamingDetector()
     sizes = []
     for number, value in enumerate(noise(20_000)):
         detector.update(number * MINUTE, value)
@@ -151,7 +151,7 @@ def test_scores_keep_the_order_of_surprises_and_six_nats_are_one_half() -> None:
 
 def test_a_snapshot_of_another_version_is_refused() -> None:
     with pytest.raises(InputError, match="version None"):
-        Detector().restore({})
+        StreamingDetector().restore({})
 
 
 @pytest.mark.parametrize(("expected", "seen"), [(4, 12), (40, 75), (40, 100), (400, 500), (4000, 4400)])
@@ -162,7 +162,7 @@ def test_a_count_is_never_called_more_surprising_than_a_poisson_count(expected: 
 
 
 def test_one_of_a_thing_that_is_never_there_says_little_and_many_say_much() -> None:
-    detector = Detector()
+    detector = StreamingDetector()
     for minute in range(500):
         detector.update(minute * 60 * 10**9, 0.0, one=1.0)
     assert detector.score_one(500 * 60 * 10**9, 1.0, one=1.0).score < 0.2

@@ -148,10 +148,10 @@ def test_traces_beyond_the_bound_are_left_out_and_counted() -> None:
     watch, visits = TraceShapeDetector(), visits_of(spans(SECOND, "cart"))
     for number in range(MAX_TRACES + 3):
         watch.add(number.to_bytes(16, "big"), visits, SECOND)
-    assert watch.dropped == 3
+    assert watch.traces_dropped == 3
     watch.close()
     feed(watch, range(20, 21), "cart")
-    assert watch.dropped == 3
+    assert watch.traces_dropped == 3
 
 
 def test_a_trace_with_a_missing_parent_or_root_is_not_whole() -> None:

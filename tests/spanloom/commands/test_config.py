@@ -67,3 +67,21 @@ def test_no_error_shows_the_password_of_a_url(
     with pytest.raises(ConfigError, match="neither") as refused:
         open_store(load_config())
     assert "cret" not in str(refused.value)
+
+
+def test_a_detector_is_configured_in_the_file_and_by_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "spanloom.yml"
+    file.write_text("score:\n  error_rate: {min_ratio: 0.2}\n")
+    monkeypatch.setenv("SPANLOOM_SCORE__LOGS__ENABLED", "false")
+    score = load_config(file).score.model_dump()
+    assert {name for name, section in score.items() if not section["enabled"]} == {"logs"}
+    assert score["error_rate"] == {"enabled": True, "min_score": 0.8, "min_ratio": 0.2}
+
+
+def test_a_threshold_that_cannot_be_is_refused_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "spanloom.yml"
+    file.write_text("score:\n  series: {min_score: 2}\n  shapes: {}\n")
+    with pytest.raises(ConfigError) as refused:
+        load_config(file)
+    assert f"{file}: score.series.min_score: Input should be less than or equal to 1" in str(refused.value)
+    assert f"{file}: score.shapes: Extra inputs are not permitted" in str(refused.value)
