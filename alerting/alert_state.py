@@ -101,7 +101,7 @@ class Alert:
         return AlertState.PENDING if self.fired_at is None else AlertState.FIRING
 
     def change(self, state: AlertState, time: int, *, group: str, expr: str, file: str = "") -> AlertChange:
-        """The alert as told to others."""
+        """The alert as a change for notifications and documents."""
         labels = dict(self.labels)
         return AlertChange(
             fingerprint(labels),

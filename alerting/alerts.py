@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 MAX_ALERTS = 20_000
 """Most alerts held; a new one beyond is refused."""
 KEEP_RESOLVED = 15 * MINUTE
-"""How long a resolved alert stays, so that a late group can still tell of it."""
+"""How long a resolved alert stays, so that a late group can still notify of it."""
 
 RESERVED = frozenset({"RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped"})
-"""Names of alerts by which repairs ask and tell humans; nobody else's alert may look like one."""
+"""Names of alerts by which repairs ask and notify humans; no other alert may have one of them."""
 
 APPROVE = "approve"
 """The annotation with the link by which a repair is approved. It is for receivers: who only reads the API must not approve."""

@@ -43,7 +43,7 @@ class Budget:
         what: what is bounded, for the message of the error.
         max_bytes: how much all holders have together.
         max_requests: how many they may be.
-        retry_after: what a refused one is told, in seconds.
+        retry_after: seconds after which a rejected request may be tried again.
     """
 
     def __init__(self, what: str, max_bytes: int, max_requests: int, retry_after: float) -> None:

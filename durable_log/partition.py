@@ -173,7 +173,7 @@ class Partition:
         """Make what was written durable, then visible.
 
         Raises:
-            OSError: whether it is durable is not known, and asking again would not tell.
+            OSError: whether it is durable is not known, and asking again would not show it.
         """
         with self._lock:
             self._segments[-1].sync()

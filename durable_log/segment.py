@@ -43,7 +43,7 @@ class LogSegment:
     One thread writes; others may read meanwhile, and see what is in front of `size`, which is always durable. The name
     says the first offset, and of a compacted segment also the offset after the last one that it stands for: it takes
     the place of all segments in between, and whichever of them a crash left behind is known to be superseded. It also says
-    the size: nothing else tells what compaction left from what is left after the file was cut short.
+    the size: nothing else distinguishes what compaction left from what is left after the file was cut short.
 
     Attributes:
         first: the first offset that may be in it.

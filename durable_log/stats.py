@@ -14,7 +14,7 @@ class LogStats:
         appended_bytes: their size in the files.
         flushes: rounds of group commit; `appended / flushes` is how many records share one.
         fsyncs: partitions that were synced in them.
-        failed: records whose callers were told that they are not durable.
+        failed: records whose callers got an error: they are not durable.
         refused: appends refused because too much waited for the disk.
         read: records read.
         commits: offset commits of groups.

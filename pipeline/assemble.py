@@ -284,7 +284,7 @@ class AssembleStage:
         if idle:
             part.watermark.elapse(now - part.last_tick)
         part.last_tick = now
-        # Where nothing has told the time since a restart, nothing is waited for that could.
+        # Without event time since a restart, nothing is waited for.
         return now if idle and not part.watermark.time else part.watermark.time
 
     async def _publish(self, part: Partition, traces: list[OpenTrace]) -> None:

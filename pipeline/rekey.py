@@ -99,7 +99,7 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQu
 
 
 def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) -> tuple[Decoded, InputError | None]:
-    """A request decoded; where items of it are invalid, the others, and the error that tells how many were left out.
+    """A request decoded; where items of it are invalid, the others, and an error that says how many were dropped.
 
     Raises:
         DecodeError: nothing of it can be used.
@@ -166,7 +166,7 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
 def rekey_logs(
     traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
 ) -> Rekey:
-    """Store log records, tell their traces, and send their text to where templates are mined."""
+    """Store log records, send references to the owners of their traces, and their text to where templates are mined."""
     references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.dropped)
     lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.dropped)
 
@@ -190,7 +190,7 @@ def rekey_logs(
 def rekey_metrics(
     traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
 ) -> Rekey:
-    """Store metric points, tell traces of their exemplars, and send each point to the partition of its series."""
+    """Store metric points, send exemplars to the owners of their traces, and each point to the partition of its series."""
     exemplars = BatchSender(traced, BatchKind.EXEMPLARS, codec.encode_exemplars, counts.dropped)
     sender = BatchSender(series, BatchKind.POINTS, codec.encode_points, counts.dropped)
 

@@ -1,4 +1,4 @@
-"""Stage 3: scores every series and tells the anomalies; hands on what stage 4 needs."""
+"""Stage 3: scores every series and reports anomalies; forwards what stage 4 needs."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "explain": "why each span of a trace did or did not make an edge",
     "rules": "check, test and backtest rule files",
     "playbooks": "check, try and backtest playbooks",
-    "audit": "verify the audit trail, or tell an incident's story",
+    "audit": "verify the audit trail, or show an incident's timeline",
     "chaos": "run a chaos experiment",
     "setup": "prepare Elasticsearch or Kafka",
     "dlq": "list and replay dead letters, skip a record",

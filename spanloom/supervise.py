@@ -26,7 +26,7 @@ MOST, WITHIN = 5, 300.0
 """Restarts within so many seconds after which it gives up: a record that always crashes must not loop for ever."""
 
 POLL_SECONDS = 0.1
-"""Seconds between two looks at whether it was told to stop, before another start."""
+"""Seconds between two checks for a stop signal, before another start."""
 
 
 def become_supervisor(*arguments: str) -> NoReturn:

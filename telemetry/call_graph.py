@@ -48,7 +48,7 @@ class Hop:
     Two cases have a longer one, because a span can take part in several hops: a link adds the linked trace and span, and
     a call inferred into a span that itself makes a call puts the parent's span before it.
 
-    `start` and `end` are the client span's where there is one, else the callee's, as their clock told them.
+    `start` and `end` are the client span's where there is one, else the callee's, by their clock.
     """
 
     trace_id: bytes

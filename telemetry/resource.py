@@ -50,7 +50,7 @@ class Resource:
 
     @property
     def instance(self) -> str:
-        """What tells one instance of the service from another: pod, then instance id, then host, else empty."""
+        """What distinguishes one instance of the service from another: pod, then instance id, then host, else empty."""
         get = self.attributes.get
         return text_of(get("k8s.pod.name") or get("service.instance.id") or get("host.name"))
 

@@ -1,4 +1,4 @@
-"""What the owners of two traces ask and tell each other of a span link between them: messages, receipts, origins."""
+"""Messages between the owners of two traces about a span link between them: references, link queries, link targets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Groups of alerts and when to tell of them: the dispatcher and the notification log, as in Alertmanager.
+"""Groups of alerts and when to notify: the dispatcher and the notification log, as in Alertmanager.
 
 Time is passed in. A group waits `group_wait` after its first alert, then looks again every `group_interval`; an integration
-hears of it when something changed for it, or after `repeat_interval`. What was told is known by the notification log, which is
+is notified when something changed for it, or after `repeat_interval`. What was notified is in the notification log, which is
 written when a delivery is settled: so a notification that failed is tried again at the next look, and none is sent twice.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from telemetry.json_object import JsonObject
 
 KEEP_LOG = 120 * HOUR
-"""How long the notification log remembers what a group without alerts was told."""
+"""How long the notification log remembers what was notified of a group without alerts."""
 LEAST_TRIES = 10 * SECOND
 """How long a delivery is tried at least, however short the group's interval."""
 
@@ -54,7 +54,7 @@ class _Group:
 
 @dataclass(slots=True)
 class _Notified:
-    """What an integration was last told of a group."""
+    """The last notification of a group to an integration."""
 
     time: int
     firing: frozenset[str]
@@ -97,7 +97,7 @@ class AlertGroups:
         self._groups: dict[tuple[str, str], _Group] = {}
         self._log: dict[tuple[str, str], _Notified] = {}
         self._in_flight: dict[tuple[str, str], Notification] = {}
-        self._doubtful: dict[tuple[str, str], frozenset[str]] = {}  # told as firing before a crash, or not
+        self._doubtful: dict[tuple[str, str], frozenset[str]] = {}  # notified as firing before a crash, or not
         self._not_before: dict[str, int] = {}  # integrations whose receiver asked for a pause, and until when
 
     def __len__(self) -> int:
@@ -169,7 +169,7 @@ class AlertGroups:
         out.append(notification)
 
     def settle(self, notification: Notification, now: int, *, delivered: bool, not_before: int = 0) -> None:
-        """A delivery has ended. Only a success is logged. The integration is told of nothing before `not_before`."""
+        """A delivery has ended. Only a success is logged. The integration gets no notification before `not_before`."""
         name = (notification.group_key, notification.integration.id)
         if self._in_flight.pop(name, None) is None:
             return

@@ -64,7 +64,7 @@ class Alertmanager:
         self._inhibition = Inhibition((), (), self.calls, (), 0)
 
     def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
-        """Take another configuration; what was told to receivers that stay is still known."""
+        """Replace the configuration; the notification log of receivers that stay is kept."""
         state = {**self.groups.snapshot(), "not_before": {}}  # by the same name it may be another receiver
         self.config = config
         self.groups = AlertGroups(config.root, config.integrations, self._muted)

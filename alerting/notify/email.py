@@ -1,4 +1,4 @@
-"""E-mail by SMTP (RFC 5321), with STARTTLS unless told otherwise."""
+"""E-mail by SMTP (RFC 5321), with STARTTLS unless configured otherwise."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Authorization(_HttpModel):
 class HttpConfig(_HttpModel):
     """The client of one receiver.
 
-    Redirects are not followed unless asked for: many turn a POST into a GET, which answers well and tells nobody.
+    Redirects are not followed unless asked for: many turn a POST into a GET, which succeeds and notifies nobody.
     """
 
     basic_auth: BasicAuth | None = None

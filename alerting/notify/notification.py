@@ -1,4 +1,4 @@
-"""A notification: what one integration of a receiver is told of one group of alerts."""
+"""A notification: what one integration of a receiver gets for one group of alerts."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Notification:
     resolved: tuple[StoredAlert, ...]
     time: int
     retry_period: int
-    previous: int = 0  # when the group was last told of: what tells a repetition from a retry
+    previous: int = 0  # when the group was last notified: distinguishes a repetition from a retry
     key: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ ALWAYS = "vector(1)"
 
 @dataclass(slots=True)
 class WouldRun:
-    """A playbook that would have run. `outcome` is a sentence; `known` says whether it tells how the run would have ended."""
+    """A playbook that would have run. `outcome` is a sentence; `known`: it is certain how the run would have ended."""
 
     time: int
     playbook: str

@@ -40,7 +40,7 @@ def check_fields(fields: Iterable[str]) -> None:
     """Accept a question of those who are no operators.
 
     Raises:
-        InputError: it asks by a field that could tell what is hidden from them.
+        InputError: it asks by a field that could reveal what is hidden from them.
     """
     for field in fields:
         if field not in _OPEN:

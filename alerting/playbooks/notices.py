@@ -1,4 +1,4 @@
-"""What self-healing has to tell humans, as alerts: routed, grouped, silenced and retried like any other."""
+"""Notices of self-healing to humans, as alerts: routed, grouped, silenced and retried like any other."""
 
 from __future__ import annotations
 

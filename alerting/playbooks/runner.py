@@ -47,7 +47,7 @@ class Write(Protocol):
 
 
 class Notify(Protocol):
-    """Tells humans. The same notice may come twice, under the same id."""
+    """Notifies humans. The same notice may come twice, under the same id."""
 
     async def __call__(self, notice: Notice, /) -> None:
         """Return when the notice is sent or safely queued.

@@ -1,4 +1,4 @@
-"""The audit trail of one incident as a person on call would tell it."""
+"""The timeline of one incident from its audit trail, as sentences."""
 
 from __future__ import annotations
 

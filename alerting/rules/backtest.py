@@ -119,5 +119,5 @@ def _note(change: AlertChange, open_: dict[str, Firing], firings: list[Firing]) 
     elif change.state is AlertState.RESOLVED:
         known = open_.pop(change.fingerprint, None)
         if known is None:
-            return  # another rule has told of an alert with the same labels
+            return  # another rule has an alert with the same labels
         firings.append(Firing(known.alert, known.labels, known.annotations, known.active_at, known.fired_at, change.ends_at))

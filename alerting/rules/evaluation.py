@@ -215,7 +215,7 @@ def record_group(run: GroupRun, at: int, samples: Samples) -> None:
     time = at - run.group.query_offset
     for rule in run.group.rules:
         if rule.kind == "record":
-            with suppress(Exception):  # it was counted and told when it failed the first time
+            with suppress(Exception):  # it was counted and reported when it failed the first time
                 for labels, value in _recorded(rule, rule.expr.evaluate(samples, time), run.group.limit).items():
                     samples.append(labels, time, value)
 

@@ -38,7 +38,7 @@ class OtlpFile:
 
     Args:
         path: the file; that it is gzip is seen from its first bytes.
-        on_error: told of each bad line instead of ending there; what is valid of such a line is given all the same.
+        on_error: called with each bad line, after which reading goes on; the valid items of such a line are still returned.
 
     Raises:
         BadLineError: when iterating, at the first bad line, unless `on_error` is given.

@@ -39,7 +39,7 @@ class Replay:
     Args:
         client: where to.
         concurrency: how many requests are under way at most.
-        on_refused: told what the endpoint refuses and why, instead of ending there.
+        on_refused: called with what the endpoint rejects and why, after which the replay goes on.
     """
 
     def __init__(self, client: OtlpClient, concurrency: int, on_refused: Callable[[EndpointError], None] | None = None) -> None:
@@ -52,7 +52,7 @@ class Replay:
         """Send all batches; return when the last is acknowledged.
 
         Raises:
-            EndpointError: the endpoint cannot be reached, or refused something and nobody wanted to be told.
+            EndpointError: the endpoint cannot be reached, or rejected something and there is no `on_refused`.
             InputError: what reading the batches raises.
         """
         started = time.monotonic()

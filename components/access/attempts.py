@@ -1,4 +1,4 @@
-"""How many wrong logins of an address are answered before it is told to wait."""
+"""How many failed logins of an address are answered before it has to wait."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ ANOMALIES = Dashboard(
 REPAIRS = Dashboard(
     "repairs",
     "Alerts and repairs",
-    "What was raised, who was told, what was done, and whether it held.",
+    "Alerts, notifications, repairs, and whether they helped.",
     (
         Figure("Alerts fired", Kind.ALERT, Count("Fired", "state:firing")),
         Figure("Incidents opened", Kind.INCIDENT, LensMetric("unique_count", "id", "Incidents")),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NANOSECONDS = 1_000_000_000
 
 MAX_COSTS = 50
-"""Kinds of hops whose cost is told: what is beyond holds up little."""
+"""Kinds of hops whose cost is shown: the others hold up little."""
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 SAME_ANOMALY = 60_000_000_000
-"""An anomaly of the same kind and service within this time (nanoseconds) goes on, and is not told anew."""
+"""An anomaly of the same kind and service within this time (nanoseconds) continues the last one and is not listed again."""
 
 RANKED = 3
-"""Places of a ranking that are told, and whose change is news."""
+"""Ranks of a ranking that are listed, and whose change makes a new event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TimelineEvent:
 def timeline(
     anomalies: Iterable[Body], culprits: Iterable[Body], alerts: Iterable[Body], incidents: Iterable[Body]
 ) -> list[TimelineEvent]:
-    """The events of these documents, the newest first; repetitions are told once. Incidents come in all their revisions."""
+    """The events of these documents, the newest first; repetitions are listed once. Incidents come in all their revisions."""
     events = [*_anomalies(anomalies), *_culprits(culprits), *_alerts(alerts), *_incidents(incidents)]
     return sorted(events, key=lambda event: event.time)[::-1]  # so that of one time the last, too, comes first
 

@@ -1,7 +1,7 @@
 """What alerts and repairs, in the order in which it works: rules, notifications, playbooks, and their durable state.
 
 Rules and repairs follow the time of the telemetry. Silences, the waits of groups and what else is between us and humans
-follow the clock: it goes on when no telemetry comes, and alerts that others post are told as well.
+follow the clock: it goes on when no telemetry comes, and posted alerts are notified as well.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Alerting:
                 await self.sender.stop()
 
     async def refresh(self) -> None:
-        """Take the files that have changed. What cannot be used is told, and what was in use stays."""
+        """Reload the files that have changed. One that cannot be used is logged, and what was in use stays."""
         for what, files in self.files.items():
             try:
                 if await files.refresh():

@@ -1,4 +1,4 @@
-"""What closed traces tell the later stages beside hops and edges: a sample of themselves, counters, and clock skew."""
+"""What closed traces give later stages beside hops and edges: a sample of themselves, counters, and clock skew."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ SKEW_EVERY = 60 * SECOND
 """Event time between two estimates of clock skew: clocks drift by milliseconds a minute at most."""
 
 MAX_SKEWS = 500
-"""Pairs of hosts whose skew is told: half a tenth of a millisecond each."""
+"""Pairs of hosts whose skew is sent: 0.05 ms each."""
 
 
 class TraceTelemetry:
     """Counts and samples the traces of one partition.
 
     Args:
-        partition: tells its counters from those of others.
+        partition: distinguishes its counters from those of others.
         start: when counting begins, nanoseconds: anew after a crash, as Prometheus expects of a process that restarts.
         series: the topic of stage 3.
         signals: the way to stage 4.

@@ -119,7 +119,7 @@ class DeadLetters:
         self.paused[message.tp] = message.offset
         log.error("partition_paused", topic=message.topic, partition=message.partition, offset=message.offset, **said)
         try:
-            # Faust tells of it by a number alone.
+            # Faust reports it by a number only.
             while not (is_stale(event) or self._skips.has(message.tp, message.offset)):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(POLL_INTERVAL)
         finally:

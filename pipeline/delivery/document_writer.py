@@ -61,7 +61,7 @@ class _Write:
     stored: asyncio.Future[None]
 
     def end(self, error: BaseException | None = None) -> None:
-        """Tell the caller, unless it waits no more."""
+        """Answer the caller, unless it no longer waits."""
         if self.stored.done():
             return
         if error is None:

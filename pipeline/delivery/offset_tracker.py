@@ -53,7 +53,7 @@ class OffsetTracker:
     """Holds the records of one stream agent.
 
     Args:
-        app: the Faust application; its generation tells events of an earlier assignment.
+        app: the Faust application; its generation identifies events of an earlier assignment.
         limit: how many records may be held before `wait_for_capacity` waits.
         max_bytes: how much memory they may take.
         values: whether the values of held records are still needed; otherwise they are let go of.

@@ -87,7 +87,7 @@ class BatchKind(StrEnum):
 
 
 MAX_RECORD = 900_000
-"""Bytes of a record's value past which a batch is sent in parts: brokers take 1 MiB unless told otherwise."""
+"""Bytes of a record's value past which a batch is sent in parts: brokers accept 1 MiB by default."""
 
 
 def within(items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> tuple[list[bytes], int]:

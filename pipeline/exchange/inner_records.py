@@ -1,4 +1,4 @@
-"""Reads the records between stages, and tells one that cannot be read from one that a later release wrote."""
+"""Reads the records between stages, and distinguishes one that cannot be read from one of a later release."""
 
 from __future__ import annotations
 

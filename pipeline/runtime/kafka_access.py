@@ -1,4 +1,4 @@
-"""The way into Kafka: TLS and SASL as every client of ours is told of them, and in words why Kafka does not let us in."""
+"""The way into Kafka: TLS and SASL as every client of ours uses them, and in words why Kafka refuses access."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class KafkaConfig(BaseModel):
 
 
 def client_settings(app: PipelineApp) -> dict[str, object]:
-    """What every client of aiokafka is told of the brokers, their TLS and SASL."""
+    """Settings of every client of aiokafka: brokers, TLS and SASL."""
     conf = app.conf
     auth = credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context)
     return {"bootstrap_servers": server_list(conf.broker, DEFAULT_PORT), **auth}

@@ -1,4 +1,4 @@
-"""How far this process is behind, also while it takes nothing: a fetch tells the end of a partition only when it is made."""
+"""Consumer lag of this process, also while it consumes nothing: a fetch returns the end of a partition only when it is made."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lag:
         consumer = self._app.consumer
         for tp in self._owned():
             end = self.end_of(tp)
-            done = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust tells it to nobody
+            done = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust has no public name for it
             found[tp.topic] = found.get(tp.topic, 0) + max(0, end - done)
         return found
 

@@ -40,7 +40,7 @@ LEAST_FETCH_BYTES = 64 << 10
 _default_partitioner = DefaultPartitioner()  # Kafka's: the same key goes to the same partition there and here
 
 
-class Consumer(base.Consumer):  # type: ignore[misc] # mypy is told to skip faust
+class Consumer(base.Consumer):  # type: ignore[misc] # mypy skips faust
     """Reads all partitions of the topics that the application subscribes to; its group is the application's id."""
 
     transport: Transport
@@ -215,7 +215,7 @@ class InOrderLogConsumer(InOrderConsumer, Consumer):
         self.skips.learn(await LogSkips(self._log).load())
 
 
-class FaustProducer(base.Producer):  # type: ignore[misc] # mypy is told to skip faust
+class FaustProducer(base.Producer):  # type: ignore[misc] # mypy skips faust
     """Appends to the log. What is sent is confirmed when it is durable."""
 
     transport: Transport
@@ -304,7 +304,7 @@ def _confirm(sent: asyncio.Future[RecordMetadata], tp: TP, timestamp: float | No
         sent.set_result(RecordMetadata(tp.topic, tp.partition, tp, appended.result(), timestamp, 0))
 
 
-class Transport(base.Transport):  # type: ignore[misc] # mypy is told to skip faust
+class Transport(base.Transport):  # type: ignore[misc] # mypy skips faust
     """Faust's way to the log of a directory. Registered as `log` in the entry points `faust.transports`.
 
     Attributes:

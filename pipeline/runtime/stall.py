@@ -77,7 +77,7 @@ class StallWatch:
             del self._seen[gone]
             self.stalled.pop(gone, None)
         for tp, turn in turns.items():
-            committed = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust tells it to nobody
+            committed = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust has no public name for it
             end = self._lag.end_of(tp)
             place = (turn.next, committed)
             seen = self._seen.get(tp)

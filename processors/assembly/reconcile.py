@@ -64,7 +64,7 @@ class Publication:
         drawn = [hop_document(hop, self.revision, partition, window_of(hop.start)) for hop in self.graph.hops]
         windows = {document.body["id"]: document.body["window"] for document in drawn}
         leaving = [body for body in self.counted_hops if windows.get(body["id"]) != body["window"]]
-        # A hop that leaves a window is told with the revision of that, or the retraction would be the newest of it.
+        # A hop that leaves a window is stored with the revision of that, or the retraction would be the newest of it.
         moved = {body["id"] for body in leaving}
         documents = [span_document(span) for span in self.new_spans]
         for document in drawn:

@@ -142,7 +142,7 @@ def _consumer(member: TreeSpan, tree: SpanTree) -> list[Call]:
 
 
 def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
-    """A call for each linked message that neither the parent nor a consumer span below has told of."""
+    """A call for each linked message that neither the parent nor a consumer span below is linked to."""
     parent = member.parent
     own = member.span.trace_id
     linked = {(own, parent.span.span_id)} if parent is not None else set()

@@ -64,7 +64,7 @@ class ClockSkew:
     def add(self, hop: Hop, now: int) -> None:
         """Learn from a hop that has both sides on different hosts; others say nothing about clocks.
 
-        What a clock dates later than `now` counts as now: how far it is off can still be told.
+        What a clock dates later than `now` counts as now: how far it is off can still be estimated.
         """
         if hop.gap is None or hop.gap < 0 or hop.server_start is None or hop.inferred:
             return
@@ -101,7 +101,7 @@ class ClockSkew:
                 del self._pairs[pair]
 
     def estimate(self, host: str, other: str) -> Skew | None:
-        """How far the other host's clock is behind this one's; None where no call has told."""
+        """How far the other host's clock is behind this one's; None where no call shows it."""
         windows = self._pairs.get((min(host, other), max(host, other)))
         if not windows:
             return None

@@ -37,7 +37,7 @@ FAILURES = ("error", "error log")
 
 
 TIMES = (1, 2, 3, 4, 6, 8, 16, 32)
-"""The counts that are told apart."""
+"""The counts that are distinguished."""
 
 
 def events_of(counts: Mapping[tuple[str, str], int]) -> Iterator[Event]:

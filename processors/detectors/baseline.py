@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 DAY = 86_400_000_000_000
 BINS = 48
-"""Times of day that are told apart: half hours."""
+"""Times of day that are distinguished: half hours."""
 
 DAYS = 2
 """Days that a time of day must have been seen before it is believed."""

@@ -30,7 +30,7 @@ def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[A
     """Anomalies of series with their reasons in words, and the slowest traces of the calls that each is about.
 
     Args:
-        anomalies: as `SeriesScorer` tells them.
+        anomalies: as `SeriesDetector` reports them.
         edges: the windows of calls that their series were made from, if they were.
     """
     about: dict[tuple[int, str, str, str], list[Edge]] = {}

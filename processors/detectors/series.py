@@ -1,4 +1,4 @@
-"""Scores many series at once and tells the anomalies among them."""
+"""Scores many series at once and reports the anomalies among them."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ the last values together, which tells a shift from a spike, are each judged by t
 restless series needs more than a steady one. Out comes a surprise in nats: s means once in e**s values.
 
 A surprise that follows a greater one is the same event going on, not news: until a tenth of the series' age has passed
-it must be exceeded. And what was told is told again within the next values only if it is twice as surprising, or beyond
-doubt for the first time. So a shift is told once, early, and an event that grows is told again, but not at each step.
+it must be exceeded. And what was reported is reported again within the next values only if it is twice as surprising, or beyond
+doubt for the first time. So a shift is reported once, early, and an event that grows is reported again, but not at each step.
 
 What is beyond doubt is an event by itself. It is not learnt, as in SPOT (`tail.py`), or an outage would make the next one
 seem usual, and it is news again as soon as the series has been calm. But what goes on is how things are now, and what
@@ -46,7 +46,7 @@ CALM = 30
 """Values in a row that score less than one half, after which an event is over."""
 
 GROWN = 2.0
-"""How many times as surprising as it was told an event must be to be told again."""
+"""How many times as surprising as when it was reported an event must be to be reported again."""
 
 HABIT = 1000
 """Values to an event; more of them are a habit of the series, and learnt."""

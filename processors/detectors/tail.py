@@ -1,7 +1,7 @@
 """How rare a value is, judged by the greatest values seen so far: streaming extreme value theory.
 
 The excesses over a high threshold follow a generalised Pareto distribution whatever the distribution of the values, so
-the chance of a value never seen can be told from the few dozen greatest. Follows SPOT (Siffer et al., "Anomaly Detection
+the chance of a value never seen can be estimated from the few dozen greatest. Follows SPOT (Siffer et al., "Anomaly Detection
 in Streams with Extreme Value Theory", KDD 2017), with the shape fitted by probability-weighted moments (Hosking & Wallis,
 "Parameter and Quantile Estimation for the Generalized Pareto Distribution", Technometrics 1987). They need no optimiser,
 are well behaved with few excesses, and see tails so heavy that they have no variance, as traffic and latencies can have.
@@ -18,7 +18,7 @@ KEPT = 30
 """Greatest values kept: at most the upper twentieth of what was seen is taken for the tail."""
 
 WARM_UP = 60
-"""Values needed before a tail can be told."""
+"""Values needed before a tail can be estimated."""
 
 _TAIL_SHARE = 0.05
 _LEAST_EXCESSES = 10

@@ -36,7 +36,7 @@ MIN_PEERS = 3
 
 
 def instance_of(series: Series) -> tuple[str, str]:
-    """Service and instance that a series tells of."""
+    """Service and instance of a series."""
     return series.label("service_name"), series.label("k8s_pod_name") or series.label("instance")
 
 

@@ -215,7 +215,7 @@ class LatencyTable:
         return attributions
 
     def narrowed(self, attribution: LatencyAttribution, split: int) -> LatencyAttribution:
-        """The charge, told of the one instance that has become slower as no other has, if there is one."""
+        """The attribution to the one instance that has become slower as no other has, if there is one."""
         end = attribution.stretch.ends().index(attribution.service)
         spent = np.flatnonzero(self._at == self.stretches.index(attribution.stretch))
         names = [self._ends[number][end] for number in spent]

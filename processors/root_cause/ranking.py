@@ -1,6 +1,6 @@
 """Who is to blame: services ranked by what has changed in their traces, logs and metrics.
 
-The moment of the change is not told but found: of all moments of the recent past the one at which traces changed most.
+The change point is not given but found: of all times of the recent past the one at which traces changed most.
 What came before is the baseline; without one, measurements are compared with their kin. Each signal then charges
 services by a rule of its own (`latency`, `shape`, `metrics`), each of which takes off what another
 service explains. Charges are in nats, less the doubt that comes with many tests, compressed, and added up.

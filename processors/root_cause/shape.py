@@ -1,7 +1,7 @@
 """Who behaves differently: calls, operations, errors and log lines of a visit whose frequency has changed.
 
 Failures count among all visits, and only when there are more of them. The other events count among visits in and below
-which nothing failed: what a failure cuts short is told by the failure, and that old failures have ceased is no fault.
+which nothing failed: what a failure cuts short is explained by the failure, and that old failures have ceased is no fault.
 
 A service also behaves differently because another one does: a caller gets an error and gives up; a callee is asked for
 something else. So each change is weighed again among the visits below which nothing deviates; and then, strongest
@@ -148,7 +148,7 @@ class ShapeTable:
         return attributions
 
     def narrowed(self, attribution: ShapeAttribution, split: int) -> ShapeAttribution:
-        """The charge, told of the one instance in which the event has changed as in no other, if there is one."""
+        """The attribution to the one instance in which the event has changed as in no other, if there is one."""
         place, event = (attribution.service, attribution.operation), attribution.event
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         for number, _, visits in self._traces:

@@ -17,7 +17,7 @@ def quantities(unit: str, *values: float) -> list[str]:
     Args:
         unit: as OpenTelemetry has it (UCUM): `s`, `ms`, `By`, `1`, `%`, `1/s`. Others are left out: `{line}` is a word of
             the sentence.
-        values: told alike; a share (`1`) is told in percent where all of them are at most one.
+        values: in one form; a share (`1`) is in percent where all of them are at most one.
     """
     if unit == "ms":
         return quantities("s", *(value / 1e3 for value in values))

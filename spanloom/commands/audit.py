@@ -54,7 +54,7 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
         chains.setdefault(str(record.get("chain")), []).append(record)
     report: list[Body] = []
     for name, chain in sorted(chains.items()):
-        # A store gives records by time; what is checked is that their numbers and hashes tell one unbroken story.
+        # A store gives records by time; what is checked is that their numbers and hashes form one unbroken chain.
         chain.sort(key=_sequence)
         faults = verify(chain, [anchor for of, anchor in anchors if of == name])
         report.append(

@@ -102,7 +102,7 @@ def ask(url: str, trace_id: str) -> tuple[list[Span], list[LinkTarget], Times]:
 
 
 def read(files: Sequence[Path], trace_id: bytes) -> tuple[list[Span], list[LinkTarget], Times]:
-    """The spans of a trace in files, copies included, who sent it messages, and the times as far as its own calls tell.
+    """The spans of a trace in files, copies included, who sent it messages, and the times as far as its own calls show.
 
     Raises:
         InputError: a line that cannot be read; names file and line.
@@ -130,7 +130,7 @@ def _spans(files: Sequence[Path], trace_ids: set[bytes]) -> Iterator[Span]:
 
 
 def describe(item: Explanation, times: AdjustedSpan) -> Text:
-    """A span and what the rules said of it: two lines, indented by its depth up to `DEEPEST`, from where a number tells it."""
+    """A span and what the rules said of it: two lines, indented by its depth up to `DEEPEST`, and a number beyond."""
     level = min(item.depth, DEEPEST)
     indent = INDENT * level
     line = Text.assemble(

@@ -72,7 +72,7 @@ class Demo:
         return watch.figures() | figures | {"missing": missing}
 
     async def forever(self) -> None:
-        """Round after round until cancelled; a round in which something did not happen is told and followed by the next."""
+        """Round after round until cancelled; a round in which something did not happen is reported and followed by the next."""
         async with AsyncExitStack() as stack:
             pipeline, shop, users = await self._start(stack)
             first = list(FAULTS).index(self._options.first_fault)

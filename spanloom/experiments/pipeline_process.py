@@ -1,4 +1,4 @@
-"""The pipeline's own process: `spanloom up`, told by its environment where the demo is."""
+"""The pipeline's own process: `spanloom up`, with the demo's addresses in its environment."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Analysis:
             succeeded.
         now: wall clock.
         scores: also write scores.csv.
-        progress: told a file and how many of its bytes have been read.
+        progress: called with a file and how many of its bytes have been read.
     """
 
     def __init__(

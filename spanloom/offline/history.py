@@ -23,13 +23,13 @@ STEP = 5 * SECOND
 
 _ASSEMBLE = AssembleConfig()
 LATENESS = int(_ASSEMBLE.lateness * SECOND)
-"""How long a window waits for what comes late, unless the pipeline is told otherwise: so much later rules see it."""
+"""How long a window waits for what comes late, unless configured otherwise: so much later rules see it."""
 COUNTED_AFTER = int(_ASSEMBLE.quiet * SECOND) - LATENESS
 """A trace counts when it closes; the reading that bears a window's end is made when the window is sealed."""
 
 
 SPAN_STEP, LOG_STEP = SPAN_METRICS_EVERY, 10 * SECOND
-"""How often the pipeline tells the span metrics, and the counters of log records."""
+"""How often the pipeline sends the span metrics, and the counters of log records."""
 _SPAN_METRICS = ("calls_total", *(f"duration_milliseconds_{part}" for part in ("bucket", "count", "sum")))
 
 

@@ -1,1 +1,1 @@
-"""What a process tells of itself: at /metrics, and to an OTLP endpoint."""
+"""Metrics of the process itself: at /metrics, and to an OTLP endpoint."""

@@ -54,7 +54,7 @@ class MetricsExporter:
     """Reads and sends once a period.
 
     All points are cumulative: a reading that could not be sent within the period is left out and counted, and the next
-    one tells what it would have told. So there is no queue, and one reading at a time is in memory.
+    one tells what it would have had. So there is no queue, and one reading at a time is in memory.
 
     Args:
         config: where to, how often.

@@ -1,4 +1,4 @@
-"""What the pipeline tells of itself at /metrics, read from its counters when asked."""
+"""Metrics of the pipeline at /metrics, read from its counters at each scrape."""
 
 from __future__ import annotations
 

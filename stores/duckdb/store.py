@@ -43,7 +43,7 @@ GROUP = 20_000
 """Documents that one transaction takes at most, whole batches aside. More would hold up the first of the waiting."""
 
 WAITING = 200_000
-"""Documents that may wait to be written. At 1 kB each that is 200 MB: past it writers are told to come back."""
+"""Documents that may wait to be written. At 1 kB each that is 200 MB: past it writers get an error and retry."""
 
 Found = TypeVar("Found")
 
@@ -258,7 +258,7 @@ class DuckDbStore:
         ]
 
     def _known(self, kind: Kind, ids: Collection[str]) -> list[str]:
-        """Those of the ids that the table has. Most batches hold none, which the keys in memory tell without a look."""
+        """Those of the ids that the table has. Most batches hold none, which the keys in memory show without a query."""
         name, key, run = quoted(kind), quoted(KEY), self._connection.execute
         keys = f"SELECT md5_number_lower({quoted(ID)}) AS {key} FROM batch"  # noqa: S608 - identifiers are ours
         with self._as_batch(Columns({ID: STRING}, [list(ids)])):

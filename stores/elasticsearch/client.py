@@ -1,4 +1,4 @@
-"""The way into Elasticsearch: TLS and credentials as every client of ours is told of them, and in words why it keeps us out."""
+"""The way into Elasticsearch: TLS and credentials as every client of ours uses them, and in words why it refuses access."""
 
 from __future__ import annotations
 

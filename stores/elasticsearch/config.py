@@ -1,4 +1,4 @@
-"""What every client of Elasticsearch is told. Apart from the client itself, which takes half a second to import."""
+"""Settings of every client of Elasticsearch. Apart from the client itself, which takes half a second to import."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def counted(hops: Iterable[Body]) -> list[Body]:
 
 def age(body: Body) -> tuple[int, bool]:
     """What orders the revisions of a document."""
-    return body["revision"], not body.get("retracted")  # what has moved is retracted in one place and told in another
+    return body["revision"], not body.get("retracted")  # what has moved is retracted in one window and stored in another
 
 
 def plain(value: object) -> Any:

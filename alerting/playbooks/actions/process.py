@@ -35,7 +35,7 @@ class Restarts(Protocol):
         ...
 
     async def restarted(self, name: str, key: str, since: int) -> bool:
-        """Whether that restart is done; see `action.Tells`."""
+        """Whether that restart is done; see `action.Report`."""
         ...
 
 

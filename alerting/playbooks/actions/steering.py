@@ -12,7 +12,7 @@ class Steering(Protocol):
     """What can steer calls and roll configuration back.
 
     Every call gives the state before it. A crash may repeat one under its key: then it changes nothing, and gives the state
-    before the first, for an inverse must not be told what the call itself has done.
+    before the first, for an inverse must not be given what the call itself has done.
     """
 
     async def set_weights(self, service: str, weights: Mapping[str, int], key: str) -> Mapping[str, int]:

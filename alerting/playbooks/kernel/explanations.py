@@ -70,7 +70,7 @@ class Explanations:
         """The way from a service down to one under repair, or whose repair ended after `since`; empty without one.
 
         Of a service whose own repair ended after `since` it is the service alone. While that repair is open it is empty:
-        whether the service still deviates is what tells whether the repair helps.
+        whether the service still deviates shows whether the repair helps.
         """
         open_ = frozenset(under_repair)
         ended = frozenset(repaired for repaired, end in self._ended.items() if since < end)

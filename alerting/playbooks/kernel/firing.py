@@ -82,11 +82,11 @@ class FiringAlerts:
         return changed
 
     def clear_refusal(self, fingerprint: str) -> None:
-        """Tell the next refusal of this signal again, whatever its reason."""
+        """Report the next refusal of this signal again, whatever its reason."""
         self._refused.pop(fingerprint, None)
 
     def clear_refusals(self) -> None:
-        """Tell the next refusal of each signal again."""
+        """Report the next refusal of each signal again."""
         self._refused.clear()
 
     def snapshot(self) -> Body:

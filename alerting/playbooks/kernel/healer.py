@@ -343,7 +343,7 @@ class Healer:
         self._settle(incident, now)
 
     def _settle(self, incident: Incident, now: int) -> None:
-        """Once, when an incident has ended: tell, and remember how."""
+        """Once, when an incident has ended: notify, and remember how."""
         if not incident.state.ended or incident.told:
             return
         incident.told = True

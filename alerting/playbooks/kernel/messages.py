@@ -113,7 +113,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a human should know. `id` tells a repetition from news."""
+    """Something that a human should know. Repetitions have the same `id`."""
 
     id: str
     kind: str  # "approval-requested", "closed", "escalated", "breaker-opened", "stopped", "resumed"

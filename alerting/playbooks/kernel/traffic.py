@@ -77,7 +77,7 @@ class LiveTraffic:
             self.add(edge.key.callee.name, edge.calls, min(edge.start, now))
 
     def see(self, instances: Iterable[tuple[str, str]], at: int) -> None:
-        """Take note of services and their instances that sent spans around the time `at`; a nameless one tells nothing."""
+        """Take note of services and their instances that sent spans around the time `at`; one without a name is ignored."""
         for service, instance in instances:
             if not instance:
                 continue
@@ -95,7 +95,7 @@ class LiveTraffic:
 
         The number of instances is unknown where none sent a span in the last minutes, or too many to be told apart. The
         share is unknown while nothing was counted in them; a target that is known to take no calls has share 0. Calls are
-        not told apart by instance: any instance of a service is taken to have all of its share.
+        not told apart by instance: any instance of a service is assumed to have all of its share.
         """
         self._evict(now - WINDOW)
         live = sum(last > now - WINDOW for last in self._instances.get(service, {}).values())

@@ -43,7 +43,7 @@ def add(console: Console) -> None:
             found = await console.reader.find(Query(Kind.ALERT, where, descending=True, limit=MAX_ROWS))
             content.visible = bool(found)
             if not found:
-                where_else = "it may be forgotten already; those that were posted or tell of repairs are in `amtool alert`"
+                where_else = "it may be past retention; posted alerts and those of repairs are in `amtool alert`"
                 lead.text = f"No alert {fingerprint} is stored: {where_else}."
             elif found != shown:
                 shown[:] = found

@@ -254,7 +254,7 @@ def _facts(span: Body, view: View) -> list[tuple[str, str, str]]:
 def _adjusted(times: Body) -> str:
     """When a span began by the clock of its trace's root, and how sure that is."""
     if times["error"] is None:
-        return "unknown: no call has told how far the two clocks differ"
+        return "unknown: no call shows how far the two clocks differ"
     shifted = f"{_signed(times['shift'])} shift" if times["shift"] else "not shifted"
     return f"{date_time(times['start'])} UTC, {shifted}, ± {duration(times['error'])}"
 
