@@ -34,7 +34,7 @@ _FEW: Final = 4096
 
 
 class Intake:
-    """Takes the requests of one transport and counts them."""
+    """Admits the requests of one transport and counts them."""
 
     def __init__(self, transport: Transport, sink: Sink, metrics: CollectorMetrics, ingest: Ingest) -> None:
         self._transport = transport
@@ -69,7 +69,7 @@ class Intake:
             TooManyItemsError: it has more items than it may.
             TooManyElementsError: it would unfold to more than it may.
             DecodeError: it cannot be read, or no item of it is valid. Sending it again will not help.
-            OverloadedError: nothing was taken; try again later.
+            OverloadedError: nothing was accepted; try again later.
             LogUnavailableError: it may not be on the log; try again later.
         """
         with self._ingest.budget.share() as share:

@@ -78,7 +78,7 @@ def prepare(
         signal: what it carries.
         body: the request as it came, decompressed.
         encoding: of the body.
-        request: what `parse` made of it; its invalid items are taken out.
+        request: what `parse` made of it; its invalid items are removed.
         max_items: how many items it may have.
         max_record_bytes: the largest record of the log.
 
@@ -160,7 +160,7 @@ class Body:
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
+        """Bytes that it uses."""
         return len(self.plain) + len(self._rest)
 
     def decompress(self) -> None:

@@ -137,7 +137,7 @@ class Senders:
             sender = self._by_token.get(entry.name)
             if sender is None:
                 raise ForbiddenError(
-                    f"the token {entry.name} has the role {entry.role}: sending telemetry takes ingest or admin"
+                    f"the token {entry.name} has the role {entry.role}: sending telemetry requires ingest or admin"
                 )
             return sender
         if self._required:

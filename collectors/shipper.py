@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Takes records for topics, none larger than `max_record_bytes`."""
+    """Accepts records for topics, none larger than `max_record_bytes`."""
 
     @property
     def max_record_bytes(self) -> int:
-        """The largest value that `send` takes."""
+        """The largest value that `send` accepts."""
         ...
 
     async def send(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
         """Return when the record is durable on the log.
 
         Raises:
-            OverloadedError: a bound is reached and nothing was taken; try again later.
+            OverloadedError: a limit is reached and nothing was accepted; try again later.
             LogUnavailableError: the log did not say that it has the record; sending it again is safe.
         """
         ...
@@ -51,7 +51,7 @@ class ShipperConfig(BaseModel):
     max_bytes: int = Field(default=64 * 2**20, gt=0, description="Bytes on their way to the log, all requests together.")
     max_requests: int = Field(default=1000, gt=0, description="Requests on their way to the log.")
     max_record_bytes: int = Field(
-        default=900_000, gt=0, description="Largest record; larger batches are split. Kafka takes 1 MiB, headers included."
+        default=900_000, gt=0, description="Largest record; larger batches are split. Kafka accepts 1 MiB, headers included."
     )
     log_seconds: float = Field(default=10, gt=0, description="How long the log may take to confirm a record.")
     retry_after: float = Field(default=1, gt=0, description="Seconds that a refused client is asked to wait.")

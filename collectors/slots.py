@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SAFE_SECONDS: Final = 0.5
-"""Seconds in which a place is never taken away: a message that is on its way in whole is there by then."""
+"""Seconds in which a slot is never revoked: a message that is sent in whole is there by then."""
 
 
 class _Occupant:

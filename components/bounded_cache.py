@@ -13,7 +13,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ENTRY_BYTES = 200
-"""What an entry takes beside its texts, about."""
+"""Bytes of an entry beside its texts, about."""
 
 
 def texts(*arguments: object, **_: object) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ComponentKind(StrEnum):
     """What it does, and with that which protocol it keeps."""
 
-    RECEIVER = "receiver"  # takes telemetry in: collectors.receiver.Receiver
+    RECEIVER = "receiver"  # accepts telemetry: collectors.receiver.Receiver
     DETECTOR = "detector"  # finds anomalies: processors.detectors.detector.Detector
     NOTIFIER = "notifier"  # sends notifications: alerting.notify.notification.Notifier
     ACTION = "action"  # a verb of playbooks: alerting.playbooks.actions.action.Action

@@ -1,4 +1,4 @@
-"""Files that may change while the process runs: taken again when they do, all or nothing."""
+"""Files that may change while the process runs: reloaded when they do, all or nothing."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BytesShare:
-    """What one holder has taken of a budget."""
+    """What one request has acquired of a budget."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -22,7 +22,7 @@ class BytesShare:
         """Take `size` bytes more.
 
         Raises:
-            OverloadedError: they are not there; nothing is taken.
+            OverloadedError: they are not there; nothing is acquired.
         """
         self._budget.acquire(size)
         self.size += size

@@ -133,7 +133,7 @@ class YamlFile:
         Args:
             model: of pydantic.
             context: for its validators.
-            refused: why some fields are not taken, by name, for users who know them from elsewhere.
+            refused: why some fields are unsupported, by name, for users who know them from elsewhere.
 
         Raises:
             ConfigError: one line a wrong field, all of them.

@@ -181,7 +181,7 @@ class AssembleStage:
         await self._capacity.wait()
 
     def drop(self, revoked: Iterable[TP]) -> None:
-        """Forget partitions that were taken away: their new owner reads their records again."""
+        """Forget partitions that were revoked: their new owner reads their records again."""
         for tp in revoked:
             part = self._partitions.pop(tp, None)
             if part is not None:
@@ -347,7 +347,7 @@ class AssembleStage:
 
     def _check_owned(self, part: Partition) -> None:
         if not self._owns(part):
-            raise RevokedError(f"{part.tp.topic}[{part.tp.partition}] was taken away")
+            raise RevokedError(f"{part.tp.topic}[{part.tp.partition}] was revoked")
 
     async def _seal(self, part: Partition, window: EdgeWindow) -> None:
         await self._edges.seal(part.tp.partition, window, part.windows.width, lambda: self._owns(part))

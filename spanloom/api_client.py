@@ -47,7 +47,7 @@ class ApiClient:
         self._client.headers.update(headers)
 
     async def healthy(self) -> bool:
-        """Whether it takes telemetry."""
+        """Whether it accepts telemetry."""
         try:
             return (await self._client.get("/healthz")).is_success
         except httpx2.HTTPError:

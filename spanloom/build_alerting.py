@@ -62,7 +62,7 @@ KEY_BYTES = 32
 def build_alerting(
     config: Config, state: StageTable, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn
 ) -> Alerting:
-    """All of it, with what the files say now; files that change are taken while it runs.
+    """All of it, with what the files say now; files that change are reloaded while it runs.
 
     Raises:
         ConfigError: a file cannot be used; each mistake with its line.

@@ -85,7 +85,7 @@ class Query:
 class Rejected:
     """A document that the store will never take, and why.
 
-    `unstorable`: no store takes it, however its fields are set up, so nothing but the document can be at fault.
+    `unstorable`: no store accepts it, however its fields are set up, so nothing but the document can be at fault.
     """
 
     document: Document

@@ -3,7 +3,7 @@
 A record's hash is SHA-256 over the canonical JSON (sorted keys, no spaces) of everything else in it, the previous
 hash included. So an edited record no longer fits its own hash, and a deleted, added or moved one no longer fits its
 neighbour. What a chain cannot show by itself is that its end was cut off or that all of it was written anew: for
-that `verify` takes anchors, places of the chain that were noted elsewhere (each incident document holds one).
+that `verify` is given anchors, places of the chain that were noted elsewhere (each incident document holds one).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The type of a JSON object that its reader takes apart itself: a document, a snapshot, an answer of an API."""
+"""The type of a JSON object that its reader interprets: a document, a snapshot, an answer of an API."""
 
 from __future__ import annotations
 

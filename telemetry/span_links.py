@@ -9,7 +9,7 @@ from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 
 LINK_TARGET_BYTES, LINK_QUERY_BYTES = 700, 1300
-"""What an answer takes that a trace keeps, without its texts, and a receipt that waits. Measured, see docs/memory.md."""
+"""Bytes of a link target in a trace, without its texts, and of a link query that waits. Measured, see docs/memory.md."""
 
 
 class SpanReference(NamedTuple):
@@ -47,7 +47,7 @@ class LinkTarget:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that it takes."""
+        """Bytes of memory that it uses."""
         return LINK_TARGET_BYTES + len(self.service) + len(self.instance) + len(self.host)
 
     def span(self) -> Span:

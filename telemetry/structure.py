@@ -4,7 +4,7 @@ A message of two bytes on the wire is a hundred and more in memory, so a small b
 here are elements: messages within messages (spans, events, links, attributes and their values, data points, exemplars,
 quantiles), and values in JSON. Every one of them is at least two bytes, so that most bodies need no look at all; then a sum
 over single bytes gives an upper bound; only where that is too high the elements are counted, level by level: the parts of
-all messages of one level put one behind the other are again one message, which protobuf's own parser takes apart.
+all messages of one level put one behind the other are again one message, which protobuf's own parser parses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_ELEMENTS: Final = 1_000_000
 """Elements of one message, unless said otherwise: some 8 MiB of ordinary spans, and 170 MiB of empty ones."""
 
 ELEMENT_BYTES: Final = 180
-"""What an element takes in memory at most, as measured: an empty span, and its place in a list that doubles as it grows."""
+"""Bytes of an element in memory at most, as measured: an empty span, and its place in a list that doubles as it grows."""
 
 _MAX_DEPTH: Final = 100  # parsers of protobuf go no deeper
 

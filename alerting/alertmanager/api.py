@@ -135,7 +135,7 @@ class AlertmanagerApi:
         if not isinstance(items, list):
             raise InputError("the body must be a list of alerts")
         now, timeout = self.now(), self.manager.config.resolve_timeout
-        alerts = [postable_alert(item, f"[{i}]", now, timeout) for i, item in enumerate(items)]  # all, before one is taken
+        alerts = [postable_alert(item, f"[{i}]", now, timeout) for i, item in enumerate(items)]  # all, before one is stored
         refused: OverloadedError | None = None
         for alert in alerts:  # one for which there is no room stops none that is known, nor its end
             try:

@@ -24,7 +24,7 @@ MAX_BODY = 8 << 20
 MAX_TEXT = 16_384
 """Most characters of an alert's labels, of its annotations, which are cut, and of a silence."""
 LATEST = 2**63 - 1
-"""The latest time that can be kept, ns: in the year 2262. A later one is taken for it."""
+"""The latest time that can be kept, ns: in the year 2262. A later one counts as it."""
 _UNIX_EPOCH_YEAR = 1970
 
 

@@ -125,7 +125,7 @@ def _check_root(root: RouteConfig, wrong: Wrong) -> None:
     if not root.receiver:
         wrong(("route",), "the root route needs a receiver")
     if root.match or root.match_re or root.matchers:
-        wrong(("route",), "the root route takes every alert and must not have matchers")
+        wrong(("route",), "the root route matches every alert and must not have matchers")
     if root.continues:
         wrong(("route", "continue"), "cannot have continue in the root route")
     if root.mute_time_intervals or root.active_time_intervals:

@@ -210,7 +210,7 @@ class Inhibition:
         return self._paths[key]
 
     def is_culprit(self, alert: StoredAlert) -> bool:
-        """Whether a rule takes the alert for a culprit."""
+        """Whether the alert is a culprit by a rule."""
         return any(all_match(rule.culprit, alert.labels) for rule, _, _ in self._culprits)
 
 

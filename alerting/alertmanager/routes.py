@@ -41,7 +41,7 @@ class Route:
     key: str = "{}"  # its own and its parents' matchers: what tells it from others
 
     def match(self, labels: Mapping[str, str]) -> list[Route]:
-        """The routes that an alert takes: at each node the first child that matches, more where one continues."""
+        """The routes of an alert: at each node the first child that matches, more where one continues."""
         if not all_match(self.matchers, labels):
             return []
         found: list[Route] = []

@@ -91,7 +91,7 @@ class Notifier(Protocol):
         """Deliver.
 
         Raises:
-            DeliveryError: it was not taken.
+            DeliveryError: it was not accepted.
         """
         ...
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from telemetry.json_object import JsonObject
 
 MAX_SUMMARY = 1024
-"""Characters that PagerDuty takes of a summary."""
+"""Characters of a summary that PagerDuty accepts."""
 MAX_EVENT = 512_000
-"""Bytes that it takes of an event; a larger one is refused."""
+"""Bytes of an event that it accepts; a larger one is refused."""
 SEVERITIES = frozenset({"critical", "error", "warning", "info"})
 
 

@@ -1,6 +1,6 @@
 """Delivers notifications, a few at a time to each integration, so that a slow receiver holds up no other.
 
-Who waits for another try takes no place: a group whose payload always fails does not hold up the others. Of each group at
+One that waits for a retry uses no slot: a group whose payload always fails does not hold up the others. Of each group at
 most one notification an integration is under way, which `Groups` sees to; so their order is kept.
 """
 
@@ -90,7 +90,7 @@ class _Line:
 
 @dataclass(slots=True)
 class Sender:
-    """Sends what is submitted and keeps the outcomes until they are taken.
+    """Sends what is submitted and keeps the outcomes until they are read.
 
     Args:
         notifiers: by id of the integration.

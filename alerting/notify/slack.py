@@ -1,4 +1,4 @@
-"""Slack, and what takes Slack's incoming webhooks.
+"""Slack, and what accepts Slack's incoming webhooks.
 
 https://api.slack.com/messaging/webhooks
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from alerting.notify.text import Texts
 
 MAX_TITLE, MAX_TEXT, MAX_FOOTER = 1024, 3000, 300
-"""Characters: Slack takes 300 of a footer, folds an attachment's text after 700 and cuts it at 8,000."""
+"""Characters: Slack shows 300 of a footer, folds an attachment's text after 700 and cuts it at 8,000."""
 
 
 class FieldConfig(BaseModel):

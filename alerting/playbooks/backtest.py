@@ -2,7 +2,7 @@
 
 Stored alerts are played in their order through a healer whose steps are done as soon as they are asked for, so triggers,
 conditions, cooldowns, rates, breakers and the blast radius decide as they would have. A condition of which nothing is stored
-is taken as met, and named; a human is taken to agree. What a repair would have changed cannot be known from history: its
+is assumed as met, and named; a human is assumed to agree. What a repair would have changed cannot be known from history: its
 proof is looked for in what is stored, and its target held as long. Three things can be known: what a repair that really ran
 for that alert came to (it is played so), that the alert went away before a repair could have been proven, and that the
 verification held without a repair.
@@ -53,7 +53,7 @@ class WouldRun:
     instance: str
     fingerprint: str
     labels: Mapping[str, str]
-    assumed: Sequence[str]  # conditions taken as met, for nothing is stored of what they read
+    assumed: Sequence[str]  # conditions assumed as met, for nothing is stored of what they read
     known: bool = False
     outcome: str = ""
 
@@ -81,7 +81,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """A stored alert change, as the healer takes it."""
+    """A stored alert change, as the healer gets it."""
 
     fingerprint: str
     state: str
@@ -179,8 +179,8 @@ class _Telemetry:
     def __init__(self, points: Iterable[Point]) -> None:
         self._stored = StoredTelemetry(points)
         self.end = self._stored.end
-        self.assumed: set[str] = set()  # conditions taken as met since it was cleared
-        self.proofs: set[str] = set()  # what repairs are proven by: never taken as met
+        self.assumed: set[str] = set()  # conditions assumed as met since it was cleared
+        self.proofs: set[str] = set()  # what repairs are proven by: never assumed as met
         self.seen: set[str] = set()
         self.unable: dict[str, str] = {}
 

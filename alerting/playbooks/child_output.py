@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "(for operators)"
 REDACTED = "redacted"
-"""A field of a body from which something was taken: its hash does not fit it any more."""
+"""A field of a body from which something was removed: its hash does not fit it any more."""
 
 KINDS = frozenset({Kind.AUDIT, Kind.INCIDENT})
 _OUTPUT = frozenset({"output", "body", "result_output", "result_body"})

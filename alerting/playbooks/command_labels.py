@@ -1,4 +1,4 @@
-"""Which commands may hold a label, and where: as a whole argument behind `--` of a program that takes it for a name alone."""
+"""Which commands may hold a label, and where: as a whole argument behind `--` of a program that treats it as a name only."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ _FORMS = {
 """Programs that take what stands behind `--` for the names of what they act upon, or for a text, whatever it is."""
 
 _WAY_OUT = (
-    "write a script of your own that takes the label as data, and name it by its absolute path under"
+    "write a script of your own that treats the label as data, and name it by its absolute path under"
     " alerting.actions.command.programs"
 )
 

@@ -33,10 +33,10 @@ class RepairAlerts:
     """Puts notices on the board.
 
     A request fires until it is answered or too late, an escalation until the alert that it is about resolves, an open
-    breaker until it closes, the stop switch until it is taken back.
+    breaker until it closes, the stop switch until it is released.
 
     Args:
-        manager: takes the alerts.
+        manager: gets the alerts.
         approvals: makes the link of a request.
         breaker_reset: how long a breaker stays open, ns.
     """

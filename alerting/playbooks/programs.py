@@ -43,7 +43,7 @@ _SYSTEM = ("/bin/", "/sbin/", "/lib", "/usr/bin/", "/usr/sbin/", "/usr/lib", "/u
 
 
 def check_named(program: str) -> str:
-    """Accept a program that a configuration names as one that takes labels as data.
+    """Accept a program that a configuration names as one that treats labels as data.
 
     Raises:
         ValueError: it is no absolute path, or what is there is no program of the operator's own.

@@ -1,6 +1,6 @@
 """Functions over a range of samples, one number a series. Semantics follow Prometheus 3, the order of summation 2.42.
 
-Each takes the times (nanoseconds) and values of one series, and the range's start and end; None means no result.
+Each gets the times (nanoseconds) and values of one series, and the range's start and end; None means no result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RangeFunction = Callable[[Times, Values, int, int], float | None]
 def _extrapolated(times: Times, values: Values, start: int, end: int, *, counter: bool, per_second: bool) -> float | None:
     """Change over the range, from the change between the first and the last sample.
 
-    The samples are taken to go on to the edge of the range where that is about one sampling interval away, else for half an
+    The samples are assumed to go on to the edge of the range where that is about one sampling interval away, else for half an
     interval; a counter never below zero. Prometheus, promql/functions.go, extrapolatedRate.
     """
     if len(values) < 2:
@@ -46,7 +46,7 @@ def _extrapolated(times: Times, values: Values, start: int, end: int, *, counter
 
 
 def lookback(to_start: float, to_zero: float, interval: float, threshold: float) -> float:
-    """For how long before its first sample a series is taken to be there, never below zero; all in seconds.
+    """For how long before its first sample a series is assumed to exist, never below zero; all in seconds.
 
     As of Prometheus 2.53 (PR 13725). Before, half an interval was not yet held against `to_zero`.
     """

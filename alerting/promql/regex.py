@@ -24,7 +24,7 @@ class RegexError(ConfigError):
 
 
 class Groups(Protocol):
-    """What an expression found: the text of a group by number or name, None where it took no part.
+    """What an expression found: the text of a group by number or name, None where it did not match.
 
     An unknown group is an IndexError.
     """
@@ -59,12 +59,12 @@ class Regex:
             raise RegexError(f'regular expression "{pattern}": {error.args[0].decode()}') from None
 
     def fullmatch(self, text: str) -> Groups | None:
-        """What is found if the expression takes the whole text."""
+        """What is found if the expression matches the whole text."""
         found: Groups | None = self._pattern.fullmatch(text)
         return found
 
     def found_in(self, text: str) -> bool:
-        """Whether the expression takes a part of the text."""
+        """Whether the expression matches a part of the text."""
         return self._pattern.search(text) is not None
 
     def replace(self, text: str, by: Callable[[Groups], str]) -> str:

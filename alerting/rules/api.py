@@ -6,7 +6,7 @@ POST   /api/v1/rules/{namespace}            a group as YAML, beside the others; 
 GET    /api/v1/rules/{namespace}/{group}    one group as YAML
 DELETE /api/v1/rules/{namespace}[/{group}]
 
-Only YAML or JSON is taken, so that a page of another site cannot post here by a form. Serve it only where operators are.
+Only YAML or JSON is accepted, so that a page of another site cannot post here by a form. Serve it only where operators are.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TYPES = frozenset({_YAML, "application/x-yaml", "text/yaml", "text/x-yaml", "ap
 
 
 class Note(Protocol):
-    """Takes what somebody changed, for the audit trail."""
+    """Adds what somebody changed to the audit trail."""
 
     def __call__(self, event: str, who: str, /, **data: object) -> Awaitable[None]:
         """End when it would survive a crash."""

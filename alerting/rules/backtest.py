@@ -108,7 +108,7 @@ def _selectors(groups: Iterable[RuleGroup]) -> Iterator[tuple[str, tuple[Matcher
 
 
 def _may_be(selector: tuple[Matcher, ...], name: str) -> bool:
-    """Whether the selector takes series of that metric, whatever their other labels are."""
+    """Whether the selector matches series of that metric, whatever their other labels are."""
     return all(matcher.matches(name) for matcher in selector if matcher.name == NAME)
 
 

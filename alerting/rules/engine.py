@@ -57,7 +57,7 @@ class AlertEngine:
 
     Args:
         groups: compiled rules.
-        samples: what they read; also takes recorded series and `ALERTS`.
+        samples: what they read; also stores recorded series and `ALERTS`.
         external_labels: for templates.
         external_url: where users reach this instance, for templates.
     """

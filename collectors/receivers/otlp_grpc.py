@@ -46,7 +46,7 @@ class OtlpGrpcConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=4317, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(default=4317, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     max_request_bytes: int = Field(
         default=4 * 2**20, gt=0, description="Largest request, decompressed. The default is that of gRPC."
     )

@@ -48,7 +48,7 @@ class OtlpHttpConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=4318, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(default=4318, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     max_request_bytes: int = Field(
         default=8 * 2**20,
         gt=0,

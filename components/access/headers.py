@@ -36,7 +36,7 @@ def guarded(scope: Scope, send: Send, *, page: bool, cached: bool) -> Send:
 
     Args:
         scope: of the request; gets the nonce.
-        send: takes the answer.
+        send: sends the answer.
         page: whether it is a page of the console.
         cached: whether it holds nothing that anybody could not have.
     """

@@ -33,7 +33,7 @@ class HttpLimits(ConnectionLimits):
     min_body_rate: int = Field(
         default=500, ge=0, description="Bytes a second that a body has to come with; slower ones are cut off. 0 is no limit."
     )
-    body_window_seconds: float = Field(default=10, gt=0, description="Over how many seconds the rate of a body is taken.")
+    body_window_seconds: float = Field(default=10, gt=0, description="Over how many seconds the rate of a body is measured.")
     idle_seconds: int = Field(default=60, gt=0, description="How long a connection may wait for its next request.")
     send_seconds: float = Field(
         default=60, gt=0, description="How long a client may leave an answer unread that is larger than the buffers."

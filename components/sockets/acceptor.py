@@ -31,7 +31,7 @@ class ListenError(UnrecoverableError):
 
 
 def bind(what: str, host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one.
+    """A listening socket; port 0 picks a free one.
 
     Raises:
         ListenError: the address cannot be had.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ConnectionLimits(BaseModel):
-    """How many connections a port takes."""
+    """How many connections a port accepts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +39,7 @@ class ConnectionMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.open = Gauge("spanloom_connections", "Open connections.", ("port",), registry=registry)
-        self.limit = Gauge("spanloom_connections_limit", "How many connections the port takes.", ("port",), registry=registry)
+        self.limit = Gauge("spanloom_connections_limit", "How many connections the port accepts.", ("port",), registry=registry)
         self.closed = Counter(
             "spanloom_connections_closed",
             "Connections that the server closed. Reason is evicted (silent, or slowest, when others needed room), full (nobody "

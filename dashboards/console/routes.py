@@ -26,7 +26,7 @@ PAGES = (overview, service_map, traces, trace, anomalies, alerts, alert, repairs
 def add(app: FastAPI, reader: Reader, status: Callable[[], Body], now: Callable[[], int]) -> None:
     """Put every page on the app, below what the app itself answers."""
     console = Console(reader, status, now)
-    # NiceGUI keeps one application a process, and it takes no more middleware once it ran: begin anew.
+    # NiceGUI keeps one application a process, and it accepts no more middleware once it ran: start with a new one.
     nicegui_app.user_middleware.clear()
     nicegui_app.middleware_stack = None
     mark_scripts()

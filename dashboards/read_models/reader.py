@@ -95,7 +95,7 @@ class Reader:
         }
 
     async def service_map(self, since: int | None = None, until: int | None = None) -> ServiceMap:
-        """The map of a time. Of more than MAX_EDGES documents it takes the newest: its `since` says from when on.
+        """The map of a time. Of more than MAX_EDGES documents it uses the newest: its `since` says from when on.
 
         Raises:
             StoreError: the store does not answer.

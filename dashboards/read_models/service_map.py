@@ -42,7 +42,7 @@ class MapEdge:
 
 @dataclass(slots=True)
 class MapNode:
-    """A node of the map. `calls` and `failures` are of the calls that it takes; `anomaly` its highest score, 0 for none."""
+    """A node of the map. `calls` and `failures` are of the calls that it receives; `anomaly` its highest score, 0 for none."""
 
     node: Node
     calls: int = 0

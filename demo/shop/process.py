@@ -45,7 +45,7 @@ class Server(Protocol):
     """What each service module's `build` gives."""
 
     def serve(self, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM; call `ready` with the own address once requests are taken."""
+        """Serve until SIGTERM; call `ready` with the own address once requests are accepted."""
         ...
 
 

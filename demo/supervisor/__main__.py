@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     """What was asked on the command line."""
     parser = argparse.ArgumentParser(prog="python -m demo.supervisor", description="Runs the demo shop.")
     parser.add_argument("--host", default="127.0.0.1", help="where the control API listens (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8090, help="of the control API; 0 takes a free one (default: 8090)")
+    parser.add_argument("--port", type=int, default=8090, help="of the control API; 0 picks a free one (default: 8090)")
     parser.add_argument("--otlp-grpc", default="127.0.0.1:4317", help="where telemetry goes by gRPC (default: 127.0.0.1:4317)")
     parser.add_argument("--otlp-http", default="127.0.0.1:4318", help="where telemetry goes by HTTP (default: 127.0.0.1:4318)")
     parser.add_argument("--services-host", default="127.0.0.1", help="where the services listen (default: 127.0.0.1)")

@@ -87,7 +87,7 @@ class Instance:
         self._life = asyncio.create_task(self._live(), name=f"supervise-{self.role.name}")
 
     async def ready(self) -> None:
-        """Wait until requests are taken.
+        """Wait until requests are accepted.
 
         Raises:
             InstanceError: that takes too long; the message has the end of its stderr.
@@ -107,7 +107,7 @@ class Instance:
         """Put a fault into the process, and wait until it is there.
 
         Raises:
-            InstanceError: there is no process that takes it.
+            InstanceError: there is no process that accepts it.
         """
         process = self._process
         if self.state is not InstanceState.READY or process is None or process.stdin is None:

@@ -114,7 +114,7 @@ class Shop:
 
     @property
     def all_ready(self) -> bool:
-        """Whether every instance takes requests."""
+        """Whether every instance accepts requests."""
         return all(instance.state is InstanceState.READY for instance in self._instances.values())
 
     def _directed(self) -> dict[str, str]:

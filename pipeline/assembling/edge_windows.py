@@ -42,7 +42,7 @@ class SealedEdgeWindows:
         """Return when the window's edges are stored and on the log.
 
         Raises:
-            RevokedError: the partition was taken away meanwhile.
+            RevokedError: the partition was revoked meanwhile.
         """
         if window.recount:
             documents = await self._recount(partition, window, width, is_owned)
@@ -51,7 +51,7 @@ class SealedEdgeWindows:
         if documents:
             await self._writer.write(documents, is_owned)
             if not is_owned():
-                raise RevokedError(f"partition {partition} was taken away")
+                raise RevokedError(f"partition {partition} was revoked")
             await self._send(documents)
 
     async def _recount(self, partition: int, window: EdgeWindow, width: int, is_owned: Callable[[], bool]) -> list[Document]:

@@ -159,7 +159,7 @@ class SpanLinkResolver:
 
     def _release(self, sources: Iterable[int]) -> None:
         if not self._is_owned():  # these offsets may be held again by now, for what is to be done anew
-            raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was taken away")
+            raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was revoked")
         self._offsets.release(self._tp, sources)
 
     async def _send(self, link_targets: Sequence[LinkTarget]) -> None:

@@ -42,7 +42,7 @@ WINDOW = 1000
 """Records of a partition, or writes of a kind, over which the share is taken: minutes of a busy one."""
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at whether a paused partition was taken away."""
+"""Seconds between two looks at whether a paused partition was revoked."""
 
 
 class DeadLetterConfig(BaseModel):
@@ -95,7 +95,7 @@ class DeadLetters:
     async def admit(self, event: Record, error: InputError, is_stale: Callable[[Record], bool]) -> bool:
         """Whether a record may be sent.
 
-        Past a limit this waits until its partition is taken away, and then it may not, or a person skips it, and then it may.
+        Past a limit this waits until its partition is revoked, and then it may not, or a person skips it, and then it may.
         The record stays held on its own topic meanwhile, and the stream agent reads nothing behind it.
         """
         partition = self._of(event)
@@ -114,7 +114,7 @@ class DeadLetters:
         return not is_stale(event)
 
     async def pause(self, event: Record, is_stale: Callable[[Record], bool], **said: object) -> None:
-        """Wait at a record until its partition is taken away or a person skips it, and say why."""
+        """Wait at a record until its partition is revoked or a person skips it, and say why."""
         message = event.message
         self.paused[message.tp] = message.offset
         log.error("partition_paused", topic=message.topic, partition=message.partition, offset=message.offset, **said)
@@ -133,7 +133,7 @@ class DeadLetters:
         )
 
     def drop(self, partitions: Iterable[TP]) -> None:
-        """Forget the counts of partitions that were taken away."""
+        """Forget the counts of partitions that were revoked."""
         for tp in partitions:
             self._partitions.pop(tp, None)
 

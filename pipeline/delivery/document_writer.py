@@ -265,6 +265,6 @@ def _any_wanted(writes: list[_Write]) -> bool:
         if not write.wanted():
             writes.remove(write)
             if not write.stored.done():
-                write.stored.set_exception(RevokedError("the partition was taken away; its new owner writes"))
+                write.stored.set_exception(RevokedError("the partition was revoked; its new owner writes"))
                 write.stored.exception()  # it need not be asked for: nobody may wait any more
     return bool(writes)

@@ -207,7 +207,7 @@ class OffsetTracker:
         self._ended = None
 
     def drop(self, partitions: Iterable[TP]) -> None:
-        """Forget the records of partitions that were taken away."""
+        """Forget the records of partitions that were revoked."""
         for tp in partitions:
             partition = self._partitions.pop(tp, None)
             if partition is not None:

@@ -46,7 +46,7 @@ PROBED = (Kind.SPAN, Kind.LOG, Kind.TRACE, Kind.HOP)
 
 
 class RevokedError(SpanloomError):
-    """The partition that wanted the answer was taken away: its new owner does the work."""
+    """The partition that wanted the answer was revoked: its new owner does the work."""
 
 
 def always() -> bool:
@@ -90,7 +90,7 @@ class StoreAvailability:
         clock = asyncio.get_running_loop().time
         while True:
             if not wanted():
-                raise RevokedError("the partition was taken away while the store was asked; its new owner asks again")
+                raise RevokedError("the partition was revoked while the store was asked; its new owner asks again")
             try:
                 return await ask()
             except StoreError as error:

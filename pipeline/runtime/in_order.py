@@ -109,7 +109,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         return self.turns.get(tp) or self.changelogs.get(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Know nothing more of what is taken away."""
+        """Know nothing more of what is revoked."""
         for tp in revoked:
             for known in (self.turns, self.changelogs, self._landed, self._seen):
                 known.pop(tp, None)

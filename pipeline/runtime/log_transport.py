@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from telemetry.json_object import JsonObject
 
 FETCH_BYTES = 8 << 20
-"""What one fetch takes of all partitions together; Faust holds it in memory until the agents have room."""
+"""Bytes that one fetch reads of all partitions together; Faust holds it in memory until the agents have room."""
 
 LEAST_FETCH_BYTES = 64 << 10
-"""What it takes of a partition however many there are."""
+"""Bytes that it reads of a partition however many there are."""
 
 _default_partitioner = DefaultPartitioner()  # Kafka's: the same key goes to the same partition there and here
 

@@ -35,7 +35,7 @@ class Cause(StrEnum):
 
 HINTS = {
     Cause.RESTORING: "tables are restored from their changelogs first: these are long, or a broker is away",
-    Cause.NOT_ASKED: "the stage takes no more: the store is away, or a partition of the topic waits with unusable records",
+    Cause.NOT_ASKED: "the stage consumes no more: the store is away, or a partition of the topic waits with unusable records",
     Cause.NOT_DELIVERED: "the log has more and does not give it: a producer's transaction is open, or a broker is away",
     Cause.NOT_COMMITTED: "all that was read is done, and no commit succeeds: is the broker away, or the group unknown?",
 }

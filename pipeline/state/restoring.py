@@ -43,7 +43,7 @@ def restore_model(state: StageTable, partition: int, name: str, model: Model) ->
             model.restore(saved)
     except UNFIT as error:
         log_relearning(name, partition, error)
-        model.restore(empty)  # it may have taken a part
+        model.restore(empty)  # it may have restored a part
 
 
 @contextmanager

@@ -23,7 +23,7 @@ COMPRESSED_FROM = 4096
 """Bytes from which a value is compressed: models of series shrink to two fifths, at a third of what JSON costs."""
 
 MAX_ROW = 512 << 10
-"""Bytes of a row: a record that every broker takes."""
+"""Bytes of a row: a record that every broker accepts."""
 
 _HEAD = {"chunks", "turn", "crc"}
 """Keys of the row that names the chunks of a large value."""

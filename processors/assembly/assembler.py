@@ -39,7 +39,7 @@ MAX_TRACE_BYTES = 16 << 20
 
 TRACE_BYTES, SOURCE_BYTES = 1300, 40
 LOG_BYTES, EXEMPLAR_BYTES = 260, 340
-"""What an open trace takes, one of its records, and each of its signals beside spans, without their texts. Measured, see
+"""Bytes of an open trace, of one of its records, and each of its signals beside spans, without their texts. Measured, see
 docs/memory.md."""
 
 
@@ -59,7 +59,7 @@ class LogReference:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that it takes."""
+        """Bytes of memory that it uses."""
         return LOG_BYTES + len(self.id)
 
 
@@ -75,7 +75,7 @@ class ExemplarReference:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that it takes."""
+        """Bytes of memory that it uses."""
         return EXEMPLAR_BYTES + len(self.metric)
 
 
@@ -97,7 +97,7 @@ class OpenTrace:
     closed_early: bool = False  # closed by a limit, not because it was quiet
     early: bool = False  # closed to make room
     due: int = 0  # when to look at it again
-    memory: int = TRACE_BYTES  # bytes that it takes, without the groups of its spans
+    memory: int = TRACE_BYTES  # bytes that it uses, without the groups of its spans
     packed: dict[bytes, PackedSpan] = field(default_factory=dict)
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 SOURCE_BYTES = 90
-"""What a record takes that a window holds. Measured, see docs/memory.md."""
+"""Bytes of a record that a window refers to. Measured, see docs/memory.md."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class EdgeWindow:
     sources: set[int] = field(default_factory=set)
     recount: bool = False
     begun: int | None = None  # its start, or the watermark when it was first looked at, if that was earlier
-    memory: int = 0  # bytes that it takes
+    memory: int = 0  # bytes that it uses
 
     def edges(self) -> list[Edge]:
         """The edges so far, by key."""

@@ -19,7 +19,7 @@ MAX_EXEMPLARS = 4
 """Trace ids kept of an edge: enough to look at, few enough to store with every window."""
 
 EDGE_BYTES, BUCKET_BYTES = 1400, 80
-"""What an edge in the making takes without its texts, and a bucket of its latency. Measured, see docs/memory.md."""
+"""Bytes of an edge under construction without its texts, and a bucket of its latency. Measured, see docs/memory.md."""
 
 _NANOSECONDS = 1_000_000_000
 
@@ -27,7 +27,7 @@ _NANOSECONDS = 1_000_000_000
 def aggregate(hops: Iterable[Hop], width: int) -> dict[tuple[EdgeKey, int], Edge]:
     """The edges of these hops, by key and start of their window of `width` nanoseconds; a hop counts where it starts.
 
-    The caller bounds how many operations there are; `processors.call_graph.operations.normalised` takes ids out of their names.
+    The caller bounds how many operations there are; `processors.call_graph.operations.normalised` removes ids from their names.
     """
     sums: dict[tuple[EdgeKey, int], EdgeSum] = {}
     for hop in hops:
@@ -55,7 +55,7 @@ class EdgeSum:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that it takes."""
+        """Bytes of memory that it uses."""
         key = self._key
         return EDGE_BYTES + BUCKET_BYTES * len(self._latency) + len(key.operation) + len(key.caller.name) + len(key.callee.name)
 

@@ -19,7 +19,7 @@ _ID = re.compile(rf"(?<![0-9a-zA-Z])(?:{_UUID}|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{{16
 
 @remembered(2 << 20)
 def normalised(name: str) -> str:
-    """A name with what differs from call to call taken out: a query string goes, ids become `{id}`.
+    """A name without what differs from call to call: a query string goes, ids become `{id}`.
 
     An id is a UUID, a run of 16 or more hexadecimal digits or of 5 or more decimal ones. In a path 8 hexadecimal digits
     are enough, and every number that stands alone.

@@ -65,7 +65,7 @@ class Baseline:
         profile[3] += (value - profile[3]) / profile[4]
 
     def snapshot(self) -> list[object]:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return [self._n, self._level, [[number, *profile] for number, profile in self._bins.items()]]
 
     def restore(self, snapshot: list[Any]) -> None:

@@ -66,7 +66,7 @@ class FailureRate:
         return Scored(score, surprise, expected, spread, f"{failures} of {calls} calls failed; usual is {expected:.1%}")
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return {"version": _SNAPSHOT_VERSION, "failures": self._failures, "calls": self._calls}
 
     def restore(self, snapshot: JsonObject) -> None:
@@ -132,7 +132,7 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
         return rate
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return {"version": _SNAPSHOT_VERSION, "services": [[name, rate.snapshot()] for name, rate in self._rates.items()]}
 
     def restore(self, snapshot: JsonObject) -> None:

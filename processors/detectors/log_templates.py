@@ -1,7 +1,7 @@
 """Online mining of log templates: lines that the same statement wrote get the same id.
 
 A line is masked (numbers, ids and addresses become `<*>`), split into words and compared with the known templates of its
-service that have as many words. The nearest one, if near enough, takes it: where their words differ the template gets a
+service that have as many words. The nearest one, if near enough, gets it: where their words differ the template gets a
 `<*>`. Follows Drain (He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", ICWS 2017), with the
 length of the line and the service as the only levels of the tree, so that a first word that varies splits nothing.
 """
@@ -58,7 +58,7 @@ class LogTemplates:
     Args:
         max_templates: bound over all services; past it the least recently seen one is forgotten. `evicted` counts these
             and the lines beyond `MAX_OF_LENGTH`.
-        similarity: the least share of words that a line has in common with a template that takes it.
+        similarity: the least share of words that a line has in common with a template that it joins.
 
     >>> templates = LogTemplates()
     >>> first = templates.add("cart", "user 17 added item 4")
@@ -133,7 +133,7 @@ class LogTemplates:
             self.evicted += 1
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         by_id = {template.id: template for templates in self._leaves.values() for template in templates}
         return {
             "version": _SNAPSHOT_VERSION,

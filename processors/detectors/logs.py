@@ -223,7 +223,7 @@ class LogDetector(Detector[LogWindow]):
         )
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes. Open windows are not in it: what of them is not read again is not judged."""
+        """Plain data for `restore`. Open windows are not in it: what of them is not read again is not judged."""
         return {
             "version": _SNAPSHOT_VERSION,
             **self._lines.snapshot(),

@@ -82,7 +82,7 @@ class SeriesDetector(Detector[Point]):
 
     The one silent longest is forgotten first, and counted.
 
-    Points of one series are taken in the order of their times; a point that is not later than the last one of its
+    Points of one series are scored in the order of their times; a point that is not later than the last one of its
     series is passed over and counted. Totals are scored as rates, buckets not at all. What only ever had whole values
     counts things, and is judged as a count.
     """
@@ -164,7 +164,7 @@ class SeriesDetector(Detector[Point]):
         return known.detector.update(growth.time, growth.value, one=one)
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return {
             "version": _SNAPSHOT_VERSION,
             "series": [

@@ -131,7 +131,7 @@ class TraceShapes:
             self.evicted += 1
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return {
             "version": _SNAPSHOT_VERSION,
             "places": [

@@ -98,7 +98,7 @@ class StreamingDetector:
     """Scores the values of one series in the order of their times.
 
     Args:
-        least: the spread that a series is taken to have at least while it is young, in its unit.
+        least: the spread that a series is assumed to have at least while it is young, in its unit.
         least_share: the same, as a share of the expected value.
 
     >>> detector = StreamingDetector()
@@ -246,7 +246,7 @@ class StreamingDetector:
                 self._recent.append((self._age, surprise))
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return {
             "version": _SNAPSHOT_VERSION,
             "age": self._age,

@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 KEPT = 30
-"""Greatest values kept: at most the upper twentieth of what was seen is taken for the tail."""
+"""Greatest values kept: at most the upper twentieth of what was seen counts as the tail."""
 
 WARM_UP = 60
 """Values needed before a tail can be estimated."""
@@ -25,10 +25,10 @@ _LEAST_EXCESSES = 10
 _LIGHTEST, _HEAVIEST = 0.05, 0.9
 """Shapes: never lighter than nearly exponential, never so heavy that there is no mean to fit by."""
 _USUAL, _PRIOR_WEIGHT = 0.2, 3
-"""What the shape is taken to be before anything is known (as of Student's t with 5 degrees), and for how many excesses this
+"""The assumed shape before anything is known (as of Student's t with 5 degrees), and for how many excesses this
 counts: the shape of a few excesses is little more than chance."""
 _PLOTTING = 0.35
-"""The i-th smallest of n excesses is taken for the quantile (i - 0.35) / n, as Hosking & Wallis do."""
+"""The i-th smallest of n excesses estimates the quantile (i - 0.35) / n, as Hosking & Wallis do."""
 _MEMORY = 30_000
 """Values after which more of them make the tail no rarer: the far past speaks for itself less and less."""
 
@@ -72,7 +72,7 @@ class Tail:
             bisect.insort(self._greatest, value)
 
     def snapshot(self) -> list[object]:
-        """Plain data that `restore` takes."""
+        """Plain data for `restore`."""
         return [self._n, list(self._greatest)]
 
     def restore(self, snapshot: list[Any]) -> None:

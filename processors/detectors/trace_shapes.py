@@ -87,7 +87,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
         return {"shape_traces": self.traces_dropped, "shape_traces_late": self.late, "shape_places": self.evicted}
 
     def add(self, trace_id: bytes, visits: Sequence[Visit], now: int) -> None:
-        """Take a whole trace; the same one again replaces what was taken before. One from later than `now` began now."""
+        """Take a whole trace; the same one again replaces what was added before. One from later than `now` began now."""
         time = min(visits[0].start, now)
         start = time - time % self._width
         if start < self._sealed:
@@ -169,7 +169,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
         )
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes. Open windows are not in it."""
+        """Plain data for `restore`. Open windows are not in it."""
         return {"version": _SNAPSHOT_VERSION, "sealed": self._sealed, "shapes": self._shapes.snapshot()}
 
     def restore(self, snapshot: JsonObject) -> None:

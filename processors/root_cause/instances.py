@@ -1,7 +1,7 @@
 """Which instance of a charged service a change is about: the one that stands out since the change as it did not before.
 
 Every instance is compared with the service's other ones, since the change and before it, in nats like all charges; what it
-stood out by already is taken off. One is named only if the others are alike without it: two of three slow pods are none.
+stood out by already is subtracted. One is named only if the others are alike without it: two of three slow pods are none.
 """
 
 from __future__ import annotations

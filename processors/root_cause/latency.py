@@ -28,7 +28,7 @@ PEER_SPREAD = 0.7
 """Least spread of log durations over the measurements of one kind, for one that has no past."""
 
 FEW = 3
-"""Observations below which a measurement is taken to have no past."""
+"""Observations below which a measurement counts as having no past."""
 
 EXAMPLES = 3
 """Traces named with a charge."""

@@ -34,7 +34,7 @@ MIN_PEER_SPREAD = 0.7
 
 
 class MetricAttribution(NamedTuple):
-    """A series that moved. `gain` is what is left after the like movement of its kin is taken off."""
+    """A series that moved. `gain` is what remains after the like movement of its peers is subtracted."""
 
     service: str
     instance: str

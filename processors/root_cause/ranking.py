@@ -2,7 +2,7 @@
 
 The change point is not given but found: of all times of the recent past the one at which traces changed most.
 What came before is the baseline; without one, measurements are compared with their kin. Each signal then charges
-services by a rule of its own (`latency`, `shape`, `metrics`), each of which takes off what another
+services by a rule of its own (`latency`, `shape`, `metrics`), each of which subtracts what another
 service explains. Charges are in nats, less the doubt that comes with many tests, compressed, and added up.
 """
 
@@ -40,7 +40,7 @@ _Attribution = TypeVar("_Attribution", "ShapeAttribution", "MetricAttribution")
 SECOND = 1_000_000_000
 
 LEAST_GAIN = 8.0
-"""Nats that a moment must gain to be taken for a change: about what the best of a few dozen moments gains by chance."""
+"""Nats that a change point must gain to count as a change: about what the best of a few dozen gains by chance."""
 
 LEAST_BEFORE, LEAST_AFTER = 8, 5
 """Traces needed on either side of a moment."""

@@ -26,7 +26,7 @@ class TraceSample:
             self._least.popitem(last=False)
         rank = rank_of(trace_id)
         if -rank in heap:
-            return True  # it has grown, and takes no second place
+            return True  # it has grown, and counts once
         if len(heap) < self._size:
             heapq.heappush(heap, -rank)
             return True

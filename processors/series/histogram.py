@@ -138,7 +138,7 @@ def _combined(one: ExponentialBuckets, other: ExponentialBuckets, sign: int) -> 
                 if number:
                     index = (offset + place) >> down
                     counts[index] = counts.get(index, 0) + factor * number
-        if threshold:  # the wider zero bucket takes what lies within it
+        if threshold:  # the wider zero bucket includes what lies within it
             for index in [index for index in counts if bound(index + 1, scale) <= threshold]:
                 zeros += counts.pop(index)
         sides.append(counts)

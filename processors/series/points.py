@@ -68,7 +68,7 @@ def unit_of(name: str) -> str:
 
 @remembered(1 << 20)
 def label_name(name: str) -> str:
-    """An attribute's name as a label. OTLP takes an empty name, Prometheus does not: that one is `_`."""
+    """An attribute's name as a label. OTLP allows an empty name, Prometheus does not: that one is `_`."""
     label = re.sub(r"[^a-zA-Z0-9_]", "_", name) or "_"
     return f"key_{label}" if label[0].isdigit() else label
 

@@ -71,7 +71,7 @@ class SpanMetrics:
         return sum(service.samples for service in self._services.values())
 
     def add(self, spans: Iterable[Span]) -> None:
-        """Count spans. Ids are taken out of their names, which the conventions want to be few."""
+        """Count spans. Ids are removed from their names, which the conventions want to be few."""
         for span in spans:
             own: Labels = (_KINDS[span.kind], ("span.name", normalised(span.name)), _STATUSES[span.status])
             service, labels = self._series(span.service, own)

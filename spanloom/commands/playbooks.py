@@ -121,7 +121,7 @@ def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_
         target = f"{run.service}{'/' if run.instance else ''}{run.instance}"
         click.echo(printable(f"{_time(run.time)}  {run.playbook} on {target}: {run.outcome}"))
         for condition in run.assumed:
-            click.echo(f"{'':21}taken as met, for nothing is stored of what it reads: {condition}")
+            click.echo(f"{'':21}assumed as met: nothing is stored of what it reads: {condition}")
     for refusal in refusals:
         click.echo(printable(f"{_time(refusal.time)}  {refusal.playbook} refused: {refusal.reason}"))
     click.echo(f"{len(history.alerts)} alert changes, {len(runs)} runs, {len(refusals)} refusals")

@@ -62,7 +62,7 @@ def replay(
 ) -> None:
     """Send FILES of OTLP/JSON lines, plain or gzip, to an OTLP/HTTP endpoint, one file after the other.
 
-    Exit code 0 when all of it was sent and taken, 1 when something was not, 2 for a wrong command.
+    Exit code 0 when all of it was sent and accepted, 1 when something was not, 2 for a wrong command.
     """
     console = Console(stderr=True)
     complaints: list[SpanloomError] = []
@@ -109,6 +109,6 @@ def _words(summary: ReplaySummary) -> str:
     rate = (summary.spans + summary.logs + summary.points) / max(summary.seconds, 1e-9)
     return (
         f"{summary.lines} lines in {summary.requests} requests: {summary.spans} spans, {summary.logs} logs and "
-        f"{summary.points} points taken, {summary.refused} refused, {summary.retries} retries, "
+        f"{summary.points} points accepted, {summary.refused} rejected, {summary.retries} retries, "
         f"{summary.seconds:.1f} s, {rate:,.0f} items/s"
     )

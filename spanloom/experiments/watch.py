@@ -50,9 +50,9 @@ PROGRESS = {
     "done": "is done",
     "failed": "FAILED",
     "unknown": "may or may not have happened",
-    "undoing": "is being taken back",
-    "undone": "is taken back",
-    "not-undone": "could NOT be taken back",
+    "undoing": "is being undone",
+    "undone": "is undone",
+    "not-undone": "could NOT be undone",
 }
 """What a step's progress is in the timeline."""
 

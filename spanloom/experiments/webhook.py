@@ -25,7 +25,7 @@ STATUSES = ("firing", "resolved")
 
 
 class WebhookReceiver:
-    """Listens on loopback from entering to leaving, and hands each notification to `handle`. Port 0 takes a free one."""
+    """Listens on loopback from entering to leaving, and hands each notification to `handle`. Port 0 picks a free one."""
 
     def __init__(self, port: int, handle: Callable[[Body], None]) -> None:
         self._port = port

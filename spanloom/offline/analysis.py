@@ -153,7 +153,7 @@ class Analysis:
 class _Repeats:
     """Log records that the input has more than once, character by character.
 
-    Live, a record that comes again in another request is taken for a client's second try and is one document; a record
+    Live, a record that comes again in another request counts as a client's retry and is one document; a record
     that is twice in one request is two. Files are complete, so each of their records counts, whatever lies between: at the
     end those seen n times are sent n times in one request, of which the pipeline stores what it does not have.
     """

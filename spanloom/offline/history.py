@@ -42,7 +42,7 @@ async def stored_points(
         pipeline: has them.
         since: nanoseconds.
         until: nanoseconds.
-        reads: whether a metric is asked for that takes every span or every log record to make again.
+        reads: whether a metric is asked for that needs every span or every log record to make again.
 
     Raises:
         PipelineError: the pipeline did not answer.

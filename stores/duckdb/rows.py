@@ -1,4 +1,4 @@
-"""Documents as Arrow tables, as DuckDB takes them in bulk: id, time, body as JSON, and a column a field of the layout."""
+"""Documents as Arrow tables, as DuckDB reads them in bulk: id, time, body as JSON, and a column a field of the layout."""
 
 from __future__ import annotations
 

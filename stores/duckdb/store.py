@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body, Document, Kind
 
 GROUP = 20_000
-"""Documents that one transaction takes at most, whole batches aside. More would hold up the first of the waiting."""
+"""Documents of one transaction at most, whole batches aside. More would hold up the first of the waiting."""
 
 WAITING = 200_000
 """Documents that may wait to be written. At 1 kB each that is 200 MB: past it writers get an error and retry."""

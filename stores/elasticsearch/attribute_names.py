@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from telemetry.json_object import JsonObject
 
 MAX_NAMES = 3000
-"""Names of a data stream. Its index takes 10,000 fields (`templates`): several processes may be over it a little."""
+"""Names of a data stream. Its index has at most 10,000 fields (`templates`): several processes may be over it a little."""
 
 SENDER_BURST, SENDER_RATE = 100, 10 / 60
 """New names of one service at once, and a second from then on. Services have 20 to 60, most of them shared."""
@@ -165,7 +165,7 @@ class AttributeNames:
 
 
 def is_name(name: object) -> bool:
-    """Whether Elasticsearch takes it for a field's name."""
+    """Whether Elasticsearch accepts it as a field's name."""
     return isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and not name.isspace() and "\0" not in name
 
 

@@ -26,5 +26,5 @@ class ElasticsearchConfig(BaseModel):
         if bool(self.username) != bool(self.password.get_secret_value()):
             raise ValueError("username and password belong together")
         if self.username and self.api_key.get_secret_value():
-            raise ValueError("name api_key, or username and password: Elasticsearch takes one of them")
+            raise ValueError("name api_key, or username and password: Elasticsearch accepts one of them")
         return self

@@ -5,7 +5,7 @@ rolled over would become a second one, so what an older generation may hold is a
 these are follows from their own time: nothing is written before it happened, so what is younger than the newest
 generation cannot lie in an older one. A stream of one generation costs nothing, and one of many costs only what is late.
 
-A rollover between the question and the write shows in the answer, which names the generation that took the document;
+A rollover between the question and the write shows in the answer, which names the generation that stored the document;
 then the question is asked again, and a copy that has come about is removed from the newer generation.
 """
 
@@ -43,7 +43,7 @@ _DELETED = frozenset({200, 404})
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A backing index, and since when (nanoseconds since the epoch) it takes documents; 0 where nobody needs to know."""
+    """A backing index, and since when (nanoseconds since the epoch) it gets documents; 0 where nobody needs to know."""
 
     index: str
     since: int = 0

@@ -33,7 +33,7 @@ MAX_LEAVES, MAX_PATH, MAX_TEXT = 200, 512, 1024
 """What of `unmapped` can be searched: values of a document, characters of a path and of a value."""
 
 DEEPEST = 10
-"""Objects within a log's structured body that are mapped: a flattened field takes 20."""
+"""Objects within a log's structured body that are mapped: a flattened field has at most 20."""
 
 ATTRIBUTES = (("attributes",), ("resource", "attributes"), ("scope", "attributes"))
 """Where the attributes of a signal are."""
@@ -199,7 +199,7 @@ def text_of(value: object) -> str:
 
 
 def _is_flat(value: object, depth: int = DEEPEST) -> bool:
-    """Whether a flattened field takes it: an object, not too deep, with usual names."""
+    """Whether a flattened field accepts it: an object, not too deep, with usual names."""
     return (
         isinstance(value, dict)
         and depth > 0

@@ -178,7 +178,7 @@ async def _check_policy(client: AsyncElasticsearch, name: str) -> None:
 
 
 async def _live_by(client: AsyncElasticsearch, name: str, kinds: list[Kind], template: JsonObject) -> list[Installed]:
-    """A data stream takes the lifecycle of its template when it is made, and never again by itself."""
+    """A data stream gets the lifecycle of its template when it is created, and never again by itself."""
     found = await client.indices.resolve_index(name=[data_stream(kind, "*") for kind in kinds])
     streams = [stream["name"] for stream in found["data_streams"]]
     try:

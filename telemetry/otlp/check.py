@@ -41,14 +41,14 @@ MAX_REPEATED = 128 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """How many items were taken out of a request, and what was wrong with the first. Not more: there may be millions."""
+    """How many items were removed from a request, and what was wrong with the first. Not more: there may be millions."""
 
     count: int
     first: DecodeError
 
 
 def reject(signal: Signal, request: Message) -> Rejection | None:
-    """Take the invalid spans or data points out of a parsed request; None when all are valid.
+    """Remove the invalid spans or data points from a parsed request; None when all are valid.
 
     The error names the field by its path in the request as it came, in the names of protobuf.
     """

@@ -2,7 +2,7 @@
 
 The rules of the OTLP specification, "JSON Protobuf Encoding", on top of ProtoJSON: trace and span ids in hex of any case,
 enums as integers only, unknown names ignored, 64-bit integers as a string or a number. Names in lowerCamelCase; the names
-of the .proto files are taken too, as the OpenTelemetry Collector takes them.
+of the .proto files are accepted too, as by the OpenTelemetry Collector.
 
 A table of readers is made from each message's descriptor, once; reading walks the JSON along it and gives upb the whole
 request in one call.
@@ -224,7 +224,7 @@ def _base64(value: object, _depth: int) -> bytes:
 
 def _enum(value: object, _depth: int) -> int:
     if type(value) is not int or not -(2**31) <= value < 2**31:
-        raise _is_not(value, "an enum's integer (OTLP takes no enum names)")
+        raise _is_not(value, "an enum's integer (OTLP has no enum names)")
     return value
 
 
@@ -249,7 +249,7 @@ _signed_or_unsigned = _integer(-(2**63), 2**64 - 1)
 
 
 def _time(value: object, depth: int) -> int:
-    """Nanoseconds. A negative one takes the bits it has in protobuf: Go writers send their unset time so."""
+    """Nanoseconds. A negative one keeps its bits in protobuf: Go writers send their unset time so."""
     return _signed_or_unsigned(value, depth) % 2**64
 
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from telemetry.spans import Span
 
 SPAN_BYTES = 280
-"""What a packed span takes beside its encoding: the object, ids, a time, and its place in a dictionary. Measured, see
+"""Bytes of a packed span beside its encoding: the object, ids, a time, and its place in a dictionary. Measured, see
 docs/memory.md."""
 
 GROUP_BYTES = 320
-"""What a group takes beside its encodings."""
+"""Bytes of a group beside its encodings."""
 
 KNOWN_GROUPS = 2048
 """Groups that are shared by the spans of different requests."""
@@ -48,7 +48,7 @@ class SpanGroup:
 
     @property
     def memory(self) -> int:
-        """Bytes of memory that it takes."""
+        """Bytes of memory that it uses."""
         return GROUP_BYTES + len(self.resource) + len(self.scope) + len(self.resource_schema) + len(self.scope_schema)
 
     def unpack(self) -> tuple[Resource, Scope]:
@@ -71,7 +71,7 @@ class PackedSpan:
 
     @property
     def memory(self) -> int:
-        """Memory that it takes, without its group."""
+        """Memory that it uses, without its group."""
         return SPAN_BYTES + len(self.encoded)
 
     def unpack(self) -> Span:

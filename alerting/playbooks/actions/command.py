@@ -26,7 +26,7 @@ DRAIN_SECONDS = 0.5
 
 
 class CommandArguments(BaseModel):
-    """Program and arguments, each as one word: no shell takes them apart."""
+    """Program and arguments, each as one word: no shell parses them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -140,6 +140,6 @@ COMMAND = ActionComponent(
     name=Command.name,
     config=CommandConfig,
     build=lambda _, context: context.command,
-    summary="Run a program; the step's arguments are words, no shell takes them apart.",
+    summary="Run a program; the step's arguments are words, no shell parses them.",
     stability=Stability.STABLE,
 )

@@ -135,7 +135,7 @@ def _moment(started_at: str) -> int:
 
 
 def _container(client: DockerClient, name: str) -> Container:
-    """The container of exactly this name or whole id: the engine takes the beginning of any id for one as well.
+    """The container of exactly this name or whole id: the engine accepts an id prefix as well.
 
     Raises:
         ActionError: it is no name of a container, or the engine means another one.

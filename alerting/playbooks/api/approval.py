@@ -56,7 +56,7 @@ class Answer:
 
 
 class ApprovalService(Protocol):
-    """Takes answers."""
+    """Handles answers."""
 
     def check(self, incident: str, expires: str, token: str) -> None:
         """Look at the parts of a link, where this process can.
@@ -122,7 +122,7 @@ class Approvals:
 
 
 def routes(approvals: ApprovalService) -> list[Route]:
-    """GET shows the page; POST takes `decision` (approve or deny), as a form or as JSON.
+    """GET shows the page; POST accepts `decision` (approve or deny), as a form or as JSON.
 
     The link is the right to answer. Who answers is the authenticated name; of one who did not log in `who` is what they call
     themselves, and the audit trail says that it was by link.

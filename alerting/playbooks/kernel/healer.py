@@ -274,7 +274,7 @@ class Healer:
 
     def _try(self, playbook: Playbook, signal: Signal, sick: Sick, now: int) -> StartRejection | None:
         if self.journal.is_full:
-            return StartRejection("outbox", "the store has not taken the records of earlier repairs")
+            return StartRejection("outbox", "the store has not stored the records of earlier repairs")
         try:
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))

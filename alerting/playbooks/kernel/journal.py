@@ -37,7 +37,7 @@ class Journal:
 
     def record(self, now: int, event: str, incident: str = "", /, **data: object) -> None:
         """Append to the audit trail."""
-        # Taken apart and put together again, the data is the record's own and what JSON can hold.
+        # Parsed and encoded again, the data is the record's own and what JSON can hold.
         own = masked(orjson.loads(orjson.dumps(data)))
         self._documents.append(self.chain.append(now, event, own, incident).document())
 

@@ -42,7 +42,7 @@ class RuleQuery(Protocol):
 
 
 class Note(Protocol):
-    """Takes one entry for the audit trail."""
+    """Adds one entry to the audit trail."""
 
     def __call__(self, event: str, /, **data: object) -> None:
         """`data` is what JSON can hold."""

@@ -96,7 +96,7 @@ class StepRun:
 
     @property
     def left_behind(self) -> bool:
-        """Whether, at the end, the target is still isolated by it, or in a state that should have been taken back."""
+        """Whether, at the end, the target is still isolated by it, or in a state that should have been undone."""
         if self.undoes:
             return False
         if self.phase == "isolate" or self.call.action == "isolate":

@@ -40,7 +40,7 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
     """The playbooks of some files, in order.
 
     Raises:
-        PlaybookError: a file cannot be read, or anything in it is wrong; nothing of any file is taken then.
+        PlaybookError: a file cannot be read, or anything in it is wrong; nothing of any file is used then.
     """
     errors: list[str] = []
     playbooks: list[Playbook] = []

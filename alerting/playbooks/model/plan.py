@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def _duration(text: object) -> int:
     if not isinstance(text, str):
-        raise ValueError("must be a duration with its unit, for example 30s, 5m or 1h30m")  # noqa: TRY004  pydantic takes ValueError
+        raise ValueError("must be a duration with its unit, for example 30s, 5m or 1h30m")  # noqa: TRY004  pydantic expects ValueError
     try:
         return parse_duration(text)
     except ConfigError as error:
@@ -119,7 +119,7 @@ class Verification(Strict):
 
 
 class Inverse(Strict):
-    """The action that takes a step back. It may run more than once, so it must be idempotent, by itself or as stated here."""
+    """The action that undoes a step. It may run more than once, so it must be idempotent, by itself or as stated here."""
 
     action: str
     arguments: JsonObject = Field(default_factory=dict, alias="with")
@@ -145,11 +145,11 @@ class Step(Strict):
         if bool(self.action) == bool(self.undo):
             raise ValueError("name either an `action` or an earlier step to `undo`")
         if self.undo and (self.arguments or self.timeout or self.inverse or self.idempotent is not None):
-            raise ValueError("a step that undoes takes its action, arguments and timeout from the inverse that it names")
+            raise ValueError("a step that undoes has its action, arguments and timeout from the inverse that it names")
         if self.action and self.timeout is None:
             raise ValueError("needs a `timeout`")
         if self.action and self.inverse is None:
-            raise ValueError("needs an `inverse`: an action that takes it back, or `none` where nothing can")
+            raise ValueError("needs an `inverse`: an action that undoes it, or `none` where nothing can")
         return self
 
 

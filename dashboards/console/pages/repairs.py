@@ -32,7 +32,7 @@ INCIDENTS = (
     Column("playbook", "Playbook"),
     Column("target", "Target"),
     Column("opened", "Opened (UTC)"),
-    Column("lasted", "Took", right=True),
+    Column("lasted", "Duration", right=True),
     Column("why", "Outcome"),
 )
 
@@ -43,7 +43,7 @@ STEPS = (
     Column("action", "Action"),
     Column("progress", "Progress"),
     Column("started", "Started (UTC)"),
-    Column("lasted", "Took", right=True),
+    Column("lasted", "Duration", right=True),
     Column("detail", "Detail"),
 )
 

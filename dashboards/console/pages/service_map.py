@@ -68,7 +68,7 @@ def add(console: Console) -> None:
                 .props('role=img aria-label="Service map; the table has the same"')
             )
             with ui.element("div").classes("legend") as legend:
-                ui.label("Size: calls taken. Colour: share that failed, from blue to red. Amber ring: anomalies.")
+                ui.label("Size: calls received. Colour: share that failed, from blue to red. Amber ring: anomalies.")
                 ui.label("Box: database. Diamond: queue. Triangle: users.")
                 ui.label("On a call: calls a second, p95.")
             heading("Calls between services", 2)

@@ -64,7 +64,7 @@ HOPS = (
     Column("callee", "Callee"),
     Column("operation", "Operation"),
     Column("client", "Caller waited", right=True),
-    Column("server", "Callee took", right=True),
+    Column("server", "Callee duration", right=True),
     Column("gap", "Network and queue", right=True),
     Column("own", "Own time", right=True),
     Column("critical", "Critical path %", right=True),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _duration(text: object) -> int:
     if not isinstance(text, str):
-        raise ValueError("must be a duration with its unit, for example 400ms or 2m")  # noqa: TRY004  pydantic takes ValueError
+        raise ValueError("must be a duration with its unit, for example 400ms or 2m")  # noqa: TRY004  pydantic expects ValueError
     try:
         return parse_duration(text)
     except ConfigError as error:

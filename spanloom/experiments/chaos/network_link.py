@@ -61,7 +61,7 @@ def unavailable() -> str:
 
 
 class Link:
-    """The namespace and the link, from entering to leaving. `log` takes what the carrier writes to stderr."""
+    """The namespace and the link, from entering to leaving. `log` gets what the forwarder writes to stderr."""
 
     def __init__(self, log: Path, seed: int) -> None:
         self.ends = Ends.of(os.getpid())

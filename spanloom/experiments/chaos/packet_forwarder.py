@@ -38,7 +38,7 @@ def make_device(name: str) -> int:
 
 
 class PacketForwarder:
-    """Takes packets from either device, and gives them to the other one when they are due."""
+    """Receives packets from either device, and forwards them to the other one when they are due."""
 
     def __init__(self, near: int, far: int, chance: random.Random) -> None:
         self._other = {near: far, far: near}
@@ -53,7 +53,7 @@ class PacketForwarder:
         self._ways = {self._near: Impaired(to_far, self._chance), self._far: Impaired(from_far, self._chance)}
 
     def run(self, control: IO[bytes]) -> None:
-        """Carry until the control line ends. Its reads are unbuffered: `select` sees only what no buffer has taken."""
+        """Carry until the control line ends. Its reads are unbuffered: `select` sees only what is in no buffer."""
         while True:
             wait = max(0.0, (self._in_flight[0][0] - time.monotonic_ns()) / 1e9) if self._in_flight else None
             ready, _, _ = select.select([self._near, self._far, control.fileno()], [], [], wait)

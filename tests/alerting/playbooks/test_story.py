@@ -72,7 +72,7 @@ def test_a_repair_that_failed_says_what_failed_and_what_was_taken_back(tmp_path:
     assert (
         story.index("rolling back")
         < story.index("take back")
-        < story.index("is taken back")
+        < story.index("is undone")
         < story.index("escalated to on-call")
     )
 

@@ -263,7 +263,7 @@ def test_an_alert_leads_to_what_it_says_and_how_it_changed(browser: Chrome, cons
     see(browser, "SlowService is firing", "shop: p95 > 0.2", "page")
     assert [row[1] for row in table(browser, "Changes of the alert")] == ["firing", "pending"]
     browser.get(f"{console}/alerts/0000000000000000")
-    see(browser, "No alert 0000000000000000 is stored: it may be forgotten already")
+    see(browser, "No alert 0000000000000000 is stored: it may be past retention")
 
 
 def test_a_repair_shows_its_steps_and_audit_trail(browser: Chrome, console: str) -> None:

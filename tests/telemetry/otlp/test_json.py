@@ -177,7 +177,7 @@ def span(**fields: Any) -> bytes:
         ({"traceId": "CvdlGRbNQ92ESOshHIAxnA=="}, 'traceId: must be an id in hex, not "CvdlGRbNQ92ESOshHIAxnA=="'),
         ({"traceId": "0a f7 65 19 16 cd 43 dd 84 48 eb"}, "traceId: must be an id in hex"),
         ({"traceId": 7}, "traceId: must be an id in hex, not 7"),
-        ({"kind": "SPAN_KIND_SERVER"}, "kind: must be an enum's integer (OTLP takes no enum names), not"),
+        ({"kind": "SPAN_KIND_SERVER"}, "kind: must be an enum's integer (OTLP has no enum names), not"),
         ({"kind": True}, "kind: must be an enum's integer"),
         ({"kind": 2**31}, "kind: must be an enum's integer"),
         ({"name": 7}, "name: must be a string, not 7"),
