@@ -103,7 +103,7 @@ class AlertStore:
         return alert
 
     def prune(self, now: int) -> None:
-        """Forget alerts that resolved long ago."""
+        """Drop alerts that resolved long ago."""
         for identity in [key for key, alert in self._alerts.items() if 0 < alert.ends_at <= now - KEEP_RESOLVED]:
             del self._alerts[identity]
 

@@ -22,7 +22,7 @@ def texts(*arguments: object, **_: object) -> int:
 
 
 def remembered(size: int, weigh: Callable[..., int] = texts) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Remember results by their positional arguments, up to `size` bytes as `weigh` has it; the oldest are forgotten first.
+    """Remember results by their positional arguments, up to `size` bytes as `weigh` has it; the oldest are evicted first.
 
     What would take a sixteenth of it alone is not remembered. Safe in threads.
     """

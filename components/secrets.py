@@ -74,7 +74,7 @@ class Secrets:
         self._pattern: re.Pattern[str] | None = None
 
     def add_of_file(self, secret: str) -> None:
-        """Never show what a file holds just now. Of files whose secrets change often, the longest not read are forgotten."""
+        """Never show what a file holds just now. Of files whose secrets change often, the longest not read are evicted."""
         with self._changing:
             known = set(self._texts)
             self.add(secret)

@@ -57,7 +57,7 @@ class YamlFile:
             raise ConfigError(f"{name}: not YAML: {error}") from None
 
     def _check(self, node: yaml.Node, above: frozenset[int], sizes: dict[int, int]) -> int:
-        """How many nodes it stands for, keys left out; `sizes` has those of the nodes that are written."""
+        """How many nodes it stands for, without keys; `sizes` has those of the nodes that are written."""
         if id(node) in above:
             raise self._wrong(node, "contains itself by an alias")
         if id(node) in sizes:

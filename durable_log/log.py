@@ -135,14 +135,14 @@ class DurableLog:
             self._open_topic(topic, settings)
 
     def _lost_settings(self, path: Path, partitions: int, reason: str) -> TopicSettings:
-        """What a topic had, as far as it shows; the application sets the rest anew.
+        """What a topic had, as far as it shows; the application sets the rest again.
 
         Raises:
             CorruptLogError: no repair was asked for.
         """
         if self._repairs is None:
             raise CorruptLogError(str(path), 0, reason)
-        self._repairs.append(f"{path.parent.name}: {path.name}: {reason}; it is written anew")
+        self._repairs.append(f"{path.parent.name}: {path.name}: {reason}; it is rewritten")
         numbers = [int(found.name) for found in path.parent.glob("*") if found.name.isdecimal()]
         compact = path.parent.name == OFFSETS or path.parent.name.endswith("-changelog")
         settings = TopicSettings(max([partitions, *(number + 1 for number in numbers)]), compact=compact)
@@ -351,7 +351,7 @@ class DurableLog:
     # Upkeep
 
     def maintain(self) -> None:
-        """Forget by age and size, and compact. A thread does it every few seconds."""
+        """Delete by age and size, and compact. A thread does it every few seconds."""
         with self._maintaining:
             now = self._now()
             for (topic, number), partition in self._partitions.items():

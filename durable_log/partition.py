@@ -1,4 +1,4 @@
-"""A partition: segments of which the last is written to, and what may be forgotten of them."""
+"""A partition: segments of which the last is written to, and what may be deleted of them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class TopicSettings:
     Attributes:
         partitions: how many; fixed when the topic is created.
         compact: keep only the last record of each key.
-        retention_ms: forget segments whose records are all older; 0: no bound.
-        retention_bytes: forget the oldest segments of a partition that is larger; 0: no bound.
-        segment_bytes: size at which a segment ends. What is forgotten or compacted are whole ended segments.
+        retention_ms: delete segments whose records are all older; 0: no bound.
+        retention_bytes: delete the oldest segments of a partition that is larger; 0: no bound.
+        segment_bytes: size at which a segment ends. What is deleted or compacted are whole ended segments.
     """
 
     partitions: int
@@ -197,7 +197,7 @@ class Partition:
             self._remember()
 
     def retain(self, now: int) -> DeletedOffsets:
-        """Forget whole segments by age and by size, oldest first. The segment being written stays."""
+        """Delete whole segments by age and by size, oldest first. The segment being written stays."""
         settings = self.settings
         with self._lock:
             expired_before = now - settings.retention_ms * _NS_A_MS if settings.retention_ms else None

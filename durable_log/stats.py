@@ -19,7 +19,7 @@ class LogStats:
         read: records read.
         commits: offset commits of groups.
         torn_bytes: unconfirmed bytes cut off when the log was opened.
-        expired_segments: segments forgotten by age or size.
+        expired_segments: segments deleted by age or size.
         expired_bytes: their size.
         expired_unread: records among them that a group which reads the partition had not committed; one such group counts.
         compactions: rewrites of compacted partitions.

@@ -181,7 +181,7 @@ class AssembleStage:
         await self._capacity.wait()
 
     def drop(self, revoked: Iterable[TP]) -> None:
-        """Forget partitions that were revoked: their new owner reads their records again."""
+        """Drop the state of partitions that were revoked: their new owner reads their records again."""
         for tp in revoked:
             part = self._partitions.pop(tp, None)
             if part is not None:

@@ -113,7 +113,7 @@ def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) 
         if rejection is None or not kept:
             raise
         first, count = rejection.first, rejection.count
-        flaw = DecodeError(first.field, f"{first.reason} ({count} of {count + kept} {signal} left out, the others kept)")
+        flaw = DecodeError(first.field, f"{first.reason} ({count} of {count + kept} {signal} dropped, the others kept)")
         return decode(request.SerializeToString()), flaw
 
 

@@ -176,7 +176,7 @@ class ScoreStage:
         return total
 
     def drop(self, revoked: set[TP]) -> None:
-        """Forget partitions that were revoked."""
+        """Drop the state of partitions that were revoked."""
         for tp in revoked:
             self._partitions.pop(tp, None)
 

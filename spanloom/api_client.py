@@ -83,7 +83,7 @@ class ApiClient:
             page = await self.find(kind, since, PAGE)
             new = {body["_id"]: body for body in page if body["_id"] not in found}
             found |= new
-            if not new and len(page) < PAGE:  # a page may be short though there is more: revisions are left out of it
+            if not new and len(page) < PAGE:  # a page may be short though there is more: earlier revisions are not in it
                 return list(found.values())
             if not new:
                 raise ApiError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")

@@ -77,7 +77,7 @@ class ConsoleConfig(BaseModel):
 
 
 class RetentionConfig(BaseModel):
-    """What the store forgets."""
+    """What the store deletes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

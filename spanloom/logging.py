@@ -37,7 +37,7 @@ class RepeatFilter(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # when last, and how often it was left out since
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}  # when last, and how often it was suppressed since
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written; it may be shortened."""

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RETAIN_EVERY = 60.0
-"""Seconds between two looks at what the store may forget."""
+"""Seconds between two looks at what the store may delete."""
 
 
 async def run_roles(
@@ -238,7 +238,7 @@ class _Process:
         self._stack.push_async_callback(_cancel, task)
 
     async def store(self, now: Now) -> Store:
-        """The store, which forgets what is too old.
+        """The store, which deletes what is too old.
 
         Raises:
             UnrecoverableError: it cannot be opened: another process has it, or its file is damaged or gone.
@@ -361,9 +361,9 @@ def status(pipeline: Pipeline) -> dict[str, object]:
 
 
 async def _retain(store: Store, config: Config, now: Now) -> None:
-    """Forget what is too old. Age counts from the newest span, so that recorded telemetry stays after a replay."""
+    """Delete what is too old. Age counts from the newest span, so that recorded telemetry stays after a replay."""
     if not store.capabilities().age_retention:
-        await asyncio.Event().wait()  # the store forgets by itself
+        await asyncio.Event().wait()  # the store deletes by itself
     retention = Retention(int(config.retention.days * 86_400), config.retention.max_bytes)
     while True:
         await asyncio.sleep(RETAIN_EVERY)

@@ -1,4 +1,4 @@
-"""The store interface: write documents, find them again, forget the old ones.
+"""The store interface: write documents, find them again, delete the old ones.
 
 A field is named by its path in the document as Elasticsearch would name it: `trace_id`, `root.service`,
 `attributes.http.route`, `resource.attributes.service.name`. `@timestamp` and `_id` can be named too.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Scalar = str | int | float | bool
 
 TRAIL = frozenset({Kind.AUDIT, Kind.INCIDENT})
-"""Never forgotten: the audit trail does not verify without its beginning, and incidents guard its end."""
+"""Never deleted: the audit trail does not verify without its beginning, and incidents guard its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,12 @@ class Capabilities:
     many_processes: bool = False
     immediate: bool = False  # what is written can be found at once, without `refresh`
     size_retention: bool = False
-    age_retention: bool = False  # `retain` forgets by age at once; else the server does, by its own lifecycle
+    age_retention: bool = False  # `retain` deletes by age at once; else the server does, by its own lifecycle
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What to forget, the `TRAIL` aside. Zero means without bound."""
+    """What to delete, the `TRAIL` aside. Zero means without bound."""
 
     seconds: int = 0
     max_bytes: int = 0
@@ -188,7 +188,7 @@ class Store(Reads, Protocol):
         ...
 
     async def retain(self, retention: Retention, now: int) -> int:
-        """Forget documents older than the retention, then the oldest until the size fits; how many went.
+        """Delete documents older than the retention, then the oldest until the size fits; how many went.
 
         Raises:
             StoreError: the store cannot, as its capabilities say, or not now.

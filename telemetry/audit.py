@@ -2,7 +2,7 @@
 
 A record's hash is SHA-256 over the canonical JSON (sorted keys, no spaces) of everything else in it, the previous
 hash included. So an edited record no longer fits its own hash, and a deleted, added or moved one no longer fits its
-neighbour. What a chain cannot show by itself is that its end was cut off or that all of it was written anew: for
+neighbour. What a chain cannot show by itself is that its end was cut off or that all of it was rewritten: for
 that `verify` is given anchors, places of the chain that were noted elsewhere (each incident document holds one).
 """
 
@@ -149,7 +149,7 @@ def verify(records: Iterable[JsonObject], anchors: Iterable[Anchor] = ()) -> lis
         if sequence == expected and body.get("previous") != previous:
             faults.append(AuditFault(sequence, f"does not follow {expected - 1}: that one was edited or replaced"))
         faults += [
-            AuditFault(sequence, f"written anew: {anchor.source} noted another hash")
+            AuditFault(sequence, f"rewritten: {anchor.source} noted another hash")
             for anchor in wanted.pop(sequence, ())
             if anchor.hash != body.get("hash")
         ]

@@ -19,7 +19,7 @@ class SpanloomError(Exception):
 
 
 class InputError(SpanloomError):
-    """What came in is wrong. It is the sender's to mend: trying again unchanged fails again."""
+    """What came in is wrong. The sender has to fix it: a retry without a change fails again."""
 
 
 class DecodeError(InputError):

@@ -31,7 +31,7 @@ LEAST_TRIES = 10 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Why an alert was left out of a notification: by an inhibition, a silence or a time interval, and which."""
+    """Why an alert was suppressed in a notification: by an inhibition, a silence or a time interval, and which."""
 
     alert: StoredAlert
     by: str
@@ -188,7 +188,7 @@ class AlertGroups:
             self._drop_resolved(*group_name, group, now)
 
     def _drop_resolved(self, receiver: str, key: str, group: _Group, now: int) -> None:
-        """Forget resolved alerts that every integration knows to be so, or never heard of."""
+        """Drop resolved alerts of which every integration was notified, or none."""
         names = [(key, integration.id) for integration in self._integrations.get(receiver, ())]
         if any(name in self._in_flight for name in names):
             return

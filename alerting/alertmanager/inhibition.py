@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from alerting.alerts import StoredAlert
 
 MAX_EDGES = 50_000
-"""Most live edges kept; beyond, the ones seen longest ago are left out."""
+"""Most live edges kept; beyond, the ones seen longest ago are evicted."""
 
 
 AFTERWARDS = 2 * MINUTE

@@ -73,7 +73,7 @@ class Alertmanager:
             self.groups.put(alert, now)
 
     def handle(self, changes: Iterable[AlertChange], now: int) -> None:
-        """Take what our own rules say. Alerts beyond the board's bound are left out and counted there."""
+        """Handle changes of our own rules. Alerts beyond the limit of the alert store are dropped and counted there."""
         for change in changes:
             url = f"{self.external_url}/alerts/{change.fingerprint}" if self.external_url else ""
             alert = from_change(change, url)

@@ -119,7 +119,7 @@ class Silences:
         )
 
     def prune(self, now: int) -> None:
-        """Forget what expired long ago."""
+        """Drop what expired long ago."""
         for identity in [key for key, silence in self._silences.items() if silence.ends_at < now - KEEP_EXPIRED]:
             del self._silences[identity]
 

@@ -114,7 +114,7 @@ class Pagerduty:
         event = self.event(notification)
         body = orjson.dumps(key | event)
         if len(body) > MAX_EVENT:
-            event["payload"]["custom_details"] = {"error": f"left out: the event had more than {MAX_EVENT} bytes"}
+            event["payload"]["custom_details"] = {"error": f"omitted: the event had more than {MAX_EVENT} bytes"}
             body = orjson.dumps(key | event)
         await self._poster.post(self._config.url, body, headers)
 

@@ -136,7 +136,7 @@ class Slack:
         await self._poster.post(url, orjson.dumps(self.message(notification)), {IDEMPOTENCY_KEY: notification.key})
 
     def message(self, notification: Notification) -> dict[str, object]:
-        """The message of a notification, empty fields left out."""
+        """The message of a notification, without empty fields."""
         config = self._config
         text = {name: self._texts.render(name, notification) for name in config.texts()}
         attachment: dict[str, object] = {

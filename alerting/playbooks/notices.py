@@ -30,7 +30,7 @@ ANSWERED = "alert"
 
 
 class RepairAlerts:
-    """Puts notices on the board.
+    """Adds notices to the alert store.
 
     A request fires until it is answered or too late, an escalation until the alert that it is about resolves, an open
     breaker until it closes, the stop switch until it is released.
@@ -47,10 +47,10 @@ class RepairAlerts:
         self._breaker_reset = breaker_reset
 
     def report(self, notice: Notice, now: int) -> None:
-        """Put a notice on the board; the same one again changes nothing.
+        """Add a notice to the alert store; the same one again changes nothing.
 
         Raises:
-            OverloadedError: the board is full.
+            OverloadedError: the alert store is full.
         """
         if notice.kind == "resumed":
             self._end(now, alertname=STOPPED)

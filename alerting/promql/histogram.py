@@ -15,7 +15,7 @@ _DROPPED = frozenset(("__name__", "le"))
 
 
 def histogram_quantile(q: float, vector: Vector) -> Vector:
-    """The q-quantile of each histogram whose `le` buckets are in the vector; elements without a bound are left out."""
+    """The q-quantile of each histogram whose `le` buckets are in the vector; elements without a bound are excluded."""
     histograms: dict[Labels, list[tuple[float, float]]] = {}
     for labels, count in vector:
         bound = _bound(next((value for name, value in labels if name == "le"), ""))

@@ -1,4 +1,4 @@
-"""Selectors: what reads samples. Lookback and ranges leave out their beginning and hold their end, as in Prometheus 3."""
+"""Selectors: what reads samples. Lookback and ranges exclude their beginning and hold their end, as in Prometheus 3."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def _remains_of(saved: JsonObject, group: str) -> Remains:
 
 
 def _places(group: RuleGroup) -> dict[tuple[str, int], int]:
-    """Where each rule stands, by identity and its how manieth occurrence."""
+    """Where each rule stands, by identity and ordinal among rules of the same identity."""
     counts: dict[str, int] = {}
     places = {}
     for i, rule in enumerate(group.rules):

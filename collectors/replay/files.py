@@ -34,7 +34,7 @@ def read_requests(path: Path, on_error: Callable[[BadLineError], None] | None = 
 
 
 class OtlpFile:
-    """Reads a file of OTLP/JSON lines. Empty lines are passed over.
+    """Reads a file of OTLP/JSON lines. Empty lines are skipped.
 
     Args:
         path: the file; that it is gzip is seen from its first bytes.

@@ -59,7 +59,7 @@ class Proxies:
         return any(name.lower() in FORWARDED for name, _ in scope["headers"])
 
     def strip(self, scope: Scope) -> None:
-        """Forget what a peer that is not one of them has no right to say."""
+        """Drop what a peer that is not one of them has no right to say."""
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name.lower() not in self._headers]
 
     def client(self, scope: Scope) -> str:

@@ -118,7 +118,7 @@ class View:
         timer = ui.timer(REFRESH_SECONDS, lambda: self._paced(timer))
 
     async def reload(self) -> None:
-        """Fill the page anew. When the store does not answer, what was there stays, with a word about it."""
+        """Fill the page again. When the store does not answer, what was there stays, with a word about it."""
         if self._load is None:
             return
         try:
@@ -135,7 +135,7 @@ class View:
         timer.interval = max(REFRESH_SECONDS, (1 + WAIT_PER_WORK) * (time.monotonic() - began))
 
     async def ask(self) -> None:
-        """Something else is asked for: put it into the address and fill the page anew."""
+        """Something else is asked for: put it into the address and fill the page again."""
         ui.navigate.history.replace(self.link(self.path, **self.asked))
         for path, link in self._links:
             link.props["href"] = self.link(path)

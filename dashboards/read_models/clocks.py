@@ -59,7 +59,7 @@ def by_root_clock(spans: Sequence[Body], logs: Iterable[Body]) -> tuple[list[Bod
 
 
 async def _estimates(store: Reads, spans: Sequence[Span], hops: Sequence[Body]) -> Callable[[str, str], Skew | None]:
-    """What the stream has learnt of the pairs of hosts; where there is no estimate yet, that from the trace's own hops."""
+    """What the stream has learned of the pairs of hosts; where there is no estimate yet, that from the trace's own hops."""
     own = ClockSkew()
     for body in hops:
         hop = hop_from_body(body)

@@ -59,12 +59,12 @@ class StateApprovalService:
         self._open = False
 
     def check(self, incident: str, expires: str, token: str) -> None:
-        """See `Desk.check`; only the owner can."""
+        """See `ApprovalService.check`; only the owner can."""
         if self._open:
             self._approvals.check(incident, expires, token)
 
     async def answer(self, answer: Answer) -> bool:
-        """See `Desk.answer`."""
+        """See `ApprovalService.answer`."""
         if not self._open:
             await self._pass_on(asdict(answer))
             return False

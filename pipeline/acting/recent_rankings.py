@@ -32,13 +32,13 @@ class KeptRankings:
         self._kept: deque[CulpritRanking] = deque()
 
     def keep(self, culprits: CulpritRanking) -> None:
-        """Remember a ranking, and forget those that are too old by its time."""
+        """Remember a ranking, and drop those that are too old by its time."""
         self._kept.append(culprits)
         while self._kept[0].time < culprits.time - KEPT:
             self._kept.popleft()
 
     def clear(self) -> None:
-        """Forget them: the environment is another's."""
+        """Drop them: the environment is another's."""
         self._kept.clear()
 
     def snapshot(self) -> Body:

@@ -158,7 +158,7 @@ class SpanLinkResolver:
         self._release(sources)
 
     def _release(self, sources: Iterable[int]) -> None:
-        if not self._is_owned():  # these offsets may be held again by now, for what is to be done anew
+        if not self._is_owned():  # these offsets may be held again by now, for what is to be done again
             raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was revoked")
         self._offsets.release(self._tp, sources)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from telemetry.spans import Span
 
 SAMPLE_WIDTH, SAMPLE_SIZE = 10 * SECOND, 60
-"""The traces that shapes and culprits are learnt from, of each partition: as many as their memory keeps in all."""
+"""The traces that shapes and culprits are learned from, of each partition: as many as their memory keeps in all."""
 
 SPAN_METRICS_EVERY = 15 * SECOND
 """Event time between two readings of the span metrics by rules: what Prometheus' users take for scraping."""
@@ -50,7 +50,7 @@ class TraceTelemetry:
 
     Args:
         partition: distinguishes its counters from those of others.
-        start: when counting begins, nanoseconds: anew after a crash, as Prometheus expects of a process that restarts.
+        start: when counting begins, nanoseconds: again after a crash, as Prometheus expects of a process that restarts.
         series: the topic of stage 3.
         signals: the way to stage 4.
         budget: of samples of the counters, shared by all partitions.
@@ -99,9 +99,9 @@ class TraceTelemetry:
         return [*self._graph.metrics(time), *self._spans.metrics(time), *self._skew_metrics(time)]
 
     async def send_sample(self, traces: Iterable[tuple[OpenTrace, Publication]]) -> None:
-        """Send a sample of traces to where shapes are learnt, those of one root to one partition.
+        """Send a sample of traces to where shapes are learned, those of one root to one partition.
 
-        A trace that fills more than a record is left out: it would be compared in parts, as if it were several.
+        A trace that fills more than a record is dropped: it would be compared in parts, as if it were several.
         A trace that got a late part is not shown there a second time; the search for culprits gets it, whole.
         """
         sample: dict[int, list[Sequence[Span]]] = {}

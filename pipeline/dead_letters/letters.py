@@ -1,4 +1,4 @@
-"""The dead letters read back: to look at them, and to send them to where they came from once the fault is mended."""
+"""The dead letters read back: to look at them, and to send them to where they came from once the fault is fixed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def replay_dead_letters(dead: DeadLetterTopic, store: Store | None, *, aga
     """Send what has not been replayed to where it came from: records to their topic, documents to the store.
 
     What is unusable still comes back as a dead letter: a record when it is read, a document that the store refuses again at
-    once. A replay that is cut short goes on where it ended. What has nowhere to go is passed over, and the log says why: a
+    once. A replay that is cut short goes on where it ended. What has nowhere to go is skipped, and the log says why: a
     record of which only the beginning was kept, one whose topic is gone, a document that is none.
 
     Args:
@@ -122,7 +122,7 @@ async def _send(dead: DeadLetterTopic, store: Store | None, letter: DeadLetter) 
     if is_changelog(letter.topic):
         raise UndeliverableError("it was state that no release reads")
     if not letter.whole:
-        raise UndeliverableError("it was too large to keep: send it anew")
+        raise UndeliverableError("it was too large to keep: send it again")
     if letter.topic == STORE:
         if store is None:
             raise ConfigError("store: rejected documents wait, and this store belongs to another process")

@@ -109,7 +109,7 @@ class DeadLetters:
             unusable=partition.unusable,
             of_the_last=len(partition.recent),
             reason=str(error),
-            hint="mend the producer or the decoder, or raise dead_letters.run or .share, and start again",
+            hint="fix the producer or the decoder, or raise dead_letters.run or .share, and start again",
         )
         return not is_stale(event)
 
@@ -133,7 +133,7 @@ class DeadLetters:
         )
 
     def drop(self, partitions: Iterable[TP]) -> None:
-        """Forget the counts of partitions that were revoked."""
+        """Drop the counts of partitions that were revoked."""
         for tp in partitions:
             self._partitions.pop(tp, None)
 
@@ -151,7 +151,7 @@ class DeadLetters:
             if not item.unstorable and recent is not None and recent.is_past(self._config):
                 return (
                     f"the store refused {item.document.kind} documents of {recent.run} writes in a row, and of "
-                    f"{recent.unusable} of the last {len(recent.recent)} ({item.reason}): they wait. Mend the mapping or the "
+                    f"{recent.unusable} of the last {len(recent.recent)} ({item.reason}): they wait. Fix the mapping or the "
                     "producer, or raise dead_letters.run or .share"
                 )
         return ""

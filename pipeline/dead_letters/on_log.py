@@ -114,7 +114,7 @@ class LogPlace:
 def routes(dead: LogDeadLetters, store: Store, place: LogPlace, skips: Skips) -> list[Route]:
     """`GET`: a JSON object a line for each dead letter. `POST .../replay`: sends them, `{"again": true}` all of them.
 
-    `POST .../skip`: passes over a record, `{"look": true}` only shows it.
+    `POST .../skip`: skips a record, `{"look": true}` only shows it.
     """
 
     async def listed(_: Request) -> Response:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS = 5.0
-"""How long a rebalance may wait for requests under way; it has to end before the group's patience does."""
+"""How long a rebalance may wait for requests under way; it has to end before the group's session does."""
 
 
 class RejectedSink(Protocol):

@@ -195,7 +195,7 @@ class OffsetTracker:
         return known.next if known else 0
 
     def revoke(self, partitions: Iterable[TP]) -> None:
-        """Forget the records of a rebalance's partitions; what its streams still hold of them is stale until `assign`.
+        """Drop the records of a rebalance's partitions; what its streams still hold of them is stale until `assign`.
 
         Faust raises the generation only with the next assignment, seconds later.
         """
@@ -207,7 +207,7 @@ class OffsetTracker:
         self._ended = None
 
     def drop(self, partitions: Iterable[TP]) -> None:
-        """Forget the records of partitions that were revoked."""
+        """Drop the records of partitions that were revoked."""
         for tp in partitions:
             partition = self._partitions.pop(tp, None)
             if partition is not None:

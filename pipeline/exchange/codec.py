@@ -91,9 +91,9 @@ MAX_RECORD = 900_000
 
 
 def within(items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]) -> tuple[list[bytes], int]:
-    """The items encoded in as few halvings as keep each value within MAX_RECORD, and how many were left out.
+    """The items encoded in as few halvings as keep each value within MAX_RECORD, and how many were dropped.
 
-    An item that is larger alone is left out: handed to a broker, it would end the process at each start.
+    An item that is larger alone is dropped: handed to a broker, it would end the process at each start.
     """
     if not items:
         return [], 0
@@ -189,7 +189,7 @@ def _message(message: SpanReference) -> tuple[str, str]:
 
 
 SERIES_CACHE_SIZE = 32 << 20
-"""Bytes of series whose text is remembered: more than a worker scores, at about half a kilobyte each. Reading labels anew for
+"""Bytes of series whose text is remembered: more than a worker scores, at about half a kilobyte each. Parsing labels again for
 each batch took half the time of stages 3 and 4."""
 
 

@@ -26,7 +26,7 @@ class EnvironmentTopic:
     def send_all(
         self, batch: BatchKind, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]
     ) -> list[Awaitable[None]]:
-        """Send items in records of a size that every broker takes; what is larger alone is left out and counted."""
+        """Send items in records of a size that every broker accepts; what is larger alone is dropped and counted."""
         values, dropped = codec.within(items, encode)
         self.dropped[f"large_{batch}"] += dropped
         return [self.send(batch, value) for value in values]

@@ -17,7 +17,7 @@ ANNOUNCE_EVERY = 60_000_000_000
 """Nanoseconds after which a source that goes on to send is announced again: far less than it counts for."""
 
 MAX_SOURCES = 1000
-"""Sources remembered as announced; beyond, the oldest is forgotten and announced once more when it sends again."""
+"""Sources remembered as announced; beyond, the oldest is evicted and announced once more when it sends again."""
 
 
 class Sources:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from faust.types import TP, TopicT
 
 DEAD_LETTER_SECONDS = 14 * 86_400
-"""How long dead letters are kept at least: to be replayed they wait for a person, and for what he mends."""
+"""How long dead letters are kept at least: until a person has fixed the cause and replays them."""
 
 RAW = {"key_type": bytes, "key_serializer": "raw", "value_type": bytes, "value_serializer": "raw"}
 

@@ -44,11 +44,11 @@ log = structlog.get_logger(__name__)
 
 
 class PartitionResetError(SpanloomError):
-    """A partition begins anew, below what was read of it."""
+    """A partition starts over, below what was read of it."""
 
 
 class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not read
-    """Put before a consumer of Faust, so that it hands over records in turn and none is left out.
+    """Put before a consumer of Faust, so that it hands over records in turn and none is missing.
 
     Attributes:
         turns: the partitions of streams whose beginning is known.
@@ -197,7 +197,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
         """
         if turn.handed_over:
             raise PartitionResetError(
-                f"{tp.topic}[{tp.partition}] begins anew at offset {offset}, {begin} was to come: was the topic made again? "
+                f"{tp.topic}[{tp.partition}] begins again at offset {offset}, {begin} was to come: was the topic made again? "
                 "Reading goes on from its beginning after a restart"
             )
         log.error("partition_begins_anew", topic=tp.topic, partition=tp.partition, committed=begin, offset=offset)
@@ -266,7 +266,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
 
 
 class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust's types are not read
-    """Leaves out what a producer has taken back: records of transactions that were aborted."""
+    """Skips records of transactions that were aborted."""
 
     def _create_worker_consumer(self, transport: object) -> object:
         consumer = super()._create_worker_consumer(transport)

@@ -205,12 +205,12 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy skips faust
 
 
 class InOrderLogConsumer(InOrderConsumer, Consumer):
-    """The same, and no record is left out."""
+    """The same, and no record is missing."""
 
     logger = logging.getLogger("faust.transport.consumer")
 
     async def on_start(self) -> None:
-        """Open the log, and know which of its records are to be passed over."""
+        """Open the log, and know which of its records are to be skipped."""
         await super().on_start()
         self.skips.learn(await LogSkips(self._log).load())
 

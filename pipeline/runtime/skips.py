@@ -60,11 +60,11 @@ class Skips:
         self._known |= set(skips)
 
     def has(self, tp: TP, offset: int) -> bool:
-        """Whether a record is to be passed over."""
+        """Whether a record is to be skipped."""
         return bool(self._known) and (tp, offset) in self._known
 
     def note(self, tp: TP, offset: int) -> None:
-        """One was passed over."""
+        """One was skipped."""
         self.done += 1
         log.warning("record_skipped", topic=tp.topic, partition=tp.partition, offset=offset, by="spanloom dlq skip")
 

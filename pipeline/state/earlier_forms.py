@@ -1,4 +1,4 @@
-"""How release 0.1 cut large values: read until they are saved anew."""
+"""How release 0.1 cut large values: read until they are saved again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of state that is there and cannot be restored: damage, or learnt anew."""
+"""What becomes of state that is there and cannot be restored: damage, or learned again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNFIT = (InputError, ConfigError, ValueError, TypeError, LookupError, AttributeE
 
 
 class Model(Protocol):
-    """What has learnt something."""
+    """What has learned something."""
 
     def snapshot(self) -> JsonObject:
         """Plain data, with a version."""
@@ -35,7 +35,7 @@ class Model(Protocol):
 
 
 def restore_model(state: StageTable, partition: int, name: str, model: Model) -> None:
-    """Let the model take what was saved last; where that cannot be read or has another form, it learns anew."""
+    """Let the model take what was saved last; where that cannot be read or has another form, it learns again."""
     empty = model.snapshot()
     try:
         saved = state.load(partition, name)

@@ -31,7 +31,7 @@ MAX_EXEMPLARS = 16
 
 MAX_TELEMETRY_ITEMS = 20_000
 """Spans and log records up to which a trace grows. A service that gives all its spans one trace id would have the whole trace
-read and drawn anew each time that more of it comes; the largest traces that people can look at have a tenth of this."""
+read and built again each time that more of it comes; the largest traces that people can look at have a tenth of this."""
 
 
 MAX_TRACE_BYTES = 16 << 20

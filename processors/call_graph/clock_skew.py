@@ -1,4 +1,4 @@
-"""How far the clocks of two hosts differ, learnt from many calls between them, with a bound on the error.
+"""How far the clocks of two hosts differ, learned from many calls between them, with a bound on the error.
 
 A server span lies inside the client span of its call. So each call bounds the shift that the callee's clock needs to
 agree with the caller's: at least `client start - server start`, at most `client end - server end`; the two differ by
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from telemetry.call_graph import Hop
 
 WINDOW = 60_000_000_000
-"""Nanoseconds of event time whose calls are kept and forgotten together."""
+"""Nanoseconds of event time whose calls are kept and evicted together."""
 
 KEPT_WINDOWS = 10
 
@@ -26,7 +26,7 @@ SAMPLES = 16
 """Sharpest intervals kept of a pair and window: a call on an idle network is as sharp as hundreds on a busy one."""
 
 MAX_PAIRS = 4096
-"""Pairs of hosts kept. Further ones are counted and wait until others are forgotten."""
+"""Pairs of hosts kept. Further ones are counted and wait until others are evicted."""
 
 DRIFT = 50e-6
 """How fast two clocks may drift apart: twice 25 ppm, what a plain quartz keeps over temperature. Old bounds widen by it."""
@@ -52,7 +52,7 @@ class Skew:
 class ClockSkew:
     """Skew of each pair of hosts. What it says does not depend on the order of the hops, nor on repetition.
 
-    `ignored` counts hops that came for a window already forgotten, `refused` those of pairs beyond the limit.
+    `ignored` counts hops that came for a window already evicted, `refused` those of pairs beyond the limit.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class ClockSkew:
             del kept[SAMPLES:]
 
     def advance(self, now: int) -> None:
-        """Forget what is older than the kept windows before `now`, in event time."""
+        """Drop what is older than the kept windows before `now`, in event time."""
         self._oldest = max(self._oldest, now - now % WINDOW - (KEPT_WINDOWS - 1) * WINDOW)
         for pair, windows in list(self._pairs.items()):
             for window in [window for window in windows if window < self._oldest]:

@@ -56,7 +56,7 @@ class LogTemplates:
     """Templates by service. Ids are a function of the service and the first line seen, so they survive a restart.
 
     Args:
-        max_templates: bound over all services; past it the least recently seen one is forgotten. `evicted` counts these
+        max_templates: bound over all services; past it the least recently seen one is evicted. `evicted` counts these
             and the lines beyond `MAX_OF_LENGTH`.
         similarity: the least share of words that a line has in common with a template that it joins.
 
@@ -111,7 +111,7 @@ class LogTemplates:
         return nearest.id
 
     def text(self, template: str) -> str:
-        """The words of a template, or its id where it has been forgotten."""
+        """The words of a template, or its id where it has been evicted."""
         known = self._find(template)
         return " ".join(known.words) if known is not None else template
 

@@ -80,10 +80,10 @@ class SeriesDetectorConfig(DetectorConfig):
 class SeriesDetector(Detector[Point]):
     """One detector for each of at most `max_series` series, whose names and labels have at most `max_text` characters.
 
-    The one silent longest is forgotten first, and counted.
+    The one silent longest is evicted first, and counted.
 
     Points of one series are scored in the order of their times; a point that is not later than the last one of its
-    series is passed over and counted. Totals are scored as rates, buckets not at all. What only ever had whole values
+    series is skipped and counted. Totals are scored as rates, buckets not at all. What only ever had whole values
     counts things, and is judged as a count.
     """
 

@@ -27,7 +27,7 @@ MEMORY = 1000
 """Visits of a place after which all its counts are halved, so that what lasts becomes how things are."""
 
 _FAINT = 0.5
-"""A count below this is forgotten: what was seen once, after two halvings."""
+"""A count below this is evicted: what was seen once, after two halvings."""
 
 _MAX_CALLEES = 200
 _MAX_PAIRS = 1000  # of callees in sequence
@@ -92,10 +92,10 @@ class _ShapeState:
 
 
 class TraceShapes:
-    """The usual calls of each place, learnt within each root operation: a page and a checkout differ in what they call.
+    """The usual calls of each place, learned within each root operation: a page and a checkout differ in what they call.
 
     Args:
-        max_places: bound over all root operations; the one not seen longest is forgotten, and `evicted` counts.
+        max_places: bound over all root operations; the one not seen longest is evicted, and `evicted` counts.
     """
 
     def __init__(self, max_places: int = 5000) -> None:

@@ -8,9 +8,9 @@ A surprise that follows a greater one is the same event going on, not news: unti
 it must be exceeded. And what was reported is reported again within the next values only if it is twice as surprising, or beyond
 doubt for the first time. So a shift is reported once, early, and an event that grows is reported again, but not at each step.
 
-What is beyond doubt is an event by itself. It is not learnt, as in SPOT (`tail.py`), or an outage would make the next one
+What is beyond doubt is an event by itself. It is not learned, as in SPOT (`tail.py`), or an outage would make the next one
 seem usual, and it is news again as soon as the series has been calm. But what goes on is how things are now, and what
-happens more than once in a thousand values, and more than a few times, is a habit: both are learnt.
+happens more than once in a thousand values, and more than a few times, is a habit: both are learned.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ GROWN = 2.0
 """How many times as surprising as when it was reported an event must be to be reported again."""
 
 HABIT = 1000
-"""Values to an event; more of them are a habit of the series, and learnt."""
+"""Values to an event; more of them are a habit of the series, and learned."""
 
 FEW = 5
 """Events that are no habit yet, however soon they came one after the other."""
 
 PASSED_OVER = 60
-"""Values of one event that are not learnt; what has lasted longer is how things are now."""
+"""Values of one event that are not learned; what has lasted longer is how things are now."""
 
 YOUNG = 8
 """Values before which nothing is judged."""
@@ -136,7 +136,7 @@ class StreamingDetector:
         self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
         self._calm = CALM  # values in a row that were nothing much
         self._events = 0  # beyond doubt, so far
-        self._skipped = 0  # values of the event that goes on that were not learnt
+        self._skipped = 0  # values of the event that goes on that were not learned
         self._last_report = 0, 0.0  # age and surprise of the last news
 
     def update(self, time: int, value: float, one: float = 0.0) -> Scored:
@@ -170,7 +170,7 @@ class StreamingDetector:
         return Scored(score_of(surprise), surprise, expected.value, self._spread, why if surprise else "as usual")
 
     def learn_one(self, time: int, value: float, one: float = 0.0) -> None:
-        """Learn a value; one that is not finite is passed over."""
+        """Learn a value; one that is not finite is skipped."""
         if not math.isfinite(value):
             return
         expected = self._baseline.expect(time) if self._baseline.known else None

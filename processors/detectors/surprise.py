@@ -1,4 +1,4 @@
-"""How surprising a count is, given what was learnt of its rate: -ln P(at least so many), in nats.
+"""How surprising a count is, given what was learned of its rate: -ln P(at least so many), in nats.
 
 Both sums go from the count upwards by the ratio of neighbouring terms, for counts beyond the mean, where terms fall.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 _NEGLIGIBLE = 1e-9
-"""Share of the sum below which further terms are left out."""
+"""Share of the sum below which further terms are ignored."""
 
 
 def surprise_of_share(failures: int, calls: int, a: float, b: float) -> float:

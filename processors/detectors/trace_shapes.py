@@ -1,7 +1,7 @@
-"""Shape anomalies: a call that many traces of a window lack, make anew, repeat or make out of order.
+"""Shape anomalies: a call that many traces of a window lack, make for the first time, repeat or make out of order.
 
 One odd trace may be a user's whim or a lost span. So oddities are gathered: traces of a window of event time are all
-compared with what was known before it, those odd in the same way are counted together, and only then all are learnt.
+compared with what was known before it, those odd in the same way are counted together, and only then all are learned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHAPE = "spanloom_trace_shape"
 """Series that shape anomalies name, by deviation, root, service, operation and what was called."""
 
 MAX_TRACES = 5000
-"""Traces of all open windows; further ones are left out and counted."""
+"""Traces of all open windows; further ones are dropped and counted."""
 
 MAX_REPORTED = 20
 """Anomalies of a window: the strongest."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PRIOR_WEIGHT = 5.0
-"""How many observations the spread of the kin counts for, beside a measurement's own."""
+"""How many observations the spread of the peers counts for, beside a measurement's own."""
 
 
 class PowerSums(NamedTuple):

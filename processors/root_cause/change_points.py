@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     """Times and values of each series, ascending in time."""
 
 PEER_WEIGHT = 4.0
-"""How many observations the kin's spread counts for beside the series' own."""
+"""How many observations the peers' spread counts for beside the series' own."""
 
 LEAST_SPREAD = 0.15
 """In log units: what moves by less than this is standing still."""
@@ -51,7 +51,7 @@ def magnitude(values: Sequence[NDArray[np.float64]]) -> Callable[[NDArray[np.flo
 
 
 def likeliest_change_points(levels: Levels, candidates: NDArray[np.int64]) -> list[int]:
-    """Those few of the moments since which an instance, by the second of its series and less its kin, has moved farthest.
+    """Those few of the moments since which an instance, by the second of its series and less its peers, has moved farthest.
 
     They come in the order of time.
     """

@@ -141,7 +141,7 @@ class LatencyTable:
     def shifts(self, split: int) -> NDArray[np.float64]:
         """How many standard errors each stretch, or one of its instances, is longer from bucket `split` on.
 
-        A stretch without a past is compared with its kin: all stretches of its kind, self time or gap.
+        A stretch without a past is compared with its peers: all stretches of its kind, self time or gap.
         """
         before, after = _sides(self._power_sums, split)
         z = np.maximum(level_shift(before, after, DRIFT), self._strongest_instance(split))
@@ -172,7 +172,7 @@ class LatencyTable:
         return float(np.max(np.where(before.n >= FEW, np.maximum(self.shifts(split), 0.0), 0.0)) ** 2 / 2)
 
     def _past(self, before: PowerSums, after: PowerSums) -> NDArray[np.float64]:
-        """The mean log duration that each stretch had, or its kin where it has no past."""
+        """The mean log duration that each stretch had, or its peers where it has no past."""
         known = before.n >= FEW
         past = before.mean()
         for kind in (False, True):

@@ -70,7 +70,7 @@ class _Recent:
 class MetricMemory:
     """The last `kept` points of each of at most `max_series` series, whose names and labels have at most `max_text` characters.
 
-    The longest silent series is forgotten first.
+    The longest silent series is evicted first.
     """
 
     def __init__(self, kept: int = 64, max_series: int = 20_000, max_text: int = 16 << 20) -> None:
@@ -106,7 +106,7 @@ class MetricMemory:
         return found
 
     def attributions(self, split: int, now: int) -> list[MetricAttribution]:
-        """The movements since the time `split`, strongest first; before 0 there is no past, and all is kin."""
+        """The movements since the time `split`, strongest first; before 0 there is no past, and all are peers."""
         return self._attributions(self._levels(now), split)
 
     def _levels(self, now: int) -> Levels:
@@ -212,7 +212,7 @@ def _gains(members: list[_Member]) -> list[float]:
 
 
 def _gain(z: float, tail: Tail) -> float:
-    """How unlikely a movement is, by the tail of its kin's usual movements where enough are known.
+    """How unlikely a movement is, by the tail of its peers' usual movements where enough are known.
 
     A fall counts half: victims fall idle, and so do services whose metrics fall.
     """

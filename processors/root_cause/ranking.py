@@ -1,7 +1,7 @@
 """Who is to blame: services ranked by what has changed in their traces, logs and metrics.
 
 The change point is not given but found: of all times of the recent past the one at which traces changed most.
-What came before is the baseline; without one, measurements are compared with their kin. Each signal then charges
+What came before is the baseline; without one, measurements are compared with their peers. Each signal then charges
 services by a rule of its own (`latency`, `shape`, `metrics`), each of which subtracts what another
 service explains. Charges are in nats, less the doubt that comes with many tests, compressed, and added up.
 """
@@ -69,7 +69,7 @@ class CulpritRanker:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """What the bounds have cost so far: traces beyond the sample, logs, series and templates forgotten."""
+        """What the bounds have cost so far: traces beyond the sample, logs, series and templates evicted."""
         return {
             "traces": self._traces.dropped,
             "logs": self._traces.logs_dropped,
@@ -143,7 +143,7 @@ class CulpritRanker:
     def _change_point(
         self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int
     ) -> int:
-        """The bucket with which the change begins; 0 where no moment stands out, so that all is compared with its kin."""
+        """The bucket with which the change begins; 0 where no moment stands out, so that all is compared with its peers."""
         sizes = np.cumsum([len(traces) for _, traces in buckets])
         best, found = LEAST_GAIN, 0
         for number in range(1, len(buckets)):

@@ -49,7 +49,7 @@ class TraceMemory:
 
     Of a bucket those `sample` traces are kept whose ids have the least digests: a sample that neither depends on order
     nor prefers a kind of trace. Logs are joined by trace and span id, before or after their trace came: the lines of
-    `max_logged` traces, `max_lines` in all, those of the trace silent longest are forgotten first. Traces that take more than
+    `max_logged` traces, `max_lines` in all, those of the trace silent longest are evicted first. Traces that take more than
     `max_memory` bytes in all push out the oldest buckets.
     """
 

@@ -50,7 +50,7 @@ class SeriesBudget:
         return True
 
     def give_back(self, samples: int) -> None:
-        """Count no more what is forgotten."""
+        """Free the samples of what is evicted."""
         self._left += samples
 
 

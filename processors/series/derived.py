@@ -23,7 +23,7 @@ SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Names of the ranges of four severity numbers each (OpenTelemetry log data model)."""
 MAX_LOG_SERIES = 5000
 SILENT = HOUR
-"""How long a series of log records has been silent that may be forgotten: as long as rules can look back."""
+"""How long a series of log records has been silent that may be evicted: as long as rules can look back."""
 
 
 def anomaly_points(anomalies: Iterable[Anomaly]) -> list[Point]:

@@ -49,7 +49,7 @@ class Histogram:
         return len(self._positive) + len(self._negative)
 
     def record(self, value: float) -> None:
-        """Count a value. NaN and infinities are no measurements and are left out."""
+        """Count a value. NaN and infinities are no measurements and are ignored."""
         if 0 < value < inf:
             index = index_of(value)
             self._positive[index] = self._positive.get(index, 0) + 1

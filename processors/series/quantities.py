@@ -15,7 +15,7 @@ def quantities(unit: str, *values: float) -> list[str]:
     """Values of one series, to three digits.
 
     Args:
-        unit: as OpenTelemetry has it (UCUM): `s`, `ms`, `By`, `1`, `%`, `1/s`. Others are left out: `{line}` is a word of
+        unit: as OpenTelemetry has it (UCUM): `s`, `ms`, `By`, `1`, `%`, `1/s`. Others are omitted: `{line}` is a word of
             the sentence.
         values: in one form; a share (`1`) is in percent where all of them are at most one.
     """

@@ -18,7 +18,7 @@ def is_bucket(series: Series) -> bool:
 
 
 def rate(before: Point, after: Point) -> Point | None:
-    """Growth a second from one point of a total to the next; None where time stood still or the counter began anew."""
+    """Growth a second from one point of a total to the next; None where time stood still or the counter began again."""
     elapsed = after.time - before.time
     if elapsed <= 0 or after.value < before.value:
         return None

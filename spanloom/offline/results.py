@@ -53,7 +53,7 @@ async def documents(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator
 
 
 async def newest(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator[Body]:
-    """The newest revision of each document of a kind by time, what was retracted left out; ids and ages are in memory."""
+    """The newest revision of each document of a kind by time, without what was retracted; ids and ages are in memory."""
     ages: dict[str, tuple[tuple[int, bool], str]] = {}
     async for body in documents(store, kind, page):
         known, own = ages.get(body["id"]), age(body)

@@ -19,7 +19,7 @@ def _marker(path: Path) -> Path:
 
 
 def require_store_file(path: Path) -> None:
-    """Refuse to begin anew where a store was.
+    """Refuse to begin again where a store was.
 
     Raises:
         StoreFileLostError: names the file, and how to go on.

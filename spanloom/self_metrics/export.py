@@ -53,7 +53,7 @@ class MetricsConfig(BaseModel):
 class MetricsExporter:
     """Reads and sends once a period.
 
-    All points are cumulative: a reading that could not be sent within the period is left out and counted, and the next
+    All points are cumulative: a reading that could not be sent within the period is dropped and counted, and the next
     one tells what it would have had. So there is no queue, and one reading at a time is in memory.
 
     Args:

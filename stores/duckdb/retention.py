@@ -1,4 +1,4 @@
-"""What a DuckDB file forgets: by age, then by size, the oldest first."""
+"""What a DuckDB file deletes: by age, then by size, the oldest first."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from stores.store import Retention
 
 PROOFS = TRAIL | {Kind.ALERT, Kind.NOTIFICATION}
-"""What was decided and done is not forgotten by size: telemetry that fills the disk must not push it out."""
+"""What was decided and done is not deleted by size: telemetry that fills the disk must not push it out."""
 
 LEAST_SHARE = 0.05
-"""Of all documents, what a round of size retention forgets at least: a checkpoint is too dear for less."""
+"""Of all documents, what a round of size retention deletes at least: a checkpoint is too dear for less."""
 
 
 def retain(connection: DuckDBPyConnection, path: Path, retention: Retention, now: int) -> int:
-    """Forget what is older than the retention, then the oldest until the used part of the file fits; how many that were."""
+    """Delete what is older than the retention, then the oldest until the used part of the file fits; how many that were."""
     gone = _delete(connection, LAYOUT.keys() - TRAIL, now - retention.seconds * 1_000_000_000) if retention.seconds else 0
     return gone + (_shrink(connection, path, retention.max_bytes) if retention.max_bytes else 0)
 
@@ -40,7 +40,7 @@ def used_bytes(cursor: DuckDBPyConnection, path: Path) -> int:
 
 
 def _shrink(connection: DuckDBPyConnection, path: Path, max_bytes: int) -> int:
-    """Forget the oldest but for proofs, by share of the excess, until the size fits or a round gave nothing back.
+    """Delete the oldest but for proofs, by share of the excess, until the size fits or a round gave nothing back.
 
     DuckDB gives space back by row groups of 122,880 documents of a kind, so a round may wait for the next.
     """

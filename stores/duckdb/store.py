@@ -156,7 +156,7 @@ class DuckDbStore:
         """Nothing: what is written is found."""
 
     async def retain(self, retention: Retention, now: int) -> int:
-        """Forget what is older than the retention, then the oldest until the used part of the file fits."""
+        """Delete what is older than the retention, then the oldest until the used part of the file fits."""
         self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._retain, retention, now)
 
@@ -332,7 +332,7 @@ async def _wait_for(asked: Future[Found], cursor: DuckDBPyConnection, seconds: f
         done, _ = await asyncio.wait([answer], timeout=seconds)
     finally:
         if not done and not asked.cancel():  # else it had not begun
-            while not answer.done():  # DuckDB forgets an interrupt that comes before its query
+            while not answer.done():  # DuckDB loses an interrupt that comes before its query
                 cursor.interrupt()
                 await asyncio.wait([answer], timeout=INTERRUPT_EVERY)
         if answer.done() and not answer.cancelled():

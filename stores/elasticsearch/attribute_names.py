@@ -26,7 +26,7 @@ BURST, RATE = 200, 1.0
 """New names of all services in one process. An update takes 10 to 80 ms on two cores."""
 
 SENDERS = 1000
-"""Services whose budgets are remembered, those of the longest silence forgotten first: they begin anew."""
+"""Services whose budgets are remembered, the ones silent longest evicted first: they start over."""
 
 LONGEST_NAME = 255
 """Characters of a name."""

@@ -96,12 +96,12 @@ class ElasticsearchStore:
         await self._ask(self._client.indices.refresh(index=self._streams(kinds), **_MISSING_IS_EMPTY))
 
     async def retain(self, retention: Retention, now: int) -> int:  # noqa: ARG002 - the protocol's
-        """Refused: Elasticsearch forgets by itself.
+        """Refused: Elasticsearch deletes by itself.
 
         Raises:
             StoreError: always; says where to set it.
         """
-        raise StoreError("Elasticsearch forgets by data stream lifecycle: set the days with `spanloom setup elasticsearch`")
+        raise StoreError("Elasticsearch deletes by data stream lifecycle: set the days with `spanloom setup elasticsearch`")
 
     async def usage(self) -> Usage:
         """Documents and bytes of the primary shards."""

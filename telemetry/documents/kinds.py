@@ -83,7 +83,7 @@ def _second(seconds: int) -> str:
 
 
 def latest(bodies: Iterable[Body]) -> list[Body]:
-    """The newest revision of each id, retracted ones left out. Order is kept."""
+    """The newest revision of each id, without retracted ones. Order is kept."""
     newest: dict[str, Body] = {}
     for body in bodies:
         known = newest.get(body["id"])
@@ -93,7 +93,7 @@ def latest(bodies: Iterable[Body]) -> list[Body]:
 
 
 def counted(hops: Iterable[Body]) -> list[Body]:
-    """The hops that their windows count: the newest revision of each id in each window, retracted ones left out.
+    """The hops that their windows count: the newest revision of each id in each window, without retracted ones.
 
     More than one window has a hop where a crash came between its moving into a window and its leaving another.
     """

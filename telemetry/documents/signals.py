@@ -85,7 +85,7 @@ def span_document(span: Span) -> Document:
 
 
 def log_document(record: LogRecord, repetition: int = 0) -> Document:
-    """A log record. OTLP gives it no id: it is the digest of its content, and the how manieth of its like in its request."""
+    """A log record. OTLP gives it no id: it is the digest of its content and of its ordinal among equal records."""
     text = record.body if isinstance(record.body, str) else None
     body: Body = {
         "body": {"text": text} if text is not None else {"structured": plain(record.body)},

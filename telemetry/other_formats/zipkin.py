@@ -73,7 +73,7 @@ def _usable(spans: Sequence[Any], read: Callable[[Any], JsonObject]) -> tuple[li
     first = flaws[0]
     if not usable:
         raise first
-    kept = f"({len(flaws)} of {len(spans)} spans left out, the others kept)"
+    kept = f"({len(flaws)} of {len(spans)} spans dropped, the others kept)"
     return usable, DecodeError(first.field, f"{first.reason} {kept}")
 
 

@@ -21,7 +21,7 @@ MAX_GROWTH = 4
 
 @dataclass(slots=True)
 class Fitted:
-    """Requests in protobuf, in order; how many spans were truncated; of each item that was left out, why."""
+    """Requests in protobuf, in order; how many spans were truncated; of each item that was dropped, why."""
 
     parts: list[bytes] = field(default_factory=list)
     truncated: int = 0
@@ -32,7 +32,7 @@ def fit(signal: Signal, request: Message, max_bytes: int) -> Fitted:
     """A parsed request in parts of at most `max_bytes`, see `split`.
 
     A span that is larger alone is truncated, see `truncate_spans`. A span that is large but for its attribute values, a log
-    record and a metric are left out.
+    record and a metric are dropped.
 
     Raises:
         DecodeError: resources and scopes would be repeated until there is far more than there was.

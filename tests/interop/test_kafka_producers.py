@@ -183,10 +183,10 @@ async def test_the_valid_spans_of_a_partly_bad_request_are_kept_and_it_is_a_dead
     request.resource_spans[0].scope_spans[0].spans[0].span_id = b"short"
     await produce(kafka, "otlp_spans", request.SerializeToString())
     assert len(await find(up, "span", 11, trace_id=spans[0].trace_id.hex())) == 11
-    (letter,) = [one for one in await dead_letters(kafka, "otlp_spans", 1) if "left out" in one["reason"]]
+    (letter,) = [one for one in await dead_letters(kafka, "otlp_spans", 1) if "dropped" in one["reason"]]
     assert (letter["partition"], letter["bytes"]) == (0, request.ByteSize())
     assert "resource_spans[0].scope_spans[0].spans[0].span_id: must be an id of 8 bytes" in letter["reason"]
-    assert "1 of 12 spans left out, the others kept" in letter["reason"]
+    assert "1 of 12 spans dropped, the others kept" in letter["reason"]
 
 
 async def test_a_batch_over_the_limit_is_split_and_a_single_span_over_it_is_cut(kafka: str, up: Up) -> None:

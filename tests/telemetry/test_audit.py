@@ -69,7 +69,7 @@ def test_a_cut_end_and_a_trail_written_anew_are_found_by_an_anchor_noted_elsewhe
     assert verify(records, [anchor]) == []
     assert [fault.sequence for fault in verify(records[:2], [anchor])] == [3]
     assert [fault.reason for fault in verify(trail([{"a": 1}, {"a": 2}, {"a": 9}]), [anchor])] == [
-        "written anew: incident i1 noted another hash"
+        "rewritten: incident i1 noted another hash"
     ]
 
 

@@ -22,7 +22,7 @@ WINDOW = 120 * 10**9
 """What is older says nothing about now, ns."""
 
 MAX_SERVICES = 1000
-"""Past it the service that was seen last longest ago is forgotten."""
+"""Past it the service that was seen last longest ago is evicted."""
 
 CALLS_KEPT = 64
 ANOMALIES_KEPT = 16

@@ -37,7 +37,7 @@ class FiringAlerts:
         return fingerprint in self._signals
 
     def begin(self, signal: Signal) -> bool:
-        """An alert fires; whether that is news. One that began to fire anew forgets what became of it before."""
+        """An alert fires; whether that is news. One that began to fire again forgets what became of it before."""
         known = self._signals.get(signal.fingerprint)
         if known is not None and known.starts_at == signal.starts_at:
             return False

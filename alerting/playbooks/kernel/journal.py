@@ -56,7 +56,7 @@ class Journal:
         self._notices.append(replace(notice, title=SECRETS.mask(notice.title), text=SECRETS.mask(notice.text)))
 
     def publish(self, incidents: dict[str, Incident], now: int) -> None:
-        """One document for each incident that changed; ended ones that hold nothing are then forgotten."""
+        """One document for each incident that changed; ended ones that hold nothing are then evicted."""
         for incident_id in sorted(self._changed):
             incident = incidents[incident_id]
             body = incident.plain() | {

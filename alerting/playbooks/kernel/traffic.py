@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WINDOW = 300 * 10**9
 BUCKET = 10 * 10**9
-"""Calls are counted in buckets of 10 s and forgotten after 5 minutes: long enough for a share, short enough to be live."""
+"""Calls are counted in buckets of 10 s and evicted after 5 minutes: long enough for a share, short enough to be live."""
 
 MAX_RECEIVERS = 10_000
 """Receivers past this many in a bucket are not told apart; their calls still count in the whole."""

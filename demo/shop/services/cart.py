@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("shop.cart")
 
 CARTS_KEPT = 10_000
-"""Past this many the cart that was left alone longest is forgotten."""
+"""Past this many the cart that was left alone longest is evicted."""
 
 
 def build(around: Surroundings) -> HttpServer:

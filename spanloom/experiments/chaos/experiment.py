@@ -152,7 +152,7 @@ class NetworkSpec(_ExperimentModel):
 
 
 class Expect(_ExperimentModel):
-    """What must be true at the end, by telemetry and by the load's own count. What is left out is not judged.
+    """What must be true at the end, by telemetry and by the load's own count. What is absent is not checked.
 
     `alert_within` is about an alert of the service with the fault, `no_alert` about any.
     """

@@ -90,7 +90,7 @@ async def test_what_pagerduty_would_refuse_as_too_long_is_cut() -> None:
     (_, cut), (_, huge), (_, empty) = taken
     assert cut["payload"]["summary"] == "ä" * 1023 + "…"
     assert len(cut["payload"]["custom_details"]["firing"]) == 1
-    assert huge["payload"]["custom_details"] == {"error": "left out: the event had more than 512000 bytes"}
+    assert huge["payload"]["custom_details"] == {"error": "omitted: the event had more than 512000 bytes"}
     assert len(json.dumps(huge)) < 512_000
     assert empty["payload"]["summary"] == "Slow", "none at all would be refused"
     assert {len(event["dedup_key"]) for _, event in taken} == {64}, "of 255"

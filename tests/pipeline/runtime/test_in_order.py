@@ -278,7 +278,7 @@ async def test_a_topic_that_is_made_again_while_records_of_it_are_under_way_ends
     await reader.seek_to_committed()
     await delivered(reader, 5)
     reader.there, reader.place = [0, 1], 0
-    with pytest.raises(PartitionResetError, match=r"topic\[0\] begins anew at offset 0, 102 was to come"):
+    with pytest.raises(PartitionResetError, match=r"topic\[0\] begins again at offset 0, 102 was to come"):
         await delivered(reader, 1)
 
 

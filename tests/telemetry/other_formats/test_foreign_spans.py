@@ -173,7 +173,7 @@ def test_of_a_list_with_a_span_that_cannot_be_used_the_others_are_kept(bad: Any,
     good = {"traceId": "0af7", "id": "01", "timestamp": 1}
     spans, flaw = decode_zipkin(orjson.dumps([good, bad, good | {"id": "03"}]))
     assert [span.span_id[-1] for span in spans] == [1, 3]
-    assert re.match(place + r".* \(1 of 3 spans left out, the others kept\)$", str(flaw))
+    assert re.match(place + r".* \(1 of 3 spans dropped, the others kept\)$", str(flaw))
     with pytest.raises(DecodeError):
         decode_zipkin(orjson.dumps([bad]))
 
