@@ -175,7 +175,7 @@ ANOMALIES = Dashboard(
         Chart("Anomalies by kind", Kind.ANOMALY, (Count("Anomalies"),), By("kind", "Kind"), bars=True),
         Chart("Highest score by service", Kind.ANOMALY, (LensMetric("max", "score", "Score"),), By("service", "Service")),
         LensTable(
-            "Anomalies",
+            "All anomalies",
             Kind.ANOMALY,
             (By("service", "Service", 50), By("kind", "Kind"), By("operation", "Operation", 20)),
             (LensMetric("max", "score", "Highest score"), Count("Windows")),
