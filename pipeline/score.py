@@ -53,7 +53,7 @@ class _ScorePartition:
     lines: LogWindows
     saved_at: int  # wall clock
     lines_at: int  # wall clock, of the last log lines
-    # Counters begin anew after a crash, as Prometheus expects of a process that restarts.
+    # Counters begin again after a crash, as Prometheus expects of a process that restarts.
     log_counts: LogCounts = field(default_factory=LogCounts)
     merge: WindowMerge = field(default_factory=WindowMerge)
 

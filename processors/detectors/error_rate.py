@@ -89,7 +89,7 @@ class ErrorRateDetectorConfig(DetectorConfig):
 
 
 class ErrorRateDetector(Detector["Sequence[Edge]"]):
-    """A failure rate of each of at most `max_services` services; the one silent longest is forgotten first, and counted."""
+    """A failure rate of each of at most `max_services` services; the one silent longest is evicted first, and counted."""
 
     source = Source.EDGE_WINDOWS
     saved_as = "failures"

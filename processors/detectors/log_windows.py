@@ -114,7 +114,7 @@ class LogWindows:
         }
 
     def snapshot(self) -> JsonObject:
-        """Plain data that `restore` takes, part of the log detector's. Open windows are not in it."""
+        """Plain data for `restore`, part of the log detector's. Open windows are not in it."""
         return {"sealed": self._sealed, "templates": self.templates.snapshot()}
 
     def restore(self, snapshot: JsonObject) -> None:

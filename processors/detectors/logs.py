@@ -41,7 +41,7 @@ MEMORY = 360.0
 """Windows that the usual number of new lines is averaged over: an hour of windows of ten seconds."""
 
 MAX_BURSTS = 5
-"""Templates strongest_of of a service and window: the strongest."""
+"""Templates reported of a service and window: the strongest."""
 
 _SNAPSHOT_VERSION = 1
 
@@ -73,7 +73,7 @@ class LogDetector(Detector[LogWindow]):
     Args:
         config: from where on something is an anomaly.
         lines: where the windows come from, and the templates of their lines.
-        max_services: bound; the one silent longest is forgotten first, and `evicted` counts.
+        max_services: bound; the one silent longest is evicted first, and `evicted` counts.
         max_templates: bound over all services, as above.
     """
 
@@ -145,7 +145,7 @@ class LogDetector(Detector[LogWindow]):
             yield self._anomaly(series, known, window, scored.score, (scored.expected, errors / total), why, traces)
 
     def _judge_new(self, window: LogWindow, service: str, known: _Service, lines: int, template: str) -> Iterator[Anomaly]:
-        """Lines of templates that the service never wrote: as a Poisson count whose rate was learnt (Gamma-Poisson)."""
+        """Lines of templates that the service never wrote: as a Poisson count whose rate was learned (Gamma-Poisson)."""
         known.windows += 1.0
         if known.windows <= YOUNG:
             return

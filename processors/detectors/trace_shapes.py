@@ -113,7 +113,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
         found: list[Anomaly] = []
         for start in sorted(start for start in self._windows if start + self._width <= until):
             self._sealed = start + self._width
-            # By id, so that what is learnt does not depend on the order of arrival.
+            # By id, so that what is learned does not depend on the order of arrival.
             traces = [WholeTrace(*item) for item in sorted(self._windows.pop(start).items())]
             self._open -= len(traces)
             found += self._judge(start, traces)
