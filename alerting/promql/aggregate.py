@@ -1,4 +1,7 @@
-"""Aggregation operators: many elements of an instant vector to one a group. Semantics follow Prometheus 2.42."""
+"""Aggregation operators: many elements of an instant vector to one a group.
+
+Semantics follow Prometheus 3, the order of summation 2.42.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binary operators between scalars and instant vectors. Matching and labels of results follow Prometheus 2.42."""
+"""Binary operators between scalars and instant vectors. Matching and labels of results follow Prometheus 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`histogram_quantile` over classic histograms, as Prometheus 2.42 computes it."""
+"""`histogram_quantile` over classic histograms, as Prometheus 3 computes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions over instant vectors: mathematics, the calendar, labels. Semantics follow Prometheus 2.42."""
+"""Functions over instant vectors: mathematics, the calendar, labels. Semantics follow Prometheus 3."""
 
 from __future__ import annotations
 

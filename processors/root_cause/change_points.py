@@ -41,7 +41,10 @@ def instance_of(series: Series) -> tuple[str, str]:
 
 
 def magnitude(values: Sequence[NDArray[np.float64]]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:
-    """The logarithmic scale of a metric's values, which is linear where they are all small; none where nothing is above 0."""
+    """The logarithmic scale of a metric's values, which is linear where they are all small; none where nothing is above 0.
+
+    `values` are the arrays of its series, each of shape (points,); the scale works elementwise on any shape.
+    """
     sizes = np.abs(np.concatenate(values))
     positive = sizes[sizes > 0]
     if positive.size == 0:
@@ -51,14 +54,15 @@ def magnitude(values: Sequence[NDArray[np.float64]]) -> Callable[[NDArray[np.flo
 
 
 def likeliest_change_points(levels: Levels, candidates: NDArray[np.int64]) -> list[int]:
-    """Those few of the moments since which an instance, by the second of its series and less its peers, has moved farthest.
+    """Those few of the candidates since which an instance, by the second of its series and less its peers, has moved farthest.
 
-    They come in the order of time.
+    `levels` has of each series its times (ns, ascending) and values, both of shape (points,); `candidates` are times in ns,
+    ascending, shape (candidates,). The result is in the order of time.
     """
     peers: dict[str, list[Series]] = {}
     for series in levels:
         peers.setdefault(series.name, []).append(series)
-    farthest: dict[tuple[str, str], NDArray[np.float64]] = {}  # of each instance the two greatest gains at each moment
+    farthest: dict[tuple[str, str], NDArray[np.float64]] = {}  # by instance the two greatest gains, (2, candidates)
     for members in peers.values():
         scaled = magnitude([levels[series][1] for series in members])
         if len(members) < MIN_PEERS or scaled is None:
@@ -81,7 +85,10 @@ def likeliest_change_points(levels: Levels, candidates: NDArray[np.int64]) -> li
 def _gains(
     times: NDArray[np.int64], values: NDArray[np.float64], candidates: NDArray[np.int64], drift: float
 ) -> NDArray[np.float64]:
-    """How far the farthest value since each moment is from the mean before it, as a gain; a fall counts half."""
+    """How far the farthest value since each candidate is from the mean before it, as a gain; a fall counts half.
+
+    `times` and `values` have shape (points,), `candidates` and the result (candidates,).
+    """
     n = np.searchsorted(times, candidates)
     known = (n > 0) & (n < times.size)
     before = np.maximum(n, 1)

@@ -29,16 +29,17 @@ def slower_instance(names: Sequence[str], logs: NDArray[np.float64], since: NDAr
 
     Args:
         names: the instance of each observation.
-        logs: the logarithm of each duration.
-        since: whether it was made since the change.
+        logs: natural logarithms of durations in nanoseconds, shape (observations,), in the order of `names`.
+        since: whether each observation was made since the change, shape (observations,).
         drift: by how much levels differ without a cause, in log units.
     """
     index = {name: number for number, name in enumerate(sorted(set(names)))}
     at = np.array([index[name] for name in names], dtype=np.int64)
 
     def excess(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        # Of the chosen observations (observations,): half the squared z of each instance against the others, (instances,).
         own = PowerSums(*(_sums(at[chosen], logs[chosen] ** power, len(index)) for power in range(3)))
-        rest = PowerSums(*(moment.sum() - moment for moment in own))
+        rest = PowerSums(*(sums.sum() - sums for sums in own))
         enough = (own.n >= FEW) & (rest.n >= FEW)
         return np.where(enough, np.maximum(level_shift(rest, own, drift), 0.0) ** 2 / 2, 0.0)
 
@@ -57,7 +58,7 @@ def odd_instance(counts: Mapping[str, Sequence[int]], *, rose: bool, dispersion:
         dispersion: how much more shares vary than chance makes them, at least 1.
     """
     names = sorted(counts)
-    table = np.array([counts[name] for name in names], dtype=float).T
+    table = np.array([counts[name] for name in names], dtype=float).T  # (4, instances): hits, trials, hits and trials since
 
     def excess(hits: NDArray[np.float64], trials: NDArray[np.float64]) -> NDArray[np.float64]:
         others, chances = hits.sum() - hits, trials.sum() - trials
@@ -73,11 +74,17 @@ def odd_instance(counts: Mapping[str, Sequence[int]], *, rose: bool, dispersion:
 
 
 def _sums(at: NDArray[np.int64], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Sums of `values` (observations,) by the row number `at` (observations,); shape (size,)."""
     return np.asarray(np.bincount(at, weights=values, minlength=size), dtype=float)
 
 
 def _clearest(names: Sequence[str], gains: Callable[[NDArray[np.bool_]], NDArray[np.float64]]) -> str:
-    """The name that gains most, unless what is left without it has another that stands out; `gains` is asked of a part."""
+    """The name that gains most, unless what is left without it has another that stands out.
+
+    Args:
+        names: the instances.
+        gains: from a mask of instances, shape (instances,), to the gain of each in nats, of the same shape.
+    """
     every = np.ones(len(names), dtype=bool)
     gained = gains(every)
     first = int(np.argmax(gained))

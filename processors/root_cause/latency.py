@@ -71,20 +71,26 @@ class LatencyAttribution(NamedTuple):
 def _summed(
     rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.float64]:
+    """A table of this shape with `values` added up at (row, column); the three arrays have shape (observations,)."""
     table = np.zeros(shape)
     np.add.at(table, (rows, columns), values)
     return table
 
 
 def _sides(power_sums: Sequence[NDArray[np.float64]], split: int) -> tuple[PowerSums, PowerSums]:
+    """Power sums (0, 1, 2), each of shape (rows, buckets), added up before bucket `split` and from it on; shape (rows,)."""
     return (
-        PowerSums(*(moment[:, :split].sum(axis=1) for moment in power_sums)),
-        PowerSums(*(moment[:, split:].sum(axis=1) for moment in power_sums)),
+        PowerSums(*(sums[:, :split].sum(axis=1) for sums in power_sums)),
+        PowerSums(*(sums[:, split:].sum(axis=1) for sums in power_sums)),
     )
 
 
 class LatencyTable:
-    """Log durations by stretch and bucket."""
+    """Log durations (natural, of nanoseconds) by stretch and bucket of time.
+
+    Observations are flat arrays of shape (observations,): stretch number, bucket number, log duration. The tables of
+    their power sums have shape (stretches, buckets).
+    """
 
     def __init__(self, buckets: Sequence[Sequence[Remembered]]) -> None:
         index: dict[Stretch, int] = {}
@@ -120,7 +126,10 @@ class LatencyTable:
         self._is_gap = np.array([bool(stretch.caller) for stretch in self.stretches], dtype=bool)
 
     def _of_instances(self, buckets: int) -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
-        """Moments of each instance at each end of the stretches that have several there, and the stretch of each."""
+        """Power sums of each instance at each end of the stretches that have several there, and the stretch of each.
+
+        The sums (0, 1, 2) have shape (instances, buckets), the stretch numbers (instances,).
+        """
         instances: dict[tuple[int, int], set[str]] = {}
         for stretch, ends in zip(self._at.tolist(), self._ends, strict=True):
             for end, instance in enumerate(ends):
@@ -139,7 +148,7 @@ class LatencyTable:
         return power_sums, np.array([stretch for stretch, _, _ in rows], dtype=np.int64)
 
     def shifts(self, split: int) -> NDArray[np.float64]:
-        """How many standard errors each stretch, or one of its instances, is longer from bucket `split` on.
+        """How many standard errors each stretch, or one of its instances, is longer from bucket `split` on; shape (stretches,).
 
         A stretch without a past is compared with its peers: all stretches of its kind, self time or gap.
         """
@@ -156,7 +165,10 @@ class LatencyTable:
         return np.where(after.n >= FEW, z, 0.0)
 
     def _strongest_instance(self, split: int) -> NDArray[np.float64]:
-        """By stretch, what one instance says alone, less the doubt of as many tests: three pods must not dilute one's fault."""
+        """By stretch, shape (stretches,), what one instance says alone, less the doubt of as many tests.
+
+        Three pods must not dilute one's fault.
+        """
         before, after = _sides(self._parts, split)
         known = (before.n >= FEW) & (after.n >= FEW)
         z = np.where(known, np.maximum(level_shift(before, after, DRIFT), 0.0), 0.0)
@@ -172,7 +184,7 @@ class LatencyTable:
         return float(np.max(np.where(before.n >= FEW, np.maximum(self.shifts(split), 0.0), 0.0)) ** 2 / 2)
 
     def _past(self, before: PowerSums, after: PowerSums) -> NDArray[np.float64]:
-        """The mean log duration that each stretch had, or its peers where it has no past."""
+        """The mean log duration that each stretch had, or its peers where it has no past; shape (stretches,)."""
         known = before.n >= FEW
         past = before.mean()
         for kind in (False, True):

@@ -110,7 +110,7 @@ class MetricMemory:
         return self._attributions(self._levels(now), split)
 
     def _levels(self, now: int) -> Levels:
-        """Times and values of each series up to `now`, of totals their growth."""
+        """Times (ns) and values of each series up to `now`, both (points,), ascending; of totals their growth per second."""
         levels: dict[Series, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for series, recent in self._series.items():
             raw = recent.points()
@@ -159,8 +159,8 @@ def _corroborated(attributions: list[MetricAttribution]) -> list[MetricAttributi
 
 class _Member(NamedTuple):
     series: Series
-    before: NDArray[np.float64]
-    after: NDArray[np.float64]
+    before: NDArray[np.float64]  # values before the change point, (points,)
+    after: NDArray[np.float64]  # and since
 
 
 def _attributions(members: list[_Member], doubt: float) -> list[MetricAttribution]:

@@ -57,7 +57,10 @@ class ShapeAttribution(NamedTuple):
 
 
 class ShapeTable:
-    """In how many traces each event occurred in the visits of each place, by bucket."""
+    """In how many traces each event occurred in the visits of each place, by bucket of time.
+
+    Hits and trials have shape (events, buckets), float64.
+    """
 
     def __init__(self, buckets: Sequence[Sequence[Remembered]]) -> None:
         self._traces = [
@@ -81,6 +84,7 @@ class ShapeTable:
         self._trials = _counted(trials, len(places), len(buckets))[of] if places else np.zeros((0, len(buckets)))
 
     def _sides(self, split: int) -> tuple[NDArray[np.float64], ...]:
+        """Hits, trials, and both since bucket `split`; each of shape (events,)."""
         return tuple(
             table[:, part].sum(axis=1)
             for part in (slice(None, split), slice(split, None))
@@ -88,18 +92,22 @@ class ShapeTable:
         )
 
     def gains(self, split: int) -> NDArray[np.float64]:
-        """The gain of each event when its frequency changes at bucket `split`; nothing is gained without a past."""
+        """The gain of each event when its frequency changes at bucket `split`; nothing is gained without a past.
+
+        In nats; shape (events,).
+        """
         hits, trials, hits_after, trials_after = self._sides(split)
         gain = share_shift(hits, trials, hits_after, trials_after) / self._dispersion(split)
         ceased = self._failure & ~self._risen(split)
         return np.where(ceased | (trials == 0), 0.0, gain)
 
     def _risen(self, split: int) -> NDArray[np.bool_]:
+        """Whether the share of each event is larger from bucket `split` on; shape (events,)."""
         hits, trials, hits_after, trials_after = self._sides(split)
         return np.asarray(hits_after / np.maximum(1, trials_after) > hits / np.maximum(1, trials))
 
     def _dispersion(self, split: int) -> NDArray[np.float64]:
-        """How much more the shares vary from bucket to bucket than chance alone would make them (at least 1)."""
+        """How much more the shares vary from bucket to bucket than chance would make them (at least 1); shape (events,)."""
         squares = np.zeros(len(self._keys))
         freedom = np.zeros(len(self._keys))
         for part in (slice(None, split), slice(split, None)):
@@ -194,6 +202,7 @@ class ShapeTable:
 
 
 def _counted(pairs: list[tuple[int, int]], rows: int, columns: int) -> NDArray[np.float64]:
+    """How often each (row, column) occurs, shape (rows, columns)."""
     table = np.zeros((rows, columns))
     if pairs:
         np.add.at(table, tuple(np.array(pairs).T), 1.0)
