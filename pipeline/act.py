@@ -1,6 +1,6 @@
 """Stage 4: ranks culprits, and feeds what alerts and repairs.
 
-All of an environment is decided in one place, by event time. A record is held for as long as rules look back, so that
+All of an environment is decided in one place, by event time. A record stays in flight for as long as rules look back, so that
 after a crash the samples and the memory of traces are rebuilt from the log, while the state of alerts, notifications
 and incidents comes back from a table, as do the last rankings, which are on no log.
 """
@@ -112,7 +112,7 @@ class ActStage:
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._anomalies: list[Anomaly] = []  # that playbooks answer
         self._unsaved: list[tuple[OffsetTracker, TP, int]] = []  # records that name sources, until these are saved
-        self._outbox = BackgroundWriter(writer)
+        self._background = BackgroundWriter(writer)
         self._partition: int | None = None
         self._owning = asyncio.Lock()
         self.counts = ActCounts()
@@ -172,7 +172,7 @@ class ActStage:
         return self.event_time if self._alerting is None else self._alerting.saved_event_time
 
     def _lookback(self) -> int:
-        """How far before that records are held: what rules read, and what recordings made again read before it."""
+        """How far before that records stay in flight: what rules read, and what recordings made again read before it."""
         if self._alerting is None:
             return int(self._config.look_back * SECOND)
         engine = self._alerting.engine
@@ -238,7 +238,7 @@ class ActStage:
         self.counts.answers_dropped += len(bodies[capacity:])
 
     def _note_sources(self, bodies: list[dict[str, object]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
-        """Remember who feeds the telemetry. The record is held until that is saved."""
+        """Remember who feeds the telemetry. The record stays in flight until that is saved."""
         if self._alerting is not None:
             for body in bodies:
                 self._alerting.runner.healer.trust.fed(str(body["source"]), self._now())
@@ -266,7 +266,7 @@ class ActStage:
         """Let time pass, until cancelled."""
         while True:
             await asyncio.sleep(0.5)
-            await self._outbox.wait_for_capacity()
+            await self._background.wait_for_capacity()
             if self._partition is not None:
                 async with self._owning:
                     if self._partition is not None:  # it may have been let go of by now
@@ -292,7 +292,7 @@ class ActStage:
             documents += advanced.documents
             for change in advanced.firing:
                 self._handle_alert(change)
-        self._outbox.put(documents)
+        self._background.put(documents)
 
     def _handle_alert(self, change: AlertChange) -> None:
         """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual.
@@ -370,6 +370,6 @@ class ActStage:
             self._unsaved.clear()
             self._rankings.clear()
             self._anomalies.clear()
-            await self._outbox.settle(SETTLE_SECONDS)
+            await self._background.settle(SETTLE_SECONDS)
             if self._alerting is not None:
                 await self._alerting.release()

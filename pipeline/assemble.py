@@ -1,6 +1,6 @@
 """Stage 2: gathers traces, draws their call graphs, and stores spans, traces, hops and the edges of each window.
 
-How a result stays exact (see docs/guarantees.md): a record is held until each trace and each edge window that it is
+How a result stays exact (see docs/guarantees.md): a record stays in flight until each trace and each edge window that it is
 part of is stored. A trace that the store already has is merged with what the store has, and the windows of its hops
 are counted again from the store; so reading a record twice changes nothing and a late span changes only its own share.
 """
@@ -166,7 +166,7 @@ class AssembleStage:
         return sum(self.memory_by_holder().values())
 
     def memory_by_holder(self) -> dict[str, int]:
-        """What holds memory, and how much."""
+        """Bytes of memory by what uses them."""
         parts = self._partitions.values()
         return {
             "open_traces": sum(part.assembler.memory for part in parts),
@@ -177,7 +177,7 @@ class AssembleStage:
         }
 
     async def wait_for_capacity(self) -> None:
-        """Wait while more is held than the limits allow; the flush closes the oldest."""
+        """Wait while more is in memory than the limits allow; the flush closes the oldest."""
         await self._capacity.wait()
 
     def drop(self, revoked: Iterable[TP]) -> None:

@@ -65,7 +65,7 @@ def merge_requests(requests: Sequence[bytes]) -> bytes:
 
 
 def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQuery]]:
-    """A request's spans by the partition of their trace, each a request of its own; receipts of other traces' messages.
+    """A request's spans by the partition of their trace, each a request of its own; link queries to other traces.
 
     Raises:
         DecodeError: names the field.
@@ -139,7 +139,7 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
     link_query_sender = BatchSender(traced, BatchKind.LINK_QUERIES, codec.encode_link_queries, counts.dropped)
 
     async def sent(spans: Sequence[Awaitable[object]], received: Sequence[LinkQuery]) -> None:
-        # The receiver's span is on the log before its receipt, so that it always comes before the answer.
+        # The receiver's span is on the log before its link query, so that it always comes before the answer.
         await asyncio.gather(*spans)
         by_owner = _split((partitions.of_trace(item.message.trace_id, traced.partitions), item) for item in received)
         await asyncio.gather(*(link_query_sender.add(partition, part) for partition, part in by_owner.items()))

@@ -30,7 +30,7 @@ class LinkQuery:
 
 @dataclass(frozen=True, slots=True, order=True)
 class LinkTarget:
-    """What a trace has to know of the span that sent it a message. `trace_id` is the receiver's, `time` its receipt's.
+    """What a trace has to know of the span that sent it a message. `trace_id` is the receiver's, `time` its link query's.
 
     A span that is neither a client nor a producer span did not time the sending: then `start` and `end` are 0.
     """

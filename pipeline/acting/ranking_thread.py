@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Diagnosis:
     """Ranks in a thread; what comes to be learned meanwhile waits and is learned right after, in its order.
 
-    So a ranking sees the memory as it was when it was asked for. What waits is bounded by the records that may be held.
+    So a ranking sees the memory as it was when it was asked for. What waits is bounded by the records that may be in flight.
     """
 
     def __init__(self, culprits: CulpritRanker) -> None:

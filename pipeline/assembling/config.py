@@ -24,7 +24,7 @@ class AssembleConfig(BaseModel):
     max_bytes: int = Field(
         default=256 << 20,
         gt=0,
-        description="memory that open traces, open windows and held records of a worker take; past it the oldest traces "
+        description="memory that open traces, open windows and records in flight of a worker use; past it the oldest traces "
         "are closed, then everything",
     )
     max_metric_samples: int = Field(

@@ -1,4 +1,4 @@
-"""What stage 2 holds of one partition."""
+"""State of stage 2 for one partition."""
 
 from __future__ import annotations
 

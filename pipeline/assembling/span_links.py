@@ -1,9 +1,9 @@
-"""Receipts and origins of messages between traces, on their way between the owners of the traces.
+"""Link queries and link targets between traces, on their way between the owners of the traces.
 
 See processors/call_graph/span_links.py for what they are.
 
-Exact as the rest: a receipt's record is held until its answer is on the log or it is stored, and a stored one is answered
-before the sender's span is stored. So whatever a crash cuts short is done again.
+Exact as the rest: the record of a link query stays in flight until its answer is on the log or it is stored, and a stored
+one is answered before the sender's span is stored. So whatever a crash interrupts is done again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from telemetry.spans import Span
 
 MAX_WAITING = 50_000
-"""Receipts that wait in memory, of each partition; the oldest of more are stored early."""
+"""Link queries that wait in memory, of each partition; the oldest of more are stored early."""
 
 Answer = TypeVar("Answer")
 
@@ -49,7 +49,7 @@ FAR_FUTURE = 1 << 63
 
 @dataclass(slots=True)
 class SpanLinkCounts:
-    """What became of receipts."""
+    """What became of link queries."""
 
     answered: int = 0
     unseen: int = 0  # stored, for the sender was not seen in time
@@ -90,11 +90,11 @@ class SpanLinkResolver:
 
     @property
     def memory(self) -> int:
-        """Memory that the receipts take that wait."""
+        """Memory of the link queries that wait."""
         return self._open.memory
 
     def add(self, source: int, watermark: int, link_queries: Collection[LinkQuery]) -> int:
-        """Add the receipts of one record; gives how many times it will be released."""
+        """Add the link queries of one record; returns how many times it will be released."""
         return self._open.add(source, watermark, link_queries)
 
     async def resolve(self, assembler: TraceAssembler, watermark: int, *, everything: bool = False) -> None:
@@ -121,7 +121,7 @@ class SpanLinkResolver:
             self._release(source for _, sources in unanswered for source in sources)
 
     async def answer(self, spans: Sequence[Span]) -> None:
-        """Answer the receipts of these spans, which are about to be stored for the first time."""
+        """Answer the link queries for these spans, which are about to be stored for the first time."""
         if not spans:
             return
         await self._answer(*self._open.answered_by(spans))
@@ -158,7 +158,7 @@ class SpanLinkResolver:
         self._release(sources)
 
     def _release(self, sources: Iterable[int]) -> None:
-        if not self._is_owned():  # these offsets may be held again by now, for what is to be done again
+        if not self._is_owned():  # these offsets may be in flight again by now, for what is to be done again
             raise RevokedError(f"{self._tp.topic}[{self._tp.partition}] was revoked")
         self._offsets.release(self._tp, sources)
 

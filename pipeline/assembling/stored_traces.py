@@ -70,7 +70,7 @@ def _is_full(body: Body) -> bool:
 def _first(trace: OpenTrace) -> Publication:
     if trace.spans or trace.logs or trace.exemplars:
         return publish_trace(trace)
-    # The span that received the message came before its origin (see `pipeline.rekey`): it could not be stored.
+    # The span that received the message came before its link target (see `pipeline.rekey`): it could not be stored.
     return store_only(trace, 0, [])
 
 

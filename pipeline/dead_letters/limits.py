@@ -96,7 +96,7 @@ class DeadLetters:
         """Whether a record may be sent.
 
         Past a limit this waits until its partition is revoked, and then it may not, or a person skips it, and then it may.
-        The record stays held on its own topic meanwhile, and the stream agent reads nothing behind it.
+        The record stays in flight on its own topic meanwhile, and the stream agent reads nothing behind it.
         """
         partition = self._of(event)
         partition.add(unusable=True)

@@ -34,7 +34,7 @@ async def usable_or_aside(event: Record, work: Callable[[], Done], offsets: Offs
         return None
     except InputError as error:
         if await dead.admit(event, error, offsets.is_stale):
-            await dead.send(event, error)  # before it is held, which lets go of its value
+            await dead.send(event, error)  # before it is tracked, which frees its value
             _pass(event, offsets)
         return None
     dead.usable(event)

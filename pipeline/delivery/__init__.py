@@ -1,1 +1,1 @@
-"""Exact delivery: offsets held until documents are stored, writers, retries."""
+"""Exact delivery: offsets committed only when documents are stored, writers, retries."""

@@ -39,7 +39,7 @@ class BackgroundWriter:
         self._waiting += documents
         self._check()
         if self._waiting and self._writing is None:
-            self._writing = asyncio.create_task(self._write(), name="outbox")
+            self._writing = asyncio.create_task(self._write(), name="background-writer")
 
     def _check(self) -> None:
         if self._writing is not None and self._writing.done():

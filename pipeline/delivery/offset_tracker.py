@@ -1,6 +1,6 @@
 """Prefix acknowledgement: an offset is acknowledged when all before it are, and what it led to is stored.
 
-Faust commits past a record that is held when later ones are acknowledged (faust#606), so records of a partition are
+Faust commits past a record in flight when later ones are acknowledged (faust#606), so records of a partition are
 acknowledged strictly in their order, however their work ends.
 """
 
@@ -30,12 +30,12 @@ there. Measured, see docs/memory.md."""
 
 
 RECORD_BYTES = 1000
-"""What a record takes that is held, beside its value. Measured, see docs/memory.md."""
+"""Bytes of a record in flight beside its value. Measured, see docs/memory.md."""
 
 
 @dataclass(slots=True)
 class InFlightRecord:
-    """One record that is held."""
+    """One record in flight."""
 
     event: Record
     references: int
@@ -50,13 +50,13 @@ class _TrackedPartition:
 
 
 class OffsetTracker:
-    """Holds the records of one stream agent.
+    """Tracks the records in flight of one stream agent.
 
     Args:
         app: the Faust application; its generation identifies events of an earlier assignment.
-        limit: how many records may be held before `wait_for_capacity` waits.
+        limit: how many records may be in flight before `wait_for_capacity` waits.
         max_bytes: how much memory they may take.
-        values: whether the values of held records are still needed; otherwise they are let go of.
+        values: whether the values of records in flight are still needed; otherwise they are freed.
     """
 
     def __init__(self, app: Application, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> None:
@@ -85,7 +85,7 @@ class OffsetTracker:
 
     @property
     def full(self) -> bool:
-        """Whether more is held than the limits allow."""
+        """Whether more is in flight than the limits allow."""
         return self._in_flight >= self._limit or self._bytes >= self._max_bytes
 
     def is_stale(self, event: Record) -> bool:
@@ -103,7 +103,7 @@ class OffsetTracker:
         return bool(generation == self._ended or generation != self._app.consumer_generation_id)
 
     def add(self, event: Record, references: int = 1) -> InFlightRecord:
-        """Hold a record until `release` was called `references` times for it. Call it in order of delivery."""
+        """Keep a record in flight until `release` was called `references` times for it. Call it in order of delivery."""
         message = event.message
         partition = self._partitions.setdefault(message.tp, _TrackedPartition())
         partition.order.append(message.offset)
@@ -127,14 +127,14 @@ class OffsetTracker:
             self._capacity.set()
 
     def add_references(self, tp: TP, offsets: Iterable[int]) -> None:
-        """One more holder for each of these records."""
+        """One more reference for each of these records."""
         in_flight = self._partitions[tp].in_flight if tp in self._partitions else {}
         for offset in offsets:
             if offset in in_flight:
                 in_flight[offset].references += 1
 
     def release(self, tp: TP, offsets: Iterable[int]) -> None:
-        """One holder less for each; acknowledges what has none and nothing held before it."""
+        """One reference less for each; acknowledges what has none and nothing in flight before it."""
         partition = self._partitions.get(tp)
         if partition is None:
             return
@@ -149,7 +149,7 @@ class OffsetTracker:
             self._count(-1, -record.size)
 
     async def done(self, event: Record, after: Iterable[Awaitable[object]], documents: int = 0) -> None:
-        """Hold a record until everything in `after` has succeeded; waits only while too many are held.
+        """Keep a record in flight until everything in `after` has succeeded; waits only while too many are in flight.
 
         `documents` is how many it led to, which wait in memory as it does.
 
@@ -180,7 +180,7 @@ class OffsetTracker:
             await self._app.crash(error)  # the next record may never come, and with it nobody would know
 
     async def wait_for_capacity(self) -> None:
-        """Wait until fewer records than the limit are held.
+        """Wait until fewer records than the limit are in flight.
 
         Raises:
             whatever work of an earlier record raised.

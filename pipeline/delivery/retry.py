@@ -1,6 +1,6 @@
 """Asks a store again while it is down, for as long as the answer is still wanted.
 
-This is what makes consumption pause when the store is down: nobody's write or read ends, so offsets stay held, the
+This is what makes consumption pause when the store is down: nobody's write or read ends, so offsets stay uncommitted, the
 stream agents' in-flight limits fill and they stop taking records.
 """
 

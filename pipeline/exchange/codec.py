@@ -134,7 +134,7 @@ def decode_exemplars(value: bytes) -> list[ExemplarReference]:
 
 
 def encode_link_queries(link_queries: Iterable[LinkQuery]) -> bytes:
-    """The value of a RECEIPTS record."""
+    """The value of a LINK_QUERIES record."""
     return orjson.dumps([(*_message(item.message), item.receiver.hex(), item.time) for item in link_queries])
 
 
@@ -147,7 +147,7 @@ def decode_link_queries(value: bytes) -> list[LinkQuery]:
 
 
 def encode_link_targets(link_targets: Iterable[LinkTarget]) -> bytes:
-    """The value of an ORIGINS record."""
+    """The value of a LINK_TARGETS record."""
     return orjson.dumps(
         [
             (

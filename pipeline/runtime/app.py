@@ -89,7 +89,7 @@ def build_app(
         # How long a crashed worker's partitions wait for another, and how many records are read twice.
         broker_session_timeout=session_seconds,
         broker_heartbeat_interval=session_seconds / 6,
-        # A worker that takes part in a rebalance has nothing to finish first: what it holds is read again.
+        # A worker that takes part in a rebalance has nothing to finish first: what is in flight is read again.
         broker_rebalance_timeout=session_seconds,
         broker_commit_interval=0.5,
         consumer_max_fetch_size=MAX_REQUEST,

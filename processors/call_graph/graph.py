@@ -22,7 +22,7 @@ def call_graph(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ())
     """The call graph of the spans of one trace; equal for every order and repetition of the same spans.
 
     Missing spans, cycles of parents, several roots and clocks that went backwards are drawn as far as they go, never
-    refused. Every hop is a function of these spans, and of the origins of messages from other traces, alone.
+    refused. Every hop is a function of these spans, and of the link targets in other traces, alone.
 
     Raises:
         ValueError: there are no spans.

@@ -1,7 +1,7 @@
 """Messages that one trace sends and another receives, as a batch receive does that is linked to the messages of many traces.
 
-The two traces may have different owners. So the receiver's link becomes a receipt, which goes to the owner of the sender's
-trace; who has the sender's span answers with its origin, which goes to the owner of the receiver's trace. There the hop
+The two traces may have different owners. So the receiver's link becomes a link query, which goes to the owner of the sender's
+trace; who has the sender's span answers with a link target, which goes to the owner of the receiver's trace. There the hop
 is drawn, once from the queue and then, corrected, from the sender: the same hop whichever of all these comes first.
 """
 
@@ -34,7 +34,7 @@ class _Link(Protocol):
 
 
 def link_queries(trace_id: bytes, kind: int, start: int, links: Iterable[_Link]) -> Iterator[LinkQuery]:
-    """The receipts of the messages of other traces that a span is linked to, if it can have received them.
+    """The link queries of a span to other traces, if it can have received messages.
 
     Its parts are given one by one, for stage 1 has the span as protobuf. A link of zeros names no span.
     """
@@ -45,7 +45,7 @@ def link_queries(trace_id: bytes, kind: int, start: int, links: Iterable[_Link])
 
 
 def link_queries_of(span: Span) -> Iterator[LinkQuery]:
-    """The receipts of a decoded span."""
+    """The link queries of a decoded span."""
     return link_queries(span.trace_id, span.kind, span.start, span.links)
 
 
@@ -55,7 +55,7 @@ def message_from(span: Span) -> SpanReference:
 
 
 def link_target(query: LinkQuery, sender: Span) -> LinkTarget:
-    """The answer to a receipt."""
+    """The answer to a link query."""
     timed = TreeSpan(sender).role in EXITS
     resource = sender.resource
     return LinkTarget(
@@ -72,7 +72,7 @@ def link_target(query: LinkQuery, sender: Span) -> LinkTarget:
 
 
 def link_targets_of(hops: Iterable[Hop]) -> dict[SpanReference, LinkTarget]:
-    """The origins that hops of a trace were drawn with."""
+    """The link targets that hops of a trace were made with."""
     found = {}
     for hop in hops:
         if not hop.link or hop.caller.kind is not NodeKind.SERVICE:
@@ -101,7 +101,7 @@ def preferred_link_target(one: LinkTarget, other: LinkTarget) -> LinkTarget:
 
 
 class OpenLinkQueries:
-    """Receipts of one partition whose sender has not been seen: each waits a while, and is then to be stored.
+    """Link queries of one partition whose sender has not been seen: each waits a while, and is then to be stored.
 
     Args:
         wait: event time in nanoseconds for which the sender is waited for.
@@ -124,7 +124,7 @@ class OpenLinkQueries:
         return LINK_QUERY_BYTES * len(self._order)
 
     def add(self, source: int, watermark: int, queries: Collection[LinkQuery]) -> int:
-        """Take the receipts of a record; gives how many times `source` will be released."""
+        """Add the link queries of a record; returns how many times `source` will be released."""
         touched = set()
         for query in queries:
             place = query.message, query.receiver
@@ -141,12 +141,12 @@ class OpenLinkQueries:
         return len(touched)
 
     def new(self) -> set[SpanReference]:
-        """Messages with receipts that came since this was asked for, of those that wait."""
+        """Messages with link queries that came since this was asked for, of those that wait."""
         new, self._new = self._new, set()
         return {message for message, _ in new if message in self._open}
 
     def answered(self, sender: Callable[[SpanReference], Span | None]) -> tuple[list[LinkTarget], list[int]]:
-        """Origins of the messages whose sender is known, which wait no more, and their sources."""
+        """Link targets of the messages whose sender is known, which wait no more, and their sources."""
         return self._answer((message, sender(message)) for message in list(self._open))
 
     def answered_by(self, spans: Iterable[Span]) -> tuple[list[LinkTarget], list[int]]:
@@ -168,7 +168,7 @@ class OpenLinkQueries:
         return link_targets, sources
 
     def overdue(self, watermark: int) -> list[tuple[LinkQuery, set[int]]]:
-        """Receipts that have waited long enough, and those past the limit, with their sources; they wait no more."""
+        """Link queries that have waited long enough, and those past the limit, with their sources; they wait no more."""
         unanswered = []
         while self._order:
             message, receiver = place = next(iter(self._order))

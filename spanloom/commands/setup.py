@@ -1,4 +1,4 @@
-"""`spanloom setup`: prepares Kafka and Elasticsearch; again does no harm."""
+"""`spanloom setup`: prepares Kafka and Elasticsearch; safe to run again."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ async def finish(pipeline: Pipeline) -> Document | None:
     for agent, topic in FLOW:
         await _drained(pipeline, agent, topic)
     await _read(pipeline, "assemble", Topic.TRACED)
-    # Receipts of messages are answered by records: most before the receivers' traces close, the last when the senders' do.
+    # Link queries are answered by records: most before the receivers' traces close, the last when the senders' do.
     for end in (pipeline.assemble.flush, pipeline.assemble.close, pipeline.assemble.close):
         await end()
         await _read(pipeline, "assemble", Topic.TRACED)
