@@ -1,14 +1,12 @@
-"""What an anomaly of a series says to who is woken by it: what, how much, how much usually, how rare, and traces to look at."""
+"""What an anomaly of a series says to who is woken by it: what, how much, the baseline, the score, and traces to look at."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from processors.assembly.edges import slowest_traces
 from processors.detectors.edge_series import CALL_RATE, LATENCY, SELF_TIME
-from processors.detectors.streaming import HALF
 from processors.series.quantities import digits, quantities
 
 if TYPE_CHECKING:
@@ -21,9 +19,8 @@ if TYPE_CHECKING:
 _SUBJECTS = {
     LATENCY: "p95 of {client} → {server} {operation}",
     CALL_RATE: "calls {client} → {server} {operation}",
-    SELF_TIME: "own time of {service} a call",
+    SELF_TIME: "self time of {service} per call",
 }
-_MAGNITUDES = ((1e12, "a trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand"), (1.0, ""))
 
 
 def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[Anomaly]:
@@ -43,7 +40,7 @@ def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[A
 
 def _described(anomaly: Anomaly, about: Mapping[tuple[int, str, str, str], Sequence[Edge]]) -> Anomaly:
     seen, expected = quantities(anomaly.unit, anomaly.seen, anomaly.expected)
-    why = f"{_subject(anomaly)}: {seen}, usually {expected}{_times(anomaly)}; by chance once in {_rarity(anomaly.score)} values"
+    why = f"{_subject(anomaly)}: {seen}, baseline {expected}{_times(anomaly)}; score {anomaly.score:.2f}"
     if not _is_of_calls(anomaly.series):
         return replace(anomaly, why=why)
     label = anomaly.series.label
@@ -68,11 +65,4 @@ def _times(anomaly: Anomaly) -> str:
     if anomaly.expected <= 0 or anomaly.seen < 0:
         return ""
     times = anomaly.seen / anomaly.expected
-    return f" ({digits(times)} times as much)" if times >= 1 else f" ({times:.0%} of that)"
-
-
-def _rarity(score: float) -> str:
-    """In how many values a score is reached once: the inverse of `processors.detectors.streaming.score_of`."""
-    values = math.exp(min(-math.log1p(-score) * HALF / math.log(2.0), 40.0)) if score < 1 else math.inf
-    least, name = next(magnitude for magnitude in _MAGNITUDES if values >= magnitude[0])
-    return f"more than {name}" if least == 1e12 else f"{float(f'{values / least:.2g}'):g} {name}".strip()
+    return f" ({digits(times)}x)" if times >= 1 else f" ({times:.0%})"
