@@ -160,7 +160,7 @@ class Front:
             self._peers.pop(name, None)
 
     async def connect(self, outer: _Outer, peer: Peer) -> str:
-        """Connect to gRPC; gives what it will call the peer."""
+        """Connect to gRPC; returns what it will call the peer."""
         name = f"spanloom-{os.urandom(8).hex()}"
         own = socket.socket(socket.AF_UNIX)
         try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from components.access.tokens import TokenConfig
 
 BURST_SECONDS: Final = 5.0
-"""A sender that was quiet may send so many seconds' worth at once."""
+"""A sender that was idle may send so many seconds' worth at once."""
 
 MAX_NAMES: Final = 100
 """Names of tokens in metrics; those beyond are `other`."""

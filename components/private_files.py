@@ -16,7 +16,7 @@ OTHERS = 0o077
 
 
 def keep_files_private() -> int:
-    """Whatever this process makes from now on is its owner's alone; gives the umask before.
+    """Whatever this process makes from now on is its owner's alone; returns the umask before.
 
     For the composition root of what runs as a service: a tool's results are its user's business.
     """
@@ -56,7 +56,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def narrow(paths: Iterable[Path]) -> list[Path]:
-    """Take the rights of group and others from files and folders that are there; gives those that are not ours to change.
+    """Take the rights of group and others from files and folders that are there; returns those that are not ours to change.
 
     Links are left alone, and nothing below a folder is looked at: nobody reaches it through one that is closed.
     """

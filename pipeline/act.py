@@ -50,10 +50,10 @@ SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environment is let go."""
 
 MAX_ANSWERS = 1000
-"""Answers to requests for approval that may wait for the next look at the time. Humans give a few a day."""
+"""Answers to requests for approval that may wait for the next tick. Humans give a few a day."""
 
 MAX_ANOMALIES = 1000
-"""Anomalies that playbooks answer which may wait for the next look at the time, half a second later."""
+"""Anomalies that playbooks answer which may wait for the next tick, half a second later."""
 
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""

@@ -100,7 +100,7 @@ class ScoreStage:
         self.counts = ScoreCounts()
 
     def handle(self, event: Record) -> list[Awaitable[object]]:
-        """Score one record; gives what has to end before the record is done."""
+        """Score one record; returns what has to end before the record is done."""
         tp = event.message.tp
         part = self._partitions.get(tp)
         if part is None:

@@ -52,7 +52,7 @@ async def list_dead_letters(config: Config, now: Now) -> AsyncIterator[dict[str,
 
 
 async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
-    """Send them to where they came from; gives how many went to each topic, and to the store.
+    """Send them to where they came from; returns how many went to each topic, and to the store.
 
     Raises:
         SpanloomError: the log, a topic or the store did not do its part; says why.
@@ -77,7 +77,7 @@ async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
 
 
 async def skip(config: Config, now: Now, topic: str, partition: int, offset: int, *, dry_run: bool) -> dict[str, object]:
-    """Pass over a record, or only look at it; gives what is known of it.
+    """Skip a record, or only show it; returns what is known of it.
 
     Raises:
         SpanloomError: there is no such record, or the log does not keep the skip; says why.

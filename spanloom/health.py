@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 5.0
-"""Seconds between two looks at whether the log and the store answer."""
+"""Seconds between checks whether the log and the store answer."""
 
 PROBE_SECONDS = 5.0
 """How long they may take to."""

@@ -58,13 +58,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RETAIN_EVERY = 60.0
-"""Seconds between two looks at what the store may delete."""
+"""Seconds between checks of what the store may delete."""
 
 
 async def run_roles(
     config: Config, now: Now, stages: Sequence[str] = STAGES, *, collect: bool = True, console: bool = True, alerts: bool = True
 ) -> int:
-    """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; gives the exit code.
+    """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; returns the exit code.
 
     Raises:
         ConfigError: others can reach its console, and nobody could prove who they are.

@@ -35,7 +35,7 @@ def become_supervisor(*arguments: str) -> NoReturn:
 
 
 def supervise(arguments: Sequence[str]) -> int:
-    """Run `python -m spanloom.cli ARGUMENTS` until it ends for good or crashes too often; gives its last exit code.
+    """Run `python -m spanloom.cli ARGUMENTS` until it ends for good or crashes too often; returns its last exit code.
 
     One that a signal ended counts as crashed. The child ends with its parent, even when that is killed.
     """

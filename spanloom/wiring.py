@@ -61,7 +61,7 @@ log = structlog.get_logger(__name__)
 
 STAGES = ("rekey", "assemble", "score", "act")
 IN_FLIGHT = 1000
-"""Records that a stateless stage may have under way."""
+"""Records that a stateless stage may have in flight."""
 
 STOP_SECONDS = 8.0
 """How long the application may take to stop; a second or two is usual, and containers are killed after ten."""

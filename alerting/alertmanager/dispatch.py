@@ -75,7 +75,7 @@ class _Notified:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """What one look at the due groups gave."""
+    """Result of one flush of the due groups."""
 
     notifications: list[Notification]
     suppressions: list[Suppression]
@@ -117,7 +117,7 @@ class AlertGroups:
             group.alerts[alert.fingerprint] = alert
 
     def flush(self, now: int) -> Flush:
-        """Look at the groups that are due: what to send, and what was suppressed."""
+        """Flush the groups that are due: what to send, and what was suppressed."""
         result = Flush([], [])
         for (receiver, key), group in list(self._groups.items()):
             if group.flush_at > now:

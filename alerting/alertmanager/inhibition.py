@@ -122,7 +122,7 @@ class CallPaths:
 
 
 class Inhibition:
-    """What the alerts of one moment mute. Indexed, as there may be thousands of them.
+    """What the alerts of one time mute. Indexed, as there may be thousands of them.
 
     Args:
         rules: by labels.

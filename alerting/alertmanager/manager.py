@@ -94,7 +94,7 @@ class Alertmanager:
         self.calls.add(edges, now)
 
     def advance(self, now: int) -> Advance:
-        """Look at the groups that are due."""
+        """Flush the groups that are due."""
         self.alert_store.prune(now)
         self.silences.prune(now)
         due = self.groups.next_flush()

@@ -1,4 +1,4 @@
-"""The routing tree: which receivers hear of an alert, and how their notifications are grouped and timed.
+"""The routing tree: which receivers are notified of an alert, and how their notifications are grouped and timed.
 
 https://prometheus.io/docs/alerting/latest/configuration/#route
 """

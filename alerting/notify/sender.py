@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 QUEUE = 256
-"""Most notifications that are under way to one integration."""
+"""Most notifications in flight to one integration."""
 PARALLEL = 4
 """Most requests to one integration at a time."""
 MAX_NAMED = 1_000
@@ -107,7 +107,7 @@ class Sender:
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stop(self) -> None:
-        """Let go of what is under way; it was not settled, so the notification log sends it again. Safe twice."""
+        """Abandon what is in flight; it was not settled, so the notification log sends it again. Safe twice."""
         tasks = [task for line in self._lines.values() for task in line.in_flight]
         self._lines.clear()
         for task in tasks:
@@ -117,7 +117,7 @@ class Sender:
             await notifier.close()
 
     async def replace(self, notifiers: Mapping[str, Notifier]) -> None:
-        """Go on with other notifiers. What was under way is given up, as by `stop`."""
+        """Go on with other notifiers. What was in flight is abandoned, as by `stop`."""
         await self.stop()
         self.notifiers = notifiers
 

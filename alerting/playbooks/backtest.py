@@ -237,7 +237,7 @@ def backtest(
 
 
 def _pass(play: _Play, since: int, until: int, *, busy: bool) -> int:
-    """Look at each step between two times while there is something to see; gives the second."""
+    """Look at each step between two times while there is something to see; returns the second."""
     for now in range(since + STEP, until, STEP) if since else ():
         if not (busy or play.busy):
             break

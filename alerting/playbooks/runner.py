@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from telemetry.findings import Anomaly
 
 STOP_GRACE = 10.0
-"""Seconds that `stop` waits for actions under way. One that takes longer is as after a crash: repeated, or rolled back."""
+"""Seconds that `stop` waits for running actions. One that takes longer is as after a crash: repeated, or rolled back."""
 
 
 class Save(Protocol):
@@ -142,7 +142,7 @@ class PlaybookRunner:
         await self._do(self.healer.advance)
 
     async def idle(self) -> None:
-        """Wait until no action is under way."""
+        """Wait until no action runs."""
         while running := [task for task in self._running.values() if not task.done()]:
             await asyncio.wait(running)
 
@@ -184,7 +184,7 @@ class PlaybookRunner:
         async with self._lock:
             self.healer.on_result(result, self._now(), go_on=not self._stopping)
             await self._commit()
-            del self._running[run.id]  # not before: what is under way is not started again
+            del self._running[run.id]  # not before: what runs is not started again
 
     async def _outcome(self, run: Run) -> Result:
         action = self.healer.actions.get(run.call.action)

@@ -1,4 +1,4 @@
-"""PromQL expressions, compiled once and evaluated at any moment. What is not covered is refused when compiling.
+"""PromQL expressions, compiled once and evaluated at any time. What is not covered is refused when compiling.
 
 The parser is promql-parser; the semantics are those of Prometheus 3: ranges and the lookback exclude their beginning, and
 a dot in a regular expression is any character.

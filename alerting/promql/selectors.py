@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alerting.promql.vectors import Labels, Vector
 
 TimeShift = Callable[[Instant], int]
-"""The time at which a selector looks, from the moment of evaluation."""
+"""The time at which a selector looks, from the instant of evaluation."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -55,7 +55,7 @@ class OtlpGrpcConfig(BaseModel):
     )
     read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a message.")
     limits: GrpcLimits = Field(default=GrpcLimits(), description="What connections may be and do.")
-    stop_seconds: float = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
+    stop_seconds: float = Field(default=5, ge=0, description="How long a stop waits for requests in flight.")
     tls: TlsConfig | None = Field(default=None, description="Certificates; without them the port is plain text.")
 
 
@@ -115,7 +115,7 @@ class OtlpGrpcReceiver:
         front.start(listener)
 
     async def stop(self) -> None:
-        """Take no more requests, finish those under way. Safe before start and twice."""
+        """Take no more requests, finish those in flight. Safe before start and twice."""
         server, front = self._server, self._front
         self._server = self._front = None
         if server is not None and front is not None:

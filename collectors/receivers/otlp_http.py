@@ -55,7 +55,7 @@ class OtlpHttpConfig(BaseModel):
         description="Largest body, before and after decompression.",
     )
     read_seconds: float = Field(default=30, gt=0, description="How long a client may take to send a body.")
-    stop_seconds: int = Field(default=5, ge=0, description="How long a stop waits for requests under way.")
+    stop_seconds: int = Field(default=5, ge=0, description="How long a stop waits for requests in flight.")
     limits: HttpLimits = Field(default=HttpLimits(), description="What connections may be and do.")
     tls: TlsConfig | None = Field(default=None, description="Certificates; without them the port is plain text.")
     hosts: tuple[Host, ...] = Field(
@@ -105,7 +105,7 @@ class OtlpHttpReceiver:
         self._server, self.port = server, server.port
 
     async def stop(self) -> None:
-        """Take no more requests, finish those under way. Safe before start and twice."""
+        """Take no more requests, finish those in flight. Safe before start and twice."""
         server, self._server = self._server, None
         if server is not None:
             await server.stop()

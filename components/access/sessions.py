@@ -32,7 +32,7 @@ class Sessions:
         return len(self._sessions)
 
     def begin(self, identity: Identity) -> str:
-        """Log in; gives the cookie's value."""
+        """Log in; returns the cookie's value."""
         cookie = secrets.token_urlsafe(32)
         self._sessions[_hash(cookie)] = (identity, self._now() + self.seconds * 1_000_000_000)
         if len(self._sessions) > MAX_SESSIONS:

@@ -54,7 +54,7 @@ class HttpServer:
         metrics: where connections are counted.
         max_body_bytes: the largest body of a request; None where the application has a limit of its own.
         lifespan: whether the application has a start and a stop.
-        stop_seconds: how long a stop waits for requests under way.
+        stop_seconds: how long a stop waits for requests in flight.
 
     Raises:
         ConfigError: TLS cannot be set up; names the file and the reason.
@@ -123,7 +123,7 @@ class HttpServer:
             raise NotStartedError(f"{self._name} did not start; the log has the reason")
 
     async def stop(self) -> None:
-        """Accept no more, finish requests under way. Safe before `start` and twice."""
+        """Accept no more, finish requests in flight. Safe before `start` and twice."""
         server, serving = self._server, self._serving
         self._server = self._serving = None
         if server is not None and serving is not None:

@@ -17,7 +17,7 @@ KEPT_BACK: Final = 512
 
 
 def raise_limit() -> int:
-    """Raise the soft limit of open files as far as the hard one allows; gives the limit that now holds."""
+    """Raise the soft limit of open files as far as the hard one allows; returns the limit that now holds."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 10.0
 USERS_AT_ONCE = 200
-"""Past this many users under way, arrivals are turned away and counted."""
+"""Past this many active users, arrivals are turned away and counted."""
 LATENCIES_KEPT = 10_000
 
 

@@ -26,7 +26,7 @@ class HttpServer:
         app.before_request(around.faults.cross)
         self._host = around.host
         self._server = ThreadedWSGIServer(self._host, 0, app)
-        self._server.daemon_threads = False  # so that closing waits for requests under way
+        self._server.daemon_threads = False  # so that closing waits for requests in flight
 
     def serve(self, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM."""

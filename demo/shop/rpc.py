@@ -26,7 +26,7 @@ THREADS = 16
 TIMEOUT_SECONDS = 5.0
 DRAIN_SECONDS = 3.0
 CHANNELS_KEPT = 4
-"""Channels to earlier addresses are closed late, for calls may still be under way on them."""
+"""Channels to earlier addresses are closed late, for calls may still be in flight on them."""
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class RpcServer:
         return handle
 
     def serve(self, ready: Callable[[str], None]) -> None:
-        """Serve until SIGTERM, then let calls under way finish."""
+        """Serve until SIGTERM, then let calls in flight finish."""
         self._server.start()
         ready(f"{self._host}:{self._port}")
         try:

@@ -63,7 +63,7 @@ class Shop:
         await asyncio.gather(*(instance.stop() for instance in self._instances.values()))
 
     def isolate(self, name: str) -> None:
-        """Take an instance out of traffic; requests under way end as they would. Safe twice.
+        """Take an instance out of traffic; requests in flight end as they would. Safe twice.
 
         Raises:
             UnknownInstanceError: there is no such instance.

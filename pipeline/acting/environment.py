@@ -52,10 +52,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 REFRESH_EVERY = 1_000_000_000
-"""Nanoseconds between two looks at the files."""
+"""Nanoseconds between checks of the files."""
 
 OFFER_INTERVAL = 10_000_000_000
-"""Nanoseconds between two looks at what fires all along: its texts may be others now, or there was no room for it."""
+"""Nanoseconds between checks of what fires all along: its texts may be others now, or there was no room for it."""
 
 SAVE_EVERY = 10_000_000_000
 """Nanoseconds between two saves though nothing changed: after a crash rules go on from there, on samples read again."""
@@ -242,7 +242,7 @@ class Alerting:
             await self.runner.advance()
 
     async def replace_receivers(self, config: AlertmanagerConfig, notifiers: Mapping[str, Notifier]) -> None:
-        """Take other routes and receivers. What was under way is sent again, under the same key."""
+        """Take other routes and receivers. What was in flight is sent again, under the same key."""
         self._settle()
         self.alertmanager.replace_config(config, self._now())
         await self.sender.replace(notifiers)

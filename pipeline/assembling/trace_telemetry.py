@@ -120,7 +120,7 @@ class TraceTelemetry:
         await asyncio.gather(*sent)
 
     async def send_metrics(self, time: int) -> list[Document]:
-        """Let rules see the counters at an event time; gives the estimates of clock skew, where one is due, to store."""
+        """Let rules see the counters at an event time; returns the estimates of clock skew, where one is due, to store."""
         metrics = self._graph.metrics(time)
         if time - self._spans_sent_at >= SPAN_METRICS_EVERY:
             self._spans_sent_at = time

@@ -42,7 +42,7 @@ WINDOW = 1000
 """Records of a partition, or writes of a kind, over which the share is taken: minutes of a busy one."""
 
 POLL_INTERVAL = 1.0
-"""Seconds between two looks at whether a paused partition was revoked."""
+"""Seconds between checks whether a paused partition was revoked."""
 
 
 class DeadLetterConfig(BaseModel):

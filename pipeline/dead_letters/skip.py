@@ -80,7 +80,7 @@ class Place(Protocol):
 
 
 async def skip(place: Place, topic: str, partition: int, offset: int, *, dry_run: bool = False) -> dict[str, object]:
-    """Pass over a record; gives what is known of it. Of a changelog its key is deleted: whoever reads it has to get to its end.
+    """Skip a record; returns what is known of it. Of a changelog its key is deleted: whoever reads it has to get to its end.
 
     Args:
         place: the log.

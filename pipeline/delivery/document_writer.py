@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SETTLE_SECONDS = 5.0
-"""How long a rebalance may wait for requests under way; it has to end before the group's session does."""
+"""How long a rebalance may wait for requests in flight; it has to end before the group's session does."""
 
 
 class RejectedSink(Protocol):
@@ -209,7 +209,7 @@ class DocumentWriter:
         log.info("refused_documents_wait_no_more")
 
     async def settle(self) -> None:
-        """Wait for the requests under way, within bounds: after that nothing unwanted is written."""
+        """Wait for the requests in flight, within bounds: after that nothing unwanted is written."""
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=SETTLE_SECONDS)
 

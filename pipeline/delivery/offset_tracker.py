@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 MAX_BYTES = 32 << 20
-"""Memory of what a stateless stage may have under way: a second's worth at most, and what waits while the store is down."""
+"""Memory of what a stateless stage may have in flight: a second's worth at most, and what waits while the store is down."""
 
 DOCUMENT_BYTES = 1300
 """What a document takes that a record led to, beside the texts that were in its value: thirty times a small metric point's size

@@ -36,7 +36,7 @@ PROBE_TIMEOUT = 2.0
 """Seconds that a probe may take. Slower than that, the store is too busy for those who wait for it."""
 
 POLL_SECONDS = 0.5
-"""Seconds between two looks at whether the answer is still wanted."""
+"""Seconds between checks whether the answer is still wanted."""
 
 REFUSED_SECONDS = 60.0
 """How long a store is asked again that refuses us. One that starts may; wrong credentials stay wrong."""

@@ -1,4 +1,4 @@
-"""From re-key on: stage 4 hears which source feeds the telemetry before anything that comes of it."""
+"""From re-key on: stage 4 learns which source feeds the telemetry before anything that comes of it."""
 
 from __future__ import annotations
 

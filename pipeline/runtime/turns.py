@@ -31,7 +31,7 @@ class Turn:
     Attributes:
         next: the offset from which on nothing was handed over; what lies before it was, or is no record.
         position: where the next fetch begins; None where that is not known, as another task moved it meanwhile.
-        moved: how often it was moved, to tell a fetch that was under way then.
+        moved: how often it was moved, to tell a fetch that was in flight then.
     """
 
     next: int

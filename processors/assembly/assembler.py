@@ -1,4 +1,4 @@
-"""Gathers the signals of each trace until the trace has been quiet for a while.
+"""Gathers the telemetry items of each trace until the trace has been inactive for a while.
 
 What is gathered here is all that decides a call graph; the graph itself is drawn once, when the trace closes. A signal
 that comes after that opens the trace again, and whoever publishes compares it with what is already stored.
@@ -94,7 +94,7 @@ class OpenTrace:
     sources: set[int] = field(default_factory=set)
     opened: int = 0  # watermark when the trace was opened
     last: int = 0  # latest event time of its signals
-    closed_early: bool = False  # closed by a limit, not because it was quiet
+    closed_early: bool = False  # closed by a limit, not because it was inactive
     early: bool = False  # closed to make room
     due: int = 0  # when to look at it again
     memory: int = TRACE_BYTES  # bytes that it uses, without the groups of its spans
@@ -150,7 +150,7 @@ class AssemblyLimits:
 
 
 class TraceAssembler:
-    """Open traces of one partition, closed in the order in which they fell quiet.
+    """Open traces of one partition, closed in the order in which they became inactive.
 
     The order of closing is a function of the records and their order alone.
     """
@@ -187,7 +187,7 @@ class TraceAssembler:
     def add(
         self, source: int, watermark: int, signals: Iterable[PackedSpan | LogReference | ExemplarReference | LinkTarget]
     ) -> set[bytes]:
-        """Take the signals of one record; gives the traces that they belong to."""
+        """Add the telemetry items of one record; returns the traces that they belong to."""
         touched = set()
         for signal in signals:
             trace_id = signal.trace_id
@@ -255,7 +255,7 @@ class TraceAssembler:
         trace.memory += size
 
     def advance(self, watermark: int) -> list[OpenTrace]:
-        """Close what has been quiet, what has been open too long, and the oldest where there are too many."""
+        """Close what has been inactive, what has been open too long, and the oldest where there are too many."""
         limits = self._limits
         due = []
         while self._due and self._due[0][0] <= watermark:

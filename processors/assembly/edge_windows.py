@@ -82,7 +82,7 @@ class EdgeWindows:
         return added
 
     def recount(self, starts: Iterable[int], sources: set[int]) -> list[int]:
-        """Note that a stored trace may have changed in these windows; gives what `add` gives."""
+        """Note that a stored trace may have changed in these windows; returns what `add` gives."""
         added: list[int] = []
         for start in starts:
             self._window(start, sources, added).recount = True

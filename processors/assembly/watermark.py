@@ -21,7 +21,7 @@ class Watermark:
     ahead: list[int] = field(default_factory=list)
 
     def observe(self, event_time: int) -> int:
-        """Take the event time of one record; gives the watermark after it."""
+        """Observe the event time of one record; returns the watermark after it."""
         if event_time <= self.time:
             return self.time
         if self.time and event_time > self.time + self.jump:
@@ -34,7 +34,7 @@ class Watermark:
         return self.time
 
     def elapse(self, duration: int) -> int:
-        """Let time pass without a record: a stream that is quiet still has an end."""
+        """Let time pass without a record: a stream that is idle still has an end."""
         if self.time:
             self.time += duration
         return self.time

@@ -29,7 +29,7 @@ class WindowMerge:
         self.ahead = 0
 
     def add(self, bodies: list[Body], now: int) -> list[list[Edge]]:
-        """Take what a partition published of a window; gives the windows that are complete, oldest first."""
+        """Add what a partition published of a window; returns the windows that are complete, oldest first."""
         for body in bodies:
             start = body["window"]
             if start > now:

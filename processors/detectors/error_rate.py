@@ -110,7 +110,7 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
         return {"services": self.evicted}
 
     def add(self, edges: Iterable[Edge]) -> list[Anomaly]:
-        """Score the calls that each service received in one window; gives the anomalies."""
+        """Score the calls that each service received in one window; returns the anomalies."""
         windows: dict[str, list[Edge]] = {}
         for edge in edges:
             if edge.key.callee.kind is NodeKind.SERVICE and edge.calls > 0:

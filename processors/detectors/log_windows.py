@@ -59,7 +59,7 @@ class LogWindows:
     def add(
         self, service: str, time: int, severity: int, text: str, *, now: int, trace_id: bytes = b"", environment: str = ""
     ) -> str:
-        """Count a line; gives the id of its template. A line from later than `now` was written by a wrong clock, now."""
+        """Count a line; returns the id of its template. A line from later than `now` was written by a wrong clock, now."""
         template = self.templates.add(service, text)
         time = min(time, now)
         start = time - time % self._width

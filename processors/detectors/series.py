@@ -114,7 +114,7 @@ class SeriesDetector(Detector[Point]):
         return {"series": self.evicted, "points_late": self.late}
 
     def add(self, points: Iterable[Point]) -> list[Anomaly]:
-        """Score points and learn them; gives the anomalies: those that begin, and those that go on."""
+        """Score points and learn them; returns the anomalies: those that begin, and those that go on."""
         anomalies = []
         for point in points:
             before = self._states.get(point.series)

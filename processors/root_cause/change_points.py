@@ -1,4 +1,4 @@
-"""When metrics may have moved: the moments since which some instance's series have gone farthest from where they were.
+"""Change points of metrics: the times since which some instance's series have gone farthest from where they were.
 
 All moments are weighed at once by means and running extremes, so that only a few have to be by medians and tails, which
 takes as long for each of them (`metrics`).
@@ -29,7 +29,7 @@ LEAST_SPREAD = 0.15
 """In log units: what moves by less than this is standing still."""
 
 CANDIDATES = 8
-"""Moments that are looked at closely."""
+"""Candidates that are weighed in full."""
 
 MIN_PEERS = 3
 """Series of one name below which there is nothing to compare with."""

@@ -43,7 +43,7 @@ LEAST_GAIN = 8.0
 """Nats that a change point must gain to count as a change: about what the best of a few dozen gains by chance."""
 
 LEAST_BEFORE, LEAST_AFTER = 8, 5
-"""Traces needed on either side of a moment."""
+"""Traces needed on either side of a change point."""
 
 ALONE = 0.5
 """What metrics count for when neither traces nor logs accuse the service: it can hardly have harmed a request."""
@@ -143,7 +143,7 @@ class CulpritRanker:
     def _change_point(
         self, buckets: Sequence[tuple[int, Sequence[Remembered]]], latency: LatencyTable, shape: ShapeTable, now: int
     ) -> int:
-        """The bucket with which the change begins; 0 where no moment stands out, so that all is compared with its peers."""
+        """The bucket with which the change begins; 0 where no time stands out, so that all is compared with its peers."""
         sizes = np.cumsum([len(traces) for _, traces in buckets])
         best, found = LEAST_GAIN, 0
         for number in range(1, len(buckets)):

@@ -241,7 +241,7 @@ async def finish(pipeline: Pipeline) -> Document | None:
 
 
 async def _drained(pipeline: Pipeline, agent: str, topic: Topic) -> None:
-    """Wait until a stage has read its topic and nothing of it is under way."""
+    """Wait until a stage has read its topic and nothing of it is in flight."""
     while True:
         await _read(pipeline, agent, topic)
         if not pipeline.offsets[agent].in_flight:

@@ -23,7 +23,7 @@ OURS = frozenset({"log", "state", "spanloom.duckdb", "spanloom.duckdb.wal", "app
 """What is in a data folder of ours."""
 
 GRACE_SECONDS, POLL_SECONDS = 3.0, 0.1
-"""How long a process that was killed a moment ago may take to go, and the time between two looks."""
+"""How long a process that was killed a moment ago may take to go, and the time between checks."""
 
 
 class FolderInUseError(UnrecoverableError):

@@ -30,7 +30,7 @@ FINAL = frozenset({STOPPED, FAILED, REFUSED})
 
 
 def run(role: Coroutine[object, object, int]) -> int:
-    """Run a role to its end; gives the exit code.
+    """Run a role to its end; returns the exit code.
 
     Raises:
         ConfigError: for exit code 2.

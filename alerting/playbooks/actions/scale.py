@@ -25,7 +25,7 @@ class Scales(Protocol):
     """Something that can run more or fewer instances."""
 
     async def scale(self, name: str, replicas: int, key: str) -> Mapping[str, str]:
-        """Run so many; gives `replicas`, how many there were: before the first try, when it is repeated under its key.
+        """Run so many; returns `replicas`, how many there were: before the first try, when it is repeated under its key.
 
         Raises:
             ActionError: it failed, or may have.

@@ -16,7 +16,7 @@ class Steering(Protocol):
     """
 
     async def set_weights(self, service: str, weights: Mapping[str, int], key: str) -> Mapping[str, int]:
-        """Share the calls of a service among its instances; gives the weights before.
+        """Share the calls of a service among its instances; returns the weights before.
 
         Raises:
             ActionError: it failed, or may have.
@@ -24,7 +24,7 @@ class Steering(Protocol):
         ...
 
     async def set_rate_limit(self, service: str, per_second: float | None, key: str) -> float | None:
-        """Limit the calls that a service gets, None: without limit; gives the limit before.
+        """Limit the calls that a service gets, None: without limit; returns the limit before.
 
         Raises:
             ActionError: it failed, or may have.
@@ -32,7 +32,7 @@ class Steering(Protocol):
         ...
 
     async def roll_back(self, scope: str, revision: str, key: str) -> str:
-        """Make a revision of the configuration the active one, empty: the one before; gives the active one before.
+        """Make a revision of the configuration the active one, empty: the one before; returns the active one before.
 
         Raises:
             ActionError: it failed, or may have.

@@ -234,7 +234,7 @@ class Healer:
         }
 
     def restore(self, snapshot: Body, now: int) -> None:
-        """Go on after a crash: steps that were under way are repeated if that is safe, else their targets are asked.
+        """Go on after a crash: steps that were running are repeated if that is safe, else their targets are asked.
 
         Raises:
             InputError: the snapshot is of another version.

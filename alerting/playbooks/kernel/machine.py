@@ -117,7 +117,7 @@ def finish_step(
 
 
 def resume(incident: Incident, note: Note) -> None:
-    """After a crash: what was under way is repeated or asked after, as the promise above says."""
+    """After a crash: what was running is repeated or asked after, as the promise above says."""
     step = incident.in_flight
     if step is None:
         return

@@ -38,7 +38,7 @@ class Progress(StrEnum):
     INTENDED = "intended"
     DONE = "done"
     FAILED = "failed"
-    UNKNOWN = "unknown"  # it was under way when the process died, and must not be repeated
+    UNKNOWN = "unknown"  # it was running when the process died, and must not be repeated
     UNDOING = "undoing"
     UNDONE = "undone"
     NOT_UNDONE = "not-undone"

@@ -81,7 +81,7 @@ def add(console: Console) -> None:
 
 
 def _search(view: View) -> ui.input:
-    """The fields of the search; gives that of the service."""
+    """The fields of the search; returns that of the service."""
 
     def asking(name: str) -> Any:
         async def ask(event: Any) -> None:

@@ -34,7 +34,7 @@ class Worker:
             log.info("shipped order %s: %d items", order, len(items))
 
     def serve(self, ready: Callable[[str], None]) -> None:
-        """Work until SIGTERM, then finish the task under way."""
+        """Work until SIGTERM, then finish the running task."""
 
         def ignore(**_: object) -> None:
             ready("")

@@ -92,7 +92,7 @@ class Link:
         await self._stack.aclose()
 
     async def impair(self, to_far: Impairment = GOOD, from_far: Impairment = GOOD) -> Body:
-        """Make the link so, from now on; gives the counts of packets since the start: carried, lost, dropped."""
+        """Make the link so, from now on; returns the counts of packets since the start: carried, lost, dropped."""
         counts: Body = await self._forwarder.ask({"to": asdict(to_far), "from": asdict(from_far)})
         return counts
 

@@ -27,7 +27,7 @@ TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 MAX_BYTES = 65_536
 MAX_WAITING = 1000
-"""Packets under way. netem's default limit; what comes past it is dropped."""
+"""Packets in flight. netem's default limit; what comes past it is dropped."""
 
 
 def make_device(name: str) -> int:
