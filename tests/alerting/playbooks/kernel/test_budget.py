@@ -3,6 +3,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from alerting.playbooks.kernel.messages import Result
 from tests.alerting.playbooks.world import SECOND, START, Alert, Processes, healer, playbooks
 
@@ -10,13 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import pytest
-
     from alerting.playbooks.model.plan import Playbook
 
 SCHEDULES = 10_000
 
 
+@pytest.mark.timeout(1800)  # a quarter of a minute on an idle machine
 def test_the_blast_radius_never_exceeds_its_budget_in_ten_thousand_random_schedules(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
