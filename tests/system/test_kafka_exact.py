@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from elastic_transport import TransportError
 
 from stores.duckdb.store import DuckDbStore
 from stores.elasticsearch.store import open_elasticsearch
@@ -92,7 +93,7 @@ async def disturb(cluster: Cluster, store: ElasticsearchStore, chance: random.Ra
     for crash, moment in enumerate(moments):
         await until_stored(store, moment)
         if crash == KILLS // 2:
-            await asyncio.gather(*(store._client.indices.rollover(alias=data_stream(kind, "default")) for kind in KINDS))
+            await begin_new_generations(store)
         victim, seconds_away = chance.choice(cluster.workers), chance.uniform(0, 5)
         service = {KILLS // 3: cluster.kafka, 2 * KILLS // 3: cluster.elasticsearch}.get(crash)
         if service is not None:
@@ -103,6 +104,16 @@ async def disturb(cluster: Cluster, store: ElasticsearchStore, chance: random.Ra
         if service is not None:
             await asyncio.sleep(2 * seconds_away)
             await asyncio.to_thread(service.start)
+
+
+async def begin_new_generations(store: ElasticsearchStore) -> None:
+    """Return when every data stream has rolled over; an overloaded Elasticsearch may close the connection instead."""
+    for kind in KINDS:
+        while True:
+            with suppress(TransportError):
+                await store._client.indices.rollover(alias=data_stream(kind, "default"))
+                break
+            await asyncio.sleep(0.2)
 
 
 async def until_stored(store: ElasticsearchStore, share: float) -> None:
