@@ -1,9 +1,9 @@
-"""What every OTLP receiver does with a request, whatever it came by: decode, refuse what is invalid, ship the rest."""
+"""What every receiver does with an OTLP request, whatever it came by: decode, refuse what is invalid, ship the rest."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from collectors.decoding import Body, Encoding, NothingLeftError, Outcome, Prepared, parse, prepare
 from collectors.errors import LogUnavailableError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from components.memory_limiter import BytesShare
     from telemetry.otlp import Signal
 
-Transport = Literal["http", "grpc"]
-
 TOPICS: Final[Mapping[Signal, str]] = {"spans": "otlp_spans", "logs": "otlp_logs", "metrics": "otlp_metrics"}
 """Where each signal goes: the default topics of the OpenTelemetry Collector's Kafka exporter."""
 
@@ -36,7 +34,7 @@ _FEW: Final = 4096
 class Intake:
     """Admits the requests of one transport and counts them."""
 
-    def __init__(self, transport: Transport, sink: Sink, metrics: CollectorMetrics, ingest: Ingest) -> None:
+    def __init__(self, transport: str, sink: Sink, metrics: CollectorMetrics, ingest: Ingest) -> None:
         self._transport = transport
         self._sink = sink
         self._metrics = metrics

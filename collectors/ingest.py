@@ -97,13 +97,17 @@ class Ingest:
         self._thread: ThreadPoolExecutor | None = None
         self._turn = asyncio.Lock()
         self._queued = 0
+        self._readings: list[Reading] = []
+        metrics.reading_bytes.set_function(lambda: sum(reading.in_flight_bytes for reading in self._readings))
         metrics.memory_bytes.set_function(lambda: self.budget.in_flight_bytes)
         metrics.memory_requests.set_function(lambda: self.budget.requests)
 
     def reading(self) -> Reading:
         """The bodies on their way of one transport."""
         config = self.config
-        return Reading(config.max_reading_bytes, config.max_reading_bytes_per_address, config.retry_after)
+        reading = Reading(config.max_reading_bytes, config.max_reading_bytes_per_address, config.retry_after)
+        self._readings.append(reading)
+        return reading
 
     def check_capacity(self, receiver: str, max_request_bytes: int) -> None:
         """Refuse a configuration under which the largest request of a receiver could never be accepted.

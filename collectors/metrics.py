@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class CollectorMetrics:
     """Counters of the receivers and the shipper. Items are spans, log records or data points; bytes are protobuf.
 
-    `transport` is `http` or `grpc`, `signal` is `spans`, `logs` or `metrics`.
+    `transport` is `http` or `grpc`, of a receiver for other formats its name; `signal` is `spans`, `logs` or `metrics`.
     """
 
     def __init__(self, registry: CollectorRegistry, connections: ConnectionMetrics | None = None) -> None:
