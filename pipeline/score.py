@@ -65,10 +65,14 @@ class _ScorePartition:
             cost.update(detector.dropped())
         return cost
 
-    def find(self, source: Source, items: Sequence[object], now: int, time: int) -> list[Anomaly]:
+    def find(self, source: Source, items: Sequence[object], now: int, time: int, edges: Sequence[Edge] = ()) -> list[Anomaly]:
         """What the detectors of a source find in items of it, which is complete up to an event time."""
-        asked = [detector for detector in self.detectors if detector.source is source]
-        return [anomaly for one in asked for anomaly in (*one.consume(items, now), *one.advance(time))]
+        found: list[Anomaly] = []
+        for detector in self.detectors:
+            if detector.source is source:
+                anomalies = [*detector.consume(items, now), *detector.advance(time)]
+                found += anomalies if detector.explains else describe(anomalies, edges)
+        return found
 
 
 _ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.SPANS})
@@ -215,8 +219,8 @@ class ScoreStage:
     ) -> list[Awaitable[object]]:
         self.counts.points += len(points)
         latest = max((point.time for point in points), default=0)
-        found = part.find(Source.POINTS, points, self._now(), latest)
-        return self._report(part, [*describe(found, edges), *failing])
+        found = part.find(Source.POINTS, points, self._now(), latest, edges)
+        return self._report(part, [*found, *failing])
 
     def _report(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[object]]:
         """Store anomalies, and hand them on to stage 4 as they are and as points for rules."""

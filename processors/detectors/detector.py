@@ -56,10 +56,12 @@ class Detector(Protocol[Item_contra]):
     Attributes:
         source: what it consumes.
         saved_as: under which name its snapshots are kept; it must never change.
+        explains: whether its anomalies say why in words; else their values are put into words, see `describe`.
     """
 
     source: ClassVar[Source]
     saved_as: ClassVar[str]
+    explains: ClassVar[bool] = True
 
     def consume(self, items: Sequence[Item_contra], now: int) -> list[Anomaly]:
         """Judge and learn.

@@ -89,6 +89,7 @@ class SeriesDetector(Detector[Point]):
 
     source = Source.POINTS
     saved_as = "scores"
+    explains = False  # only the stage knows which calls a series of an edge is about
 
     def __init__(
         self, config: SeriesDetectorConfig | None = None, *, max_series: int = 20_000, max_text: int = 16 << 20

@@ -56,5 +56,10 @@ def build_actions(
     configured = {one.name: settings for one in runners if (settings := config.section(one.name)) is not None}
     built = {one.name: one.build(configured[one.name], command) for one in runners if one.name in configured}
     context = ActionContext(command, built, steering)
-    actions = {one.name: one.build(config.section(one.name), context) for one in components}
-    return {name: action for name, action in actions.items() if action is not None}
+    actions: dict[str, Action] = {}
+    for one in components:
+        settings = config.section(one.name)
+        action = None if settings is None else one.build(settings, context)
+        if action is not None:
+            actions[one.name] = action
+    return actions

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
@@ -8,6 +9,9 @@ from spanloom.commands.components import components
 from spanloom.components import SECTIONS
 from spanloom.components import components as all_components
 from spanloom.config import load_config
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def run(*arguments: str) -> str:
@@ -40,7 +44,8 @@ def test_a_name_that_nothing_has_is_a_wrong_question() -> None:
     assert "spanloom components list has their names" in result.output
 
 
-def test_what_a_section_is_called_is_where_the_configuration_has_it() -> None:
+def test_what_a_section_is_called_is_where_the_configuration_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOM_CONFIG", "")
     settings = load_config()
     for one in all_components():
         section = SECTIONS[one.kind].format(name=one.name)
