@@ -37,7 +37,7 @@ class Ends:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._lock = threading.Lock()
         self._slots: dict[tuple[str, int], int] = {}
-        self._known: dict[tuple[str, int], Span] = {}
+        self._spans: dict[tuple[str, int], Span] = {}
         data = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
         self._count = -(-len(data) // _SLOT.size)
         for slot in range(len(data) // _SLOT.size):
@@ -46,28 +46,28 @@ class Ends:
             if crc32(data[begin : begin + _SLOT.size - 4]) != crc:
                 log.warning("log_end_unknown", file=str(path), slot=slot, hint="what is missing there is not noticed this time")
                 continue
-            place = name.rstrip(b"\0").decode(), partition
-            self._slots[place], self._known[place] = slot, Span(start, end)
+            key = name.rstrip(b"\0").decode(), partition
+            self._slots[key], self._spans[key] = slot, Span(start, end)
 
     def get(self, topic: str, partition: int) -> Span | None:
         """What a partition must have; None where that is not known."""
-        return self._known.get((topic, partition))
+        return self._spans.get((topic, partition))
 
     def partitions(self) -> dict[str, int]:
         """Topics that have records, and how many partitions at least."""
         found: dict[str, int] = {}
-        for (topic, partition), span in self._known.items():
+        for (topic, partition), span in self._spans.items():
             if span.end:
                 found[topic] = max(found.get(topic, 0), partition + 1)
         return found
 
     def put(self, topic: str, partition: int, start: int, end: int) -> None:
         """Remember."""
-        place = topic, partition
+        key = topic, partition
         with self._lock:
-            slot = self._slots.setdefault(place, self._count)
+            slot = self._slots.setdefault(key, self._count)
             self._count = max(self._count, slot + 1)
-            self._known[place] = Span(start, end)
+            self._spans[key] = Span(start, end)
             data = _SLOT.pack(topic.encode(), partition, start, end, 0)[:-4]
             os.pwrite(self._descriptor, data + crc32(data).to_bytes(4, "little"), slot * _SLOT.size)
 

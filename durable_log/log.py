@@ -181,8 +181,8 @@ class DurableLog:
             if known is not None:
                 known.settings = settings
                 continue
-            place = self.directory / "topics" / topic / str(number)
-            partition = Partition(place, settings, self._now(), self._ends, self._repairs)
+            directory = self.directory / "topics" / topic / str(number)
+            partition = Partition(directory, settings, self._now(), self._ends, self._repairs)
             self._stats.torn_bytes += partition.torn_bytes
             # A new mapping, as others iterate over the one that is there.
             self._partitions = {**self._partitions, (topic, number): partition}

@@ -29,12 +29,12 @@ _PLAIN = {Type.KEYWORD: str, Type.TEXT: str, Type.BOOLEAN: bool}
 """Types of which any value fits: this is the hot path."""
 
 _PATHS = {
-    kind: [(field, keys(field), held, _PLAIN.get(held)) for field, held in fields.items()] for kind, fields in LAYOUT.items()
+    kind: [(field, keys(field), type_, _PLAIN.get(type_)) for field, type_ in fields.items()] for kind, fields in LAYOUT.items()
 }
 
 _TEXTS = frozenset({Type.KEYWORD, Type.TEXT})
 
-_NUMBERS = {kind: [field for field, held in fields.items() if held is Type.NUMBER] for kind, fields in LAYOUT.items()}
+_NUMBERS = {kind: [field for field, type_ in fields.items() if type_ is Type.NUMBER] for kind, fields in LAYOUT.items()}
 
 Misfit = tuple[str, ...]
 """The path of a value that is not of the layout's type."""
@@ -66,16 +66,16 @@ def checked(document: Document) -> tuple[list[object], list[Misfit]]:
         raise UnstorableError(f"{TIME}: {document.time} is outside 1970 to 2262")
     values: list[object] = []
     misfits: list[Misfit] = []
-    for field, path, held, plain in _PATHS[document.kind]:
+    for field, path, type_, plain in _PATHS[document.kind]:
         value: Any = document.body
         for key in path:
             value = value.get(key) if type(value) is dict else None
         if value is not None and type(value) is not plain:
-            if not fits(held, value):
+            if not fits(type_, value):
                 if document.kind not in SIGNALS:
-                    raise UnstorableError(f"{field}: {_short(value)} is no {held.value}")
+                    raise UnstorableError(f"{field}: {_short(value)} is no {type_.value}")
                 misfits.append(path)
-                value = _text(value) if held in _TEXTS else None
+                value = _text(value) if type_ in _TEXTS else None
             elif isinstance(value, float) and not math.isfinite(value):
                 value = None
         values.append(value)

@@ -171,10 +171,10 @@ def fits(kind: Type, value: object) -> bool:
             return isinstance(value, bool)
 
 
-def comparable(held: Type, value: object) -> bool:
+def comparable(type_: Type, value: object) -> bool:
     """Whether a field of this type can have this value, or one of its values be it."""
     if isinstance(value, bool):
-        return held is Type.BOOLEAN
+        return type_ is Type.BOOLEAN
     if isinstance(value, str):
-        return held in {Type.KEYWORD, Type.KEYWORDS, Type.TEXT}
-    return held in {Type.INTEGER, Type.NUMBER}
+        return type_ in {Type.KEYWORD, Type.KEYWORDS, Type.TEXT}
+    return type_ in {Type.INTEGER, Type.NUMBER}

@@ -85,8 +85,10 @@ class OtlpFile:
         for signal, request in found:
             invalid = otlp.reject(signal, request)
             if invalid is not None:
-                place = otlp.json_path(invalid.first.field)
-                self._report(number, f"{place}: {invalid.first.reason} (invalid in this line: {invalid.count})", invalid.first)
+                field_path = otlp.json_path(invalid.first.field)
+                self._report(
+                    number, f"{field_path}: {invalid.first.reason} (invalid in this line: {invalid.count})", invalid.first
+                )
                 if not otlp.count_items(signal, request):
                     continue
             yield signal, request.SerializeToString(), number

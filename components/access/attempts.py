@@ -35,23 +35,23 @@ class Attempts:
 
     def wait(self, address: str) -> float:
         """Seconds until an address may try again; 0 if it may now."""
-        spent = self._left(_place(address))
+        spent = self._left(_client(address))
         return 0.0 if spent <= BURST - 1 else (spent - (BURST - 1)) * SECONDS_EACH
 
     def failed(self, address: str) -> None:
         """Count a wrong login."""
-        place = _place(address)
-        self._spent[place] = (min(self._left(place) + 1, float(BURST)), self._now())
-        self._spent.move_to_end(place)
+        client = _client(address)
+        self._spent[client] = (min(self._left(client) + 1, float(BURST)), self._now())
+        self._spent.move_to_end(client)
         if len(self._spent) > MAX_ADDRESSES:
             self._spent.popitem(last=False)
 
-    def _left(self, place: str) -> float:
-        spent, at = self._spent.get(place, (0.0, 0))
+    def _left(self, client: str) -> float:
+        spent, at = self._spent.get(client, (0.0, 0))
         return max(0.0, spent - (self._now() - at) / 1e9 / SECONDS_EACH) if spent else 0.0
 
 
-def _place(address: str) -> str:
+def _client(address: str) -> str:
     found = address_of(address)
     if found is None or found.version == 4:
         return str(found or address)

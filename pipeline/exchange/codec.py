@@ -62,8 +62,8 @@ def _read(form: TypeAdapter[Item], value: bytes | str | None) -> Item:
         return form.validate_json(value or b"")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        place = "".join(f"[{part!r}]" for part in first["loc"])
-        raise DecodeError(place, f"{first['msg']} ({error.error_count()} errors)") from None
+        path = "".join(f"[{part!r}]" for part in first["loc"])
+        raise DecodeError(path, f"{first['msg']} ({error.error_count()} errors)") from None
 
 
 HEADER = "spanloom.batch"

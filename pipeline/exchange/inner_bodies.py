@@ -119,6 +119,6 @@ def check(form: TypeAdapter[Form], bodies: list[dict[str, object]]) -> list[dict
         form.validate_python(bodies)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        place = "".join(f"[{part!r}]" for part in first["loc"])
-        raise DecodeError(place, f"{first['msg']} ({error.error_count()} errors)") from None
+        path = "".join(f"[{part!r}]" for part in first["loc"])
+        raise DecodeError(path, f"{first['msg']} ({error.error_count()} errors)") from None
     return bodies

@@ -52,16 +52,16 @@ class Skips:
     """Those that this process knows."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[TP, int]] = set()
+        self._skips: set[tuple[TP, int]] = set()
         self.done = 0
 
     def learn(self, skips: Iterable[tuple[TP, int]]) -> None:
         """Know of some more."""
-        self._known |= set(skips)
+        self._skips |= set(skips)
 
     def has(self, tp: TP, offset: int) -> bool:
         """Whether a record is to be skipped."""
-        return bool(self._known) and (tp, offset) in self._known
+        return bool(self._skips) and (tp, offset) in self._skips
 
     def note(self, tp: TP, offset: int) -> None:
         """One was skipped."""

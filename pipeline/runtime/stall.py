@@ -79,10 +79,10 @@ class StallWatch:
         for tp, turn in turns.items():
             committed = consumer._committed_offset.get(tp) or 0  # noqa: SLF001 - Faust has no public name for it
             end = self._lag.end_of(tp)
-            place = (turn.next, committed)
+            progress = (turn.next, committed)
             seen = self._seen.get(tp)
-            if seen is None or seen[0] != place or committed >= end:
-                self._seen[tp] = place, now
+            if seen is None or seen[0] != progress or committed >= end:
+                self._seen[tp] = progress, now
                 if self.stalled.pop(tp, None) is not None:
                     log.info("partition_moves_again", topic=tp.topic, partition=tp.partition, offset=turn.next)
             elif now - seen[1] >= STALL_SECONDS and (cause := self._cause(turn, committed, end, now)) is not None:

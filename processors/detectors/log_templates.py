@@ -73,13 +73,13 @@ class LogTemplates:
     def __init__(self, max_templates: int = 5000, similarity: float = 0.6) -> None:
         self._max = max_templates
         self._similarity = similarity
-        self._known: OrderedDict[str, tuple[str, int]] = OrderedDict()  # id -> leaf, least recently seen first
+        self._leaf_of: OrderedDict[str, tuple[str, int]] = OrderedDict()  # id -> leaf, least recently seen first
         self._leaves: dict[tuple[str, int], list[_Template]] = {}
         self.evicted = 0
 
     def __len__(self) -> int:
         """How many templates are known."""
-        return len(self._known)
+        return len(self._leaf_of)
 
     def add(self, service: str, text: str) -> str:
         """The id of the template of a line; a new one where no template of the service is near enough."""
@@ -105,8 +105,8 @@ class LogTemplates:
         nearest.count += 1
         line = text.split("\n", 1)[0][:_MAX_EXAMPLE]
         nearest.example = min(nearest.example or line, line)
-        self._known[nearest.id] = leaf
-        self._known.move_to_end(nearest.id)
+        self._leaf_of[nearest.id] = leaf
+        self._leaf_of.move_to_end(nearest.id)
         self._evict()
         return nearest.id
 
@@ -121,12 +121,12 @@ class LogTemplates:
         return f"'{words}' (such as '{known.example}')" if known is not None and WILD in words else f"'{words}'"
 
     def _find(self, template: str) -> _Template | None:
-        leaf = self._known.get(template)
+        leaf = self._leaf_of.get(template)
         return None if leaf is None else next(known for known in self._leaves[leaf] if known.id == template)
 
     def _evict(self) -> None:
-        while len(self._known) > self._max:
-            oldest, leaf = self._known.popitem(last=False)
+        while len(self._leaf_of) > self._max:
+            oldest, leaf = self._leaf_of.popitem(last=False)
             self._leaves[leaf] = [template for template in self._leaves[leaf] if template.id != oldest]
             if not self._leaves[leaf]:
                 del self._leaves[leaf]
@@ -139,7 +139,7 @@ class LogTemplates:
             "version": _SNAPSHOT_VERSION,
             "templates": [
                 [leaf[0], name, known.words, known.count, known.example]
-                for name, leaf in self._known.items()
+                for name, leaf in self._leaf_of.items()
                 for known in (by_id[name],)
             ],
         }
@@ -154,9 +154,9 @@ class LogTemplates:
             raise InputError(
                 f"log templates: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}"
             )
-        self._known.clear()
+        self._leaf_of.clear()
         self._leaves.clear()
         for service, name, words, count, example in snapshot["templates"]:
             leaf = (service, len(words))
-            self._known[name] = leaf
+            self._leaf_of[name] = leaf
             self._leaves.setdefault(leaf, []).append(_Template(name, list(words), count, example))

@@ -77,7 +77,7 @@ class DemoWatch:
     notifications: list[Body] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)  # what has begun to fire since the fault
     _reached: dict[str, int] = field(default_factory=dict)
-    _known: set[str] = field(default_factory=set)
+    _seen_events: set[str] = field(default_factory=set)
     _firing: dict[str, str] = field(default_factory=dict)  # alert -> service
 
     @property
@@ -111,8 +111,8 @@ class DemoWatch:
             Kind.INCIDENT: self._see_incident,
         }[kind]
         for body in bodies:
-            if body["_id"] not in self._known:
-                self._known.add(body["_id"])
+            if body["_id"] not in self._seen_events:
+                self._seen_events.add(body["_id"])
                 see(body, now)
 
     def see_notification(self, payload: Body, now: int) -> None:
@@ -141,8 +141,8 @@ class DemoWatch:
         if body["end"] <= self.injection.time:
             return
         service = body["service"]
-        if (seen := f"{body['kind']} of {service}") not in self._known:
-            self._known.add(seen)
+        if (seen := f"{body['kind']} of {service}") not in self._seen_events:
+            self._seen_events.add(seen)
             self._enter(now, "anomaly", f"{service}: {body['why']} (score {body['score']:.2f})")
         if service == self.injection.service:
             self._reach("detected", now)
@@ -166,18 +166,18 @@ class DemoWatch:
         playbook = f"{body['playbook']} on {body['service']}"
         for step in body["steps"]:
             seen = f"{body['id']} {step['name']} {step['progress']}"
-            if step["progress"] != "waiting" and seen not in self._known:
-                self._known.add(seen)
+            if step["progress"] != "waiting" and seen not in self._seen_events:
+                self._seen_events.add(seen)
                 self._enter(now, "playbook", f"{playbook}: {step['name']} {_said(step)}")
         repairs = [step["progress"] for step in body["steps"] if step["phase"] == "repair" and not step["undoes"]]
         if ours and repairs and all(progress == "done" for progress in repairs):
             self._reach("repaired", now)
         state = f"{body['id']} {body['state']}"
-        if state not in self._known and body["state"] == "verifying":
-            self._known.add(state)
+        if state not in self._seen_events and body["state"] == "verifying":
+            self._seen_events.add(state)
             self._enter(now, "playbook", f"{playbook}: verifying by telemetry that it helped")
-        if state not in self._known and body["ended"]:
-            self._known.add(state)
+        if state not in self._seen_events and body["ended"]:
+            self._seen_events.add(state)
             self._enter(now, "playbook", f"{playbook}: {body['state']}: {body['why']}")
             if ours and body["state"] == "closed":
                 self._reach("verified", now)

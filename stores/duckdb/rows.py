@@ -27,7 +27,7 @@ Row = tuple[object, ...]
 """Id, time, body, then the fields of the layout in its order."""
 
 _COLUMNS = {
-    kind: {ID: STRING, TIME: INTEGER, BODY: STRING} | {field: _FORMATS[held] for field, held in fields.items()}
+    kind: {ID: STRING, TIME: INTEGER, BODY: STRING} | {field: _FORMATS[type_] for field, type_ in fields.items()}
     for kind, fields in LAYOUT.items()
 }
 

@@ -81,19 +81,19 @@ def _version(connection: DuckDBPyConnection, path: str) -> int | None:
 
 def _table(connection: DuckDBPyConnection, kind: Kind) -> None:
     own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR"}
-    columns = own | {field: SQL_TYPES[held] for field, held in LAYOUT[kind].items()}
+    columns = own | {field: SQL_TYPES[type_] for field, type_ in LAYOUT[kind].items()}
     made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(kind)} ({made})")
     known = {
         name
         for (name,) in connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [kind]).fetchall()
     }
-    for field, held in LAYOUT[kind].items():
+    for field, type_ in LAYOUT[kind].items():
         if field in known:
             continue
-        connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[held]}")
-        source = "json_extract" if held is Type.KEYWORDS else "json_extract_string"
+        connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[type_]}")
+        source = "json_extract" if type_ is Type.KEYWORDS else "json_extract_string"
         connection.execute(
-            f"UPDATE {quoted(kind)} SET {quoted(field)} = TRY_CAST({source}({quoted(BODY)}, ?) AS {SQL_TYPES[held]})",  # noqa: S608 - identifiers are ours
+            f"UPDATE {quoted(kind)} SET {quoted(field)} = TRY_CAST({source}({quoted(BODY)}, ?) AS {SQL_TYPES[type_]})",  # noqa: S608 - identifiers are ours
             [json_pointer(field)],
         )

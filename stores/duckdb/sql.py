@@ -75,14 +75,14 @@ class Condition:
             self._add("(" + " OR ".join([term for term, _ in tests] or ["FALSE"]) + ")")
             self.parameters += [parameter for _, parameters in tests for parameter in parameters]
             return
-        held = [value for value in values if comparable(column, value)]
-        marks = ", ".join("?" for _ in held)
-        if not held:
+        comparable_values = [value for value in values if comparable(column, value)]
+        marks = ", ".join("?" for _ in comparable_values)
+        if not comparable_values:
             self._add("FALSE")  # a value of another type is nowhere
         elif column is Type.KEYWORDS:
-            self._add(f"list_has_any({quoted(field)}, [{marks}])", *held)
+            self._add(f"list_has_any({quoted(field)}, [{marks}])", *comparable_values)
         else:
-            self._add(f"{quoted(field)} IN ({marks})", *held)
+            self._add(f"{quoted(field)} IN ({marks})", *comparable_values)
 
     def _range(self, field: str, at_least: float | None, below: float | None) -> None:
         column = self._columns.get(field)

@@ -248,7 +248,7 @@ class DuckDbStore:
                 for index, batch in enumerate(group):
                     for id_, one in batch.rows.get(kind, {}).items():
                         owners.setdefault(id_, (index, one))
-                for id_ in self._known(kind, owners):
+                for id_ in self._existing_ids(kind, owners):
                     del owners[id_]
                 if owners:
                     inserted[kind] = self._insert(kind, [one for _, one in owners.values()])
@@ -261,7 +261,7 @@ class DuckDbStore:
             for batch, number in zip(group, created, strict=True)
         ]
 
-    def _known(self, kind: Kind, ids: Collection[str]) -> list[str]:
+    def _existing_ids(self, kind: Kind, ids: Collection[str]) -> list[str]:
         """Those of the ids that the table has. Most batches hold none, which the keys in memory show without a query."""
         name, key, run = quoted(kind), quoted(KEY), self._connection.execute
         keys = f"SELECT md5_number_lower({quoted(ID)}) AS {key} FROM batch"  # noqa: S608 - identifiers are ours

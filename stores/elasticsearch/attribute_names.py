@@ -99,18 +99,18 @@ class AttributeNames:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._known: dict[str, str] = {}
+        self._types: dict[str, str] = {}
         self._fitting: dict[str, dict[str, type]] = defaultdict(dict)  # by path and name, for what needs no second look
         self._all = _Bucket(BURST, RATE, monotonic())
         self._senders: OrderedDict[str, _Bucket] = OrderedDict()
         self.refused = {"sender": 0, "time": 0, "all": 0}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._types)
 
     def learn(self, mapping: Mapping[str, str]) -> None:
         """Know the fields that a mapping has, by their full names, with their types."""
-        self._known.update(mapping)
+        self._types.update(mapping)
         self._fitting.clear()
 
     def over(self, path: str, attributes: Mapping[str, object], sender: str) -> list[str]:
@@ -133,17 +133,17 @@ class AttributeNames:
         if wanted is None:
             return value is None and is_name(name)  # which needs no field
         field = f"{path}.{name}"
-        held = self._known.get(field)
-        if held is not None:
-            fit = _FIT.get(held)
+        type_ = self._types.get(field)
+        if type_ is not None:
+            fit = _FIT.get(type_)
             return fit is None or wanted in fit
         if not is_name(name) or not self._has_room(sender):
             return False
-        self._known[field] = wanted
+        self._types[field] = wanted
         return True
 
     def _has_room(self, sender: str) -> bool:
-        if len(self._known) >= MAX_NAMES:
+        if len(self._types) >= MAX_NAMES:
             self.refused["all"] += 1
             return False
         now = self._monotonic()

@@ -117,19 +117,19 @@ class BulkWriter:
 
     async def _create(self, stream: str, generations: Generations, chunk: Sequence[Action]) -> tuple[int, list[Rejected]]:
         known = await generations.known()
-        held = await generations.stored([one.document for one in chunk])
-        answers = await self._requests.send(stream, [one for one in chunk if one.document.id not in held])
+        stored = await generations.stored([one.document for one in chunk])
+        answers = await self._requests.send(stream, [one for one in chunk if one.document.id not in stored])
         answers, rejected = await self._retry_plain(stream, answers)
         indices = {generation.index for generation in known}
         strangers = [document for document, outcome in answers if outcome.get("_index", stream) not in {stream, *indices}]
         if strangers:  # the stream has begun, or rolled over, since `known`
             await generations.learn(known)
-            held = await generations.stored(strangers)
+            stored = await generations.stored(strangers)
         created = 0
         for document, outcome in answers:
             match outcome["status"]:
                 case 201:
-                    created += document.id not in held
+                    created += document.id not in stored
                 case 409:
                     pass
                 case _:

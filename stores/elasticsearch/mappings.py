@@ -85,8 +85,8 @@ _SIGNALS: Mapping[Kind, Mappings] = {
 }
 
 
-def _all(held: Type, *fields: str) -> dict[str, Type]:
-    return dict.fromkeys(fields, held)
+def _all(type_: Type, *fields: str) -> dict[str, Type]:
+    return dict.fromkeys(fields, type_)
 
 
 _CALL = _all(Type.KEYWORD, "caller.kind", "callee.kind", "protocol")
@@ -181,10 +181,10 @@ def mappings(kind: Kind) -> Mappings:
         _merge(properties, _otel())
         _merge(properties, _SIGNALS[kind])
     properties["unmapped"] = {"properties": {"json": _KEPT, "flat": _FLATTENED}}  # see stores/elasticsearch/source.py
-    for field, held in LAYOUT[kind].items():
-        _place(properties, keys(field), _FIELDS[held])
-    for field, held in _DERIVED.get(kind, {}).items():
-        _place(properties, keys(field), _lenient(_FIELDS[held]))  # what does not fit is kept and not indexed
+    for field, type_ in LAYOUT[kind].items():
+        _place(properties, keys(field), _FIELDS[type_])
+    for field, type_ in _DERIVED.get(kind, {}).items():
+        _place(properties, keys(field), _lenient(_FIELDS[type_]))  # what does not fit is kept and not indexed
     for field, mapping in _OBJECTS.get(kind, {}).items():
         _place(properties, tuple(field.split(".")), mapping)
     return {

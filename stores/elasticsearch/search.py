@@ -57,9 +57,9 @@ def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:
         return {"ids": {"values": [value for value in values if isinstance(value, str)]}}
     if field == TIME:
         return {"terms": {field: [timestamp(int(value)) for value in values if _is_time(value)]}}
-    held = LAYOUT[kind].get(field)
-    if held is not None:
-        return {"terms": {field: [value for value in values if comparable(held, value)]}}
+    type_ = LAYOUT[kind].get(field)
+    if type_ is not None:
+        return {"terms": {field: [value for value in values if comparable(type_, value)]}}
     # A field's type is whatever came first: a value of another type is no mistake, and may be in the field for the rest.
     rest = {"terms": {f"{FLAT}.{field}": [text_of(value) for value in values]}}
     either = [{"match": {field: {"query": value, "lenient": True}}} for value in values]

@@ -215,8 +215,8 @@ def _is_flat_item(value: object, depth: int) -> bool:
 
 def _merge(into: Body, more: Body) -> None:
     for key, value in more.items():
-        held = into.get(key)
-        if isinstance(value, dict) and isinstance(held, dict):
-            _merge(held, value)
+        existing = into.get(key)
+        if isinstance(value, dict) and isinstance(existing, dict):
+            _merge(existing, value)
         else:
             into[key] = value

@@ -51,5 +51,5 @@ class StreamNames:
             if found:
                 newest = max(found)  # backing indices are numbered
                 properties = found[newest]["mappings"].get("properties", {})
-                self.names.learn({name: held for name, held in fields_of(properties).items() if name.startswith(_HOLDERS)})
+                self.names.learn({name: type_ for name, type_ in fields_of(properties).items() if name.startswith(_HOLDERS)})
             self._learned = now, len(self.names)

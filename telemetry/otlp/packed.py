@@ -98,7 +98,7 @@ class SpanPacker:
     """Packs spans, and lets those of one resource and scope share a group across requests."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[bytes, str, bytes, str], SpanGroup] = OrderedDict()
+        self._groups: OrderedDict[tuple[bytes, str, bytes, str], SpanGroup] = OrderedDict()
 
     def pack(self, data: bytes) -> list[PackedSpan]:
         """The spans of a protobuf ExportTraceServiceRequest whose spans were found valid before.
@@ -119,13 +119,13 @@ class SpanPacker:
         return packed
 
     def _group(self, content: tuple[bytes, str, bytes, str]) -> SpanGroup:
-        group = self._known.get(content)
+        group = self._groups.get(content)
         if group is not None:
-            self._known.move_to_end(content)
+            self._groups.move_to_end(content)
             return group
         group = SpanGroup(*content)
         if sum(map(len, content)) <= KNOWN_GROUP_BYTES:
-            self._known[content] = group
-            if len(self._known) > KNOWN_GROUPS:
-                self._known.popitem(last=False)
+            self._groups[content] = group
+            if len(self._groups) > KNOWN_GROUPS:
+                self._groups.popitem(last=False)
         return group

@@ -214,7 +214,7 @@ async def test_amtool_routes_every_alert_as_we_do(tmp_path: Path) -> None:
         for team in ("", "a", "ä", "b", "bc"):
             labels = {name: value for name, value in (("severity", severity), ("team", team)) if value}
             arguments = [f"{name}={value}" for name, value in labels.items()] or ["x=y"]
-            told = await amtool(
+            reported = await amtool(
                 "http://127.0.0.1:9", "config", "routes", "test", f"--config.file={tmp_path}/am.yml", *arguments
             )
-            assert told.strip().split(",") == [route.receiver for route in root.match(labels)]
+            assert reported.strip().split(",") == [route.receiver for route in root.match(labels)]

@@ -111,8 +111,8 @@ def test_order_batches_repetition_lateness_and_restarts_change_nothing_for_any_k
                 partition = event.message.partition
                 committed[partition] = max(committed[partition], event.message.offset + 1)
     assert stored(store) == expected(spans)
-    told = latest([document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE])
-    assert {body["id"]: without(body) for body in told} == trace_bodies(spans)
+    reported = latest([document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE])
+    assert {body["id"]: without(body) for body in reported} == trace_bodies(spans)
     assert committed == {partition: number_of(batches, partition) for partition in range(PARTITIONS)}
 
 

@@ -131,8 +131,8 @@ def joined(items: Sequence[bytes]) -> bytes:
 
 async def test_small_records_leave_together_when_there_are_enough_of_them() -> None:
     topic: Any = KeepingTopic()
-    outlet = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=3, linger=60)
-    futures = [outlet.add(1, [value]) for value in (b"a", b"b", b"c")]
+    sender = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=3, linger=60)
+    futures = [sender.add(1, [value]) for value in (b"a", b"b", b"c")]
     await asyncio.gather(*futures)
     (sent,) = topic.sent
     assert (sent.partition, sent.value, sent.headers) == (1, b"a|b|c", {HEADER: b"spans"})
@@ -140,8 +140,8 @@ async def test_small_records_leave_together_when_there_are_enough_of_them() -> N
 
 async def test_few_of_them_leave_when_they_have_waited() -> None:
     topic: Any = KeepingTopic()
-    outlet = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=100, linger=0.001)
-    await asyncio.gather(outlet.add(0, [b"a"]), outlet.add(1, [b"b"]))
+    sender = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=100, linger=0.001)
+    await asyncio.gather(sender.add(0, [b"a"]), sender.add(1, [b"b"]))
     assert sorted((sent.partition, sent.value) for sent in topic.sent) == [(0, b"a"), (1, b"b")]
 
 
@@ -152,8 +152,8 @@ async def test_a_log_that_refuses_is_told_to_everyone_who_waits() -> None:
         raise ConnectionError("gone")
 
     topic.send = refuse
-    outlet = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=2, linger=60)
-    first, second = outlet.add(0, [b"a"]), outlet.add(0, [b"b"])
+    sender = BatchSender[bytes](topic, BatchKind.SPANS, joined, Counter(), size=2, linger=60)
+    first, second = sender.add(0, [b"a"]), sender.add(0, [b"b"])
     for future in (first, second):
         with pytest.raises(ConnectionError):
             await future

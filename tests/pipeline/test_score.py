@@ -113,8 +113,8 @@ async def test_a_burst_of_failing_lines_becomes_an_anomaly_in_the_store_and_for_
     kinds = {document.body["series"]["name"]: document.body for document in world.stored.values()}
     assert set(kinds) == {"spanloom_log_error_ratio", "spanloom_log_new_lines"}
     assert {(body["kind"], body["service"], body["environment"]) for body in kinds.values()} == {("log", "pay", "test")}
-    told = [body for value in world.sent[BatchKind.ANOMALIES] for body in codec.decode_bodies(value)]
-    assert {body["id"] for body in told} == set(world.stored)
+    reported = [body for value in world.sent[BatchKind.ANOMALIES] for body in codec.decode_bodies(value)]
+    assert {body["id"] for body in reported} == set(world.stored)
     assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"log"}
 
 

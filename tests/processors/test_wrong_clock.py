@@ -101,15 +101,15 @@ def windows(ahead: int, now: Callable[[int], int]) -> Any:
     """Windows of two partitions, in one of which a window was once made by a wrong clock."""
     merge, found = WindowMerge(), []
 
-    def told(partition: int, at: int, when: int) -> list[Any]:
+    def reported(partition: int, at: int, when: int) -> list[Any]:
         edges = aggregate([call(at, 0)], 5 * SECOND).values()
         return merge.add([edge_body(edge) | {"partition": partition, "correction": False} for edge in edges], now(when))
 
     for number in range(200):
         at = START + number * 5 * SECOND
-        found += told(0, at, at + SECOND) + told(1, at, at + SECOND)
+        found += reported(0, at, at + SECOND) + reported(1, at, at + SECOND)
         if ahead and number == 100:
-            assert told(1, at + ahead, at + SECOND) == []
+            assert reported(1, at + ahead, at + SECOND) == []
     assert merge.late == 1, "of the second partition nobody knew at first"
     return found
 

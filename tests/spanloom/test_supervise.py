@@ -22,16 +22,16 @@ class Child:
     told_while_made = False
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self.told: list[int] = []
+        self.reported: list[int] = []
         self.started.append(self)
         if self.told_while_made:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def send_signal(self, number: int) -> None:
-        self.told.append(number)
+        self.reported.append(number)
 
     def wait(self) -> int:
-        return -signal.SIGTERM if self.told else CRASHED
+        return -signal.SIGTERM if self.reported else CRASHED
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_what_is_told_to_stop_between_two_starts_starts_nothing_more(
 def test_a_child_that_was_being_made_when_the_signal_came_is_told(child: type[Child], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "told_while_made", True)
     assert supervise.supervise(["worker"]) == 0
-    assert [one.told for one in child.started] == [[signal.SIGTERM]]
+    assert [one.reported for one in child.started] == [[signal.SIGTERM]]
 
 
 def test_a_child_that_crashes_too_often_is_given_up(child: type[Child], monkeypatch: pytest.MonkeyPatch) -> None:

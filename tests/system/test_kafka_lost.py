@@ -33,9 +33,9 @@ def test_a_process_that_has_lost_its_broker_says_so_in_few_lines_and_ends_when_t
         kafka.stop()
         time.sleep(AWAY)
         assert sent(up) == 503
-        told = time.monotonic()
+        reported = time.monotonic()
         up.stop()
-        assert time.monotonic() - told < 30
+        assert time.monotonic() - reported < 30
     finally:
         up.stop()
         kafka.stop()
@@ -55,9 +55,9 @@ def test_a_process_that_waits_for_its_broker_at_the_start_ends_when_told(tmp_pat
         while "waiting_for_kafka" not in role.log.read_text():
             assert time.monotonic() < deadline, role.log.read_text()
             time.sleep(0.05)
-        told = time.monotonic()
+        reported = time.monotonic()
         assert role.stop() == 0
-        assert time.monotonic() - told < 10
+        assert time.monotonic() - reported < 10
     finally:
         role.stop()
     assert "Traceback" not in role.log.read_text()

@@ -149,7 +149,7 @@ class Workers:
                 found[label] = found.get(label, 0.0) + float(value)
         return found
 
-    def told(self) -> str:
+    def reported(self) -> str:
         return "\n".join(worker.log.read_text()[-1500:] for worker in self.running)
 
 
@@ -183,19 +183,19 @@ async def story(workers: Workers, queues: Queues, on_call: OnCall) -> None:
     """An alert fires; a worker is added, the owner is killed, the next one is stopped; the alert ends."""
 
     async def owner() -> Role:
-        found: Role = await until(workers.owner, workers.told)
+        found: Role = await until(workers.owner, workers.reported)
         return found
 
     async def alert() -> dict[str, Any]:
-        found: dict[str, Any] = await until(workers.alert, workers.told)
+        found: dict[str, Any] = await until(workers.alert, workers.reported)
         return found
 
     await workers.add()
     await workers.add()
     queues.depths["cart"] = 50.0
-    await until(lambda: asyncio.sleep(0, ("firing", "cart") in on_call.statuses()), workers.told)
+    await until(lambda: asyncio.sleep(0, ("firing", "cart") in on_call.statuses()), workers.reported)
     began = (await alert())["startsAt"]
-    await until(lambda: workers.healing("POST", "/stop"), workers.told)
+    await until(lambda: workers.healing("POST", "/stop"), workers.reported)
 
     await workers.add()
     assert (await alert())["startsAt"] == began
@@ -203,8 +203,8 @@ async def story(workers: Workers, queues: Queues, on_call: OnCall) -> None:
     first = await owner()
     workers.remove(first, first.kill)
     assert (await alert())["startsAt"] == began, "firing since when it began"
-    assert (await until(lambda: workers.healing("GET"), workers.told))["stopped_by"] == "local"
-    await until(lambda: workers.healing("POST", "/resume"), workers.told)
+    assert (await until(lambda: workers.healing("GET"), workers.reported))["stopped_by"] == "local"
+    await until(lambda: workers.healing("POST", "/resume"), workers.reported)
 
     second = await owner()
     workers.remove(second, second.stop)
@@ -212,21 +212,21 @@ async def story(workers: Workers, queues: Queues, on_call: OnCall) -> None:
     await asyncio.sleep(REPEATED)
     assert on_call.statuses() == [("firing", "cart")], "nothing twice"
     queues.depths["cart"] = 1.0
-    await until(lambda: asyncio.sleep(0, len(on_call.statuses()) > 1), workers.told)
+    await until(lambda: asyncio.sleep(0, len(on_call.statuses()) > 1), workers.reported)
     await asyncio.sleep(REPEATED)
     assert on_call.statuses() == [("firing", "cart"), ("resolved", "cart")]
 
 
 async def the_metrics_are_true(cluster: Cluster, workers: Workers) -> None:
     """What workers say of their lag is what Kafka says of their group."""
-    told: list[dict[str, float]] = []
+    reported: list[dict[str, float]] = []
 
     async def equal() -> bool:
-        told[:] = [dict(await cluster.lag()), await workers.metric("spanloom_lag_records")]
-        kafka, ours = told
+        reported[:] = [dict(await cluster.lag()), await workers.metric("spanloom_lag_records")]
+        kafka, ours = reported
         return kafka == {topic: ours.get(topic, 0.0) for topic in kafka}
 
-    await until(equal, lambda: told)
+    await until(equal, lambda: reported)
     assert (await workers.metric("spanloom_records_total"))["rekey-metrics"] > 0
 
 

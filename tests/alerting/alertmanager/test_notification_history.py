@@ -115,7 +115,7 @@ def test_in_the_end_the_receiver_believes_what_is_so(  # noqa: C901  # one case 
     assert {service for service, state in receiver.believed.items() if state == "firing"} == set(since)
     assert set(receiver.believed) <= fired
     assert len(manager.groups) == (1 if since else 0)
-    told = len(receiver.taken)
+    reported = len(receiver.taken)
     now += 2 * MINUTE
     settle(step())
-    assert len(receiver.taken) == told, "nothing new, nothing told"
+    assert len(receiver.taken) == reported, "nothing new, nothing told"

@@ -41,7 +41,7 @@ def edge(callee: str, caller: str = "web") -> Body:
 EDGES = [edge(name) for name in ("cart", "shop", "mail")]
 
 
-def told(service: str, state: str, seconds: int) -> Body:
+def reported(service: str, state: str, seconds: int) -> Body:
     alert = Alert(service, state=state, starts_at=START + seconds * SECOND)
     return {
         "fingerprint": alert.fingerprint,
@@ -76,12 +76,12 @@ def outcome(runs: list[WouldRun]) -> tuple[bool, str]:
 
 
 def test_an_alert_that_went_away_in_time_would_not_have_needed_the_repair(tmp_path: Path) -> None:
-    runs, _ = play(tmp_path, [told("cart", "firing", 1), told("cart", "resolved", 9)])
+    runs, _ = play(tmp_path, [reported("cart", "firing", 1), reported("cart", "resolved", 9)])
     assert outcome(runs) == (True, "not needed: the alert resolved by itself after 8 s")
 
 
 def test_a_repair_that_really_ran_says_how_it_ended(tmp_path: Path) -> None:
-    alert = told("cart", "firing", 1)
+    alert = reported("cart", "firing", 1)
     incident = {
         "fingerprint": alert["fingerprint"],
         "playbook": "repair",
@@ -91,17 +91,17 @@ def test_a_repair_that_really_ran_says_how_it_ended(tmp_path: Path) -> None:
         "why": "recovery verified",
         "steps": [{"progress": "done"}],
     }
-    runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident])
+    runs, _ = play(tmp_path, [alert, reported("cart", "resolved", 20)], [incident])
     assert outcome(runs) == (True, "it ran: closed, recovery verified")
-    runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [incident | {"playbook": "other"}])
+    runs, _ = play(tmp_path, [alert, reported("cart", "resolved", 20)], [incident | {"playbook": "other"}])
     assert outcome(runs) == (False, "not known: other answered the alert then, and changed what followed")
     denied = incident | {"why": "denied by ann", "steps": [{"progress": "waiting"}]}
-    runs, _ = play(tmp_path, [alert, told("cart", "resolved", 20)], [denied])
+    runs, _ = play(tmp_path, [alert, reported("cart", "resolved", 20)], [denied])
     assert outcome(runs) == (True, "not needed: the alert resolved by itself after 19 s")
 
 
 def test_a_condition_decides_as_it_would_have_on_the_samples_of_its_time(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("cart", "resolved", 200)]
+    alerts = [reported("cart", "firing", 1), reported("cart", "resolved", 200)]
     short = samples("queue_depth", ((second, 3.0) for second in range(0, 200, 5)))
     runs, refused = play(tmp_path, alerts, points=short)
     assert (runs, len(refused)) == ([], 1)
@@ -113,16 +113,16 @@ def test_a_condition_decides_as_it_would_have_on_the_samples_of_its_time(tmp_pat
 
 
 def test_a_condition_of_which_nothing_is_stored_is_taken_as_met_and_named(tmp_path: Path) -> None:
-    (run,), _ = play(tmp_path, [told("cart", "firing", 1)])
+    (run,), _ = play(tmp_path, [reported("cart", "firing", 1)])
     assert run.assumed == ['queue_depth{service="cart"} > 5']
-    (run,), refused = play(tmp_path, [told("cart", "firing", 1)], points=samples("other", [(0, 1.0)]))
+    (run,), refused = play(tmp_path, [reported("cart", "firing", 1)], points=samples("other", [(0, 1.0)]))
     assert (run.assumed, refused) == (['queue_depth{service="cart"} > 5'], [])
-    runs, refused = play(tmp_path, [told("cart", "firing", 1)], points=samples("queue_depth", [(0, 9.0)], "mail"))
+    runs, refused = play(tmp_path, [reported("cart", "firing", 1)], points=samples("queue_depth", [(0, 9.0)], "mail"))
     assert (runs, len(refused)) == ([], 1), "the queue of others was known, so that of cart was not too long"
 
 
 def test_a_verification_that_held_without_a_repair_says_so(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("cart", "resolved", 400)]
+    alerts = [reported("cart", "firing", 1), reported("cart", "resolved", 400)]
     up = samples("up", ((second, float(second >= 30)) for second in range(0, 100, 5)))
     runs, _ = play(tmp_path, alerts, points=up)
     known, sentence = outcome(runs[:1])
@@ -131,7 +131,7 @@ def test_a_verification_that_held_without_a_repair_says_so(tmp_path: Path) -> No
 
 
 def test_what_cannot_be_known_says_why(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("cart", "resolved", 400)]
+    alerts = [reported("cart", "firing", 1), reported("cart", "resolved", 400)]
 
     def why(*values: tuple[int, float], name: str = "up") -> str:
         runs, _ = play(tmp_path, alerts, points=samples(name, values))
@@ -146,7 +146,12 @@ def test_what_cannot_be_known_says_why(tmp_path: Path) -> None:
 
 
 def test_cooldown_and_budget_refuse_as_they_would_have(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("cart", "resolved", 5), told("cart", "firing", 20), told("cart", "resolved", 21)]
+    alerts = [
+        reported("cart", "firing", 1),
+        reported("cart", "resolved", 5),
+        reported("cart", "firing", 20),
+        reported("cart", "resolved", 21),
+    ]
     _, refused = play(tmp_path, alerts, points=samples("up", [(0, 1.0)]))
     assert refused == ["it rests for 55s more"]
     _, refused = play(tmp_path, alerts[:1], max_traffic_share=0.2)
@@ -154,18 +159,18 @@ def test_cooldown_and_budget_refuse_as_they_would_have(tmp_path: Path) -> None:
 
 
 def test_an_open_repair_holds_its_target_and_its_share_as_it_would_have(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("shop", "firing", 2)]
+    alerts = [reported("cart", "firing", 1), reported("shop", "firing", 2)]
     for bounds, reason in (({"max_open": 1}, "1 repairs are open"), ({"max_traffic_share": 0.5}, "67% of all calls")):
         runs, refused = play(tmp_path, alerts, **bounds)
         assert [run.service for run in runs] == ["cart"]
         assert reason in refused[0]
-    later = [*alerts, told("cart", "resolved", 40), told("shop", "resolved", 300)]
+    later = [*alerts, reported("cart", "resolved", 40), reported("shop", "resolved", 300)]
     runs, _ = play(tmp_path, later, max_open=1)
     assert [(run.service, (run.time - START) // SECOND) for run in runs] == [("cart", 1), ("shop", 65)], "after 60 s"
 
 
 def test_a_repair_that_really_ran_holds_its_target_until_it_really_ended(tmp_path: Path) -> None:
-    cart = told("cart", "firing", 1)
+    cart = reported("cart", "firing", 1)
     real = {
         "fingerprint": cart["fingerprint"],
         "playbook": "repair",
@@ -175,7 +180,7 @@ def test_a_repair_that_really_ran_holds_its_target_until_it_really_ended(tmp_pat
         "why": "step 'restart' failed",
         "steps": [{"progress": "failed"}],
     }
-    alerts = [cart, told("shop", "firing", 2), told("shop", "resolved", 300)]
+    alerts = [cart, reported("shop", "firing", 2), reported("shop", "resolved", 300)]
     runs, _ = play(tmp_path, alerts, [real], max_open=1)
     assert [(run.service, (run.time - START) // SECOND) for run in runs] == [("cart", 1), ("shop", 27)], "at the next look"
     assert runs[0].outcome == "it ran: escalated, step 'restart' failed", "a human has it, and no second run answers it"
@@ -186,10 +191,10 @@ def test_a_repair_that_really_ran_holds_its_target_until_it_really_ended(tmp_pat
 
 def test_repairs_without_proof_in_what_is_stored_open_the_breaker(tmp_path: Path) -> None:
     alerts = [
-        told("cart", "firing", 1),
-        told("shop", "firing", 100),
-        told("mail", "firing", 101),
-        told("mail", "resolved", 120),
+        reported("cart", "firing", 1),
+        reported("shop", "firing", 100),
+        reported("mail", "firing", 101),
+        reported("mail", "resolved", 120),
     ]
     runs, refused = play(tmp_path, alerts, breaker_failures=1)
     assert [run.service for run in runs] == ["cart"]
@@ -198,12 +203,12 @@ def test_repairs_without_proof_in_what_is_stored_open_the_breaker(tmp_path: Path
 
 def test_a_human_is_taken_to_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.PLAYBOOK", PLAYBOOK.replace("approve: automatic", "approve: {human: 5s}"))
-    runs, _ = play(tmp_path, [told("cart", "firing", 1), told("cart", "resolved", 31)], dry_run=True)
+    runs, _ = play(tmp_path, [reported("cart", "firing", 1), reported("cart", "resolved", 31)], dry_run=True)
     assert outcome(runs) == (True, "not needed: the alert resolved by itself after 30 s")
 
 
 def test_a_service_is_not_repaired_for_what_another_does_to_it(tmp_path: Path) -> None:
-    alerts = [told("cart", "firing", 1), told("web", "firing", 2)]
+    alerts = [reported("cart", "firing", 1), reported("web", "firing", 2)]
     runs, refused = play(tmp_path, alerts)
     assert [run.service for run in runs] == ["cart"]
     assert refused == ["cart has an alert itself: web -> cart"]

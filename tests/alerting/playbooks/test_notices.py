@@ -99,12 +99,12 @@ def test_a_breaker_fires_until_it_closes_and_a_stop_until_it_is_taken_back(board
 def test_the_same_notice_again_after_a_crash_is_no_news(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
     repairs.report(notice("escalated"), START)
-    (told,) = manager.advance(START).notifications
+    (reported,) = manager.advance(START).notifications
     again = Alertmanager(manager.config)
     again.restore(manager.snapshot())
     RepairAlerts(again, repairs._approvals, RESET).report(notice("escalated"), START + SECOND)
     (repeated,) = again.advance(START + 301 * SECOND).notifications
-    assert repeated.key == told.key
+    assert repeated.key == reported.key
 
 
 def test_a_firing_culprit_further_down_does_not_mute_an_escalation(board: tuple[Alertmanager, RepairAlerts]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TRACE = bytes(range(16))
 
 
-def told(made: Healer) -> str:
+def reported(made: Healer) -> str:
     trail = stored(made.outbox()[0], Kind.AUDIT)
     incident = next(record["incident"] for record in trail if record["event"] == "matched")
     return "\n".join(timeline_of(incident, trail))
@@ -40,7 +40,7 @@ def test_a_repair_that_helped_is_told_with_its_reasons_its_steps_and_its_proof(t
     made.on_alert(Alert("cart", annotations={"summary": "cart is slow"}), START)
     now = pass_time(made, world, START, 8)
     made.on_alert(Alert("cart", state="resolved"), now)
-    story = told(made)
+    story = reported(made)
     for line in (
         "repair on cart/a",
         "closed after 5.0 s: recovery proven",
@@ -66,7 +66,7 @@ def test_a_repair_that_failed_says_what_failed_and_what_was_taken_back(tmp_path:
     made = healer(playbooks(tmp_path), world)
     made.on_alert(Alert("cart"), START)
     pass_time(made, world, START, 1)
-    story = told(made)
+    story = reported(made)
     assert "escalated after 0.0 s: step 'restart' failed" in story
     assert "restart FAILED: restart cart/a: refused" in story
     assert (
@@ -79,4 +79,4 @@ def test_an_open_incident_says_so(tmp_path: Path) -> None:
     made = healer(playbooks(tmp_path), world)
     made.on_alert(Alert("cart"), START)
     pass_time(made, world, START, 2)
-    assert "is still open" in told(made)
+    assert "is still open" in reported(made)

@@ -50,14 +50,14 @@ def run(engine: AlertEngine, values: list[float], start: int = START) -> list[Al
     return changes
 
 
-def told(changes: list[AlertChange]) -> list[tuple[str, int]]:
+def reported(changes: list[AlertChange]) -> list[tuple[str, int]]:
     return [(change.state.value, (change.time - START) // SECOND) for change in changes]
 
 
 def test_an_alert_is_pending_then_firing_then_resolved() -> None:
     engine = AlertEngine(parse_rules(RULES, "r.yml"))
     changes = run(engine, [0.1, 2, 2, 2, 2, 0.1])
-    assert told(changes) == [("pending", 15), ("firing", 45), ("resolved", 75)]
+    assert reported(changes) == [("pending", 15), ("firing", 45), ("resolved", 75)]
     firing = changes[1]
     assert dict(firing.labels) == {"alertname": "Slow", "service": "cart", "severity": "warning"}
     assert dict(firing.annotations) == {"summary": "cart takes 2s"}
@@ -67,7 +67,7 @@ def test_an_alert_is_pending_then_firing_then_resolved() -> None:
 
 def test_one_that_does_not_hold_on_never_fires() -> None:
     engine = AlertEngine(parse_rules(RULES, "r.yml"))
-    assert told(run(engine, [2, 2, 0.1, 2, 0.1])) == [("pending", 0), ("inactive", 30), ("pending", 45), ("inactive", 60)]
+    assert reported(run(engine, [2, 2, 0.1, 2, 0.1])) == [("pending", 0), ("inactive", 30), ("pending", 45), ("inactive", 60)]
 
 
 def test_the_result_does_not_depend_on_how_often_the_engine_is_advanced() -> None:
@@ -105,7 +105,7 @@ def test_new_rules_keep_the_alerts_of_what_stayed_alike_and_resolve_those_of_wha
     assert engine.advance(START + 45 * SECOND) == []
     assert [alert.state.value for alert in engine.active()] == ["firing"]
     engine.replace_rules(())
-    assert told(engine.advance(START + 60 * SECOND)) == [("resolved", 60)]
+    assert reported(engine.advance(START + 60 * SECOND)) == [("resolved", 60)]
     assert engine.query("ALERTS", START + 60 * SECOND) == []
     assert engine.query("service:latency:max", START + 60 * SECOND) == []
 
@@ -114,7 +114,7 @@ def test_a_changed_rule_ends_its_old_alerts() -> None:
     engine = AlertEngine(parse_rules(RULES, "r.yml"))
     run(engine, [2, 2, 2])
     engine.replace_rules(parse_rules(RULES.replace("> 1", "> 1.5"), "r.yml"))
-    assert told(engine.advance(START + 45 * SECOND)) == [("resolved", 45), ("pending", 45)]
+    assert reported(engine.advance(START + 45 * SECOND)) == [("resolved", 45), ("pending", 45)]
 
 
 @pytest.mark.parametrize("rules", ["groups: []", RULES.replace("name: latency", "name: other"), RULES.replace("> 1", "> 9")])
@@ -123,7 +123,7 @@ def test_a_rule_that_went_while_the_process_was_down_resolves(rules: str) -> Non
     run(before, [2, 2, 2])
     after = AlertEngine(parse_rules(rules, "r.yml"))
     after.restore(json.loads(json.dumps(before.snapshot())))
-    assert told(after.advance(START + 45 * SECOND)) == [("resolved", 45)]
+    assert reported(after.advance(START + 45 * SECOND)) == [("resolved", 45)]
     assert after.advance(START + 60 * SECOND) == []
 
 
@@ -152,7 +152,7 @@ def test_alerts_are_series_and_end_with_the_alert() -> None:
 def test_keep_firing_for_bridges_a_gap() -> None:
     rules = RULES.replace("for: 30s", "for: 30s\n    keep_firing_for: 30s")
     changes = run(AlertEngine(parse_rules(rules, "r.yml")), [2, 2, 2, 0, 2, 0, 0, 0])
-    assert told(changes) == [("pending", 0), ("firing", 30), ("resolved", 105)]
+    assert reported(changes) == [("pending", 0), ("firing", 30), ("resolved", 105)]
 
 
 def test_a_rule_that_fails_is_named_and_does_not_stop_the_next() -> None:

@@ -123,12 +123,12 @@ async def test_what_the_endpoint_refuses_ends_the_replay(log: FakeLog, metrics: 
 
 
 async def test_what_the_endpoint_refuses_is_counted_when_somebody_is_told(log: FakeLog, metrics: CollectorMetrics) -> None:
-    told: list[EndpointError] = []
+    reported: list[EndpointError] = []
     async with endpoint(log, metrics) as client:
-        replay = Replay(client, 1, told.append)
+        replay = Replay(client, 1, reported.append)
         summary = await replay.run(iter([RequestBatch("spans", TWO_SPANS, 1), RequestBatch("logs", HELLO, 1)]))
     assert (summary.spans, summary.refused, summary.logs) == (0, 2, 1)
-    assert "the endpoint refused 2 of 2 spans" in str(told[0])
+    assert "the endpoint refused 2 of 2 spans" in str(reported[0])
 
 
 async def test_no_more_requests_are_under_way_than_allowed(log: FakeLog, metrics: CollectorMetrics) -> None:

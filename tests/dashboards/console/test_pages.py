@@ -135,8 +135,8 @@ def table(browser: Chrome, label: str) -> list[list[str]]:
 def test_the_overview_says_how_much_what_is_wrong_and_what_happened(browser: Chrome, console: str) -> None:
     browser.get(console)
     see(browser, "Requests/s", "Alerts firing", "collector.requests", "12,345")
-    told = [(kind, what) for _, kind, what in table(browser, "Timeline")]
-    assert told == [
+    reported = [(kind, what) for _, kind, what in table(browser, "Timeline")]
+    assert reported == [
         ("resolved", "SlowService is resolved for cart: cart answers slowly"),
         ("repair", "restart-the-culprit on payment: closed, latency is back to what is usual"),
         ("repair", "restart-the-culprit on payment: repairing"),
@@ -249,8 +249,8 @@ def test_alerts_show_as_what_they_came_to_with_their_notifications(browser: Chro
         ["firing", "SlowService", "payment", "payment answers slowly"],
         ["resolved", "SlowService", "cart", "cart answers slowly"],
     ]
-    told = [row[1:] for row in table(browser, "Notifications")]
-    assert told == [
+    reported = [row[1:] for row in table(browser, "Notifications")]
+    assert reported == [
         ["delivered", "SlowService payment", "on-call/webhook[0]", "firing", "1 / 0", "2", "—"],
         ["suppressed", "SlowService cart", "—", "—", "—", "—", "inhibition: cart → checkout → payment"],
     ]

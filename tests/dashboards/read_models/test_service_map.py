@@ -62,8 +62,8 @@ def test_the_costliest_kind_of_hop_comes_first_over_all_windows(hops: list[Hop],
     spent: Counter[tuple[Node, Node, str, str]] = Counter()
     for hop in hops:
         spent[hop.caller, hop.callee, hop.operation, hop.protocol] += hop.critical_path_time
-    told = [(cost["critical_path_time"], cost["calls"]) for cost in service_map_body(shown)["costs"]]
-    assert [time for time, _ in told] == sorted(spent.values(), reverse=True)[:MAX_COSTS]
+    reported = [(cost["critical_path_time"], cost["calls"]) for cost in service_map_body(shown)["costs"]]
+    assert [time for time, _ in reported] == sorted(spent.values(), reverse=True)[:MAX_COSTS]
     assert shown.critical_path_time == sum(spent.values())
     if shown.critical_path_time and len(spent) <= MAX_COSTS:
         assert sum(cost["critical_path_share"] for cost in service_map_body(shown)["costs"]) == pytest.approx(1)

@@ -19,8 +19,8 @@ def test_what_goes_on_is_told_once_and_what_comes_back_again() -> None:
         first | {"start": first["start"] + seconds * shop.SECOND, "end": first["end"] + seconds * shop.SECOND}
         for seconds in (5, 10, 200)
     ]
-    told = timeline([*reversed(later), first], [], [], [])
-    assert [event.time for event in told] == [later[-1]["end"], first["end"]]
+    reported = timeline([*reversed(later), first], [], [], [])
+    assert [event.time for event in reported] == [later[-1]["end"], first["end"]]
 
 
 def test_a_ranking_is_news_when_its_first_places_change() -> None:

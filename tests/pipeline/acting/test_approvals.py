@@ -42,8 +42,8 @@ class Worker:
             log.append(answer)
 
         runner: Any = self.runner
-        self.desk = StateApprovalService(self.approvals, runner, key, pass_on)
-        self.client = TestClient(Starlette(routes=routes(self.desk)))
+        self.service = StateApprovalService(self.approvals, runner, key, pass_on)
+        self.client = TestClient(Starlette(routes=routes(self.service)))
 
 
 @pytest.mark.parametrize("key", [b"", b"k" * 32])
@@ -51,13 +51,13 @@ async def test_any_worker_takes_an_answer_and_the_owner_decides_it_once(key: byt
     log: list[Body] = []
     state: Any = Table()
     first, second, third = (Worker(log, key) for _ in range(3))
-    await first.desk.open(state, 0)
+    await first.service.open(state, 0)
     link = first.approvals.link("i1", SOON)
-    first.desk.close()
-    await second.desk.open(state, 0)
+    first.service.close()
+    await second.service.open(state, 0)
     assert third.client.post(link, json=ANN).status_code == 202
     for answer in (*log, *log):  # a crash reads it again
-        await second.desk.handle(answer)
+        await second.service.handle(answer)
     assert second.runner.taken == [("i1", True, "ann (by link)")]
     assert first.runner.taken == third.runner.taken == []
     assert second.client.post(link, json=ANN).status_code == 409
@@ -67,10 +67,10 @@ async def test_what_another_worker_passed_on_without_a_valid_link_decides_nothin
     log: list[Body] = []
     state: Any = Table()
     owner, other = Worker(log), Worker(log)
-    await owner.desk.open(state, 0)
+    await owner.service.open(state, 0)
     link = owner.approvals.link("i1", SOON)
     for wrong in (link.replace("token=", "token=0"), owner.approvals.link("i1", NOW), link.replace("i1", "i2")):
         assert other.client.post(wrong, json=ANN).status_code == 202
         assert owner.client.post(wrong, json=ANN).status_code == 403
-        await owner.desk.handle(log.pop())
+        await owner.service.handle(log.pop())
     assert owner.runner.taken == []

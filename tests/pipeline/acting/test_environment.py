@@ -51,8 +51,8 @@ async def test_a_repetition_says_what_the_rule_says_now(tmp_path: Path) -> None:
     await world.seconds(30, 70.0)
     (alert,) = world.alerting.alertmanager.alert_store
     assert alert.annotations == {"summary": "70"}
-    ((_, _, _, (told,)),) = world.alerting.alertmanager.groups.members()
-    assert told == alert
+    ((_, _, _, (reported,)),) = world.alerting.alertmanager.groups.members()
+    assert reported == alert
 
 
 async def test_a_delivery_that_ends_while_receivers_change_has_its_document(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class World:
         self.sent: list[tuple[BatchKind, bytes]] = []
         around: Any = self
         topic: Any = self.series
-        self.told = TraceTelemetry(3, START, topic, around)
+        self.reported = TraceTelemetry(3, START, topic, around)
 
     def send(self, batch: BatchKind, value: bytes) -> Any:
         self.sent.append((batch, value))
@@ -56,12 +56,12 @@ class World:
 
     def count(self, number: int, **options: int) -> Publication:
         publication = publish_trace(trace(request(number, **options)))
-        self.told.count(publication, NOW)
+        self.reported.count(publication, NOW)
         return publication
 
     async def points(self, time: int) -> dict[str, list[Point]]:
         self.sent.clear()
-        await self.told.send_metrics(time)
+        await self.reported.send_metrics(time)
         found: dict[str, list[Point]] = {}
         for batch, value in self.sent:
             assert batch is BatchKind.POINTS
@@ -96,7 +96,7 @@ async def test_a_merged_trace_counts_only_its_new_spans_and_no_calls_again() -> 
     world = World()
     publication = world.count(1)
     publication.merged, publication.new_spans = True, publication.new_spans[:1]
-    world.told.count(publication, NOW)
+    world.reported.count(publication, NOW)
     found = await world.points(START)
     assert sum(point.value for point in found["traces_span_metrics_calls_total"]) == 4
     assert {point.value for point in found["traces_service_graph_request_total"]} == {1}
@@ -105,14 +105,14 @@ async def test_a_merged_trace_counts_only_its_new_spans_and_no_calls_again() -> 
 async def test_the_skew_of_two_hosts_is_told_with_its_error_and_stored_beside_the_times_as_they_came() -> None:
     world = World()
     publications = [world.count(number, ahead=50 * MS) for number in range(30)]
-    documents = await world.told.send_metrics(START + 10 * SECOND)
+    documents = await world.reported.send_metrics(START + 10 * SECOND)
     stored = {document.body["name"]: document.body for document in documents}
     skew, error = stored["spanloom.clock.skew"], stored["spanloom.clock.skew.error"]
     assert skew["attributes"] == {"host": "a", "other": "b"}
     assert abs(skew["value"] + 0.050) <= error["value"] <= 0.001
     spans = {span.span_id: span for span in publications[0].new_spans}
     assert spans[b"3" * 8].start == START + 52 * MS, "raw times are stored as they came"
-    assert await world.told.send_metrics(START + 10 * SECOND + SKEW_EVERY - 1) == []
+    assert await world.reported.send_metrics(START + 10 * SECOND + SKEW_EVERY - 1) == []
     assert "spanloom_clock_skew_seconds" in {p.name for p in await names(world)}
 
 
@@ -124,7 +124,7 @@ async def names(world: World) -> set[Any]:
 async def test_a_sample_of_whole_traces_goes_to_the_partition_of_their_root() -> None:
     world = World()
     traces = [trace(request(number)) for number in range(4 * SAMPLE_SIZE)]
-    await world.told.send_sample((one, publish_trace(one)) for one in traces)
+    await world.reported.send_sample((one, publish_trace(one)) for one in traces)
     (sent,) = world.series.sent
     assert sent.partition == partitions.of_text("web", world.series.partitions)
     assert sent.headers["spanloom.batch"] == b"spans"
@@ -138,7 +138,7 @@ async def test_a_trace_that_got_a_late_part_goes_whole_to_the_search_for_culprit
     world = World()
     publication = publish_trace(trace(request(1)))
     publication.merged, publication.new_spans = True, publication.spans[2:]
-    await world.told.send_sample([(trace(request(1)[2:]), publication)])
+    await world.reported.send_sample([(trace(request(1)[2:]), publication)])
     assert world.series.sent == []
     ((batch, value),) = world.sent
     assert batch is BatchKind.SPANS
@@ -148,7 +148,7 @@ async def test_a_trace_that_got_a_late_part_goes_whole_to_the_search_for_culprit
 async def test_a_trace_is_never_split_over_two_records() -> None:
     world = World()
     traces = [trace([replace(span, name="x" * 20_000) for span in request(number)]) for number in range(SAMPLE_SIZE)]
-    await world.told.send_sample([(one, publish_trace(one)) for one in traces])
+    await world.reported.send_sample([(one, publish_trace(one)) for one in traces])
     records_of = [otlp.decode_spans(sent.value) for sent in world.series.sent]
     assert len(records_of) > 1
     assert all(len(spans) == 3 * len({span.trace_id for span in spans}) for spans in records_of)
@@ -160,16 +160,16 @@ async def test_a_trace_that_fills_more_than_a_record_is_left_out_and_the_others_
     large = trace(
         [root, *(replace(call, span_id=number.to_bytes(8, "big"), name="GET /cart" * 10) for number in range(1, 10_000))]
     )
-    await world.told.send_sample([(one, publish_trace(one)) for one in (large, small)])
+    await world.reported.send_sample([(one, publish_trace(one)) for one in (large, small)])
     (sent,) = world.series.sent
     assert {span.trace_id for span in otlp.decode_spans(sent.value)} == {small.trace_id}
-    assert world.told.dropped["large_traces"] == 1
+    assert world.reported.dropped["large_traces"] == 1
 
 
 async def test_scrapers_see_all_of_it() -> None:
     world = World()
     world.count(1, ahead=50 * MS)
-    assert {metric.name for metric in world.told.metrics(START)} >= {
+    assert {metric.name for metric in world.reported.metrics(START)} >= {
         "traces_service_graph_request_total",
         "traces.span.metrics.calls",
         "traces.span.metrics.duration",

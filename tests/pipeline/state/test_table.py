@@ -81,8 +81,8 @@ def test_a_value_of_an_earlier_release_is_plain_json() -> None:
 def test_a_value_that_cannot_be_read_names_its_place_what_is_lost_and_the_command(value: Any) -> None:
     table: Any = Table()
     table.data[b"1/alerts"] = bytes(value)
-    told = r"changelog\[1\] offset 17: the value of key '1/alerts' .* 'alerts' is lost.*: spanloom dlq skip changelog 1 17"
-    with pytest.raises(DamagedStateError, match=told):
+    reported = r"changelog\[1\] offset 17: the value of key '1/alerts' .* 'alerts' is lost.*: spanloom dlq skip changelog 1 17"
+    with pytest.raises(DamagedStateError, match=reported):
         StageTable(table, "state", 2).load(1, "alerts")
 
 

@@ -22,7 +22,7 @@ def hop(number: int, window: int) -> Hop:
 NOW = 100 * WIDTH
 
 
-def told(partition: int, hops: list[Hop], *, correction: bool = False) -> list[dict[str, Any]]:
+def reported(partition: int, hops: list[Hop], *, correction: bool = False) -> list[dict[str, Any]]:
     return [edge_body(edge) | {"partition": partition, "correction": correction} for edge in aggregate(hops, WIDTH).values()]
 
 
@@ -32,33 +32,35 @@ def calls(windows: list[list[Edge]]) -> list[tuple[int, int]]:
 
 def test_a_window_is_given_when_every_partition_has_told_its_part() -> None:
     merge = WindowMerge()
-    assert calls(merge.add(told(0, [hop(1, 0)]), NOW)) == [(0, 1)]
-    assert calls(merge.add(told(1, [hop(2, 1)]), NOW)) == []  # partition 0 has not come so far
-    assert calls(merge.add(told(0, [hop(3, 1), hop(4, 1)]), NOW)) == [(1, 3)]
+    assert calls(merge.add(reported(0, [hop(1, 0)]), NOW)) == [(0, 1)]
+    assert calls(merge.add(reported(1, [hop(2, 1)]), NOW)) == []  # partition 0 has not come so far
+    assert calls(merge.add(reported(0, [hop(3, 1), hop(4, 1)]), NOW)) == [(1, 3)]
 
 
 def test_a_partition_that_always_comes_second_is_waited_for_from_its_first_window_on() -> None:
     merge, given = WindowMerge(), []
     for number in range(10):
-        given += calls(merge.add(told(0, [hop(number, number)]), NOW))
-        given += calls(merge.add(told(1, [hop(100 + number, number)]), NOW))
+        given += calls(merge.add(reported(0, [hop(number, number)]), NOW))
+        given += calls(merge.add(reported(1, [hop(100 + number, number)]), NOW))
     assert given == [(0, 1), *((number, 2) for number in range(1, 10))]
     assert merge.late == 1
 
 
 def test_a_partition_without_traffic_is_not_waited_for() -> None:
     merge = WindowMerge()
-    merge.add(told(0, [hop(0, 0)]), NOW)
-    merge.add(told(1, [hop(1, 0)]), NOW)
-    given_later = [window for number in range(1, BEHIND + 3) for window in merge.add(told(1, [hop(10 + number, number)]), NOW)]
+    merge.add(reported(0, [hop(0, 0)]), NOW)
+    merge.add(reported(1, [hop(1, 0)]), NOW)
+    given_later = [
+        window for number in range(1, BEHIND + 3) for window in merge.add(reported(1, [hop(10 + number, number)]), NOW)
+    ]
     assert calls(given_later)[-1][0] == BEHIND + 2
 
 
 def test_corrections_and_what_comes_after_its_window_was_given_are_left_aside_and_counted() -> None:
     merge = WindowMerge()
-    merge.add(told(0, [hop(1, 5)]), NOW)
-    assert merge.add(told(0, [hop(2, 5)]), NOW) == []
-    assert merge.add(told(0, [hop(3, 9)], correction=True), NOW) == []
+    merge.add(reported(0, [hop(1, 5)]), NOW)
+    assert merge.add(reported(0, [hop(2, 5)]), NOW) == []
+    assert merge.add(reported(0, [hop(3, 9)], correction=True), NOW) == []
     assert merge.late == 2
 
 
@@ -68,7 +70,7 @@ def test_every_call_is_given_once_or_counted_as_late(arrivals: list[tuple[int, i
     found = [
         window
         for number, (partition, at) in enumerate(arrivals)
-        for window in merge.add(told(partition, [hop(number, at)]), NOW)
+        for window in merge.add(reported(partition, [hop(number, at)]), NOW)
     ]
     found += merge.close()
     assert sum(count for _, count in calls(found)) + merge.late == len(arrivals)

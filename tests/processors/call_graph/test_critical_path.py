@@ -42,9 +42,9 @@ def test_segments_are_disjoint_in_order_and_cover_the_trace(spans: list[Span]) -
 @given(traces())
 def test_each_moment_of_the_path_belongs_to_the_nearest_hop_above_it_or_to_the_root(spans: list[Span]) -> None:
     graph, oracle = call_graph(spans), Oracle(spans)
-    told: Counter[bytes] = Counter()
+    reported: Counter[bytes] = Counter()
     for hop in graph.hops:
-        told[hop.server_span_id or hop.client_span_id] += hop.critical_path_time
+        reported[hop.server_span_id or hop.client_span_id] += hop.critical_path_time
     sides = {side for hop in graph.hops for side in (hop.client_span_id, hop.server_span_id)}
     expected: Counter[bytes] = Counter()
     for own, start, end in oracle.critical_path():
@@ -52,10 +52,10 @@ def test_each_moment_of_the_path_belongs_to_the_nearest_hop_above_it_or_to_the_r
         while at is not None and at.span_id not in sides:
             at = oracle.parents[at.span_id]
         if at is None:
-            told[b""] += end - start
+            reported[b""] += end - start
         expected[_answering(graph, at.span_id) if at is not None else b""] += end - start
-    assert +told == +expected
-    assert told.total() == graph.duration
+    assert +reported == +expected
+    assert reported.total() == graph.duration
 
 
 def _answering(graph: CallGraph, side: bytes) -> bytes:

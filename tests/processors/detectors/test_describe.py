@@ -57,9 +57,9 @@ def test_a_metric_that_somebody_sends_under_one_of_our_names_is_told_as_any_metr
     metric = Metric(name, MetricType.GAUGE, (DataPoint(1, attributes={"service_name": ""}, value=1),), Resource())
     (point,) = points_of(metric)
     found = replace(anomaly(name, 2.0, 1.0, "s", {}), series=point.series)
-    (told,) = describe([found], aggregate(calls(0, 20), 5 * SECOND).values())
-    assert told.why.startswith(f"{name} of bank: 2 s")
-    assert told.trace_ids == ()
+    (reported,) = describe([found], aggregate(calls(0, 20), 5 * SECOND).values())
+    assert reported.why.startswith(f"{name} of bank: 2 s")
+    assert reported.trace_ids == ()
 
 
 def calls(window: int, milliseconds: int) -> list[Hop]:
@@ -83,11 +83,11 @@ def calls(window: int, milliseconds: int) -> list[Hop]:
 
 
 def test_a_latency_anomaly_names_the_slowest_traces_of_its_window() -> None:
-    scorer, told = SeriesDetector(), []
+    scorer, reported = SeriesDetector(), []
     for window in range(40):
         edges = list(aggregate(calls(window, 400 if window == 35 else 20 + window % 3), 5 * SECOND).values())
-        told += describe(scorer.add(edge_points(edges)), edges)
-    assert {item.series.name for item in told} == {LATENCY, SELF_TIME}
-    for item in told:
+        reported += describe(scorer.add(edge_points(edges)), edges)
+    assert {item.series.name for item in reported} == {LATENCY, SELF_TIME}
+    for item in reported:
         assert item.trace_ids[0] == bytes([35, 4]).rjust(16, b"\0")
         assert " ms, baseline 2" in item.why

@@ -62,12 +62,12 @@ def test_an_outage_is_told_each_time_however_often_it_was_seen_before(length: in
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fault_that_comes_back_soon_is_told_each_time_though_the_series_is_young(seed: int) -> None:
     """As a service that is slow for some minutes of each quarter of an hour, from its first hour on."""
-    chance, detector, told = random.Random(seed), StreamingDetector(least=0.005), [0.0] * 5
-    for step in range(150 * len(told)):
+    chance, detector, reported = random.Random(seed), StreamingDetector(least=0.005), [0.0] * 5
+    for step in range(150 * len(reported)):
         fault, since = divmod(step, 150)
         value = 0.025 * chance.lognormvariate(0, 0.1) * (12 if since >= 120 else 1)
-        told[fault] = max(told[fault], detector.update(step * 5_000_000_000, value).score)
-    assert min(told) >= 0.8, told
+        reported[fault] = max(reported[fault], detector.update(step * 5_000_000_000, value).score)
+    assert min(reported) >= 0.8, reported
 
 
 def test_what_happens_again_and_again_is_a_habit_and_no_event() -> None:

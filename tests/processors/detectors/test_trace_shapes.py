@@ -44,14 +44,14 @@ def usual(seconds: range = range(100)) -> TraceShapeDetector:
     return watch
 
 
-def told(watch: TraceShapeDetector, *callees: str) -> Anomaly:
+def reported(watch: TraceShapeDetector, *callees: str) -> Anomaly:
     feed(watch, range(100, 110), *callees)
     (anomaly,) = watch.close()
     return anomaly
 
 
 def test_a_call_that_all_traces_of_a_window_lack_is_one_anomaly() -> None:
-    anomaly = told(usual(), "cart", "ads")
+    anomaly = reported(usual(), "cart", "ads")
     assert (anomaly.kind, anomaly.service, anomaly.operation) == (AnomalyKind.SHAPE, "shop", "GET /")
     assert (anomaly.start, anomaly.end) == (100 * SECOND, 110 * SECOND)
     assert (anomaly.seen, anomaly.series.label("deviation"), anomaly.series.label("callee")) == (1.0, "missing", "pay")
@@ -65,7 +65,7 @@ def test_a_call_that_all_traces_of_a_window_lack_is_one_anomaly() -> None:
     [((*USUAL, "spy"), "new"), ((*USUAL, "pay", "pay"), "repeated"), (("ads", "cart", "pay"), "reordered")],
 )
 def test_a_new_a_repeated_and_a_reordered_call_are_told(callees: tuple[str, ...], deviation: str) -> None:
-    assert told(usual(), *callees).series.label("deviation") == deviation
+    assert reported(usual(), *callees).series.label("deviation") == deviation
 
 
 def test_a_single_odd_trace_is_no_anomaly() -> None:
@@ -165,6 +165,6 @@ def test_a_trace_with_a_missing_parent_or_root_is_not_whole() -> None:
 def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
     watch, again = usual(), TraceShapeDetector()
     again.restore(json.loads(json.dumps(watch.snapshot())))
-    assert told(again, "cart", "ads") == told(watch, "cart", "ads")
+    assert reported(again, "cart", "ads") == reported(watch, "cart", "ads")
     with pytest.raises(InputError, match="version"):
         again.restore({"version": 99})

@@ -110,13 +110,15 @@ def test_the_deepest_span_is_told_whole_at_any_width(tmp_path: Path, monkeypatch
 
 
 def test_files_and_the_api_tell_the_same(url: str, file: Path) -> None:
-    told = [
+    reported = [
         json.loads(CliRunner().invoke(explain, [TRACE_ID.upper(), *source, "--json"]).stdout)
         for source in (["--url", url], ["--from", str(file)])
     ]
-    assert [item["copies"] for item in told[0]] == [1] * len(TRACE)
-    assert sorted(item["copies"] for item in told[1]) == [1] * (len(TRACE) - 1) + [2]
-    assert [(item["span_id"], item["depth"]) for item in told[0]] == [(item["span_id"], item["depth"]) for item in told[1]]
+    assert [item["copies"] for item in reported[0]] == [1] * len(TRACE)
+    assert sorted(item["copies"] for item in reported[1]) == [1] * (len(TRACE) - 1) + [2]
+    assert [(item["span_id"], item["depth"]) for item in reported[0]] == [
+        (item["span_id"], item["depth"]) for item in reported[1]
+    ]
 
 
 def test_times_are_told_as_recorded_and_by_the_roots_clock(tmp_path: Path) -> None:
@@ -129,9 +131,9 @@ def test_times_are_told_as_recorded_and_by_the_roots_clock(tmp_path: Path) -> No
     path.write_text("\n".join(map(line, spans)))
     asked = [spans[0].trace_id.hex(), "--from", str(path)]
     assert "20.000 ms clock +300.000 ms ± 15.000 ms" in CliRunner().invoke(explain, asked).stdout
-    _, told = json.loads(CliRunner().invoke(explain, [*asked, "--json"]).stdout)
-    assert (told["start"], told["end"]) == (715 * ms, 735 * ms)
-    assert told["adjusted"] == {"start": 1015 * ms, "shift": 300 * ms, "error": 15 * ms}
+    _, reported = json.loads(CliRunner().invoke(explain, [*asked, "--json"]).stdout)
+    assert (reported["start"], reported["end"]) == (715 * ms, 735 * ms)
+    assert reported["adjusted"] == {"start": 1015 * ms, "shift": 300 * ms, "error": 15 * ms}
 
 
 def test_a_trace_that_nobody_has_is_a_failure_and_a_wrong_id_is_wrong_usage(url: str) -> None:
@@ -155,7 +157,7 @@ def test_files_tell_who_sent_a_message_from_another_trace(tmp_path: Path) -> Non
     first.write_text(line(receiver))
     second.write_text("\n".join(map(line, (sender, alike, sender))))
     arguments = [receiver.trace_id.hex(), "--from", str(first), "--from", str(second), "--json"]
-    (told,) = json.loads(CliRunner().invoke(explain, arguments).stdout)
+    (reported,) = json.loads(CliRunner().invoke(explain, arguments).stdout)
     sent = "a consumer span with a link to the span of another trace that sent the message"
     unseen = "a consumer span with a link to a span that was not seen: its message came from the queue"
-    assert sorted(told["why"].split("; ")) == [unseen, sent, sent]
+    assert sorted(reported["why"].split("; ")) == [unseen, sent, sent]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from alerting.playbooks.backtest import History
 from spanloom.commands import playbooks as module
 from spanloom.commands.playbooks import playbooks
-from tests.alerting.playbooks.test_backtest import EDGES, told
+from tests.alerting.playbooks.test_backtest import EDGES, reported
 
 DEFAULT = str(files("alerting.playbooks") / "default.yml")
 
@@ -83,7 +83,7 @@ def test_dry_run_says_what_is_missing() -> None:
 
 def test_backtest_prints_each_run_and_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def history(_url: str) -> History:
-        alerts = [told("cart", "firing", 1), told("cart", "resolved", 61)]
+        alerts = [reported("cart", "firing", 1), reported("cart", "resolved", 61)]
         for alert in alerts:
             alert["labels"]["alertname"] = "ServiceCulprit"
         return History(alerts, EDGES)

@@ -28,9 +28,9 @@ async def test_pages_tell_every_document_once_however_many_are_of_one_time(tmp_p
         revisions = [(number, revision) for number in range(60) for revision in range(rng.randint(1, 3))]
         written = [hop(n, 1_000_000 * rng.randrange(times), r, retracted=rng.random() < 0.2) for n, r in revisions]
         await store.write(written)
-        told = [body async for body in documents(store, Kind.HOP, page)]
-        assert sorted(body["_id"] for body in told) == sorted(document.id for document in written)
-        assert [body["@timestamp"] for body in told] == sorted(body["@timestamp"] for body in told)
+        reported = [body async for body in documents(store, Kind.HOP, page)]
+        assert sorted(body["_id"] for body in reported) == sorted(document.id for document in written)
+        assert [body["@timestamp"] for body in reported] == sorted(body["@timestamp"] for body in reported)
         kept = [body async for body in newest(store, Kind.HOP, page)]
         expected = latest(await store.find(Query(Kind.HOP, limit=1000)))
         assert sorted(body["_id"] for body in kept) == sorted(body["_id"] for body in expected)

@@ -81,8 +81,8 @@ async def guarded(elasticsearch: str, authority: trustme.CA, tmp_path: Path) -> 
             return Response(found.content, found.status_code, product | kind)
 
         app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "HEAD", "POST", "PUT", "DELETE"])])
-        told = uvicorn.Config(app, log_config=None, lifespan="off", ssl_certfile=cert_file, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(told)
+        reported = uvicorn.Config(app, log_config=None, lifespan="off", ssl_certfile=cert_file, timeout_graceful_shutdown=1)
+        server = uvicorn.Server(reported)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             serving = asyncio.create_task(server._serve([listener]))
             yield Guarded(f"https://localhost:{listener.getsockname()[1]}", ca_file)

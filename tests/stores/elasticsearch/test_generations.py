@@ -155,12 +155,12 @@ async def test_only_what_an_older_generation_may_hold_is_asked_for(stream: Strea
     asked: list[tuple[str, list[str]]] = []
     found = Generations._found
 
-    async def told(self: Generations, index: str, ids: list[str]) -> list[str]:
+    async def reported(self: Generations, index: str, ids: list[str]) -> list[str]:
         if ids:
             asked.append((index, ids))
         return await found(self, index, ids)
 
-    monkeypatch.setattr(Generations, "_found", told)
+    monkeypatch.setattr(Generations, "_found", reported)
     await stream.store.write(edges("a"))
     assert asked == []  # of one generation nothing is asked
     await stream.roll_over()

@@ -46,32 +46,32 @@ def approvals_of(key: bytes, now: Callable[[], int] = lambda: START) -> Approval
 
 
 @pytest.fixture
-def desk() -> Desk:
+def approvals() -> Desk:
     return Desk()
 
 
-def test_opening_the_link_decides_nothing_and_the_form_decides(desk: Desk) -> None:
-    link = desk.approvals.link("i1", START + SECOND)
-    page = desk.client.get(link)
+def test_opening_the_link_decides_nothing_and_the_form_decides(approvals: Desk) -> None:
+    link = approvals.approvals.link("i1", START + SECOND)
+    page = approvals.client.get(link)
     assert page.status_code == 200
     assert "i1" in page.text
-    assert not desk.taken
-    assert desk.client.post(link, data={"decision": "approve", "who": "ann"}).status_code == 200
-    assert desk.client.post(link, json={"decision": "deny", "who": "bob"}).status_code == 200
-    assert desk.taken == [("i1", True, "ann (by link)"), ("i1", False, "bob (by link)")]
+    assert not approvals.taken
+    assert approvals.client.post(link, data={"decision": "approve", "who": "ann"}).status_code == 200
+    assert approvals.client.post(link, json={"decision": "deny", "who": "bob"}).status_code == 200
+    assert approvals.taken == [("i1", True, "ann (by link)"), ("i1", False, "bob (by link)")]
 
 
-def test_who_is_logged_in_answers_under_that_name_whatever_the_body_says(desk: Desk) -> None:
-    link = desk.approvals.link("i1", START + SECOND)
-    ann = TestClient(Identified(desk.app, "ann"))
+def test_who_is_logged_in_answers_under_that_name_whatever_the_body_says(approvals: Desk) -> None:
+    link = approvals.approvals.link("i1", START + SECOND)
+    ann = TestClient(Identified(approvals.app, "ann"))
     assert "You are ann." in ann.get(link).text
     assert ann.post(link, json={"decision": "approve", "who": "bob"}).status_code == 200
     assert ann.post(link, data={"decision": "deny"}).status_code == 200
-    assert desk.taken == [("i1", True, "ann"), ("i1", False, "ann")]
+    assert approvals.taken == [("i1", True, "ann"), ("i1", False, "ann")]
 
 
-def test_a_link_of_another_incident_a_longer_life_or_another_key_is_refused(desk: Desk) -> None:
-    link = desk.approvals.link("i1", START + SECOND)
+def test_a_link_of_another_incident_a_longer_life_or_another_key_is_refused(approvals: Desk) -> None:
+    link = approvals.approvals.link("i1", START + SECOND)
     answer = {"decision": "approve", "who": "ann"}
     forged = approvals_of(b"x" * 32).link("i1", START + SECOND)
     for wrong in (
@@ -80,35 +80,35 @@ def test_a_link_of_another_incident_a_longer_life_or_another_key_is_refused(desk
         forged,
         link.split("?")[0],
     ):
-        assert desk.client.post(wrong, data=answer).status_code == 403
-        assert desk.client.get(wrong).status_code == 403
-    assert not desk.taken
+        assert approvals.client.post(wrong, data=answer).status_code == 403
+        assert approvals.client.get(wrong).status_code == 403
+    assert not approvals.taken
 
 
-def test_an_expired_link_is_refused(desk: Desk) -> None:
-    link = desk.approvals.link("i1", START + SECOND)
-    desk.now = START + SECOND
-    answer = desk.client.post(link, data={"decision": "approve", "who": "ann"})
+def test_an_expired_link_is_refused(approvals: Desk) -> None:
+    link = approvals.approvals.link("i1", START + SECOND)
+    approvals.now = START + SECOND
+    answer = approvals.client.post(link, data={"decision": "approve", "who": "ann"})
     assert answer.status_code == 403
     assert "expired" in answer.json()["error"]
 
 
-def test_an_answer_without_a_name_or_too_late_is_told_so(desk: Desk) -> None:
-    link = desk.approvals.link("i1", START + SECOND)
-    assert desk.client.post(link, data={"decision": "approve"}).status_code == 400
-    assert desk.client.post(link, json=[1]).status_code == 400
-    assert desk.client.post(link, content=b"x" * 5000).status_code == 400
-    over = desk.approvals.link("over", START + SECOND)
-    assert desk.client.post(over, data={"decision": "deny", "who": "ann"}).status_code == 409
+def test_an_answer_without_a_name_or_too_late_is_told_so(approvals: Desk) -> None:
+    link = approvals.approvals.link("i1", START + SECOND)
+    assert approvals.client.post(link, data={"decision": "approve"}).status_code == 400
+    assert approvals.client.post(link, json=[1]).status_code == 400
+    assert approvals.client.post(link, content=b"x" * 5000).status_code == 400
+    over = approvals.approvals.link("over", START + SECOND)
+    assert approvals.client.post(over, data={"decision": "deny", "who": "ann"}).status_code == 409
 
 
-def test_a_process_that_does_not_decide_passes_the_answer_on_and_says_so(desk: Desk) -> None:
-    desk.owner = False
-    link = desk.approvals.link("i1", START + SECOND)
-    assert desk.client.get(link).status_code == 200
-    answer = desk.client.post(link, json={"decision": "approve", "who": "ann"})
+def test_a_process_that_does_not_decide_passes_the_answer_on_and_says_so(approvals: Desk) -> None:
+    approvals.owner = False
+    link = approvals.approvals.link("i1", START + SECOND)
+    assert approvals.client.get(link).status_code == 200
+    answer = approvals.client.post(link, json={"decision": "approve", "who": "ann"})
     assert (answer.status_code, answer.json()["passed_on"]) == (202, True)
-    assert desk.taken == [("i1", True, "ann (by link)")]
+    assert approvals.taken == [("i1", True, "ann (by link)")]
 
 
 def test_a_short_key_is_refused() -> None:

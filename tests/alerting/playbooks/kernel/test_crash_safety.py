@@ -52,7 +52,7 @@ class Crashes(RuleBasedStateMachine):
         self.acknowledged = 0
         self.started: Counter[str] = Counter()
         self.under_way: dict[str, tuple[str, str]] = {}
-        self.told: dict[str, bool] = {}
+        self.reported: dict[str, bool] = {}
         self.took_effect: set[str] = set()
         self.stopped = False
         self.healer = self._new()
@@ -95,7 +95,7 @@ class Crashes(RuleBasedStateMachine):
     def let_go_and_own_again(self) -> None:
         """What is under way ends where it is, and the same healer goes on."""
         self.under_way.clear()
-        self.told.clear()
+        self.reported.clear()
         if self.disk is not None:
             self.healer.restore(self.disk, self.now)
 
@@ -135,25 +135,25 @@ class Crashes(RuleBasedStateMachine):
             if run.asks_since:  # the target of some steps can tell, that of others cannot
                 done = run.id in self.took_effect and run.id[0] < "8"
                 self.healer.on_result(Result(run.id, ok=done, unknown=not done), self.now)
-            elif run.id not in self.under_way and run.id not in self.told:
+            elif run.id not in self.under_way and run.id not in self.reported:
                 self.started[run.id] += 1
                 self.under_way[run.id] = (run.call.action, run.call.arguments["name"])
 
     def act(self, slow: int) -> None:
         for run in sorted(self.under_way)[slow:]:
             verb, name = self.under_way.pop(run)
-            self.told[run] = verb not in self.world.failing
-            if self.told[run]:
+            self.reported[run] = verb not in self.world.failing
+            if self.reported[run]:
                 self.world.do(verb, name, run)
                 self.took_effect.add(run)
 
     def tell(self) -> None:
-        for run in sorted(self.told):
-            self.healer.on_result(Result(run, ok=self.told.pop(run)), self.now)
+        for run in sorted(self.reported):
+            self.healer.on_result(Result(run, ok=self.reported.pop(run)), self.now)
 
     def crash(self) -> None:
         self.under_way.clear()
-        self.told.clear()
+        self.reported.clear()
         self.healer = self._new()
         if self.disk is not None:
             self.healer.restore(self.disk, self.now)

@@ -27,9 +27,9 @@ async def test_where_no_link_can_be_made_its_experiments_are_skipped_loudly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spanloom.experiments.chaos.runner.unavailable", lambda: "needs root")
-    told: list[str] = []
-    reports, lost = await Chaos(Options(tmp_path), lambda: 0, told.append).run([network("payment"), network("cart")])
-    assert told == ["payment: SKIPPED: NetworkChaos needs root", "cart: SKIPPED: NetworkChaos needs root"]
+    reported: list[str] = []
+    reports, lost = await Chaos(Options(tmp_path), lambda: 0, reported.append).run([network("payment"), network("cart")])
+    assert reported == ["payment: SKIPPED: NetworkChaos needs root", "cart: SKIPPED: NetworkChaos needs root"]
     assert [(report["name"], report["wrong"]) for report in reports] == [("payment", []), ("cart", [])]
     assert lost == []
 
