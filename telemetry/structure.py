@@ -63,7 +63,7 @@ def check_json(data: bytes, max_elements: int = MAX_ELEMENTS) -> None:
     Raises:
         TooManyElementsError: there are more.
     """
-    if len(data) // 2 > max_elements and json_bound(data) > max_elements:
+    if (len(data) + 1) // 2 > max_elements and json_bound(data) > max_elements:
         values = json_bound(_JSON_STRING.sub(b"", data))
         if values > max_elements:
             raise _too_many(max_elements, "JSON values")

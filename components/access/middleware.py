@@ -89,6 +89,8 @@ class AccessMiddleware:
         return receiving
 
     def _foreign(self, scope: Scope, headers: Headers) -> Response | None:
+        if not scope["query_string"].isascii():  # what reads it as UTF-8 would fail, each in its own way
+            return self._refuse(400, "query", "the query has bytes beyond ASCII: send them percent-encoded")
         if not self.origins.knows_host(scope, headers):
             return self._refuse(400, "host", f"no name of this server: {headers.get('host', '')[:200]!r}; see access.hosts")
         if not self.origins.allows(scope, headers):

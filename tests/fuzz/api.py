@@ -81,6 +81,8 @@ class _Api:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
+        if not query.isascii():
+            return 400  # by the access middleware, which stands before it
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
             "path": "/" + path.lstrip(b"/").decode("utf-8", "replace"), "raw_path": quote_from_bytes(path, "/%").encode(),

@@ -138,3 +138,10 @@ def test_the_bound_of_json_is_never_below_its_values(value: object) -> None:
     except TypeError:  # an integer beyond 64 bits
         return
     assert values(value) <= json_bound(data)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 40, 41])
+def test_a_list_of_as_many_values_as_allowed_passes_and_one_more_does_not(limit: int) -> None:
+    check_json(b"[" + b",".join([b"0"] * (limit - 1)) + b"]", limit)
+    with pytest.raises(TooManyElementsError):
+        check_json(b"[" + b",".join([b"0"] * limit) + b"]", limit)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from pydantic import ValidationError
 from starlette.testclient import WebSocketDenialResponse
@@ -9,6 +11,9 @@ from components.access.config import AccessConfig
 from components.access.policy import Asks
 from components.access.roles import Role
 from tests.components.access.guarded import HOST, World
+
+if TYPE_CHECKING:
+    from starlette.types import Message
 
 
 @pytest.mark.parametrize(
@@ -29,6 +34,24 @@ def test_a_host_that_is_none_of_ours_is_refused_whatever_the_address(host: str) 
         answer = world.client(url).get("/read", headers={"host": host} | world.bearer(Role.ADMIN))
         assert answer.status_code == 400, answer.text
     assert world.count("refused_requests", reason="host") == 2
+
+
+async def test_a_query_of_raw_bytes_is_refused_before_anything_reads_it() -> None:
+    world, statuses = World(read=Asks.NOBODY), []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    headers = [(b"host", b"127.0.0.1:8080")]
+    scope = {"type": "http", "method": "GET", "scheme": "http", "path": "/read", "headers": headers, "client": ("127.0.0.1", 1)}
+    for query in (b"a=1", b"a=%F4", b"\xf4"):
+        await world.app({**scope, "query_string": query, "server": ("127.0.0.1", 8080)}, receive, send)
+    assert statuses == [200, 200, 400]
+    assert world.count("refused_requests", reason="query") == 1
 
 
 @pytest.mark.parametrize(
