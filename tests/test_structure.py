@@ -144,3 +144,13 @@ def test_log_events_are_constants_in_snake_case() -> None:
         )
     ]
     assert wrong == []
+
+
+def test_what_documents_name_by_its_file_is_there() -> None:
+    pages = [page for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"] if "decisions" not in page.parts]
+    named = [(page.name, *found) for page in pages for found in re.findall(r"`(\w+/[\w/]+\.py):\s+(\w+)", page.read_text())]
+    assert len(named) > 5
+    wrong = [
+        one for one in named if not re.search(rf"\b{one[2]}\b", (ROOT / one[1]).read_text() if (ROOT / one[1]).exists() else "")
+    ]
+    assert wrong == []

@@ -1,7 +1,7 @@
 """Delivers notifications, a few at a time to each integration, so that a slow receiver holds up no other.
 
 One that waits for a retry uses no slot: a group whose payload always fails does not hold up the others. Of each group at
-most one notification an integration is under way, which `Groups` sees to; so their order is kept.
+most one notification an integration is in flight, which `AlertGroups` ensures; so their order is kept.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from faust.transport.consumer import Consumer
     from faust.types.tuples import Message
 else:
-    Consumer = object  # the consumer comes behind `InTurn` in the order of its classes
+    Consumer = object  # the consumer comes behind `InOrderConsumer` in the order of its classes
 
 POLL_SECONDS = 5.0
 """Seconds after which a partition is read again of which nothing came, though its end is further on."""

@@ -1,4 +1,4 @@
-"""`spanloom audit`: whether the audit trail is whole, and the story of an incident."""
+"""`spanloom audit`: whether the audit trail is whole, and the timeline of an incident."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A network of two hosts on one machine: a namespace of its own for one of them, and a link that can be made bad.
 
-near (all others) ── device ── carrier ── device ── far (in the namespace)
+near (all others) ── device ── forwarder ── device ── far (in the namespace)
 
 Addresses are of 198.18.0.0/15, which RFC 2544 keeps for tests of networks. The near one is an address of this machine, so
 that processes outside the namespace reach it without the link.
