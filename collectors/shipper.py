@@ -104,5 +104,5 @@ class Shipper:
             ) from error
         except Exception as error:
             raise LogUnavailableError(
-                f"{topic}: the log did not take the record: {error}; try again", self._config.retry_after
+                f"{topic}: the log did not accept the record: {error}; try again", self._config.retry_after
             ) from error

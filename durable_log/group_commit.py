@@ -175,7 +175,7 @@ class GroupCommit:
             except OSError as error:
                 # After a failed fsync the kernel may have dropped the pages, and the next fsync would say that all is well.
                 self._failed = LogError(
-                    f"{partition.directory}: fsync failed: {error.strerror}; nothing more is taken: check the disk, restart"
+                    f"{partition.directory}: fsync failed: {error.strerror}; nothing more is accepted: check the disk, restart"
                 )
                 self._failed.__cause__ = error
             except LogError:

@@ -166,7 +166,7 @@ class Log:
             work.result()
         elif not self.stuck:
             self.stuck = True
-            log.warning("stop_timed_out", waited_seconds=STOP_SECONDS, hint="what it did not take is read again")
+            log.warning("stop_timed_out", waited_seconds=STOP_SECONDS, hint="what was not committed is read again")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

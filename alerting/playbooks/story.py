@@ -138,7 +138,7 @@ _DESCRIPTIONS: dict[str, Callable[[Body], str]] = {
     "verified": lambda data: f"  {data['subject']}: PROVEN, it held for {_duration(data['held'])}",
     "verification-failed": lambda data: f"  {data['subject']}: NOT PROVEN: {data['reason']}",
     "rolling-back": lambda data: f"rolling back: {data['why']}",
-    "rollback-intended": lambda data: f"take back {data['step']}: {data['action']} {_arguments(data['arguments'])}",
+    "rollback-intended": lambda data: f"undo {data['step']}: {data['action']} {_arguments(data['arguments'])}",
     "rollback-done": lambda data: f"  {data['step']} is undone{_result(data)}",
     "rollback-failed": lambda data: f"  {data['step']} could NOT be undone: {_line(data['detail'])}",
     "closed": lambda data: f"closed: {data['why']}",

@@ -130,7 +130,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
         """A trace with its spans, hops and logs; each span as recorded, and `adjusted` to the clock of the trace's root."""
         found = await reader.trace(trace_id)
         if found is None:
-            return Json({"error": f"nothing is stored of trace {trace_id}: it is not here, not here yet, or forgotten"}, 404)
+            return Json({"error": f"trace {trace_id} not found: it may still be in progress, or past retention"}, 404)
         return await _json(found)
 
     @router.get("/api/v1/service-map")

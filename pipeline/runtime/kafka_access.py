@@ -160,9 +160,9 @@ def _refusal(error: Exception, settings: Mapping[str, object]) -> str | None:
             user = settings["sasl_plain_username"]
             return f"it refuses the user {user!r} by {mechanism}: kafka.username or kafka.password is wrong"
         case UnsupportedSaslMechanismError():
-            return f"it does not take kafka.sasl_mechanism {mechanism}: choose another"
+            return f"it does not support kafka.sasl_mechanism {mechanism}: choose another"
         case IllegalSaslStateError():
-            return f"this port takes no SASL and kafka.sasl_mechanism is {mechanism}: leave it out, or name another port"
+            return f"this port does not use SASL and kafka.sasl_mechanism is {mechanism}: remove it, or name another port"
     return None
 
 

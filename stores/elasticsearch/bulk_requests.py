@@ -130,4 +130,4 @@ def failure(outcome: dict[str, object]) -> StoreError:
     why = reason(outcome["error"])
     if outcome["status"] == _NOT_FOUND:
         return StoreError(f"Elasticsearch lacks a data stream: run `spanloom setup elasticsearch` ({why})")
-    return StoreError(f"Elasticsearch did not take documents (status {outcome['status']}): {why}")
+    return StoreError(f"Elasticsearch did not accept documents (status {outcome['status']}): {why}")

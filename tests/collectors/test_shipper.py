@@ -59,7 +59,7 @@ async def test_a_log_that_fails_is_worth_another_try(
 ) -> None:
     log.errors.append(ConnectionError("broker gone"))
     shipper = Shipper(log, ShipperConfig(retry_after=3), metrics)
-    with pytest.raises(LogUnavailableError, match="otlp_spans: the log did not take the record: broker gone") as caught:
+    with pytest.raises(LogUnavailableError, match="otlp_spans: the log did not accept the record: broker gone") as caught:
         await shipper.send("otlp_spans", b"x", {})
     assert caught.value.retry_after == 3
     assert shed(registry, "log") == 1

@@ -117,7 +117,7 @@ def test_a_wrong_password_is_one_line_and_no_second_try(
     [
         ({"CA_FILE": "other-ca.pem"}, "kafka.ca_file names the CAs to trust"),
         ({"CA_FILE": None, "TLS": "true"}, "kafka.ca_file names the CAs to trust"),
-        ({"SASL_MECHANISM": "SCRAM-SHA-256"}, "it does not take kafka.sasl_mechanism SCRAM-SHA-256"),
+        ({"SASL_MECHANISM": "SCRAM-SHA-256"}, "it does not support kafka.sasl_mechanism SCRAM-SHA-256"),
     ],
 )
 def test_a_refusal_names_the_setting(kafka: str, certificates: Path, wrong: dict[str, str | None], reason: str) -> None:
@@ -141,4 +141,4 @@ def test_a_port_without_sasl_says_that_it_takes_none(kafka: str) -> None:
     }
     done = spanloom(settings, "setup", "kafka")
     assert done.returncode == 1
-    assert "this port takes no SASL and kafka.sasl_mechanism is SCRAM-SHA-512" in done.stderr
+    assert "this port does not use SASL and kafka.sasl_mechanism is SCRAM-SHA-512" in done.stderr

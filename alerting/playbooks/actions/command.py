@@ -52,7 +52,7 @@ class CommandConfig(BaseModel):
     )
     programs: tuple[Annotated[str, AfterValidator(check_named)], ...] = Field(
         default=(),
-        description="Programs of your own that take labels as data, by absolute path. They may get a label as an argument, as"
+        description="Your own programs that treat labels as data, by absolute path. They may get a label as an argument, as"
         " systemctl, docker, podman, kubectl, oc and logger may with known verbs; no other program does.",
     )
 

@@ -216,7 +216,7 @@ async def test_all_that_is_wrong_is_said_at_once(client: httpx2.AsyncClient) -> 
 async def test_an_unknown_trace_is_not_found(client: httpx2.AsyncClient) -> None:
     response = await client.get(f"/api/v1/traces/{'0' * 32}")
     assert response.status_code == 404
-    assert "nothing is stored of trace" in response.json()["error"]
+    assert "not found: it may still be in progress" in response.json()["error"]
 
 
 async def test_a_store_that_does_not_answer_is_a_503_with_its_reason() -> None:
