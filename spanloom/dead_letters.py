@@ -19,6 +19,7 @@ from pipeline.runtime.kafka_access import client_settings
 from pipeline.runtime.log_url import directory_of
 from pipeline.runtime.shared_log import shared_log
 from spanloom.access.local_token import authorization
+from spanloom.process.store_file import is_shared
 from spanloom.wiring import Log, open_store
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ async def replay(config: Config, now: Now, *, again: bool) -> dict[str, int]:
     try:
         async with _dead_letters(config, now) as dead:
             # A DuckDB file belongs to the process that has the log, which is this one if it is the embedded log.
-            shared = config.store_url.startswith("http") or config.log_url.startswith("log:")
+            shared = is_shared(config.store_url) or config.log_url.startswith("log:")
             store = open_store(config) if shared else None
             try:
                 return await replay_dead_letters(dead, store, again=again)

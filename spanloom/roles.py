@@ -34,10 +34,9 @@ from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.probes import build_probes
 from spanloom.process.data_folder import close_to_others, owned
 from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
-from spanloom.process.store_file import remember_store_file, require_store_file
+from spanloom.process.store_file import is_shared, remember_store_file, require_store_file, store_file
 from spanloom.self_metrics.export import MetricsExporter
 from spanloom.wiring import STAGES, Log, Pipeline, open_store
-from stores.component import store_of
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
@@ -130,8 +129,9 @@ async def run_console(config: Config, now: Now) -> int:
 
 def local_paths(config: Config) -> list[Path]:
     """Where the log and the store are, if they are files of this machine."""
-    urls = [urlsplit(url) for url in (config.log_url, config.store_url)]
-    paths = [Path(url.netloc + url.path) for url in urls if url.scheme in {"log", "duckdb"}]
+    log_url, store = urlsplit(config.log_url), store_file(config.store_url)
+    paths = [Path(log_url.netloc + log_url.path)] if log_url.scheme == "log" else []
+    paths += [store] if store is not None else []
     return [*paths, *(path.with_name(path.name + ".wal") for path in paths)]
 
 
@@ -141,11 +141,9 @@ def require_shared(config: Config, role: str, *needs: str) -> None:
     Raises:
         ConfigError: says which setting.
     """
-    store = store_of(components.STORES, config.store_url)
-    stores_shared = store is not None and store.many_processes
     for name, url, shared in (
         ("log", config.log_url, urlsplit(config.log_url).scheme == "kafka"),
-        ("store", config.store_url, stores_shared),
+        ("store", config.store_url, is_shared(config.store_url)),
     ):
         if name in needs and not shared:
             example = "kafka://127.0.0.1:9092" if name == "log" else "http://127.0.0.1:9200"
@@ -163,7 +161,7 @@ async def require_access(config: Config, *, store: bool = True) -> None:
     """
     with contextlib.suppress(UnreachableError):
         await Log(config).check_access()
-    if store and urlsplit(config.store_url).scheme in {"http", "https"}:
+    if store and is_shared(config.store_url):
         opened = open_store(config)
         try:
             await _absence(opened)
@@ -243,8 +241,7 @@ class _Process:
         Raises:
             UnrecoverableError: it cannot be opened: another process has it, or its file is damaged or gone.
         """
-        url = urlsplit(self._config.store_url)
-        file = Path(url.netloc + url.path) if url.scheme == "duckdb" else None
+        file = store_file(self._config.store_url)
         try:
             if file is not None:
                 require_store_file(file)

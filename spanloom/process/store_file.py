@@ -1,13 +1,26 @@
-"""Notices that the DuckDB file of before is gone: an empty one in its place would look like a system without telemetry."""
+"""Where a store of one process is, and whether it is gone: an empty one would look like a system without telemetry."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from spanloom import components
+from stores.component import store_of
 from telemetry.errors import UnrecoverableError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def is_shared(url: str) -> bool:
+    """Whether several processes may open the store that a URL names."""
+    component = store_of(components.STORES, url)
+    return component is not None and component.many_processes
+
+
+def store_file(url: str) -> Path | None:
+    """The file of a store that belongs to one process; None for every other URL."""
+    parts = urlsplit(url)
+    known = store_of(components.STORES, url) is not None
+    return Path(parts.netloc + parts.path) if known and not is_shared(url) else None
 
 
 class StoreFileLostError(UnrecoverableError):

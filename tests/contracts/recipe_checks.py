@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -36,6 +37,9 @@ def shown() -> None:
     assert settings["lines_http"]["port"] == 4319
     assert settings["score"]["flatline"] == {"enabled": True, "min_score": 0.8, "values": 30}
     assert settings["alerting"]["actions"]["flag"] is None
+    os.environ["SPANLOOM_LINES_HTTP"] = "0.0.0.0:5000"
+    assert load_config().model_dump()["lines_http"]["port"] == 5000
+    del os.environ["SPANLOOM_LINES_HTTP"]
     page = reference.page()
     for name in ("ntfy", "flatline", "lines_http", "flag"):
         done = CliRunner().invoke(command, ["show", name])
