@@ -10,6 +10,8 @@ from tests.attack.line import Line, must
 from tests.attack.telemetry import spans
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.attack.bench import Bench
     from tests.attack.target import Answer, Product
 
@@ -51,10 +53,15 @@ def large_questions_hold_no_writer_up(bench: Bench) -> str:
     return f"{statuses}, export at most {slowest:.1f} s, {written} stored meanwhile, {cost}"
 
 
+def _files(folder: Path) -> set[str]:
+    """Names of what lies in a folder, but for DuckDB's own, which come and go with each checkpoint."""
+    return {path.name for path in folder.iterdir() if path.suffix not in {".wal", ".tmp"}}
+
+
 def no_question_reaches_the_database_as_code(bench: Bench) -> str:
     """Quotes, comments, functions and paths in every parameter of the API."""
     up = bench.up
-    before = sorted(path.name for path in up.data.iterdir())
+    before = _files(up.data)
     texts = (
         "' OR 1=1 --", '"; DROP TABLE span; --', "x') UNION SELECT * FROM read_csv('/etc/passwd') --", "$.a", "a[0]", "*", "\\",
         "a" * 5000, "%00", "\u2028", "attributes.'x'", "read_text('/etc/passwd')", "../../etc/passwd", "{{7*7}}", "${jndi:ldap://x}",
@@ -73,7 +80,8 @@ def no_question_reaches_the_database_as_code(bench: Bench) -> str:
         ):
             answer = up.get(path, headers=up.authorised)
             must(answer.status < 500 and "root:x:0" not in answer.text, f"{path[:60]}: {answer.status}")
-    must(before == sorted(path.name for path in up.data.iterdir()), "files came or went")
+    after = _files(up.data)
+    must(before == after, f"files came or went: {sorted(before ^ after)}")
     return f"{len(texts) * 8} questions: {sorted(statuses)}"
 
 
