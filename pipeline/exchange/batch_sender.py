@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
+def values_of(
+    kind: BatchKind, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes], dropped: Counter[str]
+) -> list[bytes]:
+    """Values of a size that every broker accepts; an item that is larger alone is dropped, and counted under `large_`."""
+    values, large = codec.within(items, encode)
+    dropped[f"large_{kind}"] += large
+    return values
+
+
 async def send_values(topic: OutputTopic, partition: int, kind: BatchKind, values: Iterable[bytes]) -> None:
     """Return when the values, which hold a kind of batch, are on the log, in their order."""
     headers = {HEADER: kind.value.encode()}
@@ -56,8 +65,7 @@ class BatchSender(Generic[Item]):
 
     async def send(self, partition: int, items: Sequence[Item]) -> None:
         """Return when the items are on the log, sent at once."""
-        values, dropped = codec.within(items, self._encode)
-        self._dropped[f"large_{self._kind}"] += dropped
+        values = values_of(self._kind, items, self._encode, self._dropped)
         await send_values(self._topic, partition, self._kind, values)
 
     def add(self, partition: int, items: Iterable[Item]) -> asyncio.Future[None]:

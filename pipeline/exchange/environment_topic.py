@@ -6,8 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pipeline.exchange import codec
-from pipeline.exchange.batch_sender import send_values
+from pipeline.exchange.batch_sender import send_values, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,9 +26,7 @@ class EnvironmentTopic:
         self, batch: BatchKind, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]
     ) -> list[Awaitable[None]]:
         """Send items in records of a size that every broker accepts; what is larger alone is dropped and counted."""
-        values, dropped = codec.within(items, encode)
-        self.dropped[f"large_{batch}"] += dropped
-        return [self.send(batch, value) for value in values]
+        return [self.send(batch, value) for value in values_of(batch, items, encode, self.dropped)]
 
     def send(self, batch: BatchKind, value: bytes) -> Awaitable[None]:
         """A future that ends when the batch is on the log."""
