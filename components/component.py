@@ -45,7 +45,7 @@ Context = TypeVar("Context")
 Built_co = TypeVar("Built_co", covariant=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Component(Generic[Context, Built_co]):
     """The declaration of a component.
 
@@ -63,7 +63,7 @@ class Component(Generic[Context, Built_co]):
 
     kind: ComponentKind
     name: str
-    config: type[BaseModel]
+    config: type[BaseModel] = NoConfig
     build: Callable[[Any, Context], Built_co]
     summary: str
     stability: Stability

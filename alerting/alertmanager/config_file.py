@@ -141,6 +141,6 @@ class AlertmanagerFile(_FileModel):
 @cache
 def file_model(notifiers: tuple[NotifierComponent, ...]) -> type[AlertmanagerFile]:
     """The model of a file whose receivers may name these notifiers."""
-    ways: JsonObject = {one.name + _CONFIGS: (list[one.config], []) for one in notifiers}  # type: ignore[name-defined]
+    ways: JsonObject = {one.name + _CONFIGS: (list[one.config], []) for one in notifiers}  # type: ignore[name-defined]  # a type that is known at run time alone
     receiver = create_model("Receiver", __base__=Receiver, **ways)
-    return create_model("AlertmanagerFile", __base__=AlertmanagerFile, receivers=(list[receiver], []))  # type: ignore[valid-type]
+    return create_model("AlertmanagerFile", __base__=AlertmanagerFile, receivers=(list[receiver], []))  # type: ignore[valid-type]  # as above

@@ -29,7 +29,6 @@ def open_file(_config: NoConfig, context: StoreContext) -> DuckDbStore:
 DUCKDB = StoreComponent(
     kind=ComponentKind.STORE,
     name="duckdb",
-    config=NoConfig,
     build=open_file,
     summary="One file on this machine, for one process.",
     stability=Stability.STABLE,

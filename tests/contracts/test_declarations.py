@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from components.component import Component, ComponentKind, NoConfig, Stability
+from components.component import Component, ComponentKind, Stability
 from spanloom.components import NOTIFIERS, _declared, components
 from spanloom.config import load_config
 from spanloom.reference import section
@@ -80,5 +80,7 @@ def test_settings_that_hold_a_secret_are_named_wherever_they_are() -> None:
     assert secrets["notifier/apprise"] == ("urls",)
     assert "http_config.basic_auth.password" in secrets["notifier/webhook"]
     assert secrets["store/elasticsearch"] == ("api_key", "password")
-    made: AnyComponent = Component(ComponentKind.STORE, "x", NoConfig, lambda _, __: None, "X.", Stability.BETA)
+    made: AnyComponent = Component(
+        kind=ComponentKind.STORE, name="x", build=lambda _, __: None, summary="X.", stability=Stability.BETA
+    )
     assert made.secrets == ()

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from alerting.notify.notification import DeliveryError
 from alerting.notify.secret import read_secret
 from alerting.playbooks.actions.action import ActionComponent, ActionError, no_dots
-from components.component import ComponentKind, NoConfig, Stability
+from components.component import ComponentKind, Stability
 from components.secrets import SECRETS
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class HttpCall:
 HTTP = ActionComponent(
     kind=ComponentKind.ACTION,
     name=HttpCall.name,
-    config=NoConfig,
     build=lambda _, __: HttpCall(),
     summary="Call an HTTP endpoint, with an idempotency key.",
     stability=Stability.STABLE,

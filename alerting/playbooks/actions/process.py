@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_che
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from alerting.playbooks.actions.action import ActionComponent, no_dots
-from components.component import ComponentKind, NoConfig, Stability
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,6 @@ class Restore:
 RESTART = ActionComponent(
     kind=ComponentKind.ACTION,
     name=Restart.name,
-    config=NoConfig,
     build=lambda _, context: Restart({name: one for name, one in context.runners.items() if isinstance(one, Restarts)}),
     summary="Replace a process by a new one.",
     stability=Stability.STABLE,
@@ -127,7 +126,6 @@ RESTART = ActionComponent(
 ISOLATE = ActionComponent(
     kind=ComponentKind.ACTION,
     name=Isolate.name,
-    config=NoConfig,
     build=lambda _, context: Isolate({name: one for name, one in context.runners.items() if isinstance(one, Isolates)}),
     summary="Take a process out of traffic.",
     stability=Stability.STABLE,
@@ -136,7 +134,6 @@ ISOLATE = ActionComponent(
 RESTORE = ActionComponent(
     kind=ComponentKind.ACTION,
     name=Restore.name,
-    config=NoConfig,
     build=lambda _, context: Restore({name: one for name, one in context.runners.items() if isinstance(one, Isolates)}),
     summary="Give an isolated process its traffic again.",
     stability=Stability.STABLE,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.actions.action import ActionComponent
-from components.component import ComponentKind, NoConfig, Stability
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,6 @@ class Runbook:
 RUNBOOK = ActionComponent(
     kind=ComponentKind.ACTION,
     name=Runbook.name,
-    config=NoConfig,
     build=lambda _, __: Runbook(),
     summary="Record the link to a run-book in the incident.",
     stability=Stability.STABLE,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from alerting.playbooks.actions import process
 from alerting.playbooks.actions.action import ActionComponent
-from components.component import ComponentKind, NoConfig, Stability
+from components.component import ComponentKind, Stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,6 @@ class Scale:
 SCALE = ActionComponent(
     kind=ComponentKind.ACTION,
     name=Scale.name,
-    config=NoConfig,
     build=lambda _, context: Scale({name: one for name, one in context.runners.items() if isinstance(one, Scales)}),
     summary="Change how many instances run.",
     stability=Stability.BETA,
