@@ -49,9 +49,10 @@ test-exact: setup ## kill -9, Kafka bounced and Elasticsearch away during 500,00
 	@SPANLOOM_EXACT_SPANS=500000 $(BIN)/python -m pytest tests/system/test_kafka_exact.py
 
 FUZZ_SECONDS ?= 1800
+FUZZ_INPUTS ?= 0
 FUZZ_SEED ?= 1
-fuzz: setup ## fuzz every parser that strangers reach, half an hour or FUZZ_SECONDS=60; another FUZZ_SEED, other inputs
-	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+fuzz: setup ## fuzz every parser that strangers reach, half an hour, FUZZ_SECONDS=60 or FUZZ_INPUTS=500 each; another FUZZ_SEED, other inputs
+	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) --inputs $(FUZZ_INPUTS) --seed $(FUZZ_SEED)
 
 audit: setup ## ask PyPI for advisories that name a version of the lock files
 	@$(BIN)/python -m tests.advisories

@@ -200,9 +200,7 @@ class _Run:
     ) -> object:
         head, *rest = command
         if isinstance(head, Function):
-            if head.name in {"and", "or"}:
-                return self.lazy(head.name, [*rest], dot, scope, piped)
-            return self.apply(head.name, [*self.arguments(rest, dot, scope), *piped])
+            return self.apply(head.name, rest, dot, scope, piped)
         value = self.value(head, dot, scope)
         if rest or piped:
             if callable(value):
@@ -213,12 +211,13 @@ class _Run:
     def arguments(self, operands: Sequence[Operand], dot: object, scope: ChainMap[str, object]) -> list[object]:
         return [_settled(self.value(operand, dot, scope)) for operand in operands]
 
-    def apply(self, name: str, arguments: list[object]) -> object:
-        return _called(name, self.functions[name], arguments)
-
-    def lazy(
-        self, name: str, operands: list[Operand], dot: object, scope: ChainMap[str, object], piped: tuple[object, ...]
+    def apply(
+        self, name: str, operands: list[Operand], dot: object, scope: ChainMap[str, object], piped: tuple[object, ...] = ()
     ) -> object:
+        if name not in {"and", "or"}:
+            return _called(name, self.functions[name], [*self.arguments(operands, dot, scope), *piped])
+        if not operands and not piped:
+            raise TemplateError(f"template: wrong number of args for {name}: want at least 1 got 0")
         value: object = None
         for operand in operands:
             value = _settled(self.value(operand, dot, scope))
@@ -239,7 +238,7 @@ class _Run:
             case Parenthesis(pipeline, path):
                 return _walk(self.pipeline(pipeline, dot, scope), path)
             case Function(name):
-                return self.apply(name, [])
+                return self.apply(name, [], dot, scope)
 
 
 def _called(name: str, function: Callable[..., object], arguments: Sequence[object]) -> object:

@@ -45,10 +45,14 @@ _ACTION = re.compile(
     )(?P<right>(?<=\s)-)?\}\}""",
     re.DOTALL | re.VERBOSE,
 )
+_ESCAPE = re.compile(
+    r"""(?:[^\\]|\\(?:[abfnrtv\\'"]|[0-7]{3}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}))*+(?P<unknown>\\.?)""", re.DOTALL
+)
+"""The first escape of a quoted constant that is none of Go's; Python's are more."""
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<string>"(?:\\.|[^"\\\n])*"|`[^`]*`) |
-    (?P<char>'(?:\\.|[^'\\])') |
+    (?P<char>'(?:\\.[^'\n]*|[^'\\\n])') |
     (?P<number>[-+]?(?:0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)) |
     (?P<variable>\$\w*(?:\.\w+)*) |
     (?P<path>(?:\.\w+)+) |
@@ -266,7 +270,7 @@ class Parser:
             case "string":
                 return Literal(_unquote(word))
             case "char":
-                return Literal(ord(ast.literal_eval(word)))
+                return Literal(_character(word))
             case "number":
                 return Literal(_number(word))
             case "dot":
@@ -307,12 +311,21 @@ class Parser:
 def _unquote(text: str) -> str:
     if text.startswith("`"):
         return text[1:-1]
+    if unknown := _ESCAPE.match(text):
+        raise TemplateError(f"template: constant {text}: unknown escape sequence {unknown['unknown']}")
     try:
         value = str(ast.literal_eval(text))
         value.encode()  # half of a surrogate pair is no character
     except (SyntaxError, ValueError) as error:
-        raise TemplateError(f"template: string {text}: {error}") from None
+        raise TemplateError(f"template: constant {text}: {error}") from None
     return value
+
+
+def _character(text: str) -> int:
+    value = _unquote(text)
+    if len(value) != 1:
+        raise TemplateError(f"template: malformed character constant: {text}")
+    return ord(value)
 
 
 def _number(text: str) -> int | float:

@@ -20,13 +20,17 @@ with atheris.instrument_imports(
     from tests.fuzz.targets import all_targets
 
 if TYPE_CHECKING:
-    from tests.fuzz.engine import Watched
+    from tests.fuzz.engine import Limit, Watched
 
 MAX_BYTES = 8192
 
 
-def fuzz(target: Target, seconds: float, seed: int, watched: Watched) -> Finding | None:
-    """Run libFuzzer on the target. It ends the process when the time is over."""
+MORE = 20
+"""Inputs for one of the engine by structure: these are small changes of others, and cheap."""
+
+
+def fuzz(target: Target, limit: Limit, seed: int, watched: Watched) -> Finding | None:
+    """Run libFuzzer on the target. It ends the process when the limit is reached."""
     folder = Path(tempfile.mkdtemp())
     seeds, words = folder / "seeds", folder / "words"
     seeds.mkdir()
@@ -41,7 +45,7 @@ def fuzz(target: Target, seconds: float, seed: int, watched: Watched) -> Finding
             watched.end(engine.shrunk(target, data, finding.reason))
 
     options = [
-        f"-max_total_time={max(1, round(seconds))}",
+        f"-runs={limit.inputs * MORE}" if limit.inputs else f"-max_total_time={max(1, round(limit.seconds))}",
         f"-seed={seed}",
         f"-max_len={MAX_BYTES}",
         "-timeout=50",

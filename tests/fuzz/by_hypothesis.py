@@ -15,21 +15,21 @@ from tests.fuzz.target import Finding, Target
 from tests.fuzz.targets import all_targets
 
 if TYPE_CHECKING:
-    from tests.fuzz.engine import Watched
+    from tests.fuzz.engine import Limit, Watched
 
 EXAMPLES = 50
-"""Inputs of one round; the time is looked at between rounds."""
+"""Inputs of one round; the limit is looked at between rounds."""
 
 
-def fuzz(target: Target, seconds: float, first_seed: int, watched: Watched) -> Finding | None:
-    """Rounds of inputs until the time is over or something is found, which Hypothesis makes small."""
-    until = time.monotonic() + seconds
+def fuzz(target: Target, limit: Limit, first_seed: int, watched: Watched) -> Finding | None:
+    """Rounds of inputs until the limit is reached or something is found, which Hypothesis makes small."""
+    since = time.monotonic()
     strategy = inputs(target)
     try:
         for data in (*target.seeds, *kept(target.name)):
             watched(data)
         rounds = 0
-        while time.monotonic() < until:
+        while not limit.reached(since, rounds * EXAMPLES):
 
             @seed(first_seed * 1_000_003 + rounds)
             @settings(

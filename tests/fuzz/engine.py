@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,14 +21,28 @@ from tests.fuzz.target import Finding, Target, check
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Fuzz = Callable[[Target, float, int, "Watched"], Finding | None]
-    """A target, the seconds for it, the seed, and what runs each input: what was found, if anything."""
+    Fuzz = Callable[[Target, "Limit", int, "Watched"], Finding | None]
+    """A target, how much of it, the seed, and what runs each input: what was found, if anything."""
 
 ROOM = 1 << 20
 """Longest input, in bytes, that a process that ended or hung can be asked for."""
 HANGS = 60.0
 """Seconds beyond its time after which a target's process is ended."""
+SLOWEST = 0.1
+"""Seconds of an input that are waited for where inputs are counted."""
 _NOTE = Struct("<QQQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much of a target: seconds, or, so that every machine tries the same, a number of inputs."""
+
+    seconds: float
+    inputs: int
+
+    def reached(self, since: float, inputs: int) -> bool:
+        """Whether it ends, begun at this time of the monotonic clock and after this many inputs."""
+        return inputs >= self.inputs if self.inputs else time.monotonic() - since >= self.seconds
 
 
 class Watched:
@@ -69,19 +84,20 @@ def run(
         fuzz: the engine.
         slower: how many times slower code runs under it.
         name: of the engine.
-        arguments: seconds in all, the seed, and names of targets; all without.
+        arguments: seconds in all, inputs of each target instead (0: the seconds count), the seed, and names of targets, or none
+            for all.
     """
-    seconds, seed, only = float(arguments[0]), int(arguments[1]), arguments[2:]
+    seconds, inputs, seed, only = float(arguments[0]), int(arguments[1]), int(arguments[2]), arguments[3:]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         targets = {key: target for key, target in make_targets(Path(folder), stack).items() if not only or key in only}
         for target in targets.values():
             with mmap.mmap(-1, _NOTE.size + ROOM) as note:
-                finding = _in_a_process(fuzz, target, note, slower, seconds / len(targets), seed)
-                inputs, valid, _ = _NOTE.unpack_from(note)
-                _tell({"engine": name, "target": target.name, "inputs": inputs, "valid": valid, "finding": finding})
+                finding = _in_a_process(fuzz, target, note, slower, Limit(seconds / len(targets), inputs), seed)
+                tried, valid, _ = _NOTE.unpack_from(note)
+                _tell({"engine": name, "target": target.name, "inputs": tried, "valid": valid, "finding": finding})
 
 
-def _in_a_process(fuzz: Fuzz, target: Target, note: mmap.mmap, slower: float, seconds: float, seed: int) -> str:
+def _in_a_process(fuzz: Fuzz, target: Target, note: mmap.mmap, slower: float, limit: Limit, seed: int) -> str:
     """What was found, or empty."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -92,13 +108,13 @@ def _in_a_process(fuzz: Fuzz, target: Target, note: mmap.mmap, slower: float, se
             os.dup2(silent, 1)
             os.dup2(silent, 2)
             watched = Watched(target, note, slower, writer)
-            watched.end(fuzz(target, seconds, seed, watched))
+            watched.end(fuzz(target, limit, seed, watched))
         finally:
             os._exit(1)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
         # libFuzzer ends the process by itself: then the pipe closes with nothing in it, and the exit code says why.
-        readable, _, _ = select.select([pipe], [], [], seconds * 2 + HANGS)
+        readable, _, _ = select.select([pipe], [], [], limit.seconds * 2 + HANGS + limit.inputs * SLOWEST)
         if not readable:
             os.kill(child, signal.SIGKILL)
         said = pipe.read().decode(errors="replace") if readable else ""
