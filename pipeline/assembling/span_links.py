@@ -17,7 +17,7 @@ from pipeline.delivery.retry import RevokedError
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind
-from processors.call_graph.span_links import OpenLinkQueries, link_target, message_from
+from processors.call_graph.span_links import OpenLinkQueries, link_target, links_ignored, message_from
 from stores.store import NO_LIMIT, OneOf, Query
 from telemetry.documents import Kind, link_query_document
 from telemetry.documents.read_back import span_from_body
@@ -53,6 +53,7 @@ class SpanLinkCounts:
 
     answered: int = 0
     unseen: int = 0  # stored, for the sender was not seen in time
+    ignored: int = 0  # links that name no other span
     dropped: Counter[str] = field(default_factory=Counter)  # answers too large for a record
 
 
@@ -124,6 +125,7 @@ class SpanLinkResolver:
         """Answer the link queries for these spans, which are about to be stored for the first time."""
         if not spans:
             return
+        self._counts.ignored += links_ignored(spans)
         await self._answer(*self._open.answered_by(spans))
         senders = {message_from(span): span for span in spans}
         messages = list(senders)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.call_graph.peers import UNKNOWN, USER, names_resource, peer_of, queue_of
+from processors.call_graph.span_links import names_span
 from processors.call_graph.span_tree import EXITS
 from telemetry.spans import SpanKind
 
@@ -38,6 +39,7 @@ class Rule(StrEnum):
     CALLER = "the caller's side of a call, though its kind does not say so"
     WRAPS_CALL = "a client span around another client span of its service, which makes the call"
     WITHIN_CALL = "a client span inside the call to a database or queue that its parent makes"
+    LINK_IGNORED = "a link that names no span, or the span itself: it says nothing of a message"
     SAME_MESSAGE = "a consumer span inside a consumer span of its service: the same message, counted there"
     SAME_SERVICE = "its parent belongs to the same service: work, not a call"
     LOCAL_ROOT = "it has no parent and is no server or consumer span: the trace begins here"
@@ -123,6 +125,14 @@ def _wraps_only(parent: TreeSpan) -> bool:
 
 
 def _consumer(member: TreeSpan, tree: SpanTree) -> list[Call]:
+    links = [link for link in member.span.links if names_span(link, member.span)]
+    found = _received(member, links, tree)
+    if len(links) < len(member.span.links):
+        found.append(Call(Rule.LINK_IGNORED, member))
+    return found
+
+
+def _received(member: TreeSpan, links: list[SpanLink], tree: SpanTree) -> list[Call]:
     parent = member.parent
     found = []
     if parent is not None:
@@ -130,18 +140,18 @@ def _consumer(member: TreeSpan, tree: SpanTree) -> list[Call]:
             found.append(Call(Rule.PRODUCER_CONSUMER, member, parent, parent, member))
         elif parent.service != member.service:
             found.append(_service_change(member, parent))
-    if member.span.links:
-        found += _linked(member, tree)
+    if links:
+        found += _linked(member, links, tree)
     if found:
         return found
     if parent is not None and parent.role is SpanKind.CONSUMER:
         return [Call(Rule.SAME_MESSAGE, member)]
-    if member.span.links:  # each is counted at a span below, which processes the message
+    if links:  # each is counted at a span below, which processes the message
         return [Call(Rule.SAME_MESSAGE, member)]
     return [Call(Rule.FROM_QUEUE, member, server=member, peer=queue_of(member.span))]
 
 
-def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
+def _linked(member: TreeSpan, links: list[SpanLink], tree: SpanTree) -> list[Call]:
     """A call for each linked message that neither the parent nor a consumer span below is linked to."""
     parent = member.parent
     own = member.span.trace_id
@@ -150,13 +160,13 @@ def _linked(member: TreeSpan, tree: SpanTree) -> list[Call]:
         if child.span.links and child.service == member.service and child.role is SpanKind.CONSUMER:
             linked.update((link.trace_id, link.span_id) for link in child.span.links)
     calls = []
-    for link in sorted(member.span.links, key=lambda link: (link.trace_id, link.span_id)):
+    for link in sorted(links, key=lambda link: (link.trace_id, link.span_id)):
         target = link.trace_id, link.span_id
         if target in linked:
             continue
         linked.add(target)
         source = tree.by_id.get(link.span_id) if link.trace_id == own else tree.senders.get(target)
-        if source is None or source is member:
+        if source is None:
             calls.append(Call(Rule.LINK_UNSEEN, member, server=member, peer=queue_of(member.span), link=link))
         else:
             client = source if source.role in EXITS else None

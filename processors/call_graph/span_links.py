@@ -33,6 +33,16 @@ class _Link(Protocol):
     def span_id(self) -> bytes: ...
 
 
+def names_span(link: _Link, span: _Link) -> bool:
+    """Whether a span's link names another span: some senders write zeros where they know none, or the span itself."""
+    return any(link.trace_id) and any(link.span_id) and (link.trace_id, link.span_id) != (span.trace_id, span.span_id)
+
+
+def links_ignored(spans: Iterable[Span]) -> int:
+    """How many links of these spans name no other span."""
+    return sum(not names_span(link, span) for span in spans for link in span.links)
+
+
 def link_queries(trace_id: bytes, kind: int, start: int, links: Iterable[_Link]) -> Iterator[LinkQuery]:
     """The link queries of a span to other traces, if it can have received messages.
 

@@ -202,6 +202,10 @@ class PipelineMetrics:
                     "Span links between traces whose sender was not found in time",
                     pipeline.assemble.messages.unseen,
                 ),
+                "links_ignored": (
+                    "Span links that name no span (zeros) or the span that has them",
+                    pipeline.assemble.messages.ignored,
+                ),
                 "logs_joined": ("Log records that named a trace", counts.logs),
             }
         if pipeline.score is not None:
