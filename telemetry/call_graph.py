@@ -63,7 +63,7 @@ class Hop:
     server_span_id: bytes = b""
     client_duration: int | None = None
     server_duration: int | None = None
-    gap: int | None = None  # client minus server: network and queueing
+    gap: int | None = None  # client minus server: network and queueing; None where the two do not nest
     self_time: int | None = None  # callee's time in which no call of it ran
     queue_wait: int | None = None  # producer's end to consumer's start
     blocked_sequential: int | None = None  # callee's time with exactly one call running

@@ -55,7 +55,7 @@ class Publication:
     stored_revision: int = 0
     stored_hops: dict[str, Body] = field(default_factory=dict)
     counted_hops: list[Body] = field(default_factory=list)
-    closed_early: bool = False  # closed to make room: more of it may come, and then it is drawn again
+    closed_early: bool = False  # by a limit: more of it may come, and then it is drawn again
     full: bool = False  # it grows no further
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
@@ -80,6 +80,7 @@ class Publication:
         document = trace_document(self.graph, self.revision, self.logs)
         if self.closed_early or self.full:
             document.body["cut"] = True
+            document.body["completeness"] /= 2  # how much is missing is not known
         if self.full:
             document.body["full"] = True
         return [document]
@@ -99,7 +100,7 @@ def publish_trace(trace: OpenTrace) -> Publication:
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
-        closed_early=trace.early,
+        closed_early=trace.closed_early,
         full=trace.is_large or is_full(len(spans) + len(trace.logs)),
     )
 
@@ -134,7 +135,7 @@ def merge_trace(
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in stored_hops},
         counted_hops=counted(hops),
-        closed_early=trace.early,
+        closed_early=trace.closed_early,
         full=is_full(len(merged) + len(all_logs)) or sum(map(_texts, merged.values())) >= MAX_TRACE_BYTES,
         stored_windows=frozenset(body["window"] for body in hops),
     )

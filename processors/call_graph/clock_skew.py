@@ -66,7 +66,7 @@ class ClockSkew:
 
         What a clock dates later than `now` counts as now: how far it is off can still be estimated.
         """
-        if hop.gap is None or hop.gap < 0 or hop.server_start is None or hop.inferred:
+        if hop.gap is None or hop.server_start is None or hop.inferred:
             return
         low, high = hop.start - hop.server_start, hop.start - hop.server_start + hop.gap
         here, there = hop.caller_host, hop.callee_host

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from processors.call_graph.calls import Call
-    from processors.call_graph.span_tree import SpanTree
+    from processors.call_graph.span_tree import SpanTree, TreeSpan
     from telemetry.call_graph import Segment
 
 Interval = tuple[int, int]
+
+RESOLUTION = 1_000_000
+"""Nanoseconds by which two processes of one host may read its clock differently: some SDKs count from their start on."""
 
 _INFERRED = (Rule.SERVICE_CHANGE, Rule.SERVICE_CHANGE_CLIENT)
 _MESSAGES = (SpanKind.PRODUCER, SpanKind.CONSUMER)
@@ -78,7 +81,7 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
         if client.role in _MESSAGES or server.role in _MESSAGES or call.link is not None:
             queue_wait = max(0, server.start - client.end)
             skew = max(0, client.start - server.start)  # a message is not received before it is sent
-        elif alone:
+        elif alone and _nested(client, server):
             gap = (client.end - client.start) - (server.end - server.start)
             skew = _skew(client.start - server.start, client.end - server.end)
     caller = source.span.resource if source is not None else None
@@ -115,10 +118,25 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
     )
 
 
-def _skew(least: int, most: int) -> int | None:
-    """The smallest shift of the callee's clock that puts its span inside the client's; None where none does."""
-    if least > most:
-        return None
+def _nested(client: TreeSpan, server: TreeSpan) -> bool:
+    """Whether a server span lies inside its client's, by whatever shift of two clocks.
+
+    It does not where it is longer, where it sticks out by the same clock, or where it goes on, and well, after its client has
+    failed: that gave up waiting.
+    """
+    if server.end - server.start > client.end - client.start:
+        return False
+    if client.start - RESOLUTION <= server.start and server.end <= client.end + RESOLUTION:
+        return True
+    gave_up = client.span.status is StatusCode.ERROR and server.span.status is not StatusCode.ERROR
+    if gave_up and client.start <= server.start <= client.end < server.end:
+        return False
+    host = client.span.resource.host
+    return not host or host != server.span.resource.host
+
+
+def _skew(least: int, most: int) -> int:
+    """The smallest shift of the callee's clock that puts its span inside the client's."""
     return max(least, 0) or min(most, 0)
 
 

@@ -81,6 +81,11 @@ def _database(attributes: Mapping[str, AttributeValue]) -> Node:
     return Node(NodeKind.DATABASE, name)
 
 
+def address_of(span: Span) -> str:
+    """The server that a client span names, empty where it names none."""
+    return _address(span.attributes) if span.attributes else ""
+
+
 def _address(attributes: Mapping[str, AttributeValue]) -> str:
     """Host, and port where it is not the protocol's own."""
     host = text(attributes, names.SERVER_ADDRESS)

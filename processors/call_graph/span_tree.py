@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 EXITS = (SpanKind.CLIENT, SpanKind.PRODUCER)
 """Kinds of spans that are the near side of a call or a message."""
 
+_INSIDE = (SpanKind.INTERNAL, SpanKind.UNSPECIFIED)
+
 _RECEIVING = ("receive", "process", "deliver")
 
 
 class TreeSpan:
     """A span in its place.
 
-    `latest` is the end of the last span at or below it, which an asynchronous child can make later than its own. `role`
-    is its kind, but for receiving: that is the consumer's side, also where newer conventions give it kind client.
+    `client` is the nearest client or producer span above, with at most internal spans of its service between: whose call a
+    span of the other side answers. `latest` is the end of the last span at or below it, which an asynchronous child can make
+    later than its own. `role` is its kind, but for receiving: that is the consumer's side, also where newer conventions give
+    it kind client.
     """
 
-    __slots__ = ("_operation", "children", "end", "latest", "parent", "role", "service", "span", "start")
+    __slots__ = ("_operation", "children", "client", "end", "latest", "parent", "role", "service", "span", "start")
 
     def __init__(self, span: Span) -> None:
         self.span = span
@@ -42,6 +46,7 @@ class TreeSpan:
         self.start = span.start
         self.end = self.latest = max(span.start, span.end)  # a clock that went backwards makes a span without duration
         self.parent: TreeSpan | None = None
+        self.client: TreeSpan | None = None
         self.children: list[TreeSpan] = []
         self._operation: str | None = None
 
@@ -87,6 +92,8 @@ class SpanTree:
         if len(self.order) < len(members):
             self._cut_cycles(members)
         self.roots.sort(key=_root_rank)
+        for member in self.order:
+            member.client = _client_of(member)
         for member in reversed(self.order):
             parent = member.parent
             if parent is not None and parent.latest < member.latest:
@@ -125,6 +132,15 @@ class SpanTree:
             found = self._reached([first])
             self.order += found
             reached.update(map(id, found))
+
+
+def _client_of(member: TreeSpan) -> TreeSpan | None:
+    """See `TreeSpan`; that of the parent is known."""
+    parent = member.parent
+    if parent is None or parent.role in EXITS:
+        return parent
+    client = parent.client
+    return client if client is not None and parent.role in _INSIDE and parent.service == client.service else None
 
 
 def _by_start(member: TreeSpan) -> tuple[int, bytes]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.processors.traces import CLIENT, CONSUMER, PRODUCER, SERVER
+from telemetry.spans import SpanKind
+from tests.processors.traces import CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER
 
 if TYPE_CHECKING:
     from telemetry.spans import Span
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 Piece = tuple[bytes, int, int]
 
 EXITS = {CLIENT, PRODUCER}
+UNSPECIFIED = SpanKind.UNSPECIFIED
 
 
 class Oracle:
@@ -92,6 +94,18 @@ class Oracle:
                 found += self.calls_within(child, clients, servers, called)
         return found
 
+    def client(self, span: Span) -> Span | None:
+        """The nearest client or producer span above, if all between are internal spans of its service."""
+        between: list[Span] = []
+        above = self.parents[span.span_id]
+        while above is not None and above.kind not in EXITS:
+            between.append(above)
+            above = self.parents[above.span_id]
+        if above is None:
+            return None
+        inside = all(each.kind in {INTERNAL, UNSPECIFIED} and each.service == above.service for each in between)
+        return above if inside else None
+
     def sides(self) -> list[tuple[bytes, bytes, bytes]]:
         """Client, caller and callee span of every call without links and without names of peers; empty where unknown."""
         found = []
@@ -101,19 +115,25 @@ class Oracle:
                 if span.kind in {SERVER, CONSUMER}:
                     found.append((b"", b"", span.span_id))
                 continue
-            called = span.kind in {SERVER, CONSUMER} and parent.kind in EXITS
+            client = self.client(span)
+            called = span.kind in {SERVER, CONSUMER} and client is not None
             moved = parent.service != span.service
             if called or moved:
                 alone = len(self.children(parent)) == 1 and parent.kind is not CONSUMER
                 above = self.parents[parent.span_id]
                 wraps = alone and above is not None and above.service == parent.service
-                timed = parent.kind in EXITS or (wraps and moved)
-                found.append((parent.span_id if timed else b"", parent.span_id, span.span_id))
+                timed = client or (parent if wraps and moved else None)
+                source = client or parent
+                found.append((timed.span_id if timed else b"", source.span_id, span.span_id))
             elif span.kind is CONSUMER and parent.kind is not CONSUMER:
                 found.append((b"", b"", span.span_id))
         answered = {client for client, _, _ in found if client}
         for span in self.spans.values():
-            inner = [child for child in self.children(span) if child.kind in EXITS and child.service == span.service]
+            inner = [
+                other
+                for other in self.spans.values()
+                if other.kind in EXITS and other.service == span.service and self.client(other) is span
+            ]
             if span.kind in EXITS and span.span_id not in answered and not inner:
                 found.append((span.span_id, span.span_id, b""))
         return sorted(found)

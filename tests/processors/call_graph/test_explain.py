@@ -35,7 +35,7 @@ def test_an_explanation_says_why_in_words() -> None:
         (sid(3), 2, (Rule.CLIENT_SERVER,), 1, False),
         (sid(4), 0, (Rule.LOCAL_ORPHAN,), 1, True),
     ]
-    assert explained[2].why == "a server span whose parent is the client span of the call"
+    assert explained[2].why == Rule.CLIENT_SERVER.value
     assert explained[1].hops == explained[2].hops == (sid(3),)
 
 

@@ -281,11 +281,12 @@ def test_a_call_within_the_work_of_a_call_blocks_once() -> None:
     graph = call_graph(
         [
             span(1, 0, "a", SERVER, 0, 100),
-            span(2, 1, "a", CLIENT, 10, 40),
+            span(2, 1, "a", CLIENT, 10, 40, attributes={"server.address": "bank"}),
             span(3, 2, "a", INTERNAL, 15, 35),  # such as a lookup of the address
-            span(4, 3, "a", CLIENT, 20, 30),
+            span(4, 3, "a", CLIENT, 20, 30, attributes={"server.address": "dns"}),
         ]
     )
+    assert [hop.callee.name for hop in graph.hops] == ["a", "bank", "dns"]
     root = graph.hops[0]
     assert (root.self_time, root.blocked_sequential, root.blocked_parallel) == (70, 30, 0)
 
