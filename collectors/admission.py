@@ -78,6 +78,7 @@ class Intake:
             prepared = await self._prepare(signal, came, encoding, sender, share)
             self._count_refused(signal, prepared.refused)
             self._metrics.truncated_spans.labels(self._transport).inc(prepared.truncated)
+            self._metrics.replaced_texts.labels(signal, self._transport).inc(prepared.replaced)
             del came
             share.hold(sum(map(len, prepared.records)))
             await self._ship(signal, prepared, sender.text)
@@ -97,15 +98,15 @@ class Intake:
                 sender.spend(body.size)
                 if body.size <= _SMALL[encoding]:
                     request = read(body.plain)
-                    if not otlp.has_more_than(_FEW, signal, request):
-                        return finish(body.plain, request=request)
+                    if not otlp.has_more_than(_FEW, signal, request.message):
+                        return finish(request)
                     del request
             async with self._ingest.turn():
                 if not body.is_whole:
                     await self._ingest.off_loop(body.decompress)
                     share.hold(body.size)
                     sender.spend(body.size)
-                return await self._ingest.off_loop(lambda: finish(body.plain, request=read(body.plain)))
+                return await self._ingest.off_loop(lambda: finish(read(body.plain)))
         except NothingLeftError as nothing:
             self._count_refused(signal, nothing.refused)
             raise nothing.error from None

@@ -26,7 +26,10 @@ Encoding = Literal["protobuf", "json"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request that was accepted: how many of its items were refused, and why the first of them."""
+    """What became of a request that was accepted: how many of its items were refused, and why the first of them.
+
+    With none refused, the message is a warning.
+    """
 
     rejected: int = 0
     message: str = ""
@@ -41,6 +44,7 @@ class Prepared:
     outcome: Outcome = Outcome()
     refused: dict[str, int] = field(default_factory=dict)  # items by reason
     truncated: int = 0
+    replaced: int = 0  # texts
 
 
 class NothingLeftError(Exception):
@@ -52,7 +56,7 @@ class NothingLeftError(Exception):
         self.error = error
 
 
-def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int) -> Message:
+def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int) -> otlp.ReadRequest:
     """A request as protobuf has it, once it is known not to unfold to more than allowed.
 
     Raises:
@@ -61,14 +65,12 @@ def parse(signal: Signal, body: bytes, *, encoding: Encoding, max_elements: int)
     """
     if encoding == "json":
         check_json(body, max_elements)
-        return otlp.parse_json(signal, body)
+        return otlp.read_json(signal, body)
     check_protobuf(SHAPES[signal].message.DESCRIPTOR, body, max_elements)
-    return otlp.parse(signal, body)
+    return otlp.read_protobuf(signal, body)
 
 
-def prepare(
-    signal: Signal, body: bytes, *, encoding: Encoding, request: Message, max_items: int, max_record_bytes: int
-) -> Prepared:
+def prepare(signal: Signal, read: otlp.ReadRequest, *, encoding: Encoding, max_items: int, max_record_bytes: int) -> Prepared:
     """What to ship of a parsed request.
 
     A protobuf request without invalid items is shipped byte for byte as it came, unless it is too large for one record: then
@@ -76,9 +78,8 @@ def prepare(
 
     Args:
         signal: what it carries.
-        body: the request as it came, decompressed.
+        read: what `parse` made of its body; its invalid items are removed.
         encoding: of the body.
-        request: what `parse` made of it; its invalid items are removed.
         max_items: how many items it may have.
         max_record_bytes: the largest record of the log.
 
@@ -87,6 +88,7 @@ def prepare(
         DecodeError: its documents, or its records, would be far larger than it.
         NothingLeftError: no item of it can be used, with the DecodeError or TooLargeError that says why.
     """
+    request = read.message
     if otlp.has_more_than(_GROUPS * max_items, signal, request):
         raise TooManyItemsError(
             f"the request has more than {_GROUPS * max_items} {signal}, resources and scopes together, which is the limit"
@@ -95,7 +97,7 @@ def prepare(
     if items > max_items:
         raise TooManyItemsError(f"the request has {items} {signal}, {max_items} is the limit; send smaller batches")
     otlp.check_repetition(signal, request)
-    prepared = Prepared()
+    prepared = Prepared(replaced=read.replaced)
     invalid = otlp.reject(signal, request)
     if invalid is not None:
         prepared.refused["invalid"] = invalid.count
@@ -107,10 +109,14 @@ def prepare(
         prepared.outcome = Outcome(invalid.count, f"{path}: {reason}")
     prepared.items = items
     if items:
-        value = body if encoding == "protobuf" and invalid is None else request.SerializeToString()
+        value = read.data if encoding == "protobuf" and invalid is None else request.SerializeToString()
         prepared.records = [value]
         if len(value) > max_record_bytes:
             _fit(signal, request, prepared, max_record_bytes)
+    if read.replaced:
+        before = prepared.outcome
+        warning = f"{read.replaced} texts were no Unicode: what is none of it was replaced by U+FFFD"
+        prepared.outcome = Outcome(before.rejected, f"{before.message}; {warning}" if before.message else warning)
     return prepared
 
 

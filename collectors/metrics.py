@@ -45,6 +45,12 @@ class CollectorMetrics:
             ("transport",),
             registry=registry,
         )
+        self.replaced_texts = Counter(
+            "spanloom_collector_replaced_texts",
+            "Texts that are no Unicode (bad UTF-8, half a surrogate pair) in which U+FFFD stands for what is none.",
+            signal_and_transport,
+            registry=registry,
+        )
         self.refused_requests = Counter(
             "spanloom_collector_refused_requests",
             "Requests refused as a whole: malformed, too_many, too_large, unsupported, too_slow, cut_off, unauthenticated, "

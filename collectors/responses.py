@@ -75,9 +75,9 @@ class Rejection:
 
 
 def response(signal: Signal, outcome: Outcome) -> Message:
-    """The export response as a protobuf message. `partial_success` is set only when something was refused."""
+    """The export response as a protobuf message. `partial_success` is set where something was refused, or as a warning."""
     message, rejected = _RESPONSES[signal]
-    if not outcome.rejected:
+    if not outcome.rejected and not outcome.message:
         return message()
     return message(partial_success={rejected: outcome.rejected, "error_message": outcome.message})
 

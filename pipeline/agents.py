@@ -11,7 +11,8 @@ from mode.supervisors import CrashingSupervisor
 from pipeline.dead_letters.unusable import usable_or_aside
 from pipeline.delivery.record_error import at_record
 from pipeline.exchange.topics import Topic
-from pipeline.rekey import jaeger_request, otlp_request, rekey_logs, rekey_metrics, rekey_spans, zipkin_request
+from pipeline.incoming import jaeger_request, otlp_request, zipkin_request
+from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.exchange.provenance import Sources
+    from pipeline.incoming import RekeyCounts
     from pipeline.record import Record
-    from pipeline.rekey import Rekey, RekeyCounts
+    from pipeline.rekey import Rekey
     from pipeline.score import ScoreStage
 
 

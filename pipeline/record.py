@@ -22,6 +22,7 @@ class Message(Protocol):
     topic: str
     partition: int
     offset: int
+    timestamp: float | None  # seconds since the epoch, when it came to the log
     key: bytes | None
     value: bytes | None
     generation_id: int  # of the group's assignment in which it was delivered

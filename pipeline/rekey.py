@@ -6,8 +6,6 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -15,16 +13,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind, LogLine
+from pipeline.incoming import arrival, otlp_request, protobuf, read, set_times, timed
 from processors.assembly.assembler import ExemplarReference, LogReference
 from processors.call_graph.span_links import link_queries
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document
-from telemetry.errors import DecodeError, InputError
-from telemetry.other_formats.jaeger import decode_jaeger
-from telemetry.other_formats.zipkin import decode_zipkin
-from telemetry.otlp.request import SHAPES
-from telemetry.structure import check_json, check_protobuf
+from telemetry.resource import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -33,8 +28,10 @@ if TYPE_CHECKING:
 
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.incoming import RekeyCounts, Request
     from pipeline.record import OutputTopic, Record
     from telemetry.documents import Document
+    from telemetry.errors import InputError
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
     from telemetry.span_links import LinkQuery
@@ -44,19 +41,7 @@ if TYPE_CHECKING:
 
     Rekey = Callable[[Record], Work]
 
-    Request = tuple[bytes, InputError | None]
-    """An export request in protobuf, and what was wrong with a part of the record that it is of."""
-
-Decoded = TypeVar("Decoded")
 Item = TypeVar("Item")
-
-
-@dataclass(slots=True)
-class RekeyCounts:
-    """What the stage did."""
-
-    truncated: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)  # too large for a record, or for the analysis
 
 
 def merge_requests(requests: Sequence[bytes]) -> bytes:
@@ -64,8 +49,10 @@ def merge_requests(requests: Sequence[bytes]) -> bytes:
     return b"".join(requests)
 
 
-def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQuery]]:
+def split_spans(value: bytes, count: int, arrived: int) -> tuple[dict[int, bytes], list[LinkQuery], int]:
     """A request's spans by the partition of their trace, each a request of its own; link queries to other traces.
+
+    Beside these, how many spans had no times: they have got that of their arrival, in nanoseconds.
 
     Raises:
         DecodeError: names the field.
@@ -73,11 +60,15 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQu
     request = otlp.parse_spans(value)
     parts: dict[int, ExportTraceServiceRequest] = {}
     received: list[LinkQuery] = []
+    untimed = 0
     for resource_spans in request.resource_spans:
         resources: dict[int, ResourceSpans] = {}
         for scope_spans in resource_spans.scope_spans:
             scopes: dict[int, ScopeSpans] = {}
             for span in scope_spans.spans:
+                if not span.start_time_unix_nano or not span.end_time_unix_nano:
+                    untimed += 1
+                    set_times(span, arrived)
                 partition = partitions.of_trace(span.trace_id, count)
                 scope = scopes.get(partition)
                 if scope is None:
@@ -95,45 +86,12 @@ def split_spans(value: bytes, count: int) -> tuple[dict[int, bytes], list[LinkQu
                 scope.spans.append(span)
                 if span.links:
                     received += link_queries(span.trace_id, span.kind, span.start_time_unix_nano, span.links)
-    return {partition: part.SerializeToString() for partition, part in parts.items()}, received
+    return {partition: part.SerializeToString() for partition, part in parts.items()}, received, untimed
 
 
-def read(signal: otlp.Signal, value: bytes, decode: Callable[[bytes], Decoded]) -> tuple[Decoded, InputError | None]:
-    """A request decoded; where items of it are invalid, the others, and an error that says how many were dropped.
-
-    Raises:
-        DecodeError: nothing of it can be used.
-    """
-    try:
-        return decode(value), None
-    except DecodeError:
-        request = otlp.parse(signal, value)
-        rejection = otlp.reject(signal, request)
-        kept = otlp.count_items(signal, request)
-        if rejection is None or not kept:
-            raise
-        first, count = rejection.first, rejection.count
-        flaw = DecodeError(first.field, f"{first.reason} ({count} of {count + kept} {signal} dropped, the others kept)")
-        return decode(request.SerializeToString()), flaw
-
-
-def otlp_request(record: Record) -> Request:
-    """Spans as OTLP has them."""
-    return protobuf(record, "spans"), None
-
-
-def jaeger_request(record: Record) -> Request:
-    """Spans as Jaeger has them."""
-    return otlp.encode_spans(decode_jaeger(record.value or b"")), None
-
-
-def zipkin_request(record: Record) -> Request:
-    """Spans as Zipkin has them."""
-    spans, flaw = decode_zipkin(record.value or b"")
-    return otlp.encode_spans(spans), flaw
-
-
-def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Record], Request] = otlp_request) -> Rekey:
+def rekey_spans(
+    traced: OutputTopic, counts: RekeyCounts, request: Callable[[Record, RekeyCounts], Request] = otlp_request
+) -> Rekey:
     """Send each span to the partition of its trace; `request` reads what the topic has."""
     sender = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.dropped, size=16)
     link_query_sender = BatchSender(traced, BatchKind.LINK_QUERIES, codec.encode_link_queries, counts.dropped)
@@ -145,9 +103,14 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
         await asyncio.gather(*(link_query_sender.add(partition, part) for partition, part in by_owner.items()))
 
     def work(record: Record) -> Work:
-        requested, foreign_flaw = request(record)
-        (parts, received), flaw = read("spans", requested, lambda value: split_spans(value, traced.partitions))
+        requested, foreign_flaw = request(record, counts)
+        arrived = arrival(record)
+        (parts, received, untimed), flaw = read(
+            "spans", requested, lambda value: split_spans(value, traced.partitions, arrived), counts
+        )
         flaw = foreign_flaw or flaw
+        counts.untimed["spans"] += untimed
+        _count_empty(record, counts, parts or flaw)
         after: list[Awaitable[object]] = []
         for partition, value in parts.items():
             values = [value]
@@ -160,7 +123,7 @@ def rekey_spans(traced: OutputTopic, counts: RekeyCounts, request: Callable[[Rec
                 after.append(sender.add(partition, values))
         return [asyncio.ensure_future(sent(after, received))] if received else after, flaw, 0
 
-    return work
+    return _with_values(work, counts)
 
 
 def rekey_logs(
@@ -171,20 +134,23 @@ def rekey_logs(
     lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.dropped)
 
     def work(record: Record) -> Work:
-        batch, flaw = read("logs", protobuf(record, "logs"), otlp.decode_logs)
-        documents = list(log_documents(batch))
+        batch, flaw = read("logs", protobuf(record, "logs", counts), otlp.decode_logs, counts)
+        arrived = arrival(record)
+        counts.untimed["logs"] += sum(not (line.time or line.observed_time) for line in batch)
+        _count_empty(record, counts, batch or flaw)
+        documents = list(log_documents(batch, arrived))
         by_trace = _split(
             (partitions.of_trace(line.trace_id, traced.partitions), _reference(line, document))
             for line, document in zip(batch, documents, strict=True)
             if line.trace_id
         )
-        by_service = _split((partitions.of_text(line.service, series.partitions), _line(line)) for line in batch)
+        by_service = _split((partitions.of_text(line.service, series.partitions), _line(line, arrived)) for line in batch)
         after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [references.add(partition, part) for partition, part in by_trace.items()]
         after += [lines.add(partition, part) for partition, part in by_service.items()]
         return after, flaw, len(documents)
 
-    return work
+    return _with_values(work, counts)
 
 
 def rekey_metrics(
@@ -195,62 +161,83 @@ def rekey_metrics(
     sender = BatchSender(series, BatchKind.POINTS, codec.encode_points, counts.dropped)
 
     def work(record: Record) -> Work:
-        batch, flaw = read("metrics", protobuf(record, "metrics"), otlp.decode_metrics)
+        batch, flaw = read("metrics", protobuf(record, "metrics", counts), otlp.decode_metrics, counts)
+        arrived = arrival(record)
+        documents = list(metric_documents(batch, arrived))
+        counts.untimed["metrics"] += sum(not point.time for metric in batch for point in metric.points)
+        _count_empty(record, counts, documents or flaw)
+        batch = list(timed(batch, arrived))
         by_trace = _split((partitions.of_trace(item.trace_id, traced.partitions), item) for item in _exemplars(batch))
         points = [point for metric in batch for point in points_of(metric)]
         analysed = [point for point in points if codec.fits_series_limit(point.series)]
         counts.dropped["large_points"] += len(points) - len(analysed)
         by_series = _split((partitions.of_series(point.series, series.partitions), point) for point in analysed)
-        documents = [metric_document(metric, point) for metric in batch for point in metric.points]
         after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [exemplars.add(partition, part) for partition, part in by_trace.items()]
         after += [sender.add(partition, part) for partition, part in by_series.items()]
         return after, flaw, len(documents)
 
-    return work
+    return _with_values(work, counts)
 
 
-def protobuf(record: Record, signal: otlp.Signal) -> bytes:
-    """The record's value as a protobuf export request.
+def _with_values(work: Rekey, counts: RekeyCounts) -> Rekey:
+    """The work of records that have a value: a tombstone says nothing, and is counted."""
 
-    Producers that are not ours may write JSON (the Collector's `otlp_json`) and say so nowhere: an object's first byte
-    is `{`, and that of a request in protobuf is the tag of field 1, 0x0a.
+    def counted(record: Record) -> Work:
+        if record.value is None:
+            counts.empty["tombstone"] += 1
+            return [], None, 0
+        return work(record)
 
-    Raises:
-        DecodeError: the value is neither.
-        TooManyElementsError: it would unfold to more than a record may: anybody may write to these topics.
+    return counted
+
+
+def _count_empty(record: Record, counts: RekeyCounts, found: object) -> None:
+    """Count a record in which nothing was found, not even an error: of no bytes, or of fields that nobody here knows."""
+    if not found:
+        counts.empty["unknown" if record.value else "empty"] += 1
+
+
+def log_documents(batch: Iterable[LogRecord], arrived: int) -> Iterator[Document]:
+    """Documents of the records of one request; what is there twice, character by character, is two documents.
+
+    Those without a time are at that of their arrival.
     """
-    value = record.value or b""
-    if value[:1] == b"{":
-        check_json(value)
-        return otlp.json_to_protobuf(signal, value)
-    check_protobuf(SHAPES[signal].message.DESCRIPTOR, value)
-    return value
-
-
-def log_documents(batch: Iterable[LogRecord]) -> Iterator[Document]:
-    """Documents of the records of one request; what is there twice, character by character, is two documents."""
     seen: dict[str, int] = {}
     for record in batch:
-        document = log_document(record)
+        document = log_document(record, arrived)
         repetition = seen.get(document.id, 0)
         seen[document.id] = repetition + 1
-        yield log_document(record, repetition) if repetition else document
+        yield log_document(record, arrived, repetition) if repetition else document
+
+
+def metric_documents(batch: Iterable[Metric], arrived: int) -> Iterator[Document]:
+    """Documents of the points of one request. Of those without a time, what is there twice is two documents."""
+    seen: dict[str, int] = {}
+    for metric in batch:
+        for point in metric.points:
+            document = metric_document(metric, point, arrived)
+            if not point.time:
+                repetition = seen.get(document.id, 0)
+                seen[document.id] = repetition + 1
+                if repetition:
+                    document = metric_document(metric, point, arrived, repetition)
+            yield document
 
 
 def _reference(record: LogRecord, document: Document) -> LogReference:
     return LogReference(record.trace_id, document.id, document.time, record.severity)
 
 
-def _line(record: LogRecord) -> LogLine:
+def _line(record: LogRecord, arrived: int) -> LogLine:
     resource = record.resource
     return LogLine(
         resource.service,
         resource.instance,
         resource.environment,
-        record.time or record.observed_time,
+        record.time or record.observed_time or arrived,
         record.severity,
-        record.body if isinstance(record.body, str) else str(record.body),
+        text_of(record.body),
         record.trace_id,
         record.span_id,
     )
@@ -261,7 +248,9 @@ def _exemplars(batch: Iterable[Metric]) -> Iterator[ExemplarReference]:
         for point in metric.points:
             for item in point.exemplars:
                 if item.trace_id:
-                    yield ExemplarReference(item.trace_id, item.span_id, item.time, metric.name, float(item.value))
+                    yield ExemplarReference(
+                        item.trace_id, item.span_id, item.time or point.time, metric.name, float(item.value)
+                    )
 
 
 def _split(pairs: Iterable[tuple[int, Item]]) -> dict[int, list[Item]]:

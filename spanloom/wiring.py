@@ -25,7 +25,7 @@ from pipeline.exchange.codec import BatchKind, encode_bodies
 from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.exchange.provenance import Sources
 from pipeline.exchange.topics import Topic
-from pipeline.rekey import RekeyCounts
+from pipeline.incoming import RekeyCounts
 from pipeline.runtime.app import TopicLayout, build_app, declare_topics
 from pipeline.runtime.kafka_access import check_access, client_settings
 from pipeline.runtime.kafka_topics import make_topics

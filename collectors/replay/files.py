@@ -50,6 +50,8 @@ class OtlpFile:
         self._on_error = on_error
         self.position = 0
         """How many bytes of the file have been read, as they are on disk."""
+        self.replaced = 0
+        """Texts that are no Unicode so far, in which U+FFFD stands for what is none."""
 
     def __iter__(self) -> Iterator[Request]:
         with self._path.open("rb") as raw:
@@ -78,10 +80,11 @@ class OtlpFile:
 
     def _requests(self, line: bytes, number: int) -> Iterator[Request]:
         try:
-            found = otlp.parse_any_json(line)
+            found, replaced = otlp.read_any_json(line)
         except DecodeError as error:
             self._report(number, str(error), error)
             return
+        self.replaced += replaced
         for signal, request in found:
             invalid = otlp.reject(signal, request)
             if invalid is not None:

@@ -99,7 +99,7 @@ def points_of(metric: Metric) -> Iterator[Point]:
     name = prometheus_name(metric.name, unit, monotonic=counter)
     resource = resource_labels(metric.resource)
     for point in metric.points:
-        labels = resource | {label_name(key): str(value) for key, value in point.attributes.items()}
+        labels = resource | {label_name(key): text_of(value) for key, value in point.attributes.items()}
         if point.value is not None:
             yield Point(_series(name, labels, total=counter), point.time, float(point.value))
         elif point.quantiles or point.count or point.buckets is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.exchange.environment_topic import EnvironmentTopic
-    from pipeline.rekey import RekeyCounts
+    from pipeline.incoming import RekeyCounts
     from pipeline.runtime.lag import Lag
     from pipeline.runtime.stall import StallWatch
     from pipeline.score import ScoreStage
@@ -65,9 +65,18 @@ class PipelineMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Every counter and gauge as it stands."""
+        rekeyed = self._pipeline.rekeyed
         for name, (meaning, value) in self.counters().items():
             metric = CounterMetricFamily(f"spanloom_{name}", meaning)
             metric.add_metric([], value)
+            yield metric
+        for name, meaning, label, counts in (
+            ("spanloom_untimed_items", "Items without a time, which got that of their arrival", "signal", rekeyed.untimed),
+            ("spanloom_empty_records", "Producers' records without an item that is known", "reason", rekeyed.empty),
+        ):
+            metric = CounterMetricFamily(name, meaning, labels=[label])
+            for which, count in counts.items():
+                metric.add_metric([which], count)
             yield metric
         yield from self._of_partitions()
         yield from self._store()
@@ -187,6 +196,10 @@ class PipelineMetrics:
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
             "records_read_again": ("Times records were read again because of a gap in their offsets", pipeline.rereads),
             "spans_truncated": ("Spans truncated to fit a record", pipeline.rekeyed.truncated),
+            "texts_replaced": (
+                "Texts of producers' records that are no Unicode, with U+FFFD for it",
+                pipeline.rekeyed.replaced,
+            ),
         }
         if pipeline.assemble is not None:
             counts = pipeline.assemble.counts

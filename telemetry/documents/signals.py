@@ -84,8 +84,11 @@ def span_document(span: Span) -> Document:
     return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}", span.start, body)
 
 
-def log_document(record: LogRecord, repetition: int = 0) -> Document:
-    """A log record. OTLP gives it no id: it is the digest of its content and of its ordinal among equal records."""
+def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Document:
+    """A log record. OTLP gives it no id: it is the digest of its content and of its ordinal among equal records.
+
+    One without a time is at that of its arrival, which is no part of the id: it comes again at another.
+    """
     text = record.body if isinstance(record.body, str) else None
     body: Body = {
         "body": {"text": text} if text is not None else {"structured": plain(record.body)},
@@ -105,11 +108,14 @@ def log_document(record: LogRecord, repetition: int = 0) -> Document:
     content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     if record.observed_time:  # when somebody saw it is no part of what it says
         body["observed_timestamp"] = timestamp(record.observed_time)
-    return Document(Kind.LOG, digest(content, str(time), str(repetition)), time, body)
+    return Document(Kind.LOG, digest(content, str(time), str(repetition)), time or arrived, body)
 
 
-def metric_document(metric: Metric, point: DataPoint) -> Document:
-    """One data point. Id: the digest of metric name, resource, scope, attributes and time."""
+def metric_document(metric: Metric, point: DataPoint, arrived: int = 0, repetition: int = 0) -> Document:
+    """One data point. Id: the digest of metric name, resource, scope, attributes and time.
+
+    One without a time is at that of its arrival. Its id is then that of its content, and of its ordinal among equal points.
+    """
     attributes, resource, scope = _attributes(point.attributes), _resource(metric.resource), _scope(metric.scope)
     body: Body = {
         "name": metric.name,
@@ -133,8 +139,10 @@ def metric_document(metric: Metric, point: DataPoint) -> Document:
         body["buckets"] = _buckets(point.buckets)
     if point.quantiles:
         body["quantiles"] = [list(pair) for pair in point.quantiles]
-    identity = orjson.dumps([metric.name, attributes, resource, scope, point.time], option=orjson.OPT_SORT_KEYS)
-    return Document(Kind.METRIC, digest(identity), point.time, body)
+    said = [metric.name, attributes, resource, scope, point.time]
+    if not point.time:
+        said += [body, repetition]
+    return Document(Kind.METRIC, digest(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)), point.time or arrived, body)
 
 
 def _buckets(buckets: Buckets | ExponentialBuckets) -> Body:

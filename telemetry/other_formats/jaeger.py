@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from telemetry.errors import DecodeError
+from telemetry.json_text import json_in, may_be_protobuf
 from telemetry.other_formats.protobuf import JaegerSpan
 from telemetry.otlp.request import MAX_TIME
 from telemetry.resource import AttributeValue, Resource, Scope
@@ -35,13 +36,14 @@ def decode_jaeger(value: bytes) -> list[Span]:
     """
     message = JaegerSpan()
     try:
-        if value[:1] == b"{":
-            check_json(value)
-            json_format.Parse(value, message, ignore_unknown_fields=True)
+        text = json_in(value)
+        if text[:1] == b"{" and not may_be_protobuf(value):
+            check_json(text)
+            json_format.Parse(text, message, ignore_unknown_fields=True)
         else:
             check_protobuf(JaegerSpan.DESCRIPTOR, value)
             message.ParseFromString(value)
-    except (ProtobufDecodeError, json_format.ParseError, UnicodeDecodeError) as error:
+    except (ProtobufDecodeError, json_format.ParseError, UnicodeError) as error:
         raise DecodeError("", f"not a span of Jaeger: {error}") from error
     return [_span(message)]
 

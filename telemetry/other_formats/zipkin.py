@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from telemetry.attributes import NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVICE_PEER_NAME
 from telemetry.errors import DecodeError
+from telemetry.json_text import json_in, may_be_protobuf
 from telemetry.other_formats.jaeger import between, padded
 from telemetry.other_formats.protobuf import ZipkinSpans
 from telemetry.resource import AttributeValue, Resource, Scope
@@ -42,20 +43,23 @@ def decode_zipkin(value: bytes) -> tuple[list[Span], DecodeError | None]:
         DecodeError: it is neither, or no span of it has its ids and its start.
         TooManyElementsError: it would unfold to more than a record may.
     """
-    if value[:1] not in {b"[", b"{"}:
-        check_protobuf(ZipkinSpans.DESCRIPTOR, value)
-        message = ZipkinSpans()
+    text = json_in(value)
+    if text:
+        check_json(text)
         try:
-            message.ParseFromString(value)
-        except ProtobufDecodeError as error:
-            raise DecodeError("", f"not a list of Zipkin's spans: {error}") from error
-        return _usable(message.spans, _plain)
-    check_json(value)
+            spans = orjson.loads(text)
+        except ValueError as error:
+            if not may_be_protobuf(value):
+                raise DecodeError("", f"not a list of Zipkin's spans in JSON: {error}") from error
+        else:
+            return _usable(spans if isinstance(spans, list) else [spans], _read)
+    check_protobuf(ZipkinSpans.DESCRIPTOR, value)
+    message = ZipkinSpans()
     try:
-        spans = orjson.loads(value)
-    except ValueError as error:
-        raise DecodeError("", f"not a list of Zipkin's spans in JSON: {error}") from error
-    return _usable(spans if isinstance(spans, list) else [spans], _read)
+        message.ParseFromString(value)
+    except ProtobufDecodeError as error:
+        raise DecodeError("", f"not a list of Zipkin's spans: {error}") from error
+    return _usable(message.spans, _plain)
 
 
 def _usable(spans: Sequence[Any], read: Callable[[Any], JsonObject]) -> tuple[list[Span], DecodeError | None]:
@@ -123,8 +127,7 @@ def _read(span: JsonObject) -> JsonObject:
 
 
 def _span(span: JsonObject, place: int) -> Span:
-    if not span["timestamp"]:
-        raise DecodeError(f"spans[{place}].timestamp", "missing: a span without its start cannot be placed in its trace")
+    span["timestamp"] = span["timestamp"] or min((time for time, _ in span["annotations"] if time), default=0)
     trace_id = padded(span["trace_id"], 16, f"spans[{place}].trace_id")
     span_id = padded(span["id"], 8, f"spans[{place}].id")
     parent = span["parent_id"] if any(span["parent_id"]) else b""

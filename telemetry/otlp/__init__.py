@@ -10,6 +10,7 @@ from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, deco
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
 from telemetry.otlp.fit import fit
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
+from telemetry.otlp.lenient import ReadRequest, read_any_json, read_json, read_protobuf
 from telemetry.otlp.packed import PackedSpan, SpanGroup, SpanPacker, unpack
 from telemetry.otlp.request import SIGNALS, Signal
 from telemetry.otlp.split import split
@@ -19,6 +20,7 @@ __all__ = [
     "SIGNALS",
     "TRUNCATED",
     "PackedSpan",
+    "ReadRequest",
     "Signal",
     "SpanGroup",
     "SpanPacker",
@@ -38,6 +40,9 @@ __all__ = [
     "parse_any_json",
     "parse_json",
     "parse_spans",
+    "read_any_json",
+    "read_json",
+    "read_protobuf",
     "reject",
     "split",
     "truncate_spans",

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 from telemetry.errors import DecodeError
-from telemetry.otlp.request import MAX_TIME, SHAPES
+from telemetry.otlp.request import MAX_TIME, NOT_HEX, SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -203,6 +203,8 @@ def _too_many_buckets(count: int) -> str:
 
 
 def _must_be(what: str, value: bytes) -> str:
+    if value.startswith(NOT_HEX):
+        return f"must be {what} in hex, not {value.removeprefix(NOT_HEX).decode(errors='replace')}"
     is_zero = len(value) in {8, 16} and not any(value)
     return f"must be {what}; it {'is all zero' if is_zero else f'has {len(value)} bytes'}"
 

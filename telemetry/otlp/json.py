@@ -20,7 +20,8 @@ import orjson
 from google.protobuf.descriptor import FieldDescriptor
 
 from telemetry.errors import DecodeError
-from telemetry.otlp.request import MAX_DEPTH, SHAPES
+from telemetry.json_text import BOM
+from telemetry.otlp.request import MAX_DEPTH, NOT_HEX, SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +78,7 @@ def parse_any_json(data: bytes) -> list[tuple[Signal, Message]]:
 
 def _loads(data: bytes) -> object:
     try:
-        return orjson.loads(data)
+        return orjson.loads(data.removeprefix(BOM))
     except orjson.JSONDecodeError as error:
         raise DecodeError("", f"not JSON: {error}") from error
 
@@ -104,11 +105,15 @@ class _WrongError(Exception):
 
 
 def _is_not(value: object, what: str) -> _WrongError:
+    return _WrongError(f"must be {what}, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
     try:
         shown = orjson.dumps(value).decode()
     except orjson.JSONEncodeError:  # it reads what is nested deeper than it writes
         shown = "what is nested so deep"
-    return _WrongError(f"must be {what}, not {shown if len(shown) <= 60 else shown[:57] + '...'}")
+    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 class _MessageReader:
@@ -200,14 +205,13 @@ def _bool(value: object, _depth: int) -> bool:
 
 
 def _hex(value: object, _depth: int) -> bytes:
-    if type(value) is not str:
-        raise _is_not(value, "an id in hex")
+    """An id. One that is none refuses its item only, see `telemetry.otlp.check`."""
     try:
-        decoded = bytes.fromhex(value)
+        decoded = bytes.fromhex(value) if type(value) is str else None
     except ValueError:
-        raise _is_not(value, "an id in hex") from None
-    if 2 * len(decoded) != len(value):  # fromhex skips blanks
-        raise _is_not(value, "an id in hex")
+        decoded = None
+    if decoded is None or 2 * len(decoded) != len(value):  # type: ignore[arg-type] # fromhex skips blanks
+        return NOT_HEX + _shown(value).encode()
     return decoded
 
 

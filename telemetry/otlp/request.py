@@ -24,6 +24,10 @@ MAX_TIME: Final = 2**63 - 1
 """The last nanosecond that a signed 64-bit time can say: in the year 2262."""
 
 
+NOT_HEX: Final = b"not hex, in JSON: "
+"""Stands before an id of OTLP/JSON that is none, so that its item is refused and not the request: no id is so long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Names of one signal's messages and fields, from the request down to its items."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from collectors.replay.files import OtlpFile
-from pipeline.rekey import read, split_spans
+from pipeline.incoming import RekeyCounts, read
+from pipeline.rekey import split_spans
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document, span_document
@@ -143,15 +144,15 @@ def use_record(signal: Signal, value: bytes) -> None:
     """A record of the topic as the first stage reads it."""
     match signal:
         case "spans":
-            parts, _ = split_spans(value, 4)
+            parts, _, _ = split_spans(value, 4, 1)
             spans = [span for part in parts.values() for span in otlp.decode_spans(part, checked=True)]
             _written(map(span_document, spans))
             again = otlp.decode_spans(otlp.encode_spans(spans))
             assert sorted(map(repr, again)) == sorted(map(repr, spans)), "spans differ after encoding and decoding"
         case "logs":
-            _written(map(log_document, read("logs", value, otlp.decode_logs)[0]))
+            _written(map(log_document, read("logs", value, otlp.decode_logs, RekeyCounts())[0]))
         case "metrics":
-            metrics = read("metrics", value, otlp.decode_metrics)[0]
+            metrics = read("metrics", value, otlp.decode_metrics, RekeyCounts())[0]
             _written(metric_document(metric, point) for metric in metrics for point in metric.points)
             for metric in metrics:
                 list(points_of(metric))
@@ -164,7 +165,7 @@ def _written(documents: Iterable[Document]) -> None:
 
 def _of_protobuf(signal: Signal) -> Target:
     def run(data: bytes) -> None:
-        use(signal, otlp.parse(signal, data))
+        use(signal, otlp.read_protobuf(signal, data).message)
 
     return Target(
         f"otlp-protobuf-{signal}",
@@ -178,7 +179,7 @@ def _of_protobuf(signal: Signal) -> Target:
 
 def _of_json(signal: Signal) -> Target:
     def run(data: bytes) -> None:
-        use(signal, otlp.parse_json(signal, data))
+        use(signal, otlp.read_json(signal, data).message)
 
     seeds = (orjson.dumps(REQUESTS[signal]),)
     return Target(f"otlp-json-{signal}", run, seeds, _JSON_WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000)

@@ -26,7 +26,15 @@ class Event:
     def __init__(self, topic: str, partition: int, offset: int, value: bytes = b"", batch: BatchKind | None = None) -> None:
         tp = TP(topic, partition)
         self.message: Any = SimpleNamespace(
-            tp=tp, topic=topic, partition=partition, offset=offset, value=value, key=None, headers={}, generation_id=1
+            tp=tp,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            value=value,
+            key=None,
+            headers={},
+            generation_id=1,
+            timestamp=1.0,
         )
         self.value: bytes | None = value
         self.headers = {HEADER: batch.value.encode()} if batch else {}

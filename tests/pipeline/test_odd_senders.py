@@ -45,9 +45,8 @@ def documents(signal: Signal, body: bytes) -> list[Document]:
     """Of a request, as the collector accepts it and the pipeline stores it."""
     prepared = prepare(
         signal,
-        body,
+        parse(signal, body, encoding="protobuf", max_elements=10**6),
         encoding="protobuf",
-        request=parse(signal, body, encoding="protobuf", max_elements=10**6),
         max_items=10**5,
         max_record_bytes=900_000,
     )
@@ -56,7 +55,7 @@ def documents(signal: Signal, body: bytes) -> list[Document]:
         case "spans":
             return [span_document(span) for span in otlp.decode_spans(body)]
         case "logs":
-            return list(log_documents(otlp.decode_logs(body)))
+            return list(log_documents(otlp.decode_logs(body), 1))
         case _:
             return [metric_document(metric, point) for metric in otlp.decode_metrics(body) for point in metric.points]
 

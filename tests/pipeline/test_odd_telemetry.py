@@ -17,7 +17,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from pipeline.agents import rekey_topic
 from pipeline.delivery.record_error import RecordFailedError
 from pipeline.exchange import codec
-from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics, rekey_spans
+from pipeline.incoming import RekeyCounts
+from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace

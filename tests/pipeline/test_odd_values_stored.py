@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
-from pipeline.rekey import RekeyCounts, log_documents, read, rekey_logs, rekey_metrics, rekey_spans
+from pipeline.incoming import RekeyCounts, read
+from pipeline.rekey import log_documents, rekey_logs, rekey_metrics, rekey_spans
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace
 from stores.duckdb.store import DuckDbStore
@@ -86,7 +87,7 @@ def test_metrics(file: Path, value: bytes) -> None:
     _, traced, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts()), value)
     all_read = [*read_between_stages(traced), *read_between_stages(series)]
     assert len(all_read) == len(traced.sent) + len(series.sent)
-    batch, _ = read("metrics", value, otlp.decode_metrics)
+    batch, _ = read("metrics", value, otlp.decode_metrics, RekeyCounts())
     stored(file, [metric_document(metric, point) for metric in batch for point in metric.points])
 
 
@@ -96,7 +97,7 @@ def test_logs(file: Path, value: bytes) -> None:
     _, traced, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), value)
     all_read = [*read_between_stages(traced), *read_between_stages(series)]
     assert len(all_read) == len(traced.sent) + len(series.sent)
-    stored(file, list(log_documents(otlp.decode_logs(value))))
+    stored(file, list(log_documents(otlp.decode_logs(value), 1)))
 
 
 @ODD

@@ -15,7 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from pipeline.exchange import partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import HEADER, BatchKind
-from pipeline.rekey import log_documents, merge_requests, protobuf, split_spans
+from pipeline.incoming import RekeyCounts, protobuf
+from pipeline.rekey import log_documents, merge_requests, split_spans
 from processors.call_graph.span_links import link_queries_of
 from telemetry import otlp
 from telemetry.errors import DecodeError
@@ -42,7 +43,9 @@ def spans(count: int, seed: int = 1) -> list[Span]:
 @given(st.integers(1, 6), st.integers(1, 16), st.integers(0, 100))
 def test_a_request_is_split_into_requests_of_whole_traces_with_every_span_once(count: int, parts: int, seed: int) -> None:
     sent = spans(count, seed)
-    found = {partition: otlp.decode_spans(value) for partition, value in split_spans(otlp.encode_spans(sent), parts)[0].items()}
+    found = {
+        partition: otlp.decode_spans(value) for partition, value in split_spans(otlp.encode_spans(sent), parts, 0)[0].items()
+    }
     assert Counter(map(repr, sent)) == Counter(repr(span) for part in found.values() for span in part)
     for partition, part in found.items():
         assert {partitions.of_trace(span.trace_id, parts) for span in part} == {partition}
@@ -54,7 +57,7 @@ def test_resource_scope_and_fields_that_we_do_not_read_survive_the_split() -> No
     group.schema_url, group.resource.dropped_attributes_count = "https://schema/1", 3
     group.scope_spans[0].schema_url, group.scope_spans[0].scope.version = "https://schema/2", "9"
     group.scope_spans[0].spans[0].flags = 257
-    (value,) = split_spans(request.SerializeToString(), 1)[0].values()
+    (value,) = split_spans(request.SerializeToString(), 1, 0)[0].values()
     assert ExportTraceServiceRequest.FromString(value) == request
 
 
@@ -62,7 +65,7 @@ def test_an_invalid_span_names_its_field_and_nothing_of_the_request_is_sent() ->
     request = ExportTraceServiceRequest.FromString(otlp.encode_spans(spans(1)))
     request.resource_spans[1].scope_spans[0].spans[0].trace_id = b"short"
     with pytest.raises(DecodeError, match=r"resource_spans\[1\].scope_spans\[0\].spans\[0\].trace_id"):
-        split_spans(request.SerializeToString(), 4)
+        split_spans(request.SerializeToString(), 4, 0)
 
 
 def test_requests_one_behind_the_other_are_one_request() -> None:
@@ -88,29 +91,29 @@ def hexed(message: Any) -> Any:
 def test_json_and_protobuf_of_one_request_are_the_same_to_us() -> None:
     value = otlp.encode_spans(spans(2))
     text = json.dumps(hexed(ExportTraceServiceRequest.FromString(value))).encode()
-    assert otlp.decode_spans(protobuf(Event("otlp_spans", 0, 0, text), "spans")) == otlp.decode_spans(value)
-    assert protobuf(Event("otlp_spans", 0, 0, value), "spans") == value
+    assert otlp.decode_spans(protobuf(Event("otlp_spans", 0, 0, text), "spans", RekeyCounts())) == otlp.decode_spans(value)
+    assert protobuf(Event("otlp_spans", 0, 0, value), "spans", RekeyCounts()) == value
 
 
 @pytest.mark.parametrize("value", [b"{", b'{"resourceSpans": 7}'])
 def test_json_that_is_no_request_is_an_error_of_input(value: bytes) -> None:
     with pytest.raises(DecodeError):
-        protobuf(Event("otlp_spans", 0, 0, value), "spans")
+        protobuf(Event("otlp_spans", 0, 0, value), "spans", RekeyCounts())
 
 
 def test_a_record_without_a_value_has_no_spans() -> None:
     event = Event("otlp_spans", 0, 0)
     event.value = None  # a tombstone
-    assert split_spans(protobuf(event, "spans"), 4) == ({}, [])
+    assert split_spans(protobuf(event, "spans", RekeyCounts()), 4, 0) == ({}, [], 0)
 
 
 def test_log_lines_that_are_twice_in_a_request_are_two_documents_and_the_same_two_when_read_again() -> None:
     line = LogRecord(1, "out of memory", Resource({"service.name": "shop"}))
     other = LogRecord(1, "started", Resource({"service.name": "shop"}))
-    first = [document.id for document in log_documents([line, other, line])]
+    first = [document.id for document in log_documents([line, other, line], 0)]
     assert len(set(first)) == 3
-    assert [document.id for document in log_documents([line, other, line])] == first
-    assert next(log_documents([line])).id == first[0]
+    assert [document.id for document in log_documents([line, other, line], 0)] == first
+    assert next(log_documents([line], 0)).id == first[0]
 
 
 @given(st.binary(min_size=16, max_size=16), st.integers(1, 64))
@@ -164,7 +167,7 @@ def test_a_request_tells_the_receipts_of_its_spans() -> None:
     link = SpanLink(b"elsewhere-------", b"sender--", {})
     zeros = SpanLink(bytes(16), bytes(8), {})
     receiver = replace(receiver, kind=SpanKind.CONSUMER, links=(link, SpanLink(other.trace_id, other.span_id, {}), zeros))
-    _, received = split_spans(otlp.encode_spans([receiver, replace(other, kind=SpanKind.SERVER, links=(link,))]), 4)
+    _, received, _ = split_spans(otlp.encode_spans([receiver, replace(other, kind=SpanKind.SERVER, links=(link,))]), 4, 0)
     message = SpanReference(link.trace_id, link.span_id)
     assert received == list(link_queries_of(receiver)) == [LinkQuery(message, receiver.trace_id, receiver.start)]
 
@@ -173,4 +176,4 @@ def test_a_request_tells_the_receipts_of_its_spans() -> None:
 @pytest.mark.parametrize("value", [b"\x0a\x00" * 1_100_000, b'{"a":[' + b",".join([b"{}"] * 1_100_000) + b"]}"])
 def test_a_record_that_would_unfold_to_more_than_it_may_is_not_built(signal: otlp.Signal, value: bytes) -> None:
     with pytest.raises(TooManyElementsError, match="more than 1000000 "):
-        protobuf(Event("otlp_spans", 0, 0, value), signal)
+        protobuf(Event("otlp_spans", 0, 0, value), signal, RekeyCounts())

@@ -13,8 +13,9 @@ from pipeline.dead_letters.limits import DeadLetters
 from pipeline.delivery import retry
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import OffsetTracker
+from pipeline.incoming import RekeyCounts
 from pipeline.record import TP
-from pipeline.rekey import RekeyCounts, rekey_logs, rekey_metrics
+from pipeline.rekey import rekey_logs, rekey_metrics
 from telemetry import otlp
 from telemetry.errors import StoreError
 from telemetry.logs import LogRecord

@@ -65,6 +65,28 @@ def refused(registry: CollectorRegistry, reason: str, signal: str = "spans") -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (a_request({"name": "caf??"}).replace(b"??", b"\xe9\x20"), PROTOBUF),
+        (json.dumps(a_json_request(name="caf?")).replace("?", "\\ud83d").encode(), JSON),
+    ],
+    ids=["Latin-1 in protobuf", "half an emoji in JSON"],
+)
+async def test_text_that_is_no_unicode_costs_no_span_and_the_client_is_warned(
+    log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry, body: bytes, headers: dict[str, str]
+) -> None:
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=body, headers=headers)
+    assert answer.status_code == 200
+    assert b"1 texts were no Unicode" in answer.content
+    ((_, value),) = log.records
+    assert [span.name.strip() for span in otlp.decode_spans(value)] == ["caf�"]
+    labels = {"signal": "spans", "transport": "http"}
+    assert registry.get_sample_value("spanloom_collector_replaced_texts_total", labels) == 1
+    assert registry.get_sample_value("spanloom_collector_accepted_items_total", labels) == 1
+
+
 async def test_a_protobuf_request_is_shipped_byte_for_byte(
     log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry
 ) -> None:

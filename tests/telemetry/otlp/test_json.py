@@ -174,9 +174,6 @@ def span(**fields: Any) -> bytes:
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"traceId": "CvdlGRbNQ92ESOshHIAxnA=="}, 'traceId: must be an id in hex, not "CvdlGRbNQ92ESOshHIAxnA=="'),
-        ({"traceId": "0a f7 65 19 16 cd 43 dd 84 48 eb"}, "traceId: must be an id in hex"),
-        ({"traceId": 7}, "traceId: must be an id in hex, not 7"),
         ({"kind": "SPAN_KIND_SERVER"}, "kind: must be an enum's integer (OTLP has no enum names), not"),
         ({"kind": True}, "kind: must be an enum's integer"),
         ({"kind": 2**31}, "kind: must be an enum's integer"),
@@ -205,6 +202,41 @@ def test_a_wrong_field_is_named_with_its_place(fields: dict[str, Any], complaint
     with pytest.raises(DecodeError) as caught:
         otlp.parse_json("spans", span(**fields))
     assert str(caught.value).startswith(f"resourceSpans[0].scopeSpans[0].spans[0].{complaint}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"traceId": "CvdlGRbNQ92ESOshHIAxnA=="}, 'trace_id: must be an id of 16 bytes, not all zero in hex, not "CvdlGRbN'),
+        ({"traceId": "0a f7 65 19 16 cd 43 dd 84 48 eb"}, "trace_id: must be an id of 16 bytes"),
+        ({"traceId": "0af7"}, "trace_id: must be an id of 16 bytes, not all zero; it has 2 bytes"),
+        ({"traceId": "0" * 32}, "trace_id: must be an id of 16 bytes, not all zero; it is all zero"),
+        ({"spanId": "not-hex-but-long"}, 'span_id: must be an id of 8 bytes, not all zero in hex, not "not-hex-but-long"'),
+        ({"spanId": 7}, "span_id: must be an id of 8 bytes, not all zero in hex, not 7"),
+        ({"parentSpanId": "x"}, "parent_span_id: must be an id of 8 bytes, or empty for a root in hex, not"),
+        ({"links": [{"traceId": "y", "spanId": "b7ad6b7169203331"}]}, "links[0].trace_id: must be an id of 16 bytes in hex"),
+    ],
+)
+def test_a_bad_id_refuses_its_span_alone(fields: dict[str, Any], complaint: str) -> None:
+    good, bad = json.loads(span()), json.loads(span(**fields))
+    good["resourceSpans"] += bad["resourceSpans"] + good["resourceSpans"]
+    request = otlp.parse_json("spans", json.dumps(good).encode())
+    rejection = otlp.reject("spans", request)
+    assert rejection is not None
+    assert rejection.count == 1
+    assert str(rejection.first).startswith(f"resource_spans[1].scope_spans[0].spans[0].{complaint}")
+    assert otlp.count_items("spans", request) == 2
+
+
+def test_a_log_record_with_bad_ids_is_one_without_a_trace() -> None:
+    record = {"traceId": "no hex", "spanId": "01", "body": {"stringValue": "kept"}}
+    request = {"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}
+    (found,) = otlp.decode_logs(otlp.json_to_protobuf("logs", json.dumps(request).encode()))
+    assert (found.trace_id, found.span_id, found.body) == (b"", b"", "kept")
+
+
+def test_a_byte_order_mark_before_json_is_no_part_of_it() -> None:
+    assert otlp.parse_json("spans", b"\xef\xbb\xbf \n" + span()) == otlp.parse_json("spans", span())
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b'{"resourceSpans":', b'{"resourceSpans":"\xff"}', b"[" * 100_000])
