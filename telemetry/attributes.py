@@ -29,7 +29,7 @@ URL_TEMPLATE: Names = ("url.template",)
 RPC_SYSTEM: Names = ("rpc.system.name", "rpc.system")
 
 DB_SYSTEM: Names = ("db.system.name", "db.system")
-DB_NAMESPACE: Names = ("db.namespace", "db.name", "db.elasticsearch.cluster.name")
+DB_NAMESPACE: Names = ("db.namespace", "db.name", "db.elasticsearch.cluster.name", "db.redis.database_index")
 DB_OPERATION: Names = ("db.operation.name", "db.operation")
 DB_COLLECTION: Names = (
     "db.collection.name",

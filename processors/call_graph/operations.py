@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from components.bounded_cache import remembered
+from processors.call_graph.database_systems import database_system
 from telemetry import attributes as names
 from telemetry.attributes import text
 
@@ -56,7 +57,7 @@ def protocol_of(span: Span) -> str:
     attributes = span.attributes
     if not attributes:
         return ""
-    system = text(attributes, names.RPC_SYSTEM) or text(attributes, names.MESSAGING_SYSTEM) or text(attributes, names.DB_SYSTEM)
+    system = text(attributes, names.RPC_SYSTEM) or text(attributes, names.MESSAGING_SYSTEM) or database_system(attributes)
     if system:
         return system
     return "http" if text(attributes, names.HTTP_METHOD) else text(attributes, names.NETWORK_PROTOCOL_NAME)

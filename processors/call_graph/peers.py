@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from components.bounded_cache import remembered
+from processors.call_graph.database_systems import DEFAULT_PORTS, database_system
 from telemetry import attributes as names
 from telemetry.attributes import text
 from telemetry.call_graph import Node, NodeKind
@@ -54,31 +55,42 @@ def peer_of(span: Span) -> Node:
 
 
 def queue_of(span: Span) -> Node:
-    """The queue or topic that a messaging span writes or reads. Names made up by the broker are not told apart."""
+    """The queue or topic that a messaging span writes or reads, by system and destination.
+
+    Not by server: a span names one broker of a cluster, often only the sender's does, and any other one has the topic too.
+    Names made up by the broker are not told apart.
+    """
     attributes = span.attributes
+    system = text(attributes, names.MESSAGING_SYSTEM)
     if text(attributes, names.MESSAGING_DESTINATION_TEMPORARY) == "True":
         name = "(temporary)"
     elif text(attributes, names.MESSAGING_DESTINATION_ANONYMOUS) == "True":
         name = "(anonymous)"
     else:
-        name = (
-            text(attributes, names.MESSAGING_DESTINATION_TEMPLATE)
-            or text(attributes, names.MESSAGING_DESTINATION)
-            or text(attributes, names.MESSAGING_SYSTEM)
-            or UNKNOWN.name
-        )
-    return Node(NodeKind.QUEUE, name)
+        name = text(attributes, names.MESSAGING_DESTINATION_TEMPLATE) or text(attributes, names.MESSAGING_DESTINATION)
+    return Node(NodeKind.QUEUE, resource_name(system, "", name) or UNKNOWN.name)
 
 
 def _database(attributes: Mapping[str, AttributeValue]) -> Node:
-    namespace = text(attributes, names.DB_NAMESPACE)
-    name = (
-        text(attributes, names.SERVICE_PEER_NAME)
-        or ("" if namespace.isdigit() else namespace)  # Redis numbers its databases
-        or _address(attributes)
-        or text(attributes, names.DB_SYSTEM)
-    )
-    return Node(NodeKind.DATABASE, name)
+    """By system, server and name: what the conventions tell databases apart by."""
+    system, name = database_system(attributes), text(attributes, names.DB_NAMESPACE)
+    server = _server(attributes, DEFAULT_PORTS.get(system, ""))
+    if not name and not server:  # the address of a connection is one of many that a server may have
+        server = _peer_address(attributes, DEFAULT_PORTS.get(system, ""))
+    return Node(NodeKind.DATABASE, text(attributes, names.SERVICE_PEER_NAME) or resource_name(system, server, name))
+
+
+def resource_name(system: str, server: str, name: str) -> str:
+    """What a database or queue is called.
+
+    >>> resource_name("postgresql", "pg-1", "orders"), resource_name("redis", "cache:6380", "")
+    ('postgresql://pg-1/orders', 'redis://cache:6380')
+    >>> resource_name("kafka", "", "paid"), resource_name("sqlite", "", "")
+    ('kafka:paid', 'sqlite')
+    """
+    if server:
+        return f"{system}://{server}/{name}" if name else f"{system}://{server}"
+    return f"{system}:{name}" if system and name else system or name
 
 
 def address_of(span: Span) -> str:
@@ -88,15 +100,26 @@ def address_of(span: Span) -> str:
 
 def _address(attributes: Mapping[str, AttributeValue]) -> str:
     """Host, and port where it is not the protocol's own."""
+    return _server(attributes) or _peer_address(attributes)
+
+
+def _server(attributes: Mapping[str, AttributeValue], default_port: str = "") -> str:
     host = text(attributes, names.SERVER_ADDRESS)
-    port = text(attributes, names.SERVER_PORT)
     if not host:
         url = text(attributes, names.URL_FULL)
         host = _host(url) if url else ""
-    if not host:
-        host = text(attributes, names.NETWORK_PEER_ADDRESS)
-        port = port or text(attributes, names.NETWORK_PEER_PORT)
-    if not host or port in _DEFAULT_PORTS or host.endswith(f":{port}"):
+    return _with_port(host, text(attributes, names.SERVER_PORT), default_port)
+
+
+def _peer_address(attributes: Mapping[str, AttributeValue], default_port: str = "") -> str:
+    port = text(attributes, names.SERVER_PORT) or text(attributes, names.NETWORK_PEER_PORT)
+    return _with_port(text(attributes, names.NETWORK_PEER_ADDRESS), port, default_port)
+
+
+def _with_port(host: str, port: str, default_port: str) -> str:
+    if default_port and host.count(":") == 1:  # from a URL
+        host = host.removesuffix(f":{default_port}")
+    if not host or port in {*_DEFAULT_PORTS, default_port} or host.endswith(f":{port}"):
         return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

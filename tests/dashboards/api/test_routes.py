@@ -131,7 +131,7 @@ async def test_a_trace_comes_with_its_spans_hops_and_logs(client: httpx2.AsyncCl
         ("user", "frontend"),
         ("frontend", "checkout"),
         ("checkout", "payment"),
-        ("checkout", "orders"),
+        ("checkout", "sqlite:orders"),
         ("checkout", "shipping"),
     }
     assert found["truncated"] is False
@@ -157,10 +157,10 @@ async def test_the_service_map_adds_up_windows_and_partitions(client: httpx2.Asy
     assert paid["p50"] == pytest.approx(statistics.median(took), rel=0.1)
     assert paid["p95"] == pytest.approx(statistics.quantiles(took, n=20)[-1], rel=0.1)
     assert paid["rate"] == pytest.approx(59 / ((shown["until"] - shown["since"]) / 1e9))
-    assert edges["checkout", "orders"]["protocols"] == ["sqlite"]
+    assert edges["checkout", "sqlite:orders"]["protocols"] == ["sqlite"]
     nodes = {node["name"]: node for node in shown["nodes"]}
     assert nodes["payment"] == {"kind": "service", "name": "payment", "calls": 59, "failures": 4, "anomaly": 0.97}
-    assert nodes["orders"]["kind"] == "database"
+    assert nodes["sqlite:orders"]["kind"] == "database"
     cost = shown["costs"][0]
     assert (cost["caller"]["name"], cost["callee"]["name"], cost["operation"]) == ("checkout", "payment", "Payment/Charge")
     assert 0.5 < cost["critical_path_share"] < 1

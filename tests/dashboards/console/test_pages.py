@@ -157,7 +157,7 @@ def test_the_service_map_draws_the_calls_and_lists_them(browser: Chrome, console
     until(browser, lambda: bool(browser.find_elements(By.CSS_SELECTOR, ".map canvas")))
     rows = {(row[0], row[1]): row[2:] for row in table(browser, "Calls between services")}
     assert rows["checkout", "payment"][2:4] == ["59", "4 (6.78%)"]
-    assert rows["checkout", "orders"][0] == "sqlite"
+    assert rows["checkout", "sqlite:orders"][0] == "sqlite"
     assert ("user", "frontend") in rows
     assert table(browser, "Latency contributors")[0][:3] == ["checkout", "payment", "Payment/Charge"]
 

@@ -209,7 +209,7 @@ async def test_a_batch_receive_names_each_sender_and_how_long_its_message_waited
     await worker.stage.close()
     hops = stored(worker.store)["hops"].values()
     received = sorted((hop["caller"]["name"], hop["queue_wait"]) for hop in hops if hop["callee"]["name"] == "mail")
-    assert received == [("paid", None), ("shop", 46_000_000), ("shop", 47_000_000), ("shop", 48_000_000)]
+    assert received == [("kafka:paid", None), ("shop", 46_000_000), ("shop", 47_000_000), ("shop", 48_000_000)]
     assert worker.stage.counts.merged == worker.stage.counts.corrections == 0
     assert (worker.stage.messages.answered, worker.stage.messages.unseen) == (3, 1)
 
@@ -384,7 +384,7 @@ async def test_a_hop_that_moves_to_its_senders_window_is_counted_once_though_a_c
     await read_alone(store, log)
     found = stored(store)
     hops = found["hops"].values()
-    assert sorted(hop["caller"]["name"] for hop in hops) == ["paid", "paid", "paid", "shop"]
+    assert sorted(hop["caller"]["name"] for hop in hops) == ["kafka:paid", "kafka:paid", "kafka:paid", "shop"]
     assert sum(calls for calls, *_ in found["edges"].values()) == 4
 
 

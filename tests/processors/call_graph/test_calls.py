@@ -37,7 +37,7 @@ def test_a_link_that_names_no_other_span_is_ignored_and_counted(link: tuple[byte
     assert links_ignored([publish, process]) == 1
     alone = replace(process, parent_span_id=b"")
     (hop,) = call_graph([alone]).hops
-    assert (hop.caller.name, hop.link) == ("orders", False)
+    assert (hop.caller.name, hop.link) == ("kafka:orders", False)
     assert explain([alone])[0].rules == (Rule.FROM_QUEUE, Rule.LINK_IGNORED)
 
 
@@ -138,7 +138,7 @@ def test_a_message_that_was_received_is_a_call_from_the_span_that_created_it_and
     spans = batch_send(2)
     received = [span(50 + number, 0, "mail", CONSUMER, 20, 30, links=[(TRACE, number)]) for number in (2, 3)]
     first = [hop.callee.name for hop in call_graph([*spans, received[0]]).hops if hop.caller.name == "web"]
-    assert sorted(first) == ["mail", "orders"]  # the other message has been seen in the queue only
+    assert sorted(first) == ["kafka:orders", "mail"]  # the other message has been seen in the queue only
     assert [hop.callee.name for hop in call_graph([*spans, *received]).hops if hop.caller.name == "web"] == ["mail", "mail"]
     assert Rule.SENDS_CREATED in [item.rules[0] for item in explain([*spans, *received])]
 
@@ -176,3 +176,18 @@ def test_a_gap_is_known_through_the_skew_of_two_hosts_clocks_and_not_by_one_cloc
     assert gap(failed, replace(late, status=StatusCode.ERROR)) == S // 4  # the server says how it ended: the client waited
     within = span(2, 1, "front", SERVER, -500_000, S - 500_000, host="h1")
     assert gap(client, within) == 0  # half a millisecond by one clock is how two processes read it
+
+
+def test_databases_of_one_name_are_nodes_of_their_own_by_system_and_server() -> None:
+    def query(number: int, system: str, server: str) -> Span:
+        attributes = {"db.system.name": system, "db.namespace": "orders", "server.address": server}
+        return span(number, 1, "orders", CLIENT, number, number + 1, attributes=attributes)
+
+    spans = [
+        span(1, 0, "orders", SERVER, 0, 100),
+        query(2, "postgresql", "pg-1"),
+        query(3, "postgresql", "pg-2"),
+        query(4, "mongodb", "mongo-1"),
+    ]
+    databases = [hop.callee.name for hop in call_graph(spans).hops if hop.callee.kind is NodeKind.DATABASE]
+    assert databases == ["postgresql://pg-1/orders", "postgresql://pg-2/orders", "mongodb://mongo-1/orders"]

@@ -154,14 +154,32 @@ def test_a_late_server_span_replaces_the_virtual_node_of_its_client() -> None:
 @pytest.mark.parametrize(
     ("attributes", "node", "protocol"),
     [
-        (DB, "database:orders", "postgresql"),
-        ({"db.system.name": "postgresql", "db.namespace": "orders"}, "database:orders", "postgresql"),
-        ({"db.system": "redis", "db.namespace": "0", "server.address": "cache"}, "database:cache", "redis"),
+        (DB, "database:postgresql:orders", "postgresql"),
+        ({"db.system.name": "postgresql", "db.namespace": "orders"}, "database:postgresql:orders", "postgresql"),
+        (DB | {"server.address": "pg-1"}, "database:postgresql://pg-1/orders", "postgresql"),
+        (DB | {"net.peer.name": "pg-1", "net.peer.port": 5432}, "database:postgresql://pg-1/orders", "postgresql"),
+        (DB | {"server.address": "pg-1", "server.port": 5433}, "database:postgresql://pg-1:5433/orders", "postgresql"),
+        (DB | {"network.peer.address": "10.0.0.7"}, "database:postgresql:orders", "postgresql"),
+        (DB | {"peer.service": "ledger", "server.address": "pg-1"}, "database:ledger", "postgresql"),
+        (
+            {"db.system": "mssql", "db.name": "orders", "server.address": "db"},
+            "database:microsoft.sql_server://db/orders",
+            "microsoft.sql_server",
+        ),
+        ({"db.system": "redis", "db.namespace": "0", "server.address": "cache"}, "database:redis://cache/0", "redis"),
+        ({"db.system": "redis", "db.redis.database_index": 1, "net.peer.name": "cache"}, "database:redis://cache/1", "redis"),
+        ({"db.system": "redis", "network.peer.address": "10.0.0.7"}, "database:redis://10.0.0.7", "redis"),
+        (
+            {"db.system.name": "elasticsearch", "url.full": "http://es:9200/logs/_search"},
+            "database:elasticsearch://es",
+            "elasticsearch",
+        ),
         ({"db.system": "sqlite"}, "database:sqlite", "sqlite"),
-        (KAFKA, "queue:paid", "kafka"),
-        ({"messaging.system": "kafka", "messaging.destination": "paid"}, "queue:paid", "kafka"),
-        ({"messaging.system": "jms", "messaging.temp_destination": True}, "queue:(temporary)", "jms"),
-        ({"messaging.system": "rabbitmq", "messaging.destination.temporary": True}, "queue:(temporary)", "rabbitmq"),
+        (KAFKA, "queue:kafka:paid", "kafka"),
+        (KAFKA | {"server.address": "broker-1", "server.port": 9092}, "queue:kafka:paid", "kafka"),
+        ({"messaging.system": "kafka", "messaging.destination": "paid"}, "queue:kafka:paid", "kafka"),
+        ({"messaging.system": "jms", "messaging.temp_destination": True}, "queue:jms:(temporary)", "jms"),
+        ({"messaging.system": "rabbitmq", "messaging.destination.temporary": True}, "queue:rabbitmq:(temporary)", "rabbitmq"),
         ({"service.peer.name": "bank"}, "service:bank", ""),
         ({"peer.service": "bank", "http.method": "GET"}, "service:bank", "http"),
         ({"server.address": "bank.example", "server.port": 443}, "external:bank.example", ""),
@@ -211,7 +229,11 @@ def test_a_batch_receive_has_a_hop_for_each_link() -> None:
             span(2, 0, "b", CONSUMER, 15, 40, attributes=KAFKA, links=[(TRACE, 1), (OTHER_TRACE, 7), (OTHER_TRACE, 8)]),
         ]
     )
-    assert sorted(pairs(graph)) == [("queue:paid", "service:b"), ("queue:paid", "service:b"), ("service:a", "service:b")]
+    assert sorted(pairs(graph)) == [
+        ("queue:kafka:paid", "service:b"),
+        ("queue:kafka:paid", "service:b"),
+        ("service:a", "service:b"),
+    ]
     assert all(hop.link for hop in graph.hops)
     assert [hop.queue_wait for hop in graph.hops] == [5, None, None]
 
@@ -225,12 +247,12 @@ def test_a_message_received_and_processed_in_two_spans_is_one_hop(receive: SpanK
             span(2, 1, "b", CONSUMER, 21, 40, attributes=KAFKA, links=[(OTHER_TRACE, 7)]),
         ]
     )
-    assert pairs(graph) == [("queue:paid", "service:b")]
+    assert pairs(graph) == [("queue:kafka:paid", "service:b")]
     assert only(graph).server_span_id == sid(2)
 
 
 def test_a_consumer_that_knows_no_producer_got_its_message_from_the_queue() -> None:
-    assert pairs(call_graph([span(1, 0, "b", CONSUMER, 0, 9, attributes=KAFKA)])) == [("queue:paid", "service:b")]
+    assert pairs(call_graph([span(1, 0, "b", CONSUMER, 0, 9, attributes=KAFKA)])) == [("queue:kafka:paid", "service:b")]
 
 
 def test_a_change_of_service_between_internal_spans_is_an_inferred_hop() -> None:
@@ -245,7 +267,7 @@ def test_a_change_of_service_between_internal_spans_is_an_inferred_hop() -> None
 
 def test_a_client_span_that_belongs_to_another_service_than_its_parent_is_callee_and_caller() -> None:
     graph = call_graph([span(1, 0, "a", INTERNAL, 0, 9), span(2, 1, "b", CLIENT, 1, 8, attributes=DB)])
-    assert sorted(pairs(graph)) == [("service:a", "service:b"), ("service:b", "database:orders")]
+    assert sorted(pairs(graph)) == [("service:a", "service:b"), ("service:b", "database:postgresql:orders")]
 
 
 def test_a_client_around_a_client_is_one_hop() -> None:

@@ -58,7 +58,7 @@ def test_the_service_graph_has_the_series_that_grafana_reads() -> None:
     assert found[f"traces_service_graph_request_server_seconds_sum{{{web}}}"] == 0.1
     bucket = "traces_service_graph_request_client_seconds_bucket{client=web,connection_type=,le="
     assert [found[f"{bucket}{le},server=cart,{who}}}"] for le in ("0.2", "0.4", "+Inf")] == [0, 1, 1]
-    virtual = f"client=cart,connection_type=database,server=shop,{who},virtual_node=server"
+    virtual = f"client=cart,connection_type=database,server=mysql:shop,{who},virtual_node=server"
     assert found[f"traces_service_graph_request_total{{{virtual}}}"] == 1
     assert f"traces_service_graph_request_server_seconds_count{{{virtual}}}" not in found
     message = f"client=cart,connection_type=messaging_system,server=mail,{who}"
