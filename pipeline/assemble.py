@@ -331,7 +331,8 @@ class AssembleStage:
 
     async def _merge_stored(self, part: Partition, traces: list[OpenTrace]) -> list[Publication]:
         """Each trace as it is to be published, joined with what the store has of it."""
-        unsure = part.fresh or any(trace.trace_id in part.recent for trace in traces)
+        fresh = part.fresh
+        unsure = fresh or any(trace.trace_id in part.recent for trace in traces)
         if unsure and not self._store.capabilities().immediate:
             await self._ask(part, "refresh", lambda: self._store.refresh([Kind.TRACE, Kind.SPAN, Kind.HOP, Kind.LOG]))
         part.fresh = False
@@ -340,7 +341,7 @@ class AssembleStage:
             query = Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT)
             return await self._ask(part, "find", lambda: self._store.find(query))
 
-        return await publications(traces, find, part.recent)
+        return await publications(traces, find, part.recent, after_a_start=fresh)
 
     async def _ask(self, part: Partition, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, lambda: self._owns(part))

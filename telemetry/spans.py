@@ -33,6 +33,17 @@ class StatusCode(IntEnum):
     ERROR = 2
 
 
+_ANSWERING = (SpanKind.SERVER, SpanKind.CONSUMER)
+
+
+def side_of(kind: int, service: str) -> bytes:
+    """What tells the server's side of a call from the client's, where both have one span id; empty for any other span.
+
+    It is a function of the span alone, so that the order in which the two come does not matter.
+    """
+    return b"%d %s" % (kind, service.encode(errors="surrogatepass")) if kind in _ANSWERING else b""
+
+
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
     """Something that happened during a span."""
@@ -80,3 +91,13 @@ class Span:
     def service(self) -> str:
         """The service that the span belongs to."""
         return self.resource.service
+
+    @property
+    def side(self) -> bytes:
+        """See `side_of`."""
+        return side_of(self.kind, self.resource.service)
+
+    @property
+    def key(self) -> bytes:
+        """What the span is in its trace: its id, and where it answers a call, which side of the call it is."""
+        return self.span_id + self.side

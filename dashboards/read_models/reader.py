@@ -9,6 +9,7 @@ from dashboards.read_models.alerts import standing
 from dashboards.read_models.bounded_reads import BoundedReads
 from dashboards.read_models.clocks import with_adjusted_times
 from dashboards.read_models.service_map import ServiceMap, service_map
+from dashboards.read_models.shared_ids import with_own_ids
 from stores.store import Equals, OneOf, Query
 from telemetry.documents import Kind, latest
 
@@ -74,7 +75,8 @@ class Reader:
         """All that is stored of a trace; None if nothing is.
 
         `trace` (None while it is open), `spans`, `hops` and `logs` by time; `truncated` says that there is more than
-        MAX_TRACE of a kind. Each span has its times as recorded and `adjusted` beside them: see `clocks`.
+        MAX_TRACE of a kind. Spans that share their id have ids of their own here: see `shared_ids`. Each span has its
+        times as recorded and `adjusted` beside them: see `clocks`.
 
         Raises:
             StoreError: the store does not answer.
@@ -86,6 +88,7 @@ class Reader:
         if not any((traces, spans, hops, logs)):
             return None
         newest = latest(hops)
+        spans, logs = with_own_ids(spans, logs)
         return {
             "trace": next(iter(latest(traces)), None),
             "spans": await with_adjusted_times(self._store, spans, newest),

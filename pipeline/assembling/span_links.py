@@ -115,19 +115,20 @@ class SpanLinkResolver:
                 await self._answer(*self._open.answered_by(await self._stored(new[first : first + QUERY_CHUNK])))
         unanswered = self._open.overdue(FAR_FUTURE if everything else watermark)
         if unanswered:
-            documents = [link_query_document(*item.message, item.receiver, item.time) for item, _ in unanswered]
+            documents = [link_query_document(*item.message, item.receiver, item.time) for item, _, _ in unanswered]
             await self._writer.write(documents, self._is_owned)
-            self._counts.unseen += len(documents)
-            self._stores(Kind.RECEIPT, (item.message.trace_id for item, _ in unanswered))
-            self._release(source for _, sources in unanswered for source in sources)
+            self._counts.unseen += sum(not answered for _, _, answered in unanswered)
+            self._stores(Kind.RECEIPT, (item.message.trace_id for item, _, _ in unanswered))
+            self._release(source for _, sources, _ in unanswered for source in sources)
 
     async def answer(self, spans: Sequence[Span]) -> None:
         """Answer the link queries for these spans, which are about to be stored for the first time."""
         if not spans:
             return
         self._counts.ignored += links_ignored(spans)
-        await self._answer(*self._open.answered_by(spans))
-        senders = {message_from(span): span for span in spans}
+        spans = sorted(spans, key=_side, reverse=True)
+        await self._answer(*self._open.answered_by(reversed(spans)))
+        senders = {message_from(span): span for span in spans}  # of spans that share an id, the client's
         messages = list(senders)
         for first in range(0, len(messages), QUERY_CHUNK):
             link_queries = map(_link_query, await self._find(Kind.RECEIPT, messages[first : first + QUERY_CHUNK]))
@@ -135,7 +136,7 @@ class SpanLinkResolver:
         self._stores(Kind.SPAN, (span.trace_id for span in spans))
 
     async def _stored(self, messages: Sequence[SpanReference]) -> list[Span]:
-        return [span_from_body(body) for body in await self._find(Kind.SPAN, messages)]
+        return sorted((span_from_body(body) for body in await self._find(Kind.SPAN, messages)), key=_side)
 
     def _stores(self, kind: Kind, trace_ids: Iterable[bytes]) -> None:
         self._unfindable[kind].update(trace_ids)
@@ -174,6 +175,10 @@ class SpanLinkResolver:
 
     async def _ask(self, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, self._is_owned)
+
+
+def _side(span: Span) -> bytes:
+    return span.side
 
 
 def _link_query(body: Body) -> LinkQuery:

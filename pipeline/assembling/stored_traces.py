@@ -20,18 +20,23 @@ if TYPE_CHECKING:
     """The stored documents of a kind that belong to some traces."""
 
 
-async def publications(traces: Sequence[OpenTrace], find: Find, drawn: Container[bytes]) -> list[Publication]:
+async def publications(
+    traces: Sequence[OpenTrace], find: Find, drawn: Container[bytes], *, after_a_start: bool = False
+) -> list[Publication]:
     """Each trace as it is to be published.
 
     Args:
         traces: that closed.
         find: asks the store.
         drawn: traces of which this process has drawn all that is stored, and counts their hops.
+        after_a_start: nothing has been stored yet: a crash may have come between spans and hops, and the version that wrote
+            those spans may have given them other ids.
     """
     ids = [trace.trace_id.hex() for trace in traces]
     # A crash may have come after the hops and before the trace: such hops may have to be retracted.
     stored_traces, stored_hops = await asyncio.gather(find(Kind.TRACE, ids), find(Kind.HOP, ids))
-    known = {body["trace_id"] for body in (*stored_traces, *stored_hops)}
+    left = await find(Kind.SPAN, ids) if after_a_start else []
+    known = {body["trace_id"] for body in (*stored_traces, *stored_hops, *left)}
     if not known:
         return [_first(trace) for trace in traces]
     full = {body["trace_id"]: body["revision"] for body in stored_traces if _is_full(body)}

@@ -83,7 +83,7 @@ class ExemplarReference:
 class OpenTrace:
     """The signals of one trace so far, each once. `sources` are the offsets of the records that they came in.
 
-    Spans are `packed` while it is open, and decoded when it is to be drawn: see `unpack`.
+    Spans are `packed` while it is open, and decoded by `Span.key` when it is to be drawn: see `unpack`.
     """
 
     trace_id: bytes
@@ -179,7 +179,7 @@ class TraceAssembler:
         return self._memory
 
     def span(self, message: SpanReference) -> Span | None:
-        """A span of an open trace."""
+        """A span of an open trace; of those that share an id, the client's."""
         trace = self._open.get(message.trace_id)
         packed = trace.packed.get(message.span_id) if trace is not None else None
         return packed.unpack() if packed is not None else None
@@ -228,7 +228,14 @@ class TraceAssembler:
             self._count(trace, 1, signal.memory)
 
     def _add_span(self, trace: OpenTrace, span: PackedSpan) -> None:
-        before = trace.packed.get(span.span_id)
+        key = span.span_id
+        before = trace.packed.get(key)
+        if before is not None and before.side != span.side:  # they share an id: the client's, or the least, is under it alone
+            if span.side < before.side:
+                trace.packed[key + before.side], before = before, None
+            else:
+                key += span.side
+                before = trace.packed.get(key)
         if before is not None:
             if span.is_the_same_as(before):
                 return
@@ -238,7 +245,7 @@ class TraceAssembler:
             self._release(before)
             self._count(trace, 0, -before.memory)
         span.trace_id = trace.trace_id  # the same bytes, once
-        trace.packed[span.span_id] = span
+        trace.packed[key] = span
         span.group.users += 1
         if span.group.users == 1:
             self._memory += span.group.memory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -57,6 +57,7 @@ class Publication:
     counted_hops: list[Body] = field(default_factory=list)
     closed_early: bool = False  # by a limit: more of it may come, and then it is drawn again
     full: bool = False  # it grows no further
+    former_ids: frozenset[str] = frozenset()  # of spans that answer a call, as the version before wrote them
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
     def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
@@ -66,7 +67,7 @@ class Publication:
         leaving = [body for body in self.counted_hops if windows.get(body["id"]) != body["window"]]
         # A hop that leaves a window is stored with the revision of that, or the retraction would be the newest of it.
         moved = {body["id"] for body in leaving}
-        documents = [span_document(span) for span in self.new_spans]
+        documents = [_not_over(span_document(span), self.former_ids) for span in self.new_spans]
         for document in drawn:
             stored = self.stored_hops.get(document.body["id"])
             if stored is None or document.body["id"] in moved or not _says_the_same(document.body, stored):
@@ -112,8 +113,9 @@ def merge_trace(
 
     `traces` is empty where a crash came after the hops were stored.
     """
-    known = {span.span_id: span for span in map(span_from_body, spans)}
-    merged = known | {span_id: span for span_id, span in trace.spans.items() if span_id not in known}
+    stored = [(body, span_from_body(body)) for body in spans]
+    known = {span.key: span for _, span in stored}
+    merged = known | {key: span for key, span in trace.spans.items() if key not in known}
     all_logs = {log.id: log for log in logs} | trace.logs
     newest = max(traces, key=lambda body: body["revision"], default=_NO_TRACE)
     exemplars = trace.exemplars | {
@@ -130,13 +132,14 @@ def merge_trace(
         revision=revision(len(merged), len(all_logs), len(exemplars), len(link_targets_of(graph.hops))),
         logs=log_summary(all_logs.values(), exemplars),
         spans=list(merged.values()),
-        new_spans=[span for span_id, span in trace.spans.items() if span_id not in known],
+        new_spans=[span for key, span in trace.spans.items() if key not in known],
         merged=True,
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in stored_hops},
         counted_hops=counted(hops),
         closed_early=trace.closed_early,
         full=is_full(len(merged) + len(all_logs)) or sum(map(_texts, merged.values())) >= MAX_TRACE_BYTES,
+        former_ids=frozenset(body["_id"] for body, span in stored if span.side),
         stored_windows=frozenset(body["window"] for body in hops),
     )
 
@@ -182,6 +185,11 @@ def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, par
             state = digest(state_of_hops, orjson.dumps([before.calls, before.failures, before.latency_sum]))
             documents.append(edge_document(difference, partition, state, correction=True))
     return documents
+
+
+def _not_over(document: Document, former_ids: frozenset[str]) -> Document:
+    """A span's document, not under the id that the version before gave to the other side of the call."""
+    return replace(document, id=f"{document.id}.caller") if document.id in former_ids else document
 
 
 def _nothing(edge: Edge) -> Edge:

@@ -50,8 +50,8 @@ def explain(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) ->
 
     The reasons are the decisions that `call_graph` draws its hops from, not a second opinion.
     """
-    copies = Counter(span.span_id for span in spans)
     tree = SpanTree(spans, link_targets)
+    copies = Counter(span.key for span in spans)
     missing = frozenset(tree.missing)
     rules: dict[int, list[Rule]] = {}
     hops: dict[int, list[bytes]] = {}
@@ -80,7 +80,7 @@ def explain(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) ->
                 span.kind,
                 span.start,
                 span.end,
-                copies[span.span_id],
+                copies[tree.shared.get(span.span_id, span.span_id) + span.side],
                 (*rules[id(member)], *((Rule.CALLER,) if id(member) in callers else ())),
                 tuple(sorted(hops.get(id(member), ()))),
             )

@@ -171,14 +171,23 @@ class OpenLinkQueries:
         for message, span in senders:
             if span is None or message not in self._open:
                 continue
+            if span.side:  # the caller's side of a call may have the same id, and it is meant when it comes
+                waiting = [item for item in self._open[message].values() if not item.answered]
+                link_targets += [link_target(item.query, span) for item in waiting]
+                for item in waiting:
+                    item.answered = True
+                continue
             for receiver, item in self._open.pop(message).items():
                 del self._order[message, receiver]
                 link_targets.append(link_target(item.query, span))
                 sources += item.sources
         return link_targets, sources
 
-    def overdue(self, watermark: int) -> list[tuple[LinkQuery, set[int]]]:
-        """Link queries that have waited long enough, and those past the limit, with their sources; they wait no more."""
+    def overdue(self, watermark: int) -> list[tuple[LinkQuery, set[int], bool]]:
+        """Link queries that have waited long enough, and those past the limit, which wait no more.
+
+        Each with its sources, and whether a span that answers a call has answered it.
+        """
         unanswered = []
         while self._order:
             message, receiver = place = next(iter(self._order))
@@ -190,7 +199,7 @@ class OpenLinkQueries:
             del self._order[place], self._open[message][receiver]
             if not self._open[message]:
                 del self._open[message]
-            unanswered.append((item.query, item.sources))
+            unanswered.append((item.query, item.sources, item.answered))
         return unanswered
 
 
@@ -199,3 +208,4 @@ class _Open:
     query: LinkQuery
     sources: set[int]
     due: int
+    answered: bool = False  # by the callee's side of a call

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from processors.call_graph.operations import operation_of
+from processors.call_graph.shared_ids import apart
 from telemetry import attributes as names
 from telemetry.attributes import text
 from telemetry.documents.signals import span_document
@@ -59,18 +60,19 @@ class TreeSpan:
 
 
 class SpanTree:
-    """The spans of one trace.
+    """The spans of one trace, each with an id of its own: `shared` has, by those that were given, the ids that were sent.
 
     `order` has parents before their children. `roots` have no parent, the root of the trace first: one that names no
     parent before one whose parents form a cycle, then the earliest. `orphans` name a parent in `missing`. `senders` are
     spans of other traces that sent a message to this one, and not in any order or place.
     """
 
-    __slots__ = ("by_id", "missing", "order", "orphans", "roots", "senders")
+    __slots__ = ("by_id", "missing", "order", "orphans", "roots", "senders", "shared")
 
     def __init__(self, spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) -> None:
         self.senders: dict[tuple[bytes, bytes], TreeSpan] = {item.message: TreeSpan(item.span()) for item in link_targets}
-        members = [TreeSpan(span) for span in unique(spans)]
+        separate, self.shared = apart(unique(spans))
+        members = [TreeSpan(span) for span in separate]
         members.sort(key=_by_start)
         self.by_id = by_id = {member.span.span_id: member for member in members}
         self.roots: list[TreeSpan] = []
@@ -151,13 +153,14 @@ def _root_rank(member: TreeSpan) -> tuple[bool, int, bytes]:
     return bool(member.span.parent_span_id), member.start, member.span.span_id
 
 
-def unique(spans: Iterable[Span]) -> Iterable[Span]:
-    """Each span id once. Of different spans with one id `preferred` decides."""
+def unique(spans: Iterable[Span]) -> Collection[Span]:
+    """Each span once. Of different spans with one key `preferred` decides."""
     found: dict[bytes, Span] = {}
     for span in spans:
-        known = found.setdefault(span.span_id, span)
+        key = span.key
+        known = found.setdefault(key, span)
         if known is not span:
-            found[span.span_id] = preferred(known, span)
+            found[key] = preferred(known, span)
     return found.values()
 
 

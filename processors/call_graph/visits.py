@@ -99,10 +99,19 @@ def visits_of(spans: Collection[Span]) -> list[Visit]:
             _self_time(head, called),
             _gap(head),
             _events(inside, called),
-            tuple(member.span.span_id for member in inside),
+            _ids(inside, tree.shared),
         )
         for head, inside, called in zip(heads, members, callees, strict=True)
     ]
+
+
+def _ids(inside: Iterable[TreeSpan], shared: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+    """The ids that log lines name: one that both sides of a call share stands for the server's, where the work is done."""
+    own = (member.span.span_id for member in inside)
+    if not shared:
+        return tuple(own)
+    of_servers = frozenset(shared.values())
+    return tuple(shared.get(span_id, span_id) for span_id in own if span_id not in of_servers)
 
 
 def _stands_for_call(span: TreeSpan) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from components.component import ComponentKind, Stability
 from processors.assembly.watermark import SECOND
+from processors.call_graph.shared_ids import apart
+from processors.call_graph.span_tree import unique
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source, WholeTrace
 from processors.detectors.shape_model import TraceShapes
 from processors.detectors.streaming import score_of
@@ -42,6 +44,7 @@ _SNAPSHOT_VERSION = 1
 
 def is_whole(spans: Collection[Span]) -> bool:
     """Whether a trace has one root and every parent that its spans name: else a call may be missing only from view."""
+    spans, _ = apart(unique(spans))
     known = {span.span_id for span in spans}
     return sum(not span.parent_span_id for span in spans) == 1 and all(
         not span.parent_span_id or span.parent_span_id in known for span in spans

@@ -24,6 +24,7 @@ from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
+from telemetry.spans import side_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,10 +143,11 @@ class Analysis:
 
     def _count_spans(self, request: bytes, summary: AnalysisSummary) -> None:
         for group in otlp.parse("spans", request).resource_spans:
+            service = otlp.resource_of(group.resource, group.schema_url).service
             for scope in group.scope_spans:
                 for span in scope.spans:
                     known = len(self._seen)
-                    self._seen.add(span.trace_id + span.span_id)
+                    self._seen.add(span.trace_id + span.span_id + side_of(span.kind, service))
                     summary.duplicates += len(self._seen) == known
         summary.spans_in = len(self._seen)
 

@@ -50,7 +50,9 @@ _STATUS_NAMES = ("Unset", "Ok", "Error")
 
 
 def span_document(span: Span) -> Document:
-    """A span. Id: trace id and span id.
+    """A span. Id: trace id and span id; for a span that answers a call, which may share its id with the caller's, its side too.
+
+    Up to version 0.1 it was trace id and span id for all: who compares with what is stored compares `Span.key`.
 
     Events lie inside as `events`. Elastic's exporter makes log documents of them; ours would be counted among the trace's logs.
     """
@@ -81,7 +83,8 @@ def span_document(span: Span) -> Document:
         body["events"] = [
             {"time": event.time, "name": event.name, "attributes": _attributes(event.attributes)} for event in span.events
         ]
-    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}", span.start, body)
+    side = f".{digest(span.side)[:16]}" if span.side else ""
+    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}{side}", span.start, body)
 
 
 def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Document:

@@ -37,7 +37,7 @@ def decode_zipkin(value: bytes) -> tuple[list[Span], DecodeError | None]:
     Where some of them cannot be used, the others, and the error that says what is wrong with the first of those.
 
     A server span that shares its id with the client's (`shared`) gets an id of its own, with the client's as its parent;
-    spans below it name the client's as their parent.
+    spans below it name the client's as their parent, until the call graph is drawn (`processors.call_graph.shared_ids`).
 
     Raises:
         DecodeError: it is neither, or no span of it has its ids and its start.
@@ -132,7 +132,7 @@ def _span(span: JsonObject, place: int) -> Span:
     span_id = padded(span["id"], 8, f"spans[{place}].id")
     parent = span["parent_id"] if any(span["parent_id"]) else b""
     if span["shared"] and span["kind"] is SpanKind.SERVER:
-        span_id, parent = blake2b(span_id, digest_size=8, person=b"server").digest(), span_id
+        span_id, parent = server_side_id(span_id), span_id
     tags: dict[str, AttributeValue] = span["tags"]
     start, end = between(span["timestamp"] * _MICROSECOND, span["duration"] * _MICROSECOND, f"spans[{place}].timestamp")
     events = [(between(time * _MICROSECOND, 0, f"spans[{place}].annotations")[0], text) for time, text in span["annotations"]]
@@ -156,6 +156,11 @@ def _span(span: JsonObject, place: int) -> Span:
         {**dict(_remote(span["remote"])), **tags},
         tuple(SpanEvent(time, text) for time, text in events),
     )
+
+
+def server_side_id(span_id: bytes) -> bytes:
+    """The id of a server span that shares `span_id` with the client's: that is its parent then."""
+    return blake2b(span_id, digest_size=8, person=b"server").digest()
 
 
 def _status(tags: dict[str, AttributeValue]) -> tuple[StatusCode, str]:

@@ -6,7 +6,16 @@ Two requests of one signal, put one behind the other as bytes, are one request: 
 """
 
 from telemetry.otlp.check import check_repetition, reject
-from telemetry.otlp.decode import count_items, decode_logs, decode_metrics, decode_spans, has_more_than, parse, parse_spans
+from telemetry.otlp.decode import (
+    count_items,
+    decode_logs,
+    decode_metrics,
+    decode_spans,
+    has_more_than,
+    parse,
+    parse_spans,
+    resource_of,
+)
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
 from telemetry.otlp.fit import fit
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
@@ -44,6 +53,7 @@ __all__ = [
     "read_json",
     "read_protobuf",
     "reject",
+    "resource_of",
     "split",
     "truncate_spans",
     "unpack",

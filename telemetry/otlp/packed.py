@@ -15,6 +15,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMes
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from telemetry.otlp.decode import parse, resource_of, scope_of, span_of
+from telemetry.spans import side_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from telemetry.resource import Resource, Scope
     from telemetry.spans import Span
 
-SPAN_BYTES = 280
+SPAN_BYTES = 330
 """Bytes of a packed span beside its encoding: the object, ids, a time, and its place in a dictionary. Measured, see
 docs/memory.md."""
 
-GROUP_BYTES = 320
+GROUP_BYTES = 380
 """Bytes of a group beside its encodings."""
 
 KNOWN_GROUPS = 2048
@@ -45,6 +46,7 @@ class SpanGroup:
     scope: bytes
     scope_schema: str
     users: int = 0
+    service: str = ""
 
     @property
     def memory(self) -> int:
@@ -68,6 +70,7 @@ class PackedSpan:
     end: int
     encoded: bytes
     group: SpanGroup
+    side: bytes  # see `Span.side`
 
     @property
     def memory(self) -> int:
@@ -84,13 +87,13 @@ class PackedSpan:
 
 
 def unpack(spans: Iterable[PackedSpan], known: dict[SpanGroup, tuple[Resource, Scope]]) -> dict[bytes, Span]:
-    """Spans by their ids, decoded; those of one group in `known`, which grows, share its resource and scope."""
+    """Spans by their keys, decoded; those of one group in `known`, which grows, share its resource and scope."""
     found = {}
     for span in spans:
         who = known.get(span.group)
         if who is None:
             who = known[span.group] = span.group.unpack()
-        found[span.span_id] = span_of(SpanMessage.FromString(span.encoded), *who)
+        found[span.span_id + span.side] = span_of(SpanMessage.FromString(span.encoded), *who)
     return found
 
 
@@ -113,7 +116,14 @@ class SpanPacker:
                 scope = scope_spans.scope.SerializeToString()
                 group = self._group((resource, resource_spans.schema_url, scope, scope_spans.schema_url))
                 packed += [
-                    PackedSpan(span.trace_id, span.span_id, span.end_time_unix_nano, span.SerializeToString(), group)
+                    PackedSpan(
+                        span.trace_id,
+                        span.span_id,
+                        span.end_time_unix_nano,
+                        span.SerializeToString(),
+                        group,
+                        side_of(span.kind, group.service),
+                    )
                     for span in scope_spans.spans
                 ]
         return packed
@@ -123,7 +133,8 @@ class SpanPacker:
         if group is not None:
             self._groups.move_to_end(content)
             return group
-        group = SpanGroup(*content)
+        resource, schema, _, _ = content
+        group = SpanGroup(*content, service=resource_of(ResourceMessage.FromString(resource), schema).service)
         if sum(map(len, content)) <= KNOWN_GROUP_BYTES:
             self._groups[content] = group
             if len(self._groups) > KNOWN_GROUPS:

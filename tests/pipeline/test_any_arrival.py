@@ -16,7 +16,7 @@ from telemetry.documents import Kind, latest, trace_document
 from tests.generated import START
 from tests.pipeline.parts import KilledError, MemoryStore
 from tests.pipeline.test_assemble import CONFIG, PARTITIONS, SECOND, Worker, events, expected, run, stored
-from tests.processors.traces import TRACE
+from tests.processors.traces import TRACE, sharing_traces
 from tests.processors.traces import traces as any_trace
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def placed(spans: list[Span], number: int, apart: int) -> list[Span]:
 def telemetry(draw: st.DrawFn) -> list[Span]:
     """The spans of a few traces, which follow each other so closely that they overlap, or so far apart that they close."""
     apart = draw(st.sampled_from((TICK, SECOND // 4, SECOND)))
-    drawn = draw(st.lists(any_trace(), min_size=1, max_size=5))
+    drawn = draw(st.lists(any_trace() | sharing_traces(), min_size=1, max_size=5))
     return [span for number, spans in enumerate(drawn, 1) for span in placed(spans, number, apart)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -60,6 +61,22 @@ def span(
         attributes=attributes or {},
         links=tuple(SpanLink(trace, sid(linked)) for trace, linked in links),
     )
+
+
+@st.composite
+def sharing_traces(draw: st.DrawFn) -> list[Span]:
+    """Traces in which some spans that answer a call share the id of another span, mostly their caller's, as Zipkin's do."""
+    spans = draw(traces())
+    keys = {one.key for one in spans}
+    for place, one in enumerate(spans):
+        other = draw(st.sampled_from([*spans, *[caller for caller in spans if caller.span_id == one.parent_span_id] * 3]))
+        moved = replace(one, span_id=other.span_id, parent_span_id=other.parent_span_id)
+        if one.side and moved.key not in keys and draw(st.booleans()):
+            keys.add(moved.key)
+            below = {one.span_id: other.span_id}
+            spans[place] = moved
+            spans = [replace(each, parent_span_id=below.get(each.parent_span_id, each.parent_span_id)) for each in spans]
+    return spans
 
 
 @st.composite

@@ -60,8 +60,8 @@ def requests(count: int) -> Iterator[tuple[str, bytes]]:
     chance = random.Random(5)
     late: list[Span] = []
     waiting: list[Any] = []
-    for spans in traces(count):
-        waiting.append(spans)
+    for number, spans in enumerate(traces(count)):
+        waiting.append(sharing_ids(spans) if number % 3 == 1 else spans)
         if len(waiting) == GROUP:
             mixed = [span for trace in waiting for span in trace] + late
             received = receiver(waiting)
@@ -80,6 +80,22 @@ def requests(count: int) -> Iterator[tuple[str, bytes]]:
     large = [replace(span, trace_id=first) for spans in traces(LARGE // 12, seed=2) for span in spans]
     for start in range(0, LARGE, 500):
         yield "traces", otlp.encode_spans(large[start : start + 500])
+
+
+def sharing_ids(spans: list[Span]) -> list[Span]:
+    """The spans of a trace as Zipkin's tracers write them: both sides of a call have the client's id and parent."""
+    clients = {span.span_id: span for span in spans if span.kind is SpanKind.CLIENT}
+    shared = {span.span_id: clients[span.parent_span_id] for span in spans if span.side and span.parent_span_id in clients}
+
+    def sent(span: Span) -> Span:
+        if span.span_id in shared:
+            client = shared[span.span_id]
+            return replace(sent(client), name=span.name, kind=span.kind, start=span.start, end=span.end,
+                           resource=span.resource, status=span.status, attributes=span.attributes)  # fmt: skip
+        above = shared.get(span.parent_span_id)
+        return span if above is None else replace(span, parent_span_id=above.span_id)
+
+    return list(map(sent, spans))
 
 
 def receiver(traces_of: list[list[Span]]) -> Span:

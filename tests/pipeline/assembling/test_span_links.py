@@ -433,7 +433,7 @@ def test_a_receipt_that_was_not_asked_for_is_not_given_up_and_holds_up_no_other(
     waiting.add(1, 0, [first])
     waiting.new()
     waiting.add(2, 0, [second, replace(first, receiver=b"another receiver")])
-    assert [receipt for receipt, _ in waiting.overdue(1000)] == [first]
+    assert [receipt for receipt, _, _ in waiting.overdue(1000)] == [first]
     waiting.new()
     assert len(waiting.overdue(1000)) == 2
     assert not waiting

@@ -28,7 +28,7 @@ def window_of(time: int) -> int:
 
 
 def opened(spans: list[Span], *logs: LogReference) -> OpenTrace:
-    return OpenTrace(spans[0].trace_id, {span.span_id: span for span in spans}, {log.id: log for log in logs})
+    return OpenTrace(spans[0].trace_id, {span.key: span for span in spans}, {log.id: log for log in logs})
 
 
 def bodies(documents: list[Document], kind: Kind) -> list[Body]:
@@ -36,7 +36,8 @@ def bodies(documents: list[Document], kind: Kind) -> list[Body]:
 
 
 def merged_with(trace: OpenTrace, stored: list[Document], *logs: LogReference) -> Publication:
-    traces_, spans, hops_ = (bodies(stored, kind) for kind in (Kind.TRACE, Kind.SPAN, Kind.HOP))
+    traces_, hops_ = bodies(stored, Kind.TRACE), bodies(stored, Kind.HOP)
+    spans = [document.body | {"_id": document.id} for document in stored if document.kind is Kind.SPAN]
     return merge_trace(trace, traces_, spans, hops_, list(logs))
 
 
