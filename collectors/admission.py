@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from collectors.decoding import Body, Encoding, NothingLeftError, Outcome, Prepared, parse, prepare
+from collectors.compression import Body
+from collectors.decoding import Encoding, NothingLeftError, Outcome, Prepared, parse, prepare
 from collectors.errors import LogUnavailableError
 from components import sender as senders
 from telemetry import otlp
@@ -14,6 +15,7 @@ from telemetry.errors import OverloadedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from collectors.compression import Compression, SizeLimit
     from collectors.ingest import Ingest
     from collectors.metrics import CollectorMetrics
     from collectors.senders import Sender
@@ -47,8 +49,8 @@ class Intake:
         sender: Sender,
         *,
         encoding: Encoding = "protobuf",
-        gzip: bool = False,
-        max_bytes: int,
+        compression: Compression = "identity",
+        limit: SizeLimit,
     ) -> Outcome:
         """Ship the valid items of a request whose body is there; return when they are on the log.
 
@@ -59,8 +61,8 @@ class Intake:
             body: the whole of it.
             sender: who sent it.
             encoding: of the body.
-            gzip: whether it is compressed.
-            max_bytes: how large it may be, decompressed.
+            compression: what it is compressed with.
+            limit: how large it may be, decompressed.
 
         Raises:
             TooLargeError: it is larger, or nothing is left of it but items that are too large for the log.
@@ -72,13 +74,15 @@ class Intake:
         """
         with self._ingest.budget.share() as share:
             share.hold(len(body))
-            came = Body(body, gzip=gzip, max_bytes=max_bytes, at_once=_SMALL["protobuf"])
+            came = Body(body, compression=compression, limit=limit, at_once=_SMALL["protobuf"])
             del body
             share.hold(came.size)
             prepared = await self._prepare(signal, came, encoding, sender, share)
             self._count_refused(signal, prepared.refused)
             self._metrics.truncated_spans.labels(self._transport).inc(prepared.truncated)
             self._metrics.replaced_texts.labels(signal, self._transport).inc(prepared.replaced)
+            if prepared.empty:
+                self._metrics.empty_requests.labels(signal, self._transport, prepared.empty).inc()
             del came
             share.hold(sum(map(len, prepared.records)))
             await self._ship(signal, prepared, sender.text)

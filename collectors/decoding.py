@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from telemetry.otlp import Signal
 
 _GROUPS: Final = 3  # an item may well have a resource and a scope of its own
+
+_MAX_ITEMS: Final = "ingest.max_items, or that of its token"
 
 Encoding = Literal["protobuf", "json"]
 
@@ -45,6 +46,7 @@ class Prepared:
     refused: dict[str, int] = field(default_factory=dict)  # items by reason
     truncated: int = 0
     replaced: int = 0  # texts
+    empty: str = ""  # why there are no items
 
 
 class NothingLeftError(Exception):
@@ -90,12 +92,12 @@ def prepare(signal: Signal, read: otlp.ReadRequest, *, encoding: Encoding, max_i
     """
     request = read.message
     if otlp.has_more_than(_GROUPS * max_items, signal, request):
-        raise TooManyItemsError(
-            f"the request has more than {_GROUPS * max_items} {signal}, resources and scopes together, which is the limit"
-        )
+        limit = f"{_GROUPS * max_items} {signal}, resources and scopes together, which is {_GROUPS} times the limit"
+        raise TooManyItemsError(f"the request has more than {limit} ({_MAX_ITEMS})")
     items = otlp.count_items(signal, request)
     if items > max_items:
-        raise TooManyItemsError(f"the request has {items} {signal}, {max_items} is the limit; send smaller batches")
+        limit = f"{max_items} is the limit ({_MAX_ITEMS}); send smaller batches"
+        raise TooManyItemsError(f"the request has {items} {signal}, {limit}")
     otlp.check_repetition(signal, request)
     prepared = Prepared(replaced=read.replaced)
     invalid = otlp.reject(signal, request)
@@ -113,11 +115,26 @@ def prepare(signal: Signal, read: otlp.ReadRequest, *, encoding: Encoding, max_i
         prepared.records = [value]
         if len(value) > max_record_bytes:
             _fit(signal, request, prepared, max_record_bytes)
+    elif invalid is None:
+        _note_empty(signal, read, prepared)
     if read.replaced:
         before = prepared.outcome
         warning = f"{read.replaced} texts were no Unicode: what is none of it was replaced by U+FFFD"
         prepared.outcome = Outcome(before.rejected, f"{before.message}; {warning}" if before.message else warning)
     return prepared
+
+
+def _note_empty(signal: Signal, read: otlp.ReadRequest, prepared: Prepared) -> None:
+    """Say why a request holds nothing: it was sent so, or what it has is of another signal or another version of OTLP."""
+    by_resource = SHAPES[signal].by_resource
+    if getattr(read.message, by_resource) or read.data.strip() in {b"", b"{}"}:
+        prepared.empty = "empty"
+        return
+    prepared.empty = "unknown"
+    expected = otlp.json_path(by_resource)
+    prepared.outcome = Outcome(
+        0, f"the request has no {expected}, and nothing else that is known here: was it for another path?"
+    )
 
 
 def _fit(signal: Signal, request: Message, prepared: Prepared, max_record_bytes: int) -> None:
@@ -126,70 +143,9 @@ def _fit(signal: Signal, request: Message, prepared: Prepared, max_record_bytes:
     prepared.records, prepared.truncated = fitted.parts, fitted.truncated
     if dropped:
         prepared.refused["too_large"] = dropped
-        reason = f"{fitted.dropped[0]} ({dropped} of {prepared.items} refused)"
+        reason = f"{fitted.dropped[0]} (shipper.max_record_bytes; {dropped} of {prepared.items} refused)"
         if not fitted.parts:
             raise NothingLeftError(prepared.refused, TooLargeError(reason))
         prepared.items -= dropped
         before = prepared.outcome
         prepared.outcome = Outcome(before.rejected + dropped, before.message or reason)
-
-
-class Body:
-    """The body of a request, as it came or decompressed.
-
-    Args:
-        data: all of it.
-        gzip: whether it is compressed: one member of gzip.
-        max_bytes: how large it may be, decompressed.
-        at_once: how many bytes of it are decompressed here.
-
-    Raises:
-        TooLargeError: it is larger. `decompress` finds that too.
-        DecodeError: it is not gzip. `decompress` finds that too.
-    """
-
-    def __init__(self, data: bytes, *, gzip: bool, max_bytes: int, at_once: int) -> None:
-        self._limit = max_bytes
-        self._rest = data if gzip else b""
-        self.plain = b"" if gzip else data
-        """What of it is decompressed."""
-        self._stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS) if gzip else None
-        if self._stream is not None:
-            self._decompress(self._stream, at_once)
-        elif len(data) > max_bytes:
-            raise too_large(max_bytes)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of it is decompressed."""
-        return self._stream is None
-
-    @property
-    def size(self) -> int:
-        """Bytes that it uses."""
-        return len(self.plain) + len(self._rest)
-
-    def decompress(self) -> None:
-        """Decompress the rest."""
-        while self._stream is not None:
-            self._decompress(self._stream, self._limit + 1)
-
-    def _decompress(self, stream: zlib._Decompress, size: int) -> None:
-        size = min(size, self._limit + 1 - len(self.plain))
-        try:
-            more = stream.decompress(self._rest, size)
-        except zlib.error as error:
-            raise DecodeError("", f"not gzip: {error}") from error
-        self.plain += more
-        if len(self.plain) > self._limit:
-            raise too_large(self._limit)
-        self._rest = stream.unconsumed_tail
-        if stream.eof or (not self._rest and len(more) < size):
-            if not stream.eof or stream.unused_data:
-                raise DecodeError("", "not gzip: " + ("something follows its end" if stream.eof else "it is cut off"))
-            self._stream = None
-
-
-def too_large(limit: int) -> TooLargeError:
-    """The error of a body over the limit."""
-    return TooLargeError(f"the request has more than {limit} bytes, which is the limit; send smaller batches")

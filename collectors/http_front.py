@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from collectors import responses
 from collectors.admission import Intake
-from collectors.decoding import too_large
+from collectors.compression import SizeLimit, compression_of
 from collectors.errors import ForeignHostError, ForeignOriginError, LogUnavailableError, UnsupportedError
 from components.access.config import Host, Origin
 from components.access.origins import Origins
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 CLIENT_GONE: Final = 400
 """Status of an answer that nobody is there to read."""
 
+PREFLIGHT_SECONDS: Final = 7200
+"""For which a browser need not ask again whether a page may send: no browser keeps the answer longer."""
+
 
 class HttpFrontConfig(BaseModel):
     """Where to listen, and for how much. Each receiver has a default port of its own."""
@@ -45,7 +50,7 @@ class HttpFrontConfig(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     max_request_bytes: int = Field(
-        default=8 * 2**20,
+        default=16 * 2**20,
         gt=0,
         description="Largest body, before and after decompression.",
     )
@@ -58,7 +63,10 @@ class HttpFrontConfig(BaseModel):
         description="Names in the Host header that are answered to, beside those of loopback and the address that was reached. "
         "Without any, an address of loopback answers to no further name and every other address to all.",
     )
-    origins: tuple[Origin, ...] = Field(default=(), description="Pages that may send telemetry: none by default.")
+    origins: tuple[Origin, ...] = Field(
+        default=(),
+        description="Pages that may send telemetry (CORS), such as `https://shop.example.com`: none by default.",
+    )
 
 
 class HttpFront:
@@ -73,6 +81,7 @@ class HttpFront:
 
     def __init__(self, name: str, transport: str, config: HttpFrontConfig, context: ReceiverContext) -> None:
         self._name, self._config = name, config
+        self._limit = SizeLimit(config.max_request_bytes, f"{name}.max_request_bytes")
         self._ingest, self._connections = context.ingest, context.metrics.connections
         self._ingest.check_capacity(name, config.max_request_bytes)
         self._intake = Intake(transport, context.sink, context.metrics, self._ingest)
@@ -90,8 +99,18 @@ class HttpFront:
             ConfigError: TLS cannot be set up.
         """
         config = self._config
+        app = Starlette(routes=[Route(path, endpoint, methods=["POST"]) for path, endpoint in routes.items()])
+        if config.origins:
+            app.add_middleware(
+                CORSMiddleware,
+                allow_origins=config.origins,
+                allow_methods=["POST"],
+                allow_headers=["*"],
+                allow_credentials=True,  # navigator.sendBeacon sends what has to be asked for first with credentials
+                max_age=PREFLIGHT_SECONDS,
+            )
         server = HttpServer(
-            Starlette(routes=[Route(path, endpoint, methods=["POST"]) for path, endpoint in routes.items()]),
+            app,
             self._name,
             config.host,
             config.port,
@@ -130,19 +149,18 @@ class HttpFront:
             if encoding is None:
                 named = request.headers.get("content-type", "").partition(";")[0].strip().lower()
                 raise UnsupportedError(f"content type {named!r}: send application/x-protobuf or application/json")
-            gzip = _is_gzip(request)
-            if gzip and convert is not None:
-                raise UnsupportedError("content encoding 'gzip': send nothing compressed")
+            compression = compression_of(",".join(request.headers.getlist("content-encoding")))
+            if compression != "identity" and convert is not None:
+                raise UnsupportedError(f"content encoding {compression!r}: send nothing compressed")
             host = request.client.host if request.client else None
             sender = self._ingest.senders.of_request(host, request.headers, getattr(request.state, "tls_subject", None))
             sender.begin()
-            limit = self._config.max_request_bytes
-            if convert is None:
-                return await self._intake.admit(
-                    signal, await self._body(request, host or ""), sender, encoding=encoding, gzip=gzip, max_bytes=limit
-                )
-            body = convert(await self._body(request, host or ""))
-            return await self._intake.admit(signal, body, sender, encoding=encoding, max_bytes=max(limit, len(body)))
+            body = await self._body(request, host or "")
+            limit = self._limit
+            if convert is not None:
+                body = convert(body)
+                limit = replace(limit, bytes=max(limit.bytes, len(body)))
+            return await self._intake.admit(signal, body, sender, encoding=encoding, compression=compression, limit=limit)
         except (InputError, OverloadedError, LogUnavailableError) as error:
             refusal = responses.refusal(error)
             self._intake.refused(signal, refusal.reason)
@@ -162,16 +180,16 @@ class HttpFront:
 
     async def _body(self, request: Request, host: str) -> bytes:
         """The body as it came."""
-        limit = self._config.max_request_bytes
-        if int(request.headers.get("content-length", 0)) > limit:
-            raise too_large(limit)
+        limit = self._limit
+        if int(request.headers.get("content-length", 0)) > limit.bytes:
+            raise limit.exceeded()
         read = bytearray()
         async with self._reading.body(host, self._config.read_seconds) as body:
             async for chunk in request.stream():
                 body.grow(len(chunk))
                 read += chunk
-                if len(read) > limit:
-                    raise too_large(limit)
+                if len(read) > limit.bytes:
+                    raise limit.exceeded()
         return bytes(read)
 
 
@@ -181,10 +199,3 @@ def headers_of(refusal: Rejection) -> dict[str, str]:
     if refusal.http_status == 401:
         headers["www-authenticate"] = "Bearer"
     return headers
-
-
-def _is_gzip(request: Request) -> bool:
-    compression = request.headers.get("content-encoding", "identity").strip().lower()
-    if compression not in {"identity", "gzip"}:
-        raise UnsupportedError(f"content encoding {compression!r}: send gzip, or nothing compressed")
-    return compression == "gzip"

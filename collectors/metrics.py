@@ -51,6 +51,12 @@ class CollectorMetrics:
             signal_and_transport,
             registry=registry,
         )
+        self.empty_requests = Counter(
+            "spanloom_collector_empty_requests",
+            "Requests accepted that hold no item; content is empty, or unknown for one with nothing that is known here.",
+            (*signal_and_transport, "content"),
+            registry=registry,
+        )
         self.refused_requests = Counter(
             "spanloom_collector_refused_requests",
             "Requests refused as a whole: malformed, too_many, too_large, unsupported, too_slow, cut_off, unauthenticated, "

@@ -8,6 +8,7 @@ and incidents comes back from a table, as do the last rankings, which are on no 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -188,7 +189,11 @@ class ActStage:
         self._watermark.observe(min(now, max(point.time for point in accepted)))
         if self._alerting is not None:
             self._alerting.engine.add(accepted, self.event_time)
-        foreign = [point for point in accepted if not point.series.name.startswith(("spanloom_", "traces_"))]
+        foreign = [
+            point
+            for point in accepted
+            if math.isfinite(point.value) and not point.series.name.startswith(("spanloom_", "traces_"))
+        ]
         self._diagnosis.learn(lambda culprits: culprits.add_points(foreign))
 
     def _handle_spans(self, spans: list[Span]) -> None:

@@ -6,6 +6,7 @@ A span is not decoded here: only its trace id is read, and protobuf copies it in
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -248,9 +249,8 @@ def _exemplars(batch: Iterable[Metric]) -> Iterator[ExemplarReference]:
         for point in metric.points:
             for item in point.exemplars:
                 if item.trace_id:
-                    yield ExemplarReference(
-                        item.trace_id, item.span_id, item.time or point.time, metric.name, float(item.value)
-                    )
+                    value = math.nan if item.value is None else float(item.value)
+                    yield ExemplarReference(item.trace_id, item.span_id, item.time or point.time, metric.name, value)
 
 
 def _split(pairs: Iterable[tuple[int, Item]]) -> dict[int, list[Item]]:

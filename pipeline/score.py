@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -217,9 +218,11 @@ class ScoreStage:
         edges: Sequence[Edge] = (),
         failing: Sequence[Anomaly] = (),
     ) -> list[Awaitable[object]]:
-        self.counts.points += len(points)
+        # Detectors see numbers: rules know what a stale series, a NaN and an infinity mean.
+        numbers = [point for point in points if math.isfinite(point.value)]
+        self.counts.points += len(numbers)
         latest = max((point.time for point in points), default=0)
-        found = part.find(Source.POINTS, points, self._now(), latest, edges)
+        found = part.find(Source.POINTS, numbers, self._now(), latest, edges)
         return self._report(part, [*found, *failing])
 
     def _report(self, part: _ScorePartition, anomalies: list[Anomaly]) -> list[Awaitable[object]]:

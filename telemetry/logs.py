@@ -32,6 +32,8 @@ class LogRecord:
     trace_id: bytes = b""
     span_id: bytes = b""
     event_name: str = ""
+    flags: int = 0
+    dropped_attributes: int = 0
 
     @property
     def service(self) -> str:

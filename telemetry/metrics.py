@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from telemetry.resource import Resource, Scope
 
@@ -12,6 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from telemetry.resource import AttributeValue
+
+
+_STALE_BITS: Final = struct.pack("<Q", 0x7FF0000000000002)
+STALE: Final[float] = struct.unpack("<d", _STALE_BITS)[0]
+"""Prometheus's stale marker: a NaN of its own that ends a series."""
+
+NO_RECORDED_VALUE: Final = 1
+"""Flag of a data point that says only that its series has no value now."""
+
+
+def is_stale(value: float) -> bool:
+    """Whether the value is the stale marker and not another NaN."""
+    return math.isnan(value) and struct.pack("<d", value) == _STALE_BITS
 
 
 class MetricType(StrEnum):
@@ -37,7 +52,7 @@ class Exemplar:
     """One measurement that ties a metric to a trace."""
 
     time: int
-    value: float
+    value: float | None
     trace_id: bytes = b""
     span_id: bytes = b""
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
@@ -66,7 +81,10 @@ class ExponentialBuckets:
 
 @dataclass(frozen=True, slots=True)
 class DataPoint:
-    """One point of a metric stream. `value` is the number of a gauge or sum; the others fill `count`, `total` and their own."""
+    """One point of a metric stream. `value` is the number of a gauge or sum; the others fill `count`, `total` and their own.
+
+    A point may be without a value: see `Metric.has_value`.
+    """
 
     time: int
     start: int = 0
@@ -96,6 +114,12 @@ class Metric:
     temporality: Temporality = Temporality.UNSPECIFIED
     monotonic: bool = False
 
+    def has_value(self, point: DataPoint) -> bool:
+        """Whether one of its points has a value; one that has none says that its series is stale."""
+        if point.flags & NO_RECORDED_VALUE:
+            return False
+        return point.value is not None or self.type not in {MetricType.GAUGE, MetricType.SUM}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Series:
@@ -121,7 +145,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of one series. `time` in nanoseconds since the epoch."""
+    """One value of one series, or `STALE`. `time` in nanoseconds since the epoch."""
 
     series: Series
     time: int

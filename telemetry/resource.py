@@ -42,6 +42,7 @@ class Resource:
 
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     schema_url: str = ""
+    dropped_attributes: int = 0
 
     @property
     def service(self) -> str:
@@ -75,3 +76,4 @@ class Scope:
     version: str = ""
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     schema_url: str = ""
+    dropped_attributes: int = 0

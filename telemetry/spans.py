@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry.resource import Resource, Scope
 
@@ -44,6 +44,17 @@ def side_of(kind: int, service: str) -> bytes:
     return b"%d %s" % (kind, service.encode(errors="surrogatepass")) if kind in _ANSWERING else b""
 
 
+class DroppedCounts(NamedTuple):
+    """How much of a span its sender dropped, by its own limits."""
+
+    attributes: int = 0
+    events: int = 0
+    links: int = 0
+
+
+NONE_DROPPED = DroppedCounts()
+
+
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
     """Something that happened during a span."""
@@ -51,6 +62,7 @@ class SpanEvent:
     time: int
     name: str
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    dropped_attributes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +72,9 @@ class SpanLink:
     trace_id: bytes
     span_id: bytes
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    trace_state: str = ""
+    flags: int = 0
+    dropped_attributes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,8 @@ class Span:
     events: tuple[SpanEvent, ...] = ()
     links: tuple[SpanLink, ...] = ()
     trace_state: str = ""
+    flags: int = 0  # of W3C trace context, and whether the parent is remote
+    dropped: DroppedCounts = NONE_DROPPED
 
     @property
     def duration(self) -> int:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import promql_parser as ast
 
 from alerting.promql.matchers import Matcher, MatchType
-from alerting.promql.vectors import NAME, EvaluationError, Instant, Window, is_stale, nameless
+from alerting.promql.vectors import NAME, EvaluationError, Instant, Window, nameless
 from components.durations import SECOND
 from telemetry.errors import ConfigError
+from telemetry.metrics import is_stale
 
 if TYPE_CHECKING:
     from alerting.promql.vectors import Labels, Vector

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -23,18 +21,9 @@ Labels = tuple[tuple[str, str], ...]
 Vector = list[tuple[Labels, float]]
 """An instant vector: at most one value for a set of labels."""
 
-_STALE_BITS = struct.pack("<Q", 0x7FF0000000000002)
-STALE: float = struct.unpack("<d", _STALE_BITS)[0]
-"""Prometheus's stale marker: a NaN of its own that ends a series."""
-
 
 class EvaluationError(SpanloomError):
     """An expression that is well formed but has no answer on these samples."""
-
-
-def is_stale(value: float) -> bool:
-    """Whether the value is the stale marker and not another NaN."""
-    return math.isnan(value) and struct.pack("<d", value) == _STALE_BITS
 
 
 def labels_of(pairs: dict[str, str]) -> Labels:

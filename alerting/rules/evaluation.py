@@ -13,8 +13,9 @@ from alerting.gotemplates.functions import of_evaluation
 from alerting.gotemplates.syntax import TemplateError
 from alerting.gotemplates.values import Labels as TemplateLabels
 from alerting.promql.expression import compile_expression
-from alerting.promql.vectors import NAME, STALE, EvaluationError, Labels, labels_of
+from alerting.promql.vectors import NAME, EvaluationError, Labels, labels_of
 from telemetry.errors import SpanloomError
+from telemetry.metrics import STALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from telemetry.documents import latest
 from telemetry.documents.read_back import anomaly_from_body, hop_from_body, span_from_body
 from telemetry.findings import CulpritRanking, Suspect
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Temporality
-from telemetry.resource import Resource
+from telemetry.resource import Resource, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -107,8 +107,8 @@ _Line = tuple[str, str, str, str]
 
 
 def _line(body: Body) -> tuple[int, _Line]:
-    resource, text = Resource(body["resource"]["attributes"]), body["body"]
-    line = text["text"] if "text" in text else str(text["structured"])
+    resource, text = Resource(body["resource"]["attributes"]), body.get("body", {})
+    line = text_of(text.get("text", text.get("structured")))
     return body["@timestamp"], (resource.service, severity_name(body["severity_number"]), line, resource.instance)
 
 
@@ -161,6 +161,7 @@ def _metric(body: Body) -> Metric:
         total=body.get("sum"),
         buckets=_buckets(body["buckets"]) if kind is MetricType.HISTOGRAM and "buckets" in body else None,
         quantiles=tuple((share, value) for share, value in body.get("quantiles", ())),
+        flags=body.get("flags", 0),
     )
     return Metric(
         body["name"],

@@ -15,13 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from alerting.alert_state import AlertState
 from alerting.promql.matchers import MatchType, parse_matchers
-from alerting.promql.vectors import NAME, STALE, Labels, labels_of
+from alerting.promql.vectors import NAME, Labels, labels_of
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import Duration, RuleGroup, TextValue, load_rules
 from alerting.rules.samples import Limits, Samples
 from components.durations import MINUTE, format_duration
 from components.yaml_file import YamlFile
 from telemetry.errors import ConfigError, SpanloomError
+from telemetry.metrics import STALE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

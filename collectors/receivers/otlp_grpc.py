@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from collectors import responses
 from collectors.admission import Intake
+from collectors.compression import SizeLimit
 from collectors.errors import LogUnavailableError
 from collectors.grpc_front import Front, GrpcLimits
+from collectors.grpc_health import Health
 from collectors.ingest import Ingest, IngestConfig
 from collectors.receiver import ReceiverComponent
 from collectors.slots import Slots
@@ -34,7 +36,10 @@ _SERVICES: Final[Mapping[str, Signal]] = {
     "opentelemetry.proto.collector.logs.v1.LogsService": "logs",
     "opentelemetry.proto.collector.metrics.v1.MetricsService": "metrics",
 }
+_LEAST_SLOTS: Final = 3
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+_ROOM: Final = 2  # times the largest request that is received, to be refused with a reason
 
 MAX_METADATA: Final = 16 * 1024
 """Bytes of a request's metadata, which is the header of HTTP/2."""
@@ -48,7 +53,9 @@ class OtlpGrpcConfig(BaseModel):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=4317, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     max_request_bytes: int = Field(
-        default=4 * 2**20, gt=0, description="Largest request, decompressed. The default is that of gRPC."
+        default=16 * 2**20,
+        gt=0,
+        description="Largest request, decompressed. One of more than twice as much is refused by gRPC, which names no setting.",
     )
     max_streams: int = Field(
         default=100, gt=0, description="Requests at a time on one connection. A client with more waits, none fails."
@@ -68,9 +75,13 @@ class OtlpGrpcReceiver:
         self._ingest.check_capacity("otlp_grpc", config.max_request_bytes)
         self._intake = Intake("grpc", sink, metrics, self._ingest)
         self._metrics = metrics
+        self._limit = SizeLimit(config.max_request_bytes, "otlp_grpc.max_request_bytes")
+        self._health = Health(_SERVICES)
         reading = self._ingest.config.max_reading_bytes
         self._slots = Slots(
-            max(4, reading // config.max_request_bytes), self._ingest.config.max_requests, self._ingest.config.retry_after
+            max(_LEAST_SLOTS, reading // (_ROOM * config.max_request_bytes)),
+            self._ingest.config.max_requests,
+            self._ingest.config.retry_after,
         )
         self._server: grpc.aio.Server | None = None
         self._front: Front | None = None
@@ -87,8 +98,8 @@ class OtlpGrpcReceiver:
         front = Front(config.limits, self._metrics.connections, config.tls)
         server = grpc.aio.server(
             options=(
-                # grpc refuses by itself, and uncounted, what is larger still; this also bounds decompression.
-                ("grpc.max_receive_message_length", config.max_request_bytes + config.max_request_bytes // 4),
+                # gRPC refuses by itself what is larger still; this also bounds decompression.
+                ("grpc.max_receive_message_length", _ROOM * config.max_request_bytes),
                 ("grpc.max_concurrent_streams", config.max_streams),
                 ("grpc.max_metadata_size", MAX_METADATA),
                 ("grpc.absolute_max_metadata_size", MAX_METADATA),
@@ -108,17 +119,20 @@ class OtlpGrpcReceiver:
                 for service, signal in _SERVICES.items()
             )
         )
+        server.add_generic_rpc_handlers((self._health.handler(),))
         listener = front.listen(config.host, config.port)
         self._server, self._front, self.port = server, front, listener.getsockname()[1]
         server.add_insecure_port(front.inner)
         await server.start()
         front.start(listener)
+        self._health.set_serving(serving=True)
 
     async def stop(self) -> None:
         """Take no more requests, finish those in flight. Safe before start and twice."""
         server, front = self._server, self._front
         self._server = self._front = None
         if server is not None and front is not None:
+            self._health.set_serving(serving=False)
             await front.stop_accepting()
             await server.stop(self._config.stop_seconds)
             await front.stop()
@@ -135,6 +149,9 @@ class OtlpGrpcReceiver:
                 raise AssertionError  # abort raises
             try:
                 outcome = await self._admit(signal, peer, context)
+            except _NoMessageError:
+                await self._without_message(signal, context)
+                raise AssertionError from None  # abort raises
             except (InputError, OverloadedError, LogUnavailableError) as error:
                 refusal = responses.refusal(error)
             else:
@@ -149,13 +166,30 @@ class OtlpGrpcReceiver:
     async def _admit(self, signal: Signal, peer: Peer, context: grpc.aio.ServicerContext) -> Outcome:
         sender = self._ingest.senders.of_request(peer.host, dict(context.invocation_metadata() or ()), peer.subject)
         sender.begin()
-        return await self._intake.admit(signal, await self._message(context), sender, max_bytes=self._config.max_request_bytes)
+        return await self._intake.admit(signal, await self._message(context), sender, limit=self._limit)
 
     async def _message(self, context: grpc.aio.ServicerContext) -> bytes:
         """The message of a request. Read from the context, for the iterator of a stream keeps what it gave last."""
         async with self._slots.slot(self._config.read_seconds):
             message = await context.read()
-        return b"" if message is grpc.aio.EOF else message
+        if not isinstance(message, bytes):  # EOF
+            raise _NoMessageError
+        return message
+
+    async def _without_message(self, signal: Signal, context: grpc.aio.ServicerContext) -> None:
+        """End a call of which gRPC gave no message: it sent none, or gRPC refused it as too large and has answered already."""
+        try:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message: send one request")
+        except grpc.aio.AbortError:
+            self._intake.refused(signal, "malformed")
+            raise
+        except Exception:
+            self._intake.refused(signal, "too_large")
+            raise
+
+
+class _NoMessageError(Exception):
+    """gRPC has no message of a call."""
 
 
 def _trailers(refusal: Rejection) -> tuple[tuple[str, bytes], ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -18,7 +18,7 @@ from components.bounded_cache import remembered
 from processors.assembly.assembler import ExemplarReference, LogReference
 from telemetry.errors import DecodeError
 from telemetry.json_object import JsonObject
-from telemetry.metrics import Point, Series
+from telemetry.metrics import STALE, Point, Series, is_stale
 from telemetry.span_links import LinkQuery, LinkTarget, SpanReference
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class _Points(BaseModel):
 
     series: list[str]
     points: list[tuple[Annotated[int, Field(ge=0)], Whole, Number | None]]
+    other: list[tuple[int, Literal["NaN", "Infinity", "-Infinity"]]] = []
 
 
 _STRICT = ConfigDict(strict=True)
@@ -204,18 +205,37 @@ def fits_series_limit(series: Series) -> bool:
 
 
 def encode_points(points: Sequence[Point]) -> bytes:
-    """The value of a POINTS record: each series named once."""
+    """The value of a POINTS record: each series named once.
+
+    JSON has no NaN and no infinities. They are null, which earlier releases skip, and so are stale markers; which null is
+    a value is in `other`.
+    """
     index: dict[Series, int] = {}
     rows = [(index.setdefault(point.series, len(index)), point.time, point.value) for point in points]
-    return orjson.dumps({"series": [_text_of(series) for series in index], "points": rows})
+    record: dict[str, object] = {"series": [_text_of(series) for series in index], "points": rows}
+    other = [(i, _name_of(value)) for i, (_, _, value) in enumerate(rows) if not math.isfinite(value) and not is_stale(value)]
+    if other:
+        record["other"] = other
+    return orjson.dumps(record)
+
+
+_NAMES: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _name_of(value: float) -> str:
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def decode_points(value: bytes) -> list[Point]:
-    """Inverse of `encode_points`. NaN and infinities become gaps, as JSON has none."""
+    """Inverse of `encode_points`."""
     batch = _read(_POINTS, value)
     series = [_series_of(text) for text in batch.series]
+    other = {place: _NAMES[name] for place, name in batch.other}
     try:
-        return [Point(series[i], time, number) for i, time, number in batch.points if number is not None]
+        return [
+            Point(series[i], time, other.get(place, STALE) if number is None else number)
+            for place, (i, time, number) in enumerate(batch.points)
+        ]
     except IndexError:
         raise DecodeError("points", f"a point of a series past the {len(series)} that are named") from None
 

@@ -8,10 +8,11 @@ from the resource. A histogram becomes `_bucket`, `_sum` and `_count`; a summary
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.bounded_cache import remembered
-from telemetry.metrics import Buckets, MetricType, Point, Series, Temporality
+from telemetry.metrics import STALE, Buckets, MetricType, Point, Series, Temporality
 from telemetry.resource import text_of
 
 if TYPE_CHECKING:
@@ -92,7 +93,10 @@ def resource_labels(resource: Resource) -> dict[str, str]:
 
 
 def points_of(metric: Metric) -> Iterator[Point]:
-    """The points of a metric, flat. What is of temporality delta is a gauge of its interval: no total, and no `_total`."""
+    """The points of a metric, flat. What is of temporality delta is a gauge of its interval: no total, and no `_total`.
+
+    A point without a value makes its series stale, of a distribution all those that the point names.
+    """
     counter = metric.type is MetricType.SUM and metric.monotonic and metric.temporality is Temporality.CUMULATIVE
     cumulative = metric.type is MetricType.SUMMARY or metric.temporality is Temporality.CUMULATIVE
     unit = "" if metric.unit == "1" and metric.type is not MetricType.GAUGE else metric.unit
@@ -100,8 +104,13 @@ def points_of(metric: Metric) -> Iterator[Point]:
     resource = resource_labels(metric.resource)
     for point in metric.points:
         labels = resource | {label_name(key): text_of(value) for key, value in point.attributes.items()}
-        if point.value is not None:
-            yield Point(_series(name, labels, total=counter), point.time, float(point.value))
+        if metric.type in {MetricType.GAUGE, MetricType.SUM}:
+            value = STALE if point.value is None or not metric.has_value(point) else float(point.value)
+            yield Point(_series(name, labels, total=counter), point.time, value)
+        elif not metric.has_value(point):
+            without = replace(point, total=point.total or 0.0)
+            for stale in _distribution(name, labels, without, total=cumulative):
+                yield replace(stale, value=STALE)
         elif point.quantiles or point.count or point.buckets is not None:
             yield from _distribution(name, labels, point, total=cumulative)
 

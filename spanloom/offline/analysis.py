@@ -15,6 +15,7 @@ import orjson
 
 from collectors.replay.files import OtlpFile
 from pipeline.exchange.topics import Topic
+from pipeline.incoming import timed
 from processors.series.points import points_of
 from spanloom.config import Config, TopicsConfig
 from spanloom.offline.results import FILES, REVISED, SCORES, Results, ScoresFile, documents, newest
@@ -132,7 +133,9 @@ class Analysis:
                     summary.logs_with_trace += _logs_with_trace(request)
                     repeats.see(request)
                 elif scores is not None:
-                    scores.add(point for metric in otlp.decode_metrics(request) for point in points_of(metric))
+                    scores.add(
+                        point for metric in timed(otlp.decode_metrics(request), self._now()) for point in points_of(metric)
+                    )
             if batch:
                 await _send(pipeline, last, batch, in_flight)
             self._progress(path, file.position)

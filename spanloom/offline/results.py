@@ -111,7 +111,7 @@ class ScoresFile:
             self._rows.writerow((named(point.series), timestamp(point.time), point.value, f"{self._score(point):.6g}"))
 
     def _score(self, point: Point) -> float:
-        # What is not a number does not reach the detectors of the pipeline either: JSON has none.
+        # What is not a number does not reach the detectors of the pipeline either.
         return self._scorer.score(point).score if math.isfinite(point.value) else 0.0
 
 

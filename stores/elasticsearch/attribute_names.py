@@ -44,7 +44,8 @@ _FIT = {
 _PLAIN = frozenset({str, bool, int})
 """Of which one value fits as any other does, but for an integer's range. A float may not be finite."""
 
-_INT64 = range(-(2**63), 2**63)
+INT64 = range(-(2**63), 2**63)
+"""What a field of integers can hold."""
 
 
 def type_of(value: object) -> str | None:
@@ -63,7 +64,7 @@ def _scalar_type(value: object) -> str | None:
             return STRING
         case bool():
             return BOOLEAN
-        case int() if value in _INT64:
+        case int() if value in INT64:
             return INTEGER
         case float() if math.isfinite(value):
             return NUMBER
@@ -119,7 +120,7 @@ class AttributeNames:
         over = []
         for name, value in attributes.items():
             kind = type(value)
-            if fitting.get(name) is kind and (kind is not int or value in _INT64):  # nearly always: this is the hot path
+            if fitting.get(name) is kind and (kind is not int or value in INT64):  # nearly always: this is the hot path
                 continue
             if not self.admits(path, name, value, sender):
                 over.append(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from stores.checks import checked, json_text
-from stores.elasticsearch.attribute_names import is_name
+from stores.elasticsearch.attribute_names import INT64, is_name
 from stores.layout import LAYOUT, SERVICE, keys, value_at
 from telemetry.documents import Kind, timestamp
 from telemetry.json_object import JsonObject
@@ -43,7 +43,7 @@ _JOINED = [(path, ".".join(path)) for path in ATTRIBUTES]
 _OURS = frozenset({UNMAPPED, "data_stream", "metrics", "@timestamp", "_id"})
 """Names at the top of a document that mean something else to us."""
 
-_SERVICE = keys(SERVICE)
+_SERVICE, _TEXT = keys(SERVICE), keys("body.text")
 
 
 def source(document: Document, names: AttributeNames | None, fields: Body) -> tuple[bytes, bool]:
@@ -101,6 +101,8 @@ def _without_misfits(document: Document, values: Sequence[object], misfits: Sequ
     body, rest = document.body, dict[str, object]()
     text = dict(zip(map(keys, LAYOUT[document.kind]), values, strict=True))
     for path in misfits:
+        if path == _TEXT and isinstance(value_at(document.body, path), bool | int | float):
+            continue  # a text field takes scalars, and Elastic's exporter writes them so
         *way, name = path
         _place(rest, way, {name: value_at(document.body, path)})
         body = _without(body, way, [name])
@@ -125,6 +127,10 @@ def _split(body: Body, rest: Body, names: AttributeNames) -> tuple[Body, Body]:
     if structured is not None and not _is_flat(structured):
         _place(rest, ("body",), {"structured": structured})
         body = _without(body, ("body",), ["structured"])
+    count = body.get("count")
+    if isinstance(count, int) and count not in INT64:
+        rest["count"] = count
+        body = _without(body, (), ["count"])
     value = body.get("value")
     if isinstance(value, float) and not abs(value) < float("inf"):
         rest["value"] = value

@@ -8,7 +8,7 @@ from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 from telemetry.resource import Resource, Scope
-from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
+from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
     from telemetry.documents.kinds import Body
@@ -26,18 +26,39 @@ def span_from_body(body: Body) -> Span:
         kind=SpanKind[body["kind"].upper()],
         start=body["start"],
         end=body["start"] + body["duration"],
-        resource=Resource(resource["attributes"], resource.get("schema_url", "")),
-        scope=Scope(scope["name"], scope.get("version", ""), scope.get("attributes", {})),
+        resource=Resource(resource["attributes"], resource.get("schema_url", ""), _dropped(resource)),
+        scope=Scope(
+            scope["name"],
+            scope.get("version", ""),
+            scope.get("attributes", {}),
+            scope.get("schema_url", ""),
+            _dropped(scope),
+        ),
         status=StatusCode[status["code"].upper()],
         status_message=status.get("message", ""),
         attributes=body["attributes"],
-        events=tuple(SpanEvent(item["time"], item["name"], item["attributes"]) for item in body.get("events", ())),
+        events=tuple(
+            SpanEvent(item["time"], item["name"], item["attributes"], _dropped(item)) for item in body.get("events", ())
+        ),
         links=tuple(
-            SpanLink(bytes.fromhex(item["trace_id"]), bytes.fromhex(item["span_id"]), item["attributes"])
+            SpanLink(
+                bytes.fromhex(item["trace_id"]),
+                bytes.fromhex(item["span_id"]),
+                item["attributes"],
+                item.get("trace_state", ""),
+                item.get("flags", 0),
+                _dropped(item),
+            )
             for item in body.get("links", ())
         ),
         trace_state=body.get("trace_state", ""),
+        flags=body.get("flags", 0),
+        dropped=DroppedCounts(_dropped(body), _dropped(body, "events"), _dropped(body, "links")),
     )
+
+
+def _dropped(body: JsonObject, what: str = "attributes") -> int:
+    return int(body.get(f"dropped_{what}_count", 0))
 
 
 def hop_from_body(body: Body) -> Hop:

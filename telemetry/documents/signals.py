@@ -1,7 +1,8 @@
 """The documents of spans, log records and metric points.
 
 They follow the layout that Elastic's OpenTelemetry exporter writes (`otel` mapping mode): flat attribute names under
-`attributes` and `resource.attributes`, ids in hex, durations in nanoseconds.
+`attributes` and `resource.attributes`, ids in hex, durations in nanoseconds. What counts as part of an id has not changed since
+the first release, so that what comes again after an upgrade makes no second document.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from typing import TYPE_CHECKING
 import orjson
 
 from telemetry.documents.kinds import Body, Document, Kind, digest, plain, timestamp
+from telemetry.spans import NONE_DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from telemetry.logs import LogRecord
-    from telemetry.metrics import Buckets, DataPoint, ExponentialBuckets, Metric
+    from telemetry.metrics import Buckets, DataPoint, Exemplar, ExponentialBuckets, Metric
     from telemetry.resource import AttributeValue, Resource, Scope
-    from telemetry.spans import Span
+    from telemetry.spans import Span, SpanEvent, SpanLink
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -43,6 +45,19 @@ def _scope(scope: Scope) -> Body:
     if scope.attributes:
         body["attributes"] = _attributes(scope.attributes)
     return body
+
+
+def _add_around(body: Body, resource: Resource, scope: Scope) -> None:
+    """What of resource and scope is part of no id."""
+    _add_dropped(body["resource"], resource.dropped_attributes)
+    _add_dropped(body["scope"], scope.dropped_attributes)
+    if scope.schema_url:
+        body["scope"]["schema_url"] = scope.schema_url
+
+
+def _add_dropped(body: Body, count: int, what: str = "attributes") -> None:
+    if count:
+        body[f"dropped_{what}_count"] = count
 
 
 _KIND_NAMES = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
@@ -74,17 +89,34 @@ def span_document(span: Span) -> Document:
         body["status"]["message"] = span.status_message
     if span.trace_state:
         body["trace_state"] = span.trace_state
+    if span.flags:
+        body["flags"] = span.flags
     if span.links:
-        body["links"] = [
-            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
-            for link in span.links
-        ]
+        body["links"] = list(map(_link, span.links))
     if span.events:
-        body["events"] = [
-            {"time": event.time, "name": event.name, "attributes": _attributes(event.attributes)} for event in span.events
-        ]
+        body["events"] = list(map(_event, span.events))
+    if span.dropped is not NONE_DROPPED:
+        for what, count in zip(span.dropped._fields, span.dropped, strict=True):
+            _add_dropped(body, count, what)
+    _add_around(body, span.resource, span.scope)
     side = f".{digest(span.side)[:16]}" if span.side else ""
     return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}{side}", span.start, body)
+
+
+def _link(link: SpanLink) -> Body:
+    body: Body = {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
+    if link.trace_state:
+        body["trace_state"] = link.trace_state
+    if link.flags:
+        body["flags"] = link.flags
+    _add_dropped(body, link.dropped_attributes)
+    return body
+
+
+def _event(event: SpanEvent) -> Body:
+    body: Body = {"time": event.time, "name": event.name, "attributes": _attributes(event.attributes)}
+    _add_dropped(body, event.dropped_attributes)
+    return body
 
 
 def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Document:
@@ -111,7 +143,33 @@ def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Do
     content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     if record.observed_time:  # when somebody saw it is no part of what it says
         body["observed_timestamp"] = timestamp(record.observed_time)
+    if text is None:
+        _set_body(body, record.body)
+    if record.flags:
+        body["flags"] = record.flags
+    named = record.attributes.get("event.name")  # where older SDKs put it
+    if not record.event_name and named and isinstance(named, str):
+        body["event_name"] = named
+    _add_dropped(body, record.dropped_attributes)
+    _add_around(body, record.resource, record.scope)
     return Document(Kind.LOG, digest(content, str(time), str(repetition)), time or arrived, body)
+
+
+def _set_body(body: Body, value: AttributeValue) -> None:
+    """A log body that is no text, as Elastic's exporter has it: maps and lists of maps are structured, scalars are text.
+
+    A list of anything else stands in a map, under `value`. Where there is no body there is none.
+    """
+    match value:
+        case None:
+            del body["body"]
+        case dict():
+            pass
+        case list() | tuple():
+            if not all(isinstance(item, dict) for item in value):
+                body["body"] = {"structured": {"value": plain(value)}}
+        case _:
+            body["body"] = {"text": plain(value)}
 
 
 def metric_document(metric: Metric, point: DataPoint, arrived: int = 0, repetition: int = 0) -> Document:
@@ -134,18 +192,44 @@ def metric_document(metric: Metric, point: DataPoint, arrived: int = 0, repetiti
         body["monotonic"] = True
     if point.start:
         body["start_timestamp"] = timestamp(point.start)
+    if metric.has_value(point):
+        _set_values(body, point)
+    if point.flags:
+        body["flags"] = point.flags
+    said = [metric.name, attributes, resource, scope, point.time]
+    if not point.time:
+        said += [body, repetition]
+    identity = digest(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
+    if metric.description:
+        body["description"] = metric.description
+    if point.exemplars:
+        body["exemplars"] = list(map(_exemplar, point.exemplars))
+    _add_around(body, metric.resource, metric.scope)
+    return Document(Kind.METRIC, identity, point.time or arrived, body)
+
+
+def _set_values(body: Body, point: DataPoint) -> None:
     if point.value is not None:
         body["value"] = point.value
     else:
         body |= {"count": point.count, "sum": point.total}
+    if point.minimum is not None:
+        body["min"] = point.minimum
+    if point.maximum is not None:
+        body["max"] = point.maximum
     if point.buckets is not None:
         body["buckets"] = _buckets(point.buckets)
     if point.quantiles:
         body["quantiles"] = [list(pair) for pair in point.quantiles]
-    said = [metric.name, attributes, resource, scope, point.time]
-    if not point.time:
-        said += [body, repetition]
-    return Document(Kind.METRIC, digest(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)), point.time or arrived, body)
+
+
+def _exemplar(exemplar: Exemplar) -> Body:
+    body: Body = {"time": exemplar.time, "value": exemplar.value, "attributes": _attributes(exemplar.attributes)}
+    if exemplar.trace_id:
+        body["trace_id"] = exemplar.trace_id.hex()
+    if exemplar.span_id:
+        body["span_id"] = exemplar.span_id.hex()
+    return body
 
 
 def _buckets(buckets: Buckets | ExponentialBuckets) -> Body:

@@ -20,7 +20,7 @@ from telemetry.metrics import (
 from telemetry.otlp.check import check_repetition, data_points, reject
 from telemetry.otlp.request import MAX_TIME, SHAPES
 from telemetry.resource import Resource, Scope
-from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
+from telemetry.spans import NONE_DROPPED, DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import Exemplar as ExemplarMessage
     from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint
     from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric as MetricMessage
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
@@ -155,10 +156,32 @@ def span_of(span: SpanMessage, resource: Resource, scope: Scope) -> Span:
         _STATUSES.get(span.status.code, StatusCode.UNSET),
         span.status.message,
         _attributes(span.attributes),
-        tuple(SpanEvent(e.time_unix_nano, e.name, _attributes(e.attributes)) for e in span.events) if span.events else (),
-        tuple(SpanLink(k.trace_id, k.span_id, _attributes(k.attributes)) for k in span.links) if span.links else (),
+        tuple(map(_event, span.events)) if span.events else (),
+        tuple(map(_link, span.links)) if span.links else (),
         span.trace_state,
+        span.flags,
+        _dropped(span),
     )
+
+
+def _event(event: SpanMessage.Event) -> SpanEvent:
+    return SpanEvent(event.time_unix_nano, event.name, _attributes(event.attributes), event.dropped_attributes_count)
+
+
+def _link(link: SpanMessage.Link) -> SpanLink:
+    return SpanLink(
+        link.trace_id,
+        link.span_id,
+        _attributes(link.attributes),
+        link.trace_state,
+        link.flags,
+        link.dropped_attributes_count,
+    )
+
+
+def _dropped(span: SpanMessage) -> DroppedCounts:
+    attributes, events, links = span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count
+    return DroppedCounts(attributes, events, links) if attributes or events or links else NONE_DROPPED
 
 
 def decode_logs(data: bytes) -> list[LogRecord]:
@@ -180,6 +203,8 @@ def decode_logs(data: bytes) -> list[LogRecord]:
             _valid_id(record.trace_id, _NO_TRACE),
             _valid_id(record.span_id, _NO_SPAN),
             record.event_name,
+            record.flags,
+            record.dropped_attributes_count,
         )
         for resource_logs in _valid("logs", parse("logs", data)).resource_logs
         for resource in (resource_of(resource_logs.resource, resource_logs.schema_url),)
@@ -216,7 +241,7 @@ def _metric(metric: MetricMessage, resource: Resource, scope: Scope) -> Metric:
                     p.time_unix_nano,
                     p.start_time_unix_nano,
                     _attributes(p.attributes),
-                    value=getattr(p, p.WhichOneof("value") or "as_double"),
+                    value=_number(p),
                     exemplars=_exemplars(p),
                     flags=p.flags,
                 )
@@ -270,13 +295,18 @@ def _exemplars(point: NumberDataPoint | HistogramDataPoint | ExponentialHistogra
     return tuple(
         Exemplar(
             _known_time(e.time_unix_nano),
-            getattr(e, e.WhichOneof("value") or "as_double"),
+            _number(e),
             _valid_id(e.trace_id, _NO_TRACE),
             _valid_id(e.span_id, _NO_SPAN),
             _attributes(e.filtered_attributes),
         )
         for e in point.exemplars
     )
+
+
+def _number(message: NumberDataPoint | ExemplarMessage) -> float | int | None:
+    which = message.WhichOneof("value")
+    return getattr(message, which) if which else None
 
 
 def _valid_id(value: bytes, invalid: bytes) -> bytes:
@@ -291,12 +321,12 @@ def _known_time(time: int) -> int:
 
 def resource_of(resource: ResourceMessage, schema_url: str) -> Resource:
     """A resource as protobuf has it."""
-    return Resource(_attributes(resource.attributes), schema_url)
+    return Resource(_attributes(resource.attributes), schema_url, resource.dropped_attributes_count)
 
 
 def scope_of(scope: InstrumentationScope, schema_url: str) -> Scope:
     """A scope as protobuf has it."""
-    return Scope(scope.name, scope.version, _attributes(scope.attributes), schema_url)
+    return Scope(scope.name, scope.version, _attributes(scope.attributes), schema_url, scope.dropped_attributes_count)
 
 
 def _attributes(attributes: Iterable[KeyValue]) -> dict[str, AttributeValue]:

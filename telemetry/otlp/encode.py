@@ -38,15 +38,29 @@ def encode_spans(spans: Iterable[Span]) -> bytes:
             start_time_unix_nano=span.start,
             end_time_unix_nano=span.end,
             trace_state=span.trace_state,
+            flags=span.flags,
+            dropped_attributes_count=span.dropped.attributes,
+            dropped_events_count=span.dropped.events,
+            dropped_links_count=span.dropped.links,
         )
         if span.status or span.status_message:
             message.status.code = span.status
             message.status.message = span.status_message
         _add_attributes(message.attributes, span.attributes)
         for event in span.events:
-            _add_attributes(message.events.add(time_unix_nano=event.time, name=event.name).attributes, event.attributes)
+            added = message.events.add(
+                time_unix_nano=event.time, name=event.name, dropped_attributes_count=event.dropped_attributes
+            )
+            _add_attributes(added.attributes, event.attributes)
         for link in span.links:
-            _add_attributes(message.links.add(trace_id=link.trace_id, span_id=link.span_id).attributes, link.attributes)
+            added = message.links.add(
+                trace_id=link.trace_id,
+                span_id=link.span_id,
+                trace_state=link.trace_state,
+                flags=link.flags,
+                dropped_attributes_count=link.dropped_attributes,
+            )
+            _add_attributes(added.attributes, link.attributes)
     return groups.encode()
 
 
@@ -62,6 +76,8 @@ def encode_logs(records: Iterable[LogRecord]) -> bytes:
             trace_id=record.trace_id,
             span_id=record.span_id,
             event_name=record.event_name,
+            flags=record.flags,
+            dropped_attributes_count=record.dropped_attributes,
         )
         if record.body is not None:
             _set_value(message.body, record.body)
@@ -120,7 +136,8 @@ def _add_point(points: Any, point: DataPoint) -> None:
 
 def _add_exemplar(exemplars: Repeated[ExemplarMessage], exemplar: Exemplar) -> None:
     message = exemplars.add(time_unix_nano=exemplar.time, trace_id=exemplar.trace_id, span_id=exemplar.span_id)
-    _set_number(message, exemplar.value)
+    if exemplar.value is not None:
+        _set_number(message, exemplar.value)
     _add_attributes(message.filtered_attributes, exemplar.attributes)
 
 
@@ -155,6 +172,7 @@ class _Groups:
         shape = self._shape
         lone = getattr(shape.message(), shape.by_resource).add(schema_url=resource.schema_url)
         _add_attributes(lone.resource.attributes, resource.attributes)
+        lone.resource.dropped_attributes_count = resource.dropped_attributes
         resource_key = lone.SerializeToString()
         by_resource = self._by_resource.get(resource_key)
         if by_resource is None:
@@ -163,6 +181,7 @@ class _Groups:
         lone = getattr(lone, shape.by_scope).add(schema_url=scope.schema_url)
         lone.scope.name, lone.scope.version = scope.name, scope.version
         _add_attributes(lone.scope.attributes, scope.attributes)
+        lone.scope.dropped_attributes_count = scope.dropped_attributes
         scope_key = (resource_key, lone.SerializeToString())
         by_scope = self._by_scope.get(scope_key)
         if by_scope is None:

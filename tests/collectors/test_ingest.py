@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collectors import admission, decoding
 from collectors.admission import Intake
+from collectors.compression import Compression, SizeLimit
 from collectors.ingest import MAX_QUEUED, Ingest, IngestConfig
 from telemetry import otlp
 from telemetry.errors import DecodeError, OverloadedError
@@ -41,7 +42,9 @@ def a_request(spans: int) -> bytes:
 async def taking(ingest: Ingest, intake: Intake, *bodies: bytes, packed: bool = False) -> list[asyncio.Task[Any]]:
     """Requests on their way, each as far as it comes without waiting."""
     sender = ingest.senders.of_request("127.0.0.1", {}, None)
-    tasks = [asyncio.create_task(intake.admit("spans", body, sender, gzip=packed, max_bytes=LIMIT)) for body in bodies]
+    compression: Compression = "gzip" if packed else "identity"
+    limit = SizeLimit(LIMIT, "a setting")
+    tasks = [asyncio.create_task(intake.admit("spans", body, sender, compression=compression, limit=limit)) for body in bodies]
     await asyncio.sleep(0)
     return tasks
 

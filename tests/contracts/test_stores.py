@@ -176,6 +176,28 @@ async def test_a_log_may_have_any_body(store: Store, structured: object) -> None
     assert await store.find(Query(Kind.LOG)) == [body | {"_id": "log", "@timestamp": NOON}]
 
 
+@pytest.mark.parametrize(("said", "word"), [(7, "7"), (1.5, "1.5"), (True, "true"), (-(2**63), str(-(2**63)))], ids=str)
+async def test_a_scalar_that_a_log_says_is_found_as_text_and_comes_back_as_it_was(
+    store: Store, said: object, word: str
+) -> None:
+    body: Body = {"body": {"text": said}}
+    await store.write([Document(Kind.LOG, "log", NOON, body), Document(Kind.LOG, "other", NOON, {"body": {"text": "other"}})])
+    await store.refresh([Kind.LOG])
+    assert await store.find(Query(Kind.LOG, [Contains("body.text", word)])) == [body | {"_id": "log", "@timestamp": NOON}]
+
+
+async def test_counts_beyond_2_to_the_63_come_back_exact(store: Store) -> None:
+    body: Body = {
+        "name": "h",
+        "count": 2**64 - 1,
+        "buckets": {"bounds": [], "counts": [2**64 - 1]},
+        "attributes": {"": "blank"},
+    }
+    await store.write([Document(Kind.METRIC, "h", NOON, body)])
+    await store.refresh([Kind.METRIC])
+    assert await store.find(Query(Kind.METRIC)) == [body | {"_id": "h", "@timestamp": NOON}]
+
+
 RIVALS: dict[str, object] = {
     "map": {"type": "Error", "n": 1},
     "text": "ECONNRESET",

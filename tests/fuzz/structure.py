@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from collectors.decoding import Body, parse
+from collectors.compression import Body, SizeLimit
+from collectors.decoding import parse
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.otlp.request import SHAPES
@@ -65,7 +66,7 @@ def _json(data: bytes) -> None:
 
 
 def _gzip(data: bytes) -> None:
-    body = Body(data, gzip=True, max_bytes=1 << 16, at_once=1 << 8)
+    body = Body(data, compression="gzip", limit=SizeLimit(1 << 16, "a setting"), at_once=1 << 8)
     body.decompress()
     assert body.size == len(body.plain) <= 1 << 16
     parse("spans", body.plain, encoding="protobuf", max_elements=FEW)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alerting.promql.expression import compile_expression
-from alerting.promql.vectors import NAME, STALE, labels_of
+from alerting.promql.vectors import NAME, labels_of
 from alerting.rules.samples import Samples
 from components.durations import SECOND
+from telemetry.metrics import STALE
 from tests.interop.promql_cases import reaching_back_as_242  # noqa: F401  # a fixture
 
 if TYPE_CHECKING:

@@ -268,8 +268,8 @@ def _plain(*values: object) -> str:
 
 
 def _log(log: Body, start: int) -> dict[str, Cell]:
-    body = log["body"]
-    text = body["text"] if "text" in body else _plain(body.get("structured"))
+    body = log.get("body", {"text": ""})
+    text = _plain(body["text"] if "text" in body else body.get("structured"))
     after = log["@timestamp"] - start
     tone = severity(log)
     return {

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from alerting.promql.expression import PromqlError, compile_expression
 from alerting.promql.histogram import bucket_quantile
-from alerting.promql.vectors import STALE, EvaluationError, is_stale
+from alerting.promql.vectors import EvaluationError
 from alerting.rules.samples import Samples
 from components.durations import HOUR, MINUTE, SECOND
-from telemetry.metrics import Point, Series
+from telemetry.metrics import STALE, Point, Series, is_stale
 
 
 @pytest.mark.parametrize(

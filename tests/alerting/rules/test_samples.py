@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.promql.matchers import parse_matchers
-from alerting.promql.vectors import STALE, is_stale
 from alerting.rules.samples import Limits, Samples
 from telemetry.errors import InputError
-from telemetry.metrics import Point, Series
+from telemetry.metrics import STALE, Point, Series, is_stale
 
 
 def point(time: int, value: float = 1.0, **labels: str) -> Point:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from alerting.promql.vectors import is_stale
 from alerting.rules.unit_tests import parse_series, parse_values, run_tests
 from spanloom.commands.rules import rules
 from telemetry.errors import ConfigError
+from telemetry.metrics import is_stale
 
 PROMTOOL = shutil.which("promtool")
 DEFAULT_RULES = Path(__file__).parents[3] / "alerting" / "default_rules.yml"

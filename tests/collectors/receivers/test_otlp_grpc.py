@@ -21,6 +21,7 @@ from collectors.errors import LogUnavailableError
 from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
 from components.tls import TlsConfig
 from telemetry.errors import ConfigError, OverloadedError, SpanloomError
+from tests.pipeline.wire import message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -117,23 +118,77 @@ async def test_what_the_log_does_not_take_is_to_be_sent_again(
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-@pytest.mark.parametrize(("size", "is_counted"), [(1001, True), (10_000_000, False)])
+@pytest.mark.parametrize(("size", "is_named"), [(1001, True), (10_000_000, False)])
 async def test_a_request_over_the_limit_is_refused_for_good_and_the_next_served(
     log: FakeLog,
     metrics: CollectorMetrics,
     registry: CollectorRegistry,
     compression: grpc.Compression,
     size: int,
-    is_counted: bool,  # noqa: FBT001
+    is_named: bool,  # noqa: FBT001
 ) -> None:
     async with receiving(log, metrics, max_request_bytes=1000) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await channel.unary_unary(EXPORT)(b"\n" * size, compression=compression)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "google.rpc.retryinfo-bin" not in dict(caught.value.trailing_metadata())
-        assert refused(registry, "too_large") == (1 if is_counted else None)
+        assert ("limit (otlp_grpc.max_request_bytes)" in (caught.value.details() or "")) == is_named
+        assert "larger than max" in (caught.value.details() or "") or is_named, "else gRPC says it"
+        assert refused(registry, "too_large") == 1
         await TraceServiceStub(channel).Export(a_request(), compression=compression)
     assert len(log.records) == 1
+
+
+async def test_a_request_of_six_megabytes_is_accepted(log: FakeLog, metrics: CollectorMetrics) -> None:
+    log.max_record_bytes = 10_000_000
+    async with receiving(log, metrics) as channel:
+        await TraceServiceStub(channel).Export(a_request(*({"name": "x" * 100_000} for _ in range(60))))
+    ((_, value),) = log.records
+    assert len(value) > 6_000_000
+
+
+async def test_a_call_without_a_message_is_refused(
+    log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry
+) -> None:
+    async with receiving(log, metrics) as channel:
+        call = channel.stream_unary(EXPORT)()
+        await call.done_writing()
+        with pytest.raises(grpc.aio.AioRpcError, match="the call has no message") as caught:
+            await call
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused(registry, "malformed") == 1
+
+
+HEALTH = "/grpc.health.v1.Health"
+
+
+@pytest.mark.parametrize("service", ["", "opentelemetry.proto.collector.trace.v1.TraceService", "grpc.health.v1.Health"])
+async def test_grpcs_health_service_says_that_the_port_is_served(log: FakeLog, metrics: CollectorMetrics, service: str) -> None:
+    request = message((1, service)) if service else b""
+    async with receiving(log, metrics, stop_seconds=5) as channel:
+        assert await channel.unary_unary(f"{HEALTH}/Check")(request) == b"\x08\x01"  # SERVING
+
+
+async def test_of_a_service_that_is_not_there_health_says_so(log: FakeLog, metrics: CollectorMetrics) -> None:
+    async with receiving(log, metrics) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(f"{HEALTH}/Check")(message((1, "shop")))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        watch = channel.unary_stream(f"{HEALTH}/Watch")(message((1, "shop")))
+        assert await watch.read() == b"\x08\x03"  # SERVICE_UNKNOWN
+        watch.cancel()
+
+
+async def test_who_watches_health_is_told_when_the_port_stops(log: FakeLog, metrics: CollectorMetrics) -> None:
+    receiver = OtlpGrpcReceiver(OtlpGrpcConfig(port=0), log, metrics)
+    await receiver.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{receiver.port}") as channel:
+        watch = channel.unary_stream(f"{HEALTH}/Watch")(b"")
+        assert await watch.read() == b"\x08\x01"
+        stopping = asyncio.create_task(receiver.stop())
+        assert await watch.read() == b"\x08\x02"  # NOT_SERVING
+        assert await watch.read() is grpc.aio.EOF
+        await stopping
 
 
 async def test_a_request_is_answered_only_when_it_is_on_the_log_even_while_stopping(

@@ -4,9 +4,11 @@ import asyncio
 import gzip
 import json
 import ssl
+import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import cramjam
 import httpx2
 import pytest
 import trustme
@@ -45,6 +47,10 @@ def a_request(*spans: dict[str, Any]) -> bytes:
 
 def a_json_request(**fields: Any) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "01" * 16, "spanId": "02" * 8} | fields]}]}]}
+
+
+def _name_or_size(value: str | bytes) -> str:
+    return value if isinstance(value, str) else str(len(value))
 
 
 @asynccontextmanager
@@ -178,6 +184,110 @@ async def test_gzip_is_taken(log: FakeLog, metrics: CollectorMetrics) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "compressed"),
+    [
+        ("gzip", gzip.compress(a_request())),
+        ("x-gzip", gzip.compress(a_request())),
+        ("GZIP", gzip.compress(a_request())),
+        ("gzip", gzip.compress(a_request()[:5]) + gzip.compress(a_request()[5:])),
+        ("gzip", gzip.compress(b"") + gzip.compress(a_request()) + gzip.compress(b"")),
+        ("deflate", zlib.compress(a_request())),
+        ("zstd", bytes(cramjam.zstd.compress(a_request()))),
+        ("zstd", bytes(cramjam.zstd.compress(a_request()[:5])) + bytes(cramjam.zstd.compress(a_request()[5:]))),
+        ("snappy", bytes(cramjam.snappy.compress(a_request()))),
+        ("snappy", bytes(cramjam.snappy.compress_raw(a_request()))),
+        ("x-snappy-framed", bytes(cramjam.snappy.compress(a_request()))),
+        ("", a_request()),
+        ("identity", a_request()),
+    ],
+    ids=_name_or_size,
+)
+async def test_what_the_exporters_of_the_collector_compress_with_is_read(
+    log: FakeLog, metrics: CollectorMetrics, name: str, compressed: bytes
+) -> None:
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=compressed, headers=PROTOBUF | {"content-encoding": name})
+    assert answer.status_code == 200, answer.content
+    assert log.records == [("otlp_spans", a_request())]
+
+
+BOMB = b"\n" * 1_000_001
+
+
+@pytest.mark.parametrize(
+    ("name", "compressed"),
+    [
+        ("deflate", zlib.compress(BOMB)),
+        ("zstd", bytes(cramjam.zstd.compress(BOMB))),
+        ("snappy", bytes(cramjam.snappy.compress(BOMB))),
+        ("snappy", bytes(cramjam.snappy.compress_raw(BOMB))),
+        ("snappy", b"\xff\xff\xff\xff\x0fx"),
+        ("gzip", gzip.compress(BOMB[:500_001]) * 2),
+    ],
+    ids=_name_or_size,
+)
+async def test_what_unfolds_to_more_than_the_limit_is_refused_with_the_limit_and_its_setting(
+    log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry, name: str, compressed: bytes
+) -> None:
+    async with receiving(log, metrics, max_request_bytes=1_000_000) as client:
+        answer = await client.post("/v1/traces", content=compressed, headers=PROTOBUF | {"content-encoding": name})
+    assert answer.status_code == 413
+    assert (
+        "more than 1000000 bytes, which is the limit (otlp_http.max_request_bytes)" in Status.FromString(answer.content).message
+    )
+    assert refused(registry, "too_large") == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"plain", bytes(cramjam.zstd.compress(a_request()))[:-3]], ids=len)
+@pytest.mark.parametrize("name", ["zstd", "snappy", "deflate"])
+async def test_what_is_not_compressed_as_it_says_is_refused(
+    log: FakeLog, metrics: CollectorMetrics, name: str, body: bytes
+) -> None:
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=body, headers=PROTOBUF | {"content-encoding": name})
+    assert answer.status_code == 400
+    assert Status.FromString(answer.content).message.startswith(f"not {name}")
+
+
+async def test_members_of_gzip_without_end_are_refused(log: FakeLog, metrics: CollectorMetrics) -> None:
+    body = gzip.compress(b"", mtime=0) * 100_000
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=body, headers=PROTOBUF | {"content-encoding": "gzip"})
+    assert (answer.status_code, Status.FromString(answer.content).message) == (400, "not gzip: something follows its end")
+
+
+async def test_a_request_of_six_megabytes_is_accepted(log: FakeLog, metrics: CollectorMetrics) -> None:
+    body = a_request(*({"name": "x" * 100_000} for _ in range(60)))
+    log.max_record_bytes = 10_000_000
+    async with receiving(log, metrics) as client:
+        assert (await client.post("/v1/traces", content=body, headers=PROTOBUF)).status_code == 200
+    assert log.records == [("otlp_spans", body)]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "content"),
+    [
+        (b"", PROTOBUF, "empty"),
+        (b"{}", JSON, "empty"),
+        (b'{"resourceSpans":[]}', JSON, "unknown"),
+        (b"\x0a\x00", PROTOBUF, "empty"),
+        (b'{"resourceSpans":[{}]}', JSON, "empty"),
+        (b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}]}]}', JSON, "unknown"),
+        (b"\xfa\x3f\x03new", PROTOBUF, "unknown"),
+    ],
+)
+async def test_a_request_that_holds_nothing_is_accepted_and_counted(
+    log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry, body: bytes, headers: dict[str, str], content: str
+) -> None:
+    async with receiving(log, metrics) as client:
+        answer = await client.post("/v1/traces", content=body, headers=headers)
+    assert (answer.status_code, log.records) == (200, [])
+    assert (b"nothing else that is known here" in answer.content) == (content == "unknown")
+    labels = {"signal": "spans", "transport": "http", "content": content}
+    assert registry.get_sample_value("spanloom_collector_empty_requests_total", labels) == 1
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"plain", gzip.compress(a_request())[:-5], gzip.compress(a_request()) + b"x", b"\x1f\x8b\x08\x00garbage"],
     ids=["empty", "plain", "cut off", "followed", "damaged"],
@@ -215,7 +325,7 @@ async def test_a_body_over_the_limit_is_refused_and_the_next_request_served(
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"content-type": "text/plain"}, PROTOBUF | {"content-encoding": "zstd"}, JSON | {"content-encoding": "deflate"}],
+    [{}, {"content-type": "text/plain"}, PROTOBUF | {"content-encoding": "br"}, JSON | {"content-encoding": "gzip, gzip"}],
 )
 async def test_what_otlp_does_not_have_is_refused(
     log: FakeLog, metrics: CollectorMetrics, registry: CollectorRegistry, headers: dict[str, str]
@@ -335,7 +445,7 @@ async def test_bodies_in_memory_are_bounded_together(
     ("settings", "reason"),
     [
         ({"max_memory_bytes": 180 * 2**20}, r"ingest\.max_memory_bytes: .* too low for one request of otlp_http\.max_request"),
-        ({"max_reading_bytes_per_address": 2**20}, r"otlp_http\.max_request_bytes: 8388608 is more than may be on its way"),
+        ({"max_reading_bytes_per_address": 2**20}, r"otlp_http\.max_request_bytes: 16777216 is more than may be on its way"),
     ],
 )
 def test_bounds_under_which_the_largest_request_could_never_be_accepted_are_refused(

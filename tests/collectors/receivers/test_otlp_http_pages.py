@@ -87,6 +87,45 @@ async def test_a_configured_origin_may_send_and_counts_as_anonymous(log: FakeLog
     assert log.senders == ["anonymous"]
 
 
+PAGE = "https://shop.example.com"
+PREFLIGHT = {
+    "origin": PAGE,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "content-type,authorization",
+}
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs", "/v1/metrics"])
+async def test_a_browser_is_told_that_a_page_of_a_configured_origin_may_send(
+    log: FakeLog, metrics: CollectorMetrics, path: str
+) -> None:
+    async with receiving(log, metrics, origins=[PAGE]) as client:
+        asked = await client.options(path, headers=PREFLIGHT)
+        sent = await client.post(path, json={}, headers={"origin": PAGE})
+    assert asked.status_code == 200
+    assert asked.headers["access-control-allow-origin"] == sent.headers["access-control-allow-origin"] == PAGE
+    assert asked.headers["access-control-allow-credentials"] == "true"  # navigator.sendBeacon
+    assert "POST" in asked.headers["access-control-allow-methods"]
+    assert set(asked.headers["access-control-allow-headers"].split(",")) >= {"content-type", "authorization"}
+    assert "origin" in sent.headers["vary"].lower()
+
+
+async def test_a_refusal_can_be_read_by_the_page_that_may_send(log: FakeLog, metrics: CollectorMetrics) -> None:
+    async with receiving(log, metrics, origins=[PAGE]) as client:
+        answer = await client.post("/v1/traces", content=b"x", headers={"origin": PAGE, "content-type": "text/plain"})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (415, PAGE)
+
+
+@pytest.mark.parametrize(("origins", "status"), [([], 405), (["https://other.example.com"], 400)])
+async def test_a_page_of_no_configured_origin_is_told_that_it_may_not(
+    log: FakeLog, metrics: CollectorMetrics, origins: list[str], status: int
+) -> None:
+    async with receiving(log, metrics, origins=origins) as client:
+        answer = await client.options("/v1/traces", headers=PREFLIGHT)
+    assert answer.status_code == status
+    assert "access-control-allow-origin" not in answer.headers
+
+
 @pytest.mark.parametrize("host", ["localhost:4318", "LOCALHOST", "127.0.0.1", "[::1]:4318", "localhost.:4318"])
 async def test_on_loopback_a_host_of_loopback_is_answered_to(log: FakeLog, metrics: CollectorMetrics, host: str) -> None:
     async with receiving(log, metrics) as client:

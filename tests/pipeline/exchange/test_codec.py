@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.exchange import codec
 from pipeline.exchange.codec import LogLine
 from processors.assembly.assembler import ExemplarReference, LogReference
-from telemetry.metrics import Point, Series
+from telemetry.metrics import Point, Series, is_stale
 
 times = st.integers(0, 2**63 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -42,8 +42,17 @@ def test_whether_a_series_is_a_total_comes_back(name: str, labels: tuple[tuple[s
 
 
 @given(st.lists(st.builds(Point, series, times, st.sampled_from([1.0, math.nan, math.inf, -math.inf]))))
-def test_a_value_that_is_no_number_is_a_gap(items: list[Point]) -> None:
-    assert codec.decode_points(codec.encode_points(items)) == [item for item in items if item.value == 1.0]
+def test_a_value_that_is_no_number_is_the_same_after_the_log(items: list[Point]) -> None:
+    found = codec.decode_points(codec.encode_points(items))
+    assert [(point.series, point.time, repr(point.value)) for point in found] == [
+        (point.series, point.time, repr(float(point.value))) for point in items
+    ]
+    assert not any(is_stale(point.value) for point in found)
+
+
+def test_what_an_earlier_release_wrote_as_null_ends_its_series() -> None:
+    (point,) = codec.decode_points(b'{"series":["[\\"up\\",[]]"],"points":[[0,7,null]]}')
+    assert (point.series.name, point.time, is_stale(point.value)) == ("up", 7, True)
 
 
 def test_a_series_is_named_once_however_many_points_it_has() -> None:
