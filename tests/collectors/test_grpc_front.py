@@ -151,7 +151,7 @@ async def test_a_message_that_does_not_come_in_time_is_given_up_on(
         await export(receiver)
 
 
-async def test_a_hundred_requests_at_a_time_on_one_connection_are_all_taken(log: FakeLog, metrics: CollectorMetrics) -> None:
+async def test_a_hundred_requests_at_a_time_on_one_connection_are_all_accepted(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with (
         receiving(log, metrics) as receiver,
         grpc.aio.insecure_channel(f"127.0.0.1:{receiver.port}") as channel,

@@ -29,7 +29,7 @@ def names(engine: AlertEngine) -> list[str]:
     return [group.name for group in engine.groups]
 
 
-async def test_a_changed_file_is_taken_and_an_unchanged_one_left_alone(tmp_path: Path) -> None:
+async def test_a_changed_file_is_accepted_and_an_unchanged_one_left_alone(tmp_path: Path) -> None:
     files = rules(engine := AlertEngine(), tmp_path / "*.yml")
     (tmp_path / "a.yml").write_text(RULES.format(name="a", expr="1"))
     assert await files.refresh()

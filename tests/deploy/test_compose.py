@@ -28,7 +28,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 each_of_ours = pytest.mark.parametrize("name", OURS)
 
 
-def test_docker_compose_takes_the_file() -> None:
+def test_docker_compose_accepts_the_file() -> None:
     if not has_compose():
         pytest.skip("NO DOCKER COMPOSE: the file is checked against the compose specification's schema alone")
     asked = ["docker", "compose", "--file", str(COMPOSE), "config", "--quiet"]

@@ -543,7 +543,7 @@ class TestTopics:
 
 
 class TestOwnership:
-    def test_a_second_process_is_told_who_has_the_log(self, tmp_path: Path) -> None:
+    def test_a_second_process_learns_who_has_the_log(self, tmp_path: Path) -> None:
         code = "import sys, pathlib, durable_log.log as m; m.DurableLog(pathlib.Path(sys.argv[1]), lambda: 0)"
         command = [sys.executable, "-c", code, str(tmp_path)]
         with opened(tmp_path):

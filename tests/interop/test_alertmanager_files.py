@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def test_every_file_is_taken_or_refused_as_by_amtool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_file_is_accepted_or_refused_as_by_amtool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, text in TEMPLATES.items():
         (tmp_path / name).write_text(text)
     different: dict[str, str] = {}

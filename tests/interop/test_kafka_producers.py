@@ -115,7 +115,7 @@ def as_json(signal: otlp.Signal, request: bytes) -> bytes:
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("keyed", [True, False])
-async def test_requests_of_the_collectors_exporter_are_taken_in_every_compression(
+async def test_requests_of_the_collectors_exporter_are_accepted_in_every_compression(
     kafka: str, up: Up, compression: str | None, *, keyed: bool
 ) -> None:
     (spans,) = traces(1, seed=100 + 2 * COMPRESSIONS.index(compression) + keyed)
@@ -148,7 +148,7 @@ async def test_what_we_produce_is_read_by_us_and_by_other_clients_in_every_compr
     assert len(await find(up, "span", 12, trace_id=spans[0].trace_id.hex())) == 12
 
 
-async def test_logs_and_metrics_are_taken_in_both_encodings(kafka: str, up: Up) -> None:
+async def test_logs_and_metrics_are_accepted_in_both_encodings(kafka: str, up: Up) -> None:
     (spans,) = traces(1, seed=77)
     records = logs(spans)
     requests = [otlp.encode_logs(records[:1]), as_json("logs", otlp.encode_logs(records[1:]))]

@@ -132,7 +132,7 @@ def test_a_refusal_names_the_setting(kafka: str, certificates: Path, wrong: dict
     assert reason in line
 
 
-def test_a_port_without_sasl_says_that_it_takes_none(kafka: str) -> None:
+def test_a_port_without_sasl_says_that_it_accepts_none(kafka: str) -> None:
     settings = {
         "SPANLOOM_LOG": f"kafka://{kafka}",
         "SPANLOOM_KAFKA__SASL_MECHANISM": "SCRAM-SHA-512",

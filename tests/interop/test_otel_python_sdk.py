@@ -194,7 +194,7 @@ def exporter_log() -> Iterator[list[str]]:
 
 
 @TRANSPORTS
-async def test_what_will_never_be_taken_is_not_sent_again(transport: str, exporter_log: list[str]) -> None:
+async def test_what_will_never_be_accepted_is_not_sent_again(transport: str, exporter_log: list[str]) -> None:
     log = Log()
 
     def export_an_invalid_span(port: int) -> SpanExportResult:

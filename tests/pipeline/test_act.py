@@ -313,7 +313,7 @@ async def test_alerts_reach_on_call_while_the_store_is_down_and_their_documents_
             await world.seconds(1, 50.0)
 
 
-async def test_alerts_that_others_post_are_told_though_no_telemetry_came(world: World) -> None:
+async def test_alerts_that_others_post_are_reported_though_no_telemetry_came(world: World) -> None:
     client = TestClient(Starlette(routes=world.alerting.routes()))
     assert client.post("/api/v2/alerts", json=[{"labels": {"alertname": "FromPrometheus"}}]).status_code == 200
     world.time += SECOND

@@ -321,7 +321,7 @@ async def test_a_record_is_held_until_the_windows_of_its_hops_are_stored_too() -
     assert first.acked
 
 
-async def test_partitions_that_were_taken_away_are_forgotten() -> None:
+async def test_partitions_that_were_revoked_are_forgotten() -> None:
     store = MemoryStore()
     worker = Worker(store)
     log = events([telemetry(3, 1)])

@@ -83,7 +83,7 @@ async def test_a_flood_of_services_that_are_no_text_costs_nobody_a_document(tmp_
     await store.close()
 
 
-async def test_documents_that_no_store_takes_cost_none_of_another(tmp_path: Path) -> None:
+async def test_documents_that_no_store_accepts_cost_none_of_another(tmp_path: Path) -> None:
     store, topic = DuckDbStore(tmp_path / "store.duckdb"), KeepingTopic()
     writer = DocumentWriter(store, DeadLetters(topic))
     bad = [writer.write([Document(Kind.LOG, f"bad {i}", i, {"attributes": {"n": 2**70}})]) for i in range(3 * EACH)]

@@ -201,7 +201,7 @@ async def test_one_wrong_clock_does_not_close_the_window_of_all() -> None:
     assert len(world.stored) == 2
 
 
-async def test_a_service_that_fails_loudly_and_falls_silent_is_told_while_others_are_heard() -> None:
+async def test_a_service_that_fails_loudly_and_falls_silent_is_reported_while_others_are_heard() -> None:
     world = World()
     await usual(world, range(200))
     await world.logs(205, *(f"card {n} refused" for n in range(50)), severity=17)

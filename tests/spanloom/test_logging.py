@@ -21,7 +21,7 @@ def written(calm: RepeatFilter, *records: logging.LogRecord) -> list[str]:
     return [one.getMessage() for one in records if calm.filter(one)]
 
 
-def test_a_line_of_a_client_comes_once_a_minute_with_how_often_it_was_left_out() -> None:
+def test_a_line_of_a_client_comes_once_a_minute_with_how_often_it_was_suppressed() -> None:
     lines = [record("Unable connect", at=1000 + second / 10) for second in range(650)]
     assert written(RepeatFilter(), *lines) == ["Unable connect", "Unable connect (and 599 times since the last such line)"]
 

@@ -52,7 +52,9 @@ def test_what_is_told_to_stop_between_two_starts_starts_nothing_more(
     assert len(child.started) == 1
 
 
-def test_a_child_that_was_being_made_when_the_signal_came_is_told(child: type[Child], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_was_being_made_when_the_signal_came_is_reported(
+    child: type[Child], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(child, "told_while_made", True)
     assert supervise.supervise(["worker"]) == 0
     assert [one.reported for one in child.started] == [[signal.SIGTERM]]

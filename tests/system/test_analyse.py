@@ -194,7 +194,7 @@ def test_a_bad_line_ends_with_its_place_and_leaves_what_was_there(tmp_path: Path
 
 
 @pytest.mark.system
-def test_wrong_usage_is_told_apart_from_failure(tmp_path: Path) -> None:
+def test_wrong_usage_is_distinguished_from_failure(tmp_path: Path) -> None:
     assert analyse(tmp_path / "missing.jsonl", "--out", tmp_path).returncode == 2
     assert analyse("--out", tmp_path).returncode == 2
 

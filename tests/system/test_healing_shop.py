@@ -147,7 +147,7 @@ async def test_the_default_playbook_replaces_the_faulty_process_and_proves_it(
 
 
 @pytest.mark.system
-async def test_a_service_without_a_standby_is_left_alone_and_a_human_is_told(shop: tuple[Shop, str]) -> None:
+async def test_a_service_without_a_standby_is_left_alone_and_a_human_is_notified(shop: tuple[Shop, str]) -> None:
     made, url = shop
     made.isolate("payment-standby")
     kept, _ = await heal(made, url, {"kind": "latency", "milliseconds": 400}, 5)

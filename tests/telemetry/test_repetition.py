@@ -69,7 +69,7 @@ def test_a_split_that_would_repeat_its_resource_too_often_is_refused() -> None:
 
 
 @pytest.mark.parametrize("part", ["attributes", "events", "links"])
-def test_a_span_of_very_many_parts_is_left_out_and_not_walked_through(part: str) -> None:
+def test_a_span_of_very_many_parts_is_omitted_and_not_walked_through(part: str) -> None:
     request = ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": [{**SPAN, part: [{}] * (MAX_PARTS + 1)}]}]}])
     fitted = otlp.fit("spans", request, 10_000)
     assert (fitted.parts, len(fitted.dropped)) == ([], 1)

@@ -67,7 +67,7 @@ class Service:
         ),
     ],
 )
-def test_a_wrong_alert_is_refused_with_its_place_and_none_is_taken(body: Any, reason: str) -> None:
+def test_a_wrong_alert_is_refused_with_its_place_and_none_is_accepted(body: Any, reason: str) -> None:
     service = Service()
     response = service.post("alerts", body)
     assert (response.status_code, len(service.manager.alert_store), service.saves) == (400, 0, 0)
@@ -197,7 +197,7 @@ def test_filters_choose_and_a_wrong_one_is_refused() -> None:
     assert sorted(group["receiver"]["name"] for group in groups) == ["pager", "team"]
 
 
-def test_status_and_receivers_are_told() -> None:
+def test_status_and_receivers_are_reported() -> None:
     service = Service()
     status = service.client.get("/api/v2/status").json()
     assert (status["versionInfo"]["version"], status["config"]["original"]) == ("0.1.0", CONFIG)

@@ -51,7 +51,7 @@ def test_the_first_notification_waits_for_the_group_to_gather() -> None:
     assert sent.group_key == '{}:{alertname="Slow"}'
 
 
-def test_a_new_alert_of_the_group_is_told_at_the_next_interval() -> None:
+def test_a_new_alert_of_the_group_is_reported_at_the_next_interval() -> None:
     state = groups()
     state.put(alert("a"), START)
     deliver(state, START + 30 * SECOND)
@@ -61,14 +61,14 @@ def test_a_new_alert_of_the_group_is_told_at_the_next_interval() -> None:
     assert services(sent) == (["a", "b"], [])
 
 
-def test_what_did_not_change_is_told_again_only_after_the_repeat_interval() -> None:
+def test_what_did_not_change_is_reported_again_only_after_the_repeat_interval() -> None:
     state = groups()
     state.put(alert("a"), START)
     times = [now for now in range(START, START + 9 * HOUR, MINUTE) if deliver(state, now)]
     assert [round((time - START) / HOUR, 1) for time in times] == [0.0, 4.1, 8.2]
 
 
-def test_a_resolved_alert_is_told_once_and_forgotten() -> None:
+def test_a_resolved_alert_is_reported_once_and_forgotten() -> None:
     state = groups()
     state.put(alert("a"), START)
     deliver(state, START + MINUTE)
@@ -80,7 +80,7 @@ def test_a_resolved_alert_is_told_once_and_forgotten() -> None:
     assert deliver(state, START + HOUR) == []
 
 
-def test_an_alert_that_resolves_before_it_was_told_is_never_told() -> None:
+def test_an_alert_that_resolves_before_it_was_reported_is_never_reported() -> None:
     state = groups()
     state.put(alert("a"), START)
     state.put(alert("a", ends=START + SECOND), START + SECOND)
@@ -112,7 +112,7 @@ def test_a_delivery_that_failed_is_tried_again_at_the_next_look_under_the_same_k
     assert third.key != first.key
 
 
-def test_a_snapshot_remembers_what_was_told() -> None:
+def test_a_snapshot_remembers_what_was_reported() -> None:
     state = groups()
     state.put(alert("a"), START)
     deliver(state, START + MINUTE)
@@ -135,7 +135,7 @@ def test_what_was_in_flight_at_a_crash_is_sent_again_under_the_same_key() -> Non
     assert again.key == lost.key
 
 
-def test_a_suppressed_alert_is_left_out_with_its_reason() -> None:
+def test_a_suppressed_alert_is_omitted_with_its_reason() -> None:
     def muted(held: StoredAlert, _route: Route, _now: int) -> Suppression | None:
         return Suppression(held, "silence", "s1") if held.labels["service"] == "b" else None
 

@@ -293,7 +293,7 @@ def test_a_snapshot_brings_everything_back() -> None:
         restored.restore({"version": 9})
 
 
-def test_a_new_configuration_keeps_what_was_told() -> None:
+def test_a_new_configuration_keeps_what_was_reported() -> None:
     state = manager()
     state.put(alert("Slow", "cart"), START)
     deliver(state, START + MINUTE)

@@ -118,7 +118,7 @@ def test_text_is_rendered_as_go_does(text: str, expected: str) -> None:
         ("{{ " + "(" * 60 + "1" + ")" * 60 + " }}", "nested deeper"),
     ],
 )
-def test_what_is_wrong_is_told(text: str, reason: str) -> None:
+def test_what_is_wrong_is_reported(text: str, reason: str) -> None:
     with pytest.raises(TemplateError) as caught:
         render(text)
     assert reason in str(caught.value)

@@ -166,7 +166,7 @@ def test_a_label_that_a_command_could_take_for_more_than_a_value_is_refused(tmp_
         ["echo", "$$5"],
     ],
 )
-def test_a_label_that_is_a_whole_argument_behind_two_dashes_is_taken(tmp_path: Path, command: list[str]) -> None:
+def test_a_label_that_is_a_whole_argument_behind_two_dashes_is_accepted(tmp_path: Path, command: list[str]) -> None:
     assert load_playbooks([written(tmp_path, "command", {"command": command})], ACTIONS)
 
 
@@ -256,7 +256,7 @@ def test_a_label_before_the_path_of_a_url_is_refused(tmp_path: Path, action: str
 @pytest.mark.parametrize(
     "url", ["https://host/a/$service", "https://host:8443/?s=$service", "https://host/a/x-${service}.json#$a"]
 )
-def test_a_label_in_the_path_or_the_query_of_a_url_is_taken(tmp_path: Path, url: str) -> None:
+def test_a_label_in_the_path_or_the_query_of_a_url_is_accepted(tmp_path: Path, url: str) -> None:
     assert load_playbooks([written(tmp_path, "http", {"url": url})], ACTIONS)
 
 
@@ -337,7 +337,7 @@ def test_a_value_that_would_be_more_than_a_value_is_refused_when_it_comes(
 
 
 @pytest.mark.parametrize("value", ["cart", "shop/cart", "cart-7c9.b", "cart@1.2:8080", "Cart_2"])
-def test_a_value_as_services_have_them_is_taken_everywhere(value: str) -> None:
+def test_a_value_as_services_have_them_is_accepted_everywhere(value: str) -> None:
     for action, arguments in (
         ("command", {"command": ["a", "--", "$x"], "environment": {"A": "$x"}}),
         ("http", {"url": "http://h/$x?a=$x", "headers": {"X": "$x"}, "json": {"a": ["$x"]}}),

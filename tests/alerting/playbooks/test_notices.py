@@ -85,7 +85,7 @@ def test_a_request_carries_the_link_and_ends_when_it_is_too_late_or_the_incident
     assert not firing(manager, START + 2 * SECOND)
 
 
-def test_a_breaker_fires_until_it_closes_and_a_stop_until_it_is_taken_back(board: tuple[Alertmanager, RepairAlerts]) -> None:
+def test_a_breaker_fires_until_it_closes_and_a_stop_until_it_is_undone(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
     repairs.report(notice("breaker-opened"), START)
     assert firing(manager, START + RESET - 1)

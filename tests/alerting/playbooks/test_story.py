@@ -33,7 +33,7 @@ def seen(made: Healer) -> None:
     made.evidence.add_anomaly(slow)
 
 
-def test_a_repair_that_helped_is_told_with_its_reasons_its_steps_and_its_proof(tmp_path: Path) -> None:
+def test_a_repair_that_helped_is_reported_with_its_reasons_its_steps_and_its_proof(tmp_path: Path) -> None:
     world = Processes(sick={"cart/a"})
     made = healer(playbooks(tmp_path), world)
     seen(made)
@@ -61,7 +61,7 @@ def test_a_repair_that_helped_is_told_with_its_reasons_its_steps_and_its_proof(t
     assert order == sorted(order)
 
 
-def test_a_repair_that_failed_says_what_failed_and_what_was_taken_back(tmp_path: Path) -> None:
+def test_a_repair_that_failed_says_what_failed_and_what_was_undone(tmp_path: Path) -> None:
     world = Processes(sick={"cart/a"}, failing={"restart"})
     made = healer(playbooks(tmp_path), world)
     made.on_alert(Alert("cart"), START)

@@ -187,7 +187,7 @@ def test_alerts_of_two_rules_with_the_same_labels_are_one_firing() -> None:
     assert [firing.alert for firing in backtest(rules, load([2, 2, 0, 0])).firings] == ["A"]
 
 
-def test_points_are_seen_when_the_pipeline_would_have_told_them() -> None:
+def test_points_are_seen_when_the_pipeline_would_have_reported_them() -> None:
     points = [
         Point(Series("spanloom_anomaly_score", (("service", "cart"),)), START, 1.0),
         Point(Series("load", (("service", "cart"),)), START + 30 * SECOND, 1.0),

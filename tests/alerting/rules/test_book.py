@@ -113,7 +113,7 @@ def test_namespaces_and_their_alerts_survive_a_restart() -> None:
         another.restore({"version": 7})
 
 
-def test_a_group_that_this_release_cannot_use_is_told_and_kept() -> None:
+def test_a_group_that_this_release_cannot_use_is_reported_and_kept() -> None:
     rules, engine = book()
     snapshot: dict[str, Any] = {
         "version": 1,

@@ -64,7 +64,7 @@ def test_an_error_names_file_line_and_reason(old: str, new: str, line: int, mess
     assert message in str(caught.value)
 
 
-def test_all_errors_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_rules(GOOD.replace("up == 0", "foo(").replace("sum by", "sumby"), "r.yml")
     assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["10", "17"]

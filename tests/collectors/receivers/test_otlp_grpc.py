@@ -179,7 +179,7 @@ async def test_of_a_service_that_is_not_there_health_says_so(log: FakeLog, metri
         watch.cancel()
 
 
-async def test_who_watches_health_is_told_when_the_port_stops(log: FakeLog, metrics: CollectorMetrics) -> None:
+async def test_who_watches_health_learns_when_the_port_stops(log: FakeLog, metrics: CollectorMetrics) -> None:
     receiver = OtlpGrpcReceiver(OtlpGrpcConfig(port=0), log, metrics)
     await receiver.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{receiver.port}") as channel:
@@ -233,7 +233,7 @@ async def test_a_port_that_is_taken_is_an_error_that_says_so(log: FakeLog, metri
         await first.stop()
 
 
-async def test_over_tls_only_clients_of_the_ca_are_taken(log: FakeLog, metrics: CollectorMetrics, tmp_path: Path) -> None:
+async def test_over_tls_only_clients_of_the_ca_are_accepted(log: FakeLog, metrics: CollectorMetrics, tmp_path: Path) -> None:
     authority = trustme.CA()
     server, shop = authority.issue_cert("127.0.0.1"), authority.issue_cert("shop")
     server.private_key_pem.write_to_path(tmp_path / "key.pem")

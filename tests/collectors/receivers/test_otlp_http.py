@@ -127,7 +127,7 @@ async def test_each_signal_goes_to_its_topic_and_json_is_answered_in_json(
     assert [record[0] for record in log.records] == [topic]
 
 
-async def test_an_empty_request_is_taken_and_nothing_shipped(log: FakeLog, metrics: CollectorMetrics) -> None:
+async def test_an_empty_request_is_accepted_and_nothing_shipped(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with receiving(log, metrics) as client:
         assert (await client.post("/v1/traces", content=b"", headers=PROTOBUF)).status_code == 200
         assert (await client.post("/v1/logs", json={})).status_code == 200
@@ -175,7 +175,7 @@ async def test_malformed_protobuf_is_refused_in_protobuf(log: FakeLog, metrics: 
     assert (status.code, status.message[:43]) == (3, "not a protobuf ExportTraceServiceRequest: E")
 
 
-async def test_gzip_is_taken(log: FakeLog, metrics: CollectorMetrics) -> None:
+async def test_gzip_is_accepted(log: FakeLog, metrics: CollectorMetrics) -> None:
     async with receiving(log, metrics) as client:
         headers = PROTOBUF | {"content-encoding": "gzip"}
         answer = await client.post("/v1/traces", content=gzip.compress(a_request()), headers=headers)
@@ -547,7 +547,7 @@ def tls(authority: trustme.CA, tmp_path: Path) -> TlsConfig:
     return TlsConfig(certificate=tmp_path / "certificate.pem", key=tmp_path / "key.pem", client_ca=tmp_path / "ca.pem")
 
 
-async def test_over_tls_only_clients_of_the_ca_are_taken(
+async def test_over_tls_only_clients_of_the_ca_are_accepted(
     log: FakeLog, metrics: CollectorMetrics, authority: trustme.CA, tls: TlsConfig
 ) -> None:
     receiver = OtlpHttpReceiver(OtlpHttpConfig(port=0, tls=tls), log, metrics)

@@ -141,7 +141,7 @@ async def test_an_id_token_that_does_not_hold_lets_nobody_in(place: Place, chang
     assert place.world.count("failed_logins") == 1
 
 
-async def test_a_person_who_chose_the_name_of_a_token_is_told_apart(place: Place) -> None:
+async def test_a_person_who_chose_the_name_of_a_token_is_distinguished(place: Place) -> None:
     place.provider.who["preferred_username"] = "the operator"
     assert (await place.ask(place.provider.sign())).json()["name"] == "the operator (oidc)"
     await place.browser.get(await place.sent_back())

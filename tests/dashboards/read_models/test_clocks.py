@@ -65,7 +65,7 @@ async def test_estimates_of_several_partitions_and_minutes_are_taken_together(st
     assert server["adjusted"] == {"start": EPOCH + 30 * MS, "shift": BEHIND, "error": MS}
 
 
-async def test_where_the_stream_has_told_nothing_yet_the_calls_of_the_trace_itself_say_how_far(store: DuckDbStore) -> None:
+async def test_where_the_stream_has_reported_nothing_yet_the_calls_of_the_trace_itself_say_how_far(store: DuckDbStore) -> None:
     *_, server = await spans(store)
     # The server ran 20 ms of the 50 ms that its client waited: it began 0 to 30 ms after it.
     assert server["adjusted"] == {"start": EPOCH + 25 * MS, "shift": BEHIND - 5 * MS, "error": 15 * MS}

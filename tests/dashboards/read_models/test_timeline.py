@@ -13,7 +13,7 @@ def bodies(kind: Kind) -> list[dict[str, Any]]:
     return [document.body | {"_id": document.id, "@timestamp": document.time} for document in found]
 
 
-def test_what_goes_on_is_told_once_and_what_comes_back_again() -> None:
+def test_what_goes_on_is_reported_once_and_what_comes_back_again() -> None:
     first = bodies(Kind.ANOMALY)[0]
     later = [
         first | {"start": first["start"] + seconds * shop.SECOND, "end": first["end"] + seconds * shop.SECOND}
@@ -33,7 +33,7 @@ def test_a_ranking_is_news_when_its_first_places_change() -> None:
     ]
 
 
-def test_an_incident_is_told_by_its_states_whatever_the_order() -> None:
+def test_an_incident_is_reported_by_its_states_whatever_the_order() -> None:
     revisions = bodies(Kind.INCIDENT)
     expected = [
         "restart-the-culprit on payment: closed, latency is back to what is usual",

@@ -26,7 +26,7 @@ def test_a_new_file_is_seen_by_the_next_call(tmp_path: Path) -> None:
     assert directory.address("cart") == "127.0.0.1:2"
 
 
-def test_no_file_and_no_address_are_told_by_the_service_name(tmp_path: Path) -> None:
+def test_no_file_and_no_address_are_reported_by_the_service_name(tmp_path: Path) -> None:
     file = tmp_path / "addresses.json"
     directory = Directory(file)
     with pytest.raises(NoInstanceError, match="cart"):

@@ -30,7 +30,7 @@ def posted(name: str, starts: int, ends: int) -> StoredAlert:
     return StoredAlert(labels, {}, starts, ends, starts, fingerprint=fingerprint(labels))
 
 
-async def test_an_alert_for_which_there_was_no_room_is_told_when_there_is(tmp_path: Path) -> None:
+async def test_an_alert_for_which_there_was_no_room_is_reported_when_there_is(tmp_path: Path) -> None:
     world = World(tmp_path, RULES)
     await world.begin()
     manager = world.alerting.alertmanager

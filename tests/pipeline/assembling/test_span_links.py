@@ -313,7 +313,7 @@ async def test_a_partition_that_has_got_nothing_else_since_a_restart_does_not_ho
     assert event.acked
 
 
-async def test_what_was_sent_while_the_partition_was_taken_away_acknowledges_nothing_of_its_new_assignment() -> None:
+async def test_what_was_sent_while_the_partition_was_revoked_acknowledges_nothing_of_its_new_assignment() -> None:
     answers, log = SlowTopic(PARTITIONS), Log()
     worker = Worker(MemoryStore(), CONFIG, answers)
     sender = SENDERS[0]

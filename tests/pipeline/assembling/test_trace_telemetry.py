@@ -84,7 +84,7 @@ async def test_rules_see_calls_and_spans_under_the_names_of_existing_dashboards(
     assert "traces_span_metrics_duration_milliseconds_bucket" in found
 
 
-async def test_span_metrics_are_told_at_intervals() -> None:
+async def test_span_metrics_are_reported_at_intervals() -> None:
     world = World()
     world.count(1)
     assert "traces_span_metrics_calls_total" in await world.points(START)
@@ -102,7 +102,7 @@ async def test_a_merged_trace_counts_only_its_new_spans_and_no_calls_again() -> 
     assert {point.value for point in found["traces_service_graph_request_total"]} == {1}
 
 
-async def test_the_skew_of_two_hosts_is_told_with_its_error_and_stored_beside_the_times_as_they_came() -> None:
+async def test_the_skew_of_two_hosts_is_reported_with_its_error_and_stored_beside_the_times_as_they_came() -> None:
     world = World()
     publications = [world.count(number, ahead=50 * MS) for number in range(30)]
     documents = await world.reported.send_metrics(START + 10 * SECOND)
@@ -154,7 +154,7 @@ async def test_a_trace_is_never_split_over_two_records() -> None:
     assert all(len(spans) == 3 * len({span.trace_id for span in spans}) for spans in records_of)
 
 
-async def test_a_trace_that_fills_more_than_a_record_is_left_out_and_the_others_are_sent() -> None:
+async def test_a_trace_that_fills_more_than_a_record_is_omitted_and_the_others_are_sent() -> None:
     world = World()
     (root, call, _), small = request(1), trace(request(2))
     large = trace(

@@ -103,7 +103,7 @@ async def test_a_replay_puts_each_back_untouched_once_also_over_a_restart(tmp_pa
         assert await replay_dead_letters(LogDeadLetters(log), None, again=True) == {"otlp_spans": 3}
 
 
-async def test_of_a_record_that_no_topic_takes_the_beginning_is_kept_and_a_replay_passes_it_over(tmp_path: Path) -> None:
+async def test_of_a_record_that_no_topic_accepts_the_beginning_is_kept_and_a_replay_passes_it_over(tmp_path: Path) -> None:
     with opened(tmp_path) as log:
         await written_to(log).send(Event("otlp_spans", 0, 1, b"x" * (MAX_VALUE + 10)), WRONG)
         await written_to(log).send(Event("otlp_spans", 0, 2, b"small"), WRONG)

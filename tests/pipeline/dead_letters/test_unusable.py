@@ -138,7 +138,7 @@ async def test_past_the_limit_the_partition_waits_until_a_person_skips_the_recor
     assert around.dead.paused == {}
 
 
-async def test_a_record_of_a_later_release_waits_unacknowledged_until_its_partition_is_taken_away() -> None:
+async def test_a_record_of_a_later_release_waits_unacknowledged_until_its_partition_is_revoked() -> None:
     around = Around()
     newer = record(b"?", BatchKind.LOGS, spanloom_format=b"9")
     with capture_logs() as said:

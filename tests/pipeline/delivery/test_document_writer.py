@@ -218,7 +218,7 @@ async def test_what_is_refused_and_not_wanted_any_more_waits_no_more() -> None:
         await written
 
 
-async def test_what_no_store_takes_never_waits_nor_counts_towards_the_limit() -> None:
+async def test_what_no_store_accepts_never_waits_nor_counts_towards_the_limit() -> None:
     class Strict(MemoryStore):
         async def write(self, documents: Sequence[Document]) -> Written:
             return Written(0, 0, tuple(Rejected(document, "no JSON", unstorable=True) for document in documents))

@@ -71,7 +71,7 @@ def test_what_holds_a_record_again_delays_it_and_all_after_it() -> None:
     assert acked(events) == [0, 1]
 
 
-def test_records_of_a_partition_that_was_taken_away_are_never_acknowledged() -> None:
+def test_records_of_a_partition_that_was_revoked_are_never_acknowledged() -> None:
     offsets = OffsetTracker(APP, 100)
     gone, kept = held(offsets, 3), held(offsets, 3, partition=1)
     offsets.drop([TP(TOPIC, 0), TP("another", 5)])
@@ -99,7 +99,7 @@ async def test_work_of_an_earlier_assignment_does_not_acknowledge_the_record_tha
 
 
 @pytest.mark.parametrize(("limit", "max_bytes"), [(3, 1 << 20), (100, 3 * (RECORD_BYTES + 5))])
-async def test_no_more_records_are_taken_than_the_limits_allow(limit: int, max_bytes: int) -> None:
+async def test_no_more_records_are_read_than_the_limits_allow(limit: int, max_bytes: int) -> None:
     offsets = OffsetTracker(APP, limit, max_bytes)
     work: list[asyncio.Future[None]] = [asyncio.get_running_loop().create_future() for _ in range(3)]
     for offset in range(2):
@@ -155,7 +155,7 @@ def test_the_next_offset_is_the_one_after_the_last_delivered() -> None:
     assert offsets.next_of(TOPIC, 0) == 3
 
 
-def test_a_record_that_comes_twice_in_one_assignment_is_taken_once() -> None:
+def test_a_record_that_comes_twice_in_one_assignment_is_handled_once() -> None:
     offsets = OffsetTracker(APP, 100)
     events = held(offsets, 3)
     assert all(offsets.is_stale(event) for event in events), "held already"

@@ -76,7 +76,7 @@ def test_a_long_line_is_cut_where_templates_stop_reading() -> None:
     assert line.text == "x" * codec.MAX_LOG_TEXT
 
 
-def test_what_is_larger_than_a_record_alone_is_left_out_and_the_rest_is_split() -> None:
+def test_what_is_larger_than_a_record_alone_is_omitted_and_the_rest_is_split() -> None:
     items = [b"x" * size for size in (100, codec.MAX_RECORD, 1, codec.MAX_RECORD + 1, 1)]
     values, left_out = codec.within(items, b"".join)
     assert b"".join(values) == b"".join(items[:3] + items[4:])

@@ -57,6 +57,6 @@ def test_without_tls_and_sasl_there_are_no_credentials() -> None:
     assert "broker_credentials" in made(tls=True)
 
 
-async def test_a_port_where_nobody_listens_is_told_apart_from_a_refusal() -> None:
+async def test_a_port_where_nobody_listens_is_distinguished_from_a_refusal() -> None:
     with pytest.raises(UnreachableError, match=r"cannot be reached: .*: is Kafka running, is its address right"):
         await check_access({"bootstrap_servers": [f"127.0.0.1:{free_port()}"]})

@@ -50,7 +50,7 @@ def test_tables_that_are_restored_first() -> None:
     assert causes(watch, LATER) == [Cause.RESTORING]
 
 
-def test_a_stage_that_takes_nothing() -> None:
+def test_a_stage_that_accepts_nothing() -> None:
     watch, _, _ = watched(handed_over=2, done=0, committed=0, end=5, asked_at=0.0)
     assert causes(watch, LATER) == [Cause.NOT_ASKED]
 
@@ -77,7 +77,7 @@ def test_it_is_said_once_and_so_is_its_end() -> None:
     assert watch.stalled == {}
 
 
-def test_a_partition_that_was_taken_away_is_forgotten() -> None:
+def test_a_partition_that_was_revoked_is_forgotten() -> None:
     watch, _, consumer = watched(handed_over=2, done=2, committed=2, end=5, asked_at=LATER)
     watch.check(LATER)
     consumer.turns = {}

@@ -30,7 +30,7 @@ def calls(windows: list[list[Edge]]) -> list[tuple[int, int]]:
     return [(edges[0].start // WIDTH, sum(edge.calls for edge in edges)) for edges in windows]
 
 
-def test_a_window_is_given_when_every_partition_has_told_its_part() -> None:
+def test_a_window_is_given_when_every_partition_has_reported_its_part() -> None:
     merge = WindowMerge()
     assert calls(merge.add(reported(0, [hop(1, 0)]), NOW)) == [(0, 1)]
     assert calls(merge.add(reported(1, [hop(2, 1)]), NOW)) == []  # partition 0 has not come so far

@@ -114,7 +114,7 @@ def test_pairs_beyond_the_limit_are_refused_and_counted(monkeypatch: pytest.Monk
     assert (skew.pairs(), skew.refused) == ([("x", "y")], 1)
 
 
-def test_hops_that_say_nothing_about_two_clocks_are_left_out() -> None:
+def test_hops_that_say_nothing_about_two_clocks_are_omitted() -> None:
     skew = ClockSkew()
     skew.add(call(0, 1, 1, 1, hosts=("x", "x")), LATER)
     skew.add(call(0, -20, 30, -5), LATER)  # the server outlived its client

@@ -53,7 +53,7 @@ def test_an_anomaly_says_what_how_much_the_baseline_and_the_score(found: Anomaly
 
 
 @pytest.mark.parametrize("name", [CALL_RATE, LATENCY, SELF_TIME])
-def test_a_metric_that_somebody_sends_under_one_of_our_names_is_told_as_any_metric(name: str) -> None:
+def test_a_metric_that_somebody_sends_under_one_of_our_names_is_reported_as_any_metric(name: str) -> None:
     metric = Metric(name, MetricType.GAUGE, (DataPoint(1, attributes={"service_name": ""}, value=1),), Resource())
     (point,) = points_of(metric)
     found = replace(anomaly(name, 2.0, 1.0, "s", {}), series=point.series)

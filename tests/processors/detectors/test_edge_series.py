@@ -42,7 +42,7 @@ def test_an_edge_says_how_often_and_how_slow() -> None:
     assert found["spanloom_service_self_time_seconds", "b"] == pytest.approx(0.025)
 
 
-def test_of_too_few_calls_only_their_rate_is_told() -> None:
+def test_of_too_few_calls_only_their_rate_is_reported() -> None:
     found = values([hop(number) for number in range(LEAST_CALLS - 1)])
     assert set(found) == {("spanloom_edge_call_rate_per_second", "b")}
 

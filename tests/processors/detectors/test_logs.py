@@ -45,7 +45,7 @@ def test_usual_lines_give_no_anomalies() -> None:
     assert [anomaly for seed in range(5) for anomaly in quiet(LogWatch(), 200, seed)] == []
 
 
-def test_a_statement_never_written_before_is_told_with_its_text_and_traces() -> None:
+def test_a_statement_never_written_before_is_reported_with_its_text_and_traces() -> None:
     watch = LogWatch()
     quiet(watch, 60)
     many(watch, 60, "connection to db-{} lost")
@@ -65,7 +65,7 @@ def test_one_line_of_a_new_statement_is_no_anomaly() -> None:
     assert watch.close() == []
 
 
-def test_a_known_statement_that_bursts_is_told_once_a_window() -> None:
+def test_a_known_statement_that_bursts_is_reported_once_a_window() -> None:
     watch = LogWatch()
     quiet(watch, 80)
     many(watch, 80, "user {} signed in", count=500)
@@ -76,7 +76,7 @@ def test_a_known_statement_that_bursts_is_told_once_a_window() -> None:
     assert (found[0].end - found[0].start, found[0].start) == (10 * SECOND, START + 800 * SECOND)
 
 
-def test_a_shift_to_errors_is_told_although_no_statement_is_new() -> None:
+def test_a_shift_to_errors_is_reported_although_no_statement_is_new() -> None:
     watch = LogWatch()
     many(watch, 0, "payment refused: card {}", ERROR, count=1)
     quiet(watch, 60, start=1)

@@ -22,7 +22,7 @@ def usual(count: int, seed: int = 1) -> list[float]:
     return [0.02 * rng.lognormvariate(0.0, 0.3) for _ in range(count)]
 
 
-def test_a_latency_fault_after_a_minute_of_warm_up_is_told_in_its_first_window() -> None:
+def test_a_latency_fault_after_a_minute_of_warm_up_is_reported_in_its_first_window() -> None:
     scorer = SeriesDetector()
     assert scorer.add(points(usual(14))) == []
     (anomaly,) = scorer.add(points([0.42], start=14))

@@ -33,34 +33,34 @@ def test_a_spike_scores_high_and_plain_noise_does_not() -> None:
     assert found[-1] > 0.8
 
 
-def test_a_level_shift_is_told_within_a_few_values_and_only_once() -> None:
+def test_a_level_shift_is_reported_within_a_few_values_and_only_once() -> None:
     found = scores(noise(500) + noise(40, seed=2, level=140.0))
     assert max(found[500:503]) > 0.8
     assert sum(score > 0.8 for score in found[500:]) <= 2
 
 
-def test_an_event_that_builds_up_is_told_when_it_begins_and_when_it_is_beyond_doubt_but_not_at_each_step() -> None:
+def test_an_event_that_builds_up_is_reported_when_it_begins_and_when_it_is_beyond_doubt_but_not_at_each_step() -> None:
     begins, grows, more, beyond_doubt = scores([*noise(500), 110.0, 113.0, 117.0, 200.0])[500:]
     assert begins > 0.5
     assert grows == more == 0.0
     assert beyond_doubt > 0.8
 
 
-def test_an_event_that_has_doubled_is_told_again_and_so_is_one_that_comes_later() -> None:
+def test_an_event_that_has_doubled_is_reported_again_and_so_is_one_that_comes_later() -> None:
     assert [score > 0.5 for score in scores([*noise(500), 110.0, 300.0])[500:]] == [True, True]
     later = scores([*noise(500), 110.0, *noise(CALM, seed=3), 113.0])
     assert later[-1] > 0.5
 
 
 @pytest.mark.parametrize("length", [1, 5, 40])
-def test_an_outage_is_told_each_time_however_often_it_was_seen_before(length: int) -> None:
+def test_an_outage_is_reported_each_time_however_often_it_was_seen_before(length: int) -> None:
     found = scores(noise(3000) + (noise(length, seed=4, level=300.0) + noise(300, seed=5)) * 3)
     begins = [3000 + number * (length + 300) for number in range(3)]
     assert all(max(found[begin : begin + 2]) > 0.8 for begin in begins)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_fault_that_comes_back_soon_is_told_each_time_though_the_series_is_young(seed: int) -> None:
+def test_a_fault_that_comes_back_soon_is_reported_each_time_though_the_series_is_young(seed: int) -> None:
     """As a service that is slow for some minutes of each quarter of an hour, from its first hour on."""
     chance, detector, reported = random.Random(seed), StreamingDetector(least=0.005), [0.0] * 5
     for step in range(150 * len(reported)):
@@ -75,7 +75,7 @@ def test_what_happens_again_and_again_is_a_habit_and_no_event() -> None:
     assert max(found[2000:]) < 0.8
 
 
-def test_a_creeping_shift_of_less_than_the_noise_is_told_by_the_values_together() -> None:
+def test_a_creeping_shift_of_less_than_the_noise_is_reported_by_the_values_together() -> None:
     found = scores(noise(1000) + noise(200, seed=3, level=106.0))
     assert max(found[:1000]) < max(found[1000:])
 

@@ -64,7 +64,7 @@ def test_a_call_that_all_traces_of_a_window_lack_is_one_anomaly() -> None:
     ("callees", "deviation"),
     [((*USUAL, "spy"), "new"), ((*USUAL, "pay", "pay"), "repeated"), (("ads", "cart", "pay"), "reordered")],
 )
-def test_a_new_a_repeated_and_a_reordered_call_are_told(callees: tuple[str, ...], deviation: str) -> None:
+def test_a_new_a_repeated_and_a_reordered_call_are_reported(callees: tuple[str, ...], deviation: str) -> None:
     assert reported(usual(), *callees).series.label("deviation") == deviation
 
 
@@ -75,7 +75,7 @@ def test_a_single_odd_trace_is_no_anomaly() -> None:
     assert watch.close() == []
 
 
-def test_what_lasts_is_told_once_a_window() -> None:
+def test_what_lasts_is_reported_once_a_window() -> None:
     watch = usual()
     feed(watch, range(100, 130), "cart", "ads")
     found = watch.close()
@@ -83,7 +83,7 @@ def test_what_lasts_is_told_once_a_window() -> None:
     assert len({anomaly.series for anomaly in found}) == 1
 
 
-def test_a_call_that_is_gone_for_good_is_told_for_some_minutes_and_then_is_how_things_are() -> None:
+def test_a_call_that_is_gone_for_good_is_reported_for_some_minutes_and_then_is_how_things_are() -> None:
     watch = usual(range(3600))
     feed(watch, range(3600, 3600 + 2000), "cart", "ads")
     told_at = [anomaly.start // SECOND for anomaly in watch.close()]
@@ -144,7 +144,7 @@ def test_windows_are_judged_only_when_their_lateness_has_passed() -> None:
     assert watch.late == 1
 
 
-def test_traces_beyond_the_bound_are_left_out_and_counted() -> None:
+def test_traces_beyond_the_bound_are_omitted_and_counted() -> None:
     watch, visits = TraceShapeDetector(), visits_of(spans(SECOND, "cart"))
     for number in range(MAX_TRACES + 3):
         watch.add(number.to_bytes(16, "big"), visits, SECOND)

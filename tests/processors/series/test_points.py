@@ -41,7 +41,7 @@ def test_a_label_that_begins_with_a_digit_says_that_it_is_a_key() -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_any_text_gives_names_that_prometheus_takes(name: str, unit: str, per: str) -> None:
+def test_any_text_gives_names_that_prometheus_accepts(name: str, unit: str, per: str) -> None:
     assert re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", label_name(name))
     assert re.fullmatch(r"[a-zA-Z_:][a-zA-Z0-9_:]*", prometheus_name(name, f"{unit}/{per}", monotonic=False))
 

@@ -180,7 +180,7 @@ def test_span_metrics_are_bounded_over_all_services_and_beyond_is_counted_togeth
     assert len(beyond) == span_metrics.MAX_TOTAL // span_metrics.MAX_SERIES + 1, "of services that were full, and of the others"
 
 
-def test_counters_of_two_that_count_the_same_service_are_told_apart() -> None:
+def test_counters_of_two_that_count_the_same_service_are_distinguished() -> None:
     found = set()
     for instance in ("partition-0", "partition-1"):
         metrics = SpanMetrics(0, instance)

@@ -80,7 +80,7 @@ def url() -> Iterator[str]:
         thread.join()
 
 
-def test_each_span_is_told_with_its_reason_parents_before_children(url: str) -> None:
+def test_each_span_is_reported_with_its_reason_parents_before_children(url: str) -> None:
     done = CliRunner().invoke(explain, [TRACE_ID, "--url", url])
     assert done.exit_code == 0, done.output
     assert done.stdout.count("edge: ") == len(TRACE)
@@ -96,7 +96,7 @@ def deep(depth: int) -> list[Span]:
 
 
 @pytest.mark.parametrize("columns", [80, 300])
-def test_the_deepest_span_is_told_whole_at_any_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def test_the_deepest_span_is_reported_whole_at_any_width(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     path = tmp_path / "spans.jsonl"
     path.write_text("\n".join(map(line, deep(200))))
@@ -121,7 +121,7 @@ def test_files_and_the_api_tell_the_same(url: str, file: Path) -> None:
     ]
 
 
-def test_times_are_told_as_recorded_and_by_the_roots_clock(tmp_path: Path) -> None:
+def test_times_are_reported_as_recorded_and_by_the_roots_clock(tmp_path: Path) -> None:
     ms = 1_000_000
     spans = [
         span(1, 0, "a", CLIENT, 1000 * ms, 1050 * ms, host="x"),

@@ -24,7 +24,7 @@ asyncio.run(own())
 """
 
 
-async def test_a_child_that_ends_by_itself_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_a_child_that_ends_by_itself_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     async with Child("the clerk", ["no_such_module"], tmp_path / "clerk.log") as child:
         with pytest.raises(ChildError, match=r"the clerk ended with exit code 1[\s\S]*no_such_module"):
             await child.line()

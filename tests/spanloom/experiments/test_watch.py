@@ -150,7 +150,7 @@ def test_a_repair_that_was_escalated_is_not_verified() -> None:
     assert {"no playbook repaired payment", "the repair of payment was not verified from telemetry"} <= set(watch.missing())
 
 
-def test_documents_seen_again_are_told_once() -> None:
+def test_documents_seen_again_are_reported_once() -> None:
     watch = watching()
     for _ in range(3):
         watch.see_documents(Kind.ANOMALY, [anomaly("payment", at(5))], at(6))

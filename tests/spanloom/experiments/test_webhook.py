@@ -19,7 +19,7 @@ async def test_a_notification_is_handed_on_and_anything_else_is_refused() -> Non
     assert taken == [payload]
 
 
-async def test_a_port_in_use_is_told() -> None:
+async def test_a_port_in_use_is_reported() -> None:
     async with WebhookReceiver(0, lambda _: None) as receiver:
         port = int(receiver.url.split(":")[2].split("/")[0])
         with pytest.raises(SpanloomError, match=str(port)):

@@ -35,7 +35,7 @@ class Revised(ApiClient):
         return [body for body in page if body["@timestamp"] % 3]
 
 
-async def test_a_page_that_revisions_were_left_out_of_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_revisions_were_omitted_from_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_client, "PAGE", 4)
     async with Revised("http://x") as api:
         found = await api.find_all(Kind.HOP)

@@ -169,7 +169,7 @@ async def test_a_receiver_gets_the_service_graph_and_the_span_metrics_cumulative
     assert own.exemplars[0].span_id == (3).to_bytes(8)
 
 
-async def test_the_endpoint_and_a_scraper_are_told_the_same_numbers(receiver: Receiver) -> None:
+async def test_the_endpoint_and_a_scraper_see_the_same_numbers(receiver: Receiver) -> None:
     await once(MetricsConfig(otlp=f"http://127.0.0.1:{receiver.port}"))
 
     class Scraped:

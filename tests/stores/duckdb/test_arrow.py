@@ -33,7 +33,7 @@ def test_duckdb_reads_every_row_as_it_is(rows: list[tuple[object, ...]]) -> None
     assert read(columns) == [rows]
 
 
-def test_more_rows_than_duckdb_takes_at_a_time_come_in_order() -> None:
+def test_more_rows_than_duckdb_accepts_at_a_time_come_in_order() -> None:
     values = [None if number % 10 == 0 else f"größe {number}" for number in range(100_000)]
     assert read(Columns({"a": STRING}, [values])) == [[(value,) for value in values]]
 

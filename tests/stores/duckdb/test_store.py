@@ -81,7 +81,7 @@ async def test_a_kill_loses_nothing_acknowledged_and_the_file_opens_again(
         await store.close()
 
 
-async def test_a_second_process_is_told_who_has_the_file_and_what_to_do(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
+async def test_a_second_process_learns_who_has_the_file_and_what_to_do(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
     with pytest.raises(LockedError, match=rf"(?s)PID {writer.pid}.*HTTP API"):
         DuckDbStore(tmp_path / "store.duckdb")
 

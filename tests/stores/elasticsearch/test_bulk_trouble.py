@@ -166,7 +166,7 @@ ANSWERS = st.lists(st.sampled_from([201, 201, 409, 429, 503, 400]), min_size=4, 
 
 @given(answers=st.lists(ANSWERS | st.sampled_from([429, 503]), max_size=4))
 @settings(max_examples=50)
-def test_whatever_the_server_answers_each_document_is_told_of_once(answers: list[int | list[int]]) -> None:
+def test_whatever_the_server_answers_each_document_is_reported_once(answers: list[int | list[int]]) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(bulk_requests, "LONGEST_WAIT", 0.0)
         written, asked = asyncio.run(write_to(patched, answers))

@@ -92,7 +92,7 @@ async def test_changed_days_hold_for_data_streams_that_are_there_and_not_for_the
     await client.close()
 
 
-async def test_a_server_without_lifecycles_is_told_of() -> None:
+async def test_a_server_without_lifecycles_is_reported() -> None:
     client = Cluster(lifecycles=False).client()
     report = lines(await install(client, keep_days=7))
     skipped = report["spanloom-lifecycle of data streams"]
@@ -101,7 +101,7 @@ async def test_a_server_without_lifecycles_is_told_of() -> None:
     await client.close()
 
 
-async def test_a_policy_decides_instead_also_for_what_is_there_and_can_be_taken_back() -> None:
+async def test_a_policy_decides_instead_also_for_what_is_there_and_can_be_undone() -> None:
     cluster = Cluster()
     client = cluster.client()
     report = lines(await install(client, keep_days=7, ilm_policy="hot-warm"))

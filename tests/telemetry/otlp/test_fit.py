@@ -17,7 +17,7 @@ SPAN = Span(b"t" * 16, b"s" * 8, b"", "", SpanKind.SERVER, 1, 2, Resource({"serv
 
 
 @given(sizes=st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 5000)), min_size=1, max_size=12))
-def test_each_span_comes_whole_or_truncated_or_is_named_as_left_out(sizes: list[tuple[int, int]]) -> None:
+def test_each_span_comes_whole_or_truncated_or_is_named_as_omitted(sizes: list[tuple[int, int]]) -> None:
     spans = [
         replace(SPAN, span_id=number.to_bytes(8, "big"), name="n" * name, attributes={"a": "x" * value})
         for number, (name, value) in enumerate(sizes, 1)
@@ -35,7 +35,7 @@ def test_each_span_comes_whole_or_truncated_or_is_named_as_left_out(sizes: list[
             assert found[span.span_id].name == span.name, "a span is left out only for what cannot be cut"
 
 
-def test_a_log_record_that_is_too_large_is_left_out_alone() -> None:
+def test_a_log_record_that_is_too_large_is_omitted_alone() -> None:
     small, large = (LogRecord(1, body, SPAN.resource) for body in ("small", "x" * LIMIT))
     request = otlp.parse("logs", otlp.encode_logs([small, large, small]))
     fitted = otlp.fit("logs", request, LIMIT)

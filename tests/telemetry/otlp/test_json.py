@@ -274,7 +274,7 @@ def nested(depth: int) -> dict[str, Any]:
     return value
 
 
-def test_json_is_taken_as_deep_as_protobuf_reads_and_no_deeper() -> None:
+def test_json_is_accepted_as_deep_as_protobuf_reads_and_no_deeper() -> None:
     def is_taken(depth: int) -> bool:
         try:
             encoded = otlp.json_to_protobuf("spans", span(attributes=[{"key": "a", "value": nested(depth)}]))

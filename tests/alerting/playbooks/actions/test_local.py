@@ -36,7 +36,7 @@ async def test_the_supervisor_gets_the_verb_the_name_and_the_key() -> None:
         assert {headers["Idempotency-Key"] for headers in api.headers} == {"i1/step/do"}
 
 
-async def test_a_supervisor_that_refuses_or_is_gone_is_told_with_its_address() -> None:
+async def test_a_supervisor_that_refuses_or_is_gone_is_reported_with_its_address() -> None:
     with serve(lambda _method, _path, _body: (409, {"error": "the last one"})) as api:
         actions = all_actions(supervisor=SupervisorConfig(url=api.url))
         with pytest.raises(ActionError, match=r"isolate: 409 \(no other instance of cart takes traffic\)$") as raised:
@@ -112,7 +112,7 @@ async def test_a_command_gets_its_words_as_they_are_and_its_output_is_evidence()
     assert (await do(Command(), command=["sh", "-c", "echo $SPANLOOM_STEP"]))["output"] == "i1/step/do"
 
 
-async def test_a_command_that_fails_or_is_not_there_is_told_with_its_output() -> None:
+async def test_a_command_that_fails_or_is_not_there_is_reported_with_its_output() -> None:
     with pytest.raises(ActionError, match=r"exit code 3$") as raised:
         await do(Command(), command=["sh", "-c", "echo oops >&2; exit 3"])
     assert raised.value.output == "oops"

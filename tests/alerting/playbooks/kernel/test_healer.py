@@ -60,7 +60,7 @@ def test_a_sick_service_is_isolated_restarted_restored_and_proven_well(tmp_path:
     assert not made.incidents
 
 
-def test_without_proof_of_recovery_everything_is_taken_back_and_a_human_has_it(tmp_path: Path) -> None:
+def test_without_proof_of_recovery_everything_is_undone_and_a_human_has_it(tmp_path: Path) -> None:
     world = Processes(curable=False, sick={"cart/a"})
     made = healer(playbooks(tmp_path), world)
     made.on_alert(Alert("cart"), START)
@@ -86,7 +86,7 @@ def test_a_failed_step_rolls_back_the_steps_before_it_the_last_first(tmp_path: P
 @pytest.mark.parametrize(
     ("phase", "action"), [("phase: isolate", "isolate"), ("phase: repair", "isolate"), ("phase: repair", "drain")]
 )
-def test_what_could_not_be_taken_back_counts_against_the_budget_until_a_human_releases_it(
+def test_what_could_not_be_undone_counts_against_the_budget_until_a_human_releases_it(
     tmp_path: Path, phase: str, action: str
 ) -> None:
     world = Processes(sick={"cart/a", "shop/a"}, failing={"restart", "restore"})
@@ -241,7 +241,7 @@ def test_saying_an_alert_twice_changes_nothing(tmp_path: Path) -> None:
     assert made.snapshot() == once
 
 
-def test_other_playbooks_are_taken_at_once_and_an_open_incident_ends_as_it_began(tmp_path: Path) -> None:
+def test_other_playbooks_are_accepted_at_once_and_an_open_incident_ends_as_it_began(tmp_path: Path) -> None:
     world = Processes(sick={"cart/a"})
     made = healer(playbooks(tmp_path), world)
     made.on_alert(Alert("cart"), START)

@@ -46,7 +46,7 @@ def test_instances_are_counted_as_long_as_they_send_spans() -> None:
     assert traffic.footprint("cart", "", START + WINDOW + SECOND).instances is None
 
 
-def test_what_is_too_much_to_be_told_apart_is_unknown() -> None:
+def test_what_is_too_much_to_be_distinguished_is_unknown() -> None:
     traffic = LiveTraffic()
     traffic.see([("cart", str(number)) for number in range(MAX_INSTANCES + 5)], START)
     assert traffic.footprint("cart", "", START).instances is None
