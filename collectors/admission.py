@@ -11,6 +11,7 @@ from collectors.errors import LogUnavailableError
 from components import sender as senders
 from telemetry import otlp
 from telemetry.errors import OverloadedError
+from telemetry.structure import TooManyElementsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,6 +112,8 @@ class Intake:
                     share.hold(body.size)
                     sender.spend(body.size)
                 return await self._ingest.off_loop(lambda: finish(read(body.plain)))
+        except TooManyElementsError as error:
+            raise TooManyElementsError(f"{error} (ingest.max_elements)") from None
         except NothingLeftError as nothing:
             self._count_refused(signal, nothing.refused)
             raise nothing.error from None

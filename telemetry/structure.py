@@ -4,7 +4,7 @@ A message of two bytes on the wire is a hundred and more in memory, so a small b
 here are elements: messages within messages (spans, events, links, attributes and their values, data points, exemplars,
 quantiles), and values in JSON. Every one of them is at least two bytes, so that most bodies need no look at all; then a sum
 over single bytes gives an upper bound; only where that is too high the elements are counted, level by level: the parts of
-all messages of one level put one behind the other are again one message, which protobuf's own parser parses.
+messages of one level put one behind the other are again one message, which protobuf's own parser parses, in pieces of some MiB.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 from telemetry.errors import DecodeError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from google._upb._message import Descriptor as UpbDescriptor
     from google._upb._message import FieldDescriptor as UpbFieldDescriptor
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -32,7 +34,12 @@ MAX_ELEMENTS: Final = 1_000_000
 ELEMENT_BYTES: Final = 180
 """Bytes of an element in memory at most, as measured: an empty span, and its place in a list that doubles as it grows."""
 
+PIECE_BYTES: Final = 4 * 2**20
+"""Bytes of messages that are counted together: an element of two bytes takes 34 while it is."""
+
 _MAX_DEPTH: Final = 100  # parsers of protobuf go no deeper
+
+_VARINT, _LENGTH, _SIZES, _LONGEST_VARINT = 0, 2, {1: 8, 3: 0, 4: 0, 5: 4, 6: 0, 7: 0}, 10  # by wire type
 
 _JSON_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 
@@ -89,20 +96,79 @@ def _count(descriptor: AnyDescriptor, data: bytes, max_elements: int) -> None:
     for _ in range(_MAX_DEPTH):
         below: dict[AnyDescriptor, list[bytes]] = {}
         for kind, parts in level.items():
-            try:
-                shallow = _shallow(kind).FromString(b"".join(parts))
-            except ProtobufDecodeError as error:
-                raise DecodeError("", f"not a protobuf {descriptor.name}: {error}") from error
-            for field, inner in _message_fields(kind):
-                found = getattr(shallow, field.name)
-                total += len(found)
-                if total > max_elements:
-                    raise _too_many(max_elements, f"elements ({field.name} and what is beside and around them)")
-                if found and _message_fields(inner):
-                    below.setdefault(inner, []).append(b"".join(found))
+            for piece in _pieces(parts, max_elements):
+                try:
+                    shallow = _shallow(kind).FromString(piece)
+                except ProtobufDecodeError as error:
+                    raise DecodeError("", f"not a protobuf {descriptor.name}: {error}") from error
+                for field, inner in _message_fields(kind):
+                    found = getattr(shallow, field.name)
+                    total += len(found)
+                    if total > max_elements:
+                        raise _too_many(max_elements, f"elements ({field.name} and what is beside and around them)")
+                    if found and _message_fields(inner):
+                        below.setdefault(inner, []).append(b"".join(found))
         if not below:
             return
         level = below
+
+
+def _pieces(parts: Iterable[bytes], max_elements: int) -> Iterator[bytes]:
+    """Messages of one kind, put one behind the other up to PIECE_BYTES; one that is larger is cut between its fields."""
+    gathered: list[bytes] = []
+    size = 0
+    for part in parts:
+        for piece in (part,) if len(part) <= PIECE_BYTES else _cut(part, max_elements):
+            if size + len(piece) > PIECE_BYTES and gathered:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+            gathered.append(piece)
+            size += len(piece)
+    if gathered:
+        yield b"".join(gathered)
+
+
+def _cut(data: bytes, max_elements: int) -> Iterator[bytes]:
+    """A message in pieces with whole fields."""
+    begin = end = 0
+    for fields, following in enumerate(_field_ends(data)):
+        if fields > max_elements:  # of so large a message, nearly every field is an element
+            raise _too_many(max_elements, "fields in one message")
+        if following - begin > PIECE_BYTES and end > begin:
+            yield data[begin:end]
+            begin = end
+        end = following
+    yield data[begin:]
+
+
+def _field_ends(data: bytes) -> Iterator[int]:
+    """Where each field of a message ends; no more of them from where it is none."""
+    at, size = 0, len(data)
+    while at + 1 < size:
+        wire = data[at] & 7
+        at = at + 1 if data[at] < 0x80 else _number_at(data, at)[1]
+        if wire == _LENGTH and at < size and data[at] < 0x80:  # nearly always, where there are many
+            at += 1 + data[at]
+        elif wire in {_VARINT, _LENGTH}:
+            number, at = _number_at(data, at)
+            at += number if wire == _LENGTH else 0
+        else:
+            at += _SIZES[wire]
+        if at > size:
+            return
+        yield at
+
+
+def _number_at(data: bytes, at: int) -> tuple[int, int]:
+    """A varint, and where it ends; past the data where it has no end."""
+    number = shift = 0
+    for place in range(at, min(at + _LONGEST_VARINT, len(data))):
+        byte = data[place]
+        if byte < 0x80:
+            return number | byte << shift, place + 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+    return 0, len(data) + 1
 
 
 @cache

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from telemetry import otlp
+from telemetry import otlp, structure
 from telemetry.errors import DecodeError
 from telemetry.other_formats.protobuf import JaegerSpan, ZipkinSpans
 from telemetry.otlp.request import SHAPES
@@ -145,3 +146,19 @@ def test_a_list_of_as_many_values_as_allowed_passes_and_one_more_does_not(limit:
     check_json(b"[" + b",".join([b"0"] * (limit - 1)) + b"]", limit)
     with pytest.raises(TooManyElementsError):
         check_json(b"[" + b",".join([b"0"] * limit) + b"]", limit)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6), st.integers(1, 30))
+def test_a_message_that_is_looked_at_in_pieces_is_the_same_message(names: list[bytes], piece: int) -> None:
+    message = ExportTraceServiceRequest()
+    scope = message.resource_spans.add().scope_spans.add()
+    for name in names:
+        span = scope.spans.add(trace_id=name, flags=7, start_time_unix_nano=1)
+        span.attributes.add(key="k").value.double_value = 1.5
+    data = message.SerializeToString()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structure, "PIECE_BYTES", piece)
+        elements = 2 + 3 * len(names)
+        structure._count(ExportTraceServiceRequest.DESCRIPTOR, data, elements)
+        with pytest.raises(TooManyElementsError):
+            structure._count(ExportTraceServiceRequest.DESCRIPTOR, data, elements - 1)
