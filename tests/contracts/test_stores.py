@@ -198,6 +198,25 @@ async def test_counts_beyond_2_to_the_63_come_back_exact(store: Store) -> None:
     assert await store.find(Query(Kind.METRIC)) == [body | {"_id": "h", "@timestamp": NOON}]
 
 
+ODD_KEYS = ("a", "a.b", "a.b.c", "", " ", ".", "..", ".a", "a.", "a..b", "a. b", "\t", "a\nb", "_id", "é", "x" * 300)
+
+
+async def test_keys_that_are_blank_or_have_dots_anywhere_are_kept_as_they_came(store: Store) -> None:
+    first: Body = {
+        "name": "one",
+        "attributes": dict.fromkeys(ODD_KEYS, "text"),
+        "resource": {"attributes": {"": 1, "a": {"": 2}}},
+    }
+    second: Body = {"name": "two", "attributes": dict.fromkeys(ODD_KEYS, 7), "resource": {"attributes": {"": {"": 1}, "a.": 3}}}
+    await store.write([Document(Kind.SPAN, "one", NOON, first), Document(Kind.SPAN, "two", NOON, second)])
+    await store.refresh([Kind.SPAN])
+    found = {body["_id"]: body for body in await store.find(Query(Kind.SPAN))}
+    assert found == {
+        "one": first | {"_id": "one", "@timestamp": NOON},
+        "two": second | {"_id": "two", "@timestamp": NOON},
+    }
+
+
 RIVALS: dict[str, object] = {
     "map": {"type": "Error", "n": 1},
     "text": "ECONNRESET",
