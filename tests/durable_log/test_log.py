@@ -419,7 +419,7 @@ COMPACT = TopicSettings(1, compact=True, retention_ms=0, retention_bytes=0, segm
 
 class TestCompaction:
     @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.none() | st.binary(max_size=40)), max_size=60))
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
+    @settings(suppress_health_check=list(HealthCheck), max_examples=40)  # mutmut runs it twice in a process
     async def test_a_reader_of_a_compacted_topic_ends_with_the_same_table(self, tmp_path: Path, pairs: list[tuple]) -> None:  # type: ignore[type-arg]
         directory = tmp_path / "log"
         shutil.rmtree(directory, ignore_errors=True)

@@ -17,6 +17,7 @@ from processors.assembly.assembler import (
 )
 from telemetry import otlp
 from telemetry.resource import Resource
+from telemetry.span_links import LinkTarget, SpanReference
 from telemetry.spans import Span, SpanKind
 
 if TYPE_CHECKING:
@@ -149,6 +150,18 @@ def test_signals_are_counted_once_however_often_they_come(chance: random.Random,
     assembler = TraceAssembler(LIMITS)
     assembler.add(0, 100, twice)
     assert assembler.signals == 3 * count
+
+
+def test_of_two_answers_about_a_message_the_longer_is_kept_and_counted_once_whichever_came_first() -> None:
+    message = SpanReference(bytes([2]) * 16, bytes([7]) * 8)
+    short = LinkTarget(bytes([1]) * 16, message, True, 90, 95, "mail", "mail-1", "h", 100)
+    long = replace(short, start=80)
+    for order in ([short, long], [long, short], [long, long]):
+        assembler = TraceAssembler(LIMITS)
+        assembler.add(0, 100, order)
+        assert assembler.signals == 1
+        (closed,) = assembler.close_all()
+        assert closed.link_targets == {message: long}
 
 
 def test_the_summary_of_logs_counts_by_severity_and_keeps_few_exemplars() -> None:

@@ -64,6 +64,13 @@ def test_corrections_and_what_comes_after_its_window_was_given_are_left_aside_an
     assert merge.late == 2
 
 
+def test_windows_that_have_not_begun_are_left_aside_and_counted() -> None:
+    merge = WindowMerge()
+    ahead = reported(0, [hop(1, 101), hop(2, 102)])
+    assert merge.add([*ahead, *reported(0, [hop(3, 100)])], NOW)
+    assert (merge.ahead, merge.late) == (2, 0)
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8)), max_size=40))
 def test_every_call_is_given_once_or_counted_as_late(arrivals: list[tuple[int, int]]) -> None:
     merge = WindowMerge()

@@ -106,6 +106,16 @@ def test_old_windows_are_forgotten_and_later_hops_for_them_counted() -> None:
     assert skew.ignored == 1
 
 
+def test_in_the_middle_of_a_window_as_many_are_kept_as_at_its_beginning() -> None:
+    skew = ClockSkew()
+    skew.add(call(1000, 10, 5, 10), LATER)
+    newest = EPOCH - EPOCH % clock_skew.WINDOW + (clock_skew.KEPT_WINDOWS - 1) * clock_skew.WINDOW
+    skew.advance(newest + clock_skew.WINDOW - 1)
+    assert skew.estimate("x", "y") is not None
+    skew.advance(newest + clock_skew.WINDOW)
+    assert skew.estimate("x", "y") is None
+
+
 def test_pairs_beyond_the_limit_are_refused_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_skew, "MAX_PAIRS", 1)
     skew = ClockSkew()

@@ -35,6 +35,13 @@ def test_an_explanation_says_why_in_words() -> None:
         (sid(3), 2, (Rule.CLIENT_SERVER,), 1, False),
         (sid(4), 0, (Rule.LOCAL_ORPHAN,), 1, True),
     ]
+    assert [(item.service, item.operation, item.kind, item.start, item.end) for item in explained] == [
+        ("a", "work", INTERNAL, 0, 10),
+        ("a", "work", CLIENT, 1, 9),
+        ("b", "work", SERVER, 2, 8),
+        ("a", "work", INTERNAL, 3, 4),
+    ]
+    assert [item.parent_span_id for item in explained] == [sid(0), sid(1), sid(2), sid(77)]
     assert explained[2].why == Rule.CLIENT_SERVER.value
     assert explained[1].hops == explained[2].hops == (sid(3),)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from processors.assembly.edges import aggregate, merge, subtract
 from processors.call_graph import call_graph
 from processors.call_graph.hops import occupancy
+from processors.call_graph.span_links import link_queries_of, link_target, link_targets_of, message_from
 from processors.series import histogram
 from telemetry.call_graph import CallGraph, Edge, EdgeKey, Hop, Node, NodeKind
 from telemetry.spans import Span, SpanKind, StatusCode
@@ -236,6 +237,18 @@ def test_a_batch_receive_has_a_hop_for_each_link() -> None:
     ]
     assert all(hop.link for hop in graph.hops)
     assert [hop.queue_wait for hop in graph.hops] == [5, None, None]
+
+
+@pytest.mark.parametrize(("kind", "timed", "start", "end"), [(PRODUCER, True, 3, 9), (INTERNAL, False, 0, 0)])
+def test_a_link_target_is_read_back_from_the_hop_that_it_made(kind: SpanKind, timed: bool, start: int, end: int) -> None:  # noqa: FBT001  # a column
+    receiver = span(2, 0, "b", CONSUMER, 15, 40, attributes=KAFKA, links=[(OTHER_TRACE, 1)])
+    sender = replace(span(1, 0, "a", kind, 3, 9, attributes=KAFKA, host="h"), trace_id=OTHER_TRACE)
+    (query,) = link_queries_of(receiver)
+    target = link_target(query, sender)
+    assert (target.timed, target.start, target.end) == (timed, start, end)
+    found = link_targets_of(call_graph([receiver], [target]).hops)
+    assert [replace(one, time=target.time) for one in found.values()] == [target]
+    assert list(found) == [message_from(sender)]
 
 
 @pytest.mark.parametrize("receive", [CONSUMER, CLIENT])

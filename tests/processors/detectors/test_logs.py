@@ -143,9 +143,23 @@ def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
     again.detector.restore(json.loads(json.dumps(watch.detector.snapshot())))
     for one in (watch, again):
         many(one, 61, "connection to db-{} lost", ERROR)
-    assert again.close() == watch.close()
+        many(one, 62, STATEMENTS[0], count=300)
+    found = watch.close()
+    assert again.close() == found
+    assert any(anomaly.series.label("template") for anomaly in found)
     with pytest.raises(InputError, match="version"):
         again.detector.restore({"version": 99})
+
+
+def test_the_traces_of_a_statement_are_the_first_that_wrote_it_each_once() -> None:
+    watch = LogWatch()
+    for number in (3, 3, 1, 4, 1, 5, 9, 2, 6):
+        watch.add("shop", START, ERROR, "order lost", now=LATER, trace_id=number.to_bytes(16, "big"))
+    watch.add("shop", START, INFO, "order lost", now=LATER)
+    ((window,),) = [watch.lines.close()]
+    first = [number.to_bytes(16, "big") for number in (3, 1, 4, 5, 9)]
+    assert list(window.traces.values()) == [first]
+    assert window.failed == {"shop": first}
 
 
 def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> None:

@@ -40,6 +40,8 @@ def test_the_number_of_series_is_bounded_and_nothing_is_lost() -> None:
     assert len(points) == MAX_LOG_SERIES + 1
     assert sum(point.value for point in points) == MAX_LOG_SERIES + 10
     assert {point.series.name for point in points} == {LOG_RECORDS}
+    beyond = [point for point in points if point.series.label("service") != "cart"]
+    assert [(point.series.labels, point.value) for point in beyond] == [((("service", "overflow"),), 10)]
 
 
 def test_log_series_that_were_silent_for_long_make_room_for_new_ones() -> None:

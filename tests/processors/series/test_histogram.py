@@ -37,6 +37,16 @@ def test_a_power_of_two_is_the_last_of_its_bucket(exponent: int) -> None:
     assert index_of(math.ldexp(1.0, exponent)) == exponent * 2**MAX_SCALE - 1
 
 
+def test_buckets_run_upward_and_those_of_negative_values_mirror_the_others() -> None:
+    found = list(ranges(histogram([-5.0, -1.5, 0.0, 1.5, 5.0])))
+    assert [number for *_, number in found if number] == [1, 1, 1, 1, 1]
+    assert all(low <= high for low, high, _ in found)
+    assert [low for low, *_ in found] == sorted(low for low, *_ in found)
+    assert [(-high, -low) for low, high, _ in reversed(found)] == [(low, high) for low, high, _ in found]
+    for value in (-5.0, -1.5, 1.5, 5.0):
+        assert [number for low, high, number in found if low <= value <= high] == [1]
+
+
 @given(measurements)
 def test_every_bucket_holds_the_values_that_numpy_counts_there(values: list[float]) -> None:
     buckets = histogram(values)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.series.points import label_name, points_of, prometheus_name, unit_of
-from telemetry.metrics import Buckets, DataPoint, Metric, MetricType, Temporality
+from telemetry.metrics import NO_RECORDED_VALUE, Buckets, DataPoint, Metric, MetricType, Temporality, is_stale
 from telemetry.resource import Resource
 
 SHOP = Resource(
@@ -26,6 +26,7 @@ OF_SHOP = {"service_name": "shop", "job": "eu/shop", "instance": "shop-1", "k8s_
         ("http.requests", "{request}", True, "http_requests_total"),
         ("requests_total", "", True, "requests_total"),
         ("network.io", "By/s", False, "network_io_bytes_per_second"),
+        ("network.io", "By/parsec", False, "network_io_bytes_per_parsec"),
         ("cpu.utilization", "1", False, "cpu_utilization_ratio"),
         ("latency_seconds", "s", False, "latency_seconds"),
         ("a..b--c", "", False, "a_b_c"),
@@ -94,6 +95,16 @@ def test_a_summary_is_its_quantiles() -> None:
         for point in points_of(Metric("w", MetricType.SUMMARY, (data,), SHOP))
     }
     assert found == {("w_count", ""): 2.0, ("w_sum", ""): 3.0, ("w", "0.5"): 1.0, ("w", "0.99"): 2.0}
+
+
+def test_a_point_without_a_value_makes_all_series_of_its_distribution_stale() -> None:
+    gone = DataPoint(7, buckets=Buckets((0.1,), (0, 0)), flags=NO_RECORDED_VALUE)
+    found = {
+        (point.series.name, point.series.label("le")): point
+        for point in points_of(Metric("w", MetricType.HISTOGRAM, (gone,), SHOP))
+    }
+    assert found.keys() == {("w_count", ""), ("w_sum", ""), ("w_bucket", "0.1"), ("w_bucket", "+Inf")}
+    assert all(is_stale(point.value) and point.time == 7 for point in found.values())
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "By", "%", "1/s", "Hz"])
