@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from telemetry.documents import alert_document
 from telemetry.errors import InputError
+from telemetry.resource import labelled_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,11 @@ class AlertChange:
     expr: str = ""
     file: str = ""  # of its rule; `api:NAMESPACE` where that came over HTTP
 
+    @property
+    def service(self) -> str:
+        """The service that it is about, by the labels `service` and `service_namespace`; empty for none."""
+        return labelled_service(self.labels)
+
     def document(self) -> Document:
         """What is stored of it."""
         return alert_document(
@@ -64,7 +70,7 @@ class AlertChange:
                 "state": self.state.value,
                 "labels": dict(self.labels),
                 "annotations": dict(self.annotations),
-                "service": self.labels.get("service", ""),
+                "service": self.service,
                 "value": self.value if math.isfinite(self.value) else None,
                 "time": self.time,
                 "active_at": self.active_at,

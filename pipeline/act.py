@@ -304,7 +304,7 @@ class ActStage:
 
         Rules do not see one that only a rule from outside asked for: it could make them blame a service that is well.
         """
-        service = change.labels.get("service", "")
+        service = change.service
         if service and self._alerting is not None:
             origin = origin_of_rule(change.file)
             trusted = not origin or self._alerting.runner.healer.trust.allows(origin)

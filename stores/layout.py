@@ -22,7 +22,7 @@ FLAT = frozenset({"attributes", "labels"})
 SIGNALS = frozenset({Kind.SPAN, Kind.LOG, Kind.METRIC})
 """The kinds whose values are senders'. The others are made by us: a value of another type there is an error of ours."""
 
-SERVICE = "resource.attributes.service.name"
+SERVICE, NAMESPACE = "resource.attributes.service.name", "resource.attributes.service.namespace"
 
 
 class Type(StrEnum):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 
 SERVICE_PEER_NAME: Names = ("service.peer.name", "peer.service")
+SERVICE_PEER_NAMESPACE: Names = ("service.peer.namespace",)
 SERVER_ADDRESS: Names = ("server.address", "net.peer.name", "http.host")
 SERVER_PORT: Names = ("server.port", "net.peer.port")
 NETWORK_PEER_ADDRESS: Names = ("network.peer.address", "net.peer.ip", "net.sock.peer.addr")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from telemetry.resource import Resource, Scope
+from telemetry.resource import Resource, Scope, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,6 +141,12 @@ class Series:
     def label(self, name: str) -> str:
         """The value of a label, or empty."""
         return next((value for key, value in self.labels if key == name), "")
+
+    @property
+    def service(self) -> str:
+        """The service that the series is about: of a sender's its resource, of ours `service` or `server`; empty for none."""
+        name = self.label("service_name")
+        return service_of(name, self.label("service_namespace")) if name else self.label("service") or self.label("server")
 
 
 @dataclass(frozen=True, slots=True)

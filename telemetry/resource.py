@@ -36,6 +36,36 @@ def text_of(value: AttributeValue) -> str:
             return json.dumps(value, ensure_ascii=False, default=bytes.hex)[:LONGEST_TEXT]
 
 
+def service_of(name: str, namespace: str) -> str:
+    """What a service is called everywhere: `namespace/name`, or the bare name where it has no namespace.
+
+    >>> service_of("api", "team-a"), service_of("api", ""), service_of("team-a/api", "team-a")
+    ('team-a/api', 'api', 'team-a/api')
+    """
+    return f"{namespace}/{name}" if namespace and not name.startswith(f"{namespace}/") else name
+
+
+def namespace_of(service: str) -> str:
+    """The namespace of a service by what it is called, else empty. Of a bare name with a slash, what stands before that.
+
+    >>> namespace_of("team-a/api"), namespace_of("api")
+    ('team-a', '')
+    """
+    return service.rpartition("/")[0]
+
+
+def service_labels(service: str) -> tuple[tuple[str, str], ...]:
+    """The labels, sorted, that say of a series of ours which service it is about."""
+    namespace = namespace_of(service)
+    return (("service", service), ("service_namespace", namespace)) if namespace else (("service", service),)
+
+
+def labelled_service(labels: Mapping[str, str]) -> str:
+    """The service that labels such as an alert's name as `service` and `service_namespace`; empty where they name none."""
+    name = labels.get("service", "")
+    return service_of(name, labels.get("service_namespace", "")) if name else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """The entity that produced the telemetry."""
@@ -46,6 +76,16 @@ class Resource:
 
     @property
     def service(self) -> str:
+        """What the service is called: see `service_of`."""
+        attributes = self.attributes
+        namespace = text_of(attributes["service.namespace"]) if "service.namespace" in attributes else ""
+        name = attributes.get("service.name")
+        if namespace or type(name) is not str or not name:
+            return service_of(self.service_name, namespace)
+        return name  # nearly always
+
+    @property
+    def service_name(self) -> str:
         """`service.name`, or `unknown_service`."""
         return text_of(self.attributes.get("service.name")) or UNKNOWN_SERVICE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry.resource import Resource, Scope
@@ -36,6 +37,7 @@ class StatusCode(IntEnum):
 _ANSWERING = (SpanKind.SERVER, SpanKind.CONSUMER)
 
 
+@lru_cache(maxsize=4096)
 def side_of(kind: int, service: str) -> bytes:
     """What tells the server's side of a call from the client's, where both have one span id; empty for any other span.
 

@@ -72,6 +72,9 @@ def _summary(records: Sequence[Body], matched: Body) -> str:
 def _why(data: Body, summary: str) -> Iterator[str]:
     evidence = data["evidence"]
     labels = dict(evidence["labels"])
+    if labels.get("service"):  # says both
+        labels.pop("service_name", None)
+        labels.pop("service_namespace", None)
     name = labels.pop("alertname", labels.get("series", ""))
     said = ", ".join(f"{label} {value}" for label, value in sorted(labels.items()) if value)
     yield f"{data['source']} {name} ({said}){': ' if summary else ''}{summary}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dashboards.kibana.columns import By, Count, Last, LensMetric, LensShare, MeanTime, Percentile
 from dashboards.kibana.panels import Chart, Documents, Figure, LensTable
 from dashboards.kibana.saved_objects import Dashboard
-from stores.layout import SERVICE
+from stores.layout import NAMESPACE, SERVICE
 from telemetry.documents import Kind
 from telemetry.logs import ERROR
 
@@ -139,7 +139,9 @@ TRACES = Dashboard(
                 Last("root.operation", "Root operation", "root.operation:?*"),
             ),
         ),
-        Documents("spans", "Spans", Kind.SPAN, (SERVICE, "name", "kind", "status.code", "duration", "trace_id", "span_id")),
+        Documents(
+            "spans", "Spans", Kind.SPAN, (NAMESPACE, SERVICE, "name", "kind", "status.code", "duration", "trace_id", "span_id")
+        ),
     ),
 )
 
@@ -159,7 +161,7 @@ LOGS = Dashboard(
             (Count("Errors", ERROR_LOGS), Count("Logs"), LensMetric("unique_count", SERVICE, "Services")),
             "_exists_:trace_id",
         ),
-        Documents("log-records", "Logs", Kind.LOG, (SERVICE, "severity_text", "body.text", "trace_id", "span_id")),
+        Documents("log-records", "Logs", Kind.LOG, (NAMESPACE, SERVICE, "severity_text", "body.text", "trace_id", "span_id")),
     ),
 )
 

@@ -6,15 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stores.layout import SERVICE
 from telemetry.logs import ERROR, WARN
+from telemetry.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from telemetry.documents import Body
-
-_SERVICE_NAME = SERVICE.removeprefix("resource.attributes.")
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class Waterfall:
 
 def service_of(body: Body) -> str:
     """The service of a span or log document."""
-    return str(body["resource"]["attributes"].get(_SERVICE_NAME) or "unknown_service")
+    return Resource(body["resource"]["attributes"]).service
 
 
 def severity(log: Body) -> str:

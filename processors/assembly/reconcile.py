@@ -139,7 +139,7 @@ def merge_trace(
         counted_hops=counted(hops),
         closed_early=trace.closed_early,
         full=is_full(len(merged) + len(all_logs)) or sum(map(_texts, merged.values())) >= MAX_TRACE_BYTES,
-        former_ids=frozenset(body["_id"] for body, span in stored if span.side),
+        former_ids=frozenset(body.get("_id", "") for body, span in stored if span.side),
         stored_windows=frozenset(body["window"] for body in hops),
     )
 

@@ -10,6 +10,7 @@ from processors.call_graph.database_systems import DEFAULT_PORTS, database_syste
 from telemetry import attributes as names
 from telemetry.attributes import text
 from telemetry.call_graph import Node, NodeKind
+from telemetry.resource import service_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,8 @@ def peer_of(span: Span) -> Node:
     if text(attributes, names.MESSAGING_SYSTEM):
         return queue_of(span)
     peer = text(attributes, names.SERVICE_PEER_NAME)
-    if peer:  # the conventions: equal to the service.name of the remote service
-        return service_node(peer)
+    if peer:  # the conventions: equal to the service.name of the remote service, and to its service.namespace
+        return service_node(service_of(peer, text(attributes, names.SERVICE_PEER_NAMESPACE)))
     address = _address(attributes)
     return Node(NodeKind.EXTERNAL, address) if address else UNKNOWN
 

@@ -14,7 +14,7 @@ from telemetry.other_formats.zipkin import server_side_id
 from telemetry.spans import SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from telemetry.spans import Span
 
@@ -35,7 +35,7 @@ def apart(spans: Collection[Span]) -> tuple[list[Span], dict[bytes, bytes]]:
     clients = {shared: next((span for span in members if not span.side), None) for shared, members in sharing.items()}
     servers = {shared: [span for span in members if span.side] for shared, members in sharing.items()}
     for span in spans:  # Zipkin says which spans share an id, and they have ids of their own from the decoder on
-        if _is_apart(span):
+        if span.parent_span_id in servers and _is_apart(span):
             servers[span.parent_span_id].append(span)
     for members in servers.values():
         members.sort(key=_key)
@@ -59,20 +59,17 @@ def side_id(span: Span) -> bytes:
     return blake2b(span.key, digest_size=8, person=b"side").digest()
 
 
-def _sharing(spans: Iterable[Span]) -> dict[bytes, list[Span]]:
-    """The spans of each id that several have, and of each of which a server's side is known."""
+def _sharing(spans: Collection[Span]) -> dict[bytes, list[Span]]:
+    """The spans of each id that several have, and of each of which a server's side has been given another id."""
     by_id: dict[bytes, list[Span]] = {}
-    shared = False
+    below: dict[bytes, int] = {}
     for span in spans:
-        members = by_id.setdefault(span.span_id, [])
-        members.append(span)
-        shared = shared or len(members) > 1 or _is_apart(span)
-    if not shared:
-        return {}
-    split = {span.parent_span_id for members in by_id.values() for span in members if _is_apart(span)}
-    return {span_id: members for span_id, members in by_id.items() if len(members) > 1 or span_id in split} | {
-        span_id: [] for span_id in split - by_id.keys()
-    }
+        by_id.setdefault(span.span_id, []).append(span)
+        below[span.parent_span_id] = below.get(span.parent_span_id, 0) + 1
+    # One that is alone below its parent takes nothing from another.
+    split = {span.parent_span_id for span in spans if below[span.parent_span_id] > 1 and _is_apart(span)}
+    found = {span_id: members for span_id, members in by_id.items() if len(members) > 1}
+    return found | {span_id: by_id.get(span_id, []) for span_id in split} if found or split else {}
 
 
 def _is_apart(span: Span) -> bool:

@@ -8,6 +8,7 @@ from processors.assembly.edges import merge
 from processors.series.histogram import quantile
 from telemetry.call_graph import NodeKind
 from telemetry.metrics import Point, Series
+from telemetry.resource import service_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,7 @@ def edge_points(edges: Iterable[Edge]) -> list[Point]:
         if edge.calls >= LEAST_CALLS:
             points.append(Point(Series(LATENCY, labels), end, quantile(edge.latency, 0.95)))
     points += [
-        Point(Series(SELF_TIME, (("service", service),)), end, time / calls / _SECOND)
+        Point(Series(SELF_TIME, service_labels(service)), end, time / calls / _SECOND)
         for (service, end), (calls, time) in own.items()
         if calls >= LEAST_CALLS
     ]

@@ -16,6 +16,7 @@ from telemetry.call_graph import NodeKind
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
+from telemetry.resource import service_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -153,7 +154,7 @@ def _anomaly(service: str, edges: list[Edge], seen: float, scored: Scored) -> An
     worst = max(edges, key=lambda edge: (edge.failures, edge.key))
     return Anomaly(
         AnomalyKind.ERRORS,
-        Series("spanloom_service_error_ratio", (("service", service),)),
+        Series("spanloom_service_error_ratio", service_labels(service)),
         service,
         edges[0].start,
         edges[0].start + edges[0].width,

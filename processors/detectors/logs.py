@@ -23,6 +23,7 @@ from processors.series.quantities import digits
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Point, Series
+from telemetry.resource import service_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -140,7 +141,7 @@ class LogDetector(Detector[LogWindow]):
         if scored.score >= self._config.min_score and errors >= self._config.min_error_ratio * total:
             most = max((count, name) for (of, name), count in window.error_lines.items() if of == service)[1]
             why = f"{errors} of {total} log lines are errors, usually {scored.expected:.1%}: {self._templates.quoted(most)}"
-            series = Series(ERROR_RATIO, (("service", service),))
+            series = Series(ERROR_RATIO, service_labels(service))
             traces = tuple(window.failed.get(service, ()))
             yield self._anomaly(series, known, window, scored.score, (scored.expected, errors / total), why, traces)
 
@@ -159,7 +160,7 @@ class LogDetector(Detector[LogWindow]):
         if score >= self._config.min_score:
             why = f"{lines} log lines of statements never seen before: {self._templates.quoted(template)}"
             traces = tuple(window.traces.get((service, template), ()))
-            series = Series(NEW_LINES, (("service", service),))
+            series = Series(NEW_LINES, service_labels(service))
             yield self._anomaly(series, known, window, score, (expected, float(lines)), why, traces)
 
     def _judge_bursts(self, window: LogWindow) -> list[Anomaly]:
@@ -167,7 +168,7 @@ class LogDetector(Detector[LogWindow]):
         for key in window.lines:
             if key not in self._watched:
                 service, template = key
-                self._watched[key] = Series(LINES, (("service", service), ("template", template)))
+                self._watched[key] = Series(LINES, (*service_labels(service), ("template", template)))
             self._watched.move_to_end(key)
         while len(self._watched) > self._max_templates:
             self._watched.popitem(last=False)
@@ -246,7 +247,7 @@ class LogDetector(Detector[LogWindow]):
         self._lines.restore(snapshot)
         self._scorer.restore(snapshot["series"])
         self._watched = OrderedDict(
-            ((service, template), Series(LINES, (("service", service), ("template", template))))
+            ((service, template), Series(LINES, (*service_labels(service), ("template", template))))
             for service, template in snapshot["watched"]
         )
         self._services.clear()

@@ -240,7 +240,7 @@ def _anomaly(point: Point, scored: Scored, seen: float, start: int) -> Anomaly:
     return Anomaly(
         _kind(series),
         series,
-        series.label("service_name") or series.label("service") or series.label("server"),
+        series.service,
         start,
         point.time,
         scored.score,

@@ -20,6 +20,7 @@ from processors.detectors.surprise import surprise_of_share
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
+from telemetry.resource import service_labels
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -154,7 +155,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
             "deviation": oddity.kind,
             "operation": operation,
             "root": " ".join(oddity.root),
-            "service": service,
+            **dict(service_labels(service)),
         }
         return Anomaly(
             AnomalyKind.SHAPE,

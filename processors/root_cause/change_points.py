@@ -37,7 +37,7 @@ MIN_PEERS = 3
 
 def instance_of(series: Series) -> tuple[str, str]:
     """Service and instance of a series."""
-    return series.label("service_name"), series.label("k8s_pod_name") or series.label("instance")
+    return series.service if series.label("service_name") else "", series.label("k8s_pod_name") or series.label("instance")
 
 
 def magnitude(values: Sequence[NDArray[np.float64]]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.durations import HOUR
 from telemetry.metrics import Point, Series
+from telemetry.resource import service_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,5 +100,6 @@ class LogCounts:
         return [Point(series, time, float(count)) for series, (count, _) in self._counts.items()]
 
 
-def _series(name: str, **labels: str) -> Series:
+def _series(name: str, *, service: str, **labels: str) -> Series:
+    labels |= dict(service_labels(service))
     return Series(name, tuple(sorted((label, value) for label, value in labels.items() if value)))

@@ -75,13 +75,12 @@ def label_name(name: str) -> str:
 
 
 def resource_labels(resource: Resource) -> dict[str, str]:
-    """The labels that say who speaks: service_name, job, instance, pod, node and environment where known."""
+    """The labels that say who speaks: service_name, service_namespace, job, instance, pod, node and environment where known."""
     get = resource.attributes.get
+    labels = {"service_name": resource.service_name, "job": resource.service}
     namespace = get("service.namespace")
-    labels = {
-        "service_name": resource.service,
-        "job": f"{text_of(namespace)}/{resource.service}" if namespace else resource.service,
-    }
+    if namespace:
+        labels["service_namespace"] = text_of(namespace)
     instance = get("service.instance.id") or get("host.name")
     if instance:
         labels["instance"] = text_of(instance)

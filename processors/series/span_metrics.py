@@ -2,8 +2,8 @@
 
 Names, labels, units and buckets are the defaults of the OpenTelemetry Collector's spanmetrics connector:
 `traces.span.metrics.calls` and `traces.span.metrics.duration` in milliseconds, in Prometheus
-`traces_span_metrics_calls_total` and `traces_span_metrics_duration_milliseconds`, by `service.name` (the resource's),
-`span.name`, `span.kind` and `status.code`.
+`traces_span_metrics_calls_total` and `traces_span_metrics_duration_milliseconds`, by `service.name` and
+`service.namespace` (the resource's), `span.name`, `span.kind` and `status.code`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from processors.call_graph.operations import normalised
 from processors.series.cumulative import OVERFLOW, Histograms, SeriesBudget, is_short, samples_of
 from telemetry.metrics import Metric, MetricType, Temporality
-from telemetry.resource import Resource
+from telemetry.resource import Resource, text_of
 from telemetry.spans import SpanKind, StatusCode
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ OTHER = "other"
 SAMPLES = samples_of(BOUNDS)
 
 _MILLISECOND = 1_000_000
+_Service = tuple[str, str]  # namespace and name
 _KINDS = tuple(("span.kind", f"SPAN_KIND_{kind.name}") for kind in SpanKind)
 _STATUSES = tuple(("status.code", f"STATUS_CODE_{status.name}") for status in StatusCode)
 
@@ -60,7 +61,7 @@ class SpanMetrics:
     def __init__(self, start: int, instance: str = "", budget: SeriesBudget | None = None) -> None:
         self._start = start
         self._instance = instance
-        self._services: dict[str, Histograms] = {}
+        self._services: dict[_Service, Histograms] = {}
         self._total = 0
         self._budget = budget or SeriesBudget()
         self.overflow = 0
@@ -74,22 +75,24 @@ class SpanMetrics:
         """Count spans. Ids are removed from their names, which the conventions want to be few."""
         for span in spans:
             own: Labels = (_KINDS[span.kind], ("span.name", normalised(span.name)), _STATUSES[span.status])
-            service, labels = self._series(span.service, own)
+            resource = span.resource
+            namespace = text_of(resource.attributes.get("service.namespace"))
+            service, labels = self._series((namespace, resource.service_name), own)
             service.record(labels, span.duration / _MILLISECOND, span.end, span.trace_id, span.span_id)
 
-    def _series(self, name: str, labels: Labels) -> tuple[Histograms, Labels]:
+    def _series(self, name: _Service, labels: Labels) -> tuple[Histograms, Labels]:
         """Where a span of a service counts: under its labels, or with others that are over a bound."""
         service = self._services.get(name)
         if service is not None and labels in service:
             return service, labels
-        short = is_short((*labels, ("service", name)))
+        short = is_short((*labels, ("service", "/".join(name))))
         has_room = short and len(self._services) < MAX_SERVICES if service is None else len(service) < MAX_SERIES
         if has_room and self._total < MAX_TOTAL and self._budget.has(SAMPLES):
             self._total += 1
             return self._services.setdefault(name, self._histograms()), labels
         self.overflow += 1
         if service is None:
-            service = self._services.setdefault(OTHER, self._histograms())
+            service = self._services.setdefault(("", OTHER), self._histograms())
         return service, OVERFLOW
 
     def _histograms(self) -> Histograms:
@@ -98,8 +101,8 @@ class SpanMetrics:
     def metrics(self, time: int) -> list[Metric]:
         """The metrics at a time, cumulative, two of each service; `processors.series.points.points_of` makes series of them."""
         found = []
-        for name, service in sorted(self._services.items()):
-            resource = Resource({"service.name": name})
+        for (namespace, name), service in sorted(self._services.items()):
+            resource = Resource({"service.name": name, **({"service.namespace": namespace} if namespace else {})})
             calls, durations = self._own(service.numbers(time)), self._own(service.points(time))
             found += [
                 Metric("traces.span.metrics.calls", MetricType.SUM, calls, resource,

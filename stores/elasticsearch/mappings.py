@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stores.layout import LAYOUT, SIGNALS, Type, keys
+from stores.layout import LAYOUT, NAMESPACE, SIGNALS, Type, keys
 from telemetry.documents import Kind
 from telemetry.json_object import JsonObject
 
@@ -92,6 +92,7 @@ def _all(type_: Type, *fields: str) -> dict[str, Type]:
 _CALL = _all(Type.KEYWORD, "caller.kind", "callee.kind", "protocol")
 
 _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
+    **dict.fromkeys(SIGNALS, _all(Type.KEYWORD, NAMESPACE)),
     Kind.TRACE: {
         **_all(Type.KEYWORD, "root.span_id", "critical_path.span_id", "critical_path.service", "critical_path.operation"),
         **_all(Type.KEYWORDS, "missing_parents", "orphans"),

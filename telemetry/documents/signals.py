@@ -7,6 +7,7 @@ the first release, so that what comes again after an upgrade makes no second doc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -99,8 +100,12 @@ def span_document(span: Span) -> Document:
         for what, count in zip(span.dropped._fields, span.dropped, strict=True):
             _add_dropped(body, count, what)
     _add_around(body, span.resource, span.scope)
-    side = f".{digest(span.side)[:16]}" if span.side else ""
-    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}{side}", span.start, body)
+    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}{_side_in_id(span.side)}", span.start, body)
+
+
+@lru_cache(maxsize=4096)
+def _side_in_id(side: bytes) -> str:
+    return f".{digest(side)[:16]}" if side else ""
 
 
 def _link(link: SpanLink) -> Body:

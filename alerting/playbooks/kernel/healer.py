@@ -17,7 +17,7 @@ from alerting.playbooks.kernel.evidence import IncidentEvidence
 from alerting.playbooks.kernel.explanations import Explanations, Sick
 from alerting.playbooks.kernel.firing import FiringAlerts
 from alerting.playbooks.kernel.journal import Journal
-from alerting.playbooks.kernel.messages import Notice, Run, Signal, notice_of, signal_of
+from alerting.playbooks.kernel.messages import Notice, Run, Signal, notice_of, signal_of, with_service
 from alerting.playbooks.kernel.opening import open_incident
 from alerting.playbooks.kernel.safety import Safety, SafetyConfig, StartRejection, Touched
 from alerting.playbooks.kernel.targets import chosen_by_telemetry
@@ -91,7 +91,7 @@ class Healer:
     def on_alert(self, change: AlertTransition, now: int) -> None:
         """Remember an alert that fires, or forget one that resolved. Saying it twice changes nothing."""
         now = self._not_before(now)
-        labels = dict(change.labels)
+        labels = with_service(change.labels)
         if change.state == "firing":
             seen = {"value": change.value, "group": change.group, "rule": change.expr}
             origin = origin_of_rule(change.file)

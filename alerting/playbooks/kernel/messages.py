@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from telemetry.documents import anomaly_document
+from telemetry.resource import labelled_service, namespace_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,15 +78,29 @@ class Signal:
     origin: str = ""  # the source of that rule, see `trust.origin_of_rule`
 
 
+def with_service(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of a signal about a service, for playbooks to put into texts.
+
+    `service` is what it is called everywhere, `service_name` is without its namespace, as deployments often are called.
+    """
+    service = labelled_service(labels)
+    if not service:
+        return dict(labels)
+    namespace = namespace_of(service)
+    own = {"service_name": service.removeprefix(f"{namespace}/"), **({"service_namespace": namespace} if namespace else {})}
+    return own | dict(labels) | {"service": service}
+
+
 def signal_of(anomaly: Anomaly) -> Signal:
     """An anomaly as what may trigger a playbook: the labels of its series, and what it says of itself."""
-    labels = dict(anomaly.series.labels) | {
+    own = {
         "kind": anomaly.kind.value,
         "series": anomaly.series.name,
         "service": anomaly.service,
         "operation": anomaly.operation,
         "instance": anomaly.instance,
     }
+    labels = with_service(dict(anomaly.series.labels) | own)
     traces = [trace_id.hex() for trace_id in anomaly.trace_ids[:10]]
     return Signal("anomaly", anomaly_document(anomaly).id, labels, anomaly.start, traces)
 

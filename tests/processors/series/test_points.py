@@ -15,7 +15,13 @@ from telemetry.resource import Resource
 SHOP = Resource(
     {"service.name": "shop", "service.namespace": "eu", "service.instance.id": "shop-1", "k8s.pod.name": "shop-1-x"}
 )
-OF_SHOP = {"service_name": "shop", "job": "eu/shop", "instance": "shop-1", "k8s_pod_name": "shop-1-x"}
+OF_SHOP = {
+    "service_name": "shop",
+    "service_namespace": "eu",
+    "job": "eu/shop",
+    "instance": "shop-1",
+    "k8s_pod_name": "shop-1-x",
+}
 
 
 @pytest.mark.parametrize(
