@@ -6,10 +6,14 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+log = structlog.get_logger(__name__)
 
 MAX_FILES = 1000
 
@@ -21,6 +25,8 @@ class LiveFiles:
         patterns: which files.
         load: reads them and puts them to use. When it raises a ConfigError, what was in use before must still be.
         named: the patterns of further files, which those name: `load` is called when they change, too.
+
+    `refused` counts changes that could not be used, `unmatched` is how many patterns match no file at present.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class LiveFiles:
         self._named = named
         self._seen = ""
         self.refused = 0
+        self.unmatched = 0
 
     def begin(self) -> list[Path]:
         """The files as they are now, for the caller to take by itself: `refresh` looks for changes from here on.
@@ -41,9 +48,17 @@ class LiveFiles:
         Raises:
             ConfigError: too many.
         """
-        paths = _found(self._patterns)
+        paths = self._matching()
         self._seen = _state([*paths, *_found(self._named())])
         return paths
+
+    def _matching(self) -> list[Path]:
+        """The files, and a warning when patterns have come to match none."""
+        without = [pattern for pattern in self._patterns if not matching(pattern)]
+        if len(without) > self.unmatched:
+            log.warning("patterns_match_no_file", patterns=without)
+        self.unmatched = len(without)
+        return _found(self._patterns)
 
     async def refresh(self) -> bool:
         """Take the files if they changed since the last call; whether they did. Cheap enough for each second.
@@ -51,7 +66,7 @@ class LiveFiles:
         Raises:
             ConfigError: what changed cannot be used, said once for each change.
         """
-        paths = _found(self._patterns)
+        paths = self._matching()
         seen = _state([*paths, *_found(self._named())])
         if seen == self._seen:
             return False
@@ -65,14 +80,18 @@ class LiveFiles:
         return True
 
 
+def matching(pattern: str) -> list[Path]:
+    """The files that a pattern names, sorted; `**` is folders at any depth. Without a wildcard: that file, there or not."""
+    path = Path(pattern)
+    if not any(sign in pattern for sign in "*?[") or path.is_file():
+        return [path]
+    return sorted(found for found in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if found.is_file())
+
+
 def _found(patterns: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for pattern in patterns:
-        path = Path(pattern)
-        if any(sign in path.name for sign in "*?["):
-            found |= dict.fromkeys(sorted(path.parent.glob(path.name)))
-        else:
-            found[path] = None
+        found |= dict.fromkeys(matching(pattern))
     if len(found) > MAX_FILES:
         raise ConfigError(f"{', '.join(patterns)}: {len(found)} files; at most {MAX_FILES}")
     return list(found)

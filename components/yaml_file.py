@@ -24,8 +24,23 @@ MAX_REPEATED = 100_000
 MAX_NUMBER = 400
 """Longest number, in characters: to read a long one takes time in the square of its length."""
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_TYPED = _NUMBERS | {f"tag:yaml.org,2002:{name}" for name in ("bool", "timestamp", "binary")}
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 """Anchor and tag of a node."""
+
+
+class _AsWritten(yaml.SafeLoader):
+    """Scalars are the text that stands in the file, but for null."""
+
+    yaml_constructors = {  # noqa: RUF012 - as the class above has it
+        tag: yaml.SafeLoader.construct_scalar if tag in _TYPED else constructor
+        for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
+    }
+
+
+def without_null(value: object) -> object:
+    """A mapping without its keys that have no value: they are left open, as for programs in Go. A validator of models."""
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 class YamlFile:
@@ -127,19 +142,30 @@ class YamlFile:
             masked = masked.replace(secret, "<secret>")
         return masked
 
-    def read(self, model: type[Model], context: object = None, refused: Mapping[str, str] | None = None) -> Model:
+    def read(
+        self,
+        model: type[Model],
+        context: object = None,
+        refused: Mapping[str, str] | None = None,
+        *,
+        as_written: bool = False,
+    ) -> Model:
         """The document as a model.
 
         Args:
             model: of pydantic.
             context: for its validators.
             refused: why some fields are unsupported, by name, for users who know them from elsewhere.
+            as_written: scalars are texts, for the model to read as what it wants: a label `yes` is no boolean then.
 
         Raises:
             ConfigError: one line a wrong field, all of them.
         """
+        data = self.data
+        if as_written and self._root is not None:
+            data = _AsWritten("").construct_document(self._root)
         try:
-            return model.model_validate(self.data if self.data is not None else {}, context=context)
+            return model.model_validate(data if data is not None else {}, context=context)
         except ValidationError as error:
             raise ConfigError("\n".join(self._explain(dict(detail), refused or {}) for detail in error.errors())) from None
 

@@ -63,7 +63,7 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
         ConfigError: `file:line: field: reason`, a line for each error.
     """
     file = YamlFile(text, name)
-    written = file.read(file_model(notifiers), {"folder": Path(name).parent}, UNSUPPORTED)
+    written = file.read(file_model(notifiers), {"folder": Path(name).parent}, UNSUPPORTED, as_written=True)
     SECRETS.add_all(written)
     library = read_library(written.templates)
     problems: list[str] = []

@@ -9,7 +9,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from alerting.alertmanager.inhibition import AFTERWARDS
 from alerting.alertmanager.time_intervals import TimeInterval
@@ -18,7 +27,8 @@ from alerting.notify.defaults import GlobalConfig
 from alerting.notify.secret import LocalPath
 from alerting.promql.matchers import Matcher, parse_matchers
 from alerting.promql.regex import Regex
-from alerting.rules.files import Duration
+from alerting.rules.files import Duration, TextValue
+from components.yaml_file import without_null
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +49,7 @@ def _matchers(value: object) -> tuple[Matcher, ...]:
         raise ValueError(str(error)) from None
 
 
-def _patterns(value: dict[str, str]) -> dict[str, str]:
+def _patterns(value: dict[str, TextValue]) -> dict[str, TextValue]:
     try:
         for pattern in value.values():
             Regex.of(pattern)
@@ -48,12 +58,14 @@ def _patterns(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-Patterns = Annotated[dict[str, str], AfterValidator(_patterns)]
+Patterns = Annotated[dict[str, TextValue], AfterValidator(_patterns)]
 Matchers = Annotated[tuple[Matcher, ...], BeforeValidator(_matchers)]
 
 
 class _FileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    _left_open = model_validator(mode="before")(without_null)
 
 
 class RouteConfig(_FileModel):
@@ -62,7 +74,7 @@ class RouteConfig(_FileModel):
     receiver: str = ""
     group_by: list[str] | None = None
     continues: bool = Field(False, alias="continue")
-    match: dict[str, str] = {}
+    match: dict[str, TextValue] = {}
     match_re: Patterns = {}
     matchers: Matchers = ()
     group_wait: Duration | None = None
@@ -85,10 +97,10 @@ class RouteConfig(_FileModel):
 class InhibitConfig(_FileModel):
     """An inhibition rule as written."""
 
-    source_match: dict[str, str] = {}
+    source_match: dict[str, TextValue] = {}
     source_match_re: Patterns = {}
     source_matchers: Matchers = ()
-    target_match: dict[str, str] = {}
+    target_match: dict[str, TextValue] = {}
     target_match_re: Patterns = {}
     target_matchers: Matchers = ()
     equal: list[str] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from alerting.gotemplates.functions import NOTIFICATION
 from alerting.gotemplates.syntax import MAX_LENGTH, Parser, TemplateError
 from alerting.notify.text import TEXT, TITLE
+from components.live_files import matching
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ def read_library(patterns: Iterable[Path]) -> Library:
     """The templates that there are by default, and those of files, which take their place.
 
     Args:
-        patterns: paths whose last part may have wildcards; as in Alertmanager, one that names no file adds nothing.
+        patterns: paths that may have wildcards; as in Alertmanager, one that names no file adds nothing.
 
     Raises:
         ConfigError: names the file and the line.
     """
     library = {name: Parser(text).parse() for name, text in _DEFAULTS.items()}
-    paths = list(dict.fromkeys(path for pattern in patterns for path in sorted(pattern.parent.glob(pattern.name))))
+    paths = list(dict.fromkeys(path for pattern in patterns for path in matching(str(pattern)) if path.is_file()))
     if len(paths) > MAX_FILES:
         raise ConfigError(f"templates: {len(paths)} files; at most {MAX_FILES}")
     for path in paths:

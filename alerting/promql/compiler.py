@@ -324,18 +324,19 @@ def _matching(modifier: ast.BinModifier | None) -> binary.Matching:
 
 
 def _known_labels(node: object) -> dict[str, str]:
-    """The labels that an absent series would have: those matched by `=`, once each."""
+    """The labels that an absent series would have. As in Prometheus, a first `=` sets a label, any other matcher removes it."""
     selector = node.vector_selector if isinstance(node, ast.MatrixSelector) else node
     if not isinstance(selector, ast.VectorSelector):
         return {}
     known: dict[str, str] = {}
-    unclear = {NAME}
+    seen = {NAME}
     for matcher in selector_matchers(selector):
-        if matcher.type is not MatchType.EQUAL or matcher.name in known:
-            unclear.add(matcher.name)
-        else:
+        if matcher.type is MatchType.EQUAL and matcher.name not in seen:
             known[matcher.name] = matcher.value
-    return {name: value for name, value in known.items() if name not in unclear}
+            seen.add(matcher.name)
+        else:
+            known.pop(matcher.name, None)
+    return known
 
 
 def _absent(known: dict[str, str], inner: VectorNode) -> VectorNode:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import promql_parser
 
 from alerting.promql.compiler import FUNCTIONS, Compiler
+from alerting.promql.selectors import selector_matchers
 from alerting.promql.vectors import Instant
 from components.durations import MINUTE
 from telemetry.errors import ConfigError
@@ -66,6 +67,32 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
     Raises:
         PromqlError: wrong syntax or type, or something that the evaluator does not cover.
     """
+    try:
+        compiler = Compiler(step)
+        evaluate = compiler.top(_tree(text))
+    except ValueError as error:
+        raise PromqlError(_with_hint(str(error))) from None
+    except ConfigError as error:
+        raise PromqlError(str(error)) from None
+    return Expression(text, compiler.lookback, tuple(compiler.selectors), evaluate)
+
+
+def parse_selector(text: str) -> tuple[Matcher, ...]:
+    """The matchers of `name{label="value"}`, that of the name among them.
+
+    Raises:
+        PromqlError: not a selector, or one with a range, an offset or a time.
+    """
+    try:
+        tree = _tree(text)
+        if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
+            raise PromqlError("not a name with labels")
+        return selector_matchers(tree)
+    except ValueError as error:
+        raise PromqlError(str(error)) from None
+
+
+def _tree(text: str) -> object:
     if len(text) > MAX_LENGTH:
         raise PromqlError(f"{len(text)} characters; at most {MAX_LENGTH}")
     if _depth(text) > MAX_DEPTH:
@@ -74,15 +101,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         raise PromqlError(f"more than {MAX_OPERATORS} operators in one expression; split it with recording rules")
     if _BEFORE_1970.search(_STRING.sub("", text)):
         raise PromqlError("@: a time before 1970 is not covered")  # to read it from the tree panics in the parser
-    try:
-        tree = promql_parser.parse(text)
-        compiler = Compiler(step)
-        evaluate = compiler.top(tree)
-    except ValueError as error:
-        raise PromqlError(_with_hint(str(error))) from None
-    except ConfigError as error:
-        raise PromqlError(str(error)) from None
-    return Expression(text, compiler.lookback, tuple(compiler.selectors), evaluate)
+    return promql_parser.parse(text)
 
 
 # One without an end counts to the end of the text: to look for its end again at each quote would be quadratic.

@@ -15,7 +15,7 @@ from alerting.gotemplates.functions import ANNOTATION, OF_EVALUATION, VARIABLES
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import Labels, labels_of
 from components.durations import MINUTE, parse_duration
-from components.yaml_file import YamlFile
+from components.yaml_file import YamlFile, without_null
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,14 +37,17 @@ Duration = Annotated[int, BeforeValidator(_duration)]
 
 
 def _text(value: object) -> object:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return "" if value is None else value
 
 
 TextValue = Annotated[str, BeforeValidator(_text)]
+"""The value of a label or an annotation; one without a value is empty."""
 
 
 class _RuleFileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    _left_open = model_validator(mode="before")(without_null)
 
 
 class RuleConfig(_RuleFileModel):
@@ -52,7 +55,7 @@ class RuleConfig(_RuleFileModel):
 
     record: str = ""
     alert: str = ""
-    expr: TextValue
+    expr: str
     hold: Duration = Field(0, alias="for")
     keep_firing_for: Duration = 0
     labels: dict[str, TextValue] = {}
@@ -153,7 +156,7 @@ def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGrou
     Raises:
         ConfigError: as of `parse_rules`.
     """
-    config = file.read(RuleFileConfig)
+    config = file.read(RuleFileConfig, as_written=True)
     problems: list[str] = []
     groups: list[RuleGroup] = []
     seen: set[str] = set()
@@ -174,7 +177,7 @@ def read_group(file: YamlFile, default_interval: int = MINUTE) -> RuleGroup:
         ConfigError: as of `parse_rules`.
     """
     problems: list[str] = []
-    group = _compile_group(file, file.read(GroupConfig), (), default_interval, problems)
+    group = _compile_group(file, file.read(GroupConfig, as_written=True), (), default_interval, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     return group

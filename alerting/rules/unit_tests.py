@@ -5,22 +5,25 @@ https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/
 
 from __future__ import annotations
 
+import glob
 import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from alerting.alert_state import AlertState
-from alerting.promql.matchers import MatchType, parse_matchers
+from alerting.promql.expression import parse_selector
+from alerting.promql.matchers import MatchType
 from alerting.promql.vectors import NAME, Labels, labels_of
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import Duration, RuleGroup, TextValue, load_rules
 from alerting.rules.samples import Limits, Samples
 from components.durations import MINUTE, format_duration
-from components.yaml_file import YamlFile
+from components.live_files import matching
+from components.yaml_file import YamlFile, without_null
 from telemetry.errors import ConfigError, SpanloomError
 from telemetry.metrics import STALE
 
@@ -34,12 +37,14 @@ MAX_SAMPLES = 100_000
 class _TestFileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    _left_open = model_validator(mode="before")(without_null)
+
 
 class InputSeries(_TestFileModel):
     """A series and its values, one a test's interval."""
 
     series: str
-    values: TextValue
+    values: str = ""
 
 
 class ExpectedAlert(_TestFileModel):
@@ -52,7 +57,7 @@ class ExpectedAlert(_TestFileModel):
 class AlertTest(_TestFileModel):
     """Which alerts of a name fire at a time."""
 
-    eval_time: Duration
+    eval_time: Duration = 0
     alertname: str
     exp_alerts: list[ExpectedAlert] = []
 
@@ -61,14 +66,14 @@ class ExpectedSample(_TestFileModel):
     """One element of a vector."""
 
     labels: str = "{}"
-    value: Annotated[float, BeforeValidator(float)]
+    value: Annotated[float, BeforeValidator(float)] = 0
 
 
 class ExpressionTest(_TestFileModel):
     """What an expression gives at a time."""
 
-    expr: TextValue
-    eval_time: Duration
+    expr: str
+    eval_time: Duration = 0
     exp_samples: list[ExpectedSample] = []
 
 
@@ -117,9 +122,9 @@ def run_tests(path: Path) -> tuple[int, list[Failure]]:
         file = YamlFile(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    written = file.read(RuleTestFile)
+    written = file.read(RuleTestFile, as_written=True)
     interval = written.evaluation_interval or MINUTE
-    rule_paths = [found for pattern in written.rule_files for found in _rule_files(path.parent, pattern)]
+    rule_paths = _rule_files(path.parent, written.rule_files)
     order = {name: i for i, name in enumerate(written.group_eval_order)}
     groups = sorted(load_rules(rule_paths, interval), key=lambda group: order.get(group.name, len(order)))
     checks, failures = 0, []
@@ -133,14 +138,14 @@ def run_tests(path: Path) -> tuple[int, list[Failure]]:
     return checks, failures
 
 
-def _rule_files(folder: Path, pattern: str) -> list[Path]:
-    path = Path(pattern)
-    base = Path(path.anchor) if path.is_absolute() else folder
-    relative = str(path.relative_to(path.anchor)) if path.is_absolute() else pattern
-    found = sorted(base.glob(relative)) if any(sign in pattern for sign in "*?[") else [base / relative]
-    if not found:
-        raise ConfigError(f"{folder / pattern}: no such rule file")
-    return found
+def _rule_files(folder: Path, patterns: list[str]) -> list[Path]:
+    found = []
+    for pattern in patterns:
+        paths = matching(str(Path(glob.escape(str(folder))) / pattern))
+        if not paths:
+            raise ConfigError(f"{folder / pattern}: no such rule file")
+        found += paths
+    return list(dict.fromkeys(found))
 
 
 def _run(case: Case, name: str, groups: list[RuleGroup], interval: int) -> Iterator[Failure]:
@@ -154,11 +159,22 @@ def _run(case: Case, name: str, groups: list[RuleGroup], interval: int) -> Itera
     every = [replace(group, interval=interval) for group in groups]
     engine = AlertEngine(every, samples, dict(case.external_labels), case.external_url)
     at = 0
+    failed: set[tuple[str, str, str]] = set()  # by group, rule and reason
     for time in times:
         while at <= time:
             engine.advance(at)
+            yield from _evaluated(name, engine, at, failed)
             at += interval
         yield from _check(case, name, engine, time)
+
+
+def _evaluated(name: str, engine: AlertEngine, at: int, failed: set[tuple[str, str, str]]) -> Iterator[Failure]:
+    """What could not be evaluated: once for each reason, at the first time."""
+    for rule in engine.health():
+        key = (rule.group, rule.rule, rule.error)
+        if rule.error and key not in failed:
+            failed.add(key)
+            yield Failure(name, f"rule {rule.rule} of group {rule.group} at {format_duration(at)}", "an evaluation", rule.error)
 
 
 def _check(case: Case, name: str, engine: AlertEngine, time: int) -> Iterator[Failure]:
@@ -211,11 +227,15 @@ def parse_series(text: str) -> Labels:
     Raises:
         ConfigError: not a series.
     """
-    name, brace, rest = text.strip().partition("{")
-    matchers = parse_matchers("{" + rest) if brace else ()
-    if any(matcher.type is not MatchType.EQUAL for matcher in matchers):
+    named = not text.strip().startswith("{") or NAME in text
+    try:
+        # A selector needs something that is not empty; the labels of a sample do not.
+        selector = parse_selector(text if named else f"_{text.strip()}") if text.strip() else ()
+    except ConfigError as error:
+        raise ConfigError(f'"{text}" is not a series: {error}') from None
+    if any(matcher.type is not MatchType.EQUAL for matcher in selector):
         raise ConfigError(f'"{text}" is not a series: its labels must be given by "="')
-    return labels_of({matcher.name: matcher.value for matcher in matchers} | ({NAME: name.strip()} if name.strip() else {}))
+    return labels_of({matcher.name: matcher.value for matcher in selector if named or matcher.name != NAME})
 
 
 _NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|Inf|NaN)"

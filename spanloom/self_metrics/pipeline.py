@@ -88,6 +88,13 @@ class PipelineMetrics:
             yield metric
         if self._pipeline.assemble is not None:
             yield from families(self._pipeline.assemble.metrics())
+        if self._pipeline.alerting is not None:
+            unmatched = GaugeMetricFamily(
+                "spanloom_patterns_unmatched", "Patterns of the configuration that match no file", labels=["files"]
+            )
+            for kind, live in self._pipeline.alerting.files.items():
+                unmatched.add_metric([kind], live.unmatched)
+            yield unmatched
 
     def memory(self) -> dict[str, int]:
         """Bytes of memory by what holds them, of what has a bound in bytes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import load_rules
@@ -40,6 +41,33 @@ async def test_a_changed_file_is_accepted_and_an_unchanged_one_left_alone(tmp_pa
     (tmp_path / "a.yml").unlink()
     assert await files.refresh()
     assert names(engine) == ["b"]
+
+
+async def test_a_pattern_reaches_into_folders_and_one_without_a_file_is_counted(tmp_path: Path) -> None:
+    for folder, name in (("", "top"), ("x", "below"), ("x/y", "deep")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "r.yml").write_text(RULES.format(name=name, expr="1"))
+    (tmp_path / "x" / "folder.yml").mkdir()
+    by_star = rules(engine := AlertEngine(), tmp_path / "*" / "*.yml")
+    await by_star.refresh()
+    assert names(engine) == ["below"]
+    at_any_depth = rules(engine, tmp_path / "**" / "*.yml", tmp_path / "none" / "*.yml", tmp_path / "no?.yml")
+    with capture_logs() as logs:
+        await at_any_depth.refresh()
+        await at_any_depth.refresh()
+    assert (names(engine), by_star.unmatched, at_any_depth.unmatched) == (["top", "below", "deep"], 0, 2)
+    assert [line["event"] for line in logs] == ["patterns_match_no_file"]
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "r.yml").write_text(RULES.format(name="late", expr="1"))
+    assert await at_any_depth.refresh()
+    assert ("late" in names(engine), at_any_depth.unmatched) == (True, 1)
+
+
+async def test_a_file_whose_name_looks_like_a_pattern_is_meant(tmp_path: Path) -> None:
+    (tmp_path / "[a].yml").write_text(RULES.format(name="a", expr="1"))
+    files = rules(engine := AlertEngine(), tmp_path / "[a].yml")
+    await files.refresh()
+    assert names(engine) == ["a"]
 
 
 async def test_one_bad_file_is_refused_once_and_all_old_rules_stay(tmp_path: Path) -> None:

@@ -186,6 +186,13 @@ FILES: dict[str, list[str]] = {
         + _receiver("email_configs: [{to: 'a@b'}]"),
         "global: {smtp_smarthost: 'h:25', smtp_from: 'x@y', smtp_auth_password: a, smtp_auth_password_file: b}\n" + _route(""),
     ],
+    "values as they are written": [
+        _route("match: {page: true, slo: yes, code: 010, since: 2024-01-02, ratio: 1.50, none: }"),
+        _route("match_re: {code: 50., page: on}\n  continue: yes"),
+        _route("routes:\n  group_by:\n  group_wait:"),
+        _route("matchers: [page = true]\n  routes: [{receiver: b, match: {a: null}}]"),
+        _route("continue: 1"),
+    ],
     "global, templates": [
         "global: {resolve_timeout: 3m, pagerduty_url: 'http://x'}\n" + _route(""),
         "global: {resolve_timeout: x}\n" + _route(""),

@@ -64,6 +64,30 @@ def test_an_error_names_file_line_and_reason(old: str, new: str, line: int, mess
     assert message in str(caught.value)
 
 
+def test_values_are_the_text_that_is_written() -> None:
+    """YAML would make booleans, numbers and dates of them, which no label is."""
+    (group,) = parse_rules(
+        "groups:\n- name: g\n  limit: 7\n  rules:\n  - record: r\n    expr: 1\n"
+        "    labels: {a: true, b: yes, c: 010, d: 1.50, e: 2024-01-02, f: ~, g: null, h:, i: 'no', j: 1_0}\n",
+        "r.yml",
+    )
+    assert group.limit == 7
+    assert dict(group.rules[0].fixed_labels) == {
+        "a": "true", "b": "yes", "c": "010", "d": "1.50", "e": "2024-01-02", "i": "no", "j": "1_0",
+    }  # fmt: skip
+
+
+def test_a_key_without_a_value_is_one_that_is_left_open() -> None:
+    text = "groups:\n- name: g\n  interval:\n  labels:\n  rules:\n  - alert: A\n    expr: up\n    for:\n    labels:\n"
+    (group,) = parse_rules(text + "    annotations: {summary: down, runbook_url: }\n", "r.yml")
+    (rule,) = group.rules
+    assert (group.interval, rule.hold, rule.labels) == (MINUTE, 0, ())
+    assert [name for name, _ in rule.annotations] == ["runbook_url", "summary"]
+    assert parse_rules("groups:\n", "r.yml") == ()
+    with pytest.raises(ConfigError, match=r"r\.yml:3: groups\[0\]\.rules\[0\]\.expr: is missing"):
+        parse_rules("groups:\n- name: g\n  rules: [{alert: A, expr: }]\n", "r.yml")
+
+
 def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_rules(GOOD.replace("up == 0", "foo(").replace("sum by", "sumby"), "r.yml")

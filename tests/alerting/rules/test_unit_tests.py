@@ -173,3 +173,78 @@ def test_a_wrong_file_names_its_line(tmp_path: Path) -> None:
         run_tests(write(tmp_path, TESTS.replace("evaluation_interval: 1m", "evaluation_interval: soon")))
     with pytest.raises(ConfigError, match=r"none\.yml: cannot be read"):
         run_tests(write(tmp_path, TESTS.replace("rules.yml", "none.yml")))
+
+
+BROKEN = """
+groups:
+- name: broken
+  rules:
+  - {record: dupe, expr: 'label_replace(req, "instance", "same", "", "")'}
+  - {alert: Down, expr: 'dupe > 0'}
+  - {alert: ManyToMany, expr: 'req + on(job) req > 0'}
+"""
+TWO_SERIES = """
+  - {series: 'req{job="api",instance="a"}', values: '5 5 5'}
+  - {series: 'req{job="api",instance="b"}', values: '5 5 5'}
+"""
+
+
+def test_a_rule_that_cannot_be_evaluated_fails_the_test_though_no_alert_was_expected(tmp_path: Path) -> None:
+    (tmp_path / "broken.yml").write_text(BROKEN)
+    path = tmp_path / "broken_test.yml"
+    path.write_text(
+        f"rule_files: [broken.yml]\ntests:\n- input_series:{TWO_SERIES}"
+        "  alert_rule_test: [{eval_time: 2m, alertname: Down, exp_alerts: []}]\n"
+    )
+    checks, failures = run_tests(path)
+    assert (checks, [failure.what for failure in failures]) == (
+        1,
+        ["rule dupe of group broken at 0s", "rule ManyToMany of group broken at 0s"],
+    )
+    assert "labelset" in failures[0].found
+    result = CliRunner().invoke(rules, ["test", str(path)])
+    assert (result.exit_code, "1 checks, 2 failed" in result.output) == (1, True)
+    if PROMTOOL:
+        assert not promtool_passes(path)
+
+
+UP = "input_series: [{series: up, values: '1'}]\n  "
+QUOTED = "input_series: [{series: \"up{a='b'}\", values: '1 2'}]\n  "
+
+
+def expects(expr: str, samples: str) -> str:
+    return f"promql_expr_test: [{{expr: '{expr}', exp_samples: [{samples}]}}]"
+
+
+@pytest.mark.parametrize(
+    ("test", "passes"),
+    [
+        (UP + expects("up", "{labels: up, value: 1}"), True),
+        (UP + expects("up", "{labels: up, value: 2}"), False),
+        (QUOTED + "promql_expr_test: [{expr: up, eval_time: 1m, exp_samples: [{labels: 'up{a=`b`}', value: 2}]}]", True),
+        ("input_series: [{series: up}]\n  " + expects("absent(up)", "{labels: '{}', value: 1}"), True),
+        ("input_series: [{series: up, values: ''}]\n  promql_expr_test: [{expr: up}]", True),
+        (expects("vector(0)", "{}"), True),
+        (expects("vector(0)", "{labels: , value: }"), True),
+        ("input_series: [{series: 'up{', values: 1}]", False),
+        ("input_series: [{series: 'up offset 5m', values: 1}]", False),
+        ("input_series: [{series: 'up', values: 'x'}]", False),
+        ("input_series: [{values: 1}]", False),
+        ("promql_expr_test: [{exp_samples: []}]", False),
+        (expects('absent(gone{job="a",job!="z"})', "{labels: '{}', value: 1}"), True),
+        (expects('absent(gone{job!="z",job="a"})', "{labels: '{job=\"a\"}', value: 1}"), True),
+        (expects('absent(gone{job=~"a.*",job="a"})', "{labels: '{job=\"a\"}', value: 1}"), True),
+        (expects('absent(gone{j="a",j="b",x="y"})', "{labels: '{x=\"y\"}', value: 1}"), True),
+        (expects('absent(gone{j="a",j!="b",j="c"})', "{labels: '{}', value: 1}"), True),
+    ],
+)
+def test_what_is_left_open_or_quoted_otherwise_is_judged_as_by_promtool(tmp_path: Path, test: str, *, passes: bool) -> None:
+    path = tmp_path / "test.yml"
+    path.write_text(f"tests:\n- interval: 1m\n  {test}\n")
+    try:
+        ours = run_tests(path)[1] == []
+    except ConfigError:
+        ours = False
+    assert ours is passes
+    if PROMTOOL:
+        assert promtool_passes(path) is passes
