@@ -156,4 +156,6 @@ def test_corrections_make_what_was_published_add_up_to_what_is_stored_and_then_t
         if not is_empty(edge)
     }
     assert folded([*published, *(document.body for document in found)]) == actual
+    known = {edge_from_body(body).key for body in published}
+    assert all(document.body["correction"] is (edge_from_body(document.body).key in known) for document in found)
     assert corrections(stored, [*published, *(document.body for document in found)], WIDTH, 0) == []

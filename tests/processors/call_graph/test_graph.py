@@ -346,6 +346,14 @@ def test_a_trace_deeper_than_the_stack_is_drawn() -> None:
     assert len(graph.critical_path) == 2 * depth - 1
 
 
+def test_a_graph_names_its_root_and_counts_its_spans_and_their_errors() -> None:
+    failed = span(2, 1, "b", SERVER, 1, 5, status=StatusCode.ERROR)
+    graph = call_graph([span(1, 0, "a", SERVER, 0, 9), failed, span(3, 1, "a", INTERNAL, 6, 7)])
+    assert (graph.root_service, graph.root_operation, graph.span_count, graph.errors) == ("a", "work", 3, 1)
+    without = call_graph([failed])
+    assert (without.root_service, without.root_operation, without.root_span_id) == ("", "", b"")
+
+
 def test_no_spans_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one span"):
         call_graph([])

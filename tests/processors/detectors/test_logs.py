@@ -6,6 +6,7 @@ import random
 import pytest
 
 from processors.detectors import logs
+from processors.detectors.log_windows import LogWindow
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.logs import ERROR
@@ -151,6 +152,26 @@ def test_a_restored_watch_goes_on_as_the_first_would_have() -> None:
         again.detector.restore({"version": 99})
 
 
+def test_of_statements_that_burst_at_once_the_strongest_few_are_reported() -> None:
+    statements, watch = [f"{word} done" for word in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta")], LogWatch()
+    for window in range(60):
+        for statement in statements:
+            many(watch, window, statement, count=2)
+    watch.close()
+    for number, statement in enumerate(statements):
+        many(watch, 61, statement, count=200 + 100 * number)
+    found = [anomaly for anomaly in watch.close() if anomaly.series.name == logs.LINES]
+    assert len(found) == logs.MAX_BURSTS < len(statements)
+
+
+def test_a_service_is_remembered_for_so_many_windows_and_its_rate_of_new_statements_stays() -> None:
+    watch = LogWatch()
+    known = logs._Service("test", logs.MEMORY + logs.YOUNG, 36.0)
+    assert list(watch.detector._judge_new(LogWindow(0, 10 * SECOND), "shop", known, 0, "")) == []
+    assert known.windows == logs.MEMORY + logs.YOUNG
+    assert known.new_lines == pytest.approx(36.0 * logs.MEMORY / (logs.MEMORY + 1))
+
+
 def test_the_traces_of_a_statement_are_the_first_that_wrote_it_each_once() -> None:
     watch = LogWatch()
     for number in (3, 3, 1, 4, 1, 5, 9, 2, 6):
@@ -160,6 +181,9 @@ def test_the_traces_of_a_statement_are_the_first_that_wrote_it_each_once() -> No
     first = [number.to_bytes(16, "big") for number in (3, 1, 4, 5, 9)]
     assert list(window.traces.values()) == [first]
     assert window.failed == {"shop": first}
+    assert window.errors == {"shop": 9}
+    assert list(window.error_lines.values()) == [9]
+    assert list(window.lines.values()) == [10]
 
 
 def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> None:

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from processors.detectors.series import LONGEST, SeriesDetector
+from processors.detectors.series import LONGEST, SeriesDetector, _matters
+from processors.detectors.streaming import Scored
 from telemetry.findings import AnomalyKind
 from telemetry.metrics import Point, Series
 
@@ -60,6 +61,20 @@ def test_a_certain_trifle_is_no_anomaly() -> None:
     assert scorer.add(points([10.0] * 100 + [11.0])) == []
 
 
+@pytest.mark.parametrize(("seen", "expected", "matters"), [(-81.0, -80.0, False), (-120.0, -80.0, True), (81.0, 80.0, False)])
+def test_a_change_counts_by_its_distance_and_not_by_its_sign(seen: float, expected: float, matters: bool) -> None:  # noqa: FBT001  # a column
+    assert _matters(Series("balance"), seen, Scored(1.0, 99.0, expected, 1.0, ""), 0.1) is matters
+
+
+@pytest.mark.parametrize("label", ["deployment_environment_name", "environment"])
+def test_an_anomaly_names_the_environment_of_its_series(label: str) -> None:
+    series = Series(LATENCY.name, tuple(sorted((*LATENCY.labels, (label, "staging")))))
+    scorer = SeriesDetector()
+    scorer.add(points(usual(50), series))
+    (anomaly,) = scorer.add(points([0.4], series, start=50))
+    assert (anomaly.environment, anomaly.service, anomaly.operation) == ("staging", "cart", "GET /cart")
+
+
 def test_a_counter_is_scored_by_its_rate() -> None:
     total, scorer = Series("http_errors_total", (("service_name", "pay"),), total=True), SeriesDetector()
     steady = [5.0 * number for number in range(100)]
@@ -77,7 +92,8 @@ def test_a_point_that_is_not_later_than_the_last_is_passed_over_and_counted() ->
     scorer = SeriesDetector()
     scorer.add(points(usual(30)))
     assert scorer.add(points([9.0], start=3)) == []
-    assert scorer.late == 1
+    assert scorer.add(points([9.0], start=29)) == []
+    assert scorer.late == 2
 
 
 def test_the_bound_forgets_the_series_silent_longest_and_counts_it() -> None:

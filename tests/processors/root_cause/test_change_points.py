@@ -36,6 +36,15 @@ def test_the_moment_since_which_one_instance_is_elsewhere_is_among_a_few(onset: 
     assert memory.attributions(memory.change_point(now, 900 * SECOND, 10 * SECOND), now)[0].service == "c"
 
 
+def test_as_many_series_are_remembered_as_the_bound_says_and_the_longest_silent_goes() -> None:
+    memory = MetricMemory(max_series=2)
+    for pod in ("a", "b", "a"):
+        memory.add(Point(series("cpu", pod), SECOND, 1.0))
+    assert memory.evicted == 0
+    memory.add(Point(series("cpu", "c"), SECOND, 1.0))
+    assert (memory.evicted, set(memory._series)) == (1, {series("cpu", "a"), series("cpu", "c")})
+
+
 def test_what_moves_everywhere_and_what_has_no_kin_moves_nobody() -> None:
     memory = MetricMemory()
     for number in range(60):

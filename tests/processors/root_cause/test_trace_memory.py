@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from processors.call_graph.visits import visits_of
 from processors.root_cause.trace_memory import TraceMemory
 from telemetry.logs import ERROR
+from tests.processors.traces import INTERNAL, SERVER, span
 
 SECOND = 1_000_000_000
 
@@ -22,6 +24,17 @@ def test_the_lines_of_all_traces_are_bounded_and_those_of_the_trace_silent_longe
     remember(memory, 1, 1)  # again: it counts once
     remember(memory, 3, 60)
     assert (kept(memory), memory.logs_dropped) == ({1: 40, 3: 60}, 40)
+
+
+def test_the_lines_of_a_span_are_events_of_its_visit_and_errors_are_their_own_kind() -> None:
+    memory = TraceMemory(10 * SECOND)
+    spans = [span(1, 0, "shop", SERVER, 0, 9), span(2, 1, "shop", INTERNAL, 1, 2)]
+    memory.add(spans[0].trace_id, 0, visits_of(spans))
+    memory.add_log(spans[0].trace_id, spans[0].span_id, "paid", 1, ERROR - 1)
+    memory.add_log(spans[0].trace_id, spans[1].span_id, "refused", 2, ERROR)
+    ((_, (trace,)),) = memory.buckets()
+    events = {(event.kind, event.name) for visit in trace.visits for event in visit.events}
+    assert {("log", "paid"), ("error log", "refused")} <= events
 
 
 def test_the_lines_of_one_trace_are_bounded() -> None:

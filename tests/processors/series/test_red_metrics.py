@@ -157,6 +157,17 @@ def test_calls_between_any_number_of_services_have_bounded_series_and_are_all_co
     assert budget.overflow > 0
 
 
+def test_a_histogram_that_is_there_counts_on_when_no_other_may_begin() -> None:
+    budget = SeriesBudget(4)
+    histograms = Histograms(0, 1000, (1.0,), budget)
+    for value in (0.5, 1.0, 2.0):
+        histograms.record((("service", "a"),), value)
+    assert (len(histograms), histograms.samples, budget.overflow) == (1, 4, 0)
+    histograms.record((("service", "b"),), 0.5)
+    assert budget.overflow == 1
+    assert (("service", "b"),) not in histograms
+
+
 def test_what_a_partition_gives_back_others_may_use() -> None:
     budget = SeriesBudget(1)
     first = Counters(0, 10, budget)

@@ -231,6 +231,14 @@ def test_time_that_goes_back_after_a_crash_does_not_move_what_is_measured_by_it(
     assert times == sorted(times)
 
 
+def test_a_snapshot_of_another_version_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    made = healer(playbooks(tmp_path), Processes())
+    saved = made.snapshot()
+    with pytest.raises(InputError, match=f"healer: snapshot version 99; this release reads {saved['version']}"):
+        made.restore({**saved, "version": 99}, START)
+    assert saved["safety"].keys() == {"version", "stopped_by", "starts", "breakers"}
+
+
 def test_saying_an_alert_twice_changes_nothing(tmp_path: Path) -> None:
     world = Processes()
     made = healer(playbooks(tmp_path), world)
@@ -252,7 +260,8 @@ def test_other_playbooks_are_accepted_at_once_and_an_open_incident_ends_as_it_be
     pass_time(made, world, now, 8)
     assert newest(made)["why"] == "recovery verified"
     assert {name for _, name in world.calls} == {"cart/a"}
-    assert "playbooks-replaced" in events(made)
+    (replaced,) = [body for body in stored(made.outbox()[0], Kind.AUDIT) if body["event"] == "playbooks-replaced"]
+    assert replaced["data"] == {"playbooks": {}}
 
 
 def test_an_anomaly_sets_off_the_playbooks_that_anomalies_trigger_once(tmp_path: Path) -> None:
