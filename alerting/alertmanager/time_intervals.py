@@ -51,6 +51,8 @@ def _spans(names: tuple[str, ...], base: int, least: int, most: int) -> object:
                 raise ValueError(f'"{item}" begins after its end')
             if span.first < 0 < span.last:
                 raise ValueError(f'"{item}": what begins by counting from the end must end so')
+            if span.last < 0 < span.first and span.first > 28 + span.last:  # Alertmanager's bound, one day below February's
+                raise ValueError(f'"{item}" begins after its end in a short month')
             items.append(span)
         return items
 

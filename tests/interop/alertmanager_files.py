@@ -90,7 +90,22 @@ FILES: dict[str, list[str]] = {
                 "{days_of_month: ['32']}",
                 "{days_of_month: ['5:1']}",
                 "{days_of_month: ['-1:5']}",
-                "{days_of_month: ['5:-1']}",
+                *(
+                    f"{{days_of_month: ['{days}']}}"
+                    for days in (
+                        "5:-1",
+                        "3:-29",
+                        "1:-27",
+                        "1:-28",
+                        "2:-27",
+                        "28:-1",
+                        "27:-1",
+                        "31:-1",
+                        "31",
+                        "-31:-1",
+                        "-31:-31",
+                    )
+                ),
                 "{months: ['13']}",
                 "{months: ['december:january']}",
                 "{years: ['2030:2020']}",
