@@ -142,6 +142,10 @@ class YamlFile:
             masked = masked.replace(secret, "<secret>")
         return masked
 
+    def written(self) -> Any:
+        """The document with every scalar as the text that stands there, but for null."""
+        return None if self._root is None else _AsWritten("").construct_document(self._root)
+
     def read(
         self,
         model: type[Model],
@@ -161,9 +165,7 @@ class YamlFile:
         Raises:
             ConfigError: one line a wrong field, all of them.
         """
-        data = self.data
-        if as_written and self._root is not None:
-            data = _AsWritten("").construct_document(self._root)
+        data = self.written() if as_written else self.data
         try:
             return model.model_validate(data if data is not None else {}, context=context)
         except ValidationError as error:

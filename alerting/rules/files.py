@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerting.gotemplates.execute import compile_template
 from alerting.gotemplates.functions import ANNOTATION, OF_EVALUATION, VARIABLES
@@ -19,7 +19,7 @@ from components.yaml_file import YamlFile, without_null
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from alerting.gotemplates.execute import Template
@@ -156,8 +156,12 @@ def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGrou
     Raises:
         ConfigError: as of `parse_rules`.
     """
-    config = file.read(RuleFileConfig, as_written=True)
     problems: list[str] = []
+    try:
+        config = file.read(RuleFileConfig, as_written=True)
+    except ConfigError as error:
+        problems.append(str(error))
+        config = _readable(file)
     groups: list[RuleGroup] = []
     seen: set[str] = set()
     for g, group in enumerate(config.groups):
@@ -168,6 +172,27 @@ def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGrou
     if problems:
         raise ConfigError("\n".join(problems))
     return tuple(groups)
+
+
+def _readable(file: YamlFile) -> RuleFileConfig:
+    """The rules of a file that is wrong elsewhere, at their places, so that all its mistakes are reported at once."""
+    written = file.written()
+    groups = written.get("groups") if isinstance(written, dict) else None
+    found = []
+    for group in groups if isinstance(groups, list) else ():
+        rules = group.get("rules") if isinstance(group, dict) else None
+        if not isinstance(rules, list):
+            rules = []
+        name = str(group.get("name")) if isinstance(group, dict) else ""
+        found.append(GroupConfig.model_construct(name=name, rules=[_readable_rule(rule) for rule in rules]))
+    return RuleFileConfig.model_construct(groups=found)
+
+
+def _readable_rule(rule: object) -> RuleConfig:
+    try:
+        return RuleConfig.model_validate(rule)
+    except ValidationError:  # reported already
+        return RuleConfig.model_validate({"record": "unreadable", "expr": "1"})
 
 
 def read_group(file: YamlFile, default_interval: int = MINUTE) -> RuleGroup:
@@ -189,54 +214,48 @@ def _compile_group(
     interval = group.interval or default_interval
     rules = []
     for r, rule in enumerate(group.rules):
-        try:
-            rules.append(_compile(rule, group, interval))
-        except _FieldError as error:
-            reason = f'group "{group.name}": {error.field}: {error.reason}'
-            problems.append(str(file.error((*path, "rules", r, *error.field.split(".", 1)), reason)))
+
+        def wrong(field: str, reason: str, r: int = r) -> None:
+            where = (*path, "rules", r, *field.split(".", 1))
+            problems.append(str(file.error(where, f'group "{group.name}": {field}: {reason}')))
+
+        compiled = _compile(rule, group, interval, wrong)
+        if compiled is not None:
+            rules.append(compiled)
     return RuleGroup(file.name, group.name, interval, group.limit, group.query_offset, tuple(rules))
 
 
-class _FieldError(Exception):
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field = field
-        self.reason = reason
-
-
-def _compile(rule: RuleConfig, group: GroupConfig, interval: int) -> Rule:
+def _compile(rule: RuleConfig, group: GroupConfig, interval: int, wrong: Callable[[str, str], None]) -> Rule | None:
+    """The rule; what is wrong goes to `wrong`, by field, and then there may be none."""
+    expr = None
     try:
         expr = compile_expression(rule.expr, interval)
     except ConfigError as error:
-        raise _FieldError("expr", str(error)) from None
+        wrong("expr", str(error))
     labels = group.labels | rule.labels
     for name in labels:
         if not _is_label_name(name) or name == "__name__":
-            raise _FieldError(f"labels.{name}", f'"{name}" is not a label name')
+            wrong(f"labels.{name}", f'"{name}" is not a label name')
     if rule.record:
         if not _is_label_name(rule.record.replace(":", "_")):
-            raise _FieldError("record", f'"{rule.record}" is not a metric name')
-        return Rule("record", rule.record, expr, fixed_labels=labels_of(labels), source=rule)
+            wrong("record", f'"{rule.record}" is not a metric name')
+        return None if expr is None else Rule("record", rule.record, expr, fixed_labels=labels_of(labels), source=rule)
     for name in rule.annotations:
         if not _is_label_name(name):
-            raise _FieldError(f"annotations.{name}", f'"{name}" is not an annotation name')
-    return Rule(
-        "alert",
-        rule.alert,
-        expr,
-        rule.hold,
-        rule.keep_firing_for,
-        tuple((name, _template(f"labels.{name}", text)) for name, text in sorted(labels.items())),
-        tuple((name, _template(f"annotations.{name}", text)) for name, text in sorted(rule.annotations.items())),
-        source=rule,
-    )
+            wrong(f"annotations.{name}", f'"{name}" is not an annotation name')
+    label_texts = tuple(_templates("labels", labels, wrong))
+    annotations = tuple(_templates("annotations", rule.annotations, wrong))
+    if expr is None:
+        return None
+    return Rule("alert", rule.alert, expr, rule.hold, rule.keep_firing_for, label_texts, annotations, source=rule)
 
 
-def _template(field: str, text: str) -> Template:
-    try:
-        return compile_template(text, {*ANNOTATION, *OF_EVALUATION}, variables=VARIABLES)
-    except ConfigError as error:
-        raise _FieldError(field, str(error)) from None
+def _templates(field: str, texts: Mapping[str, str], wrong: Callable[[str, str], None]) -> Iterator[tuple[str, Template]]:
+    for name, text in sorted(texts.items()):
+        try:
+            yield name, compile_template(text, {*ANNOTATION, *OF_EVALUATION}, variables=VARIABLES)
+        except ConfigError as error:
+            wrong(f"{field}.{name}", str(error))
 
 
 def _is_label_name(name: str) -> bool:

@@ -94,6 +94,35 @@ def test_all_errors_are_reported_at_once() -> None:
     assert [line.split(":")[1] for line in str(caught.value).splitlines()] == ["10", "17"]
 
 
+def test_mistakes_of_form_and_of_meaning_are_reported_together() -> None:
+    text = """groups:
+- name: a
+  rules:
+  - {alert: X, expr: foo(}
+  - {alert: Y, expr: up, fr: 5m}
+  - {record: bad name, expr: bad(, labels: {1x: a}}
+- name: a
+  interval: soon
+  rules:
+  - {alert: Z, expr: 'ratee(x[5m])', annotations: {s: '{{ nosuch }}'}}
+  - 7
+- rules: {}
+- 8
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse_rules(text, "r.yml")
+    found = [line.split(":", 2) for line in str(caught.value).splitlines()]
+    assert {file for file, *_ in found} == {"r.yml"}
+    assert sorted(int(line) for _, line, _ in found) == [4, 5, 6, 6, 6, 7, 8, 10, 10, 11, 12, 12, 13]
+
+
+@pytest.mark.parametrize("text", ["7", "[]", "groups: 7", "groups: {a: b}", "groups: [[]]"])
+def test_what_is_no_rule_file_at_all_is_one_mistake(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_rules(text, "r.yml")
+    assert str(caught.value).startswith("r.yml:1: ")
+
+
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yml: cannot be read"):
         load_rules([tmp_path / "none.yml"])
