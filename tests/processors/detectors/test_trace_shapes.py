@@ -55,6 +55,8 @@ def test_a_call_that_all_traces_of_a_window_lack_is_one_anomaly() -> None:
     assert (anomaly.kind, anomaly.service, anomaly.operation) == (AnomalyKind.SHAPE, "shop", "GET /")
     assert (anomaly.start, anomaly.end) == (100 * SECOND, 110 * SECOND)
     assert (anomaly.seen, anomaly.series.label("deviation"), anomaly.series.label("callee")) == (1.0, "missing", "pay")
+    named = ("callee", "called", "deviation", "operation", "root")
+    assert [anomaly.series.label(name) for name in named] == ["pay", "work", "missing", "GET /", "shop GET /"]
     assert anomaly.expected < 0.02
     assert anomaly.why == "in 10 of 10 visits: shop GET / did not call pay work, which 100 of 100 such visits did"
     assert len(anomaly.trace_ids) == 5

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import dataclass, replace
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processors.root_cause.ranking import CulpritRanker
+from processors.root_cause.metrics import MetricAttribution
+from processors.root_cause.ranking import CulpritRanker, _metric_evidence
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
@@ -136,6 +138,27 @@ def test_the_evidence_says_what_became_of_what_in_words_and_numbers() -> None:
     assert "of the time added" in first.evidence[0].text
     assert re.search(r"[\d.]+ ms became [\d.]+ ms", first.evidence[0].text)
     assert len(first.evidence[0].trace_ids) == 3
+    weights = [item.weight for item in first.evidence]
+    assert weights == sorted(weights, reverse=True)
+    assert first.score == pytest.approx(sum(weights))
+
+
+def test_the_evidence_of_an_event_counts_the_traces_that_have_it_before_and_since() -> None:
+    (failing, *_) = suspects(Shop(Fault("stock", fails=True)))
+    said = [re.search(r"in (\d+) of (\d+) traces before, (\d+) of (\d+) since", item.text) for item in failing.evidence]
+    counted = [tuple(map(int, found.groups())) for found in said if found]
+    assert counted
+    for hits, trials, hits_after, trials_after in counted:
+        assert hits / trials < 0.1 < hits_after / trials_after <= 1
+        assert hits_after < trials_after
+
+
+def test_a_metric_is_evidence_with_its_labels_and_what_became_of_it() -> None:
+    queue = Series("queue_length", (("k8s_pod_name", "pay-1"), ("service_name", "pay")))
+    evidence = _metric_evidence(MetricAttribution("pay", "pay-1", queue, math.e - 1, 2.0, 40.0), 0.5)
+    assert evidence.series == 'queue_length{k8s_pod_name="pay-1",service_name="pay"}'
+    assert evidence.text == "queue_length: 2 became 40, unlike in other instances"
+    assert evidence.weight == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("service", ["cart", "stock"])

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from processors.call_graph.visits import visits_of
-from processors.root_cause.trace_memory import TraceMemory
+from processors.call_graph.visits import Event, Visit, visits_of
+from processors.root_cause.trace_memory import EVENT_BYTES, SPAN_BYTES, VISIT_BYTES, TraceMemory, _memory
 from telemetry.logs import ERROR
 from tests.processors.traces import INTERNAL, SERVER, span
 
@@ -35,6 +35,12 @@ def test_the_lines_of_a_span_are_events_of_its_visit_and_errors_are_their_own_ki
     ((_, (trace,)),) = memory.buckets()
     events = {(event.kind, event.name) for visit in trace.visits for event in visit.events}
     assert {("log", "paid"), ("error log", "refused")} <= events
+
+
+def test_the_memory_of_a_trace_is_that_of_its_visits_spans_events_and_names() -> None:
+    event = Event("error", "refused", 1)
+    visits = [Visit("shop", "GET /", "shop-1", -1, 0, 9, 9, -1, frozenset({event}), (b"1", b"2"))]
+    assert _memory(visits) == VISIT_BYTES + 2 * SPAN_BYTES + len("shopGET /") + EVENT_BYTES + len("refused")
 
 
 def test_the_lines_of_one_trace_are_bounded() -> None:
