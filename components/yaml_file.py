@@ -66,7 +66,10 @@ class YamlFile:
             self.data: Any = None if self._root is None else loader.construct_document(self._root)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ConfigError(f"{name}:{line}: {error.problem or error.context}") from None
+            problem = error.problem or error.context
+            if problem == "but found another document":
+                problem = "another document begins here, and a file holds one: put it into a file of its own"
+            raise ConfigError(f"{name}:{line}: {problem}") from None
         except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # LookupError to AttributeError: a tag such as !!bool before what it cannot be
             raise ConfigError(f"{name}: not YAML: {error}") from None

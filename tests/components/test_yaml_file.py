@@ -19,6 +19,7 @@ from telemetry.errors import ConfigError
         ("groups:\n- {[a]: b}", "2: a key must be plain text"),
         ("a: 1\n? {b: c}\n: d", "2: a key must be plain text"),
         ("a:\n  b: 1\n  b: 2", '3: duplicate key "b"'),
+        ("a: 1\n---\nb: 2", "2: another document begins here, and a file holds one"),
         ("a: &a\n- *a", "1: contains itself by an alias"),
         ('a:\n- "x\\ud800y"', "2: half of a surrogate pair"),
         ('"\\udfff": a', "1: half of a surrogate pair"),
