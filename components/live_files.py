@@ -26,7 +26,10 @@ class LiveFiles:
         load: reads them and puts them to use. When it raises a ConfigError, what was in use before must still be.
         named: the patterns of further files, which those name: `load` is called when they change, too.
 
-    `refused` counts changes that could not be used, `unmatched` is how many patterns match no file at present.
+    Attributes:
+        refused: changes that could not be used.
+        reason: why the files as they are now are not in use; empty when they are.
+        unmatched: how many patterns match no file at present.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class LiveFiles:
         self._seen = ""
         self.refused = 0
         self.unmatched = 0
+        self.reason = ""
 
     def begin(self) -> list[Path]:
         """The files as they are now, for the caller to take by itself: `refresh` looks for changes from here on.
@@ -73,9 +77,11 @@ class LiveFiles:
         self._seen = seen
         try:
             await self._load(paths)
-        except ConfigError:
+        except ConfigError as error:
             self.refused += 1
+            self.reason = str(error)
             raise
+        self.reason = ""
         self._seen = _state([*paths, *_found(self._named())])  # it may name others now
         return True
 

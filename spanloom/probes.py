@@ -27,7 +27,7 @@ def build_probes(
     more: Sequence[BaseRoute] = (),
     health: Health | None = None,
 ) -> Starlette:
-    """The app: `/healthz`, `/readyz`, `/metrics`, `/api/v1/status`, as the console has them, and the routes of other parts."""
+    """The app: probes, `/metrics` and `/api/v1/status`, as the console has them, and the routes of other parts."""
     asked = health or Health()
     page = MetricsPage(registry)
 
@@ -46,5 +46,10 @@ def build_probes(
         text, content_type = await page.text(request.headers.get("accept", ""))
         return Response(text, headers={"content-type": content_type})
 
-    own = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/api/v1/status", counters), Route("/metrics", metrics)]
+    own = [
+        *(Route(path, healthz) for path in ("/healthz", "/-/healthy")),  # the second is Prometheus's and Alertmanager's name
+        *(Route(path, readyz) for path in ("/readyz", "/-/ready")),
+        Route("/api/v1/status", counters),
+        Route("/metrics", metrics),
+    ]
     return Starlette(routes=[*own, *more])

@@ -87,12 +87,14 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
     router = APIRouter(default_response_class=Json)
     page = MetricsPage(registry)
 
+    @router.get("/-/healthy", include_in_schema=False)  # Prometheus's and Alertmanager's name
     @router.get("/healthz")
     async def healthz() -> Response:
         """Whether the process lives: 200, or 503 with the reasons why not."""
         verdict = asked_health.healthz()
         return Json(verdict.body, verdict.status)
 
+    @router.get("/-/ready", include_in_schema=False)
     @router.get("/readyz")
     async def readyz() -> Response:
         """Whether the process is ready: 200, or 503 with the reasons why not."""

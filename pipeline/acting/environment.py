@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from alerting.alert_state import AlertState
@@ -276,6 +276,12 @@ class Alerting:
         log.info("configuration_taken", what="rules")
         await self._state.save(self._owned_partition(), "rules", self.rules.snapshot())
 
+    async def _reload(self, _request: Request) -> Response:
+        """`/-/reload` as Alertmanager has it: 200 when the files as they are now are in use, else 500 with the reasons."""
+        await self.refresh()
+        reasons = [files.reason for files in self.files.values() if files.reason]
+        return PlainTextResponse("".join(f"failed to reload: {reason}\n" for reason in reasons), 500 if reasons else 200)
+
     def routes(self) -> list[Route]:
         """Alertmanager's API, rules, approvals, and the switches of self-healing."""
         api = AlertmanagerApi(self.alertmanager, self._now, self.save, self._version, note=self.runner.note)
@@ -283,6 +289,7 @@ class Alerting:
             *api.routes(),
             *rules_api.routes(self.engine, self.rules, self.save_rules, self.runner.note),
             *control.routes(self.runner),
+            Route("/-/reload", self._reload, methods=["POST", "PUT"]),
         ]
         by_owner = [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]
         return [*approval.routes(self.approvals), *by_owner]

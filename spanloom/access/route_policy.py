@@ -10,6 +10,8 @@ ROUTES = (
     # Probes: whether it lives and is ready, and nothing else.
     Route("/healthz", {"GET": NOTHING}),
     Route("/readyz", {"GET": NOTHING}),
+    Route("/-/healthy", {"GET": NOTHING}),
+    Route("/-/ready", {"GET": NOTHING}),
     Route("/metrics", {"GET": METRICS}),
     # Logins check what they are given.
     Route("/login", {"GET": NOTHING, "POST": NOTHING}),
@@ -35,6 +37,7 @@ ROUTES = (
     Route("/api/v1/healing/resume", {"POST": OPERATE}),
     Route("/api/v1/incidents/{incident}/release", {"POST": OPERATE}),
     Route("/api/v1/incidents/{incident}/approval", {"GET": LINK, "POST": LINK}),
+    Route("/-/reload", {"POST": OPERATE, "PUT": OPERATE}),
     # Alertmanager's API.
     Route("/api/v2/status", {"GET": READ}),
     Route("/api/v2/receivers", {"GET": READ}),

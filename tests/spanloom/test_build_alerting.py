@@ -101,6 +101,27 @@ async def test_receivers_and_playbooks_change_while_it_runs_and_bad_ones_do_not(
     await alerting.release()
 
 
+async def test_a_reload_takes_what_changed_or_says_what_is_wrong_for_as_long_as_it_is(
+    build: Callable[..., Alerting], tmp_path: Path
+) -> None:
+    receivers = tmp_path / "receivers.yml"
+    receivers.write_text(ROUTES.format("one"))
+    alerting = build(receivers=receivers)
+    await alerting.own(0)
+    client = TestClient(Starlette(routes=alerting.routes()))
+    receivers.write_text(ROUTES.format("another"))
+    assert client.post("/-/reload").status_code == 200
+    assert list(alerting.alertmanager.config.integrations) == ["another"]
+    receivers.write_text("route: {}\n")
+    for _ in range(2):
+        answer = client.put("/-/reload")
+        assert (answer.status_code, "receivers.yml:1: " in answer.text) == (500, True)
+    receivers.write_text(ROUTES.format("third"))
+    assert client.post("/-/reload").status_code == 200
+    assert list(alerting.alertmanager.config.integrations) == ["third"]
+    await alerting.release()
+
+
 async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callable[..., Alerting], tmp_path: Path) -> None:
     plans = tmp_path / "playbooks.yml"
     plans.write_text(PLAYBOOK.format(name="ask"))

@@ -52,7 +52,8 @@ async def test_a_store_that_goes_and_comes_back_makes_the_process_not_ready_and_
         await until(watched, answers=False)
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "failed", "reasons": ["the store does not answer"]})
-        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/healthz")).status_code == (await client.get("/-/healthy")).status_code == 200
+        assert (await client.get("/-/ready")).status_code == 503
         store.away = False
         await until(watched, answers=True)
         assert (await client.get("/readyz")).status_code == 200

@@ -255,7 +255,8 @@ async def test_an_endpoint_that_refuses_is_counted_and_asked_again_after_a_perio
     async with exporting(config) as (_, registry):
         while registry.get_sample_value("spanloom_metrics_export_points_total") == 0:  # noqa: ASYNC110 - read from a registry
             await asyncio.sleep(0.01)
-    assert registry.get_sample_value("spanloom_metrics_export_failures_total") == 1
+    # The refusal; where the machine is busy, also requests that were not answered within the short period.
+    assert (registry.get_sample_value("spanloom_metrics_export_failures_total") or 0) >= 1
 
 
 async def test_nothing_waits_longer_than_a_period_for_an_endpoint_that_is_not_there() -> None:
