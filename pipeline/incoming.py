@@ -13,7 +13,7 @@ from telemetry.json_text import json_in, may_be_protobuf
 from telemetry.other_formats.jaeger import decode_jaeger
 from telemetry.other_formats.protobuf import JaegerSpan, ZipkinSpans
 from telemetry.other_formats.zipkin import decode_zipkin
-from telemetry.otlp.request import SHAPES
+from telemetry.otlp.request import MAX_TIME, SHAPES
 from telemetry.replaced_text import parse_replacing, replace_in_json, replace_in_protobuf
 from telemetry.structure import check_json, check_protobuf
 
@@ -46,8 +46,11 @@ class RekeyCounts:
 
 
 def arrival(record: Record) -> int:
-    """When a record came to the log, in nanoseconds: what stands for the time of an item that has none."""
-    return max(0, round((record.message.timestamp or 0) * 1000)) * 1_000_000
+    """When a record came to the log, in nanoseconds: what stands for the time of an item that has none.
+
+    Producers to Kafka set it, so it may be anything.
+    """
+    return min(max(0, round((record.message.timestamp or 0) * 1000)) * 1_000_000, MAX_TIME)
 
 
 def otlp_request(record: Record, counts: RekeyCounts) -> Request:

@@ -118,7 +118,9 @@ class Metric:
         """Whether one of its points has a value; one that has none says that its series is stale."""
         if point.flags & NO_RECORDED_VALUE:
             return False
-        return point.value is not None or self.type not in {MetricType.GAUGE, MetricType.SUM}
+        if self.type not in {MetricType.GAUGE, MetricType.SUM}:
+            return True
+        return point.value is not None and not is_stale(point.value)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -30,6 +30,7 @@ class ReplaySummary:
     requests: int = 0
     retries: int = 0
     refused: int = 0
+    replaced: int = 0  # texts that are no Unicode, with U+FFFD for it
     seconds: float = 0.0
 
 

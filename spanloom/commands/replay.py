@@ -65,6 +65,7 @@ def replay(
     Exit code 0 when all of it was sent and accepted, 1 when something was not, 2 for a wrong command.
     """
     console = Console(stderr=True)
+    replaced: dict[Path, int] = {}
     complaints: list[SpanloomError] = []
 
     def complain(error: SpanloomError) -> None:
@@ -94,12 +95,14 @@ def replay(
             for request in file:
                 yield request
                 progress.update(task, completed=file.position)
+            replaced[path] = file.replaced
 
     try:
         with progress:
             summary = asyncio.run(run())
     except (SpanloomError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    summary.replaced = sum(replaced.values())
     click.echo(json.dumps(asdict(summary)) if as_json else _words(summary))
     if complaints:
         raise click.exceptions.Exit(1)
@@ -110,5 +113,5 @@ def _words(summary: ReplaySummary) -> str:
     return (
         f"{summary.lines} lines in {summary.requests} requests: {summary.spans} spans, {summary.logs} logs and "
         f"{summary.points} points accepted, {summary.refused} rejected, {summary.retries} retries, "
-        f"{summary.seconds:.1f} s, {rate:,.0f} items/s"
+        f"{summary.replaced} texts replaced, {summary.seconds:.1f} s, {rate:,.0f} items/s"
     )

@@ -59,6 +59,7 @@ class AnalysisSummary:
     logs_with_trace: int = 0
     logs_joined: int = 0
     duplicates: int = 0
+    replaced: int = 0  # texts that are no Unicode, with U+FFFD for it
     traces: int = 0
     seconds: float = 0.0
     ranking: list[tuple[str, float]] = field(default_factory=list)
@@ -138,6 +139,7 @@ class Analysis:
                     )
             if batch:
                 await _send(pipeline, last, batch, in_flight)
+            summary.replaced += file.replaced
             self._progress(path, file.position)
         for batch in repeats.requests():
             await _send(pipeline, "logs", batch, in_flight)

@@ -49,7 +49,9 @@ def _scope(scope: Scope) -> Body:
 
 
 def _add_around(body: Body, resource: Resource, scope: Scope) -> None:
-    """What of resource and scope is part of no id."""
+    """What of resource and scope is part of no id. Seldom anything, and this is the hot path."""
+    if not (resource.dropped_attributes or scope.dropped_attributes or scope.schema_url):
+        return
     _add_dropped(body["resource"], resource.dropped_attributes)
     _add_dropped(body["scope"], scope.dropped_attributes)
     if scope.schema_url:

@@ -222,6 +222,16 @@ def test_a_span_of_jaeger_without_a_start_too() -> None:
     assert [(span.start, span.end) for span in stage.spans()] == [(ARRIVED - 50, ARRIVED)]
 
 
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e12])
+def test_a_producer_that_sets_the_time_of_its_record_to_nonsense_ends_nothing(seconds: float) -> None:
+    stage, other = Stage(), Stage()
+    assert stage.read(spans, otlp_span(b"x", start=0, end=0), seconds) is None
+    assert all(0 < span.start < 2**63 for span in stage.spans())
+    for make, value in ((logs, log_request()), (metrics, gauge(1.0))):
+        assert other.read(make, value, seconds) is None
+    assert all(0 <= document.time < 2**63 for document in other.written.documents)
+
+
 def log_request(**fields: Any) -> bytes:
     record = {"body": {"stringValue": "no times"}, "traceId": TRACE.hex()} | fields
     return orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record, record]}]}]})

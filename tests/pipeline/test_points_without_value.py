@@ -16,7 +16,9 @@ from pipeline.exchange.codec import BatchKind, decode_points, encode_points
 from pipeline.score import ScoreStage
 from processors.series.points import points_of
 from telemetry import otlp
-from telemetry.metrics import NO_RECORDED_VALUE, STALE, Point, Series, is_stale
+from telemetry.documents.signals import metric_document
+from telemetry.metrics import NO_RECORDED_VALUE, STALE, DataPoint, Metric, MetricType, Point, Series, is_stale
+from telemetry.resource import Resource
 from tests.pipeline.all_detectors import all_detectors
 from tests.pipeline.parts import Event
 from tests.pipeline.test_incoming import Stage, metrics
@@ -92,6 +94,14 @@ def test_a_point_without_a_value_makes_its_series_stale_and_is_stored_without_on
     (document,) = stage.written.documents
     assert not {"value", "count", "sum", "buckets", "quantiles"} & document.body.keys()
     assert document.body.get("flags", 0) == fields.get("flags", 0)
+
+
+def test_prometheus_own_stale_marker_as_a_value_is_none() -> None:
+    points = (DataPoint(5, value=STALE), DataPoint(6, value=math.nan))
+    metric = Metric("up", MetricType.GAUGE, points, Resource())
+    (marked,) = otlp.decode_metrics(otlp.encode_metrics([metric]))
+    assert [is_stale(point.value) for point in points_of(marked)] == [True, False]
+    assert ["value" in metric_document(marked, point).body for point in marked.points] == [False, True]
 
 
 def test_a_distribution_of_no_values_yet_is_none_without_a_value() -> None:

@@ -14,6 +14,7 @@ from processors.assembly.edges import edge_from_body, is_empty, merge
 from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Kind, latest
+from telemetry.logs import LogRecord
 from telemetry.metrics import Buckets, DataPoint, Exemplar, Metric, MetricType, Temporality
 from telemetry.spans import Span, SpanKind, SpanLink
 from tests.generated import RESOURCES, logs, traces
@@ -38,6 +39,9 @@ LARGE = 6000
 """Spans of one trace among the others: as a request, 4.4 MB, it is larger than any record."""
 
 
+UNTIMED = "untimed"
+"""What log records and points without a time say."""
+
 GROUP = 20
 """Traces of a request; a trace of its own receives the messages of all of them."""
 
@@ -50,6 +54,11 @@ def spans_of(count: int) -> int:
 def traces_of(count: int) -> int:
     """How many traces there are of them."""
     return count + count // GROUP
+
+
+def points_of(count: int) -> int:
+    """How many data points are sent with them."""
+    return count // GROUP * 4
 
 
 def requests(count: int) -> Iterator[tuple[str, bytes]]:
@@ -72,6 +81,8 @@ def requests(count: int) -> Iterator[tuple[str, bytes]]:
             yield "traces", otlp.encode_spans(mixed[::2])
             yield "logs", otlp.encode_logs([record for trace in waiting for record in logs(trace)])
             yield "metrics", otlp.encode_metrics(latencies(waiting))
+            yield "logs", otlp.encode_logs([LogRecord(0, f"{UNTIMED} {number}", RESOURCES["mail"])] * 2)
+            yield "metrics", otlp.encode_metrics([untimed(number)])
             yield "traces", otlp.encode_spans(mixed[1::2])
             waiting.clear()
     if late:
@@ -111,6 +122,12 @@ def receiver(traces_of: list[list[Span]]) -> Span:
         attributes=attributes,
         links=(*links, unseen),
     )
+
+
+def untimed(number: int) -> Metric:
+    """Two equal points without a time, and one of another value."""
+    points = tuple(DataPoint(0, value=value) for value in (number, number, number + 0.5))
+    return Metric(UNTIMED, MetricType.GAUGE, points, RESOURCES["mail"])
 
 
 def latencies(traces_of: list[list[Span]]) -> list[Metric]:
@@ -163,8 +180,10 @@ async def documents(store: Store) -> dict[str, Any]:
         edges[place] = merge(edges[place], edge) if place in edges else edge
     return {
         "spans": {body["_id"]: body for body in found[Kind.SPAN]},
-        "logs": {body["_id"]: body for body in found[Kind.LOG]},
-        "metrics": {body["_id"]: body for body in found[Kind.METRIC] if not body["name"].startswith("spanloom.")},
+        "logs": {body["_id"]: anytime(body, body["body"]["text"]) for body in found[Kind.LOG]},
+        "metrics": {
+            body["_id"]: anytime(body, body["name"]) for body in found[Kind.METRIC] if not body["name"].startswith("spanloom.")
+        },
         "traces": {body["id"]: without(body) for body in latest(found[Kind.TRACE])},
         "hops": {body["id"]: without(body) for body in latest(found[Kind.HOP])},
         "edges": {
@@ -178,6 +197,11 @@ async def documents(store: Store) -> dict[str, Any]:
 def without(body: dict[str, Any]) -> dict[str, Any]:
     """A document without its revision, which tells how it came to be and not what it is."""
     return {name: value for name, value in body.items() if name not in {"revision", "_id"}}
+
+
+def anytime(body: dict[str, Any], said: str) -> dict[str, Any]:
+    """A document; of one without a time, that of its arrival is another each time."""
+    return {name: value for name, value in body.items() if name != "@timestamp"} if said.startswith(UNTIMED) else body
 
 
 def assert_same(undisturbed: dict[str, Any], disturbed: dict[str, Any]) -> None:

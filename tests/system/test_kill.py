@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stores.duckdb.store import DuckDbStore
-from tests.system.exactness import QUICK, assert_same, documents, send_all, spans_of, traces_of
+from tests.system.exactness import QUICK, assert_same, documents, points_of, send_all, spans_of, traces_of
 from tests.system.processes import Up
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ async def test_documents_after_ten_kills_equal_those_of_an_undisturbed_run(tmp_p
     undisturbed = await stored(run(tmp_path / "undisturbed", 0))
     assert len(undisturbed["spans"]) == spans_of(TRACES)
     assert len(undisturbed["traces"]) == traces_of(TRACES)
-    assert len(undisturbed["metrics"]) == TRACES // 20
+    assert len(undisturbed["metrics"]) == points_of(TRACES)
     assert sum(bool(trace["exemplars"]) for trace in undisturbed["traces"].values()) == TRACES
     received = [hop for hop in undisturbed["hops"].values() if hop["callee"]["name"] == "mail" and hop["link"]]
     assert sum(hop["caller"]["kind"] == "service" and hop["queue_wait"] > 0 for hop in received) == TRACES

@@ -66,6 +66,14 @@ def test_a_gzip_file_that_is_cut_off_gives_what_it_has_and_an_error(tmp_path: Pa
         next(requests)
 
 
+def test_text_that_is_no_unicode_is_replaced_and_counted_and_a_byte_order_mark_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "telemetry.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + logs_line("caf?").replace(b"?", b"\xe9") + logs_line("cut ?").replace(b"?", rb"\ud83d"))
+    file = OtlpFile(path)
+    assert [record.body for _, value, _ in file for record in otlp.decode_logs(value)] == ["caf�", "cut �"]
+    assert file.replaced == 2
+
+
 def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_LINE_BYTES", 1000)
     path = tmp_path / "telemetry.jsonl.gz"

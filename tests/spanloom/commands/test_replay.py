@@ -70,7 +70,16 @@ def test_files_are_sent_and_the_summary_is_json(endpoint: Endpoint, recording: P
     result = CliRunner().invoke(replay, [str(recording), str(recording), "--endpoint", endpoint.url, "--batch", "4", "--json"])
     summary = json.loads(result.stdout)
     assert summary.pop("seconds") > 0
-    assert summary == {"lines": 10, "spans": 10, "logs": 0, "points": 0, "requests": 3, "retries": 0, "refused": 0}
+    assert summary == {
+        "lines": 10,
+        "spans": 10,
+        "logs": 0,
+        "points": 0,
+        "requests": 3,
+        "retries": 0,
+        "refused": 0,
+        "replaced": 0,
+    }
     assert result.exit_code == 0
     assert result.stderr == ""  # no progress bar where there is no terminal
     assert sum(len(otlp.decode_spans(value)) for _, value in endpoint.records) == 10
