@@ -12,7 +12,7 @@ from collectors.errors import TooLargeError, UnsupportedError
 from telemetry.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Compression = Literal["identity", "gzip", "deflate", "zstd", "snappy"]
 
@@ -30,6 +30,8 @@ _BY_NAME: Final[Mapping[str, Compression]] = {
 _WINDOW: Final[Mapping[Compression, int]] = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _SNAPPY_FRAMED: Final = b"\xff\x06\x00\x00sNaPpY"
 _SNAPPY_LENGTH_BYTES: Final = 5
+
+_USUAL_RATIO: Final = 16  # between what telemetry takes decompressed and compressed, nearly always less
 
 CHUNK: Final = 64 * 1024
 """Bytes of gzip that are looked at together: what is behind the end of a member is copied."""
@@ -165,26 +167,13 @@ class _Stream:
 
 
 def _zstd(data: bytes, limit: SizeLimit) -> bytes:
-    buffer = bytearray(limit.bytes + 1)
-    try:
-        size = cramjam.zstd.decompress_into(data, buffer)
-    except cramjam.DecompressionError as error:
-        if "write whole buffer" in str(error):  # the only sign of it
-            raise limit.exceeded() from error
-        raise
-    return _within(buffer, size, limit)
+    return _into_buffer(cramjam.zstd.decompress_into, data, limit)
 
 
 def _snappy(data: bytes, limit: SizeLimit) -> bytes:
     """Framed, as the Collector's exporters wrote it for long, or a block, as they write it now, whatever it is called."""
     if data.startswith(_SNAPPY_FRAMED):
-        buffer = bytearray(limit.bytes + 1)
-        try:
-            return _within(buffer, cramjam.snappy.decompress_into(data, buffer), limit)
-        except cramjam.DecompressionError as error:
-            if "write whole buffer" in str(error):
-                raise limit.exceeded() from error
-            raise
+        return _into_buffer(cramjam.snappy.decompress_into, data, limit)
     length = 0
     for place, byte in enumerate(data[:_SNAPPY_LENGTH_BYTES]):
         length |= (byte & 0x7F) << 7 * place
@@ -195,7 +184,17 @@ def _snappy(data: bytes, limit: SizeLimit) -> bytes:
     return bytes(cramjam.snappy.decompress_raw(data))
 
 
-def _within(buffer: bytearray, size: int, limit: SizeLimit) -> bytes:
-    if size > limit.bytes:
-        raise limit.exceeded()
-    return bytes(memoryview(buffer)[:size])
+def _into_buffer(decompress: Callable[[bytes, bytearray], int], data: bytes, limit: SizeLimit) -> bytes:
+    """Decompressed into a buffer that is large enough for most bodies, and else into one that holds what the limit allows."""
+    most = limit.bytes + 1
+    for size in (min(_USUAL_RATIO * len(data) + CHUNK, most), most):
+        buffer = bytearray(size)
+        try:
+            filled = decompress(data, buffer)
+        except cramjam.DecompressionError as error:
+            if "write whole buffer" not in str(error):  # the only sign of it
+                raise
+            continue
+        if filled <= limit.bytes:
+            return bytes(memoryview(buffer)[:filled])
+    raise limit.exceeded()
