@@ -35,6 +35,13 @@ EVERYTHING = 10_000_000
 KINDS = (Kind.SPAN, Kind.LOG, Kind.METRIC, Kind.TRACE, Kind.HOP, Kind.EDGE)
 
 
+IN_NAMESPACE = {
+    name: replace(resource, attributes={**resource.attributes, "service.namespace": "eu"})
+    for name, resource in RESOURCES.items()
+}
+"""The same services in a namespace: they are others."""
+
+
 LARGE = 6000
 """Spans of one trace among the others: as a request, 4.4 MB, it is larger than any record."""
 
@@ -70,7 +77,8 @@ def requests(count: int) -> Iterator[tuple[str, bytes]]:
     late: list[Span] = []
     waiting: list[Any] = []
     for number, spans in enumerate(traces(count)):
-        waiting.append(sharing_ids(spans) if number % 3 == 1 else spans)
+        sent = sharing_ids(spans) if number % 3 == 1 else spans
+        waiting.append([replace(span, resource=IN_NAMESPACE[span.service]) for span in sent] if number % 5 == 2 else sent)
         if len(waiting) == GROUP:
             mixed = [span for trace in waiting for span in trace] + late
             received = receiver(waiting)
