@@ -77,11 +77,11 @@ def test_a_request_with_a_query_and_a_message_is_drawn_from_the_bytes_of_the_sdk
     assert drawn == [
         ("user", "shop", "GET /checkout", "", False),
         ("shop", "cart", "POST /cart/{id}", "http", False),
-        ("cart", "carts.db", "SELECT carts", "sqlite", True),
-        ("shop", "mails", "send mails", "kafka", False),
+        ("cart", "sqlite:carts.db", "SELECT carts", "sqlite", True),
+        ("shop", "kafka:mails", "send mails", "kafka", False),
     ]
     assert [hop.gap for hop in graph.hops] == [None, 10 * MS, None, None]
     assert [hop.critical_path_time // MS for hop in graph.hops] == [25, 20, 30, 5]
     assert [(hop.caller_host, hop.callee_host) for hop in graph.hops][1] == ("shop-host", "cart-host")
     (hop,) = call_graph([consumer]).hops
-    assert (hop.caller.name, hop.callee.name, hop.link) == ("mails", "mail", True)
+    assert (hop.caller.name, hop.callee.name, hop.link) == ("kafka:mails", "mail", True)
