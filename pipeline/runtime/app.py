@@ -44,8 +44,9 @@ class PipelineApp(faust.App):  # type: ignore[misc] # Faust's types are not read
         return transport
 
     async def on_stop(self) -> None:
-        """Faust commits on a timer that has ended by now."""
+        """Faust commits on a timer that has ended by now; a commit under way knows nothing of what was acknowledged since."""
         if self.consumer is not None and not self.crashed:
+            await self.consumer.maybe_wait_for_commit_to_finish()
             await self.consumer.commit()
         await super().on_stop()
 

@@ -50,6 +50,7 @@ class Reader:
     def __init__(self, app: Any, topic: str, holds_from: int) -> None:
         self.seen: list[tuple[int, bytes | None, bytes, dict[str, bytes]]] = []
         self._news = asyncio.Event()
+        self._app = app
         self.topic = app.topic(topic, partitions=1, **RAW)
         offsets = self._offsets = OffsetTracker(app, 1000)
 
@@ -70,6 +71,20 @@ class Reader:
         @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
         async def assigned(_app: Any, _assigned: Any, **_: Any) -> None:
             offsets.assign()
+
+    def hold_commits_until_the_stop(self) -> asyncio.Event:
+        """From now on a commit takes until the stop has begun; the event is set when one is under way."""
+        consumer, under_way = self._app.consumer, asyncio.Event()
+        commit = consumer._commit
+
+        async def held(offsets: Any) -> bool:
+            under_way.set()
+            await self._app._stopped.wait()
+            done: bool = await commit(offsets)
+            return done
+
+        consumer._commit = held
+        return under_way
 
     async def send(self, *values: bytes) -> list[int]:
         """The offsets under which the log has them."""
@@ -110,6 +125,19 @@ async def test_after_a_restart_what_was_not_finished_comes_again_and_nothing_els
         await reader.until_it_has(100)
     async with log.reader("one") as reader:
         assert await reader.until_it_has(40) == VALUES[60:]
+    async with log.reader("one") as reader:
+        await reader.send(b"new")
+        assert await reader.until_it_has(1) == [b"new"]
+
+
+async def test_a_stop_commits_what_was_finished_while_a_commit_was_under_way(log: Log) -> None:
+    async with log.reader("one") as reader:
+        under_way = reader.hold_commits_until_the_stop()
+        await reader.send(VALUES[0])
+        async with asyncio.timeout(DEADLINE):
+            await under_way.wait()
+        await reader.send(*VALUES[1:])
+        await reader.until_it_has(100)
     async with log.reader("one") as reader:
         await reader.send(b"new")
         assert await reader.until_it_has(1) == [b"new"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -90,9 +91,10 @@ async def test_dead_letters_are_listed_and_replayed_with_a_clients_certificate(k
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         headers = [("spanloom.reason", b"unreadable"), ("spanloom.topic", b"zipkin_spans"), ("spanloom.partition", b"0")]
         await producer.send_and_wait("spanloom-dlq", b"value", headers=headers)
-    assert (await dead_letters(kafka, "zipkin_spans", 1))[0]["reason"] == "unreadable"
+    assert "unreadable" in [letter["reason"] for letter in await dead_letters(kafka, "zipkin_spans", 1)]
     assert "unreadable" in (await asyncio.to_thread(spanloom, settings, "dlq", "list")).stdout
-    assert "zipkin_spans: 1 replayed" in (await asyncio.to_thread(spanloom, settings, "dlq", "replay")).stdout
+    replayed = (await asyncio.to_thread(spanloom, settings, "dlq", "replay")).stdout  # with those of other tests, if there are
+    assert re.search(r"^zipkin_spans: [1-9]\d* replayed", replayed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [("setup", "kafka"), ("worker",), ("dlq", "list")])
