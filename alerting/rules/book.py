@@ -79,7 +79,7 @@ class RuleBook:
         if not _NAME.fullmatch(namespace):
             raise ConfigError(f"namespace {namespace!r}: use up to 100 letters, digits, dots, underscores and hyphens")
         file = YamlFile(text, _file(namespace))
-        data = file.data
+        data = file.written()
         if isinstance(data, dict) and "groups" in data:
             loaded = {group.name: group for group in read_rules(file)}
             written, kept = data["groups"] or (), {}
@@ -87,7 +87,7 @@ class RuleBook:
             group = read_group(file)
             loaded, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
         for each in written:
-            kept[each["name"]] = _Kept(yaml.safe_dump(each, allow_unicode=True, sort_keys=False), loaded[each["name"]])
+            kept[each["name"]] = _Kept(_yaml(each, loaded[each["name"]]), loaded[each["name"]])
         own = next((rule.name for group in loaded.values() for rule in group.rules if rule.name in RESERVED), None)
         if own is not None:
             raise ConfigError(f"{_file(namespace)}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
@@ -175,6 +175,12 @@ class RuleBook:
 def _reads_alerts(expression: Expression) -> bool:
     names = [[matcher for matcher in selector if matcher.name == NAME] for selector in expression.selectors]
     return any(all(matcher.matches(name) for matcher in each) for each in names for name in ALERT_SERIES)
+
+
+def _yaml(written: JsonObject, group: RuleGroup) -> str:
+    """A group as it was written, with its one number as a number: clients in Go read no text as one."""
+    limit = {"limit": group.limit} if written.get("limit") is not None else {}
+    return str(yaml.safe_dump(written | limit, allow_unicode=True, sort_keys=False))
 
 
 def _file(namespace: str) -> str:

@@ -49,6 +49,22 @@ def test_a_group_that_is_set_is_evaluated_beside_those_of_files() -> None:
     assert used(engine) == [("api:shop", "latency", ["Slow"])], "a changed file leaves the namespaces alone"
 
 
+def test_what_is_written_comes_back_as_it_was_and_numbers_as_numbers() -> None:
+    rules, engine = book("groups: []")
+    rules.set("shop", "name: yes\nlimit: 7\nrules:\n- {record: r, expr: 1, labels: {a: true, b: 010}, annotations: }")
+    (text,) = rules.texts("shop").values()
+    assert yaml.safe_load(text) == {
+        "name": "yes", "limit": 7,
+        "rules": [{"record": "r", "expr": "1", "labels": {"a": "true", "b": "010"}, "annotations": None}],
+    }  # fmt: skip
+    (group,) = engine.groups
+    assert (group.name, group.limit, dict(group.rules[0].fixed_labels)) == ("yes", 7, {"a": "true", "b": "010"})
+    again, restored = book("groups: []")
+    again.restore(rules.snapshot())
+    assert again.texts("shop") == rules.texts("shop")
+    assert [rule.identity for rule in restored.groups[0].rules] == [rule.identity for rule in group.rules]
+
+
 def test_a_rule_file_takes_the_place_of_its_namespace_and_a_group_only_its_own() -> None:
     rules, engine = book("groups: []")
     rules.set("shop", "groups: [{name: a, rules: []}, {name: b, rules: []}]")
