@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMESPACE = "shop"
 ENVIRONMENT = "demo"
 
 
@@ -53,7 +52,6 @@ def environment(role: Role, otlp_grpc: str, otlp_http: str) -> dict[str, str]:
     """The environment of an instance: ours, and the SDK's settings. Exports are frequent so that faults show soon."""
     endpoint = otlp_grpc if role.protocol == "grpc" else otlp_http
     attributes = {
-        "service.namespace": NAMESPACE,
         "service.version": "1.0.0",
         "service.instance.id": role.name,
         "deployment.environment.name": ENVIRONMENT,

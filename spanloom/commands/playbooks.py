@@ -15,7 +15,7 @@ from alerting.playbooks.actions.build import build_actions
 from alerting.playbooks.backtest import History, backtest
 from alerting.playbooks.kernel.journal import masked
 from alerting.playbooks.kernel.machine import call_of
-from alerting.playbooks.kernel.messages import Signal
+from alerting.playbooks.kernel.messages import Signal, with_service
 from alerting.playbooks.kernel.opening import open_incident
 from alerting.playbooks.kernel.safety import Touched
 from alerting.playbooks.kernel.traffic import Footprint
@@ -78,6 +78,7 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], config: Path | Non
             raise click.UsageError(f"--label {label!r}: write NAME=VALUE")
         found[name] = value
     loaded, actions, _ = _load(files, config)
+    found = with_service(found)
     signal = Signal("alert", "dry-run", found, 0)
     playbook = next((p for p in loaded if p.answers(signal.source, found)), None)
     if playbook is None:

@@ -72,6 +72,13 @@ def test_dry_run_shows_the_steps_with_the_labels_put_in() -> None:
     assert "cart" in CliRunner().invoke(playbooks, arguments[:-1]).output
 
 
+def test_of_a_service_with_a_namespace_the_target_has_both_and_the_deployment_is_called_by_its_name() -> None:
+    arguments = ["dry-run", DEFAULT, "--label", "alertname=ServiceCulprit", "--label", "service=shop/cart", "--json"]
+    plan = json.loads(CliRunner().invoke(playbooks, arguments).output)
+    assert (plan["service"], {step["arguments"]["name"] for step in plan["steps"]}) == ("shop/cart", {"cart"})
+    assert 'server="shop/cart"' in plan["verify"]
+
+
 def test_dry_run_says_what_is_missing() -> None:
     result = CliRunner().invoke(playbooks, ["dry-run", DEFAULT, "--label", "alertname=Other"])
     assert result.exit_code == 1
