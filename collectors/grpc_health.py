@@ -1,7 +1,8 @@
 """The health service of gRPC (`grpc.health.v1`), which probes of Kubernetes, load balancers and clients ask.
 
-Its two messages have one field each, so they are written here by hand. It answers without a token, as it says nothing but that
-the port is served. Protocol: grpc-proto `grpc/health/v1/health.proto`.
+It answers without a token, as it says nothing but that the port is served. In grpcio-health-checking the calls that watch have
+no bound, and do not end when the server stops, which then waits for all of its grace. The two messages have one field each, so
+they are written here by hand. Protocol: grpc-proto `grpc/health/v1/health.proto`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import structlog
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 log = structlog.get_logger(__name__)
 
@@ -53,16 +53,20 @@ class LiveFiles:
             ConfigError: too many.
         """
         paths = self._matching()
-        self._seen = _state([*paths, *_found(self._named())])
+        self._seen = _state([*paths, *self._further()])
         return paths
 
     def _matching(self) -> list[Path]:
         """The files, and a warning when patterns have come to match none."""
-        without = [pattern for pattern in self._patterns if not matching(pattern)]
+        found = {pattern: matching(pattern) for pattern in self._patterns}
+        without = [pattern for pattern, paths in found.items() if not paths]
         if len(without) > self.unmatched:
             log.warning("patterns_match_no_file", patterns=without)
         self.unmatched = len(without)
-        return _found(self._patterns)
+        return _together(found)
+
+    def _further(self) -> list[Path]:
+        return _together({pattern: matching(pattern) for pattern in self._named()})
 
     async def refresh(self) -> bool:
         """Take the files if they changed since the last call; whether they did. Cheap enough for each second.
@@ -71,7 +75,7 @@ class LiveFiles:
             ConfigError: what changed cannot be used, said once for each change.
         """
         paths = self._matching()
-        seen = _state([*paths, *_found(self._named())])
+        seen = _state([*paths, *self._further()])
         if seen == self._seen:
             return False
         self._seen = seen
@@ -82,7 +86,7 @@ class LiveFiles:
             self.reason = str(error)
             raise
         self.reason = ""
-        self._seen = _state([*paths, *_found(self._named())])  # it may name others now
+        self._seen = _state([*paths, *self._further()])  # it may name others now
         return True
 
 
@@ -94,13 +98,12 @@ def matching(pattern: str) -> list[Path]:
     return sorted(found for found in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if found.is_file())
 
 
-def _found(patterns: Sequence[str]) -> list[Path]:
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        found |= dict.fromkeys(matching(pattern))
-    if len(found) > MAX_FILES:
-        raise ConfigError(f"{', '.join(patterns)}: {len(found)} files; at most {MAX_FILES}")
-    return list(found)
+def _together(found: Mapping[str, list[Path]]) -> list[Path]:
+    """The files of all patterns, each once."""
+    paths = list(dict.fromkeys(path for each in found.values() for path in each))
+    if len(paths) > MAX_FILES:
+        raise ConfigError(f"{', '.join(found)}: {len(paths)} files; at most {MAX_FILES}")
+    return paths
 
 
 def _state(paths: Sequence[Path]) -> str:
