@@ -1,64 +1,42 @@
-"""Stage 4: ranks culprits, and feeds what alerts and repairs.
+"""Stage 4: diagnoses, alerts and heals, each environment by itself.
 
-All of an environment is decided in one place, by event time. A record stays in flight for as long as rules look back, so that
-after a crash the samples and the memory of traces are rebuilt from the log, while the state of alerts, notifications
+All of an environment is decided in one place, by its own event time. A record stays in flight for as long as rules look back,
+so that after a crash the samples and the memory of traces are rebuilt from the log, while the state of alerts, notifications
 and incidents comes back from a table, as do the last rankings, which are on no log.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from alerting.playbooks.kernel.traffic import awaited_calls
-from alerting.playbooks.kernel.trust import origin_of_rule
-from pipeline.acting.config import ActConfig, ActCounts
-from pipeline.acting.log_lines import log_record
-from pipeline.acting.ranking_thread import Diagnosis
-from pipeline.acting.recent_rankings import KeptRankings
+from pipeline.acting.environments import KnownEnvironments
 from pipeline.delivery.background_writer import BackgroundWriter
+from pipeline.exchange.by_environment import by_environment
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
-from pipeline.state.restoring import UNFIT, log_relearning
-from processors.assembly.edges import edge_from_body
-from processors.assembly.watermark import SECOND, Watermark
-from processors.series.derived import culprit_points
-from telemetry.documents import culprits_document
-from telemetry.documents.read_back import anomaly_from_body
-from telemetry.findings import AnomalyKind, CulpritRanking
+from processors.assembly.watermark import SECOND
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from alerting.alert_state import AlertChange
-    from alerting.playbooks.kernel.healer import Healer
-    from pipeline.acting.environment import Alerting
+    from pipeline.acting.config import ActConfig, ActCounts
+    from pipeline.acting.environment import Environment
+    from pipeline.acting.settings import AlertingSettings
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.record import TP, Record
     from pipeline.state.table import StageTable
-    from processors.root_cause.ranking import CulpritRanker
     from telemetry.documents import Document
-    from telemetry.findings import Anomaly
-    from telemetry.metrics import Point
-    from telemetry.spans import Span
-
-DEFAULT_ENVIRONMENT = "default"
 
 SETTLE_SECONDS = 5.0
-"""How long to wait for the store when the environment is let go."""
+"""How long to wait for the store when the environments of a partition are let go."""
 
 MAX_ANSWERS = 1000
 """Answers to requests for approval that may wait for the next tick. Humans give a few a day."""
-
-MAX_ANOMALIES = 1000
-"""Anomalies that playbooks answer which may wait for the next tick, half a second later."""
-
-AHEAD = 600 * SECOND
-"""How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
-
 
 _ACCEPTED = frozenset(
     {
@@ -73,197 +51,125 @@ _ACCEPTED = frozenset(
 )
 
 
+@dataclass(slots=True)
+class _ActPartition:
+    """What is held of a partition: its environments, and its records in order of arrival."""
+
+    known: KnownEnvironments
+    environments: dict[str, Environment] = field(default_factory=dict)
+    in_flight: deque[tuple[TP, int, tuple[tuple[Environment, int], ...]]] = field(default_factory=deque)
+    """Each with the event time at its arrival, by environment."""
+    unsaved: list[tuple[OffsetTracker, TP, int]] = field(default_factory=list)
+    """Records that name sources, until these are saved."""
+    last_record: int = 0
+
+    @property
+    def event_time(self) -> int:
+        """That of the environment that is furthest."""
+        return max((environment.event_time for environment in self.environments.values()), default=0)
+
+
 class ActStage:
-    """The state and the work of stage 4 for the one environment that this worker owns.
+    """The state and the work of stage 4 in one worker.
 
     Args:
-        config: when to rank.
-        culprits: remembers and ranks.
+        config: how many environments there may be, and when time goes on without telemetry.
+        counts: what the stage did.
+        make: an environment of that name, with the state that is its own.
         writer: stores documents.
-        state: keeps the last rankings.
+        state: keeps what must survive a crash.
         now: nanoseconds since the epoch.
-        alerting: rules, notifications and repairs; an analysis of files has none.
+        settings: what holds in every environment; an analysis of files has none.
         live: whether event time goes on by itself when no telemetry comes.
     """
 
     def __init__(
         self,
         config: ActConfig,
-        culprits: CulpritRanker,
+        counts: ActCounts,
+        make: Callable[[str, StageTable], Environment],
         writer: DocumentWriter,
         state: StageTable,
         now: Callable[[], int],
-        alerting: Alerting | None,
+        settings: AlertingSettings | None = None,
         *,
         live: bool = True,
     ) -> None:
-        self._config = config
-        self._diagnosis = Diagnosis(culprits)
-        self._writer = writer
-        self._state = state
-        self._now = now
-        self._alerting = alerting
-        self._live = live
-        self._watermark = Watermark()
-        self._last_record = self._last_tick = 0
-        self._in_flight: deque[tuple[TP, int, int]] = deque()  # in order of arrival, with the event time at arrival
-        # Whether rules may see it, score and id of the strongest that no ranking has answered yet.
-        self._wanted: tuple[bool, float, str] | None = None
-        self._rankings = KeptRankings()
+        self._config, self.counts, self._make = config, counts, make
+        self._state, self._now, self._settings, self._live = state, now, settings, live
+        self._partitions: dict[int, _ActPartition] = {}
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
-        self._anomalies: list[Anomaly] = []  # that playbooks answer
-        self._unsaved: list[tuple[OffsetTracker, TP, int]] = []  # records that name sources, until these are saved
         self._background = BackgroundWriter(writer)
-        self._partition: int | None = None
+        self._last_tick = 0
         self._owning = asyncio.Lock()
-        self.counts = ActCounts()
 
     @property
-    def event_time(self) -> int:
-        """Event time, nanoseconds since the epoch."""
-        return self._watermark.time
+    def environments(self) -> dict[str, Environment]:
+        """Those that this worker owns, by name."""
+        return {name: each for part in self._partitions.values() for name, each in part.environments.items()}
 
     @property
     def dropped(self) -> dict[str, int]:
-        """What the bounds of the search for culprits and of repairs have cost."""
-        cost = {f"culprit_{what}": count for what, count in self._diagnosis.dropped.items()}
-        if self._alerting is not None:
+        """What the bounds of the search for culprits, of repairs and of environments have cost."""
+        cost: Counter[str] = Counter(environments=self.counts.environments_beyond)
+        for environment in self.environments.values():
+            cost.update(environment.dropped)
+        if self._settings is not None:
             cost["repair_anomalies"] = self.counts.anomalies_dropped
-            cost["repair_calls"] = self._alerting.runner.healer.traffic.indistinguishable
         return cost
 
     def handle(self, event: Record, offsets: OffsetTracker) -> None:
-        """Take one record."""
+        """Take one record of a partition that is owned; of one that was let go of, the next owner reads it."""
         tp = event.message.tp
+        part = self._partitions.get(tp.partition)
+        if part is None:
+            return
         batch, items = received(event, _ACCEPTED)
         offsets.add(event)
-        now = self._now()
-        self._last_record = self._last_tick = now
+        part.last_record = self._now()
         if batch is BatchKind.SOURCES:
-            self._note_sources(items, offsets, tp, event.message.offset)
+            self._note_sources(items)
+            part.unsaved.append((offsets, tp, event.message.offset))
             return
-        self._handle_batch(batch, items)
-        self._in_flight.append((tp, event.message.offset, self.event_time))
-        horizon = self._resumes_at() - self._lookback()
-        while self._in_flight and (self._in_flight[0][2] <= horizon or offsets.full):
-            released, offset, _ = self._in_flight.popleft()
+        seen: dict[str, Environment] = {}
+        if batch is BatchKind.ANSWERS:
+            self._handle_answers(items)
+        else:
+            for name, own in by_environment(batch, items).items():
+                environment = self._environment(part, name)
+                environment.handle(batch, own)
+                seen[environment.name] = environment
+        arrived = tuple((environment, environment.event_time) for environment in seen.values())
+        part.in_flight.append((tp, event.message.offset, arrived))
+        self._release_records(part, offsets)
+
+    @staticmethod
+    def _release_records(part: _ActPartition, offsets: OffsetTracker) -> None:
+        """Let go of the records that no environment needs after a crash; commits have no gaps, so the oldest come first."""
+        while part.in_flight and (
+            offsets.full or all(time <= environment.horizon for environment, time in part.in_flight[0][2])
+        ):
+            released, offset, _ = part.in_flight.popleft()
             offsets.release(released, (offset,))
 
-    def _handle_batch(self, batch: BatchKind, items: Any) -> None:
-        match batch:
-            case BatchKind.POINTS:
-                self._handle_points(items)
-            case BatchKind.SPANS:
-                self._handle_spans(items)
-            case BatchKind.LOGS:
-                lines = [log_record(line) for line in items]
-                self._diagnosis.learn(lambda culprits: culprits.add_logs(lines))
-            case BatchKind.EDGES:
-                self._handle_edges(items)
-            case BatchKind.ANOMALIES:
-                for body in items:
-                    self._handle_anomaly(anomaly_from_body(body), body["id"])
-            case BatchKind.ANSWERS:
-                self._handle_answers(items)
-            case other:
-                raise AssertionError(other)
-
-    def _resumes_at(self) -> int:
-        """The event time from which rules would go on after a crash: that of the last save, not the present."""
-        return self.event_time if self._alerting is None else self._alerting.saved_event_time
-
-    def _lookback(self) -> int:
-        """How far before that records stay in flight: what rules read, and what recordings made again read before it."""
-        if self._alerting is None:
-            return int(self._config.look_back * SECOND)
-        engine = self._alerting.engine
-        furthest = max(int(self._config.look_back * SECOND), engine.lookback)
-        return furthest + engine.lookback if engine.records else furthest
-
-    def _handle_points(self, points: list[Point]) -> None:
-        now = self._now()
-        accepted = [point for point in points if point.time <= now + AHEAD]
-        self.counts.points_too_new += len(points) - len(accepted)
-        if not accepted:
-            return
-        self._watermark.observe(min(now, max(point.time for point in accepted)))
-        if self._alerting is not None:
-            self._alerting.engine.add(accepted, self.event_time)
-        foreign = [
-            point
-            for point in accepted
-            if math.isfinite(point.value) and not point.series.name.startswith(("spanloom_", "traces_"))
-        ]
-        self._diagnosis.learn(lambda culprits: culprits.add_points(foreign))
-
-    def _handle_spans(self, spans: list[Span]) -> None:
-        traces: dict[bytes, list[Span]] = {}
-        for span in spans:
-            traces.setdefault(span.trace_id, []).append(span)
-
-        now = self._now()
-
-        def remember(culprits: CulpritRanker) -> None:
-            for trace in traces.values():
-                culprits.add_trace(trace, now)
-
-        self._diagnosis.learn(remember)
-        self._watermark.observe(min(now, max((span.end for span in spans), default=0)))
-        if self._alerting is not None:
-            healer = self._alerting.runner.healer
-            healer.evidence.add_spans(spans)
-            healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.event_time)
-
-    def _handle_edges(self, bodies: list[dict[str, object]]) -> None:
-        if self._alerting is None:
-            return
-        edges = [edge_from_body(body) for body in bodies]
-        now = self._now()
-        self._alerting.alertmanager.see_calls(awaited_calls(edges), now)
-        self._alerting.runner.healer.traffic.add_edges(edges, now)
-
-    def _handle_anomaly(self, anomaly: Anomaly, id_: str) -> None:
-        if self._alerting is not None:
-            self._alerting.runner.healer.evidence.add_anomaly(anomaly)
-            self._offer(anomaly, self._alerting.runner.healer)
-        if anomaly.kind in {AnomalyKind.LATENCY, AnomalyKind.ERRORS} and anomaly.score >= self._config.rank_score:
-            self._want_ranking(anomaly.score, id_, anomaly.service, anomaly.start)
-
-    def _offer(self, anomaly: Anomaly, healer: Healer) -> None:
-        if not healer.awaits(anomaly):
-            return
-        if len(self._anomalies) < MAX_ANOMALIES:
-            self._anomalies.append(anomaly)
-        else:
-            self.counts.anomalies_dropped += 1
+    def _environment(self, part: _ActPartition, name: str) -> Environment:
+        admitted = part.known.admit(name)
+        self.counts.environments_beyond += admitted != name
+        environment = part.environments.get(admitted)
+        if environment is None:
+            environment = part.environments[admitted] = self._make(admitted, self._state.scoped(admitted))
+        return environment
 
     def _handle_answers(self, bodies: list[dict[str, object]]) -> None:
         capacity = MAX_ANSWERS - len(self._answers)
         self._answers += bodies[:capacity]
         self.counts.answers_dropped += len(bodies[capacity:])
 
-    def _note_sources(self, bodies: list[dict[str, object]], offsets: OffsetTracker, tp: TP, offset: int) -> None:
+    def _note_sources(self, bodies: list[dict[str, object]]) -> None:
         """Remember who feeds the telemetry. The record stays in flight until that is saved."""
-        if self._alerting is not None:
+        if self._settings is not None:
             for body in bodies:
-                self._alerting.runner.healer.trust.fed(str(body["source"]), self._now())
-        self._unsaved.append((offsets, tp, offset))
-
-    async def _save_sources(self) -> None:
-        unsaved, self._unsaved = self._unsaved, []
-        if self._alerting is not None and self._partition is not None and self._alerting.runner.healer.trust.unsaved:
-            await self._state.save(self._partition, "sources", self._alerting.runner.healer.trust.snapshot())
-        for offsets, tp, offset in unsaved:
-            offsets.release(tp, (offset,))
-
-    def _want_ranking(self, score: float, id_: str, service: str, since: int, *, for_rules: bool = True) -> None:
-        """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
-        if self.event_time < self._rankings.ranked_at:
-            return  # read again after a crash: it had its ranking
-        if self._alerting is not None and self._alerting.runner.healer.explained(service, since):
-            return
-        wanted = (for_rules, score, id_)
-        self._wanted = max(self._wanted or wanted, wanted)
+                self._settings.trust.fed(str(body["source"]), self._now())
 
     # ------------------------------------------------------------------ time
 
@@ -272,109 +178,95 @@ class ActStage:
         while True:
             await asyncio.sleep(0.5)
             await self._background.wait_for_capacity()
-            if self._partition is not None:
-                async with self._owning:
-                    if self._partition is not None:  # it may have been let go of by now
-                        await self.tick()
+            async with self._owning:
+                if self._partitions:
+                    await self.tick()
 
     async def tick(self) -> None:
-        """Rank, evaluate, notify and repair what is due at the present event time."""
+        """Rank, evaluate, notify and repair what is due, each environment at its own event time."""
         now = self._now()
-        if self._live and self._last_tick and now - self._last_record > self._config.idle * SECOND:
-            self._watermark.elapse(now - self._last_tick)
-        self._last_tick = now
-        documents: list[Document] = []
-        if self._wanted is not None and self.event_time - self._rankings.ranked_at >= self._config.rank_every * SECOND:
-            documents += await self.rank()
-            await self._save_rankings()
+        since, self._last_tick = self._last_tick, now
+        if self._settings is not None:
+            await self._settings.refresh()
+        for partition, part in self._partitions.items():
+            await self._begin_new(partition, part)
         await self._save_sources()
-        if self._alerting is not None:
+        if self._settings is not None:
             answers, self._answers = self._answers, []
             for answer in answers:
-                await self._alerting.approvals.handle(answer)
-            anomalies, self._anomalies = self._anomalies, []
-            advanced = await self._alerting.advance(self.event_time, anomalies)
-            documents += advanced.documents
-            for change in advanced.firing:
-                self._handle_alert(change)
+                await self._settings.approvals.handle(answer)
+        documents: list[Document] = []
+        for part in self._partitions.values():
+            if self._live:
+                self._elapse(part, since, now)
+            for environment in part.environments.values():
+                documents += await environment.tick()
         self._background.put(documents)
 
-    def _handle_alert(self, change: AlertChange) -> None:
-        """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual.
-
-        Rules do not see one that only a rule from outside asked for: it could make them blame a service that is well.
-        """
-        service = change.service
-        if service and self._alerting is not None:
-            origin = origin_of_rule(change.file)
-            trusted = not origin or self._alerting.runner.healer.trust.allows(origin)
-            self._want_ranking(1.0, change.document().id, service, change.active_at, for_rules=trusted)
+    def _elapse(self, part: _ActPartition, since: int, now: int) -> None:
+        """Where no record comes, time goes on by the clock; where one environment is silent, up to where the others are."""
+        idle = self._config.idle * SECOND
+        until = now if now - part.last_record > idle else part.event_time
+        for environment in part.environments.values():
+            if now - environment.last_record > idle:
+                environment.elapse(now - max(since, environment.last_record), until)
 
     async def rank(self) -> list[Document]:
-        """Rank culprits now, for the strongest anomaly that waits."""
-        (for_rules, _, opened_by), self._wanted = self._wanted or (True, 0.0, ""), None
-        event_time = self._rankings.ranked_at = self.event_time
-        ranking = await self._diagnosis.rank(event_time)
-        if not ranking:
-            return []
-        self.counts.rankings += 1
-        culprits = CulpritRanking(event_time, DEFAULT_ENVIRONMENT, opened_by, ranking)
-        if self._alerting is not None:
-            self._alerting.runner.healer.evidence.add_ranking(culprits)
-        if for_rules:
-            self._add_to_rules(culprits)
-        return [culprits_document(culprits)]
+        """Rank culprits now, in every environment that there is."""
+        return [document for environment in self.environments.values() for document in await environment.rank()]
 
-    def _add_to_rules(self, culprits: CulpritRanking) -> None:
-        """Let rules see a ranking, unless its likeliest culprit only suffers from a service under repair."""
-        if self._alerting is None:
-            return
-        if len(self._alerting.runner.healer.explained(culprits.ranking[0].service, self.event_time)) > 1:
-            self.counts.explained += 1
-            return
-        self._alerting.engine.add(culprit_points(culprits))
-        self._rankings.keep(culprits)
-
-    async def _save_rankings(self) -> None:
-        if self._partition is not None and self._alerting is not None:
-            await self._state.save(self._partition, "rankings", self._rankings.snapshot())
-
-    def _restore_rankings(self, partition: int) -> None:
-        if self._alerting is None:
-            return
-        try:
-            saved = self._state.load(partition, "rankings")
-            rankings = self._rankings.restore(saved, DEFAULT_ENVIRONMENT) if saved is not None else []
-        except UNFIT as error:
-            log_relearning("rankings", partition, error)
-            return
-        for culprits in rankings:
-            self._alerting.engine.add(culprit_points(culprits))
+    async def _save_sources(self) -> None:
+        unsaved = [record for part in self._partitions.values() for record in part.unsaved]
+        for part in self._partitions.values():
+            part.unsaved = []
+        if self._settings is not None:
+            await self._settings.save_sources()
+        for offsets, tp, offset in unsaved:
+            offsets.release(tp, (offset,))
 
     # ------------------------------------------------------------------ ownership
 
     async def own(self, partition: int) -> None:
-        """Take over the environment with the state that its last owner saved. Safe twice."""
-        if self._partition is not None:
+        """Take over the environments of a partition with the state that their last owner saved. Safe twice."""
+        if partition in self._partitions:
             return  # without waiting for a round of ours to end
         async with self._owning:
-            if self._partition is not None:
+            if partition in self._partitions:
                 return
-            self._restore_rankings(partition)
-            if self._alerting is not None:
-                await self._alerting.own(partition)
-            self._partition = partition
+            part = _ActPartition(KnownEnvironments(self._config.max_environments))
+            if self._settings is not None:
+                await self._settings.own(self._state, partition)
+                part.known.restore(self._state, partition)
+            for name in part.known.names:
+                self._environment(part, name)
+            if partition == 0:
+                self._environment(part, DEFAULT_ENVIRONMENT)
+            for environment in part.environments.values():
+                await self._begin(environment, partition)
+            self._partitions[partition] = part
 
-    async def release(self) -> None:
-        """Let go: another worker owns the environment from now on. Safe twice."""
+    async def _begin(self, environment: Environment, partition: int) -> None:
+        await environment.own(partition)
+        if self._settings is not None and environment.alerting is not None:
+            self._settings.begin(environment.alerting)
+
+    async def _begin_new(self, partition: int, part: _ActPartition) -> None:
+        """Own the environments that telemetry has named for the first time. That they are known is saved before all else."""
+        new = [environment for environment in part.environments.values() if environment.partition is None]
+        if new and self._settings is not None:
+            await part.known.save(self._state, partition)
+        for environment in new:
+            await self._begin(environment, partition)
+
+    async def release(self, partitions: set[int] | None = None) -> None:
+        """Let go of partitions, or of all: another worker owns their environments from now on. Safe twice."""
         async with self._owning:
-            if self._partition is None:
-                return
-            self._partition = None
-            self._in_flight.clear()
-            self._unsaved.clear()
-            self._rankings.clear()
-            self._anomalies.clear()
-            await self._background.settle(SETTLE_SECONDS)
-            if self._alerting is not None:
-                await self._alerting.release()
+            for partition in set(self._partitions if partitions is None else partitions) & self._partitions.keys():
+                part = self._partitions.pop(partition)
+                await self._background.settle(SETTLE_SECONDS)
+                for environment in part.environments.values():
+                    if self._settings is not None and environment.alerting is not None:
+                        self._settings.end(environment.alerting)
+                    await environment.release()
+                if self._settings is not None:
+                    self._settings.release(partition)

@@ -126,9 +126,11 @@ def score_series(app: App, series: object, stage: ScoreStage, offsets: OffsetTra
 
 
 def act_on_signals(app: App, signals: Any, stage: ActStage, offsets: OffsetTracker, dead: DeadLetters) -> None:
-    """Stage 4: feed it where its partition is ours, and let time pass."""
+    """Stage 4: feed it where partitions of it are ours, and let time pass."""
 
     async def handle(record: Record) -> None:
+        if offsets.is_stale(record):
+            return  # its partition was revoked while it waited
         await stage.own(record.message.tp.partition)
         with at_record(record.message.tp, record.message.offset):
             if not offsets.is_stale(record):  # it may be by now
@@ -138,9 +140,9 @@ def act_on_signals(app: App, signals: Any, stage: ActStage, offsets: OffsetTrack
 
     @app.on_rebalance_complete.connect  # tables are restored
     async def assigned(_app: App, **_: Any) -> None:
-        mine = next((tp for tp in app.consumer.assignment() if tp.topic == signals.get_topic_name()), None)
-        if mine is not None:
-            await stage.own(mine.partition)
+        mine = [tp.partition for tp in app.consumer.assignment() if tp.topic == signals.get_topic_name()]
+        for partition in sorted(mine):
+            await stage.own(partition)
 
     @app.task
     async def pass_time() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from alerting.alertmanager.config import AlertmanagerConfig, parse_config
 from alerting.alertmanager.manager import Alertmanager
 from alerting.notify.build import build_notifiers
 from alerting.notify.sender import Sender
-from alerting.notify.text import TextCounts
 from alerting.playbooks.actions.build import build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
 from alerting.playbooks.kernel.healer import Healer
@@ -25,8 +23,10 @@ from alerting.rules.files import load_rules
 from components.durations import HOUR
 from components.live_files import LiveFiles
 from components.private_files import make_private_folder, write_private
-from pipeline.acting.environment import Alerting
+from pipeline.acting.alerting import Alerting
+from pipeline.acting.settings import AlertingSettings
 from spanloom import components
+from telemetry.environment import environment_labels
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,59 +59,84 @@ receivers:
 KEY_BYTES = 32
 
 
-def build_alerting(
-    config: Config, state: StageTable, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn
-) -> Alerting:
-    """All of it, with what the files say now; files that change are reloaded while it runs.
+class AlertingFactory:
+    """Settings of alerting with what the files say now, and environments that follow them. Files that change are reloaded.
+
+    Args:
+        config: names the files, receivers and actions.
+        writer: stores documents.
+        now: nanoseconds since the epoch.
+        client: delivers notifications and asks for repairs.
+        pass_on: reaches the processes that own other environments.
 
     Raises:
         ConfigError: a file cannot be used; each mistake with its line.
     """
-    settings = config.alerting
-    url = settings.external_url or config.console.url
-    supervisor = (
-        SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.section("supervisor")
-    )
-    reach = settings.actions.model_copy(update={"supervisor": supervisor})
-    actions = build_actions(components.ACTIONS, components.RUNNERS, reach)
-    shipped = Path(str(files("alerting")))
 
-    def notifiers(for_config: AlertmanagerConfig) -> dict[str, Notifier]:
-        return build_notifiers(components.NOTIFIERS, for_config.receivers, client, url, for_config.library, texts)
+    def __init__(self, config: Config, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn) -> None:
+        self._config, self._writer, self._now = config, writer, now
+        settings = config.alerting
+        self._url = settings.external_url or config.console.url
+        supervisor = (
+            SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.section("supervisor")
+        )
+        reach = settings.actions.model_copy(update={"supervisor": supervisor})
+        self._actions = build_actions(components.ACTIONS, components.RUNNERS, reach)
+        shipped = Path(str(files("alerting")))
 
-    async def reload_rules(paths: Sequence[Path]) -> None:
-        alerting.rules.load_files(load_rules(paths))
+        def notifiers(loaded: AlertmanagerConfig) -> dict[str, Notifier]:
+            return build_notifiers(components.NOTIFIERS, loaded.receivers, client, self._url, loaded.library, shared.texts)
 
-    async def reload_playbooks(paths: Sequence[Path]) -> None:
-        await alerting.runner.replace_playbooks(load_playbooks(paths, actions))
+        async def reload_rules(paths: Sequence[Path]) -> None:
+            shared.rules.load_files(load_rules(paths))
 
-    async def reload_receivers(paths: Sequence[Path]) -> None:
-        loaded = _read_receivers(paths)
-        await alerting.replace_receivers(loaded, notifiers(loaded))
+        async def reload_playbooks(paths: Sequence[Path]) -> None:
+            await shared.use_playbooks(load_playbooks(paths, self._actions))
 
-    def templates() -> list[str]:
-        return _texts(manager.config.templates)
+        async def reload_receivers(paths: Sequence[Path]) -> None:
+            await shared.use_receivers(_read_receivers(paths))
 
-    default_playbooks = (shipped / "playbooks" / "default.yml",) if supervisor is not None else ()
-    rules = LiveFiles(_texts(settings.rules or (shipped / "default_rules.yml",)), reload_rules)
-    playbooks = LiveFiles(_texts(settings.playbooks or default_playbooks), reload_playbooks)
-    receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), reload_receivers, templates)
+        def templates() -> list[str]:
+            return _texts(shared.receivers.templates)
 
-    texts = TextCounts()
-    engine = AlertEngine(load_rules(rules.begin()), external_url=url)
-    loaded = _read_receivers((settings.receivers,)) if settings.receivers else _default_receivers(config)
-    manager = Alertmanager(loaded, url)
-    receivers.begin()
-    sender = Sender(notifiers(manager.config), now)
-    plans = load_playbooks(playbooks.begin(), actions)
-    healer = Healer(plans, actions, engine.query, settings.safety, calls=manager.calls, trust=_trust(config))
-    key = settings.approval_key.get_secret_value().encode() if settings.approval_key else b""
-    if not key and config.log_url.startswith("log:"):  # one process, whose files nobody else should read
-        key = approval_key(config.data_dir / "approval.key")
-    alerting = Alerting(engine, manager, sender, healer, state, writer, now, key, version("spanloom"), pass_on=pass_on)
-    alerting.texts = texts
-    alerting.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
-    return alerting
+        default_playbooks = (shipped / "playbooks" / "default.yml",) if supervisor is not None else ()
+        rules = LiveFiles(_texts(settings.rules or (shipped / "default_rules.yml",)), reload_rules)
+        playbooks = LiveFiles(_texts(settings.playbooks or default_playbooks), reload_playbooks)
+        receivers = LiveFiles(_texts((settings.receivers,) if settings.receivers else ()), reload_receivers, templates)
+
+        shared = self.settings = AlertingSettings(
+            load_rules(rules.begin()),
+            _read_receivers((settings.receivers,)) if settings.receivers else _default_receivers(config),
+            load_playbooks(playbooks.begin(), self._actions),
+            notifiers,
+            _trust(config),
+            now,
+            pass_on,
+        )
+        shared.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
+        receivers.begin()
+        notifiers(shared.receivers)  # what cannot be used must end the start, not the first environment
+        self._key = settings.approval_key.get_secret_value().encode() if settings.approval_key else b""
+        if not self._key and config.log_url.startswith("log:"):  # one process, whose files nobody else should read
+            self._key = approval_key(config.data_dir / "approval.key")
+
+    def build(self, environment: str, state: StageTable) -> Alerting:
+        """What alerts and repairs in one environment, with the state that is its own."""
+        shared, labels = self.settings, dict(environment_labels(environment))
+        engine = AlertEngine(external_url=self._url, alert_labels=labels)
+        shared.rules.attach(engine)
+        manager = Alertmanager(shared.receivers, self._url, shared.silences, labels)
+        healer = Healer(
+            shared.playbooks,
+            self._actions,
+            engine.query,
+            self._config.alerting.safety,
+            environment,
+            calls=manager.calls,
+            trust=shared.trust,
+        )
+        sender = Sender(shared.notifiers(shared.receivers), self._now)
+        return Alerting(environment, engine, manager, sender, healer, state, self._writer, self._now, self._key, shared.counts)
 
 
 def _trust(config: Config) -> Trust:

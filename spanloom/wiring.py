@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -13,6 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from components.sender import ANONYMOUS, KAFKA
 from pipeline.act import ActStage
+from pipeline.acting.api import routes as acting_routes
+from pipeline.acting.config import ActCounts
+from pipeline.acting.environment import Environment
 from pipeline.agents import act_on_signals, assemble_traces, rekey_topics, score_series
 from pipeline.assemble import AssembleStage
 from pipeline.dead_letters.limits import DeadLetters
@@ -36,7 +40,7 @@ from pipeline.state.table import StageTable
 from processors.detectors.detector import build_detectors
 from processors.root_cause.ranking import CulpritRanker
 from spanloom import components
-from spanloom.build_alerting import build_alerting
+from spanloom.build_alerting import AlertingFactory
 from spanloom.config import without_password
 from spanloom.self_metrics.pipeline import PipelineMetrics
 from stores.component import StoreContext, store_of
@@ -49,7 +53,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
-    from pipeline.acting.environment import Alerting
+    from pipeline.acting.settings import AlertingSettings
     from pipeline.record import TP
     from pipeline.runtime.app import PipelineApp
     from pipeline.runtime.kafka_topics import TopicChange
@@ -209,7 +213,7 @@ class Pipeline(Log):
         self.assemble: AssembleStage | None = None
         self.score: ScoreStage | None = None
         self.act: ActStage | None = None
-        self.alerting: Alerting | None = None
+        self.alerting: AlertingSettings | None = None
         self._client: httpx2.AsyncClient | None = None
         if "rekey" in stages:
             self._rekey(dead)
@@ -247,11 +251,18 @@ class Pipeline(Log):
         rekey_topics(self.app, self.topics, self.writer, track, dead, self.rekeyed, sources)
 
     def _act(self, *, live: bool, alerts: bool) -> None:
-        state = self._states["act"]
+        config, now, counts = self._config, self._now, ActCounts()
+        alerting: AlertingFactory | None = None
         if alerts:
             self._client = httpx2.AsyncClient()
-            self.alerting = build_alerting(self._config, state, self.writer, self._now, self._client, self._pass_on)
-        self.act = ActStage(self._config.act, CulpritRanker(), self.writer, state, self._now, self.alerting, live=live)
+            alerting = AlertingFactory(config, self.writer, now, self._client, self._pass_on)
+            self.alerting = alerting.settings
+
+        def environment(name: str, state: StageTable) -> Environment:
+            built = alerting.build(name, state) if alerting is not None else None
+            return Environment(name, config.act, counts, CulpritRanker(), state, now, built)
+
+        self.act = ActStage(config.act, counts, environment, self.writer, self._states["act"], now, self.alerting, live=live)
         act_on_signals(
             self.app,
             self.topics[Topic.SIGNALS],
@@ -273,8 +284,8 @@ class Pipeline(Log):
                 self.assemble.drop(revoked)
             if self.score is not None:
                 self.score.drop(revoked)
-            if self.act is not None and any(tp.topic == Topic.SIGNALS for tp in revoked):
-                await self.act.release()
+            if self.act is not None:
+                await self.act.release({tp.partition for tp in revoked if tp.topic == Topic.SIGNALS})
             await self.writer.settle()
 
         @self.app.on_partitions_assigned.connect
@@ -285,7 +296,9 @@ class Pipeline(Log):
 
     def routes(self) -> list[BaseRoute]:
         """What its parts answer over HTTP: alerts and repairs, where this process has them, and a log of its own."""
-        routes: list[BaseRoute] = list(self.alerting.routes()) if self.alerting is not None else []
+        routes: list[BaseRoute] = []
+        if self.alerting is not None:
+            routes += acting_routes(self.alerting, self._now, version("spanloom"))
         if self._config.log_url.startswith("log:"):
             durable = self.app.transport.log
             routes += dead_letter_routes(LogDeadLetters(durable), self.store, LogPlace(durable), self.app.skips)

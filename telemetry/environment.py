@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 DEFAULT_ENVIRONMENT = "default"
 """That of telemetry which names none. It adds no label to a series and enters no id."""
 
+OTHER_ENVIRONMENT = "other"
+"""What environments beyond the configured number share."""
+
 RESOURCE_LABEL = "deployment_environment_name"
 """The label of ingested series."""
 LABEL = "environment"

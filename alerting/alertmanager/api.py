@@ -16,10 +16,11 @@ from alerting.alerts import APPROVE
 from alerting.promql.matchers import Matcher, MatchType, all_match, parse_matchers
 from components.access.identity import identity_of
 from telemetry.documents import timestamp
+from telemetry.environment import DEFAULT_ENVIRONMENT, LABEL
 from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from starlette.requests import Request
 
@@ -34,13 +35,13 @@ class AlertmanagerApi:
     """The API's handlers.
 
     Args:
-        manager: whose alerts and silences.
+        managers: those of the environments that are here, by name; silences and receivers are the same in all.
         now: gives the time in nanoseconds.
         saved: awaited after each change, so that it is durable before the answer.
         version: of this software, for /status.
     """
 
-    manager: Alertmanager
+    managers: Callable[[], Mapping[str, Alertmanager]]
     now: Callable[[], int]
     saved: Callable[[], Awaitable[None]]
     version: str = ""
@@ -64,82 +65,76 @@ class AlertmanagerApi:
         ]
         return [Route(prefix + path, _answering(handler), methods=[method]) for method, path, handler in table]
 
+    @property
+    def _any(self) -> Alertmanager:
+        """One of the managers: the default environment's, or the first.
+
+        Raises:
+            OverloadedError: no environment is here now.
+        """
+        managers = self.managers()
+        if not managers:
+            raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
+        return managers.get(DEFAULT_ENVIRONMENT) or managers[min(managers)]
+
     async def _status(self, _request: Request) -> Response:
         version = dict.fromkeys(("branch", "buildDate", "buildUser", "goVersion", "revision"), "")
         return JSONResponse(
             {
                 "cluster": {"status": "disabled", "peers": []},
                 "versionInfo": {**version, "version": self.version},
-                "config": {"original": self.manager.config.original},
+                "config": {"original": self._any.config.original},
                 "uptime": timestamp(self.started_at),
             }
         )
 
     async def _receivers(self, _request: Request) -> Response:
-        return JSONResponse([{"name": name} for name in self.manager.config.integrations])
+        return JSONResponse([{"name": name} for name in self._any.config.integrations])
 
     async def _alerts(self, request: Request) -> Response:
         wanted = _Filter(request)
         now = self.now()
-        self.manager.see_alerts(now)
-        found = [
-            body
-            for alert in self.manager.alert_store
-            if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
-            for body in (self._alert(alert, now),)
-            if wanted.reaches(receiver["name"] for receiver in body["receivers"]) and wanted.accepts(body)
-        ]
+        found: list[JsonObject] = []
+        for manager in self.managers().values():
+            manager.see_alerts(now)
+            found += [
+                body
+                for alert in manager.alert_store
+                if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
+                for body in (_alert_body(manager, alert, now),)
+                if wanted.reaches(receiver["name"] for receiver in body["receivers"]) and wanted.accepts(body)
+            ]
         return JSONResponse(sorted(found, key=lambda body: str(body["fingerprint"])))
 
     async def _groups(self, request: Request) -> Response:
         wanted = _Filter(request)
         now = self.now()
-        self.manager.see_alerts(now)
         groups = []
-        for route, _key, labels, alerts in self.manager.groups.members():
-            if not wanted.reaches((route.receiver,)):
-                continue
-            bodies = [
-                self._alert(alert, now)
-                for alert in alerts
-                if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
-            ]
-            bodies = [body for body in bodies if wanted.accepts(body)]
-            if bodies:
-                groups.append({"labels": dict(labels), "receiver": {"name": route.receiver}, "alerts": bodies})
+        for manager in self.managers().values():
+            manager.see_alerts(now)
+            for route, _key, labels, alerts in manager.groups.members():
+                if not wanted.reaches((route.receiver,)):
+                    continue
+                bodies = [
+                    _alert_body(manager, alert, now)
+                    for alert in alerts
+                    if not alert.resolved(now) and all_match(wanted.matchers, alert.labels)
+                ]
+                bodies = [body for body in bodies if wanted.accepts(body)]
+                if bodies:
+                    groups.append({"labels": dict(labels), "receiver": {"name": route.receiver}, "alerts": bodies})
         return JSONResponse(groups)
-
-    def _alert(self, alert: StoredAlert, now: int) -> JsonObject:
-        muting = self.manager.muting(alert, now)
-        suppressed = bool(muting.silenced_by or muting.inhibited_by)
-        receivers = list(dict.fromkeys(route.receiver for route in self.manager.config.root.match(alert.labels)))
-        ends = alert.ends_at or now + self.manager.config.resolve_timeout
-        return {
-            "annotations": {name: text for name, text in alert.annotations.items() if name != APPROVE},
-            "endsAt": timestamp(ends),
-            "fingerprint": alert.fingerprint,
-            "receivers": [{"name": name} for name in receivers],
-            "startsAt": timestamp(alert.starts_at),
-            "status": {
-                "inhibitedBy": list(muting.inhibited_by),
-                "silencedBy": list(muting.silenced_by),
-                "state": "suppressed" if suppressed else "active",
-            },
-            "updatedAt": timestamp(alert.updated_at),
-            "generatorURL": alert.generator_url if alert.generator_url != alert.annotations.get(APPROVE) else "",
-            "labels": dict(alert.labels),
-        }
 
     async def _post_alerts(self, request: Request) -> Response:
         items = await read_json(request)
         if not isinstance(items, list):
             raise InputError("the body must be a list of alerts")
-        now, timeout = self.now(), self.manager.config.resolve_timeout
+        now, timeout = self.now(), self._any.config.resolve_timeout
         alerts = [postable_alert(item, f"[{i}]", now, timeout) for i, item in enumerate(items)]  # all, before one is stored
         refused: OverloadedError | None = None
         for alert in alerts:  # one for which there is no room stops none that is known, nor its end
             try:
-                self.manager.put(alert, now)
+                self._manager_of(alert).put(alert, now)
             except OverloadedError as error:
                 refused = error
         await self.saved()
@@ -147,15 +142,19 @@ class AlertmanagerApi:
             raise refused
         return Response(status_code=200)
 
+    def _manager_of(self, alert: StoredAlert) -> Alertmanager:
+        """That of the environment which a posted alert names, where there is such a one; else that of the default."""
+        return self.managers().get(alert.labels.get(LABEL, "")) or self._any
+
     async def _silences(self, request: Request) -> Response:
         wanted = _matchers(request)
         now = self.now()
         order = {"active": 0, "pending": 1, "expired": 2}
-        found = [_silence_body(silence, now) for silence in self.manager.silences if _names(wanted, silence)]
+        found = [_silence_body(silence, now) for silence in self._any.silences if _names(wanted, silence)]
         return JSONResponse(sorted(found, key=lambda body: (order[body["status"]["state"]], body["endsAt"])))
 
     async def _silence(self, request: Request) -> Response:
-        silence = self.manager.silences.get(request.path_params["id"])
+        silence = self._any.silences.get(request.path_params["id"])
         if silence is None:
             return Response(status_code=404)
         return JSONResponse(_silence_body(silence, self.now()))
@@ -165,9 +164,9 @@ class AlertmanagerApi:
         silence = postable_silence(await read_json(request), now)
         if identity_of(request).authenticated:
             silence = replace(silence, created_by=identity_of(request).name)
-        if silence.id and self.manager.silences.get(silence.id) is None:
+        if silence.id and self._any.silences.get(silence.id) is None:
             return PlainTextResponse(f"silence {silence.id} not found", status_code=404)
-        given = self.manager.silences.put(silence, now)
+        given = self._any.silences.put(silence, now)
         await self.saved()
         await self._note("silence-set", request, silence=given, matchers=[str(matcher) for matcher in silence.matchers])
         return JSONResponse({"silenceID": given})
@@ -178,12 +177,34 @@ class AlertmanagerApi:
 
     async def _expire(self, request: Request) -> Response:
         identity = request.path_params["id"]
-        if self.manager.silences.get(identity) is None:
+        if self._any.silences.get(identity) is None:
             return Response(status_code=404)
-        self.manager.silences.expire(identity, self.now())
+        self._any.silences.expire(identity, self.now())
         await self.saved()
         await self._note("silence-expired", request, silence=identity)
         return Response(status_code=200)
+
+
+def _alert_body(manager: Alertmanager, alert: StoredAlert, now: int) -> JsonObject:
+    muting = manager.muting(alert, now)
+    suppressed = bool(muting.silenced_by or muting.inhibited_by)
+    receivers = list(dict.fromkeys(route.receiver for route in manager.config.root.match(alert.labels)))
+    ends = alert.ends_at or now + manager.config.resolve_timeout
+    return {
+        "annotations": {name: text for name, text in alert.annotations.items() if name != APPROVE},
+        "endsAt": timestamp(ends),
+        "fingerprint": alert.fingerprint,
+        "receivers": [{"name": name} for name in receivers],
+        "startsAt": timestamp(alert.starts_at),
+        "status": {
+            "inhibitedBy": list(muting.inhibited_by),
+            "silencedBy": list(muting.silenced_by),
+            "state": "suppressed" if suppressed else "active",
+        },
+        "updatedAt": timestamp(alert.updated_at),
+        "generatorURL": alert.generator_url if alert.generator_url != alert.annotations.get(APPROVE) else "",
+        "labels": dict(alert.labels),
+    }
 
 
 class _Filter:

@@ -88,9 +88,17 @@ class AlertGroups:
         root: the tree.
         integrations: of each receiver, by its name.
         muted: see `Muted`.
+        grouped_by: labels that are part of every group, whatever the routes say.
     """
 
-    def __init__(self, root: Route, integrations: Mapping[str, Sequence[Integration]], muted: Muted) -> None:
+    def __init__(
+        self,
+        root: Route,
+        integrations: Mapping[str, Sequence[Integration]],
+        muted: Muted,
+        grouped_by: frozenset[str] = frozenset(),
+    ) -> None:
+        self._grouped_by = grouped_by
         self._root = root
         self._integrations = integrations
         self._muted = muted
@@ -106,7 +114,7 @@ class AlertGroups:
     def put(self, alert: StoredAlert, now: int) -> None:
         """Take a new or changed alert into the groups of its routes. A resolved one that no group knows is left aside."""
         for route in self._root.match(alert.labels):
-            labels = route.group(alert.labels)
+            labels = route.group(alert.labels, self._grouped_by)
             name = (route.receiver, route.group_key(labels))
             group = self._groups.get(name)
             if group is None:
@@ -251,7 +259,7 @@ class AlertGroups:
         for receiver, key, flush_at, bodies in state["groups"]:
             for alert in map(stored_alert, bodies):
                 for route in self._root.match(alert.labels):
-                    labels = route.group(alert.labels)
+                    labels = route.group(alert.labels, self._grouped_by)
                     if (route.receiver, route.group_key(labels)) == (receiver, key):
                         group = self._groups.setdefault((receiver, key), _Group(route, labels, flush_at))
                         group.alerts[alert.fingerprint] = alert

@@ -52,22 +52,36 @@ class Advance:
 
 
 class Alertmanager:
-    """The state of one environment's alerts. `external_url` is where users reach this instance."""
+    """The state of one environment's alerts.
 
-    def __init__(self, config: AlertmanagerConfig, external_url: str = "") -> None:
+    Args:
+        config: routes and receivers.
+        external_url: where users reach this instance.
+        silences: of all environments.
+        grouped_by: labels that are always part of a group: receivers must not take the groups of two environments for one.
+    """
+
+    def __init__(
+        self,
+        config: AlertmanagerConfig,
+        external_url: str = "",
+        silences: Silences | None = None,
+        grouped_by: Iterable[str] = (),
+    ) -> None:
         self.config = config
         self.external_url = external_url
         self.alert_store = AlertStore()
-        self.silences = Silences()
+        self.silences = Silences() if silences is None else silences
+        self._grouped_by = frozenset(grouped_by)
         self.calls = CallPaths(EDGES_LIVE)
-        self.groups = AlertGroups(config.root, config.integrations, self._muted)
+        self.groups = AlertGroups(config.root, config.integrations, self._muted, self._grouped_by)
         self._inhibition = Inhibition((), (), self.calls, (), 0)
 
     def replace_config(self, config: AlertmanagerConfig, now: int) -> None:
         """Replace the configuration; the notification log of receivers that stay is kept."""
         state = {**self.groups.snapshot(), "not_before": {}}  # by the same name it may be another receiver
         self.config = config
-        self.groups = AlertGroups(config.root, config.integrations, self._muted)
+        self.groups = AlertGroups(config.root, config.integrations, self._muted, self._grouped_by)
         self.groups.restore(state)
         for alert in self.alert_store:
             self.groups.put(alert, now)
@@ -162,7 +176,7 @@ class Alertmanager:
         }
 
     def restore(self, state: JsonObject) -> None:
-        """Take a snapshot in place of what is held.
+        """Take a snapshot in place of what is held; its silences beside those of other environments.
 
         Raises:
             InputError: a snapshot of another version.
@@ -170,7 +184,7 @@ class Alertmanager:
         if state.get("version") != VERSION:
             raise InputError(f"alertmanager snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
         self.alert_store.restore(state["alerts"])
-        self.silences.restore(state["silences"])
+        self.silences.merge(state["silences"])
         self.groups.restore(state["groups"])
         self.calls.restore(state["calls"])
 

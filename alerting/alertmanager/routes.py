@@ -52,10 +52,10 @@ class Route:
                 break
         return found or [self]
 
-    def group(self, labels: Mapping[str, str]) -> Labels:
-        """The labels of the alert's group."""
-        everything = ALL_LABELS in self.group_by
-        return tuple(sorted((name, value) for name, value in labels.items() if everything or name in self.group_by))
+    def group(self, labels: Mapping[str, str], always: frozenset[str] = frozenset()) -> Labels:
+        """The labels of the alert's group: those of `group_by` that the alert has, and of `always`."""
+        names = labels.keys() if ALL_LABELS in self.group_by else self.group_by | always
+        return tuple(sorted((name, value) for name, value in labels.items() if name in names))
 
     def group_key(self, group: Labels) -> str:
         """The group's name, as Alertmanager writes it."""

@@ -138,12 +138,14 @@ class Silences:
             for silence in self._silences.values()
         ]
 
-    def restore(self, state: list[JsonObject]) -> None:
-        """Take a snapshot's silences in place of what is held."""
-        self._silences = {}
+    def merge(self, state: list[JsonObject]) -> None:
+        """Take a snapshot's silences; of one that is held the version changed last stays, as among Alertmanagers."""
         for item in state:
             matchers = tuple(Matcher.of(name, MatchType(kind), value) for name, kind, value in item["matchers"])
-            self._silences[item["id"]] = Silence(**{**item, "matchers": matchers})
+            silence = Silence(**{**item, "matchers": matchers})
+            known = self._silences.get(silence.id)
+            if known is None or known.updated_at < silence.updated_at:
+                self._silences[silence.id] = silence
 
 
 def _can_change(known: Silence, new: Silence, now: int) -> bool:

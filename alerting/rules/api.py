@@ -25,7 +25,7 @@ from telemetry.documents import timestamp
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
@@ -47,12 +47,14 @@ class Note(Protocol):
         ...
 
 
-def routes(engine: AlertEngine, book: RuleBook, saved: Callable[[], Awaitable[None]], note: Note) -> list[Route]:
-    """The routes over one engine.
+def routes(
+    engines: Callable[[], Mapping[str, AlertEngine]], book: RuleBook, saved: Callable[[], Awaitable[None]], note: Note
+) -> list[Route]:
+    """The routes over the engines of the environments that are here.
 
     Args:
-        engine: evaluates the rules.
-        book: gives it the rules.
+        engines: evaluate the rules; by the name of the environment.
+        book: gives them the rules.
         saved: awaited after each change, so that it is durable before the answer.
         note: awaited after that, with who changed what.
     """
@@ -63,7 +65,12 @@ def routes(engine: AlertEngine, book: RuleBook, saved: Callable[[], Awaitable[No
         return _accepted()
 
     async def in_use(_: Request) -> Response:
-        return JSONResponse({"status": "success", "data": {"groups": rule_groups(engine)}})
+        groups = [
+            group | {"environment": environment}
+            for environment, engine in sorted(engines().items())
+            for group in rule_groups(engine)
+        ]
+        return JSONResponse({"status": "success", "data": {"groups": groups}})
 
     async def read(request: Request) -> Response:
         namespace, group = _named(request)

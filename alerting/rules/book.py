@@ -15,6 +15,7 @@ import yaml
 from alerting.alerts import RESERVED
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME
+from alerting.rules.engine import AlertEngine
 from alerting.rules.files import read_group, read_rules
 from alerting.variables import names_in, render_query
 from components.yaml_file import YamlFile
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alerting.promql.expression import Expression
-    from alerting.rules.engine import AlertEngine
     from alerting.rules.files import RuleGroup
     from telemetry.json_object import JsonObject
 
@@ -50,17 +50,27 @@ _Namespaces = dict[str, dict[str, _Kept]]
 
 
 class RuleBook:
-    """Gives an engine its rules.
+    """Gives engines their rules: each environment has one, and all have the same rules.
 
     Args:
-        engine: evaluates them; what it has already is of files.
+        engines: evaluate them.
+        files: groups of files.
     """
 
-    def __init__(self, engine: AlertEngine) -> None:
-        self._engine = engine
-        self._files = tuple(engine.groups)
+    def __init__(self, *engines: AlertEngine, files: Sequence[RuleGroup] = ()) -> None:
+        self._engines = list(engines)
+        self._files = tuple(files)
         self._namespaces: _Namespaces = {}
         self._alerts_read: tuple[object, bool] | None = None
+
+    def attach(self, engine: AlertEngine) -> None:
+        """One more engine has these rules from now on."""
+        engine.replace_rules(self._groups(self._files, self._namespaces))
+        self._engines.append(engine)
+
+    def detach(self, engine: AlertEngine) -> None:
+        """An engine is given no more rules."""
+        self._engines.remove(engine)
 
     def load_files(self, groups: Sequence[RuleGroup]) -> None:
         """Take the groups of files in place of those before.
@@ -151,7 +161,7 @@ class RuleBook:
                 group = None
                 try:
                     group = read_group(YamlFile(text, _file(namespace)))
-                    self._engine.check((group,))
+                    self._check((group,))
                 except ConfigError as error:
                     group = None
                     problems.append(str(error))
@@ -168,8 +178,20 @@ class RuleBook:
                 f"{len(all_)} groups of {size} bytes in all namespaces; at most {MAX_GROUPS} of {MAX_BYTES}: "
                 "remove some, or put them into a file"
             )
-        self._engine.replace_rules([*files, *(each.group for each in all_ if each.group is not None)])
+        groups = self._groups(files, namespaces)
+        self._check(groups)  # by all, before one takes them
+        for engine in self._engines:
+            engine.replace_rules(groups)
         self._files, self._namespaces = tuple(files), namespaces
+
+    def _check(self, groups: Sequence[RuleGroup]) -> None:
+        for engine in self._engines or (AlertEngine(),):
+            engine.check(groups)
+
+    @staticmethod
+    def _groups(files: Sequence[RuleGroup], namespaces: _Namespaces) -> list[RuleGroup]:
+        of_namespaces = [each.group for kept in namespaces.values() for each in kept.values()]
+        return [*files, *(group for group in of_namespaces if group is not None)]
 
 
 def _reads_alerts(expression: Expression) -> bool:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from alerting.promql.expression import compile_expression
-from alerting.rules.evaluation import GroupRun, Remains, evaluate_group, record_group, saved_remains
+from alerting.rules.evaluation import AlertContext, GroupRun, Remains, evaluate_group, record_group, saved_remains
 from alerting.rules.samples import Samples
 from components.durations import format_duration
 from telemetry.errors import ConfigError, InputError
@@ -59,6 +59,7 @@ class AlertEngine:
         groups: compiled rules.
         samples: what they read; also stores recorded series and `ALERTS`.
         external_labels: for templates.
+        alert_labels: what every alert has, unless its rule says otherwise: its environment.
         external_url: where users reach this instance, for templates.
     """
 
@@ -66,6 +67,7 @@ class AlertEngine:
     samples: Samples = field(default_factory=Samples)
     external_labels: dict[str, str] = field(default_factory=dict)
     external_url: str = ""
+    alert_labels: dict[str, str] = field(default_factory=dict)
     counts: EngineCounts = field(default_factory=EngineCounts)
     _runs: dict[tuple[str, str], GroupRun] = field(default_factory=dict)
     _ended: list[Remains] = field(default_factory=list)
@@ -129,8 +131,9 @@ class AlertEngine:
             if times and run.restored_at >= 0:
                 self._record_again(run)
         due.sort(key=lambda item: item[:2])
+        context = AlertContext(self.external_labels, self.external_url, self.alert_labels)
         for at, _order, run in due:
-            outcome = evaluate_group(run, at, self.samples, self.external_labels, self.external_url)
+            outcome = evaluate_group(run, at, self.samples, context)
             self.counts.evaluations += len(run.group.rules)
             self.counts.failures += outcome.failures
             changes.extend(outcome.changes)

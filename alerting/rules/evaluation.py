@@ -172,9 +172,16 @@ class EvaluationResult:
     failures: int = 0
 
 
-def evaluate_group(
-    run: GroupRun, at: int, samples: Samples, external_labels: Mapping[str, str], external_url: str
-) -> EvaluationResult:
+@dataclass(frozen=True, slots=True)
+class AlertContext:
+    """What alerts have beside what their rule says: `labels`, unless the rule sets them; the rest is for templates."""
+
+    external_labels: Mapping[str, str] = field(default_factory=dict)
+    external_url: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def evaluate_group(run: GroupRun, at: int, samples: Samples, context: AlertContext) -> EvaluationResult:
     """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next.
 
     What failed by a mistake of ours is logged with its name, once.
@@ -188,7 +195,7 @@ def evaluate_group(
             if rule.kind == "record":
                 series = _recorded(rule, vector, run.group.limit)
             else:
-                found = _found(rule, vector, time, samples, external_labels, external_url)
+                found = _found(rule, vector, time, samples, context)
                 alerts = run.alerts[i]
                 if run.group.limit and len(found) > run.group.limit:
                     outcome.changes.extend(alerts.clear(at))
@@ -240,25 +247,18 @@ def _recorded(rule: Rule, vector: Vector, limit: int) -> dict[Labels, float]:
     return series
 
 
-def _found(
-    rule: Rule,
-    vector: Vector,
-    time: int,
-    samples: Samples,
-    external_labels: Mapping[str, str],
-    external_url: str,
-) -> dict[Labels, Found]:
-    functions = of_evaluation(lambda text: _queried(text, samples, time), external_url)
+def _found(rule: Rule, vector: Vector, time: int, samples: Samples, context: AlertContext) -> dict[Labels, Found]:
+    functions = of_evaluation(lambda text: _queried(text, samples, time), context.external_url)
     found: dict[Labels, Found] = {}
     for element, value in vector:
         own = {name: text for name, text in element if name != NAME}
         data = {
             "Labels": TemplateLabels(own),
             "Value": value,
-            "ExternalLabels": TemplateLabels(external_labels),
-            "ExternalURL": external_url,
+            "ExternalLabels": TemplateLabels(context.external_labels),
+            "ExternalURL": context.external_url,
         }
-        labels = labels_of(own | _rendered(rule.labels, data, functions) | {"alertname": rule.name})
+        labels = labels_of(dict(context.labels) | own | _rendered(rule.labels, data, functions) | {"alertname": rule.name})
         if labels in found:
             raise EvaluationError("vector contains metrics with the same labelset after applying alert labels")
         found[labels] = Found(value, _rendered(rule.annotations, data, functions))

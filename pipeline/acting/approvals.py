@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from alerting.playbooks.api.approval import KEY_BYTES, Answer, Approvals
+from alerting.playbooks.api.approval import KEY_BYTES, Answer, ApprovalLinkError, Approvals
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from alerting.playbooks.runner import PlaybookRunner
     from pipeline.state.table import StageTable
@@ -28,56 +28,78 @@ VERSION = 1
 
 
 class PassOn(Protocol):
-    """Sends an answer to the worker that owns the environment."""
+    """Sends an answer to the workers that own environments."""
 
     def __call__(self, answer: Body, /) -> Awaitable[object]:
         """End when it is on the log."""
         ...
 
 
-class StateApprovalService:
-    """Takes answers for the environment that a runner repairs.
+class Deciding(Protocol):
+    """What approvals need of an environment."""
+
+    approvals: Approvals
+    runner: PlaybookRunner
+
+
+class EnvironmentApprovals:
+    """Takes answers for the environments that this process owns.
 
     Args:
-        approvals: checks links.
-        runner: decides.
-        key: signs links; empty: one is made once and kept with the state of the environment.
-        pass_on: reaches the owner.
+        environments: by name; changes as they are owned and let go.
+        complete: whether these are all that there are.
+        pass_on: reaches the owners of others.
     """
 
-    def __init__(self, approvals: Approvals, runner: PlaybookRunner, key: bytes, pass_on: PassOn) -> None:
-        self._approvals, self._runner, self._key, self._pass_on = approvals, runner, key, pass_on
-        self._open = False
+    def __init__(self, environments: Mapping[str, Deciding], complete: Callable[[], bool], pass_on: PassOn) -> None:
+        self._environments, self._complete, self._pass_on = environments, complete, pass_on
 
-    async def open(self, state: StageTable, partition: int) -> None:
-        """Decide here from now on."""
-        self._approvals.sign_by(self._key or await _kept_key(state, partition))
-        self._open = True
+    def _owner(self, incident: str, expires: str, token: str) -> Deciding | None:
+        """Who decides on an incident, where that is of this process; the link has been checked then.
 
-    def close(self) -> None:
-        """Another worker decides from now on."""
-        self._open = False
+        Raises:
+            ApprovalLinkError: the link is not valid, or has expired.
+        """
+        error: ApprovalLinkError | None = None
+        mine = [each for each in self._environments.values() if incident in each.runner.healer.incidents]
+        for owner in mine or (self._environments.values() if self._complete() else ()):  # it may be over
+            try:
+                owner.approvals.check(incident, expires, token)
+            except ApprovalLinkError as invalid:
+                error = invalid
+            else:
+                return owner
+        if error is not None:
+            raise error
+        return None
 
     def check(self, incident: str, expires: str, token: str) -> None:
         """See `ApprovalService.check`; only the owner can."""
-        if self._open:
-            self._approvals.check(incident, expires, token)
+        self._owner(incident, expires, token)
 
     async def answer(self, answer: Answer) -> bool:
         """See `ApprovalService.answer`."""
-        if not self._open:
+        owner = self._owner(answer.incident, answer.expires, answer.token)
+        if owner is None:
             await self._pass_on(asdict(answer))
             return False
-        self._approvals.check(answer.incident, answer.expires, answer.token)
-        await self._runner.decide(answer.incident, approved=answer.approved, who=answer.who)
+        await owner.runner.decide(answer.incident, approved=answer.approved, who=answer.who)
         return True
 
     async def handle(self, body: Body) -> None:
         """Decide what another worker passed on. After a crash it comes again, and then nobody is asked any more."""
+        answer = Answer(**body)
         try:
-            await self.answer(Answer(**body))
+            owner = self._owner(answer.incident, answer.expires, answer.token)
+            if owner is not None:  # else another worker decides, who has the answer too
+                await owner.runner.decide(answer.incident, approved=answer.approved, who=answer.who)
         except InputError as error:
-            log.warning("approval_rejected", incident=body["incident"], who=body["who"], reason=str(error))
+            log.warning("approval_rejected", incident=answer.incident, who=answer.who, reason=str(error))
+
+
+async def sign_by_kept_key(approvals: Approvals, key: bytes, state: StageTable, partition: int) -> None:
+    """Sign links by a key, or by one that is made once and kept with the state of the environment."""
+    approvals.sign_by(key or await _kept_key(state, partition))
 
 
 async def _kept_key(state: StageTable, partition: int) -> bytes:

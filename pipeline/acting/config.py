@@ -21,6 +21,11 @@ class ActConfig(BaseModel):
     look_back: float = Field(
         default=300.0, ge=0, description="how long records stay in flight at least; longer where a rule has a longer lookback"
     )
+    max_environments: int = Field(
+        default=50,
+        ge=1,
+        description="environments beside the default one that are decided by themselves; what comes beyond shares `other`",
+    )
     idle: float = Field(
         default=2.0, gt=0, description="idle timeout: without records for so many seconds the watermark follows the clock"
     )
@@ -34,4 +39,14 @@ class ActCounts:
     explained: int = 0  # rankings whose likeliest culprit suffers from a service under repair
     answers_dropped: int = 0  # past MOST_ANSWERS
     anomalies_dropped: int = 0  # past MOST_ANOMALIES: no playbook was asked
+    environments_beyond: int = 0  # records' parts of environments that share `other`
     points_too_new: int = 0  # further ahead of the clock than AHEAD
+
+
+@dataclass(slots=True)
+class AlertingCounts:
+    """What was done in all environments, since the start."""
+
+    alert_changes: int = 0
+    notifications: int = 0
+    files_refused: int = 0

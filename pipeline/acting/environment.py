@@ -1,319 +1,249 @@
-"""What alerts and repairs, in the order in which it works: rules, notifications, playbooks, and their durable state.
-
-Rules and repairs follow the time of the telemetry. Silences, the waits of groups and what else is between us and humans
-follow the clock: it goes on when no telemetry comes, and posted alerts are notified as well.
-"""
+"""One environment in stage 4: its telemetry is diagnosed, alerts are raised on it and repairs started, all by its own time."""
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import structlog
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
-
-from alerting.alert_state import AlertState
-from alerting.alertmanager.api import AlertmanagerApi
-from alerting.notify.text import TextCounts
-from alerting.playbooks.api import approval, control
-from alerting.playbooks.kernel.trust import API_RULES, UNKNOWN
-from alerting.playbooks.notices import RepairAlerts
-from alerting.playbooks.runner import PlaybookRunner
-from alerting.rules import api as rules_api
-from alerting.rules.book import RuleBook
-from pipeline.acting.approvals import StateApprovalService
-from pipeline.delivery.background_writer import PromptWriter
-from pipeline.state.restoring import UNFIT, log_relearning, needed
-from telemetry.errors import ConfigError, OverloadedError
+from alerting.playbooks.kernel.traffic import awaited_calls
+from alerting.playbooks.kernel.trust import origin_of_rule
+from pipeline.acting.diagnose import Diagnoser
+from pipeline.acting.log_lines import log_record
+from pipeline.exchange.codec import BatchKind
+from processors.assembly.edges import edge_from_body
+from processors.assembly.watermark import SECOND, Watermark
+from processors.series.derived import culprit_points
+from telemetry.documents import culprits_document
+from telemetry.documents.read_back import anomaly_from_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-
-    from starlette.requests import Request
-    from starlette.responses import Response
+    from collections.abc import Callable, Iterable, Sequence
 
     from alerting.alert_state import AlertChange
-    from alerting.alertmanager.config import AlertmanagerConfig
-    from alerting.alertmanager.manager import Alertmanager
-    from alerting.notify.notification import Notifier
-    from alerting.notify.sender import Sender
     from alerting.playbooks.kernel.healer import Healer
-    from alerting.playbooks.kernel.messages import Notice
-    from alerting.rules.engine import AlertEngine
-    from components.live_files import LiveFiles
-    from pipeline.acting.approvals import PassOn
-    from pipeline.delivery.document_writer import DocumentWriter
+    from pipeline.acting.alerting import Alerting
+    from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.state.table import StageTable
-    from telemetry.documents import Body, Document
-    from telemetry.findings import Anomaly
+    from processors.root_cause.ranking import CulpritRanker
+    from telemetry.documents import Document
+    from telemetry.findings import Anomaly, CulpritRanking
+    from telemetry.metrics import Point
+    from telemetry.spans import Span
 
-log = structlog.get_logger(__name__)
+MAX_ANOMALIES = 1000
+"""Anomalies that playbooks answer which may wait for the next tick, half a second later."""
 
-REFRESH_EVERY = 1_000_000_000
-"""Nanoseconds between checks of the files."""
-
-OFFER_INTERVAL = 10_000_000_000
-"""Nanoseconds between checks of what fires all along: its texts may be others now, or there was no room for it."""
-
-SAVE_EVERY = 10_000_000_000
-"""Nanoseconds between two saves though nothing changed: after a crash rules go on from there, on samples read again."""
+AHEAD = 600 * SECOND
+"""How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
 
 
-@dataclass(slots=True)
-class AlertingCounts:
-    """What was done, since the start."""
-
-    alert_changes: int = 0
-    notifications: int = 0
-    files_refused: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Advanced:
-    """What came of letting time pass: documents to store, and the alerts that began to fire."""
-
-    documents: list[Document]
-    firing: list[AlertChange]
-
-
-class Alerting:
-    """The alerting and self-healing of the one environment that this process owns, from `own` to `release`.
+class Environment:
+    """What is known and decided of one environment.
 
     Args:
-        engine: evaluates the rules.
-        alertmanager: routes, groups and mutes.
-        sender: delivers.
-        healer: answers alerts by playbooks.
-        state: keeps what must survive a crash.
-        writer: stores documents.
+        name: of the environment.
+        config: when to rank, and how far back rules may look.
+        counts: what the stage did, in all environments.
+        culprits: remembers and ranks.
+        state: of this environment alone.
         now: nanoseconds since the epoch.
-        key: signs the links by which humans approve repairs; empty: one is made once and kept with the state.
-        version: of this software, for the API.
-        pass_on: reaches the process that owns the environment when this one does not.
+        alerting: rules, notifications and repairs; an analysis of files has none.
     """
 
     def __init__(
         self,
-        engine: AlertEngine,
-        alertmanager: Alertmanager,
-        sender: Sender,
-        healer: Healer,
+        name: str,
+        config: ActConfig,
+        counts: ActCounts,
+        culprits: CulpritRanker,
         state: StageTable,
-        writer: DocumentWriter,
         now: Callable[[], int],
-        key: bytes,
-        version: str = "",
-        *,
-        pass_on: PassOn,
+        alerting: Alerting | None,
     ) -> None:
-        self.engine = engine
-        self.rules = RuleBook(engine)
-        self.alertmanager = alertmanager
-        self.sender = sender
-        self.runner = PlaybookRunner(healer, self._save_healer, PromptWriter(writer), self._notify, self._repair_time)
-        self.files: Mapping[str, LiveFiles] = {}
-        self.counts = AlertingCounts()
-        self.texts = TextCounts()
-        approvals = approval.Approvals(alertmanager.external_url, self._repair_time)
-        self.approvals = StateApprovalService(approvals, self.runner, key, pass_on)
-        self._repairs = RepairAlerts(alertmanager, approvals, healer.safety.config.breaker_reset)
-        self._state = state
-        self._now = now
-        self._version = version
-        self._event_time = self.saved_event_time = 0
-        self._refreshed = self._offered_at = self._saved = 0
-        self._delivered: list[Document] = []
-        self._partition: int | None = None
-        self._changing = asyncio.Lock()
+        self.name = name
+        self.alerting = alerting
+        self.partition: int | None = None
+        self.last_record = now()
+        self._config, self._counts = config, counts
+        self._state, self._now = state, now
+        self._diagnoser = Diagnoser(name, config, culprits)
+        self._watermark = Watermark()
+        self._anomalies: list[Anomaly] = []  # that playbooks answer
 
     @property
-    def owned(self) -> bool:
-        """Whether this process decides for the environment."""
-        return self._partition is not None
+    def event_time(self) -> int:
+        """Event time, nanoseconds since the epoch."""
+        return self._watermark.time
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """What the bounds of the search for culprits and of repairs have cost."""
+        cost = {f"culprit_{what}": count for what, count in self._diagnoser.dropped.items()}
+        if self.alerting is not None:
+            cost["repair_calls"] = self.alerting.runner.healer.traffic.indistinguishable
+        return cost
+
+    @property
+    def horizon(self) -> int:
+        """The event time up to which records that arrived are needed no more, should this process crash now.
+
+        From the last save rules go on; before it they read, and recordings that are made again read once more before that.
+        """
+        look_back = int(self._config.look_back * SECOND)
+        if self.alerting is None:
+            return self.event_time - look_back
+        engine = self.alerting.engine
+        furthest = max(look_back, engine.lookback)
+        return self.alerting.saved_event_time - (furthest + engine.lookback if engine.records else furthest)
+
+    def handle(self, batch: BatchKind, items: Sequence[Any]) -> None:
+        """Take what a record has of this environment."""
+        self.last_record = self._now()
+        match batch:
+            case BatchKind.POINTS:
+                self._handle_points(items)
+            case BatchKind.SPANS:
+                self._handle_spans(items)
+            case BatchKind.LOGS:
+                lines = [log_record(line) for line in items]
+                self._diagnoser.learn(lambda culprits: culprits.add_logs(lines))
+            case BatchKind.EDGES:
+                self._handle_edges(items)
+            case BatchKind.ANOMALIES:
+                for body in items:
+                    self._handle_anomaly(anomaly_from_body(body), body["id"])
+            case other:
+                raise AssertionError(other)
+
+    def _handle_points(self, points: Sequence[Point]) -> None:
+        now = self._now()
+        accepted = [point for point in points if point.time <= now + AHEAD]
+        self._counts.points_too_new += len(points) - len(accepted)
+        if not accepted:
+            return
+        self._watermark.observe(min(now, max(point.time for point in accepted)))
+        if self.alerting is not None:
+            self.alerting.engine.add(accepted, self.event_time)
+        foreign = [
+            point
+            for point in accepted
+            if math.isfinite(point.value) and not point.series.name.startswith(("spanloom_", "traces_"))
+        ]
+        self._diagnoser.learn(lambda culprits: culprits.add_points(foreign))
+
+    def _handle_spans(self, spans: Sequence[Span]) -> None:
+        now = self._now()
+        self._diagnoser.add_spans(spans, now)
+        self._watermark.observe(min(now, max((span.end for span in spans), default=0)))
+        if self.alerting is not None:
+            healer = self.alerting.runner.healer
+            healer.evidence.add_spans(spans)
+            healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.event_time)
+
+    def _handle_edges(self, bodies: Sequence[dict[str, object]]) -> None:
+        if self.alerting is None:
+            return
+        edges = [edge_from_body(body) for body in bodies]
+        now = self._now()
+        self.alerting.alertmanager.see_calls(awaited_calls(edges), now)
+        self.alerting.runner.healer.traffic.add_edges(edges, now)
+
+    def _handle_anomaly(self, anomaly: Anomaly, id_: str) -> None:
+        if self.alerting is not None:
+            self.alerting.runner.healer.evidence.add_anomaly(anomaly)
+            self._offer(anomaly, self.alerting.runner.healer)
+        if self._diagnoser.asks(anomaly):
+            self._want_ranking(anomaly.score, id_, anomaly.service, anomaly.start)
+
+    def _offer(self, anomaly: Anomaly, healer: Healer) -> None:
+        if not healer.awaits(anomaly):
+            return
+        if len(self._anomalies) < MAX_ANOMALIES:
+            self._anomalies.append(anomaly)
+        else:
+            self._counts.anomalies_dropped += 1
+
+    def _want_ranking(self, score: float, id_: str, service: str, since: int, *, for_rules: bool = True) -> None:
+        """Ask for a ranking, unless a repair explains what the service has been suffering since a time."""
+        if self._diagnoser.ranked_after(self.event_time):
+            return
+        if self.alerting is not None and self.alerting.runner.healer.explained(service, since):
+            return
+        self._diagnoser.want(score, id_, for_rules=for_rules)
+
+    # ------------------------------------------------------------------ time
+
+    def elapse(self, nanoseconds: int, at_most: int) -> None:
+        """No telemetry of this environment comes: its time goes on by the clock, but not past another's telemetry."""
+        if self.event_time and self.event_time < at_most:
+            self._watermark.elapse(min(nanoseconds, at_most - self.event_time))
+
+    async def tick(self) -> list[Document]:
+        """Rank, evaluate, notify and repair what is due at the present event time; the documents of it."""
+        documents: list[Document] = []
+        if self._diagnoser.is_due(self.event_time):
+            documents += await self.rank()
+            if self.partition is not None and self.alerting is not None:
+                await self._diagnoser.save(self._state, self.partition)
+        if self.alerting is not None:
+            anomalies, self._anomalies = self._anomalies, []
+            advanced = await self.alerting.advance(self.event_time, anomalies)
+            documents += advanced.documents
+            for change in advanced.firing:
+                self._handle_alert(change)
+        return stamped(documents, self.name)
+
+    def _handle_alert(self, change: AlertChange) -> None:
+        """An alert of a service asks for a ranking as an anomaly does: not all that is wrong is unusual.
+
+        Rules do not see one that only a rule from outside asked for: it could make them blame a service that is well.
+        """
+        service = change.service
+        if service and self.alerting is not None:
+            origin = origin_of_rule(change.file)
+            trusted = not origin or self.alerting.runner.healer.trust.allows(origin)
+            self._want_ranking(1.0, change.document().id, service, change.active_at, for_rules=trusted)
+
+    async def rank(self) -> list[Document]:
+        """Rank culprits now, for the strongest anomaly that waits."""
+        for_rules, culprits = await self._diagnoser.rank(self.event_time)
+        if culprits is None:
+            return []
+        self._counts.rankings += 1
+        if self.alerting is not None:
+            self.alerting.runner.healer.evidence.add_ranking(culprits)
+        if for_rules:
+            self._add_to_rules(culprits)
+        return [culprits_document(culprits)]
+
+    def _add_to_rules(self, culprits: CulpritRanking) -> None:
+        """Let rules see a ranking, unless its likeliest culprit only suffers from a service under repair."""
+        if self.alerting is None:
+            return
+        if len(self.alerting.runner.healer.explained(culprits.ranking[0].service, self.event_time)) > 1:
+            self._counts.explained += 1
+            return
+        self.alerting.engine.add(culprit_points(culprits))
+        self._diagnoser.keep(culprits)
+
+    # ------------------------------------------------------------------ ownership
 
     async def own(self, partition: int) -> None:
-        """Take over with the state that the last owner saved. Safe twice."""
-        async with self._changing:
-            if self.owned:
-                return
-            with needed(self._state, partition, "rules"):
-                written = self._state.load(partition, "rules")
-                refused = self.rules.restore(written) if written is not None else []
-            for reason in refused:
-                self.counts.files_refused += 1
-                log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
-            for name, part in (("engine", self.engine), ("alertmanager", self.alertmanager)):
-                with needed(self._state, partition, name):
-                    saved = self._state.load(partition, name)
-                    if saved is not None:
-                        part.restore(saved)
-            self._restore_sources(partition)
-            self._partition = partition
-            with needed(self._state, partition, "approvals"):
-                await self.approvals.open(self._state, partition)
-            with needed(self._state, partition, "healer"):
-                await self.runner.start(self._state.load(partition, "healer"))
-
-    def _restore_sources(self, partition: int) -> None:
-        """Who fed the telemetry. Where that is not known any more, somebody did who is not trusted."""
-        trust = self.runner.healer.trust
-        try:
-            sources = self._state.load(partition, "sources")
-            if sources is not None:
-                trust.restore(sources)
-        except UNFIT as error:
-            log_relearning("sources", partition, error)
-            trust.fed(UNKNOWN, self._now())
+        """Take over with the state that the last owner saved."""
+        if self.alerting is not None:
+            for culprits in self._diagnoser.restore(self._state, partition):
+                self.alerting.engine.add(culprit_points(culprits))
+            await self.alerting.own(partition)
+        self.partition = partition
 
     async def release(self) -> None:
-        """Let go: another worker owns the environment from now on. Safe twice."""
-        async with self._changing:
-            if not self.owned:
-                return
-            self.approvals.close()
-            try:
-                await self.runner.stop()  # what ends meanwhile is ours to save, under the time of the telemetry
-            finally:
-                self._partition = None
-                self._event_time = self.saved_event_time = 0
-                await self.sender.stop()
+        """Let go: another worker owns the environment from now on."""
+        self.partition = None
+        if self.alerting is not None:
+            await self.alerting.release()
 
-    async def refresh(self) -> None:
-        """Reload the files that have changed. One that cannot be used is logged, and what was in use stays."""
-        for what, files in self.files.items():
-            try:
-                if await files.refresh():
-                    log.info("configuration_taken", what=what)
-            except ConfigError as error:
-                self.counts.files_refused += 1
-                log.error("configuration_refused", what=what, reason=str(error), hint="the old one stays in use")  # noqa: TRY400
 
-    async def advance(self, event_time: int, anomalies: Sequence[Anomaly] = ()) -> Advanced:
-        """Evaluate, notify and repair what is due.
-
-        Args:
-            event_time: the time of the telemetry, 0 where there was none yet.
-            anomalies: those that playbooks may answer.
-        """
-        now = self._now()
-        if now - self._refreshed >= REFRESH_EVERY:
-            self._refreshed = now
-            await self.refresh()
-        self._event_time = event_time
-        self._see_sources(now)
-        changes = self.engine.advance(event_time) if event_time else []
-        self.counts.alert_changes += len(changes)
-        self.alertmanager.handle(changes, now)
-        for change in changes:
-            if change.state is AlertState.RESOLVED:
-                self._repairs.alert_resolved(change.fingerprint, now)
-        if now - self._offered_at >= OFFER_INTERVAL:
-            self._offered_at = now
-            self.alertmanager.handle(self.engine.active(), now)
-        self._settle()
-        delivered, self._delivered = self._delivered, []
-        flush = self.alertmanager.advance(now)
-        if changes or delivered or flush.notifications or now - self._saved >= SAVE_EVERY:
-            # Saved before anything is sent: after a crash a notification may be sent again, under the same key.
-            await self.save()
-        for notification in flush.notifications:
-            self.sender.submit(notification)
-            self.counts.notifications += 1
-        await self._repair(changes, anomalies)
-        documents = [*(change.document() for change in changes), *delivered, *flush.documents]
-        return Advanced(documents, [change for change in changes if change.state is AlertState.FIRING])
-
-    def _see_sources(self, now: int) -> None:
-        """Rules that came over HTTP feed what other rules and repairs read, where they write it."""
-        healer = self.runner.healer
-        healer.trust.pass_time(now)
-        for namespace in self.rules.writers([each for playbook in healer.playbooks for each in playbook.expressions]):
-            healer.trust.fed(f"{API_RULES}:{namespace}", now)
-
-    async def _repair(self, changes: Sequence[AlertChange], anomalies: Sequence[Anomaly]) -> None:
-        for change in changes:
-            if change.state in {AlertState.FIRING, AlertState.RESOLVED}:
-                await self.runner.on_alert(change)
-        for anomaly in anomalies:
-            await self.runner.on_anomaly(anomaly)
-        if self._event_time:
-            await self.runner.advance()
-
-    async def replace_receivers(self, config: AlertmanagerConfig, notifiers: Mapping[str, Notifier]) -> None:
-        """Take other routes and receivers. What was in flight is sent again, under the same key."""
-        self._settle()
-        self.alertmanager.replace_config(config, self._now())
-        await self.sender.replace(notifiers)
-
-    def _settle(self) -> None:
-        self._delivered += [self.alertmanager.settle(delivery) for delivery in self.sender.finished()]
-
-    async def save(self) -> None:
-        """Return when alerts, silences and the notification log would survive a kill -9.
-
-        Raises:
-            OverloadedError: another process owns the environment.
-        """
-        partition = self._owned_partition()
-        self._saved, event_time = self._now(), self._event_time
-        await self._state.save(partition, "engine", self.engine.snapshot())
-        await self._state.save(partition, "alertmanager", self.alertmanager.snapshot())
-        self.saved_event_time = event_time
-
-    def _owned_partition(self) -> int:
-        if self._partition is None:
-            raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
-        return self._partition
-
-    async def save_rules(self) -> None:
-        """Return when the rules that were set by namespace would survive a kill -9.
-
-        Raises:
-            OverloadedError: another process owns the environment.
-        """
-        log.info("configuration_taken", what="rules")
-        await self._state.save(self._owned_partition(), "rules", self.rules.snapshot())
-
-    async def _reload(self, _request: Request) -> Response:
-        """`/-/reload` as Alertmanager has it: 200 when the files as they are now are in use, else 500 with the reasons."""
-        await self.refresh()
-        reasons = [files.reason for files in self.files.values() if files.reason]
-        return PlainTextResponse("".join(f"failed to reload: {reason}\n" for reason in reasons), 500 if reasons else 200)
-
-    def routes(self) -> list[Route]:
-        """Alertmanager's API, rules, approvals, and the switches of self-healing."""
-        api = AlertmanagerApi(self.alertmanager, self._now, self.save, self._version, note=self.runner.note)
-        all_ = [
-            *api.routes(),
-            *rules_api.routes(self.engine, self.rules, self.save_rules, self.runner.note),
-            *control.routes(self.runner),
-            Route("/-/reload", self._reload, methods=["POST", "PUT"]),
-        ]
-        by_owner = [Route(route.path, self._by_owner(route.endpoint), methods=sorted(route.methods or ())) for route in all_]
-        return [*approval.routes(self.approvals), *by_owner]
-
-    def _by_owner(self, handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def answer(request: Request) -> Response:
-            if not self.owned:
-                text = "the environment's alerts belong to another process, or are being restored: ask there, or again"
-                return JSONResponse({"error": text}, 503, {"Retry-After": "1"})
-            try:
-                return await handler(request)
-            except OverloadedError as error:  # it was let go in between
-                return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
-
-        return answer
-
-    def _repair_time(self) -> int:
-        return self._event_time or self._now()
-
-    async def _save_healer(self, snapshot: Body) -> None:
-        # It raises where another process owns the environment: what is not saved is not published either.
-        await self._state.save(self._owned_partition(), "healer", snapshot)
-
-    async def _notify(self, notice: Notice) -> None:
-        log.info("repair", notice=notice.kind, incident=notice.incident, text=notice.text)
-        self._repairs.report(notice, self._now())
-        await self.save()
+def stamped(documents: Iterable[Document], environment: str) -> list[Document]:
+    """The documents, with the environment that they are of."""
+    return [replace(document, body={**document.body, "environment": environment}) for document in documents]

@@ -7,6 +7,7 @@ in between leaves the old version, whole.
 from __future__ import annotations
 
 import zlib
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import cramjam
@@ -14,6 +15,7 @@ import orjson
 
 from pipeline.record import TP
 from pipeline.state.earlier_forms import joined, rows_of
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import InputError, UnrecoverableError
 
 if TYPE_CHECKING:
@@ -53,9 +55,18 @@ class StageTable:
         partitions: of its changelog.
     """
 
+    scope = ""
+    """What its names begin with."""
+
     def __init__(self, app: Any, name: str, partitions: int) -> None:
         self._written_at = app.changelogs
         self._table = app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
+
+    def scoped(self, environment: str) -> StageTable:
+        """The part of this table that is one environment's. That of the default environment has no names of its own."""
+        part = copy(self)
+        part.scope = "" if environment == DEFAULT_ENVIRONMENT else f"environment:{environment}/"
+        return part
 
     def load(self, partition: int, name: str) -> Body | None:
         """The newest value, or None.
@@ -127,9 +138,8 @@ class StageTable:
             self._table.data[key] = data
         await self._table.send_changelog(partition, key, data)
 
-    @staticmethod
-    def _key(partition: int, name: str) -> bytes:
-        return f"{partition}/{name}".encode()
+    def _key(self, partition: int, name: str) -> bytes:
+        return f"{partition}/{self.scope}{name}".encode()
 
 
 def _chunks(name: str, turn: int, count: int) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from pipeline.act import ActStage
-    from pipeline.acting.environment import Alerting
+    from pipeline.acting.settings import AlertingSettings
     from pipeline.assemble import AssembleStage
     from pipeline.dead_letters.limits import DeadLetters
     from pipeline.delivery.document_writer import DocumentWriter
@@ -33,7 +33,7 @@ class Measured(Protocol):
     """The parts of a pipeline whose counters are given out."""
 
     act: ActStage | None
-    alerting: Alerting | None
+    alerting: AlertingSettings | None
     assemble: AssembleStage | None
     dead: DeadLetters
     lag: Lag
@@ -244,26 +244,52 @@ class PipelineMetrics:
                 "answers_dropped": ("Approval answers dropped because too many wait", pipeline.act.counts.answers_dropped),
             }
         if pipeline.alerting is not None:
-            alerting = pipeline.alerting
-            samples = alerting.engine.samples.counts
-            found |= {
-                "alert_changes": ("Alerts that changed their state", alerting.counts.alert_changes),
-                "notifications": ("Notifications handed to receivers", alerting.counts.notifications),
-                "notifications_delivered": ("Notifications delivered", alerting.sender.counts.delivered),
-                "notifications_failed": ("Notifications that failed permanently", alerting.sender.counts.failed),
-                "files_refused": (
-                    "Changed rules, playbooks or receivers that could not be used",
-                    alerting.counts.files_refused,
-                ),
-                "templates_failed": ("Texts of notifications sent by default as their template failed", alerting.texts.failed),
-                "repair_actions_done": ("Actions of playbooks that were done", alerting.runner.counts["runs_done"]),
-                "repair_actions_failed": ("Actions of playbooks that failed", alerting.runner.counts["runs_failed"]),
-                "repair_alerts_ignored": ("Alerts beyond the bound of self-healing", alerting.runner.healer.firing.ignored),
-                "rule_failures": ("Rule evaluations that failed", alerting.engine.counts.failures),
-                "samples_too_old": ("Samples older than those that rules may read", samples.too_old),
-                "samples_conflicting": ("Samples of a series and time that had another value already", samples.conflicting),
-                "samples_refused": ("Samples of series beyond the bound of the rules' memory", samples.too_many_series),
-                "rules_missed": ("Evaluations of a rule group that were skipped", alerting.engine.counts.missed),
-                "alerts_refused": ("Alerts rejected because too many fire", alerting.alertmanager.alert_store.refused),
-            }
+            found |= _of_alerting(pipeline.alerting)
         return found
+
+
+def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, int]]:
+    """Counters of all environments of this process together. One that it let go of counts no more: as after a restart."""
+    every = settings.environments.values()
+    samples = [each.engine.samples.counts for each in every]
+    return {
+        "alert_changes": ("Alerts that changed their state", settings.counts.alert_changes),
+        "notifications": ("Notifications handed to receivers", settings.counts.notifications),
+        "notifications_delivered": ("Notifications delivered", sum(each.sender.counts.delivered for each in every)),
+        "notifications_failed": ("Notifications that failed permanently", sum(each.sender.counts.failed for each in every)),
+        "files_refused": (
+            "Changed rules, playbooks or receivers that could not be used",
+            settings.counts.files_refused,
+        ),
+        "templates_failed": ("Texts of notifications sent by default as their template failed", settings.texts.failed),
+        "repair_actions_done": (
+            "Actions of playbooks that were done",
+            sum(each.runner.counts["runs_done"] for each in every),
+        ),
+        "repair_actions_failed": (
+            "Actions of playbooks that failed",
+            sum(each.runner.counts["runs_failed"] for each in every),
+        ),
+        "repair_alerts_ignored": (
+            "Alerts beyond the bound of self-healing",
+            sum(each.runner.healer.firing.ignored for each in every),
+        ),
+        "rule_failures": ("Rule evaluations that failed", sum(each.engine.counts.failures for each in every)),
+        "samples_too_old": ("Samples older than those that rules may read", sum(each.too_old for each in samples)),
+        "samples_conflicting": (
+            "Samples of a series and time that had another value already",
+            sum(each.conflicting for each in samples),
+        ),
+        "samples_refused": (
+            "Samples of series beyond the bound of the rules' memory",
+            sum(each.too_many_series for each in samples),
+        ),
+        "rules_missed": (
+            "Evaluations of a rule group that were skipped",
+            sum(each.engine.counts.missed for each in every),
+        ),
+        "alerts_refused": (
+            "Alerts rejected because too many fire",
+            sum(each.alertmanager.alert_store.refused for each in every),
+        ),
+    }

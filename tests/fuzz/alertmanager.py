@@ -142,7 +142,7 @@ def _silence(data: bytes) -> None:
     identity = silences.put(silence, NOW)
     silences.matching({"a": "b", "c": "d"}, NOW)
     again = Silences()
-    again.restore(orjson.loads(orjson.dumps(silences.snapshot())))
+    again.merge(orjson.loads(orjson.dumps(silences.snapshot())))
     assert again.get(identity) == silences.get(identity), "a silence is another one after a restart"
 
 

@@ -105,9 +105,10 @@ class _Api:
         async def note(_event: str, _who: str, /, **_: object) -> None:
             return
 
-        manager = AlertmanagerApi(Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS)), lambda: NOW, saved)
-        engine = AlertEngine()
-        app.router.routes += [*rule_routes(engine, RuleBook(engine), saved, note), Mount("/am", routes=manager.routes())]
+        held, engine = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS)), AlertEngine()
+        manager = AlertmanagerApi(lambda: {"default": held}, lambda: NOW, saved)
+        rules = rule_routes(lambda: {"default": engine}, RuleBook(engine), saved, note)
+        app.router.routes += [*rules, Mount("/am", routes=manager.routes())]
         app.router.routes += manager.routes()
         return app
 

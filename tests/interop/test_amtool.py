@@ -65,7 +65,7 @@ async def serving(manager: Alertmanager, config: Config | None = None) -> AsyncI
     async def saved() -> None:
         pass
 
-    api = AlertmanagerApi(manager, clock.system, saved, version="0.1.0")
+    api = AlertmanagerApi(lambda: {"default": manager}, clock.system, saved, version="0.1.0")
     app: ASGIApp = Starlette(routes=api.routes())
     if config is not None:
         app = build_access(config, CollectorRegistry(), clock.system).guard(app)

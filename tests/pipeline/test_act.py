@@ -17,11 +17,16 @@ from alerting.alerts import KEEP_RESOLVED
 from alerting.notify.sender import Sender
 from alerting.playbooks.api.approval import Answer
 from alerting.playbooks.kernel.healer import Healer
+from alerting.playbooks.kernel.trust import Trust
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
+from components.durations import HOUR
 from pipeline.act import MAX_ANSWERS, ActStage
-from pipeline.acting.config import ActConfig
-from pipeline.acting.environment import Alerting
+from pipeline.acting.alerting import Alerting
+from pipeline.acting.api import routes
+from pipeline.acting.config import ActConfig, ActCounts
+from pipeline.acting.environment import Environment
+from pipeline.acting.settings import AlertingSettings
 from pipeline.delivery import background_writer
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import OffsetTracker
@@ -30,6 +35,7 @@ from pipeline.exchange.codec import HEADER, BatchKind
 from processors.series.derived import CULPRIT_SCORE
 from spanloom.components import NOTIFIERS
 from telemetry.documents import Kind, anomaly_document
+from telemetry.environment import environment_labels
 from telemetry.errors import OverloadedError, StoreError
 from telemetry.findings import Anomaly, AnomalyKind, Suspect
 from telemetry.metrics import Point, Series
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from alerting.notify.notification import Notification
+    from pipeline.state.table import StageTable
     from stores.store import Written
     from telemetry.documents import Body, Document
 
@@ -83,15 +90,19 @@ receivers:
 class Table:
     """The table that survives a crash: plain data only."""
 
-    def __init__(self) -> None:
-        self._values: dict[tuple[int, str], bytes] = {}
+    def __init__(self, values: dict[tuple[int, str, str], bytes] | None = None, environment: str = "default") -> None:
+        self._values = {} if values is None else values
+        self._environment = environment
+
+    def scoped(self, environment: str) -> Table:
+        return Table(self._values, environment)
 
     def load(self, partition: int, name: str) -> Body | None:
-        value = self._values.get((partition, name))
+        value = self._values.get((partition, self._environment, name))
         return None if value is None else orjson.loads(value)
 
     async def save(self, partition: int, name: str, value: Body) -> None:
-        self._values[partition, name] = orjson.dumps(value)
+        self._values[partition, self._environment, name] = orjson.dumps(value)
 
 
 class Pager:
@@ -149,29 +160,69 @@ class World:
         """Start a worker: it reads again what was not acknowledged."""
         self.writer = DocumentWriter(self.store, NoRejects())
         config = parse_config(RECEIVERS, "receivers.yml", NOTIFIERS)
-        manager = Alertmanager(config, "http://console")
-        self.engine = AlertEngine(parse_rules(self._rules, "rules.yml"))
-        sender = Sender(dict.fromkeys(config.receivers, self.pager), lambda: self.time)
-        actions = verbs(self.processes)
-        healer = Healer(playbooks(self._folder, self._plan), actions, self.processes.query, calls=manager.calls)
-        self.alerting = Alerting(
-            self.engine, manager, sender, healer, self.table, self.writer, lambda: self.time, b"", pass_on=self.pass_on,  # type: ignore[arg-type]
-        )  # fmt: skip
+        self.settings = AlertingSettings(
+            parse_rules(self._rules, "rules.yml"),
+            config,
+            playbooks(self._folder, self._plan),
+            lambda config: dict.fromkeys(config.receivers, self.pager),
+            Trust((), HOUR),
+            lambda: self.time,
+            self.pass_on,
+        )
         self.culprits = FixedCulprits()
-        self.stage = ActStage(
-            self._config, self.culprits, self.writer, self.table, lambda: self.time, self.alerting  # type: ignore[arg-type]
-        )  # fmt: skip
+        table: Any = self.table
+        self.stage = ActStage(self._config, ActCounts(), self.environment, self.writer, table, lambda: self.time, self.settings)
         self.offsets = OffsetTracker(APP, 100_000)
         await self.stage.own(0)
         for event in [event for event in self.log if not event.acked]:
             self.stage.handle(event, self.offsets)
+
+    def environment(self, name: str, state: StageTable) -> Environment:
+        """One environment of the worker, as `AlertingFactory` builds it; all call for the same processes."""
+        labels = dict(environment_labels(name))
+        engine = AlertEngine(alert_labels=labels)
+        self.settings.rules.attach(engine)
+        manager = Alertmanager(self.settings.receivers, "http://console", self.settings.silences, labels)
+        sender = Sender(self.settings.notifiers(self.settings.receivers), lambda: self.time)
+        healer = Healer(
+            self.settings.playbooks,
+            verbs(self.processes),
+            self.processes.query,
+            environment=name,
+            calls=manager.calls,
+            trust=self.settings.trust,
+        )
+        alerting = Alerting(
+            name, engine, manager, sender, healer, state, self.writer, lambda: self.time, b"", self.settings.counts
+        )
+        culprits: Any = self.culprits
+        return Environment(name, self._config, self.stage.counts, culprits, state, lambda: self.time, alerting)
+
+    @property
+    def alerting(self) -> Alerting:
+        """Of the default environment."""
+        alerting = self.stage.environments["default"].alerting
+        assert alerting is not None
+        return alerting
+
+    @property
+    def engine(self) -> AlertEngine:
+        """Of the default environment."""
+        return self.alerting.engine
+
+    @property
+    def client(self) -> TestClient:
+        """Of the worker's API."""
+        return TestClient(Starlette(routes=routes(self.settings, lambda: self.time, "test")))
 
     async def pass_on(self, body: Body) -> None:
         self.feed(BatchKind.ANSWERS, codec.encode_bodies([body]))
 
     async def crash(self) -> None:
         """kill -9: what was under way ends where it is."""
-        await self.alerting.sender.stop()
+        for environment in self.stage.environments.values():
+            assert environment.alerting is not None
+            await environment.alerting.sender.stop()
         await self.writer.close()
 
     def feed(self, batch: BatchKind, value: bytes) -> None:
@@ -314,7 +365,7 @@ async def test_alerts_reach_on_call_while_the_store_is_down_and_their_documents_
 
 
 async def test_alerts_that_others_post_are_reported_though_no_telemetry_came(world: World) -> None:
-    client = TestClient(Starlette(routes=world.alerting.routes()))
+    client = world.client
     assert client.post("/api/v2/alerts", json=[{"labels": {"alertname": "FromPrometheus"}}]).status_code == 200
     world.time += SECOND
     await world.stage.tick()
@@ -331,19 +382,21 @@ async def test_answers_that_came_to_another_worker_are_checked_bounded_and_stop_
     assert world.stage.counts.answers_dropped == 1
     await world.stage.tick()
     await world.stage.release()
-    assert await world.alerting.approvals.answer(answer) is False, "passed on"
+    assert await world.settings.approvals.answer(answer) is False, "passed on"
     assert world.log[-1].headers == {HEADER: BatchKind.ANSWERS.value.encode()}
 
 
 async def test_a_process_that_does_not_own_the_environment_says_so(world: World) -> None:
-    client = TestClient(Starlette(routes=world.alerting.routes()))
+    client, alerting = world.client, world.alerting
     await world.stage.release()
     for path in ("/api/v2/alerts", "/api/v1/rules", "/api/v1/healing"):
         answer = client.get(path)
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
     with pytest.raises(OverloadedError):
-        await world.alerting.save()
+        await alerting.save()
+    with pytest.raises(OverloadedError):
+        await world.settings.save_rules()
     await world.stage.own(0)
     assert client.get("/api/v1/rules").json()["data"]["groups"][0]["name"] == "depths"
 

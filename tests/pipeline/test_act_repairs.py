@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline import act
+from pipeline.acting import environment
 from pipeline.agents import act_on_signals
 from pipeline.exchange.codec import BatchKind
 from telemetry import otlp
@@ -85,10 +85,11 @@ async def test_an_action_that_ends_while_the_environment_is_let_go_is_saved_and_
 
 async def test_who_does_not_own_the_environment_publishes_nothing_of_it(world: World) -> None:
     await world.seconds(2, 1.0)
+    alerting = world.alerting
     await world.stage.release()
     before = trail(world)
     with pytest.raises(OverloadedError):
-        await world.alerting.runner.halt("ann")
+        await alerting.runner.halt("ann")
     assert trail(world) == before
 
 
@@ -133,7 +134,7 @@ async def test_a_repair_of_a_whole_service_touches_as_many_instances_as_send_spa
 
 
 async def test_anomalies_that_playbooks_answer_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(act, "MAX_ANOMALIES", 1)
+    monkeypatch.setattr(environment, "MAX_ANOMALIES", 1)
     world = World(tmp_path, plan=ON_ANOMALIES)
     await world.begin()
     await world.seconds(2, 1.0)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.act import ActStage
-from pipeline.acting.config import ActConfig
+from pipeline.acting.config import ActConfig, ActCounts
+from pipeline.acting.environment import Environment
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
@@ -14,6 +15,9 @@ from telemetry import otlp
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 from tests.pipeline.parts import APP, Event, MemoryStore, NoRejects
+
+if TYPE_CHECKING:
+    from pipeline.state.table import StageTable
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -25,6 +29,9 @@ class NoTable:
 
     def load(self, _partition: int, _name: str) -> None:
         return None
+
+    def scoped(self, _environment: str) -> NoTable:
+        return self
 
 
 class World:
@@ -39,7 +46,12 @@ class World:
         store: Any = MemoryStore()
         rejects: Any = NoRejects()
         table: Any = NoTable()
-        self.stage = ActStage(ActConfig(), CulpritRanker(), DocumentWriter(store, rejects), table, lambda: self.time, None)
+        counts, writer = ActCounts(), DocumentWriter(store, rejects)
+
+        def environment(name: str, state: StageTable) -> Environment:
+            return Environment(name, ActConfig(), counts, CulpritRanker(), state, lambda: self.time, None)
+
+        self.stage = ActStage(ActConfig(), counts, environment, writer, table, lambda: self.time)
         app: Any = APP
         self.offsets = OffsetTracker(app, 100_000)
         await self.stage.own(0)

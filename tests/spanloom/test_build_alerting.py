@@ -10,8 +10,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from pipeline.acting.api import routes
 from pipeline.delivery.document_writer import DocumentWriter
-from spanloom.build_alerting import approval_key, build_alerting
+from spanloom.build_alerting import AlertingFactory, approval_key
 from spanloom.config import AlertingConfig, Config
 from telemetry.errors import ConfigError
 from tests.alerting.playbooks.world import START, Alert
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from pipeline.acting.environment import Alerting
+    from pipeline.acting.alerting import Alerting
 
 ROUTES = "route: {{receiver: {0}}}\nreceivers: [{{name: {0}, webhook_configs: [{{url: 'http://127.0.0.1:1/'}}]}}]\n"
 PLAYBOOK = """
@@ -37,15 +38,32 @@ playbooks:
 """
 
 
+class Built:
+    """What the configuration builds, with its default environment."""
+
+    def __init__(self, factory: AlertingFactory) -> None:
+        self.settings = factory.settings
+        state: Any = Table()
+        self.state = state
+        self.alerting: Alerting = factory.build("default", state)
+        self.client = TestClient(Starlette(routes=routes(self.settings, lambda: START, "test")))
+
+    async def own(self) -> Alerting:
+        await self.settings.own(self.state, 0)
+        await self.alerting.own(0)
+        self.settings.begin(self.alerting)
+        return self.alerting
+
+
 @pytest.fixture
-async def build(tmp_path: Path) -> AsyncIterator[Callable[[], Alerting]]:
+async def build(tmp_path: Path) -> AsyncIterator[Callable[[], Built]]:
     passed_on: list[Any] = []
     async with httpx2.AsyncClient() as client:
 
-        def built(**settings: Any) -> Alerting:
+        def built(**settings: Any) -> Built:
             config = Config(data_dir=tmp_path / "data", alerting=AlertingConfig(**settings))
             writer = DocumentWriter(MemoryStore(), NoRejects())
-            return build_alerting(config, Table(), writer, lambda: START, client, passed_on.append)  # type: ignore[arg-type]
+            return Built(AlertingFactory(config, writer, lambda: START, client, passed_on.append))  # type: ignore[arg-type]
 
         yield built
 
@@ -65,9 +83,7 @@ def test_the_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> 
         approval_key(path)
 
 
-async def test_what_cannot_be_used_is_refused_at_the_start_with_its_line(
-    build: Callable[..., Alerting], tmp_path: Path
-) -> None:
+async def test_what_cannot_be_used_is_refused_at_the_start_with_its_line(build: Callable[..., Built], tmp_path: Path) -> None:
     path = tmp_path / "file.yml"
     path.write_text("nonsense: 1\n")
     for kind, value in (("rules", [path]), ("receivers", path), ("playbooks", [path])):
@@ -78,37 +94,36 @@ async def test_what_cannot_be_used_is_refused_at_the_start_with_its_line(
 
 
 async def test_receivers_and_playbooks_change_while_it_runs_and_bad_ones_do_not(
-    build: Callable[..., Alerting], tmp_path: Path
+    build: Callable[..., Built], tmp_path: Path
 ) -> None:
     receivers, plans = tmp_path / "receivers.yml", tmp_path / "playbooks.yml"
     receivers.write_text(ROUTES.format("one"))
     plans.write_text(PLAYBOOK.format(name="first"))
-    alerting = build(receivers=receivers, playbooks=[plans])
-    await alerting.own(0)
-    await alerting.refresh()
+    built = build(receivers=receivers, playbooks=[plans])
+    alerting = await built.own()
+    await built.settings.reload()
     assert alerting.runner.healer.journal.chain.sequence == 0, "nothing has changed"
     receivers.write_text(ROUTES.format("another"))
     plans.write_text(PLAYBOOK.format(name="second"))
-    await alerting.refresh()
+    await built.settings.reload()
     receivers.write_text("route: {}\n")
     plans.write_text("playbooks: 1\n")
-    await alerting.refresh()
-    await alerting.refresh()
+    await built.settings.reload()
+    await built.settings.reload()
     assert list(alerting.alertmanager.config.integrations) == ["another"]
     assert list(alerting.sender.notifiers) == ["another/webhook[0]"]
     assert [playbook.name for playbook in alerting.runner.healer.playbooks] == ["second"]
-    assert alerting.counts.files_refused == 2
+    assert built.settings.counts.files_refused == 2
     await alerting.release()
 
 
 async def test_a_reload_takes_what_changed_or_says_what_is_wrong_for_as_long_as_it_is(
-    build: Callable[..., Alerting], tmp_path: Path
+    build: Callable[..., Built], tmp_path: Path
 ) -> None:
     receivers = tmp_path / "receivers.yml"
     receivers.write_text(ROUTES.format("one"))
-    alerting = build(receivers=receivers)
-    await alerting.own(0)
-    client = TestClient(Starlette(routes=alerting.routes()))
+    built = build(receivers=receivers)
+    alerting, client = await built.own(), built.client
     receivers.write_text(ROUTES.format("another"))
     assert client.post("/-/reload").status_code == 200
     assert list(alerting.alertmanager.config.integrations) == ["another"]
@@ -122,17 +137,17 @@ async def test_a_reload_takes_what_changed_or_says_what_is_wrong_for_as_long_as_
     await alerting.release()
 
 
-async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callable[..., Alerting], tmp_path: Path) -> None:
+async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callable[..., Built], tmp_path: Path) -> None:
     plans = tmp_path / "playbooks.yml"
     plans.write_text(PLAYBOOK.format(name="ask"))
-    alerting = build(playbooks=[plans], external_url="https://spanloom.example.org")
-    await alerting.own(0)
+    built = build(playbooks=[plans], external_url="https://spanloom.example.org")
+    alerting = await built.own()
     alerting.runner.healer.traffic.add("cart", 10, START)
     alerting.runner.healer.traffic.add("web", 90, START)
     alerting.runner.healer.traffic.see([("cart", "a")], START)
     await alerting.runner.on_alert(Alert("cart"))
     await alerting.advance(START)
-    client = TestClient(Starlette(routes=alerting.routes()))
+    client = built.client
     (asked,) = client.get("/api/v2/alerts").json()
     assert asked["labels"]["alertname"] == "RepairApprovalRequested"
     (held,) = alerting.alertmanager.alert_store

@@ -5,6 +5,7 @@ POST /api/v1/healing/stop                   {}
 POST /api/v1/healing/resume                 {}
 POST /api/v1/incidents/{incident}/release   {}
 
+Stopping and going on hold for every environment, or for the one that `?environment=` names.
 The audit trail holds the name under which the request was authenticated, whatever its body says.
 Only JSON is read, so that a page of another site cannot post here by a form.
 """
@@ -20,46 +21,65 @@ from components.access.identity import identity_of
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
     from alerting.playbooks.runner import PlaybookRunner
 
 
-def routes(runner: PlaybookRunner) -> list[Route]:
-    """The switches of one runner."""
+def routes(runners: Callable[[], Mapping[str, PlaybookRunner]]) -> list[Route]:
+    """The switches of the runners of the environments that are here, by name."""
 
-    async def state(_: Request) -> JSONResponse:
+    def chosen(request: Request) -> dict[str, PlaybookRunner]:
+        here, environment = dict(runners()), request.query_params.get("environment")
+        if environment is None:
+            return here
+        if environment not in here:
+            raise InputError(f"no environment {environment!r} here; there are {', '.join(sorted(here))}")
+        return {environment: here[environment]}
+
+    async def state(request: Request) -> JSONResponse:
+        of = chosen(request)
+        stopped = {environment: runner.healer.safety.stopped_by for environment, runner in of.items()}
         open_incidents = [
             {
                 "id": incident.id,
+                "environment": environment,
                 "playbook": incident.playbook,
                 "service": incident.service,
                 "instance": incident.instance,
                 "state": incident.state.value,
                 "why": incident.why,
             }
+            for environment, runner in of.items()
             for incident in runner.healer.incidents.values()
         ]
-        return JSONResponse({"stopped_by": runner.healer.safety.stopped_by, "incidents": open_incidents})
+        return JSONResponse(
+            {"stopped_by": next(filter(None, stopped.values()), ""), "environments": stopped, "incidents": open_incidents}
+        )
 
     async def stop(request: Request) -> JSONResponse:
         who = _who(request)
-        await runner.halt(who)
+        for runner in chosen(request).values():
+            await runner.halt(who)
         return JSONResponse({"stopped_by": who})
 
     async def resume(request: Request) -> JSONResponse:
-        await runner.resume(_who(request))
+        who = _who(request)
+        for runner in chosen(request).values():
+            await runner.resume(who)
         return JSONResponse({"stopped_by": ""})
 
     async def release(request: Request) -> JSONResponse:
-        incident = request.path_params["incident"]
-        await runner.release(incident, _who(request))
+        incident, who = request.path_params["incident"], _who(request)
+        here = runners()
+        owner = next((each for each in here.values() if incident in each.healer.incidents), None)
+        await (owner or here[min(here)]).release(incident, who)
         return JSONResponse({"released": incident})
 
     return [
-        Route("/api/v1/healing", state, methods=["GET"]),
+        Route("/api/v1/healing", _reporting_errors(state), methods=["GET"]),
         *(
             Route(path, _reporting_errors(act), methods=["POST"])
             for path, act in (

@@ -38,7 +38,7 @@ class Service:
         self.manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
         self.saves = 0
         self.time = NOW
-        api = AlertmanagerApi(self.manager, lambda: self.time, self.saved, version="0.1.0")
+        api = AlertmanagerApi(lambda: {"default": self.manager}, lambda: self.time, self.saved, version="0.1.0")
         self.client = TestClient(Starlette(routes=api.routes()))
 
     async def saved(self) -> None:
@@ -272,7 +272,7 @@ def test_the_audit_trail_gets_who_set_and_ended_a_silence() -> None:
     async def note(event: str, who: str, **data: object) -> None:
         noted.append((event, who, data["silence"]))
 
-    api = AlertmanagerApi(service.manager, lambda: service.time, service.saved, note=note)
+    api = AlertmanagerApi(lambda: {"default": service.manager}, lambda: service.time, service.saved, note=note)
     client = TestClient(Identified(Starlette(routes=api.routes()), "ann"))
     given = client.post("/api/v2/silences", json=SILENCE).json()["silenceID"]
     client.delete(f"/api/v2/silence/{given}")

@@ -86,7 +86,7 @@ def test_the_api_gives_all_and_those_that_match(storm: tuple[AlertEngine, Alertm
     async def saved() -> None:
         pass
 
-    api = AlertmanagerApi(storm[1], lambda: START + 2 * SECOND, saved)
+    api = AlertmanagerApi(lambda: {"default": storm[1]}, lambda: START + 2 * SECOND, saved)
     http = TestClient(Starlette(routes=api.routes()))
     assert len(http.get("/api/v2/alerts").json()) == ALERTS
     (group,) = http.get("/api/v2/alerts/groups", params={"filter": 'service="🛒-3"'}).json()

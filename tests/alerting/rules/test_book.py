@@ -33,7 +33,7 @@ START = 1_700_000_000 * SECOND
 
 def book(files: str = FILE) -> tuple[RuleBook, AlertEngine]:
     engine = AlertEngine(parse_rules(files, "rules.yml"))
-    return RuleBook(engine), engine
+    return RuleBook(engine, files=engine.groups), engine
 
 
 def used(engine: AlertEngine) -> list[tuple[str, str, list[str]]]:
@@ -187,7 +187,7 @@ def client() -> Iterator[tuple[TestClient, list[dict[str, Any]]]]:
     async def note(event: str, who: str, /, **data: object) -> None:
         noted.append((event, who, data))
 
-    with TestClient(Identified(Starlette(routes=api.routes(engine, rules, save, note)), "ann")) as client:
+    with TestClient(Identified(Starlette(routes=api.routes(lambda: {"default": engine}, rules, save, note)), "ann")) as client:
         yield client, saved
 
 

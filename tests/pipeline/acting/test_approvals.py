@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from alerting.playbooks.api.approval import Approvals, routes
-from pipeline.acting.approvals import StateApprovalService
+from pipeline.acting.approvals import EnvironmentApprovals, sign_by_kept_key
 from telemetry.errors import InputError
 from tests.pipeline.test_act import Table
 
@@ -25,6 +26,7 @@ class Deciding:
 
     def __init__(self) -> None:
         self.taken: list[tuple[str, bool, str]] = []
+        self.healer = SimpleNamespace(incidents={"i1": None})
 
     async def decide(self, incident_id: str, *, approved: bool, who: str) -> None:
         if (incident_id, approved, who) in self.taken:
@@ -37,13 +39,19 @@ class Worker:
 
     def __init__(self, log: list[Body], key: bytes = b"") -> None:
         self.runner, self.approvals = Deciding(), Approvals("http://testserver", lambda: NOW)
+        self._key = key
+        self.owned: dict[str, Any] = {}
 
         async def pass_on(answer: Body) -> None:
             log.append(answer)
 
-        runner: Any = self.runner
-        self.service = StateApprovalService(self.approvals, runner, key, pass_on)
+        owned = self.owned
+        self.service = EnvironmentApprovals(owned, lambda: bool(owned), pass_on)
         self.client = TestClient(Starlette(routes=routes(self.service)))
+
+    async def own(self, state: Any) -> None:
+        await sign_by_kept_key(self.approvals, self._key, state, 0)
+        self.owned["default"] = SimpleNamespace(approvals=self.approvals, runner=self.runner)
 
 
 @pytest.mark.parametrize("key", [b"", b"k" * 32])
@@ -51,10 +59,10 @@ async def test_any_worker_takes_an_answer_and_the_owner_decides_it_once(key: byt
     log: list[Body] = []
     state: Any = Table()
     first, second, third = (Worker(log, key) for _ in range(3))
-    await first.service.open(state, 0)
+    await first.own(state)
     link = first.approvals.link("i1", SOON)
-    first.service.close()
-    await second.service.open(state, 0)
+    first.owned.clear()
+    await second.own(state)
     assert third.client.post(link, json=ANN).status_code == 202
     for answer in (*log, *log):  # a crash reads it again
         await second.service.handle(answer)
@@ -67,7 +75,7 @@ async def test_what_another_worker_passed_on_without_a_valid_link_decides_nothin
     log: list[Body] = []
     state: Any = Table()
     owner, other = Worker(log), Worker(log)
-    await owner.service.open(state, 0)
+    await owner.own(state)
     link = owner.approvals.link("i1", SOON)
     for wrong in (link.replace("token=", "token=0"), owner.approvals.link("i1", NOW), link.replace("i1", "i2")):
         assert other.client.post(wrong, json=ANN).status_code == 202

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from alerting.rules.book import RuleBook
-from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.sender import HEADER, MAX_SENDER
 from pipeline.exchange.codec import BatchKind, decode_bodies, encode_bodies
@@ -159,7 +158,7 @@ def test_rules_over_http_feed_where_they_write_what_others_read(
     writes: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     rules = f"groups:\n- name: files\n  rules:\n  - alert: A\n    expr: {orjson.dumps(of_files).decode()}\n"
-    book = RuleBook(AlertEngine(parse_rules(rules, "rules.yml")))
+    book = RuleBook(files=parse_rules(rules, "rules.yml"))
     assert book.writers([asked]) == frozenset()
     book.set("evil", posted)
     assert book.writers([asked]) == (frozenset({"evil"}) if writes else frozenset())
@@ -168,10 +167,10 @@ def test_rules_over_http_feed_where_they_write_what_others_read(
 async def test_series_that_a_rule_over_http_records_keep_repairs_from_starting_by_themselves(tmp_path: Path) -> None:
     world = World(tmp_path)
     await world.begin()
-    world.alerting.rules.set("evil", RECORDING)
+    world.settings.rules.set("evil", RECORDING)
     await world.seconds(1, 1.0)
     assert "api-rules:evil" in world.alerting.runner.healer.trust.doubt("")
-    world.alerting.rules.remove("evil")
+    world.settings.rules.remove("evil")
     await world.seconds(30, 1.0)
     assert "api-rules:evil" in world.alerting.runner.healer.trust.doubt(""), "what it recorded is still there"
 
@@ -180,7 +179,7 @@ async def test_rules_do_not_see_a_ranking_that_only_a_rule_over_http_asked_for(t
     world = World(tmp_path)
     await world.begin()
     world.culprits.ranking = (Suspect("cart", 3.0),)
-    world.alerting.rules.set(
+    world.settings.rules.set(
         "evil", "name: g\ninterval: 1s\nrules:\n- alert: X\n  expr: vector(9)\n  labels: {service: cart}\n"
     )
     await world.seconds(30, 1.0)

@@ -13,6 +13,14 @@ from tests.identified import Identified
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starlette.routing import Route
+
+    from alerting.playbooks.runner import PlaybookRunner
+
+
+def one(runner: PlaybookRunner) -> list[Route]:
+    return routes(lambda: {"default": runner})
+
 
 def test_an_operator_sees_stops_resumes_and_releases_under_the_name_that_was_authenticated(tmp_path: Path) -> None:
     world = Processes(sick={"cart/a"}, failing={"restart", "restore"})
@@ -21,7 +29,7 @@ def test_an_operator_sees_stops_resumes_and_releases_under_the_name_that_was_aut
     pass_time(made, world, START, 2)
     rim = Rim()
     rim.now = START + 3 * SECOND
-    app = Starlette(routes=list(routes(rim.runner(made))))
+    app = Starlette(routes=list(one(rim.runner(made))))
     client, bob = TestClient(Identified(app, "ann")), TestClient(Identified(app, "bob"))
     state = client.get("/api/v1/healing").json()
     (held,) = state["incidents"]
@@ -35,7 +43,7 @@ def test_an_operator_sees_stops_resumes_and_releases_under_the_name_that_was_aut
 
 
 def test_a_form_of_another_site_is_refused_and_an_unknown_incident_too(tmp_path: Path) -> None:
-    app = Starlette(routes=list(routes(Rim().runner(healer(playbooks(tmp_path), Processes())))))
+    app = Starlette(routes=list(one(Rim().runner(healer(playbooks(tmp_path), Processes())))))
     client = TestClient(Identified(app, "ann"))
     assert client.post("/api/v1/healing/stop", data={"who": "eve"}).status_code == 400
     assert client.post("/api/v1/incidents/none/release", json={}).status_code == 400

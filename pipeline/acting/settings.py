@@ -1,0 +1,196 @@
+"""What holds in every environment: rules, silences, receivers and playbooks, who may feed telemetry, and who may approve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from alerting.alertmanager.silences import Silences
+from alerting.notify.text import TextCounts
+from alerting.playbooks.kernel.trust import API_RULES, UNKNOWN
+from alerting.rules.book import RuleBook
+from pipeline.acting.approvals import EnvironmentApprovals
+from pipeline.acting.config import AlertingCounts
+from pipeline.state.restoring import UNFIT, log_relearning, needed
+from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.errors import ConfigError, OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from alerting.alertmanager.config import AlertmanagerConfig
+    from alerting.notify.notification import Notifier
+    from alerting.playbooks.kernel.trust import Trust
+    from alerting.playbooks.model.plan import Playbook
+    from alerting.rules.files import RuleGroup
+    from components.live_files import LiveFiles
+    from pipeline.acting.alerting import Alerting
+    from pipeline.acting.approvals import PassOn
+    from pipeline.state.table import StageTable
+
+log = structlog.get_logger(__name__)
+
+REFRESH_EVERY = 1_000_000_000
+"""Nanoseconds between checks of the files."""
+
+
+class AlertingSettings:
+    """Settings that no environment has of its own, and the environments of this process that follow them.
+
+    Args:
+        groups: rules of files.
+        receivers: routes and receivers.
+        playbooks: the plans of repairs.
+        notifiers: makes what delivers to these receivers, for one environment.
+        trust: whose telemetry may start repairs.
+        now: nanoseconds since the epoch.
+        pass_on: reaches the processes that own other environments.
+        partitions: into which the environments are divided.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[RuleGroup],
+        receivers: AlertmanagerConfig,
+        playbooks: Sequence[Playbook],
+        notifiers: Callable[[AlertmanagerConfig], dict[str, Notifier]],
+        trust: Trust,
+        now: Callable[[], int],
+        pass_on: PassOn,
+        partitions: int = 1,
+    ) -> None:
+        self.rules = RuleBook(files=groups)
+        self.silences = Silences()
+        self.receivers, self.playbooks, self.notifiers = receivers, tuple(playbooks), notifiers
+        self.trust = trust
+        self.counts = AlertingCounts()
+        self.texts = TextCounts()
+        self.files: Mapping[str, LiveFiles] = {}
+        self.environments: dict[str, Alerting] = {}
+        """Those that this process owns, by name."""
+        self.approvals = EnvironmentApprovals(self.environments, lambda: len(self._partitions) == partitions, pass_on)
+        self._now = now
+        self._state: StageTable | None = None
+        self._partitions: set[int] = set()
+        self._refreshed = 0
+
+    async def refresh(self) -> None:
+        """Reload the files that have changed, at most once a second, and see who feeds what repairs read."""
+        now = self._now()
+        if now - self._refreshed >= REFRESH_EVERY:
+            self._refreshed = now
+            await self.reload()
+        self._see_sources(now)
+
+    async def reload(self) -> None:
+        """Reload the files that have changed. One that cannot be used is logged, and what was in use stays."""
+        for what, files in self.files.items():
+            try:
+                if await files.refresh():
+                    log.info("configuration_taken", what=what)
+            except ConfigError as error:
+                self.counts.files_refused += 1
+                log.error("configuration_refused", what=what, reason=str(error), hint="the old one stays in use")  # noqa: TRY400
+
+    def _see_sources(self, now: int) -> None:
+        """Rules that came over HTTP feed what other rules and repairs read, where they write it."""
+        self.trust.pass_time(now)
+        for namespace in self.rules.writers([each for playbook in self.playbooks for each in playbook.expressions]):
+            self.trust.fed(f"{API_RULES}:{namespace}", now)
+
+    async def use_playbooks(self, playbooks: Sequence[Playbook]) -> None:
+        """Take other playbooks, all at once."""
+        self.playbooks = tuple(playbooks)
+        for alerting in self.environments.values():
+            await alerting.runner.replace_playbooks(playbooks)
+
+    async def use_receivers(self, receivers: AlertmanagerConfig) -> None:
+        """Take other routes and receivers. What was in flight is sent again, under the same key."""
+        made = {name: self.notifiers(receivers) for name in self.environments}  # all, before one is replaced
+        self.receivers = receivers
+        for name, notifiers in made.items():
+            await self.environments[name].replace_receivers(receivers, notifiers)
+
+    def begin(self, alerting: Alerting) -> None:
+        """An environment is this process's own, with all that was saved of it."""
+        self.environments[alerting.environment] = alerting
+
+    def end(self, alerting: Alerting) -> None:
+        """An environment is let go: another process owns it from now on."""
+        self.environments.pop(alerting.environment, None)
+        self.rules.detach(alerting.engine)
+
+    # ------------------------------------------------------------------ what must survive a crash
+
+    async def own(self, state: StageTable, partition: int) -> None:
+        """Take what was saved with a partition."""
+        self._state = state
+        with needed(state, partition, "rules"):
+            written = state.load(partition, "rules")
+            refused = self.rules.restore(written) if written is not None else []
+        for reason in refused:
+            self.counts.files_refused += 1
+            log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
+        self._restore_sources(state, partition)
+        self._partitions.add(partition)
+
+    def _restore_sources(self, state: StageTable, partition: int) -> None:
+        """Who fed the telemetry. Where that is not known any more, somebody did who is not trusted."""
+        try:
+            sources = state.load(partition, "sources")
+            if sources is not None:
+                self.trust.restore(sources)
+        except UNFIT as error:
+            log_relearning("sources", partition, error)
+            self.trust.fed(UNKNOWN, self._now())
+
+    def release(self, partition: int) -> None:
+        """Another process owns the partition now."""
+        self._partitions.discard(partition)
+
+    async def save(self) -> None:
+        """Return when the silences would survive a kill -9.
+
+        Raises:
+            OverloadedError: another process owns the environments.
+        """
+        self.primary()
+        for alerting in self.environments.values():
+            await alerting.save()
+
+    async def save_rules(self) -> None:
+        """Return when the rules that were set by namespace would survive a kill -9.
+
+        Raises:
+            OverloadedError: another process owns the environments.
+        """
+        self.primary()
+        log.info("configuration_taken", what="rules")
+        for partition in self._partitions:
+            if self._state is not None:
+                await self._state.save(partition, "rules", self.rules.snapshot())
+
+    async def save_sources(self) -> None:
+        """Return when it would survive a kill -9 who has fed the telemetry."""
+        if not self.trust.unsaved:
+            return
+        snapshot = self.trust.snapshot()
+        for partition in self._partitions:
+            if self._state is not None:
+                await self._state.save(partition, "sources", snapshot)
+
+    def primary(self) -> Alerting:
+        """The environment whose audit trail says what was changed for all: the default one, or the first that is here.
+
+        Raises:
+            OverloadedError: none is.
+        """
+        owned = self.environments
+        if not owned:
+            raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
+        return owned.get(DEFAULT_ENVIRONMENT) or owned[min(owned)]
+
+    async def note(self, event: str, who: str, /, **data: object) -> None:
+        """What somebody changed for all environments; return when it would survive a kill -9."""
+        await self.primary().runner.note(event, who, **data)
