@@ -145,7 +145,10 @@ def rekey_logs(
             for line, document in zip(batch, documents, strict=True)
             if line.trace_id
         )
-        by_service = _split((partitions.of_text(line.service, series.partitions), _line(line, arrived)) for line in batch)
+        lines_of = [_line(log, arrived) for log in batch]
+        by_service = _split(
+            (partitions.of_service(line.service, line.environment, series.partitions), line) for line in lines_of
+        )
         after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
         after += [references.add(partition, part) for partition, part in by_trace.items()]
         after += [lines.add(partition, part) for partition, part in by_service.items()]

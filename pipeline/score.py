@@ -22,6 +22,7 @@ from processors.detectors.log_windows import LogWindows
 from processors.detectors.trace_shapes import is_whole
 from processors.series.derived import LogCounts, anomaly_points, severity_name
 from telemetry.documents import anomaly_document
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -151,6 +152,7 @@ class ScoreStage:
     def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[object]]:
         now = self._now()
         for line in lines:
+            environment = line.environment or DEFAULT_ENVIRONMENT  # 0.1 sends none
             template = part.lines.add(
                 line.service,
                 line.time,
@@ -158,9 +160,9 @@ class ScoreStage:
                 line.text,
                 now=now,
                 trace_id=line.trace_id,
-                environment=line.environment,
+                environment=environment,
             )
-            part.log_counts.add(line.service, severity_name(line.severity), template, line.instance)
+            part.log_counts.add(line.service, severity_name(line.severity), template, line.instance, environment)
         windows = part.lines.advance()
         if not windows:
             return []

@@ -22,6 +22,9 @@ FLAT = frozenset({"attributes", "labels"})
 SIGNALS = frozenset({Kind.SPAN, Kind.LOG, Kind.METRIC})
 """The kinds whose values are senders'. The others are made by us: a value of another type there is an error of ours."""
 
+ENVIRONMENT = "environment"
+"""A field of every kind but the messages between two traces. One without it, as 0.1 wrote them, is of the default environment."""
+
 SERVICE, NAMESPACE = "resource.attributes.service.name", "resource.attributes.service.namespace"
 
 
@@ -36,7 +39,7 @@ class Type(StrEnum):
     BOOLEAN = "boolean"
 
 
-LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
+_FIELDS: Mapping[Kind, Mapping[str, Type]] = {
     Kind.SPAN: {
         "trace_id": Type.KEYWORD,
         "span_id": Type.KEYWORD,
@@ -105,7 +108,6 @@ LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
         "why": Type.TEXT,
     },
     Kind.CULPRIT: {
-        "environment": Type.KEYWORD,
         "opened_by": Type.KEYWORD,
     },
     Kind.ALERT: {
@@ -135,6 +137,10 @@ LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
         "incident": Type.KEYWORD,
         "event": Type.KEYWORD,
     },
+}
+
+LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
+    kind: fields if kind is Kind.RECEIPT else {**fields, ENVIRONMENT: Type.KEYWORD} for kind, fields in _FIELDS.items()
 }
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from telemetry.environment import DEFAULT_ENVIRONMENT
+
 if TYPE_CHECKING:
     from telemetry.metrics import ExponentialBuckets
 
@@ -79,6 +81,8 @@ class Hop:
     server_start: int | None = None  # by the callee's clock; with `start` and `gap` it bounds the skew of the two clocks
     caller_host: str = ""  # whose clock: see `Resource.host`
     callee_host: str = ""
+    environment: str = DEFAULT_ENVIRONMENT
+    """The caller's; the callee's where the caller sends no spans, or is known by a link into another trace alone."""
 
     @property
     def duration(self) -> int:
@@ -106,6 +110,7 @@ class CallGraph:
     errors: int  # spans with status error
     completeness: float  # 0..1: seen spans over seen plus known missing, and 0.5 at most without a root
     self_times: tuple[tuple[bytes, int], ...] = ()  # span id -> nanoseconds
+    environment: str = DEFAULT_ENVIRONMENT  # of the root; of the earliest span where the root is missing
 
     @property
     def duration(self) -> int:
@@ -121,6 +126,7 @@ class EdgeKey:
     callee: Node
     operation: str
     protocol: str
+    environment: str = DEFAULT_ENVIRONMENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,7 @@ Nothing that is learned, counted or decided mixes two of them. Source: OpenTelem
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from telemetry.metrics import Series
+from typing import Protocol
 
 DEFAULT_ENVIRONMENT = "default"
 """That of telemetry which names none. It adds no label to a series and enters no id."""
@@ -21,14 +18,31 @@ RESOURCE_LABEL = "deployment_environment_name"
 LABEL = "environment"
 """The label of series and alerts that are made here, as `service` is; that of the default environment is left away."""
 
+EDGE_PREFIX = "spanloom_edge_"
+"""Of the names of series that are about the calls between two nodes: these have `client` and `server`, and no `service`."""
 
-def environment_of(series: Series) -> str:
+
+class Labelled(Protocol):
+    """A series, as far as it says where it comes from."""
+
+    @property
+    def name(self) -> str:
+        """Of its metric."""
+        ...
+
+    def label(self, name: str) -> str:
+        """The value of a label, or empty."""
+        ...
+
+
+def environment_of(series: Labelled) -> str:
     """The environment of a series.
 
-    `environment` counts beside a `service` alone, as series that are made here have both: elsewhere it may mean anything.
+    `environment` counts beside a `service` alone, and of edges: series that are made here have it so. Elsewhere it may mean
+    anything.
     """
     named = series.label(RESOURCE_LABEL)
-    if not named and series.label("service"):
+    if not named and (series.label("service") or series.name.startswith(EDGE_PREFIX)):
         named = series.label(LABEL)
     return named or DEFAULT_ENVIRONMENT
 
@@ -36,3 +50,8 @@ def environment_of(series: Series) -> str:
 def environment_labels(environment: str) -> tuple[tuple[str, str], ...]:
     """The labels by which a series or an alert made here names its environment."""
     return ((LABEL, environment),) if environment != DEFAULT_ENVIRONMENT else ()
+
+
+def with_environment(labels: tuple[tuple[str, str], ...], environment: str) -> tuple[tuple[str, str], ...]:
+    """Sorted labels of a series made here, with that of its environment among them."""
+    return labels if environment == DEFAULT_ENVIRONMENT else tuple(sorted((*labels, (LABEL, environment))))

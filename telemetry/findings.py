@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from telemetry.environment import DEFAULT_ENVIRONMENT
+
 if TYPE_CHECKING:
     from telemetry.metrics import Series
 
@@ -37,7 +39,7 @@ class Anomaly:
     why: str
     operation: str = ""
     instance: str = ""
-    environment: str = ""
+    environment: str = DEFAULT_ENVIRONMENT
     trace_ids: tuple[bytes, ...] = ()
 
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from telemetry.environment import DEFAULT_ENVIRONMENT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -66,13 +68,33 @@ def labelled_service(labels: Mapping[str, str]) -> str:
     return service_of(name, labels.get("service_namespace", "")) if name else ""
 
 
+def environment_name(attributes: Mapping[str, AttributeValue]) -> str:
+    """The environment that a resource's attributes name, else empty: `deployment.environment.name`, or by its old name.
+
+    >>> environment_name({"deployment.environment": "staging"})
+    'staging'
+    """
+    get = attributes.get
+    named = get("deployment.environment.name") or get("deployment.environment")
+    return text_of(named)[:LONGEST_TEXT] if named else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """The entity that produced the telemetry."""
+    """The entity that produced the telemetry.
+
+    Its `environment` is `deployment.environment.name` (or its old name), else the default one. It is worked out once, for
+    every document names it.
+    """
 
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     schema_url: str = ""
     dropped_attributes: int = 0
+    environment: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Read the environment from the attributes."""
+        object.__setattr__(self, "environment", environment_name(self.attributes) or DEFAULT_ENVIRONMENT)
 
     @property
     def service(self) -> str:
@@ -100,12 +122,6 @@ class Resource:
         """What owns the clock that the times were read from: node, then host; an instance where neither is known."""
         get = self.attributes.get
         return text_of(get("k8s.node.name") or get("host.id") or get("host.name")) or self.instance
-
-    @property
-    def environment(self) -> str:
-        """`deployment.environment.name` (or its old name), else empty."""
-        get = self.attributes.get
-        return text_of(get("deployment.environment.name") or get("deployment.environment"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class SealedEdgeWindows:
         """Send the edges to the partitions in which their callees are scored."""
         edges: dict[int, list[Body]] = {}
         for document in documents:
-            partition = partitions.of_text(document.body["callee"]["name"], self._series.partitions)
-            edges.setdefault(partition, []).append(document.body)
+            body = document.body
+            partition = partitions.of_service(body["callee"]["name"], body["environment"], self._series.partitions)
+            edges.setdefault(partition, []).append(body)
         await asyncio.gather(*(self._edges.send(partition, bodies) for partition, bodies in edges.items()))

@@ -114,7 +114,8 @@ class TraceTelemetry:
             if publication.merged:
                 grown.append(spans)
             else:
-                sample.setdefault(partitions.of_text(graph.root_service, self._series.partitions), []).append(spans)
+                partition = partitions.of_service(graph.root_service, graph.environment, self._series.partitions)
+                sample.setdefault(partition, []).append(spans)
         sent: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)]
         sent += [self._traces.send(partition, whole) for partition, whole in sample.items()]
         await asyncio.gather(*sent)

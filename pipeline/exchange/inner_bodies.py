@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from telemetry.call_graph import NodeKind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import DecodeError
 from telemetry.findings import AnomalyKind
 
@@ -41,6 +42,7 @@ class _Buckets(_Form):
 
 
 class _Edge(_Form):
+    environment: str = DEFAULT_ENVIRONMENT
     caller: _Node
     callee: _Node
     operation: str

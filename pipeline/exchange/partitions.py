@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from components.bounded_cache import remembered
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from telemetry.metrics import Series
@@ -20,6 +21,11 @@ def of_trace(trace_id: bytes, partitions: int) -> int:
 def of_series(series: Series, partitions: int) -> int:
     """The partition of a series."""
     return crc32(repr((series.name, series.labels)).encode()) % partitions
+
+
+def of_service(service: str, environment: str, partitions: int) -> int:
+    """The partition where a service is learned, in each environment by itself."""
+    return of_text(service if environment == DEFAULT_ENVIRONMENT else f"{environment}\0{service}", partitions)
 
 
 def of_text(text: str, partitions: int) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from processors.assembly.edges import EdgeSum
-from telemetry.call_graph import EdgeKey
+from processors.assembly.edges import EdgeSum, key_of
 from telemetry.documents import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from telemetry.call_graph import Edge, Hop
+    from telemetry.call_graph import Edge, EdgeKey, Hop
 
 
 SOURCE_BYTES = 90
@@ -69,7 +68,7 @@ class EdgeWindows:
         added: list[int] = []
         for hop in hops:
             window = self._window(self.window_of(hop.start), sources, added)
-            key = EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol)
+            key = key_of(hop)
             known = window.sums.get(key)
             if known is None:
                 known = window.sums[key] = EdgeSum(key, window.start, self.width)

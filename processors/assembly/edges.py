@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from processors.series import histogram
 from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.metrics import ExponentialBuckets
 
 if TYPE_CHECKING:
@@ -31,12 +32,17 @@ def aggregate(hops: Iterable[Hop], width: int) -> dict[tuple[EdgeKey, int], Edge
     """
     sums: dict[tuple[EdgeKey, int], EdgeSum] = {}
     for hop in hops:
-        place = EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol), hop.start - hop.start % width
+        place = key_of(hop), hop.start - hop.start % width
         known = sums.get(place)
         if known is None:
             known = sums[place] = EdgeSum(*place, width)
         known.add(hop)
     return {place: known.edge() for place, known in sums.items()}
+
+
+def key_of(hop: Hop) -> EdgeKey:
+    """The edge that counts a hop."""
+    return EdgeKey(hop.caller, hop.callee, hop.operation, hop.protocol, hop.environment)
 
 
 class EdgeSum:
@@ -57,7 +63,8 @@ class EdgeSum:
     def memory(self) -> int:
         """Bytes of memory that it uses."""
         key = self._key
-        return EDGE_BYTES + BUCKET_BYTES * len(self._latency) + len(key.operation) + len(key.caller.name) + len(key.callee.name)
+        texts = len(key.operation) + len(key.caller.name) + len(key.callee.name) + len(key.environment)
+        return EDGE_BYTES + BUCKET_BYTES * len(self._latency) + texts
 
     def add(self, hop: Hop) -> None:
         """Count a hop, which has this key and starts in this window."""
@@ -183,7 +190,13 @@ def edge_from_body(body: Body) -> Edge:
     latency = body["latency"]
     exemplars = tuple(bytes.fromhex(trace_id) for trace_id in body["exemplars"])
     return Edge(
-        EdgeKey(_node(body["caller"]), _node(body["callee"]), body["operation"], body["protocol"]),
+        EdgeKey(
+            _node(body["caller"]),
+            _node(body["callee"]),
+            body["operation"],
+            body["protocol"],
+            body.get("environment", DEFAULT_ENVIRONMENT),  # 0.1 wrote none
+        ),
         body["window"],
         body["width"],
         body["calls"],

@@ -35,6 +35,7 @@ def call_graph(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ())
     root = tree.roots[0] if tree.roots else None
     known = len(order) + len(tree.missing)
     completeness = len(order) / known
+    first = root if root is not None else min(order, key=lambda member: (member.start, member.span.span_id))
     return CallGraph(
         order[0].span.trace_id,
         min(member.start for member in order),
@@ -51,6 +52,7 @@ def call_graph(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ())
         sum(member.span.status is StatusCode.ERROR for member in order),
         completeness if root is not None else completeness / 2,
         tuple(sorted((member.span.span_id, self_time(member)) for member in order)),
+        first.span.resource.environment,
     )
 
 

@@ -9,6 +9,7 @@ from processors.call_graph.operations import protocol_of
 from processors.call_graph.peers import UNKNOWN, service_node
 from processors.call_graph.span_tree import EXITS
 from telemetry.call_graph import Hop
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.spans import SpanKind, StatusCode
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
             skew = _skew(client.start - server.start, client.end - server.end)
     caller = source.span.resource if source is not None else None
     callee = server.span.resource if server is not None else None
+    sender_unseen = caller is None or call.rule is Rule.LINK_TRACE  # what another trace says of it names no environment
+    home = callee if sender_unseen else caller
     return Hop(
         described_by.span.trace_id,
         own,
@@ -115,6 +118,7 @@ def _hop(call: Call, own: bytes, waited: Mapping[int, list[Interval]], critical:
         server.start if server is not None else None,
         caller.host if caller is not None else "",
         callee.host if callee is not None else "",
+        home.environment if home is not None else DEFAULT_ENVIRONMENT,
     )
 
 

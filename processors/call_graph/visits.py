@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.call_graph.span_tree import SpanTree
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.spans import StatusCode
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Visit(NamedTuple):
     gap: int
     events: frozenset[Event]
     span_ids: tuple[bytes, ...]
+    environment: str = DEFAULT_ENVIRONMENT
 
 
 def visits_of(spans: Collection[Span]) -> list[Visit]:
@@ -78,7 +80,7 @@ def visits_of(spans: Collection[Span]) -> list[Visit]:
     index: dict[int, int] = {}  # id of a span's place -> its visit
     for span in tree.order:
         parent = span.parent
-        if parent is not None and parent.service == span.service:
+        if parent is not None and parent.service == span.service and _environment(parent) == _environment(span):
             index[id(span)] = own = index[id(parent)]
             members[own].append(span)
             continue
@@ -100,9 +102,14 @@ def visits_of(spans: Collection[Span]) -> list[Visit]:
             _gap(head),
             _events(inside, called),
             _ids(inside, tree.shared),
+            _environment(head),
         )
         for head, inside, called in zip(heads, members, callees, strict=True)
     ]
+
+
+def _environment(span: TreeSpan) -> str:
+    return span.span.resource.environment
 
 
 def _ids(inside: Iterable[TreeSpan], shared: Mapping[bytes, bytes]) -> tuple[bytes, ...]:

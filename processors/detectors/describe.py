@@ -22,6 +22,9 @@ _SUBJECTS = {
     SELF_TIME: "self time of {service} per call",
 }
 
+_Calls = tuple[int, str, str, str, str]
+"""End of their window, environment, caller, operation and callee."""
+
 
 def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[Anomaly]:
     """Anomalies of series with their reasons in words, and the slowest traces of the calls that each is about.
@@ -30,21 +33,22 @@ def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[A
         anomalies: as `SeriesDetector` reports them.
         edges: the windows of calls that their series were made from, if they were.
     """
-    about: dict[tuple[int, str, str, str], list[Edge]] = {}
+    about: dict[_Calls, list[Edge]] = {}
     for edge in edges:
         end, key = edge.start + edge.width, edge.key
-        about.setdefault((end, key.caller.name, key.operation, key.callee.name), []).append(edge)
-        about.setdefault((end, "", "", key.callee.name), []).append(edge)
+        about.setdefault((end, key.environment, key.caller.name, key.operation, key.callee.name), []).append(edge)
+        about.setdefault((end, key.environment, "", "", key.callee.name), []).append(edge)
     return [_described(anomaly, about) for anomaly in anomalies]
 
 
-def _described(anomaly: Anomaly, about: Mapping[tuple[int, str, str, str], Sequence[Edge]]) -> Anomaly:
+def _described(anomaly: Anomaly, about: Mapping[_Calls, Sequence[Edge]]) -> Anomaly:
     seen, expected = quantities(anomaly.unit, anomaly.seen, anomaly.expected)
     why = f"{_subject(anomaly)}: {seen}, baseline {expected}{_times(anomaly)}; score {anomaly.score:.2f}"
     if not _is_of_calls(anomaly.series):
         return replace(anomaly, why=why)
     label = anomaly.series.label
-    calls = about.get((anomaly.end, label("client"), label("operation"), label("server") or label("service")), ())
+    of = label("client"), label("operation"), label("server") or label("service")
+    calls = about.get((anomaly.end, anomaly.environment, *of), ())
     return replace(anomaly, why=why, trace_ids=slowest_traces(calls))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from processors.assembly.edges import merge
 from processors.series.histogram import quantile
 from telemetry.call_graph import NodeKind
+from telemetry.environment import with_environment
 from telemetry.metrics import Point, Series
 from telemetry.resource import service_labels
 
@@ -28,21 +29,22 @@ def edge_points(edges: Iterable[Edge]) -> list[Point]:
     """The points of one window's edges, at the end of the window: those of one name, but of another protocol, together."""
     points = []
     named: dict[tuple[tuple[tuple[str, str], ...], int], Edge] = {}
-    own: dict[tuple[str, int], tuple[int, int]] = {}
+    own: dict[tuple[str, str, int], tuple[int, int]] = {}
     for edge in edges:
         end, key = edge.start + edge.width, edge.key
-        place = (("client", key.caller.name), ("operation", key.operation), ("server", key.callee.name)), end
+        labels = (("client", key.caller.name), ("operation", key.operation), ("server", key.callee.name))
+        place = with_environment(labels, key.environment), end
         named[place] = merge(named[place], edge) if place in named else edge
         if key.callee.kind is NodeKind.SERVICE:
-            calls, time = own.get((key.callee.name, end), (0, 0))
-            own[key.callee.name, end] = calls + edge.calls, time + edge.self_time_sum
-    for (labels, end), edge in named.items():
-        points.append(Point(Series(CALL_RATE, labels), end, edge.calls * _SECOND / edge.width))
+            calls, time = own.get((key.callee.name, key.environment, end), (0, 0))
+            own[key.callee.name, key.environment, end] = calls + edge.calls, time + edge.self_time_sum
+    for (of, end), edge in named.items():
+        points.append(Point(Series(CALL_RATE, of), end, edge.calls * _SECOND / edge.width))
         if edge.calls >= LEAST_CALLS:
-            points.append(Point(Series(LATENCY, labels), end, quantile(edge.latency, 0.95)))
+            points.append(Point(Series(LATENCY, of), end, quantile(edge.latency, 0.95)))
     points += [
-        Point(Series(SELF_TIME, service_labels(service)), end, time / calls / _SECOND)
-        for (service, end), (calls, time) in own.items()
+        Point(Series(SELF_TIME, with_environment(service_labels(service), environment)), end, time / calls / _SECOND)
+        for (service, environment, end), (calls, time) in own.items()
         if calls >= LEAST_CALLS
     ]
     return points

@@ -13,6 +13,7 @@ from processors.detectors.detector import Detector, DetectorComponent, DetectorC
 from processors.detectors.streaming import Scored, score_of
 from processors.detectors.surprise import surprise_of_share
 from telemetry.call_graph import NodeKind
+from telemetry.environment import DEFAULT_ENVIRONMENT, with_environment
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
@@ -37,6 +38,9 @@ LEAST_RATIO = 0.05
 """A share of failures below this is no anomaly worth a person's time, however certain."""
 
 _SNAPSHOT_VERSION = 1
+
+_Callee = tuple[str, str]
+"""A service and its environment."""
 
 
 class FailureRate:
@@ -98,7 +102,7 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
     def __init__(self, config: ErrorRateDetectorConfig | None = None, *, max_services: int = 5000) -> None:
         self._config = config or ErrorRateDetectorConfig()
         self._max = max_services
-        self._rates: OrderedDict[str, FailureRate] = OrderedDict()
+        self._rates: OrderedDict[_Callee, FailureRate] = OrderedDict()
         self.evicted = 0
 
     def consume(self, items: Sequence[Sequence[Edge]], now: int) -> list[Anomaly]:
@@ -112,29 +116,33 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
 
     def add(self, edges: Iterable[Edge]) -> list[Anomaly]:
         """Score the calls that each service received in one window; returns the anomalies."""
-        windows: dict[str, list[Edge]] = {}
+        windows: dict[_Callee, list[Edge]] = {}
         for edge in edges:
             if edge.key.callee.kind is NodeKind.SERVICE and edge.calls > 0:
-                windows.setdefault(edge.key.callee.name, []).append(edge)
+                windows.setdefault((edge.key.callee.name, edge.key.environment), []).append(edge)
         anomalies = []
-        for service, calls in sorted(windows.items()):
+        for callee, calls in sorted(windows.items()):
             total, failed = sum(edge.calls for edge in calls), sum(edge.failures for edge in calls)
-            scored = self._rate(service).update(failed, total)
+            scored = self._rate(callee).update(failed, total)
             if scored.score >= self._config.min_score and failed >= self._config.min_ratio * total:
-                anomalies.append(_anomaly(service, calls, failed / total, scored))
+                anomalies.append(_anomaly(callee, calls, failed / total, scored))
         return anomalies
 
-    def _rate(self, service: str) -> FailureRate:
-        rate = self._rates.setdefault(service, FailureRate())
-        self._rates.move_to_end(service)
+    def _rate(self, callee: _Callee) -> FailureRate:
+        rate = self._rates.setdefault(callee, FailureRate())
+        self._rates.move_to_end(callee)
         if len(self._rates) > self._max:
             self._rates.popitem(last=False)
             self.evicted += 1
         return rate
 
     def snapshot(self) -> JsonObject:
-        """Plain data for `restore`."""
-        return {"version": _SNAPSHOT_VERSION, "services": [[name, rate.snapshot()] for name, rate in self._rates.items()]}
+        """Plain data for `restore`. Services of the default environment are where 0.1 has them, and finds them again."""
+        rates: dict[str, list[tuple[str, FailureRate]]] = {DEFAULT_ENVIRONMENT: []}
+        for (name, environment), rate in self._rates.items():
+            rates.setdefault(environment, []).append((name, rate))
+        states = {environment: [[name, rate.snapshot()] for name, rate in of] for environment, of in rates.items()}
+        return {"version": _SNAPSHOT_VERSION, "services": states.pop(DEFAULT_ENVIRONMENT), "environments": states}
 
     def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
@@ -145,16 +153,18 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"failures: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
         self._rates.clear()
-        for name, state in snapshot["services"]:
-            self._rates[name] = FailureRate()
-            self._rates[name].restore(state)
+        for environment, services in {DEFAULT_ENVIRONMENT: snapshot["services"], **snapshot.get("environments", {})}.items():
+            for name, state in services:
+                self._rates[name, environment] = rate = FailureRate()
+                rate.restore(state)
 
 
-def _anomaly(service: str, edges: list[Edge], seen: float, scored: Scored) -> Anomaly:
+def _anomaly(callee: _Callee, edges: list[Edge], seen: float, scored: Scored) -> Anomaly:
+    service, environment = callee
     worst = max(edges, key=lambda edge: (edge.failures, edge.key))
     return Anomaly(
         AnomalyKind.ERRORS,
-        Series("spanloom_service_error_ratio", service_labels(service)),
+        Series("spanloom_service_error_ratio", with_environment(service_labels(service), environment)),
         service,
         edges[0].start,
         edges[0].start + edges[0].width,
@@ -164,6 +174,7 @@ def _anomaly(service: str, edges: list[Edge], seen: float, scored: Scored) -> An
         "1",
         f"{scored.why}; most of them {worst.key.caller.name} → {service} {worst.key.operation}",
         operation=worst.key.operation,
+        environment=environment,
         trace_ids=worst.failed_traces,
     )
 

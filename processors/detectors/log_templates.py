@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from telemetry.documents import digest
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def masked(text: str) -> list[str]:
     return _VARIABLE.sub(WILD, first).split()[:_MAX_WORDS]
 
 
+def key_of(service: str, environment: str) -> str:
+    """Whose templates are mined together: those of a service in an environment."""
+    return service if environment == DEFAULT_ENVIRONMENT else f"{service}\0{environment}"
+
+
 @dataclass(slots=True)
 class _Template:
     id: str
@@ -53,7 +59,7 @@ class _Template:
 
 
 class LogTemplates:
-    """Templates by service. Ids are a function of the service and the first line seen, so they survive a restart.
+    """Templates by service and environment. Ids are a function of these and the first line seen, so they survive a restart.
 
     Args:
         max_templates: bound over all services; past it the least recently seen one is evicted. `evicted` counts these
@@ -81,10 +87,11 @@ class LogTemplates:
         """How many templates are known."""
         return len(self._leaf_of)
 
-    def add(self, service: str, text: str) -> str:
+    def add(self, service: str, text: str, environment: str = DEFAULT_ENVIRONMENT) -> str:
         """The id of the template of a line; a new one where no template of the service is near enough."""
         words = masked(text)
-        leaf = (service, len(words))
+        own = key_of(service, environment)
+        leaf = (own, len(words))
         templates = self._leaves.setdefault(leaf, [])
         nearest, share = None, 0.0
         for template in templates:
@@ -98,7 +105,7 @@ class LogTemplates:
                 words = [WILD] * len(words)
                 nearest = next((template for template in templates if template.words == words), None)
         if nearest is None:
-            nearest = _Template(digest(service, " ".join(words))[:16], words)
+            nearest = _Template(digest(own, " ".join(words))[:16], words)
             templates.append(nearest)
         elif share < 1.0:
             nearest.words = [old if old == new else WILD for old, new in zip(nearest.words, words, strict=True)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from processors.assembly.watermark import SECOND, Watermark
 from processors.detectors.log_templates import LogTemplates
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.logs import ERROR
 
 if TYPE_CHECKING:
@@ -22,18 +23,24 @@ MAX_TEMPLATES = 2000
 _MAX_TRACES = 5
 
 
+class LogSource(NamedTuple):
+    """Who writes lines: a service in an environment."""
+
+    service: str
+    environment: str = DEFAULT_ENVIRONMENT
+
+
 @dataclass(slots=True)
 class LogWindow:
     """The lines of one window. Times in nanoseconds."""
 
     start: int
     width: int
-    lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # by service and template
-    errors: Counter[str] = field(default_factory=Counter)  # by service
-    error_lines: Counter[tuple[str, str]] = field(default_factory=Counter)  # by service and template
-    traces: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)  # by service and template: the first few
-    failed: dict[str, list[bytes]] = field(default_factory=dict)  # by service: of its errors
-    environments: dict[str, str] = field(default_factory=dict)  # by service: of its last line
+    lines: Counter[tuple[LogSource, str]] = field(default_factory=Counter)  # by source and template
+    errors: Counter[LogSource] = field(default_factory=Counter)
+    error_lines: Counter[tuple[LogSource, str]] = field(default_factory=Counter)  # by source and template
+    traces: dict[tuple[LogSource, str], list[bytes]] = field(default_factory=dict)  # by source and template: the first few
+    failed: dict[LogSource, list[bytes]] = field(default_factory=dict)  # of its errors
 
 
 class LogWindows:
@@ -57,10 +64,19 @@ class LogWindows:
         self.evicted = 0
 
     def add(
-        self, service: str, time: int, severity: int, text: str, *, now: int, trace_id: bytes = b"", environment: str = ""
+        self,
+        service: str,
+        time: int,
+        severity: int,
+        text: str,
+        *,
+        now: int,
+        trace_id: bytes = b"",
+        environment: str = DEFAULT_ENVIRONMENT,
     ) -> str:
         """Count a line; returns the id of its template. A line from later than `now` was written by a wrong clock, now."""
-        template = self.templates.add(service, text)
+        template = self.templates.add(service, text, environment)
+        source = LogSource(service, environment)
         time = min(time, now)
         start = time - time % self._width
         if start < self._sealed or (start not in self._windows and len(self._windows) >= MAX_OPEN):
@@ -68,18 +84,17 @@ class LogWindows:
             return template
         self._watermark.observe(time)
         window = self._windows.setdefault(start, LogWindow(start, self._width))
-        if (service, template) not in window.lines and len(window.lines) >= self._max_templates:
+        if (source, template) not in window.lines and len(window.lines) >= self._max_templates:
             self.evicted += 1  # a service whose lines are all unlike each other
             return template
-        window.lines[service, template] += 1
-        window.environments[service] = environment
+        window.lines[source, template] += 1
         if severity >= ERROR:
-            window.errors[service] += 1
-            window.error_lines[service, template] += 1
+            window.errors[source] += 1
+            window.error_lines[source, template] += 1
         if trace_id:
-            _keep(window.traces.setdefault((service, template), []), trace_id)
+            _keep(window.traces.setdefault((source, template), []), trace_id)
             if severity >= ERROR:
-                _keep(window.failed.setdefault(service, []), trace_id)
+                _keep(window.failed.setdefault(source, []), trace_id)
         return template
 
     @property

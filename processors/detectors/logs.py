@@ -14,12 +14,14 @@ from pydantic import Field
 from components.component import ComponentKind, Stability
 from processors.assembly.watermark import SECOND
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source
+from processors.detectors.earlier_logs import upgraded
 from processors.detectors.error_rate import LEAST_RATIO, FailureRate
-from processors.detectors.log_windows import MAX_TEMPLATES, LogWindow, LogWindows
+from processors.detectors.log_windows import MAX_TEMPLATES, LogSource, LogWindow, LogWindows
 from processors.detectors.series import SeriesDetector, SeriesDetectorConfig
 from processors.detectors.streaming import score_of
 from processors.detectors.surprise import surprise_of_count
 from processors.series.quantities import digits
+from telemetry.environment import DEFAULT_ENVIRONMENT, with_environment
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Point, Series
@@ -51,7 +53,6 @@ _SNAPSHOT_VERSION = 1
 class _Service:
     """What is usual of a service."""
 
-    environment: str = ""
     windows: float = 0.0
     new_lines: float = 0.5  # the shape of a Gamma distribution over `windows`, from Jeffreys' prior
     errors: FailureRate = field(default_factory=FailureRate)
@@ -91,10 +92,10 @@ class LogDetector(Detector[LogWindow]):
     ) -> None:
         self._config = config or LogDetectorConfig()
         self._lines, self._templates, self._max_services = lines, lines.templates, max_services
-        self._watched: OrderedDict[tuple[str, str], Series] = OrderedDict()  # by service and template
+        self._watched: OrderedDict[tuple[LogSource, str], Series] = OrderedDict()  # by source and template
         self._max_templates = max_templates
         self._scorer = SeriesDetector(SeriesDetectorConfig(min_score=self._config.min_score), max_series=max_templates)
-        self._services: OrderedDict[str, _Service] = OrderedDict()
+        self._services: OrderedDict[LogSource, _Service] = OrderedDict()
         self.evicted = 0
 
     def consume(self, items: Sequence[LogWindow], now: int) -> list[Anomaly]:
@@ -111,41 +112,40 @@ class LogDetector(Detector[LogWindow]):
         return {"log_templates": self.evicted}
 
     def _know(self, window: LogWindow) -> None:
-        for service, environment in window.environments.items():
-            self._services.setdefault(service, _Service()).environment = environment
-            self._services.move_to_end(service)
+        for source in dict.fromkeys(source for source, _ in window.lines):
+            self._services.setdefault(source, _Service())
+            self._services.move_to_end(source)
             if len(self._services) > self._max_services:
                 self._services.popitem(last=False)
                 self.evicted += 1
 
     def _judge(self, window: LogWindow) -> list[Anomaly]:
-        totals, new = Counter[str](), Counter[str]()
-        first: dict[str, tuple[int, str]] = {}  # by service: its new template with most lines
-        for (service, template), count in window.lines.items():
-            totals[service] += count
-            if (service, template) not in self._watched:
-                new[service] += count
-                first[service] = max(first.get(service, (0, "")), (count, template))
+        totals, new = Counter[LogSource](), Counter[LogSource]()
+        first: dict[LogSource, tuple[int, str]] = {}  # its new template with most lines
+        for (source, template), count in window.lines.items():
+            totals[source] += count
+            if (source, template) not in self._watched:
+                new[source] += count
+                first[source] = max(first.get(source, (0, "")), (count, template))
         found: list[Anomaly] = []
-        for service, total in sorted(totals.items()):
-            known = self._services.get(service)
+        for source, total in sorted(totals.items()):
+            known = self._services.get(source)
             if known is not None:
-                found += self._judge_errors(window, service, known, total)
-                found += self._judge_new(window, service, known, new[service], first.get(service, (0, ""))[1])
+                found += self._judge_errors(window, source, known, total)
+                found += self._judge_new(window, source, known, new[source], first.get(source, (0, ""))[1])
         found += self._judge_bursts(window)
         return found
 
-    def _judge_errors(self, window: LogWindow, service: str, known: _Service, total: int) -> Iterator[Anomaly]:
-        errors = window.errors[service]
+    def _judge_errors(self, window: LogWindow, source: LogSource, known: _Service, total: int) -> Iterator[Anomaly]:
+        errors = window.errors[source]
         scored = known.errors.update(errors, total)
         if scored.score >= self._config.min_score and errors >= self._config.min_error_ratio * total:
-            most = max((count, name) for (of, name), count in window.error_lines.items() if of == service)[1]
+            most = max((count, name) for (of, name), count in window.error_lines.items() if of == source)[1]
             why = f"{errors} of {total} log lines are errors, usually {scored.expected:.1%}: {self._templates.quoted(most)}"
-            series = Series(ERROR_RATIO, service_labels(service))
-            traces = tuple(window.failed.get(service, ()))
-            yield self._anomaly(series, known, window, scored.score, (scored.expected, errors / total), why, traces)
+            traces = tuple(window.failed.get(source, ()))
+            yield _anomaly(ERROR_RATIO, source, window, scored.score, (scored.expected, errors / total), why, traces)
 
-    def _judge_new(self, window: LogWindow, service: str, known: _Service, lines: int, template: str) -> Iterator[Anomaly]:
+    def _judge_new(self, window: LogWindow, source: LogSource, known: _Service, lines: int, template: str) -> Iterator[Anomaly]:
         """Lines of templates that the service never wrote: as a Poisson count whose rate was learned (Gamma-Poisson)."""
         known.windows += 1.0
         if known.windows <= YOUNG:
@@ -159,80 +159,58 @@ class LogDetector(Detector[LogWindow]):
             known.windows, known.new_lines = MEMORY + YOUNG, known.new_lines * MEMORY / before
         if score >= self._config.min_score:
             why = f"{lines} log lines of statements never seen before: {self._templates.quoted(template)}"
-            traces = tuple(window.traces.get((service, template), ()))
-            series = Series(NEW_LINES, service_labels(service))
-            yield self._anomaly(series, known, window, score, (expected, float(lines)), why, traces)
+            traces = tuple(window.traces.get((source, template), ()))
+            yield _anomaly(NEW_LINES, source, window, score, (expected, float(lines)), why, traces)
 
     def _judge_bursts(self, window: LogWindow) -> list[Anomaly]:
         end = window.start + window.width
         for key in window.lines:
             if key not in self._watched:
-                service, template = key
-                self._watched[key] = Series(LINES, (*service_labels(service), ("template", template)))
+                self._watched[key] = _lines_of(*key)
             self._watched.move_to_end(key)
         while len(self._watched) > self._max_templates:
             self._watched.popitem(last=False)
             self.evicted += 1
         points = [Point(series, end, float(window.lines[key])) for key, series in self._watched.items()]
-        strongest: dict[str, list[Anomaly]] = {}
+        strongest: dict[LogSource, list[Anomaly]] = {}
         for anomaly in sorted(self._scorer.add(points), key=lambda item: (-item.score, item.series)):
-            strongest_of = strongest.setdefault(anomaly.service, [])
+            strongest_of = strongest.setdefault(LogSource(anomaly.service, anomaly.environment), [])
             if anomaly.seen > anomaly.expected and len(strongest_of) < MAX_BURSTS:
                 strongest_of.append(anomaly)
         return [self._burst(anomaly, window) for strongest_of in strongest.values() for anomaly in strongest_of]
 
     def _burst(self, anomaly: Anomaly, window: LogWindow) -> Anomaly:
         template = anomaly.series.label("template")
-        known = self._services.get(anomaly.service, _Service())
         why = (
             f"{self._templates.quoted(template)} written {digits(anomaly.seen)} times in {window.width / SECOND:g} s, "
             f"where {digits(anomaly.expected)} is usual"
         )
-        traces = tuple(window.traces.get((anomaly.service, template), ()))
+        traces = tuple(window.traces.get((LogSource(anomaly.service, anomaly.environment), template), ()))
         return replace(
             anomaly,
             kind=AnomalyKind.LOG,
             start=window.start,
             unit="{line}",
             why=why,
-            environment=known.environment,
-            trace_ids=traces,
-        )
-
-    def _anomaly(
-        self,
-        series: Series,
-        known: _Service,
-        window: LogWindow,
-        score: float,
-        numbers: tuple[float, float],
-        why: str,
-        traces: tuple[bytes, ...],
-    ) -> Anomaly:
-        return Anomaly(
-            AnomalyKind.LOG,
-            series,
-            series.label("service"),
-            window.start,
-            window.start + window.width,
-            score,
-            *numbers,
-            unit="1" if series.name == ERROR_RATIO else "{line}",
-            why=why,
-            environment=known.environment,
             trace_ids=traces,
         )
 
     def snapshot(self) -> JsonObject:
         """Plain data for `restore`. Open windows are not in it: what of them is not read again is not judged."""
+        services = [
+            [source.service, source.environment, known.windows, known.new_lines, known.errors.snapshot()]
+            for source, known in self._services.items()
+        ]
         return {
             "version": _SNAPSHOT_VERSION,
             **self._lines.snapshot(),
-            "watched": [list(key) for key in self._watched],
-            "services": [
-                [name, known.environment, known.windows, known.new_lines, known.errors.snapshot()]
-                for name, known in self._services.items()
+            "watched": [[of.service, name] for of, name in self._watched if of.environment == DEFAULT_ENVIRONMENT],
+            "services": [row for row in services if row[1] == DEFAULT_ENVIRONMENT],
+            # 0.1 does not read these, and learns again what it would mix up.
+            "watched_in": [
+                [of.service, name, of.environment] for of, name in self._watched if of.environment != DEFAULT_ENVIRONMENT
             ],
+            "services_in": [row for row in services if row[1] != DEFAULT_ENVIRONMENT],
             "series": self._scorer.snapshot(),
         }
 
@@ -244,16 +222,45 @@ class LogDetector(Detector[LogWindow]):
         """
         if snapshot.get("version") != _SNAPSHOT_VERSION:
             raise InputError(f"log watch: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}")
+        snapshot = upgraded(snapshot)
         self._lines.restore(snapshot)
         self._scorer.restore(snapshot["series"])
-        self._watched = OrderedDict(
-            ((service, template), Series(LINES, (*service_labels(service), ("template", template))))
-            for service, template in snapshot["watched"]
-        )
+        watched = [(LogSource(service), template) for service, template in snapshot["watched"]]
+        watched += [(LogSource(service, environment), template) for service, template, environment in snapshot["watched_in"]]
+        self._watched = OrderedDict((key, _lines_of(*key)) for key in watched)
         self._services.clear()
-        for name, environment, windows, new_lines, errors in snapshot["services"]:
-            self._services[name] = _Service(environment, windows, new_lines)
-            self._services[name].errors.restore(errors)
+        for name, environment, windows, new_lines, errors in (*snapshot["services"], *snapshot["services_in"]):
+            self._services[LogSource(name, environment)] = known = _Service(windows, new_lines)
+            known.errors.restore(errors)
+
+
+def _lines_of(source: LogSource, template: str) -> Series:
+    labels = (*service_labels(source.service), ("template", template))
+    return Series(LINES, with_environment(labels, source.environment))
+
+
+def _anomaly(
+    name: str,
+    source: LogSource,
+    window: LogWindow,
+    score: float,
+    numbers: tuple[float, float],
+    why: str,
+    traces: tuple[bytes, ...],
+) -> Anomaly:
+    return Anomaly(
+        AnomalyKind.LOG,
+        Series(name, with_environment(service_labels(source.service), source.environment)),
+        source.service,
+        window.start,
+        window.start + window.width,
+        score,
+        *numbers,
+        unit="1" if name == ERROR_RATIO else "{line}",
+        why=why,
+        environment=source.environment,
+        trace_ids=traces,
+    )
 
 
 LOGS = DetectorComponent(

@@ -12,6 +12,7 @@ from components.component import ComponentKind, Stability
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source
 from processors.detectors.streaming import Scored, StreamingDetector
 from processors.series.rates import is_bucket, rate
+from telemetry.environment import environment_of
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Point, Series
@@ -250,7 +251,7 @@ def _anomaly(point: Point, scored: Scored, seen: float, start: int) -> Anomaly:
         scored.why,
         operation=series.label("operation") or series.label("span_name"),
         instance=series.label("k8s_pod_name") or series.label("instance"),
-        environment=series.label("deployment_environment_name") or series.label("environment"),
+        environment=environment_of(series),
     )
 
 

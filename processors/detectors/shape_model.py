@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from processors.detectors.streaming import score_of
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 
 ShapeNode = tuple[str, str]
 """Service and operation of a visit."""
+
+
+class ShapeRoot(NamedTuple):
+    """Where traces begin: the first visit, and its environment, in which all is learned that they call."""
+
+    service: str
+    operation: str
+    environment: str = DEFAULT_ENVIRONMENT
+
+    @classmethod
+    def of(cls, visits: Sequence[Visit]) -> ShapeRoot:
+        """That of a trace."""
+        return cls(visits[0].service, visits[0].operation, visits[0].environment)
+
 
 FEW = 10
 """Visits of a place that must be known before a further one is judged."""
@@ -46,7 +61,7 @@ class Oddity(NamedTuple):
     kind: str
     surprise: float
     why: str
-    root: ShapeNode
+    root: ShapeRoot
     place: ShapeNode
     callee: ShapeNode
     like: float
@@ -100,7 +115,7 @@ class TraceShapes:
 
     def __init__(self, max_places: int = 5000) -> None:
         self._max = max_places
-        self._states: OrderedDict[tuple[ShapeNode, ShapeNode], _ShapeState] = OrderedDict()  # root and place
+        self._states: OrderedDict[tuple[ShapeRoot, ShapeNode], _ShapeState] = OrderedDict()  # root and place
         self.evicted = 0
 
     def update(self, visits: Sequence[Visit]) -> ShapeScore:
@@ -131,12 +146,12 @@ class TraceShapes:
             self.evicted += 1
 
     def snapshot(self) -> JsonObject:
-        """Plain data for `restore`."""
+        """Plain data for `restore`. A root names its environment behind what 0.1 reads of it."""
         return {
             "version": _SNAPSHOT_VERSION,
             "places": [
                 [
-                    list(root),
+                    list(root if root.environment != DEFAULT_ENVIRONMENT else root[:2]),
                     list(place),
                     known.visits,
                     [[*callee, count, known.most[callee]] for callee, count in known.with_callee.items()],
@@ -158,7 +173,7 @@ class TraceShapes:
             )
         self._states.clear()
         for root, place, visits, callees, ordered in snapshot["places"]:
-            known = self._states[(root[0], root[1]), (place[0], place[1])] = _ShapeState(visits)
+            known = self._states[ShapeRoot(*root), (place[0], place[1])] = _ShapeState(visits)
             for service, operation, count, most in callees:
                 known.with_callee[service, operation] = count
                 known.most[service, operation] = most
@@ -166,18 +181,18 @@ class TraceShapes:
                 known.ordered[(one, its), (other, theirs)] = count
 
 
-def _calls(visits: Sequence[Visit]) -> Iterator[tuple[ShapeNode, ShapeNode, list[ShapeNode]]]:
+def _calls(visits: Sequence[Visit]) -> Iterator[tuple[ShapeRoot, ShapeNode, list[ShapeNode]]]:
     """Each visit: the place at the root of its trace, its own place, and the places that it called, in order of time."""
     callees: list[list[tuple[int, ShapeNode]]] = [[] for _ in visits]
     for visit in visits:
         if visit.parent >= 0:
             callees[visit.parent].append((visit.start, (visit.service, visit.operation)))
+    root = ShapeRoot.of(visits)
     for number, visit in enumerate(visits):
-        root = (visits[0].service, visits[0].operation)
         yield root, (visit.service, visit.operation), [place for _, place in sorted(callees[number])]
 
 
-def _oddities(root: ShapeNode, place: ShapeNode, called: Sequence[ShapeNode], known: _ShapeState) -> Iterator[Oddity]:
+def _oddities(root: ShapeRoot, place: ShapeNode, called: Sequence[ShapeNode], known: _ShapeState) -> Iterator[Oddity]:
     where, counts, total = " ".join(place), Counter(called), round(known.visits)
     for callee, visits in known.with_callee.items():
         if callee not in counts:

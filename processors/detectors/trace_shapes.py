@@ -14,9 +14,10 @@ from processors.assembly.watermark import SECOND
 from processors.call_graph.shared_ids import apart
 from processors.call_graph.span_tree import unique
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source, WholeTrace
-from processors.detectors.shape_model import TraceShapes
+from processors.detectors.shape_model import ShapeRoot, TraceShapes
 from processors.detectors.streaming import score_of
 from processors.detectors.surprise import surprise_of_share
+from telemetry.environment import with_environment
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
@@ -126,11 +127,11 @@ class TraceShapeDetector(Detector[WholeTrace]):
         return found
 
     def _judge(self, start: int, traces: Sequence[WholeTrace]) -> list[Anomaly]:
-        visits: Counter[tuple[ShapeNode, ShapeNode]] = Counter()
-        odd: dict[tuple[str, ShapeNode, ShapeNode, ShapeNode], list[tuple[Oddity, bytes]]] = {}
+        visits: Counter[tuple[ShapeRoot, ShapeNode]] = Counter()
+        odd: dict[tuple[str, ShapeRoot, ShapeNode, ShapeNode], list[tuple[Oddity, bytes]]] = {}
         for trace in traces:
-            root = trace.visits[0]
-            visits.update(((root.service, root.operation), (visit.service, visit.operation)) for visit in trace.visits)
+            root = ShapeRoot.of(trace.visits)
+            visits.update((root, (visit.service, visit.operation)) for visit in trace.visits)
             for oddity in self._shapes.score_one(trace.visits).oddities:
                 key = oddity.kind, oddity.root, oddity.place, oddity.callee
                 odd.setdefault(key, []).append((oddity, trace.trace_id))
@@ -154,12 +155,13 @@ class TraceShapeDetector(Detector[WholeTrace]):
             "called": called,
             "deviation": oddity.kind,
             "operation": operation,
-            "root": " ".join(oddity.root),
+            "root": f"{oddity.root.service} {oddity.root.operation}",
             **dict(service_labels(service)),
         }
+        environment = oddity.root.environment
         return Anomaly(
             AnomalyKind.SHAPE,
-            Series(SHAPE, tuple(labels.items())),
+            Series(SHAPE, with_environment(tuple(labels.items()), environment)),
             service,
             start,
             start + self._width,
@@ -169,6 +171,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
             "1",
             f"in {len(seen)} of {total} visits: {oddity.why}",
             operation=operation,
+            environment=environment,
             trace_ids=tuple(dict.fromkeys(trace_id for _, trace_id in seen))[:_MAX_EXAMPLES],
         )
 

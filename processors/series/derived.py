@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from components.durations import HOUR
+from telemetry.environment import DEFAULT_ENVIRONMENT, environment_labels
 from telemetry.metrics import Point, Series
 from telemetry.resource import service_labels
 
@@ -19,7 +20,7 @@ ANOMALY_SCORE = "spanloom_anomaly_score"
 CULPRIT_SCORE = "spanloom_culprit_score"
 """Gauge by service, instance, rank ("1" is the likeliest) and environment, at the time of the ranking."""
 LOG_RECORDS = "spanloom_log_records_total"
-"""Counter by service, instance, severity and template."""
+"""Counter by service, instance, severity, template and environment."""
 SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 """Names of the ranges of four severity numbers each (OpenTelemetry log data model)."""
 MAX_LOG_SERIES = 5000
@@ -33,12 +34,12 @@ def anomaly_points(anomalies: Iterable[Anomaly]) -> list[Point]:
         Point(
             _series(
                 ANOMALY_SCORE,
-                environment=anomaly.environment,
                 instance=anomaly.instance,
                 kind=anomaly.kind.value,
                 operation=anomaly.operation,
                 series=anomaly.series.name,
                 service=anomaly.service,
+                **dict(environment_labels(anomaly.environment)),
             ),
             anomaly.end,
             anomaly.score,
@@ -81,9 +82,12 @@ class LogCounts:
         self._counts: OrderedDict[Series, tuple[int, int]] = OrderedDict()  # count and time of the last record, oldest first
         self._time = 0
 
-    def add(self, service: str, severity: str, template: str, instance: str = "") -> None:
+    def add(
+        self, service: str, severity: str, template: str, instance: str = "", environment: str = DEFAULT_ENVIRONMENT
+    ) -> None:
         """Count one record. `template` names its log template, empty where none is known."""
-        series = _series(LOG_RECORDS, service=service, severity=severity, template=template, instance=instance)
+        of = dict(environment_labels(environment))
+        series = _series(LOG_RECORDS, service=service, severity=severity, template=template, instance=instance, **of)
         if series not in self._counts and len(self._counts) >= MAX_LOG_SERIES:
             if self._time - next(iter(self._counts.values()))[1] >= SILENT:
                 self._counts.popitem(last=False)

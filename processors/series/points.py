@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from components.bounded_cache import remembered
+from telemetry.environment import RESOURCE_LABEL
 from telemetry.metrics import STALE, Buckets, MetricType, Point, Series, Temporality
-from telemetry.resource import text_of
+from telemetry.resource import environment_name, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ _UNITS = {
     "J": "joules", "W": "watts", "g": "grams", "Cel": "celsius", "Hz": "hertz", "%": "percent",
 }  # fmt: skip
 _PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
-_RESOURCE_LABELS = ("k8s.pod.name", "k8s.node.name", "deployment.environment.name")
+_RESOURCE_LABELS = ("k8s.pod.name", "k8s.node.name")
 """Resource attributes that become labels beside job and instance: where alerts and culprits look."""
 
 
@@ -88,6 +89,9 @@ def resource_labels(resource: Resource) -> dict[str, str]:
         value = get(name)
         if value:
             labels[label_name(name)] = text_of(value)
+    environment = environment_name(resource.attributes)
+    if environment:
+        labels[RESOURCE_LABEL] = environment
     return labels
 
 

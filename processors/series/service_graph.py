@@ -4,7 +4,8 @@ Names, labels, units and buckets are those of the OpenTelemetry Collector's serv
 counters `traces_service_graph_request_total`, `..._request_failed_total` and `..._unpaired_spans_total`, histograms
 `..._request_client_seconds`, `..._request_server_seconds` and `..._request_messaging_system_seconds`, by `client`,
 `server`, `connection_type` (empty, `messaging_system`, `database`, `virtual_node`) and, where one side sends no spans,
-`virtual_node` (`client` or `server`).
+`virtual_node` (`client` or `server`). Calls of an environment that has a name have `deployment.environment.name` too, as those
+get it by an additional dimension.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from processors.series.cumulative import Counters, Histograms
 from telemetry.call_graph import NodeKind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.metrics import Metric, MetricType, Temporality
 from telemetry.resource import Resource
 
@@ -98,5 +100,7 @@ def labels_of(hop: Hop) -> Labels:
         connection = "messaging_system"
     else:
         connection = "virtual_node" if virtual else ""
-    labels = (("client", caller.name), ("connection_type", connection), ("server", callee.name))
+    labels: Labels = (("client", caller.name), ("connection_type", connection), ("server", callee.name))
+    if hop.environment != DEFAULT_ENVIRONMENT:
+        labels = (labels[0], labels[1], ("deployment.environment.name", hop.environment), labels[2])
     return (*labels, ("virtual_node", virtual)) if virtual else labels

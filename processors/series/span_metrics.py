@@ -2,8 +2,8 @@
 
 Names, labels, units and buckets are the defaults of the OpenTelemetry Collector's spanmetrics connector:
 `traces.span.metrics.calls` and `traces.span.metrics.duration` in milliseconds, in Prometheus
-`traces_span_metrics_calls_total` and `traces_span_metrics_duration_milliseconds`, by `service.name` and
-`service.namespace` (the resource's), `span.name`, `span.kind` and `status.code`.
+`traces_span_metrics_calls_total` and `traces_span_metrics_duration_milliseconds`, by `service.name`, `service.namespace` and
+`deployment.environment.name` (the resource's, where it has them), `span.name`, `span.kind` and `status.code`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from processors.call_graph.operations import normalised
 from processors.series.cumulative import OVERFLOW, Histograms, SeriesBudget, is_short, samples_of
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.metrics import Metric, MetricType, Temporality
 from telemetry.resource import Resource, text_of
 from telemetry.spans import SpanKind, StatusCode
@@ -41,7 +42,7 @@ OTHER = "other"
 SAMPLES = samples_of(BOUNDS)
 
 _MILLISECOND = 1_000_000
-_Service = tuple[str, str]  # namespace and name
+_Service = tuple[str, str, str]  # namespace, name and environment, which is empty for the default one
 _KINDS = tuple(("span.kind", f"SPAN_KIND_{kind.name}") for kind in SpanKind)
 _STATUSES = tuple(("status.code", f"STATUS_CODE_{status.name}") for status in StatusCode)
 
@@ -73,11 +74,14 @@ class SpanMetrics:
 
     def add(self, spans: Iterable[Span]) -> None:
         """Count spans. Ids are removed from their names, which the conventions want to be few."""
+        resource, name = Resource(), ("", "", "")
         for span in spans:
             own: Labels = (_KINDS[span.kind], ("span.name", normalised(span.name)), _STATUSES[span.status])
-            resource = span.resource
-            namespace = text_of(resource.attributes.get("service.namespace"))
-            service, labels = self._series((namespace, resource.service_name), own)
+            if span.resource is not resource:  # spans of one come together
+                resource = span.resource
+                environment = "" if resource.environment == DEFAULT_ENVIRONMENT else resource.environment
+                name = text_of(resource.attributes.get("service.namespace")), resource.service_name, environment
+            service, labels = self._series(name, own)
             service.record(labels, span.duration / _MILLISECOND, span.end, span.trace_id, span.span_id)
 
     def _series(self, name: _Service, labels: Labels) -> tuple[Histograms, Labels]:
@@ -92,7 +96,7 @@ class SpanMetrics:
             return self._services.setdefault(name, self._histograms()), labels
         self.overflow += 1
         if service is None:
-            service = self._services.setdefault(("", OTHER), self._histograms())
+            service = self._services.setdefault(("", OTHER, ""), self._histograms())
         return service, OVERFLOW
 
     def _histograms(self) -> Histograms:
@@ -101,8 +105,9 @@ class SpanMetrics:
     def metrics(self, time: int) -> list[Metric]:
         """The metrics at a time, cumulative, two of each service; `processors.series.points.points_of` makes series of them."""
         found = []
-        for (namespace, name), service in sorted(self._services.items()):
-            resource = Resource({"service.name": name, **({"service.namespace": namespace} if namespace else {})})
+        for (namespace, name, environment), service in sorted(self._services.items()):
+            known = {"service.name": name, "service.namespace": namespace, "deployment.environment.name": environment}
+            resource = Resource({attribute: value for attribute, value in known.items() if value})
             calls, durations = self._own(service.numbers(time)), self._own(service.points(time))
             found += [
                 Metric("traces.span.metrics.calls", MetricType.SUM, calls, resource,

@@ -118,7 +118,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
     },
     Kind.RECEIPT: {},
     Kind.ANOMALY: {
-        **_all(Type.KEYWORD, "instance", "environment", "unit", "series.name"),
+        **_all(Type.KEYWORD, "instance", "unit", "series.name"),
         **_all(Type.KEYWORDS, "trace_ids"),
         **_all(Type.NUMBER, "expected", "seen"),
     },
@@ -139,7 +139,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
         **_all(Type.TEXT, "error"),
     },
     Kind.INCIDENT: {
-        **_all(Type.KEYWORD, "playbook_revision", "environment", "event", "instance", "fingerprint", "source", "approved_by"),
+        **_all(Type.KEYWORD, "playbook_revision", "event", "instance", "fingerprint", "source", "approved_by"),
         **_all(Type.KEYWORDS, "trace_ids"),
         **_all(Type.KEYWORD, "why"),  # the newest is shown, so it cannot be text
         **_all(Type.INTEGER, "instances", "opened", "approve_by", "ended"),

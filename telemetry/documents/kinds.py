@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def trace_document(graph: CallGraph, revision: int, logs: Body) -> Document:
         "id": trace_id,
         "revision": revision,
         "trace_id": trace_id,
+        "environment": graph.environment,
         "start": graph.start,
         "duration": graph.duration,
         "span_count": graph.span_count,
@@ -175,6 +177,7 @@ def hop_document(hop: Hop, revision: int, partition: int, window: int) -> Docume
         "trace_id": trace_id,
         "partition": partition,
         "window": window,
+        "environment": hop.environment,
         "caller": node_body(hop.caller) | {"instance": hop.caller_instance, "host": hop.caller_host},
         "callee": node_body(hop.callee) | {"instance": hop.callee_instance, "host": hop.callee_host},
         "operation": hop.operation,
@@ -231,6 +234,7 @@ def exponential_body(buckets: ExponentialBuckets) -> Body:
 def edge_body(edge: Edge) -> Body:
     """An edge as documents and records hold it."""
     return {
+        "environment": edge.key.environment,
         "caller": node_body(edge.key.caller),
         "callee": node_body(edge.key.callee),
         "operation": edge.key.operation,
@@ -255,12 +259,14 @@ def edge_document(edge: Edge, partition: int, counted: str, *, correction: bool 
     `counted` names the hops that it counts, so that counting the same hops again gives the same id.
     """
     body = edge_body(edge) | {"partition": partition, "correction": correction}
-    key = orjson.dumps([body["caller"], body["callee"], edge.key.operation, edge.key.protocol])
-    return Document(Kind.EDGE, digest(key, str(edge.start), str(partition), counted), edge.start, body)
+    key = [body["caller"], body["callee"], edge.key.operation, edge.key.protocol]
+    if edge.key.environment != DEFAULT_ENVIRONMENT:
+        key.append(edge.key.environment)
+    return Document(Kind.EDGE, digest(orjson.dumps(key), str(edge.start), str(partition), counted), edge.start, body)
 
 
 def anomaly_document(anomaly: Anomaly) -> Document:
-    """An anomaly. Id: the digest of kind, series and window."""
+    """An anomaly. Id: the digest of kind, series and window; the labels of a series name its environment."""
     labels = dict(anomaly.series.labels)
     body: Body = {
         "kind": anomaly.kind.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from telemetry.call_graph import Hop, Node, NodeKind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 from telemetry.resource import Resource, Scope
@@ -75,6 +76,7 @@ def hop_from_body(body: Body) -> Hop:
         callee_instance=body["callee"]["instance"],
         caller_host=body["caller"]["host"],
         callee_host=body["callee"]["host"],
+        environment=body.get("environment", DEFAULT_ENVIRONMENT),  # 0.1 wrote none
         **{name: body[name] for name in _SAME},
     )
 
@@ -112,6 +114,7 @@ def anomaly_from_body(body: Body) -> Anomaly:
         kind=AnomalyKind(body["kind"]),
         series=Series(series["name"], tuple(sorted(series["labels"].items()))),
         trace_ids=tuple(bytes.fromhex(trace_id) for trace_id in body["trace_ids"]),
+        environment=body["environment"] or DEFAULT_ENVIRONMENT,  # 0.1 wrote an empty one
         **{name: body[name] for name in _ANOMALY},
     )
 
@@ -120,7 +123,6 @@ _ANOMALY = (
     "service",
     "operation",
     "instance",
-    "environment",
     "start",
     "end",
     "score",

@@ -77,6 +77,7 @@ def span_document(span: Span) -> Document:
     body: Body = {
         "trace_id": span.trace_id.hex(),
         "span_id": span.span_id.hex(),
+        "environment": span.resource.environment,
         "name": span.name,
         "kind": _KIND_NAMES[span.kind],
         "start": span.start,
@@ -148,6 +149,7 @@ def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Do
         body["event_name"] = record.event_name
     time = record.time or record.observed_time
     content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    body["environment"] = record.resource.environment
     if record.observed_time:  # when somebody saw it is no part of what it says
         body["observed_timestamp"] = timestamp(record.observed_time)
     if text is None:
@@ -207,6 +209,7 @@ def metric_document(metric: Metric, point: DataPoint, arrived: int = 0, repetiti
     if not point.time:
         said += [body, repetition]
     identity = digest(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
+    body["environment"] = metric.resource.environment
     if metric.description:
         body["description"] = metric.description
     if point.exemplars:

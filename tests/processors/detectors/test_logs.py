@@ -6,7 +6,7 @@ import random
 import pytest
 
 from processors.detectors import logs
-from processors.detectors.log_windows import LogWindow
+from processors.detectors.log_windows import LogSource, LogWindow
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.logs import ERROR
@@ -35,7 +35,7 @@ def quiet(watch: LogWatch, windows: int, seed: int = 1, start: int = 0) -> list[
 def many(watch: LogWatch, window: int, text: str, severity: int = INFO, count: int = 30) -> None:
     for number in range(count):
         time, trace_id = START + (window * 10 + number % 10) * SECOND, number.to_bytes(16, "big")
-        watch.add("shop", time, severity, text.format(number), now=LATER, trace_id=trace_id)
+        watch.add("shop", time, severity, text.format(number), now=LATER, trace_id=trace_id, environment="test")
 
 
 def by_series(anomalies: list[Anomaly]) -> dict[str, Anomaly]:
@@ -52,7 +52,7 @@ def test_a_statement_never_written_before_is_reported_with_its_text_and_traces()
     many(watch, 60, "connection to db-{} lost")
     found = by_series(watch.close())
     anomaly = found[logs.NEW_LINES]
-    assert (anomaly.kind, anomaly.service, anomaly.seen, anomaly.environment) == (AnomalyKind.LOG, "shop", 30.0, "")
+    assert (anomaly.kind, anomaly.service, anomaly.seen, anomaly.environment) == (AnomalyKind.LOG, "shop", 30.0, "test")
     assert "connection to db-<*> lost" in anomaly.why
     assert 1 <= len(anomaly.trace_ids) <= 5
     assert anomaly.score > 0.9
@@ -166,8 +166,8 @@ def test_of_statements_that_burst_at_once_the_strongest_few_are_reported() -> No
 
 def test_a_service_is_remembered_for_so_many_windows_and_its_rate_of_new_statements_stays() -> None:
     watch = LogWatch()
-    known = logs._Service("test", logs.MEMORY + logs.YOUNG, 36.0)
-    assert list(watch.detector._judge_new(LogWindow(0, 10 * SECOND), "shop", known, 0, "")) == []
+    known = logs._Service(logs.MEMORY + logs.YOUNG, 36.0)
+    assert list(watch.detector._judge_new(LogWindow(0, 10 * SECOND), LogSource("shop"), known, 0, "")) == []
     assert known.windows == logs.MEMORY + logs.YOUNG
     assert known.new_lines == pytest.approx(36.0 * logs.MEMORY / (logs.MEMORY + 1))
 
@@ -180,8 +180,8 @@ def test_the_traces_of_a_statement_are_the_first_that_wrote_it_each_once() -> No
     ((window,),) = [watch.lines.close()]
     first = [number.to_bytes(16, "big") for number in (3, 1, 4, 5, 9)]
     assert list(window.traces.values()) == [first]
-    assert window.failed == {"shop": first}
-    assert window.errors == {"shop": 9}
+    assert window.failed == {LogSource("shop"): first}
+    assert window.errors == {LogSource("shop"): 9}
     assert list(window.error_lines.values()) == [9]
     assert list(window.lines.values()) == [10]
 
