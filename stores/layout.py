@@ -23,7 +23,8 @@ SIGNALS = frozenset({Kind.SPAN, Kind.LOG, Kind.METRIC})
 """The kinds whose values are senders'. The others are made by us: a value of another type there is an error of ours."""
 
 ENVIRONMENT = "environment"
-"""A field of every kind but the messages between two traces. One without it, as 0.1 wrote them, is of the default environment."""
+"""A field of every kind but the messages between two traces. Documents without it, as 0.1 wrote them, have the default one: a
+query that asks for that finds them too."""
 
 SERVICE, NAMESPACE = "resource.attributes.service.name", "resource.attributes.service.namespace"
 
@@ -140,7 +141,7 @@ _FIELDS: Mapping[Kind, Mapping[str, Type]] = {
 }
 
 LAYOUT: Mapping[Kind, Mapping[str, Type]] = {
-    kind: fields if kind is Kind.RECEIPT else {**fields, ENVIRONMENT: Type.KEYWORD} for kind, fields in _FIELDS.items()
+    kind: fields if kind is Kind.RECEIPT else {ENVIRONMENT: Type.KEYWORD, **fields} for kind, fields in _FIELDS.items()
 }
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stores.layout import LAYOUT, Type, comparable, keys
+from stores.layout import ENVIRONMENT, LAYOUT, Type, comparable, keys
 from stores.store import Contains, Equals, OneOf, Range
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +82,8 @@ class Condition:
             self._add("FALSE")  # a value of another type is nowhere
         elif column is Type.KEYWORDS:
             self._add(f"list_has_any({quoted(field)}, [{marks}])", *comparable_values)
+        elif field == ENVIRONMENT:
+            self._add(f"COALESCE({quoted(field)}, '{DEFAULT_ENVIRONMENT}') IN ({marks})", *comparable_values)
         else:
             self._add(f"{quoted(field)} IN ({marks})", *comparable_values)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stores.elasticsearch.source import FLAT, text_of
-from stores.layout import LAYOUT, comparable
+from stores.layout import ENVIRONMENT, LAYOUT, comparable
 from stores.store import Contains, Equals, OneOf, Range
 from telemetry.documents import timestamp
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:
         return {"terms": {field: [timestamp(int(value)) for value in values if _is_time(value)]}}
     type_ = LAYOUT[kind].get(field)
     if type_ is not None:
-        return {"terms": {field: [value for value in values if comparable(type_, value)]}}
+        terms = {"terms": {field: [value for value in values if comparable(type_, value)]}}
+        if field == ENVIRONMENT and DEFAULT_ENVIRONMENT in values:
+            without = {"bool": {"must_not": [{"exists": {"field": field}}]}}
+            return {"bool": {"should": [terms, without], "minimum_should_match": 1}}
+        return terms
     # A field's type is whatever came first: a value of another type is no mistake, and may be in the field for the rest.
     rest = {"terms": {f"{FLAT}.{field}": [text_of(value) for value in values]}}
     either = [{"match": {field: {"query": value, "lenient": True}}} for value in values]

@@ -347,6 +347,13 @@ async def test_filters_are_joined_by_and(store: Store) -> None:
     assert await matching(store, Kind.SPAN, Equals("name", "GET /"), Range("duration", at_least=10)) == {span(2).id}
 
 
+async def test_documents_without_an_environment_are_found_as_those_of_the_default_one(store: Store) -> None:
+    await store.write([span(1), span(2, environment="default"), span(3, environment="staging")])
+    for asked, found in ((["default"], {1, 2}), (["staging"], {3}), (["default", "staging"], {1, 2, 3}), (["other"], set())):
+        assert await matching(store, Kind.SPAN, OneOf("environment", asked)) == {f"{number:048x}" for number in found}
+    assert await matching(store, Kind.SPAN, Equals("environment", "default")) == {f"{number:048x}" for number in (1, 2)}
+
+
 async def test_a_list_field_matches_by_any_item(store: Store) -> None:
     await store.write(
         [
