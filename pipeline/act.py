@@ -21,13 +21,14 @@ from processors.assembly.watermark import SECOND
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.acting.environment import Environment
     from pipeline.acting.settings import AlertingSettings
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
+    from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.record import TP, Record
     from pipeline.state.table import StageTable
     from telemetry.documents import Document
@@ -47,6 +48,7 @@ _ACCEPTED = frozenset(
         BatchKind.ANOMALIES,
         BatchKind.ANSWERS,
         BatchKind.SOURCES,
+        BatchKind.SETTINGS,
     }
 )
 
@@ -60,7 +62,9 @@ class _ActPartition:
     in_flight: deque[tuple[TP, int, tuple[tuple[Environment, int], ...]]] = field(default_factory=deque)
     """Each with the event time at its arrival, by environment."""
     unsaved: list[tuple[OffsetTracker, TP, int]] = field(default_factory=list)
-    """Records that name sources, until these are saved."""
+    """Records that say what holds in every environment, until that is saved."""
+    passed_on: list[Awaitable[object]] = field(default_factory=list)
+    """What belongs to another partition, on its way there."""
     last_record: int = 0
 
     @property
@@ -79,6 +83,7 @@ class ActStage:
         writer: stores documents.
         state: keeps what must survive a crash.
         now: nanoseconds since the epoch.
+        signals: the way to the partitions of other environments.
         settings: what holds in every environment; an analysis of files has none.
         live: whether event time goes on by itself when no telemetry comes.
     """
@@ -91,6 +96,7 @@ class ActStage:
         writer: DocumentWriter,
         state: StageTable,
         now: Callable[[], int],
+        signals: EnvironmentTopic,
         settings: AlertingSettings | None = None,
         *,
         live: bool = True,
@@ -100,6 +106,8 @@ class ActStage:
         self._partitions: dict[int, _ActPartition] = {}
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._background = BackgroundWriter(writer)
+        self._signals = signals
+        self._has_settings = False  # that are not saved
         self._last_tick = 0
         self._owning = asyncio.Lock()
 
@@ -125,10 +133,14 @@ class ActStage:
         if part is None:
             return
         batch, items = received(event, _ACCEPTED)
+        if batch is BatchKind.SETTINGS and self._settings is not None:
+            self._settings.receive(items)  # or it is refused
         offsets.add(event)
         part.last_record = self._now()
         if batch is BatchKind.SOURCES:
             self._note_sources(items)
+        if batch in {BatchKind.SOURCES, BatchKind.SETTINGS}:
+            self._has_settings |= batch is BatchKind.SETTINGS
             part.unsaved.append((offsets, tp, event.message.offset))
             return
         seen: dict[str, Environment] = {}
@@ -136,6 +148,9 @@ class ActStage:
             self._handle_answers(items)
         else:
             for name, own in by_environment(batch, items).items():
+                if self._signals.partition_of(name) != tp.partition:  # of a release that knew one environment
+                    part.passed_on += self._signals.send_all(batch, own)
+                    continue
                 environment = self._environment(part, name)
                 environment.handle(batch, own)
                 seen[environment.name] = environment
@@ -146,8 +161,10 @@ class ActStage:
     @staticmethod
     def _release_records(part: _ActPartition, offsets: OffsetTracker) -> None:
         """Let go of the records that no environment needs after a crash; commits have no gaps, so the oldest come first."""
-        while part.in_flight and (
-            offsets.full or all(time <= environment.horizon for environment, time in part.in_flight[0][2])
+        while (
+            part.in_flight
+            and not part.passed_on
+            and (offsets.full or all(time <= environment.horizon for environment, time in part.in_flight[0][2]))
         ):
             released, offset, _ = part.in_flight.popleft()
             offsets.release(released, (offset,))
@@ -190,7 +207,9 @@ class ActStage:
             await self._settings.refresh()
         for partition, part in self._partitions.items():
             await self._begin_new(partition, part)
-        await self._save_sources()
+            passed_on, part.passed_on = part.passed_on, []
+            await asyncio.gather(*passed_on)
+        await self._save_shared()
         if self._settings is not None:
             answers, self._answers = self._answers, []
             for answer in answers:
@@ -215,12 +234,15 @@ class ActStage:
         """Rank culprits now, in every environment that there is."""
         return [document for environment in self.environments.values() for document in await environment.rank()]
 
-    async def _save_sources(self) -> None:
+    async def _save_shared(self) -> None:
         unsaved = [record for part in self._partitions.values() for record in part.unsaved]
         for part in self._partitions.values():
             part.unsaved = []
         if self._settings is not None:
             await self._settings.save_sources()
+            if self._has_settings:
+                self._has_settings = False
+                await self._settings.apply_received()
         for offsets, tp, offset in unsaved:
             offsets.release(tp, (offset,))
 
@@ -233,7 +255,7 @@ class ActStage:
         async with self._owning:
             if partition in self._partitions:
                 return
-            part = _ActPartition(KnownEnvironments(self._config.max_environments))
+            part = _ActPartition(KnownEnvironments(self._config.max_environments, partition))
             if self._settings is not None:
                 await self._settings.own(self._state, partition)
                 part.known.restore(self._state, partition)

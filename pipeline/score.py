@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from pipeline.state.restoring import restore_model
@@ -128,7 +127,7 @@ class ScoreStage:
     def _handle(self, part: _ScorePartition, event: Record) -> list[Awaitable[object]]:
         batch, items = received(event, _ACCEPTED)
         now = self._now()
-        after: list[Awaitable[object]] = [self._signals.send(batch, event.value or b"")]
+        after: list[Awaitable[object]] = [*self._signals.pass_on(batch, items, event.value or b"")]
         match batch:
             case BatchKind.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
                 after += self._score(part, [point if point.time <= now else replace(point, time=now) for point in items])
@@ -168,7 +167,7 @@ class ScoreStage:
             return []
         after = self._report(part, part.find(Source.LOG_WINDOWS, windows, now, part.lines.sealed))
         points = part.log_counts.points(part.lines.sealed)
-        return [*after, *self._signals.send_all(BatchKind.POINTS, points, codec.encode_points)]
+        return [*after, *self._signals.send_all(BatchKind.POINTS, points)]
 
     async def _save(self, partition: int, part: _ScorePartition) -> None:
         for detector in part.detectors:
@@ -209,7 +208,7 @@ class ScoreStage:
         end = max(edge.start + edge.width for edge in edges)
         failing = part.find(Source.EDGE_WINDOWS, windows, self._now(), end)
         return [
-            *self._signals.send_all(BatchKind.POINTS, points, codec.encode_points),
+            *self._signals.send_all(BatchKind.POINTS, points),
             *self._score(part, points, edges, failing),
         ]
 
@@ -236,6 +235,6 @@ class ScoreStage:
         bodies = [document.body | {"id": document.id} for document in documents]
         return [
             self._writer.write(documents, lambda: self._partitions.get(part.tp) is part),
-            *self._signals.send_all(BatchKind.ANOMALIES, bodies, codec.encode_bodies),
-            *self._signals.send_all(BatchKind.POINTS, anomaly_points(anomalies), codec.encode_points),
+            *self._signals.send_all(BatchKind.ANOMALIES, bodies),
+            *self._signals.send_all(BatchKind.POINTS, anomaly_points(anomalies)),
         ]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from alerting.notify.notification import Notifier
-    from pipeline.acting.approvals import PassOn
+    from pipeline.acting.settings import Share
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.state.table import StageTable
     from spanloom.clock import Now
@@ -67,13 +67,13 @@ class AlertingFactory:
         writer: stores documents.
         now: nanoseconds since the epoch.
         client: delivers notifications and asks for repairs.
-        pass_on: reaches the processes that own other environments.
+        share: reaches the processes that own other environments.
 
     Raises:
         ConfigError: a file cannot be used; each mistake with its line.
     """
 
-    def __init__(self, config: Config, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, pass_on: PassOn) -> None:
+    def __init__(self, config: Config, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, share: Share) -> None:
         self._config, self._writer, self._now = config, writer, now
         settings = config.alerting
         self._url = settings.external_url or config.console.url
@@ -111,7 +111,8 @@ class AlertingFactory:
             notifiers,
             _trust(config),
             now,
-            pass_on,
+            share,
+            config.topics.signal_partitions,
         )
         shared.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
         receivers.begin()

@@ -91,6 +91,9 @@ class TopicsConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     partitions: int = Field(default=4, gt=0, le=1000)
+    signal_partitions: int = Field(
+        default=1, gt=0, le=100, description="of spanloom-signals: among how many workers the environments are divided"
+    )
     replicas: int = Field(default=1, gt=0, le=10)
     retention_hours: float = Field(default=24.0, gt=0)
     retention_bytes: int = Field(default=1 << 30, gt=0, description="of each partition")

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.store import Store
+    from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +100,7 @@ class Log:
         self._stop_by = 0.0  # by the loop's clock
         sizes = TopicLayout(
             config.topics.partitions,
+            config.topics.signal_partitions,
             config.topics.replicas,
             int(config.topics.retention_hours * 3600),
             config.topics.retention_bytes,
@@ -116,7 +118,10 @@ class Log:
         self.topics: Mapping[Topic, Any] = declare_topics(self.app, sizes)
         self._states = {
             stage: StageTable(self.app, name, partitions)
-            for stage, name, partitions in (("score", "spanloom-scores", sizes.partitions), ("act", "spanloom-state", 1))
+            for stage, name, partitions in (
+                ("score", "spanloom-scores", sizes.partitions),
+                ("act", "spanloom-state", sizes.signal_partitions),
+            )
             if stage in stages
         }
 
@@ -255,14 +260,16 @@ class Pipeline(Log):
         alerting: AlertingFactory | None = None
         if alerts:
             self._client = httpx2.AsyncClient()
-            alerting = AlertingFactory(config, self.writer, now, self._client, self._pass_on)
+            alerting = AlertingFactory(config, self.writer, now, self._client, self._share)
             self.alerting = alerting.settings
 
         def environment(name: str, state: StageTable) -> Environment:
             built = alerting.build(name, state) if alerting is not None else None
             return Environment(name, config.act, counts, CulpritRanker(), state, now, built)
 
-        self.act = ActStage(config.act, counts, environment, self.writer, self._states["act"], now, self.alerting, live=live)
+        self.act = ActStage(
+            config.act, counts, environment, self.writer, self._states["act"], now, self.signals, self.alerting, live=live
+        )
         act_on_signals(
             self.app,
             self.topics[Topic.SIGNALS],
@@ -271,8 +278,8 @@ class Pipeline(Log):
             self.dead,
         )
 
-    def _pass_on(self, answer: dict[str, object]) -> Awaitable[None]:
-        return self.signals.send(BatchKind.ANSWERS, encode_bodies([answer]))
+    def _share(self, batch: BatchKind, body: JsonObject) -> Awaitable[object]:
+        return self.signals.send_everywhere(batch, encode_bodies([body]))
 
     def _on_rebalance(self) -> None:
         @self.app.on_partitions_revoked.connect

@@ -139,13 +139,27 @@ class Silences:
         ]
 
     def merge(self, state: list[JsonObject]) -> None:
-        """Take a snapshot's silences; of one that is held the version changed last stays, as among Alertmanagers."""
-        for item in state:
-            matchers = tuple(Matcher.of(name, MatchType(kind), value) for name, kind, value in item["matchers"])
-            silence = Silence(**{**item, "matchers": matchers})
+        """Take a snapshot's silences; of one that is held the version changed last stays, as among Alertmanagers.
+
+        Raises:
+            InputError: one of them is none.
+        """
+        for silence in [_silence_of(item) for item in state]:  # all are valid before one counts
             known = self._silences.get(silence.id)
-            if known is None or known.updated_at < silence.updated_at:
+            if len(self._silences) < MAX_SILENCES if known is None else known.updated_at < silence.updated_at:
                 self._silences[silence.id] = silence
+
+    def changes(self, since: int) -> list[JsonObject]:
+        """Those that were set or ended at a time or later, as others merge them."""
+        return [body for body in self.snapshot() if body["updated_at"] >= since]
+
+
+def _silence_of(body: JsonObject) -> Silence:
+    try:
+        matchers = tuple(Matcher.of(name, MatchType(kind), value) for name, kind, value in body["matchers"])
+    except ValueError as error:
+        raise InputError(f"silence {body['id']}: {error}") from None
+    return Silence(**{**body, "matchers": matchers})
 
 
 def _can_change(known: Silence, new: Silence, now: int) -> bool:

@@ -22,7 +22,7 @@ from components.yaml_file import YamlFile
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from alerting.promql.expression import Expression
     from alerting.rules.files import RuleGroup
@@ -55,9 +55,12 @@ class RuleBook:
     Args:
         engines: evaluate them.
         files: groups of files.
+        now: nanoseconds since the epoch; of two versions of a namespace the later counts.
     """
 
-    def __init__(self, *engines: AlertEngine, files: Sequence[RuleGroup] = ()) -> None:
+    def __init__(self, *engines: AlertEngine, files: Sequence[RuleGroup] = (), now: Callable[[], int] = lambda: 0) -> None:
+        self._now = now
+        self._changed: dict[str, int] = {}  # when a namespace was changed last, also where it is gone
         self._engines = list(engines)
         self._files = tuple(files)
         self._namespaces: _Namespaces = {}
@@ -102,6 +105,7 @@ class RuleBook:
         if own is not None:
             raise ConfigError(f"{_file(namespace)}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
         self._use(self._files, {**self._namespaces, namespace: kept})
+        self._note_change(namespace, self._now())
 
     def remove(self, namespace: str, group: str | None = None) -> bool:
         """Remove a group, or the whole namespace; whether there was one."""
@@ -110,7 +114,15 @@ class RuleBook:
             return False
         left = {} if group is None else {name: each for name, each in kept.items() if name != group}
         self._use(self._files, {**self._namespaces, namespace: left})
+        self._note_change(namespace, self._now())
         return True
+
+    def _note_change(self, namespace: str, at: int) -> None:
+        self._changed.pop(namespace, None)
+        self._changed[namespace] = at
+        gone = [name for name in self._changed if name not in self._namespaces]
+        for name in gone[: max(0, len(gone) - MAX_GROUPS)]:
+            del self._changed[name]
 
     def texts(self, namespace: str) -> dict[str, str]:
         """Each group of a namespace as YAML, by name."""
@@ -141,10 +153,30 @@ class RuleBook:
 
     def snapshot(self) -> JsonObject:
         """The namespaces as plain data. Files are read again."""
-        return {"version": VERSION, "namespaces": {namespace: self.texts(namespace) for namespace in self._namespaces}}
+        namespaces = {namespace: self.texts(namespace) for namespace in self._namespaces}
+        return {"version": VERSION, "namespaces": namespaces, "changed": dict(self._changed)}
+
+    def changes(self, since: int) -> list[JsonObject]:
+        """The namespaces that were changed at a time or later, as others merge them."""
+        return [
+            {"namespace": namespace, "changed_at": at, "groups": self.texts(namespace)}
+            for namespace, at in self._changed.items()
+            if at >= since
+        ]
+
+    def merge(self, changes: Sequence[JsonObject]) -> list[str]:
+        """Take the namespaces that were changed later than those that are held; see `restore`."""
+        if not changes:
+            return []
+        later = [each for each in changes if each["changed_at"] > self._changed.get(each["namespace"], -1)]
+        namespaces = {each["namespace"]: each["groups"] for each in later}
+        refused = self._restore({name: self.texts(name) for name in self._namespaces} | namespaces)
+        for each in later:
+            self._note_change(each["namespace"], each["changed_at"])
+        return refused
 
     def restore(self, state: JsonObject) -> list[str]:
-        """Take a snapshot in place of what the namespaces have.
+        """Take a snapshot; of a namespace that is held the version changed last stays.
 
         Returns:
             Why groups cannot be used by this release; they are kept, so that they can be read and replaced.
@@ -154,9 +186,18 @@ class RuleBook:
         """
         if state["version"] != VERSION:
             raise InputError(f"rules: snapshot version {state['version']!r}; this release reads {VERSION}")
+        changed = state.get("changed", {})
+        return self.merge(
+            [
+                {"namespace": namespace, "changed_at": changed.get(namespace, 0), "groups": groups}
+                for namespace, groups in {**{name: {} for name in changed}, **state["namespaces"]}.items()
+            ]
+        )
+
+    def _restore(self, texts_of: dict[str, dict[str, str]]) -> list[str]:
         problems: list[str] = []
         namespaces: _Namespaces = {}
-        for namespace, texts in state["namespaces"].items():
+        for namespace, texts in texts_of.items():
             for name, text in texts.items():
                 group = None
                 try:

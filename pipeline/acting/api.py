@@ -42,7 +42,7 @@ def routes(settings: AlertingSettings, now: Callable[[], int], version: str) -> 
         *rules_api.routes(
             lambda: {name: each.engine for name, each in owned.items()}, settings.rules, settings.save_rules, settings.note
         ),
-        *control.routes(lambda: {name: each.runner for name, each in owned.items()}),
+        *control.routes(lambda: {name: each.runner for name, each in owned.items()}, settings.switch),
         Route("/-/reload", reload, methods=["POST", "PUT"]),
     ]
     return [

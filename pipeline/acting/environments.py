@@ -27,18 +27,20 @@ class KnownEnvironments:
 
     Args:
         limit: how many there may be beside the default one and `other`.
+        partition: each has an `other` of its own: those beyond the limit are not the same.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, partition: int = 0) -> None:
         self._limit = limit
+        self._other = f"{OTHER_ENVIRONMENT}-{partition}" if partition else OTHER_ENVIRONMENT
         self.names: list[str] = []
 
     def admit(self, name: str) -> str:
         """The environment that decides for telemetry of that name: itself, or `other`."""
         if name in {DEFAULT_ENVIRONMENT, *self.names}:
             return name
-        if name != OTHER_ENVIRONMENT and (len(name) > MAX_NAME or len(self.names) >= self._limit):
-            return self.admit(OTHER_ENVIRONMENT)
+        if name != self._other and (len(name) > MAX_NAME or len(self.names) >= self._limit):
+            return self.admit(self._other)
         self.names.append(name)
         return name
 

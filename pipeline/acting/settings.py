@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -12,12 +13,13 @@ from alerting.playbooks.kernel.trust import API_RULES, UNKNOWN
 from alerting.rules.book import RuleBook
 from pipeline.acting.approvals import EnvironmentApprovals
 from pipeline.acting.config import AlertingCounts
+from pipeline.exchange.codec import BatchKind
 from pipeline.state.restoring import UNFIT, log_relearning, needed
 from telemetry.environment import DEFAULT_ENVIRONMENT
-from telemetry.errors import ConfigError, OverloadedError
+from telemetry.errors import ConfigError, InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from alerting.alertmanager.config import AlertmanagerConfig
     from alerting.notify.notification import Notifier
@@ -26,13 +28,22 @@ if TYPE_CHECKING:
     from alerting.rules.files import RuleGroup
     from components.live_files import LiveFiles
     from pipeline.acting.alerting import Alerting
-    from pipeline.acting.approvals import PassOn
     from pipeline.state.table import StageTable
+    from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
 
+VERSION = 1
 REFRESH_EVERY = 1_000_000_000
 """Nanoseconds between checks of the files."""
+
+
+class Share(Protocol):
+    """Sends what concerns the environments of other processes too."""
+
+    def __call__(self, batch: BatchKind, body: JsonObject, /) -> Awaitable[object]:
+        """End when it is on the log of every partition."""
+        ...
 
 
 class AlertingSettings:
@@ -45,7 +56,7 @@ class AlertingSettings:
         notifiers: makes what delivers to these receivers, for one environment.
         trust: whose telemetry may start repairs.
         now: nanoseconds since the epoch.
-        pass_on: reaches the processes that own other environments.
+        share: reaches the processes that own other environments.
         partitions: into which the environments are divided.
     """
 
@@ -57,10 +68,10 @@ class AlertingSettings:
         notifiers: Callable[[AlertmanagerConfig], dict[str, Notifier]],
         trust: Trust,
         now: Callable[[], int],
-        pass_on: PassOn,
+        share: Share,
         partitions: int = 1,
     ) -> None:
-        self.rules = RuleBook(files=groups)
+        self.rules = RuleBook(files=groups, now=now)
         self.silences = Silences()
         self.receivers, self.playbooks, self.notifiers = receivers, tuple(playbooks), notifiers
         self.trust = trust
@@ -69,11 +80,18 @@ class AlertingSettings:
         self.files: Mapping[str, LiveFiles] = {}
         self.environments: dict[str, Alerting] = {}
         """Those that this process owns, by name."""
-        self.approvals = EnvironmentApprovals(self.environments, lambda: len(self._partitions) == partitions, pass_on)
+        self.approvals = EnvironmentApprovals(self.environments, self._is_complete, partial(share, BatchKind.ANSWERS))
         self._now = now
         self._state: StageTable | None = None
+        self._share, self._all_partitions = share, partitions
         self._partitions: set[int] = set()
-        self._refreshed = 0
+        self._refreshed = self._shared_at = 0
+        self._switched: dict[str, int] = {}  # when repairs were stopped or resumed last, by environment
+        self._received: list[JsonObject] = []  # switches that others were set
+
+    def _is_complete(self) -> bool:
+        """Whether there are no environments elsewhere."""
+        return len(self._partitions) == self._all_partitions
 
     async def refresh(self) -> None:
         """Reload the files that have changed, at most once a second, and see who feeds what repairs read."""
@@ -121,6 +139,57 @@ class AlertingSettings:
         self.environments.pop(alerting.environment, None)
         self.rules.detach(alerting.engine)
 
+    async def switch(self, who: str, environment: str | None, *, stop: bool) -> None:
+        """Stop repairs, or let them go on, in one environment or in all.
+
+        Raises:
+            InputError: no such environment.
+            OverloadedError: another process owns the environments.
+        """
+        self.primary()
+        if environment is not None and environment not in self.environments and self._is_complete():
+            raise InputError(f"no environment {environment!r}; there are {', '.join(sorted(self.environments))}")
+        switch = {"environment": environment, "stopped_by": who if stop else "", "by": who, "at": self._now()}
+        await self._turn(switch)
+        if not self._is_complete():
+            await self._share(BatchKind.SETTINGS, {"switches": [switch]})
+
+    async def _turn(self, switch: JsonObject) -> None:
+        named = switch["environment"]
+        for name in list(self.environments) if named is None else {named} & self.environments.keys():
+            if switch["at"] > self._switched.get(name, 0):
+                self._switched[name] = switch["at"]
+                runner = self.environments[name].runner
+                await (runner.halt(switch["by"]) if switch["stopped_by"] else runner.resume(switch["by"]))
+
+    # ------------------------------------------------------------------ what other processes changed
+
+    def receive(self, bodies: Sequence[JsonObject]) -> None:
+        """Take what somebody changed elsewhere: what was changed last counts, so any order and any repetition is well.
+
+        Raises:
+            InputError: it cannot be used; nothing of it counts then.
+        """
+        for body in bodies:
+            self.silences.merge(body.get("silences", []))
+            self._log_refused(self.rules.merge(body.get("rules", [])))
+            self._received += body.get("switches", [])
+
+    async def apply_received(self) -> None:
+        """Return when what was received is in effect, and would survive a kill -9."""
+        received, self._received = self._received, []
+        for switch in received:
+            await self._turn(switch)
+        await self._save_settings()
+        await self._save_rules()
+
+    async def _share_changes(self) -> None:
+        if self._is_complete():
+            return
+        since, self._shared_at = self._shared_at, self._now()
+        changes: JsonObject = {"silences": self.silences.changes(since), "rules": self.rules.changes(since)}
+        await self._share(BatchKind.SETTINGS, changes)
+
     # ------------------------------------------------------------------ what must survive a crash
 
     async def own(self, state: StageTable, partition: int) -> None:
@@ -128,12 +197,26 @@ class AlertingSettings:
         self._state = state
         with needed(state, partition, "rules"):
             written = state.load(partition, "rules")
-            refused = self.rules.restore(written) if written is not None else []
-        for reason in refused:
-            self.counts.files_refused += 1
-            log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
+            self._log_refused(self.rules.restore(written) if written is not None else [])
+        with needed(state, partition, "settings"):
+            saved = state.load(partition, "settings")
+            if saved is not None:
+                self._restore(saved)
         self._restore_sources(state, partition)
         self._partitions.add(partition)
+        self._shared_at = self._shared_at or self._now()
+
+    def _restore(self, saved: JsonObject) -> None:
+        if saved.get("version") != VERSION:
+            raise InputError(f"settings: version {saved.get('version')!r}; this release reads {VERSION}")
+        self.silences.merge(saved["silences"])
+        for environment, at in saved["switched"].items():
+            self._switched[environment] = max(at, self._switched.get(environment, 0))
+
+    def _log_refused(self, reasons: Sequence[str]) -> None:
+        for reason in reasons:
+            self.counts.files_refused += 1
+            log.error("configuration_refused", what="rules", reason=reason, hint="it is kept, without effect")
 
     def _restore_sources(self, state: StageTable, partition: int) -> None:
         """Who fed the telemetry. Where that is not known any more, somebody did who is not trusted."""
@@ -158,6 +241,8 @@ class AlertingSettings:
         self.primary()
         for alerting in self.environments.values():
             await alerting.save()
+        await self._save_settings()
+        await self._share_changes()
 
     async def save_rules(self) -> None:
         """Return when the rules that were set by namespace would survive a kill -9.
@@ -167,18 +252,26 @@ class AlertingSettings:
         """
         self.primary()
         log.info("configuration_taken", what="rules")
-        for partition in self._partitions:
+        await self._save_rules()
+        await self._share_changes()
+
+    async def _save_rules(self) -> None:
+        await self._save("rules", self.rules.snapshot())
+
+    async def _save_settings(self) -> None:
+        body = {"version": VERSION, "silences": self.silences.snapshot(), "switched": self._switched}
+        await self._save("settings", body)
+
+    async def _save(self, name: str, body: JsonObject) -> None:
+        for partition in sorted(self._partitions):
             if self._state is not None:
-                await self._state.save(partition, "rules", self.rules.snapshot())
+                await self._state.save(partition, name, body)
 
     async def save_sources(self) -> None:
         """Return when it would survive a kill -9 who has fed the telemetry."""
         if not self.trust.unsaved:
             return
-        snapshot = self.trust.snapshot()
-        for partition in self._partitions:
-            if self._state is not None:
-                await self._state.save(partition, "sources", snapshot)
+        await self._save("sources", self.trust.snapshot())
 
     def primary(self) -> Alerting:
         """The environment whose audit trail says what was changed for all: the default one, or the first that is here.

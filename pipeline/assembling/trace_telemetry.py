@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pipeline.exchange import codec, partitions
+from pipeline.exchange import partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind
+from pipeline.exchange.environment_topic import encode_traces
 from processors.assembly.watermark import SECOND
 from processors.call_graph.clock_skew import ClockSkew
 from processors.root_cause.sampling import TraceSample
@@ -16,7 +17,6 @@ from processors.root_cause.trace_memory import rank_of
 from processors.series.points import points_of
 from processors.series.service_graph import ServiceGraphMetrics
 from processors.series.span_metrics import SpanMetrics
-from telemetry import otlp
 from telemetry.documents.signals import metric_document
 from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
@@ -68,7 +68,7 @@ class TraceTelemetry:
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
         self._spans_sent_at = self._skew_sent_at = 0
         self._dropped: Counter[str] = Counter()  # traces too large for a record, and so for the sample
-        self._traces = BatchSender(series, BatchKind.SPANS, _encode_traces, self._dropped)
+        self._traces = BatchSender(series, BatchKind.SPANS, encode_traces, self._dropped)
 
     @property
     def samples(self) -> int:
@@ -116,7 +116,7 @@ class TraceTelemetry:
             else:
                 partition = partitions.of_service(graph.root_service, graph.environment, self._series.partitions)
                 sample.setdefault(partition, []).append(spans)
-        sent: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.SPANS, grown, _encode_traces)]
+        sent: list[Awaitable[object]] = [*self._signals.send_traces(grown)]
         sent += [self._traces.send(partition, whole) for partition, whole in sample.items()]
         await asyncio.gather(*sent)
 
@@ -132,7 +132,7 @@ class TraceTelemetry:
             self._skew.advance(time)
             skew = self._skew_metrics(time)
         points = [point for metric in (*metrics, *skew) for point in points_of(metric)]
-        await asyncio.gather(*self._signals.send_all(BatchKind.POINTS, points, codec.encode_points))
+        await asyncio.gather(*self._signals.send_all(BatchKind.POINTS, points))
         return [metric_document(metric, point) for metric in skew for point in metric.points]
 
     def _skew_metrics(self, time: int) -> list[Metric]:
@@ -152,8 +152,3 @@ class TraceTelemetry:
             Metric("spanloom.clock.skew.error", MetricType.GAUGE, tuple(errors), self._resource, unit="s",
                    description="By how much the skew may be off"),
         ]  # fmt: skip
-
-
-def _encode_traces(traces: Iterable[Sequence[Span]]) -> bytes:
-    """Whole traces as one request: who reads a record takes the spans of a trace in it for the trace."""
-    return otlp.encode_spans(span for spans in traces for span in spans)

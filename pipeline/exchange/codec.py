@@ -85,6 +85,7 @@ class BatchKind(StrEnum):
     ANOMALIES = "anomalies"
     ANSWERS = "answers"  # of humans, to requests for approval
     SOURCES = "sources"  # that feed telemetry from now on
+    SETTINGS = "settings"  # that somebody changed for all environments, over HTTP
 
 
 MAX_RECORD = 900_000

@@ -1,33 +1,93 @@
-"""The way to stage 4."""
+"""The way to stage 4: each item to the partition that owns its environment."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import send_values, values_of
+from pipeline.exchange.by_environment import by_environment
+from pipeline.exchange.codec import BatchKind
+from telemetry import otlp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from pipeline.exchange.codec import BatchKind, Item
     from pipeline.record import OutputTopic
+    from telemetry.spans import Span
+
+_ENCODE: dict[BatchKind, Callable[[Sequence[Any]], bytes]] = {
+    BatchKind.POINTS: codec.encode_points,
+    BatchKind.SPANS: otlp.encode_spans,
+    BatchKind.LOGS: codec.encode_logs,
+    BatchKind.EDGES: codec.encode_bodies,
+    BatchKind.ANOMALIES: codec.encode_bodies,
+}
 
 
 class EnvironmentTopic:
-    """Sends batches to stage 4, all to the partition that owns the environment."""
+    """Sends batches to stage 4."""
 
-    def __init__(self, topic: OutputTopic, partition: int = 0) -> None:
-        self._topic, self._partition = topic, partition
+    def __init__(self, topic: OutputTopic) -> None:
+        self._topic = topic
         self.dropped: Counter[str] = Counter()
 
-    def send_all(
-        self, batch: BatchKind, items: Sequence[Item], encode: Callable[[Sequence[Item]], bytes]
-    ) -> list[Awaitable[None]]:
-        """Send items in records of a size that every broker accepts; what is larger alone is dropped and counted."""
-        return [self.send(batch, value) for value in values_of(batch, items, encode, self.dropped)]
+    def partition_of(self, environment: str) -> int:
+        """The partition that owns an environment."""
+        return partitions.of_environment(environment, self._topic.partitions)
 
-    def send(self, batch: BatchKind, value: bytes) -> Awaitable[None]:
-        """A future that ends when the batch is on the log."""
-        return asyncio.ensure_future(send_values(self._topic, self._partition, batch, (value,)))
+    def send_all(self, batch: BatchKind, items: Sequence[Any]) -> list[Awaitable[None]]:
+        """Send items in records of a size that every broker accepts; what is larger alone is dropped and counted."""
+        return [
+            self._send(partition, batch, value)
+            for partition, own in self._by_partition(batch, items).items()
+            for value in values_of(batch, own, _ENCODE[batch], self.dropped)
+        ]
+
+    def send_traces(self, traces: Sequence[Sequence[Span]]) -> list[Awaitable[None]]:
+        """Send traces, none cut in two but by environment."""
+        found: dict[int, list[Sequence[Span]]] = {}
+        for trace in traces:
+            for partition, spans in self._by_partition(BatchKind.SPANS, trace).items():
+                found.setdefault(partition, []).append(spans)
+        return [
+            self._send(partition, BatchKind.SPANS, value)
+            for partition, whole in found.items()
+            for value in values_of(BatchKind.SPANS, whole, encode_traces, self.dropped)
+        ]
+
+    def pass_on(self, batch: BatchKind, items: Sequence[Any], value: bytes) -> list[Awaitable[None]]:
+        """Send the items of a record on; as it came where they all belong to one partition."""
+        found = self._by_partition(batch, items)
+        if len(found) == 1:
+            return [self._send(next(iter(found)), batch, value)]
+        return self.send_traces(_traces_of(items)) if batch is BatchKind.SPANS else self.send_all(batch, items)
+
+    def send_everywhere(self, batch: BatchKind, value: bytes) -> Awaitable[object]:
+        """Send what concerns every environment to all partitions; ends when it is on the log of each."""
+        return asyncio.gather(*(self._send(partition, batch, value) for partition in range(self._topic.partitions)))
+
+    def _by_partition(self, batch: BatchKind, items: Sequence[Any]) -> dict[int, Sequence[Any]]:
+        if self._topic.partitions == 1:
+            return {0: items}
+        found: dict[int, list[Any]] = {}
+        for environment, own in by_environment(batch, items).items():
+            found.setdefault(self.partition_of(environment), []).extend(own)
+        return dict(found)
+
+    def _send(self, partition: int, batch: BatchKind, value: bytes) -> Awaitable[None]:
+        return asyncio.ensure_future(send_values(self._topic, partition, batch, (value,)))
+
+
+def _traces_of(spans: Sequence[Span]) -> list[list[Span]]:
+    found: dict[bytes, list[Span]] = {}
+    for span in spans:
+        found.setdefault(span.trace_id, []).append(span)
+    return list(found.values())
+
+
+def encode_traces(traces: Sequence[Sequence[Span]]) -> bytes:
+    """Whole traces as one request: who reads a record takes the spans of a trace in it for the trace."""
+    return otlp.encode_spans(span for spans in traces for span in spans)

@@ -105,10 +105,44 @@ class _Source(_Form):
     source: Annotated[str, Field(min_length=1)]
 
 
+class _Silence(_Form):
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    matchers: Annotated[list[Annotated[list[str], Field(min_length=3, max_length=3)]], Field(min_length=1)]
+    starts_at: Time
+    ends_at: Time
+    updated_at: Time
+    created_by: str
+    comment: str
+
+
+class _Namespace(_Form):
+    """The groups of a namespace of rules, each as YAML; none where it was removed."""
+
+    namespace: str
+    changed_at: Time
+    groups: dict[str, str]
+
+
+class _Switch(_Form):
+    """Who stopped repairs; empty where somebody let them go on."""
+
+    environment: str | None
+    stopped_by: str
+    by: str
+    at: Time
+
+
+class _Settings(_Form):
+    silences: list[_Silence] = []
+    rules: list[_Namespace] = []
+    switches: list[_Switch] = []
+
+
 EDGES = TypeAdapter(list[_Edge])
 ANOMALIES = TypeAdapter(list[_Anomaly])
 ANSWERS = TypeAdapter(list[_Answer])
 SOURCES = TypeAdapter(list[_Source])
+SETTINGS = TypeAdapter(list[_Settings])
 
 
 def check(form: TypeAdapter[Form], bodies: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -117,4 +117,5 @@ _DECODERS: dict[BatchKind, Callable[[bytes], list[Any]]] = {
     BatchKind.ANOMALIES: partial(_bodies, inner_bodies.ANOMALIES),
     BatchKind.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
     BatchKind.SOURCES: partial(_bodies, inner_bodies.SOURCES),
+    BatchKind.SETTINGS: partial(_bodies, inner_bodies.SETTINGS),
 }  # fmt: skip

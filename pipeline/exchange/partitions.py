@@ -28,6 +28,11 @@ def of_service(service: str, environment: str, partitions: int) -> int:
     return of_text(service if environment == DEFAULT_ENVIRONMENT else f"{environment}\0{service}", partitions)
 
 
+def of_environment(environment: str, partitions: int) -> int:
+    """The partition of an environment; that of the default one is the first, however many there are."""
+    return 0 if environment == DEFAULT_ENVIRONMENT else of_text(environment, partitions)
+
+
 def of_text(text: str, partitions: int) -> int:
-    """The partition of a service or an environment."""
+    """The partition of a text, such as a service."""
     return crc32(text.encode()) % partitions

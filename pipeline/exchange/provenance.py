@@ -40,7 +40,7 @@ class Sources:
         at = self._announced.get(source)
         if at is not None and 0 <= now - at < ANNOUNCE_EVERY:
             return
-        await self._signals.send(BatchKind.SOURCES, encode_bodies([{"source": source}]))
+        await self._signals.send_everywhere(BatchKind.SOURCES, encode_bodies([{"source": source}]))
         self._announced.pop(source, None)
         self._announced[source] = now
         if len(self._announced) > MAX_SOURCES:

@@ -56,6 +56,7 @@ class TopicLayout:
     """How topics are made where they do not exist. An existing topic keeps its partitions."""
 
     partitions: int = 4
+    signal_partitions: int = 1
     replicas: int = 1
     retention_seconds: int = 86_400
     retention_bytes: int = 1 << 30
@@ -102,12 +103,13 @@ def build_app(
 
 
 def declare_topics(app: PipelineApp, sizes: TopicLayout) -> dict[Topic, TopicT]:
-    """Every topic by its name. Those of stage 4 and the dead letters have one partition less to wait for: one."""
+    """Every topic by its name."""
     topics = {}
+    partitions = {Topic.SIGNALS: sizes.signal_partitions, Topic.DEAD_LETTERS: 1}
     for topic in Topic:
         topics[topic] = app.topic(
             topic.value,
-            partitions=1 if topic in {Topic.SIGNALS, Topic.DEAD_LETTERS} else sizes.partitions,
+            partitions=partitions.get(topic, sizes.partitions),
             retention=max(sizes.retention_seconds, DEAD_LETTER_SECONDS if topic is Topic.DEAD_LETTERS else 0),
             config={"retention.bytes": str(sizes.retention_bytes), "max.message.bytes": str(MAX_REQUEST)},
             **RAW,

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from components.kafka import admin_client
+from pipeline.exchange.topics import Topic
 from pipeline.runtime.kafka_access import UnreachableError, check_access, client_settings
 from telemetry.errors import ConfigError, SpanloomError
 
@@ -96,8 +97,10 @@ async def _make(settings: JsonObject, wanted: JsonObject, replicas: int) -> list
                 found |= {name: present[name] for name in raced if name in present}
     for name, partitions in found.items():
         if partitions < wanted[name].partitions:
+            of_stage_4 = name == Topic.SIGNALS or name.endswith("spanloom-state-changelog")
+            setting = "topics.signal_partitions" if of_stage_4 else "topics.partitions"
             raise ConfigError(
-                f"topic {name} has {partitions} partitions and topics.partitions is {wanted[name].partitions}: "
+                f"topic {name} has {partitions} partitions and {setting} is {wanted[name].partitions}: "
                 f"set it to {partitions}, or add partitions while nothing is in flight"
             )
     return [TopicChange(name, found.get(name, topic.partitions), name not in found) for name, topic in wanted.items()]

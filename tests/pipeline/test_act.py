@@ -32,6 +32,7 @@ from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import OffsetTracker
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER, BatchKind
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.series.derived import CULPRIT_SCORE
 from spanloom.components import NOTIFIERS
 from telemetry.documents import Kind, anomaly_document
@@ -40,7 +41,7 @@ from telemetry.errors import OverloadedError, StoreError
 from telemetry.findings import Anomaly, AnomalyKind, Suspect
 from telemetry.metrics import Point, Series
 from tests.alerting.playbooks.world import PLAYBOOK, Alert, Processes, playbooks, verbs
-from tests.pipeline.parts import APP, Event, MemoryStore, NoRejects
+from tests.pipeline.parts import APP, Event, KeepingTopic, MemoryStore, NoRejects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,9 @@ receivers:
 - name: on-call
   webhook_configs: [{url: "http://127.0.0.1:1/"}]
 """
+
+
+ONE_PARTITION = EnvironmentTopic(KeepingTopic(1))
 
 
 class Table:
@@ -149,6 +153,8 @@ class FixedCulprits:
 class World:
     """One worker after another on the same log, table, store and pager."""
 
+    partitions, signals = 1, ONE_PARTITION
+
     def __init__(self, folder: Path, rules: str = RULES, plan: str = PLAYBOOK, look_back: float = 60) -> None:
         self._folder, self._rules, self._plan = folder, rules, plan
         self._config = ActConfig(look_back=look_back)
@@ -156,7 +162,7 @@ class World:
         self.table, self.store, self.pager, self.processes = Table(), DownStore(), Pager(), Processes()
         self.log: list[Event] = []
 
-    async def begin(self) -> None:
+    async def begin(self, partition: int = 0) -> None:
         """Start a worker: it reads again what was not acknowledged."""
         self.writer = DocumentWriter(self.store, NoRejects())
         config = parse_config(RECEIVERS, "receivers.yml", NOTIFIERS)
@@ -167,13 +173,16 @@ class World:
             lambda config: dict.fromkeys(config.receivers, self.pager),
             Trust((), HOUR),
             lambda: self.time,
-            self.pass_on,
+            self.share,
+            self.partitions,
         )
         self.culprits = FixedCulprits()
         table: Any = self.table
-        self.stage = ActStage(self._config, ActCounts(), self.environment, self.writer, table, lambda: self.time, self.settings)
+        self.stage = ActStage(
+            self._config, ActCounts(), self.environment, self.writer, table, lambda: self.time, self.signals, self.settings
+        )
         self.offsets = OffsetTracker(APP, 100_000)
-        await self.stage.own(0)
+        await self.stage.own(partition)
         for event in [event for event in self.log if not event.acked]:
             self.stage.handle(event, self.offsets)
 
@@ -215,8 +224,8 @@ class World:
         """Of the worker's API."""
         return TestClient(Starlette(routes=routes(self.settings, lambda: self.time, "test")))
 
-    async def pass_on(self, body: Body) -> None:
-        self.feed(BatchKind.ANSWERS, codec.encode_bodies([body]))
+    async def share(self, batch: BatchKind, body: Body) -> None:
+        self.feed(batch, codec.encode_bodies([body]))
 
     async def crash(self) -> None:
         """kill -9: what was under way ends where it is."""

@@ -15,6 +15,7 @@ from telemetry import otlp
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 from tests.pipeline.parts import APP, Event, MemoryStore, NoRejects
+from tests.pipeline.test_act import ONE_PARTITION
 
 if TYPE_CHECKING:
     from pipeline.state.table import StageTable
@@ -51,7 +52,7 @@ class World:
         def environment(name: str, state: StageTable) -> Environment:
             return Environment(name, ActConfig(), counts, CulpritRanker(), state, lambda: self.time, None)
 
-        self.stage = ActStage(ActConfig(), counts, environment, writer, table, lambda: self.time)
+        self.stage = ActStage(ActConfig(), counts, environment, writer, table, lambda: self.time, ONE_PARTITION)
         app: Any = APP
         self.offsets = OffsetTracker(app, 100_000)
         await self.stage.own(0)

@@ -16,7 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 from pipeline.agents import rekey_topic
 from pipeline.delivery.record_error import RecordFailedError
-from pipeline.exchange import codec
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.incoming import RekeyCounts
 from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
@@ -159,9 +159,6 @@ class Around:
             self.flaws.append(what)
         return asyncio.sleep(0)
 
-    def send_all(self, batch: Any, items: Any, encode: Any) -> Any:
-        return [self.send(batch, value) for value in codec.within(items, encode)[0]]
-
     def load(self, *_: Any) -> None:
         pass
 
@@ -191,7 +188,7 @@ def score(topic: KeepingTopic) -> None:
 
     async def run() -> None:
         around: Any = Around()
-        stage = ScoreStage(around, around, around, lambda: START, all_detectors)
+        stage = ScoreStage(around, EnvironmentTopic(KeepingTopic(1)), around, lambda: START, all_detectors)
         for number, sent in enumerate(topic.sent):
             event = Event("series", 0, number, sent.value)
             event.headers = sent.headers

@@ -13,6 +13,7 @@ from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from alerting.rules.samples import Samples
 from pipeline.exchange.codec import BatchKind, decode_points, encode_points
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.score import ScoreStage
 from processors.series.points import points_of
 from telemetry import otlp
@@ -20,7 +21,7 @@ from telemetry.documents.signals import metric_document
 from telemetry.metrics import NO_RECORDED_VALUE, STALE, DataPoint, Metric, MetricType, Point, Series, is_stale
 from telemetry.resource import Resource
 from tests.pipeline.all_detectors import all_detectors
-from tests.pipeline.parts import Event
+from tests.pipeline.parts import Event, KeepingTopic
 from tests.pipeline.test_incoming import Stage, metrics
 
 SECOND = 1_000_000_000
@@ -152,14 +153,8 @@ def test_detectors_skip_what_is_no_number_and_no_anomaly_comes_of_it(odd: dict[s
             async def write(self, documents: Any, _wanted: Any) -> None:
                 stored.extend(documents)
 
-            def send(self, *_: Any) -> Any:
-                return asyncio.sleep(0)
-
-            def send_all(self, *_: Any) -> list[Any]:
-                return []
-
         around: Any = Around()
-        score = ScoreStage(around, around, around, lambda: START + 10_000 * SECOND, all_detectors)
+        score = ScoreStage(around, EnvironmentTopic(KeepingTopic(1)), around, lambda: START + 10_000 * SECOND, all_detectors)
         for number, sent in enumerate(stage.series.sent):
             await asyncio.gather(*score.handle(Event("series", 0, number, sent.value, BatchKind.POINTS)))
         return score.counts.points

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pipeline.exchange import codec
-from pipeline.exchange.codec import BatchKind, LogLine
+from pipeline.exchange.codec import HEADER, BatchKind, LogLine
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.score import SAVE_EVERY, ScoreStage
 from processors.series.derived import LOG_RECORDS
 from telemetry import otlp
@@ -20,7 +21,7 @@ from tests.pipeline.all_detectors import all_detectors
 from tests.pipeline.parts import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from telemetry.documents import Document
 
@@ -42,7 +43,9 @@ class World:
 
     def restart(self) -> None:
         around: Any = self
-        self.stage = ScoreStage(around, around, around, lambda: self.time, partial(all_detectors, sections=self.sections))
+        self.stage = ScoreStage(
+            around, EnvironmentTopic(around), around, lambda: self.time, partial(all_detectors, sections=self.sections)
+        )
 
     def load(self, partition: int, name: str) -> Any:
         value = self.table.get((partition, name))
@@ -55,12 +58,11 @@ class World:
         for document in documents:
             self.stored.setdefault(document.id, document)
 
-    def send(self, batch: BatchKind, value: bytes) -> Any:
-        self.sent[batch].append(value)
-        return asyncio.sleep(0)
+    partitions = 1
 
-    def send_all(self, batch: BatchKind, items: Any, encode: Any) -> Any:
-        return [self.send(batch, value) for value in codec.within(items, encode)[0]]
+    async def send(self, *, value: bytes, headers: Mapping[str, bytes], **_: Any) -> Any:
+        self.sent[BatchKind(headers[HEADER].decode())].append(value)
+        return asyncio.sleep(0)
 
     async def take(self, batch: BatchKind, value: bytes) -> None:
         self.offset += 1

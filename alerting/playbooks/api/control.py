@@ -12,7 +12,7 @@ Only JSON is read, so that a page of another site cannot post here by a form.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -28,8 +28,21 @@ if TYPE_CHECKING:
     from alerting.playbooks.runner import PlaybookRunner
 
 
-def routes(runners: Callable[[], Mapping[str, PlaybookRunner]]) -> list[Route]:
-    """The switches of the runners of the environments that are here, by name."""
+class Switch(Protocol):
+    """Stops repairs, or lets them go on."""
+
+    async def __call__(self, who: str, environment: str | None, *, stop: bool) -> None:
+        """Return when it would survive a crash; None is every environment, here and elsewhere."""
+        ...
+
+
+def routes(runners: Callable[[], Mapping[str, PlaybookRunner]], switch: Switch) -> list[Route]:
+    """The switches of repairs.
+
+    Args:
+        runners: those of the environments that are here, by name.
+        switch: stops and resumes.
+    """
 
     def chosen(request: Request) -> dict[str, PlaybookRunner]:
         here, environment = dict(runners()), request.query_params.get("environment")
@@ -61,14 +74,11 @@ def routes(runners: Callable[[], Mapping[str, PlaybookRunner]]) -> list[Route]:
 
     async def stop(request: Request) -> JSONResponse:
         who = _who(request)
-        for runner in chosen(request).values():
-            await runner.halt(who)
+        await switch(who, request.query_params.get("environment"), stop=True)
         return JSONResponse({"stopped_by": who})
 
     async def resume(request: Request) -> JSONResponse:
-        who = _who(request)
-        for runner in chosen(request).values():
-            await runner.resume(who)
+        await switch(_who(request), request.query_params.get("environment"), stop=False)
         return JSONResponse({"stopped_by": ""})
 
     async def release(request: Request) -> JSONResponse:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.assembling.trace_telemetry import SAMPLE_SIZE, SKEW_EVERY, SPAN_METRICS_EVERY, TraceTelemetry
 from pipeline.exchange import codec, partitions
-from pipeline.exchange.codec import BatchKind
+from pipeline.exchange.codec import HEADER, BatchKind
+from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.assembly.assembler import OpenTrace
 from processors.assembly.reconcile import Publication, publish_trace
 from telemetry import otlp
@@ -42,17 +42,13 @@ def trace(spans: list[Span]) -> OpenTrace:
 class World:
     def __init__(self) -> None:
         self.series = KeepingTopic()
-        self.sent: list[tuple[BatchKind, bytes]] = []
-        around: Any = self
+        self.signals = KeepingTopic(1)
         topic: Any = self.series
-        self.reported = TraceTelemetry(3, START, topic, around)
+        self.reported = TraceTelemetry(3, START, topic, EnvironmentTopic(self.signals))
 
-    def send(self, batch: BatchKind, value: bytes) -> Any:
-        self.sent.append((batch, value))
-        return asyncio.sleep(0)
-
-    def send_all(self, batch: BatchKind, items: Any, encode: Any) -> Any:
-        return [self.send(batch, value) for value in codec.within(items, encode)[0]]
+    @property
+    def sent(self) -> list[tuple[BatchKind, bytes]]:
+        return [(BatchKind(sent.headers[HEADER].decode()), sent.value) for sent in self.signals.sent]
 
     def count(self, number: int, **options: int) -> Publication:
         publication = publish_trace(trace(request(number, **options)))
@@ -60,7 +56,7 @@ class World:
         return publication
 
     async def points(self, time: int) -> dict[str, list[Point]]:
-        self.sent.clear()
+        self.signals.sent.clear()
         await self.reported.send_metrics(time)
         found: dict[str, list[Point]] = {}
         for batch, value in self.sent:

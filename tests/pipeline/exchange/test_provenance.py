@@ -55,13 +55,13 @@ def announced(topic: KeepingTopic) -> list[str]:
     ],
 )
 async def test_the_source_is_the_sender_and_what_is_no_sender_is_anonymous(header: bytes | None, source: str) -> None:
-    topic = KeepingTopic()
+    topic = KeepingTopic(1)
     await Sources(EnvironmentTopic(topic), Clock(), "kafka").announce(record(header))
     assert announced(topic) == [source]
 
 
 async def test_a_source_that_goes_on_to_send_is_announced_once_in_a_while() -> None:
-    topic, clock = KeepingTopic(), Clock()
+    topic, clock = KeepingTopic(1), Clock()
     sources = Sources(EnvironmentTopic(topic), clock, "kafka")
     for _ in range(100):
         await sources.announce(record(b"loopback"))
@@ -75,7 +75,7 @@ async def test_a_source_that_goes_on_to_send_is_announced_once_in_a_while() -> N
 
 
 async def test_sources_beyond_the_bound_are_announced_again_rather_than_forgotten() -> None:
-    topic = KeepingTopic()
+    topic = KeepingTopic(1)
     sources = Sources(EnvironmentTopic(topic), Clock(), "kafka")
     for number in range(MAX_SOURCES + 1):
         await sources.announce(record(f"token:{number}".encode()))

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def one(runner: PlaybookRunner) -> list[Route]:
-    return routes(lambda: {"default": runner})
+    async def switch(who: str, environment: str | None, *, stop: bool) -> None:
+        assert environment is None
+        await (runner.halt(who) if stop else runner.resume(who))
+
+    return routes(lambda: {"default": runner}, switch)
 
 
 def test_an_operator_sees_stops_resumes_and_releases_under_the_name_that_was_authenticated(tmp_path: Path) -> None:
