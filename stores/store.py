@@ -165,6 +165,10 @@ class Reads(Protocol):
         """How many documents a query has; its limit does not count."""
         ...
 
+    async def environments(self, query: Query) -> list[str]:
+        """The environments that the documents of a query name, sorted: at most as many as its limit."""
+        ...
+
 
 class Store(Reads, Protocol):
     """Keeps documents. All calls may be made concurrently."""

@@ -19,6 +19,7 @@ from components.access.roles import Right
 from components.http.health import Health
 from components.http.metrics_page import MetricsPage
 from components.secrets import SECRETS
+from dashboards.read_models.reader import within
 from dashboards.read_models.service_map import service_map_body
 from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError
 from stores.store import Query as StoreQuery
@@ -54,7 +55,13 @@ class Between(BaseModel):
     until: Time | None = None
 
 
-class Find(Between):
+class Within(Between):
+    """A stretch of time, in one environment or in all."""
+
+    environment: str = Field(default="", description="deployment.environment.name, `default` for what names none; empty: all")
+
+
+class Find(Within):
     """Which documents."""
 
     kind: Kind
@@ -117,7 +124,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
             child_output.check_fields([asked.sort, *(text.partition(":")[0] for text in asked.where)])
         query = StoreQuery(
             asked.kind,
-            [_condition(text) for text in asked.where],
+            [*within(asked.environment), *map(_condition, asked.where)],
             asked.since,
             asked.until,
             asked.sort,
@@ -135,18 +142,28 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
             return Json({"error": f"trace {trace_id} not found: it may still be in progress, or past retention"}, 404)
         return await _json(found)
 
-    @router.get("/api/v1/service-map")
-    async def give_service_map(asked: Annotated[Between, Query()]) -> Response:
-        """Who calls whom, how often, how fast, and how often it fails."""
-        return Json(service_map_body(await reader.service_map(asked.since, asked.until)))
-
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
         """The process's own metrics, in Prometheus' text format or OpenMetrics, as asked."""
         text, content_type = await page.text(request.headers.get("accept", ""))
         return Response(text, headers={"content-type": content_type})
 
+    _add_overviews(router, reader)
     return router
+
+
+def _add_overviews(router: APIRouter, reader: Reader) -> None:
+    """What is read from many documents: the service map, and the environments that there are."""
+
+    @router.get("/api/v1/service-map")
+    async def service_map(asked: Annotated[Within, Query()]) -> Response:
+        """Who calls whom, how often, how fast, and how often it fails."""
+        return Json(service_map_body(await reader.service_map(asked.since, asked.until, asked.environment)))
+
+    @router.get("/api/v1/environments")
+    async def environments(asked: Annotated[Between, Query()]) -> Response:
+        """The environments that there were traces, anomalies, alerts or repairs of."""
+        return Json({"environments": await reader.environments(asked.since, asked.until)})
 
 
 def answer_errors(app: FastAPI) -> None:

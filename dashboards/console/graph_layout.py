@@ -7,12 +7,15 @@ The same graph always gives the same picture, so a refresh moves nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from telemetry import call_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from telemetry.call_graph import Node
+Node = TypeVar("Node", call_graph.Node, tuple[str, call_graph.Node])
+"""A node, alone or with its environment."""
 
 SWEEPS = 4
 """Rounds of ordering by barycentre; more change little on graphs that a person can read."""

@@ -12,12 +12,14 @@ from nicegui import ui
 
 from components.access.identity import identity_of
 from dashboards.console.nonce import nonce
+from dashboards.read_models.reader import within
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dashboards.read_models.reader import Reader
+    from stores.store import Equals
     from telemetry.documents import Body
 
 REFRESH_SECONDS = 5.0
@@ -37,6 +39,8 @@ RANGES = {
 """Time ranges by their name in an address: seconds (0 is all there is) and words."""
 
 DEFAULT_RANGE = "15m"
+
+ALL_ENVIRONMENTS = "All environments"
 
 NAVIGATION = (
     ("/", "Overview"),
@@ -74,13 +78,15 @@ class View:
         title: its heading.
         path: its address.
         span: the time range as the address names it; an unknown one is the default.
+        environment: what is shown is of this one, as the address names it; empty: of all.
         section: the entry of the navigation that it belongs to, where that is not its own.
     """
 
-    def __init__(self, console: Console, title: str, path: str, span: str, section: str = "") -> None:
+    def __init__(self, console: Console, title: str, path: str, span: str, environment: str = "", *, section: str = "") -> None:
         self.console = console
         self.path = path
         self.span = span if span in RANGES else DEFAULT_RANGE
+        self.environment = environment
         self.asked: dict[str, str] = {}  # what else the address holds, such as a search
         self._load: Callable[[], Awaitable[None]] | None = None
         self._links: list[tuple[str, ui.link]] = []
@@ -108,13 +114,19 @@ class View:
         return f"in the last {RANGES[self.span][1]}" if self.span != "all" else "in the store"
 
     def link(self, path: str, **parameters: str) -> str:
-        """An address that keeps the time range."""
-        asked = {name: value for name, value in parameters.items() if value}
+        """An address that keeps the time range and the environment."""
+        asked = {name: value for name, value in ({"environment": self.environment} | parameters).items() if value}
         return f"{path}?{urlencode({'range': self.span} | asked)}"
+
+    @property
+    def within(self) -> tuple[Equals, ...]:
+        """The condition of a query for what is shown."""
+        return within(self.environment)
 
     def refresh(self, load: Callable[[], Awaitable[None]]) -> None:
         """Fill the page with `load` now, every few seconds, and whenever something else is asked for."""
         self._load = load
+        ui.timer(0, self._offer_environments, once=True)
         timer = ui.timer(REFRESH_SECONDS, lambda: self._paced(timer))
 
     async def reload(self) -> None:
@@ -151,6 +163,13 @@ class View:
                         link.props("aria-current=page")
                     self._links.append((path, link))
             ui.element("div").classes("grow")
+            self._environments = (
+                ui.select({self.environment: self.environment or ALL_ENVIRONMENTS}, value=self.environment)
+                .props('dense outlined options-dense aria-label="Environment"')
+                .classes("range")
+                .on_value_change(self._choose_environment)
+            )
+            self._environments.visible = bool(self.environment)
             names = {name: f"Last {words}" if words else "All time" for name, (_, words) in RANGES.items()}
             ui.select(names, value=self.span, on_change=self._choose).props(
                 'dense outlined options-dense aria-label="Time range"'
@@ -172,7 +191,24 @@ class View:
 
     async def _choose(self, event: object) -> None:
         self.span = str(getattr(event, "value", DEFAULT_RANGE))
+        await self._offer_environments()
         await self.ask()
+
+    async def _choose_environment(self, event: object) -> None:
+        chosen = str(getattr(event, "value", "") or "")
+        if chosen != self.environment:
+            self.environment = chosen
+            await self.ask()
+
+    async def _offer_environments(self) -> None:
+        """Offer those that there is something of in this time; with one alone there is nothing to choose."""
+        try:
+            known = await self.console.reader.environments(self.since)
+        except StoreError:
+            return  # the page says so
+        offered = {"": ALL_ENVIRONMENTS} | {name: name for name in sorted({*known, self.environment} - {""})}
+        self._environments.set_options(offered, value=self.environment)
+        self._environments.visible = len(known) > 1 or bool(self.environment)
 
 
 def heading(text: str, level: int) -> None:

@@ -74,6 +74,11 @@ class BoundedReads:
         async with self._slot():
             return await self._store.count(self._bounded(query))
 
+    async def environments(self, query: Query) -> list[str]:
+        """The environments of a query's documents. Raises as `find` does."""
+        async with self._slot():
+            return await self._store.environments(self._bounded(query))
+
     async def as_many(self, query: Query) -> tuple[list[Body], bool]:
         """The first documents of a query, as many as an answer may have, and whether there are more. Raises as `find` does."""
         while True:

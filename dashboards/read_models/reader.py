@@ -10,8 +10,10 @@ from dashboards.read_models.bounded_reads import BoundedReads
 from dashboards.read_models.clocks import with_adjusted_times
 from dashboards.read_models.service_map import ServiceMap, service_map
 from dashboards.read_models.shared_ids import with_own_ids
+from stores.layout import ENVIRONMENT
 from stores.store import Equals, OneOf, Query
 from telemetry.documents import Kind, latest
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +44,17 @@ MAX_ANOMALIES = 1_000
 
 MAX_CHANGES = 5_000
 """Most changes of alerts, or revisions of incidents, that are read, the newest: what has not changed for longer is not seen."""
+
+MAX_ENVIRONMENTS = 100
+"""Environments that a person may choose from."""
+
+OBSERVED = (Kind.ANOMALY, Kind.ALERT, Kind.INCIDENT)
+"""What there may be of an environment that sends no traces."""
+
+
+def within(environment: str | None) -> tuple[Equals, ...]:
+    """The condition of a query for what is of an environment; None and the empty one are all of them."""
+    return (Equals(ENVIRONMENT, environment),) if environment else ()
 
 
 class Reader:
@@ -97,37 +110,53 @@ class Reader:
             "truncated": any(more for _, more in found),
         }
 
-    async def service_map(self, since: int | None = None, until: int | None = None) -> ServiceMap:
-        """The map of a time. Of more than MAX_EDGES documents it uses the newest: its `since` says from when on.
+    async def environments(self, since: int | None = None, until: int | None = None) -> list[str]:
+        """The environments of what happened in a time, sorted: at most MAX_ENVIRONMENTS.
 
         Raises:
             StoreError: the store does not answer.
         """
+        queries = (Query(kind, since=since, until=until, limit=MAX_ENVIRONMENTS) for kind in (Kind.TRACE, *OBSERVED))
+        found = await asyncio.gather(*map(self._store.environments, queries))
+        return sorted(set().union(*found))[:MAX_ENVIRONMENTS]
+
+    async def service_map(
+        self, since: int | None = None, until: int | None = None, environment: str | None = None
+    ) -> ServiceMap:
+        """The map of a time, of one environment or of all, side by side.
+
+        Of more than MAX_EDGES documents it uses the newest: its `since` says from when on.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        where = within(environment)
         (edges, _), (anomalies, _) = await asyncio.gather(
-            self._store.as_many(Query(Kind.EDGE, since=since, until=until, descending=True, limit=MAX_EDGES)),
-            self._store.as_many(Query(Kind.ANOMALY, since=since, until=until, descending=True, limit=MAX_ANOMALIES)),
+            self._store.as_many(Query(Kind.EDGE, where, since, until, descending=True, limit=MAX_EDGES)),
+            self._store.as_many(Query(Kind.ANOMALY, where, since, until, descending=True, limit=MAX_ANOMALIES)),
         )
-        scores: dict[str, float] = {}
+        scores: dict[tuple[str, str], float] = {}
         for anomaly in anomalies:
-            scores[anomaly["service"]] = max(anomaly["score"], scores.get(anomaly["service"], 0.0))
+            place = anomaly["environment"] or DEFAULT_ENVIRONMENT, anomaly["service"]
+            scores[place] = max(anomaly["score"], scores.get(place, 0.0))
         return await asyncio.to_thread(service_map, edges, scores)
 
-    async def alerts(self) -> list[Body]:
-        """Alerts as they stand: see `dashboards.read_models.alerts.standing`.
+    async def alerts(self, environment: str | None = None) -> list[Body]:
+        """Alerts as they stand, of one environment or of all: see `dashboards.read_models.alerts.standing`.
 
         Raises:
             StoreError: the store does not answer.
         """
-        changes, _ = await self._store.as_many(Query(Kind.ALERT, descending=True, limit=MAX_CHANGES))
+        changes, _ = await self._store.as_many(Query(Kind.ALERT, within(environment), descending=True, limit=MAX_CHANGES))
         return standing(changes)
 
-    async def incidents(self) -> list[Body]:
-        """Incidents as they are, the one opened last first.
+    async def incidents(self, environment: str | None = None) -> list[Body]:
+        """Incidents as they are, of one environment or of all, the one opened last first.
 
         Raises:
             StoreError: the store does not answer.
         """
-        revisions, _ = await self._store.as_many(Query(Kind.INCIDENT, descending=True, limit=MAX_CHANGES))
+        revisions, _ = await self._store.as_many(Query(Kind.INCIDENT, within(environment), descending=True, limit=MAX_CHANGES))
         return sorted(latest(revisions), key=lambda body: (-body["opened"], body["id"]))
 
     async def _newest(self, kind: Kind, found: Sequence[Body]) -> set[str]:

@@ -28,6 +28,7 @@ class MapEdge:
 
     caller: Node
     callee: Node
+    environment: str
     calls: int = 0
     failures: int = 0
     latency: ExponentialBuckets = histogram.EMPTY
@@ -42,9 +43,13 @@ class MapEdge:
 
 @dataclass(slots=True)
 class MapNode:
-    """A node of the map. `calls` and `failures` are of the calls that it receives; `anomaly` its highest score, 0 for none."""
+    """A node of the map, in its environment: what has the same name in another one is another node.
+
+    `calls` and `failures` are of the calls that it receives; `anomaly` is its highest score, 0 for none.
+    """
 
     node: Node
+    environment: str
     calls: int = 0
     failures: int = 0
     anomaly: float = 0.0
@@ -76,14 +81,14 @@ class ServiceMap:
         return (self.until - self.since) / _NANOSECONDS
 
 
-def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = None) -> ServiceMap:
+def service_map(edges: Iterable[Body], anomalies: Mapping[tuple[str, str], float] | None = None) -> ServiceMap:
     """The map of these edge documents, each counted once.
 
     Args:
         edges: their bodies, corrections included, in any order.
-        anomalies: service to the score to show for it.
+        anomalies: environment and service to the score to show for it.
     """
-    sums: dict[tuple[Node, Node], MapEdge] = {}
+    sums: dict[tuple[Node, Node, str], MapEdge] = {}
     windows: dict[int, tuple[int, int]] = {}
     since, until = 0, 0
     read = [edge_from_body(body) for body in edges]
@@ -94,7 +99,7 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
         windows[edge.start] = calls + edge.calls, failures + edge.failures
     costs = by_cost(read)
     for edge in costs:
-        ends = edge.key.caller, edge.key.callee
+        ends = edge.key.caller, edge.key.callee, edge.key.environment
         call = sums.get(ends)
         if call is None:
             call = sums[ends] = MapEdge(*ends)
@@ -104,19 +109,24 @@ def service_map(edges: Iterable[Body], anomalies: Mapping[str, float] | None = N
         call.operations[edge.key.operation] = call.operations.get(edge.key.operation, 0) + edge.calls
         call.protocols.add(edge.key.protocol)
         call.exemplars.update(zip((trace_id.hex() for trace_id in edge.exemplars), edge.exemplar_durations, strict=True))
-    busy = sorted((call for call in sums.values() if call.calls > 0), key=lambda call: (-call.calls, call.caller, call.callee))
+    busy = sorted(
+        (call for call in sums.values() if call.calls > 0),
+        key=lambda call: (-call.calls, call.caller, call.callee, call.environment),
+    )
     left = tuple(edge for edge in costs if edge.calls > 0)
     return ServiceMap(_nodes(busy, anomalies or {}), tuple(busy), left, since, until, windows)
 
 
-def _nodes(calls: Iterable[MapEdge], anomalies: Mapping[str, float]) -> tuple[MapNode, ...]:
-    nodes: dict[Node, MapNode] = {}
+def _nodes(calls: Iterable[MapEdge], anomalies: Mapping[tuple[str, str], float]) -> tuple[MapNode, ...]:
+    nodes: dict[tuple[str, Node], MapNode] = {}
     for call in calls:
         for node in (call.caller, call.callee):
-            nodes.setdefault(node, MapNode(node, anomaly=anomalies.get(node.name, 0.0)))
-        nodes[call.callee].calls += call.calls
-        nodes[call.callee].failures += call.failures
-    return tuple(sorted(nodes.values(), key=lambda place: place.node.name))
+            anomaly = anomalies.get((call.environment, node.name), 0.0)
+            nodes.setdefault((call.environment, node), MapNode(node, call.environment, anomaly=anomaly))
+        called = nodes[call.environment, call.callee]
+        called.calls += call.calls
+        called.failures += call.failures
+    return tuple(sorted(nodes.values(), key=lambda place: (place.node.name, place.environment)))
 
 
 def latency_of(edge: Edge, share: float) -> int | None:
@@ -139,6 +149,7 @@ def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
         "until": shown.until,
         "nodes": [
             {
+                "environment": place.environment,
                 "kind": place.node.kind.value,
                 "name": place.node.name,
                 "calls": place.calls,
@@ -149,6 +160,7 @@ def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
         ],
         "edges": [
             {
+                "environment": call.environment,
                 "caller": node_body(call.caller),
                 "callee": node_body(call.callee),
                 "protocols": sorted(call.protocols - {""}),
@@ -164,6 +176,7 @@ def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
         ],
         "costs": [
             {
+                "environment": edge.key.environment,
                 "caller": node_body(edge.key.caller),
                 "callee": node_body(edge.key.callee),
                 "operation": edge.key.operation,

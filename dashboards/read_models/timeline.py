@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from telemetry.environment import DEFAULT_ENVIRONMENT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,12 +37,22 @@ def timeline(
     return sorted(events, key=lambda event: event.time)[::-1]  # so that of one time the last, too, comes first
 
 
+def _environment(body: Body) -> str:
+    return body.get("environment") or DEFAULT_ENVIRONMENT
+
+
+def _place(body: Body) -> str:
+    """Where something is, said only of an environment that has a name."""
+    environment = _environment(body)
+    return f" in {environment}" if environment != DEFAULT_ENVIRONMENT else ""
+
+
 def _anomalies(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
-    ends: dict[tuple[str, str], int] = {}
+    ends: dict[tuple[str, str, str], int] = {}
     for body in sorted(bodies, key=lambda body: body["start"]):
-        what = body["kind"], body["service"]
+        what = _environment(body), body["kind"], body["service"]
         if what not in ends or body["start"] - ends[what] > SAME_ANOMALY:
-            text = f"{body['service']}: {body['why']} (score {body['score']:.2f})"
+            text = f"{body['service']}{_place(body)}: {body['why']} (score {body['score']:.2f})"
             yield TimelineEvent(body["end"], "anomaly", text, next(iter(body["trace_ids"]), ""))
         ends[what] = max(body["end"], ends.get(what, 0))
 
@@ -53,7 +65,7 @@ def _culprits(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
         if names and names != last.get(body["environment"]):
             last[body["environment"]] = names
             text = ", ".join(f"{suspect['service']} {suspect['score']:.2f}" for suspect in first)
-            yield TimelineEvent(body["@timestamp"], "culprits", text)
+            yield TimelineEvent(body["@timestamp"], "culprits", f"{text}{_place(body)}")
 
 
 def _alerts(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
@@ -62,7 +74,8 @@ def _alerts(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
         if body["state"] in words:
             name, service = body["labels"].get("alertname", "?"), body["service"]
             summary = body["annotations"].get("summary", "")
-            text = f"{name} {words[body['state']]}{f' for {service}' if service else ''}{f': {summary}' if summary else ''}"
+            of = f"{f' for {service}' if service else ''}{_place(body)}"
+            text = f"{name} {words[body['state']]}{of}{f': {summary}' if summary else ''}"
             yield TimelineEvent(body["time"], "alert" if body["state"] == "firing" else "resolved", text, body["fingerprint"])
 
 
@@ -72,5 +85,5 @@ def _incidents(bodies: Iterable[Body]) -> Iterable[TimelineEvent]:
         if last.get(body["id"]) != body["state"]:
             last[body["id"]] = body["state"]
             why = f", {body['why']}" if body["why"] else ""
-            text = f"{body['playbook']} on {body['service']}: {body['state']}{why}"
+            text = f"{body['playbook']} on {body['service']}{_place(body)}: {body['state']}{why}"
             yield TimelineEvent(body["@timestamp"], "repair", text, body["id"])

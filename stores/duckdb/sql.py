@@ -35,6 +35,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+_ENVIRONMENT = f"COALESCE({quoted(ENVIRONMENT)}, '{DEFAULT_ENVIRONMENT}')"
+
+
 class Condition:
     """A WHERE clause and its parameters, grown filter by filter."""
 
@@ -83,7 +86,7 @@ class Condition:
         elif column is Type.KEYWORDS:
             self._add(f"list_has_any({quoted(field)}, [{marks}])", *comparable_values)
         elif field == ENVIRONMENT:
-            self._add(f"COALESCE({quoted(field)}, '{DEFAULT_ENVIRONMENT}') IN ({marks})", *comparable_values)
+            self._add(f"{_ENVIRONMENT} IN ({marks})", *comparable_values)
         else:
             self._add(f"{quoted(field)} IN ({marks})", *comparable_values)
 
@@ -156,6 +159,13 @@ def count(query: Query) -> tuple[str, list[object]]:
     """How many documents a query has."""
     condition = Condition(query)
     return f"SELECT count(*) FROM {quoted(query.kind)}{condition.sql}", condition.parameters  # noqa: S608 - as above
+
+
+def environments(query: Query) -> tuple[str, list[object]]:
+    """The environments of a query's documents."""
+    condition = Condition(query)
+    sql = f"SELECT DISTINCT {_ENVIRONMENT} AS name FROM {quoted(query.kind)}{condition.sql} ORDER BY name LIMIT ?"  # noqa: S608 - as above
+    return sql, [*condition.parameters, query.limit]
 
 
 def _order(kind: Kind, field: str, direction: str) -> tuple[str, list[object]]:

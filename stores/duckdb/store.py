@@ -22,7 +22,7 @@ from stores.duckdb.keys import KeySet
 from stores.duckdb.retention import retain, used_bytes
 from stores.duckdb.rows import row, table
 from stores.duckdb.schema import prepare, transaction
-from stores.duckdb.sql import ID, KEY, TIME, count, quoted, select
+from stores.duckdb.sql import ID, KEY, TIME, count, environments, quoted, select
 from stores.layout import LAYOUT
 from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
 from telemetry.errors import StoreError
@@ -155,6 +155,11 @@ class DuckDbStore:
         """How many documents a query has."""
         sql, parameters = count(query)
         return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchall()[0][0]), query.seconds)
+
+    async def environments(self, query: Query) -> list[str]:
+        """The environments that a query's documents name."""
+        sql, parameters = environments(query)
+        return await self._read(lambda cursor: [name for (name,) in cursor.execute(sql, parameters).fetchall()], query.seconds)
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Nothing: what is written is found."""

@@ -17,8 +17,10 @@ from stores.elasticsearch.client import connect, refusal
 from stores.elasticsearch.search import ID, TIME, clause, order
 from stores.elasticsearch.source import original
 from stores.elasticsearch.templates import data_stream
+from stores.layout import ENVIRONMENT
 from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, QuestionRefusedError, Usage
 from telemetry.documents import Body, Kind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -90,6 +92,14 @@ class ElasticsearchStore:
         async with _in_time(query):
             found = await self._ask(self._of(query).search(**counted, size=0, **_MISSING_IS_EMPTY))
         return int(found["hits"]["total"]["value"])
+
+    async def environments(self, query: Query) -> list[str]:
+        """The environments that a query's documents name: the most frequent, where there are more than its limit."""
+        named = {"terms": {"field": ENVIRONMENT, "missing": DEFAULT_ENVIRONMENT, "size": query.limit}}
+        asked = self._search(query) | {"sort": None, "aggs": {"named": named}}
+        async with _in_time(query):
+            found = await self._ask(self._of(query).search(**asked, size=0, **_MISSING_IS_EMPTY))
+        return sorted(bucket["key"] for bucket in found.get("aggregations", {}).get("named", {}).get("buckets", ()))
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Make what was written findable."""

@@ -86,6 +86,10 @@ class Swallow:
         del query
         return 0
 
+    async def environments(self, query: Query) -> list[str]:
+        del query
+        return []
+
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         pass
 

@@ -351,6 +351,11 @@ async def test_documents_without_an_environment_are_found_as_those_of_the_defaul
     await store.write([span(1), span(2, environment="default"), span(3, environment="staging")])
     for asked, found in ((["default"], {1, 2}), (["staging"], {3}), (["default", "staging"], {1, 2, 3}), (["other"], set())):
         assert await matching(store, Kind.SPAN, OneOf("environment", asked)) == {f"{number:048x}" for number in found}
+    everything = Query(Kind.SPAN)
+    assert await store.environments(everything) == ["default", "staging"]
+    assert await store.environments(replace(everything, where=[Equals("environment", "staging")])) == ["staging"]
+    assert len(await store.environments(replace(everything, limit=1))) == 1
+    assert await store.environments(Query(Kind.HOP)) == []
     assert await matching(store, Kind.SPAN, Equals("environment", "default")) == {f"{number:048x}" for number in (1, 2)}
 
 

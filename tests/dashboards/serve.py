@@ -1,4 +1,4 @@
-"""A console in a process of its own, until its stdin ends: `python -m tests.dashboards.serve DIR shop|nothing`."""
+"""A console in a process of its own, until its stdin ends: `python -m tests.dashboards.serve DIR shop|environments|nothing`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from tests.dashboards import shop
 async def serve(folder: Path, what: str) -> None:
     """Say the address, then answer."""
     store = DuckDbStore(folder / "shop.duckdb")
-    await store.write(shop.documents() if what == "shop" else [])
+    await store.write([] if what == "nothing" else shop.documents())
+    await store.write(shop.staging_documents() if what == "environments" else [])
     status = {"spans_stored": 472, "collector": {"requests": 12345}}
     registry = CollectorRegistry()
     access = build_access(Config(data_dir=folder), registry, clock.system)

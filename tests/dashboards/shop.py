@@ -170,7 +170,7 @@ def signal_documents() -> list[Document]:
         Evidence("log", 0.3, "new pattern: card declined"),
     )
     culprits = CulpritRanking(
-        begun + 16 * SECOND, "demo", "a", (Suspect("payment", 0.91, evidence=evidence), Suspect("checkout", 0.2))
+        begun + 16 * SECOND, "default", "a", (Suspect("payment", 0.91, evidence=evidence), Suspect("checkout", 0.2))
     )
     return [
         *map(anomaly_document, anomalies),
@@ -225,7 +225,7 @@ def _repair(opened: int) -> list[Document]:
         id="incident-1",
         playbook="restart-the-culprit",
         revision="r1",
-        environment="demo",
+        environment="default",
         event="matched",
         service="payment",
         instance="payment-1",
@@ -271,3 +271,27 @@ def documents() -> list[Document]:
         hops += of_hops
     unseen = link_query_document(b"elsewhere-------", b"sender--", trace(1).id, NOW - SECOND)
     return [*stored, *edge_documents(hops), *signal_documents(), unseen]
+
+
+STAGED = 10
+"""Traces of the same shop in another environment."""
+
+
+def staging_documents() -> list[Document]:
+    """The same services in the environment staging, where all goes well, with the spans, hops and edges of their traces."""
+    documents, hops = [], []
+    for number in range(STAGED):
+        made = trace(number + 20)
+        trace_id = made.id[::-1]
+        spans = [
+            replace(
+                span,
+                trace_id=trace_id,
+                resource=Resource({**span.resource.attributes, "deployment.environment.name": "staging"}),
+            )
+            for span in made.spans
+        ]
+        own, its_hops = trace_documents(Trace(trace_id, spans, []))
+        documents += own
+        hops += its_hops
+    return documents + edge_documents(hops)

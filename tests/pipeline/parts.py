@@ -118,6 +118,9 @@ class MemoryStore:
     async def count(self, query: Query) -> int:
         return len(await self.find(query))
 
+    async def environments(self, query: Query) -> list[str]:
+        return sorted({body.get("environment", "default") for body in await self.find(query)})
+
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         pass
 

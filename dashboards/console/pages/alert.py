@@ -27,8 +27,12 @@ def add(console: Console) -> None:
     """Put the page at /alerts/FINGERPRINT."""
 
     @ui.page("/alerts/{fingerprint}", title="Alert · Spanloom")
-    def page(fingerprint: str, range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
-        view = View(console, "Alert", f"/alerts/{fingerprint}", range, section="/alerts")
+    def page(
+        fingerprint: str,
+        range: str = DEFAULT_RANGE,  # noqa: A002  the parameter's name in the address
+        environment: str = "",
+    ) -> None:
+        view = View(console, "Alert", f"/alerts/{fingerprint}", range, environment, section="/alerts")
         with view.body:
             lead = ui.label().classes("lead")
             with ui.element("div").classes("stack") as content:

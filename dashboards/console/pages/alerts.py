@@ -12,6 +12,7 @@ from dashboards.console.table import Cell, Column, Table
 from dashboards.read_models.alerts import is_open
 from stores.store import Query
 from telemetry.documents import Kind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
@@ -29,6 +30,7 @@ ALERTS = (
     Column("since", "Since (UTC)"),
     Column("lasted", "Lasts", right=True),
     Column("value", "Value", right=True),
+    Column("environment", "Environment"),
 )
 
 NOTIFICATIONS = (
@@ -47,8 +49,8 @@ def add(console: Console) -> None:
     """Put the page at /alerts."""
 
     @ui.page("/alerts", title="Alerts · Spanloom")
-    def page(range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
-        view = View(console, "Alerts", "/alerts", range)
+    def page(range: str = DEFAULT_RANGE, environment: str = "") -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Alerts", "/alerts", range, environment)
         with view.body:
             alerts = Table(
                 "Alerts",
@@ -66,10 +68,10 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             now, since = console.now(), view.since
-            found = await console.reader.alerts()
+            found = await console.reader.alerts(view.environment)
             shown = [alert for alert in found if is_open(alert) or since is None or alert["time"] >= since]
             alerts.show([(alert["_id"], _alert(view, alert, now)) for alert in shown])
-            sent = await console.reader.find(Query(Kind.NOTIFICATION, since=since, descending=True, limit=MAX_ALERTS))
+            sent = await console.reader.find(Query(Kind.NOTIFICATION, view.within, since, descending=True, limit=MAX_ALERTS))
             notifications.show([(body["_id"], _notification(view, body)) for body in sent])
 
         view.refresh(load)
@@ -83,6 +85,7 @@ def _alert(view: View, alert: Body, now: int) -> dict[str, Cell]:
     return {
         "state": Cell(alert["state"], tone=TONES[alert["state"]]),
         "name": Cell(alert["labels"].get("alertname", "?"), href=view.link(f"/alerts/{alert['fingerprint']}")),
+        "environment": Cell(alert.get("environment", DEFAULT_ENVIRONMENT)),
         "service": Cell(alert["service"], href=view.link("/traces", service=alert["service"]) if alert["service"] else ""),
         "summary": Cell(summary),
         "since": Cell(since, f"{date_time(since)} ({ago(since, now)})", tone="quiet line"),

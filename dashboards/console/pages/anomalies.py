@@ -11,6 +11,7 @@ from dashboards.console.page import DEFAULT_RANGE, Console, View, heading
 from dashboards.console.table import Cell, Column, Table
 from stores.store import Query
 from telemetry.documents import Kind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from telemetry.documents import Body
@@ -30,6 +31,7 @@ ANOMALIES = (
     Column("where", "Where"),
     Column("lasted", "Window", right=True),
     Column("trace", "Trace"),
+    Column("environment", "Environment"),
 )
 
 CULPRITS = (
@@ -45,8 +47,8 @@ def add(console: Console) -> None:
     """Put the page at /anomalies."""
 
     @ui.page("/anomalies", title="Anomalies · Spanloom")
-    def page(range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
-        view = View(console, "Anomalies", "/anomalies", range)
+    def page(range: str = DEFAULT_RANGE, environment: str = "") -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Anomalies", "/anomalies", range, environment)
         with view.body:
             heading("Likely causes", 2)
             when = ui.label().classes("lead")
@@ -65,12 +67,15 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             now = console.now()
-            found = await console.reader.find(Query(Kind.ANOMALY, since=view.since, descending=True, limit=MAX_ANOMALIES))
+            found = await console.reader.find(
+                Query(Kind.ANOMALY, view.within, view.since, descending=True, limit=MAX_ANOMALIES)
+            )
             anomalies.show([(body["_id"], _anomaly(view, body)) for body in found])
-            rankings = await console.reader.find(Query(Kind.CULPRIT, since=view.since, descending=True, limit=1))
+            rankings = await console.reader.find(Query(Kind.CULPRIT, view.within, view.since, descending=True, limit=1))
             suspects = rankings[0]["ranking"] if rankings else ()
             ranked_at = rankings[0]["@timestamp"] if rankings else now
-            when.text = f"As of {date_time(ranked_at)} UTC, {ago(ranked_at, now)}" if rankings else ""
+            of = rankings[0]["environment"] if rankings else ""
+            when.text = f"In {of}, as of {date_time(ranked_at)} UTC, {ago(ranked_at, now)}" if rankings else ""
             culprits.show([(str(rank), _culprit(view, rank, suspect)) for rank, suspect in enumerate(suspects, 1)])
 
         view.refresh(load)
@@ -80,6 +85,7 @@ def _anomaly(view: View, body: Body) -> dict[str, Cell]:
     where = " ".join(part for part in (body["operation"], body["instance"]) if part)
     return {
         "end": Cell(body["end"], date_time(body["end"]), tone="quiet line"),
+        "environment": Cell(body["environment"] or DEFAULT_ENVIRONMENT),
         "service": Cell(body["service"], href=view.link("/traces", service=body["service"])),
         "kind": Cell(body["kind"], tone="tag"),
         "score": Cell(body["score"], f"{body['score']:.2f}", tone="bad" if body["score"] >= GRAVE else "warn"),

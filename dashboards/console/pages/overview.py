@@ -47,8 +47,8 @@ def add(console: Console) -> None:
     """Put the page at /."""
 
     @ui.page("/", title="Overview · Spanloom")
-    def page(range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
-        view = View(console, "Overview", "/", range)
+    def page(range: str = DEFAULT_RANGE, environment: str = "") -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Overview", "/", range, environment)
         with view.body:
             tiles = ui.element("div").classes("tiles")
             heading("Requests/s", 2)
@@ -69,10 +69,12 @@ def add(console: Console) -> None:
 
         async def load() -> None:
             kinds = (Kind.ANOMALY, Kind.CULPRIT, Kind.ALERT, Kind.INCIDENT)
-            queries = (Query(kind, since=view.since, descending=True, limit=MAX_DOCUMENTS) for kind in kinds)
+            queries = (Query(kind, view.within, view.since, descending=True, limit=MAX_DOCUMENTS) for kind in kinds)
             anomalies, culprits, alerts, incidents = await asyncio.gather(*map(console.reader.find, queries))
-            standing, open_or_ended = await asyncio.gather(console.reader.alerts(), console.reader.incidents())
-            shown = await console.reader.service_map(view.since)
+            standing, open_or_ended = await asyncio.gather(
+                console.reader.alerts(view.environment), console.reader.incidents(view.environment)
+            )
+            shown = await console.reader.service_map(view.since, environment=view.environment)
             idle.visible = not shown.calls
             chart.visible = bool(shown.calls)
             if (options := _options(shown)) != chart.options:

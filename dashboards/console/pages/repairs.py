@@ -34,6 +34,7 @@ INCIDENTS = (
     Column("opened", "Opened (UTC)"),
     Column("lasted", "Duration", right=True),
     Column("why", "Outcome"),
+    Column("environment", "Environment"),
 )
 
 STEPS = (
@@ -60,8 +61,12 @@ def add(console: Console) -> None:
     """Put the page at /repairs."""
 
     @ui.page("/repairs", title="Repairs · Spanloom")
-    def page(range: str = DEFAULT_RANGE, incident: str = "") -> None:  # noqa: A002  the parameter's name in the address
-        view = View(console, "Repairs", "/repairs", range)
+    def page(
+        range: str = DEFAULT_RANGE,  # noqa: A002  the parameter's name in the address
+        incident: str = "",
+        environment: str = "",
+    ) -> None:
+        view = View(console, "Repairs", "/repairs", range, environment)
         view.asked = {"incident": incident}
         shows_all = identity_of(ui.context.client.request).may(Right.OPERATE)
 
@@ -85,7 +90,8 @@ def add(console: Console) -> None:
         async def load() -> None:
             now = console.now()
             since = view.since or 0
-            found = seen([body for body in await console.reader.incidents() if not body["ended"] or body["ended"] >= since])
+            all_ = await console.reader.incidents(view.environment)
+            found = seen([body for body in all_ if not body["ended"] or body["ended"] >= since])
             incidents.show([(body["id"], _incident(view, body, now)) for body in found])
             shown = next((body for body in found if body["id"] == view.asked["incident"]), found[0] if found else None)
             details.visible = shown is not None
@@ -106,6 +112,7 @@ def _incident(view: View, body: Body, now: int) -> dict[str, Cell]:
     return {
         "state": Cell(body["state"], tone=STATES.get(body["state"], "tag")),
         "playbook": Cell(body["playbook"], href=view.link("/repairs", incident=body["id"])),
+        "environment": Cell(body["environment"]),
         "target": Cell(_target(body)),
         "opened": Cell(body["opened"], f"{date_time(body['opened'])} ({ago(body['opened'], now)})", tone="quiet line"),
         "lasted": Cell(lasted, duration(lasted)),

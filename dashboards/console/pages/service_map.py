@@ -15,8 +15,10 @@ from dashboards.read_models.service_map import MAX_COSTS, latency_of
 from telemetry.call_graph import NodeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dashboards.read_models.service_map import MapEdge, MapNode, ServiceMap
-    from telemetry.call_graph import Edge
+    from telemetry.call_graph import Edge, Node
 
 ANOMALOUS = "#d9962b"
 FAILING = ("#5b7cb5", "#a8688a", "#c25068", "#cf3c3c")
@@ -38,6 +40,7 @@ COLUMNS = (
     Column("p50", "p50", right=True),
     Column("p95", "p95", right=True),
     Column("slowest", "Slowest trace"),
+    Column("environment", "Environment"),
 )
 
 COSTS = (
@@ -50,6 +53,7 @@ COSTS = (
     Column("calls", "Calls", right=True),
     Column("p95", "p95", right=True),
     Column("slowest", "Slowest trace"),
+    Column("environment", "Environment"),
 )
 """What held up traces, by kind of hop."""
 
@@ -58,8 +62,8 @@ def add(console: Console) -> None:
     """Put the page at /map."""
 
     @ui.page("/map", title="Service map · Spanloom")
-    def page(range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
-        view = View(console, "Service map", "/map", range)
+    def page(range: str = DEFAULT_RANGE, environment: str = "") -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Service map", "/map", range, environment)
         with view.body:
             lead = ui.label().classes("lead")
             chart = (
@@ -83,7 +87,7 @@ def add(console: Console) -> None:
             costs = Table("Latency contributors", COSTS, "No call has been on the critical path of a trace in this time.")
 
         async def load() -> None:
-            shown = await console.reader.service_map(view.since)
+            shown = await console.reader.service_map(view.since, environment=view.environment)
             chart.visible = legend.visible = bool(shown.calls)
             lead.text = (
                 f"{len(shown.nodes)} nodes and {len(shown.calls)} kinds of calls over {duration(shown.until - shown.since)}"
@@ -101,14 +105,15 @@ def add(console: Console) -> None:
 
         def pick(event: Any) -> None:
             if event.data_type == "node" and event.data.get("service"):
-                ui.navigate.to(view.link("/traces", service=event.data["service"]))
+                of = {"environment": event.data["environment"]} if event.data.get("environment") else {}
+                ui.navigate.to(view.link("/traces", service=event.data["service"], **of))
 
         chart.on_point_click(pick)
         view.refresh(load)
 
 
 def _name(call: MapEdge) -> str:
-    return f"{call.caller.kind} {call.caller.name} {call.callee.kind} {call.callee.name}"
+    return f"{call.environment} {call.caller.kind} {call.caller.name} {call.callee.kind} {call.callee.name}"
 
 
 def _row(view: View, call: MapEdge, shown: ServiceMap) -> dict[str, Cell]:
@@ -116,6 +121,7 @@ def _row(view: View, call: MapEdge, shown: ServiceMap) -> dict[str, Cell]:
     p50, p95 = call.quantile(0.5), call.quantile(0.95)
     rate = call.calls / shown.seconds
     return {
+        "environment": Cell(call.environment),
         "caller": Cell(call.caller.name),
         "callee": Cell(call.callee.name),
         "protocol": Cell(", ".join(sorted(call.protocols - {""}))),
@@ -138,6 +144,7 @@ def _cost(view: View, edge: Edge, whole: int) -> dict[str, Cell]:
     p95 = latency_of(edge, 0.95)
     each, own = round(time / edge.calls), round(edge.self_time_sum / edge.calls)
     return {
+        "environment": Cell(key.environment),
         "caller": Cell(key.caller.name),
         "callee": Cell(key.callee.name),
         "operation": Cell(key.operation),
@@ -154,7 +161,11 @@ def _options(shown: ServiceMap) -> dict[str, object]:
     """The map as ECharts draws it."""
     if not shown.calls:
         return {"series": []}
-    places = positions([place.node for place in shown.nodes], [(call.caller, call.callee) for call in shown.calls])
+    places = positions(
+        [(place.environment, place.node) for place in shown.nodes],
+        [((call.environment, call.caller), (call.environment, call.callee)) for call in shown.calls],
+    )
+    several = len({place.environment for place in shown.nodes}) > 1
     busiest = max(call.calls for call in shown.calls)
     return {
         "tooltip": {":formatter": "item => item.data.tip", "confine": True},
@@ -173,24 +184,36 @@ def _options(shown: ServiceMap) -> dict[str, object]:
                 "edgeSymbolSize": 9,
                 "label": {"show": True, "position": "bottom", "color": INK, "fontSize": 12, "fontWeight": "bold"},
                 "emphasis": {"focus": "adjacency"},
-                "data": [_node(place, places[place.node], busiest) for place in shown.nodes],
-                "links": [_link(call, shown, busiest, places[call.callee][0] - places[call.caller][0]) for call in shown.calls],
+                "data": [
+                    _node(place, places[place.environment, place.node], busiest, several=several) for place in shown.nodes
+                ],
+                "links": [_link(call, shown, busiest, _columns_between(call, places)) for call in shown.calls],
             }
         ],
     }
 
 
-def _node(place: MapNode, at: tuple[float, float], busiest: int) -> dict[str, object]:
+def _columns_between(call: MapEdge, places: Mapping[tuple[str, Node], tuple[float, float]]) -> float:
+    return places[call.environment, call.callee][0] - places[call.environment, call.caller][0]
+
+
+def _id(environment: str, node: Node) -> str:
+    return f"{environment} {node.kind} {node.name}"
+
+
+def _node(place: MapNode, at: tuple[float, float], busiest: int, *, several: bool) -> dict[str, object]:
     node = place.node
     tip = (
-        f"<b>{escape(node.name)}</b> ({node.kind})<br>{amount(place.calls)} calls, {share(place.failures, place.calls)} failed"
+        f"<b>{escape(node.name)}</b> ({node.kind}), {escape(place.environment)}<br>"
+        f"{amount(place.calls)} calls, {share(place.failures, place.calls)} failed"
     )
     if place.anomaly:
         tip += f"<br>anomalies, the highest score {place.anomaly:.2f}"
     return {
-        "id": f"{node.kind} {node.name}",
-        "name": node.name,
+        "id": _id(place.environment, node),
+        "name": f"{node.name}\n{place.environment}" if several else node.name,
         "service": node.name if node.kind is NodeKind.SERVICE else "",
+        "environment": place.environment if several else "",
         "x": at[0] * 200,
         "y": at[1] * 90,
         "symbol": SYMBOLS.get(node.kind, "circle"),
@@ -211,8 +234,8 @@ def _link(call: MapEdge, shown: ServiceMap, busiest: int, columns: float) -> dic
         f"{rate} calls/s, p50 {p50}, p95 {p95}<br>{share(call.failures, call.calls)} failed"
     )
     return {
-        "source": f"{call.caller.kind} {call.caller.name}",
-        "target": f"{call.callee.kind} {call.callee.name}",
+        "source": _id(call.environment, call.caller),
+        "target": _id(call.environment, call.callee),
         "lineStyle": {
             "color": _failing(call.failures, call.calls),
             "width": 1 + 4 * (call.calls / busiest) ** 0.5,

@@ -75,8 +75,9 @@ def add(console: Console) -> None:
     """Put the page at /traces/TRACE_ID."""
 
     @ui.page("/traces/{trace_id}", title="Trace · Spanloom")
-    def page(trace_id: str, range: str = DEFAULT_RANGE) -> None:  # noqa: A002  the parameter's name in the address
-        shown = _TracePage(View(console, "Trace", f"/traces/{trace_id}", range, section="/traces"), trace_id)
+    def page(trace_id: str, range: str = DEFAULT_RANGE, environment: str = "") -> None:  # noqa: A002  the parameter's name in the address
+        view = View(console, "Trace", f"/traces/{trace_id}", range, environment, section="/traces")
+        shown = _TracePage(view, trace_id)
         shown.view.refresh(shown.load)
 
 

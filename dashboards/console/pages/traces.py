@@ -11,6 +11,7 @@ from dashboards.console.page import DEFAULT_RANGE, Console, View
 from dashboards.console.table import Cell, Column, Table
 from stores.store import Contains, Equals, Query, Range
 from telemetry.documents import Kind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ COLUMNS = (
     Column("errors", "Errors", right=True),
     Column("logs", "Logs", right=True),
     Column("complete", "Complete", right=True),
+    Column("environment", "Environment"),
 )
 
 
@@ -47,8 +49,9 @@ def add(console: Console) -> None:
         min_ms: str = "",
         errors: str = "",
         by: str = "newest",
+        environment: str = "",
     ) -> None:
-        view = View(console, "Traces", "/traces", range)
+        view = View(console, "Traces", "/traces", range, environment)
         view.asked = {"service": service, "operation": operation, "min_ms": min_ms, "errors": errors, "by": by}
         with view.body:
             service_field = _search(view)
@@ -64,7 +67,7 @@ def add(console: Console) -> None:
             slowest = view.asked["by"] == "slowest"
             query = Query(
                 Kind.TRACE,
-                conditions(view.asked),
+                [*view.within, *conditions(view.asked)],
                 view.since,
                 sort="duration" if slowest else "@timestamp",
                 descending=True,
@@ -132,6 +135,7 @@ def _row(view: View, body: Body, now: int) -> dict[str, Cell]:
     whole = body["completeness"] >= 1 and not body.get("cut")
     return {
         "trace": Cell(trace_id, short(trace_id), link, "mono line"),
+        "environment": Cell(body.get("environment", DEFAULT_ENVIRONMENT)),
         "root": Cell(name, name, link),
         "start": Cell(body["start"], f"{date_time(body['start'])} ({ago(body['start'], now)})", tone="quiet line"),
         "duration": Cell(body["duration"], duration(body["duration"])),

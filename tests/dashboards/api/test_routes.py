@@ -164,13 +164,47 @@ async def test_the_service_map_adds_up_windows_and_partitions(client: httpx2.Asy
     assert paid["rate"] == pytest.approx(59 / ((shown["until"] - shown["since"]) / 1e9))
     assert edges["checkout", "sqlite:orders"]["protocols"] == ["sqlite"]
     nodes = {node["name"]: node for node in shown["nodes"]}
-    assert nodes["payment"] == {"kind": "service", "name": "payment", "calls": 59, "failures": 4, "anomaly": 0.97}
+    assert nodes["payment"] == {
+        "environment": "default",
+        "kind": "service",
+        "name": "payment",
+        "calls": 59,
+        "failures": 4,
+        "anomaly": 0.97,
+    }
     assert nodes["sqlite:orders"]["kind"] == "database"
     cost = shown["costs"][0]
     assert (cost["caller"]["name"], cost["callee"]["name"], cost["operation"]) == ("checkout", "payment", "Payment/Charge")
     assert 0.5 < cost["critical_path_share"] < 1
     assert cost["critical_path_time"] == pytest.approx(39 * 26_000_000 + 20 * 406_000_000, rel=0.1)
     assert paid["exemplars"][0] in {shop.trace(number).id.hex() for number in range(shop.FAULTY_FROM, shop.TRACES)}
+
+
+async def test_two_environments_share_no_node_and_no_edge_of_the_map(store: DuckDbStore) -> None:
+    await store.write([*shop.documents(), *shop.staging_documents()])
+    async with client_of(store) as client:
+        assert await get(client, "/api/v1/environments") == {"environments": ["default", "staging"]}
+        both = await get(client, "/api/v1/service-map")
+        own = {name: await get(client, "/api/v1/service-map", environment=name) for name in ("default", "staging")}
+        for part in ("nodes", "edges"):
+            apart = [item for shown in own.values() for item in shown[part]]
+            assert len(both[part]) == len(apart)
+            assert {(item["environment"], str(item.get("name") or item["callee"])) for item in both[part]} >= {
+                (item["environment"], str(item.get("name") or item["callee"])) for item in apart
+            }
+            assert {item["environment"] for item in own["staging"][part]} == {"staging"}
+        payment = {node["environment"]: node for node in both["nodes"] if node["name"] == "payment"}
+        assert (payment["default"]["calls"], payment["default"]["anomaly"]) == (59, 0.97)
+        assert (payment["staging"]["calls"], payment["staging"]["anomaly"]) == (shop.STAGED, 0.0)
+        for kind in ("span", "trace", "hop", "edge"):
+            everything = await get(client, "/api/v1/find", kind=kind, limit=10_000)
+            staged = await get(client, "/api/v1/find", kind=kind, limit=10_000, environment="staging")
+            rest = await get(client, "/api/v1/find", kind=kind, limit=10_000, environment="default")
+            assert staged
+            assert {body["environment"] for body in staged} == {"staging"}
+            assert len(staged) + len(rest) == len(everything)
+        found = await get(client, "/api/v1/find", kind="trace", where=["root.service:frontend", "environment:staging"])
+        assert len(found) == shop.STAGED
 
 
 async def test_the_service_map_of_a_time_has_what_was_then(client: httpx2.AsyncClient) -> None:

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.skipif(
 
 @contextmanager
 def console_over(what: str, folder: Path) -> Iterator[str]:
-    """The address of a console over the shop's documents, or over nothing."""
+    """The address of a console over the shop's documents, over those of two environments, or over nothing."""
     command = [sys.executable, "-m", "tests.dashboards.serve", str(folder), what]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -231,6 +231,35 @@ def test_the_time_range_bounds_what_is_shown_and_goes_along(browser: Chrome, con
     until(browser, lambda: bool(browser.find_elements(By.XPATH, "//*[@role='option'][contains(., 'All time')]")))
     click(browser, By.XPATH, "//*[@role='option'][contains(., 'All time')]")
     until(browser, lambda: browser.current_url.endswith("/anomalies?range=all"))
+
+
+def test_an_environment_is_chosen_where_there_are_several_and_goes_along(chrome: Chrome, tmp_path: Path) -> None:
+    with console_over("environments", tmp_path) as url:
+        chrome.get(f"{url}/map")
+        see(chrome, "12 nodes and 10 kinds of calls", "All environments")
+        rows = [(row[0], row[1], row[-1]) for row in table(chrome, "Calls between services")]
+        assert ("checkout", "payment", "default") in rows
+        assert ("checkout", "payment", "staging") in rows
+        click(chrome, By.CSS_SELECTOR, '[aria-label="Environment"]')
+        until(chrome, lambda: bool(chrome.find_elements(By.XPATH, "//*[@role='option'][contains(., 'staging')]")))
+        click(chrome, By.XPATH, "//*[@role='option'][contains(., 'staging')]")
+        see(chrome, "6 nodes and 5 kinds of calls")
+        until(chrome, lambda: chrome.current_url.endswith("/map?range=15m&environment=staging"))
+        assert {row[-1] for row in table(chrome, "Calls between services")} == {"staging"}
+        click(chrome, By.LINK_TEXT, "Traces")
+        see(chrome, f"{shop.STAGED} in the last 15 minutes")
+        assert {row[-1] for row in table(chrome, "Traces")} == {"staging"}
+        click(chrome, By.LINK_TEXT, "Anomalies")
+        see(chrome, "Nothing deviated in this time.")
+        chrome.get(f"{url}/anomalies?environment=default")
+        see(chrome, "latency 400 ms, 20 times what is usual")
+        chrome.get("about:blank")
+
+
+def test_with_one_environment_there_is_nothing_to_choose(browser: Chrome, console: str) -> None:
+    browser.get(f"{console}/map")
+    see(browser, "6 nodes and 5 kinds of calls")
+    assert "All environments" not in text(browser)
 
 
 def test_anomalies_stand_below_their_likely_causes(browser: Chrome, console: str) -> None:
