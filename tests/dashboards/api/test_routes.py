@@ -180,6 +180,7 @@ async def test_the_service_map_adds_up_windows_and_partitions(client: httpx2.Asy
     assert paid["exemplars"][0] in {shop.trace(number).id.hex() for number in range(shop.FAULTY_FROM, shop.TRACES)}
 
 
+@pytest.mark.asyncio(loop_scope="function")
 async def test_two_environments_share_no_node_and_no_edge_of_the_map(store: DuckDbStore) -> None:
     await store.write([*shop.documents(), *shop.staging_documents()])
     async with client_of(store) as client:
