@@ -85,7 +85,8 @@ class ActStage:
         now: nanoseconds since the epoch.
         signals: the way to the partitions of other environments.
         settings: what holds in every environment; an analysis of files has none.
-        live: whether event time goes on by itself when no telemetry comes.
+        read_to_end: whether all telemetry has been read that there is, as far as this worker can see.
+        live: whether time goes on by itself when no telemetry comes.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class ActStage:
         signals: EnvironmentTopic,
         settings: AlertingSettings | None = None,
         *,
+        read_to_end: Callable[[], bool] = lambda: True,
         live: bool = True,
     ) -> None:
         self._config, self.counts, self._make = config, counts, make
@@ -106,7 +108,7 @@ class ActStage:
         self._partitions: dict[int, _ActPartition] = {}
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._background = BackgroundWriter(writer)
-        self._signals = signals
+        self._signals, self._read_to_end = signals, read_to_end
         self._has_settings = False  # that are not saved
         self._last_tick = 0
         self._owning = asyncio.Lock()
@@ -216,19 +218,24 @@ class ActStage:
                 await self._settings.approvals.handle(answer)
         documents: list[Document] = []
         for part in self._partitions.values():
-            if self._live:
+            if self._live and self._read_to_end():
                 self._elapse(part, since, now)
             for environment in part.environments.values():
                 documents += await environment.tick()
         self._background.put(documents)
 
     def _elapse(self, part: _ActPartition, since: int, now: int) -> None:
-        """Where no record comes, time goes on by the clock; where one environment is silent, up to where the others are."""
+        """Where no record comes, time goes on by the clock; where one environment is silent, up to where the others are.
+
+        Rules follow the clock also where no telemetry came since the start, or before it for as long as nobody was there.
+        """
         idle = self._config.idle * SECOND
         until = now if now - part.last_record > idle else part.event_time
         for environment in part.environments.values():
             if now - environment.last_record > idle:
                 environment.elapse(now - max(since, environment.last_record), until)
+                if until == now:
+                    environment.follow_clock(now)
 
     async def rank(self) -> list[Document]:
         """Rank culprits now, in every environment that there is."""

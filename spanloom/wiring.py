@@ -268,7 +268,16 @@ class Pipeline(Log):
             return Environment(name, config.act, counts, CulpritRanker(), state, now, built)
 
         self.act = ActStage(
-            config.act, counts, environment, self.writer, self._states["act"], now, self.signals, self.alerting, live=live
+            config.act,
+            counts,
+            environment,
+            self.writer,
+            self._states["act"],
+            now,
+            self.signals,
+            self.alerting,
+            read_to_end=self._read_to_end,
+            live=live,
         )
         act_on_signals(
             self.app,
@@ -277,6 +286,9 @@ class Pipeline(Log):
             self._offsets("act", self._config.assemble.max_records, self._config.assemble.max_bytes, values=False),
             self.dead,
         )
+
+    def _read_to_end(self) -> bool:
+        return self.lag.read_to_end(lambda tp: max(offsets.next_of(*tp) for offsets in self.offsets.values()))
 
     def _share(self, batch: BatchKind, body: JsonObject) -> Awaitable[object]:
         return self.signals.send_everywhere(batch, encode_bodies([body]))

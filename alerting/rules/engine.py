@@ -142,6 +142,17 @@ class AlertEngine:
         self.counts.changes += len(changes)
         return changes
 
+    def skip(self, to: int) -> None:
+        """Evaluate nothing before a time: nobody was there to see it."""
+        for run in self._runs.values():
+            if run.evaluated_at >= 0:
+                run.evaluated_at = max(run.evaluated_at, to)
+
+    def rewind(self) -> None:
+        """Begin again at the next time, however early: the one so far was the clock's, and telemetry has brought its own."""
+        for run in self._runs.values():
+            run.evaluated_at = -1
+
     def _record_again(self, run: GroupRun) -> None:
         """Make what the group recorded before a crash again, as far back as any rule reads it.
 

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 MAX_ANOMALIES = 1000
 """Anomalies that playbooks answer which may wait for the next tick, half a second later."""
 
+BEHIND = 30 * SECOND
+"""How far behind the clock rules stay while no telemetry comes: longer than windows and counters take to reach them."""
+
+GAP = 60 * SECOND
+"""A longer gap of rule time is not made up for: this process was not there, and would take its own absence for silence."""
+
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
 
@@ -69,6 +75,7 @@ class Environment:
         self._state, self._now = state, now
         self._diagnoser = Diagnoser(name, config, culprits)
         self._watermark = Watermark()
+        self._clock_time = 0  # how far rules have come by the clock, where no telemetry came
         self._anomalies: list[Anomaly] = []  # that playbooks answer
 
     @property
@@ -116,13 +123,21 @@ class Environment:
             case other:
                 raise AssertionError(other)
 
+    def _observe(self, time: int) -> None:
+        first = not self._watermark.time
+        self._watermark.observe(time)
+        if first and self.event_time + self._watermark.jump < self._clock_time:  # a recording is replayed
+            self._clock_time = 0
+            if self.alerting is not None:
+                self.alerting.engine.rewind()
+
     def _handle_points(self, points: Sequence[Point]) -> None:
         now = self._now()
         accepted = [point for point in points if point.time <= now + AHEAD]
         self._counts.points_too_new += len(points) - len(accepted)
         if not accepted:
             return
-        self._watermark.observe(min(now, max(point.time for point in accepted)))
+        self._observe(min(now, max(point.time for point in accepted)))
         if self.alerting is not None:
             self.alerting.engine.add(accepted, self.event_time)
         foreign = [
@@ -135,7 +150,7 @@ class Environment:
     def _handle_spans(self, spans: Sequence[Span]) -> None:
         now = self._now()
         self._diagnoser.add_spans(spans, now)
-        self._watermark.observe(min(now, max((span.end for span in spans), default=0)))
+        self._observe(min(now, max((span.end for span in spans), default=0)))
         if self.alerting is not None:
             healer = self.alerting.runner.healer
             healer.evidence.add_spans(spans)
@@ -179,6 +194,20 @@ class Environment:
         if self.event_time and self.event_time < at_most:
             self._watermark.elapse(min(nanoseconds, at_most - self.event_time))
 
+    def follow_clock(self, now: int) -> None:
+        """All telemetry that there is was read, and none comes: rules go on by the clock, as far behind it as stages may be."""
+        time = now - BEHIND
+        if time <= max(self._clock_time, self.event_time):
+            return
+        if time - max(self._clock_time, self.event_time) > GAP and self.alerting is not None:
+            self.alerting.engine.skip(time - GAP)
+        self._clock_time = time
+
+    @property
+    def rule_time(self) -> int:
+        """Up to when rules are evaluated, ns: the event time, or later by the clock; 0 before either is known."""
+        return max(self.event_time, self._clock_time)
+
     async def tick(self) -> list[Document]:
         """Rank, evaluate, notify and repair what is due at the present event time; the documents of it."""
         documents: list[Document] = []
@@ -188,7 +217,7 @@ class Environment:
                 await self._diagnoser.save(self._state, self.partition)
         if self.alerting is not None:
             anomalies, self._anomalies = self._anomalies, []
-            advanced = await self.alerting.advance(self.event_time, anomalies)
+            advanced = await self.alerting.advance(self.rule_time, anomalies)
             documents += advanced.documents
             for change in advanced.firing:
                 self._handle_alert(change)

@@ -179,12 +179,23 @@ class World:
         self.culprits = FixedCulprits()
         table: Any = self.table
         self.stage = ActStage(
-            self._config, ActCounts(), self.environment, self.writer, table, lambda: self.time, self.signals, self.settings
+            self._config,
+            ActCounts(),
+            self.environment,
+            self.writer,
+            table,
+            lambda: self.time,
+            self.signals,
+            self.settings,
+            **self.stage_options(),
         )
         self.offsets = OffsetTracker(APP, 100_000)
         await self.stage.own(partition)
         for event in [event for event in self.log if not event.acked]:
             self.stage.handle(event, self.offsets)
+
+    def stage_options(self) -> dict[str, Any]:
+        return {}
 
     def environment(self, name: str, state: StageTable) -> Environment:
         """One environment of the worker, as `AlertingFactory` builds it; all call for the same processes."""
