@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.acting.environment import Environment
+    from pipeline.acting.heartbeat import Heartbeat
     from pipeline.acting.settings import AlertingSettings
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
@@ -85,6 +86,7 @@ class ActStage:
         now: nanoseconds since the epoch.
         signals: the way to the partitions of other environments.
         settings: what holds in every environment; an analysis of files has none.
+        heartbeat: tells somebody outside that this works, while the first partition is here.
         read_to_end: whether all telemetry has been read that there is, as far as this worker can see.
         live: whether time goes on by itself when no telemetry comes.
     """
@@ -100,6 +102,7 @@ class ActStage:
         signals: EnvironmentTopic,
         settings: AlertingSettings | None = None,
         *,
+        heartbeat: Heartbeat | None = None,
         read_to_end: Callable[[], bool] = lambda: True,
         live: bool = True,
     ) -> None:
@@ -108,6 +111,7 @@ class ActStage:
         self._partitions: dict[int, _ActPartition] = {}
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._background = BackgroundWriter(writer)
+        self._heartbeat = heartbeat
         self._signals, self._read_to_end = signals, read_to_end
         self._has_settings = False  # that are not saved
         self._last_tick = 0
@@ -223,6 +227,8 @@ class ActStage:
             for environment in part.environments.values():
                 documents += await environment.tick()
         self._background.put(documents)
+        if self._heartbeat is not None and 0 in self._partitions:  # each worker's own life says nothing of the others'
+            self._heartbeat.beat()
 
     def _elapse(self, part: _ActPartition, since: int, now: int) -> None:
         """Where no record comes, time goes on by the clock; where one environment is silent, up to where the others are.

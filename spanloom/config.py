@@ -110,6 +110,10 @@ class AlertingConfig(BaseModel):
     actions: ActionsConfig = Field(default=ActionsConfig(), description="what playbooks may reach")
     safety: SafetyConfig = Field(default=SafetyConfig(), description="bounds across all playbooks")
     external_url: str = Field(default="", description="where people reach this API, for links; default: the console's address")
+    heartbeat_url: SecretStr | None = Field(
+        default=None, description="a dead man's switch outside, asked for while rules are evaluated and notifications sent"
+    )
+    heartbeat_seconds: float = Field(default=60.0, ge=1, description="between two of them")
     approval_key: SecretStr | None = Field(
         default=None, min_length=32, description="signs approval links, 32 characters at least; default: made once and kept"
     )

@@ -12,11 +12,13 @@ import httpx2
 import structlog
 from prometheus_client import CollectorRegistry
 
+from components.durations import SECOND
 from components.sender import ANONYMOUS, KAFKA
 from pipeline.act import ActStage
 from pipeline.acting.api import routes as acting_routes
 from pipeline.acting.config import ActCounts
 from pipeline.acting.environment import Environment
+from pipeline.acting.heartbeat import Heartbeat
 from pipeline.agents import act_on_signals, assemble_traces, rekey_topics, score_series
 from pipeline.assemble import AssembleStage
 from pipeline.dead_letters.limits import DeadLetters
@@ -219,6 +221,7 @@ class Pipeline(Log):
         self.score: ScoreStage | None = None
         self.act: ActStage | None = None
         self.alerting: AlertingSettings | None = None
+        self.heartbeat: Heartbeat | None = None
         self._client: httpx2.AsyncClient | None = None
         if "rekey" in stages:
             self._rekey(dead)
@@ -262,6 +265,13 @@ class Pipeline(Log):
             self._client = httpx2.AsyncClient()
             alerting = AlertingFactory(config, self.writer, now, self._client, self._share)
             self.alerting = alerting.settings
+            if config.alerting.heartbeat_url is not None:
+                self.heartbeat = Heartbeat(
+                    self._client,
+                    config.alerting.heartbeat_url.get_secret_value(),
+                    int(config.alerting.heartbeat_seconds * SECOND),
+                    now,
+                )
 
         def environment(name: str, state: StageTable) -> Environment:
             built = alerting.build(name, state) if alerting is not None else None
@@ -276,6 +286,7 @@ class Pipeline(Log):
             now,
             self.signals,
             self.alerting,
+            heartbeat=self.heartbeat,
             read_to_end=self._read_to_end,
             live=live,
         )
@@ -336,6 +347,8 @@ class Pipeline(Log):
     async def __aenter__(self) -> Self:
         if self._client is not None:
             self._stack.push_async_callback(self._client.aclose)
+        if self.heartbeat is not None:
+            self._stack.push_async_callback(self.heartbeat.close)
         self._stack.push_async_callback(self.writer.close)
         if self._on_kafka:
             self.app.skips.learn(await load_skips(client_settings(self.app)))

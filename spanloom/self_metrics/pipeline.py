@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from pipeline.act import ActStage
+    from pipeline.acting.heartbeat import Heartbeat
     from pipeline.acting.settings import AlertingSettings
     from pipeline.assemble import AssembleStage
     from pipeline.dead_letters.limits import DeadLetters
@@ -34,6 +35,7 @@ class Measured(Protocol):
 
     act: ActStage | None
     alerting: AlertingSettings | None
+    heartbeat: Heartbeat | None
     assemble: AssembleStage | None
     dead: DeadLetters
     lag: Lag
@@ -245,6 +247,11 @@ class PipelineMetrics:
             }
         if pipeline.alerting is not None:
             found |= _of_alerting(pipeline.alerting)
+        if pipeline.heartbeat is not None:
+            found |= {
+                "heartbeats_sent": ("Heartbeats that the dead man's switch took", pipeline.heartbeat.counts["sent"]),
+                "heartbeats_failed": ("Heartbeats that it did not take", pipeline.heartbeat.counts["failed"]),
+            }
         return found
 
 
