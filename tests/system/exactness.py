@@ -41,6 +41,11 @@ IN_NAMESPACE = {
 }
 """The same services in a namespace: they are others."""
 
+IN_STAGING = {
+    name: replace(resource, attributes={**resource.attributes, "deployment.environment.name": "staging"})
+    for name, resource in RESOURCES.items()
+}
+"""The same services in another environment: so are these."""
 
 LARGE = 6000
 """Spans of one trace among the others: as a request, 4.4 MB, it is larger than any record."""
@@ -78,7 +83,8 @@ def requests(count: int) -> Iterator[tuple[str, bytes]]:
     waiting: list[Any] = []
     for number, spans in enumerate(traces(count)):
         sent = sharing_ids(spans) if number % 3 == 1 else spans
-        waiting.append([replace(span, resource=IN_NAMESPACE[span.service]) for span in sent] if number % 5 == 2 else sent)
+        named = IN_NAMESPACE if number % 5 == 2 else IN_STAGING if number % 7 == 3 else RESOURCES
+        waiting.append([replace(span, resource=named[span.service]) for span in sent])
         if len(waiting) == GROUP:
             mixed = [span for trace in waiting for span in trace] + late
             received = receiver(waiting)
