@@ -16,12 +16,13 @@ from pipeline.acting.environments import KnownEnvironments
 from pipeline.delivery.background_writer import BackgroundWriter
 from pipeline.exchange.by_environment import by_environment
 from pipeline.exchange.codec import BatchKind
+from pipeline.exchange.environment_topic import GLOBAL_PARTITION
 from pipeline.exchange.inner_records import received
 from processors.assembly.watermark import SECOND
-from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.acting.environment import Environment
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.record import TP, Record
     from pipeline.state.table import StageTable
     from telemetry.documents import Document
+    from telemetry.metrics import Point
 
 SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environments of a partition are let go."""
@@ -47,6 +49,7 @@ _ACCEPTED = frozenset(
         BatchKind.LOGS,
         BatchKind.EDGES,
         BatchKind.ANOMALIES,
+        BatchKind.GLOBAL_POINTS,
         BatchKind.ANSWERS,
         BatchKind.SOURCES,
         BatchKind.SETTINGS,
@@ -152,7 +155,11 @@ class ActStage:
         seen: dict[str, Environment] = {}
         if batch is BatchKind.ANSWERS:
             self._handle_answers(items)
+        elif batch is BatchKind.GLOBAL_POINTS:
+            self._handle_global(part, tp.partition, items, seen)
         else:
+            if batch is BatchKind.POINTS:
+                self._handle_global(part, tp.partition, items, seen)
             for name, own in by_environment(batch, items).items():
                 if self._signals.partition_of(name) != tp.partition:  # of a release that knew one environment
                     part.passed_on += self._signals.send_all(batch, own)
@@ -183,6 +190,25 @@ class ActStage:
             environment = part.environments[admitted] = self._make(admitted, self._state.scoped(admitted))
         return environment
 
+    def _handle_global(
+        self, part: _ActPartition, partition: int, points: Sequence[Point], seen: dict[str, Environment]
+    ) -> None:
+        """Let the rules over all environments see points: here, or where they are evaluated."""
+        if self._settings is None or not self._settings.rules.has_global:
+            return
+        if partition != GLOBAL_PARTITION:
+            part.passed_on += self._signals.send_global(points)
+            return
+        every = seen[EVERY_ENVIRONMENT] = self._global(part)
+        every.handle(BatchKind.POINTS, points)
+
+    def _global(self, part: _ActPartition) -> Environment:
+        every = part.environments.get(EVERY_ENVIRONMENT)
+        if every is None:
+            every = self._make(EVERY_ENVIRONMENT, self._state.scoped(EVERY_ENVIRONMENT))
+            part.environments[EVERY_ENVIRONMENT] = every
+        return every
+
     def _handle_answers(self, bodies: list[dict[str, object]]) -> None:
         capacity = MAX_ANSWERS - len(self._answers)
         self._answers += bodies[:capacity]
@@ -212,6 +238,8 @@ class ActStage:
         if self._settings is not None:
             await self._settings.refresh()
         for partition, part in self._partitions.items():
+            if partition == GLOBAL_PARTITION and self._settings is not None and self._settings.rules.has_global:
+                self._global(part)
             await self._begin_new(partition, part)
             passed_on, part.passed_on = part.passed_on, []
             await asyncio.gather(*passed_on)
@@ -227,7 +255,9 @@ class ActStage:
             for environment in part.environments.values():
                 documents += await environment.tick()
         self._background.put(documents)
-        if self._heartbeat is not None and 0 in self._partitions:  # each worker's own life says nothing of the others'
+        if (
+            self._heartbeat is not None and GLOBAL_PARTITION in self._partitions
+        ):  # each worker's own life says nothing of the others'
             self._heartbeat.beat()
 
     def _elapse(self, part: _ActPartition, since: int, now: int) -> None:
@@ -274,11 +304,18 @@ class ActStage:
                 part.known.restore(self._state, partition)
             for name in part.known.names:
                 self._environment(part, name)
-            if partition == 0:
+            if partition == GLOBAL_PARTITION:
                 self._environment(part, DEFAULT_ENVIRONMENT)
+                if self._settings is not None and self._has_global():
+                    self._global(part)
             for environment in part.environments.values():
                 await self._begin(environment, partition)
             self._partitions[partition] = part
+
+    def _has_global(self) -> bool:
+        """Whether rules run over all environments, or did so: then their alerts have to end."""
+        saved = self._state.scoped(EVERY_ENVIRONMENT).load(GLOBAL_PARTITION, "engine")
+        return saved is not None or (self._settings is not None and self._settings.rules.has_global)
 
     async def _begin(self, environment: Environment, partition: int) -> None:
         await environment.own(partition)

@@ -26,7 +26,7 @@ from components.private_files import make_private_folder, write_private
 from pipeline.acting.alerting import Alerting
 from pipeline.acting.settings import AlertingSettings
 from spanloom import components
-from telemetry.environment import environment_labels
+from telemetry.environment import EVERY_ENVIRONMENT, environment_labels
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ class AlertingFactory:
     def build(self, environment: str, state: StageTable) -> Alerting:
         """What alerts and repairs in one environment, with the state that is its own."""
         shared, labels = self.settings, dict(environment_labels(environment))
-        engine = AlertEngine(external_url=self._url, alert_labels=labels)
+        is_global = environment == EVERY_ENVIRONMENT
+        engine = AlertEngine(external_url=self._url, alert_labels=labels, is_global=is_global)
         shared.rules.attach(engine)
         manager = Alertmanager(shared.receivers, self._url, shared.silences, labels)
         healer = Healer(

@@ -13,6 +13,9 @@ DEFAULT_ENVIRONMENT = "default"
 OTHER_ENVIRONMENT = "other"
 """What environments beyond the configured number share."""
 
+EVERY_ENVIRONMENT = "*"
+"""Where rules of `scope: global` run: over the series of all. No telemetry can name it."""
+
 RESOURCE_LABEL = "deployment_environment_name"
 """The label of ingested series."""
 LABEL = "environment"
@@ -49,7 +52,7 @@ def environment_of(series: Labelled) -> str:
 
 def environment_labels(environment: str) -> tuple[tuple[str, str], ...]:
     """The labels by which a series or an alert made here names its environment."""
-    return ((LABEL, environment),) if environment != DEFAULT_ENVIRONMENT else ()
+    return ((LABEL, environment),) if environment not in {DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT} else ()
 
 
 def with_environment(labels: tuple[tuple[str, str], ...], environment: str) -> tuple[tuple[str, str], ...]:

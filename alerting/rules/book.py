@@ -63,12 +63,14 @@ class RuleBook:
         self._changed: dict[str, int] = {}  # when a namespace was changed last, also where it is gone
         self._engines = list(engines)
         self._files = tuple(files)
+        self.has_global = any(group.is_global for group in files)
+        """Whether any group is evaluated once over all environments."""
         self._namespaces: _Namespaces = {}
         self._alerts_read: tuple[object, bool] | None = None
 
     def attach(self, engine: AlertEngine) -> None:
         """One more engine has these rules from now on."""
-        engine.replace_rules(self._groups(self._files, self._namespaces))
+        engine.replace_rules(_of_scope(engine, self._groups(self._files, self._namespaces)))
         self._engines.append(engine)
 
     def detach(self, engine: AlertEngine) -> None:
@@ -222,8 +224,9 @@ class RuleBook:
         groups = self._groups(files, namespaces)
         self._check(groups)  # by all, before one takes them
         for engine in self._engines:
-            engine.replace_rules(groups)
+            engine.replace_rules(_of_scope(engine, groups))
         self._files, self._namespaces = tuple(files), namespaces
+        self.has_global = any(group.is_global for group in groups)
 
     def _check(self, groups: Sequence[RuleGroup]) -> None:
         for engine in self._engines or (AlertEngine(),):
@@ -233,6 +236,10 @@ class RuleBook:
     def _groups(files: Sequence[RuleGroup], namespaces: _Namespaces) -> list[RuleGroup]:
         of_namespaces = [each.group for kept in namespaces.values() for each in kept.values()]
         return [*files, *(group for group in of_namespaces if group is not None)]
+
+
+def _of_scope(engine: AlertEngine, groups: Sequence[RuleGroup]) -> list[RuleGroup]:
+    return [group for group in groups if group.is_global == engine.is_global]
 
 
 def _reads_alerts(expression: Expression) -> bool:

@@ -59,6 +59,7 @@ class AlertEngine:
         groups: compiled rules.
         samples: what they read; also stores recorded series and `ALERTS`.
         external_labels: for templates.
+        is_global: whether it evaluates the groups of `scope: global`, and not those of each environment.
         alert_labels: what every alert has, unless its rule says otherwise: its environment.
         external_url: where users reach this instance, for templates.
     """
@@ -68,6 +69,7 @@ class AlertEngine:
     external_labels: dict[str, str] = field(default_factory=dict)
     external_url: str = ""
     alert_labels: dict[str, str] = field(default_factory=dict)
+    is_global: bool = False
     counts: EngineCounts = field(default_factory=EngineCounts)
     _runs: dict[tuple[str, str], GroupRun] = field(default_factory=dict)
     _ended: list[Remains] = field(default_factory=list)

@@ -79,6 +79,7 @@ class GroupConfig(_RuleFileModel):
     query_offset: Duration = 0
     labels: dict[str, TextValue] = {}
     rules: list[RuleConfig] = []
+    scope: Literal["environment", "global"] = "environment"  # ours: evaluated in each environment, or once over all
     partial_response_strategy: Literal["warn", "abort", ""] = ""  # Thanos's, without meaning here
 
 
@@ -119,6 +120,7 @@ class RuleGroup:
     limit: int
     query_offset: int
     rules: tuple[Rule, ...]
+    is_global: bool = False  # evaluated once over all environments, not in each
 
 
 def load_rules(paths: Iterable[Path], default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
@@ -222,7 +224,7 @@ def _compile_group(
         compiled = _compile(rule, group, interval, wrong)
         if compiled is not None:
             rules.append(compiled)
-    return RuleGroup(file.name, group.name, interval, group.limit, group.query_offset, tuple(rules))
+    return RuleGroup(file.name, group.name, interval, group.limit, group.query_offset, tuple(rules), group.scope == "global")
 
 
 def _compile(rule: RuleConfig, group: GroupConfig, interval: int, wrong: Callable[[str, str], None]) -> Rule | None:

@@ -167,7 +167,8 @@ class Alerting:
 
     async def _repair(self, changes: Sequence[AlertChange], anomalies: Sequence[Anomaly]) -> None:
         for change in changes:
-            if change.state in {AlertState.FIRING, AlertState.RESOLVED}:
+            # What rules see over all environments is no reason to repair something in one.
+            if change.state in {AlertState.FIRING, AlertState.RESOLVED} and not self.engine.is_global:
                 await self.runner.on_alert(change)
         for anomaly in anomalies:
             await self.runner.on_anomaly(anomaly)

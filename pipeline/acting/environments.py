@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict, TypeAdapter
 
 from pipeline.state.restoring import needed
-from telemetry.environment import DEFAULT_ENVIRONMENT, OTHER_ENVIRONMENT
+from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT, OTHER_ENVIRONMENT
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class KnownEnvironments:
         """The environment that decides for telemetry of that name: itself, or `other`."""
         if name in {DEFAULT_ENVIRONMENT, *self.names}:
             return name
-        if name != self._other and (len(name) > MAX_NAME or len(self.names) >= self._limit):
+        if name != self._other and (name == EVERY_ENVIRONMENT or len(name) > MAX_NAME or len(self.names) >= self._limit):
             return self.admit(self._other)
         self.names.append(name)
         return name

@@ -84,6 +84,7 @@ class BatchKind(StrEnum):
     LOGS = "logs"
     ANOMALIES = "anomalies"
     ANSWERS = "answers"  # of humans, to requests for approval
+    GLOBAL_POINTS = "global-points"  # of environments of other partitions, for rules over all
     SOURCES = "sources"  # that feed telemetry from now on
     SETTINGS = "settings"  # that somebody changed for all environments, over HTTP
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pipeline.record import OutputTopic
+    from telemetry.metrics import Point
     from telemetry.spans import Span
+
+GLOBAL_PARTITION = 0
+"""The partition whose owner evaluates the rules over all environments: that of the default one."""
 
 _ENCODE: dict[BatchKind, Callable[[Sequence[Any]], bytes]] = {
     BatchKind.POINTS: codec.encode_points,
@@ -68,6 +72,11 @@ class EnvironmentTopic:
     def send_everywhere(self, batch: BatchKind, value: bytes) -> Awaitable[object]:
         """Send what concerns every environment to all partitions; ends when it is on the log of each."""
         return asyncio.gather(*(self._send(partition, batch, value) for partition in range(self._topic.partitions)))
+
+    def send_global(self, points: Sequence[Point]) -> list[Awaitable[None]]:
+        """Send points to where the rules over all environments are evaluated."""
+        values = values_of(BatchKind.GLOBAL_POINTS, points, codec.encode_points, self.dropped)
+        return [self._send(GLOBAL_PARTITION, BatchKind.GLOBAL_POINTS, value) for value in values]
 
     def _by_partition(self, batch: BatchKind, items: Sequence[Any]) -> dict[int, Sequence[Any]]:
         if self._topic.partitions == 1:

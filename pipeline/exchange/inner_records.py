@@ -110,6 +110,7 @@ _DECODERS: dict[BatchKind, Callable[[bytes], list[Any]]] = {
         _items, codec.decode_link_targets, {"start": (int,), "end": (int,), "service": (str,), "time": (int,)}
     ),
     BatchKind.POINTS: partial(_items, codec.decode_points, {"time": (int,), "value": _NUMBER}),
+    BatchKind.GLOBAL_POINTS: partial(_items, codec.decode_points, {"time": (int,), "value": _NUMBER}),
     BatchKind.EDGES: partial(_bodies, inner_bodies.EDGES),
     BatchKind.LOGS: partial(
         _items, codec.decode_logs, {"service": (str,), "time": (int,), "severity": (int,), "text": (str,)}

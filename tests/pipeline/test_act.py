@@ -36,7 +36,7 @@ from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.series.derived import CULPRIT_SCORE
 from spanloom.components import NOTIFIERS
 from telemetry.documents import Kind, anomaly_document
-from telemetry.environment import environment_labels
+from telemetry.environment import EVERY_ENVIRONMENT, environment_labels
 from telemetry.errors import OverloadedError, StoreError
 from telemetry.findings import Anomaly, AnomalyKind, Suspect
 from telemetry.metrics import Point, Series
@@ -200,7 +200,7 @@ class World:
     def environment(self, name: str, state: StageTable) -> Environment:
         """One environment of the worker, as `AlertingFactory` builds it; all call for the same processes."""
         labels = dict(environment_labels(name))
-        engine = AlertEngine(alert_labels=labels)
+        engine = AlertEngine(alert_labels=labels, is_global=name == EVERY_ENVIRONMENT)
         self.settings.rules.attach(engine)
         manager = Alertmanager(self.settings.receivers, "http://console", self.settings.silences, labels)
         sender = Sender(self.settings.notifiers(self.settings.receivers), lambda: self.time)

@@ -33,8 +33,8 @@ groups:
 class TwoEnvironments(World):
     """The default environment and `staging`, each with one queue."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        super().__init__(folder, RULES, **settings)
+    def __init__(self, folder: Path, rules: str = RULES, **settings: Any) -> None:
+        super().__init__(folder, rules, **settings)
 
     async def depths(self, count: int, **depths: float) -> None:
         """So many seconds in which the queues have these depths, by environment."""
@@ -183,3 +183,42 @@ async def test_environments_beyond_the_limit_share_one_that_is_called_other(tmp_
     await world.crash()
     await world.begin()
     assert sorted(world.stage.environments) == sorted(names), "in the same order of admission, not of arrival"
+
+
+GLOBAL = (
+    RULES
+    + """
+- name: all
+  interval: 1s
+  scope: global
+  rules:
+  - {alert: DeepTogether, expr: "sum(queue_depth) > 60"}
+  - {alert: DeepSomewhere, expr: "max by (deployment_environment_name) (queue_depth) > 40"}
+"""
+)
+
+
+async def test_a_group_of_global_scope_runs_once_over_all_environments(tmp_path: Path) -> None:
+    world = TwoEnvironments(tmp_path, rules=GLOBAL)
+    await world.begin()
+    await world.depths(5, default=35.0, staging=1.0)
+    assert world.firing() == {"default": ["Deep"], "*": [], "staging": []}
+    await world.depths(5, default=35.0, staging=50.0)
+    assert world.firing() == {"default": ["Deep"], "*": ["DeepTogether", "DeepSomewhere"], "staging": ["Deep"]}
+    groups = [(group["environment"], group["name"]) for group in world.client.get("/api/v1/rules").json()["data"]["groups"]]
+    assert groups == [("*", "all"), ("default", "depths"), ("staging", "depths")]
+    labels_of = {alert.labels["alertname"]: dict(alert.labels) for alert in world.of("*").engine.active()}
+    assert labels_of["DeepSomewhere"] == {"alertname": "DeepSomewhere", "deployment_environment_name": "staging"}
+    (began,) = {alert.active_at for alert in world.of("*").engine.active()}
+    await world.crash()
+    await world.begin()
+    await world.depths(2, default=35.0, staging=50.0)
+    assert {alert.active_at for alert in world.of("*").engine.active()} == {began}
+    assert [names for _, names in world.pager.got].count(["DeepTogether"]) <= 1
+
+
+async def test_no_telemetry_can_name_itself_the_environment_of_all(tmp_path: Path) -> None:
+    world = TwoEnvironments(tmp_path, rules=GLOBAL)
+    await world.begin()
+    await world.depths(3, **{"*": 50.0})
+    assert world.firing() == {"default": [], "*": ["DeepSomewhere"], "other": ["Deep"]}

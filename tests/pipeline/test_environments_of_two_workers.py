@@ -19,7 +19,7 @@ from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 from tests.pipeline.parts import Event, KeepingTopic
 from tests.pipeline.test_act import SECOND, START
-from tests.pipeline.test_environments import TwoEnvironments, labels
+from tests.pipeline.test_environments import GLOBAL, RULES, TwoEnvironments, labels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,8 @@ STAGING = next(name for name in ("staging", "test", "canary") if of_environment(
 class Worker(TwoEnvironments):
     """One of two, on the same topic of two partitions."""
 
-    def __init__(self, folder: Path, topic: KeepingTopic) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, topic: KeepingTopic, rules: str = RULES) -> None:
+        super().__init__(folder, rules)
         self.partitions, self.signals = 2, EnvironmentTopic(topic)
         self._topic, self._read = topic, 0
 
@@ -54,9 +54,9 @@ class Worker(TwoEnvironments):
 class Two:
     """Both, and what comes to them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rules: str = RULES) -> None:
         self.topic = KeepingTopic(2)
-        self.first, self.second = (Worker(folder, self.topic) for _ in range(2))
+        self.first, self.second = (Worker(folder, self.topic, rules) for _ in range(2))
 
     async def begin(self) -> None:
         for partition, worker in enumerate((self.first, self.second)):
@@ -93,6 +93,14 @@ async def test_what_a_release_that_knew_one_environment_sent_goes_on_to_its_part
     await two.pass_time(2, **{STAGING: 50.0})
     times, _ = two.second.of(STAGING).engine.samples.select(())[0].times, None
     assert START + SECOND in list(times)
+
+
+async def test_rules_over_all_environments_are_evaluated_at_one_worker_on_the_series_of_both(tmp_path: Path) -> None:
+    two = Two(tmp_path, GLOBAL)
+    await two.begin()
+    await two.pass_time(6, default=35.0, **{STAGING: 50.0})
+    assert two.first.firing() == {DEFAULT_ENVIRONMENT: ["Deep"], "*": ["DeepTogether", "DeepSomewhere"]}
+    assert two.second.firing() == {STAGING: ["Deep"]}
 
 
 async def test_a_silence_that_one_worker_takes_mutes_at_the_other_and_its_end_ends_it(two: Two) -> None:
