@@ -23,6 +23,8 @@ FAILED = LensShare("failures", "calls", "Failed")
 MEAN = MeanTime("latency_sum", "calls", "Mean latency")
 SELF = MeanTime("self_time_sum", "calls", "Mean self time")
 IN_CRITICAL_PATH = MeanTime("critical_path_sum", "calls", "Mean time in critical path")
+ENVIRONMENT = By("environment", "Environment", 20)
+"""First in tables of services: what has the same name in two environments is not one."""
 CALLEE = By("callee.name", "Callee", 20)
 
 SERVICES = Dashboard(
@@ -41,7 +43,7 @@ SERVICES = Dashboard(
         LensTable(
             "Services",
             Kind.EDGE,
-            (By("callee.name", "Service", 100),),
+            (ENVIRONMENT, By("callee.name", "Service", 100)),
             (CALLS, FAILURES, FAILED, MEAN, SELF),
             "callee.kind:service",
         ),
@@ -56,13 +58,13 @@ MAP = Dashboard(
         LensTable(
             "Edges",
             Kind.EDGE,
-            (By("caller.name", "Caller", 50), By("callee.name", "Callee", 50), By("protocol", "Protocol", 5)),
+            (ENVIRONMENT, By("caller.name", "Caller", 50), By("callee.name", "Callee", 50), By("protocol", "Protocol", 5)),
             (CALLS, FAILURES, FAILED, MEAN, IN_CRITICAL_PATH),
         ),
         LensTable(
             "Operations",
             Kind.EDGE,
-            (By("callee.name", "Callee", 50), By("operation", "Operation", 50)),
+            (ENVIRONMENT, By("callee.name", "Callee", 50), By("operation", "Operation", 50)),
             (CALLS, FAILURES, FAILED, MEAN, SELF),
         ),
         Chart(
@@ -96,7 +98,7 @@ HOPS = Dashboard(
         LensTable(
             "Hops",
             Kind.HOP,
-            (By("caller.name", "Caller", 50), By("callee.name", "Callee", 50), By("operation", "Operation", 10)),
+            (ENVIRONMENT, By("caller.name", "Caller", 50), By("callee.name", "Callee", 50), By("operation", "Operation", 10)),
             (
                 Percentile("duration", 95, "p95"),
                 Percentile("duration", 50, "p50"),
@@ -137,10 +139,14 @@ TRACES = Dashboard(
                 LensMetric("max", "errors", "Errors"),
                 Last("root.service", "Root service", "root.service:?*"),
                 Last("root.operation", "Root operation", "root.operation:?*"),
+                Last("environment", "Environment"),
             ),
         ),
         Documents(
-            "spans", "Spans", Kind.SPAN, (NAMESPACE, SERVICE, "name", "kind", "status.code", "duration", "trace_id", "span_id")
+            "spans",
+            "Spans",
+            Kind.SPAN,
+            ("environment", NAMESPACE, SERVICE, "name", "kind", "status.code", "duration", "trace_id", "span_id"),
         ),
     ),
 )
@@ -161,7 +167,12 @@ LOGS = Dashboard(
             (Count("Errors", ERROR_LOGS), Count("Logs"), LensMetric("unique_count", SERVICE, "Services")),
             "_exists_:trace_id",
         ),
-        Documents("log-records", "Logs", Kind.LOG, (NAMESPACE, SERVICE, "severity_text", "body.text", "trace_id", "span_id")),
+        Documents(
+            "log-records",
+            "Logs",
+            Kind.LOG,
+            ("environment", NAMESPACE, SERVICE, "severity_text", "body.text", "trace_id", "span_id"),
+        ),
     ),
 )
 
@@ -179,14 +190,14 @@ ANOMALIES = Dashboard(
         LensTable(
             "All anomalies",
             Kind.ANOMALY,
-            (By("service", "Service", 50), By("kind", "Kind"), By("operation", "Operation", 20)),
+            (ENVIRONMENT, By("service", "Service", 50), By("kind", "Kind"), By("operation", "Operation", 20)),
             (LensMetric("max", "score", "Highest score"), Count("Windows")),
         ),
         Documents(
             "anomaly-documents",
             "Anomalies",
             Kind.ANOMALY,
-            ("kind", "service", "operation", "score", "expected", "seen", "unit", "why", "trace_ids"),
+            ("environment", "kind", "service", "operation", "score", "expected", "seen", "unit", "why", "trace_ids"),
         ),
         Documents("culprit-documents", "Culprits", Kind.CULPRIT, ("environment", "ranking.service", "ranking.score")),
     ),

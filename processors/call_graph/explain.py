@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from processors.call_graph.calls import Rule, calls_of
 from processors.call_graph.hops import hop_id
 from processors.call_graph.span_tree import SpanTree
+from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -38,6 +39,7 @@ class Explanation:
     copies: int
     rules: tuple[Rule, ...]
     hops: tuple[bytes, ...]
+    environment: str = DEFAULT_ENVIRONMENT
 
     @property
     def why(self) -> str:
@@ -83,6 +85,7 @@ def explain(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ()) ->
                 copies[tree.shared.get(span.span_id, span.span_id) + span.side],
                 (*rules[id(member)], *((Rule.CALLER,) if id(member) in callers else ())),
                 tuple(sorted(hops.get(id(member), ()))),
+                span.resource.environment,
             )
         )
     return explanations

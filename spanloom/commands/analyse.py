@@ -20,8 +20,15 @@ from spanloom.logging import set_up_logging
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
 @click.option("--scores", is_flag=True, help="Also write scores.csv: every metric point with its anomaly score.")
+@click.option("--environment", default="", help="Write what is of this environment: `default` for what names none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+def analyse(
+    files: tuple[Path, ...],
+    out: Path,
+    scores: bool,  # noqa: FBT001 - click passes flags so
+    environment: str,
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Run OTLP-JSON lines (plain or .gz) through the same stream agents as live telemetry, to the end.
 
     Writes traces, hops, edges, logs, anomalies and culprits as JSON lines into --out. A line that cannot be read ends the
@@ -43,7 +50,12 @@ def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> 
     tasks = {path: bar.add_task(path.name, total=path.stat().st_size) for path in files}
     with bar:
         analysis = Analysis(
-            files, out, clock.system, scores=scores, progress=lambda path, at: bar.update(tasks[path], completed=at)
+            files,
+            out,
+            clock.system,
+            scores=scores,
+            environment=environment,
+            progress=lambda path, at: bar.update(tasks[path], completed=at),
         )
         summary = asyncio.run(analysis.run())
     if as_json:
@@ -53,6 +65,9 @@ def analyse(files: tuple[Path, ...], out: Path, scores: bool, as_json: bool) -> 
         f"{summary.spans_in} spans in, {summary.spans_out} out, in {summary.traces} traces; {summary.orphans} orphans; "
         f"{summary.logs_joined} of {summary.logs_with_trace} logs joined; {summary.seconds:.1f} s"
     )
-    for rank, (service, score) in enumerate(summary.ranking[:5], 1):
-        click.echo(f"{rank}. {printable(service)} {score:.2f}")
+    for name, ranking in sorted(summary.rankings.items()):
+        if len(summary.rankings) > 1:
+            click.echo(f"in {printable(name)}:")
+        for rank, (service, score) in enumerate(ranking[:5], 1):
+            click.echo(f"{rank}. {printable(service)} {score:.2f}")
     click.echo(f"results in {out}")

@@ -23,6 +23,7 @@ from spanloom.access.local_token import authorization
 from spanloom.commands.terminal import printable
 from telemetry import otlp
 from telemetry.documents.read_back import hop_from_body, span_from_body
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -56,8 +57,15 @@ class TraceNotFoundError(SpanloomError):
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
     help="Read the spans of a file of OTLP-JSON lines instead; may be given more than once.",
 )
+@click.option("--environment", default="", help="Only spans of this environment: `default` for what names none.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of explanations as JSON.")
-def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+def explain(
+    trace_id: str,
+    url: str,
+    files: tuple[Path, ...],
+    environment: str,
+    as_json: bool,  # noqa: FBT001 - click passes flags so
+) -> None:
     """Explain how the spans of TRACE_ID (32 hex digits) became edges of the service map, or why not.
 
     Durations are as recorded. `clock +3.1 ms ± 0.2 ms` says that its host's clock is so much behind the root's.
@@ -69,7 +77,10 @@ def explain(trace_id: str, url: str, files: tuple[Path, ...], as_json: bool) -> 
     if not spans:
         where = ", ".join(map(str, files)) if files else url
         raise TraceNotFoundError(f"{where}: no span of trace {trace_id}; is the id right, and has the trace been stored?")
-    found = explanations(spans, link_targets)
+    found = [item for item in explanations(spans, link_targets) if environment in {"", item.environment}]
+    if not found:
+        there = ", ".join(sorted({span.resource.environment for span in spans}))
+        raise TraceNotFoundError(f"trace {trace_id} has no span in environment {environment!r}; it has some in {there}")
     if as_json:
         click.echo(json.dumps([_plain(item, times[item.span_id]) for item in found], indent=2))
     else:
@@ -137,6 +148,7 @@ def describe(item: Explanation, times: AdjustedSpan) -> Text:
         INDENT * (level - 1) + BRANCH if level else "",
         (f"level {item.depth} ", "dim") if item.depth > DEEPEST else "",
         (printable(item.service), "bold"),
+        (f" in {printable(item.environment)}" if item.environment != DEFAULT_ENVIRONMENT else "", "dim"),
         f" {printable(item.operation)} ",
         (f"{item.kind.name.lower()} {item.span_id.hex()} {(item.end - item.start) / _MILLISECOND:.3f} ms", "dim"),
     )
@@ -161,6 +173,7 @@ def _plain(item: Explanation, times: AdjustedSpan) -> dict[str, object]:
         "parent_missing": item.parent_missing,
         "depth": item.depth,
         "service": item.service,
+        "environment": item.environment,
         "operation": item.operation,
         "kind": item.kind.name.lower(),
         "start": item.start,

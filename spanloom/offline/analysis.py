@@ -24,6 +24,7 @@ from stores.duckdb.store import DuckDbStore
 from stores.store import Query
 from telemetry import otlp
 from telemetry.documents import Kind
+from telemetry.environment import environment_of
 from telemetry.errors import SpanloomError
 from telemetry.spans import side_of
 
@@ -63,6 +64,8 @@ class AnalysisSummary:
     traces: int = 0
     seconds: float = 0.0
     ranking: list[tuple[str, float]] = field(default_factory=list)
+    """Of the environment whose likeliest culprit has the highest score."""
+    rankings: dict[str, list[tuple[str, float]]] = field(default_factory=dict)  # by environment
 
 
 class Analysis:
@@ -74,6 +77,7 @@ class Analysis:
             succeeded.
         now: wall clock.
         scores: also write scores.csv.
+        environment: what is written is of this one; empty: of all.
         progress: called with a file and how many of its bytes have been read.
     """
 
@@ -84,10 +88,11 @@ class Analysis:
         now: Now,
         *,
         scores: bool = False,
+        environment: str = "",
         progress: Callable[[Path, int], None] = lambda _path, _position: None,
     ) -> None:
         self._files, self._out, self._now, self._progress = files, out, now, progress
-        self._scores = scores
+        self._scores, self._environment = scores, environment
         self._seen: set[bytes] = set()
 
     async def run(self) -> AnalysisSummary:
@@ -107,7 +112,7 @@ class Analysis:
                 async with Pipeline(config, store, self._now, live=False, alerts=False) as pipeline:
                     await self._feed(pipeline, summary, ScoresFile(results.open(SCORES)) if self._scores else None)
                     last = await finish(pipeline)
-                await _write(store, results, summary, last)
+                await _write(store, results, summary, last, self._environment)
             finally:
                 await store.close()
             results.keep()
@@ -134,9 +139,9 @@ class Analysis:
                     summary.logs_with_trace += _logs_with_trace(request)
                     repeats.see(request)
                 elif scores is not None:
-                    scores.add(
-                        point for metric in timed(otlp.decode_metrics(request), self._now()) for point in points_of(metric)
-                    )
+                    metrics = timed(otlp.decode_metrics(request), self._now())
+                    points = (point for metric in metrics for point in points_of(metric))
+                    scores.add(point for point in points if self._environment in {"", environment_of(point.series)})
             if batch:
                 await _send(pipeline, last, batch, in_flight)
             summary.replaced += file.replaced
@@ -199,14 +204,17 @@ async def _send(pipeline: Pipeline, signal: str, batch: list[bytes], in_flight: 
             sent.result()
 
 
-async def _write(store: DuckDbStore, results: Results, summary: AnalysisSummary, last: Document | None) -> None:
+async def _write(
+    store: DuckDbStore, results: Results, summary: AnalysisSummary, last: Sequence[Document], environment: str
+) -> None:
+    own = {document.id for document in last}
     for kind, name in FILES.items():
         file = results.open(name)
         aside = b""
-        async for body in (newest if kind in REVISED else documents)(store, kind):
+        async for body in (newest if kind in REVISED else documents)(store, kind, environment=environment):
             line = orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
-            if last is not None and body["_id"] == last.id and kind is Kind.CULPRIT:
-                aside = line  # the ranking of all of it stands last: another one may have been made at the same event time
+            if kind is Kind.CULPRIT and body["_id"] in own:
+                aside += line  # the ranking of all of it stands last: another one may have been made at the same event time
                 continue
             file.write(line.decode())
             if kind is Kind.TRACE and body["span_count"]:
@@ -214,10 +222,14 @@ async def _write(store: DuckDbStore, results: Results, summary: AnalysisSummary,
                 summary.orphans += len(body["orphans"])
                 summary.logs_joined += body["logs"]["count"]
             elif kind is Kind.CULPRIT:
-                summary.ranking = _ranking(body)
+                summary.rankings[body["environment"]] = _ranking(body)
         file.write(aside.decode())
-    if last is not None:
-        summary.ranking = _ranking(last.body)
+    summary.rankings |= {
+        document.body["environment"]: _ranking(document.body)
+        for document in last
+        if environment in {"", document.body["environment"]}
+    }
+    summary.ranking = max(summary.rankings.values(), key=lambda ranking: [score for _, score in ranking[:1]], default=[])
     summary.spans_out = await store.count(Query(Kind.SPAN))
 
 
@@ -225,8 +237,8 @@ def _ranking(body: Body) -> list[tuple[str, float]]:
     return [(item["service"], item["score"]) for item in body["ranking"]]
 
 
-async def finish(pipeline: Pipeline) -> Document | None:
-    """Let every stage end, one after the other: the input has ended. Gives the ranking of all of it, if anything changed.
+async def finish(pipeline: Pipeline) -> Sequence[Document]:
+    """Let every stage end, one after the other: the input has ended. Gives each environment's ranking of all of it.
 
     Raises:
         AnalysisError: a stage failed.
@@ -244,7 +256,7 @@ async def finish(pipeline: Pipeline) -> Document | None:
     await _read(pipeline, "act", Topic.SIGNALS)
     ranking = await pipeline.act.rank()
     await pipeline.writer.write(ranking)
-    return ranking[0] if ranking else None
+    return ranking
 
 
 async def _drained(pipeline: Pipeline, agent: str, topic: Topic) -> None:

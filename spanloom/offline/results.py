@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from processors.detectors.series import SeriesDetector
-from stores.store import Query
+from stores.layout import ENVIRONMENT
+from stores.store import Equals, Query
 from telemetry.documents import Kind, age, timestamp
 
 if TYPE_CHECKING:
@@ -35,11 +36,15 @@ REVISED = {Kind.TRACE, Kind.HOP}
 PAGE = 5000
 
 
-async def documents(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator[Body]:
-    """All documents of a kind by time, of which no more than a page is in memory, or all of one time if they are more."""
+async def documents(store: Store, kind: Kind, page: int = PAGE, environment: str = "") -> AsyncIterator[Body]:
+    """All documents of a kind by time, or those of an environment.
+
+    No more than a page of them is in memory, or all of one time if they are more.
+    """
+    where = [Equals(ENVIRONMENT, environment)] if environment else []
     since, returned, size = None, set[str](), page
     while True:
-        found = await store.find(Query(kind, since=since, limit=size))
+        found = await store.find(Query(kind, where, since, limit=size))
         new = [body for body in found if body["_id"] not in returned]
         for body in new:
             yield body
@@ -52,14 +57,14 @@ async def documents(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator
         since = last
 
 
-async def newest(store: Store, kind: Kind, page: int = PAGE) -> AsyncIterator[Body]:
+async def newest(store: Store, kind: Kind, page: int = PAGE, environment: str = "") -> AsyncIterator[Body]:
     """The newest revision of each document of a kind by time, without what was retracted; ids and ages are in memory."""
     ages: dict[str, tuple[tuple[int, bool], str]] = {}
-    async for body in documents(store, kind, page):
+    async for body in documents(store, kind, page, environment):
         known, own = ages.get(body["id"]), age(body)
         if known is None or own > known[0]:
             ages[body["id"]] = own, body["_id"]
-    async for body in documents(store, kind, page):
+    async for body in documents(store, kind, page, environment):
         if ages[body["id"]][1] == body["_id"] and not body.get("retracted"):
             yield body
 

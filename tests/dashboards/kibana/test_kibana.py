@@ -266,7 +266,8 @@ async def test_calls_and_failures_are_those_of_the_newest_hops(
     panel = PANELS["spanloom-map/Edges"]
     answer = (await client.search(index=stream(panel, late), **request(panel))).body
     shown = values(panel, answer)
-    rows = list(zip(*(shown[f"c{number}"] for number in range(5)), strict=True))
+    assert set(shown["c0"]) == {"test"}
+    rows = list(zip(*(shown[f"c{number}"] for number in range(1, 6)), strict=True))
     calls = Counter[tuple[str, str, str]]()
     failures = Counter[tuple[str, str, str]]()
     for hop in latest(bodies(made, Kind.HOP)):
@@ -286,13 +287,14 @@ async def test_a_trace_is_shown_as_its_newest_revision(client: AsyncElasticsearc
     shown = values(panel, answer)
     newest = {body["trace_id"]: body for body in latest(bodies(made, Kind.TRACE))}
     assert len(bodies(made, Kind.TRACE)) > len(newest)
-    assert dict(zip(shown["c0"], zip(*(shown[f"c{n}"] for n in range(1, 6)), strict=True), strict=True)) == {
+    assert dict(zip(shown["c0"], zip(*(shown[f"c{n}"] for n in range(1, 7)), strict=True), strict=True)) == {
         trace_id: (
             body["duration"],
             body["span_count"],
             body["errors"],
             body["root"]["service"],
             body["root"]["operation"],
+            "test",
         )
         for trace_id, body in newest.items()
     }

@@ -161,3 +161,27 @@ def test_files_tell_who_sent_a_message_from_another_trace(tmp_path: Path) -> Non
     sent = "a consumer span with a link to the span of another trace that sent the message"
     unseen = "a consumer span with a link to a span that was not seen: its message came from the queue"
     assert sorted(reported["why"].split("; ")) == [unseen, sent, sent]
+
+
+def test_spans_of_one_environment_are_explained_and_one_without_any_says_which_there_are(tmp_path: Path) -> None:
+    staged = [
+        replace(
+            one,
+            resource=replace(one.resource, attributes={**one.resource.attributes, "deployment.environment.name": "staging"}),
+        )
+        if one.resource.service == "payment"
+        else one
+        for one in TRACE
+    ]
+    path = tmp_path / "staged.jsonl"
+    path.write_text("\n".join(map(line, staged)))
+    asked = [TRACE_ID, "--from", str(path), "--json"]
+    everything = json.loads(CliRunner().invoke(explain, asked).stdout)
+    own = json.loads(CliRunner().invoke(explain, [*asked, "--environment", "staging"]).stdout)
+    assert {item["environment"] for item in everything} == {"default", "staging"}
+    assert own == [item for item in everything if item["environment"] == "staging"]
+    assert {item["service"] for item in own} == {"payment"}
+    assert " in staging " in CliRunner().invoke(explain, asked[:-1]).stdout
+    failed = CliRunner().invoke(explain, [*asked, "--environment", "live"])
+    assert failed.exit_code == 1
+    assert "no span in environment 'live'; it has some in default, staging" in str(failed.exception)
