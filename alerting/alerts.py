@@ -20,7 +20,7 @@ MAX_ALERTS = 20_000
 KEEP_RESOLVED = 15 * MINUTE
 """How long a resolved alert stays, so that a late group can still notify of it."""
 
-RESERVED = frozenset({"RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped"})
+RESERVED = frozenset({"RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped", "RepairRefused"})
 """Names of alerts by which repairs ask and notify humans; no other alert may have one of them."""
 
 APPROVE = "approve"

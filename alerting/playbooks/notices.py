@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from alerting.playbooks.api.approval import Approvals
     from alerting.playbooks.kernel.messages import Notice
 
-APPROVAL, ESCALATED, BREAKER, STOPPED = (
+APPROVAL, ESCALATED, BREAKER, STOPPED, REFUSED = (
     "RepairApprovalRequested",
     "RepairEscalated",
     "RepairBreakerOpened",
     "RepairsStopped",
+    "RepairRefused",
 )
-_SEVERITY = {APPROVAL: "critical", ESCALATED: "critical", BREAKER: "warning", STOPPED: "warning"}
-_NAMES = {"approval-requested": APPROVAL, "escalated": ESCALATED, "breaker-opened": BREAKER, "stopped": STOPPED}
+_SEVERITY = {APPROVAL: "critical", ESCALATED: "critical", BREAKER: "warning", STOPPED: "warning", REFUSED: "warning"}
+_NAMES = {
+    "approval-requested": APPROVAL,
+    "escalated": ESCALATED,
+    "breaker-opened": BREAKER,
+    "stopped": STOPPED,
+    "refused": REFUSED,
+}
 LONGEST = HOUR
 """How long an escalation fires, ns, whose alert has gone already and so cannot end it."""
 
@@ -32,8 +39,9 @@ ANSWERED = "alert"
 class RepairAlerts:
     """Adds notices to the alert store.
 
-    A request fires until it is answered or too late, an escalation until the alert that it is about resolves, an open
-    breaker until it closes, the stop switch until it is released.
+    A request fires until it is answered or too late, an escalation until the alert that it is about resolves, or, where steps
+    stayed in effect, until a human releases it; an open breaker until it closes, the stop switch until it is released, and a
+    refusal as long as repairs are refused for it.
 
     Args:
         manager: gets the alerts.
@@ -52,10 +60,7 @@ class RepairAlerts:
         Raises:
             OverloadedError: the alert store is full.
         """
-        if notice.kind == "resumed":
-            self._end(now, alertname=STOPPED)
-        if notice.kind in {"closed", "escalated"}:
-            self._end(now, alertname=APPROVAL, incident=notice.incident)
+        self._end_by(notice, now)
         name = _NAMES.get(notice.kind)
         if name is None:
             return
@@ -65,6 +70,7 @@ class RepairAlerts:
             "service": notice.service,
             "playbook": notice.playbook,
             "incident": notice.incident,
+            "reason": notice.code,
         }
         labels = {label: value for label, value in labels.items() if value}
         annotations = {"summary": notice.title, "description": notice.text}
@@ -73,6 +79,8 @@ class RepairAlerts:
             case "RepairApprovalRequested":
                 ends, url = notice.approve_by, self._approvals.link(notice.incident, notice.approve_by)
                 annotations[APPROVE] = url
+            case "RepairEscalated" if notice.holds:
+                annotations["release"] = f"POST /api/v1/incidents/{notice.incident}/release when its target is in order"
             case "RepairEscalated":
                 annotations[ANSWERED] = notice.fingerprint
                 answered = self._manager.alert_store.get(notice.fingerprint)
@@ -81,6 +89,17 @@ class RepairAlerts:
             case "RepairBreakerOpened":
                 ends = notice.time + self._breaker_reset
         self._manager.put(StoredAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)
+
+    def _end_by(self, notice: Notice, now: int) -> None:
+        match notice.kind:
+            case "resumed":
+                self._end(now, alertname=STOPPED)
+            case "closed" | "escalated":
+                self._end(now, alertname=APPROVAL, incident=notice.incident)
+            case "released":
+                self._end(now, alertname=ESCALATED, incident=notice.incident)
+            case "admitted":
+                self._end(now, alertname=REFUSED, playbook=notice.playbook, reason=notice.code)
 
     def alert_resolved(self, resolved: str, now: int) -> None:
         """The alert of this fingerprint is over, and with it what was escalated of it."""

@@ -131,6 +131,8 @@ _DESCRIPTIONS: dict[str, Callable[[Body], str]] = {
     "step-done": _done,
     "step-failed": _failed,
     "step-unknown": lambda data: f"  {data['step']} is UNKNOWN: {data['detail']}",
+    "approval-refused": lambda data: f"{data['who']} approved, but there is no room: {data['text']}",
+    "still-firing": lambda _: "  recovery: it holds, but the alert goes on firing as after the repair before",
     "step-asked": lambda data: f"after a crash its target is asked about {data['step']}",
     "step-repeated": lambda data: f"after a crash again: {data['step']}",
     "verification-started": lambda data: (

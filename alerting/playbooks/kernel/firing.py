@@ -28,6 +28,7 @@ class FiringAlerts:
         self._signals: dict[str, Signal] = {}
         self._refused: dict[str, tuple[str, str]] = {}  # by fingerprint: the playbook and the code of the last refusal
         self._given_up: set[str] = set()
+        self._proven: set[str] = set()  # a repair was proven, and the alert has not resolved since
         self._offered: dict[str, None] = {}  # anomalies, oldest first
 
     def __iter__(self) -> Iterator[Signal]:
@@ -52,6 +53,7 @@ class FiringAlerts:
         """An alert resolved; whether that is news."""
         known = self._signals.pop(fingerprint, None)
         self._given_up.discard(fingerprint)
+        self._proven.discard(fingerprint)
         self.clear_refusal(fingerprint)
         return known is not None
 
@@ -59,6 +61,24 @@ class FiringAlerts:
         """No playbook answers it any more while it fires: a human has it, or decided."""
         if fingerprint in self._signals:
             self._given_up.add(fingerprint)
+
+    def prove(self, fingerprint: str) -> None:
+        """A repair of it was proven: if it goes on firing all the same, the next one is the last."""
+        if fingerprint in self._signals:
+            self._proven.add(fingerprint)
+
+    def is_proven(self, fingerprint: str) -> bool:
+        """Whether a repair was proven since it began to fire."""
+        return fingerprint in self._proven
+
+    @property
+    def refusals(self) -> dict[tuple[str, str], list[str]]:
+        """Playbook and code of what keeps repairs from starting now, with the services concerned, sorted."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for fingerprint, refused in self._refused.items():
+            if fingerprint in self._signals:
+                found.setdefault(refused, set()).add(self._signals[fingerprint].labels.get("service", ""))
+        return {refused: sorted(services - {""}) for refused, services in sorted(found.items())}
 
     def offer(self, fingerprint: str) -> None:
         """An anomaly is offered to the playbooks; after a crash it is read again."""
@@ -95,6 +115,7 @@ class FiringAlerts:
             "signals": [asdict(signal) for signal in self],
             "refused": [[fingerprint, *refused] for fingerprint, refused in self._refused.items()],
             "given_up": sorted(self._given_up),
+            "proven": sorted(self._proven),
             "offered": list(self._offered),
         }
 
@@ -103,4 +124,5 @@ class FiringAlerts:
         self._signals = {data["fingerprint"]: Signal(**{"origin": UNKNOWN, **data}) for data in snapshot["signals"]}
         self._refused = {fingerprint: (playbook, code) for fingerprint, playbook, code in snapshot["refused"]}
         self._given_up = set(snapshot["given_up"])
+        self._proven = set(snapshot.get("proven", ()))
         self._offered = dict.fromkeys(snapshot.get("offered", ()))

@@ -17,11 +17,12 @@ from alerting.playbooks.kernel.evidence import IncidentEvidence
 from alerting.playbooks.kernel.explanations import Explanations, Sick
 from alerting.playbooks.kernel.firing import FiringAlerts
 from alerting.playbooks.kernel.journal import Journal
-from alerting.playbooks.kernel.messages import Notice, Run, Signal, notice_of, signal_of, with_service
+from alerting.playbooks.kernel.messages import Notice, Signal, notice_of, signal_of, with_service
 from alerting.playbooks.kernel.opening import open_incident
-from alerting.playbooks.kernel.safety import Safety, SafetyConfig, StartRejection, Touched
+from alerting.playbooks.kernel.refusals import LastingRefusals
+from alerting.playbooks.kernel.safety import Safety, SafetyConfig, StartRejection, Touched, touched_by
 from alerting.playbooks.kernel.targets import chosen_by_telemetry
-from alerting.playbooks.kernel.traffic import Footprint, LiveTraffic
+from alerting.playbooks.kernel.traffic import LiveTraffic
 from alerting.playbooks.kernel.trust import Trust, origin_of_rule
 from alerting.playbooks.model.incident import IncidentState, Progress, incident_from
 from alerting.variables import render, render_query
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from alerting.playbooks.actions.action import Action
     from alerting.playbooks.kernel.machine import RuleQuery
-    from alerting.playbooks.kernel.messages import AlertTransition, Result
+    from alerting.playbooks.kernel.messages import AlertTransition, Result, Run
     from alerting.playbooks.model.incident import Incident
     from alerting.playbooks.model.plan import Playbook
     from telemetry.documents import Body, Document
@@ -76,6 +77,7 @@ class Healer:
         self.incidents: dict[str, Incident] = {}
         self.results_unexpected = 0
         self.firing = FiringAlerts()
+        self._lasting = LastingRefusals()
         self._explanations = Explanations(calls or CallPaths(0))
         self._latest = 0
 
@@ -148,10 +150,15 @@ class Healer:
         """A human's answer to a request for approval.
 
         Raises:
-            InputError: there is no such incident, it asks nobody, or it is too late.
+            InputError: there is no such incident, it asks nobody, it is too late, or the bounds have no room for it now.
         """
         now = self._not_before(now)
         incident = self._incident(incident_id)
+        full = self._no_room(incident) if approved else None
+        if full is not None:
+            self.journal.note(incident, now)("approval-refused", who=who, **asdict(full))
+            self.journal.publish(self.incidents, now)
+            raise InputError(f"incident {incident_id} cannot start now: {full.text}; approve it again when there is room")
         machine.decide(incident, approved=approved, who=who, now=now, note=self.journal.note(incident, now))
         self._move(incident, now)
         self.journal.publish(self.incidents, now)
@@ -176,6 +183,7 @@ class Healer:
             raise InputError(f"incident {incident_id} is still {incident.state}; only an ended one can be released")
         incident.released = True
         self.journal.note(incident, now)("released", who=who)
+        self._notify("released", incident, now, f"by {who}")
         self.journal.publish(self.incidents, now)
 
     def advance(self, now: int) -> None:
@@ -187,6 +195,9 @@ class Healer:
         for signal in self.firing.unanswered():
             if all(incident.state.ended for incident in self._of(signal.fingerprint)):
                 self._answer(signal, sick, now)
+        for notice in self._lasting.advance(self.firing.refusals, now):
+            self.journal.record(now, f"start-{notice.kind}", playbook=notice.playbook, code=notice.code, text=notice.text)
+            self.journal.report(notice)
         self.journal.publish(self.incidents, now)
 
     # What is to be done
@@ -198,13 +209,7 @@ class Healer:
         """
         if self.safety.stopped_by:
             return []
-        found = []
-        for incident in self.incidents.values():
-            step = incident.in_flight
-            if step is not None:
-                asks = step.asks and step.progress is Progress.INTENDED
-                found.append(Run(incident.run_id, machine.call_of(incident, step), step.started if asks else 0))
-        return found
+        return [run for incident in self.incidents.values() if (run := machine.run_of(incident))]
 
     def explained(self, service: str, since: int) -> tuple[str, ...]:
         """What a repair explains of how a service has been doing since a time; see `Explanations.by_repair`."""
@@ -229,6 +234,7 @@ class Healer:
             "safety": self.safety.snapshot(),
             "incidents": [incident.plain() for incident in self.incidents.values()],
             "repaired": self._explanations.snapshot(),
+            "refusals": self._lasting.snapshot(),
             **self.firing.snapshot(),
             **self.journal.snapshot(),
         }
@@ -247,6 +253,7 @@ class Healer:
         self.safety.restore(snapshot["safety"])
         self.incidents = {data["id"]: incident_from(data) for data in snapshot["incidents"]}
         self._explanations.restore(snapshot.get("repaired", {}))
+        self._lasting.restore(snapshot.get("refusals", ()))
         self.firing.restore(snapshot)
         self.journal.restore(snapshot)
         for incident in self.incidents.values():
@@ -278,7 +285,7 @@ class Healer:
         try:
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))
-            touched = [_touched(incident) for incident in self.incidents.values() if incident.holds_target]
+            touched = [touched_by(incident) for incident in self.incidents.values() if incident.holds_target]
             refusal = (
                 self.safety.admit(playbook.name, target, touched, now)  # the cheap reasons first: thousands may wait
                 or self._explanations.refusal(service, sick.for_one_since(signal.starts_at), self._under_repair, now)
@@ -291,6 +298,7 @@ class Healer:
             incident = open_incident(playbook, self.actions, signal, target, self.environment, now, approve_by)
         except InputError as error:
             return StartRejection("input", str(error))
+        incident.attempt = 2 if self.firing.is_proven(signal.fingerprint) else 1
         self.safety.started(playbook.name, target, playbook.cooldown, now)
         note = self.journal.note(incident, now)
         evidence = {
@@ -339,7 +347,8 @@ class Healer:
 
     def _move(self, incident: Incident, now: int) -> None:
         if not incident.state.ended and not self.safety.stopped_by:
-            machine.advance(incident, now, self.query, self.journal.note(incident, now))
+            fires = incident.fingerprint in self.firing
+            machine.advance(incident, now, self.query, self.journal.note(incident, now), fires=fires)
         self._settle(incident, now)
 
     def _settle(self, incident: Incident, now: int) -> None:
@@ -349,7 +358,9 @@ class Healer:
         incident.told = True
         self.safety.over(incident.playbook, incident.service, incident.instance, now)
         proven = incident.state is IncidentState.CLOSED
-        if incident.why != machine.VERIFIED:
+        if incident.why == machine.VERIFIED:
+            self.firing.prove(incident.fingerprint)
+        else:
             self.firing.give_up(incident.fingerprint)  # a human has it, or decided
         self._notify(incident.state.value, incident, now, incident.why)
         ran = any(step.progress is not Progress.WAITING for step in incident.steps)
@@ -358,6 +369,11 @@ class Healer:
         self._explanations.repair_ended(incident.service, now)
         if self.safety.judged(incident.playbook, now, proven=proven):
             self._notify("breaker-opened", incident, now, f"playbook {incident.playbook} rests after repeated failures")
+
+    def _no_room(self, incident: Incident) -> StartRejection | None:
+        """Why one that waits for approval cannot begin now: it takes its part of the bounds only then."""
+        others = [touched_by(other) for other in self.incidents.values() if other.holds_target and other is not incident]
+        return self.safety.no_room(touched_by(incident), others) if incident.state is IncidentState.APPROVING else None
 
     def _of(self, fingerprint: str) -> list[Incident]:
         return [incident for incident in self.incidents.values() if incident.fingerprint == fingerprint]
@@ -377,13 +393,8 @@ class Healer:
     def _switch(self, stopped_by: str, kind: str, now: int, by: str = "") -> None:
         now = self._not_before(now)
         self.safety.stopped_by = stopped_by
-        who = stopped_by or by
-        self.journal.record(now, kind, who=who)
+        self.journal.record(now, kind, who=(who := stopped_by or by))
         self.journal.report(Notice(f"{kind}/{now}", kind, now, "", f"Repairs {kind}", f"by {who}"))
 
     def _notify(self, kind: str, incident: Incident, now: int, text: str) -> None:
         self.journal.report(notice_of(incident, kind, now, text))
-
-
-def _touched(incident: Incident) -> Touched:
-    return Touched(incident.service, incident.instance, Footprint(incident.instances, incident.traffic_share))

@@ -4,6 +4,7 @@ What it promises:
 - A step is written down as intended before its action may run, and as done, failed or unknown after.
 - After a crash, a step that was under way is run again only if it is idempotent. Otherwise its target is asked: if that
   says that it was done, the incident goes on; if nobody can know, it is marked unknown, and the incident rolls back.
+- A repair is proven by its verification. The second for one alert is proven only when the alert resolves as well.
 - Rolling back runs the inverses of all that may be in effect, the last first, and always ends with a human.
 
 Nothing here does I/O or asks the clock. `note` receives what belongs into the audit trail.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from alerting.playbooks.kernel.messages import Run
 from alerting.playbooks.label_values import check_values
 from alerting.playbooks.model.incident import ActionCall, IncidentState, Progress
 from alerting.variables import RESULT, names_in, render
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 
 VERIFIED = "recovery verified"
 """Why an incident is closed when the repair is proven."""
+
+
+STILL_FIRING = "recovery was verified twice, but the alert goes on firing: it is about something else"
+"""Why an incident is escalated whose proof says little."""
 
 
 class RuleQuery(Protocol):
@@ -49,8 +55,11 @@ class Note(Protocol):
         ...
 
 
-def advance(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
-    """Take every transition that the time and the telemetry allow, up to the next action that must run."""
+def advance(incident: Incident, now: int, query: RuleQuery, note: Note, *, fires: bool = False) -> None:
+    """Take every transition that the time and the telemetry allow, up to the next action that must run.
+
+    `fires` says whether the alert that the incident answers still does.
+    """
     while not incident.state.ended and incident.in_flight is None:
         before = (incident.state, [step.progress for step in incident.steps])
         match incident.state:
@@ -60,7 +69,7 @@ def advance(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
             case IncidentState.ISOLATING | IncidentState.REPAIRING:
                 _forward(incident, now, query, note)
             case IncidentState.VERIFYING:
-                _verify_recovery(incident, now, query, note)
+                _verify_recovery(incident, now, query, note, fires=fires)
             case IncidentState.ROLLING_BACK:
                 _backward(incident, now, note)
         if before == (incident.state, [step.progress for step in incident.steps]):
@@ -154,6 +163,15 @@ def call_of(incident: Incident, step: StepRun) -> ActionCall:
     return ActionCall(call.action, render(call.arguments, known), call.timeout)
 
 
+def run_of(incident: Incident) -> Run | None:
+    """The action that is written down as started and has no outcome yet."""
+    step = incident.in_flight
+    if step is None:
+        return None
+    asks = step.asks and step.progress is Progress.INTENDED
+    return Run(incident.run_id, call_of(incident, step), step.started if asks else 0)
+
+
 def named(incident: Incident, name: str) -> StepRun:
     """The step of that name."""
     return next(step for step in incident.steps if step.name == name)
@@ -185,9 +203,16 @@ def _forward(incident: Incident, now: int, query: RuleQuery, note: Note) -> None
     incident.state = IncidentState.VERIFYING
 
 
-def _verify_recovery(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
-    verified = _ask(incident.check, now, query, note, "recovery")
-    if verified is True:
+def _verify_recovery(incident: Incident, now: int, query: RuleQuery, note: Note, *, fires: bool) -> None:
+    check = incident.check
+    verified = check.settled or _ask(check, now, query, note, "recovery")
+    if verified is True and fires and incident.attempt > 1:
+        if not check.settled:
+            check.settled, check.deadline = True, now + check.within
+            note("still-firing", attempt=incident.attempt, until=check.deadline)
+        if now >= check.deadline:
+            _roll_back(incident, note, STILL_FIRING)
+    elif verified is True:
         _end(incident, IncidentState.CLOSED, now, VERIFIED, note)
     elif verified is False:
         _roll_back(incident, note, f"recovery not verified: {incident.check.expression} did not hold in time")

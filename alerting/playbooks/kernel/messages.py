@@ -131,7 +131,7 @@ class Notice:
     """Something that a human should know. Repetitions have the same `id`."""
 
     id: str
-    kind: str  # "approval-requested", "closed", "escalated", "breaker-opened", "stopped", "resumed"
+    kind: str  # approval-requested, closed, escalated, released, breaker-opened, refused, admitted, stopped or resumed
     time: int
     incident: str
     title: str
@@ -140,6 +140,8 @@ class Notice:
     service: str = ""
     playbook: str = ""
     fingerprint: str = ""  # of the alert or anomaly that the incident answers
+    code: str = ""  # of a refusal that lasts
+    holds: bool = False  # the incident ended with steps in effect: it counts against the bounds until a human releases it
 
 
 def notice_of(incident: Incident, kind: str, now: int, text: str) -> Notice:
@@ -157,4 +159,5 @@ def notice_of(incident: Incident, kind: str, now: int, text: str) -> Notice:
         incident.service,
         incident.playbook,
         incident.fingerprint,
+        holds=ended and incident.holds_target,
     )

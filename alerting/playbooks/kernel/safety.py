@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
+from alerting.playbooks.kernel.traffic import Footprint
 from alerting.playbooks.model import plan
+from alerting.playbooks.model.incident import IncidentState
 from components.durations import HOUR, MINUTE, SECOND, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from alerting.playbooks.kernel.traffic import Footprint
+    from alerting.playbooks.model.incident import Incident
     from telemetry.documents import Body
 
 
@@ -33,6 +35,9 @@ class SafetyConfig(BaseModel):
     dry_run: bool = Field(default=False, description="Decide and record, but run no action.")
     max_open: int = Field(default=3, ge=1, description="Incidents being repaired at the same time.")
     max_starts: int = Field(default=10, ge=1, description="Repairs started within `starts_within`, over all playbooks.")
+    max_starts_per_target: int = Field(
+        default=4, ge=1, description="Of them, those of one playbook on one target: one that flaps leaves the others theirs."
+    )
     starts_within: Duration = Field(default=HOUR, description="The time over which starts are counted.")
     max_instances: int = Field(default=2, ge=1, description="Instances that repairs may touch at the same time.")
     max_traffic_share: float = Field(
@@ -73,10 +78,17 @@ class Touched:
     service: str
     instance: str
     footprint: Footprint
+    waits: bool = False  # for approval: it has the target, and no part of the bounds yet
 
     def overlaps(self, other: Touched) -> bool:
         """Whether both touch the same thing: the same instance, or one of them the whole service."""
         return self.service == other.service and (self.instance == other.instance or not (self.instance and other.instance))
+
+
+def touched_by(incident: Incident) -> Touched:
+    """What an incident has, as it was when it was admitted."""
+    footprint = Footprint(incident.instances, incident.traffic_share)
+    return Touched(incident.service, incident.instance, footprint, waits=incident.state is IncidentState.APPROVING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +135,17 @@ class Safety:
             self._stopped()
             or self._busy(target, held)
             or self._cooling(playbook, target, now)
-            or self._rate(now)
+            or self._rate(playbook, target, now)
             or self._broken(playbook, now)
-            or self._radius(target, held)
+            or self.no_room(target, held)
         )
+
+    def no_room(self, target: Touched, touched: Iterable[Touched]) -> StartRejection | None:
+        """Why the bounds have no room for the target beside what is touched already; what waits for approval takes none."""
+        held = [each for each in touched if not each.waits]
+        if len(held) >= self.config.max_open:
+            return StartRejection("room", f"{len(held)} repairs are open or hold a target, the bound is {self.config.max_open}")
+        return self._radius(target, held)
 
     def started(self, playbook: str, target: Touched, cooldown: int, now: int) -> None:
         """Remember a start for cooldown and rate."""
@@ -157,8 +176,6 @@ class Safety:
     def _busy(self, target: Touched, held: list[Touched]) -> StartRejection | None:
         if any(target.overlaps(other) for other in held):
             return StartRejection("busy", "another repair has this target")
-        if len(held) >= self.config.max_open:
-            return StartRejection("busy", f"{len(held)} repairs are open, the bound is {self.config.max_open}")
         return None
 
     def _cooling(self, playbook: str, target: Touched, now: int) -> StartRejection | None:
@@ -169,11 +186,16 @@ class Safety:
         )
         return StartRejection("cooldown", f"it rests for {_seconds(until - now)} more") if now < until else None
 
-    def _rate(self, now: int) -> StartRejection | None:
-        recent = sum(now < start.time + self.config.starts_within for start in self._starts)
-        if recent < self.config.max_starts:
-            return None
-        return StartRejection("rate", f"{recent} repairs were started lately, the bound is {self.config.max_starts}")
+    def _rate(self, playbook: str, target: Touched, now: int) -> StartRejection | None:
+        recent = [start for start in self._starts if now < start.time + self.config.starts_within]
+        same = (playbook, target.service, target.instance)
+        own = sum((start.playbook, start.service, start.instance) == same for start in recent)
+        if own >= self.config.max_starts_per_target:
+            bound = self.config.max_starts_per_target
+            return StartRejection("rate", f"{playbook} was started {own} times lately on this target, the bound is {bound}")
+        if len(recent) >= self.config.max_starts:
+            return StartRejection("rate", f"{len(recent)} repairs were started lately, the bound is {self.config.max_starts}")
+        return None
 
     def _broken(self, playbook: str, now: int) -> StartRejection | None:
         breaker = self._breakers.get(playbook)

@@ -132,6 +132,7 @@ class Incident:
     changes: int = 0  # entries in the audit trail
     told: bool = False  # that it ended
     released: bool = False
+    attempt: int = 1  # 2: the alert went on firing after a proven repair, so this one must end the alert too
 
     @property
     def in_flight(self) -> StepRun | None:

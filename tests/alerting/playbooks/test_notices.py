@@ -63,6 +63,32 @@ def test_an_escalation_fires_until_the_alert_that_it_is_about_resolves(board: tu
     assert "RepairEscalated" not in firing(manager, START + 2)
 
 
+def test_an_escalation_with_steps_in_effect_fires_past_the_end_of_its_alert_until_a_human_releases_it(
+    board: tuple[Alertmanager, RepairAlerts],
+) -> None:
+    manager, repairs = board
+    slow = change(Alert("cart"))
+    manager.handle([slow], START)
+    repairs.report(replace(notice("escalated"), fingerprint=slow.fingerprint, holds=True), START)
+    repairs.alert_resolved(slow.fingerprint, START + 2)
+    alert = firing(manager, START + 24 * LONGEST)["RepairEscalated"]
+    assert alert.annotations["release"].startswith("POST /api/v1/incidents/i1/release")
+    repairs.report(notice("released"), START + 24 * LONGEST)
+    assert "RepairEscalated" not in firing(manager, START + 24 * LONGEST)
+
+
+def test_a_refusal_that_lasts_fires_until_a_repair_may_start_again(board: tuple[Alertmanager, RepairAlerts]) -> None:
+    manager, repairs = board
+    repairs.report(Notice("1", "refused", START, "", "t", "no room; waiting: cart", playbook="fix", code="room"), START)
+    alert = firing(manager, START + 24 * LONGEST)["RepairRefused"]
+    assert alert.labels == {"alertname": "RepairRefused", "severity": "warning", "playbook": "fix", "reason": "room"}
+    assert alert.annotations["description"] == "no room; waiting: cart"
+    repairs.report(Notice("2", "admitted", START + 1, "", "t", "", playbook="fix", code="rate"), START + 1)
+    assert firing(manager, START + 1)
+    repairs.report(Notice("3", "admitted", START + 1, "", "t", "", playbook="fix", code="room"), START + 1)
+    assert not firing(manager, START + 1)
+
+
 def test_an_escalation_whose_alert_has_gone_fires_for_an_hour(board: tuple[Alertmanager, RepairAlerts]) -> None:
     manager, repairs = board
     repairs.report(notice("escalated"), START)
