@@ -251,7 +251,9 @@ receivers:
     assert taken["pagerduty_configs"][0]["severity"] == "error"
 
 
-@pytest.mark.parametrize("name", ["RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped"])
+@pytest.mark.parametrize(
+    "name", ["RepairApprovalRequested", "RepairEscalated", "RepairBreakerOpened", "RepairsStopped", "RepairRefused"]
+)
 def test_nobody_posts_an_alert_that_looks_like_one_of_repairs(name: str) -> None:
     service = Service()
     response = service.post("alerts", [{"labels": {"alertname": name, "incident": "1"}}])
