@@ -10,6 +10,8 @@ from alerting.alerts import APPROVE, StoredAlert
 from components.durations import HOUR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from alerting.alertmanager.manager import Alertmanager
     from alerting.playbooks.api.approval import Approvals
     from alerting.playbooks.kernel.messages import Notice
@@ -47,9 +49,13 @@ class RepairAlerts:
         manager: gets the alerts.
         approvals: makes the link of a request.
         breaker_reset: how long a breaker stays open, ns.
+        environment: the labels that name it; none for the default one.
     """
 
-    def __init__(self, manager: Alertmanager, approvals: Approvals, breaker_reset: int) -> None:
+    def __init__(
+        self, manager: Alertmanager, approvals: Approvals, breaker_reset: int, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._environment = environment or {}
         self._manager = manager
         self._approvals = approvals
         self._breaker_reset = breaker_reset
@@ -72,7 +78,7 @@ class RepairAlerts:
             "incident": notice.incident,
             "reason": notice.code,
         }
-        labels = {label: value for label, value in labels.items() if value}
+        labels = {label: value for label, value in labels.items() if value} | dict(self._environment)
         annotations = {"summary": notice.title, "description": notice.text}
         ends, url = 0, ""
         match name:

@@ -90,7 +90,7 @@ class Alerting:
         self.sender = sender
         self.runner = PlaybookRunner(healer, self._save_healer, PromptWriter(writer), self._notify, self._repair_time)
         self.approvals = Approvals(alertmanager.external_url, self._repair_time)
-        self._repairs = RepairAlerts(alertmanager, self.approvals, healer.safety.config.breaker_reset)
+        self._repairs = RepairAlerts(alertmanager, self.approvals, healer.safety.config.breaker_reset, engine.alert_labels)
         self._key = key
         self._counts = counts
         self._state = state

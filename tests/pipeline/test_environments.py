@@ -157,6 +157,9 @@ async def test_stopping_repairs_stops_them_everywhere_or_in_one(world: TwoEnviro
     assert (bool(stopped["default"]), bool(stopped["staging"])) == (False, True)
     assert world.client.post("/api/v1/healing/stop", json={}).status_code == 200
     assert all(world.client.get("/api/v1/healing").json()["environments"].values())
+    await world.depths(2, default=1.0, staging=1.0)
+    told = [alert["labels"] for alert in world.client.get("/api/v2/alerts").json()]
+    assert sorted(labels.get("environment", "") for labels in told) == ["", "staging"], "receivers see which"
     assert world.client.post("/api/v1/healing/stop?environment=none", json={}).status_code == 400
 
 
