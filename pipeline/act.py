@@ -22,7 +22,7 @@ from processors.assembly.watermark import SECOND
 from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.acting.environment import Environment
@@ -57,18 +57,32 @@ _ACCEPTED = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """A record that is not acknowledged: who may need it after a crash, and what of it goes to other partitions."""
+
+    tp: TP
+    offset: int
+    arrived: tuple[tuple[Environment, int], ...]  # with the event time then
+    passed_on: tuple[asyncio.Future[None], ...]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody needs it any more."""
+        return all(time <= environment.horizon for environment, time in self.arrived)
+
+
 @dataclass(slots=True)
 class _ActPartition:
     """What is held of a partition: its environments, and its records in order of arrival."""
 
     known: KnownEnvironments
     environments: dict[str, Environment] = field(default_factory=dict)
-    in_flight: deque[tuple[TP, int, tuple[tuple[Environment, int], ...]]] = field(default_factory=deque)
-    """Each with the event time at its arrival, by environment."""
+    in_flight: deque[_InFlight] = field(default_factory=deque)
     unsaved: list[tuple[OffsetTracker, TP, int]] = field(default_factory=list)
     """Records that say what holds in every environment, until that is saved."""
-    passed_on: list[Awaitable[object]] = field(default_factory=list)
-    """What belongs to another partition, on its way there."""
+    passed_on: list[asyncio.Future[None]] = field(default_factory=list)
+    """What is on its way to another partition, to see that it arrives."""
     last_record: int = 0
 
     @property
@@ -153,34 +167,35 @@ class ActStage:
             part.unsaved.append((offsets, tp, event.message.offset))
             return
         seen: dict[str, Environment] = {}
+        passed_on: list[asyncio.Future[None]] = []
         if batch is BatchKind.ANSWERS:
             self._handle_answers(items)
         elif batch is BatchKind.GLOBAL_POINTS:
-            self._handle_global(part, tp.partition, items, seen)
+            self._handle_global(part, tp.partition, items, seen, passed_on)
         else:
             if batch is BatchKind.POINTS:
-                self._handle_global(part, tp.partition, items, seen)
+                self._handle_global(part, tp.partition, items, seen, passed_on)
             for name, own in by_environment(batch, items).items():
                 if self._signals.partition_of(name) != tp.partition:  # of a release that knew one environment
-                    part.passed_on += self._signals.send_all(batch, own)
+                    passed_on += self._signals.send_all(batch, own)
                     continue
                 environment = self._environment(part, name)
                 environment.handle(batch, own)
                 seen[environment.name] = environment
         arrived = tuple((environment, environment.event_time) for environment in seen.values())
-        part.in_flight.append((tp, event.message.offset, arrived))
+        part.passed_on += passed_on
+        part.in_flight.append(_InFlight(tp, event.message.offset, arrived, tuple(passed_on)))
         self._release_records(part, offsets)
 
     @staticmethod
     def _release_records(part: _ActPartition, offsets: OffsetTracker) -> None:
         """Let go of the records that no environment needs after a crash; commits have no gaps, so the oldest come first."""
-        while (
-            part.in_flight
-            and not part.passed_on
-            and (offsets.full or all(time <= environment.horizon for environment, time in part.in_flight[0][2]))
-        ):
-            released, offset, _ = part.in_flight.popleft()
-            offsets.release(released, (offset,))
+        while part.in_flight:
+            oldest = part.in_flight[0]
+            if not (offsets.full or oldest.is_done) or not all(each.done() for each in oldest.passed_on):
+                break
+            part.in_flight.popleft()
+            offsets.release(oldest.tp, (oldest.offset,))
 
     def _environment(self, part: _ActPartition, name: str) -> Environment:
         admitted = part.known.admit(name)
@@ -191,13 +206,18 @@ class ActStage:
         return environment
 
     def _handle_global(
-        self, part: _ActPartition, partition: int, points: Sequence[Point], seen: dict[str, Environment]
+        self,
+        part: _ActPartition,
+        partition: int,
+        points: Sequence[Point],
+        seen: dict[str, Environment],
+        passed_on: list[asyncio.Future[None]],
     ) -> None:
         """Let the rules over all environments see points: here, or where they are evaluated."""
         if self._settings is None or not self._settings.rules.has_global:
             return
         if partition != GLOBAL_PARTITION:
-            part.passed_on += self._signals.send_global(points)
+            passed_on += self._signals.send_global(points)
             return
         every = seen[EVERY_ENVIRONMENT] = self._global(part)
         every.handle(BatchKind.POINTS, points)

@@ -16,6 +16,7 @@ from processors.assembly.watermark import SECOND, Watermark
 from processors.series.derived import culprit_points
 from telemetry.documents import culprits_document
 from telemetry.documents.read_back import anomaly_from_body
+from telemetry.environment import EVERY_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -140,6 +141,8 @@ class Environment:
         self._observe(min(now, max(point.time for point in accepted)))
         if self.alerting is not None:
             self.alerting.engine.add(accepted, self.event_time)
+        if self.name == EVERY_ENVIRONMENT:
+            return  # culprits are found in each by itself
         foreign = [
             point
             for point in accepted
@@ -229,7 +232,7 @@ class Environment:
         Rules do not see one that only a rule from outside asked for: it could make them blame a service that is well.
         """
         service = change.service
-        if service and self.alerting is not None:
+        if service and self.alerting is not None and self.name != EVERY_ENVIRONMENT:
             origin = origin_of_rule(change.file)
             trusted = not origin or self.alerting.runner.healer.trust.allows(origin)
             self._want_ranking(1.0, change.document().id, service, change.active_at, for_rules=trusted)

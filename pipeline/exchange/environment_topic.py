@@ -42,7 +42,7 @@ class EnvironmentTopic:
         """The partition that owns an environment."""
         return partitions.of_environment(environment, self._topic.partitions)
 
-    def send_all(self, batch: BatchKind, items: Sequence[Any]) -> list[Awaitable[None]]:
+    def send_all(self, batch: BatchKind, items: Sequence[Any]) -> list[asyncio.Future[None]]:
         """Send items in records of a size that every broker accepts; what is larger alone is dropped and counted."""
         return [
             self._send(partition, batch, value)
@@ -50,7 +50,7 @@ class EnvironmentTopic:
             for value in values_of(batch, own, _ENCODE[batch], self.dropped)
         ]
 
-    def send_traces(self, traces: Sequence[Sequence[Span]]) -> list[Awaitable[None]]:
+    def send_traces(self, traces: Sequence[Sequence[Span]]) -> list[asyncio.Future[None]]:
         """Send traces, none cut in two but by environment."""
         found: dict[int, list[Sequence[Span]]] = {}
         for trace in traces:
@@ -62,7 +62,7 @@ class EnvironmentTopic:
             for value in values_of(BatchKind.SPANS, whole, encode_traces, self.dropped)
         ]
 
-    def pass_on(self, batch: BatchKind, items: Sequence[Any], value: bytes) -> list[Awaitable[None]]:
+    def pass_on(self, batch: BatchKind, items: Sequence[Any], value: bytes) -> list[asyncio.Future[None]]:
         """Send the items of a record on; as it came where they all belong to one partition."""
         found = self._by_partition(batch, items)
         if len(found) == 1:
@@ -73,7 +73,7 @@ class EnvironmentTopic:
         """Send what concerns every environment to all partitions; ends when it is on the log of each."""
         return asyncio.gather(*(self._send(partition, batch, value) for partition in range(self._topic.partitions)))
 
-    def send_global(self, points: Sequence[Point]) -> list[Awaitable[None]]:
+    def send_global(self, points: Sequence[Point]) -> list[asyncio.Future[None]]:
         """Send points to where the rules over all environments are evaluated."""
         values = values_of(BatchKind.GLOBAL_POINTS, points, codec.encode_points, self.dropped)
         return [self._send(GLOBAL_PARTITION, BatchKind.GLOBAL_POINTS, value) for value in values]
@@ -86,7 +86,7 @@ class EnvironmentTopic:
             found.setdefault(self.partition_of(environment), []).extend(own)
         return dict(found)
 
-    def _send(self, partition: int, batch: BatchKind, value: bytes) -> Awaitable[None]:
+    def _send(self, partition: int, batch: BatchKind, value: bytes) -> asyncio.Future[None]:
         return asyncio.ensure_future(send_values(self._topic, partition, batch, (value,)))
 
 

@@ -101,6 +101,9 @@ async def test_rules_over_all_environments_are_evaluated_at_one_worker_on_the_se
     await two.pass_time(6, default=35.0, **{STAGING: 50.0})
     assert two.first.firing() == {DEFAULT_ENVIRONMENT: ["Deep"], "*": ["DeepTogether", "DeepSomewhere"]}
     assert two.second.firing() == {STAGING: ["Deep"]}
+    await two.pass_time(90, default=35.0, **{STAGING: 50.0})
+    assert two.second.log[0].acked, "what is passed on in every record holds none for ever"
+    assert two.first.log[0].acked
 
 
 async def test_a_silence_that_one_worker_takes_mutes_at_the_other_and_its_end_ends_it(two: Two) -> None:
