@@ -24,6 +24,7 @@ ROUTES = (
     Route("/api/v1/find", {"GET": READ}),
     Route("/api/v1/traces/{trace_id}", {"GET": READ}),
     Route("/api/v1/service-map", {"GET": READ}),
+    Route("/api/v1/environments", {"GET": READ}),
     Route("/api/v1/dead-letters", {"GET": READ}),
     Route("/api/v1/dead-letters/replay", {"POST": OPERATE}),
     Route("/api/v1/dead-letters/skip", {"POST": OPERATE}),

@@ -142,7 +142,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
         **_all(Type.KEYWORD, "playbook_revision", "event", "instance", "fingerprint", "source", "approved_by"),
         **_all(Type.KEYWORDS, "trace_ids"),
         **_all(Type.KEYWORD, "why"),  # the newest is shown, so it cannot be text
-        **_all(Type.INTEGER, "instances", "opened", "approve_by", "ended"),
+        **_all(Type.INTEGER, "instances", "opened", "approve_by", "ended", "attempt"),
         **_all(Type.NUMBER, "traffic_share"),
         **_all(Type.BOOLEAN, "told", "released"),
     },
