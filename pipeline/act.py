@@ -340,7 +340,7 @@ class ActStage:
     async def _begin(self, environment: Environment, partition: int) -> None:
         await environment.own(partition)
         if self._settings is not None and environment.alerting is not None:
-            self._settings.begin(environment.alerting)
+            await self._settings.begin(environment.alerting)
 
     async def _begin_new(self, partition: int, part: _ActPartition) -> None:
         """Own the environments that telemetry has named for the first time. That they are known is saved before all else."""

@@ -87,6 +87,7 @@ class AlertingSettings:
         self._partitions: set[int] = set()
         self._refreshed = self._shared_at = 0
         self._switched: dict[str, int] = {}  # when repairs were stopped or resumed last, by environment
+        self._everywhere: JsonObject = {}  # the last switch of all environments: also of those that come later
         self._received: list[JsonObject] = []  # switches that others were set
 
     def _is_complete(self) -> bool:
@@ -130,9 +131,11 @@ class AlertingSettings:
         for name, notifiers in made.items():
             await self.environments[name].replace_receivers(receivers, notifiers)
 
-    def begin(self, alerting: Alerting) -> None:
-        """An environment is this process's own, with all that was saved of it."""
+    async def begin(self, alerting: Alerting) -> None:
+        """An environment is this process's own, with all that was saved of it; where repairs are stopped, also in a new one."""
         self.environments[alerting.environment] = alerting
+        if self._everywhere.get("stopped_by"):
+            await self._turn({**self._everywhere, "environment": alerting.environment})
 
     def end(self, alerting: Alerting) -> None:
         """An environment is let go: another process owns it from now on."""
@@ -151,11 +154,14 @@ class AlertingSettings:
             raise InputError(f"no environment {environment!r}; there are {', '.join(sorted(self.environments))}")
         switch = {"environment": environment, "stopped_by": who if stop else "", "by": who, "at": self._now()}
         await self._turn(switch)
+        await self._save_settings()
         if not self._is_complete():
             await self._share(BatchKind.SETTINGS, {"switches": [switch]})
 
     async def _turn(self, switch: JsonObject) -> None:
         named = switch["environment"]
+        if named is None and switch["at"] > self._everywhere.get("at", 0):
+            self._everywhere = switch
         for name in list(self.environments) if named is None else {named} & self.environments.keys():
             if switch["at"] > self._switched.get(name, 0):
                 self._switched[name] = switch["at"]
@@ -186,9 +192,10 @@ class AlertingSettings:
     async def _share_changes(self) -> None:
         if self._is_complete():
             return
-        since, self._shared_at = self._shared_at, self._now()
+        now, since = self._now(), self._shared_at
         changes: JsonObject = {"silences": self.silences.changes(since), "rules": self.rules.changes(since)}
         await self._share(BatchKind.SETTINGS, changes)
+        self._shared_at = max(now, self._shared_at)  # not before: what failed is sent with the next
 
     # ------------------------------------------------------------------ what must survive a crash
 
@@ -210,6 +217,9 @@ class AlertingSettings:
         if saved.get("version") != VERSION:
             raise InputError(f"settings: version {saved.get('version')!r}; this release reads {VERSION}")
         self.silences.merge(saved["silences"])
+        everywhere = saved["everywhere"]
+        if everywhere.get("at", 0) > self._everywhere.get("at", 0):
+            self._everywhere = everywhere
         for environment, at in saved["switched"].items():
             self._switched[environment] = max(at, self._switched.get(environment, 0))
 
@@ -259,7 +269,8 @@ class AlertingSettings:
         await self._save("rules", self.rules.snapshot())
 
     async def _save_settings(self) -> None:
-        body = {"version": VERSION, "silences": self.silences.snapshot(), "switched": self._switched}
+        body: JsonObject = {"version": VERSION, "silences": self.silences.snapshot()}
+        body |= {"switched": self._switched, "everywhere": self._everywhere}
         await self._save("settings", body)
 
     async def _save(self, name: str, body: JsonObject) -> None:

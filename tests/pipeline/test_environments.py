@@ -163,6 +163,18 @@ async def test_stopping_repairs_stops_them_everywhere_or_in_one(world: TwoEnviro
     assert world.client.post("/api/v1/healing/stop?environment=none", json={}).status_code == 400
 
 
+async def test_repairs_that_are_stopped_everywhere_are_so_in_an_environment_that_comes_later(world: TwoEnvironments) -> None:
+    await world.depths(2, default=1.0)
+    assert world.client.post("/api/v1/healing/stop", json={}).status_code == 200
+    await world.crash()
+    await world.begin()
+    await world.depths(2, default=1.0, staging=1.0)
+    assert all(world.client.get("/api/v1/healing").json()["environments"].values())
+    assert world.client.post("/api/v1/healing/resume", json={}).status_code == 200
+    await world.depths(2, default=1.0, staging=1.0, test=1.0)
+    assert world.client.get("/api/v1/healing").json()["environments"] == {"default": "", "staging": "", "test": ""}
+
+
 async def test_rules_over_http_hold_in_every_environment_also_in_one_that_comes_later(world: TwoEnvironments) -> None:
     await world.depths(1, default=1.0)
     body = "name: more\ninterval: 1s\nrules:\n- {alert: Shallow, expr: max(queue_depth) < 5}\n"

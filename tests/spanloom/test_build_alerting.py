@@ -51,7 +51,7 @@ class Built:
     async def own(self) -> Alerting:
         await self.settings.own(self.state, 0)
         await self.alerting.own(0)
-        self.settings.begin(self.alerting)
+        await self.settings.begin(self.alerting)
         return self.alerting
 
 

@@ -40,7 +40,7 @@ def world_with(folder: Path, name: str, value: bytes) -> World:
 
 
 @VALUES
-@pytest.mark.parametrize("name", ["engine", "alertmanager", "rules", "healer", "approvals"])
+@pytest.mark.parametrize("name", ["engine", "alertmanager", "rules", "healer", "approvals", "settings", "environments"])
 async def test_what_nothing_brings_back_is_damage_that_names_the_command(tmp_path: Path, name: str, value: bytes) -> None:
     world = world_with(tmp_path, name, value)
     reported = rf"changelog\[0\] offset 42: the value of key '0/{name}' .*: spanloom dlq skip changelog 0 42$"
