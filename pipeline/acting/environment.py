@@ -39,7 +39,8 @@ BEHIND = 30 * SECOND
 """How far behind the clock rules stay while no telemetry comes: longer than windows and counters take to reach them."""
 
 GAP = 60 * SECOND
-"""A longer gap of rule time is not made up for: this process was not there, and would take its own absence for silence."""
+"""A longer gap of rule time is not made up for: this process was not there, and would take its own absence for silence.
+A jump over one waits for as long a silence: who replays a recording may pause."""
 
 AHEAD = 600 * SECOND
 """How far ahead of the clock a point may be stamped: as Prometheus has it for what it scrapes."""
@@ -125,9 +126,8 @@ class Environment:
                 raise AssertionError(other)
 
     def _observe(self, time: int) -> None:
-        first = not self._watermark.time
         self._watermark.observe(time)
-        if first and self.event_time + self._watermark.jump < self._clock_time:  # a recording is replayed
+        if self.event_time + self._watermark.jump < self._clock_time:  # a recording is replayed
             self._clock_time = 0
             if self.alerting is not None:
                 self.alerting.engine.rewind()
@@ -202,8 +202,11 @@ class Environment:
         time = now - BEHIND
         if time <= max(self._clock_time, self.event_time):
             return
-        if time - max(self._clock_time, self.event_time) > GAP and self.alerting is not None:
-            self.alerting.engine.skip(time - GAP)
+        if time - max(self._clock_time, self.event_time) > GAP:
+            if self.event_time and now - self.last_record < GAP:
+                return  # a recording may go on
+            if self.alerting is not None:
+                self.alerting.engine.skip(time - GAP)
         self._clock_time = time
 
     @property

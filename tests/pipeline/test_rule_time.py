@@ -80,13 +80,13 @@ async def test_rules_wait_for_what_a_broker_or_a_backlog_holds_back(quiet: Quiet
     assert quiet.stage.environments["default"].rule_time >= quiet.time - BEHIND
 
 
-async def test_a_restart_in_a_silence_waits_no_longer_than_a_start(quiet: Quiet) -> None:
+async def test_a_restart_in_a_silence_waits_a_minute_however_long_that_lasted(quiet: Quiet) -> None:
     await quiet.seconds(60, 1.0)
     assert quiet.alerts() == {"Watchdog": "firing"}
     await quiet.crash()
     quiet.time += DAY
     await quiet.begin()
-    await quiet.wait(5)
+    await quiet.wait(65)
     assert quiet.stage.environments["default"].rule_time == quiet.time - BEHIND
     assert quiet.alerts() == {"Watchdog": "firing", "NoQueue": "pending"}, (
         "nobody saw that the queue was silent while we were away"
@@ -112,3 +112,16 @@ async def test_a_recording_is_judged_by_its_own_time_though_the_clock_has_begun(
         await quiet.stage.tick()
     assert quiet.stage.environments["default"].rule_time == recorded + 29 * SECOND
     assert quiet.engine.health()[0].evaluated_at == recorded // (5 * SECOND) * 5 * SECOND + 25 * SECOND
+
+
+async def test_a_recording_that_pauses_and_another_after_a_silence_are_judged_by_their_own_times(quiet: Quiet) -> None:
+    recorded = START - 90 * DAY
+    quiet.depth(recorded)
+    await quiet.wait(50)
+    assert quiet.stage.environments["default"].rule_time < recorded + DAY, "it may go on"
+    await quiet.wait(60)
+    assert quiet.stage.environments["default"].rule_time == quiet.time - BEHIND
+    quiet.depth(recorded + 300 * SECOND)
+    await quiet.stage.tick()
+    assert quiet.stage.environments["default"].rule_time == recorded + 300 * SECOND
+    assert quiet.engine.health()[0].evaluated_at == recorded + 300 * SECOND
