@@ -86,6 +86,11 @@ class _ActPartition:
     last_record: int = 0
 
     @property
+    def owned(self) -> list[Environment]:
+        """The environments that have begun: records that come meanwhile may name others."""
+        return [environment for environment in self.environments.values() if environment.partition is not None]
+
+    @property
     def event_time(self) -> int:
         """That of the environment that is furthest."""
         return max((environment.event_time for environment in self.environments.values()), default=0)
@@ -272,7 +277,7 @@ class ActStage:
         for part in self._partitions.values():
             if self._live and self._read_to_end():
                 self._elapse(part, since, now)
-            for environment in part.environments.values():
+            for environment in part.owned:
                 documents += await environment.tick()
         self._background.put(documents)
         if (

@@ -121,15 +121,15 @@ class AlertingSettings:
     async def use_playbooks(self, playbooks: Sequence[Playbook]) -> None:
         """Take other playbooks, all at once."""
         self.playbooks = tuple(playbooks)
-        for alerting in self.environments.values():
+        for alerting in list(self.environments.values()):
             await alerting.runner.replace_playbooks(playbooks)
 
     async def use_receivers(self, receivers: AlertmanagerConfig) -> None:
         """Take other routes and receivers. What was in flight is sent again, under the same key."""
-        made = {name: self.notifiers(receivers) for name in self.environments}  # all, before one is replaced
+        made = [(alerting, self.notifiers(receivers)) for alerting in self.environments.values()]  # all, before one is replaced
         self.receivers = receivers
-        for name, notifiers in made.items():
-            await self.environments[name].replace_receivers(receivers, notifiers)
+        for alerting, notifiers in made:
+            await alerting.replace_receivers(receivers, notifiers)
 
     async def begin(self, alerting: Alerting) -> None:
         """An environment is this process's own, with all that was saved of it; where repairs are stopped, also in a new one."""
@@ -162,10 +162,11 @@ class AlertingSettings:
         named = switch["environment"]
         if named is None and switch["at"] > self._everywhere.get("at", 0):
             self._everywhere = switch
-        for name in list(self.environments) if named is None else {named} & self.environments.keys():
+        here = dict(self.environments)
+        for name in here if named is None else {named} & here.keys():
             if switch["at"] > self._switched.get(name, 0):
                 self._switched[name] = switch["at"]
-                runner = self.environments[name].runner
+                runner = here[name].runner
                 await (runner.halt(switch["by"]) if switch["stopped_by"] else runner.resume(switch["by"]))
 
     # ------------------------------------------------------------------ what other processes changed
@@ -249,8 +250,9 @@ class AlertingSettings:
             OverloadedError: another process owns the environments.
         """
         self.primary()
-        for alerting in self.environments.values():
-            await alerting.save()
+        for alerting in list(self.environments.values()):  # some may begin or end meanwhile
+            if alerting.owned:
+                await alerting.save()
         await self._save_settings()
         await self._share_changes()
 

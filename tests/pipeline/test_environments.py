@@ -237,3 +237,21 @@ async def test_no_telemetry_can_name_itself_the_environment_of_all(tmp_path: Pat
     await world.begin()
     await world.depths(3, **{"*": 50.0})
     assert world.firing() == {"default": [], "*": ["DeepSomewhere"], "other": ["Deep"]}
+
+
+async def test_an_environment_that_telemetry_names_in_the_middle_of_a_round_disturbs_it_not(world: TwoEnvironments) -> None:
+    await world.depths(2, default=1.0)
+    default, names = world.of("default"), iter(("staging", "test", "canary"))
+    save = default.save
+
+    async def slowly() -> None:
+        points = [Point(Series("queue_depth", labels(next(names))), world.time, 50.0)]
+        world.feed(BatchKind.POINTS, codec.encode_points(points))
+        await save()
+
+    default.save = slowly  # type: ignore[method-assign]
+    await world.depths(1, default=50.0)  # it fires, and so is saved
+    assert world.client.post("/api/v2/alerts", json=[{"labels": {"alertname": "Posted"}}]).status_code == 200
+    default.save = save  # type: ignore[method-assign]
+    await world.depths(2, default=50.0)
+    assert {name for name, alerts in world.firing().items() if alerts} == {"default", "staging", "test"}
