@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.acting.environments import KnownEnvironments
 from pipeline.delivery.background_writer import BackgroundWriter
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pipeline.record import TP, Record
     from pipeline.state.table import StageTable
     from telemetry.documents import Document
-    from telemetry.metrics import Point
 
 SETTLE_SECONDS = 5.0
 """How long to wait for the store when the environments of a partition are let go."""
@@ -42,7 +41,7 @@ SETTLE_SECONDS = 5.0
 MAX_ANSWERS = 1000
 """Answers to requests for approval that may wait for the next tick. Humans give a few a day."""
 
-_ACCEPTED = frozenset(
+OF_ENVIRONMENTS = frozenset(
     {
         BatchKind.POINTS,
         BatchKind.SPANS,
@@ -50,11 +49,11 @@ _ACCEPTED = frozenset(
         BatchKind.EDGES,
         BatchKind.ANOMALIES,
         BatchKind.GLOBAL_POINTS,
-        BatchKind.ANSWERS,
-        BatchKind.SOURCES,
-        BatchKind.SETTINGS,
     }
 )
+"""Batches of items that belong to environments; the others concern all of them."""
+
+_ACCEPTED = OF_ENVIRONMENTS | {BatchKind.ANSWERS, BatchKind.SOURCES, BatchKind.SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,26 +170,37 @@ class ActStage:
             self._has_settings |= batch is BatchKind.SETTINGS
             part.unsaved.append((offsets, tp, event.message.offset))
             return
-        seen: dict[str, Environment] = {}
-        passed_on: list[asyncio.Future[None]] = []
         if batch is BatchKind.ANSWERS:
             self._handle_answers(items)
-        elif batch is BatchKind.GLOBAL_POINTS:
-            self._handle_global(part, tp.partition, items, seen, passed_on)
-        else:
-            if batch is BatchKind.POINTS:
-                self._handle_global(part, tp.partition, items, seen, passed_on)
-            for name, own in by_environment(batch, items).items():
-                if self._signals.partition_of(name) != tp.partition:  # of a release that knew one environment
-                    passed_on += self._signals.send_all(batch, own)
-                    continue
-                environment = self._environment(part, name)
-                environment.handle(batch, own)
-                seen[environment.name] = environment
-        arrived = tuple((environment, environment.event_time) for environment in seen.values())
+        seen, passed_on = self._divide(part, tp.partition, batch, items) if batch in OF_ENVIRONMENTS else ([], [])
+        arrived = tuple((environment, environment.event_time) for environment in seen)
         part.passed_on += passed_on
         part.in_flight.append(_InFlight(tp, event.message.offset, arrived, tuple(passed_on)))
         self._release_records(part, offsets)
+
+    def _divide(
+        self, part: _ActPartition, partition: int, batch: BatchKind, items: Sequence[Any]
+    ) -> tuple[list[Environment], list[asyncio.Future[None]]]:
+        """Give items to their environments: those that took some, and what is on its way to other partitions."""
+        seen: list[Environment] = []
+        passed_on: list[asyncio.Future[None]] = []
+        of_points = batch in {BatchKind.POINTS, BatchKind.GLOBAL_POINTS}
+        if of_points and self._settings is not None and self._settings.rules.has_global:
+            if partition == GLOBAL_PARTITION:
+                seen.append(self._global(part))
+                seen[0].handle(BatchKind.POINTS, items)
+            else:
+                passed_on += self._signals.send_global(items)
+        if batch is BatchKind.GLOBAL_POINTS:  # their environments are of other partitions
+            return seen, passed_on
+        for name, own in by_environment(batch, items).items():
+            if self._signals.partition_of(name) != partition:  # of a release that knew one environment
+                passed_on += self._signals.send_all(batch, own)
+                continue
+            environment = self._environment(part, name)
+            environment.handle(batch, own)
+            seen.append(environment)
+        return seen, passed_on
 
     @staticmethod
     def _release_records(part: _ActPartition, offsets: OffsetTracker) -> None:
@@ -209,23 +219,6 @@ class ActStage:
         if environment is None:
             environment = part.environments[admitted] = self._make(admitted, self._state.scoped(admitted))
         return environment
-
-    def _handle_global(
-        self,
-        part: _ActPartition,
-        partition: int,
-        points: Sequence[Point],
-        seen: dict[str, Environment],
-        passed_on: list[asyncio.Future[None]],
-    ) -> None:
-        """Let the rules over all environments see points: here, or where they are evaluated."""
-        if self._settings is None or not self._settings.rules.has_global:
-            return
-        if partition != GLOBAL_PARTITION:
-            passed_on += self._signals.send_global(points)
-            return
-        every = seen[EVERY_ENVIRONMENT] = self._global(part)
-        every.handle(BatchKind.POINTS, points)
 
     def _global(self, part: _ActPartition) -> Environment:
         every = part.environments.get(EVERY_ENVIRONMENT)
@@ -280,9 +273,8 @@ class ActStage:
             for environment in part.owned:
                 documents += await environment.tick()
         self._background.put(documents)
-        if (
-            self._heartbeat is not None and GLOBAL_PARTITION in self._partitions
-        ):  # each worker's own life says nothing of the others'
+        # That one worker lives says nothing of the others, so only one of them tells.
+        if self._heartbeat is not None and GLOBAL_PARTITION in self._partitions:
             self._heartbeat.beat()
 
     def _elapse(self, part: _ActPartition, since: int, now: int) -> None:

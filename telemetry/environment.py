@@ -5,7 +5,12 @@ Nothing that is learned, counted or decided mixes two of them. Source: OpenTelem
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Item = TypeVar("Item")
 
 DEFAULT_ENVIRONMENT = "default"
 """That of telemetry which names none. It adds no label to a series and enters no id."""
@@ -48,6 +53,11 @@ def environment_of(series: Labelled) -> str:
     if not named and (series.label("service") or series.name.startswith(EDGE_PREFIX)):
         named = series.label(LABEL)
     return named or DEFAULT_ENVIRONMENT
+
+
+def foremost(of: Mapping[str, Item]) -> Item | None:
+    """Of what there is by environment that of the default one, else of the first by name; None where there is none."""
+    return of.get(DEFAULT_ENVIRONMENT) or next((of[name] for name in sorted(of)), None)
 
 
 def environment_labels(environment: str) -> tuple[tuple[str, str], ...]:

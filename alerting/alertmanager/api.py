@@ -16,7 +16,7 @@ from alerting.alerts import APPROVE
 from alerting.promql.matchers import Matcher, MatchType, all_match, parse_matchers
 from components.access.identity import identity_of
 from telemetry.documents import timestamp
-from telemetry.environment import DEFAULT_ENVIRONMENT, LABEL
+from telemetry.environment import LABEL, foremost
 from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ class AlertmanagerApi:
         Raises:
             OverloadedError: no environment is here now.
         """
-        managers = self.managers()
-        if not managers:
+        manager = foremost(self.managers())
+        if manager is None:
             raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
-        return managers.get(DEFAULT_ENVIRONMENT) or managers[min(managers)]
+        return manager
 
     async def _status(self, _request: Request) -> Response:
         version = dict.fromkeys(("branch", "buildDate", "buildUser", "goVersion", "revision"), "")

@@ -103,9 +103,8 @@ class RuleBook:
             loaded, written, kept = {group.name: group}, (data,), dict(self._namespaces.get(namespace, {}))
         for each in written:
             kept[each["name"]] = _Kept(_yaml(each, loaded[each["name"]]), loaded[each["name"]])
-        own = next((rule.name for group in loaded.values() for rule in group.rules if rule.name in RESERVED), None)
-        if own is not None:
-            raise ConfigError(f"{_file(namespace)}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
+        for group in loaded.values():
+            _check_names(group)
         self._use(self._files, {**self._namespaces, namespace: kept})
         self._note_change(namespace, self._now())
 
@@ -204,6 +203,7 @@ class RuleBook:
                 group = None
                 try:
                     group = read_group(YamlFile(text, _file(namespace)))
+                    _check_names(group)
                     self._check((group,))
                 except ConfigError as error:
                     group = None
@@ -236,6 +236,12 @@ class RuleBook:
     def _groups(files: Sequence[RuleGroup], namespaces: _Namespaces) -> list[RuleGroup]:
         of_namespaces = [each.group for kept in namespaces.values() for each in kept.values()]
         return [*files, *(group for group in of_namespaces if group is not None)]
+
+
+def _check_names(group: RuleGroup) -> None:
+    own = next((rule.name for rule in group.rules if rule.name in RESERVED), None)
+    if own is not None:
+        raise ConfigError(f"{group.file}: the alert {own} is Spanloom's own, which no rule over HTTP may send")
 
 
 def _of_scope(engine: AlertEngine, groups: Sequence[RuleGroup]) -> list[RuleGroup]:

@@ -15,7 +15,7 @@ from pipeline.acting.approvals import EnvironmentApprovals
 from pipeline.acting.config import AlertingCounts
 from pipeline.exchange.codec import BatchKind
 from pipeline.state.restoring import UNFIT, log_relearning, needed
-from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.environment import foremost
 from telemetry.errors import ConfigError, InputError, OverloadedError
 
 if TYPE_CHECKING:
@@ -292,10 +292,10 @@ class AlertingSettings:
         Raises:
             OverloadedError: none is.
         """
-        owned = self.environments
-        if not owned:
+        alerting = foremost(self.environments)
+        if alerting is None:
             raise OverloadedError("the environment's alerts belong to another process now: ask again", 1)
-        return owned.get(DEFAULT_ENVIRONMENT) or owned[min(owned)]
+        return alerting
 
     async def note(self, event: str, who: str, /, **data: object) -> None:
         """What somebody changed for all environments; return when it would survive a kill -9."""

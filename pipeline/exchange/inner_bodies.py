@@ -118,7 +118,7 @@ class _Silence(_Form):
 class _Namespace(_Form):
     """The groups of a namespace of rules, each as YAML; none where it was removed."""
 
-    namespace: str
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     changed_at: Time
     groups: dict[str, str]
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from alerting.alertmanager.silences import Silences
 from alerting.playbooks.api.approval import Answer
+from alerting.rules.book import RuleBook
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER, BatchKind, LogLine
 from pipeline.exchange.inner_records import received
@@ -26,6 +28,16 @@ if TYPE_CHECKING:
 
 _TRACE, _SPAN = bytes(range(1, 17)), bytes(range(1, 9))
 _TIME = 1_700_000_000_000_000_000
+SETTINGS = [
+    {
+        "silences": [
+            {"id": "s", "matchers": [["service", "=~", "cart.*"]], "starts_at": 1, "ends_at": _TIME, "updated_at": 2,
+             "created_by": "ann", "comment": "known"},
+        ],
+        "rules": [{"namespace": "ours", "changed_at": 3, "groups": {"g": "name: g\nrules:\n- {alert: A, expr: up == 0}\n"}}],
+        "switches": [{"environment": None, "stopped_by": "ann", "by": "ann", "at": 4}],
+    }
+]  # fmt: skip
 _WORDS = (b"null", b"[]", b"{}", b"[[", b'"zz"', b"-1", b"1e400", b"18446744073709551616", b"true", b'"\\ud800"', b'"series":')
 
 
@@ -51,6 +63,12 @@ def _of_bodies(batch: BatchKind, bodies: list[dict[str, Any]]) -> Target:
                     anomaly_document(anomaly_from_body(body))
             case BatchKind.ANSWERS:
                 [Answer(**body) for body in items]
+            case BatchKind.SETTINGS:
+                silences, rules = Silences(), RuleBook()
+                for body in items:
+                    silences.merge(body.get("silences", []))
+                    rules.merge(body.get("rules", []))
+                assert not rules.merge(rules.changes(0)), "its own changes are no news"
 
     return Target(f"records-{batch.value}", run, (orjson.dumps(bodies),), _WORDS)
 
@@ -96,6 +114,11 @@ TARGETS = (
     ),
     *(
         _of_bodies(batch, bodies)
-        for batch, bodies in ((BatchKind.EDGES, EDGES), (BatchKind.ANOMALIES, ANOMALIES), (BatchKind.ANSWERS, ANSWERS))
+        for batch, bodies in (
+            (BatchKind.EDGES, EDGES),
+            (BatchKind.ANOMALIES, ANOMALIES),
+            (BatchKind.ANSWERS, ANSWERS),
+            (BatchKind.SETTINGS, SETTINGS),
+        )
     ),
 )

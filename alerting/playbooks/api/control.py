@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from components.access.identity import identity_of
+from telemetry.environment import foremost
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,8 +85,10 @@ def routes(runners: Callable[[], Mapping[str, PlaybookRunner]], switch: Switch) 
     async def release(request: Request) -> JSONResponse:
         incident, who = request.path_params["incident"], _who(request)
         here = runners()
-        owner = next((each for each in here.values() if incident in each.healer.incidents), None)
-        await (owner or here[min(here)]).release(incident, who)
+        owner = next((each for each in here.values() if incident in each.healer.incidents), None) or foremost(here)
+        if owner is None:
+            raise InputError(f"no incident {incident!r} is open here")
+        await owner.release(incident, who)
         return JSONResponse({"released": incident})
 
     return [
