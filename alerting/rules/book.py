@@ -35,7 +35,8 @@ MAX_BYTES = 512 << 10
 """Most bytes of their texts: the snapshot of them is one record of the changelog."""
 ALERT_SERIES = ("ALERTS", "ALERTS_FOR_STATE")
 """What alerting rules write."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAMESPACE = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+"""What a namespace may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class RuleBook:
         Raises:
             ConfigError: `api:namespace:line: reason`, a line for each error; or more than the bounds allow.
         """
-        if not _NAME.fullmatch(namespace):
+        if not re.fullmatch(NAMESPACE, namespace):
             raise ConfigError(f"namespace {namespace!r}: use up to 100 letters, digits, dots, underscores and hyphens")
         file = YamlFile(text, _file(namespace))
         data = file.written()

@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from alerting.rules.book import NAMESPACE
 from telemetry.call_graph import NodeKind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import DecodeError
@@ -118,7 +119,7 @@ class _Silence(_Form):
 class _Namespace(_Form):
     """The groups of a namespace of rules, each as YAML; none where it was removed."""
 
-    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    namespace: Annotated[str, Field(pattern=f"^{NAMESPACE}$")]
     changed_at: Time
     groups: dict[str, str]
 

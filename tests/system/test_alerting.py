@@ -65,13 +65,19 @@ class Queues:
                     await client.post(f"{self._up.otlp}/v1/metrics", content=self._body(), headers=JSON)
                 await asyncio.sleep(0.5)
 
+    def _resources(self) -> list[tuple[dict[str, str], float]]:
+        """Attributes of each resource, and the depth of its queue."""
+        return [({"service.name": service}, depth) for service, depth in self.depths.items()]
+
     def _body(self) -> bytes:
         now = str(time.clock_gettime_ns(time.CLOCK_REALTIME))
         return orjson.dumps(
             {
                 "resourceMetrics": [
                     {
-                        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
+                        "resource": {
+                            "attributes": [{"key": key, "value": {"stringValue": text}} for key, text in attributes.items()]
+                        },
                         "scopeMetrics": [
                             {
                                 "metrics": [
@@ -80,7 +86,7 @@ class Queues:
                             }
                         ],
                     }
-                    for service, depth in self.depths.items()
+                    for attributes, depth in self._resources()
                 ]
             }
         )
@@ -93,9 +99,9 @@ PATIENCE = 60.0
 """Seconds until what must come has come: each takes a few on an idle machine."""
 
 
-async def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
+async def until(condition: Callable[[], bool], what: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Return when it holds; a process that does not answer yet, or too late, is asked again."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while not holds(condition):
         assert time.monotonic() < deadline, what()
         await asyncio.sleep(0.1)

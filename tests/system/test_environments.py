@@ -18,10 +18,9 @@ from stores.store import Query
 from telemetry.documents import Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from tests.system.cluster import ALL, Cluster, Role
-from tests.system.test_alerting import JSON, OnCall
+from tests.system.test_alerting import OnCall, Queues, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
@@ -40,71 +39,27 @@ PATIENCE = 180.0
 """Seconds until what must come has come: each takes a few on an idle machine."""
 
 
-class Carts:
+class Carts(Queues):
     """The same service in both environments, which tells the depth of its queue twice a second."""
 
     def __init__(self, collector: Role) -> None:
-        self._collector = collector
+        super().__init__(collector)
         self.depths = {DEFAULT_ENVIRONMENT: 1.0, STAGING: 1.0}
 
-    async def report(self) -> None:
-        """Until cancelled."""
-        async with httpx2.AsyncClient() as client:
-            while True:
-                with contextlib.suppress(httpx2.HTTPError):
-                    await client.post(f"{self._collector.otlp}/v1/metrics", content=self._body(), headers=JSON)
-                await asyncio.sleep(0.5)
-
-    def _body(self) -> bytes:
-        now = str(time.clock_gettime_ns(time.CLOCK_REALTIME))
-        named = {"service.name": "cart"}
-        return orjson.dumps(
-            {
-                "resourceMetrics": [
-                    {
-                        "resource": {
-                            "attributes": [
-                                {"key": key, "value": {"stringValue": value}}
-                                for key, value in (
-                                    named if name == DEFAULT_ENVIRONMENT else named | {"deployment.environment.name": name}
-                                ).items()
-                            ]
-                        },
-                        "scopeMetrics": [
-                            {
-                                "metrics": [
-                                    {"name": "queue.depth", "gauge": {"dataPoints": [{"timeUnixNano": now, "asDouble": depth}]}}
-                                ]
-                            }
-                        ],
-                    }
-                    for name, depth in self.depths.items()
-                ]
-            }
-        )
+    def _resources(self) -> list[tuple[dict[str, str], float]]:
+        named = {DEFAULT_ENVIRONMENT: {}, STAGING: {"deployment.environment.name": STAGING}}
+        return [({"service.name": "cart"} | named[name], depth) for name, depth in self.depths.items()]
 
 
 def environments(worker: Role) -> set[str]:
     """Those that a worker decides for, as its API says."""
-    with contextlib.suppress(httpx2.HTTPError):
-        answer = httpx2.get(f"{worker.url}/api/v1/rules", timeout=10)
-        if answer.is_success:
-            return {group["environment"] for group in answer.json()["data"]["groups"]}
-    return set()
+    answer = httpx2.get(f"{worker.url}/api/v1/rules", timeout=10)
+    return {group["environment"] for group in answer.json()["data"]["groups"]} if answer.is_success else set()
 
 
 def alerts(worker: Role) -> list[dict[str, Any]]:
-    with contextlib.suppress(httpx2.HTTPError):
-        answer = httpx2.get(f"{worker.url}/api/v2/alerts", timeout=10)
-        return list(answer.json()) if answer.is_success else []
-    return []
-
-
-async def until(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not await asyncio.to_thread(condition):
-        assert time.monotonic() < deadline, what()
-        await asyncio.sleep(0.2)
+    answer = httpx2.get(f"{worker.url}/api/v2/alerts", timeout=10)
+    return list(answer.json()) if answer.is_success else []
 
 
 async def until_stored(cluster: Cluster, kind: Kind) -> None:
@@ -142,13 +97,12 @@ async def follow(cluster: Cluster, carts: Carts, on_call: OnCall) -> None:
     workers = cluster.workers
 
     def shown() -> str:
-        logs = [worker.log.read_text()[-2000:] for worker in workers]
-        return f"{on_call.got}\n{[environments(worker) for worker in workers]}\n{logs}"
+        return f"{on_call.got}\n{[worker.log.read_text()[-2000:] for worker in workers]}"
 
     each_has_one = [{DEFAULT_ENVIRONMENT}, {STAGING}]
-    await until(lambda: sorted((environments(worker) for worker in workers), key=sorted) == each_has_one, shown)
+    await until(lambda: sorted((environments(worker) for worker in workers), key=sorted) == each_has_one, shown, PATIENCE)
     carts.depths[STAGING] = 50.0
-    await until(lambda: bool(on_call.got), shown)
+    await until(lambda: bool(on_call.got), shown, PATIENCE)
     await until_stored(cluster, Kind.NOTIFICATION)  # its document comes when what it says is durable
     (owner,) = (worker for worker in workers if STAGING in environments(worker))
     (other,) = (worker for worker in workers if worker is not owner)
@@ -157,15 +111,15 @@ async def follow(cluster: Cluster, carts: Carts, on_call: OnCall) -> None:
     assert alert["labels"].items() >= {"environment": STAGING, "service": "cart"}.items()
 
     owner.kill()
-    await until(lambda: environments(other) == {DEFAULT_ENVIRONMENT, STAGING}, shown)
-    await until(lambda: [each["startsAt"] for each in alerts(other)] == [alert["startsAt"]], shown)
+    await until(lambda: environments(other) == {DEFAULT_ENVIRONMENT, STAGING}, shown, PATIENCE)
+    await until(lambda: [each["startsAt"] for each in alerts(other)] == [alert["startsAt"]], shown, PATIENCE)
     carts.depths[STAGING] = 1.0
-    await until(lambda: len(on_call.got) > 1, shown)
+    await until(lambda: len(on_call.got) > 1, shown, PATIENCE)
     assert on_call.statuses() == [("firing", "cart"), ("resolved", "cart")]
     assert {each["labels"]["environment"] for payload in on_call.got for each in payload["alerts"]} == {STAGING}
 
     owner.start()  # and the environments are divided again
-    await until(lambda: sorted((environments(worker) for worker in workers), key=sorted) == each_has_one, shown)
+    await until(lambda: sorted((environments(worker) for worker in workers), key=sorted) == each_has_one, shown, PATIENCE)
     carts.depths[DEFAULT_ENVIRONMENT] = 50.0
-    await until(lambda: len(on_call.got) > 2, shown)
+    await until(lambda: len(on_call.got) > 2, shown, PATIENCE)
     assert "environment" not in on_call.got[2]["alerts"][0]["labels"]
