@@ -13,11 +13,12 @@ from telemetry.documents import digest
 from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from telemetry.json_object import JsonObject
 
 MAX_SILENCES = 10_000
+_FIELDS = ("id", "starts_at", "ends_at", "updated_at", "created_by", "comment")
 KEEP_EXPIRED = 120 * HOUR
 """How long an expired silence can still be looked up."""
 
@@ -71,8 +72,7 @@ class Silences:
             InputError: it is empty or over, or its id is unknown.
             OverloadedError: too many silences.
         """
-        if not silence.matchers or all(matcher.matches("") for matcher in silence.matchers):
-            raise InputError("at least one matcher must not match the empty string")
+        _check(silence.matchers)
         if silence.ends_at <= silence.starts_at:
             raise InputError("end time must be after start time")
         if silence.ends_at <= now:
@@ -159,7 +159,13 @@ def _silence_of(body: JsonObject) -> Silence:
         matchers = tuple(Matcher.of(name, MatchType(kind), value) for name, kind, value in body["matchers"])
     except ValueError as error:
         raise InputError(f"silence {body['id']}: {error}") from None
-    return Silence(**{**body, "matchers": matchers})
+    _check(matchers)
+    return Silence(matchers, **{name: body[name] for name in _FIELDS})  # a later release may say more
+
+
+def _check(matchers: Sequence[Matcher]) -> None:
+    if not matchers or all(matcher.matches("") for matcher in matchers):
+        raise InputError("at least one matcher must not match the empty string")
 
 
 def _can_change(known: Silence, new: Silence, now: int) -> bool:

@@ -153,6 +153,7 @@ async def test_repairs_that_one_worker_is_told_to_stop_are_stopped_at_both_and_g
         {"silences": [silence := {"id": "x", "matchers": [["a", "?", "b"]], "starts_at": 0, "ends_at": 9, "updated_at": 1,
                                   "created_by": "", "comment": ""}]},
         {"silences": [silence | {"matchers": [["a", "=~", "("]]}]},
+        {"silences": [silence | {"matchers": [["a", "=", ""]]}]},
         {"switches": [{"environment": 5, "stopped_by": "", "by": "", "at": 0}]},
         {"rules": [{"namespace": "n", "changed_at": -1, "groups": {}}]},
     ],
