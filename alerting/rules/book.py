@@ -168,9 +168,9 @@ class RuleBook:
 
     def merge(self, changes: Sequence[JsonObject]) -> list[str]:
         """Take the namespaces that were changed later than those that are held; see `restore`."""
-        if not changes:
-            return []
         later = [each for each in changes if each["changed_at"] > self._changed.get(each["namespace"], -1)]
+        if not later:
+            return []
         namespaces = {each["namespace"]: each["groups"] for each in later}
         refused = self._restore({name: self.texts(name) for name in self._namespaces} | namespaces)
         for each in later:
