@@ -132,8 +132,9 @@ async def wait_drained(cluster: Cluster) -> None:
         lag = await cluster.lag()
         if not any(lag.values()):
             return
-        logs = [worker.log.read_text()[-1500:] for worker in cluster.workers]
-        assert time.monotonic() < deadline, (lag, *logs)
+        if time.monotonic() > deadline:
+            logs = [f"{worker.url}:\n{worker.log.read_text()[-6000:]}" for worker in cluster.workers]
+            pytest.fail("\n\n".join([f"not committed: {lag}", *logs]))  # whole: a comparison would be shortened
         await asyncio.sleep(1)
 
 
