@@ -24,6 +24,9 @@ SERVICES = Path(__file__).parents[1] / "deploy" / "local"
 PATIENCE = 120.0
 """Seconds in which a service must listen; on two busy cores it takes 5 to 30."""
 
+FIRST_PORT, PORTS_OF_PROCESS, PROCESSES = 10_000, 5_400, 4
+"""Where the ports of tests begin, how many each process has, and for how many processes beside each other."""
+
 
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -101,19 +104,38 @@ def running(
 def free_port(*beside: int) -> int:
     """A port that is free, and so are those so far above it.
 
-    None of those that the system gives to outgoing connections (32768 and above): a service binds seconds later. Chance is
-    the system's: pytest-randomly seeds `random` alike in every process, and two would take the same port at a time.
+    None of those that the system gives to outgoing connections (32768 and above): a service binds seconds later. Nor one
+    that was given before, while there are others: who still talks to a service that ended must not reach another test's.
+    Processes that run tests beside each other have each a share of the ports for themselves.
     """
-    chance = random.SystemRandom()
-    while True:
-        port = chance.randrange(10_000, 32_000)
+    for _ in range(PORTS_OF_PROCESS):
+        port = next(_ports)
         with ExitStack() as stack:
             try:
                 for distance in (0, *beside):
                     stack.enter_context(socket.socket()).bind(("127.0.0.1", port + distance))
             except OSError:
                 continue
+            for _ in range(max(beside, default=0)):
+                next(_ports)
             return port
+    raise AssertionError("no port is free")
+
+
+def _ports_of_process() -> Iterator[int]:
+    """The ports of this process in turn, beginning anywhere.
+
+    Chance is the system's: pytest-randomly seeds `random` alike in every run, and two at a time would take the same.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    begin = random.SystemRandom().randrange(PORTS_OF_PROCESS)
+    first = FIRST_PORT + process % PROCESSES * PORTS_OF_PROCESS
+    while True:
+        for number in range(PORTS_OF_PROCESS):
+            yield first + (begin + number) % PORTS_OF_PROCESS
+
+
+_ports = _ports_of_process()
 
 
 def answers(url: str) -> bool:

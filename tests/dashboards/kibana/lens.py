@@ -22,6 +22,8 @@ class SavedPanel:
     name: str
     index: str
     attributes: Json
+    times: Json
+    """The range of @timestamp that its dashboard begins with."""
 
     @property
     def is_search(self) -> bool:
@@ -62,6 +64,7 @@ def panels(objects: list[Json]) -> list[SavedPanel]:
     by_id = {(item["type"], item["id"]): item for item in objects}
     found = []
     for dashboard in (item for item in objects if item["type"] == "dashboard"):
+        times = {"gte": dashboard["attributes"]["timeFrom"], "lte": dashboard["attributes"]["timeTo"]}
         references = {item["name"]: (item["type"], item["id"]) for item in dashboard["references"]}
         for panel in json.loads(dashboard["attributes"]["panelsJSON"]):
             index = panel["panelIndex"]
@@ -76,7 +79,7 @@ def panels(objects: list[Json]) -> list[SavedPanel]:
                 data_view = references.pop(f"{index}:{name}")
                 assert [(item["name"], item["id"]) for item in attributes["references"]] == [(name, data_view[1])]
             name = f"{dashboard['id']}/{attributes['title'].removeprefix('Spanloom: ')}"
-            found.append(SavedPanel(name, by_id[data_view]["attributes"]["title"], attributes))
+            found.append(SavedPanel(name, by_id[data_view]["attributes"]["title"], attributes, times))
         assert not references, f"{dashboard['id']} refers to what no panel uses: {references}"
     return found
 
@@ -95,6 +98,12 @@ def request(panel: SavedPanel) -> Json:
     for id_, state in reversed([pair for pair in states if pair[1]["isBucketed"]]):
         aggregations = {id_: {**bucket(state, layer), "aggs": aggregations}}
     return {"query": clause(panel.attributes["state"]["query"]), "size": 0, "aggs": aggregations}
+
+
+def in_time(panel: SavedPanel) -> Json:
+    """The panel's request as its dashboard makes it when it is opened: for its range of time alone."""
+    asked = request(panel)
+    return {**asked, "query": {"bool": {"must": asked["query"], "filter": {"range": {"@timestamp": panel.times}}}}}
 
 
 def clause(query: Json) -> Json:

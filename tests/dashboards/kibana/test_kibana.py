@@ -22,7 +22,7 @@ from stores.store import Query
 from telemetry.documents import Kind, latest, link_query_document
 from tests.dashboards.demo_run import run_demo
 from tests.dashboards.kibana.documents import bodies, documents
-from tests.dashboards.kibana.lens import SavedPanel, panels, request, values
+from tests.dashboards.kibana.lens import SavedPanel, in_time, panels, request, values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -190,7 +190,7 @@ def stream(panel: SavedPanel, namespace: str) -> str:
 
 @each_panel
 async def test_a_panels_query_has_an_answer_on_the_demos_data(client: AsyncElasticsearch, demo: str, panel: SavedPanel) -> None:
-    answer = (await client.search(index=stream(panel, demo), **request(panel))).body
+    answer = (await client.search(index=stream(panel, demo), **in_time(panel))).body
     assert answer["_shards"]["failed"] == 0
     if panel.is_search:
         found = answer["hits"]["hits"]
