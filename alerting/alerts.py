@@ -29,7 +29,10 @@ APPROVE = "approve"
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """One alert as receivers see it. `ends_at` is 0 for one that fires until it is said to have ended."""
+    """One alert as receivers see it. `ends_at` is 0 for one that fires until it is said to have ended.
+
+    Of its labels, `added` are external labels: what is stored of its rule has `own_fingerprint`, which is without them.
+    """
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -38,6 +41,29 @@ class StoredAlert:
     updated_at: int
     generator_url: str = ""
     fingerprint: str = ""
+    added: Mapping[str, str] = field(default_factory=dict)
+    own_fingerprint: str = ""  # empty: the same as the other
+
+    @property
+    def document_fingerprint(self) -> str:
+        """What documents name it by, however external labels may change."""
+        return self.own_fingerprint or self.fingerprint
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was made here: what others post has an end, and none of our names."""
+        return self.ends_at == 0 or self.labels.get("alertname") in RESERVED
+
+    def with_external(self, external: Mapping[str, str]) -> StoredAlert:
+        """The alert with these external labels and no others. As in Prometheus, a label of its own wins unless it is empty."""
+        if not external and not self.added:
+            return self
+        own = {name: value for name, value in self.labels.items() if name not in self.added}
+        added = {name: value for name, value in external.items() if not own.get(name)}
+        labels = own | added
+        return replace(
+            self, labels=labels, added=added, fingerprint=fingerprint(labels), own_fingerprint=fingerprint(own) if added else ""
+        )
 
     def resolved(self, now: int) -> bool:
         """Whether it has ended."""
@@ -45,7 +71,7 @@ class StoredAlert:
 
     def body(self) -> JsonObject:
         """Plain data."""
-        return {
+        body = {
             "labels": dict(self.labels),
             "annotations": dict(self.annotations),
             "starts_at": self.starts_at,
@@ -53,11 +79,14 @@ class StoredAlert:
             "updated_at": self.updated_at,
             "generator_url": self.generator_url,
         }
+        return body | {"added": dict(self.added)} if self.added else body
 
 
 def stored_alert(body: JsonObject) -> StoredAlert:
     """The alert of a body; its fingerprint comes from the labels."""
-    return StoredAlert(**body, fingerprint=fingerprint(body["labels"]))
+    labels, added = body["labels"], body.get("added", {})
+    own = {name: value for name, value in labels.items() if name not in added}
+    return StoredAlert(**body, fingerprint=fingerprint(labels), own_fingerprint=fingerprint(own) if added else "")
 
 
 def from_change(change: AlertChange, generator_url: str = "") -> StoredAlert | None:
@@ -86,6 +115,13 @@ class AlertStore:
     def get(self, identity: str) -> StoredAlert | None:
         """The alert of a fingerprint."""
         return self._alerts.get(identity)
+
+    def of_rule(self, identity: str) -> StoredAlert | None:
+        """The alert that a rule knows by this fingerprint, which is without external labels."""
+        found = self._alerts.get(identity)
+        if found is not None:
+            return found
+        return next((alert for alert in self._alerts.values() if alert.own_fingerprint == identity), None)
 
     def put(self, alert: StoredAlert) -> StoredAlert:
         """Keep an alert, merged with what is known of it: while it goes on, it began when it was first seen to.

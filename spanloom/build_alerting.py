@@ -125,9 +125,10 @@ class AlertingFactory:
         """What alerts and repairs in one environment, with the state that is its own."""
         shared, labels = self.settings, dict(environment_labels(environment))
         is_global = environment == EVERY_ENVIRONMENT
-        engine = AlertEngine(external_url=self._url, alert_labels=labels, is_global=is_global)
+        external = self._config.alerting.external_labels
+        engine = AlertEngine(external_labels=external, external_url=self._url, alert_labels=labels, is_global=is_global)
         shared.rules.attach(engine)
-        manager = Alertmanager(shared.receivers, self._url, shared.silences, labels)
+        manager = Alertmanager(shared.receivers, self._url, shared.silences, labels, external)
         healer = Healer(
             shared.playbooks,
             self._actions,

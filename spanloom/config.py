@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
 
+from alerting.external_labels import ExternalLabels
 from alerting.playbooks.actions.build import actions_config
 from alerting.playbooks.kernel.safety import SafetyConfig
 from collectors.ingest import IngestConfig
@@ -107,6 +108,9 @@ class AlertingConfig(BaseModel):
     rules: tuple[Path, ...] = Field(default=(), description="Prometheus rule files")
     receivers: Path | None = Field(default=None, description="an Alertmanager configuration file")
     playbooks: tuple[Path, ...] = Field(default=(), description="playbook files")
+    external_labels: ExternalLabels = Field(
+        default={}, description="labels of every alert as it is sent, as Prometheus has them"
+    )
     actions: ActionsConfig = Field(default=ActionsConfig(), description="what playbooks may reach")
     safety: SafetyConfig = Field(default=SafetyConfig(), description="bounds across all playbooks")
     external_url: str = Field(default="", description="where people reach this API, for links; default: the console's address")

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import structlog
+
 from alerting.alertmanager.dispatch import AlertGroups, Suppression
 from alerting.alertmanager.inhibition import CallPaths, Explained, Inhibition
 from alerting.alertmanager.silences import Silences
@@ -19,7 +21,7 @@ from telemetry.documents import digest, notification_document
 from telemetry.errors import InputError, OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from alerting.alert_state import AlertChange
     from alerting.alertmanager.config import AlertmanagerConfig
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from alerting.notify.sender import Delivery
     from telemetry.documents import Document
     from telemetry.json_object import JsonObject
+
+log = structlog.get_logger(__name__)
 
 VERSION = 1
 EDGES_LIVE = 15 * MINUTE
@@ -59,6 +63,7 @@ class Alertmanager:
         external_url: where users reach this instance.
         silences: of all environments.
         grouped_by: labels that are always part of a group: receivers must not take the groups of two environments for one.
+        external_labels: of all alerts that are made here.
     """
 
     def __init__(
@@ -67,12 +72,15 @@ class Alertmanager:
         external_url: str = "",
         silences: Silences | None = None,
         grouped_by: Iterable[str] = (),
+        external_labels: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
         self.external_url = external_url
         self.alert_store = AlertStore()
         self.silences = Silences() if silences is None else silences
         self._grouped_by = frozenset(grouped_by)
+        self._external = dict(external_labels or {})
+        self._to_relabel = False
         self.calls = CallPaths(EDGES_LIVE)
         self.groups = AlertGroups(config.root, config.integrations, self._muted, self._grouped_by)
         self._inhibition = Inhibition((), (), self.calls, (), 0)
@@ -88,12 +96,21 @@ class Alertmanager:
 
     def handle(self, changes: Iterable[AlertChange], now: int) -> None:
         """Handle changes of our own rules. Alerts beyond the limit of the alert store are dropped and counted there."""
+        self._relabel(now)
         for change in changes:
             url = f"{self.external_url}/alerts/{change.fingerprint}" if self.external_url else ""
             alert = from_change(change, url)
             if alert is not None:
                 with suppress(OverloadedError):
-                    self.put(alert, now)
+                    self.put_own(alert, now)
+
+    def put_own(self, alert: StoredAlert, now: int) -> None:
+        """Take one alert that is made here: with the external labels.
+
+        Raises:
+            OverloadedError: too many alerts.
+        """
+        self.put(alert.with_external(self._external), now)
 
     def put(self, alert: StoredAlert, now: int) -> None:
         """Take one alert.
@@ -103,12 +120,27 @@ class Alertmanager:
         """
         self.groups.put(self.alert_store.put(alert), now)
 
+    def _relabel(self, now: int) -> None:
+        """What fires under the external labels of before ends, and fires under those of today: as with a Prometheus."""
+        if not self._to_relabel:
+            return
+        self._to_relabel = False
+        outdated = [alert for alert in self.alert_store if alert.is_own and not alert.resolved(now)]
+        log.info("external_labels_changed", alerts=len(outdated), hint="they resolve, and fire with the new labels")
+        for alert in outdated:
+            relabelled = alert.with_external(self._external)
+            if relabelled.fingerprint != alert.fingerprint:
+                self.put(replace(alert, ends_at=now, updated_at=now), now)
+                with suppress(OverloadedError):  # a rule's is offered again
+                    self.put(relabelled, now)
+
     def see_calls(self, edges: Iterable[tuple[str, str]], now: int) -> None:
         """Take live edges of the call graph: caller and callee."""
         self.calls.add(edges, now)
 
     def advance(self, now: int) -> Advance:
         """Flush the groups that are due."""
+        self._relabel(now)
         self.alert_store.prune(now)
         self.silences.prune(now)
         due = self.groups.next_flush()
@@ -173,6 +205,7 @@ class Alertmanager:
             "silences": self.silences.snapshot(),
             "groups": self.groups.snapshot(),
             "calls": self.calls.snapshot(),
+            "external_labels": self._external,
         }
 
     def restore(self, state: JsonObject) -> None:
@@ -187,6 +220,7 @@ class Alertmanager:
         self.silences.merge(state["silences"])
         self.groups.restore(state["groups"])
         self.calls.restore(state["calls"])
+        self._to_relabel = state.get("external_labels", {}) != self._external
 
 
 def _suppression_document(suppression: Suppression, now: int) -> Document:
@@ -205,7 +239,7 @@ def _suppression_document(suppression: Suppression, now: int) -> Document:
         "reason": suppression.reason,
         "path": list(suppression.path),
         "until": suppression.until,
-        "alerts": [alert.fingerprint],
+        "alerts": [alert.document_fingerprint],
         "labels": dict(alert.labels),
     }
     return notification_document(body, now)

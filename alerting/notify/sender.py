@@ -68,7 +68,7 @@ class Delivery:
                 "group_key": sent.group_key,
                 "group_labels": dict(sent.group_labels),
                 "status": sent.status,
-                "alerts": [alert.fingerprint for alert in sent.alerts[:MAX_NAMED]],
+                "alerts": [alert.document_fingerprint for alert in sent.alerts[:MAX_NAMED]],
                 "firing": len(sent.firing),
                 "resolved": len(sent.resolved),
                 "created": sent.time,

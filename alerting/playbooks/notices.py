@@ -89,12 +89,12 @@ class RepairAlerts:
                 annotations["release"] = f"POST /api/v1/incidents/{notice.incident}/release when its target is in order"
             case "RepairEscalated":
                 annotations[ANSWERED] = notice.fingerprint
-                answered = self._manager.alert_store.get(notice.fingerprint)
+                answered = self._manager.alert_store.of_rule(notice.fingerprint)
                 if answered is None or answered.resolved(now):
                     ends = notice.time + LONGEST
             case "RepairBreakerOpened":
                 ends = notice.time + self._breaker_reset
-        self._manager.put(StoredAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)
+        self._manager.put_own(StoredAlert(labels, annotations, notice.time, ends, now, url, fingerprint(labels)), now)
 
     def _end_by(self, notice: Notice, now: int) -> None:
         match notice.kind:
