@@ -24,7 +24,7 @@ UNSUPPORTED = {
         _BY_APPRISE,
     ),
     **dict.fromkeys(
-        ("oauth2", "no_proxy", "proxy_connect_header", "enable_http2", "http_headers", "bearer_token", "bearer_token_file"),
+        ("oauth2", "no_proxy", "proxy_connect_header"),
         _NO_SUCH_CLIENT,
     ),
     **dict.fromkeys(("service_key", "service_key_file"), "is not supported: use a routing_key of Events API v2"),

@@ -1,9 +1,10 @@
-"""One POST with the errors of a receiver: what may be tried again, and after how long."""
+"""Requests to receivers, with their errors: what may be tried again, and after how long. Redirects as Go follows them."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import asynccontextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from alerting.notify.notification import DeliveryError
 from components.secrets import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from alerting.notify.http_config import HttpConfig
 
@@ -28,6 +29,13 @@ READ = 2000
 RETRIED = frozenset((408, 425, 429, *range(500, 600)))
 MAX_RETRY_AFTER = 3600.0
 """Longest wait that a receiver may ask for, in seconds."""
+MAX_REDIRECTS = 10
+MAX_ANSWER = 1 << 20
+"""Most bytes of an answer that is read for what it says."""
+_FOR_ANYONE = frozenset(
+    {"accept-encoding", "accept", "connection", "content-length", "content-type", "host", "idempotency-key", "user-agent"}
+)
+"""Headers without a secret: those that another host gets, too."""
 
 
 class Poster:
@@ -56,29 +64,55 @@ class Poster:
         Raises:
             DeliveryError: no answer, or one that is not 2xx.
         """
-        config = self._config
-        own = config.headers() if config is not None else {}
-        name = config.tls_config.server_name if config is not None else ""
+        await self.request("POST", url, content, headers)
+
+    async def request(
+        self, method: str, url: str, content: bytes = b"", headers: Mapping[str, str] | None = None, *, read: bool = False
+    ) -> bytes:
+        """What is answered, if it is to be read; of the request's content the type is JSON unless the headers say another.
+
+        Raises:
+            DeliveryError: no answer, one that is not 2xx, or a longer one than `MAX_ANSWER`.
+        """
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._client().stream(
-                    "POST",
-                    url,
-                    content=content,
-                    headers={"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers, **own},
-                    timeout=None,
-                    follow_redirects=config is not None and config.follow_redirects,
-                    extensions={"sni_hostname": name} if name else None,
-                ) as response,
-            ):
+            async with asyncio.timeout(self._timeout), self._answer(method, url, content, headers or {}) as response:
                 if not response.is_success:
                     raise await _refusal(response)
+                return await _answered(response) if read else b""
         except TimeoutError:
             raise DeliveryError(f"no answer within {self._timeout:g} s", retry=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             retry = not isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
             raise DeliveryError(f"{type(error).__name__}: {error}", retry=retry) from error
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, url: str, content: bytes, headers: Mapping[str, str]
+    ) -> AsyncIterator[httpx2.Response]:
+        """The last answer: a redirect where it is not to be followed. 301, 302, 303 lead to a GET, 307 and 308 repeat."""
+        config = self._config
+        own = config.headers() if config is not None else {}
+        name = config.tls_config.server_name if config is not None else ""
+        client = self._client()
+        request = client.build_request(
+            method,
+            url,
+            content=content or None,
+            headers={"Content-Type": "application/json", "User-Agent": USER_AGENT, **headers, **own},
+            timeout=None,
+            extensions={"sni_hostname": name} if name else None,
+        )
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await client.send(request, stream=True, follow_redirects=False)
+            try:
+                following = None if config is not None and not config.follow_redirects else response.next_request
+                if following is None:
+                    yield response
+                    return
+            finally:
+                await response.aclose()
+            request = _redirected(request, following)
+        raise DeliveryError(f"more than {MAX_REDIRECTS} redirects", retry=True)
 
     def _client(self) -> httpx2.AsyncClient:
         config = self._config
@@ -97,6 +131,27 @@ class Poster:
         own, self._own = self._own, None
         if own is not None:
             await own.aclose()
+
+
+def _redirected(request: httpx2.Request, following: httpx2.Request) -> httpx2.Request:
+    """The request that a redirect asks for: never from HTTPS to HTTP, and to another host without whatever may be secret."""
+    if request.url.scheme == "https" and following.url.scheme != "https":
+        raise DeliveryError(f"the redirect to {following.url.host} leaves HTTPS: not followed", retry=False)
+    if (request.url.scheme, request.url.host, request.url.port) != (
+        following.url.scheme, following.url.host, following.url.port,
+    ):  # fmt: skip
+        for name in [name for name in following.headers if name.lower() not in _FOR_ANYONE]:
+            del following.headers[name]
+    return following
+
+
+async def _answered(response: httpx2.Response) -> bytes:
+    said = b""
+    async for chunk in response.aiter_bytes():
+        said += chunk
+        if len(said) > MAX_ANSWER:
+            raise DeliveryError(f"an answer of more than {MAX_ANSWER} bytes", retry=False)
+    return said
 
 
 async def _refusal(response: httpx2.Response) -> DeliveryError:

@@ -6,10 +6,11 @@ https://prometheus.io/docs/alerting/latest/configuration/#http_config
 from __future__ import annotations
 
 import base64
+import re
 import ssl
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
 
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
 from components.secrets import SECRETS
@@ -94,18 +95,68 @@ class Authorization(_HttpModel):
         return self
 
 
-class HttpConfig(_HttpModel):
-    """The client of one receiver.
+class HeaderValues(_HttpModel):
+    """The values of one header: as they are, as secrets, and from files."""
 
-    Redirects are not followed unless asked for: many turn a POST into a GET, which succeeds and notifies nobody.
-    """
+    values: tuple[str, ...] = ()
+    secrets: tuple[SecretStr, ...] = ()
+    files: tuple[LocalPath, ...] = ()
+
+    def text(self) -> str:
+        """All of them, separated by commas.
+
+        Raises:
+            DeliveryError: a file cannot be read.
+        """
+        hidden = [read_secret(secret, None) for secret in self.secrets] + [read_secret(_NONE, file) for file in self.files]
+        return ", ".join((*self.values, *hidden))
+
+
+_NONE = SecretStr("")
+_RESERVED = frozenset(
+    {
+        "accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type", "host",
+        "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+        "user-agent", "www-authenticate",
+    }
+)  # fmt: skip
+
+
+def _free(headers: dict[str, HeaderValues]) -> dict[str, HeaderValues]:
+    for name in headers:
+        if name.lower() in _RESERVED:
+            raise ValueError(f"setting the header {name} is not allowed")
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ValueError(f"{name!r} is not the name of a header")
+    return headers
+
+
+Headers = Annotated[dict[str, HeaderValues], AfterValidator(_free)]
+
+
+class HttpConfig(_HttpModel):
+    """The client of one receiver, as in Alertmanager. What `bearer_token` says is an `authorization`; HTTP/2 is not spoken."""
 
     basic_auth: BasicAuth | None = None
     authorization: Authorization | None = None
     proxy_url: SecretStr = SecretStr("")
     proxy_from_environment: bool = False
     tls_config: ClientTls = ClientTls()
-    follow_redirects: bool = False
+    follow_redirects: bool = True
+    enable_http2: bool = True
+    http_headers: Headers = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bearer(cls, value: object) -> object:
+        """The older way to write an authorization."""
+        if not isinstance(value, dict) or not value.keys() & {"bearer_token", "bearer_token_file"}:
+            return value
+        if value.keys() & {"basic_auth", "authorization"}:
+            raise ValueError("at most one of basic_auth, authorization and bearer_token can be configured")
+        rest = {name: item for name, item in value.items() if not name.startswith("bearer_token")}
+        old = {name: value.get(f"bearer_token{end}") for name, end in (("credentials", ""), ("credentials_file", "_file"))}
+        return {**rest, "authorization": {name: item for name, item in old.items() if item is not None}}
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -114,11 +165,14 @@ class HttpConfig(_HttpModel):
         return self
 
     def headers(self) -> dict[str, str]:
-        """The header that authorizes a request, if any.
+        """Those of `http_headers`, and the one that authorizes a request, if any.
 
         Raises:
             DeliveryError: a file cannot be read.
         """
+        return {name: values.text() for name, values in self.http_headers.items()} | self._authorization()
+
+    def _authorization(self) -> dict[str, str]:
         if self.basic_auth is not None:
             auth = self.basic_auth
             password = read_secret(auth.password, auth.password_file)

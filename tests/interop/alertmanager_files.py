@@ -142,6 +142,12 @@ FILES: dict[str, list[str]] = {
             "tls_config: {min_version: TLS14}",
             "tls_config: {key: x}",
             "no_such: x",
+            "enable_http2: false",
+            "bearer_token: x",
+            "bearer_token_file: x",
+            "bearer_token: x, bearer_token_file: x",
+            "bearer_token: x, authorization: {credentials: c}",
+            "bearer_token: x, basic_auth: {username: u, password: p}",
             "",
         )
     ]

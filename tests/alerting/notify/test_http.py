@@ -6,7 +6,7 @@ import asyncio
 import base64
 import ssl
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx2
 import pytest
@@ -50,6 +50,37 @@ async def receiver(context: ssl.SSLContext | None = None) -> AsyncIterator[tuple
         await server.wait_closed()
 
 
+class Redirecting:
+    """A server that answers the first request, or all, with a redirect to itself under another name; `seen` has them all."""
+
+    def __init__(self, status: int, to: str = "127.0.0.1", *, for_ever: bool = False) -> None:
+        self.seen: list[tuple[str, str, str]] = []
+        self._status, self._to, self._for_ever = status, to, for_ever
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    def url(self, host: str) -> str:
+        return f"http://{host}:{self._server.sockets[0].getsockname()[1]}/first"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = next((int(line[15:]) for line in head.splitlines() if line.startswith("content-length:")), 0)
+        content = (await reader.readexactly(length)).decode()
+        self.seen.append((head.split()[0].upper(), head, content))
+        status, where = (self._status, f"Location: {self.url(self._to)}\r\n")
+        if len(self.seen) > 1 and not self._for_ever:
+            status, where = 200, ""
+        writer.write(f"HTTP/1.1 {status} x\r\n{where}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
 @asynccontextmanager
 async def posting(**fields: Any) -> AsyncIterator[Poster]:
     async with httpx2.AsyncClient(trust_env=False) as shared:
@@ -88,14 +119,62 @@ async def test_a_proxy_gets_the_request() -> None:
     assert heads[0].startswith("POST http://receiver.test/hook")
 
 
-async def test_a_redirect_is_a_failure_unless_it_is_to_be_followed() -> None:
+async def test_a_redirect_is_followed_unless_it_is_not_to_be() -> None:
     async with receiver() as (port, heads):
-        async with posting() as poster:
+        async with posting(follow_redirects=False) as poster:
             with pytest.raises(DeliveryError, match="HTTP 302"):
                 await poster.post(f"http://127.0.0.1:{port}/moved", b"", {})
-        async with posting(follow_redirects=True) as poster:
+        async with posting() as poster:
             await poster.post(f"http://127.0.0.1:{port}/moved", b"", {})
-    assert len(heads) == 3
+        async with httpx2.AsyncClient(trust_env=False) as shared:
+            await Poster(shared, None).post(f"http://127.0.0.1:{port}/moved", b"", {})
+    assert len(heads) == 5
+
+
+@pytest.mark.parametrize(("status", "method", "body"), [(301, "GET", ""), (302, "GET", ""), (303, "GET", ""),
+                                                        (307, "POST", "{}"), (308, "POST", "{}")])  # fmt: skip
+async def test_as_in_go_some_redirects_lead_to_a_get_and_others_repeat(status: int, method: str, body: str) -> None:
+    async with Redirecting(status) as place, posting(authorization={"credentials": "secret-1"}) as poster:
+        await poster.post(place.url("127.0.0.1"), b"{}", {"X-Key": "secret-2"})
+    _, (there, head, content) = place.seen
+    assert (there, content) == (method, body)
+    assert "authorization: bearer secret-1" in head
+    assert "x-key: secret-2" in head
+
+
+async def test_another_host_gets_no_credentials() -> None:
+    async with Redirecting(307, to="localhost") as place:
+        headers = {"X-Tenant": {"secrets": ["secret-3"]}}
+        async with posting(authorization={"credentials": "secret-1"}, http_headers=headers) as poster:
+            await poster.post(place.url("127.0.0.1"), b"{}", {"X-Key": "secret-2"})
+    (_, first, _), (_, second, content) = place.seen
+    assert "x-tenant: secret-3" in first
+    assert "secret-" in first
+    assert "secret-" not in second
+    assert "content-type: application/json" in second
+    assert content == "{}"
+
+
+async def test_redirects_end_and_never_leave_https() -> None:
+    async with Redirecting(302, for_ever=True) as place, posting() as poster:
+        with pytest.raises(DeliveryError, match="more than 10 redirects"):
+            await poster.post(place.url("127.0.0.1"), b"", {})
+    assert len(place.seen) == 11
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(302, headers={"Location": "http://other.test/"}))
+    async with httpx2.AsyncClient(transport=answer) as shared:
+        with pytest.raises(DeliveryError, match=r"to other\.test leaves HTTPS"):
+            await Poster(shared, None).post("https://a.test/", b"", {})
+
+
+async def test_headers_are_added_from_values_secrets_and_files(tmp_path: Path) -> None:
+    (tmp_path / "h").write_text("three\n")
+    headers = {"X-Scope": {"values": ["one"], "secrets": ["twotwo"], "files": [tmp_path / "h"]}}
+    async with receiver() as (port, heads), posting(http_headers=headers, bearer_token="token-4") as poster:
+        await poster.post(f"http://127.0.0.1:{port}/", b"", {})
+    assert "X-Scope: one, twotwo, three\r\n" in heads[0]
+    assert "Authorization: Bearer token-4\r\n" in heads[0]
+    with pytest.raises(ValueError, match="Authorization is not allowed"):
+        HttpConfig.model_validate({"http_headers": {"Authorization": {"values": ["x"]}}})
 
 
 async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
