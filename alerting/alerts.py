@@ -43,16 +43,12 @@ class StoredAlert:
     fingerprint: str = ""
     added: Mapping[str, str] = field(default_factory=dict)
     own_fingerprint: str = ""  # empty: the same as the other
+    own: bool = False  # made here; others are posted
 
     @property
     def document_fingerprint(self) -> str:
         """What documents name it by, however external labels may change."""
         return self.own_fingerprint or self.fingerprint
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it was made here: what others post has an end, and none of our names."""
-        return self.ends_at == 0 or self.labels.get("alertname") in RESERVED
 
     def with_external(self, external: Mapping[str, str]) -> StoredAlert:
         """The alert with these external labels and no others. As in Prometheus, a label of its own wins unless it is empty."""
@@ -79,14 +75,17 @@ class StoredAlert:
             "updated_at": self.updated_at,
             "generator_url": self.generator_url,
         }
-        return body | {"added": dict(self.added)} if self.added else body
+        return body | ({"added": dict(self.added)} if self.added else {}) | ({"own": True} if self.own else {})
 
 
 def stored_alert(body: JsonObject) -> StoredAlert:
     """The alert of a body; its fingerprint comes from the labels."""
     labels, added = body["labels"], body.get("added", {})
     own = {name: value for name, value in labels.items() if name not in added}
-    return StoredAlert(**body, fingerprint=fingerprint(labels), own_fingerprint=fingerprint(own) if added else "")
+    # A version before did not say whose it is: what others post has an end, and none of our names.
+    is_own = body.get("own", body["ends_at"] == 0 or labels.get("alertname") in RESERVED)
+    marks = {"fingerprint": fingerprint(labels), "own_fingerprint": fingerprint(own) if added else "", "own": is_own}
+    return StoredAlert(**body | marks)
 
 
 def from_change(change: AlertChange, generator_url: str = "") -> StoredAlert | None:

@@ -266,6 +266,7 @@ class ActStage:
             answers, self._answers = self._answers, []
             for answer in answers:
                 await self._settings.approvals.handle(answer)
+            self._settings.forward()
         documents: list[Document] = []
         for part in self._partitions.values():
             if self._live and self._read_to_end():

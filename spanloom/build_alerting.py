@@ -12,6 +12,7 @@ import orjson
 from alerting.alertmanager.config import AlertmanagerConfig, parse_config
 from alerting.alertmanager.manager import Alertmanager
 from alerting.notify.build import build_notifiers
+from alerting.notify.forward import AlertForwarder
 from alerting.notify.sender import Sender
 from alerting.playbooks.actions.build import build_actions
 from alerting.playbooks.actions.supervisor import SupervisorConfig
@@ -116,6 +117,8 @@ class AlertingFactory:
         )
         shared.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
         receivers.begin()
+        if settings.alertmanagers:
+            shared.forwarder = AlertForwarder(settings.alertmanagers, client, now, shared.alerts)
         notifiers(shared.receivers)  # what cannot be used must end the start, not the first environment
         self._key = settings.approval_key.get_secret_value().encode() if settings.approval_key else b""
         if not self._key and config.log_url.startswith("log:"):  # one process, whose files nobody else should read

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
 
 from alerting.external_labels import ExternalLabels
+from alerting.notify.forward import AlertmanagersConfig
 from alerting.playbooks.actions.build import actions_config
 from alerting.playbooks.kernel.safety import SafetyConfig
 from collectors.ingest import IngestConfig
@@ -114,6 +115,9 @@ class AlertingConfig(BaseModel):
     actions: ActionsConfig = Field(default=ActionsConfig(), description="what playbooks may reach")
     safety: SafetyConfig = Field(default=SafetyConfig(), description="bounds across all playbooks")
     external_url: str = Field(default="", description="where people reach this API, for links; default: the console's address")
+    alertmanagers: tuple[AlertmanagersConfig, ...] = Field(
+        default=(), max_length=20, description="Alertmanagers that get every alert, written as in Prometheus"
+    )
     heartbeat_url: SecretStr | None = Field(
         default=None, description="a dead man's switch outside, asked for while rules are evaluated and notifications sent"
     )

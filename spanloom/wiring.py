@@ -349,6 +349,8 @@ class Pipeline(Log):
             self._stack.push_async_callback(self._client.aclose)
         if self.heartbeat is not None:
             self._stack.push_async_callback(self.heartbeat.close)
+        if self.alerting is not None and self.alerting.forwarder is not None:
+            self._stack.push_async_callback(self.alerting.forwarder.close)
         self._stack.push_async_callback(self.writer.close)
         if self._on_kafka:
             self.app.skips.learn(await load_skips(client_settings(self.app)))

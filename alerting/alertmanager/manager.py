@@ -110,7 +110,7 @@ class Alertmanager:
         Raises:
             OverloadedError: too many alerts.
         """
-        self.put(alert.with_external(self._external), now)
+        self.put(replace(alert.with_external(self._external), own=True), now)
 
     def put(self, alert: StoredAlert, now: int) -> None:
         """Take one alert.
@@ -125,7 +125,7 @@ class Alertmanager:
         if not self._to_relabel:
             return
         self._to_relabel = False
-        outdated = [alert for alert in self.alert_store if alert.is_own and not alert.resolved(now)]
+        outdated = [alert for alert in self.alert_store if alert.own and not alert.resolved(now)]
         log.info("external_labels_changed", alerts=len(outdated), hint="they resolve, and fire with the new labels")
         for alert in outdated:
             relabelled = alert.with_external(self._external)

@@ -59,6 +59,6 @@ def at_most_one(model: BaseModel, *names: str) -> None:
     Raises:
         ValueError: it has more.
     """
-    given = [name for name in names if name in model.model_fields_set and getattr(model, name) != SecretStr("")]
+    given = [name for name in names if getattr(model, name) not in (None, "", False, SecretStr(""))]
     if len(given) > 1:
         raise ValueError(f"at most one of {' and '.join(names)} can be configured")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from alerting.alertmanager.config import AlertmanagerConfig
+    from alerting.alerts import AlertStore
+    from alerting.notify.forward import AlertForwarder
     from alerting.notify.notification import Notifier
     from alerting.playbooks.kernel.trust import Trust
     from alerting.playbooks.model.plan import Playbook
@@ -80,6 +82,7 @@ class AlertingSettings:
         self.files: Mapping[str, LiveFiles] = {}
         self.environments: dict[str, Alerting] = {}
         """Those that this process owns, by name."""
+        self.forwarder: AlertForwarder | None = None
         self.approvals = EnvironmentApprovals(self.environments, self._is_complete, partial(share, BatchKind.ANSWERS))
         self._now = now
         self._state: StageTable | None = None
@@ -130,6 +133,15 @@ class AlertingSettings:
         self.receivers = receivers
         for alerting, notifiers in made:
             await alerting.replace_receivers(receivers, notifiers)
+
+    def alerts(self) -> dict[str, AlertStore]:
+        """The alerts that there are, by environment."""
+        return {name: alerting.alertmanager.alert_store for name, alerting in self.environments.items()}
+
+    def forward(self) -> None:
+        """Begin to send to other Alertmanagers what is due."""
+        if self.forwarder is not None:
+            self.forwarder.advance()
 
     async def begin(self, alerting: Alerting) -> None:
         """An environment is this process's own, with all that was saved of it; where repairs are stopped, also in a new one."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric
 
+    from alerting.notify.forward import AlertForwarder
     from pipeline.act import ActStage
     from pipeline.acting.heartbeat import Heartbeat
     from pipeline.acting.settings import AlertingSettings
@@ -97,6 +98,8 @@ class PipelineMetrics:
             for kind, live in self._pipeline.alerting.files.items():
                 unmatched.add_metric([kind], live.unmatched)
             yield unmatched
+            if self._pipeline.alerting.forwarder is not None:
+                yield from _of_forwarding(self._pipeline.alerting.forwarder)
 
     def memory(self) -> dict[str, int]:
         """Bytes of memory by what holds them, of what has a bound in bytes."""
@@ -253,6 +256,24 @@ class PipelineMetrics:
                 "heartbeats_failed": ("Heartbeats that it did not take", pipeline.heartbeat.counts["failed"]),
             }
         return found
+
+
+def _of_forwarding(forwarder: AlertForwarder) -> Iterator[Metric]:
+    """What became of the alerts for each Alertmanager, as a Prometheus counts its notifications."""
+    counts = forwarder.counts
+    for name, meaning in (
+        ("sent", "Alerts sent to an Alertmanager, and accepted"),
+        ("errors", "Alerts in requests to an Alertmanager that failed"),
+        ("dropped", "Alerts that were gone before the Alertmanager could be reached"),
+    ):
+        metric = CounterMetricFamily(f"spanloom_alertmanager_{name}", meaning, labels=["alertmanager"])
+        for url, each in counts.items():
+            metric.add_metric([url], getattr(each, name))
+        yield metric
+    waiting = GaugeMetricFamily("spanloom_alertmanager_waiting", "Alerts that wait to be sent", labels=["alertmanager"])
+    for url, each in counts.items():
+        waiting.add_metric([url], each.waiting)
+    yield waiting
 
 
 def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, int]]:

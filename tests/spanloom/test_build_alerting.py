@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pipeline.delivery.document_writer import DocumentWriter
 from spanloom.build_alerting import AlertingFactory, approval_key
 from spanloom.config import AlertingConfig, Config
 from telemetry.errors import ConfigError
+from tests.alerting.notify.test_forward import Peer
 from tests.alerting.playbooks.world import START, Alert
 from tests.pipeline.parts import MemoryStore, NoRejects
 from tests.pipeline.test_act import Table
@@ -42,7 +44,7 @@ class Built:
     """What the configuration builds, with its default environment."""
 
     def __init__(self, factory: AlertingFactory) -> None:
-        self.settings = factory.settings
+        self.factory, self.settings = factory, factory.settings
         state: Any = Table()
         self.state = state
         self.alerting: Alerting = factory.build("default", state)
@@ -159,3 +161,32 @@ async def test_a_human_approves_by_the_link_that_the_alert_carries(build: Callab
     assert client.post(path, json={"decision": "deny", "who": "ann"}).json()["decision"] == "deny"
     assert client.get("/api/v2/alerts").json() == [], "it was answered"
     await alerting.release()
+
+
+async def test_alerts_go_on_to_alertmanagers_with_external_labels_and_another_owner_sends_them_again(
+    build: Callable[..., Built], tmp_path: Path
+) -> None:
+    (tmp_path / "rules.yml").write_text("groups: [{name: g, interval: 1s, rules: [{alert: Slow, expr: vector(1)}]}]")
+    async with Peer().open() as peer:
+        alertmanagers = [{"static_configs": [{"targets": [peer.address]}]}]
+        settings = {"alertmanagers": alertmanagers, "external_labels": {"site": "a"}, "rules": [tmp_path / "rules.yml"]}
+        before, after = build(**settings), build(**settings)
+        alerting = await before.own()
+        await alerting.advance(START)
+        await forwarded(before)
+        await alerting.release()
+        before.settings.end(alerting)
+        after.state, after.alerting = before.state, after.factory.build("default", before.state)
+        await after.own()
+        await forwarded(after)
+        await after.alerting.release()
+    assert [[item["labels"] for item in batch] for batch in peer.posted] == [[{"alertname": "Slow", "site": "a"}]] * 2
+
+
+async def forwarded(built: Built) -> None:
+    """Return when what is due has been sent."""
+    forwarder = built.settings.forwarder
+    assert forwarder is not None
+    built.settings.forward()
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "forward-alerts"))
+    await forwarder.close()
