@@ -200,6 +200,7 @@ class AssembleStage:
             large_origins=self.messages.dropped["large_origins"],
             metric_series_overflow=self._metric_samples.overflow,
             trace_spans=self.counts.undrawn,
+            invalid_spans=self.counts.invalid,
         )
         for part in self._partitions.values():
             total.update(part.trace_telemetry.dropped)
@@ -290,7 +291,7 @@ class AssembleStage:
     async def _publish(self, part: Partition, traces: list[OpenTrace]) -> None:
         large = sum(trace.memory for trace in traces) > CHUNK_BYTES
         async with self._drawing_large if large else contextlib.nullcontext():  # one at a time
-            unpack(traces)
+            self.counts.invalid += unpack(traces)
             await self._publish_unpacked(part, traces)
 
     async def _publish_unpacked(self, part: Partition, traces: list[OpenTrace]) -> None:

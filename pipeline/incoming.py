@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from components.sender import HEADER
 from telemetry import otlp
 from telemetry.errors import DecodeError, InputError
 from telemetry.json_text import json_in, may_be_protobuf
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from google.protobuf.message import Message
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from pipeline.record import Record
     from telemetry.metrics import Metric
@@ -70,6 +70,14 @@ def zipkin_request(record: Record, counts: RekeyCounts) -> Request:
     (spans, flaw), _, replaced = parse_replacing(decode_zipkin, partial(_replace, ZipkinSpans), record.value or b"")
     counts.replaced += replaced
     return otlp.encode_spans(spans), flaw
+
+
+def is_checked(record: Record) -> bool:
+    """Whether a collector of ours wrote the record, so that all of it was found valid before.
+
+    Who may write to the topic can say so of any record. What is wrong with such a one is found when it is decoded.
+    """
+    return HEADER in (record.headers or {})
 
 
 def _replace(message: type[Message], value: bytes) -> tuple[bytes, int]:
@@ -130,18 +138,16 @@ def read(
         return decode(request.SerializeToString()), flaw
 
 
-def set_times(span: Span, arrived: int) -> None:
-    """Give a span the times that it lacks: one stands for the other, and the time of arrival for both.
+def times_of(start: int, end: int, arrived: int) -> tuple[int, int]:
+    """The start and end of a span that lacks one or both: one stands for the other, and the time of arrival for both.
 
     An end without a start, within a year of 1970, is how long it took: so Zipkin says it.
     """
-    start, end = span.start_time_unix_nano, span.end_time_unix_nano
     if start:
-        span.end_time_unix_nano = end or start
-    elif end > _YEAR:
-        span.start_time_unix_nano = end
-    else:
-        span.start_time_unix_nano, span.end_time_unix_nano = max(arrived - end, 1), max(arrived, 1)
+        return start, end or start
+    if end > _YEAR:
+        return end, end
+    return max(arrived - end, 1), max(arrived, 1)
 
 
 def timed(batch: Iterable[Metric], arrived: int) -> Iterator[Metric]:

@@ -1,6 +1,6 @@
 """Stage 1: sends each signal to the partition of its trace or series, and stores logs and metrics.
 
-A span is not decoded here: only its trace id is read, and protobuf copies it into the request of its partition.
+A span is not decoded here: only its ids, times and links are read, and its bytes go into the request of its partition.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind, LogLine
-from pipeline.incoming import arrival, otlp_request, protobuf, read, set_times, timed
+from pipeline.incoming import arrival, is_checked, otlp_request, protobuf, read, timed, times_of
 from processors.assembly.assembler import ExemplarReference, LogReference
 from processors.call_graph.span_links import link_queries
 from processors.series.points import points_of
@@ -25,8 +23,6 @@ from telemetry.resource import text_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
-    from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
-
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.incoming import RekeyCounts, Request
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
     from telemetry.errors import InputError
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
+    from telemetry.otlp import EncodedSpans
     from telemetry.span_links import LinkQuery
 
     Work = tuple[Sequence[Awaitable[object]], InputError | None, int]
@@ -53,41 +50,30 @@ def merge_requests(requests: Sequence[bytes]) -> bytes:
 def split_spans(value: bytes, count: int, arrived: int) -> tuple[dict[int, bytes], list[LinkQuery], int]:
     """A request's spans by the partition of their trace, each a request of its own; link queries to other traces.
 
-    Beside these, how many spans had no times: they have got that of their arrival, in nanoseconds.
+    Beside these, how many spans had no times: they have got that of their arrival, in nanoseconds. Spans stay encoded: what
+    is within their attributes and events is not looked at.
 
     Raises:
         DecodeError: names the field.
     """
-    request = otlp.parse_spans(value)
-    parts: dict[int, ExportTraceServiceRequest] = {}
+    parts: dict[int, list[EncodedSpans]] = {}
     received: list[LinkQuery] = []
     untimed = 0
-    for resource_spans in request.resource_spans:
-        resources: dict[int, ResourceSpans] = {}
-        for scope_spans in resource_spans.scope_spans:
-            scopes: dict[int, ScopeSpans] = {}
-            for span in scope_spans.spans:
-                if not span.start_time_unix_nano or not span.end_time_unix_nano:
-                    untimed += 1
-                    set_times(span, arrived)
-                partition = partitions.of_trace(span.trace_id, count)
-                scope = scopes.get(partition)
-                if scope is None:
-                    resource = resources.get(partition)
-                    if resource is None:
-                        part = parts.get(partition)
-                        if part is None:
-                            part = parts[partition] = ExportTraceServiceRequest()
-                        resource = resources[partition] = part.resource_spans.add()
-                        resource.resource.CopyFrom(resource_spans.resource)
-                        resource.schema_url = resource_spans.schema_url
-                    scope = scopes[partition] = resource.scope_spans.add()
-                    scope.scope.CopyFrom(scope_spans.scope)
-                    scope.schema_url = scope_spans.schema_url
-                scope.spans.append(span)
-                if span.links:
-                    received += link_queries(span.trace_id, span.kind, span.start_time_unix_nano, span.links)
-    return {partition: part.SerializeToString() for partition, part in parts.items()}, received, untimed
+    for group in otlp.read_encoded(value):
+        by_partition: dict[int, list[bytes]] = {}
+        for encoded, head in otlp.heads_of(group):
+            trace_id, start, end = head.trace_id, head.start_time_unix_nano, head.end_time_unix_nano
+            span = encoded
+            if not start or not end:
+                untimed += 1
+                start, end = times_of(start, end, arrived)
+                span = otlp.with_times(encoded, start, end)
+            by_partition.setdefault(partitions.of_trace(trace_id, count), []).append(span)
+            if head.links:
+                received += link_queries(trace_id, head.kind, start, head.links)
+        for partition, spans in by_partition.items():
+            parts.setdefault(partition, []).append(group._replace(spans=spans))
+    return {partition: otlp.write_encoded(groups) for partition, groups in parts.items()}, received, untimed
 
 
 def rekey_spans(
@@ -106,9 +92,13 @@ def rekey_spans(
     def work(record: Record) -> Work:
         requested, foreign_flaw = request(record, counts)
         arrived = arrival(record)
-        (parts, received, untimed), flaw = read(
-            "spans", requested, lambda value: split_spans(value, traced.partitions, arrived), counts
-        )
+
+        def split(value: bytes) -> tuple[dict[int, bytes], list[LinkQuery], int]:
+            if not is_checked(record):
+                otlp.parse_spans(value)
+            return split_spans(value, traced.partitions, arrived)
+
+        (parts, received, untimed), flaw = read("spans", requested, split, counts)
         flaw = foreign_flaw or flaw
         counts.untimed["spans"] += untimed
         _count_empty(record, counts, parts or flaw)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from processors.call_graph.span_links import preferred_link_target
 from processors.call_graph.span_tree import preferred
 from telemetry import otlp
+from telemetry.errors import DecodeError
 from telemetry.logs import ERROR, WARN
 
 if TYPE_CHECKING:
@@ -111,11 +112,22 @@ class OpenTrace:
         return self.memory >= MAX_TRACE_BYTES
 
 
-def unpack(traces: Iterable[OpenTrace]) -> None:
-    """Decode the spans of closed traces, which are about to be drawn."""
+def unpack(traces: Iterable[OpenTrace]) -> int:
+    """Decode the spans of closed traces, which are about to be drawn. Returns how many were none, and are dropped."""
     known: dict[otlp.SpanGroup, tuple[Resource, Scope]] = {}
+    dropped = 0
     for trace in traces:
-        trace.spans, trace.packed = otlp.unpack(trace.packed.values(), known), {}
+        trace.spans, invalid = otlp.unpack(trace.packed.values(), known)
+        trace.packed = {}
+        dropped += invalid
+    return dropped
+
+
+def _unpacked(packed: otlp.PackedSpan) -> Span | None:
+    try:
+        return packed.unpack()
+    except DecodeError:
+        return None  # counted when its trace is drawn
 
 
 def revision(spans: int, logs: int, exemplars: int, link_targets: int) -> int:
@@ -182,7 +194,7 @@ class TraceAssembler:
         """A span of an open trace; of those that share an id, the client's."""
         trace = self._open.get(message.trace_id)
         packed = trace.packed.get(message.span_id) if trace is not None else None
-        return packed.unpack() if packed is not None else None
+        return _unpacked(packed) if packed is not None else None
 
     def add(
         self, source: int, watermark: int, signals: Iterable[PackedSpan | LogReference | ExemplarReference | LinkTarget]
@@ -239,8 +251,8 @@ class TraceAssembler:
         if before is not None:
             if span.is_the_same_as(before):
                 return
-            one, other = before.unpack(), span.unpack()
-            if preferred(one, other) is one:
+            one, other = _unpacked(before), _unpacked(span)
+            if other is None or (one is not None and preferred(one, other) is one):
                 return
             self._release(before)
             self._count(trace, 0, -before.memory)

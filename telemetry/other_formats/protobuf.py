@@ -5,29 +5,10 @@ Field numbers: jaeger-idl `api_v2/model.proto`, zipkin-api `zipkin.proto`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, message_factory, timestamp_pb2
+from telemetry.protobuf_messages import messages
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from telemetry.json_object import JsonObject
-
-_Field = descriptor_pb2.FieldDescriptorProto
-_TYPES = {
-    "string": _Field.TYPE_STRING,
-    "bytes": _Field.TYPE_BYTES,
-    "bool": _Field.TYPE_BOOL,
-    "int32": _Field.TYPE_INT32,
-    "int64": _Field.TYPE_INT64,
-    "uint32": _Field.TYPE_UINT32,
-    "uint64": _Field.TYPE_UINT64,
-    "fixed64": _Field.TYPE_FIXED64,
-    "double": _Field.TYPE_DOUBLE,
-}
-
-# name: number and type; `*` before a type says repeated, a leading dot names a message of another file.
 _JAEGER = {
     "KeyValue": {
         "key": (1, "string"),
@@ -78,33 +59,5 @@ _ZIPKIN = {
 }
 _ZIPKIN_ENUMS = {"Kind": ("SPAN_KIND_UNSPECIFIED", "CLIENT", "SERVER", "PRODUCER", "CONSUMER")}
 
-
-def _messages(
-    package: str, messages: Mapping[str, Mapping[str, tuple[int, str]]], enums: Mapping[str, tuple[str, ...]]
-) -> JsonObject:
-    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
-    file.dependency.extend([timestamp_pb2.DESCRIPTOR.name, duration_pb2.DESCRIPTOR.name])
-    for name, values in enums.items():
-        enum = file.enum_type.add(name=name)
-        for number, value in enumerate(values):
-            enum.value.add(name=value, number=number)
-    for name, fields in messages.items():
-        message = file.message_type.add(name=name)
-        for field_name, (number, kind) in fields.items():
-            field = message.field.add(name=field_name, number=number)
-            field.label = _Field.LABEL_REPEATED if kind.startswith("*") else _Field.LABEL_OPTIONAL
-            kind = kind.removeprefix("*")  # noqa: PLW2901 - the mark is read
-            if kind in _TYPES:
-                field.type = _TYPES[kind]
-            else:
-                field.type = _Field.TYPE_ENUM if kind in enums else _Field.TYPE_MESSAGE
-                field.type_name = kind if kind.startswith(".") else f".{package}.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    for known in (timestamp_pb2, duration_pb2):
-        pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
-    pool.Add(file)
-    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}
-
-
-JaegerSpan: Any = _messages("jaeger.api_v2", _JAEGER, _JAEGER_ENUMS)["Span"]
-ZipkinSpans: Any = _messages("zipkin.proto3", _ZIPKIN, _ZIPKIN_ENUMS)["ListOfSpans"]
+JaegerSpan: Any = messages("jaeger.api_v2", _JAEGER, _JAEGER_ENUMS)["Span"]
+ZipkinSpans: Any = messages("zipkin.proto3", _ZIPKIN, _ZIPKIN_ENUMS)["ListOfSpans"]

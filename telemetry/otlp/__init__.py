@@ -17,6 +17,7 @@ from telemetry.otlp.decode import (
     resource_of,
 )
 from telemetry.otlp.encode import encode_logs, encode_metrics, encode_spans
+from telemetry.otlp.encoded_spans import EncodedSpans, heads_of, read_encoded, with_times, write_encoded
 from telemetry.otlp.fit import fit
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
 from telemetry.otlp.lenient import ReadRequest, read_any_json, read_json, read_protobuf
@@ -28,6 +29,7 @@ from telemetry.otlp.truncate import TRUNCATED, truncate_spans
 __all__ = [
     "SIGNALS",
     "TRUNCATED",
+    "EncodedSpans",
     "PackedSpan",
     "ReadRequest",
     "Signal",
@@ -43,6 +45,7 @@ __all__ = [
     "encode_spans",
     "fit",
     "has_more_than",
+    "heads_of",
     "json_path",
     "json_to_protobuf",
     "parse",
@@ -50,6 +53,7 @@ __all__ = [
     "parse_json",
     "parse_spans",
     "read_any_json",
+    "read_encoded",
     "read_json",
     "read_protobuf",
     "reject",
@@ -57,4 +61,6 @@ __all__ = [
     "split",
     "truncate_spans",
     "unpack",
+    "with_times",
+    "write_encoded",
 ]

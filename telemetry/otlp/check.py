@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from telemetry.errors import DecodeError
 from telemetry.otlp.request import MAX_TIME, NOT_HEX, SHAPES
@@ -24,6 +24,28 @@ if TYPE_CHECKING:
     from telemetry.otlp.request import Signal
 
 Item = TypeVar("Item", bound="Message")
+
+
+class LinkIds(Protocol):
+    """What a link names."""
+
+    trace_id: bytes
+    span_id: bytes
+
+
+class SpanIds(Protocol):
+    """What a span is known by, and when it was: a Span of protobuf, or what was read of it."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    start_time_unix_nano: int
+    end_time_unix_nano: int
+
+    @property
+    def links(self) -> Sequence[LinkIds]:
+        """The spans that it names."""
+
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
@@ -87,11 +109,16 @@ def check_repetition(signal: Signal, request: Message) -> None:
             else:
                 left -= around * len(items)
             if left < 0:
-                raise DecodeError(
-                    f"{shape.by_resource}[{r}].{shape.by_scope}[{s}]",
-                    "resource, scope and description would be stored with each item: more than "
-                    f"{MAX_REPEATED} bytes up to here, which is the limit; send fewer items with so much around them",
-                )
+                raise too_repetitive(f"{shape.by_resource}[{r}].{shape.by_scope}[{s}]")
+
+
+def too_repetitive(field: str) -> DecodeError:
+    """The error that says that more than MAX_REPEATED would be stored with the items up to a field."""
+    return DecodeError(
+        field,
+        "resource, scope and description would be stored with each item: more than "
+        f"{MAX_REPEATED} bytes up to here, which is the limit; send fewer items with so much around them",
+    )
 
 
 def _described(metric: Metric) -> int:
@@ -124,8 +151,8 @@ def _reject(items: Repeated[Item], where: str, check: Callable[[Item], tuple[str
     return Rejection(invalid.count(True), DecodeError(f"{where}[{i}].{field}", reason))
 
 
-def _what_is_wrong_with_span(span: Span) -> tuple[str, str] | None:
-    """A field and what is wrong with it, or None."""
+def what_is_wrong_with_ids(span: SpanIds) -> tuple[str, str] | None:
+    """A field of a span's ids, times or links, and what is wrong with it, or None."""
     # The hot path of the collector: each field of a message is read once, for each reading makes an object.
     trace_id, span_id = span.trace_id, span.span_id
     if len(trace_id) != 16 or trace_id == _NO_TRACE:
@@ -136,15 +163,12 @@ def _what_is_wrong_with_span(span: Span) -> tuple[str, str] | None:
         return "parent_span_id", _must_be("an id of 8 bytes, or empty for a root", span.parent_span_id)
     if span.start_time_unix_nano > MAX_TIME or span.end_time_unix_nano > MAX_TIME:
         return _what_is_wrong_with_times(span, ("start_time_unix_nano", "end_time_unix_nano"))
-    if span.events or span.links:
-        return _what_is_wrong_inside_span(span)
+    if span.links:
+        return _what_is_wrong_with_links(span)
     return None
 
 
-def _what_is_wrong_inside_span(span: Span) -> tuple[str, str] | None:
-    for i, event in enumerate(span.events):
-        if event.time_unix_nano > MAX_TIME:
-            return f"events[{i}].time_unix_nano", _not_a_time(event.time_unix_nano)
+def _what_is_wrong_with_links(span: SpanIds) -> tuple[str, str] | None:
     for i, link in enumerate(span.links):
         if len(link.trace_id) != 16:
             return f"links[{i}].trace_id", _must_be("an id of 16 bytes", link.trace_id)
@@ -153,7 +177,19 @@ def _what_is_wrong_inside_span(span: Span) -> tuple[str, str] | None:
     return None
 
 
-def _what_is_wrong_with_times(item: Message, fields: tuple[str, str]) -> tuple[str, str] | None:
+def what_is_wrong_with_events(span: Span) -> tuple[str, str] | None:
+    """A field of a span's events and what is wrong with it, or None."""
+    for i, event in enumerate(span.events):
+        if event.time_unix_nano > MAX_TIME:
+            return f"events[{i}].time_unix_nano", _not_a_time(event.time_unix_nano)
+    return None
+
+
+def _what_is_wrong_with_span(span: Span) -> tuple[str, str] | None:
+    return what_is_wrong_with_ids(span) or (what_is_wrong_with_events(span) if span.events else None)
+
+
+def _what_is_wrong_with_times(item: object, fields: tuple[str, str]) -> tuple[str, str] | None:
     for field in fields:
         if getattr(item, field) > MAX_TIME:
             return field, _not_a_time(getattr(item, field))

@@ -10,11 +10,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from google.protobuf.message import DecodeError as ProtobufDecodeError
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource as ResourceMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from telemetry.otlp.decode import parse, resource_of, scope_of, span_of
+from telemetry.errors import DecodeError
+from telemetry.otlp.check import what_is_wrong_with_events
+from telemetry.otlp.decode import resource_of, scope_of, span_of
+from telemetry.otlp.encoded_spans import heads_of, read_encoded
 from telemetry.spans import side_of
 
 if TYPE_CHECKING:
@@ -78,23 +82,49 @@ class PackedSpan:
         return SPAN_BYTES + len(self.encoded)
 
     def unpack(self) -> Span:
-        """Decoded, alone."""
-        return span_of(SpanMessage.FromString(self.encoded), *self.group.unpack())
+        """Decoded, alone.
+
+        Raises:
+            DecodeError: what is within it is no span.
+        """
+        return span_of(_parse(self.encoded), *self.group.unpack())
 
     def is_the_same_as(self, other: PackedSpan) -> bool:
         """Whether it says the same, as far as can be seen without decoding."""
         return self.encoded == other.encoded and self.group is other.group
 
 
-def unpack(spans: Iterable[PackedSpan], known: dict[SpanGroup, tuple[Resource, Scope]]) -> dict[bytes, Span]:
-    """Spans by their keys, decoded; those of one group in `known`, which grows, share its resource and scope."""
-    found = {}
+def unpack(spans: Iterable[PackedSpan], known: dict[SpanGroup, tuple[Resource, Scope]]) -> tuple[dict[bytes, Span], int]:
+    """Spans by their keys, decoded, and how many could not be; those of one group in `known`, which grows, share its resource.
+
+    What cannot be decoded claimed to come from a collector, which would have refused it.
+    """
+    found: dict[bytes, Span] = {}
+    invalid = 0
     for span in spans:
         who = known.get(span.group)
         if who is None:
             who = known[span.group] = span.group.unpack()
-        found[span.span_id + span.side] = span_of(SpanMessage.FromString(span.encoded), *who)
-    return found
+        try:
+            found[span.span_id + span.side] = span_of(_parse(span.encoded), *who)
+        except DecodeError:
+            invalid += 1
+    return found, invalid
+
+
+def _parse(encoded: bytes) -> SpanMessage:
+    try:
+        span = SpanMessage.FromString(encoded)
+    except ProtobufDecodeError as error:
+        raise DecodeError("", f"not a protobuf Span: {error}") from error
+    wrong = what_is_wrong_with_events(span) if span.events else None
+    if wrong is not None:
+        raise DecodeError(*wrong)
+    return span
+
+
+def _text(schema: bytes) -> str:
+    return schema.decode(errors="replace")
 
 
 class SpanPacker:
@@ -110,22 +140,11 @@ class SpanPacker:
             DecodeError: not such a request.
         """
         packed = []
-        for resource_spans in parse("spans", data).resource_spans:
-            resource = resource_spans.resource.SerializeToString()
-            for scope_spans in resource_spans.scope_spans:
-                scope = scope_spans.scope.SerializeToString()
-                group = self._group((resource, resource_spans.schema_url, scope, scope_spans.schema_url))
-                packed += [
-                    PackedSpan(
-                        span.trace_id,
-                        span.span_id,
-                        span.end_time_unix_nano,
-                        span.SerializeToString(),
-                        group,
-                        side_of(span.kind, group.service),
-                    )
-                    for span in scope_spans.spans
-                ]
+        for group in read_encoded(data):
+            kept = self._group((group.resource, _text(group.resource_schema), group.scope, _text(group.scope_schema)))
+            for encoded, head in heads_of(group):
+                end, side = head.end_time_unix_nano, side_of(head.kind, kept.service)
+                packed.append(PackedSpan(head.trace_id, head.span_id, end, encoded, kept, side))
         return packed
 
     def _group(self, content: tuple[bytes, str, bytes, str]) -> SpanGroup:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from components.sender import HEADER
 from pipeline.exchange.codec import BatchKind, decode_logs, decode_points
 from pipeline.exchange.inner_records import decode_spans
 from pipeline.incoming import RekeyCounts, jaeger_request, otlp_request, zipkin_request
 from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
+from telemetry import otlp
+from telemetry.errors import DecodeError
 from tests.pipeline.parts import Event, KeepingTopic
 from tests.pipeline.wire import fixed64, message
 
@@ -48,10 +51,14 @@ class Stage:
         self.traced, self.series = KeepingTopic(partitions=1), KeepingTopic(partitions=1)
         self.counts, self.written = RekeyCounts(), Written()
 
-    def read(self, make: Callable[[Stage], Rekey], value: bytes | None, seconds: float = ARRIVED / 1e9) -> InputError | None:
+    def read(
+        self, make: Callable[[Stage], Rekey], value: bytes | None, seconds: float = ARRIVED / 1e9, sender: bytes | None = None
+    ) -> InputError | None:
         async def run() -> InputError | None:
             record = Event("inlet", 0, 1, value or b"")
             record.value, record.message.timestamp = value, seconds
+            if sender is not None:
+                record.headers[HEADER] = sender
             after, flaw, _ = make(self)(record)
             await asyncio.gather(*after)
             return flaw
@@ -266,3 +273,44 @@ def test_points_without_a_time_are_of_the_time_when_they_came_and_none_of_them_i
     assert again == first, "the time of arrival enters no id"
     assert [point.time for point in decode_points(stage.series.sent[0].value)] == [ARRIVED] * 3
     assert stage.counts.untimed == {"metrics": 4}
+
+
+BAD_TEXT = b"\xff"
+
+
+def odd(inside: bytes) -> bytes:
+    """A request of two spans, of which one has this within it."""
+    both = [message((1, TRACE), (2, id_)) + fixed64(7, 5) + fixed64(8, 9) for id_ in (SPAN, OTHER)]
+    return message((1, message((2, message((2, both[0]), (2, both[1] + inside))))))
+
+
+OTHER = b"otherone"
+LATE_EVENT = message((11, fixed64(1, 2**64 - 1)))
+
+
+@pytest.mark.parametrize(
+    "inside", [LATE_EVENT, message((5, BAD_TEXT)), message((9, b"\x0a\xff"))], ids=["event", "text", "none"]
+)
+def test_what_claims_to_come_from_a_collector_is_looked_into_when_it_is_decoded(inside: bytes) -> None:
+    stage = Stage()
+    assert stage.read(spans, odd(inside), sender=b"token:x") is None
+    (sent,) = stage.traced.sent
+    kept, invalid = otlp.unpack(otlp.SpanPacker().pack(sent.value), {})
+    assert ([span.span_id for span in kept.values()], invalid) == ([SPAN], 1)
+
+
+def test_what_does_not_is_looked_into_at_once() -> None:
+    stage = Stage()
+    flaw = stage.read(spans, odd(LATE_EVENT))
+    assert isinstance(flaw, DecodeError)
+    assert flaw.field == "resource_spans[0].scope_spans[0].spans[1].events[0].time_unix_nano"
+    assert [span.span_id for span in stage.spans()] == [SPAN]
+
+
+@pytest.mark.parametrize("sender", [None, b"anonymous"])
+def test_an_invalid_id_is_named_whoever_is_said_to_have_sent_it(sender: bytes | None) -> None:
+    stage = Stage()
+    flaw = stage.read(spans, odd(message((1, b"short"))), sender=sender)
+    assert isinstance(flaw, DecodeError)
+    assert flaw.field == "resource_spans[0].scope_spans[0].spans[1].trace_id"
+    assert [span.span_id for span in stage.spans()] == [SPAN]
