@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup run run-distributed test test-exact coverage mutate check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
+.PHONY: help setup run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -57,6 +57,12 @@ bench-distributed: setup ## spans/s from Kafka to searchable, beside Elasticsear
 
 test-exact: setup ## kill -9, Kafka bounced and Elasticsearch away during 500,000 spans
 	@SPANLOOM_EXACT_SPANS=500000 $(BIN)/python -m pytest tests/system/test_kafka_exact.py
+
+FROM ?= aa8f709
+upgrade-check: setup ## a rolling upgrade from FROM=aa8f709, release 0.2.0, and the way back, with both releases as processes; needs git's history
+	@test -e build/upgrade/$(FROM) || git worktree add --quiet --detach build/upgrade/$(FROM) $(FROM)
+	@$(MAKE) --no-print-directory -C build/upgrade/$(FROM) setup
+	@SPANLOOM_UPGRADE_FROM=build/upgrade/$(FROM) $(BIN)/python -m pytest tests/upgrade
 
 FUZZ_SECONDS ?= 1800
 FUZZ_INPUTS ?= 0

@@ -107,7 +107,7 @@ class AlertingFactory:
 
         shared = self.settings = AlertingSettings(
             load_rules(rules.begin()),
-            _read_receivers((settings.receivers,)) if settings.receivers else _default_receivers(config),
+            _read_receivers((settings.receivers,)) if settings.receivers else default_receivers(config),
             load_playbooks(playbooks.begin(), self._actions),
             notifiers,
             _trust(config),
@@ -182,7 +182,8 @@ def _read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 
 
-def _default_receivers(config: Config) -> AlertmanagerConfig:
+def default_receivers(config: Config) -> AlertmanagerConfig:
+    """Where alerts go when no file says it."""
     url = config.webhook_url.get_secret_value()
     webhook = f"  webhook_configs: [{{url: {orjson.dumps(url).decode()}}}]" if url else ""
     return parse_config(RECEIVERS + webhook + "\n", "default receivers", components.NOTIFIERS)

@@ -26,6 +26,7 @@ COMMANDS = {
     "audit": "verify the audit trail, or show an incident's timeline",
     "chaos": "run a chaos experiment",
     "setup": "prepare Elasticsearch or Kafka",
+    "upgrade": "prepare what another release left for this one",
     "dlq": "list and replay dead letters, skip a record",
     "token": "make a token for a person or a program",
     "log": "repair the embedded log",

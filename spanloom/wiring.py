@@ -67,6 +67,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 STAGES = ("rekey", "assemble", "score", "act")
+SCORES, STATE = "spanloom-scores", "spanloom-state"
+"""Tables: what stage 3 has learned, and what stage 4 keeps."""
+
 IN_FLIGHT = 1000
 """Records that a stateless stage may have in flight."""
 
@@ -121,8 +124,8 @@ class Log:
         self._states = {
             stage: StageTable(self.app, name, partitions)
             for stage, name, partitions in (
-                ("score", "spanloom-scores", sizes.partitions),
-                ("act", "spanloom-state", sizes.signal_partitions),
+                ("score", SCORES, sizes.partitions),
+                ("act", STATE, sizes.signal_partitions),
             )
             if stage in stages
         }
@@ -150,8 +153,14 @@ class Log:
             TopicsError: Kafka cannot be reached, or refuses.
             ConfigError: a topic that is there does not fit the configuration.
         """
-        changelogs = [table.changelog_topic for table in self.app.tables.values()]
-        return await make_topics(self.app, [*self.topics.values(), *changelogs]) if self._on_kafka else []
+        return await make_topics(self.app, self._all_topics()) if self._on_kafka else []
+
+    def wanted_topics(self) -> dict[str, int]:
+        """The topics that there have to be, and how many partitions each has at least."""
+        return {topic.get_topic_name(): topic.partitions for topic in self._all_topics()}
+
+    def _all_topics(self) -> list[Any]:
+        return [*self.topics.values(), *(table.changelog_topic for table in self.app.tables.values())]
 
     @property
     def _on_kafka(self) -> bool:
@@ -374,3 +383,8 @@ def _group(stages: Sequence[str]) -> str:
     Faust assigns partitions by another scheme where there are tables, and members of a group must agree on it.
     """
     return "spanloom" if not stages or set(stages) == set(STAGES) else f"spanloom-{'-'.join(sorted(stages))}"
+
+
+def changelog(table: str, stages: Sequence[str] = STAGES) -> str:
+    """The topic that has what a table of workers of these stages keeps."""
+    return f"{_group(stages)}-{table}-changelog"

@@ -23,7 +23,7 @@ SIGNALS = frozenset({Kind.SPAN, Kind.LOG, Kind.METRIC})
 """The kinds whose values are senders'. The others are made by us: a value of another type there is an error of ours."""
 
 ENVIRONMENT = "environment"
-"""A field of every kind but the messages between two traces. Documents without it, as 0.1 wrote them, have the default one: a
+"""A field of every kind but the messages between two traces. Documents without it, as 0.2.0 wrote them, have the default one: a
 query that asks for that finds them too."""
 
 SERVICE, NAMESPACE = "resource.attributes.service.name", "resource.attributes.service.namespace"

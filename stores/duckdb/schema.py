@@ -43,7 +43,7 @@ def prepare(connection: DuckDBPyConnection, path: str) -> None:
     Raises:
         SchemaError: the file has a version that this program does not know, or holds something else.
     """
-    found = _version(connection, path)
+    found = schema_version(connection, path)
     if found not in {None, VERSION}:
         raise SchemaError(
             f"{path}: schema version {found}, this Spanloom reads {VERSION}: use the Spanloom that wrote it, or another file"
@@ -69,7 +69,12 @@ def transaction(connection: DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def _version(connection: DuckDBPyConnection, path: str) -> int | None:
+def schema_version(connection: DuckDBPyConnection, path: str) -> int | None:
+    """That of the file; None where it is new.
+
+    Raises:
+        SchemaError: it holds something else.
+    """
     tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if "spanloom_schema" in tables:
         ((version,),) = connection.execute("SELECT max(version) FROM spanloom_schema").fetchall()
@@ -79,18 +84,20 @@ def _version(connection: DuckDBPyConnection, path: str) -> int | None:
     return None
 
 
+def missing_columns(connection: DuckDBPyConnection, kind: Kind) -> list[str] | None:
+    """Fields of a kind that its table has no column for; None where there is no table."""
+    asked = "SELECT column_name FROM duckdb_columns() WHERE table_name = ?"
+    known = {name for (name,) in connection.execute(asked, [kind]).fetchall()}
+    return [field for field in LAYOUT[kind] if field not in known] if known else None
+
+
 def _table(connection: DuckDBPyConnection, kind: Kind) -> None:
     own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR"}
     columns = own | {field: SQL_TYPES[type_] for field, type_ in LAYOUT[kind].items()}
     made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(kind)} ({made})")
-    known = {
-        name
-        for (name,) in connection.execute("SELECT column_name FROM duckdb_columns() WHERE table_name = ?", [kind]).fetchall()
-    }
-    for field, type_ in LAYOUT[kind].items():
-        if field in known:
-            continue
+    for field in missing_columns(connection, kind) or ():
+        type_ = LAYOUT[kind][field]
         connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[type_]}")
         source = "json_extract" if type_ is Type.KEYWORDS else "json_extract_string"
         connection.execute(

@@ -35,7 +35,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-_ENVIRONMENT = f"COALESCE({quoted(ENVIRONMENT)}, '{DEFAULT_ENVIRONMENT}')"
+_ENVIRONMENT = f"COALESCE(NULLIF({quoted(ENVIRONMENT)}, ''), '{DEFAULT_ENVIRONMENT}')"  # 0.2.0 wrote none, or an empty one
 
 
 class Condition:

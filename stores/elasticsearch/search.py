@@ -62,6 +62,7 @@ def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:
     if type_ is not None:
         terms = {"terms": {field: [value for value in values if comparable(type_, value)]}}
         if field == ENVIRONMENT and DEFAULT_ENVIRONMENT in values:
+            terms["terms"][field].append("")  # of 0.2.0's anomalies
             without = {"bool": {"must_not": [{"exists": {"field": field}}]}}
             return {"bool": {"should": [terms, without], "minimum_should_match": 1}}
         return terms

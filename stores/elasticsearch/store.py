@@ -99,7 +99,8 @@ class ElasticsearchStore:
         asked = self._search(query) | {"sort": None, "aggs": {"named": named}}
         async with _in_time(query):
             found = await self._ask(self._of(query).search(**asked, size=0, **_MISSING_IS_EMPTY))
-        return sorted(bucket["key"] for bucket in found.get("aggregations", {}).get("named", {}).get("buckets", ()))
+        buckets = found.get("aggregations", {}).get("named", {}).get("buckets", ())
+        return sorted({bucket["key"] or DEFAULT_ENVIRONMENT for bucket in buckets})
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Make what was written findable."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from telemetry.json_object import JsonObject
 
-VERSION = 7
+VERSION = 8
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500
@@ -67,11 +67,14 @@ def data_stream_fields(kind: Kind, namespace: str) -> dict[str, object]:
     return {"data_stream": {"type": _SIGNAL_TYPES[kind], "dataset": _DATASET, "namespace": namespace}}
 
 
-async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: str = "") -> list[Installed]:
+async def install(
+    client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: str = "", *, dry_run: bool = False
+) -> list[Installed]:
     """Install or update the templates of all data streams, in every namespace.
 
     Args:
         client: of the cluster.
+        dry_run: says what would become of each, and changes nothing.
         keep_days: after which Elasticsearch deletes documents (data stream lifecycle); 0 keeps them, as it does the `TRAIL`.
         ilm_policy: an index lifecycle policy of the cluster that decides it instead, of all but the `TRAIL`.
 
@@ -87,15 +90,15 @@ async def install(client: AsyncElasticsearch, keep_days: int = 0, ilm_policy: st
             await _check_policy(client, ilm_policy)
         optional: dict[str, list[str]] = {}
         for name, kinds, template in _optional(keep_days, ilm_policy):
-            installed = await _component(client, name, template)
+            installed = await _component(client, name, template, dry_run=dry_run)
             report.append(installed)
             if installed.outcome is InstallResult.SKIPPED:
                 continue
             for kind in kinds:
                 optional.setdefault(kind, []).append(name)
-            if "mappings" not in template and installed.outcome is not InstallResult.NEWER:
+            if "mappings" not in template and installed.outcome is not InstallResult.NEWER and not dry_run:
                 report += await _live_by(client, name, kinds, template)
-        report += [await _index_template(client, kind, optional.get(kind, [])) for kind in Kind]
+        report += [await _index_template(client, kind, optional.get(kind, []), dry_run=dry_run) for kind in Kind]
     except (ApiError, TransportError) as error:
         raise refusal(error) from error
     return report
@@ -117,7 +120,7 @@ def _optional(keep_days: int, ilm_policy: str) -> list[tuple[str, list[Kind], Js
     ]
 
 
-async def _component(client: AsyncElasticsearch, name: str, template: dict[str, object]) -> Installed:
+async def _component(client: AsyncElasticsearch, name: str, template: dict[str, object], *, dry_run: bool) -> Installed:
     try:
         found = await client.cluster.get_component_template(name=name, flat_settings=True)
         known = found["component_templates"][0]["component_template"]
@@ -127,13 +130,16 @@ async def _component(client: AsyncElasticsearch, name: str, template: dict[str, 
     if outcome in {InstallResult.UNCHANGED, InstallResult.NEWER}:
         return Installed(name, outcome)
     try:
-        await client.cluster.put_component_template(name=name, template=template, version=VERSION)
+        if dry_run:  # of an index that there is none of, so that the server says whether it offers this
+            await client.indices.simulate_template(index_patterns=[f"{name}-dry-run"], priority=PRIORITY, template=template)
+        else:
+            await client.cluster.put_component_template(name=name, template=template, version=VERSION)
     except BadRequestError as error:
         return Installed(name, InstallResult.SKIPPED, _reason(error))
     return Installed(name, outcome)
 
 
-async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list[str]) -> Installed:
+async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list[str], *, dry_run: bool) -> Installed:
     name = f"spanloom-{kind}"
     try:
         found = await client.indices.get_index_template(name=name)
@@ -143,7 +149,7 @@ async def _index_template(client: AsyncElasticsearch, kind: Kind, optional: list
     outcome = _outcome(known)
     if outcome is InstallResult.UNCHANGED and known is not None and known["composed_of"] != [f"{name}@mappings", *optional]:
         outcome = InstallResult.UPDATED  # the server offers more, or less, than last time
-    if outcome in {InstallResult.UNCHANGED, InstallResult.NEWER}:
+    if outcome in {InstallResult.UNCHANGED, InstallResult.NEWER} or dry_run:
         return Installed(name, outcome)
     # The kind's own mappings are a component too: later components may better them, an index template's own part wins.
     settings = {

@@ -76,7 +76,7 @@ def hop_from_body(body: Body) -> Hop:
         callee_instance=body["callee"]["instance"],
         caller_host=body["caller"]["host"],
         callee_host=body["callee"]["host"],
-        environment=body.get("environment", DEFAULT_ENVIRONMENT),  # 0.1 wrote none
+        environment=body.get("environment", DEFAULT_ENVIRONMENT),  # 0.2.0 wrote none
         **{name: body[name] for name in _SAME},
     )
 
@@ -114,7 +114,7 @@ def anomaly_from_body(body: Body) -> Anomaly:
         kind=AnomalyKind(body["kind"]),
         series=Series(series["name"], tuple(sorted(series["labels"].items()))),
         trace_ids=tuple(bytes.fromhex(trace_id) for trace_id in body["trace_ids"]),
-        environment=body["environment"] or DEFAULT_ENVIRONMENT,  # 0.1 wrote an empty one
+        environment=body["environment"] or DEFAULT_ENVIRONMENT,  # 0.2.0 wrote an empty one
         **{name: body[name] for name in _ANOMALY},
     )
 

@@ -70,7 +70,7 @@ _STATUS_NAMES = ("Unset", "Ok", "Error")
 def span_document(span: Span) -> Document:
     """A span. Id: trace id and span id; for a span that answers a call, which may share its id with the caller's, its side too.
 
-    Up to version 0.1 it was trace id and span id for all: who compares with what is stored compares `Span.key`.
+    Up to version 0.2.0 it was trace id and span id for all: who compares with what is stored compares `Span.key`.
 
     Events lie inside as `events`. Elastic's exporter makes log documents of them; ours would be counted among the trace's logs.
     """

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -20,7 +21,6 @@ from tests.system.processes import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Self
 
 
@@ -52,7 +52,12 @@ class Service:
 
 
 class Role:
-    """One `spanloom ROLE` process, supervised as it ships."""
+    """One `spanloom ROLE` process, supervised as it ships.
+
+    Attributes:
+        python: of an environment in which a release is installed; this one's by default.
+        cwd: where it runs. Another release has to run where this checkout is not, which would be imported.
+    """
 
     def __init__(self, role: str, folder: Path, *arguments: str, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +75,7 @@ class Role:
             "SPANLOOM_OTLP_GRPC": f"127.0.0.1:{grpc}",
             **settings,
         }
+        self.python, self.cwd = sys.executable, Path.cwd()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -80,9 +86,8 @@ class Role:
     def start(self) -> None:
         """Start; `wait_ready` tells when it answers."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "spanloom.cli", *self._arguments], env=self.environment, stdout=log, stderr=log
-            )
+            command = [self.python, "-m", "spanloom.cli", *self._arguments]
+            self._process = subprocess.Popen(command, env=self.environment, cwd=self.cwd, stdout=log, stderr=log)
 
     def wait_ready(self, seconds: float = 120.0) -> None:
         """Return when it answers."""
@@ -108,7 +113,7 @@ class Role:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A `spanloom` command with its settings."""
-        return run_command(self.environment, *arguments)
+        return run_command(self.environment, *arguments, python=self.python, cwd=self.cwd)
 
     def outcome(self, seconds: float = 120.0) -> int | None:
         """Of a start: None once it is ready, or the exit code with which it ends by itself."""
@@ -176,8 +181,7 @@ class Cluster:
                 stack.callback(service.stop)
                 service.start()
             for part in ("kafka", "elasticsearch"):
-                command = [sys.executable, "-m", "spanloom.cli", "setup", part]
-                done = subprocess.run(command, env={**os.environ, **self.settings}, check=False, capture_output=True, text=True)
+                done = self.collector.command("setup", part)
                 assert not done.returncode, done.stdout + done.stderr
             yield
 

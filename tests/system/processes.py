@@ -31,10 +31,12 @@ def injected(folder: Path, source: str) -> str:
     return os.pathsep.join([str(folder), str(Path.cwd())])
 
 
-def run_command(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_command(
+    environment: Mapping[str, str], *arguments: str, python: str = sys.executable, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """A `spanloom` command, to its end."""
-    command = [sys.executable, "-m", "spanloom.cli", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    command = [python, "-m", "spanloom.cli", *arguments]
+    return subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
 class Up:

@@ -1,0 +1,46 @@
+"""Whether this release can read the records that are on their way between stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.exchange.codec import BatchKind
+from pipeline.exchange.inner_records import NewerRecordError, received
+from pipeline.exchange.topics import Topic
+from spanloom.upgrade.finding import Finding, Outcome
+from telemetry.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INNER = (Topic.TRACED, Topic.SERIES, Topic.SIGNALS)
+PART = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A record that is not acknowledged, as far as `received` reads it."""
+
+    offset: int
+    headers: dict[str, bytes]
+    value: bytes | None
+
+
+def check_in_flight(topic: str, records: Iterable[tuple[int, Waiting]]) -> Finding:
+    """All that are in flight of a topic between stages, by partition."""
+    count, unreadable, newer = 0, 0, ""
+    for partition, record in records:
+        count += 1
+        try:
+            received(record, frozenset(BatchKind))  # type: ignore[arg-type] # it reads headers and value
+        except NewerRecordError as error:
+            newer = newer or f"partition {partition} offset {record.offset}: {error}"
+        except InputError:
+            unreadable += 1
+    if newer:
+        return Finding(PART, topic, Outcome.REFUSED, newer)
+    if unreadable:
+        text = f"{count} records in flight; {unreadable} cannot be read, and become dead letters"
+        return Finding(PART, topic, Outcome.NOTE, text)
+    return Finding(PART, topic, Outcome.KEPT, f"{count} records in flight, all can be read")
