@@ -18,7 +18,9 @@ from pipeline.exchange.by_environment import by_environment
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.environment_topic import GLOBAL_PARTITION
 from pipeline.exchange.inner_records import received
+from pipeline.exchange.learning import lines_of, traces_of
 from processors.assembly.watermark import SECOND
+from processors.detectors.log_templates import LogTemplates
 from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ MAX_ANSWERS = 1000
 OF_ENVIRONMENTS = frozenset(
     {
         BatchKind.POINTS,
-        BatchKind.SPANS,
-        BatchKind.LOGS,
+        BatchKind.TRACES,
+        BatchKind.LOG_TEMPLATES,
         BatchKind.EDGES,
         BatchKind.ANOMALIES,
         BatchKind.GLOBAL_POINTS,
@@ -53,7 +55,10 @@ OF_ENVIRONMENTS = frozenset(
 )
 """Batches of items that belong to environments; the others concern all of them."""
 
-_ACCEPTED = OF_ENVIRONMENTS | {BatchKind.ANSWERS, BatchKind.SOURCES, BatchKind.SETTINGS}
+_EARLIER = frozenset({BatchKind.SPANS, BatchKind.LOGS})
+"""What releases before TRACES and LOG_TEMPLATES sent."""
+
+_ACCEPTED = OF_ENVIRONMENTS | _EARLIER | {BatchKind.ANSWERS, BatchKind.SOURCES, BatchKind.SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class ActStage:
     ) -> None:
         self._config, self.counts, self._make = config, counts, make
         self._state, self._now, self._settings, self._live = state, now, settings, live
+        self._templates = LogTemplates()  # of lines that came as releases before LOG_TEMPLATES sent them
         self._partitions: dict[int, _ActPartition] = {}
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._background = BackgroundWriter(writer)
@@ -160,6 +166,10 @@ class ActStage:
         if part is None:
             return
         batch, items = received(event, _ACCEPTED)
+        if batch is BatchKind.SPANS:
+            batch, items = BatchKind.TRACES, traces_of(items)
+        elif batch is BatchKind.LOGS:
+            batch, items = BatchKind.LOG_TEMPLATES, lines_of(items, self._templates)
         if batch is BatchKind.SETTINGS and self._settings is not None:
             self._settings.receive(items)  # or it is refused
         offsets.add(event)

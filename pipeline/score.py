@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
+from pipeline.exchange.learning import traces_of
 from pipeline.state.restoring import restore_model
 from processors.assembly.watermark import SECOND
 from processors.assembly.window_merge import WindowMerge
-from processors.call_graph.visits import visits_of
 from processors.detectors.describe import describe
 from processors.detectors.detector import Source, WholeTrace
 from processors.detectors.edge_series import edge_points
 from processors.detectors.log_windows import LogWindows
-from processors.detectors.trace_shapes import is_whole
+from processors.root_cause.sampled_trace import TemplatedLine
 from processors.series.derived import LogCounts, anomaly_points, severity_name
 from telemetry.documents import anomaly_document
 from telemetry.environment import DEFAULT_ENVIRONMENT
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pipeline.record import TP, Record
     from pipeline.state.table import StageTable
     from processors.detectors.detector import AnyDetector
+    from processors.root_cause.sampled_trace import SampledTrace
     from telemetry.call_graph import Edge
     from telemetry.findings import Anomaly
     from telemetry.metrics import Point
-    from telemetry.spans import Span
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class _ScorePartition:
         return found
 
 
-_ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.SPANS})
+_ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.TRACES, BatchKind.SPANS})
 
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
@@ -127,7 +127,12 @@ class ScoreStage:
     def _handle(self, part: _ScorePartition, event: Record) -> list[Awaitable[object]]:
         batch, items = received(event, _ACCEPTED)
         now = self._now()
-        after: list[Awaitable[object]] = [*self._signals.pass_on(batch, items, event.value or b"")]
+        after: list[Awaitable[object]] = []
+        if batch is BatchKind.SPANS:
+            batch, items = BatchKind.TRACES, traces_of(items)
+            after += self._signals.send_all(batch, items)
+        elif batch is not BatchKind.LOGS:
+            after += self._signals.pass_on(batch, items, event.value or b"")
         match batch:
             case BatchKind.POINTS:  # a series whose clock was ahead once would otherwise be blind until then
                 after += self._score(part, [point if point.time <= now else replace(point, time=now) for point in items])
@@ -136,20 +141,19 @@ class ScoreStage:
             case BatchKind.LOGS:
                 part.lines_at = now
                 after += self._watch(part, list(items))
-            case BatchKind.SPANS:
-                after += self._compare(part, list(items))
+            case BatchKind.TRACES:
+                after += self._compare(part, items)
         return after
 
-    def _compare(self, part: _ScorePartition, spans: list[Span]) -> list[Awaitable[object]]:
-        traces: dict[bytes, list[Span]] = {}
-        for span in spans:
-            traces.setdefault(span.trace_id, []).append(span)
+    def _compare(self, part: _ScorePartition, traces: Sequence[SampledTrace]) -> list[Awaitable[object]]:
         now = self._now()
-        whole = [WholeTrace(trace_id, visits_of(trace)) for trace_id, trace in traces.items() if is_whole(trace)]
-        return self._report(part, part.find(Source.TRACES, whole, now, min(now, max(span.end for span in spans))))
+        whole = [WholeTrace(trace.trace_id, trace.visits) for trace in traces if trace.is_whole]
+        latest = max((trace.end for trace in traces), default=0)
+        return self._report(part, part.find(Source.TRACES, whole, now, min(now, latest)))
 
     def _watch(self, part: _ScorePartition, lines: list[LogLine]) -> list[Awaitable[object]]:
         now = self._now()
+        in_traces: list[tuple[LogLine, str, str]] = []
         for line in lines:
             environment = line.environment or DEFAULT_ENVIRONMENT  # 0.1 sends none
             template = part.lines.add(
@@ -162,12 +166,19 @@ class ScoreStage:
                 environment=environment,
             )
             part.log_counts.add(line.service, severity_name(line.severity), template, line.instance, environment)
+            if line.trace_id:
+                in_traces.append((line, environment, template))
+        quoted = {template: part.lines.templates.quoted(template) for _, _, template in in_traces}
+        templated = [
+            TemplatedLine(environment, line.trace_id, line.span_id, template, quoted[template], line.time, line.severity)
+            for line, environment, template in in_traces
+        ]
+        after: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.LOG_TEMPLATES, templated)]
         windows = part.lines.advance()
-        if not windows:
-            return []
-        after = self._report(part, part.find(Source.LOG_WINDOWS, windows, now, part.lines.sealed))
-        points = part.log_counts.points(part.lines.sealed)
-        return [*after, *self._signals.send_all(BatchKind.POINTS, points)]
+        if windows:
+            after += self._report(part, part.find(Source.LOG_WINDOWS, windows, now, part.lines.sealed))
+            after += self._signals.send_all(BatchKind.POINTS, part.log_counts.points(part.lines.sealed))
+        return after
 
     async def _save(self, partition: int, part: _ScorePartition) -> None:
         for detector in part.detectors:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pipeline.acting.config import ActConfig
     from pipeline.state.table import StageTable
     from processors.root_cause.ranking import CulpritRanker
+    from processors.root_cause.sampled_trace import SampledTrace
     from telemetry.findings import Anomaly
-    from telemetry.spans import Span
 
 
 class Diagnoser:
@@ -45,14 +45,11 @@ class Diagnoser:
         """Change what is remembered."""
         self._diagnosis.learn(change)
 
-    def add_spans(self, spans: Sequence[Span], now: int) -> None:
-        """Remember spans, those of a trace together; `now` by the clock, ns."""
-        traces: dict[bytes, list[Span]] = {}
-        for span in spans:
-            traces.setdefault(span.trace_id, []).append(span)
+    def add_traces(self, traces: Sequence[SampledTrace], now: int) -> None:
+        """Remember closed traces; `now` by the clock, ns."""
 
         def remember(culprits: CulpritRanker) -> None:
-            for trace in traces.values():
+            for trace in traces:
                 culprits.add_trace(trace, now)
 
         self._diagnosis.learn(remember)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from alerting.playbooks.kernel.traffic import awaited_calls
 from alerting.playbooks.kernel.trust import origin_of_rule
 from pipeline.acting.diagnose import Diagnoser
-from pipeline.acting.log_lines import log_record
 from pipeline.exchange.codec import BatchKind
 from processors.assembly.edges import edge_from_body
 from processors.assembly.watermark import SECOND, Watermark
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.state.table import StageTable
     from processors.root_cause.ranking import CulpritRanker
+    from processors.root_cause.sampled_trace import SampledTrace
     from telemetry.documents import Document
     from telemetry.findings import Anomaly, CulpritRanking
     from telemetry.metrics import Point
-    from telemetry.spans import Span
 
 MAX_ANOMALIES = 1000
 """Anomalies that playbooks answer which may wait for the next tick, half a second later."""
@@ -112,11 +111,10 @@ class Environment:
         match batch:
             case BatchKind.POINTS:
                 self._handle_points(items)
-            case BatchKind.SPANS:
-                self._handle_spans(items)
-            case BatchKind.LOGS:
-                lines = [log_record(line) for line in items]
-                self._diagnoser.learn(lambda culprits: culprits.add_logs(lines))
+            case BatchKind.TRACES:
+                self._handle_traces(items)
+            case BatchKind.LOG_TEMPLATES:
+                self._diagnoser.learn(lambda culprits: culprits.add_lines(items))
             case BatchKind.EDGES:
                 self._handle_edges(items)
             case BatchKind.ANOMALIES:
@@ -150,14 +148,15 @@ class Environment:
         ]
         self._diagnoser.learn(lambda culprits: culprits.add_points(foreign))
 
-    def _handle_spans(self, spans: Sequence[Span]) -> None:
+    def _handle_traces(self, traces: Sequence[SampledTrace]) -> None:
         now = self._now()
-        self._diagnoser.add_spans(spans, now)
-        self._observe(min(now, max((span.end for span in spans), default=0)))
+        self._diagnoser.add_traces(traces, now)
+        self._observe(min(now, max((trace.end for trace in traces), default=0)))
         if self.alerting is not None:
             healer = self.alerting.runner.healer
-            healer.evidence.add_spans(spans)
-            healer.traffic.see({(span.service, span.resource.instance) for span in spans}, self.event_time)
+            healer.evidence.add_traces(traces)
+            seen = {(visit.service, visit.instance) for trace in traces for visit in trace.visits}
+            healer.traffic.see(seen, self.event_time)
 
     def _handle_edges(self, bodies: Sequence[dict[str, object]]) -> None:
         if self.alerting is None:

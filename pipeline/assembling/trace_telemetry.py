@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pipeline.exchange import partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind
-from pipeline.exchange.environment_topic import encode_traces
+from pipeline.exchange.learning import encode_traces
 from processors.assembly.watermark import SECOND
 from processors.call_graph.clock_skew import ClockSkew
+from processors.root_cause.sampled_trace import sampled_trace
 from processors.root_cause.sampling import TraceSample
 from processors.root_cause.trace_memory import rank_of
 from processors.series.points import points_of
@@ -22,15 +23,15 @@ from telemetry.metrics import DataPoint, Metric, MetricType
 from telemetry.resource import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Awaitable, Iterable
 
     from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.record import OutputTopic
     from processors.assembly.assembler import OpenTrace
     from processors.assembly.reconcile import Publication
+    from processors.root_cause.sampled_trace import SampledTrace
     from processors.series.cumulative import SeriesBudget
     from telemetry.documents import Document
-    from telemetry.spans import Span
 
 SAMPLE_WIDTH, SAMPLE_SIZE = 10 * SECOND, 60
 """The traces that shapes and culprits are learned from, of each partition: as many as their memory keeps in all."""
@@ -68,7 +69,7 @@ class TraceTelemetry:
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
         self._spans_sent_at = self._skew_sent_at = 0
         self._dropped: Counter[str] = Counter()  # traces too large for a record, and so for the sample
-        self._traces = BatchSender(series, BatchKind.SPANS, encode_traces, self._dropped)
+        self._traces = BatchSender(series, BatchKind.TRACES, encode_traces, self._dropped)
 
     @property
     def samples(self) -> int:
@@ -82,7 +83,7 @@ class TraceTelemetry:
             "skew_pairs": self._skew.refused,
             "skew_late": self._skew.ignored,
             "span_metrics_overflow": self._spans.overflow,
-            "large_traces": self._dropped[f"large_{BatchKind.SPANS}"],
+            "large_traces": self._dropped[f"large_{BatchKind.TRACES}"],
         }
 
     def count(self, publication: Publication, now: int) -> None:
@@ -104,19 +105,19 @@ class TraceTelemetry:
         A trace that fills more than a record is dropped: it would be compared in parts, as if it were several.
         A trace that got a late part is not shown there a second time; the search for culprits gets it, whole.
         """
-        sample: dict[int, list[Sequence[Span]]] = {}
-        grown: list[Sequence[Span]] = []
+        sample: dict[int, list[SampledTrace]] = {}
+        grown: list[SampledTrace] = []
         # The least digest first: of the traces that close together only those are sent that stay in the sample.
         for trace, publication in sorted(traces, key=lambda closed: rank_of(closed[0].trace_id)):
             spans, graph = publication.spans, publication.graph
             if not spans or not self._sample.keeps(trace.trace_id, min(span.start for span in spans)):
                 continue
             if publication.merged:
-                grown.append(spans)
+                grown.append(sampled_trace(spans))
             else:
                 partition = partitions.of_service(graph.root_service, graph.environment, self._series.partitions)
-                sample.setdefault(partition, []).append(spans)
-        sent: list[Awaitable[object]] = [*self._signals.send_traces(grown)]
+                sample.setdefault(partition, []).append(sampled_trace(spans))
+        sent: list[Awaitable[object]] = [*self._signals.send_all(BatchKind.TRACES, grown)]
         sent += [self._traces.send(partition, whole) for partition, whole in sample.items()]
         await asyncio.gather(*sent)
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 
 def by_environment(batch: BatchKind, items: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """The items of a batch by the environment that they are of, each in the order that they had."""
+    """The items of a batch by the environment that they are of, each in the order that they had; a trace may be of several."""
     origin_of, name_of = _ENVIRONMENT[batch]
+    if batch is BatchKind.TRACES:
+        items = [part for trace in items for part in trace.by_environment()]
     names: dict[int, str] = {}  # by what it hangs on, of which a batch has few
     found: dict[str, list[Any]] = {}
     for item in items:
@@ -32,8 +34,8 @@ def _itself(item: Any) -> Any:
 
 _ENVIRONMENT: dict[BatchKind, tuple[Callable[[Any], object], Callable[[Any], str]]] = {
     BatchKind.POINTS: (lambda point: point.series, environment_of),
-    BatchKind.SPANS: (lambda span: span.resource, lambda resource: str(resource.environment)),
-    BatchKind.LOGS: (_itself, lambda line: str(line.environment)),
+    BatchKind.TRACES: (_itself, lambda trace: str(trace.visits[0].environment)),
+    BatchKind.LOG_TEMPLATES: (_itself, lambda line: str(line.environment)),
     BatchKind.EDGES: (_itself, lambda body: str(body.get("environment", ""))),
     BatchKind.ANOMALIES: (_itself, lambda body: str(body["environment"])),
 }

@@ -1,4 +1,4 @@
-"""Values of the records between our own stages. Spans stay OTLP; the rest is compact JSON, named by a header.
+"""Values of the records between our own stages. Spans stay OTLP; the rest is JSON (see also `learning`), named by a header.
 
 Whoever may write to Kafka may write these records, so each is checked against its form when it is read: decoders raise
 DecodeError for everything that an encoder could not have written.
@@ -53,7 +53,7 @@ _LOGS = TypeAdapter(list[tuple[str, str, str, Whole, Whole, str, AnyId, AnyId]],
 _BODIES = TypeAdapter(list[JsonObject], config=_STRICT)
 
 
-def _read(form: TypeAdapter[Item], value: bytes | str | None) -> Item:
+def read(form: TypeAdapter[Item], value: bytes | str | None) -> Item:
     """A value of that form.
 
     Raises:
@@ -75,6 +75,7 @@ class BatchKind(StrEnum):
     """What a record's value is."""
 
     SPANS = "spans"  # OTLP export request
+    TRACES = "traces"  # a sample of whole ones, as visits
     LOG_REFERENCES = "log-references"
     EXEMPLARS = "exemplars"
     LINK_QUERIES = "receipts"  # to the owner of the trace that sent a message
@@ -82,6 +83,7 @@ class BatchKind(StrEnum):
     POINTS = "points"
     EDGES = "edges"
     LOGS = "logs"
+    LOG_TEMPLATES = "log-templates"  # lines in traces, by the templates that were mined of them
     ANOMALIES = "anomalies"
     ANSWERS = "answers"  # of humans, to requests for approval
     GLOBAL_POINTS = "global-points"  # of environments of other partitions, for rules over all
@@ -119,7 +121,7 @@ def decode_log_references(value: bytes) -> list[LogReference]:
     """Inverse of `encode_log_references`."""
     return [
         LogReference(bytes.fromhex(trace_id), id_, time, severity)
-        for trace_id, id_, time, severity in _read(_LOG_REFERENCES, value)
+        for trace_id, id_, time, severity in read(_LOG_REFERENCES, value)
     ]
 
 
@@ -132,7 +134,7 @@ def decode_exemplars(value: bytes) -> list[ExemplarReference]:
     """Inverse of `encode_exemplars`. An infinity becomes NaN, as JSON has neither."""
     return [
         ExemplarReference(bytes.fromhex(trace_id), bytes.fromhex(span_id), time, metric, math.nan if number is None else number)
-        for trace_id, span_id, time, metric, number in _read(_EXEMPLARS, value)
+        for trace_id, span_id, time, metric, number in read(_EXEMPLARS, value)
     ]
 
 
@@ -145,7 +147,7 @@ def decode_link_queries(value: bytes) -> list[LinkQuery]:
     """Inverse of `encode_link_queries`."""
     return [
         LinkQuery(SpanReference(bytes.fromhex(trace_id), bytes.fromhex(span_id)), bytes.fromhex(receiver), time)
-        for trace_id, span_id, receiver, time in _read(_LINK_QUERIES, value)
+        for trace_id, span_id, receiver, time in read(_LINK_QUERIES, value)
     ]
 
 
@@ -183,7 +185,7 @@ def decode_link_targets(value: bytes) -> list[LinkTarget]:
             host,
             at,
         )
-        for to, trace_id, span_id, timed, start, end, name, on, host, at in _read(_LINK_TARGETS, value)
+        for to, trace_id, span_id, timed, start, end, name, on, host, at in read(_LINK_TARGETS, value)
     ]
 
 
@@ -230,7 +232,7 @@ def _name_of(value: float) -> str:
 
 def decode_points(value: bytes) -> list[Point]:
     """Inverse of `encode_points`."""
-    batch = _read(_POINTS, value)
+    batch = read(_POINTS, value)
     series = [_series_of(text) for text in batch.series]
     other = {place: _NAMES[name] for place, name in batch.other}
     try:
@@ -249,7 +251,7 @@ def _text_of(series: Series) -> str:
 
 @remembered(SERIES_CACHE_SIZE, lambda text: 3 * len(text))
 def _series_of(text: str) -> Series:
-    name, labels, *total = _read(_SERIES, text)
+    name, labels, *total = read(_SERIES, text)
     return Series(name, tuple(labels), bool(total and total[0]))
 
 
@@ -297,7 +299,7 @@ def decode_logs(value: bytes) -> list[LogLine]:
     """Inverse of `encode_logs`."""
     return [
         LogLine(service, instance, environment, time, severity, text, bytes.fromhex(trace_id), bytes.fromhex(span_id))
-        for service, instance, environment, time, severity, text, trace_id, span_id in _read(_LOGS, value)
+        for service, instance, environment, time, severity, text, trace_id, span_id in read(_LOGS, value)
     ]
 
 
@@ -308,4 +310,4 @@ def encode_bodies(bodies: Sequence[dict[str, object]]) -> bytes:
 
 def decode_bodies(value: bytes) -> list[JsonObject]:
     """Inverse of `encode_bodies`."""
-    return _read(_BODIES, value)
+    return read(_BODIES, value)

@@ -6,26 +6,24 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pipeline.exchange import codec, partitions
+from pipeline.exchange import codec, learning, partitions
 from pipeline.exchange.batch_sender import send_values, values_of
 from pipeline.exchange.by_environment import by_environment
 from pipeline.exchange.codec import BatchKind
-from telemetry import otlp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pipeline.record import OutputTopic
     from telemetry.metrics import Point
-    from telemetry.spans import Span
 
 GLOBAL_PARTITION = 0
 """The partition whose owner evaluates the rules over all environments: that of the default one."""
 
 _ENCODE: dict[BatchKind, Callable[[Sequence[Any]], bytes]] = {
     BatchKind.POINTS: codec.encode_points,
-    BatchKind.SPANS: otlp.encode_spans,
-    BatchKind.LOGS: codec.encode_logs,
+    BatchKind.TRACES: learning.encode_traces,
+    BatchKind.LOG_TEMPLATES: learning.encode_lines,
     BatchKind.EDGES: codec.encode_bodies,
     BatchKind.ANOMALIES: codec.encode_bodies,
 }
@@ -50,24 +48,12 @@ class EnvironmentTopic:
             for value in values_of(batch, own, _ENCODE[batch], self.dropped)
         ]
 
-    def send_traces(self, traces: Sequence[Sequence[Span]]) -> list[asyncio.Future[None]]:
-        """Send traces, none cut in two but by environment."""
-        found: dict[int, list[Sequence[Span]]] = {}
-        for trace in traces:
-            for partition, spans in self._by_partition(BatchKind.SPANS, trace).items():
-                found.setdefault(partition, []).append(spans)
-        return [
-            self._send(partition, BatchKind.SPANS, value)
-            for partition, whole in found.items()
-            for value in values_of(BatchKind.SPANS, whole, encode_traces, self.dropped)
-        ]
-
     def pass_on(self, batch: BatchKind, items: Sequence[Any], value: bytes) -> list[asyncio.Future[None]]:
         """Send the items of a record on; as it came where they all belong to one partition."""
         found = self._by_partition(batch, items)
         if len(found) == 1:
             return [self._send(next(iter(found)), batch, value)]
-        return self.send_traces(_traces_of(items)) if batch is BatchKind.SPANS else self.send_all(batch, items)
+        return self.send_all(batch, items)
 
     def send_everywhere(self, batch: BatchKind, value: bytes) -> Awaitable[object]:
         """Send what concerns every environment to all partitions; ends when it is on the log of each."""
@@ -88,15 +74,3 @@ class EnvironmentTopic:
 
     def _send(self, partition: int, batch: BatchKind, value: bytes) -> asyncio.Future[None]:
         return asyncio.ensure_future(send_values(self._topic, partition, batch, (value,)))
-
-
-def _traces_of(spans: Sequence[Span]) -> list[list[Span]]:
-    found: dict[bytes, list[Span]] = {}
-    for span in spans:
-        found.setdefault(span.trace_id, []).append(span)
-    return list(found.values())
-
-
-def encode_traces(traces: Sequence[Sequence[Span]]) -> bytes:
-    """Whole traces as one request: who reads a record takes the spans of a trace in it for the trace."""
-    return otlp.encode_spans(span for spans in traces for span in spans)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.exchange import codec, inner_bodies
+from pipeline.exchange import codec, inner_bodies, learning
 from pipeline.exchange.codec import HEADER, BatchKind
 from telemetry import otlp
 from telemetry.errors import DecodeError, SpanloomError
@@ -115,6 +115,8 @@ _DECODERS: dict[BatchKind, Callable[[bytes], list[Any]]] = {
     BatchKind.LOGS: partial(
         _items, codec.decode_logs, {"service": (str,), "time": (int,), "severity": (int,), "text": (str,)}
     ),
+    BatchKind.TRACES: learning.decode_traces,
+    BatchKind.LOG_TEMPLATES: learning.decode_lines,
     BatchKind.ANOMALIES: partial(_bodies, inner_bodies.ANOMALIES),
     BatchKind.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
     BatchKind.SOURCES: partial(_bodies, inner_bodies.SOURCES),

@@ -9,13 +9,11 @@ service explains. Charges are in nats, less the doubt that comes with many tests
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from processors.call_graph.visits import visits_of
-from processors.detectors.log_templates import LogTemplates
 from processors.root_cause.latency import LatencyTable
 from processors.root_cause.metrics import MetricMemory
 from processors.root_cause.shape import ShapeTable
@@ -25,19 +23,21 @@ from processors.series.quantities import quantities
 from telemetry.findings import Evidence, Suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from processors.root_cause.latency import LatencyAttribution
     from processors.root_cause.metrics import MetricAttribution
+    from processors.root_cause.sampled_trace import SampledTrace, TemplatedLine
     from processors.root_cause.shape import ShapeAttribution
     from processors.root_cause.trace_memory import Remembered
-    from telemetry.logs import LogRecord
     from telemetry.metrics import Point
-    from telemetry.spans import Span
 
 _Attribution = TypeVar("_Attribution", "ShapeAttribution", "MetricAttribution")
 
 SECOND = 1_000_000_000
+
+MAX_TEMPLATES = 5000
+"""Templates of log lines whose text is remembered; past them evidence quotes the id of the one seen last longest ago."""
 
 LEAST_GAIN = 8.0
 """Nats that a change point must gain to count as a change: about what the best of a few dozen gains by chance."""
@@ -63,7 +63,8 @@ class CulpritRanker:
     def __init__(self, width: int = 10 * SECOND, horizon: int = 900 * SECOND) -> None:
         self._traces = TraceMemory(width)
         self._metrics = MetricMemory()
-        self._templates = LogTemplates()
+        self._quoted: OrderedDict[str, str] = OrderedDict()  # how evidence quotes a template, the last seen last
+        self._templates_evicted = 0
         self._horizon = horizon
         self._width = width
 
@@ -74,25 +75,25 @@ class CulpritRanker:
             "traces": self._traces.dropped,
             "logs": self._traces.logs_dropped,
             "series": self._metrics.evicted,
-            "templates": self._templates.evicted,
+            "templates": self._templates_evicted,
         }
 
-    def add_trace(self, spans: Collection[Span], now: int | None = None) -> None:
+    def add_trace(self, trace: SampledTrace, now: int | None = None) -> None:
         """Remember a closed trace. Of the same trace again the version with more spans stays.
 
         What a clock dates later than `now` (ns), if that is known, began now: it drives out nothing older.
         """
-        visits = visits_of(spans)
-        if visits:
-            first = min(spans, key=lambda span: span.start)
-            self._traces.add(first.trace_id, first.start if now is None else min(first.start, now), visits)
+        self._traces.add(trace.trace_id, trace.start if now is None else min(trace.start, now), trace.visits)
 
-    def add_logs(self, records: Iterable[LogRecord]) -> None:
-        """Remember log lines; those with a trace id are joined to their trace whenever it comes."""
-        for record in records:
-            template = self._templates.add(record.service, str(record.body))
-            if record.trace_id:
-                self._traces.add_log(record.trace_id, record.span_id, template, record.time, record.severity)
+    def add_lines(self, lines: Iterable[TemplatedLine]) -> None:
+        """Remember log lines, which are joined to their trace whenever it comes."""
+        for line in lines:
+            self._quoted[line.template] = line.quoted
+            self._quoted.move_to_end(line.template)
+            self._traces.add_log(line.trace_id, line.span_id, line.template, line.time, line.severity)
+        while len(self._quoted) > MAX_TEMPLATES:
+            self._quoted.popitem(last=False)
+            self._templates_evicted += 1
 
     def add_points(self, points: Iterable[Point]) -> None:
         """Remember points of metrics."""
@@ -169,7 +170,7 @@ class CulpritRanker:
             yield slow, Evidence("trace", slow.weight, text, slow.trace_ids)
         for odd in shapes:
             event = odd.event
-            what = self._templates.quoted(event.name) if event.kind.endswith("log") else f"'{event.name}'"
+            what = self._quoted.get(event.name, event.name) if event.kind.endswith("log") else f"'{event.name}'"
             times = f" {event.times} times" if event.times > 1 else ""
             text = (
                 f"{odd.operation}: {event.kind} {what}{times} in {odd.before[0]} of {odd.before[1]} traces before, "

@@ -11,8 +11,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.root_cause.ranking import CulpritRanker
+from processors.root_cause.sampled_trace import sampled_trace
 from processors.series.points import points_of
 from telemetry.otlp import decode_logs, decode_metrics, decode_spans, json_to_protobuf
+from tests.templated import templated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,9 +64,9 @@ def ranking(case: Case, signals: Iterable[str]) -> list[tuple[str, float]]:
             traces[span.trace_id].append(span)
             now = max(now, span.start)
         for spans in traces.values():
-            culprits.add_trace(spans)
+            culprits.add_trace(sampled_trace(spans))
     if "logs" in signals:
-        culprits.add_logs(case.logs)
+        culprits.add_lines(templated(case.logs))
         now = max([now, *(record.time for record in case.logs)])
     if "metrics" in signals:
         for metric in case.metrics:

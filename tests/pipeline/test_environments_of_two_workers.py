@@ -10,8 +10,9 @@ import pytest
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER, BatchKind
 from pipeline.exchange.environment_topic import EnvironmentTopic
+from pipeline.exchange.learning import decode_traces, encode_traces
 from pipeline.exchange.partitions import of_environment
-from telemetry import otlp
+from processors.root_cause.sampled_trace import sampled_trace
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import InputError
 from telemetry.metrics import Point, Series
@@ -174,9 +175,12 @@ async def test_a_trace_through_two_environments_is_divided_and_otherwise_stays_w
         Span(b"t" * 16, bytes([number] * 8), b"", "GET", SpanKind.SERVER, START, START + 1, resource)
         for number, resource in enumerate((here, here, there), 1)
     ]
-    await asyncio.gather(*signals.pass_on(BatchKind.SPANS, trace, otlp.encode_spans(trace)))
-    assert {sent.partition: len(otlp.decode_spans(sent.value)) for sent in topic.sent} == {0: 2, 1: 1}
+    whole = [sampled_trace(trace)]
+    await asyncio.gather(*signals.pass_on(BatchKind.TRACES, whole, encode_traces(whole)))
+    parts = {sent.partition: [len(found.visits) for found in decode_traces(sent.value)] for sent in topic.sent}
+    assert parts == {0: [2], 1: [1]}
     topic.sent.clear()
-    value = otlp.encode_spans(trace[:2])
-    await asyncio.gather(*signals.pass_on(BatchKind.SPANS, trace[:2], value))
+    here_alone = [sampled_trace(trace[:2])]
+    value = encode_traces(here_alone)
+    await asyncio.gather(*signals.pass_on(BatchKind.TRACES, here_alone, value))
     assert [(sent.partition, sent.value) for sent in topic.sent] == [(0, value)], "as it came"

@@ -11,7 +11,9 @@ import orjson
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER, BatchKind, LogLine
 from pipeline.exchange.environment_topic import EnvironmentTopic
+from pipeline.exchange.learning import decode_lines, decode_traces, encode_traces
 from pipeline.score import SAVE_EVERY, ScoreStage
+from processors.root_cause.sampled_trace import sampled_trace
 from processors.series.derived import LOG_RECORDS
 from telemetry import otlp
 from telemetry.metrics import Point, Series
@@ -72,7 +74,7 @@ class World:
     async def traces(self, seconds: range, *callees: str) -> None:
         for second in seconds:
             self.time = START + (second + 1) * SECOND
-            await self.take(BatchKind.SPANS, otlp.encode_spans(request(second, *callees)))
+            await self.take(BatchKind.TRACES, encode_traces([sampled_trace(request(second, *callees))]))
 
     async def logs(self, second: int, *texts: str, severity: int = 9) -> None:
         self.time = START + second * SECOND
@@ -135,10 +137,33 @@ async def test_rules_see_log_counts_by_severity_and_template() -> None:
     assert len(last) == 3
 
 
-async def test_the_lines_themselves_go_on_to_stage_4_untouched() -> None:
+async def test_lines_in_traces_go_on_to_stage_4_as_templates_and_those_in_none_do_not() -> None:
     world = World()
-    await world.logs(0, "paid 1", "paid 2")
-    assert [line.text for line in codec.decode_logs(world.sent[BatchKind.LOGS][0])] == ["paid 1", "paid 2"]
+    await world.logs(0, "paid 1", "paid 2", "card refused")
+    (value,) = world.sent[BatchKind.LOG_TEMPLATES]
+    paid, again, refused = decode_lines(value)
+    assert paid.template == again.template != refused.template
+    assert (paid.quoted, refused.quoted) == ("'paid <*>' (such as 'paid 1')", "'card refused'")
+    assert (paid.environment, paid.trace_id, paid.severity) == ("test", b"t" * 16, 9)
+    assert b"paid 2" not in value
+    alone = LogLine("pay", "pay-1", "test", world.time, 9, "paid 3")
+    await world.take(BatchKind.LOGS, codec.encode_logs([alone]))
+    assert len(world.sent[BatchKind.LOG_TEMPLATES]) == 1
+
+
+async def test_traces_go_on_to_stage_4_as_they_came() -> None:
+    world = World()
+    value = encode_traces([sampled_trace(request(1, "cart", "pay")), sampled_trace(request(2)[:1])])
+    await world.take(BatchKind.TRACES, value)
+    assert world.sent[BatchKind.TRACES] == [value]
+
+
+async def test_a_sample_of_a_release_that_sent_spans_is_learned_from_and_goes_on_as_visits() -> None:
+    world = World()
+    spans = request(1, "cart"), request(2, "pay")
+    await world.take(BatchKind.SPANS, otlp.encode_spans([*spans[0], *spans[1]]))
+    (value,) = world.sent[BatchKind.TRACES]
+    assert decode_traces(value) == [sampled_trace(one) for one in spans]
 
 
 async def test_what_was_learnt_survives_a_crash() -> None:
@@ -181,7 +206,7 @@ async def test_a_call_that_traces_no_longer_make_becomes_an_anomaly() -> None:
     assert {(body["kind"], body["service"], body["series"]["labels"]["callee"]) for body in bodies} == {
         ("shape", "shop", "pay")
     }
-    assert len(world.sent[BatchKind.SPANS]) == 140
+    assert len(world.sent[BatchKind.TRACES]) == 140
     assert {dict(point.series.labels)["kind"] for point in world.points("spanloom_anomaly_score")} == {"shape"}
 
 
@@ -190,7 +215,7 @@ async def test_traces_with_a_part_missing_say_nothing_about_calls() -> None:
     await world.traces(range(100), "cart", "pay")
     for second in range(100, 140):
         spans = request(second, "cart", "pay")
-        await world.take(BatchKind.SPANS, otlp.encode_spans(spans[1:]))
+        await world.take(BatchKind.TRACES, encode_traces([sampled_trace(spans[1:])]))
     assert not world.stored
 
 
@@ -198,7 +223,7 @@ async def test_one_wrong_clock_does_not_close_the_window_of_all() -> None:
     world = World()
     await world.traces(range(100), "cart", "pay")
     late = [replace(span, end=span.end + 10**6 * SECOND) for span in request(100, "cart", "pay")]
-    await world.take(BatchKind.SPANS, otlp.encode_spans(late))
+    await world.take(BatchKind.TRACES, encode_traces([sampled_trace(late)]))
     await world.traces(range(100, 140), "cart")
     assert len(world.stored) == 2
 

@@ -13,6 +13,7 @@ from processors.call_graph.clock_skew import ClockSkew
 from processors.call_graph.visits import visits_of
 from processors.detectors.trace_shapes import TraceShapeDetector
 from processors.root_cause.ranking import CulpritRanker
+from processors.root_cause.sampled_trace import sampled_trace
 from telemetry.call_graph import Hop, Node, NodeKind
 from telemetry.documents import edge_body
 from telemetry.logs import ERROR
@@ -90,10 +91,11 @@ def culprits(ahead: int, now: Callable[[int], int]) -> Any:
         at, slow = START + second * SECOND, 500 * MS if second >= 900 else 0
         shop = span(1, 0, "shop", SERVER, at, at + 30 * MS + slow)
         bank = span(2, 1, "bank", SERVER, at + MS, at + 20 * MS + slow)
-        known.add_trace([replace(one, trace_id=second.to_bytes(16, "big")) for one in (shop, bank)], now(at + SECOND))
+        both = [replace(one, trace_id=second.to_bytes(16, "big")) for one in (shop, bank)]
+        known.add_trace(sampled_trace(both), now(at + SECOND))
         if ahead and second % 10 == 0:
             alone = span(1, 0, "cron", SERVER, at + ahead, at + ahead + MS)
-            known.add_trace([replace(alone, trace_id=second.to_bytes(16, "little"))], now(at + SECOND))
+            known.add_trace(sampled_trace([replace(alone, trace_id=second.to_bytes(16, "little"))]), now(at + SECOND))
     return [(suspect.service, round(suspect.score, 1)) for suspect in known.rank(START + 1200 * SECOND)]
 
 

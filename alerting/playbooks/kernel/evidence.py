@@ -9,14 +9,12 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from telemetry.spans import SpanKind, StatusCode
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from processors.root_cause.sampled_trace import SampledTrace
     from telemetry.documents import Body
     from telemetry.findings import Anomaly, CulpritRanking
-    from telemetry.spans import Span
 
 WINDOW = 120 * 10**9
 """What is older says nothing about now, ns."""
@@ -43,12 +41,13 @@ class IncidentEvidence:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._ranking: CulpritRanking | None = None
 
-    def add_spans(self, spans: Iterable[Span]) -> None:
-        """Remember the calls that services answered."""
-        for span in spans:
-            if span.kind in {SpanKind.SERVER, SpanKind.CONSUMER}:
-                failed = span.status is StatusCode.ERROR
-                self._of(span.service).calls.append((span.end, failed, span.duration, span.trace_id))
+    def add_traces(self, traces: Iterable[SampledTrace]) -> None:
+        """Remember the stays of requests in services."""
+        for trace in traces:
+            for visit in trace.visits:
+                failed = any(event.is_failure for event in visit.events)
+                end = visit.start + visit.duration
+                self._of(visit.service).calls.append((end, failed, visit.duration, trace.trace_id))
 
     def add_anomaly(self, anomaly: Anomaly) -> None:
         """Remember what deviated."""

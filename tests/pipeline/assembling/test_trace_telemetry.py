@@ -7,9 +7,10 @@ from pipeline.assembling.trace_telemetry import SAMPLE_SIZE, SKEW_EVERY, SPAN_ME
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.codec import HEADER, BatchKind
 from pipeline.exchange.environment_topic import EnvironmentTopic
+from pipeline.exchange.learning import decode_traces
 from processors.assembly.assembler import OpenTrace
 from processors.assembly.reconcile import Publication, publish_trace
-from telemetry import otlp
+from processors.root_cause.sampled_trace import sampled_trace
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
 from tests.pipeline.parts import KeepingTopic
@@ -123,11 +124,10 @@ async def test_a_sample_of_whole_traces_goes_to_the_partition_of_their_root() ->
     await world.reported.send_sample((one, publish_trace(one)) for one in traces)
     (sent,) = world.series.sent
     assert sent.partition == partitions.of_text("web", world.series.partitions)
-    assert sent.headers["spanloom.batch"] == b"spans"
-    spans = otlp.decode_spans(sent.value)
-    count = len({span.trace_id for span in spans})
-    assert SAMPLE_SIZE <= count < 4 * SAMPLE_SIZE
-    assert len(spans) == 3 * count
+    assert sent.headers["spanloom.batch"] == b"traces"
+    found = decode_traces(sent.value)
+    assert SAMPLE_SIZE <= len(found) < 4 * SAMPLE_SIZE
+    assert set(found) <= {sampled_trace(request(number)) for number in range(4 * SAMPLE_SIZE)}
 
 
 async def test_a_trace_that_got_a_late_part_goes_whole_to_the_search_for_culprits_and_not_to_the_shapes() -> None:
@@ -137,28 +137,34 @@ async def test_a_trace_that_got_a_late_part_goes_whole_to_the_search_for_culprit
     await world.reported.send_sample([(trace(request(1)[2:]), publication)])
     assert world.series.sent == []
     ((batch, value),) = world.sent
-    assert batch is BatchKind.SPANS
-    assert len(otlp.decode_spans(value)) == 3
+    assert batch is BatchKind.TRACES
+    assert decode_traces(value) == [sampled_trace(request(1))]
 
 
 async def test_a_trace_is_never_split_over_two_records() -> None:
     world = World()
     traces = [trace([replace(span, name="x" * 20_000) for span in request(number)]) for number in range(SAMPLE_SIZE)]
     await world.reported.send_sample([(one, publish_trace(one)) for one in traces])
-    records_of = [otlp.decode_spans(sent.value) for sent in world.series.sent]
+    records_of = [decode_traces(sent.value) for sent in world.series.sent]
     assert len(records_of) > 1
-    assert all(len(spans) == 3 * len({span.trace_id for span in spans}) for spans in records_of)
+    assert all(sum(len(visit.span_ids) for visit in found.visits) == 3 for record in records_of for found in record)
 
 
 async def test_a_trace_that_fills_more_than_a_record_is_omitted_and_the_others_are_sent() -> None:
     world = World()
     (root, call, _), small = request(1), trace(request(2))
     large = trace(
-        [root, *(replace(call, span_id=number.to_bytes(8, "big"), name="GET /cart" * 10) for number in range(1, 10_000))]
+        [
+            root,
+            *(
+                replace(call, span_id=number.to_bytes(8, "big"), resource=Resource({"service.name": f"cart{number}"}))
+                for number in range(1, 10_000)
+            ),
+        ]
     )
     await world.reported.send_sample([(one, publish_trace(one)) for one in (large, small)])
     (sent,) = world.series.sent
-    assert {span.trace_id for span in otlp.decode_spans(sent.value)} == {small.trace_id}
+    assert [found.trace_id for found in decode_traces(sent.value)] == [small.trace_id]
     assert world.reported.dropped["large_traces"] == 1
 
 

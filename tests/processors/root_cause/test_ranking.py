@@ -10,10 +10,12 @@ import pytest
 
 from processors.root_cause.metrics import MetricAttribution
 from processors.root_cause.ranking import CulpritRanker, _metric_evidence
+from processors.root_cause.sampled_trace import sampled_trace
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
+from tests.templated import templated
 
 if TYPE_CHECKING:
     from telemetry.findings import Suspect
@@ -77,8 +79,8 @@ class Shop:
 def suspects(shop: Shop) -> tuple[Suspect, ...]:
     culprits = CulpritRanker()
     for trace in shop.traces:
-        culprits.add_trace(trace)
-    culprits.add_logs(shop.logs)
+        culprits.add_trace(sampled_trace(trace))
+    culprits.add_lines(templated(shop.logs))
     return culprits.rank(300 * SECOND)
 
 
@@ -117,20 +119,20 @@ def test_nobody_is_accused_when_nothing_has_changed() -> None:
 def test_the_ranking_does_not_depend_on_the_order_of_arrival() -> None:
     shop = Shop(Fault("cart", own=60.0))
     first = CulpritRanker()
-    first.add_logs(shop.logs)
+    first.add_lines(templated(shop.logs))
     for trace in shop.traces:
-        first.add_trace(trace)
+        first.add_trace(sampled_trace(trace))
     shuffled = CulpritRanker()
     for trace in random.Random(2).sample(shop.traces, len(shop.traces)):
-        shuffled.add_trace(random.Random(3).sample(trace, len(trace)))
-    shuffled.add_logs(shop.logs)
+        shuffled.add_trace(sampled_trace(random.Random(3).sample(trace, len(trace))))
+    shuffled.add_lines(templated(shop.logs))
     assert first.rank(300 * SECOND) == shuffled.rank(300 * SECOND)
 
 
 def test_the_evidence_says_what_became_of_what_in_words_and_numbers() -> None:
     culprits = CulpritRanker()
     for trace in Shop(Fault("stock", own=60.0)).traces:
-        culprits.add_trace(trace)
+        culprits.add_trace(sampled_trace(trace))
     first = culprits.rank(300 * SECOND)[0]
     assert (first.service, first.instance) == ("stock", "stock-1")
     assert first.evidence[0].signal == "trace"
@@ -198,7 +200,7 @@ def test_metrics_alone_can_accuse() -> None:
 def test_the_sample_is_bounded_and_what_it_leaves_out_is_counted() -> None:
     culprits = CulpritRanker(width=1000 * SECOND)
     for trace in Shop(Fault()).traces:
-        culprits.add_trace(trace)
+        culprits.add_trace(sampled_trace(trace))
     assert culprits.dropped["traces"] == 300 - 60
 
 
@@ -210,7 +212,7 @@ def test_a_trace_that_has_grown_is_remembered_once_and_whole(whole_first: bool) 
     inside = Span(trace_id, child, root, "GET", SpanKind.SERVER, 11 * SECOND, 12 * SECOND, resource)
     culprits = CulpritRanker(width=10 * SECOND)
     for version in ([late, inside], [inside])[:: 1 if whole_first else -1]:
-        culprits.add_trace(version)
+        culprits.add_trace(sampled_trace(version))
     held = {start: [trace.trace_id for trace in traces] for start, traces in culprits._traces.buckets() if traces}
     assert held == {0: [trace_id]}
     assert [len(trace.visits[0].span_ids) for _, traces in culprits._traces.buckets() for trace in traces] == [2]
