@@ -86,7 +86,7 @@ class AlertingFactory:
         shipped = Path(str(files("alerting")))
 
         def notifiers(loaded: AlertmanagerConfig) -> dict[str, Notifier]:
-            return build_notifiers(components.NOTIFIERS, loaded.receivers, client, self._url, loaded.library, shared.texts)
+            return build_notifiers(components.NOTIFIERS, loaded.receivers, client, self._url, loaded.library, shared.texts, now)
 
         async def reload_rules(paths: Sequence[Path]) -> None:
             shared.rules.load_files(load_rules(paths))

@@ -36,6 +36,7 @@ the declarations by `make docs`; `spanloom components list` and `spanloom compon
 _SECTION = "section"
 _NAMES: dict[object, str] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", SecretStr: "secret", Path: "path",
+    object: "anything",
 }  # fmt: skip
 
 

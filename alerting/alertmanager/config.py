@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
@@ -83,7 +84,7 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
             intervals[named.name] = named.time_intervals
     _check_root(written.route, wrong)
     _check_routes(written.route, ("route",), frozenset(names), frozenset(intervals), wrong)
-    integrations, receivers = _receivers(written, library, wrong)
+    integrations, receivers = _receivers(file, written, library, wrong)
     if problems:
         raise ConfigError("\n".join(problems))
     return AlertmanagerConfig(
@@ -182,18 +183,28 @@ def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
+def _as_yaml(node: Any, path: Sequence[str | int], config: ReceiverConfig) -> dict[str, object]:
+    """What a receiver sends on as YAML reads it; the file as a whole is read as text."""
+    for step in path if config.as_yaml else ():
+        node = node[step]
+    return {name: node[name] for name in config.as_yaml if node.get(name) is not None}
+
+
 def _receivers(
-    written: AlertmanagerFile, library: Library, wrong: Wrong
+    file: YamlFile, written: AlertmanagerFile, library: Library, wrong: Wrong
 ) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
     integrations: dict[str, list[Integration]] = {}
     configs: dict[str, ReceiverConfig] = {}
     for r, receiver in enumerate(written.receivers):
         integrations[receiver.name] = []
+        numbers: Counter[str] = Counter()
         for i, (kind, config) in enumerate(receiver.ways()):
             place = ("receivers", r, f"{kind}_configs")
             integration = Integration(receiver.name, kind, i, config.send_resolved)
             integrations[receiver.name].append(integration)
-            filled = configs[integration.id] = config.with_defaults(written.settings)
+            typed = _as_yaml(file.data, (*place, numbers[kind]), config)
+            numbers[kind] += 1
+            filled = configs[integration.id] = config.model_copy(update=typed).with_defaults(written.settings)
             if lacks := filled.missing():
                 wrong(place, lacks)
             try:

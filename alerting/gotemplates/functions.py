@@ -85,8 +85,26 @@ def _replace_all(pattern: str, replacement: str, text: str) -> str:
     return Regex.of(pattern).replace(text, lambda found: expand(replacement, found))
 
 
-def _title(text: str) -> str:
-    return re.sub(r"(^|\s)(\S)", lambda found: found[1] + found[2].upper(), text)
+_AFTER_SEPARATOR = re.compile(r"(?:^|(?<=[\x00-/:-@\[-^`{-\x7f\s]))[^\W\d_]")
+_WORD = re.compile(
+    r"[\w\u0300-\u036f]+(?:(?:(?<=[^\W\d_])[.:'\u2019\u00b7](?=[^\W\d_])|(?<=\d)[.,'](?=\d))[\w\u0300-\u036f]+)*"
+)
+
+
+def title_of_prometheus(text: str) -> str:
+    """Go's strings.Title: what follows anything but letters, digits and underscores begins with a capital."""
+    return _AFTER_SEPARATOR.sub(lambda found: found[0].title() if len(found[0].title()) == 1 else found[0], text)
+
+
+def title_of_alertmanager(text: str) -> str:
+    """Go's cases.Title: the first letter of each word of the text is a capital, and no other is."""
+
+    def word(found: re.Match[str]) -> str:
+        lower = found[0].lower()
+        first = next((i for i, sign in enumerate(lower) if sign.title() != sign), 0)
+        return lower[:first] + lower[first : first + 1].title() + lower[first + 1 :]
+
+    return _WORD.sub(word, text)
 
 
 _HOST_PORT = re.compile(r"(?:\[(?P<six>[^][]*)\]|(?P<host>[^][:]*)):(?P<port>[^][:]*)")
@@ -137,7 +155,6 @@ BUILT_INS: dict[str, Function] = {
 TEXT: dict[str, Function] = {
     "match": lambda pattern, text: Regex.of(pattern).found_in(text),
     "reReplaceAll": _replace_all,
-    "title": _title,
     "toLower": str.lower,
     "toUpper": str.upper,
 }
@@ -146,6 +163,7 @@ TEXT: dict[str, Function] = {
 ANNOTATION: dict[str, Function] = {
     **BUILT_INS,
     **TEXT,
+    "title": title_of_prometheus,
     "args": lambda *values: Labels((f"arg{i}", value) for i, value in enumerate(values)),
     "first": lambda vector: vector[0],
     "graphLink": lambda expr: _link(expr, 0),
@@ -185,6 +203,7 @@ NOTIFICATION: dict[str, Function] = {
     "join": lambda separator, items: separator.join(items),
     "safeHtml": Markup,
     "stringSlice": lambda *items: list(items),
+    "title": title_of_alertmanager,
     "trimSpace": str.strip,
 }
 """Alertmanager's."""

@@ -42,7 +42,7 @@ class KeyValues(Labels):
             ),
             "Names": lambda: sorted(self),
             "Values": lambda: [self[key] for key in sorted(self)],
-            "Remove": lambda names: Labels({key: value for key, value in self.items() if key not in names}),
+            "Remove": lambda names: KeyValues({key: value for key, value in self.items() if key not in names}),
         }
         return super().get(name, methods.get(name, default))
 

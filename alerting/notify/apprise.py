@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SecretStr
 
 from alerting.notify.build import NotifierComponent
+from alerting.notify.default_templates import TEXT, TITLE
 from alerting.notify.notification import DeliveryError
 from alerting.notify.receiver import ReceiverConfig
-from alerting.notify.text import TEXT, TITLE
 from components.component import ComponentKind, Stability
 from telemetry.errors import ConfigError
 

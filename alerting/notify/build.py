@@ -10,7 +10,7 @@ from alerting.notify.text import TextCounts, Texts, compile_texts
 from components.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import httpx2
 
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NotifierContext:
-    """What notifiers share. The client stays its giver's to close; `texts` are the compiled templates of this one."""
+    """What notifiers share. The client stays its giver's to close; `texts` are the compiled templates of this one.
+
+    `now` gives the time in nanoseconds, to those that sign their requests.
+    """
 
     client: httpx2.AsyncClient
     texts: Texts
+    now: Callable[[], int] | None = None
 
 
 NotifierComponent = Component[NotifierContext, Notifier]
@@ -36,6 +40,7 @@ def build_notifiers(
     external_url: str,
     library: Library | None = None,
     counts: TextCounts | None = None,
+    now: Callable[[], int] | None = None,
 ) -> dict[str, Notifier]:
     """A notifier for each configured integration, by its id. The client stays the caller's to close.
 
@@ -46,7 +51,7 @@ def build_notifiers(
     by_config = {component.config: component for component in components}
     return {
         name: by_config[type(config)].build(
-            config, NotifierContext(client, compile_texts(config.texts(), external_url, library, counts))
+            config, NotifierContext(client, compile_texts(config.texts(), external_url, library, counts), now)
         )
         for name, config in receivers.items()
     }

@@ -14,6 +14,12 @@ from components.durations import MINUTE
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 
 
+_OR_FILE = (
+    "smtp_auth_password", "slack_api_url", "opsgenie_api_key", "rocketchat_token", "rocketchat_token_id", "telegram_bot_token",
+    "victorops_api_key",
+)  # fmt: skip
+
+
 class GlobalConfig(BaseModel):
     """Defaults of receivers."""
 
@@ -31,10 +37,29 @@ class GlobalConfig(BaseModel):
     slack_api_url: SecretUrl = SecretStr("")
     slack_api_url_file: LocalPath | None = None
     pagerduty_url: str = EVENTS_URL
+    jira_api_url: str = ""
+    opsgenie_api_key: SecretStr = SecretStr("")
+    opsgenie_api_key_file: LocalPath | None = None
+    opsgenie_api_url: str = "https://api.opsgenie.com/"
+    rocketchat_api_url: str = "https://open.rocket.chat/"
+    rocketchat_token: SecretStr = SecretStr("")
+    rocketchat_token_file: LocalPath | None = None
+    rocketchat_token_id: SecretStr = SecretStr("")
+    rocketchat_token_id_file: LocalPath | None = None
+    telegram_api_url: str = "https://api.telegram.org"
+    telegram_bot_token: SecretStr = SecretStr("")
+    telegram_bot_token_file: LocalPath | None = None
+    victorops_api_key: SecretStr = SecretStr("")
+    victorops_api_key_file: LocalPath | None = None
+    victorops_api_url: str = "https://alert.victorops.com/integrations/generic/20131114/alert/"
+    webex_api_url: str = "https://webexapis.com/v1/messages"
+    wechat_api_corp_id: str = ""
+    wechat_api_secret: SecretStr = SecretStr("")
+    wechat_api_url: str = "https://qyapi.weixin.qq.com/cgi-bin/"
     http_config: HttpConfig | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        at_most_one(self, "smtp_auth_password", "smtp_auth_password_file")
-        at_most_one(self, "slack_api_url", "slack_api_url_file")
+        for name in _OR_FILE:
+            at_most_one(self, name, f"{name}_file")
         return self

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, SecretStr, model_validator
 
 from alerting.notify.build import NotifierComponent
+from alerting.notify.default_templates import TEXT, TITLE
 from alerting.notify.http_config import ClientTls
 from alerting.notify.notification import DeliveryError
 from alerting.notify.receiver import ReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
-from alerting.notify.text import TEXT, TITLE
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 from components.component import ComponentKind, Stability
 

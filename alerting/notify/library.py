@@ -5,11 +5,12 @@ https://prometheus.io/docs/alerting/latest/notification_examples/
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from alerting.gotemplates.functions import NOTIFICATION
 from alerting.gotemplates.syntax import MAX_LENGTH, Parser, TemplateError
-from alerting.notify.text import TEXT, TITLE
+from alerting.notify.default_templates import DEFAULT_TEMPLATES
 from components.live_files import matching
 from telemetry.errors import ConfigError
 
@@ -24,34 +25,11 @@ if TYPE_CHECKING:
 MAX_FILES = 100
 """Most files of templates."""
 
-_LIST = "{{ range . }}{{ range .Labels.SortedPairs }} - {{ .Name }} = {{ .Value }}\n{{ end }}{{ end }}"
-_DEFAULTS = {
-    "__alertmanager": "Spanloom",
-    "__alertmanagerURL": "{{ .ExternalURL }}",
-    "__subject": TITLE,
-    "__text_alert_list": _LIST,
-    "__description": TEXT,
-    "slack.default.title": TITLE,
-    "slack.default.username": "Spanloom",
-    "slack.default.fallback": TITLE,
-    "slack.default.callbackid": "",
-    "slack.default.pretext": "",
-    "slack.default.titlelink": "{{ .ExternalURL }}",
-    "slack.default.iconemoji": "",
-    "slack.default.iconurl": "",
-    "slack.default.text": TEXT,
-    "slack.default.footer": "",
-    "pagerduty.default.description": TITLE,
-    "pagerduty.default.client": "Spanloom",
-    "pagerduty.default.clientURL": "{{ .ExternalURL }}",
-    "pagerduty.default.instances": _LIST,
-    "email.default.subject": TITLE,
-    "email.default.html": "<pre>{{ range .Alerts }}"
-    "{{ .Status | toUpper }} {{ .Labels.alertname }}: {{ .Annotations.summary }}\n"
-    '{{ range .Labels.SortedPairs }}  {{ .Name }}="{{ .Value }}"\n{{ end }}{{ end }}</pre>'
-    '<p><a href="{{ .ExternalURL }}">{{ .ExternalURL }}</a></p>',
-}
-"""Alertmanager's names, our texts."""
+
+@cache
+def default_library() -> Library:
+    """The templates that there are by default."""
+    return {name: Parser(text).parse() for name, text in DEFAULT_TEMPLATES.items()}
 
 
 def read_library(patterns: Iterable[Path]) -> Library:
@@ -63,7 +41,7 @@ def read_library(patterns: Iterable[Path]) -> Library:
     Raises:
         ConfigError: names the file and the line.
     """
-    library = {name: Parser(text).parse() for name, text in _DEFAULTS.items()}
+    library = dict(default_library())
     paths = list(dict.fromkeys(path for pattern in patterns for path in matching(str(pattern)) if path.is_file()))
     if len(paths) > MAX_FILES:
         raise ConfigError(f"templates: {len(paths)} files; at most {MAX_FILES}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from components.secrets import SECRETS
@@ -62,8 +64,12 @@ class Notification:
     retry_period: int
     previous: int = 0  # when the group was last notified: distinguishes a repetition from a retry
     key: str = field(init=False)
+    alerts: tuple[StoredAlert, ...] = field(init=False)
+    """What it is about, in Alertmanager's order; resolved ones only for who wants them."""
 
     def __post_init__(self) -> None:
+        wanted = self.firing + self.resolved if self.integration.send_resolved else self.firing
+        object.__setattr__(self, "alerts", tuple(sorted(wanted, key=_place)))
         parts = [self.group_key, self.integration.id, str(self.previous)]
         parts += [f"+{alert.fingerprint}{alert.starts_at}" for alert in self.firing]
         parts += [f"-{alert.fingerprint}{alert.ends_at}" for alert in self.resolved]
@@ -79,9 +85,34 @@ class Notification:
         return "firing" if self.firing else "resolved"
 
     @property
-    def alerts(self) -> tuple[StoredAlert, ...]:
-        """Firing ones first; resolved ones only for who wants them."""
-        return self.firing + self.resolved if self.integration.send_resolved else self.firing
+    def common_labels(self) -> dict[str, str]:
+        """The labels that all of its alerts have."""
+        return common([alert.labels for alert in self.alerts])
+
+    @property
+    def group_hash(self) -> str:
+        """What other systems know the group by: the same for what fires and for its end, and the same as Alertmanager's."""
+        return hashlib.sha256(self.group_key.encode()).hexdigest()
+
+
+def _place(alert: StoredAlert) -> tuple[object, ...]:
+    """Where an alert stands among others, as Alertmanager sorts them.
+
+    By job, by instance, those without one last; then those with fewer labels first. Of as many labels, the one that lacks
+    the first name that not both have comes first.
+    """
+    labels = alert.labels
+    first = [(name not in labels, labels.get(name, "")) for name in ("job", "instance")]
+    return (*first, len(labels), [(_backwards(name), labels[name]) for name in sorted(labels)])
+
+
+@lru_cache(maxsize=10_000)
+def _backwards(name: str) -> str:
+    """Sorts in the opposite order of the name."""
+    return "".join(chr(_LAST - ord(sign)) for sign in name) + chr(_LAST)
+
+
+_LAST = 0x10FFFF
 
 
 class Notifier(Protocol):
@@ -115,7 +146,7 @@ def template_data(notification: Notification, external_url: str, limit: int = 0)
     """
     alerts = notification.alerts
     shown = alerts[:limit] if limit else alerts
-    firing = len(notification.firing)  # they come first
+    firing = {alert.fingerprint for alert in notification.firing}
     return {
         "version": "4",
         "groupKey": notification.group_key,
@@ -126,7 +157,7 @@ def template_data(notification: Notification, external_url: str, limit: int = 0)
         "commonLabels": common([alert.labels for alert in alerts]),
         "commonAnnotations": common([alert.annotations for alert in alerts]),
         "externalURL": external_url,
-        "alerts": [alert_body(alert, firing=i < firing) for i, alert in enumerate(shown)],
+        "alerts": [alert_body(alert, firing=alert.fingerprint in firing) for alert in shown],
     }
 
 

@@ -5,18 +5,18 @@ https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Annotated, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from alerting.notify.build import NotifierComponent
+from alerting.notify.default_templates import default
 from alerting.notify.defaults import EVENTS_URL
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
-from alerting.notify.text import TITLE, truncate
+from alerting.notify.text import truncate
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 from components.component import ComponentKind, Stability
 from telemetry.documents import timestamp
@@ -33,6 +33,13 @@ MAX_SUMMARY = 1024
 """Characters of a summary that PagerDuty accepts."""
 MAX_EVENT = 512_000
 """Bytes of an event that it accepts; a larger one is refused."""
+DETAILS = {
+    "firing": '{{ template "pagerduty.default.instances" .Alerts.Firing }}',
+    "resolved": '{{ template "pagerduty.default.instances" .Alerts.Resolved }}',
+    "num_firing": "{{ .Alerts.Firing | len }}",
+    "num_resolved": "{{ .Alerts.Resolved | len }}",
+}
+"""What the details are, unless the configuration says otherwise."""
 SEVERITIES = frozenset({"critical", "error", "warning", "info"})
 
 
@@ -58,16 +65,17 @@ class ImageConfig(BaseModel):
 class PagerdutyConfig(HttpReceiverConfig):
     """A service's integration; all texts are templates.
 
-    What is empty comes from the first firing alert: `severity` from its label, `source` from `instance` or `service`,
+    `details` are added to those that there are by default, and replace one of the same name. What is empty comes from the
+    first firing alert: `severity` from its label, `source` from `instance` or `service`,
     `class` from `alertname`.
     """
 
     routing_key: SecretStr = SecretStr("")
     routing_key_file: LocalPath | None = None
     url: str = EVENTS_URL
-    description: str = TITLE
-    client: str = "Spanloom"
-    client_url: str = "{{ .ExternalURL }}"
+    description: str = default("pagerduty", "description")
+    client: str = default("pagerduty", "client")
+    client_url: str = default("pagerduty", "clientURL")
     severity: str = ""
     source: str = ""
     class_: Annotated[str, Field(alias="class")] = ""
@@ -88,7 +96,7 @@ class PagerdutyConfig(HttpReceiverConfig):
         """The fields that are templates."""
         names = ("description", "client", "client_url", "severity", "source", "class_", "component", "group")
         texts = {name: str(getattr(self, name)) for name in names}
-        texts |= {f"details.{name}": text for name, text in self.details.items()}
+        texts |= {f"details.{name}": text for name, text in (DETAILS | self.details).items()}
         for kind, items in (("links", self.links), ("images", self.images)):
             texts |= {f"{kind}.{i}.{name}": text for i, item in enumerate(items) for name, text in item}
         return texts
@@ -122,7 +130,7 @@ class Pagerduty:
         """The event of a notification, but for the key."""
         config = self._config
         event: JsonObject = {
-            "dedup_key": hashlib.sha256(notification.group_key.encode()).hexdigest(),
+            "dedup_key": notification.group_hash,
             "event_action": "trigger" if notification.firing else "resolve",
         }
         if not notification.firing:
@@ -151,12 +159,7 @@ class Pagerduty:
             "component": text["component"],
             "group": text["group"],
             "class": text["class_"] or first.labels.get("alertname", ""),
-            "custom_details": {
-                "num_firing": len(notification.firing),
-                "num_resolved": len(notification.resolved),
-                "firing": [dict(alert.labels) | dict(alert.annotations) for alert in notification.firing[:50]],
-                **{name: text[f"details.{name}"] for name in config.details},
-            },
+            "custom_details": {name: text[f"details.{name}"] for name in DETAILS | config.details},
         }
         return event
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +16,9 @@ class ReceiverConfig(BaseModel):
     """One way to reach someone, as written in the configuration file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    as_yaml: ClassVar[tuple[str, ...]] = ()
+    """Fields whose values are sent on as YAML reads them: a number as one."""
 
     send_resolved: bool = True
 

@@ -11,10 +11,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
 from alerting.notify.build import NotifierComponent
+from alerting.notify.default_templates import default
 from alerting.notify.http import Poster
 from alerting.notify.receiver import HttpReceiverConfig
 from alerting.notify.secret import LocalPath, SecretUrl, at_most_one, read_secret
-from alerting.notify.text import TEXT, TITLE, truncate
+from alerting.notify.text import truncate
 from alerting.notify.webhook import IDEMPOTENCY_KEY
 from components.component import ComponentKind, Stability
 
@@ -64,18 +65,18 @@ class SlackConfig(HttpReceiverConfig):
     api_url: SecretUrl = SecretStr("")
     api_url_file: LocalPath | None = None
     channel: str = ""
-    username: str = "Spanloom"
+    username: str = default("slack", "username")
     color: str = '{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}'
-    title: str = TITLE
-    title_link: str = "{{ .ExternalURL }}"
-    text: str = TEXT
-    fallback: str = TITLE
-    icon_emoji: str = ""
-    icon_url: str = ""
+    title: str = default("slack", "title")
+    title_link: str = default("slack", "titlelink")
+    text: str = default("slack", "text")
+    fallback: str = default("slack", "fallback")
+    icon_emoji: str = default("slack", "iconemoji")
+    icon_url: str = default("slack", "iconurl")
     link_names: bool = False
-    pretext: str = ""
-    footer: str = ""
-    callback_id: str = ""
+    pretext: str = default("slack", "pretext")
+    footer: str = default("slack", "footer")
+    callback_id: str = default("slack", "callbackid")
     image_url: str = ""
     thumb_url: str = ""
     mrkdwn_in: tuple[str, ...] = ("fallback", "pretext", "text")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from alerting.gotemplates.execute import compile_template
 from alerting.gotemplates.functions import NOTIFICATION
 from alerting.gotemplates.syntax import TemplateError
 from alerting.gotemplates.values import Items, KeyValues
+from alerting.notify.default_templates import TEXT, TITLE
+from alerting.notify.library import default_library
 from alerting.notify.notification import common
 from telemetry.documents import timestamp
 
@@ -25,18 +26,6 @@ if TYPE_CHECKING:
     from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
-
-TITLE = (
-    '[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] '
-    '{{ .GroupLabels.SortedPairs.Values | join " " }}'
-)
-"""A line for one group."""
-TEXT = (
-    "{{ range .Alerts }}{{ .Status | toUpper }} {{ .Labels.alertname }}: "
-    "{{ if .Annotations.summary }}{{ .Annotations.summary }}{{ else }}{{ .Annotations.description }}{{ end }}\n"
-    '{{ range .Labels.SortedPairs }}  {{ .Name }}="{{ .Value }}"\n{{ end }}{{ end }}'
-)
-"""A paragraph for each alert."""
 
 
 @dataclass(slots=True)
@@ -54,10 +43,13 @@ class Texts:
     external_url: str = ""
     counts: TextCounts = field(default_factory=TextCounts)
 
-    def render(self, name: str, notification: Notification) -> str:
-        """The field's text; where its template fails a default one, for the notification must not get lost by it."""
+    def render(self, name: str, notification: Notification, *, as_html: bool = False) -> str:
+        """The field's text; where its template fails a default one, for the notification must not get lost by it.
+
+        In HTML the values of alerts are escaped.
+        """
         data = data_of(notification, self.external_url)
-        escape = html.escape if name == "html" else str
+        escape = _escaped if as_html or name == "html" else str
         try:
             return self.templates[name].render(data, NOTIFICATION, escape)
         except TemplateError as error:
@@ -73,9 +65,22 @@ class Texts:
             return default.render(data, NOTIFICATION, escape) if default is not None else ""
 
 
+def _escaped(text: str) -> str:
+    """The text for HTML, as Go's templates write it: numbers in place of `&quot;`, which not all that reads HTML knows."""
+    for sign, entity in (("&", "&amp;"), ('"', "&#34;"), ("'", "&#39;"), ("+", "&#43;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, entity)
+    return text
+
+
 def truncate(text: str, longest: int) -> str:
     """The text, at most so many characters long; where it was longer it ends with an ellipsis, as Alertmanager's does."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def truncate_bytes(text: str, longest: int) -> str:
+    """The text, at most so many bytes of UTF-8 long; where it was longer it ends with an ellipsis."""
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= longest else encoded[: longest - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def compile_texts(
@@ -84,7 +89,7 @@ def compile_texts(
     library: Mapping[str, tuple[Node, ...]] | None = None,
     counts: TextCounts | None = None,
 ) -> Texts:
-    """Compile the templates of a receiver's fields.
+    """Compile the templates of a receiver's fields; without a library they may name the default ones.
 
     Raises:
         TemplateError: names the field.
@@ -92,15 +97,17 @@ def compile_texts(
     compiled = {}
     for name, text in fields.items():
         try:
-            compiled[name] = compile_template(text, NOTIFICATION, library)
+            compiled[name] = compile_template(text, NOTIFICATION, default_library() if library is None else library)
         except TemplateError as error:
             raise TemplateError(f"{name}: {error}") from None
     return Texts(compiled, external_url, counts or TextCounts())
 
 
+_TITLES = ("title", "description", "fallback", "headers.subject", "summary", "subject", "entity_display_name")
+_TEXTS = ("text", "body", "html", "message", "state_message")
 _DEFAULTS = {
-    name: compile_template(text, NOTIFICATION)
-    for text, names in ((TITLE, ("title", "description", "fallback", "headers.subject")), (TEXT, ("text", "body", "html")))
+    name: compile_template(text, NOTIFICATION, default_library())
+    for text, names in ((TITLE, _TITLES), (TEXT, _TEXTS))
     for name in names
 }
 """What is sent in place of what failed; other fields are left empty, as a channel that is not one would lose it all."""
@@ -111,9 +118,10 @@ def data_of(notification: Notification, external_url: str) -> JsonObject:
 
     https://prometheus.io/docs/alerting/latest/notifications/#data
     """
-    firing = [_alert(alert, "firing") for alert in notification.firing]
-    resolved = [_alert(alert, "resolved") for alert in notification.alerts[len(firing) :]]
     every = notification.alerts
+    prints = {alert.fingerprint for alert in notification.firing}
+    shown = [_alert(alert, "firing" if alert.fingerprint in prints else "resolved") for alert in every]
+    firing, resolved = ([each for each in shown if each["Status"] == status] for status in ("firing", "resolved"))
     common_labels, common_annotations = (
         _common([alert.labels for alert in every]),
         _common([alert.annotations for alert in every]),
@@ -121,7 +129,7 @@ def data_of(notification: Notification, external_url: str) -> JsonObject:
     return {
         "Receiver": notification.integration.receiver,
         "Status": notification.status,
-        "Alerts": Items(firing + resolved, Firing=firing, Resolved=resolved),
+        "Alerts": Items(shown, Firing=firing, Resolved=resolved),
         "GroupLabels": KeyValues(notification.group_labels),
         "CommonLabels": common_labels,
         "CommonAnnotations": common_annotations,

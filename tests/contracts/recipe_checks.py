@@ -52,7 +52,7 @@ async def notifies() -> None:
     place = Place()
     async with place.open() as (http, _), made("ntfy", {"url": f"http://{http}/shop"}) as notifier:
         await notifier.send(FIRING)
-    assert place.posted == [b"[FIRING:2] Slow"]
+    assert place.posted == [b"[FIRING:2] Slow (critical)"]
 
 
 async def detects() -> None:

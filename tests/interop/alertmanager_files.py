@@ -163,6 +163,83 @@ FILES: dict[str, list[str]] = {
             "routing_key: k, severities: x",
         )
     ],
+    "opsgenie": [
+        _receiver(f"opsgenie_configs: [{{{text}}}]")
+        for text in (
+            "api_key: k",
+            "api_key_file: k, api_url: 'http://x', tags: 'a,b', priority: P1, update_alerts: true, entity: e, actions: a",
+            "",
+            "api_key: k, api_key_file: f",
+            "api_key: k, responders: [{name: n, type: team}, {id: i, type: User}, {name: n, type: '{{ .Status }}'}]",
+            "api_key: k, responders: [{type: team}]",
+            "api_key: k, responders: [{name: n, type: nobody}]",
+            "api_key: k, details: {a: '{{ .Status }}'}, note: n, message: m, description: d, source: s",
+            "api_key: k, teams: x",
+        )
+    ],
+    "victorops": [
+        _receiver(f"victorops_configs: [{{{text}}}]")
+        for text in (
+            "api_key: k, routing_key: r",
+            "api_key: k",
+            "routing_key: r",
+            "api_key: k, api_key_file: f, routing_key: r",
+            "api_key_file: f, routing_key: r, message_type: INFO, custom_fields: {a: b}",
+            "api_key: k, routing_key: r, custom_fields: {entity_id: b}",
+            "api_key: k, routing_key: r, entity_display_name: e, state_message: s, monitoring_tool: m, api_url: 'http://x'",
+        )
+    ],
+    "pushover": [
+        _receiver(f"pushover_configs: [{{{text}}}]")
+        for text in (
+            "user_key: u, token: t",
+            "user_key: u",
+            "token: t",
+            "user_key: u, token: t, retry: 30s, expire: 1h, priority: '1', html: true, sound: s, url_title: u",
+            "user_key: u, token: t, retry: 1x",
+        )
+    ],
+    "sns": [
+        _receiver(f"sns_configs: [{{{text}}}]")
+        for text in (
+            "topic_arn: t",
+            "topic_arn: t, sigv4: {region: r, access_key: k, secret_key: s, profile: p, role_arn: a}",
+            "topic_arn: t, sigv4: {access_key: k}",
+            "phone_number: p, subject: s, message: m, attributes: {a: b}, api_url: u",
+            "target_arn: p",
+            "target_arn: p, phone_number: x",
+            "",
+        )
+    ],
+    "telegram": [
+        _receiver(f"telegram_configs: [{{{text}}}]")
+        for text in (
+            "bot_token: t, chat_id: -100",
+            "chat_id: -100",
+            "bot_token: t",
+            "bot_token: t, chat_id: x",
+            "bot_token: t, chat_id: 1, parse_mode: MarkdownV2, disable_notifications: true, message: m",
+            "bot_token: t, chat_id: 1, parse_mode: ''",
+            "bot_token: t, chat_id: 1, parse_mode: Text",
+        )
+    ],
+    "discord, webex, wechat": [
+        _receiver(text)
+        for text in (
+            "discord_configs: [{webhook_url: 'http://x'}]",
+            "discord_configs: [{webhook_url: 'http://x', title: t, message: m}]",
+            "discord_configs: [{}]",
+            "discord_configs: [{webhook_url: x}]",
+            "webex_configs: [{room_id: r, http_config: {authorization: {credentials: c}}}]",
+            "webex_configs: [{room_id: r}]",
+            "webex_configs: [{http_config: {authorization: {credentials: c}}}]",
+            "wechat_configs: [{api_secret: s, corp_id: c}]",
+            "wechat_configs: [{api_secret: s, corp_id: c, message_type: markdown, to_user: u, to_party: p, to_tag: t}]",
+            "wechat_configs: [{api_secret: s, corp_id: c, message_type: html}]",
+            "wechat_configs: [{corp_id: c}]",
+            "wechat_configs: [{api_secret: s}]",
+        )
+    ],
     "slack": [
         *(
             _receiver(f"slack_configs: [{{api_url: 'http://x/y'{text}}}]")

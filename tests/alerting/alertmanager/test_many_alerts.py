@@ -14,9 +14,10 @@ from alerting.alertmanager.api import AlertmanagerApi
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
 from alerting.gotemplates.execute import MAX_OUTPUT
+from alerting.notify.default_templates import TEXT
 from alerting.notify.notification import template_data
 from alerting.notify.sender import MAX_NAMED, Delivery
-from alerting.notify.text import TEXT, compile_texts
+from alerting.notify.text import compile_texts
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.durations import SECOND

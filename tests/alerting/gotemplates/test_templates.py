@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerting.gotemplates.execute import MAX_OUTPUT, compile_template
-from alerting.gotemplates.functions import of_evaluation
+from alerting.gotemplates.functions import of_evaluation, title_of_alertmanager, title_of_prometheus
 from alerting.gotemplates.syntax import TemplateError
 from alerting.gotemplates.values import KeyValues, Labels, go_float
 
@@ -138,3 +138,44 @@ def test_numbers_are_printed_as_go_prints_them(value: float, text: str) -> None:
 def test_what_is_too_long_is_cut() -> None:
     text = render("{{ range 65536 }}{{ range 65536 }}xyz{{ end }}{{ end }}")
     assert (len(text), text[-4:]) == (MAX_OUTPUT, "xyz…")
+
+
+@pytest.mark.parametrize(
+    ("text", "prometheus", "alertmanager"),
+    [  # as strings.Title and golang.org/x/text's cases.Title(language.AmericanEnglish) answer
+        ("hello world", "Hello World", "Hello World"),
+        ("HELLO WORLD", "HELLO WORLD", "Hello World"),
+        ("ab-cd eF", "Ab-Cd EF", "Ab-Cd Ef"),
+        ("foo_bar baz", "Foo_bar Baz", "Foo_bar Baz"),
+        ("it's o'neil", "It'S O'Neil", "It's O'neil"),
+        ("3abc a3b", "3abc A3b", "3Abc A3b"),
+        ("http://x.y/z", "Http://X.Y/Z", "Http://X.y/Z"),
+        ("a.b.c", "A.B.C", "A.b.c"),
+        ("a,b;c", "A,B;C", "A,B;C"),
+        ("über ÄRGER", "Über ÄRGER", "Über Ärger"),
+        ("ǆ ß", "ǅ ß", "ǅ Ss"),
+        ("x+y=z", "X+Y=Z", "X+Y=Z"),
+        ("a/b\\c", "A/B\\C", "A/B\\C"),
+        ("tab\there", "Tab\tHere", "Tab\tHere"),
+        ("new\nline", "New\nLine", "New\nLine"),
+        ("", "", ""),
+        ("1st 2ND", "1st 2ND", "1St 2Nd"),
+        ("CPUUsage", "CPUUsage", "Cpuusage"),
+        ("node-exporter:9100", "Node-Exporter:9100", "Node-Exporter:9100"),
+        ("don\u2019t STOP", "Don\u2019t STOP", "Don\u2019t Stop"),
+        ("(paren) [br]", "(Paren) [Br]", "(Paren) [Br]"),
+        ("a:b", "A:B", "A:b"),
+        ("a·b", "A·b", "A·b"),
+        ("éa", "Éa", "Éa"),
+        ("日本 語x", "日本 語x", "日本 語X"),
+        ("FOO_BAR", "FOO_BAR", "Foo_bar"),
+        ("foo__bar", "Foo__bar", "Foo__bar"),
+        ("_x _Y", "_x _Y", "_X _Y"),
+        ("a--b", "A--B", "A--B"),
+        ("10.0.0.1:AB", "10.0.0.1:AB", "10.0.0.1:Ab"),
+        ("MiXed123Case", "MiXed123Case", "Mixed123case"),
+    ],
+)
+def test_title_is_each_programs_own(text: str, prometheus: str, alertmanager: str) -> None:
+    assert title_of_prometheus(text) == prometheus
+    assert title_of_alertmanager(text) == alertmanager

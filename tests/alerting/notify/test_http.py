@@ -286,6 +286,6 @@ def test_what_alertmanager_has_and_we_do_not_is_refused_by_name_and_line(field: 
     assert str(caught.value).startswith("am.yml:6:")
 
 
-def test_receivers_of_other_services_are_pointed_to_apprise() -> None:
-    with pytest.raises(ConfigError, match=r"am\.yml:2: .*opsgenie_configs: is not supported: apprise_configs"):
-        parse_config("route: {receiver: a}\nreceivers: [{name: a, opsgenie_configs: [{api_key: x}]}]\n", "am.yml", NOTIFIERS)
+def test_a_receiver_that_there_is_not_yet_is_refused_with_what_does_the_same() -> None:
+    with pytest.raises(ConfigError, match=r"am\.yml:2: .*mattermost_configs: is not supported: slack_configs"):
+        parse_config("route: {receiver: a}\nreceivers: [{name: a, mattermost_configs: [{}]}]\n", "am.yml", NOTIFIERS)

@@ -43,6 +43,24 @@ RECEIVERS = {
     "proxy": "webhook_configs: [{{url: 'http://nobody.invalid/hook', http_config: {{proxy_url: 'http://ann:{secret}@{host}'}}}}]",
     "slack": "slack_configs: [{{api_url: '{url}/services/{secret}', channel: '#a'}}]",
     "pagerduty": "pagerduty_configs: [{{routing_key: '{secret}', url: '{url}/enqueue'}}]",
+    "opsgenie": "opsgenie_configs: [{{api_key: '{secret}', api_url: '{url}'}}]",
+    "victorops": "victorops_configs: [{{api_key: '{secret}', routing_key: team, api_url: '{url}'}}]",
+    "pushover": "pushover_configs: [{{user_key: '{secret}', token: '{secret}', api_url: '{url}'}}]",
+    "sns": ("sns_configs: [{{api_url: '{url}', topic_arn: t, sigv4: {{region: r, access_key: k, secret_key: '{secret}'}}}}]"),
+    "telegram": "telegram_configs: [{{bot_token: '{secret}', chat_id: 1, api_url: '{url}'}}]",
+    "telegram-file": "telegram_configs: [{{bot_token_file: '{file}', chat_id: 1, api_url: '{url}'}}]",
+    "msteams": "msteams_configs: [{{webhook_url: '{url}/hooks/{secret}'}}]",
+    "msteamsv2": "msteamsv2_configs: [{{webhook_url: '{url}/hooks/{secret}'}}]",
+    "discord": "discord_configs: [{{webhook_url: '{url}/hooks/{secret}'}}]",
+    "webex": ("webex_configs: [{{room_id: r, api_url: '{url}', http_config: {{authorization: {{credentials: '{secret}'}}}}}}]"),
+    "wechat": "wechat_configs: [{{api_secret: '{secret}', corp_id: c, api_url: '{url}'}}]",
+    "jira": (
+        "jira_configs: [{{api_url: '{url}', project: P, issue_type: Bug, "
+        "http_config: {{basic_auth: {{username: ann, password: '{secret}'}}}}}}]"
+    ),
+    "rocketchat": "rocketchat_configs: [{{token: '{secret}', token_id: '{secret}', api_url: '{url}'}}]",
+    "incidentio": "incidentio_configs: [{{url: '{url}/hook', alert_source_token: '{secret}'}}]",
+    "header": "webhook_configs: [{{url: '{url}/hook', http_config: {{http_headers: {{X-A: {{secrets: ['{secret}']}}}}}}}}]",
     "email": (
         "email_configs: [{{to: a@b, from: a@b, smarthost: '{host}', require_tls: false, "
         "auth_username: ann, auth_password: '{secret}'}}]"
