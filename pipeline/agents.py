@@ -50,16 +50,17 @@ def rekey_topics(
     dead: DeadLetters,
     counts: RekeyCounts,
     sources: Sources,
+    now: Callable[[], int],
 ) -> None:
     """Stage 1: from the topics of producers to those of traces and of series. `track` makes each agent's tracker."""
     traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
     for topic, request in ((Topic.SPANS, otlp_request), (Topic.JAEGER, jaeger_request), (Topic.ZIPKIN, zipkin_request)):
         name = f"rekey-{topic.name.lower()}"
-        rekey_topic(app, name, topics[topic], track(name), dead, rekey_spans(traced, counts, request), sources)
+        rekey_topic(app, name, topics[topic], track(name), dead, rekey_spans(traced, counts, now, request), sources)
     for topic, rekey in ((Topic.LOGS, rekey_logs), (Topic.METRICS, rekey_metrics)):
         name = f"rekey-{topic.name.lower()}"
         offsets = track(name)
-        rekey_topic(app, name, topics[topic], offsets, dead, rekey(traced, series, writer, offsets, counts), sources)
+        rekey_topic(app, name, topics[topic], offsets, dead, rekey(traced, series, writer, offsets, counts, now), sources)
 
 
 def rekey_topic(

@@ -14,7 +14,7 @@ from telemetry.json_text import json_in, may_be_protobuf
 from telemetry.other_formats.jaeger import decode_jaeger
 from telemetry.other_formats.protobuf import JaegerSpan, ZipkinSpans
 from telemetry.other_formats.zipkin import decode_zipkin
-from telemetry.otlp.request import MAX_TIME, SHAPES
+from telemetry.otlp.request import SHAPES
 from telemetry.replaced_text import parse_replacing, replace_in_json, replace_in_protobuf
 from telemetry.structure import check_json, check_protobuf
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 Decoded = TypeVar("Decoded")
 
-_YEAR: Final = 365 * 86_400 * 1_000_000_000
+_DAY: Final = 86_400 * 1_000_000_000
+_YEAR: Final = 365 * _DAY
+_KAFKA: Final = 41 * _YEAR  # 2010; Kafka was published in 2011
 
 
 @dataclass(slots=True)
@@ -45,12 +47,14 @@ class RekeyCounts:
     untimed: Counter[str] = field(default_factory=Counter)  # items without a time, by signal
 
 
-def arrival(record: Record) -> int:
+def arrival(record: Record, now: int) -> int:
     """When a record came to the log, in nanoseconds: what stands for the time of an item that has none.
 
-    Producers to Kafka set it, so it may be anything.
+    Producers to Kafka set it, so it may be anything. What is from before Kafka was, or later than tomorrow, is no time:
+    then it is `now`, when it was read.
     """
-    return min(max(0, round((record.message.timestamp or 0) * 1000)) * 1_000_000, MAX_TIME)
+    stamped = round((record.message.timestamp or 0) * 1000) * 1_000_000
+    return stamped if _KAFKA <= stamped <= now + _DAY else now
 
 
 def otlp_request(record: Record, counts: RekeyCounts) -> Request:

@@ -77,9 +77,12 @@ def split_spans(value: bytes, count: int, arrived: int) -> tuple[dict[int, bytes
 
 
 def rekey_spans(
-    traced: OutputTopic, counts: RekeyCounts, request: Callable[[Record, RekeyCounts], Request] = otlp_request
+    traced: OutputTopic,
+    counts: RekeyCounts,
+    now: Callable[[], int],
+    request: Callable[[Record, RekeyCounts], Request] = otlp_request,
 ) -> Rekey:
-    """Send each span to the partition of its trace; `request` reads what the topic has."""
+    """Send each span to the partition of its trace; `request` reads what the topic has, `now` is the clock, ns."""
     sender = BatchSender(traced, BatchKind.SPANS, merge_requests, counts.dropped, size=16)
     link_query_sender = BatchSender(traced, BatchKind.LINK_QUERIES, codec.encode_link_queries, counts.dropped)
 
@@ -91,7 +94,7 @@ def rekey_spans(
 
     def work(record: Record) -> Work:
         requested, foreign_flaw = request(record, counts)
-        arrived = arrival(record)
+        arrived = arrival(record, now())
 
         def split(value: bytes) -> tuple[dict[int, bytes], list[LinkQuery], int]:
             if not is_checked(record):
@@ -118,7 +121,12 @@ def rekey_spans(
 
 
 def rekey_logs(
-    traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
+    traced: OutputTopic,
+    series: OutputTopic,
+    writer: DocumentWriter,
+    offsets: OffsetTracker,
+    counts: RekeyCounts,
+    now: Callable[[], int],
 ) -> Rekey:
     """Store log records, send references to the owners of their traces, and their text to where templates are mined."""
     references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.dropped)
@@ -126,7 +134,7 @@ def rekey_logs(
 
     def work(record: Record) -> Work:
         batch, flaw = read("logs", protobuf(record, "logs", counts), otlp.decode_logs, counts)
-        arrived = arrival(record)
+        arrived = arrival(record, now())
         counts.untimed["logs"] += sum(not (line.time or line.observed_time) for line in batch)
         _count_empty(record, counts, batch or flaw)
         documents = list(log_documents(batch, arrived))
@@ -148,7 +156,12 @@ def rekey_logs(
 
 
 def rekey_metrics(
-    traced: OutputTopic, series: OutputTopic, writer: DocumentWriter, offsets: OffsetTracker, counts: RekeyCounts
+    traced: OutputTopic,
+    series: OutputTopic,
+    writer: DocumentWriter,
+    offsets: OffsetTracker,
+    counts: RekeyCounts,
+    now: Callable[[], int],
 ) -> Rekey:
     """Store metric points, send exemplars to the owners of their traces, and each point to the partition of its series."""
     exemplars = BatchSender(traced, BatchKind.EXEMPLARS, codec.encode_exemplars, counts.dropped)
@@ -156,7 +169,7 @@ def rekey_metrics(
 
     def work(record: Record) -> Work:
         batch, flaw = read("metrics", protobuf(record, "metrics", counts), otlp.decode_metrics, counts)
-        arrived = arrival(record)
+        arrived = arrival(record, now())
         documents = list(metric_documents(batch, arrived))
         counts.untimed["metrics"] += sum(not point.time for metric in batch for point in metric.points)
         _count_empty(record, counts, documents or flaw)

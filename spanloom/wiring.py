@@ -265,7 +265,7 @@ class Pipeline(Log):
         # Whoever writes to Kafka is trusted as Kafka is; a local log has records of our receivers alone.
         sources = Sources(self.signals, self._now, KAFKA if self._on_kafka else ANONYMOUS)
         track = partial(self._offsets, limit=IN_FLIGHT)
-        rekey_topics(self.app, self.topics, self.writer, track, dead, self.rekeyed, sources)
+        rekey_topics(self.app, self.topics, self.writer, track, dead, self.rekeyed, sources, self._now)
 
     def _act(self, *, live: bool, alerts: bool) -> None:
         config, now, counts = self._config, self._now, ActCounts()

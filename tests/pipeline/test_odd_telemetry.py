@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 
+
+def now() -> int:
+    return START
+
+
 texts = st.one_of(
     st.sampled_from(["", "service.name", "k8s.pod.name", "job", "le", "\0", "4xx", "{}", "{x}"]), st.text(max_size=8)
 )
@@ -201,21 +206,21 @@ def score(topic: KeepingTopic) -> None:
 @settings(max_examples=40)
 @given(metrics())
 def test_odd_metrics(value: bytes) -> None:
-    _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts()), value)
+    _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts(), now), value)
     score(series)
 
 
 @settings(max_examples=40)
 @given(logs())
 def test_odd_logs(value: bytes) -> None:
-    _, _, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), value)
+    _, _, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts(), now), value)
     score(series)
 
 
 @settings(max_examples=40)
 @given(spans())
 def test_odd_spans(value: bytes) -> None:
-    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts()), value)
+    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts(), now), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))
@@ -234,7 +239,7 @@ def test_long_texts_that_grow_when_they_are_said_in_json_are_stored_and_not_anal
     of = Resource({"service.name": long if where == "service" else "shop"})
     value = otlp.encode_metrics([Metric("load", MetricType.GAUGE, (point,), of)])
     counts = RekeyCounts()
-    _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, counts), value)
+    _, _, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, counts, now), value)
     assert series.sent == []
     assert counts.dropped["large_points"] == 1
 
@@ -251,5 +256,5 @@ def test_what_fails_names_the_record() -> None:
 
 
 def test_what_cannot_be_read_is_a_dead_letter() -> None:
-    around, _, _ = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), b"\xff")
+    around, _, _ = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts(), now), b"\xff")
     assert [type(flaw) for flaw in around.flaws] == [DecodeError]

@@ -21,7 +21,7 @@ from telemetry.documents.signals import metric_document
 from telemetry.metrics import Buckets, DataPoint, Metric, MetricType
 from telemetry.resource import Resource
 from tests.pipeline.parts import Event, KeepingTopic
-from tests.pipeline.test_odd_telemetry import SECOND, START, after_rekey, logs, metrics, spans
+from tests.pipeline.test_odd_telemetry import SECOND, START, after_rekey, logs, metrics, now, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def read_between_stages(topic: KeepingTopic) -> Iterator[tuple[BatchKind, Any]]:
 @ODD
 @given(metrics())
 def test_metrics(file: Path, value: bytes) -> None:
-    _, traced, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts()), value)
+    _, traced, series = after_rekey(lambda traced, series, a: rekey_metrics(traced, series, a, a, RekeyCounts(), now), value)
     all_read = [*read_between_stages(traced), *read_between_stages(series)]
     assert len(all_read) == len(traced.sent) + len(series.sent)
     batch, _ = read("metrics", value, otlp.decode_metrics, RekeyCounts())
@@ -94,7 +94,7 @@ def test_metrics(file: Path, value: bytes) -> None:
 @ODD
 @given(logs())
 def test_logs(file: Path, value: bytes) -> None:
-    _, traced, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts()), value)
+    _, traced, series = after_rekey(lambda traced, series, a: rekey_logs(traced, series, a, a, RekeyCounts(), now), value)
     all_read = [*read_between_stages(traced), *read_between_stages(series)]
     assert len(all_read) == len(traced.sent) + len(series.sent)
     stored(file, list(log_documents(otlp.decode_logs(value), 1)))
@@ -103,7 +103,7 @@ def test_logs(file: Path, value: bytes) -> None:
 @ODD
 @given(spans())
 def test_spans_their_traces_hops_and_edges(file: Path, value: bytes) -> None:
-    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts()), value)
+    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts(), now), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))
