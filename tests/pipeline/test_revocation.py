@@ -111,7 +111,7 @@ async def test_writes_that_wait_for_the_store_do_not_pile_up_over_rebalances(
     store, topic, dead_topic = AwayStore(), KeepingTopic(), KeepingTopic()
     around: Any = topic
     offsets, writer = OffsetTracker(app, 1000), DocumentWriter(store, NoRejects(), batch=20)
-    work = rekey(around, around, writer, offsets, RekeyCounts())
+    work = rekey(around, around, writer, offsets, RekeyCounts(), lambda: 0)
     rekey_topic(app, "rekey", None, offsets, DeadLetters(dead_topic), work)
     (agent,) = agents
     for generation in (1, 2, 3):
