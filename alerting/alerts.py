@@ -75,7 +75,7 @@ class StoredAlert:
             "updated_at": self.updated_at,
             "generator_url": self.generator_url,
         }
-        return body | ({"added": dict(self.added)} if self.added else {}) | ({"own": True} if self.own else {})
+        return body | {"own": self.own} | ({"added": dict(self.added)} if self.added else {})
 
 
 def stored_alert(body: JsonObject) -> StoredAlert:

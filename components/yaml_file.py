@@ -1,8 +1,10 @@
-"""A YAML file that knows the line of everything in it, read into a pydantic model with errors that name the line."""
+"""A YAML file that knows the place of everything in it, read into a pydantic model with errors that name line and column."""
 
 from __future__ import annotations
 
+import copy
 import re
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -23,6 +25,8 @@ MAX_REPEATED = 100_000
 """Most nodes that aliases may repeat: a small file can stand for a huge one."""
 MAX_NUMBER = 400
 """Longest number, in characters: to read a long one takes time in the square of its length."""
+MAX_PASSES = 5
+"""How often a document is read again without what was wrong in it."""
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _TYPED = _NUMBERS | {f"tag:yaml.org,2002:{name}" for name in ("bool", "timestamp", "binary")}
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
@@ -53,6 +57,7 @@ class YamlFile:
     def __init__(self, text: str, name: str) -> None:
         self.name = name
         self._text = text
+        self._left: dict[Path, list[int]] = {}  # which items are left of a list, where what is wrong was removed
         if len(text) > MAX_BYTES:
             raise ConfigError(f"{name}: {len(text)} characters; at most {MAX_BYTES}")
         try:
@@ -65,11 +70,12 @@ class YamlFile:
                     raise ConfigError(f"{name}: aliases repeat {repeated} nodes; at most {MAX_REPEATED}")
             self.data: Any = None if self._root is None else loader.construct_document(self._root)
         except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            mark = error.problem_mark
+            where = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
             problem = error.problem or error.context
             if problem == "but found another document":
                 problem = "another document begins here, and a file holds one: put it into a file of its own"
-            raise ConfigError(f"{name}:{line}: {problem}") from None
+            raise ConfigError(f"{name}:{where}: {problem}") from None
         except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # LookupError to AttributeError: a tag such as !!bool before what it cannot be
             raise ConfigError(f"{name}: not YAML: {error}") from None
@@ -106,27 +112,45 @@ class YamlFile:
             raise self._wrong(node, f"a number of {len(node.value)} characters; at most {MAX_NUMBER}, or put it in quotes")
 
     def _wrong(self, node: yaml.Node, reason: str) -> ConfigError:
-        return ConfigError(f"{self.name}:{node.start_mark.line + 1}: {reason}")
+        return ConfigError(f"{self.name}:{_place(node)}: {reason}")
 
-    def line(self, path: Sequence[str | int]) -> int:
-        """The line of what the path leads to, or of the last thing on its way that is there."""
-        node, line = self._root, 1
+    def origin(self, path: Sequence[str | int]) -> Path:
+        """Where in the document it is what a path leads to in what `read_what_is_right` found."""
+        found: Path = ()
         for step in path:
+            left = self._left.get(found)
+            found += (left[step] if isinstance(step, int) and left is not None and step < len(left) else step,)
+        return found
+
+    def place(self, path: Sequence[str | int], *, of_key: bool = False) -> str:
+        """`LINE:COLUMN` of what the path leads to, or of the last thing on its way that is there.
+
+        Of a key whose value is a plain one in the same line it is that of the value, unless that `of_key` is wanted.
+        """
+        node, place = self._root, "1:1"
+        for step in self.origin(path):
             if isinstance(node, yaml.MappingNode):
                 pair = next(((key, value) for key, value in node.value if key.value == str(step)), None)
                 if pair is None:
                     break
-                line, node = pair[0].start_mark.line + 1, pair[1]
+                key, node = pair
+                beside = not of_key and isinstance(node, yaml.ScalarNode) and node.start_mark.line == key.start_mark.line
+                place = _place(node if beside else key)
             elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
                 node = node.value[step]
-                line = node.start_mark.line + 1
+                place = _place(node)
             else:
                 break
-        return line
+        return place
 
     def error(self, path: Sequence[str | int], reason: str) -> ConfigError:
-        """An error that names file and line."""
-        return ConfigError(f"{self.name}:{self.line(path)}: {reason}")
+        """An error that names file, line and column."""
+        return ConfigError(f"{self.name}:{self.place(path)}: {reason}")
+
+    def order(self, problem: str) -> tuple[int, int]:
+        """Sorts errors of this file by their places, and others after them."""
+        found = re.match(r"(\d+):(\d+):", problem.removeprefix(f"{self.name}:"))
+        return (int(found[1]), int(found[2])) if found and problem.startswith(f"{self.name}:") else (sys.maxsize, 0)
 
     def without(self, secrets: Collection[str]) -> str:
         """The text with `<secret>` for every value that holds one of these, however it is written, and for it in comments."""
@@ -168,11 +192,54 @@ class YamlFile:
         Raises:
             ConfigError: one line a wrong field, all of them.
         """
+        found, problems = self.read_what_is_right(model, context, refused, as_written=as_written, passes=1)
+        if found is None or problems:
+            raise ConfigError("\n".join(problems))
+        return found
+
+    def read_what_is_right(
+        self,
+        model: type[Model],
+        context: object = None,
+        refused: Mapping[str, str] | None = None,
+        *,
+        as_written: bool = False,
+        passes: int = MAX_PASSES,
+    ) -> tuple[Model | None, list[str]]:
+        """The document as a model without what is wrong in it, if that leaves one, and what is wrong: a line for each field.
+
+        So what is checked afterwards can be checked of the rest, and all mistakes are reported at once.
+        """
         data = self.written() if as_written else self.data
+        data = copy.deepcopy({} if data is None else data)
+        self._left.clear()
+        problems: list[str] = []
+        removed: set[Path] = set()  # what is missing only since
+        for _ in range(passes):
+            try:
+                return model.model_validate(data, context=context), problems
+            except ValidationError as error:
+                details: list[JsonObject] = [dict(detail) for detail in error.errors()]
+                problems += [
+                    self._explain(detail, refused or {}) for detail in details if self.origin(detail["loc"]) not in removed
+                ]
+                wrong: set[Path] = {detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"] for detail in details}
+                removed |= {self.origin(path) for path in wrong}
+                if not all(self._remove(data, path) for path in sorted(wrong, key=_items_first, reverse=True)):
+                    break
+        return None, problems
+
+    def _remove(self, data: Any, path: Path) -> bool:
+        """Remove what a path leads to from data; whether it could be."""
         try:
-            return model.model_validate(data if data is not None else {}, context=context)
-        except ValidationError as error:
-            raise ConfigError("\n".join(self._explain(dict(detail), refused or {}) for detail in error.errors())) from None
+            for step in path[:-1]:
+                data = data[step]
+            if isinstance(data, list):
+                self._left.setdefault(self.origin(path[:-1]), list(range(len(data)))).pop(path[-1])  # type: ignore[arg-type]
+            del data[path[-1]]
+        except (LookupError, TypeError):
+            return False
+        return True
 
     def _explain(self, detail: JsonObject, refused: Mapping[str, str]) -> str:
         path: Path = detail["loc"]
@@ -181,7 +248,16 @@ class YamlFile:
         message: str = detail["msg"]
         reason = {"extra_forbidden": unknown, "missing": "is missing"}.get(detail["type"], message)
         prefix = f"{where}: " if where else ""
-        return f"{self.name}:{self.line(path)}: {prefix}{reason.removeprefix('Value error, ')}"
+        place = self.place(path, of_key=detail["type"] == "extra_forbidden")
+        return f"{self.name}:{place}: {prefix}{reason.removeprefix('Value error, ')}"
+
+
+def _items_first(path: Path) -> list[tuple[bool, str | int]]:
+    return [(isinstance(step, int), step) for step in path]
+
+
+def _place(node: yaml.Node) -> str:
+    return f"{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
 
 def _scalars(root: yaml.Node | None) -> dict[int, yaml.ScalarNode]:

@@ -24,6 +24,7 @@ from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from alerting.alertmanager.config_file import AlertmanagerFile, RouteConfig
     from alerting.alertmanager.time_intervals import TimeInterval
@@ -64,10 +65,16 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
         ConfigError: `file:line: field: reason`, a line for each error.
     """
     file = YamlFile(text, name)
-    written = file.read(file_model(notifiers), {"folder": Path(name).parent}, UNSUPPORTED, as_written=True)
+    context = {"folder": Path(name).parent}
+    written, problems = file.read_what_is_right(file_model(notifiers), context, UNSUPPORTED, as_written=True)
+    if written is None:
+        raise ConfigError("\n".join(problems))
     SECRETS.add_all(written)
-    library = read_library(written.templates)
-    problems: list[str] = []
+    try:
+        library = read_library(written.templates)
+    except ConfigError as error:
+        problems.append(str(error))
+        library = None
 
     def wrong(path: Sequence[str | int], reason: str) -> None:
         problems.append(str(file.error(path, reason)))
@@ -83,10 +90,11 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
                 wrong((section, i, "name"), f'time interval "{named.name}" is defined twice')
             intervals[named.name] = named.time_intervals
     _check_root(written.route, wrong)
-    _check_routes(written.route, ("route",), frozenset(names), frozenset(intervals), wrong)
+    known = {name for section in ("time_intervals", "mute_time_intervals") for name in _named(file.data, section)}
+    _check_routes(written.route, ("route",), _named(file.data, "receivers"), known, wrong)
     integrations, receivers = _receivers(file, written, library, wrong)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    if library is None or problems:
+        raise ConfigError("\n".join(sorted(problems, key=file.order)))
     return AlertmanagerConfig(
         _route(written.route, Route(written.route.receiver, key="")),
         integrations,
@@ -109,6 +117,12 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
         tuple(written.templates),
         library,
     )
+
+
+def _named(data: Any, section: str) -> set[str]:
+    """The names in a section, also of what is wrong in it otherwise."""
+    found = data.get(section) if isinstance(data, dict) else None
+    return {str(one.get("name")) for one in (found if isinstance(found, list) else ()) if isinstance(one, dict)}
 
 
 def _secrets(value: object) -> set[str]:
@@ -134,7 +148,7 @@ def _check_root(root: RouteConfig, wrong: Wrong) -> None:
 
 
 def _check_routes(
-    route: RouteConfig, path: tuple[str | int, ...], receivers: frozenset[str], intervals: frozenset[str], wrong: Wrong
+    route: RouteConfig, path: tuple[str | int, ...], receivers: AbstractSet[str], intervals: AbstractSet[str], wrong: Wrong
 ) -> None:
     if route.receiver and route.receiver not in receivers:
         wrong((*path, "receiver"), f'receiver "{route.receiver}" is not defined')
@@ -191,7 +205,7 @@ def _as_yaml(node: Any, path: Sequence[str | int], config: ReceiverConfig) -> di
 
 
 def _receivers(
-    file: YamlFile, written: AlertmanagerFile, library: Library, wrong: Wrong
+    file: YamlFile, written: AlertmanagerFile, library: Library | None, wrong: Wrong
 ) -> tuple[dict[str, list[Integration]], dict[str, ReceiverConfig]]:
     integrations: dict[str, list[Integration]] = {}
     configs: dict[str, ReceiverConfig] = {}
@@ -202,13 +216,14 @@ def _receivers(
             place = ("receivers", r, f"{kind}_configs")
             integration = Integration(receiver.name, kind, i, config.send_resolved)
             integrations[receiver.name].append(integration)
-            typed = _as_yaml(file.data, (*place, numbers[kind]), config)
+            typed = _as_yaml(file.data, file.origin((*place, numbers[kind])), config)
             numbers[kind] += 1
             filled = configs[integration.id] = config.model_copy(update=typed).with_defaults(written.settings)
             if lacks := filled.missing():
                 wrong(place, lacks)
             try:
-                compile_texts(filled.texts(), "", library)
+                if library is not None:
+                    compile_texts(filled.texts(), "", library)
             except ConfigError as error:
                 wrong(place, str(error))
     return integrations, configs

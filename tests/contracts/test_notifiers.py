@@ -160,7 +160,7 @@ async def test_a_setting_that_it_does_not_have_is_refused_with_its_line(name: st
     settings = json.dumps({**CASES[name]("127.0.0.1:1", "127.0.0.1:1"), "no_such_setting": 1})
     text = f"route: {{receiver: team}}\nreceivers:\n- name: team\n  {name}_configs:\n  - {settings}\n"
     with pytest.raises(
-        ConfigError, match=rf"receivers.yml:5: receivers\[0\].{name}_configs\[0\].no_such_setting: unknown field"
+        ConfigError, match=rf"receivers.yml:5:\d+: receivers\[0\].{name}_configs\[0\].no_such_setting: unknown field"
     ):
         parse_config(text, "receivers.yml", NOTIFIERS)
 

@@ -132,7 +132,7 @@ async def test_a_reload_takes_what_changed_or_says_what_is_wrong_for_as_long_as_
     receivers.write_text("route: {}\n")
     for _ in range(2):
         answer = client.put("/-/reload")
-        assert (answer.status_code, "receivers.yml:1: " in answer.text) == (500, True)
+        assert (answer.status_code, "receivers.yml:1:1: " in answer.text) == (500, True)
     receivers.write_text(ROUTES.format("third"))
     assert client.post("/-/reload").status_code == 200
     assert list(alerting.alertmanager.config.integrations) == ["third"]

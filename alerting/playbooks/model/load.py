@@ -59,7 +59,7 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
         found, wrong = _read(file, actions)
         errors += [str(file.error(where, _path(where) + reason)) for where, reason in wrong]
         for index, playbook in enumerate(found):
-            place = f"{path}:{file.line(('playbooks', index))}"
+            place = f"{path}:{file.place(('playbooks', index))}"
             if playbook.name in places:
                 errors.append(f"{place}: the name {playbook.name!r} is taken by {places[playbook.name]}")
             places.setdefault(playbook.name, place)

@@ -23,6 +23,8 @@ from telemetry.documents import Document, Kind
 from telemetry.errors import ConfigError, InputError, OverloadedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from alerting.notify.notification import Notification
 
 START = 1_700_000_000 * SECOND
@@ -125,7 +127,7 @@ def test_a_wrong_configuration_names_line_and_reason(old: str, new: str, line: i
 
 
 def test_routes_that_contain_themselves_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"am\.yml:3: contains itself"):
+    with pytest.raises(ConfigError, match=r"am\.yml:3:\d+: contains itself"):
         parse_config("route:\n  receiver: x\n  routes: &r\n  - routes: *r\nreceivers: [{name: x}]\n", "am.yml", NOTIFIERS)
 
 
@@ -403,3 +405,48 @@ def test_matchers_are_read_as_amtool_writes_them(text: str, shown: list[str]) ->
 def test_what_is_no_matcher_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_matchers(text)
+
+
+def test_all_mistakes_of_a_file_are_reported_at_once_with_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "bad.tmpl").write_text('{{ define "x" }}\n{{ end')
+    text = """\
+templates: [bad.tmpl]
+route:
+  receiver: nobody
+  group_wait: 1x
+  routes:
+  - matchers: ["a=~("]
+  - receiver: second
+    mute_time_intervals: [never]
+receivers:
+- slack_configs: []
+- name: first
+  slack_configs:
+  - chanel: x
+  webhook_configs:
+  - url: http://x
+    max_alerts: -1
+- name: second
+  telegram_configs: [{chat_id: 1}]
+- name: second
+time_intervals:
+- name: broken
+  time_intervals: [{times: [{start_time: "9", end_time: "10:00"}]}]
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, str(tmp_path / "am.yml"), NOTIFIERS)
+    lines = [line.removeprefix(f"{tmp_path}/") for line in str(caught.value).splitlines()]
+    assert [tuple(line.split(":")[:3]) for line in lines] == [
+        ("am.yml", "3", "13"),  # receiver "nobody" is not defined
+        ("am.yml", "4", "15"),  # group_wait
+        ("am.yml", "6", "5"),  # matchers
+        ("am.yml", "8", "5"),  # no interval "never"
+        ("am.yml", "10", "3"),  # a receiver without a name
+        ("am.yml", "12", "3"),  # slack_configs: no URL
+        ("am.yml", "13", "5"),  # chanel, where the key stands
+        ("am.yml", "16", "17"),  # max_alerts
+        ("am.yml", "18", "3"),  # no token
+        ("am.yml", "19", "9"),  # "second" twice: by its place in the file, although one before it was left out
+        ("am.yml", "22", "42"),  # start_time
+        ("bad.tmpl", " template", " line 2"),
+    ]

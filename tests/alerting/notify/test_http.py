@@ -267,7 +267,7 @@ async def test_the_global_client_is_every_receivers_and_paths_begin_beside_the_f
             await notifier.send(FIRING)
             await notifier.close()
     assert ["Authorization: Bearer t" in head for head in heads] == [True, True]
-    with pytest.raises(ConfigError, match=r'am\.yml:5: title: template: template "yours" not defined'):
+    with pytest.raises(ConfigError, match=r'am\.yml:5:\d+: title: template: template "yours" not defined'):
         parse_config(text.replace('"mine"', '"yours"'), str(tmp_path / "am.yml"), NOTIFIERS)
 
 
@@ -287,5 +287,5 @@ def test_what_alertmanager_has_and_we_do_not_is_refused_by_name_and_line(field: 
 
 
 def test_a_receiver_that_there_is_not_yet_is_refused_with_what_does_the_same() -> None:
-    with pytest.raises(ConfigError, match=r"am\.yml:2: .*mattermost_configs: is not supported: slack_configs"):
+    with pytest.raises(ConfigError, match=r"am\.yml:2:\d+: .*mattermost_configs: is not supported: slack_configs"):
         parse_config("route: {receiver: a}\nreceivers: [{name: a, mattermost_configs: [{}]}]\n", "am.yml", NOTIFIERS)

@@ -140,7 +140,7 @@ def written(folder: Path, action: str, arguments: Any, expr: str = 'up{service="
     ],
 )
 def test_a_label_that_a_command_could_take_for_more_than_a_value_is_refused(tmp_path: Path, command: list[str]) -> None:
-    with pytest.raises(PlaybookError, match=r"pb\.yml:9: playbooks\[0\]\.steps\[0\]\.with\.command\[\d+\]: "):
+    with pytest.raises(PlaybookError, match=r"pb\.yml:9:\d+: playbooks\[0\]\.steps\[0\]\.with\.command\[\d+\]: "):
         load_playbooks([written(tmp_path, "command", {"command": command})], ACTIONS)
 
 
@@ -180,7 +180,7 @@ def test_a_label_that_is_a_whole_argument_behind_two_dashes_is_accepted(tmp_path
 def test_a_program_that_nobody_named_gets_no_label_and_the_error_says_how_to_name_one(
     tmp_path: Path, command: list[str]
 ) -> None:
-    with pytest.raises(PlaybookError, match=r"pb\.yml:9: .*must not get a label.*alerting\.actions\.command\.programs"):
+    with pytest.raises(PlaybookError, match=r"pb\.yml:9:\d+: .*must not get a label.*alerting\.actions\.command\.programs"):
         load_playbooks([written(tmp_path, "command", {"command": command})], ACTIONS)
 
 
@@ -212,7 +212,7 @@ def test_a_link_to_a_shell_cannot_be_named_as_safe_and_a_script_of_ones_own_can(
 @pytest.mark.parametrize("name", [*VARIABLES, "LABEL_A\n", ""])
 def test_a_label_is_the_value_of_a_variable_that_is_named_for_it_and_of_no_other(tmp_path: Path, name: str) -> None:
     arguments = {"command": ["restart-it"], "environment": {name: "$service"}}
-    with pytest.raises(PlaybookError, match=r"pb\.yml:9: .*environment"):
+    with pytest.raises(PlaybookError, match=r"pb\.yml:9:\d+: .*environment"):
         load_playbooks([written(tmp_path, "command", arguments)], ACTIONS)
 
 
@@ -249,7 +249,7 @@ def test_a_label_may_be_a_variable_of_a_name_of_its_own(tmp_path: Path, name: st
 )
 @pytest.mark.parametrize("action", ["http", "runbook"])
 def test_a_label_before_the_path_of_a_url_is_refused(tmp_path: Path, action: str, url: str) -> None:
-    with pytest.raises(PlaybookError, match=r"pb\.yml:9: .*url: "):
+    with pytest.raises(PlaybookError, match=r"pb\.yml:9:\d+: .*url: "):
         load_playbooks([written(tmp_path, action, {"url": url})], ACTIONS)
 
 
@@ -271,7 +271,7 @@ def test_a_label_in_the_path_or_the_query_of_a_url_is_accepted(tmp_path: Path, u
     ],
 )
 def test_a_label_that_would_steer_a_request_is_refused(tmp_path: Path, more: dict[str, Any]) -> None:
-    with pytest.raises(PlaybookError, match=r"pb\.yml:9: "):
+    with pytest.raises(PlaybookError, match=r"pb\.yml:9:\d+: "):
         load_playbooks([written(tmp_path, "http", {"url": "https://host/x", **more})], ACTIONS)
 
 
@@ -288,7 +288,7 @@ def test_a_label_may_be_a_value_of_a_header_and_of_json(tmp_path: Path) -> None:
     "expr", ["up{service='$service'} > 0", "rate($service[5m]) > 0", "up > $limit", "up{service=`$service`} > 0"]
 )
 def test_a_label_in_a_query_stands_in_double_quotes_or_is_refused(tmp_path: Path, expr: str) -> None:
-    with pytest.raises(PlaybookError, match=r"pb\.yml:12: .*double quotes"):
+    with pytest.raises(PlaybookError, match=r"pb\.yml:12:\d+: .*double quotes"):
         load_playbooks([written(tmp_path, "restart", {"via": "supervisor", "name": "x"}, expr)], ACTIONS)
 
 
@@ -361,13 +361,13 @@ def test_what_could_be_dangerous_is_warned_of_with_its_line(
     tmp_path: Path, action: str, arguments: dict[str, Any], warning: str
 ) -> None:
     (line, *_) = doubts([written(tmp_path, action, arguments)], ACTIONS)
-    assert line.startswith(str(tmp_path / "pb.yml:9: "))
+    assert line.startswith(str(tmp_path / "pb.yml:9:"))
     assert warning in line
 
 
 def test_a_proof_that_reads_no_telemetry_is_warned_of(tmp_path: Path) -> None:
     (line,) = doubts([written(tmp_path, "restart", {"via": "supervisor", "name": "$service"}, "vector(1)")], ACTIONS)
-    assert "pb.yml:12: playbooks[0].verify.expr: it reads no telemetry" in line
+    assert "pb.yml:12:18: playbooks[0].verify.expr: it reads no telemetry" in line
 
 
 def test_the_default_playbook_has_no_doubts() -> None:

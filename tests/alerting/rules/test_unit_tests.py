@@ -132,7 +132,7 @@ def test_check_lists_groups_or_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "bad.yml").write_text(RULES.replace("up == 0", "upp("))
     result = CliRunner().invoke(rules, ["check", str(tmp_path / "bad.yml")])
     assert result.exit_code == 1
-    assert 'bad.yml:8: group "example": expr:' in result.output
+    assert 'bad.yml:8:11: group "example": expr:' in result.output
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_a_series_needs_equals() -> None:
 
 
 def test_a_wrong_file_names_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"tests\.yml:3: evaluation_interval"):
+    with pytest.raises(ConfigError, match=r"tests\.yml:3:\d+: evaluation_interval"):
         run_tests(write(tmp_path, TESTS.replace("evaluation_interval: 1m", "evaluation_interval: soon")))
     with pytest.raises(ConfigError, match=r"none\.yml: cannot be read"):
         run_tests(write(tmp_path, TESTS.replace("rules.yml", "none.yml")))

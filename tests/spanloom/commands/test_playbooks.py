@@ -23,7 +23,7 @@ def test_check_counts_the_steps_of_good_files_and_names_the_line_of_a_mistake(tm
     bad.write_text("playbooks:\n  - name: Bad Name\n")
     result = CliRunner().invoke(playbooks, ["check", str(bad)])
     assert result.exit_code == 1
-    assert f"{bad}:2: playbooks[0].name:" in result.output
+    assert f"{bad}:2:11: playbooks[0].name:" in result.output
 
 
 @pytest.mark.parametrize(

@@ -34,26 +34,30 @@ def test_the_default_playbook_is_valid_and_its_steps_are_isolate_restart_restore
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("cooldown: 1m", "cooldown: 5", "7: playbooks[0].cooldown: must be a duration with its unit"),
-        ("cooldown: 1m", "cooldwn: 1m", "7: playbooks[0].cooldwn: unknown field"),
-        ("""severity="critical\"""", 'severity=~"("', "4: playbooks[0].trigger.alert: regular expression"),
-        ("timeout: 10s", "timeout: 0s", "18: playbooks[0].steps[1].timeout: must be longer than 0s"),
-        ("        inverse: none\n", "", "15: playbooks[0].steps[1]: needs an `inverse`"),
-        ("action: restart", "action: restrt", "16: playbooks[0].steps[1].action: unknown action 'restrt'; there are drain"),
-        ("restore, with: {name:", "restore, with: {nme:", "14: playbooks[0].steps[0].inverse.with.name: is missing"),
-        ("action: restore", "action: restart", "14: playbooks[0].steps[0].inverse.action: 'restart' may not run twice"),
-        ("undo: out", "undo: restart", "3: playbooks[0]: step 'in': undo: no earlier step 'restart' that has an inverse"),
-        ("name: restart", "name: out", "3: playbooks[0]: two steps have the name 'out'"),
-        ("within: 30s", "within: 5s", "22: playbooks[0].verify: `for` must be shorter than `within`"),
-        ("expr: healthy", "expr: ratee(x[5m]) or healthy", '23: playbooks[0].verify.expr: unknown function "ratee"'),
-        ("$service/$instance}\n        timeout: 10s", "a$-}\n        timeout: 10s", "3: playbooks[0]: 'a$-': a $ that begins"),
+        ("cooldown: 1m", "cooldown: 5", "7:15: playbooks[0].cooldown: must be a duration with its unit"),
+        ("cooldown: 1m", "cooldwn: 1m", "7:14: playbooks[0].cooldwn: unknown field"),
+        ("""severity="critical\"""", 'severity=~"("', "4:15: playbooks[0].trigger.alert: regular expression"),
+        ("timeout: 10s", "timeout: 0s", "18:18: playbooks[0].steps[1].timeout: must be longer than 0s"),
+        ("        inverse: none\n", "", "15:9: playbooks[0].steps[1]: needs an `inverse`"),
+        ("action: restart", "action: restrt", "16:17: playbooks[0].steps[1].action: unknown action 'restrt'; there are drain"),
+        ("restore, with: {name:", "restore, with: {nme:", "14:36: playbooks[0].steps[0].inverse.with.name: is missing"),
+        ("action: restore", "action: restart", "14:27: playbooks[0].steps[0].inverse.action: 'restart' may not run twice"),
+        ("undo: out", "undo: restart", "3:5: playbooks[0]: step 'in': undo: no earlier step 'restart' that has an inverse"),
+        ("name: restart", "name: out", "3:5: playbooks[0]: two steps have the name 'out'"),
+        ("within: 30s", "within: 5s", "22:5: playbooks[0].verify: `for` must be shorter than `within`"),
+        ("expr: healthy", "expr: ratee(x[5m]) or healthy", '23:13: playbooks[0].verify.expr: unknown function "ratee"'),
+        (
+            "$service/$instance}\n        timeout: 10s",
+            "a$-}\n        timeout: 10s",
+            "3:5: playbooks[0]: 'a$-': a $ that begins",
+        ),
         (
             "name: $service/$instance}\n        timeout: 5s",
             "name: $result_x}\n        timeout: 5s",
-            "3: playbooks[0]: $result_x",
+            "3:5: playbooks[0]: $result_x",
         ),
-        ("approve: automatic", "approve: {human: soon}", '6: playbooks[0].approve.human: "soon" is not a duration'),
-        ("playbooks:", "playbooks: []\nplaybooks:", '3: duplicate key "playbooks"'),
+        ("approve: automatic", "approve: {human: soon}", '6:5: playbooks[0].approve.human: "soon" is not a duration'),
+        ("playbooks:", "playbooks: []\nplaybooks:", '3:1: duplicate key "playbooks"'),
         ("cooldown: 1m", "cooldown: [", "9:"),
     ],
 )
@@ -76,7 +80,7 @@ def test_a_name_can_be_taken_once_over_all_files(tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
     one.write_text(PLAYBOOK)
     two.write_text(PLAYBOOK)
-    with pytest.raises(PlaybookError, match=r"two.yml:3: the name 'repair' is taken by .*one.yml:3"):
+    with pytest.raises(PlaybookError, match=r"two.yml:3:\d+: the name 'repair' is taken by .*one.yml:3"):
         load_playbooks([one, two], verbs(Processes()))
 
 
