@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import re
 import sys
+from functools import reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -229,14 +231,13 @@ class YamlFile:
                     break
         return None, problems
 
-    def _remove(self, data: Any, path: Path) -> bool:
-        """Remove what a path leads to from data; whether it could be."""
+    def _remove(self, document: JsonObject, path: Path) -> bool:
+        """Remove what a path leads to from a document; whether it could be."""
         try:
-            for step in path[:-1]:
-                data = data[step]
-            if isinstance(data, list):
-                self._left.setdefault(self.origin(path[:-1]), list(range(len(data)))).pop(path[-1])  # type: ignore[arg-type]
-            del data[path[-1]]
+            holder: JsonObject = reduce(getitem, path[:-1], document)  # type: ignore[arg-type]
+            if isinstance(holder, list):
+                self._left.setdefault(self.origin(path[:-1]), list(range(len(holder)))).pop(path[-1])
+            del holder[path[-1]]  # type: ignore[arg-type]
         except (LookupError, TypeError):
             return False
         return True

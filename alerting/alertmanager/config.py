@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, SecretStr
 
@@ -119,7 +119,7 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
     )
 
 
-def _named(data: Any, section: str) -> set[str]:
+def _named(data: object, section: str) -> set[str]:
     """The names in a section, also of what is wrong in it otherwise."""
     found = data.get(section) if isinstance(data, dict) else None
     return {str(one.get("name")) for one in (found if isinstance(found, list) else ()) if isinstance(one, dict)}
@@ -197,9 +197,10 @@ def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
-def _as_yaml(node: Any, path: Sequence[str | int], config: ReceiverConfig) -> dict[str, object]:
+def _as_yaml(file: YamlFile, path: Sequence[str | int], config: ReceiverConfig) -> dict[str, object]:
     """What a receiver sends on as YAML reads it; the file as a whole is read as text."""
-    for step in path if config.as_yaml else ():
+    node = file.data
+    for step in file.origin(path) if config.as_yaml else ():
         node = node[step]
     return {name: node[name] for name in config.as_yaml if node.get(name) is not None}
 
@@ -216,7 +217,7 @@ def _receivers(
             place = ("receivers", r, f"{kind}_configs")
             integration = Integration(receiver.name, kind, i, config.send_resolved)
             integrations[receiver.name].append(integration)
-            typed = _as_yaml(file.data, file.origin((*place, numbers[kind])), config)
+            typed = _as_yaml(file, (*place, numbers[kind]), config)
             numbers[kind] += 1
             filled = configs[integration.id] = config.model_copy(update=typed).with_defaults(written.settings)
             if lacks := filled.missing():
