@@ -22,6 +22,7 @@ COMMANDS = {
     "analyse": "run recorded telemetry through the pipeline",
     "explain": "why each span of a trace did or did not make an edge",
     "rules": "check, test and backtest rule files",
+    "receivers": "check an Alertmanager configuration file",
     "playbooks": "check, try and backtest playbooks",
     "audit": "verify the audit trail, or show an incident's timeline",
     "chaos": "run a chaos experiment",

@@ -119,6 +119,21 @@ async def test_amtool_adds_queries_and_expires_a_silence() -> None:
 
 
 @needs_amtool
+async def test_amtool_brings_the_silences_of_another_alertmanager(tmp_path: Path) -> None:
+    ours, theirs = (Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS)) for _ in range(2))
+    async with serving(theirs) as old, serving(ours) as new:
+        for service in ("cart", "pay"):
+            await amtool(
+                old, "silence", "add", f'service="{service}"', 'severity=~"page|ticket"', "-a", "me", "-c", "x", "-d", "1h"
+            )
+        (tmp_path / "silences.json").write_text(await amtool(old, "-o", "json", "silence", "query"))
+        await amtool(new, "silence", "import", "--force", str(tmp_path / "silences.json"))
+    texts = [sorted(str(matcher) for matcher in silence.matchers) for silence in ours.silences]
+    assert sorted(texts) == sorted(sorted(str(matcher) for matcher in silence.matchers) for silence in theirs.silences)
+    assert len(texts) == 2
+
+
+@needs_amtool
 async def test_amtool_adds_alerts_and_sees_what_inhibits_them() -> None:
     manager = Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))
     async with serving(manager) as url:
