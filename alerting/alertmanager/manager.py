@@ -14,6 +14,7 @@ import structlog
 
 from alerting.alertmanager.dispatch import AlertGroups, Suppression
 from alerting.alertmanager.inhibition import CallPaths, Explained, Inhibition
+from alerting.alertmanager.marks import apart, together
 from alerting.alertmanager.silences import Silences
 from alerting.alerts import AlertStore, StoredAlert, from_change
 from components.durations import MINUTE
@@ -199,14 +200,16 @@ class Alertmanager:
 
     def snapshot(self) -> JsonObject:
         """Everything as plain data."""
-        return {
-            "version": VERSION,
-            "alerts": self.alert_store.snapshot(),
-            "silences": self.silences.snapshot(),
-            "groups": self.groups.snapshot(),
-            "calls": self.calls.snapshot(),
-            "external_labels": self._external,
-        }
+        return apart(
+            {
+                "version": VERSION,
+                "alerts": self.alert_store.snapshot(),
+                "silences": self.silences.snapshot(),
+                "groups": self.groups.snapshot(),
+                "calls": self.calls.snapshot(),
+                "external_labels": self._external,
+            }
+        )
 
     def restore(self, state: JsonObject) -> None:
         """Take a snapshot in place of what is held; its silences beside those of other environments.
@@ -216,6 +219,7 @@ class Alertmanager:
         """
         if state.get("version") != VERSION:
             raise InputError(f"alertmanager snapshot of version {state.get('version')!r}; this release reads version {VERSION}")
+        state = together(state)
         self.alert_store.restore(state["alerts"])
         self.silences.merge(state["silences"])
         self.groups.restore(state["groups"])

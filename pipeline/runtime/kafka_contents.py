@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,7 @@ async def kafka_contents(settings: JsonObject) -> AsyncIterator[KafkaContents]:
             consumer = AIOKafkaConsumer(**settings, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
             try:
                 await consumer.start()
+                await asyncio.sleep(0)  # a task of it that has not begun yet would raise its cancellation at the stop
                 yield KafkaContents(consumer, partitions, committed)
             finally:
                 await consumer.stop()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 source = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 url_option = click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
+environment_option = click.option("--environment", metavar="NAME", help="Only the trail of this environment.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -35,9 +36,10 @@ def audit() -> None:
 @source
 @url_option
 @click.option("--head", metavar="CHAIN:SEQUENCE:HASH", help="An end of a chain that you noted before; it must still be there.")
+@environment_option
 @json_option
-def verify_command(file: Path | None, url: str, head: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
-    """Find every edit, deletion and reorder. Exit code 1 if there is one."""
+def verify_command(file: Path | None, url: str, head: str | None, environment: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+    """Find every edit, deletion and reorder. Exit code 1 if there is one, or if there is no trail."""
     anchors = _noted(head)
     # Before the records: an incident that is stored in between would note one that was not read.
     for incident in () if file else _read(None, url, Kind.INCIDENT):
@@ -49,9 +51,7 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
             "some records come without what commands printed, so that their hashes cannot be checked: that is for operators. "
             "Set SPANLOOM_TOKEN to an operator's token, or SPANLOOM_DATA_DIR to the data folder of a Spanloom on this machine"
         )
-    chains: dict[str, list[Body]] = {name: [] for name, _ in anchors}
-    for record in records:
-        chains.setdefault(str(record.get("chain")), []).append(record)
+    chains = _chains(records, anchors, environment)
     report: list[Body] = []
     for name, chain in sorted(chains.items()):
         # A store gives records by time; what is checked is that their numbers and hashes form one unbroken chain.
@@ -75,7 +75,7 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
             for fault in each["faults"]:
                 click.echo(printable(f"  record {fault['sequence']}: {fault['reason']}"))
         if not report:
-            click.echo("there is no audit trail", err=True)
+            click.echo(f"there is no audit trail{f' of {environment}' if environment else ''}", err=True)
     raise SystemExit(1 if broken else 0)
 
 
@@ -83,10 +83,13 @@ def verify_command(file: Path | None, url: str, head: str | None, as_json: bool)
 @click.argument("incident")
 @source
 @url_option
+@environment_option
 @json_option
-def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
+def show_command(incident: str, file: Path | None, url: str, environment: str | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so
     """Show the timeline of an INCIDENT (id or id prefix)."""
     records = sorted(_read(file, url, Kind.AUDIT), key=_sequence)
+    if environment is not None:
+        records = [record for record in records if record.get("chain") == environment]
     known = sorted({record.get("incident", "") for record in records if record.get("incident", "").startswith(incident)} - {""})
     if len(known) != 1:
         raise click.UsageError(f"{incident!r} is {'no incident' if not known else 'one of ' + ', '.join(known)} of this trail")
@@ -96,6 +99,14 @@ def show_command(incident: str, file: Path | None, url: str, as_json: bool) -> N
         return
     for line in timeline_of(known[0], records):
         click.echo(printable(line))
+
+
+def _chains(records: list[Body], anchors: list[tuple[str, Anchor]], environment: str | None) -> dict[str, list[Body]]:
+    """The records of each chain, and of those that have none left; of one environment, where it is named."""
+    chains: dict[str, list[Body]] = {name: [] for name, _ in anchors}
+    for record in records:
+        chains.setdefault(str(record.get("chain")), []).append(record)
+    return {name: chain for name, chain in chains.items() if environment in {None, name}}
 
 
 def _sequence(record: Body) -> int:

@@ -29,6 +29,7 @@ class Waiting:
 
 def check_in_flight(topic: str, records: Iterable[tuple[int, Waiting]]) -> Finding:
     """All that are in flight of a topic between stages, by partition."""
+    name = f"{topic} in flight"
     count, unreadable, newer = 0, 0, ""
     for partition, record in records:
         count += 1
@@ -39,8 +40,8 @@ def check_in_flight(topic: str, records: Iterable[tuple[int, Waiting]]) -> Findi
         except InputError:
             unreadable += 1
     if newer:
-        return Finding(PART, topic, Outcome.REFUSED, newer)
+        return Finding(PART, name, Outcome.REFUSED, newer)
     if unreadable:
-        text = f"{count} records in flight; {unreadable} cannot be read, and become dead letters"
-        return Finding(PART, topic, Outcome.NOTE, text)
-    return Finding(PART, topic, Outcome.KEPT, f"{count} records in flight, all can be read")
+        text = f"{count} records, of which {unreadable} cannot be read: they become dead letters"
+        return Finding(PART, name, Outcome.NOTE, text)
+    return Finding(PART, name, Outcome.KEPT, f"{count} records, all can be read")

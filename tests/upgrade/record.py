@@ -23,8 +23,8 @@ from spanloom.experiments.webhook import WebhookReceiver
 from telemetry import otlp
 from tests.system.test_alerting import OnCall, until
 from tests.upgrade import moved, scenario
+from tests.upgrade.archives import FOLDER
 from tests.upgrade.moved import MovedUp
-from tests.upgrade.recorded import FOLDER
 
 LEFT_OUT = {"token", "up.lock"}
 """Of the folder: a secret, and what belongs to a process."""

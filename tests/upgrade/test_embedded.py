@@ -25,8 +25,8 @@ from tests.system.exactness import EVERYTHING
 from tests.system.test_alerting import OnCall, until
 from tests.system.test_kill import wait_settled
 from tests.upgrade import moved, scenario
+from tests.upgrade.archives import unpack
 from tests.upgrade.moved import MovedUp
-from tests.upgrade.recorded import unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -24,7 +24,7 @@ from tests.system.test_alerting import OnCall, until
 from tests.system.test_kafka_exact import wait_drained
 from tests.system.test_kill import wait_settled
 from tests.upgrade import moved, scenario
-from tests.upgrade.recorded import unpack
+from tests.upgrade.archives import unpack
 
 if TYPE_CHECKING:
     from pathlib import Path

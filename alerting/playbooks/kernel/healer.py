@@ -24,7 +24,7 @@ from alerting.playbooks.kernel.safety import Safety, SafetyConfig, StartRejectio
 from alerting.playbooks.kernel.targets import chosen_by_telemetry
 from alerting.playbooks.kernel.traffic import LiveTraffic
 from alerting.playbooks.kernel.trust import Trust, origin_of_rule
-from alerting.playbooks.model.incident import IncidentState, Progress, incident_from
+from alerting.playbooks.model.incident import IncidentState, Progress, incidents_from, saved_incidents
 from alerting.variables import render, render_query
 from telemetry.errors import InputError
 
@@ -232,7 +232,7 @@ class Healer:
             "time": self._latest,
             "environment": self.environment,
             "safety": self.safety.snapshot(),
-            "incidents": [incident.plain() for incident in self.incidents.values()],
+            **saved_incidents(self.incidents.values()),
             "repaired": self._explanations.snapshot(),
             "refusals": self._lasting.snapshot(),
             **self.firing.snapshot(),
@@ -251,7 +251,7 @@ class Healer:
         now = self._not_before(now)
         self.environment = snapshot["environment"]
         self.safety.restore(snapshot["safety"])
-        self.incidents = {data["id"]: incident_from(data) for data in snapshot["incidents"]}
+        self.incidents = incidents_from(snapshot)
         self._explanations.restore(snapshot.get("repaired", {}))
         self._lasting.restore(snapshot.get("refusals", ()))
         self.firing.restore(snapshot)

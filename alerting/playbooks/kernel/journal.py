@@ -21,6 +21,10 @@ MAX_WAITING = 10_000
 """Documents waiting for the store. Past this no repair starts; those that are open go on and are recorded."""
 
 
+NOTICE_MARKS = ("code", "holds")
+"""Fields that a snapshot has apart: release 0.2.0 refuses a notice that says more than it knows."""
+
+
 class Journal:
     """The end of one audit chain, and an outbox. What waits in it is part of the snapshot, so a crash loses nothing."""
 
@@ -81,17 +85,21 @@ class Journal:
 
     def snapshot(self) -> Body:
         """What must survive a crash; called when all that changed is published."""
+        notices = [asdict(notice) for notice in self._notices]
         return {
             "chain": self.chain.snapshot(),
             "documents": [asdict(document) for document in self._documents],
-            "notices": [asdict(notice) for notice in self._notices],
+            "notice_marks": [{name: notice.pop(name) for name in NOTICE_MARKS} for notice in notices],
+            "notices": notices,
         }
 
     def restore(self, snapshot: Body) -> None:
         """Go on where a snapshot ended."""
         self.chain.restore(snapshot["chain"])
         self._documents = [Document(**{**data, "kind": Kind(data["kind"])}) for data in snapshot["documents"]]
-        self._notices = [Notice(**data) for data in snapshot["notices"]]
+        notices = snapshot["notices"]
+        marks = snapshot.get("notice_marks", [{}] * len(notices))
+        self._notices = [Notice(**data, **more) for data, more in zip(notices, marks, strict=True)]
 
 
 def masked(value: Any) -> Any:

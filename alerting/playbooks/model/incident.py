@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from telemetry.documents import Body
 
 
@@ -176,3 +178,16 @@ def incident_from(data: Body) -> Incident:
             "state": IncidentState(data["state"]),
         }
     )
+
+
+def saved_incidents(incidents: Iterable[Incident]) -> Body:
+    """Incidents as part of a snapshot. 0.2.0 refuses one that says more than it knows, so attempts stand beside them."""
+    found = list(incidents)
+    plain = [{name: value for name, value in incident.plain().items() if name != "attempt"} for incident in found]
+    return {"incidents": plain, "attempts": {incident.id: incident.attempt for incident in found if incident.attempt != 1}}
+
+
+def incidents_from(snapshot: Body) -> dict[str, Incident]:
+    """The incidents that `saved_incidents` gave, by id."""
+    attempts = snapshot.get("attempts", {})
+    return {data["id"]: incident_from(data | {"attempt": attempts.get(data["id"], 1)}) for data in snapshot["incidents"]}

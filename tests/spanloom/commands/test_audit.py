@@ -135,6 +135,23 @@ def test_a_noted_head_must_still_be_there(trail: Path) -> None:
         assert CliRunner().invoke(audit, ["verify", str(trail), "--head", nonsense]).exit_code == 2
 
 
+def test_one_environment_is_verified_and_shown_without_the_others(trail: Path) -> None:
+    lines = trail.read_text().splitlines()
+    edited = [line.replace('"chain": "default"', '"chain": "staging"') for line in lines[:3]]  # their hashes are not theirs now
+    trail.write_text("\n".join([*lines, *edited]))
+    assert CliRunner().invoke(audit, ["verify", str(trail)]).exit_code == 1
+    result = CliRunner().invoke(audit, ["verify", str(trail), "--environment", "default"])
+    assert result.exit_code == 0, result.output
+    assert "staging" not in result.output
+    assert CliRunner().invoke(audit, ["verify", str(trail), "--environment", "staging"]).exit_code == 1
+    result = CliRunner().invoke(audit, ["verify", str(trail), "--environment", "none"])
+    assert result.exit_code == 1
+    assert "there is no audit trail of none" in result.output
+    incident = next(json.loads(line)["incident"] for line in lines if "matched" in line)
+    assert CliRunner().invoke(audit, ["show", incident, str(trail), "--environment", "default"]).exit_code == 0
+    assert CliRunner().invoke(audit, ["show", incident, str(trail), "--environment", "none"]).exit_code == 2
+
+
 def test_show_tells_the_story_of_an_incident(trail: Path) -> None:
     incident = next(json.loads(line)["incident"] for line in trail.read_text().splitlines() if "matched" in line)
     result = CliRunner().invoke(audit, ["show", incident[:6], str(trail)])

@@ -16,7 +16,7 @@ import pytest
 from durable_log.log import DurableLog
 from spanloom import clock
 from tests.system.processes import injected, run_command
-from tests.upgrade.recorded import unpack
+from tests.upgrade.archives import unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,9 +70,9 @@ def test_state_and_records_of_a_later_release_are_refused_and_nothing_is_changed
     append(data, "spanloom-traced", None, b"?", (("spanloom.batch", b"spans"), ("spanloom.format", b"2")))
     before = columns(data)
     reasons = refused(upgrade(data, expected=1))
-    assert reasons.keys() == {"engine", "spanloom-traced"}
+    assert reasons.keys() == {"engine", "spanloom-traced in flight"}
     assert "version 99" in reasons["engine"]
-    assert "upgrade this worker" in reasons["spanloom-traced"]
+    assert "upgrade this worker" in reasons["spanloom-traced in flight"]
     assert columns(data) == before
 
 
