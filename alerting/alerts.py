@@ -74,6 +74,7 @@ class StoredAlert:
             "ends_at": self.ends_at,
             "updated_at": self.updated_at,
             "generator_url": self.generator_url,
+            "fingerprint": self.fingerprint,
         }
         return body | {"own": self.own} | ({"added": dict(self.added)} if self.added else {})
 

@@ -164,3 +164,22 @@ def test_wrong_ones_are_refused(labels: dict[str, str], reason: str) -> None:
 
 def test_one_without_a_value_is_none() -> None:
     assert TypeAdapter(ExternalLabels).validate_python({"site": "", "zone": "1"}) == {"zone": "1"}
+
+
+def test_what_was_added_and_whose_it_is_are_known_after_a_restart_also_of_what_the_release_before_saved() -> None:
+    held = manager(site="a")
+    held.handle([change()], START)
+    again = restarted(held, site="a")
+    (stored,) = again.alert_store
+    assert (stored.own, stored.added, stored.document_fingerprint) == (True, {"site": "a"}, fingerprint(OWN))
+    ((*_, alerts),) = again.groups.members()
+    assert [alert.document_fingerprint for alert in alerts] == [fingerprint(OWN)]
+    held = manager()
+    held.handle([change()], START)
+    posted = {"alertname": "Posted"}
+    held.put(StoredAlert(posted, {}, START, START + HOUR, START, "", fingerprint(posted)), START)
+    state = json.loads(json.dumps(held.snapshot()))
+    del state["marks"], state["external_labels"]
+    again = manager()
+    again.restore(state)
+    assert {alert.labels["alertname"]: alert.own for alert in again.alert_store} == {"Slow": True, "Posted": False}
