@@ -12,7 +12,7 @@ from spanloom.upgrade.finding import Finding, Outcome
 from spanloom.upgrade.identity import SPANS, identities
 from spanloom.upgrade.in_flight import INNER, Waiting, check_in_flight
 from spanloom.upgrade.state import check_alerting, check_models
-from spanloom.wiring import SCORES, STAGES, STATE, Log, open_store
+from spanloom.wiring import SCORES, STAGES, STATE, Log, changelog, open_store
 from stores.elasticsearch.client import connect
 from stores.elasticsearch.component import ELASTICSEARCH
 from stores.elasticsearch.templates import InstallResult, install
@@ -20,7 +20,7 @@ from stores.store import Query
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pipeline.runtime.kafka_contents import KafkaContents
     from spanloom.config import Config
@@ -35,9 +35,8 @@ async def check_kafka(config: Config, now: int) -> AsyncIterator[Finding]:
     Raises:
         SpanloomError: Kafka cannot be reached, or refuses.
     """
-    log = Log(config, STAGES)
-    async with kafka_contents(client_settings(log.app)) as kafka:
-        for finding in _topics(log.wanted_topics(), kafka.partitions):
+    async with kafka_contents(client_settings(Log(config).app)) as kafka:
+        for finding in _topics(Log(config, _stages(kafka.partitions)).wanted_topics(), kafka.partitions):
             yield finding
         for topic in INNER:
             if topic in kafka.partitions:
@@ -72,9 +71,18 @@ def _topics(wanted: Mapping[str, int], partitions: Mapping[str, int]) -> list[Fi
     return found
 
 
+def _stages(partitions: Mapping[str, int]) -> Sequence[str]:
+    """Stages whose changelogs have to be there: none where workers of some stages alone have theirs, which they make."""
+    of_all = {changelog(SCORES), changelog(STATE)}
+    others = [topic for topic in partitions if topic.startswith(GROUP_PREFIX) and topic.endswith("-changelog")]
+    return STAGES if of_all.issuperset(others) else ()
+
+
 async def change_kafka(config: Config) -> None:
     """Make the topics that are missing."""
-    await Log(config, STAGES).make_topics()
+    async with kafka_contents(client_settings(Log(config).app)) as kafka:
+        stages = _stages(kafka.partitions)
+    await Log(config, stages).make_topics()
 
 
 async def check_elasticsearch(config: Config) -> AsyncIterator[Finding]:

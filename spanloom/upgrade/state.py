@@ -15,12 +15,13 @@ from pipeline.acting.environments import KnownEnvironments
 from pipeline.acting.recent_rankings import KeptRankings
 from pipeline.acting.settings import VERSION as SETTINGS_VERSION
 from pipeline.state.restoring import UNFIT
+from pipeline.state.table import DamagedStateError
 from processors.detectors.detector import build_detectors
 from processors.detectors.log_windows import LogWindows
 from spanloom import components
 from spanloom.build_alerting import default_receivers
 from spanloom.upgrade.finding import Finding, Outcome
-from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 PART = "state"
+
+LEARNED = frozenset({"rankings", "sources"})
+"""What stage 4 keeps and telemetry brings back."""
 
 
 def check_models(config: Config, table: SavedTable) -> Iterator[Finding]:
@@ -54,12 +58,15 @@ def check_models(config: Config, table: SavedTable) -> Iterator[Finding]:
 
 
 def check_alerting(config: Config, table: SavedTable, now: int) -> Iterator[Finding]:
-    """What stage 4 keeps. Nothing of it can be learned again, so what cannot be restored is refused."""
+    """What stage 4 keeps. Most of it cannot be learned again: what of that cannot be restored is refused, as at a start."""
     for partition in table.names():
-        yield from _named(table, partition, _shared(partition))
+        yield from _named(table, partition, _shared())
         known = KnownEnvironments(config.act.max_environments, partition)
-        known.names = list((table.load(partition, ENVIRONMENTS) or {"names": []})["names"])
-        for environment in [DEFAULT_ENVIRONMENT, *known.names]:
+        try:
+            known.restore(table, partition)
+        except DamagedStateError as error:
+            yield Finding(PART, ENVIRONMENTS, Outcome.REFUSED, error.what)
+        for environment in [DEFAULT_ENVIRONMENT, *known.names, EVERY_ENVIRONMENT]:
             yield from _named(table.scoped(environment), partition, _of_environment(config, environment, now))
 
 
@@ -71,10 +78,11 @@ def _named(table: StageTable, partition: int, readers: dict[str, Callable[[Body]
             if saved is not None:
                 yield Finding(PART, shown, Outcome.KEPT, restore(saved))
         except UNFIT as error:
-            yield Finding(PART, shown, Outcome.REFUSED, str(error))
+            outcome = Outcome.RELEARNED if name in LEARNED else Outcome.REFUSED
+            yield Finding(PART, shown, outcome, error.what if isinstance(error, DamagedStateError) else str(error))
 
 
-def _shared(partition: int) -> dict[str, Callable[[Body], str]]:
+def _shared() -> dict[str, Callable[[Body], str]]:
     def rules(saved: Body) -> str:
         refused = RuleBook().restore(saved)
         return "; ".join(refused) or f"{len(saved['namespaces'])} namespaces of rules that were set over HTTP"
@@ -88,13 +96,7 @@ def _shared(partition: int) -> dict[str, Callable[[Body], str]]:
         Trust((), 0).restore(saved)
         return f"{len(saved['fed'])} sources of telemetry"
 
-    def environments(saved: Body) -> str:
-        if saved.get("version") != 1:
-            raise InputError(f"environments: version {saved.get('version')!r}")
-        return f"{len(saved['names'])} environments beside {DEFAULT_ENVIRONMENT}"
-
-    del partition
-    return {"rules": rules, "settings": settings, "sources": sources, ENVIRONMENTS: environments}
+    return {"rules": rules, "settings": settings, "sources": sources}
 
 
 def _of_environment(config: Config, environment: str, now: int) -> dict[str, Callable[[Body], str]]:

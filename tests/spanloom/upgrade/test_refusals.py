@@ -67,10 +67,11 @@ def append(data: Path, topic: str, key: bytes | None, value: bytes, headers: Hea
 
 def test_state_and_records_of_a_later_release_are_refused_and_nothing_is_changed(data: Path) -> None:
     append(data, STATE, b"0/engine", orjson.dumps({"version": 99, "groups": [], "ended": []}))
+    append(data, STATE, b"0/environments", orjson.dumps({"version": 99, "names": ["staging"]}))
     append(data, "spanloom-traced", None, b"?", (("spanloom.batch", b"spans"), ("spanloom.format", b"2")))
     before = columns(data)
     reasons = refused(upgrade(data, expected=1))
-    assert reasons.keys() == {"engine", "spanloom-traced in flight"}
+    assert reasons.keys() == {"engine", "environments", "spanloom-traced in flight"}
     assert "version 99" in reasons["engine"]
     assert "upgrade this worker" in reasons["spanloom-traced in flight"]
     assert columns(data) == before
@@ -85,10 +86,11 @@ def test_a_store_of_a_later_release_is_refused(data: Path) -> None:
 
 def test_a_model_of_another_form_is_learned_again_and_refuses_nothing(data: Path) -> None:
     append(data, "spanloom-spanloom-scores-changelog", b"0/shapes", orjson.dumps({"version": 99}))
-    report = upgrade(data, "--dry-run")
-    (found,) = (each for each in report["findings"] if each["name"] == "shapes")
-    assert found["outcome"] == "relearned"
-    assert "99" in found["text"]
+    append(data, STATE, b"0/rankings", orjson.dumps({"version": 99}))
+    found = {each["name"]: each for each in upgrade(data, "--dry-run")["findings"]}
+    for name in ("shapes", "rankings"):
+        assert found[name]["outcome"] == "relearned"
+        assert "99" in found[name]["text"]
 
 
 def test_a_folder_on_which_a_spanloom_runs_is_left_alone(data: Path) -> None:
