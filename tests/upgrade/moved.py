@@ -32,6 +32,43 @@ class Receives(Protocol):
         ...
 
 
+class MovedClock:
+    """A time of day of processes of any release. It stands until it is told to run on: a start takes none of it.
+
+    Args:
+        folder: of its own; what these processes need as PYTHONPATH.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self._go, self._base = folder, folder / "go", 0
+
+    def stand_at(self, time: int) -> None:
+        """Of processes that start from now on; none may run."""
+        self._base = time
+        self._go.unlink(missing_ok=True)
+        (self.folder / "sitecustomize.py").write_text(_MOVED.format(base=time, go=str(self._go)))
+
+    def run_on(self) -> None:
+        """From where it stands."""
+        self._go.touch()
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+        return self._base + (clock.system() - self._go.stat().st_mtime_ns if self._go.exists() else 0)
+
+
+_MOVED = """
+import os, time
+real, base, go = time.time_ns, {base}, {go!r}
+def time_ns():
+    try:
+        return base + real() - os.stat(go).st_mtime_ns
+    except FileNotFoundError:
+        return base
+time.time_ns = time_ns
+"""
+
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
@@ -40,20 +77,14 @@ class MovedUp(Up):
 
     Args:
         folder: of its data; files are named from there.
-        moved_by: nanoseconds between the machine's clock and its own.
+        time: what it takes for the time of day.
         python: of an environment in which a release is installed.
     """
 
-    def __init__(self, folder: Path, moved_by: int, python: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, time: MovedClock, python: Path, **settings: str) -> None:
         super().__init__(folder, **settings)
-        (folder / "site").mkdir(exist_ok=True)
-        (folder / "site" / "sitecustomize.py").write_text(scenario.clock_moved_by(moved_by))
-        self.environment["PYTHONPATH"] = str(folder / "site")
-        self._python, self._moved_by = python, moved_by
-
-    def now(self) -> int:
-        """The time that it sees, nanoseconds since the epoch."""
-        return clock.system() + self._moved_by
+        self.environment["PYTHONPATH"] = str(time.folder)
+        self._python, self.now = python, time.now
 
     def start(self) -> None:
         """As `Up.start`."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import httpx2
 
-from spanloom import clock
 from spanloom.experiments.webhook import WebhookReceiver
 from telemetry import otlp
 from tests.system.test_alerting import OnCall, until
@@ -38,11 +37,13 @@ async def record(checkout: Path, folder: Path, version: str) -> None:
     on_call = OnCall()
     async with WebhookReceiver(0, on_call.got.append) as receiver:
         settings = {"SPANLOOM_WEBHOOK_URL": receiver.url, **scenario.write_configuration(folder)}
-        moved_by = scenario.BEGIN - clock.system()
-        up = MovedUp(folder, moved_by, checkout / ".venv/bin/python", **settings)
+        time = moved.MovedClock(folder / "site")
+        time.stand_at(scenario.BEGIN)
+        up = MovedUp(folder, time, checkout / ".venv/bin/python", **settings)
         up.start()
         try:
             await asyncio.to_thread(up.wait_ready)
+            time.run_on()
             noted = await run(up, on_call)
         finally:
             up.kill()

@@ -75,11 +75,6 @@ QUEUES = {"cart": SHALLOW, "mail": DEEP, "payment": DEEP, "shipping": SHALLOW}
 """Depth of each queue at first. `mail` is silenced, `payment` is repaired, then `cart` fires and waits for approval."""
 
 
-def clock_moved_by(nanoseconds: int) -> str:
-    """A `sitecustomize` under which a process of any release sees another time of day."""
-    return f"import time\nreal = time.time_ns\ntime.time_ns = lambda: real() + {nanoseconds}\n"
-
-
 def write_configuration(folder: Path) -> dict[str, str]:
     """The files of rules and playbooks, and settings that name them from there: alerts go on by the name of their file."""
     (folder / "rules.yml").write_text(RULES)

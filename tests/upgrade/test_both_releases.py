@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from spanloom import clock
 from spanloom.experiments.webhook import WebhookReceiver
 from stores.duckdb.store import DuckDbStore
 from stores.elasticsearch.store import open_elasticsearch
@@ -241,12 +240,14 @@ async def test_the_release_before_goes_on_with_what_this_one_has_saved_and_this_
     on_call = OnCall()
     async with WebhookReceiver(0, on_call.got.append) as receiver, httpx2.AsyncClient(timeout=30) as client:
         settings = {"SPANLOOM_WEBHOOK_URL": receiver.url, **scenario.write_configuration(tmp_path)}
-        moved_by = noted["ended"] + 2 * scenario.SECOND - clock.system()
+        time = moved.MovedClock(tmp_path / "site")
+        time.stand_at(noted["ended"] + scenario.SECOND)
         for number, python in enumerate((Path(sys.executable), earlier, Path(sys.executable))):
-            up = MovedUp(tmp_path, moved_by, python, **settings)
+            up = MovedUp(tmp_path, time, python, **settings)
             up.start()
             try:
                 await asyncio.to_thread(up.wait_ready)
+                time.run_on()
                 reporting = asyncio.create_task(moved.report(client, up, FIRING, lambda: scenario.USUAL))
                 await asyncio.sleep(SECONDS_EACH)
                 reporting.cancel()
@@ -261,6 +262,7 @@ async def test_the_release_before_goes_on_with_what_this_one_has_saved_and_this_
             finally:
                 up.kill()
                 await asyncio.sleep(1)
+                time.stand_at(time.now())
     assert on_call.got == []
     store = DuckDbStore(up.store_file)
     try:

@@ -15,7 +15,6 @@ import httpx2
 import pytest
 
 from processors.assembly.edges import edge_from_body
-from spanloom import clock
 from spanloom.experiments.webhook import WebhookReceiver
 from stores.duckdb.store import DuckDbStore
 from stores.store import Equals, Query
@@ -56,22 +55,23 @@ def outcomes(report: dict[str, Any]) -> Counter[str]:
 
 
 @asynccontextmanager
-async def left_behind(folder: Path) -> AsyncIterator[tuple[MovedUp, OnCall, dict[str, Any]]]:
-    """This release on the folder, not started; two seconds after the other one was killed."""
+async def left_behind(folder: Path) -> AsyncIterator[tuple[MovedUp, OnCall, dict[str, Any], moved.MovedClock]]:
+    """This release on the folder, not started; at a time that stands a second after the other one was killed."""
     noted = unpack("0.2.0", folder)
     on_call = OnCall()
     async with WebhookReceiver(0, on_call.got.append) as receiver:
         settings = {"SPANLOOM_WEBHOOK_URL": receiver.url, **scenario.write_configuration(folder)}
-        moved_by = noted["ended"] + 2 * scenario.SECOND - clock.system()
-        up = MovedUp(folder, moved_by, Path(sys.executable), **settings)
+        time = moved.MovedClock(folder / "site")
+        time.stand_at(noted["ended"] + scenario.SECOND)
+        up = MovedUp(folder, time, Path(sys.executable), **settings)
         try:
-            yield up, on_call, noted
+            yield up, on_call, noted, time
         finally:
             await asyncio.to_thread(up.stop)
 
 
 async def test_a_dry_run_says_what_is_done_and_changes_nothing(tmp_path: Path) -> None:
-    async with left_behind(tmp_path) as (up, _, _):
+    async with left_behind(tmp_path) as (up, _, _, _):
         before = contents(tmp_path / "data")
         planned = upgrade(up, "--dry-run")
         assert contents(tmp_path / "data") == before
@@ -89,9 +89,10 @@ async def test_a_dry_run_says_what_is_done_and_changes_nothing(tmp_path: Path) -
 
 
 async def test_this_release_goes_on_where_the_one_before_was_killed(tmp_path: Path) -> None:
-    async with left_behind(tmp_path) as (up, on_call, noted):
+    async with left_behind(tmp_path) as (up, on_call, noted, time):
         up.start()
         await asyncio.to_thread(up.wait_ready)
+        time.run_on()
         async with httpx2.AsyncClient(timeout=30) as client:
             queues = {**scenario.QUEUES, "cart": scenario.DEEP, "payment": scenario.SHALLOW}
             reporting = asyncio.create_task(moved.report(client, up, queues, lambda: SPIKE))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,21 +15,17 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from durable_log.closed import ClosedLog
 from pipeline.exchange.topics import Topic
-from spanloom import clock
 from spanloom.experiments.webhook import WebhookReceiver
 from stores.duckdb.store import DuckDbStore
 from stores.elasticsearch.store import open_elasticsearch
 from tests.system.cluster import ALL, Cluster
 from tests.system.exactness import KINDS, QUICK, assert_same, documents
-from tests.system.processes import Up, injected
+from tests.system.processes import Up
 from tests.system.test_alerting import OnCall, until
 from tests.system.test_kafka_exact import wait_drained
 from tests.system.test_kill import wait_settled
 from tests.upgrade import moved, scenario
 from tests.upgrade.archives import unpack
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
@@ -40,11 +38,8 @@ STATE = ("spanloom-spanloom-scores-changelog", "spanloom-spanloom-state-changelo
 class AtCollector:
     """Where services report to, at the time that the workers see."""
 
-    def __init__(self, otlp: str, moved_by: int) -> None:
-        self.otlp, self._moved_by = otlp, moved_by
-
-    def now(self) -> int:
-        return clock.system() + self._moved_by
+    def __init__(self, otlp: str, time: moved.MovedClock) -> None:
+        self.otlp, self.now = otlp, time.now
 
 
 def requests(log: ClosedLog) -> list[tuple[str, bytes]]:
@@ -102,12 +97,13 @@ async def test_workers_go_on_with_records_and_state_of_the_release_before(tmp_pa
     expecting = asyncio.create_task(asyncio.to_thread(undisturbed, tmp_path / "undisturbed", bodies))
     on_call = OnCall()
     async with WebhookReceiver(0, on_call.got.append) as receiver, AsyncExitStack() as stack:
-        (tmp_path / "site").mkdir()
+        time = moved.MovedClock(tmp_path / "site")
+        time.stand_at(noted["ended"] + scenario.SECOND)
         settings = {
             **QUICK,
             **scenario.write_configuration(tmp_path),
             "SPANLOOM_WEBHOOK_URL": receiver.url,
-            "PYTHONPATH": injected(tmp_path / "site", ""),
+            "PYTHONPATH": f"{time.folder}{os.pathsep}{Path.cwd()}",
         }
         cluster = Cluster(tmp_path, ALL, ALL, **settings)
         for role in (cluster.collector, *cluster.workers):
@@ -117,16 +113,15 @@ async def test_workers_go_on_with_records_and_state_of_the_release_before(tmp_pa
         report = await asyncio.to_thread(upgrade, cluster)
         assert not report["refused"], report
         assert {each["outcome"] for each in report["findings"] if each["part"] in {"log", "state"}} == {"kept"}
-        moved_by = noted["ended"] + 2 * scenario.SECOND - clock.system()  # now: rules look back for less than all this took
-        injected(tmp_path / "site", scenario.clock_moved_by(moved_by))
         stack.callback(cluster.collector.stop)
         cluster.collector.start()
         await asyncio.to_thread(stack.enter_context, cluster.running_workers())
         await asyncio.to_thread(cluster.collector.wait_ready)
+        time.run_on()
         await asyncio.to_thread(send, cluster.collector.otlp, bodies[::2])  # the same telemetry again, as this release has it
         async with httpx2.AsyncClient(timeout=30) as client:
             queues = {**scenario.QUEUES, "cart": scenario.DEEP, "payment": scenario.SHALLOW}
-            here = AtCollector(cluster.collector.otlp, moved_by)
+            here = AtCollector(cluster.collector.otlp, time)
             reporting = asyncio.create_task(moved.report(client, here, queues, lambda: scenario.USUAL))
             try:
                 await until(lambda: alerts(cluster) == noted["alerts"], lambda: (alerts(cluster), noted["alerts"]), 120)
