@@ -32,6 +32,8 @@ class GlobalConfig(BaseModel):
     smtp_auth_username: str = ""
     smtp_auth_password: SecretStr = SecretStr("")
     smtp_auth_password_file: LocalPath | None = None
+    smtp_auth_secret: SecretStr = SecretStr("")
+    smtp_auth_identity: str = ""
     smtp_require_tls: bool = True
     smtp_tls_config: ClientTls | None = None
     slack_api_url: SecretUrl = SecretStr("")

@@ -48,6 +48,8 @@ class EmailConfig(ReceiverConfig):
     auth_username: str = ""
     auth_password: SecretStr = SecretStr("")
     auth_password_file: LocalPath | None = None
+    auth_secret: SecretStr = SecretStr("")
+    auth_identity: str = ""
     require_tls: bool | None = None
     tls_config: ClientTls | None = None
     headers: dict[str, str] = Field(default_factory=dict)
@@ -78,6 +80,8 @@ class EmailConfig(ReceiverConfig):
             "auth_username": self.auth_username or settings.smtp_auth_username,
             "auth_password": self.auth_password if own_password else settings.smtp_auth_password,
             "auth_password_file": self.auth_password_file if own_password else settings.smtp_auth_password_file,
+            "auth_secret": self.auth_secret if self.auth_secret.get_secret_value() else settings.smtp_auth_secret,
+            "auth_identity": self.auth_identity or settings.smtp_auth_identity,
             "tls_config": self.tls_config or settings.smtp_tls_config,
             "require_tls": settings.smtp_require_tls if self.require_tls is None else self.require_tls,
         }
@@ -167,12 +171,27 @@ class Email:
                 server.starttls(context=self._tls.context())
                 server.ehlo()
             if config.auth_username:
-                server.login(config.auth_username, read_secret(config.auth_password, config.auth_password_file))
+                self._login(server)
             server.send_message(message)
             with suppress(smtplib.SMTPException, OSError):  # it has the message: sending again would double it
                 server.quit()
         finally:
             server.close()
+
+    def _login(self, server: smtplib.SMTP) -> None:
+        """As Alertmanager does: the secret is for CRAM-MD5, the identity for PLAIN; else whatever the password is good for."""
+        config = self._config
+        offered = server.esmtp_features.get("auth", "").upper().split()
+        secret = config.auth_secret.get_secret_value()
+        if secret and "CRAM-MD5" in offered:
+            server.user, server.password = config.auth_username, secret  # where it looks for them
+            server.auth("CRAM-MD5", server.auth_cram_md5)
+            return
+        password = read_secret(config.auth_password, config.auth_password_file)
+        if config.auth_identity and "PLAIN" in offered:
+            server.auth("PLAIN", lambda _=None: f"{config.auth_identity}\0{config.auth_username}\0{password}")
+            return
+        server.login(config.auth_username, password)
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from alerting.notify.notification import DeliveryError
+from alerting.notify.oauth2 import Tokens
 from components.secrets import SECRETS
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SHOWN = 200
 """Characters that are shown of an answer that is no success."""
 READ = 2000
 """Bytes that are read of it, so that no secret that it repeats is cut in half before it is masked; of a success, none."""
+UNAUTHORIZED = 401
 RETRIED = frozenset((408, 425, 429, *range(500, 600)))
 MAX_RETRY_AFTER = 3600.0
 """Longest wait that a receiver may ask for, in seconds."""
@@ -55,6 +57,7 @@ class Poster:
         self._config = config
         self._timeout = timeout
         self._own: httpx2.AsyncClient | None = None
+        self._tokens = Tokens(config.oauth2) if config is not None and config.oauth2 is not None else None
         if config is not None:
             config.tls_config.context()
 
@@ -76,6 +79,8 @@ class Poster:
         """
         try:
             async with asyncio.timeout(self._timeout), self._answer(method, url, content, headers or {}) as response:
+                if response.status_code == UNAUTHORIZED and self._tokens is not None:
+                    self._tokens.forget()
                 if not response.is_success:
                     raise await _refusal(response)
                 return await _answered(response) if read else b""
@@ -94,6 +99,8 @@ class Poster:
         own = config.headers() if config is not None else {}
         name = config.tls_config.server_name if config is not None else ""
         client = self._client()
+        if self._tokens is not None:
+            own["Authorization"] = f"Bearer {await self._tokens.get(client)}"
         request = client.build_request(
             method,
             url,
@@ -119,11 +126,7 @@ class Poster:
         if config is None:
             return self._shared
         if self._own is None:  # again after `close`: who sends may be started again
-            self._own = httpx2.AsyncClient(
-                verify=config.tls_config.context(),
-                proxy=config.proxy_url.get_secret_value() or None,
-                trust_env=config.proxy_from_environment,
-            )
+            self._own = config.client()
         return self._own
 
     async def close(self) -> None:

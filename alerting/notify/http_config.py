@@ -10,7 +10,8 @@ import re
 import ssl
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
+import httpx2
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
 from components.secrets import SECRETS
@@ -95,6 +96,44 @@ class Authorization(_HttpModel):
         return self
 
 
+def _http(url: str) -> str:
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("must be a URL of http or https")
+    return url
+
+
+class OAuth2Config(_HttpModel):
+    """Who we are to an authorization server; without TLS and proxy of its own it is reached as the receiver is."""
+
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr = SecretStr("")
+    client_secret_file: LocalPath | None = None
+    scopes: tuple[str, ...] = ()
+    token_url: Annotated[str, AfterValidator(_http)]
+    endpoint_params: dict[str, str] = {}
+    tls_config: ClientTls | None = None
+    proxy_url: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        at_most_one(self, "client_secret", "client_secret_file")
+        return self
+
+    @property
+    def has_own_client(self) -> bool:
+        """Whether it is reached otherwise than the receiver."""
+        return self.tls_config is not None or bool(self.proxy_url.get_secret_value())
+
+    def client(self) -> httpx2.AsyncClient:
+        """A client to reach it.
+
+        Raises:
+            ConfigError: a certificate cannot be used.
+        """
+        context = (self.tls_config or ClientTls()).context()
+        return httpx2.AsyncClient(verify=context, proxy=self.proxy_url.get_secret_value() or None, trust_env=False)
+
+
 class HeaderValues(_HttpModel):
     """The values of one header: as they are, as secrets, and from files."""
 
@@ -141,6 +180,9 @@ class HttpConfig(_HttpModel):
     authorization: Authorization | None = None
     proxy_url: SecretStr = SecretStr("")
     proxy_from_environment: bool = False
+    no_proxy: str = ""
+    proxy_connect_header: Headers = {}
+    oauth2: OAuth2Config | None = None
     tls_config: ClientTls = ClientTls()
     follow_redirects: bool = True
     enable_http2: bool = True
@@ -160,8 +202,13 @@ class HttpConfig(_HttpModel):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        at_most_one(self, "basic_auth", "authorization")
+        at_most_one(self, "basic_auth", "authorization", "oauth2")
         at_most_one(self, "proxy_url", "proxy_from_environment")
+        if (self.no_proxy or self.proxy_connect_header) and not self.proxy_url.get_secret_value():
+            raise ValueError("no_proxy and proxy_connect_header need a proxy_url")
+        for place in self.without_proxy():
+            if "/" in place:
+                raise ValueError(f"no_proxy: {place} is a network, of which there is no support; write hosts")
         return self
 
     def headers(self) -> dict[str, str]:
@@ -171,6 +218,31 @@ class HttpConfig(_HttpModel):
             DeliveryError: a file cannot be read.
         """
         return {name: values.text() for name, values in self.http_headers.items()} | self._authorization()
+
+    def without_proxy(self) -> list[str]:
+        """Hosts that are reached without the proxy."""
+        return [place.strip() for place in self.no_proxy.split(",") if place.strip()]
+
+    def client(self) -> httpx2.AsyncClient:
+        """A client of its own.
+
+        Raises:
+            ConfigError: a certificate cannot be used.
+            DeliveryError: a file of a header for the proxy cannot be read.
+        """
+        url, direct = self.proxy_url.get_secret_value(), self.without_proxy()
+        proxy: httpx2.Proxy | None = None
+        if url and "*" not in direct:
+            connect = {name: values.text() for name, values in self.proxy_connect_header.items()}
+            proxy = httpx2.Proxy(url, headers=connect)
+        hosts = [host for place in direct for host in ((place, f"*.{place}") if place[0] not in ".*" else (f"*.{place[1:]}",))]
+        context = self.tls_config.context()
+        return httpx2.AsyncClient(
+            verify=context,
+            proxy=proxy,
+            mounts={f"all://{host}": httpx2.AsyncHTTPTransport(verify=context) for host in hosts} if proxy else None,
+            trust_env=self.proxy_from_environment,
+        )
 
     def _authorization(self) -> dict[str, str]:
         if self.basic_auth is not None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from alerting.notify.text import Texts
     from telemetry.json_object import JsonObject
 
+FIRST_EVENTS_URL = "https://events.pagerduty.com/generic/2010-04-15/create_event.json"
+"""Of the first Events API, which integrations with a `service_key` have."""
 MAX_SUMMARY = 1024
 """Characters of a summary that PagerDuty accepts."""
 MAX_EVENT = 512_000
@@ -72,6 +74,8 @@ class PagerdutyConfig(HttpReceiverConfig):
 
     routing_key: SecretStr = SecretStr("")
     routing_key_file: LocalPath | None = None
+    service_key: SecretStr = SecretStr("")
+    service_key_file: LocalPath | None = None
     url: str = EVENTS_URL
     description: str = default("pagerduty", "description")
     client: str = default("pagerduty", "client")
@@ -87,10 +91,17 @@ class PagerdutyConfig(HttpReceiverConfig):
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        at_most_one(self, "routing_key", "routing_key_file")
-        if not self.routing_key.get_secret_value() and self.routing_key_file is None:
-            raise ValueError("one of routing_key and routing_key_file is needed")
+        for name in ("routing_key", "service_key"):
+            at_most_one(self, name, f"{name}_file")
+        key = self.routing_key.get_secret_value() or self.routing_key_file is not None
+        if not key and not self.by_service_key:
+            raise ValueError("one of routing_key and routing_key_file is needed, or of service_key and service_key_file")
         return self
+
+    @property
+    def by_service_key(self) -> bool:
+        """Whether it is an integration of the first Events API."""
+        return bool(self.service_key.get_secret_value()) or self.service_key_file is not None
 
     def texts(self) -> dict[str, str]:
         """The fields that are templates."""
@@ -110,14 +121,21 @@ class PagerdutyConfig(HttpReceiverConfig):
 class Pagerduty:
     """Triggers one incident a group and resolves it when no alert of the group fires."""
 
-    def __init__(self, config: PagerdutyConfig, client: httpx2.AsyncClient, texts: Texts) -> None:
+    def __init__(
+        self, config: PagerdutyConfig, client: httpx2.AsyncClient, texts: Texts, first_api: str = FIRST_EVENTS_URL
+    ) -> None:
         self._config = config
+        self._first_api = first_api
         self._poster = Poster(client, config.http_config)
         self._texts = texts
 
     async def send(self, notification: Notification) -> None:
         """Post one event; PagerDuty answers 202, or 429 when it wants a pause."""
         headers = {IDEMPOTENCY_KEY: notification.key}
+        if self._config.by_service_key:
+            key = {"service_key": read_secret(self._config.service_key, self._config.service_key_file)}
+            await self._poster.post(self._first_api, orjson.dumps(key | self.first_event(notification)), headers)
+            return
         key = {"routing_key": read_secret(self._config.routing_key, self._config.routing_key_file)}
         event = self.event(notification)
         body = orjson.dumps(key | event)
@@ -162,6 +180,18 @@ class Pagerduty:
             "custom_details": {name: text[f"details.{name}"] for name in DETAILS | config.details},
         }
         return event
+
+    def first_event(self, notification: Notification) -> JsonObject:
+        """The event of a notification as the first Events API has it, but for the key."""
+        config = self._config
+        text = {name: self._texts.render(name, notification) for name in config.texts()}
+        event: JsonObject = {
+            "event_type": "trigger" if notification.firing else "resolve",
+            "incident_key": notification.group_hash,
+            "description": truncate(text["description"], MAX_SUMMARY),
+            "details": {name: text[f"details.{name}"] for name in DETAILS | config.details},
+        }
+        return event | ({"client": text["client"], "client_url": text["client_url"]} if notification.firing else {})
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -5,10 +5,10 @@ https://api.slack.com/messaging/webhooks
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from alerting.notify.build import NotifierComponent
 from alerting.notify.default_templates import default
@@ -40,6 +40,17 @@ class FieldConfig(BaseModel):
     short: bool | None = None
 
 
+class ConfirmConfig(BaseModel):
+    """A question before a button does something."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[str, Field(min_length=1)]
+    title: str = ""
+    ok_text: str = ""
+    dismiss_text: str = ""
+
+
 class ActionConfig(BaseModel):
     """A button: with a `url`, or with `name` and `value` for an application to answer."""
 
@@ -51,6 +62,7 @@ class ActionConfig(BaseModel):
     style: str = ""
     name: str = ""
     value: str = ""
+    confirm: ConfirmConfig | None = None
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
@@ -96,7 +108,8 @@ class SlackConfig(HttpReceiverConfig):
         for i, field in enumerate(self.fields):
             texts |= {f"fields.{i}.title": field.title, f"fields.{i}.value": field.value}
         for i, action in enumerate(self.actions):
-            texts |= {f"actions.{i}.{name}": text for name, text in action}
+            texts |= {f"actions.{i}.{name}": getattr(action, name) for name in _ACTION}
+            texts |= {f"actions.{i}.confirm.{name}": text for name, text in action.confirm or ()}
         return texts
 
     def with_defaults(self, settings: GlobalConfig) -> Self:
@@ -112,6 +125,7 @@ class SlackConfig(HttpReceiverConfig):
         return "" if known else "no api_url here and no slack_api_url under global"
 
 
+_ACTION = ("type", "text", "url", "style", "name", "value")
 _MESSAGE = ("channel", "username", "icon_emoji", "icon_url")
 _ATTACHMENT = (
     "title", "title_link", "pretext", "text", "fallback", "callback_id", "image_url", "thumb_url", "footer", "color",
@@ -153,7 +167,11 @@ class Slack:
             for i, field in enumerate(config.fields)
         ]
         attachment["actions"] = [
-            _filled({name: text[f"actions.{i}.{name}"] for name, _ in action}) for i, action in enumerate(config.actions)
+            _filled(
+                {name: text[f"actions.{i}.{name}"] for name in _ACTION}
+                | {"confirm": _filled({name: text[f"actions.{i}.confirm.{name}"] for name, _ in action.confirm or ()})}
+            )
+            for i, action in enumerate(config.actions)
         ]
         message: dict[str, object] = {name: text[name] for name in _MESSAGE}
         message["link_names"] = config.link_names

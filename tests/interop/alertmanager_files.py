@@ -148,6 +148,11 @@ FILES: dict[str, list[str]] = {
             "bearer_token: x, bearer_token_file: x",
             "bearer_token: x, authorization: {credentials: c}",
             "bearer_token: x, basic_auth: {username: u, password: p}",
+            "oauth2: {client_id: c, client_secret: s, token_url: 'http://t', scopes: [a], endpoint_params: {b: c}}",
+            "oauth2: {client_id: c, client_secret: s, client_secret_file: f, token_url: 'http://t'}",
+            "oauth2: {client_secret: s, token_url: 'http://t'}",
+            "oauth2: {client_id: c, client_secret: s}",
+            "oauth2: {client_id: c, client_secret: s, token_url: 'http://t'}, authorization: {credentials: c}",
             "",
         )
     ]
@@ -161,6 +166,8 @@ FILES: dict[str, list[str]] = {
             "",
             "routing_key: k, url: 'http://x/enqueue', description: d, send_resolved: false",
             "routing_key: k, severities: x",
+            "service_key: k",
+            "service_key: k, client: c",
         )
     ],
     "opsgenie": [

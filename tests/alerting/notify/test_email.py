@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import ssl
 from contextlib import asynccontextmanager, suppress
 from email import message_from_bytes, policy
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
 
 
 class MailServer:
-    """Enough of SMTP for one message: EHLO, STARTTLS, MAIL, RCPT, DATA. `refusal` answers RCPT."""
+    """Enough of SMTP for one message: EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA. `refusal` answers RCPT.
 
-    def __init__(self, context: ssl.SSLContext | None = None, refusal: str = "") -> None:
+    `auth` are the mechanisms that it offers; `proofs` are what it was told.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None, refusal: str = "", auth: str = "") -> None:
+        self.auth, self.proofs = auth, list[str]()
         self.context = context
         self.refusal = refusal
         self.messages: list[bytes] = []
@@ -41,7 +47,15 @@ class MailServer:
             verb = line.decode().split()[0].upper() if line.strip() else ""
             match verb:
                 case "EHLO":
-                    await say("250-test\r\n250 STARTTLS" if self.context else "250 test")
+                    offered = ["test", *(["STARTTLS"] if self.context else []), *([f"AUTH {self.auth}"] if self.auth else [])]
+                    await say("\r\n".join([*(f"250-{each}" for each in offered[:-1]), f"250 {offered[-1]}"]))
+                case "AUTH":
+                    _, mechanism, *said = line.decode().split()
+                    if mechanism == "CRAM-MD5":
+                        await say(f"334 {base64.b64encode(b'<challenge>').decode()}")
+                        said = [(await reader.readline()).decode().strip()]
+                    self.proofs.append(f"{mechanism} {base64.b64decode(said[0]).decode()}")
+                    await say("235 welcome")
                 case "STARTTLS" if self.context:
                     await say("220 go")
                     await writer.start_tls(self.context)
@@ -152,3 +166,20 @@ async def test_mail_is_not_sent_in_the_clear_unless_told_so() -> None:
         with pytest.raises(DeliveryError, match="STARTTLS") as caught:
             await Email(config, compile_texts(config.texts(), "")).send(FIRING)
     assert not caught.value.retry
+
+
+@pytest.mark.parametrize(
+    ("offered", "proof"),
+    [
+        ("CRAM-MD5 PLAIN", f"CRAM-MD5 ann {hmac.digest(b'secret-1', b'<challenge>', 'md5').hex()}"),
+        ("PLAIN LOGIN", "PLAIN board\0ann\0password-1"),
+    ],
+)
+async def test_the_secret_is_for_cram_md5_and_the_identity_for_plain(offered: str, proof: str) -> None:
+    server = MailServer(auth=offered)
+    async with server.running() as address:
+        fields = {"auth_username": "ann", "auth_password": "password-1", "auth_secret": "secret-1", "auth_identity": "board"}
+        config = mail(address, require_tls=False, **fields)
+        await Email(config, compile_texts(config.texts(), "")).send(FIRING)
+    assert server.proofs == [proof]
+    assert len(server.messages) == 1

@@ -19,6 +19,7 @@ from alerting.notify.http_config import HttpConfig
 from alerting.notify.notification import DeliveryError
 from spanloom.components import NOTIFIERS
 from telemetry.errors import ConfigError
+from tests.alerting.notify.service import Service
 from tests.alerting.notify.test_receivers import FIRING
 
 if TYPE_CHECKING:
@@ -177,6 +178,42 @@ async def test_headers_are_added_from_values_secrets_and_files(tmp_path: Path) -
         HttpConfig.model_validate({"http_headers": {"Authorization": {"values": ["x"]}}})
 
 
+async def test_some_hosts_are_reached_without_the_proxy_and_it_gets_headers_of_its_own() -> None:
+    async with receiver() as (proxy, by_proxy), receiver() as (port, direct):
+        settings: dict[str, Any] = {"proxy_url": f"http://127.0.0.1:{proxy}", "no_proxy": "127.0.0.1, .inside.test"}
+        settings["proxy_connect_header"] = {"X-Who": {"secrets": ["proxy-secret-1"]}}
+        async with posting(**settings) as poster:
+            await poster.post(f"http://127.0.0.1:{port}/", b"", {})
+            await poster.post("http://outside.test/hook", b"", {})
+            with pytest.raises(DeliveryError):  # what stands for a proxy here speaks no TLS
+                await poster.post("https://outside.test/hook", b"", {})
+    assert len(direct) == 1
+    assert by_proxy[0].startswith("POST http://outside.test/hook")
+    assert by_proxy[1].startswith("CONNECT outside.test:443")
+    assert "X-Who: proxy-secret-1\r\n" in by_proxy[1]
+
+
+async def test_a_token_of_oauth2_is_asked_for_once_and_again_when_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret of 1\n")
+    async with Service().open() as service, Service().open() as hook:
+        service.answers["/token"] = [{"access_token": "first-1", "expires_in": 3600}, 401, {"access_token": "second-2"}]
+        hook.answers["/"] = [{}, {}, 401, {}]
+        oauth2 = {"client_id": "us", "client_secret_file": tmp_path / "secret", "token_url": f"{service.base}/token"}
+        async with posting(oauth2={**oauth2, "scopes": ["a", "b"], "endpoint_params": {"audience": "x"}}) as poster:
+            await poster.post(f"{hook.base}/", b"", {})
+            await poster.post(f"{hook.base}/", b"", {})
+            with pytest.raises(DeliveryError, match="HTTP 401"):
+                await poster.post(f"{hook.base}/", b"", {})
+            await poster.post(f"{hook.base}/", b"", {})
+    tokens = [headers["authorization"] for _, _, headers, _ in hook.requests]
+    assert tokens == ["Bearer first-1", "Bearer first-1", "Bearer first-1", "Bearer second-2"]
+    first, _, in_the_form = service.requests
+    assert first[2]["authorization"] == f"Basic {base64.b64encode(b'us:secret+of+1').decode()}"
+    assert first[3] == {"grant_type": "client_credentials", "scope": "a b", "audience": "x"}
+    assert in_the_form[3] == {**first[3], "client_id": "us", "client_secret": "secret of 1"}
+    assert "authorization" not in in_the_form[2]
+
+
 async def test_both_sides_prove_who_they_are(tmp_path: Path) -> None:
     authority, client = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -274,8 +311,9 @@ async def test_the_global_client_is_every_receivers_and_paths_begin_beside_the_f
 @pytest.mark.parametrize(
     ("field", "reason"),
     [
-        ("http_config: {oauth2: {client_id: x}}", "oauth2: is not supported; authorization"),
-        ("http_config: {no_proxy: x}", "no_proxy: is not supported"),
+        ("http_config: {oauth2: {client_id: x}}", "oauth2.token_url: is missing"),
+        ("http_config: {proxy_url: 'http://p', no_proxy: 10.0.0.0/8}", "10.0.0.0/8 is a network"),
+        ("http_config: {no_proxy: x}", "need a proxy_url"),
         ("timeout: -1s", "timeout"),
     ],
 )

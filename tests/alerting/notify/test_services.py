@@ -5,7 +5,6 @@ That each sends what Alertmanager sends is in tests/interop/test_receivers_of_al
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
@@ -17,15 +16,19 @@ from urllib.parse import parse_qsl, urlencode
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from alerting.alertmanager.config import parse_config
 from alerting.notify.aws import Credentials, Identity, SigV4Config, sign
 from alerting.notify.build import build_notifiers
 from alerting.notify.http import Poster
 from alerting.notify.notification import DeliveryError
+from alerting.notify.pagerduty import Pagerduty, PagerdutyConfig
+from alerting.notify.text import compile_texts
 from components.durations import HOUR, SECOND
 from spanloom.components import NOTIFIERS
 from telemetry.errors import ConfigError
+from tests.alerting.notify.service import Service
 from tests.alerting.notify.test_receivers import FIRING, RESOLVED, START, alert, notification
 
 if TYPE_CHECKING:
@@ -36,43 +39,6 @@ if TYPE_CHECKING:
 
 HASH = "cad65463d11e13d83ed22ad561d73269e67fe33734367787065cd4e397bf771c"
 """SHA-256 of the group's key."""
-
-
-class Service:
-    """An HTTP service: keeps requests, answers by `answers` (path to JSON; a number is a status) or with an empty object."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, str, dict[str, str], Any]] = []
-        self.answers: dict[str, Any] = {}
-        self.base = ""
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Service]:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {line.split(":", 1)[0].lower(): line.split(":", 1)[1].strip() for line in lines[1:] if line}
-            content = await reader.readexactly(int(headers.get("content-length", 0)))
-            method, path, _ = lines[0].split()
-            body = json.loads(content) if content[:1] == b"{" else dict(parse_qsl(content.decode()))
-            self.requests.append((method, path, headers, body))
-            said = self.answers.get(path.partition("?")[0], {})
-            said = said.pop(0) if isinstance(said, list) else said
-            status, text = (said, b"") if isinstance(said, int) else (200, said if isinstance(said, bytes) else _json(said))
-            writer.write(b"HTTP/1.1 %d x\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(text)) + text)
-            await writer.drain()
-            writer.close()
-
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            self.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            yield self
-
-    @property
-    def lines(self) -> list[str]:
-        return [f"{method} {path}" for method, path, _, _ in self.requests]
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value).encode()
 
 
 @asynccontextmanager
@@ -355,6 +321,24 @@ async def test_a_template_replaces_the_default_of_all_receivers_of_a_kind(tmp_pa
         await made.send(FIRING)
         await made.close()
     assert service.requests[0][3]["embeds"][0]["title"] == "mine firing"
+
+
+async def test_an_integration_of_pagerdutys_first_api_has_its_events() -> None:
+    config = PagerdutyConfig(service_key=SecretStr("service-1"), details={"extra": "e"}, client="am")
+    async with Service().open() as service, httpx2.AsyncClient(trust_env=False) as client:
+        pager = Pagerduty(config, client, compile_texts(config.texts(), "http://spanloom"), f"{service.base}/create_event.json")
+        await pager.send(FIRING)
+        await pager.send(RESOLVED)
+        await pager.close()
+    (_, path, _, trigger), (*_, resolve) = service.requests
+    assert path == "/create_event.json"
+    details = trigger.pop("details")
+    assert (details["num_firing"], details["num_resolved"], details["extra"]) == ("2", "1", "e")
+    assert trigger == {
+        "service_key": "service-1", "incident_key": HASH, "event_type": "trigger", "client": "am",
+        "client_url": "http://spanloom", "description": "[FIRING:2] Slow (critical)",
+    }  # fmt: skip
+    assert (resolve["event_type"], resolve["incident_key"], "client" in resolve) == ("resolve", HASH, False)
 
 
 @pytest.mark.parametrize(
