@@ -138,10 +138,11 @@ class Compiler:
         self.lookback = max(self.lookback, self._behind + nanoseconds(node.offset))
         return InstantSelector(matchers, time_shift(node.at, node.offset))
 
-    def _range(self, node: object) -> RangeNode:
+    def ranges(self, node: object) -> RangeNode:
+        """An expression that gives a range of samples of each series."""
         match node:
             case ast.ParenExpr():
-                return self._range(node.expr)
+                return self.ranges(node.expr)
             case ast.MatrixSelector():
                 width = nanoseconds(node.range)
                 self._behind += width
@@ -212,7 +213,7 @@ class Compiler:
             case "absent":
                 return _absent(_known_labels(args[0]), self.vector(args[0]))
             case "absent_over_time":
-                ranges = self._range(args[0])
+                ranges = self.ranges(args[0])
                 return _absent(_known_labels(args[0]), lambda instant: [((), 1.0)] if ranges(instant).windows else [])
             case "clamp":
                 inner, least, most = self.vector(args[0]), self.scalar(args[1]), self.scalar(args[2])
@@ -235,10 +236,10 @@ class Compiler:
                 source, pattern = _string(args[3]), Regex.of(_string(args[4]), dot_all=True)
                 return lambda instant: label_replace(inner(instant), target, replacement, source, pattern)
             case "predict_linear":
-                ranges, ahead = self._range(args[0]), self.scalar(args[1])
+                ranges, ahead = self.ranges(args[0]), self.scalar(args[1])
                 return lambda instant: _predicted(ranges(instant), instant.at, ahead(instant))
             case "quantile_over_time":
-                q, ranges = self.scalar(args[0]), self._range(args[1])
+                q, ranges = self.scalar(args[0]), self.ranges(args[1])
                 return lambda instant: _quantiles(ranges(instant), q(instant))
             case "round":
                 inner = self.vector(args[0])
@@ -256,7 +257,7 @@ class Compiler:
                 raise ConfigError(f'function "{name}" is not covered')
 
     def _over_range(self, name: str, arg: object) -> VectorNode:
-        ranges, function = self._range(arg), RANGE_FUNCTIONS[name]
+        ranges, function = self.ranges(arg), RANGE_FUNCTIONS[name]
         keeps_name = name == "last_over_time"
 
         def evaluate(instant: Instant) -> Vector:

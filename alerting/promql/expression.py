@@ -54,7 +54,7 @@ class Expression:
         Raises:
             EvaluationError: these samples have no answer, such as many-to-many matches.
         """
-        return self._evaluate(Instant(source, at, at, lookback))
+        return self._evaluate(Instant(source, at, at, at, lookback))
 
 
 def compile_expression(text: str, step: int = MINUTE) -> Expression:
@@ -67,11 +67,10 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
     Raises:
         PromqlError: wrong syntax or type, or something that the evaluator does not cover.
     """
+    tree = parse(text)
     try:
         compiler = Compiler(step)
-        evaluate = compiler.top(_tree(text))
-    except ValueError as error:
-        raise PromqlError(_with_hint(str(error))) from None
+        evaluate = compiler.top(tree)
     except ConfigError as error:
         raise PromqlError(str(error)) from None
     return Expression(text, compiler.lookback, tuple(compiler.selectors), evaluate)
@@ -90,6 +89,18 @@ def parse_selector(text: str) -> tuple[Matcher, ...]:
         return selector_matchers(tree)
     except ValueError as error:
         raise PromqlError(str(error)) from None
+
+
+def parse(text: str) -> object:
+    """The parser's tree of an expression.
+
+    Raises:
+        PromqlError: wrong syntax, or more of it than the parser can take.
+    """
+    try:
+        return _tree(text)
+    except ValueError as error:
+        raise PromqlError(_with_hint(str(error))) from None
 
 
 def _tree(text: str) -> object:

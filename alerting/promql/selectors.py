@@ -74,7 +74,9 @@ def time_shift(at: ast.AtModifier | None, offset: timedelta | None) -> TimeShift
         except (OverflowError, ValueError):
             raise ConfigError("@: a time after the year 9999 is not covered; it is in seconds") from None
         return lambda _instant: fixed
-    return lambda instant: instant.top - back  # start() and end() of an instant query are its time
+    if at.type == ast.AtModifierType.Start:
+        return lambda instant: instant.start - back
+    return lambda instant: instant.end - back
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class Subquery:
             raise EvaluationError(f"a subquery of {self.width // self.step} steps; at most {MAX_STEPS}")
         found: dict[Labels, tuple[list[int], list[float]]] = {}
         for at in range((start // self.step + 1) * self.step, end + 1, self.step):
-            for labels, value in self.inner(Instant(instant.source, at, instant.top, instant.lookback)):
+            for labels, value in self.inner(Instant(instant.source, at, instant.start, instant.end, instant.lookback)):
                 times, values = found.setdefault(labels, ([], []))
                 times.append(at)
                 values.append(value)

@@ -97,9 +97,10 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Where and when an expression is evaluated. `top` is the time of the whole query; `at` differs inside subqueries."""
+    """Where and when an expression is evaluated: at a time, of a query from `start` to `end`, ns."""
 
     source: Source
     at: int
-    top: int
+    start: int
+    end: int
     lookback: int

@@ -131,7 +131,7 @@ def _error(code: int, kind: str, text: str) -> JSONResponse:
     return JSONResponse({"status": "error", "errorType": kind, "error": text}, code)
 
 
-def rule_groups(engine: AlertEngine) -> list[dict[str, object]]:
+def rule_groups(engine: AlertEngine) -> list[JsonObject]:
     """Each group with its rules, their health and the alerts that are pending or firing. Durations in seconds."""
     health = iter(engine.health())
     active: dict[tuple[str, str, str], list[AlertChange]] = {}
@@ -158,7 +158,7 @@ def rule_groups(engine: AlertEngine) -> list[dict[str, object]]:
                     "keepFiringFor": rule.keep_firing_for / 1e9,
                     "annotations": dict(rule.source.annotations) if rule.source else {},
                     "state": max((alert.state.value for alert in alerts), key=_STATES.index, default="inactive"),
-                    "alerts": [_alert(alert) for alert in alerts],
+                    "alerts": [alert_body(alert) for alert in alerts],
                 }
             rules.append(body)
         groups.append({"name": group.name, "file": group.file, "interval": group.interval / 1e9, "rules": rules})
@@ -168,7 +168,8 @@ def rule_groups(engine: AlertEngine) -> list[dict[str, object]]:
 _STATES = ("inactive", "pending", "firing")
 
 
-def _alert(alert: AlertChange) -> dict[str, object]:
+def alert_body(alert: AlertChange) -> dict[str, object]:
+    """An alert as Prometheus' API writes it."""
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from alerting.alertmanager.api import AlertmanagerApi
 from alerting.playbooks.api import approval, control
+from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules import api as rules_api
 from telemetry.errors import OverloadedError
 
@@ -42,6 +43,7 @@ def routes(settings: AlertingSettings, now: Callable[[], int], version: str) -> 
         *rules_api.routes(
             lambda: {name: each.engine for name, each in owned.items()}, settings.rules, settings.save_rules, settings.note
         ),
+        *PrometheusApi(lambda: {name: each.engine for name, each in owned.items()}, now, version).routes(),
         *control.routes(lambda: {name: each.runner for name, each in owned.items()}, settings.switch),
         Route("/-/reload", reload, methods=["POST", "PUT"]),
     ]

@@ -39,6 +39,15 @@ ROUTES = (
     Route("/api/v1/incidents/{incident}/release", {"POST": OPERATE}),
     Route("/api/v1/incidents/{incident}/approval", {"GET": LINK, "POST": LINK}),
     Route("/-/reload", {"POST": OPERATE, "PUT": OPERATE}),
+    # Prometheus' API; its POST only reads.
+    *(
+        Route(f"/prometheus/api/v1/{path}", {"GET": READ, "POST": READ})
+        for path in ("query", "query_range", "series", "labels")
+    ),
+    *(
+        Route(f"/prometheus/api/v1/{path}", {"GET": READ})
+        for path in ("label/{name}/values", "rules", "alerts", "metadata", "status/buildinfo")
+    ),
     # Alertmanager's API.
     Route("/api/v2/status", {"GET": READ}),
     Route("/api/v2/receivers", {"GET": READ}),

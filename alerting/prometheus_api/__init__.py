@@ -1,0 +1,1 @@
+"""Prometheus' HTTP API over recent samples, for Grafana, promtool and whoever speaks it."""

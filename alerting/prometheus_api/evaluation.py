@@ -1,0 +1,130 @@
+"""Queries of Prometheus' HTTP API: evaluated at a time or over a range, with bounds on time and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from alerting.gotemplates.values import go_float
+from alerting.promql.query import ResultType
+from alerting.promql.vectors import EvaluationError
+from components.durations import SECOND
+
+if TYPE_CHECKING:
+    from alerting.prometheus_api.parameters import TimeRange
+    from alerting.promql.query import Query
+    from alerting.promql.vectors import Labels, Source
+    from telemetry.json_object import JsonObject
+
+MAX_SAMPLES = 2_000_000
+"""Samples of one answer: some 200 MiB while it is made."""
+
+MAX_AT_ONCE = 8
+"""Queries that are evaluated beside each other; others wait for their turn."""
+
+SLICE = 0.02
+"""Seconds after which a query lets other work have its turn."""
+
+
+class QueryTimeoutError(EvaluationError):
+    """A query that took longer than it may."""
+
+
+class Evaluator:
+    """Evaluates queries, in slices of time so that rules and records go on meanwhile."""
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
+
+    async def instant(self, query: Query, source: Source, at: int, timeout: float) -> JsonObject:
+        """The answer at a time, ns, as Prometheus writes it.
+
+        Raises:
+            EvaluationError: these samples have no answer, or too large a one.
+        """
+        async with self._turn(timeout):
+            match query.type:
+                case ResultType.STRING:
+                    return _result(query.type, [_stamp(at), query.text])
+                case ResultType.MATRIX:
+                    windows = query.windows(source, at)
+                    _check(sum(len(window.times) for window in windows))
+                    series = [_series(w.labels, list(zip(w.times, w.values, strict=True))) for w in windows]
+                    return _result(query.type, series)
+            vector = query.vector(source, at, at, at)
+            if query.type is ResultType.SCALAR:
+                return _result(query.type, [_stamp(at), _plain(vector[0][1])])
+            return _result(query.type, [{"metric": dict(labels), "value": _point(at, value)} for labels, value in vector])
+
+    async def over_range(self, query: Query, source: Source, over: TimeRange, timeout: float) -> JsonObject:
+        """The answer at each step of a range.
+
+        Raises:
+            EvaluationError: these samples have no answer, or too large a one.
+            QueryTimeoutError: it took longer than `timeout` seconds.
+        """
+        async with self._turn(timeout):
+            found: dict[Labels, list[tuple[int, float]]] = {}
+            samples, begun = 0, time.monotonic()
+            slice_ends = begun + SLICE
+            for at in over.times:
+                for labels, value in query.vector(source, at, over.start, over.end):
+                    found.setdefault(labels, []).append((at, value))
+                    samples += 1
+                _check(samples)
+                now = time.monotonic()
+                if now - begun > timeout:
+                    raise QueryTimeoutError("query timed out in expression evaluation")
+                if now >= slice_ends:
+                    await asyncio.sleep(0)
+                    slice_ends = time.monotonic() + SLICE
+            return _result(ResultType.MATRIX, [_series(labels, points) for labels, points in sorted(found.items())])
+
+    def _turn(self, timeout: float) -> _Turn:
+        return _Turn(self._turns, timeout)
+
+
+class _Turn:
+    """A turn of those that may evaluate at once, waited for no longer than the query may take."""
+
+    def __init__(self, turns: asyncio.Semaphore, timeout: float) -> None:
+        self._turns, self._timeout = turns, timeout
+
+    async def __aenter__(self) -> None:
+        try:
+            await asyncio.wait_for(self._turns.acquire(), self._timeout)
+        except TimeoutError:
+            raise QueryTimeoutError("query timed out in query queue") from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.release()
+
+
+def _check(samples: int) -> None:
+    if samples > MAX_SAMPLES:
+        raise EvaluationError("query processing would load too many samples into memory in query execution")
+
+
+def _result(kind: ResultType, result: object) -> JsonObject:
+    return {"resultType": kind.value, "result": result}
+
+
+def _series(labels: Labels, points: list[tuple[int, float]]) -> JsonObject:
+    return {"metric": dict(labels), "values": [_point(at, value) for at, value in points]}
+
+
+def _point(at: int, value: float) -> list[object]:
+    small = 1e-6 <= abs(value) < 1e-4  # with an exponent in Go's %v, without one in Prometheus' JSON
+    return [_stamp(at), _plain(value) if small else go_float(value)]
+
+
+def _plain(value: float) -> str:
+    """Without an exponent."""
+    return format(Decimal(repr(value)), "f").removesuffix(".0") if math.isfinite(value) else go_float(value)
+
+
+def _stamp(at: int) -> float:
+    return at // (SECOND // 1000) / 1000

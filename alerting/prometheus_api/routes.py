@@ -1,0 +1,170 @@
+"""Prometheus' HTTP API under /prometheus, over the samples that rules read: what Grafana and promtool ask for.
+
+GET, POST /prometheus/api/v1/query           at a time
+GET, POST /prometheus/api/v1/query_range     at each step of a range
+GET, POST /prometheus/api/v1/series          label sets of series
+GET, POST /prometheus/api/v1/labels          label names
+GET       /prometheus/api/v1/label/NAME/values
+GET       /prometheus/api/v1/rules, alerts, metadata, status/buildinfo
+
+Paths, parameters, answers and errors: https://prometheus.io/docs/prometheus/latest/querying/api/. One more parameter,
+`environment`, says whose samples; without it they are those of `default`, or of the only environment that is here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from alerting.prometheus_api.evaluation import Evaluator, QueryTimeoutError
+from alerting.prometheus_api.parameters import ParameterError, Parameters, parameters_of
+from alerting.prometheus_api.series import cut, series_in
+from alerting.promql.query import compile_query
+from alerting.promql.vectors import NAME, EvaluationError
+from alerting.rules.api import alert_body, rule_groups
+from components.durations import SECOND
+from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+
+    from alerting.rules.engine import AlertEngine
+
+PREFIX = "/prometheus/api/v1"
+
+TIMEOUT = 30 * SECOND
+"""How long a query may take; `timeout` may ask for less."""
+
+COMPATIBLE = "3.0.0"
+"""The version of Prometheus whose semantics these are."""
+
+Answer = tuple[object, list[str]]
+"""The data of an answer, and warnings."""
+
+
+class PrometheusApi:
+    """Answers over the engines of the environments that are here.
+
+    Args:
+        engines: by the name of the environment.
+        now: the clock, ns: when a query is that names no time.
+        version: of this software.
+    """
+
+    def __init__(self, engines: Callable[[], Mapping[str, AlertEngine]], now: Callable[[], int], version: str) -> None:
+        self._engines, self._now, self._version = engines, now, version
+        self._evaluator = Evaluator()
+
+    def routes(self) -> list[Route]:
+        """Its routes."""
+        return [
+            _route("query", self._query, "POST"),
+            _route("query_range", self._query_range, "POST"),
+            _route("series", self._series, "POST"),
+            _route("labels", self._label_names, "POST"),
+            _route("label/{name}/values", self._label_values),
+            _route("rules", self._rules),
+            _route("alerts", self._alerts),
+            _route("metadata", self._metadata),
+            _route("status/buildinfo", self._buildinfo),
+        ]
+
+    def _engine(self, parameters: Parameters) -> AlertEngine:
+        here = self._engines()
+        name = parameters.text("environment")
+        if not name:
+            name = DEFAULT_ENVIRONMENT if DEFAULT_ENVIRONMENT in here or len(here) != 1 else next(iter(here))
+        if name not in here:
+            known = ", ".join(sorted(here)) or "none"
+            raise ParameterError(f'invalid parameter "environment": {name[:100]!r} is not here; here: {known}')
+        return here[name]
+
+    async def _query(self, request: Request) -> Answer:
+        asked = await parameters_of(request)
+        at, timeout = asked.time("time", self._now()), _timeout(asked)
+        compiled = compile_query(asked.text("query"))
+        return await self._evaluator.instant(compiled, self._engine(asked).samples, at, timeout), []
+
+    async def _query_range(self, request: Request) -> Answer:
+        asked = await parameters_of(request)
+        over, timeout = asked.range(), _timeout(asked)
+        compiled = compile_query(asked.text("query"))
+        return await self._evaluator.over_range(compiled, self._engine(asked).samples, over, timeout), []
+
+    async def _series(self, request: Request) -> Answer:
+        asked = await parameters_of(request)
+        found = series_in(self._engine(asked).samples, asked.selectors(needed=True), *_stretch(asked))
+        return cut([dict(labels) for labels in sorted(found)], asked.limit())
+
+    async def _label_names(self, request: Request) -> Answer:
+        asked = await parameters_of(request)
+        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked))
+        return cut(sorted({name for labels in found for name, _ in labels}), asked.limit())
+
+    async def _label_values(self, request: Request) -> Answer:
+        asked, wanted = await parameters_of(request), request.path_params["name"]
+        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked))
+        return cut(sorted({value for labels in found for name, value in labels if name == wanted}), asked.limit())
+
+    async def _rules(self, request: Request) -> Answer:
+        asked = await parameters_of(request)
+        kind = {"alert": "alerting", "record": "recording"}.get(asked.text("type"))
+        groups = [
+            group | {"rules": [rule for rule in group["rules"] if kind in {None, rule["type"]}]}
+            for group in rule_groups(self._engine(asked))
+        ]
+        return {"groups": [group for group in groups if group["rules"] or kind is None]}, []
+
+    async def _alerts(self, request: Request) -> Answer:
+        engine = self._engine(await parameters_of(request))
+        return {"alerts": [alert_body(alert) for alert in engine.active()]}, []
+
+    async def _metadata(self, request: Request) -> Answer:
+        engine = self._engine(await parameters_of(request))
+        names = {value for labels in series_in(engine.samples, [()], 0, self._now()) for name, value in labels if name == NAME}
+        unknown = {"type": "unknown", "help": "", "unit": ""}  # what a sender said of a metric is with its points, in the store
+        return {name: [unknown] for name in sorted(names)}, []
+
+    async def _buildinfo(self, _: Request) -> Answer:
+        return {"application": "Spanloom", "version": COMPATIBLE, "revision": self._version, "goVersion": ""}, []
+
+
+def _route(path: str, handler: Callable[[Request], Awaitable[Answer]], *methods: str) -> Route:
+    return Route(f"{PREFIX}/{path}", _answered(handler), methods=["GET", *methods])
+
+
+def _timeout(asked: Parameters) -> float:
+    return min(asked.duration("timeout", TIMEOUT), TIMEOUT) / SECOND
+
+
+def _stretch(asked: Parameters) -> tuple[int, int]:
+    return asked.time("start", 0), asked.time("end", 2**63 - 1)
+
+
+def _answered(handler: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            data, warnings = await handler(request)
+        except QueryTimeoutError as error:
+            return _error(503, "timeout", str(error))
+        except EvaluationError as error:
+            return _error(422, "execution", str(error))
+        except ParameterError as error:
+            return _error(400, "bad_data", str(error))
+        except ConfigError as error:
+            return _error(400, "bad_data", f'invalid parameter "query": {error}')
+        except InputError as error:
+            return _error(413, "bad_data", str(error))
+        body: dict[str, object] = {"status": "success", "data": data}
+        return JSONResponse(body | ({"warnings": warnings} if warnings else {}))
+
+    return answer
+
+
+def _error(code: int, kind: str, text: str) -> JSONResponse:
+    return JSONResponse({"status": "error", "errorType": kind, "error": text}, code)

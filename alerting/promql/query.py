@@ -1,0 +1,85 @@
+"""Expressions as somebody asks them over HTTP: of any type, at a time or at each step of a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import promql_parser as ast
+
+from alerting.promql.compiler import Compiler, is_scalar
+from alerting.promql.expression import LOOKBACK, PromqlError, parse
+from alerting.promql.vectors import Instant
+from components.durations import MINUTE
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alerting.promql.selectors import Ranges
+    from alerting.promql.vectors import Source, Vector, Window
+
+
+class ResultType(StrEnum):
+    """What an expression gives."""
+
+    SCALAR = "scalar"
+    VECTOR = "vector"
+    MATRIX = "matrix"
+    STRING = "string"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A compiled expression of any type; `text` is the value of a string."""
+
+    type: ResultType
+    text: str = ""
+    _vector: Callable[[Instant], Vector] | None = field(default=None, repr=False)
+    _ranges: Callable[[Instant], Ranges] | None = field(default=None, repr=False)
+
+    def vector(self, source: Source, at: int, start: int, end: int) -> Vector:
+        """The value at a time of a query from `start` to `end`, ns; a scalar is one element without labels.
+
+        Raises:
+            EvaluationError: these samples have no answer.
+            PromqlError: it gives a range or text.
+        """
+        if self._vector is None:
+            raise PromqlError(
+                f"invalid expression type {_NAMES[self.type]!r} for range query, must be Scalar or instant Vector"
+            )
+        return self._vector(Instant(source, at, start, end, LOOKBACK))
+
+    def windows(self, source: Source, at: int) -> list[Window]:
+        """The samples of the range that ends at a time, of a query that gives one."""
+        return self._ranges(Instant(source, at, at, at, LOOKBACK)).windows if self._ranges is not None else []
+
+
+_NAMES = {ResultType.MATRIX: "range vector", ResultType.STRING: "string"}
+
+
+def compile_query(text: str, step: int = MINUTE) -> Query:
+    """Parse and compile.
+
+    Args:
+        text: PromQL.
+        step: resolution of subqueries that name none, in nanoseconds.
+
+    Raises:
+        PromqlError: wrong syntax or type, or something that the evaluator does not cover.
+    """
+    tree = inner = parse(text)
+    while isinstance(inner, ast.ParenExpr):
+        inner = inner.expr
+    compiler = Compiler(step)
+    try:
+        if isinstance(inner, ast.StringLiteral):
+            return Query(ResultType.STRING, inner.val)
+        if isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr):
+            return Query(ResultType.MATRIX, _ranges=compiler.ranges(inner))
+        kind = ResultType.SCALAR if is_scalar(tree) else ResultType.VECTOR
+        return Query(kind, _vector=compiler.top(tree))
+    except ConfigError as error:
+        raise PromqlError(str(error)) from None
