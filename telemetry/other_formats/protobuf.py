@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from telemetry.protobuf_messages import messages
+from telemetry.otlp.protobuf_messages import messages
 
 _JAEGER = {
     "KeyValue": {

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from telemetry.errors import DecodeError
 from telemetry.otlp.check import MAX_REPEATED, SpanIds, too_repetitive, what_is_wrong_with_ids
-from telemetry.protobuf_messages import messages
+from telemetry.otlp.protobuf_messages import messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
