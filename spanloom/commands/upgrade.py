@@ -16,12 +16,12 @@ from spanloom.logging import set_up_logging
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spanloom.upgrade.finding import Finding
+    from spanloom.upgrade.item import UpgradeItem
 
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
-@click.option("--dry-run", is_flag=True, help="Report only; nothing is written.")
+@click.option("--dry-run", is_flag=True, help="Report only; nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def upgrade(config: Path | None, dry_run: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Prepare the log and the store of another release for this one, part by part. Safe to run again.
@@ -30,36 +30,36 @@ def upgrade(config: Path | None, dry_run: bool, as_json: bool) -> None:  # noqa:
     before go on meanwhile. Exit code 1 where something is refused, and then nothing is changed.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.upgrade.finding import Outcome  # noqa: PLC0415 - as above
+    from spanloom.upgrade.item import Outcome  # noqa: PLC0415 - as above
     from spanloom.upgrade.upgrade import alone, change, look  # noqa: PLC0415 - as above
 
     set_up_logging()  # to the standard error
     settings = load_config(config)
 
-    async def run() -> list[Finding]:
+    async def run() -> list[UpgradeItem]:
         found = await look(settings, clock.system())
-        if dry_run or any(finding.outcome is Outcome.REFUSED for finding in found):
+        if dry_run or any(item.outcome is Outcome.REFUSED for item in found):
             return found
         return await change(settings, found)
 
     found = asyncio.run(alone(settings, run))
-    refused = any(finding.outcome is Outcome.REFUSED for finding in found)
+    refused = any(item.outcome is Outcome.REFUSED for item in found)
     if as_json:
-        plain = [finding.plain() for finding in found]
-        click.echo(orjson.dumps({"dry_run": dry_run, "refused": refused, "findings": plain}, option=orjson.OPT_INDENT_2))
+        plain = [item.plain() for item in found]
+        click.echo(orjson.dumps({"dry_run": dry_run, "refused": refused, "items": plain}, option=orjson.OPT_INDENT_2))
     else:
         show(found, dry_run=dry_run)
     raise SystemExit(1 if refused else 0)
 
 
-def show(found: Sequence[Finding], *, dry_run: bool) -> None:
+def show(found: Sequence[UpgradeItem], *, dry_run: bool) -> None:
     """A line for each part, and what it comes to."""
-    from spanloom.upgrade.finding import Outcome  # noqa: PLC0415 - as above
+    from spanloom.upgrade.item import Outcome  # noqa: PLC0415 - as above
 
-    width = max((len(finding.name) for finding in found), default=0)
-    for finding in found:
-        click.echo(printable(f"{finding.part:8}  {finding.name:{width}}  {finding.outcome:9}  {finding.text}"))
-    count = {outcome: sum(finding.outcome is outcome for finding in found) for outcome in Outcome}
+    width = max((len(item.name) for item in found), default=0)
+    for item in found:
+        click.echo(printable(f"{item.part:8}  {item.name:{width}}  {item.outcome:9}  {item.text}"))
+    count = {outcome: sum(item.outcome is outcome for item in found) for outcome in Outcome}
     if count[Outcome.REFUSED]:
         click.echo(f"{count[Outcome.REFUSED]} refused: nothing was changed", err=True)
     elif dry_run:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pipeline.runtime.kafka_access import client_settings
 from pipeline.runtime.kafka_contents import GROUP_PREFIX, kafka_contents
 from pipeline.state.saved import SavedTable
-from spanloom.upgrade.finding import Finding, Outcome
 from spanloom.upgrade.identity import SPANS, identities
 from spanloom.upgrade.in_flight import INNER, Waiting, check_in_flight
+from spanloom.upgrade.item import Outcome, UpgradeItem
 from spanloom.upgrade.state import check_alerting, check_models
 from spanloom.wiring import SCORES, STAGES, STATE, Log, changelog, open_store
 from stores.elasticsearch.client import connect
@@ -29,15 +29,15 @@ MOST_IN_FLIGHT = 1000
 """Records of a partition that are tried: those behind them are of the same release, or were written meanwhile."""
 
 
-async def check_kafka(config: Config, now: int) -> AsyncIterator[Finding]:
+async def check_kafka(config: Config, now: int) -> AsyncIterator[UpgradeItem]:
     """Topics, records in flight and the saved state of every kind of worker.
 
     Raises:
         SpanloomError: Kafka cannot be reached, or refuses.
     """
     async with kafka_contents(client_settings(Log(config).app)) as kafka:
-        for finding in _topics(Log(config, _stages(kafka.partitions)).wanted_topics(), kafka.partitions):
-            yield finding
+        for item in _topics(Log(config, _stages(kafka.partitions)).wanted_topics(), kafka.partitions):
+            yield item
         for topic in INNER:
             if topic in kafka.partitions:
                 found = [
@@ -48,26 +48,26 @@ async def check_kafka(config: Config, now: int) -> AsyncIterator[Finding]:
         for saved in kafka.partitions:
             for name, check in ((SCORES, check_models), (STATE, partial(check_alerting, now=now))):
                 if saved.startswith(GROUP_PREFIX) and saved.endswith(f"-{name}-changelog"):
-                    for finding in check(config, await _table(kafka, saved)):
-                        yield finding
+                    for item in check(config, await _table(kafka, saved)):
+                        yield item
 
 
 async def _table(kafka: KafkaContents, topic: str) -> SavedTable:
     return SavedTable(topic, [(record.key, record.value) async for record in kafka.all_of(topic)])
 
 
-def _topics(wanted: Mapping[str, int], partitions: Mapping[str, int]) -> list[Finding]:
+def _topics(wanted: Mapping[str, int], partitions: Mapping[str, int]) -> list[UpgradeItem]:
     found = []
     for name, count in wanted.items():
         known = partitions.get(name)
         if known is None:
-            found.append(Finding("log", name, Outcome.CHANGES, f"the topic is made, with {count} partitions"))
+            found.append(UpgradeItem("log", name, Outcome.CHANGES, f"the topic is made, with {count} partitions"))
         elif known < count:
             way_out = f"configure {known}, or add partitions while nothing is in flight"
             text = f"it has {known} partitions, and {count} are configured: {way_out}"
-            found.append(Finding("log", name, Outcome.REFUSED, text))
+            found.append(UpgradeItem("log", name, Outcome.REFUSED, text))
         else:
-            found.append(Finding("log", name, Outcome.KEPT, f"{known} partitions"))
+            found.append(UpgradeItem("log", name, Outcome.KEPT, f"{known} partitions"))
     return found
 
 
@@ -85,7 +85,7 @@ async def change_kafka(config: Config) -> None:
     await Log(config, stages).make_topics()
 
 
-async def check_elasticsearch(config: Config) -> AsyncIterator[Finding]:
+async def check_elasticsearch(config: Config) -> AsyncIterator[UpgradeItem]:
     """Templates, and whom the newest spans name.
 
     Raises:
@@ -98,14 +98,14 @@ async def check_elasticsearch(config: Config) -> AsyncIterator[Finding]:
         await client.close()
     for part in planned:
         outcome, text = _TEMPLATES[part.outcome]
-        yield Finding("store", part.name, outcome, f"{text}{f': {part.reason}' if part.reason else ''}")
+        yield UpgradeItem("store", part.name, outcome, f"{text}{f': {part.reason}' if part.reason else ''}")
     store = open_store(config)
     try:
         spans = await store.find(Query(Kind.SPAN, descending=True, limit=SPANS))
     finally:
         await store.close()
-    for finding in identities(spans):
-        yield finding
+    for item in identities(spans):
+        yield item
 
 
 _TEMPLATES = {

@@ -9,9 +9,9 @@ from yarl import URL
 from durable_log.closed import ClosedLog
 from pipeline.runtime.log_url import directory_of
 from pipeline.state.saved import SavedTable
-from spanloom.upgrade.finding import Finding, Outcome
 from spanloom.upgrade.identity import SPANS, identities
 from spanloom.upgrade.in_flight import INNER, Waiting, check_in_flight
+from spanloom.upgrade.item import Outcome, UpgradeItem
 from spanloom.upgrade.state import check_alerting, check_models
 from spanloom.wiring import SCORES, STATE, changelog
 from stores.duckdb.inspect import inspect
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 GROUP = "spanloom"
 
 
-def check_log(config: Config, now: int) -> Iterator[Finding]:
+def check_log(config: Config, now: int) -> Iterator[UpgradeItem]:
     """Topics, records in flight and the saved state."""
     directory = directory_of(URL(config.log_url))
     if not (directory / "topics").exists():
-        yield Finding("log", str(directory), Outcome.NOTE, "there is none yet: a start makes it")
+        yield UpgradeItem("log", str(directory), Outcome.NOTE, "there is none yet: a start makes it")
         return
     log = ClosedLog(directory)
     topics, committed = log.topics(), log.committed().get(GROUP, {})
-    yield Finding("log", str(directory), Outcome.KEPT, f"{len(topics)} topics; partitions stay as they are")
+    yield UpgradeItem("log", str(directory), Outcome.KEPT, f"{len(topics)} topics; partitions stay as they are")
     for topic in INNER:
         if topic in topics:
             records = (
@@ -54,7 +54,7 @@ def check_log(config: Config, now: int) -> Iterator[Finding]:
             yield from check(config, SavedTable(saved, rows))
 
 
-def check_store(path: Path) -> Iterator[Finding]:
+def check_store(path: Path) -> Iterator[UpgradeItem]:
     """Tables and columns of the DuckDB file, and whom its newest spans name.
 
     Raises:
@@ -62,16 +62,18 @@ def check_store(path: Path) -> Iterator[Finding]:
         StoreError: it cannot be read.
     """
     if not path.exists():
-        yield Finding("store", str(path), Outcome.NOTE, "there is none yet: a start makes it")
+        yield UpgradeItem("store", str(path), Outcome.NOTE, "there is none yet: a start makes it")
         return
     found = inspect(path, SPANS)
-    yield Finding("store", str(path), Outcome.KEPT, f"schema version {found.version}")
+    yield UpgradeItem("store", str(path), Outcome.KEPT, f"schema version {found.version}")
     for kind, table in found.tables.items():
         if table.documents is None:
-            yield Finding("store", kind.value, Outcome.CHANGES, "the table is made")
+            yield UpgradeItem("store", kind.value, Outcome.CHANGES, "the table is made")
         elif table.missing:
             columns = ", ".join(table.missing)
-            yield Finding("store", kind.value, Outcome.CHANGES, f"column {columns} is added; {table.documents} documents stay")
+            yield UpgradeItem(
+                "store", kind.value, Outcome.CHANGES, f"column {columns} is added; {table.documents} documents stay"
+            )
     yield from identities(found.newest_spans)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spanloom.upgrade.finding import Finding, Outcome
+from spanloom.upgrade.item import Outcome, UpgradeItem
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _ENVIRONMENT_NAMES = ("deployment.environment.name", "deployment.environment")
 _DATABASE = ("db.system.name", "db.system")
 
 
-def identities(spans: Iterable[Body]) -> Iterator[Finding]:
+def identities(spans: Iterable[Body]) -> Iterator[UpgradeItem]:
     """Services with a namespace, environments and databases, of spans that 0.2.0 stored: these have no `environment`."""
     services, environments, databases = dict[str, None](), dict[str, None](), dict[str, None]()
     for span in spans:
@@ -40,18 +40,18 @@ def identities(spans: Iterable[Body]) -> Iterator[Finding]:
         if any(attributes.get(name) for name in _DATABASE):
             databases[str(next(attributes[name] for name in _DATABASE if attributes.get(name)))] = None
     if services:
-        yield Finding(
+        yield UpgradeItem(
             PART, "services", Outcome.RELEARNED,
             f"{_shown(services)}: rules, silences and playbooks have to name them so; their edges and shapes are learned again",
         )  # fmt: skip
     if environments:
-        yield Finding(
+        yield UpgradeItem(
             PART, "environments", Outcome.RELEARNED,
             f"{_shown(environments)}: decided apart; their alerts resolve once and fire again with the label environment, "
             "their edges and shapes are learned again",
         )  # fmt: skip
     if databases:
-        yield Finding(
+        yield UpgradeItem(
             PART, "databases", Outcome.RELEARNED,
             f"{_shown(databases)}: nodes have new names, as postgresql://host/name; rules that name them have to be changed",
         )  # fmt: skip

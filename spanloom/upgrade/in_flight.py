@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import NewerRecordError, received
 from pipeline.exchange.topics import Topic
-from spanloom.upgrade.finding import Finding, Outcome
+from spanloom.upgrade.item import Outcome, UpgradeItem
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Waiting:
     value: bytes | None
 
 
-def check_in_flight(topic: str, records: Iterable[tuple[int, Waiting]]) -> Finding:
+def check_in_flight(topic: str, records: Iterable[tuple[int, Waiting]]) -> UpgradeItem:
     """All that are in flight of a topic between stages, by partition."""
     name = f"{topic} in flight"
     count, unreadable, newer = 0, 0, ""
@@ -40,8 +40,8 @@ def check_in_flight(topic: str, records: Iterable[tuple[int, Waiting]]) -> Findi
         except InputError:
             unreadable += 1
     if newer:
-        return Finding(PART, name, Outcome.REFUSED, newer)
+        return UpgradeItem(PART, name, Outcome.REFUSED, newer)
     if unreadable:
         text = f"{count} records, of which {unreadable} cannot be read: they become dead letters"
-        return Finding(PART, name, Outcome.NOTE, text)
-    return Finding(PART, name, Outcome.KEPT, f"{count} records, all can be read")
+        return UpgradeItem(PART, name, Outcome.NOTE, text)
+    return UpgradeItem(PART, name, Outcome.KEPT, f"{count} records, all can be read")

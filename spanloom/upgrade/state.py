@@ -20,7 +20,7 @@ from processors.detectors.detector import build_detectors
 from processors.detectors.log_windows import LogWindows
 from spanloom import components
 from spanloom.build_alerting import default_receivers
-from spanloom.upgrade.finding import Finding, Outcome
+from spanloom.upgrade.item import Outcome, UpgradeItem
 from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 from telemetry.errors import InputError
 
@@ -38,7 +38,7 @@ LEARNED = frozenset({"rankings", "sources"})
 """What stage 4 keeps and telemetry brings back."""
 
 
-def check_models(config: Config, table: SavedTable) -> Iterator[Finding]:
+def check_models(config: Config, table: SavedTable) -> Iterator[UpgradeItem]:
     """What stage 3 has learned. What cannot be restored is learned again, as at its start."""
     restored, refused = Counter[str](), dict[str, str]()
     for partition in table.names():
@@ -52,12 +52,12 @@ def check_models(config: Config, table: SavedTable) -> Iterator[Finding]:
                 refused[detector.saved_as] = f"partition {partition}: {error}"
     for name, partitions in sorted(restored.items()):
         if name not in refused:
-            yield Finding(PART, name, Outcome.KEPT, f"what was learned is restored, in {partitions} partitions")
+            yield UpgradeItem(PART, name, Outcome.KEPT, f"what was learned is restored, in {partitions} partitions")
     for name, reason in sorted(refused.items()):
-        yield Finding(PART, name, Outcome.RELEARNED, reason)
+        yield UpgradeItem(PART, name, Outcome.RELEARNED, reason)
 
 
-def check_alerting(config: Config, table: SavedTable, now: int) -> Iterator[Finding]:
+def check_alerting(config: Config, table: SavedTable, now: int) -> Iterator[UpgradeItem]:
     """What stage 4 keeps. Most of it cannot be learned again: what of that cannot be restored is refused, as at a start."""
     for partition in table.names():
         yield from _named(table, partition, _shared())
@@ -65,21 +65,21 @@ def check_alerting(config: Config, table: SavedTable, now: int) -> Iterator[Find
         try:
             known.restore(table, partition)
         except DamagedStateError as error:
-            yield Finding(PART, ENVIRONMENTS, Outcome.REFUSED, error.what)
+            yield UpgradeItem(PART, ENVIRONMENTS, Outcome.REFUSED, error.what)
         for environment in [DEFAULT_ENVIRONMENT, *known.names, EVERY_ENVIRONMENT]:
             yield from _named(table.scoped(environment), partition, _of_environment(config, environment, now))
 
 
-def _named(table: StageTable, partition: int, readers: dict[str, Callable[[Body], str]]) -> Iterator[Finding]:
+def _named(table: StageTable, partition: int, readers: dict[str, Callable[[Body], str]]) -> Iterator[UpgradeItem]:
     for name, restore in readers.items():
         shown = f"{table.scope}{name}" if not partition else f"{table.scope}{name}[{partition}]"
         try:
             saved = table.load(partition, name)
             if saved is not None:
-                yield Finding(PART, shown, Outcome.KEPT, restore(saved))
+                yield UpgradeItem(PART, shown, Outcome.KEPT, restore(saved))
         except UNFIT as error:
             outcome = Outcome.RELEARNED if name in LEARNED else Outcome.REFUSED
-            yield Finding(PART, shown, outcome, error.what if isinstance(error, DamagedStateError) else str(error))
+            yield UpgradeItem(PART, shown, outcome, error.what if isinstance(error, DamagedStateError) else str(error))
 
 
 def _shared() -> dict[str, Callable[[Body], str]]:

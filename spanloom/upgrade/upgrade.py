@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spanloom.process.data_folder import owned
 from spanloom.process.store_file import is_shared, store_file
-from spanloom.upgrade.finding import Finding, Outcome
+from spanloom.upgrade.item import Outcome, UpgradeItem
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
     from spanloom.config import Config
 
 
-async def look(config: Config, now: int) -> list[Finding]:
+async def look(config: Config, now: int) -> list[UpgradeItem]:
     """Every part of the deployment, in the order log, state, store. Nothing is changed.
 
-    What cannot be read at all is a finding too, so that the rest is reported with it.
+    What cannot be read at all is an item too, so that the rest is reported with it.
     """
-    found: list[Finding] = []
+    found: list[UpgradeItem] = []
     for part, check in (("log", _check_log), ("store", _check_store)):
         try:
             found += await check(config, now)
         except SpanloomError as error:
-            found.append(Finding(part, config.log_url if part == "log" else config.store_url, Outcome.REFUSED, str(error)))
+            found.append(UpgradeItem(part, config.log_url if part == "log" else config.store_url, Outcome.REFUSED, str(error)))
     return found
 
 
-async def change(config: Config, found: list[Finding]) -> list[Finding]:
-    """Do what was found to do; returns the same findings, with what was changed. Safe to run again, also after a kill.
+async def change(config: Config, found: list[UpgradeItem]) -> list[UpgradeItem]:
+    """Do what was found to do; returns the same items, with what was changed. Safe to run again, also after a kill.
 
     Raises:
         SpanloomError: a part refuses; those before it are changed.
     """
-    wanted = {finding.part for finding in found if finding.outcome is Outcome.CHANGES}
+    wanted = {item.part for item in found if item.outcome is Outcome.CHANGES}
     for part, act in (("log", _change_log), ("store", _change_store)):
         if part in wanted:
             await act(config)
     return [replace(each, outcome=Outcome.CHANGED) if each.outcome is Outcome.CHANGES else each for each in found]
 
 
-async def alone(config: Config, act: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
+async def alone(config: Config, act: Callable[[], Awaitable[list[UpgradeItem]]]) -> list[UpgradeItem]:
     """Do something while no `spanloom up` has the data folder, where the deployment has files of its own.
 
     Raises:
@@ -59,17 +59,17 @@ def _on_files(config: Config) -> bool:
     return config.log_url.startswith("log:") or not is_shared(config.store_url)
 
 
-async def _check_log(config: Config, now: int) -> list[Finding]:
+async def _check_log(config: Config, now: int) -> list[UpgradeItem]:
     if config.log_url.startswith("log:"):
         from spanloom.upgrade.embedded import check_log  # noqa: PLC0415 - either deployment needs a client of its own
 
         return list(check_log(config, now))
     from spanloom.upgrade.distributed import check_kafka  # noqa: PLC0415 - as above
 
-    return [finding async for finding in check_kafka(config, now)]
+    return [item async for item in check_kafka(config, now)]
 
 
-async def _check_store(config: Config, now: int) -> list[Finding]:
+async def _check_store(config: Config, now: int) -> list[UpgradeItem]:
     del now
     path = store_file(config.store_url)
     if path is not None:
@@ -78,7 +78,7 @@ async def _check_store(config: Config, now: int) -> list[Finding]:
         return list(check_store(path))
     from spanloom.upgrade.distributed import check_elasticsearch  # noqa: PLC0415 - as above
 
-    return [finding async for finding in check_elasticsearch(config)]
+    return [item async for item in check_elasticsearch(config)]
 
 
 async def _change_log(config: Config) -> None:

@@ -230,7 +230,7 @@ def outcomes(role: Role, *, dry_run: bool = True) -> dict[str, str]:
     """By what it is about what `spanloom upgrade` reports."""
     done = role.command("upgrade", "--json", *(["--dry-run"] if dry_run else []))
     assert not done.returncode, done.stdout + done.stderr
-    return {each["name"]: each["outcome"] for each in json.loads(done.stdout)["findings"]}
+    return {each["name"]: each["outcome"] for each in json.loads(done.stdout)["items"]}
 
 
 async def test_the_release_before_goes_on_with_what_this_one_has_saved_and_this_one_after_it(

@@ -51,7 +51,7 @@ def upgrade(up: MovedUp, *options: str) -> dict[str, Any]:
 
 
 def outcomes(report: dict[str, Any]) -> Counter[str]:
-    return Counter(finding["outcome"] for finding in report["findings"])
+    return Counter(item["outcome"] for item in report["items"])
 
 
 @asynccontextmanager
@@ -77,13 +77,13 @@ async def test_a_dry_run_says_what_is_done_and_changes_nothing(tmp_path: Path) -
         assert contents(tmp_path / "data") == before
         assert planned["dry_run"]
         assert not planned["refused"]
-        changes = {finding["name"] for finding in planned["findings"] if finding["outcome"] == "changes"}
+        changes = {item["name"] for item in planned["items"] if item["outcome"] == "changes"}
         assert changes == {kind.value for kind in Kind} - {"receipt", "culprit"}
-        assert {each["name"] for each in planned["findings"] if each["part"] == "state"} == {
+        assert {each["name"] for each in planned["items"] if each["part"] == "state"} == {
             *("scores", "failures", "shapes", "logs", "rules", "sources", "engine", "alertmanager", "healer", "rankings")
         }
         done = upgrade(up)
-        assert {each["name"] for each in done["findings"] if each["outcome"] == "changed"} == changes
+        assert {each["name"] for each in done["items"] if each["outcome"] == "changed"} == changes
         again = upgrade(up, "--dry-run")
         assert outcomes(again).keys() == {"kept"} | ({"relearned"} if outcomes(planned)["relearned"] else set())
 

@@ -112,7 +112,7 @@ async def test_workers_go_on_with_records_and_state_of_the_release_before(tmp_pa
         await put_on_kafka(cluster.kafka.port, log)
         report = await asyncio.to_thread(upgrade, cluster)
         assert not report["refused"], report
-        assert {each["outcome"] for each in report["findings"] if each["part"] in {"log", "state"}} == {"kept"}
+        assert {each["outcome"] for each in report["items"] if each["part"] in {"log", "state"}} == {"kept"}
         stack.callback(cluster.collector.stop)
         cluster.collector.start()
         await asyncio.to_thread(stack.enter_context, cluster.running_workers())

@@ -43,7 +43,7 @@ def upgrade(data: Path, *options: str, expected: int = 0, **settings: str) -> di
 
 def refused(report: dict[str, Any]) -> dict[str, str]:
     """Why, by name."""
-    return {each["name"]: each["text"] for each in report["findings"] if each["outcome"] == "refused"}
+    return {each["name"]: each["text"] for each in report["items"] if each["outcome"] == "refused"}
 
 
 def columns(data: Path) -> set[str]:
@@ -87,7 +87,7 @@ def test_a_store_of_a_later_release_is_refused(data: Path) -> None:
 def test_a_model_of_another_form_is_learned_again_and_refuses_nothing(data: Path) -> None:
     append(data, "spanloom-spanloom-scores-changelog", b"0/shapes", orjson.dumps({"version": 99}))
     append(data, STATE, b"0/rankings", orjson.dumps({"version": 99}))
-    found = {each["name"]: each for each in upgrade(data, "--dry-run")["findings"]}
+    found = {each["name"]: each for each in upgrade(data, "--dry-run")["items"]}
     for name in ("shapes", "rankings"):
         assert found[name]["outcome"] == "relearned"
         assert "99" in found[name]["text"]
@@ -122,12 +122,12 @@ def test_a_kill_while_columns_are_added_leaves_the_tables_as_they_were(data: Pat
     (tmp_path / "site").mkdir()
     upgrade(data, expected=-signal.SIGKILL, PYTHONPATH=injected(tmp_path / "site", KILLED))
     assert columns(data) == before
-    changed = [each for each in upgrade(data)["findings"] if each["outcome"] == "changed"]
+    changed = [each for each in upgrade(data)["items"] if each["outcome"] == "changed"]
     assert len(changed) == 11
     assert columns(data) == before | {each["name"] for each in changed}
 
 
 def test_where_nothing_is_there_yet_nothing_is_made(tmp_path: Path) -> None:
     report = upgrade(tmp_path / "none")
-    assert {each["outcome"] for each in report["findings"]} == {"note"}
+    assert {each["outcome"] for each in report["items"]} == {"note"}
     assert not (tmp_path / "none").exists()

@@ -32,10 +32,10 @@ class Deployment:
         }
 
     def upgrade(self, *options: str, expected: int = 0, **settings: str) -> dict[str, dict[str, Any]]:
-        """The findings by name, with the exit code as expected."""
+        """The items by name, with the exit code as expected."""
         done = run_command({**self._environment, **settings}, "upgrade", "--json", *options)
         assert done.returncode == expected, done.stdout + done.stderr
-        return {each["name"]: each for each in json.loads(done.stdout)["findings"]}
+        return {each["name"]: each for each in json.loads(done.stdout)["items"]}
 
     async def topics(self) -> dict[str, int]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._kafka)

@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class UpgradeItem:
     """One line of the report.
 
     Attributes:
