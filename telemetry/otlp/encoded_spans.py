@@ -10,6 +10,8 @@ import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from google.protobuf.message import DecodeError as ProtobufDecodeError
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from telemetry.errors import DecodeError
 from telemetry.otlp.check import MAX_REPEATED, SpanIds, too_repetitive, what_is_wrong_with_ids
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 _CLASSES: Final = messages(
     "spanloom.encoded_spans",
     {
-        "Request": {"resource_spans": (1, "*ByResource")},
+        "ExportTraceServiceRequest": {"resource_spans": (1, "*ByResource")},
         "ByResource": {"resource": (1, "*bytes"), "scope_spans": (2, "*ByScope"), "schema_url": (3, "bytes")},
         "ByScope": {"scope": (1, "*bytes"), "spans": (2, "*bytes"), "schema_url": (3, "bytes")},
-        "Head": {
+        "Span": {
             "trace_id": (1, "bytes"),
             "span_id": (2, "bytes"),
             "parent_span_id": (4, "bytes"),
@@ -36,8 +38,8 @@ _CLASSES: Final = messages(
         "LinkHead": {"trace_id": (1, "bytes"), "span_id": (2, "bytes")},
     },
 )
-_Request: Any = _CLASSES["Request"]
-_Head: Any = _CLASSES["Head"]
+_Request: Any = _CLASSES["ExportTraceServiceRequest"]
+_Head: Any = _CLASSES["Span"]
 
 _TIMES: Final = struct.Struct("<BQBQ")
 _START_TAG, _END_TAG = 7 << 3 | 1, 8 << 3 | 1
@@ -61,23 +63,22 @@ class SpanHead(SpanIds, Protocol):
 
 
 def read_encoded(data: bytes) -> Iterator[EncodedSpans]:
-    """The groups of a protobuf ExportTraceServiceRequest in their order.
+    """The groups of a protobuf ExportTraceServiceRequest in their order. Of its spans nothing was looked at.
 
     Raises:
         DecodeError: not such a request, or its documents would be far larger than it.
     """
-    try:
-        request = _Request.FromString(data)
-    except ProtobufDecodeError as error:
-        raise DecodeError("", f"not a protobuf ExportTraceServiceRequest: {error}") from error
+    request = _parsed(_Request, data, "")
     left = MAX_REPEATED
     for r, by_resource in enumerate(request.resource_spans):
         resource, schema = b"".join(by_resource.resource), by_resource.schema_url
+        _parsed(Resource, resource, f"resource_spans[{r}].resource")
         for s, by_scope in enumerate(by_resource.scope_spans):
             spans = list(by_scope.spans)
             scope = b"".join(by_scope.scope)
             left -= (len(resource) + len(scope)) * len(spans)
             path = f"resource_spans[{r}].scope_spans[{s}]"
+            _parsed(InstrumentationScope, scope, f"{path}.scope")
             if left < 0:
                 raise too_repetitive(path)
             yield EncodedSpans(path, resource, schema, scope, by_scope.schema_url, spans)
@@ -103,10 +104,7 @@ def heads_of(group: EncodedSpans) -> Iterator[tuple[bytes, SpanHead]]:
         DecodeError: one is no span, or its ids, times or links are invalid; names the field.
     """
     for i, span in enumerate(group.spans):
-        try:
-            head = _Head.FromString(span)
-        except ProtobufDecodeError as error:
-            raise DecodeError(f"{group.path}.spans[{i}]", f"not a protobuf Span: {error}") from error
+        head = _parsed(_Head, span, f"{group.path}.spans[{i}]")
         wrong = what_is_wrong_with_ids(head)
         if wrong is not None:
             field, reason = wrong
@@ -117,6 +115,13 @@ def heads_of(group: EncodedSpans) -> Iterator[tuple[bytes, SpanHead]]:
 def with_times(span: bytes, start: int, end: int) -> bytes:
     """An encoded span with other times, in nanoseconds: of a field that comes twice the last counts."""
     return span + _TIMES.pack(_START_TAG, start, _END_TAG, end)
+
+
+def _parsed(message: Any, data: bytes, path: str) -> Any:
+    try:
+        return message.FromString(data)
+    except ProtobufDecodeError as error:
+        raise DecodeError(path, f"not a protobuf {message.DESCRIPTOR.name}: {error}") from error
 
 
 def _present(message: bytes) -> tuple[bytes, ...]:

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from alerting.alertmanager.api import AlertmanagerApi
 from alerting.alertmanager.config import parse_config
 from alerting.alertmanager.manager import Alertmanager
+from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules.api import routes as rule_routes
 from alerting.rules.book import RuleBook
 from alerting.rules.engine import AlertEngine
@@ -40,6 +41,10 @@ SEEDS = (
     b"/api/v2/silences?filter=a=~b",
     b"/api/v2/silence/00000000-0000-0000-0000-000000000000",
     b"/api/v2/alerts/groups?silenced=false",
+    b"/prometheus/api/v1/query?query=sum by (a) (rate(load[5m]))&time=1700000000.5",
+    b"/prometheus/api/v1/query_range?query=load&start=1700000000&end=2023-11-14T22:14:00Z&step=15s&timeout=1",
+    b"/prometheus/api/v1/series?match[]=load{a=~'b'}&limit=1",
+    b"/prometheus/api/v1/label/a/values",
     b"/metrics",
 )
 _WORDS = (
@@ -110,6 +115,7 @@ class _Api:
         rules = rule_routes(lambda: {"default": engine}, RuleBook(engine), saved, note)
         app.router.routes += [*rules, Mount("/am", routes=manager.routes())]
         app.router.routes += manager.routes()
+        app.router.routes += PrometheusApi(lambda: {"default": engine}, lambda: NOW, "1").routes()
         return app
 
 

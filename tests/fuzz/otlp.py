@@ -198,4 +198,21 @@ def of_files(folder: Path) -> Target:
     return Target("otlp-files", run, (lines, gzip.compress(lines, mtime=0)), _JSON_WORDS, bytes_per_byte=3000)
 
 
-TARGETS = (*map(_of_protobuf, otlp.SIGNALS), *map(_of_json, otlp.SIGNALS))
+def _encoded(data: bytes) -> None:
+    """A record that claims to come from a collector, from the first stage to its traces: nothing within it was looked at."""
+    parts, _, _ = split_spans(data, 4, 1)
+    for value in parts.values():
+        spans, _ = otlp.unpack(otlp.SpanPacker().pack(value), {})
+        _written(map(span_document, spans.values()))
+
+
+_ENCODED = Target(
+    "otlp-encoded-spans",
+    _encoded,
+    (otlp.json_to_protobuf("spans", orjson.dumps(REQUESTS["spans"])),),
+    (b"\x0a\x00", b"\xff" * 10, b"\x12\x00" * 8, b"\x0a\x02\x12\x00"),
+    seconds_per_byte=60e-6,
+    bytes_per_byte=3000,
+)
+
+TARGETS = (*map(_of_protobuf, otlp.SIGNALS), *map(_of_json, otlp.SIGNALS), _ENCODED)

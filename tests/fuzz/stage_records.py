@@ -10,17 +10,19 @@ import orjson
 from alerting.alertmanager.silences import Silences
 from alerting.playbooks.api.approval import Answer
 from alerting.rules.book import RuleBook
-from pipeline.exchange import codec
+from pipeline.exchange import codec, learning
 from pipeline.exchange.codec import HEADER, BatchKind, LogLine
 from pipeline.exchange.inner_records import received
 from processors.assembly.assembler import ExemplarReference, LogReference
 from processors.assembly.edges import by_cost, edge_from_body
 from processors.assembly.window_merge import WindowMerge
+from processors.root_cause.sampled_trace import TemplatedLine, sampled_trace
 from telemetry.documents import anomaly_document
 from telemetry.documents.read_back import anomaly_from_body
 from telemetry.metrics import Point, Series
 from telemetry.span_links import LinkQuery, LinkTarget, SpanReference
 from tests.fuzz.target import Target
+from tests.generated import traces
 from tests.pipeline.exchange.test_inner_bodies import ANOMALIES, ANSWERS, EDGES
 
 if TYPE_CHECKING:
@@ -111,6 +113,13 @@ TARGETS = (
         codec.decode_logs,
         codec.encode_logs,
         codec.encode_logs([LogLine("cart", "cart-1", "prod", _TIME, 9, "text", _TRACE, _SPAN)]),
+    ),
+    _target("traces", learning.decode_traces, learning.encode_traces, learning.encode_traces([sampled_trace(next(traces(1)))])),
+    _target(
+        "log-templates",
+        learning.decode_lines,
+        learning.encode_lines,
+        learning.encode_lines([TemplatedLine("prod", _TRACE, _SPAN, "id", "'paid <*>'", _TIME, 9)]),
     ),
     *(
         _of_bodies(batch, bodies)

@@ -105,6 +105,16 @@ def test_an_invalid_span_is_named(span: bytes, field: str) -> None:
     assert error.value.field == f"resource_spans[0].scope_spans[0].spans[1]{field}"
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_resource_and_a_scope_that_are_none_are_named(number: int) -> None:
+    bad = message((1, message((1, b"\xff"))))
+    scope = message((1, bad if number == 2 else b""), (2, message((1, b"t" * 16), (2, b"spanspan"))))
+    data = message((1, message((1, bad if number == 1 else b""), (2, scope))))
+    with pytest.raises(DecodeError) as error:
+        list(otlp.read_encoded(data))
+    assert error.value.field == "resource_spans[0]" + (".resource", ".scope_spans[0].scope")[number - 1]
+
+
 def test_what_would_be_stored_far_too_often_is_refused_without_being_unpacked() -> None:
     resource = message((1, message((1, "x" * 900_000))))
     data = message((1, message((1, resource), (2, message(*[(2, b"")] * (MAX_REPEATED // 900_000 + 1))))))
