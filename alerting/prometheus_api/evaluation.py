@@ -14,6 +14,8 @@ from alerting.promql.vectors import EvaluationError
 from components.durations import SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from alerting.prometheus_api.parameters import TimeRange
     from alerting.promql.query import Query
     from alerting.promql.vectors import Labels, Source
@@ -27,6 +29,10 @@ MAX_AT_ONCE = 8
 
 SLICE = 0.02
 """Seconds after which a query lets other work have its turn."""
+
+MAX_PAUSE = 1.0
+"""Seconds that the evaluation at one time may take. Nothing else has its turn meanwhile, and subqueries of subqueries take
+for ever."""
 
 
 class QueryTimeoutError(EvaluationError):
@@ -44,17 +50,18 @@ class Evaluator:
 
         Raises:
             EvaluationError: these samples have no answer, or too large a one.
+            QueryTimeoutError: it took longer than `timeout` seconds, or than MAX_PAUSE.
         """
         async with self._turn(timeout):
             match query.type:
                 case ResultType.STRING:
                     return _result(query.type, [_stamp(at), query.text])
                 case ResultType.MATRIX:
-                    windows = query.windows(source, at)
+                    windows = query.windows(source, at, until(timeout))
                     _check(sum(len(window.times) for window in windows))
                     series = [_series(w.labels, list(zip(w.times, w.values, strict=True))) for w in windows]
                     return _result(query.type, series)
-            vector = query.vector(source, at, at, at)
+            vector = query.vector(source, at, at, at, until(timeout))
             if query.type is ResultType.SCALAR:
                 return _result(query.type, [_stamp(at), _plain(vector[0][1])])
             return _result(query.type, [{"metric": dict(labels), "value": _point(at, value)} for labels, value in vector])
@@ -64,14 +71,14 @@ class Evaluator:
 
         Raises:
             EvaluationError: these samples have no answer, or too large a one.
-            QueryTimeoutError: it took longer than `timeout` seconds.
+            QueryTimeoutError: it took longer than `timeout` seconds, or one of its times than MAX_PAUSE.
         """
         async with self._turn(timeout):
             found: dict[Labels, list[tuple[int, float]]] = {}
             samples, begun = 0, time.monotonic()
             slice_ends = begun + SLICE
             for at in over.times:
-                for labels, value in query.vector(source, at, over.start, over.end):
+                for labels, value in query.vector(source, at, over.start, over.end, until(timeout)):
                     found.setdefault(labels, []).append((at, value))
                     samples += 1
                 _check(samples)
@@ -101,6 +108,18 @@ class _Turn:
 
     async def __aexit__(self, *_: object) -> None:
         self._turns.release()
+
+
+def until(timeout: float) -> Callable[[], None]:
+    """What raises QueryTimeoutError once `timeout` seconds are over, or MAX_PAUSE: see `Instant.go_on`."""
+    allowed = min(timeout, MAX_PAUSE)
+    ends = time.monotonic() + allowed
+
+    def go_on() -> None:
+        if time.monotonic() > ends:
+            raise QueryTimeoutError(f"query timed out in expression evaluation: at one time it takes longer than {allowed:g} s")
+
+    return go_on
 
 
 def _check(samples: int) -> None:

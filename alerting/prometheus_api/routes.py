@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from alerting.prometheus_api.evaluation import Evaluator, QueryTimeoutError
+from alerting.prometheus_api.evaluation import Evaluator, QueryTimeoutError, until
 from alerting.prometheus_api.parameters import ParameterError, Parameters, parameters_of
 from alerting.prometheus_api.series import cut, series_in
 from alerting.promql.query import compile_query
@@ -98,17 +98,17 @@ class PrometheusApi:
 
     async def _series(self, request: Request) -> Answer:
         asked = await parameters_of(request)
-        found = series_in(self._engine(asked).samples, asked.selectors(needed=True), *_stretch(asked))
+        found = series_in(self._engine(asked).samples, asked.selectors(needed=True), *_stretch(asked), _until(asked))
         return cut([dict(labels) for labels in sorted(found)], asked.limit())
 
     async def _label_names(self, request: Request) -> Answer:
         asked = await parameters_of(request)
-        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked))
+        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked), _until(asked))
         return cut(sorted({name for labels in found for name, _ in labels}), asked.limit())
 
     async def _label_values(self, request: Request) -> Answer:
         asked, wanted = await parameters_of(request), request.path_params["name"]
-        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked))
+        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked), _until(asked))
         return cut(sorted({value for labels in found for name, value in labels if name == wanted}), asked.limit())
 
     async def _rules(self, request: Request) -> Answer:
@@ -125,8 +125,10 @@ class PrometheusApi:
         return {"alerts": [alert_body(alert) for alert in engine.active()]}, []
 
     async def _metadata(self, request: Request) -> Answer:
-        engine = self._engine(await parameters_of(request))
-        names = {value for labels in series_in(engine.samples, [()], 0, self._now()) for name, value in labels if name == NAME}
+        asked = await parameters_of(request)
+        engine = self._engine(asked)
+        found = series_in(engine.samples, [()], 0, self._now(), _until(asked))
+        names = {value for labels in found for name, value in labels if name == NAME}
         unknown = {"type": "unknown", "help": "", "unit": ""}  # what a sender said of a metric is with its points, in the store
         return {name: [unknown] for name in sorted(names)}, []
 
@@ -140,6 +142,10 @@ def _route(path: str, handler: Callable[[Request], Awaitable[Answer]], *methods:
 
 def _timeout(asked: Parameters) -> float:
     return min(asked.duration("timeout", TIMEOUT), TIMEOUT) / SECOND
+
+
+def _until(asked: Parameters) -> Callable[[], None]:
+    return until(_timeout(asked))
 
 
 def _stretch(asked: Parameters) -> tuple[int, int]:

@@ -39,8 +39,10 @@ class Query:
     _vector: Callable[[Instant], Vector] | None = field(default=None, repr=False)
     _ranges: Callable[[Instant], Ranges] | None = field(default=None, repr=False)
 
-    def vector(self, source: Source, at: int, start: int, end: int) -> Vector:
+    def vector(self, source: Source, at: int, start: int, end: int, go_on: Callable[[], None]) -> Vector:
         """The value at a time of a query from `start` to `end`, ns; a scalar is one element without labels.
+
+        `go_on` may raise, see `Instant`.
 
         Raises:
             EvaluationError: these samples have no answer.
@@ -50,11 +52,11 @@ class Query:
             raise PromqlError(
                 f"invalid expression type {_NAMES[self.type]!r} for range query, must be Scalar or instant Vector"
             )
-        return self._vector(Instant(source, at, start, end, LOOKBACK))
+        return self._vector(Instant(source, at, start, end, LOOKBACK, go_on))
 
-    def windows(self, source: Source, at: int) -> list[Window]:
+    def windows(self, source: Source, at: int, go_on: Callable[[], None]) -> list[Window]:
         """The samples of the range that ends at a time, of a query that gives one."""
-        return self._ranges(Instant(source, at, at, at, LOOKBACK)).windows if self._ranges is not None else []
+        return self._ranges(Instant(source, at, at, at, LOOKBACK, go_on)).windows if self._ranges is not None else []
 
 
 _NAMES = {ResultType.MATRIX: "range vector", ResultType.STRING: "string"}

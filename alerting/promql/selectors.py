@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -95,6 +95,7 @@ class InstantSelector:
         at = self.shift(instant)
         oldest = at - instant.lookback
         result = []
+        instant.go_on()
         for column in instant.source.select(self.matchers):
             times = column.times
             i = bisect_right(times, at) - 1
@@ -129,6 +130,7 @@ class RangeSelector:
         end = self.shift(instant)
         start = end - self.width
         windows = []
+        instant.go_on()
         for column in instant.source.select(self.matchers):
             low, high = bisect_right(column.times, start), bisect_right(column.times, end)
             if low == high:
@@ -164,7 +166,8 @@ class Subquery:
             raise EvaluationError(f"a subquery of {self.width // self.step} steps; at most {MAX_STEPS}")
         found: dict[Labels, tuple[list[int], list[float]]] = {}
         for at in range((start // self.step + 1) * self.step, end + 1, self.step):
-            for labels, value in self.inner(Instant(instant.source, at, instant.start, instant.end, instant.lookback)):
+            instant.go_on()
+            for labels, value in self.inner(replace(instant, at=at)):
                 times, values = found.setdefault(labels, ([], []))
                 times.append(at)
                 values.append(value)

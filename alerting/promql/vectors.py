@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from alerting.promql.matchers import Matcher
 
@@ -95,12 +95,20 @@ class Window(NamedTuple):
     values: Sequence[float]
 
 
+def _for_ever() -> None:
+    """Rules are their owner's: they are not interrupted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Where and when an expression is evaluated: at a time, of a query from `start` to `end`, ns."""
+    """Where and when an expression is evaluated: at a time, of a query from `start` to `end`, ns.
+
+    `go_on` is called before each selection and each step of a subquery, and raises where the query has had its time.
+    """
 
     source: Source
     at: int
     start: int
     end: int
     lookback: int
+    go_on: Callable[[], None] = _for_ever

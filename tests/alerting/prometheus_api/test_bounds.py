@@ -100,3 +100,27 @@ async def test_queries_wait_for_their_turn_no_longer_than_they_may_take(monkeypa
     monkeypatch.setattr(evaluation, "MAX_AT_ONCE", 0)
     with pytest.raises(QueryTimeoutError, match="queue"):
         await Evaluator().instant(compile_query("1"), engine(1).samples, START, 0.01)
+
+
+ENDLESS = "sum_over_time(sum_over_time(sum_over_time(vector(1)[11000s:1s])[11000s:1s])[11000s:1s])"
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("query", {"query": ENDLESS}),
+        ("query", {"query": f"({ENDLESS})[11000s:1s]"}),
+        ("query", {"query": " or ".join(["load"] * 200)}),
+        ("query_range", {"query": ENDLESS, "start": "1", "end": "2", "step": "1"}),
+        ("series", {"match[]": ["load"] * 900}),
+        ("labels", {"match[]": ["load"] * 900}),
+    ],
+)
+def test_what_nothing_can_interrupt_ends_soon(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, asked: dict[str, Any]
+) -> None:
+    clock = iter(range(1_000_000))
+    monkeypatch.setattr("alerting.prometheus_api.evaluation.time.monotonic", lambda: next(clock) / 100)
+    answer = client.post(f"/prometheus/api/v1/{path}", data=asked)
+    assert (answer.status_code, answer.json()["errorType"]) == (503, "timeout")
+    assert next(clock) < 200, "it went on after its time"
