@@ -29,7 +29,17 @@ _Events = list[tuple[str, str, Count]]
 _Visit = tuple[str, str, str, Index, Whole, Whole, Whole, Whole, _Events, list[AnyId], str]
 _STRICT = ConfigDict(strict=True)
 _TRACES = TypeAdapter(list[tuple[TraceId, Whole, Whole, bool, Annotated[list[_Visit], Field(min_length=1)]]], config=_STRICT)
-_LINES = TypeAdapter(tuple[dict[str, str], list[tuple[str, TraceId, AnyId, str, Whole, Whole]]], config=_STRICT)
+
+MAX_TEMPLATE = 64
+"""Characters of a template's id; ours have 16."""
+
+MAX_QUOTED = 4096
+"""Characters of a quoted template. Ours are made of the first 1000 of a line and 200 of an example; stage 4 keeps thousands."""
+
+_Template = Annotated[str, Field(max_length=MAX_TEMPLATE)]
+_Name = Annotated[str, Field(max_length=MAX_NAME)]
+_Line = tuple[_Name, TraceId, AnyId, _Template, Whole, Whole]
+_LINES = TypeAdapter(tuple[dict[_Template, Annotated[str, Field(max_length=MAX_QUOTED)]], list[_Line]], config=_STRICT)
 
 
 def encode_traces(traces: Iterable[SampledTrace]) -> bytes:

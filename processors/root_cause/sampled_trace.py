@@ -28,13 +28,14 @@ class SampledTrace(NamedTuple):
         if len(names) == 1:
             yield self
             return
-        for name in names:
-            place: dict[int, int] = {-1: -1}
-            own: list[Visit] = []
-            for number, visit in enumerate(self.visits):
-                if visit.environment == name:
-                    place[number] = len(own)
-                    own.append(visit._replace(parent=place.get(visit.parent, -1)))
+        parts: dict[str, list[Visit]] = {name: [] for name in names}
+        places: list[int] = []  # in its part, of each visit
+        for visit in self.visits:
+            own = parts[visit.environment]
+            is_called_here = visit.parent >= 0 and self.visits[visit.parent].environment == visit.environment
+            places.append(len(own))
+            own.append(visit._replace(parent=places[visit.parent] if is_called_here else -1))
+        for own in parts.values():
             start = min(visit.start for visit in own)
             end = max(visit.start + visit.duration for visit in own)
             yield SampledTrace(self.trace_id, start, end, self.is_whole, tuple(own))

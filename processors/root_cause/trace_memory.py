@@ -43,6 +43,10 @@ class _TimeBucket:
     def evict(self, trace_id: bytes) -> None:
         self.memory -= _memory(self.traces.pop(trace_id)[1].visits)
 
+    def evict_last(self) -> None:
+        """Let go of the trace that is the last of the sample."""
+        self.evict(max(self.traces, key=lambda known: self.traces[known][0]))
+
 
 class TraceMemory:
     """The traces of the last `max_buckets` buckets of `width` nanoseconds in which there were any.
@@ -50,7 +54,7 @@ class TraceMemory:
     Of a bucket those `sample` traces are kept whose ids have the least digests: a sample that neither depends on order
     nor prefers a kind of trace. Logs are joined by trace and span id, before or after their trace came: the lines of
     `max_logged` traces, `max_lines` in all, those of the trace silent longest are evicted first. Traces that take more than
-    `max_memory` bytes in all push out the oldest buckets.
+    `max_memory` bytes in all push out the oldest buckets, and in the only one the last of the sample.
     """
 
     def __init__(
@@ -100,11 +104,14 @@ class TraceMemory:
         bucket.traces[trace_id] = (rank, Remembered(trace_id, visits))
         bucket.memory += _memory(visits)
         if len(bucket.traces) > self._sample:
-            last = max(bucket.traces, key=lambda known: bucket.traces[known][0])
-            bucket.evict(last)
+            bucket.evict_last()
             self.dropped += 1
         while self.memory > self._max_memory and len(self._buckets) > 1:
             self.dropped += len(self._buckets.pop(min(self._buckets)).traces)
+        for bucket in self._buckets.values():  # of which only one is left where it is too large
+            while bucket.memory > self._max_memory and len(bucket.traces) > 1:
+                bucket.evict_last()
+                self.dropped += 1
 
     def add_log(self, trace_id: bytes, span_id: bytes, template: str, time: int, severity: int) -> None:
         """Remember that a line of a template was written in a span."""
@@ -146,8 +153,8 @@ def _memory(visits: Sequence[Visit]) -> int:
     return sum(
         VISIT_BYTES
         + SPAN_BYTES * len(visit.span_ids)
-        + len(visit.service) + len(visit.operation)
-        + sum(EVENT_BYTES + len(event.name) for event in visit.events)
+        + len(visit.service) + len(visit.operation) + len(visit.instance) + len(visit.environment)
+        + sum(EVENT_BYTES + len(event.kind) + len(event.name) for event in visit.events)
         for visit in visits
     )  # fmt: skip
 

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.exchange.codec import LogLine
-from pipeline.exchange.learning import decode_lines, decode_traces, encode_lines, encode_traces, lines_of, traces_of
+from pipeline.exchange.codec import MAX_NAME, LogLine
+from pipeline.exchange.learning import (
+    MAX_QUOTED,
+    MAX_TEMPLATE,
+    decode_lines,
+    decode_traces,
+    encode_lines,
+    encode_traces,
+    lines_of,
+    traces_of,
+)
 from processors.call_graph.visits import visits_of
 from processors.detectors.log_templates import LogTemplates
 from processors.root_cause.sampled_trace import TemplatedLine, sampled_trace
@@ -128,3 +137,40 @@ def test_lines_that_nobody_of_ours_wrote_are_refused(value: Any) -> None:
     assert decode_lines(orjson.dumps([{"a": "b"}, [LINE]]))
     with pytest.raises(DecodeError):
         decode_lines(value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("quoted", "line"),
+    [
+        ({"a": "q" * (MAX_QUOTED + 1)}, LINE),
+        ({"a" * (MAX_TEMPLATE + 1): "q"}, [*LINE[:3], "a" * (MAX_TEMPLATE + 1), *LINE[4:]]),
+        ({"a": "q"}, ["e" * (MAX_NAME + 1), *LINE[1:]]),
+    ],
+)
+def test_stage_4_keeps_no_text_that_is_longer_than_what_is_sent_to_it(quoted: dict[str, str], line: list[object]) -> None:
+    with pytest.raises(DecodeError):
+        decode_lines(orjson.dumps([quoted, [line]]))
+
+
+@given(st.lists(st.sampled_from(["1;", "1 ", "a", "\U0001f600", "<*>", "'"]), min_size=300, max_size=1000))
+def test_no_template_is_quoted_too_long_to_be_sent(parts: list[str]) -> None:
+    text = "".join(parts)
+    (found,) = lines_of([LogLine("cart", "", "", 5, 17, text, b"t" * 16), LogLine("cart", "", "", 5, 17, "")], LogTemplates())
+    assert decode_lines(encode_lines([found])) == [found]
+
+
+def test_a_trace_in_many_environments_is_divided_in_time_that_grows_with_it() -> None:
+    count = 5_000  # 40 times as long where each environment looks at all visits
+    (trace,) = decode_traces(orjson.dumps([[*TRACE[:4], [[*VISIT[:10], f"e{number}"] for number in range(count)]]]))
+    looked = 0
+
+    class Counted(tuple[Any, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Any:
+            nonlocal looked
+            looked += len(self)
+            return super().__iter__()
+
+    assert len(list(trace._replace(visits=Counted(trace.visits)).by_environment())) == count
+    assert looked <= 3 * count

@@ -40,10 +40,23 @@ def test_the_lines_of_a_span_are_events_of_its_visit_and_errors_are_their_own_ki
 def test_the_memory_of_a_trace_is_that_of_its_visits_spans_events_and_names() -> None:
     event = Event("error", "refused", 1)
     visits = [Visit("shop", "GET /", "shop-1", -1, 0, 9, 9, -1, frozenset({event}), (b"1", b"2"))]
-    assert _memory(visits) == VISIT_BYTES + 2 * SPAN_BYTES + len("shopGET /") + EVENT_BYTES + len("refused")
+    assert _memory(visits) == VISIT_BYTES + 2 * SPAN_BYTES + len("shopGET /shop-1default") + EVENT_BYTES + len("errorrefused")
 
 
 def test_the_lines_of_one_trace_are_bounded() -> None:
     memory = TraceMemory(10 * SECOND)
     remember(memory, 1, 300)
     assert (kept(memory), memory.logs_dropped) == ({1: 256}, 44)
+
+
+def test_traces_that_all_began_at_once_are_bounded_too() -> None:
+    visits = [Visit("shop", "GET /", "i" * 1000, -1, 0, 9, 9, -1, frozenset(), ())] * 10
+    orders = []
+    for numbers in (range(50), reversed(range(50))):
+        memory = TraceMemory(10 * SECOND, max_memory=5 * _memory(visits))
+        for number in numbers:
+            memory.add(number.to_bytes(16, "big"), 0, visits)
+        ((_, traces),) = memory.buckets()
+        assert (len(traces), memory.memory, memory.dropped) == (5, 5 * _memory(visits), 45)
+        orders.append([trace.trace_id for trace in traces])
+    assert orders[0] == orders[1], "the sample depends on the order"
