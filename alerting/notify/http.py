@@ -7,6 +7,7 @@ import math
 from contextlib import asynccontextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -38,6 +39,9 @@ _FOR_ANYONE = frozenset(
     {"accept-encoding", "accept", "connection", "content-length", "content-type", "host", "idempotency-key", "user-agent"}
 )
 """Headers without a secret: those that another host gets, too."""
+
+
+_NO_COOKIES = DefaultCookiePolicy(allowed_domains=())
 
 
 class Poster:
@@ -86,6 +90,10 @@ class Poster:
                 return await _answered(response) if read else b""
         except TimeoutError:
             raise DeliveryError(f"no answer within {self._timeout:g} s", retry=True) from None
+        except UnicodeEncodeError:  # its text has the whole header
+            raise DeliveryError(
+                "a header, of the configuration or a token, has characters that are not ASCII", retry=False
+            ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             retry = not isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
             raise DeliveryError(f"{type(error).__name__}: {error}", retry=retry) from error
@@ -124,10 +132,14 @@ class Poster:
     def _client(self) -> httpx2.AsyncClient:
         config = self._config
         if config is None:
-            return self._shared
-        if self._own is None:  # again after `close`: who sends may be started again
-            self._own = config.client()
-        return self._own
+            client = self._shared
+        else:
+            if self._own is None:  # again after `close`: who sends may be started again
+                self._own = config.client()
+            client = self._own
+        # As Alertmanager: what one receiver sets would be sent for others on its host, and may be no header that can be sent.
+        client.cookies.jar.set_policy(_NO_COOKIES)
+        return client
 
     async def close(self) -> None:
         """Let go of connections of its own. Safe twice."""

@@ -215,3 +215,12 @@ async def test_requests_are_authorized_as_configured() -> None:
 def test_wrong_ones_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         AlertmanagersConfig.model_validate(wrong)
+
+
+async def test_a_secret_that_no_header_can_have_ends_nothing() -> None:
+    async with Peer().open() as peer, world(peer, authorization={"credentials": "s\u00e9cret"}) as it:
+        it.store.put(alert("Slow"))
+        await it.pass_time()
+        await it.pass_time()
+        (counts,) = it.forwarder.counts.values()
+        assert (peer.posted, counts.errors) == ([], 1)

@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-ANSWERS = {"/": "204 No Content", "/moved": "302 Found\r\nLocation: /"}
+ANSWERS = {
+    "/cookie": "204 No Content\r\nSet-Cookie: \u00ff=\u00fe; Path=/",
+    "/": "204 No Content",
+    "/moved": "302 Found\r\nLocation: /",
+}
 
 
 @asynccontextmanager
@@ -327,3 +331,28 @@ def test_what_alertmanager_has_and_we_do_not_is_refused_by_name_and_line(field: 
 def test_a_receiver_that_there_is_not_yet_is_refused_with_what_does_the_same() -> None:
     with pytest.raises(ConfigError, match=r"am\.yml:2:\d+: .*mattermost_configs: is not supported: slack_configs"):
         parse_config("route: {receiver: a}\nreceivers: [{name: a, mattermost_configs: [{}]}]\n", "am.yml", NOTIFIERS)
+
+
+@pytest.mark.parametrize("config", [None, HttpConfig()])
+async def test_a_receiver_sets_nothing_for_others_on_its_host(config: HttpConfig | None) -> None:
+    async with receiver() as (port, heads), httpx2.AsyncClient(trust_env=False) as shared:
+        poster = Poster(shared, config)
+        await poster.post(f"http://127.0.0.1:{port}/cookie", b"", {})
+        await poster.post(f"http://127.0.0.1:{port}/", b"", {})  # such a cookie cannot be sent at all
+        await poster.close()
+    assert ["cookie:" in head.lower() for head in heads] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"authorization": {"credentials": "s\u00e9cret"}},
+        {"authorization": {"type": "B\u00e9arer", "credentials": "s\u00e9cret"}},
+        {"http_headers": {"X-Key": {"secrets": ["s\u00e9cret"]}}},
+    ],
+)
+async def test_a_secret_that_no_header_can_have_is_an_error_that_does_not_show_it(fields: dict[str, Any]) -> None:
+    async with receiver() as (port, heads), posting(**fields) as poster:
+        with pytest.raises(DeliveryError, match="not ASCII") as caught:
+            await poster.post(f"http://127.0.0.1:{port}/", b"", {})
+    assert (heads, caught.value.retry, "cret" in repr(caught.value)) == ([], False, False)
