@@ -27,11 +27,11 @@ run-distributed: setup ## the demo on a Kafka and an Elasticsearch of its own
 	@deploy/local/with $(BIN)/spanloom demo
 
 test: setup ## all tests, two at a time
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 coverage: setup ## all tests with what they run of the product, their processes too, as a table; fails below 90 % of its lines
 	@rm -rf build/coverage && mkdir -p build/coverage
-	@$(BIN)/python -m coverage run -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m coverage run -m pytest --numprocesses 2 --dist loadfile
 	@$(BIN)/python -m tests.coverage_table
 
 SAMPLE ?= 500

@@ -38,8 +38,8 @@ _CLASSES: Final = messages(
         "LinkHead": {"trace_id": (1, "bytes"), "span_id": (2, "bytes")},
     },
 )
-_Request: Any = _CLASSES["ExportTraceServiceRequest"]
-_Head: Any = _CLASSES["Span"]
+_Request = _CLASSES["ExportTraceServiceRequest"]
+_Head = _CLASSES["Span"]
 
 _TIMES: Final = struct.Struct("<BQBQ")
 _START_TAG, _END_TAG = 7 << 3 | 1, 8 << 3 | 1
