@@ -155,7 +155,7 @@ class ScoreStage:
         now = self._now()
         in_traces: list[tuple[LogLine, str, str]] = []
         for line in lines:
-            environment = line.environment or DEFAULT_ENVIRONMENT  # 0.1 sends none
+            environment = line.environment or DEFAULT_ENVIRONMENT  # 0.2.0 sends none
             template = part.lines.add(
                 line.service,
                 line.time,

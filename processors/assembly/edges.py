@@ -195,7 +195,7 @@ def edge_from_body(body: Body) -> Edge:
             _node(body["callee"]),
             body["operation"],
             body["protocol"],
-            body.get("environment", DEFAULT_ENVIRONMENT),  # 0.1 wrote none
+            body.get("environment", DEFAULT_ENVIRONMENT),  # 0.2.0 wrote none
         ),
         body["window"],
         body["width"],
@@ -209,7 +209,7 @@ def edge_from_body(body: Body) -> Edge:
         body["critical_path_sum"],
         exemplars,
         tuple(body["exemplar_durations"]),
-        tuple(bytes.fromhex(trace_id) for trace_id in body.get("failed_traces", ())),  # 0.1 wrote none
+        tuple(bytes.fromhex(trace_id) for trace_id in body.get("failed_traces", ())),  # 0.2.0 wrote none
     )
 
 

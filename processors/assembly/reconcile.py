@@ -203,7 +203,7 @@ def _texts(span: Span) -> int:
 
 
 def _says_the_same(body: Body, stored: Body) -> bool:
-    stored = {"environment": DEFAULT_ENVIRONMENT, **stored}  # 0.1 wrote none
+    stored = {"environment": DEFAULT_ENVIRONMENT, **stored}  # 0.2.0 wrote none
     return all(stored.get(name) == value for name, value in body.items() if name not in {"revision", "partition", "window"})
 
 

@@ -1,4 +1,4 @@
-"""What 0.1 saved of the logs: by service alone. What it knew of a service is about the environment of that one's last line."""
+"""What 0.2.0 saved of the logs: by service alone. What it knew of a service is about the environment of its last line."""
 
 from __future__ import annotations
 

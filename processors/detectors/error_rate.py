@@ -137,7 +137,7 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
         return rate
 
     def snapshot(self) -> JsonObject:
-        """Plain data for `restore`. Services of the default environment are where 0.1 has them, and finds them again."""
+        """Plain data for `restore`. Services of the default environment are where 0.2.0 has them, and finds them again."""
         rates: dict[str, list[tuple[str, FailureRate]]] = {DEFAULT_ENVIRONMENT: []}
         for (name, environment), rate in self._rates.items():
             rates.setdefault(environment, []).append((name, rate))

@@ -206,7 +206,7 @@ class LogDetector(Detector[LogWindow]):
             **self._lines.snapshot(),
             "watched": [[of.service, name] for of, name in self._watched if of.environment == DEFAULT_ENVIRONMENT],
             "services": [row for row in services if row[1] == DEFAULT_ENVIRONMENT],
-            # 0.1 does not read these, and learns again what it would mix up.
+            # 0.2.0 does not read these, and learns again what it would mix up.
             "watched_in": [
                 [of.service, name, of.environment] for of, name in self._watched if of.environment != DEFAULT_ENVIRONMENT
             ],

@@ -146,7 +146,7 @@ class TraceShapes:
             self.evicted += 1
 
     def snapshot(self) -> JsonObject:
-        """Plain data for `restore`. A root names its environment behind what 0.1 reads of it."""
+        """Plain data for `restore`. A root names its environment behind what 0.2.0 reads of it."""
         return {
             "version": _SNAPSHOT_VERSION,
             "places": [
