@@ -115,9 +115,10 @@ class OpenTrace:
 def unpack(traces: Iterable[OpenTrace]) -> int:
     """Decode the spans of closed traces, which are about to be drawn. Returns how many were none, and are dropped."""
     known: dict[otlp.SpanGroup, tuple[Resource, Scope]] = {}
+    resources: dict[tuple[bytes, str], Resource] = {}
     dropped = 0
     for trace in traces:
-        trace.spans, invalid = otlp.unpack(trace.packed.values(), known)
+        trace.spans, invalid = otlp.unpack(trace.packed.values(), known, resources)
         trace.packed = {}
         dropped += invalid
     return dropped

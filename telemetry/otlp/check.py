@@ -58,7 +58,7 @@ MAX_BUCKETS = 10_000
 """Most buckets of a data point; SDKs make 160 at most by default. Two bytes of a bucket on the wire are many in a store."""
 
 MAX_REPEATED = 128 * 2**20
-"""Bytes of resources, scopes and descriptions in all documents of a request: 16,000 spans with a resource of 8 KiB."""
+"""Bytes of resources, scopes, schemas and descriptions in all documents of a request: 16,000 spans with a resource of 8 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,10 @@ def check_repetition(signal: Signal, request: Message) -> None:
     shape = SHAPES[signal]
     left = MAX_REPEATED
     for r, by_resource in enumerate(getattr(request, shape.by_resource)):
-        resource = by_resource.resource.ByteSize()
+        resource = by_resource.resource.ByteSize() + len(by_resource.schema_url)
         for s, by_scope in enumerate(getattr(by_resource, shape.by_scope)):
             items = getattr(by_scope, shape.items)
-            around = resource + by_scope.scope.ByteSize()
+            around = resource + by_scope.scope.ByteSize() + len(by_scope.schema_url)
             if signal == "metrics":
                 left -= sum((around + _described(metric)) * len(data_points(metric)) for metric in items)
             else:

@@ -76,11 +76,13 @@ def read_encoded(data: bytes) -> Iterator[EncodedSpans]:
         for s, by_scope in enumerate(by_resource.scope_spans):
             spans = list(by_scope.spans)
             scope = b"".join(by_scope.scope)
-            left -= (len(resource) + len(scope)) * len(spans)
+            left -= (len(resource) + len(schema) + len(scope) + len(by_scope.schema_url)) * len(spans)
             path = f"resource_spans[{r}].scope_spans[{s}]"
             _parsed(InstrumentationScope, scope, f"{path}.scope")
             if left < 0:
                 raise too_repetitive(path)
+            if not spans:
+                continue  # nothing to send on or to keep
             yield EncodedSpans(path, resource, schema, scope, by_scope.schema_url, spans)
 
 

@@ -57,12 +57,13 @@ class SpanGroup:
         """Bytes of memory that it uses."""
         return GROUP_BYTES + len(self.resource) + len(self.scope) + len(self.resource_schema) + len(self.scope_schema)
 
-    def unpack(self) -> tuple[Resource, Scope]:
-        """Decoded."""
-        return (
-            resource_of(ResourceMessage.FromString(self.resource), self.resource_schema),
-            scope_of(InstrumentationScope.FromString(self.scope), self.scope_schema),
-        )
+    def unpack(self, known: dict[tuple[bytes, str], Resource]) -> tuple[Resource, Scope]:
+        """Decoded; groups that differ in their scope share the resource by `known`, which grows."""
+        content = self.resource, self.resource_schema
+        resource = known.get(content)
+        if resource is None:
+            resource = known[content] = resource_of(ResourceMessage.FromString(self.resource), self.resource_schema)
+        return resource, scope_of(InstrumentationScope.FromString(self.scope), self.scope_schema)
 
 
 @dataclass(slots=True, eq=False)
@@ -87,16 +88,21 @@ class PackedSpan:
         Raises:
             DecodeError: what is within it is no span.
         """
-        return span_of(_parse(self.encoded), *self.group.unpack())
+        return span_of(_parse(self.encoded), *self.group.unpack({}))
 
     def is_the_same_as(self, other: PackedSpan) -> bool:
         """Whether it says the same, as far as can be seen without decoding."""
         return self.encoded == other.encoded and self.group is other.group
 
 
-def unpack(spans: Iterable[PackedSpan], known: dict[SpanGroup, tuple[Resource, Scope]]) -> tuple[dict[bytes, Span], int]:
-    """Spans by their keys, decoded, and how many could not be; those of one group in `known`, which grows, share its resource.
+def unpack(
+    spans: Iterable[PackedSpan],
+    known: dict[SpanGroup, tuple[Resource, Scope]],
+    resources: dict[tuple[bytes, str], Resource],
+) -> tuple[dict[bytes, Span], int]:
+    """Spans by their keys, decoded, and how many could not be.
 
+    Those of one group share what `known` has, and groups share `resources`; both grow.
     What cannot be decoded claimed to come from a collector, which would have refused it.
     """
     found: dict[bytes, Span] = {}
@@ -104,7 +110,7 @@ def unpack(spans: Iterable[PackedSpan], known: dict[SpanGroup, tuple[Resource, S
     for span in spans:
         who = known.get(span.group)
         if who is None:
-            who = known[span.group] = span.group.unpack()
+            who = known[span.group] = span.group.unpack(resources)
         try:
             found[span.span_id + span.side] = span_of(_parse(span.encoded), *who)
         except DecodeError:
@@ -140,8 +146,13 @@ class SpanPacker:
             DecodeError: not such a request.
         """
         packed = []
+        schemas: dict[bytes, str] = {}  # each text once, however many groups have it
         for group in read_encoded(data):
-            kept = self._group((group.resource, _text(group.resource_schema), group.scope, _text(group.scope_schema)))
+            for schema in (group.resource_schema, group.scope_schema):
+                if schema not in schemas:
+                    schemas[schema] = _text(schema)
+            content = group.resource, schemas[group.resource_schema], group.scope, schemas[group.scope_schema]
+            kept = self._group(content)
             for encoded, head in heads_of(group):
                 end, side = head.end_time_unix_nano, side_of(head.kind, kept.service)
                 packed.append(PackedSpan(head.trace_id, head.span_id, end, encoded, kept, side))

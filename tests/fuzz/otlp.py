@@ -202,7 +202,7 @@ def _encoded(data: bytes) -> None:
     """A record that claims to come from a collector, from the first stage to its traces: nothing within it was looked at."""
     parts, _, _ = split_spans(data, 4, 1)
     for value in parts.values():
-        spans, _ = otlp.unpack(otlp.SpanPacker().pack(value), {})
+        spans, _ = otlp.unpack(otlp.SpanPacker().pack(value), {}, {})
         _written(map(span_document, spans.values()))
 
 

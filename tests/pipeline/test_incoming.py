@@ -302,7 +302,7 @@ def test_what_claims_to_come_from_a_collector_is_looked_into_when_it_is_decoded(
     stage = Stage()
     assert stage.read(spans, odd(inside), sender=b"token:x") is None
     (sent,) = stage.traced.sent
-    kept, invalid = otlp.unpack(otlp.SpanPacker().pack(sent.value), {})
+    kept, invalid = otlp.unpack(otlp.SpanPacker().pack(sent.value), {}, {})
     assert ([span.span_id for span in kept.values()], invalid) == ([SPAN], 1)
 
 

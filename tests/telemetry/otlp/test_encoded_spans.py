@@ -120,3 +120,27 @@ def test_what_would_be_stored_far_too_often_is_refused_without_being_unpacked() 
     data = message((1, message((1, resource), (2, message(*[(2, b"")] * (MAX_REPEATED // 900_000 + 1))))))
     with pytest.raises(DecodeError, match=r"resource_spans\[0\].scope_spans\[0\]: resource, scope"):
         list(otlp.read_encoded(data))
+
+
+@pytest.mark.parametrize("of_resource", [True, False])
+def test_a_schema_counts_as_what_is_stored_with_each_span(of_resource: bool) -> None:  # noqa: FBT001 - a parameter
+    span = Span(trace_id=b"t" * 16, span_id=b"s" * 8).SerializeToString()
+    url = (3, "u" * 900_000)
+    many = [(2, span)] * (MAX_REPEATED // 900_000 + 1)
+    scope = message(*many) if of_resource else message(url, *many)
+    data = message((1, message(*([url] if of_resource else []), (2, scope))))
+    for decode in (lambda: list(otlp.read_encoded(data)), lambda: otlp.parse_spans(data), lambda: otlp.SpanPacker().pack(data)):
+        with pytest.raises(DecodeError, match="would be stored with each item"):
+            decode()
+
+
+def test_scopes_of_one_resource_share_all_that_is_large() -> None:
+    spans = [Span(trace_id=b"t" * 16, span_id=n.to_bytes(8, "big")).SerializeToString() for n in range(1, 101)]
+    resource = message((1, message((1, "k" * 5000))))
+    scopes = [(2, message((1, message((1, str(n)))), (2, span))) for n, span in enumerate(spans)]
+    empty = [(2, message((3, "u" * 5000)))]
+    packed = otlp.SpanPacker().pack(message((1, message((1, resource), (3, "s" * 5000), *scopes, *empty))))
+    assert (len(packed), len({id(span.group.resource_schema) for span in packed})) == (100, 1)
+    found, invalid = otlp.unpack(packed, {}, {})
+    assert (len(found), invalid, len({id(span.resource) for span in found.values()})) == (100, 0, 1)
+    assert {span.scope.name for span in found.values()} == set(map(str, range(100)))
