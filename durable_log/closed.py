@@ -35,9 +35,13 @@ class ClosedLog:
 
         Raises:
             CorruptLogError: a topic's settings cannot be read.
+            OSError: a file or folder cannot be.
         """
         found = {}
-        for path in sorted(self._topics.glob("*/topic.json")):
+        for folder in sorted(self._topics.iterdir()):  # `glob` passes over what may not be read
+            path = folder / "topic.json"
+            if not path.exists():
+                continue
             try:
                 settings = read_settings(path, 1)
             except (ValueError, TypeError) as error:
@@ -51,9 +55,11 @@ class ClosedLog:
 
         Raises:
             CorruptLogError: a file is no segment, or holds records that no release of ours has written so.
+            OSError: a file or folder cannot be read.
         """
         covered = 0
-        segments = [LogSegment.open(path) for path in (self._topics / topic / str(partition)).glob("*.log")]
+        folder = self._topics / topic / str(partition)
+        segments = [LogSegment.open(path) for path in (folder.iterdir() if folder.exists() else ()) if path.suffix == ".log"]
         for segment in sorted(segments, key=lambda segment: (segment.first, -segment.next)):
             if segment.first < covered:
                 continue  # a compacted one has what is left of it

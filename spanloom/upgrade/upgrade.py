@@ -25,7 +25,7 @@ async def look(config: Config, now: int) -> list[UpgradeItem]:
     for part, check in (("log", _check_log), ("store", _check_store)):
         try:
             found += await check(config, now)
-        except SpanloomError as error:
+        except (SpanloomError, OSError) as error:  # of the system: a file or folder that this user may not read
             found.append(UpgradeItem(part, config.log_url if part == "log" else config.store_url, Outcome.REFUSED, str(error)))
     return found
 

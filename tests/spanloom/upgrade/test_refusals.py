@@ -131,3 +131,17 @@ def test_where_nothing_is_there_yet_nothing_is_made(tmp_path: Path) -> None:
     report = upgrade(tmp_path / "none")
     assert {each["outcome"] for each in report["items"]} == {"note"}
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("path", [f"{STATE}/topic.json", f"{STATE}/0", ""])
+def test_what_the_system_does_not_let_be_read_is_refused_with_the_rest_of_the_report(data: Path, path: str) -> None:
+    there = data / "log" / "topics" / path
+    there.rename(data / "away")
+    if path.endswith(".json"):
+        there.mkdir()
+    else:
+        there.write_bytes(b"")
+    report = upgrade(data, expected=1)
+    (reason,) = refused(report).values()
+    assert str(there) in reason
+    assert {each["part"] for each in report["items"]} >= {"log", "store"}
