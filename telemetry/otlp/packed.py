@@ -147,24 +147,28 @@ class SpanPacker:
         """
         packed = []
         schemas: dict[bytes, str] = {}  # each text once, however many groups have it
+        services: dict[tuple[bytes, str], str] = {}  # of each resource, which is decoded for no more
         for group in read_encoded(data):
             for schema in (group.resource_schema, group.scope_schema):
                 if schema not in schemas:
                     schemas[schema] = _text(schema)
             content = group.resource, schemas[group.resource_schema], group.scope, schemas[group.scope_schema]
-            kept = self._group(content)
+            kept = self._group(content, services)
             for encoded, head in heads_of(group):
                 end, side = head.end_time_unix_nano, side_of(head.kind, kept.service)
                 packed.append(PackedSpan(head.trace_id, head.span_id, end, encoded, kept, side))
         return packed
 
-    def _group(self, content: tuple[bytes, str, bytes, str]) -> SpanGroup:
+    def _group(self, content: tuple[bytes, str, bytes, str], services: dict[tuple[bytes, str], str]) -> SpanGroup:
         group = self._groups.get(content)
         if group is not None:
             self._groups.move_to_end(content)
             return group
         resource, schema, _, _ = content
-        group = SpanGroup(*content, service=resource_of(ResourceMessage.FromString(resource), schema).service)
+        service = services.get((resource, schema))
+        if service is None:
+            service = services[resource, schema] = resource_of(ResourceMessage.FromString(resource), schema).service
+        group = SpanGroup(*content, service=service)
         if sum(map(len, content)) <= KNOWN_GROUP_BYTES:
             self._groups[content] = group
             if len(self._groups) > KNOWN_GROUPS:

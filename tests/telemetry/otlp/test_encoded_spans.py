@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.otlp.check import MAX_REPEATED
+from telemetry.otlp.decode import resource_of
 from tests.pipeline.wire import message
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 ids = st.binary(min_size=16, max_size=16).filter(any)
 links = st.lists(st.builds(Span.Link, trace_id=ids, span_id=ids.map(lambda id_: id_[:7] + b"x")), max_size=2)
@@ -134,7 +140,15 @@ def test_a_schema_counts_as_what_is_stored_with_each_span(of_resource: bool) -> 
             decode()
 
 
-def test_scopes_of_one_resource_share_all_that_is_large() -> None:
+def test_scopes_of_one_resource_share_all_that_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = 0
+
+    def counted(message: Resource, schema_url: str) -> object:
+        nonlocal decoded
+        decoded += 1
+        return resource_of(message, schema_url)
+
+    monkeypatch.setattr("telemetry.otlp.packed.resource_of", counted)
     spans = [Span(trace_id=b"t" * 16, span_id=n.to_bytes(8, "big")).SerializeToString() for n in range(1, 101)]
     resource = message((1, message((1, "k" * 5000))))
     scopes = [(2, message((1, message((1, str(n)))), (2, span))) for n, span in enumerate(spans)]
@@ -144,3 +158,4 @@ def test_scopes_of_one_resource_share_all_that_is_large() -> None:
     found, invalid = otlp.unpack(packed, {}, {})
     assert (len(found), invalid, len({id(span.resource) for span in found.values()})) == (100, 0, 1)
     assert {span.scope.name for span in found.values()} == set(map(str, range(100)))
+    assert decoded == 2, "once for its service, and once to be drawn"
