@@ -49,10 +49,10 @@ def test_the_fields_of_a_network_fault_are_those_of_chaos_mesh(tmp_path: Path) -
     assert spec.direction == "to"
     assert spec.impairment == Impairment(latency=90_000_000, jitter=10_000_000, latency_correlation=0.5)
     for old, new, complaint in (
-        ("action: delay", "action: loss", ":3: spec: action 'loss' needs `loss`"),
-        ('correlation: "50"', 'correlation: "150"', ":6: spec.delay.correlation"),
-        ("latency: 90ms", "latency: 90", ":6: spec.delay.latency: must be a duration"),
-        ("duration: 1m\n", "direction: to\n", ":3: spec.duration"),
+        ("action: delay", "action: loss", ":3:1: spec: action 'loss' needs `loss`"),
+        ('correlation: "50"', 'correlation: "150"', ":6:53: spec.delay.correlation"),
+        ("latency: 90ms", "latency: 90", ":6:20: spec.delay.latency: must be a duration"),
+        ("duration: 1m\n", "direction: to\n", ":3:1: spec.duration"),
     ):
         path.write_text(NETWORK.replace(old, new))
         with pytest.raises(ConfigError) as error:
@@ -73,17 +73,17 @@ def test_no_alert_can_be_expected_of_a_fault_of_the_machine_and_none_of_a_servic
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("400ms", "400", ":5: spec.delay: must be a duration"),
-        ("  delay: 400ms\n", "", ":3: spec"),
-        ("400ms", "400ms\n  percent: 50", ":3: spec: `percent` is of `abort`"),
-        ("HTTPChaos", "PodChaos", ":5: spec.delay: unknown field"),
-        ("HTTPChaos", "DiskChaos", ":1: kind: 'DiskChaos' is none of"),
-        ("alert_within", "alert_wthin", ":6: expect.alert_wthin: unknown field"),
-        ("settle: 1m", "settle: soon", ":7: settle"),
-        ("name: slow", "name: Slow One", ":2: name"),
+        ("400ms", "400", ":5:10: spec.delay: must be a duration"),
+        ("  delay: 400ms\n", "", ":3:1: spec"),
+        ("400ms", "400ms\n  percent: 50", ":3:1: spec: `percent` is of `abort`"),
+        ("HTTPChaos", "PodChaos", ":5:3: spec.delay: unknown field"),
+        ("HTTPChaos", "DiskChaos", ":1:7: kind: 'DiskChaos' is none of"),
+        ("alert_within", "alert_wthin", ":6:10: expect.alert_wthin: unknown field"),
+        ("settle: 1m", "settle: soon", ":7:9: settle"),
+        ("name: slow", "name: Slow One", ":2:7: name"),
     ],
 )
-def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+def test_a_mistake_is_named_with_its_line_and_column(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     path = tmp_path / "e.yaml"
     path.write_text(GOOD)
     assert load_experiment(path).service == "payment"
