@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from alerting.promql.vectors import EvaluationError
 from components.durations import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from alerting.prometheus_api.parameters import TimeRange
     from alerting.promql.query import Query
@@ -90,24 +91,17 @@ class Evaluator:
                     slice_ends = time.monotonic() + SLICE
             return _result(ResultType.MATRIX, [_series(labels, points) for labels, points in sorted(found.items())])
 
-    def _turn(self, timeout: float) -> _Turn:
-        return _Turn(self._turns, timeout)
-
-
-class _Turn:
-    """A turn of those that may evaluate at once, waited for no longer than the query may take."""
-
-    def __init__(self, turns: asyncio.Semaphore, timeout: float) -> None:
-        self._turns, self._timeout = turns, timeout
-
-    async def __aenter__(self) -> None:
+    @asynccontextmanager
+    async def _turn(self, timeout: float) -> AsyncIterator[None]:
+        """A turn of those that may evaluate at once, waited for no longer than the query may take."""
         try:
-            await asyncio.wait_for(self._turns.acquire(), self._timeout)
+            await asyncio.wait_for(self._turns.acquire(), timeout)
         except TimeoutError:
             raise QueryTimeoutError("query timed out in query queue") from None
-
-    async def __aexit__(self, *_: object) -> None:
-        self._turns.release()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 def until(timeout: float) -> Callable[[], None]:

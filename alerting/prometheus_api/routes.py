@@ -23,7 +23,7 @@ from alerting.prometheus_api.parameters import ParameterError, Parameters, param
 from alerting.prometheus_api.series import cut, series_in
 from alerting.promql.query import compile_query
 from alerting.promql.vectors import NAME, EvaluationError
-from alerting.rules.api import alert_body, rule_groups
+from alerting.rules.api import alert_body, error_answer, rule_groups
 from components.durations import SECOND
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import ConfigError, InputError
@@ -157,20 +157,16 @@ def _answered(handler: Callable[[Request], Awaitable[Answer]]) -> Callable[[Requ
         try:
             data, warnings = await handler(request)
         except QueryTimeoutError as error:
-            return _error(503, "timeout", str(error))
+            return error_answer(503, "timeout", str(error))
         except EvaluationError as error:
-            return _error(422, "execution", str(error))
+            return error_answer(422, "execution", str(error))
         except ParameterError as error:
-            return _error(400, "bad_data", str(error))
+            return error_answer(400, "bad_data", str(error))
         except ConfigError as error:
-            return _error(400, "bad_data", f'invalid parameter "query": {error}')
+            return error_answer(400, "bad_data", f'invalid parameter "query": {error}')
         except InputError as error:
-            return _error(413, "bad_data", str(error))
+            return error_answer(413, "bad_data", str(error))
         body: dict[str, object] = {"status": "success", "data": data}
         return JSONResponse(body | ({"warnings": warnings} if warnings else {}))
 
     return answer
-
-
-def _error(code: int, kind: str, text: str) -> JSONResponse:
-    return JSONResponse({"status": "error", "errorType": kind, "error": text}, code)

@@ -87,7 +87,7 @@ def routes(
             namespace, text = _named(request)[0], await _text(request)
             book.set(namespace, text)
         except InputError as error:
-            return _error(400, "bad_data", str(error))
+            return error_answer(400, "bad_data", str(error))
         return await changed("rules-set", request, namespace=namespace, sha256=hashlib.sha256(text.encode()).hexdigest())
 
     async def delete(request: Request) -> Response:
@@ -124,10 +124,11 @@ def _accepted() -> JSONResponse:
 
 
 def _missing() -> JSONResponse:
-    return _error(404, "not_found", "no such group was set here; groups of files change with their files")
+    return error_answer(404, "not_found", "no such group was set here; groups of files change with their files")
 
 
-def _error(code: int, kind: str, text: str) -> JSONResponse:
+def error_answer(code: int, kind: str, text: str) -> JSONResponse:
+    """An error as Prometheus' API writes it."""
     return JSONResponse({"status": "error", "errorType": kind, "error": text}, code)
 
 
