@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
+.PHONY: help setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,11 @@ nezha: setup ## every recorded case of ../shared/data/nezha through `spanloom an
 
 docs: setup ## write the pages of docs/reference from the declarations of the components
 	@$(BIN)/python -m spanloom.reference
+
+xds-descriptors: ## write Envoy's API as the product ships it, out of xds-protos in an environment of its own
+	@$(PYTHON) -m venv --clear build/xds-protos
+	@build/xds-protos/bin/python -m pip install --quiet --disable-pip-version-check xds-protos==1.85.0
+	@build/xds-protos/bin/python tests/xds_descriptors.py components/xds/envoy.binpb.gz
 
 chaos: setup ## the suite of chaos experiments on the demo shop
 	@$(BIN)/spanloom chaos run --suite

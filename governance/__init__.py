@@ -1,0 +1,1 @@
+"""Policies, and the control plane that carries them to the agents of a fleet by xDS."""
