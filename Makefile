@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NATIVE := $(VENV)/.native
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
 .PHONY: help setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
@@ -10,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept by
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
-setup: $(STAMP) ## make .venv with the exact versions of requirements.lock and the spanloom command
+setup: $(STAMP) $(NATIVE) ## make .venv with the exact versions of requirements.lock and the spanloom command, and with the native core where cargo is
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Spanloom needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 setup")'
@@ -18,6 +19,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Never fails: without cargo, or without its registry, the kernels are those in Python.
+$(NATIVE): $(STAMP) native/build native/pyproject.toml native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs)
+	@native/build $(BIN)/python
 	@touch $@
 
 run: setup ## the demo: a shop, a fault, its detection and repair; the console at http://127.0.0.1:8080
@@ -39,15 +45,17 @@ SEED ?= 1
 mutate: setup ## change SAMPLE=500 expressions of processors, durable_log, promql and repairs, one at a time, drawn by SEED=1; fails if tests miss 15 %
 	@nice $(BIN)/python -m tests.mutation.run --sample $(SAMPLE) --seed $(SEED)
 
-check: setup ## format, lint, types, dependency rule
+check: setup ## format, lint, types, dependency rule; of the native core too, where cargo is
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
+	@native/check
 
 format: setup ## put every file into the house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix-only --quiet .
+	@if command -v cargo >/dev/null; then cd native && cargo fmt; fi
 
 bench: setup ## spans/s and CPU-seconds of collect, assemble and index
 	@$(BIN)/python -m tests.benchmarks.pipeline
@@ -105,4 +113,4 @@ lock: setup ## resolve requirements.lock anew from pyproject.toml
 		--constraint requirements.lock pyproject.toml - -o deploy/requirements.lock
 
 clean: ## remove what the build and the runs made
-	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build out *.egg-info
+	rm -rf $(VENV) native/target mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build out *.egg-info

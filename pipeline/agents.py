@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.record import Record
     from pipeline.rekey import Rekey
     from pipeline.score import ScoreStage
+    from processors.kernels.protocol import Kernels
 
 
 def _each(app: App, topic: object, name: str, offsets: OffsetTracker, handle: Callable[[Record], Awaitable[None]]) -> None:
@@ -51,12 +52,13 @@ def rekey_topics(
     counts: RekeyCounts,
     sources: Sources,
     now: Callable[[], int],
+    kernels: Kernels,
 ) -> None:
     """Stage 1: from the topics of producers to those of traces and of series. `track` makes each agent's tracker."""
     traced, series = topics[Topic.TRACED], topics[Topic.SERIES]
     for topic, request in ((Topic.SPANS, otlp_request), (Topic.JAEGER, jaeger_request), (Topic.ZIPKIN, zipkin_request)):
         name = f"rekey-{topic.name.lower()}"
-        rekey_topic(app, name, topics[topic], track(name), dead, rekey_spans(traced, counts, now, request), sources)
+        rekey_topic(app, name, topics[topic], track(name), dead, rekey_spans(traced, counts, now, kernels, request), sources)
     for topic, rekey in ((Topic.LOGS, rekey_logs), (Topic.METRICS, rekey_metrics)):
         name = f"rekey-{topic.name.lower()}"
         offsets = track(name)

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 Decoded = TypeVar("Decoded")
 
 _DAY: Final = 86_400 * 1_000_000_000
-_YEAR: Final = 365 * _DAY
-_KAFKA: Final = 41 * _YEAR  # 2010; Kafka was published in 2011
+_KAFKA: Final = 41 * 365 * _DAY  # 2010; Kafka was published in 2011
 
 
 @dataclass(slots=True)
@@ -140,18 +139,6 @@ def read(
             raise first from None
         flaw = DecodeError(first.field, f"{first.reason} ({count} of {count + kept} {signal} dropped, the others kept)")
         return decode(request.SerializeToString()), flaw
-
-
-def times_of(start: int, end: int, arrived: int) -> tuple[int, int]:
-    """The start and end of a span that lacks one or both: one stands for the other, and the time of arrival for both.
-
-    An end without a start, within a year of 1970, is how long it took: so Zipkin says it.
-    """
-    if start:
-        return start, end or start
-    if end > _YEAR:
-        return end, end
-    return max(arrived - end, 1), max(arrived, 1)
 
 
 def timed(batch: Iterable[Metric], arrived: int) -> Iterator[Metric]:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from pipeline.exchange import codec, partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import BatchKind, LogLine
-from pipeline.incoming import arrival, is_checked, otlp_request, protobuf, read, timed, times_of
+from pipeline.incoming import arrival, is_checked, otlp_request, protobuf, read, timed
 from processors.assembly.assembler import ExemplarReference, LogReference
-from processors.call_graph.span_links import link_queries
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
     from pipeline.delivery.offset_tracker import OffsetTracker
     from pipeline.incoming import RekeyCounts, Request
     from pipeline.record import OutputTopic, Record
+    from processors.kernels.protocol import Kernels, SplitSpans
     from telemetry.documents import Document
     from telemetry.errors import InputError
     from telemetry.logs import LogRecord
     from telemetry.metrics import Metric
-    from telemetry.otlp import EncodedSpans
     from telemetry.span_links import LinkQuery
 
     Work = tuple[Sequence[Awaitable[object]], InputError | None, int]
@@ -47,39 +46,11 @@ def merge_requests(requests: Sequence[bytes]) -> bytes:
     return b"".join(requests)
 
 
-def split_spans(value: bytes, count: int, arrived: int) -> tuple[dict[int, bytes], list[LinkQuery], int]:
-    """A request's spans by the partition of their trace, each a request of its own; link queries to other traces.
-
-    Beside these, how many spans had no times: they have got that of their arrival, in nanoseconds. Spans stay encoded: what
-    is within their attributes and events is not looked at.
-
-    Raises:
-        DecodeError: names the field.
-    """
-    parts: dict[int, list[EncodedSpans]] = {}
-    received: list[LinkQuery] = []
-    untimed = 0
-    for group in otlp.read_encoded(value):
-        by_partition: dict[int, list[bytes]] = {}
-        for encoded, head in otlp.heads_of(group):
-            trace_id, start, end = head.trace_id, head.start_time_unix_nano, head.end_time_unix_nano
-            span = encoded
-            if not start or not end:
-                untimed += 1
-                start, end = times_of(start, end, arrived)
-                span = otlp.with_times(encoded, start, end)
-            by_partition.setdefault(partitions.of_trace(trace_id, count), []).append(span)
-            if head.links:
-                received += link_queries(trace_id, head.kind, start, head.links)
-        for partition, spans in by_partition.items():
-            parts.setdefault(partition, []).append(group._replace(spans=spans))
-    return {partition: otlp.write_encoded(groups) for partition, groups in parts.items()}, received, untimed
-
-
 def rekey_spans(
     traced: OutputTopic,
     counts: RekeyCounts,
     now: Callable[[], int],
+    kernels: Kernels,
     request: Callable[[Record, RekeyCounts], Request] = otlp_request,
 ) -> Rekey:
     """Send each span to the partition of its trace; `request` reads what the topic has, `now` is the clock, ns."""
@@ -96,10 +67,10 @@ def rekey_spans(
         requested, foreign_flaw = request(record, counts)
         arrived = arrival(record, now())
 
-        def split(value: bytes) -> tuple[dict[int, bytes], list[LinkQuery], int]:
+        def split(value: bytes) -> SplitSpans:
             if not is_checked(record):
                 otlp.parse_spans(value)
-            return split_spans(value, traced.partitions, arrived)
+            return kernels.split_spans(value, traced.partitions, arrived)
 
         (parts, received, untimed), flaw = read("spans", requested, split, counts)
         flaw = foreign_flaw or flaw

@@ -27,6 +27,7 @@ from pipeline.assembling.config import AssembleConfig
 from pipeline.dead_letters.limits import DeadLetterConfig
 from pipeline.runtime.kafka_access import KafkaConfig
 from processors.detectors.detector import score_config
+from processors.kernels.choose import NativeMode  # noqa: TC001 - pydantic reads it
 from spanloom import components
 from spanloom.self_metrics.export import MetricsConfig
 from telemetry.errors import ConfigError
@@ -166,6 +167,7 @@ else:
 class Config(_Sections):
     """Everything that can be configured."""
 
+    native: NativeMode = Field(default="auto", description="the native core: auto (where it is installed), off, or required")
     queries: QueryLimits = QueryLimits()
     console: Annotated[ConsoleConfig, NoDecode, BeforeValidator(_address)] = ConsoleConfig()
     access: AccessConfig = AccessConfig()

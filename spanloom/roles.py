@@ -266,6 +266,7 @@ class _Process:
         self._watch(process_log.app.wait_until_stopped())
         self._watch(watch_log(self.health, process_log).run())
         if isinstance(process_log, Pipeline):
+            log.info("kernels_chosen", kernels=process_log.kernels.name, why=process_log.kernels.why)
             add_pipeline(self.health, process_log)
 
     def export(self, pipeline: Pipeline) -> None:

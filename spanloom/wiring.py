@@ -40,6 +40,7 @@ from pipeline.runtime.stall import StallWatch
 from pipeline.score import ScoreStage
 from pipeline.state.table import StageTable
 from processors.detectors.detector import build_detectors
+from processors.kernels.choose import choose
 from processors.root_cause.ranking import CulpritRanker
 from spanloom import components
 from spanloom.build_alerting import AlertingFactory
@@ -226,6 +227,7 @@ class Pipeline(Log):
         self.signals = EnvironmentTopic(self.topics[Topic.SIGNALS])
         self.offsets: dict[str, OffsetTracker] = {}
         self.rekeyed = RekeyCounts()
+        self.kernels = choose(config.native)
         self.assemble: AssembleStage | None = None
         self.score: ScoreStage | None = None
         self.act: ActStage | None = None
@@ -265,7 +267,7 @@ class Pipeline(Log):
         # Whoever writes to Kafka is trusted as Kafka is; a local log has records of our receivers alone.
         sources = Sources(self.signals, self._now, KAFKA if self._on_kafka else ANONYMOUS)
         track = partial(self._offsets, limit=IN_FLIGHT)
-        rekey_topics(self.app, self.topics, self.writer, track, dead, self.rekeyed, sources, self._now)
+        rekey_topics(self.app, self.topics, self.writer, track, dead, self.rekeyed, sources, self._now, self.kernels)
 
     def _act(self, *, live: bool, alerts: bool) -> None:
         config, now, counts = self._config, self._now, ActCounts()

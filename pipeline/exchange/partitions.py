@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from components.bounded_cache import remembered
+from processors.kernels.trace_partition import of_trace
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from telemetry.metrics import Series
 
-
-def of_trace(trace_id: bytes, partitions: int) -> int:
-    """The partition of a trace. CRC-32 spreads ids whose bytes are not all random, as 64-bit ids widened to 128."""
-    return crc32(trace_id) % partitions
+__all__ = ["of_environment", "of_series", "of_service", "of_text", "of_trace"]
 
 
 @remembered(16 << 20, lambda series, _: 2 * series.length)

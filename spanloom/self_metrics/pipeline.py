@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.lag import Lag
     from pipeline.runtime.stall import StallWatch
     from pipeline.score import ScoreStage
+    from processors.kernels.protocol import Kernels
     from stores.store import Store
 
 
@@ -37,6 +38,7 @@ class Measured(Protocol):
     act: ActStage | None
     alerting: AlertingSettings | None
     heartbeat: Heartbeat | None
+    kernels: Kernels
     assemble: AssembleStage | None
     dead: DeadLetters
     lag: Lag
@@ -81,6 +83,7 @@ class PipelineMetrics:
             for which, count in counts.items():
                 metric.add_metric([which], count)
             yield metric
+        yield from _of_kernels(self._pipeline.kernels)
         yield from self._of_partitions()
         yield from self._store()
         dropped = self.dropped()
@@ -256,6 +259,23 @@ class PipelineMetrics:
                 "heartbeats_failed": ("Heartbeats that it did not take", pipeline.heartbeat.counts["failed"]),
             }
         return found
+
+
+def _of_kernels(kernels: Kernels) -> Iterator[Metric]:
+    """Which kernels run, and how much of the work the native ones did."""
+    yield GaugeMetricFamily(
+        "spanloom_native_core",
+        "Whether the native core is used; without it the kernels are those in Python",
+        kernels.name == "native",
+    )
+    inputs = CounterMetricFamily(
+        "spanloom_kernel_inputs",
+        "Inputs of kernels by what did them: what the native core handed back or panicked at was done in Python",
+        labels=["kernel", "by"],
+    )
+    for (kernel, way), count in sorted(kernels.counts.items()):
+        inputs.add_metric([kernel, way], count)
+    yield inputs
 
 
 def _of_forwarding(forwarder: AlertForwarder) -> Iterator[Metric]:

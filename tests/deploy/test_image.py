@@ -25,7 +25,7 @@ def test_every_requirement_of_the_image_has_its_hashes() -> None:
 
 def test_base_images_are_pinned_and_the_process_is_not_root() -> None:
     text = IMAGE.read_text()
-    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11.14-slim-bookworm"}
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"python:3.11.14-slim-bookworm", "rust:1.95.0-slim-bookworm"}
     (user,) = re.findall(r"^USER (\S+)", text, re.MULTILINE)
     assert {service["user"] for service in compose()["services"].values() if "build" in service} == {user}
 

@@ -9,7 +9,7 @@ import orjson
 
 from collectors.replay.files import OtlpFile
 from pipeline.incoming import RekeyCounts, read
-from pipeline.rekey import split_spans
+from processors.kernels.reference import split_spans
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document, span_document

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.fuzz import access, alertmanager, api, durable_log, foreign, otlp, playbooks, rules, stage_records, structure
+from tests.fuzz import (
+    access,
+    alertmanager,
+    api,
+    durable_log,
+    foreign,
+    kernels,
+    otlp,
+    playbooks,
+    rules,
+    stage_records,
+    structure,
+)
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -23,6 +35,7 @@ def all_targets(folder: Path, stack: ExitStack) -> dict[str, Target]:
     found = (
         *otlp.TARGETS,
         otlp.of_files(folder),
+        *kernels.TARGETS,
         *structure.TARGETS,
         *access.TARGETS,
         access.of_requests(stack),

@@ -13,6 +13,7 @@ from pipeline.exchange.codec import BatchKind, decode_logs, decode_points
 from pipeline.exchange.inner_records import decode_spans
 from pipeline.incoming import RekeyCounts, jaeger_request, otlp_request, zipkin_request
 from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
+from processors.kernels.choose import choose
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from tests.pipeline.parts import Event, KeepingTopic
@@ -77,15 +78,15 @@ class Stage:
 
 
 def spans(stage: Stage) -> Rekey:
-    return rekey_spans(stage.traced, stage.counts, now, otlp_request)
+    return rekey_spans(stage.traced, stage.counts, now, choose("auto"), otlp_request)
 
 
 def zipkin(stage: Stage) -> Rekey:
-    return rekey_spans(stage.traced, stage.counts, now, zipkin_request)
+    return rekey_spans(stage.traced, stage.counts, now, choose("auto"), zipkin_request)
 
 
 def jaeger(stage: Stage) -> Rekey:
-    return rekey_spans(stage.traced, stage.counts, now, jaeger_request)
+    return rekey_spans(stage.traced, stage.counts, now, choose("auto"), jaeger_request)
 
 
 def logs(stage: Stage) -> Rekey:

@@ -22,6 +22,7 @@ from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
 from pipeline.score import ScoreStage
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace
+from processors.kernels.choose import choose
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.metrics import DataPoint, Metric, MetricType
@@ -220,7 +221,7 @@ def test_odd_logs(value: bytes) -> None:
 @settings(max_examples=40)
 @given(spans())
 def test_odd_spans(value: bytes) -> None:
-    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts(), now), value)
+    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts(), now, choose("auto")), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))

@@ -15,6 +15,7 @@ from pipeline.incoming import RekeyCounts, read
 from pipeline.rekey import log_documents, rekey_logs, rekey_metrics, rekey_spans
 from processors.assembly.assembler import AssemblyLimits, TraceAssembler, unpack
 from processors.assembly.reconcile import publish_trace
+from processors.kernels.choose import choose
 from stores.duckdb.store import DuckDbStore
 from telemetry import otlp
 from telemetry.documents.signals import metric_document
@@ -103,7 +104,7 @@ def test_logs(file: Path, value: bytes) -> None:
 @ODD
 @given(spans())
 def test_spans_their_traces_hops_and_edges(file: Path, value: bytes) -> None:
-    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts(), now), value)
+    _, traced, _ = after_rekey(lambda traced, *_: rekey_spans(traced, RekeyCounts(), now, choose("auto")), value)
     for sent in traced.sent:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))

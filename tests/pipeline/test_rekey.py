@@ -16,8 +16,9 @@ from pipeline.exchange import partitions
 from pipeline.exchange.batch_sender import BatchSender
 from pipeline.exchange.codec import HEADER, BatchKind
 from pipeline.incoming import RekeyCounts, protobuf
-from pipeline.rekey import log_documents, merge_requests, split_spans
+from pipeline.rekey import log_documents, merge_requests
 from processors.call_graph.span_links import link_queries_of
+from processors.kernels.reference import split_spans
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import LogRecord

@@ -1,0 +1,16 @@
+//! The batch kernels of Spanloom: what is done for each span, as functions of bytes.
+//!
+//! Each has a twin in Python, processors/kernels/reference.py, which is what it means. A kernel does what senders usually
+//! write; it hands anything else back (`None`), and the twin does it. So there is no rule here about errors.
+//!
+//! A panic is an exception, `KernelPanic`, and ends nothing: the twin does that input too.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod head;
+#[cfg(feature = "python")]
+mod python;
+pub mod split;
+mod validate;
+pub mod wire;

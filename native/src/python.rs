@@ -1,0 +1,58 @@
+//! What Python sees.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::split;
+
+create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
+
+/// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
+const INTERFACE: u32 = 1;
+
+type Bytes = Py<PyBytes>;
+type Parts = Vec<(u32, Bytes)>;
+type Queries = Vec<(Bytes, Bytes, Bytes, u64)>;
+
+/// Runs a kernel; a panic within it is a `KernelPanic`.
+fn guarded<T>(kernel: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(kernel)).unwrap_or_else(|panic| {
+        let message = (panic.downcast_ref::<String>().map(String::as_str))
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(KernelPanic::new_err(message.to_owned()))
+    })
+}
+
+/// Parts of a request by partition, link queries, and how many spans had no times; `None` for what is not usual.
+#[pyfunction]
+fn split_spans(py: Python<'_>, request: &[u8], partitions: u32, arrived: u64) -> PyResult<Option<(Parts, Queries, u64)>> {
+    guarded(|| {
+        let Ok(found) = split::split(request, partitions, arrived) else { return Ok(None) };
+        let bytes = |content: &[u8]| PyBytes::new(py, content).unbind();
+        let parts = found.parts.iter().map(|(partition, part)| (*partition, bytes(part))).collect();
+        let queries = (found.queries.iter())
+            .map(|&(trace_id, span_id, receiver, time)| (bytes(trace_id), bytes(span_id), bytes(receiver), time))
+            .collect();
+        Ok(Some((parts, queries, found.untimed)))
+    })
+}
+
+/// Panics, so that a test can see what becomes of it.
+#[pyfunction]
+fn panic(message: String) -> PyResult<()> {
+    guarded(|| panic!("{message}"))
+}
+
+#[pymodule]
+fn spanloom_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("INTERFACE", INTERFACE)?;
+    module.add("KernelPanic", module.py().get_type::<KernelPanic>())?;
+    module.add_function(wrap_pyfunction!(split_spans, module)?)?;
+    module.add_function(wrap_pyfunction!(panic, module)?)
+}

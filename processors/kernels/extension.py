@@ -1,0 +1,45 @@
+"""The native core as Python sees it; the only place that imports it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERFACE: Final = 1
+"""Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
+
+INSTALL: Final = "`make setup` builds it where it finds cargo"
+
+
+class Extension(Protocol):
+    """What `native/src/python.rs` gives. Each function returns None for an input that it leaves to the reference."""
+
+    __version__: str
+    INTERFACE: int
+    KernelPanic: type[Exception]
+
+    def split_spans(
+        self, request: bytes, partitions: int, arrived: int
+    ) -> tuple[Sequence[tuple[int, bytes]], Sequence[tuple[bytes, bytes, bytes, int]], int] | None:
+        """Parts by partition, link queries as trace, span, receiver and time, and how many spans had no times."""
+        ...
+
+    def panic(self, message: str) -> None:
+        """Raise KernelPanic, as a kernel does that panics."""
+        ...
+
+
+def load() -> Extension | str:
+    """The native core, or why there is none."""
+    try:
+        module = importlib.import_module("spanloom_native")
+    except ModuleNotFoundError:
+        return f"the native core is not installed; {INSTALL}"
+    except ImportError as error:  # of another platform
+        return f"the native core cannot be loaded: {error}; {INSTALL}"
+    if getattr(module, "INTERFACE", None) != INTERFACE:
+        return f"the native core is of another release; {INSTALL}"
+    return cast("Extension", module)

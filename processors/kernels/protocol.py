@@ -1,0 +1,58 @@
+"""What a set of kernels can do, whichever language it is in: functions of bytes, without state that decides anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from telemetry.span_links import LinkQuery
+
+
+class SplitSpans(NamedTuple):
+    """A request's spans by the partition of their trace.
+
+    `untimed` counts the spans that had no times, and have got that of their arrival.
+    """
+
+    parts: dict[int, bytes]
+    queries: list[LinkQuery]
+    untimed: int
+
+
+class Kernels(Protocol):
+    """The kernels of a process.
+
+    Attributes:
+        name: `python` or `native`.
+        why: what it says of itself at start: its version, or why there is no native core.
+        counts: inputs by kernel and by what did them: `python`, `native`, or, of those that the native core did not do,
+            `handed_back` for what is unusual and `panicked` for an error of its own. The reference did these.
+    """
+
+    name: str
+    why: str
+    counts: KernelCounts
+
+    def split_spans(self, request: bytes, partitions: int, arrived: int) -> SplitSpans:
+        """An export request as one request for each partition, and link queries to other traces.
+
+        Spans stay encoded: what is within their attributes and events is not looked at.
+
+        Args:
+            request: a protobuf ExportTraceServiceRequest.
+            partitions: of the topic.
+            arrived: when, in nanoseconds.
+
+        Raises:
+            DecodeError: names the field.
+        """
+        ...
+
+
+class KernelCounts(Counter[tuple[str, str]]):
+    """Inputs by kernel and by what did them."""
+
+    def add(self, kernel: str, way: str, inputs: int = 1) -> None:
+        """Count inputs."""
+        self[kernel, way] += inputs
