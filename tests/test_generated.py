@@ -28,5 +28,5 @@ def test_it_is_the_same_for_a_seed() -> None:
 
 
 def test_each_stage_alone_is_measured_on_every_span() -> None:
-    assert alone.index(240).spans == 240
-    assert alone.assemble(240).cost > 0
+    assert alone.index(alone.Input(240)).spans == 240
+    assert alone.assemble(alone.Input(240)).cost > 0

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.exchange.topics import Topic
 from processors.assembly.assembler import OpenTrace
 from processors.assembly.reconcile import publish_trace
 from spanloom import clock
 from spanloom.config import Config, load_config
+from spanloom.process.garbage import look_for_cycles_seldom
 from spanloom.roles import run_roles
 from spanloom.wiring import Pipeline
 from stores.duckdb.store import DuckDbStore
 from stores.store import Capabilities, Query, Retention, Usage, Written
 from telemetry import otlp
-from tests.generated import traces
+from tests.generated import MILLISECOND, START, traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +32,33 @@ if TYPE_CHECKING:
     from telemetry.documents import Body, Document, Kind
 
 SPANS_A_TRACE = 12
-TRACES_A_REQUEST = 20
 WINDOW = 5_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What is sent.
+
+    Attributes:
+        spans: in all, whole traces.
+        rate: how many times a hundred requests of users a second of event time. With few, the work of each window and each
+            second of event time weighs more on a span.
+        request_spans: of an export request; the Collector's batch processor sends 8,192 unless told otherwise, SDKs 512.
+    """
+
+    spans: int
+    rate: int = 1
+    request_spans: int = 240
+
+    @property
+    def every(self) -> int:
+        """Nanoseconds from one user's request to the next."""
+        return 10 * MILLISECOND // self.rate
+
+    @property
+    def end(self) -> int:
+        """When the last user's request begins."""
+        return START + self.spans // SPANS_A_TRACE * self.every
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +80,30 @@ class Measured:
         return 100_000 * self.cpu / self.spans
 
 
-def requests(spans: int) -> Iterator[bytes]:
-    """Export requests of 240 spans."""
+def requests(given: Input) -> Iterator[bytes]:
+    """Export requests, of whole traces."""
     waiting = []
-    for trace in traces(spans // SPANS_A_TRACE):
+    for trace in traces(given.spans // SPANS_A_TRACE, every=given.every):
         waiting += trace
-        if len(waiting) >= TRACES_A_REQUEST * SPANS_A_TRACE:
+        if len(waiting) >= given.request_spans:
             yield otlp.encode_spans(waiting)
             waiting = []
     if waiting:
         yield otlp.encode_spans(waiting)
+
+
+def parse(given: Input) -> Measured:
+    """What the others are compared with: protobuf's C library parses the requests, and seven fields of each span are read."""
+    values, read = list(requests(given)), 0
+    wall, cpu = time.perf_counter(), time.process_time()
+    for value in values:
+        for resource in ExportTraceServiceRequest.FromString(value).resource_spans:
+            for scope in resource.scope_spans:
+                for span in scope.spans:
+                    read += len(span.trace_id) + len(span.span_id) + len(span.parent_span_id) + len(span.name) + span.kind
+                    read += span.end_time_unix_nano > span.start_time_unix_nano
+    assert read
+    return Measured(given.spans, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def collect() -> None:
@@ -107,9 +149,9 @@ class Swallow:
         pass
 
 
-def assemble(spans: int) -> Measured:
+def assemble(given: Input) -> Measured:
     """Requests on the log, re-keyed and assembled into documents that nobody keeps."""
-    return asyncio.run(_assemble(list(requests(spans)), spans))
+    return asyncio.run(_assemble(list(requests(given)), given.spans))
 
 
 async def _assemble(values: list[bytes], spans: int) -> Measured:
@@ -141,15 +183,16 @@ class _Nobody:
         raise AssertionError(rejected)
 
 
-def index(spans: int) -> Measured:
+def index(given: Input) -> Measured:
     """Documents of spans, hops and traces into a DuckDB file."""
+    look_for_cycles_seldom()
     batches: list[list[Document]] = [[]]
-    for trace in traces(spans // SPANS_A_TRACE):
+    for trace in traces(given.spans // SPANS_A_TRACE, every=given.every):
         publication = publish_trace(OpenTrace(trace[0].trace_id, {span.span_id: span for span in trace}))
         batches[-1] += [*publication.parts(0, lambda start: start - start % WINDOW), *publication.trace()]
         if len(batches[-1]) >= 2000:
             batches.append([])
-    return asyncio.run(_index(batches, spans))
+    return asyncio.run(_index(batches, given.spans))
 
 
 async def _index(batches: list[list[Document]], spans: int) -> Measured:

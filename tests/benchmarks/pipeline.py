@@ -1,15 +1,13 @@
 """Spans a second and CPU-seconds for 100,000 spans: collect, assemble, index, each alone and all together.
 
-Run: `make bench`, or `python -m tests.benchmarks.pipeline [--spans N] [--json]`. Input: 8 services, 12 spans a trace, 20
-attributes a span, 240 spans a request, half of the requests over OTLP/HTTP and half over gRPC. The CPU time is that of the
-measured process, children and all; the sender is another process.
+Run: `make bench`, or `python -m tests.benchmarks.pipeline --help`. Input: 8 services, 12 spans a trace, 20 attributes a span,
+240 spans a request, half of the requests over OTLP/HTTP and half over gRPC. The CPU time is that of the measured process,
+children and all; the sender is another process. Beside them, in the same run, protobuf's C library parses the same requests.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import multiprocessing
 import os
 import random
@@ -21,21 +19,23 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import click
 import grpc.aio
 import httpx2
 from rich.console import Console
-from rich.table import Table
 
 from telemetry import otlp
 from tests.benchmarks import alone
-from tests.benchmarks.alone import SPANS_A_TRACE, Measured
-from tests.generated import MILLISECOND, START, trace
+from tests.benchmarks.alone import SPANS_A_TRACE, Input, Measured
+from tests.benchmarks.report import Run
+from tests.generated import trace
 from tests.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SPANS = 60_000
+SAVED = Path("build/bench")
 SENDERS = 4
 PATIENCE = 120.0
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -100,13 +100,14 @@ async def send(process: Process, values: list[bytes]) -> None:
         await asyncio.gather(*(sender() for _ in range(SENDERS)))
 
 
-def collect(values: list[bytes], spans: int) -> Measured:
+def collect(given: Input) -> Measured:
     """OTLP to the embedded log."""
+    values = list(alone.requests(given))
     with Process("-c", "from tests.benchmarks.alone import collect; collect()") as process:
         process.wait(f"http://{process.http}/")
         wall, cpu = time.perf_counter(), process.cpu()
         asyncio.run(send(process, values))
-        return Measured(spans, time.perf_counter() - wall, process.cpu() - cpu)
+        return Measured(given.spans, time.perf_counter() - wall, process.cpu() - cpu)
 
 
 def later(end: int) -> Iterator[bytes]:
@@ -116,56 +117,57 @@ def later(end: int) -> Iterator[bytes]:
         yield otlp.encode_spans(trace(chance, end + 60_000_000_000))
 
 
-def together(values: list[bytes], spans: int) -> Measured:
+def together(given: Input) -> Measured:
     """The whole of `spanloom up`: OTLP in, everything stored."""
+    values = list(alone.requests(given))
     with Process("-m", "spanloom.cli", "up", "--once") as process:
         process.wait(f"http://{process.console}/healthz")
         wall, cpu = time.perf_counter(), process.cpu()
         asyncio.run(send(process, values))
-        asyncio.run(send(process, list(later(START + 10 * MILLISECOND * spans // SPANS_A_TRACE))))
+        asyncio.run(send(process, list(later(given.end))))
         status = f"http://{process.console}/api/v1/status"
-        while httpx2.get(status, timeout=60).json()["spans_stored"] < spans:
+        while httpx2.get(status, timeout=60).json()["spans_stored"] < given.spans:
             time.sleep(0.1)
-        return Measured(spans, time.perf_counter() - wall, process.cpu() - cpu)
+        return Measured(given.spans, time.perf_counter() - wall, process.cpu() - cpu)
 
 
-def apart(stage: Callable[[int], Measured], spans: int) -> Measured:
+STAGES: dict[str, Callable[[Input], Measured]] = {
+    "parse": alone.parse,
+    "collect": collect,
+    "assemble": alone.assemble,
+    "index": alone.index,
+    "together": together,
+}
+
+
+def apart(stage: str, given: Input) -> Measured:
     """A stage in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(stage, spans).result()
+        return pool.submit(STAGES[stage], given).result()
 
 
-def main() -> None:
-    """Measure, say how far it is, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spans", type=int, default=SPANS)
-    parser.add_argument("--only", choices=("collect", "assemble", "index", "together"))
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    spans = asked.spans - asked.spans % SPANS_A_TRACE
+@click.command()
+@click.option("--spans", default=SPANS, show_default=True, help="How many.")
+@click.option("--rate", default=1, show_default=True, help="Event time: so many hundred requests of users a second.")
+@click.option("--request-spans", default=240, show_default=True, help="Spans of an export request.")
+@click.option("--rounds", default=1, show_default=True, help="Runs of each stage, all stages in turn.")
+@click.option("--only", multiple=True, type=click.Choice([name for name in STAGES if name != "parse"]), help="Not all stages.")
+@click.option("--json", "as_json", is_flag=True, help="For a program: also what was measured on which machine.")
+def main(spans: int, rate: int, request_spans: int, rounds: int, only: tuple[str, ...], *, as_json: bool) -> None:
+    """Measure the stages, print them beside the last run of the same input, and save them in build/bench."""
+    given = Input(spans - spans % SPANS_A_TRACE, rate, request_spans)
     errors = Console(stderr=True)
-    with errors.status(f"making {spans:,} spans"):
-        values = list(alone.requests(spans))
-    stages: dict[str, Callable[[], Measured]] = {
-        "collect": lambda: collect(values, spans),
-        "assemble": lambda: apart(alone.assemble, spans),
-        "index": lambda: apart(alone.index, spans),
-        "together": lambda: together(values, spans),
-    }
-    found: dict[str, Measured] = {}
-    for name, measure in stages.items():
-        if asked.only in {None, name}:
-            with errors.status(f"{name}: {spans:,} spans"):
-                found[name] = measure()
-    if asked.json:
-        sys.stdout.write(
-            json.dumps({name: {"spans_per_second": m.rate, "cpu_seconds_per_100k": m.cost} for name, m in found.items()}) + "\n"
-        )
-        return
-    table = Table("stage", "spans/s", "CPU-s per 100,000 spans", title=f"{spans:,} spans, {os.cpu_count()} CPUs")
-    for name, measured in found.items():
-        table.add_row(name, f"{measured.rate:,.0f}", f"{measured.cost:.2f}")
-    Console().print(table)
+    run = Run.of(given)
+    for number in range(rounds):
+        for name in STAGES:
+            if not only or name in {"parse", *only}:
+                with errors.status(f"{name}: {given.spans:,} spans, round {number + 1} of {rounds}"):
+                    run.add(name, apart(name, given))
+    before = run.save(SAVED)
+    if as_json:
+        sys.stdout.write(run.to_json() + "\n")
+    else:
+        Console().print(run.table(before))
 
 
 if __name__ == "__main__":
