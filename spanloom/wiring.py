@@ -45,6 +45,7 @@ from processors.root_cause.ranking import CulpritRanker
 from spanloom import components
 from spanloom.build_alerting import AlertingFactory
 from spanloom.config import without_password
+from spanloom.process.garbage import look_for_cycles_seldom
 from spanloom.self_metrics.pipeline import PipelineMetrics
 from stores.component import StoreContext, store_of
 from telemetry.errors import ConfigError
@@ -168,6 +169,7 @@ class Log:
         return self._config.log_url.startswith("kafka://")
 
     async def __aenter__(self) -> Self:
+        look_for_cycles_seldom()
         try:
             await self.make_topics()
             self._stack.push_async_callback(self._in_time, self.app.stop)

@@ -92,7 +92,7 @@ def missing_columns(connection: DuckDBPyConnection, kind: Kind) -> list[str] | N
 
 
 def _table(connection: DuckDBPyConnection, kind: Kind) -> None:
-    own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR"}
+    own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR USING COMPRESSION zstd"}
     columns = own | {field: SQL_TYPES[type_] for field, type_ in LAYOUT[kind].items()}
     made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(kind)} ({made})")
