@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "a shop, a fault, its detection and repair",
     "collector": "receive OTLP and write it to the log",
     "worker": "run stages of the pipeline",
+    "agent": "run Envoy beside an application",
     "console": "serve the console and the HTTP API",
     "replay": "send recorded telemetry to an OTLP endpoint",
     "analyse": "run recorded telemetry through the pipeline",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
 
+from agent.config import AgentConfig
 from alerting.external_labels import ExternalLabels
 from alerting.notify.forward import AlertmanagersConfig
 from alerting.playbooks.actions.build import actions_config
@@ -179,6 +180,7 @@ class Config(_Sections):
     dead_letters: DeadLetterConfig = DeadLetterConfig()
     retention: RetentionConfig = RetentionConfig()
     metrics: MetricsConfig = MetricsConfig()
+    agent: AgentConfig = AgentConfig()
     alerting: AlertingConfig = AlertingConfig()
     webhook_url: SecretStr = Field(default=SecretStr(""), description="where alerts go when no receivers file is named")
     supervisor_url: str = Field(default="", description="control API of a process supervisor that playbooks may use")

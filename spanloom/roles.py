@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client import CollectorRegistry
 
+from agent.agent import TrafficAgent
 from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
 from collectors.receiver import ReceiverContext
@@ -123,6 +124,16 @@ async def run_console(config: Config, now: Now) -> int:
     require_authentication(config)
     async with _Process(config) as process:
         await process.serve_console(await process.store(now), dict, now)
+        await process.wait()
+    return process.exit_code
+
+
+async def run_agent(config: Config, now: Now) -> int:
+    """Envoy beside an application, with probes."""
+    async with _Process(config) as process:
+        guarded = TrafficAgent(config.agent, config.data_dir / "agent", now, process.registry, process.health)
+        await process.guard(guarded)
+        await process.serve_probes(guarded.status, now)
         await process.wait()
     return process.exit_code
 
@@ -268,6 +279,11 @@ class _Process:
         if isinstance(process_log, Pipeline):
             log.info("kernels_chosen", kernels=process_log.kernels.name, why=process_log.kernels.why)
             add_pipeline(self.health, process_log)
+
+    async def guard(self, agent: TrafficAgent) -> None:
+        """Start it, and keep its Envoy running."""
+        await self._stack.enter_async_context(agent)
+        self._watch(agent.run())
 
     def export(self, pipeline: Pipeline) -> None:
         """Send the metrics of traces to where the configuration says, if anywhere."""

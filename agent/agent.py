@@ -1,0 +1,150 @@
+"""The traffic agent as a part of a process: relay and guard, and the file of resources looked after."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import structlog
+
+from agent.guard import Guard
+from agent.identity import node_id
+from agent.metrics import AgentMetrics
+from agent.own_resources import own_resources
+from agent.relay.last_good import LastGood
+from agent.relay.relay import Relay
+from agent.relay.upstream import Upstream
+from agent.run_folder import RunFolder
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from prometheus_client import CollectorRegistry
+
+    from agent.config import AgentConfig
+    from components.http.health import Health
+    from telemetry.json_object import JsonObject
+
+log = structlog.get_logger(__name__)
+
+CHECK_SECONDS = 1.0
+"""Seconds between checks of the file of resources."""
+
+
+def check(config: AgentConfig) -> None:
+    """Refuse settings with which nothing would happen.
+
+    Raises:
+        ConfigError: says which, or what is wrong with the file of resources.
+    """
+    if not config.service:
+        raise ConfigError("agent.service: set the service.name of the application, in SPANLOOM_AGENT__SERVICE for one")
+    if not (config.inbound or config.outbound or config.resources or config.control):
+        raise ConfigError(
+            "agent: nothing would pass it: set agent.inbound or agent.outbound (proxies of its own), agent.resources (a file) "
+            "or agent.control (a control plane)"
+        )
+    own_resources(config)
+
+
+class TrafficAgent:
+    """Runs from entering to leaving; `run` keeps Envoy alive.
+
+    Args:
+        config: whose traffic passes.
+        data: the folder of what lasts.
+        now: nanoseconds since the epoch.
+        registry: of its metrics.
+        health: gets its checks.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        data: Path,
+        now: Callable[[], int],
+        registry: CollectorRegistry,
+        health: Health,
+    ) -> None:
+        check(config)
+        self._config, self._data, self._now = config, data, now
+        self._chance = random.Random(node_id(config))  # noqa: S311 - jitter, another on each node
+        self._metrics = AgentMetrics(registry)
+        self._stack = AsyncExitStack()
+        self._guard: Guard | None = None
+        self._relay: Relay | None = None
+        health.ready_while(lambda: self._guard is not None and self._guard.ready, "envoy is not ready")
+
+    async def __aenter__(self) -> Self:
+        config = self._config
+        user = config.envoy.user if os.geteuid() == 0 else None
+        async with AsyncExitStack() as stack:
+            folder = stack.enter_context(RunFolder(self._data, user))
+            control = config.control
+            upstream = Upstream(control, self._chance, self._metrics) if control else None
+            last_good = LastGood(
+                self._data / "last-good",
+                keep_secrets=control is not None and control.keep_secrets,
+                max_bytes=control.max_snapshot_bytes if control else 0,
+            )
+            self._relay = Relay(folder.relay, user, last_good, upstream, self._now, self._metrics)
+            self._relay.set_own(own_resources(config))
+            stack.push_async_callback(self._relay.stop)
+            await self._relay.start()
+            self._guard = Guard(config, folder, self._relay, None, self._metrics)
+            stack.push_async_callback(self._guard.stop)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> None:
+        """Keep Envoy running, and give it what changes in the file of resources, until cancelled."""
+        if self._guard is None:
+            raise RuntimeError("run is called between entering and leaving")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._guard.run())
+            if self._config.resources is not None:
+                tasks.create_task(self._follow(self._config.resources))
+
+    async def _follow(self, path: Path) -> None:
+        seen = _stamp(path)
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            if (stamp := _stamp(path)) == seen:
+                continue
+            seen = stamp
+            try:
+                own = own_resources(self._config)
+            except ConfigError as error:
+                log.error("resources_unusable", reason=str(error), hint="those before stay in use")  # noqa: TRY400
+            else:
+                log.info("resources_read", path=str(path))
+                if self._relay is not None:
+                    self._relay.set_own(own)
+
+    def status(self) -> JsonObject:
+        """What `/api/v1/status` says."""
+        return {
+            "service": self._config.service,
+            "envoy_ready": self._guard is not None and self._guard.ready,
+            "envoy_pid": self._guard.pid if self._guard is not None else 0,
+            "control_connected": self._relay is not None and self._relay.connected,
+            "versions": self._relay.versions if self._relay is not None else {},
+        }
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

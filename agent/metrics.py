@@ -1,0 +1,64 @@
+"""What the agent counts about itself. Envoy's own metrics go to the collector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+class AgentMetrics:
+    """Counters and gauges of guard, relay and interception."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.envoy_ready = Gauge("spanloom_agent_envoy_ready", "1 while Envoy says that it is ready.", registry=registry)
+        self.envoy_starts = Counter("spanloom_agent_envoy_starts", "Starts of Envoy.", registry=registry)
+        self.envoy_ends = Counter(
+            "spanloom_agent_envoy_ends",
+            "Ends of Envoy that nobody asked for; reason is exit, signal, unhealthy or start.",
+            ("reason",),
+            registry=registry,
+        )
+        self.log_lines = Counter(
+            "spanloom_agent_envoy_log_lines",
+            "Lines of Envoy's log; result is passed_on, shortened or dropped.",
+            ("result",),
+            registry=registry,
+        )
+        self.control_connected = Gauge(
+            "spanloom_agent_control_connected", "1 while the control plane's stream is open.", registry=registry
+        )
+        self.control_failures = Counter(
+            "spanloom_agent_control_failures",
+            "Streams to the control plane that ended or could not be opened.",
+            registry=registry,
+        )
+        self.responses = Counter(
+            "spanloom_agent_responses",
+            "Responses of the control plane; result is accepted, refused, unchanged or unreadable.",
+            ("result",),
+            registry=registry,
+        )
+        self.own_refused = Counter(
+            "spanloom_agent_own_resources_refused",
+            "Resources of the agent's own configuration, or of its last good snapshot, that Envoy refused.",
+            registry=registry,
+        )
+        self.last_good_failures = Counter(
+            "spanloom_agent_last_good_failures", "Snapshots that could not be written to disk.", registry=registry
+        )
+        self.faults_ended = Counter(
+            "spanloom_agent_faults_ended", "Times at which faults ended by their time.", registry=registry
+        )
+        self.sessions_refused = Counter(
+            "spanloom_agent_sessions_refused", "Streams of Envoys beyond the bound of the relay.", registry=registry
+        )
+        self.intercepting = Gauge(
+            "spanloom_agent_intercepting", "1 while the rules of interception are set.", registry=registry
+        )
+        self.intercept_failures = Counter(
+            "spanloom_agent_intercept_failures", "Rules that could not be set, or vanished.", registry=registry
+        )

@@ -1,0 +1,126 @@
+"""What Envoy says of requests: spans and access logs, as OTLP to the collector, named as the call graph reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from components.xds.pool import TYPE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+COLLECTOR: Final = "spanloom-collector"
+"""The cluster of the collector: a static one in the bootstrap of every agent."""
+
+PEER_METADATA: Final = "spanloom"
+"""Metadata of this name: of a cluster its `service` and `namespace`, of a route its `route`."""
+
+_MOST_PATH = 256  # characters of a path in a span
+
+
+def peer_metadata(service: str, namespace: str = "") -> dict[str, object]:
+    """Metadata of a cluster: the service that its endpoints are."""
+    return {"filter_metadata": {PEER_METADATA: {"service": service, **({"namespace": namespace} if namespace else {})}}}
+
+
+def route_metadata(route: str) -> dict[str, object]:
+    """Metadata of a route: the path template that names the operation."""
+    return {"filter_metadata": {PEER_METADATA: {"route": route}}}
+
+
+def collector_service(token: str = "") -> dict[str, object]:
+    """How Envoy calls the collector; what it does not take in half a second is dropped and counted by Envoy."""
+    metadata = [{"key": "authorization", "value": f"Bearer {token}"}] if token else []
+    return {"envoy_grpc": {"cluster_name": COLLECTOR}, "timeout": "0.5s", "initial_metadata": metadata}
+
+
+def detectors() -> list[dict[str, object]]:
+    """The resource of spans and metrics: what the guard says of it in OTEL_RESOURCE_ATTRIBUTES."""
+    kind = "envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig"
+    return [
+        {
+            "name": "envoy.tracers.opentelemetry.resource_detectors.environment",
+            "typed_config": {"@type": TYPE_PREFIX + kind},
+        }
+    ]
+
+
+def tracing(service: str, *, outbound: bool, sampling_percent: float = 100.0, token: str = "") -> dict[str, object]:
+    """`tracing` of an HttpConnectionManager: a Server span of each inbound request, a Client span of each outbound one.
+
+    The listener's traffic_direction says the kind. A span is named by method and path; `http.route` is there
+    where the route has `route_metadata`, `service.peer.name` where the cluster has `peer_metadata`.
+    """
+    tags: list[dict[str, object]] = [
+        {"tag": "http.request.method", "request_header": {"name": ":method"}},
+        {"tag": "http.response.status_code", "value": "%RESPONSE_CODE%"},
+        _metadata_tag("http.route", "route", "route"),
+    ]
+    if outbound:
+        tags += [
+            {"tag": "server.address", "request_header": {"name": ":authority"}},
+            _metadata_tag("service.peer.name", "cluster", "service"),
+            _metadata_tag("service.peer.namespace", "cluster", "namespace"),
+        ]
+    else:
+        tags.append({"tag": "network.peer.address", "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"})
+    return {
+        "provider": {
+            "name": "envoy.tracers.opentelemetry",
+            "typed_config": {
+                "@type": TYPE_PREFIX + "envoy.config.trace.v3.OpenTelemetryConfig",
+                "grpc_service": collector_service(token),
+                "service_name": service,
+                "resource_detectors": detectors(),
+            },
+        },
+        "random_sampling": {"value": sampling_percent},
+        "max_path_tag_length": _MOST_PATH,
+        "operation": "%REQ(:METHOD)% %PATH(NQ)%",
+        "custom_tags": tags,
+    }
+
+
+def _metadata_tag(tag: str, kind: str, key: str) -> dict[str, object]:
+    """A tag that is absent where the metadata is."""
+    path = {"key": PEER_METADATA, "path": [{"key": key}]}
+    return {"tag": tag, "metadata": {"kind": {kind: {}}, "metadata_key": path}}
+
+
+def access_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapping[str, object]]:
+    """`access_log` of an HttpConnectionManager: a log record of each request, with the trace and span ids of its span.
+
+    Args:
+        resource: attributes such as `service.name`.
+        token: of the collector.
+    """
+    attributes = {
+        "http.request.method": "%REQ(:METHOD)%",
+        "http.response.status_code": "%RESPONSE_CODE%",
+        "url.path": "%PATH(NQ)%",
+        "envoy.duration_ms": "%DURATION%",
+        "envoy.response_flags": "%RESPONSE_FLAGS%",
+        "envoy.upstream_cluster": "%UPSTREAM_CLUSTER%",
+        "envoy.upstream_host": "%UPSTREAM_HOST%",
+    }
+    return [
+        {
+            "name": "envoy.access_loggers.open_telemetry",
+            "typed_config": {
+                "@type": TYPE_PREFIX + "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+                "common_config": {
+                    "log_name": "access",
+                    "transport_api_version": "V3",
+                    "grpc_service": collector_service(token),
+                },
+                "resource_attributes": _values(resource),
+                "disable_builtin_labels": True,
+                "body": {"string_value": "%REQ(:METHOD)% %PATH(NQ)% %RESPONSE_CODE% %DURATION%ms %RESPONSE_FLAGS%"},
+                "attributes": _values(attributes),
+            },
+        }
+    ]
+
+
+def _values(attributes: Mapping[str, str]) -> dict[str, object]:
+    return {"values": [{"key": key, "value": {"string_value": value}} for key, value in attributes.items()]}

