@@ -26,6 +26,7 @@ from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from alerting.stored_samples.recorder import SampleRecorder
     from pipeline.acting.config import ActConfig, ActCounts
     from pipeline.acting.environment import Environment
     from pipeline.acting.heartbeat import Heartbeat
@@ -113,6 +114,7 @@ class ActStage:
         signals: the way to the partitions of other environments.
         settings: what holds in every environment; an analysis of files has none.
         heartbeat: tells somebody outside that this works, while the first partition is here.
+        recorder: takes the samples of rules to their store, if there is one.
         read_to_end: whether all telemetry has been read that there is, as far as this worker can see.
         live: whether time goes on by itself when no telemetry comes.
     """
@@ -129,6 +131,7 @@ class ActStage:
         settings: AlertingSettings | None = None,
         *,
         heartbeat: Heartbeat | None = None,
+        recorder: SampleRecorder | None = None,
         read_to_end: Callable[[], bool] = lambda: True,
         live: bool = True,
     ) -> None:
@@ -138,7 +141,7 @@ class ActStage:
         self._partitions: dict[int, _ActPartition] = {}
         self._answers: list[dict[str, object]] = []  # of humans, that came to another worker
         self._background = BackgroundWriter(writer)
-        self._heartbeat = heartbeat
+        self._heartbeat, self._recorder = heartbeat, recorder
         self._signals, self._read_to_end = signals, read_to_end
         self._has_settings = False  # that are not saved
         self._last_tick = 0
@@ -277,16 +280,21 @@ class ActStage:
             for answer in answers:
                 await self._settings.approvals.handle(answer)
             self._settings.forward()
+        self._background.put(await self._tick_environments(since, now))
+        if self._recorder is not None:
+            self._recorder.tick()
+        # That one worker lives says nothing of the others, so only one of them tells.
+        if self._heartbeat is not None and GLOBAL_PARTITION in self._partitions:
+            self._heartbeat.beat()
+
+    async def _tick_environments(self, since: int, now: int) -> list[Document]:
         documents: list[Document] = []
         for part in self._partitions.values():
             if self._live and self._read_to_end():
                 self._elapse(part, since, now)
             for environment in part.owned:
                 documents += await environment.tick()
-        self._background.put(documents)
-        # That one worker lives says nothing of the others, so only one of them tells.
-        if self._heartbeat is not None and GLOBAL_PARTITION in self._partitions:
-            self._heartbeat.beat()
+        return documents
 
     def _elapse(self, part: _ActPartition, since: int, now: int) -> None:
         """Where no record comes, time goes on by the clock; where one environment is silent, up to where the others are.

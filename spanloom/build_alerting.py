@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from alerting.notify.notification import Notifier
+    from alerting.stored_samples.recorder import SampleRecorder
     from pipeline.acting.settings import Share
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.state.table import StageTable
@@ -69,13 +70,22 @@ class AlertingFactory:
         now: nanoseconds since the epoch.
         client: delivers notifications and asks for repairs.
         share: reaches the processes that own other environments.
+        recorder: takes the samples of rules to their store, if there is one.
 
     Raises:
         ConfigError: a file cannot be used; each mistake with its line.
     """
 
-    def __init__(self, config: Config, writer: DocumentWriter, now: Now, client: httpx2.AsyncClient, share: Share) -> None:
-        self._config, self._writer, self._now = config, writer, now
+    def __init__(
+        self,
+        config: Config,
+        writer: DocumentWriter,
+        now: Now,
+        client: httpx2.AsyncClient,
+        share: Share,
+        recorder: SampleRecorder | None = None,
+    ) -> None:
+        self._config, self._writer, self._now, self._recorder = config, writer, now, recorder
         settings = config.alerting
         self._url = settings.external_url or config.console.url
         supervisor = (
@@ -130,6 +140,10 @@ class AlertingFactory:
         is_global = environment == EVERY_ENVIRONMENT
         external = self._config.alerting.external_labels
         engine = AlertEngine(external_labels=external, external_url=self._url, alert_labels=labels, is_global=is_global)
+        journal = None
+        if self._recorder is not None:
+            journal = self._recorder.journal(environment, lambda: engine.samples.newest)
+            engine.samples.journal, engine.samples.journals_points = journal, not is_global
         shared.rules.attach(engine)
         manager = Alertmanager(shared.receivers, self._url, shared.silences, labels, external)
         healer = Healer(
@@ -142,7 +156,9 @@ class AlertingFactory:
             trust=shared.trust,
         )
         sender = Sender(shared.notifiers(shared.receivers), self._now)
-        return Alerting(environment, engine, manager, sender, healer, state, self._writer, self._now, self._key, shared.counts)
+        return Alerting(
+            environment, engine, manager, sender, healer, state, self._writer, self._now, self._key, shared.counts, journal
+        )
 
 
 def _trust(config: Config) -> Trust:

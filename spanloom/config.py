@@ -31,6 +31,7 @@ from processors.detectors.detector import score_config
 from processors.kernels.choose import NativeMode  # noqa: TC001 - pydantic reads it
 from spanloom import components
 from spanloom.self_metrics.export import MetricsConfig
+from stores.samples.config import SamplesConfig
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -179,6 +180,7 @@ class Config(_Sections):
     act: ActConfig = ActConfig()
     dead_letters: DeadLetterConfig = DeadLetterConfig()
     retention: RetentionConfig = RetentionConfig()
+    samples: SamplesConfig = SamplesConfig()
     metrics: MetricsConfig = MetricsConfig()
     agent: AgentConfig = AgentConfig()
     alerting: AlertingConfig = AlertingConfig()

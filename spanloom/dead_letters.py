@@ -20,7 +20,8 @@ from pipeline.runtime.log_url import directory_of
 from pipeline.runtime.shared_log import shared_log
 from spanloom.access.local_token import authorization
 from spanloom.process.store_file import is_shared
-from spanloom.wiring import Log, open_store
+from spanloom.process.stores import open_store
+from spanloom.wiring import Log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

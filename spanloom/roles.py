@@ -36,8 +36,9 @@ from spanloom.probes import build_probes
 from spanloom.process.data_folder import close_to_others, owned
 from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
 from spanloom.process.store_file import is_shared, remember_store_file, require_store_file, store_file
+from spanloom.process.stores import open_samples, open_store
 from spanloom.self_metrics.export import MetricsExporter
-from spanloom.wiring import STAGES, Log, Pipeline, open_store
+from spanloom.wiring import STAGES, Log, Pipeline
 from stores.store import AccessRefusedError, Query, Retention
 from telemetry.documents import Kind
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from spanloom.access.build import Access
     from spanloom.clock import Now
     from spanloom.config import Config
+    from stores.samples.store import SampleStore
     from stores.store import Store
 
 log = structlog.get_logger(__name__)
@@ -73,7 +75,8 @@ async def run_roles(
         require_authentication(config)
     async with owned(config.data_dir), _Process(config) as process:
         store = await process.store(now)
-        pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts)
+        samples = process.samples() if "act" in stages and alerts else None
+        pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts, samples=samples)
         await process.run(pipeline)
         process.export(pipeline)
         if collect:
@@ -94,7 +97,8 @@ async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
     if "act" in stages:  # the others offer health and counters alone
         require_authentication(config)
     async with _Process(config) as process:
-        pipeline = Pipeline(config, await process.store(now), now, process.registry, stages)
+        samples = process.samples() if "act" in stages else None
+        pipeline = Pipeline(config, await process.store(now), now, process.registry, stages, samples=samples)
         await process.run(pipeline)
         process.export(pipeline)
         await process.serve_probes(lambda: status(pipeline), now, pipeline.routes())
@@ -269,6 +273,20 @@ class _Process:
         if store.capabilities().age_retention:
             self._watch(_retain(store, self._config, now))
         return store
+
+    def samples(self) -> SampleStore | None:
+        """The store of samples, if the store has one.
+
+        Raises:
+            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged.
+        """
+        try:
+            samples = open_samples(self._config)
+        except StoreError as error:
+            raise UnrecoverableError(str(error)) from error
+        if samples is not None:
+            self._stack.push_async_callback(samples.close)
+        return samples
 
     async def run(self, process_log: Log) -> None:
         """Start it; when it ends by itself it has crashed."""

@@ -12,6 +12,7 @@ import httpx2
 import structlog
 from prometheus_client import CollectorRegistry
 
+from alerting.stored_samples.recorder import SampleRecorder
 from components.durations import SECOND
 from components.sender import ANONYMOUS, KAFKA
 from pipeline.act import ActStage
@@ -44,11 +45,8 @@ from processors.kernels.choose import choose
 from processors.root_cause.ranking import CulpritRanker
 from spanloom import components
 from spanloom.build_alerting import AlertingFactory
-from spanloom.config import without_password
 from spanloom.process.garbage import look_for_cycles_seldom
 from spanloom.self_metrics.pipeline import PipelineMetrics
-from stores.component import StoreContext, store_of
-from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -63,6 +61,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.kafka_topics import TopicChange
     from spanloom.clock import Now
     from spanloom.config import Config
+    from stores.samples.store import SampleStore
     from stores.store import Store
     from telemetry.json_object import JsonObject
 
@@ -77,20 +76,6 @@ IN_FLIGHT = 1000
 
 STOP_SECONDS = 8.0
 """How long the application may take to stop; a second or two is usual, and containers are killed after ten."""
-
-
-def open_store(config: Config) -> Store:
-    """The store that the configuration names.
-
-    Raises:
-        ConfigError: a URL that no store of ours understands.
-        StoreError: it cannot be opened.
-    """
-    component = store_of(components.STORES, config.store_url)
-    if component is None:
-        forms = " nor ".join(one.url_form for one in components.STORES)
-        raise ConfigError(f"store: {without_password(config.store_url)!r} is neither {forms}")
-    return component.build(config.of(component), StoreContext(config.store_url, config.namespace))
 
 
 class Log:
@@ -203,6 +188,7 @@ class Pipeline(Log):
     Args:
         live: whether event time runs on by itself when no telemetry comes; not so in an analysis of files.
         alerts: whether rules, notifications and playbooks are part of it.
+        samples: keeps what rules and PromQL queries read.
 
     Attributes:
         joined: whether partitions have been assigned to it, be it none.
@@ -218,6 +204,7 @@ class Pipeline(Log):
         *,
         live: bool = True,
         alerts: bool = True,
+        samples: SampleStore | None = None,
     ) -> None:
         super().__init__(config, stages)
         self._now = now
@@ -235,6 +222,9 @@ class Pipeline(Log):
         self.act: ActStage | None = None
         self.alerting: AlertingSettings | None = None
         self.heartbeat: Heartbeat | None = None
+        self.recorder = (
+            SampleRecorder(samples, now, int(config.samples.flush_seconds * SECOND)) if samples is not None else None
+        )
         self._client: httpx2.AsyncClient | None = None
         if "rekey" in stages:
             self._rekey(dead)
@@ -276,7 +266,7 @@ class Pipeline(Log):
         alerting: AlertingFactory | None = None
         if alerts:
             self._client = httpx2.AsyncClient()
-            alerting = AlertingFactory(config, self.writer, now, self._client, self._share)
+            alerting = AlertingFactory(config, self.writer, now, self._client, self._share, self.recorder)
             self.alerting = alerting.settings
             if config.alerting.heartbeat_url is not None:
                 self.heartbeat = Heartbeat(
@@ -300,6 +290,7 @@ class Pipeline(Log):
             self.signals,
             self.alerting,
             heartbeat=self.heartbeat,
+            recorder=self.recorder,
             read_to_end=self._read_to_end,
             live=live,
         )
@@ -365,6 +356,8 @@ class Pipeline(Log):
         if self.alerting is not None and self.alerting.forwarder is not None:
             self._stack.push_async_callback(self.alerting.forwarder.close)
         self._stack.push_async_callback(self.writer.close)
+        if self.recorder is not None:
+            self._stack.push_async_callback(self.recorder.close)
         if self._on_kafka:
             self.app.skips.learn(await load_skips(client_settings(self.app)))
         await super().__aenter__()

@@ -10,7 +10,11 @@ from components.component import Component
 from stores.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from pydantic import BaseModel
+
+    from stores.samples.store import SampleLimits, SampleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,13 @@ class StoreComponent(Component[StoreContext, Store]):
         schemes: of the URLs that it understands.
         url_form: how such a URL is written.
         many_processes: whether several processes may open one at a time.
+        build_samples: opens the store of samples that belongs to it, if it has one.
     """
 
     schemes: tuple[str, ...] = ()
     url_form: str = ""
     many_processes: bool = False
+    build_samples: Callable[[BaseModel, StoreContext, SampleLimits], SampleStore] | None = None
 
 
 def store_of(components: Iterable[StoreComponent], url: str) -> StoreComponent | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from alerting.promql.expression import compile_expression
 from alerting.rules.evaluation import AlertContext, GroupRun, Remains, evaluate_group, record_group, saved_remains
 from alerting.rules.samples import Samples
-from components.durations import format_duration
+from components.durations import MINUTE, format_duration
 from telemetry.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 VERSION = 1
 MAX_CATCH_UP = 1000
 """Most evaluations of one group in one `advance`; older ones that are due are skipped and counted as missed."""
+
+UNSTORED = 2 * MINUTE
+"""For how long what rules record may be on its way to the store of samples, ns: several flushes."""
 
 
 @dataclass(slots=True)
@@ -107,8 +110,14 @@ class AlertEngine:
 
     @property
     def lookback(self) -> int:
-        """How far back the rules read, ns, beside the lookback of instant selectors."""
-        return max((rule.expr.lookback + group.query_offset for group in self.groups for rule in group.rules), default=0)
+        """How far back the rules read samples in memory, ns, beside the lookback of instant selectors."""
+        reaches = (rule.expr.lookback + group.query_offset for group in self.groups for rule in group.rules)
+        return max((reach for reach in reaches if reach <= self.samples.limits.retention), default=0)
+
+    @property
+    def recorded_again(self) -> int:
+        """For how long before a crash series are recorded again, ns: what rules read of them, and what was not stored yet."""
+        return max(self.lookback, UNSTORED)
 
     @property
     def records(self) -> bool:
@@ -161,7 +170,7 @@ class AlertEngine:
         By now the samples that it was made of have been read again.
         """
         interval, until = run.group.interval, run.restored_at
-        furthest = until - min(self.lookback, MAX_CATCH_UP * interval)
+        furthest = until - min(self.recorded_again, MAX_CATCH_UP * interval)
         for at in range(-(-furthest // interval) * interval, until + 1, interval):
             record_group(run, at, self.samples)
         run.restored_at = -1

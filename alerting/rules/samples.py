@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from alerting.promql.matchers import MatchType
 from alerting.promql.vectors import NAME, Labels, labels_of, nameless
@@ -65,6 +65,15 @@ class StoredSeries:
     times: array[int] = field(default_factory=lambda: array("q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     ended: bool = False
+    id: int = 0  # in the store of samples, once it is known
+
+
+class Journal(Protocol):
+    """Takes each sample that is kept, on its way to the store of samples."""
+
+    def add(self, series: StoredSeries, time: int, value: float, newest: int) -> None:
+        """One sample, and the time of the telemetry before it came, ns."""
+        ...
 
 
 class Samples:
@@ -78,6 +87,8 @@ class Samples:
         self._selections: OrderedDict[tuple[Matcher, ...], list[StoredSeries]] = OrderedDict()
         self._newest = self._text = 0
         self.counts = SampleCounts()
+        self.journal: Journal | None = None
+        self.journals_points = True  # else what rules write alone: the points are others' too
 
     def __len__(self) -> int:
         return len(self._series)
@@ -102,7 +113,8 @@ class Samples:
                 if stored is None:
                     continue
                 self._by_source[point.series] = stored
-            self._insert(stored, point.time, float(point.value), point.time if now is None else min(point.time, now))
+            latest = point.time if now is None else min(point.time, now)
+            self._insert(stored, point.time, float(point.value), latest, journaled=self.journals_points)
 
     def append(self, labels: Labels, time: int, value: float) -> None:
         """Keep one sample of a series given by all its labels: a rule's result or a stale marker."""
@@ -124,9 +136,9 @@ class Samples:
             self._selections.clear()
         return stored
 
-    def _insert(self, stored: StoredSeries, time: int, value: float, now: int) -> None:
-        times, values = stored.times, stored.values
-        if now > self._newest:
+    def _insert(self, stored: StoredSeries, time: int, value: float, now: int, *, journaled: bool = True) -> None:
+        times, values, before = stored.times, stored.values, self._newest
+        if now > before:
             self._newest = now
         elif time < self._newest - self.limits.retention:
             self.counts.too_old += 1
@@ -146,6 +158,8 @@ class Samples:
             times.insert(i, time)
             values.insert(i, value)
         self.counts.added += 1
+        if journaled and self.journal is not None:
+            self.journal.add(stored, time, value, before)
         share = max(LEAST_SHARE, self.limits.samples // len(self._series))
         most = min(self.limits.samples_per_series, share)
         if len(times) > most:

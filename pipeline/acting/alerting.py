@@ -16,6 +16,7 @@ from alerting.alert_state import AlertState
 from alerting.playbooks.api.approval import Approvals
 from alerting.playbooks.notices import RepairAlerts
 from alerting.playbooks.runner import PlaybookRunner
+from alerting.stored_samples.recorder import NEVER
 from pipeline.acting.approvals import sign_by_kept_key
 from pipeline.delivery.background_writer import PromptWriter
 from pipeline.state.restoring import needed
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from alerting.playbooks.kernel.healer import Healer
     from alerting.playbooks.kernel.messages import Notice
     from alerting.rules.engine import AlertEngine
+    from alerting.stored_samples.recorder import SampleJournal
     from pipeline.acting.config import AlertingCounts
     from pipeline.delivery.document_writer import DocumentWriter
     from pipeline.state.table import StageTable
@@ -69,6 +71,7 @@ class Alerting:
         now: nanoseconds since the epoch.
         key: signs the links by which humans approve repairs; empty: one is made once and kept with the state.
         counts: what is done in all environments.
+        journal: the samples of the environment on their way to the store of samples, if there is one.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Alerting:
         now: Callable[[], int],
         key: bytes,
         counts: AlertingCounts,
+        journal: SampleJournal | None = None,
     ) -> None:
         self.environment = environment
         self.engine = engine
@@ -95,6 +99,7 @@ class Alerting:
         self._counts = counts
         self._state = state
         self._now = now
+        self.journal = journal
         self._event_time = self.saved_event_time = 0
         self._offered_at = self._saved = 0
         self._delivered: list[Document] = []
@@ -105,6 +110,11 @@ class Alerting:
     def owned(self) -> bool:
         """Whether this process decides for the environment."""
         return self._partition is not None
+
+    @property
+    def held_from(self) -> int:
+        """From what event time on records may have samples that are not stored yet, ns; far in the future without any."""
+        return self.journal.held_from if self.journal is not None else NEVER
 
     async def own(self, partition: int) -> None:
         """Take over with the state that the last owner saved. Safe twice."""
@@ -132,6 +142,8 @@ class Alerting:
             finally:
                 self._partition = None
                 self._event_time = self.saved_event_time = 0
+                if self.journal is not None:
+                    self.journal.close()
                 await self.sender.stop()
 
     async def advance(self, event_time: int, anomalies: Sequence[Anomaly] = ()) -> Advanced:

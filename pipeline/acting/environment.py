@@ -97,13 +97,15 @@ class Environment:
         """The event time up to which records that arrived are needed no more, should this process crash now.
 
         From the last save rules go on; before it they read, and recordings that are made again read once more before that.
+        Records whose samples are not in the store of samples yet are needed too.
         """
         look_back = int(self._config.look_back * SECOND)
         if self.alerting is None:
             return self.event_time - look_back
         engine = self.alerting.engine
         furthest = max(look_back, engine.lookback)
-        return self.alerting.saved_event_time - (furthest + engine.lookback if engine.records else furthest)
+        horizon = self.alerting.saved_event_time - (furthest + engine.recorded_again if engine.records else furthest)
+        return min(horizon, self.alerting.held_from - 1)
 
     def handle(self, batch: BatchKind, items: Sequence[Any]) -> None:
         """Take what a record has of this environment."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from alerting.notify.forward import AlertForwarder
+    from alerting.stored_samples.recorder import SampleRecorder
     from pipeline.act import ActStage
     from pipeline.acting.heartbeat import Heartbeat
     from pipeline.acting.settings import AlertingSettings
@@ -39,6 +40,7 @@ class Measured(Protocol):
     alerting: AlertingSettings | None
     heartbeat: Heartbeat | None
     kernels: Kernels
+    recorder: SampleRecorder | None
     assemble: AssembleStage | None
     dead: DeadLetters
     lag: Lag
@@ -253,6 +255,8 @@ class PipelineMetrics:
             }
         if pipeline.alerting is not None:
             found |= _of_alerting(pipeline.alerting)
+        if pipeline.recorder is not None:
+            found |= _of_samples(pipeline.recorder)
         if pipeline.heartbeat is not None:
             found |= {
                 "heartbeats_sent": ("Heartbeats that the dead man's switch took", pipeline.heartbeat.counts["sent"]),
@@ -294,6 +298,21 @@ def _of_forwarding(forwarder: AlertForwarder) -> Iterator[Metric]:
     for url, each in counts.items():
         waiting.add_metric([url], each.waiting)
     yield waiting
+
+
+def _of_samples(recorder: SampleRecorder) -> dict[str, tuple[str, int]]:
+    """Counters of the way into the store of samples."""
+    counts, stored = recorder.counts, recorder.store.counters()
+    return {
+        "stored_samples": ("Samples written to the store of samples", stored.written),
+        "stored_samples_existing": ("Samples that the store of samples had already", stored.existing),
+        "stored_samples_too_old": ("Samples older than raw samples are kept in the store", stored.too_old),
+        "stored_samples_refused": ("Samples of series beyond the bounds of the store of samples", stored.refused),
+        "stored_samples_dropped": ("Samples not stored because too many wait for the store", counts.dropped),
+        "sample_flushes": ("Batches of samples that were stored", counts.flushes),
+        "sample_flushes_failed": ("Batches of samples that the store did not take, each time", counts.failed_flushes),
+        "sample_rollups": ("Buckets of samples rolled up, corrected ones again", stored.rolled_up),
+    }
 
 
 def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, int]]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from pipeline.runtime.kafka_access import client_settings
 from pipeline.runtime.kafka_contents import GROUP_PREFIX, kafka_contents
 from pipeline.state.saved import SavedTable
+from spanloom.process.stores import open_store
 from spanloom.upgrade.identity import SPANS, identities
 from spanloom.upgrade.in_flight import INNER, Waiting, check_in_flight
 from spanloom.upgrade.item import Outcome, UpgradeItem
 from spanloom.upgrade.state import check_alerting, check_models
-from spanloom.wiring import SCORES, STAGES, STATE, Log, changelog, open_store
+from spanloom.wiring import SCORES, STAGES, STATE, Log, changelog
 from stores.elasticsearch.client import connect
 from stores.elasticsearch.component import ELASTICSEARCH
 from stores.elasticsearch.templates import InstallResult, install

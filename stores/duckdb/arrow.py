@@ -122,7 +122,7 @@ class Columns:
         UnicodeEncodeError, OverflowError: a value is not of its column's format.
     """
 
-    def __init__(self, formats: Mapping[str, bytes], values: Sequence[Sequence[object]]) -> None:
+    def __init__(self, formats: Mapping[str, bytes], values: Sequence[Sequence[object] | NDArray[np.generic]]) -> None:
         self._kept: list[object] = []
         columns = [
             self._column(name.encode(), format_, column)
@@ -152,7 +152,10 @@ class Columns:
         self._kept += [get_schema, get_next, stream]
         return _new_capsule(ctypes.addressof(stream), b"arrow_array_stream", None)
 
-    def _column(self, name: bytes, format_: bytes, values: Sequence[Any]) -> _Column:
+    def _column(self, name: bytes, format_: bytes, values: Sequence[Any] | NDArray[Any]) -> _Column:
+        if isinstance(values, np.ndarray):  # of the format's type, nothing missing: read where it lies
+            place = self._bits(values) if format_ == BOOLEAN else self._buffer(np.ascontiguousarray(values))
+            return _Column(name, format_, len(values), 0, (None, place))
         missing = values.count(None)
         valid = self._bits([value is not None for value in values]) if missing else None
         children: tuple[_Column, ...] = ()
@@ -175,7 +178,7 @@ class Columns:
         ends = np.cumsum(np.fromiter(lengths, dtype=np.int64), dtype=np.int64)
         return self._buffer(np.concatenate((np.zeros(1, np.int64), ends)))
 
-    def _bits(self, values: Sequence[bool]) -> int:
+    def _bits(self, values: Sequence[bool] | NDArray[np.generic]) -> int:
         return self._buffer(np.packbits(np.array(values, dtype=np.bool_), bitorder="little"))
 
     def _buffer(self, data: NDArray[Any]) -> int:

@@ -95,7 +95,7 @@ class DuckDbStore:
         try:
             self._database = duckdb.connect(str(path), config={"memory_limit": memory_limit, "threads": threads})
         except duckdb.Error as error:
-            raise _open_error(path, error) from error
+            raise open_error(path, error) from error
         narrow([path, path.with_name(path.name + ".wal")])
         try:
             prepare(self._database, str(path))
@@ -312,7 +312,8 @@ def _keys(found: DuckDBPyConnection) -> Keys:
     return keys
 
 
-def _open_error(path: Path, error: duckdb.Error) -> StoreError:
+def open_error(path: Path, error: duckdb.Error) -> StoreError:
+    """Why a file cannot be opened, and what to do."""
     if "lock" in str(error):
         return LockedError(
             f"{path}: another process has this DuckDB file open ({error}): "

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from spanloom.cli import main
 from spanloom.commands.config import config
 from spanloom.config import load_config, without_password
-from spanloom.wiring import open_store
+from spanloom.process.stores import open_store
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
