@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pipeline.exchange.environment_topic import EnvironmentTopic
     from pipeline.record import TP, OutputTopic, Record
     from processors.assembly.reconcile import Publication
+    from processors.kernels.protocol import Kernels
     from stores.store import Store
     from telemetry.metrics import Metric
 
@@ -76,6 +77,7 @@ class AssembleStage:
         series: OutputTopic,
         signals: EnvironmentTopic,
         now: Callable[[], int],
+        kernels: Kernels,
         *,
         live: bool = True,
     ) -> None:
@@ -86,6 +88,7 @@ class AssembleStage:
         self._traced, self._series = traced, series
         self._signals = signals
         self._now = now
+        self._kernels = kernels
         self._live = live
         self._limits = AssemblyLimits(
             int(config.quiet * SECOND), int(config.max_open * SECOND), config.max_traces, config.max_signals
@@ -291,7 +294,7 @@ class AssembleStage:
     async def _publish(self, part: Partition, traces: list[OpenTrace]) -> None:
         large = sum(trace.memory for trace in traces) > CHUNK_BYTES
         async with self._drawing_large if large else contextlib.nullcontext():  # one at a time
-            self.counts.invalid += unpack(traces)
+            self.counts.invalid += unpack(traces, self._kernels)
             await self._publish_unpacked(part, traces)
 
     async def _publish_unpacked(self, part: Partition, traces: list[OpenTrace]) -> None:

@@ -232,7 +232,7 @@ class Pipeline(Log):
             offsets = self._offsets("assemble", config.assemble.max_records, config.assemble.max_bytes, values=False)
             traced, series = self.topics[Topic.TRACED], self.topics[Topic.SERIES]
             self.assemble = AssembleStage(
-                config.assemble, store, self.writer, offsets, traced, series, self.signals, now, live=live
+                config.assemble, store, self.writer, offsets, traced, series, self.signals, now, self.kernels, live=live
             )
             assemble_traces(self.app, traced, self.assemble, offsets, dead)
         if "score" in stages:

@@ -8,7 +8,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "python")]
+mod decode;
 mod head;
+#[cfg(feature = "python")]
+mod keys;
 #[cfg(feature = "python")]
 mod python;
 pub mod split;

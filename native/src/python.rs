@@ -7,19 +7,20 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::decode::SpanDecoder;
 use crate::split;
 
 create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
 
 /// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 
 type Bytes = Py<PyBytes>;
 type Parts = Vec<(u32, Bytes)>;
 type Queries = Vec<(Bytes, Bytes, Bytes, u64)>;
 
 /// Runs a kernel; a panic within it is a `KernelPanic`.
-fn guarded<T>(kernel: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+pub fn guarded<T>(kernel: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     catch_unwind(AssertUnwindSafe(kernel)).unwrap_or_else(|panic| {
         let message = (panic.downcast_ref::<String>().map(String::as_str))
             .or_else(|| panic.downcast_ref::<&str>().copied())
@@ -53,6 +54,7 @@ fn spanloom_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("INTERFACE", INTERFACE)?;
     module.add("KernelPanic", module.py().get_type::<KernelPanic>())?;
+    module.add_class::<SpanDecoder>()?;
     module.add_function(wrap_pyfunction!(split_spans, module)?)?;
     module.add_function(wrap_pyfunction!(panic, module)?)
 }

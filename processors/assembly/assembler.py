@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from processors.call_graph.span_links import preferred_link_target
 from processors.call_graph.span_tree import preferred
+from processors.kernels.protocol import KnownGroups
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.logs import ERROR, WARN
@@ -20,8 +21,8 @@ from telemetry.logs import ERROR, WARN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from processors.kernels.protocol import Kernels
     from telemetry.otlp import PackedSpan
-    from telemetry.resource import Resource, Scope
     from telemetry.span_links import LinkTarget, SpanReference
     from telemetry.spans import Span
 
@@ -112,13 +113,12 @@ class OpenTrace:
         return self.memory >= MAX_TRACE_BYTES
 
 
-def unpack(traces: Iterable[OpenTrace]) -> int:
+def unpack(traces: Iterable[OpenTrace], kernels: Kernels) -> int:
     """Decode the spans of closed traces, which are about to be drawn. Returns how many were none, and are dropped."""
-    known: dict[otlp.SpanGroup, tuple[Resource, Scope]] = {}
-    resources: dict[tuple[bytes, str], Resource] = {}
+    known = KnownGroups()
     dropped = 0
     for trace in traces:
-        trace.spans, invalid = otlp.unpack(trace.packed.values(), known, resources)
+        trace.spans, invalid = kernels.unpack(trace.packed.values(), known)
         trace.packed = {}
         dropped += invalid
     return dropped

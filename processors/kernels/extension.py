@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERFACE: Final = 1
+    from telemetry.resource import Resource, Scope
+    from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
+
+INTERFACE: Final = 2
 """Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
 
 INSTALL: Final = "`make setup` builds it where it finds cargo"
+
+
+class SpanDecoder(Protocol):
+    """Makes spans, and remembers attribute names."""
+
+    def decode(self, spans: Sequence[bytes], around: Sequence[tuple[Resource, Scope]]) -> Sequence[Span | None]:
+        """Each of the encoded spans, given the resource and scope of each."""
+        ...
 
 
 class Extension(Protocol):
@@ -25,6 +36,19 @@ class Extension(Protocol):
         self, request: bytes, partitions: int, arrived: int
     ) -> tuple[Sequence[tuple[int, bytes]], Sequence[tuple[bytes, bytes, bytes, int]], int] | None:
         """Parts by partition, link queries as trace, span, receiver and time, and how many spans had no times."""
+        ...
+
+    def SpanDecoder(  # noqa: N802 - it is a class
+        self,
+        span: type[Span],
+        event: type[SpanEvent],
+        link: type[SpanLink],
+        dropped: type[DroppedCounts],
+        none_dropped: DroppedCounts,
+        kinds: Sequence[SpanKind],
+        statuses: Sequence[StatusCode],
+    ) -> SpanDecoder:
+        """A decoder that makes spans of these classes; kinds and status codes by their numbers from 0."""
         ...
 
     def panic(self, message: str) -> None:

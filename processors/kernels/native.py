@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from processors.kernels import reference
 from processors.kernels.protocol import KernelCounts, SplitSpans
+from telemetry.errors import DecodeError
 from telemetry.span_links import LinkQuery, SpanReference
+from telemetry.spans import NONE_DROPPED, DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from processors.kernels.extension import Extension
+    from processors.kernels.protocol import KnownGroups
+    from telemetry.otlp import PackedSpan
 
 _END: Final = 2**63
 """Times and numbers of partitions beyond are for the reference."""
@@ -24,6 +30,9 @@ class NativeKernels:
         self._extension = extension
         self.why = f"native core {extension.__version__}"
         self.counts = KernelCounts()
+        self._spans = extension.SpanDecoder(
+            Span, SpanEvent, SpanLink, DroppedCounts, NONE_DROPPED, tuple(SpanKind), tuple(StatusCode)
+        )
 
     def split_spans(self, request: bytes, partitions: int, arrived: int) -> SplitSpans:
         """See `Kernels`."""
@@ -43,3 +52,26 @@ class NativeKernels:
                 )
         self.counts.add("split_spans", way)
         return reference.split_spans(request, partitions, arrived)
+
+    def unpack(self, spans: Collection[PackedSpan], known: KnownGroups) -> tuple[dict[bytes, Span], int]:
+        """See `Kernels`."""
+        around = [known.of(span.group) for span in spans]
+        try:
+            decoded = self._spans.decode([span.encoded for span in spans], around)
+        except self._extension.KernelPanic:
+            self.counts.add("unpack", "panicked", len(spans))
+            return reference.unpack(spans, known)
+        found: dict[bytes, Span] = {}
+        invalid = handed_back = 0
+        for packed, span, who in zip(spans, decoded, around, strict=True):
+            if span is None:
+                handed_back += 1
+                try:
+                    found[packed.span_id + packed.side] = packed.decoded(*who)
+                except DecodeError:
+                    invalid += 1
+            else:
+                found[packed.span_id + packed.side] = span
+        self.counts.add("unpack", "native", len(spans) - handed_back)
+        self.counts.add("unpack", "handed_back", handed_back)
+        return found, invalid

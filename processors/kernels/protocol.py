@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from telemetry.otlp import PackedSpan, SpanGroup
+    from telemetry.resource import Resource, Scope
     from telemetry.span_links import LinkQuery
+    from telemetry.spans import Span
 
 
 class SplitSpans(NamedTuple):
@@ -18,6 +24,21 @@ class SplitSpans(NamedTuple):
     parts: dict[int, bytes]
     queries: list[LinkQuery]
     untimed: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownGroups:
+    """Resources and scopes decoded before, for the spans of other traces. It grows; each round of drawing has its own."""
+
+    groups: dict[SpanGroup, tuple[Resource, Scope]] = field(default_factory=dict)
+    resources: dict[tuple[bytes, str], Resource] = field(default_factory=dict)
+
+    def of(self, group: SpanGroup) -> tuple[Resource, Scope]:
+        """The resource and scope of a group."""
+        known = self.groups.get(group)
+        if known is None:
+            known = self.groups[group] = group.unpack(self.resources)
+        return known
 
 
 class Kernels(Protocol):
@@ -47,6 +68,10 @@ class Kernels(Protocol):
         Raises:
             DecodeError: names the field.
         """
+        ...
+
+    def unpack(self, spans: Collection[PackedSpan], known: KnownGroups) -> tuple[dict[bytes, Span], int]:
+        """Spans by their keys, decoded, and how many could not be."""
         ...
 
 

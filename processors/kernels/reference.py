@@ -8,10 +8,15 @@ from processors.call_graph.span_links import link_queries
 from processors.kernels.protocol import KernelCounts, SplitSpans
 from processors.kernels.trace_partition import of_trace
 from telemetry import otlp
+from telemetry.errors import DecodeError
 
 if TYPE_CHECKING:
-    from telemetry.otlp import EncodedSpans
+    from collections.abc import Collection, Iterable
+
+    from processors.kernels.protocol import KnownGroups
+    from telemetry.otlp import EncodedSpans, PackedSpan
     from telemetry.span_links import LinkQuery
+    from telemetry.spans import Span
 
 _YEAR: Final = 365 * 86_400 * 1_000_000_000
 
@@ -50,6 +55,18 @@ def times_of(start: int, end: int, arrived: int) -> tuple[int, int]:
     return max(arrived - end, 1), max(arrived, 1)
 
 
+def unpack(spans: Iterable[PackedSpan], known: KnownGroups) -> tuple[dict[bytes, Span], int]:
+    """See `Kernels.unpack`. What cannot be decoded claimed to come from a collector, which would have refused it."""
+    found: dict[bytes, Span] = {}
+    invalid = 0
+    for span in spans:
+        try:
+            found[span.span_id + span.side] = span.decoded(*known.of(span.group))
+        except DecodeError:
+            invalid += 1
+    return found, invalid
+
+
 class PythonKernels:
     """The kernels in Python."""
 
@@ -63,3 +80,8 @@ class PythonKernels:
         """See `Kernels`."""
         self.counts.add("split_spans", "python")
         return split_spans(request, partitions, arrived)
+
+    def unpack(self, spans: Collection[PackedSpan], known: KnownGroups) -> tuple[dict[bytes, Span], int]:
+        """See `Kernels`."""
+        self.counts.add("unpack", "python", len(spans))
+        return unpack(spans, known)

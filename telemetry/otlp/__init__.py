@@ -21,7 +21,7 @@ from telemetry.otlp.encoded_spans import EncodedSpans, heads_of, read_encoded, w
 from telemetry.otlp.fit import fit
 from telemetry.otlp.json import json_path, json_to_protobuf, parse_any_json, parse_json
 from telemetry.otlp.lenient import ReadRequest, read_any_json, read_json, read_protobuf
-from telemetry.otlp.packed import PackedSpan, SpanGroup, SpanPacker, unpack
+from telemetry.otlp.packed import PackedSpan, SpanGroup, SpanPacker
 from telemetry.otlp.request import SIGNALS, Signal
 from telemetry.otlp.split import split
 from telemetry.otlp.truncate import TRUNCATED, truncate_spans
@@ -60,7 +60,6 @@ __all__ = [
     "resource_of",
     "split",
     "truncate_spans",
-    "unpack",
     "with_times",
     "write_encoded",
 ]

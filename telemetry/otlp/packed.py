@@ -22,8 +22,6 @@ from telemetry.otlp.encoded_spans import heads_of, read_encoded
 from telemetry.spans import side_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from telemetry.resource import Resource, Scope
     from telemetry.spans import Span
 
@@ -88,34 +86,19 @@ class PackedSpan:
         Raises:
             DecodeError: what is within it is no span.
         """
-        return span_of(_parse(self.encoded), *self.group.unpack({}))
+        return self.decoded(*self.group.unpack({}))
+
+    def decoded(self, resource: Resource, scope: Scope) -> Span:
+        """Decoded, given its group's resource and scope.
+
+        Raises:
+            DecodeError: what is within it is no span.
+        """
+        return span_of(_parse(self.encoded), resource, scope)
 
     def is_the_same_as(self, other: PackedSpan) -> bool:
         """Whether it says the same, as far as can be seen without decoding."""
         return self.encoded == other.encoded and self.group is other.group
-
-
-def unpack(
-    spans: Iterable[PackedSpan],
-    known: dict[SpanGroup, tuple[Resource, Scope]],
-    resources: dict[tuple[bytes, str], Resource],
-) -> tuple[dict[bytes, Span], int]:
-    """Spans by their keys, decoded, and how many could not be.
-
-    Those of one group share what `known` has, and groups share `resources`; both grow.
-    What cannot be decoded claimed to come from a collector, which would have refused it.
-    """
-    found: dict[bytes, Span] = {}
-    invalid = 0
-    for span in spans:
-        who = known.get(span.group)
-        if who is None:
-            who = known[span.group] = span.group.unpack(resources)
-        try:
-            found[span.span_id + span.side] = span_of(_parse(span.encoded), *who)
-        except DecodeError:
-            invalid += 1
-    return found, invalid
 
 
 def _parse(encoded: bytes) -> SpanMessage:

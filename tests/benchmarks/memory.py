@@ -30,6 +30,7 @@ from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.assembly.assembler import ExemplarReference, LogReference
+from processors.kernels.choose import choose
 from stores.store import Capabilities, Written
 from telemetry import otlp
 from telemetry.resource import Resource
@@ -189,7 +190,7 @@ def _stage(bound: int, store: Counting) -> AssembleStage:
     make: Any = AssembleStage
     topic, writer = _NoTopic(), DocumentWriter(store, NoRejects())  # type: ignore[arg-type]
     stage: AssembleStage = make(
-        config, store, writer, offsets, topic, topic, EnvironmentTopic(topic), lambda: START, live=False
+        config, store, writer, offsets, topic, topic, EnvironmentTopic(topic), lambda: START, choose("auto"), live=False
     )
     return stage
 

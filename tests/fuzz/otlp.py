@@ -9,7 +9,8 @@ import orjson
 
 from collectors.replay.files import OtlpFile
 from pipeline.incoming import RekeyCounts, read
-from processors.kernels.reference import split_spans
+from processors.kernels.protocol import KnownGroups
+from processors.kernels.reference import split_spans, unpack
 from processors.series.points import points_of
 from telemetry import otlp
 from telemetry.documents.signals import log_document, metric_document, span_document
@@ -202,7 +203,7 @@ def _encoded(data: bytes) -> None:
     """A record that claims to come from a collector, from the first stage to its traces: nothing within it was looked at."""
     parts, _, _ = split_spans(data, 4, 1)
     for value in parts.values():
-        spans, _ = otlp.unpack(otlp.SpanPacker().pack(value), {}, {})
+        spans, _ = unpack(otlp.SpanPacker().pack(value), KnownGroups())
         _written(map(span_document, spans.values()))
 
 

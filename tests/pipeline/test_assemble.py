@@ -21,6 +21,7 @@ from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.environment_topic import EnvironmentTopic
 from processors.assembly.edges import aggregate, edge_from_body, is_empty, merge
 from processors.call_graph import call_graph
+from processors.kernels.choose import choose
 from telemetry import otlp
 from telemetry.documents import Kind, hop_document, latest
 from telemetry.documents.read_back import hop_from_body
@@ -65,6 +66,7 @@ class Worker:
             self.series,
             EnvironmentTopic(signals),
             lambda: self.now,
+            choose("auto"),
             live=live,
         )
 

@@ -14,6 +14,7 @@ from pipeline.exchange.inner_records import decode_spans
 from pipeline.incoming import RekeyCounts, jaeger_request, otlp_request, zipkin_request
 from pipeline.rekey import rekey_logs, rekey_metrics, rekey_spans
 from processors.kernels.choose import choose
+from processors.kernels.protocol import KnownGroups
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from tests.pipeline.parts import Event, KeepingTopic
@@ -303,7 +304,7 @@ def test_what_claims_to_come_from_a_collector_is_looked_into_when_it_is_decoded(
     stage = Stage()
     assert stage.read(spans, odd(inside), sender=b"token:x") is None
     (sent,) = stage.traced.sent
-    kept, invalid = otlp.unpack(otlp.SpanPacker().pack(sent.value), {}, {})
+    kept, invalid = choose("auto").unpack(otlp.SpanPacker().pack(sent.value), KnownGroups())
     assert ([span.span_id for span in kept.values()], invalid) == ([SPAN], 1)
 
 

@@ -226,7 +226,7 @@ def test_odd_spans(value: bytes) -> None:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))
         closed = assembler.close_all()
-        unpack(closed)
+        unpack(closed, choose("auto"))
         for trace in closed:
             publication = publish_trace(trace)
             publication.parts(0, lambda time: time - time % 5)

@@ -109,7 +109,7 @@ def test_spans_their_traces_hops_and_edges(file: Path, value: bytes) -> None:
         assembler = TraceAssembler(AssemblyLimits(SECOND, SECOND, 10, 10))
         assembler.add(0, 0, otlp.SpanPacker().pack(sent.value))
         closed = assembler.close_all()
-        unpack(closed)
+        unpack(closed, choose("auto"))
         for trace in closed:
             publication = publish_trace(trace)
             stored(file, [*publication.parts(0, lambda time: time - time % 5), *publication.trace()])

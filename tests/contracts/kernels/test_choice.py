@@ -12,12 +12,14 @@ from processors.kernels import reference
 from processors.kernels.choose import choose
 from processors.kernels.extension import INTERFACE, load
 from processors.kernels.native import NativeKernels
+from processors.kernels.protocol import KnownGroups
 from spanloom.config import load_config
 from telemetry import otlp
 from telemetry.errors import ConfigError
 from tests.generated import traces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from processors.kernels.extension import Extension
@@ -33,6 +35,12 @@ class Panicking:
 
     def split_spans(self, request: bytes, partitions: int, arrived: int) -> Never:
         raise ZeroDivisionError(request, partitions, arrived)
+
+    def SpanDecoder(self, *_: object) -> Panicking:  # noqa: N802 - it is a class
+        return self
+
+    def decode(self, spans: Sequence[bytes], around: object) -> Never:
+        raise ZeroDivisionError(spans, around)
 
     def panic(self, message: str) -> Never:
         raise ZeroDivisionError(message)
@@ -87,3 +95,10 @@ def test_what_is_unusual_is_done_in_python_and_counted(extension: Extension) -> 
     unknown_field = REQUEST + b"\x78\x01"
     assert kernels.split_spans(unknown_field, 4, 1) == reference.split_spans(unknown_field, 4, 1)
     assert kernels.counts == {("split_spans", "handed_back"): 1}
+
+
+def test_spans_that_the_core_panics_at_are_decoded_in_python_and_counted() -> None:
+    kernels = NativeKernels(Panicking())
+    packed = otlp.SpanPacker().pack(REQUEST)
+    assert kernels.unpack(packed, KnownGroups()) == reference.unpack(packed, KnownGroups())
+    assert kernels.counts == {("unpack", "panicked"): len(packed)}

@@ -15,6 +15,7 @@ from processors.assembly.assembler import (
     log_summary,
     unpack,
 )
+from processors.kernels.choose import choose
 from telemetry import otlp
 from telemetry.resource import Resource
 from telemetry.span_links import LinkTarget, SpanReference
@@ -110,7 +111,7 @@ def test_of_two_spans_with_one_id_the_same_is_kept_whichever_came_first() -> Non
         assembler = TraceAssembler(LIMITS)
         assembler.add(0, 100, map(packed, order))
         closed = assembler.close_all()
-        unpack(closed)
+        unpack(closed, choose("auto"))
         assert list(closed[0].spans.values()) == [long]
         assert assembler.memory == 0
 

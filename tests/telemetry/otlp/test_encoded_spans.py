@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from processors.kernels.protocol import KnownGroups
+from processors.kernels.reference import unpack
 from telemetry import otlp
 from telemetry.errors import DecodeError
 from telemetry.otlp.check import MAX_REPEATED
@@ -155,7 +157,7 @@ def test_scopes_of_one_resource_share_all_that_is_large(monkeypatch: pytest.Monk
     empty = [(2, message((3, "u" * 5000)))]
     packed = otlp.SpanPacker().pack(message((1, message((1, resource), (3, "s" * 5000), *scopes, *empty))))
     assert (len(packed), len({id(span.group.resource_schema) for span in packed})) == (100, 1)
-    found, invalid = otlp.unpack(packed, {}, {})
+    found, invalid = unpack(packed, KnownGroups())
     assert (len(found), invalid, len({id(span.resource) for span in found.values()})) == (100, 0, 1)
     assert {span.scope.name for span in found.values()} == set(map(str, range(100)))
     assert decoded == 2, "once for its service, and once to be drawn"

@@ -1,0 +1,291 @@
+//! Encoded spans to objects of Python: see `span_of` of telemetry/otlp/decode.py.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use crate::keys::Keys;
+use crate::python::guarded;
+use crate::validate::{DEEPEST, each};
+use crate::wire::{Fields, Odd, Read, Value};
+
+const MAX_TIME: u64 = i64::MAX as u64;
+
+/// Why a span is not decoded here.
+pub enum Failure {
+    /// It is for the reference.
+    Odd,
+    /// Python failed, as at the end of memory.
+    Python(PyErr),
+}
+
+impl From<Odd> for Failure {
+    fn from(_: Odd) -> Self {
+        Failure::Odd
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Failure::Python(error)
+    }
+}
+
+type Object<'py> = Bound<'py, PyAny>;
+type Decoded<T> = Result<T, Failure>;
+
+/// Makes spans of the classes that it is given, and remembers attribute names.
+#[pyclass]
+pub struct SpanDecoder {
+    span: Py<PyAny>,
+    event: Py<PyAny>,
+    link: Py<PyAny>,
+    dropped: Py<PyAny>,
+    none_dropped: Py<PyAny>,
+    kinds: Vec<Py<PyAny>>,
+    statuses: Vec<Py<PyAny>>,
+    keys: Keys,
+}
+
+#[pymethods]
+impl SpanDecoder {
+    /// The classes `Span`, `SpanEvent`, `SpanLink` and `DroppedCounts`, the `DroppedCounts` of nothing, the kinds and the
+    /// status codes by their numbers from 0.
+    #[new]
+    fn new(
+        span: Py<PyAny>,
+        event: Py<PyAny>,
+        link: Py<PyAny>,
+        dropped: Py<PyAny>,
+        none_dropped: Py<PyAny>,
+        kinds: Vec<Py<PyAny>>,
+        statuses: Vec<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        if kinds.is_empty() || statuses.is_empty() {
+            return Err(PyValueError::new_err("there is no kind or no status code of number 0"));
+        }
+        Ok(SpanDecoder { span, event, link, dropped, none_dropped, kinds, statuses, keys: Keys::default() })
+    }
+
+    /// Each of the spans, or `None` for one that is not usual. `around` has the resource and scope of each.
+    fn decode<'py>(
+        &mut self,
+        py: Python<'py>,
+        spans: Vec<Bound<'py, PyBytes>>,
+        around: Vec<(Object<'py>, Object<'py>)>,
+    ) -> PyResult<Vec<Option<Object<'py>>>> {
+        guarded(|| {
+            if spans.len() != around.len() {
+                return Err(PyValueError::new_err("a resource and scope for each span"));
+            }
+            let mut found = Vec::with_capacity(spans.len());
+            for (span, (resource, scope)) in spans.iter().zip(around) {
+                found.push(match self.span(py, span.as_bytes(), resource, scope) {
+                    Ok(decoded) => Some(decoded),
+                    Err(Failure::Odd) => None,
+                    Err(Failure::Python(error)) => return Err(error),
+                });
+            }
+            Ok(found)
+        })
+    }
+}
+
+impl SpanDecoder {
+    fn span<'py>(
+        &mut self,
+        py: Python<'py>,
+        encoded: &[u8],
+        resource: Object<'py>,
+        scope: Object<'py>,
+    ) -> Decoded<Object<'py>> {
+        let (mut trace_id, mut span_id, mut parent): (&[u8], &[u8], &[u8]) = (b"", b"", b"");
+        let (mut name, mut trace_state) = ("", "");
+        let (mut kind, mut start, mut end, mut flags) = (0, 0, 0, 0);
+        let mut dropped = [0; 3];
+        let mut status = None;
+        let attributes = PyDict::new(py);
+        let (mut events, mut links) = (Vec::new(), Vec::new());
+        let mut fields = Fields::of(encoded);
+        while let Some((number, value)) = fields.next_field()? {
+            match number {
+                1 => trace_id = value.bytes()?,
+                2 => span_id = value.bytes()?,
+                3 => trace_state = value.text()?,
+                4 => parent = value.bytes()?,
+                5 => name = value.text()?,
+                6 => kind = value.number()?,
+                7 => start = value.fixed64()?,
+                8 => end = value.fixed64()?,
+                9 => self.attribute(&attributes, value.bytes()?, DEEPEST)?,
+                10 => dropped[0] = value.uint32()?,
+                11 => events.push(self.event(py, value.bytes()?)?),
+                12 => dropped[1] = value.uint32()?,
+                13 => links.push(self.link(py, value.bytes()?)?),
+                14 => dropped[2] = value.uint32()?,
+                15 if status.is_none() => status = Some(Status::of(value.bytes()?)?),
+                16 => flags = value.fixed32()?,
+                _ => return Err(Failure::Odd),
+            }
+        }
+        let status = status.unwrap_or_default();
+        let parent = if parent == [0; 8] { b"" } else { parent };
+        let dropped = match dropped {
+            [0, 0, 0] => self.none_dropped.bind(py).clone(),
+            [attributes, events, links] => self.dropped.bind(py).call1((attributes, events, links))?,
+        };
+        let fields: [Object<'py>; 17] = [
+            PyBytes::new(py, trace_id).into_any(),
+            PyBytes::new(py, span_id).into_any(),
+            PyBytes::new(py, parent).into_any(),
+            PyString::new(py, name).into_any(),
+            numbered(py, &self.kinds, kind),
+            PyInt::new(py, start).into_any(),
+            PyInt::new(py, end).into_any(),
+            resource,
+            scope,
+            numbered(py, &self.statuses, status.code),
+            PyString::new(py, status.message).into_any(),
+            attributes.into_any(),
+            PyTuple::new(py, events)?.into_any(),
+            PyTuple::new(py, links)?.into_any(),
+            PyString::new(py, trace_state).into_any(),
+            PyInt::new(py, flags).into_any(),
+            dropped,
+        ];
+        Ok(self.span.bind(py).call1(PyTuple::new(py, fields)?)?)
+    }
+
+    fn event<'py>(&mut self, py: Python<'py>, encoded: &[u8]) -> Decoded<Object<'py>> {
+        let (mut time, mut name, mut dropped) = (0, "", 0);
+        let attributes = PyDict::new(py);
+        let mut fields = Fields::of(encoded);
+        while let Some((number, value)) = fields.next_field()? {
+            match number {
+                1 => time = value.fixed64()?,
+                2 => name = value.text()?,
+                3 => self.attribute(&attributes, value.bytes()?, DEEPEST)?,
+                4 => dropped = value.uint32()?,
+                _ => return Err(Failure::Odd),
+            }
+        }
+        if time > MAX_TIME {
+            return Err(Failure::Odd);
+        }
+        Ok(self.event.bind(py).call1((time, name, attributes, dropped))?)
+    }
+
+    fn link<'py>(&mut self, py: Python<'py>, encoded: &[u8]) -> Decoded<Object<'py>> {
+        let (mut trace_id, mut span_id): (&[u8], &[u8]) = (b"", b"");
+        let (mut trace_state, mut dropped, mut flags) = ("", 0, 0);
+        let attributes = PyDict::new(py);
+        let mut fields = Fields::of(encoded);
+        while let Some((number, value)) = fields.next_field()? {
+            match number {
+                1 => trace_id = value.bytes()?,
+                2 => span_id = value.bytes()?,
+                3 => trace_state = value.text()?,
+                4 => self.attribute(&attributes, value.bytes()?, DEEPEST)?,
+                5 => dropped = value.uint32()?,
+                6 => flags = value.fixed32()?,
+                _ => return Err(Failure::Odd),
+            }
+        }
+        let (trace_id, span_id) = (PyBytes::new(py, trace_id), PyBytes::new(py, span_id));
+        Ok(self.link.bind(py).call1((trace_id, span_id, attributes, trace_state, flags, dropped))?)
+    }
+
+    /// Adds an attribute; of a name that comes twice the last counts, at the place of the first.
+    fn attribute(&mut self, into: &Bound<'_, PyDict>, encoded: &[u8], depth: u32) -> Decoded<()> {
+        let py = into.py();
+        let (key, value) = pair(encoded)?;
+        let value = match value {
+            Some(value) => self.value(py, value, depth)?,
+            None => py.None().into_bound(py),
+        };
+        Ok(into.set_item(self.keys.get(py, key), value)?)
+    }
+
+    fn value<'py>(&mut self, py: Python<'py>, encoded: &[u8], depth: u32) -> Decoded<Object<'py>> {
+        let deeper = depth.checked_sub(1).ok_or(Odd)?;
+        let mut fields = Fields::of(encoded);
+        let Some((number, value)) = fields.next_field()? else {
+            return Ok(py.None().into_bound(py));
+        };
+        if fields.next_field()?.is_some() {
+            return Err(Failure::Odd); // of several the last counts, and some of them are joined
+        }
+        Ok(match number {
+            1 => PyString::new(py, value.text()?).into_any(),
+            2 => PyBool::new(py, value.varint()? != 0).to_owned().into_any(),
+            3 => PyInt::new(py, value.varint()? as i64).into_any(),
+            4 => PyFloat::new(py, f64::from_bits(value.fixed64()?)).into_any(),
+            5 => {
+                let list = PyList::empty(py);
+                for item in items(value)? {
+                    list.append(self.value(py, item, deeper)?)?;
+                }
+                list.into_any()
+            }
+            6 => {
+                let object = PyDict::new(py);
+                for item in items(value)? {
+                    self.attribute(&object, item, deeper)?;
+                }
+                object.into_any()
+            }
+            7 => PyBytes::new(py, value.bytes()?).into_any(),
+            _ => return Err(Failure::Odd),
+        })
+    }
+}
+
+#[derive(Default)]
+struct Status<'a> {
+    message: &'a str,
+    code: u32,
+}
+
+impl<'a> Status<'a> {
+    fn of(encoded: &'a [u8]) -> Read<Self> {
+        let mut status = Status::default();
+        let mut fields = Fields::of(encoded);
+        while let Some((number, value)) = fields.next_field()? {
+            match number {
+                2 => status.message = value.text()?,
+                3 => status.code = value.number()?,
+                _ => return Err(Odd),
+            }
+        }
+        Ok(status)
+    }
+}
+
+/// The key and the encoded value of a `KeyValue` that has each of them once at most.
+fn pair(encoded: &[u8]) -> Read<(&str, Option<&[u8]>)> {
+    let (mut key, mut value) = (None, None);
+    let mut fields = Fields::of(encoded);
+    while let Some((number, field)) = fields.next_field()? {
+        match number {
+            1 if key.is_none() => key = Some(field.text()?),
+            2 if value.is_none() => value = Some(field.bytes()?),
+            _ => return Err(Odd),
+        }
+    }
+    Ok((key.unwrap_or_default(), value))
+}
+
+/// The messages of an `ArrayValue` or a `KeyValueList`.
+fn items<'a>(value: Value<'a>) -> Read<Vec<&'a [u8]>> {
+    let mut found = Vec::new();
+    each(value.bytes()?, |item| {
+        found.push(item);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The member of an enumeration; that of number 0 for a number that has none.
+fn numbered<'py>(py: Python<'py>, members: &[Py<PyAny>], number: u32) -> Object<'py> {
+    members.get(number as usize).unwrap_or(&members[0]).bind(py).clone()
+}
