@@ -1,0 +1,171 @@
+"""The aggregated discovery service: one gRPC stream for each agent, in either form of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Protocol, cast
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from components.durations import SECOND
+from components.xds.contract import NODE_METADATA
+from components.xds.pool import message_class, to_dict
+from governance.compile.site import place_of
+from governance.xds.delta import DeltaStream
+from governance.xds.sotw import SotwStream
+from governance.xds.stream import HOLD, ProtocolError
+from telemetry.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from governance.fleet import Fleet, Session
+    from governance.metrics import ControlMetrics
+    from governance.xds.stream import Stream
+
+log = structlog.get_logger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+WAITING_REQUESTS = 64
+"""Requests of a stream that wait to be read; past it the agent waits."""
+MAX_ID = 200
+
+
+class _Node(Protocol):
+    id: str
+    cluster: str
+    metadata: Message
+
+
+class Admission(Protocol):
+    """Whether a peer may be the agent that it says it is."""
+
+    def admit(self, service: str, context: grpc.aio.ServicerContext) -> str:
+        """Why not; empty if it may."""
+        ...
+
+
+class Ads:
+    """Serves what the fleet says each agent is to have."""
+
+    def __init__(self, fleet: Fleet, metrics: ControlMetrics, admission: Admission | None = None) -> None:
+        self._fleet, self._metrics, self._admission = fleet, metrics, admission
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For a server of grpc.aio."""
+        both = {
+            "StreamAggregatedResources": self._method(SotwStream, "envoy.service.discovery.v3.DiscoveryRequest"),
+            "DeltaAggregatedResources": self._method(DeltaStream, "envoy.service.discovery.v3.DeltaDiscoveryRequest"),
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, both)
+
+    def _method(self, new: Callable[[], Stream], message: str) -> grpc.RpcMethodHandler:
+        async def serve(requests: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> None:
+            with self._metrics.streams.track_inprogress():
+                try:
+                    await _Connection(self._fleet, self._metrics, new(), context).run(requests, message, self._admission)
+                except (ProtocolError, DecodeError) as error:
+                    self._metrics.closed.labels("protocol").inc()
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                except OverloadedError as error:
+                    self._metrics.closed.labels("overloaded").inc()
+                    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+                except _NotAdmittedError as error:
+                    self._metrics.closed.labels("identity").inc()
+                    log.warning("agent_refused", reason=str(error))
+                    await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
+
+        return grpc.stream_stream_rpc_method_handler(serve)
+
+
+class _NotAdmittedError(Exception):
+    """The peer may not be the agent that it says it is."""
+
+
+class _Connection:
+    """One stream, from its first request to its end."""
+
+    def __init__(self, fleet: Fleet, metrics: ControlMetrics, stream: Stream, context: grpc.aio.ServicerContext) -> None:
+        self._fleet, self._metrics, self._stream, self._context = fleet, metrics, stream, context
+
+    async def run(self, requests: AsyncIterator[bytes], message: str, admission: Admission | None) -> None:
+        """Until the agent closes it."""
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return
+        session = self._connect(first, message, admission)
+        waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_REQUESTS)
+        waiting.put_nowait(first)
+        reader = asyncio.create_task(_read(requests, waiting, session.wake))
+        try:
+            session.wake.set()
+            while await self._turn(session, waiting):
+                pass
+        finally:
+            self._fleet.disconnect(session)
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
+
+    async def _turn(self, session: Session, waiting: asyncio.Queue[bytes | None]) -> bool:
+        """Wait for something to do, and do it; whether the stream goes on."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOLD / SECOND if self._stream.held else None):
+                await session.wake.wait()
+        session.wake.clear()
+        agent = session.agent
+        while not waiting.empty():
+            encoded = waiting.get_nowait()
+            if encoded is None:
+                return False
+            self._metrics.requests.inc()
+            reply = self._stream.request(encoded, agent.snapshot)
+            if reply is not None:
+                if reply.refusal:
+                    self._metrics.refusals.labels(reply.kind.value).inc()
+                    log.warning("configuration_refused", agent=agent.id, revision=reply.revision, reason=reply.refusal)
+                self._fleet.replied(session, reply)
+        snapshot = agent.snapshot
+        if snapshot is not None:
+            for response in self._stream.responses(snapshot, time.monotonic_ns()):
+                self._metrics.responses.inc()
+                await self._context.write(response)
+            if self._stream.settled(snapshot):
+                self._fleet.settled(session, snapshot.revision)
+        return True
+
+    def _connect(self, first: bytes, message: str, admission: Admission | None) -> Session:
+        request = message_class(message).FromString(first)
+        node = cast("_Node", getattr(request, "node", None))
+        if not node.id or len(node.id) > MAX_ID or not node.cluster:
+            raise ProtocolError(f"the first request has to have a node with an id of at most {MAX_ID} characters and a cluster")
+        if admission is not None and (reason := admission.admit(node.cluster, self._context)):
+            raise _NotAdmittedError(f"{node.id} of {node.cluster}: {reason}")
+        about = to_dict(node.metadata).get(NODE_METADATA)
+        place = place_of(node.cluster, about if isinstance(about, dict) else {})
+        return self._fleet.connect(node.id, place, _address_of(self._context.peer()))
+
+
+async def _read(requests: AsyncIterator[bytes], waiting: asyncio.Queue[bytes | None], wake: asyncio.Event) -> None:
+    try:
+        async for encoded in requests:
+            await waiting.put(encoded)
+            wake.set()
+    finally:
+        while waiting.full():  # it ends: what it still said no longer matters
+            waiting.get_nowait()
+        waiting.put_nowait(None)
+        wake.set()
+
+
+def _address_of(peer: str) -> str:
+    """The address in gRPC's name of a peer; of a Unix socket, this machine's."""
+    kind, _, rest = peer.partition(":")
+    if kind == "unix":
+        return "127.0.0.1"
+    host = rest.rpartition(":")[0].replace("%5B", "[").replace("%5D", "]")
+    return host.strip("[]")

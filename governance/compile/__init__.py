@@ -1,0 +1,1 @@
+"""From policies to what Envoy is configured with. Pure: equal policies give equal bytes."""

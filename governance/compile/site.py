@@ -1,0 +1,92 @@
+"""For whom is compiled, and what is known of the fleet beside its policies."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.xds.contract import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a workload says of itself
+MAX_LABELS = 50
+MAX_TEXT = 300
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Instance:
+    """One instance of a service, as its callers reach it."""
+
+    address: str
+    port: int
+    labels: tuple[tuple[str, str], ...] = ()
+    identity: bool = False
+    """Whether it proves its identity: callers then use mTLS."""
+
+    def has(self, labels: Mapping[str, str]) -> bool:
+        """Whether it has all of these labels."""
+        return labels.items() <= dict(self.labels).items()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where an agent stands: equal places get equal resources, secrets aside."""
+
+    service: str
+    address: str = ANY_ADDRESS
+    inbound: int = 0
+    application: int = 0
+    outbound: int = 0
+    transparent: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What holds for all places of a fleet.
+
+    Attributes:
+        trust_domain: of the authority; empty is: there is none, and no mTLS.
+        limits_at: host and port where Envoys reach the server of fleet-wide limits; None is: such limits cannot be kept.
+    """
+
+    trust_domain: str = ""
+    limits_at: tuple[str, int] | None = None
+
+
+def place_of(service: str, metadata: Mapping[str, object]) -> Site:
+    """The place that a node's metadata describe; what makes no sense is left out, for they come over the network."""
+    labels = metadata.get("labels")
+    known = Workload.__annotations__.keys()
+    found = {key: value for key, value in metadata.items() if key in known}
+    return Site(
+        service[:MAX_TEXT],
+        _address(found.get("address")),
+        _port(found.get("inbound")),
+        _port(found.get("application")),
+        _port(found.get("outbound")),
+        transparent=found.get("transparent") is True,
+        labels=_labels(labels),
+    )
+
+
+def _address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value)))
+    except ValueError:
+        return ANY_ADDRESS
+
+
+def _port(value: object) -> int:
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value <= 65535 else 0
+
+
+def _labels(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        return ()
+    pairs = sorted((str(key)[:MAX_TEXT], each if isinstance(each, str) else json.dumps(each)) for key, each in value.items())
+    return tuple((key, each[:MAX_TEXT]) for key, each in pairs[:MAX_LABELS])

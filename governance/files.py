@@ -1,0 +1,74 @@
+"""Policies out of a file: every mistake with its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.yaml_file import YamlFile
+from governance.model import FaultPolicy, Policies
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from components.yaml_file import Path
+
+SINGLE = frozenset({"routes", "retries", "timeouts", "breakers", "mirrors", "faults", "mtls", "collection"})
+"""Sections of which a service has one policy, of faults one a side: of two it would be unclear which holds."""
+
+
+def read_policies(text: str, name: str) -> Policies:
+    """The policies of a document.
+
+    Args:
+        text: YAML.
+        name: of the file, for errors.
+
+    Raises:
+        ConfigError: everything that is wrong in it, a line for each, `NAME:LINE:COLUMN: reason`.
+    """
+    file = YamlFile(text, name)
+    found, problems = file.read_what_is_right(Policies, passes=1)
+    if found is not None:
+        problems += [str(file.error(path, reason)) for path, reason in _conflicts(found)]
+    if problems or found is None:
+        raise ConfigError("\n".join(sorted(set(problems), key=file.order)))
+    return found
+
+
+def _conflicts(policies: Policies) -> Iterator[tuple[Path, str]]:
+    names: set[str] = set()
+    hosts: dict[str, str] = {}
+    for at, entry in enumerate(policies.services):
+        if entry.name in names:
+            yield ("services", at, "name"), f'services: "{entry.name}" stands here twice'
+        names.add(entry.name)
+        for host in {entry.name, *entry.hosts}:
+            if hosts.setdefault(host.lower(), entry.name) != entry.name:
+                yield ("services", at, "hosts"), f'services: "{host}" already means {hosts[host.lower()]}'
+    yield from _unknown_targets(policies, names)
+    for section, found in policies.sections():
+        seen: set[str] = set()
+        governed: dict[str, str] = {}
+        for at, policy in enumerate(found):
+            if policy.name in seen:
+                yield (section, at, "name"), f'{section}: "{policy.name}" stands here twice'
+            seen.add(policy.name)
+            side = f" {policy.side}" if isinstance(policy, FaultPolicy) else ""
+            key = policy.service + side
+            if section in SINGLE and governed.setdefault(key, policy.name) != policy.name:
+                yield (
+                    (section, at, "service"),
+                    f'{section}: {key} already has "{governed[key]}"; write both as one',
+                )
+
+
+def _unknown_targets(policies: Policies, names: Collection[str]) -> Iterator[tuple[Path, str]]:
+    for at, route in enumerate(policies.routes):
+        for rule_at, rule in enumerate(route.rules):
+            for to_at, target in enumerate(rule.to):
+                if target.service and target.service not in names:
+                    yield ("routes", at, "rules", rule_at, "to", to_at, "service"), f'routes: no service "{target.service}"'
+    for at, mirror in enumerate(policies.mirrors):
+        if mirror.to.service and mirror.to.service not in names:
+            yield ("mirrors", at, "to", "service"), f'mirrors: no service "{mirror.to.service}"'

@@ -1,0 +1,216 @@
+"""The agents of a fleet: where each stands, which revision it is to have, and which it has."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import OrderedDict, deque
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from components.durations import SECOND
+from governance.compile.site import Instance, Site
+from telemetry.errors import OverloadedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from governance.xds.snapshot import Snapshot
+    from governance.xds.stream import Reply
+    from telemetry.json_object import JsonObject
+
+GRACE = 120 * SECOND
+"""How long the instance of an agent that is gone is still called: its Envoy serves on while only its stream is broken, or we
+were started anew; callers eject what does not answer."""
+RETRY_SECONDS = 30.0
+"""After which an agent that found no room may come again."""
+HISTORY = 50
+"""Revisions of an agent that are remembered; past it the oldest goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What became of a revision at an agent."""
+
+    revision: str
+    at: int
+    refusal: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One stream of an agent. `wake` is set when its snapshot may have changed."""
+
+    agent: Agent
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True, eq=False)
+class Agent:
+    """One agent, connected or not. `reached` is the revision that it has acknowledged as a whole; empty before the first."""
+
+    id: str
+    place: Site
+    peer: str
+    revision: str = ""
+    snapshot: Snapshot | None = None
+    reached: str = ""
+    seen: int = 0
+    sessions: set[Session] = field(default_factory=set)
+    history: deque[Reached] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has a stream."""
+        return bool(self.sessions)
+
+    def saved(self) -> tuple[str, JsonObject, tuple[Reached, ...]]:
+        """What is kept of it: its id, plain data, and what became of revisions."""
+        return (
+            self.id,
+            {"place": asdict(self.place), "peer": self.peer, "reached": self.reached, "seen": self.seen},
+            tuple(self.history),
+        )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels; `service` is always one."""
+        return {**dict(self.place.labels), "service": self.place.service}
+
+
+class Centre(Protocol):
+    """What decides for the fleet."""
+
+    def revision_for(self, agent: Agent) -> str:
+        """The revision that an agent is to have now."""
+        ...
+
+    def snapshot(self, revision: str, place: Site) -> Snapshot:
+        """What an agent there is to have of a revision."""
+        ...
+
+    def connected(self, agent: Agent) -> None:
+        """An agent has come, gone, or stands elsewhere: others may have to know."""
+        ...
+
+    def applied(self, agent: Agent) -> None:
+        """An agent has all of the revision that it is to have."""
+        ...
+
+    def refused(self, agent: Agent, revision: str, reason: str) -> None:
+        """An agent refuses something of a revision."""
+        ...
+
+
+class Fleet:
+    """The register of agents.
+
+    Args:
+        centre: decides.
+        now: gives the time.
+        most: agents that are known at a time; the one gone longest is dropped for a new one, else the new one is refused.
+
+    Attributes:
+        dropped: ids of those that are no longer known, until whoever keeps agents has read and cleared them.
+    """
+
+    def __init__(self, centre: Centre, now: Callable[[], int], most: int) -> None:
+        self._centre, self._now, self._most = centre, now, most
+        self._agents: OrderedDict[str, Agent] = OrderedDict()
+        self.dropped: set[str] = set()
+
+    @property
+    def agents(self) -> Collection[Agent]:
+        """All that are known."""
+        return self._agents.values()
+
+    def find(self, agent_id: str) -> Agent | None:
+        """The agent of an id."""
+        return self._agents.get(agent_id)
+
+    def restore(self, saved: Iterable[tuple[str, JsonObject, Sequence[Reached]]]) -> None:
+        """Know agents again that were known before; they are not connected."""
+        for agent_id, data, history in saved:
+            place = data["place"]
+            labels = tuple((key, value) for key, value in place["labels"])
+            agent = Agent(
+                agent_id, Site(**{**place, "labels": labels}), data["peer"], reached=data["reached"], seen=data["seen"]
+            )
+            agent.history.extend(history)
+            self._agents[agent_id] = agent
+
+    def connect(self, agent_id: str, place: Site, peer: str) -> Session:
+        """A stream of an agent begins.
+
+        Raises:
+            OverloadedError: as many agents as may be are connected.
+        """
+        agent = self._agents.get(agent_id)
+        if agent is None:
+            self._make_room()
+            agent = self._agents[agent_id] = Agent(agent_id, place, peer)
+            self.dropped.discard(agent_id)
+        moved = (agent.place, agent.peer) != (place, peer) or not agent.connected
+        agent.place, agent.peer, agent.seen = place, peer, self._now()
+        session = Session(agent)
+        agent.sessions.add(session)
+        if moved:
+            self._centre.connected(agent)
+        self.refresh([agent])
+        return session
+
+    def _make_room(self) -> None:
+        if len(self._agents) < self._most:
+            return
+        gone = min((each for each in self._agents.values() if not each.connected), key=lambda each: each.seen, default=None)
+        if gone is None:
+            raise OverloadedError(f"{self._most} agents are connected; allow more by control.max_agents", RETRY_SECONDS)
+        del self._agents[gone.id]
+        self.dropped.add(gone.id)
+
+    def disconnect(self, session: Session) -> None:
+        """A stream of an agent has ended."""
+        agent = session.agent
+        agent.sessions.discard(session)
+        agent.seen = self._now()
+        if not agent.connected:
+            self._centre.connected(agent)
+
+    def refresh(self, agents: Collection[Agent] | None = None) -> None:
+        """Give agents what they are to have now; all for None."""
+        for agent in list(self._agents.values() if agents is None else agents):
+            if not agent.connected:
+                continue
+            agent.revision = self._centre.revision_for(agent)
+            snapshot = self._centre.snapshot(agent.revision, agent.place)
+            if snapshot is not agent.snapshot:
+                agent.snapshot = snapshot
+                for session in agent.sessions:
+                    session.wake.set()
+
+    def replied(self, session: Session, reply: Reply) -> None:
+        """An agent has acknowledged or refused something."""
+        if reply.refusal:
+            session.agent.reached = ""
+            session.agent.history.append(Reached(reply.revision, self._now(), reply.refusal))
+            self._centre.refused(session.agent, reply.revision, reply.refusal)
+
+    def settled(self, session: Session, revision: str) -> None:
+        """An agent has acknowledged all of a revision that it asked for."""
+        agent = session.agent
+        if agent.reached != revision:
+            agent.reached = revision
+            agent.history.append(Reached(revision, self._now()))
+            self._centre.applied(agent)
+
+    def instances(self) -> Mapping[str, tuple[Instance, ...]]:
+        """The instances that agents stand beside, by service."""
+        found: dict[str, set[Instance]] = {}
+        now = self._now()
+        for agent in self._agents.values():
+            place = agent.place
+            there = agent.connected or now - agent.seen < GRACE
+            address = place.address if not ipaddress.ip_address(place.address).is_unspecified else agent.peer
+            if there and place.inbound and address:
+                found.setdefault(place.service, set()).add(Instance(address, place.inbound, place.labels))
+        return {service: tuple(sorted(each)) for service, each in sorted(found.items())}

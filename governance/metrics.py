@@ -1,0 +1,40 @@
+"""What the control plane counts about itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter, Gauge, Histogram
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+
+class ControlMetrics:
+    """Counters of the control plane; `kind` is of resources: cds, eds, sds, lds, rds or rtds."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.streams = Gauge("spanloom_control_streams", "Streams of agents that are open.", registry=registry)
+        self.requests = Counter("spanloom_control_requests", "Requests of agents.", registry=registry)
+        self.responses = Counter("spanloom_control_responses", "Responses to agents.", registry=registry)
+        self.refusals = Counter(
+            "spanloom_control_refusals", "Responses that agents refused (NACK).", ("kind",), registry=registry
+        )
+        self.closed = Counter(
+            "spanloom_control_closed_streams",
+            "Streams closed by the control plane; reason is protocol, overloaded or identity.",
+            ("reason",),
+            registry=registry,
+        )
+        self.rollbacks = Counter(
+            "spanloom_control_rollbacks",
+            "Revisions that were rolled back; reason is refused, judged, late or asked.",
+            ("reason",),
+            registry=registry,
+        )
+        self.reach_seconds = Histogram(
+            "spanloom_control_reach_seconds",
+            "From the release of a wave to its acknowledgement by an agent.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
+            registry=registry,
+        )

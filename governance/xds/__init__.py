@@ -1,0 +1,1 @@
+"""The protocol by which Envoy, and gRPC's own clients, get their configuration."""
