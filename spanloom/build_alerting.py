@@ -105,7 +105,7 @@ class AlertingFactory:
             await shared.use_playbooks(load_playbooks(paths, self._actions))
 
         async def reload_receivers(paths: Sequence[Path]) -> None:
-            await shared.use_receivers(_read_receivers(paths))
+            await shared.use_receivers(read_receivers(paths))
 
         def templates() -> list[str]:
             return _texts(shared.receivers.templates)
@@ -117,7 +117,7 @@ class AlertingFactory:
 
         shared = self.settings = AlertingSettings(
             load_rules(rules.begin()),
-            _read_receivers((settings.receivers,)) if settings.receivers else default_receivers(config),
+            read_receivers((settings.receivers,)) if settings.receivers else default_receivers(config),
             load_playbooks(playbooks.begin(), self._actions),
             notifiers,
             _trust(config),
@@ -190,7 +190,12 @@ def _texts(paths: Sequence[Path]) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
+def read_receivers(paths: Sequence[Path]) -> AlertmanagerConfig:
+    """The one file of receivers and routes.
+
+    Raises:
+        ConfigError: names each mistake with its place.
+    """
     (path,) = paths
     try:
         return parse_config(path.read_text("utf-8"), str(path), components.NOTIFIERS)

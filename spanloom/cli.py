@@ -14,6 +14,11 @@ from telemetry.errors import ConfigError, SpanloomError
 
 COMMANDS = {
     "up": "run collector, pipeline, alerting and console in one process",
+    "doctor": "check whether all that is needed is there",
+    "status": "what a running pipeline does",
+    "traces": "list stored traces",
+    "alerts": "list the alerts that fire",
+    "silence": "silence alerts, list and end silences",
     "demo": "a shop, a fault, its detection and repair",
     "collector": "receive OTLP and write it to the log",
     "worker": "run stages of the pipeline",

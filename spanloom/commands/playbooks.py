@@ -30,9 +30,12 @@ from telemetry.documents import Kind, latest
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alerting.playbooks.actions.action import Action
     from alerting.playbooks.kernel.safety import SafetyConfig
     from alerting.playbooks.model.plan import Playbook
+    from spanloom.config import AlertingConfig
 
 BEFORE = 10 * MINUTE
 """How long before the first alert telemetry is read: what its conditions may look back on, and the live call graph."""
@@ -133,17 +136,28 @@ def _time(time: int) -> str:
 
 
 def _load(files: tuple[Path, ...], config: Path | None) -> tuple[tuple[Playbook, ...], dict[str, Action], SafetyConfig]:
-    from spanloom import components  # noqa: PLC0415 - all of them are imported
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
 
     try:
         settings = load_config(config).alerting
-        # Every way to reach a target may be named: no action is run here, so that it does not matter where the target would be.
-        anywhere = {one.name: one.example_config() for one in components.RUNNERS}
-        actions = build_actions(components.ACTIONS, components.RUNNERS, settings.actions.model_copy(update=anywhere))
-        return load_playbooks(files, actions), actions, settings.safety
+        return *load(files, settings), settings.safety
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
+
+
+def load(files: Sequence[Path], settings: AlertingConfig) -> tuple[tuple[Playbook, ...], dict[str, Action]]:
+    """Playbooks as they are checked, and the actions that they may name.
+
+    Every way to reach a target may be named: no action is run, so that it does not matter where the target would be.
+
+    Raises:
+        ConfigError: names each mistake with its place.
+    """
+    from spanloom import components  # noqa: PLC0415 - all of them are imported
+
+    anywhere = {one.name: one.example_config() for one in components.RUNNERS}
+    actions = build_actions(components.ACTIONS, components.RUNNERS, settings.actions.model_copy(update=anywhere))
+    return load_playbooks(files, actions), actions
 
 
 async def _history(url: str) -> History:
