@@ -13,6 +13,7 @@ from alerting.playbooks.child_output import REDACTED
 from alerting.playbooks.story import timeline_of
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
+from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
 from telemetry.audit import Anchor, verify
 from telemetry.documents import Kind
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 source = click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-url_option = click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
 environment_option = click.option("--environment", metavar="NAME", help="Only the trail of this environment.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -20,6 +20,7 @@ from processors.call_graph.explain import explain as explanations
 from processors.call_graph.span_links import link_queries_of, link_target, link_targets_of, message_from
 from processors.call_graph.span_tree import preferred
 from spanloom.access.local_token import authorization
+from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
 from telemetry import otlp
 from telemetry.documents.read_back import hop_from_body, span_from_body
@@ -49,7 +50,7 @@ class TraceNotFoundError(SpanloomError):
 
 @click.command()
 @click.argument("trace_id")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="Console of a running `spanloom up`.")
+@url_option
 @click.option(
     "--from",
     "files",

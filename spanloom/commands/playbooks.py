@@ -24,6 +24,7 @@ from alerting.variables import render
 from components.durations import MINUTE
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
+from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
 from spanloom.offline.history import stored_points
 from telemetry.documents import Kind, latest
@@ -106,7 +107,7 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], config: Path | Non
 
 @playbooks.command("backtest")
 @files_argument
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
+@url_option
 @config_option
 @json_option
 def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_json: bool) -> None:  # noqa: FBT001  click passes flags so

@@ -21,6 +21,7 @@ from components.durations import SECOND, format_duration, parse_duration
 from spanloom import clock
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
+from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
 from spanloom.offline.history import LATENESS, stored_points
 from telemetry.errors import SpanloomError
@@ -80,7 +81,7 @@ def test(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # cli
 @rules.command("backtest")
 @files_argument
 @click.option("--since", default="1h", show_default=True, metavar="DURATION", help="How far back to begin.")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="URL of a running console.")
+@url_option
 @json_option
 def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
     """Play stored telemetry through the rules: when each alert would have fired and resolved."""
