@@ -125,7 +125,8 @@ def _ports(config: Config) -> Iterator[Finding]:
 async def _services(config: Config, *, runs: bool) -> list[Finding]:
     from spanloom.config import without_password  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.process.store_file import is_shared, require_store_file, store_file  # noqa: PLC0415
-    from spanloom.wiring import Log, open_store  # noqa: PLC0415
+    from spanloom.process.stores import open_store  # noqa: PLC0415
+    from spanloom.wiring import Log  # noqa: PLC0415
     from stores.store import Query  # noqa: PLC0415
     from telemetry.documents import Kind  # noqa: PLC0415
 
