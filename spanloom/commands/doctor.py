@@ -29,7 +29,7 @@ FREE_BYTES = 1 << 30
 ANSWER_SECONDS = 10.0
 
 
-class Verdict(StrEnum):
+class Diagnosis(StrEnum):
     """What a check found."""
 
     GOOD = "ok"
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 class Finding(NamedTuple):
     """Of one check."""
 
-    verdict: Verdict
+    verdict: Diagnosis
     about: str
     said: str
 
@@ -56,16 +56,16 @@ def doctor(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click 
     try:
         settings = load_config(config)
     except ConfigError as error:
-        findings = [Finding(Verdict.BAD, "configuration", line) for line in str(error).splitlines()]
+        findings = [Finding(Diagnosis.BAD, "configuration", line) for line in str(error).splitlines()]
     else:
-        findings = [Finding(Verdict.GOOD, "configuration", str(config or "the environment")), *_checked(settings)]
+        findings = [Finding(Diagnosis.GOOD, "configuration", str(config or "the environment")), *_checked(settings)]
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in findings]))
     else:
         for verdict, about, said in findings:
-            colour = {Verdict.GOOD: "green", Verdict.NOTE: "yellow", Verdict.BAD: "red"}[verdict]
+            colour = {Diagnosis.GOOD: "green", Diagnosis.NOTE: "yellow", Diagnosis.BAD: "red"}[verdict]
             click.echo(f"{click.style(f'{verdict:<4}', fg=colour)}  {about:<13}  {printable(said)}")
-    if any(finding.verdict is Verdict.BAD for finding in findings):
+    if any(finding.verdict is Diagnosis.BAD for finding in findings):
         raise click.exceptions.Exit(1)
 
 
@@ -73,19 +73,19 @@ def _checked(config: Config) -> Iterator[Finding]:
     from spanloom.commands.running import NotAnsweredError  # noqa: PLC0415 - only where it is asked
     from spanloom.commands.status import not_ready  # noqa: PLC0415
 
-    yield Finding(Verdict.GOOD, "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield Finding(Diagnosis.GOOD, "Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield _folder(config.data_dir)
     try:
         reasons = not_ready(config.console.url)
         runs = True
         yield Finding(
-            Verdict.BAD if reasons else Verdict.GOOD,
+            Diagnosis.BAD if reasons else Diagnosis.GOOD,
             "running",
             f"{config.console.url} answers and is " + ("ready" if not reasons else "not ready: " + "; ".join(reasons)),
         )
     except NotAnsweredError:
         runs = False
-        yield Finding(Verdict.NOTE, "running", f"nothing answers at {config.console.url}: `spanloom up` starts it")
+        yield Finding(Diagnosis.NOTE, "running", f"nothing answers at {config.console.url}: `spanloom up` starts it")
         yield from _ports(config)
     yield from asyncio.run(_services(config, runs=runs))
     yield from _alerting(config)
@@ -95,10 +95,10 @@ def _checked(config: Config) -> Iterator[Finding]:
 def _folder(folder: Path) -> Finding:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(Verdict.BAD, "data folder", f"{folder.absolute()}: {there} cannot be written: name another by data_dir")
+        return Finding(Diagnosis.BAD, "data folder", f"{folder.absolute()}: {there} cannot be written: name another by data_dir")
     free = shutil.disk_usage(there).free
     said = f"{folder.absolute()}, {free / (1 << 30):.1f} GiB free"
-    return Finding(Verdict.GOOD if free >= FREE_BYTES else Verdict.BAD, "data folder", said)
+    return Finding(Diagnosis.GOOD if free >= FREE_BYTES else Diagnosis.BAD, "data folder", said)
 
 
 def _ports(config: Config) -> Iterator[Finding]:
@@ -117,9 +117,9 @@ def _ports(config: Config) -> Iterator[Finding]:
                     tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     tried.bind(address)
         except OSError as error:
-            yield Finding(Verdict.BAD, "port", f"{name}: {host}:{port}: {error.strerror or error}: free it, or set another")
+            yield Finding(Diagnosis.BAD, "port", f"{name}: {host}:{port}: {error.strerror or error}: free it, or set another")
         else:
-            yield Finding(Verdict.GOOD, "port", f"{name}: {host}:{port} is free")
+            yield Finding(Diagnosis.GOOD, "port", f"{name}: {host}:{port} is free")
 
 
 async def _services(config: Config, *, runs: bool) -> list[Finding]:
@@ -134,9 +134,9 @@ async def _services(config: Config, *, runs: bool) -> list[Finding]:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             await Log(config).check_access()
-        found.append(Finding(Verdict.GOOD, "log", without_password(config.log_url)))
+        found.append(Finding(Diagnosis.GOOD, "log", without_password(config.log_url)))
     except (SpanloomError, TimeoutError) as error:
-        found.append(Finding(Verdict.BAD, "log", str(error) or f"{without_password(config.log_url)} does not answer"))
+        found.append(Finding(Diagnosis.BAD, "log", str(error) or f"{without_password(config.log_url)} does not answer"))
     url = without_password(config.store_url)
     path = store_file(config.store_url)
     try:
@@ -144,7 +144,7 @@ async def _services(config: Config, *, runs: bool) -> list[Finding]:
             require_store_file(path)
         if not is_shared(config.store_url) and (runs or path is None or not path.exists()):
             found.append(
-                Finding(Verdict.GOOD, "store", f"{url}, {'of the running process' if runs else 'made at the first start'}")
+                Finding(Diagnosis.GOOD, "store", f"{url}, {'of the running process' if runs else 'made at the first start'}")
             )
             return found
         store = open_store(config)
@@ -153,9 +153,9 @@ async def _services(config: Config, *, runs: bool) -> list[Finding]:
                 spans = await store.count(Query(Kind.SPAN))
         finally:
             await store.close()
-        found.append(Finding(Verdict.GOOD, "store", f"{url}, {spans:,} spans"))
+        found.append(Finding(Diagnosis.GOOD, "store", f"{url}, {spans:,} spans"))
     except (SpanloomError, TimeoutError) as error:
-        found.append(Finding(Verdict.BAD, "store", str(error) or f"{url} does not answer"))
+        found.append(Finding(Diagnosis.BAD, "store", str(error) or f"{url} does not answer"))
     return found
 
 
@@ -178,12 +178,12 @@ def _alerting(config: Config) -> Iterator[Finding]:
             matched = matching(str(pattern))
             paths += matched
             if not matched:
-                yield Finding(Verdict.NOTE, about, f"{pattern}: no such file yet")
+                yield Finding(Diagnosis.NOTE, about, f"{pattern}: no such file yet")
         try:
             if paths:
-                yield Finding(Verdict.GOOD, about, f"{len(read(paths))} in {', '.join(map(str, paths))}")
+                yield Finding(Diagnosis.GOOD, about, f"{len(read(paths))} in {', '.join(map(str, paths))}")
         except SpanloomError as error:
-            yield from (Finding(Verdict.BAD, about, line) for line in str(error).splitlines())
+            yield from (Finding(Diagnosis.BAD, about, line) for line in str(error).splitlines())
 
 
 def _optional(config: Config) -> Iterator[Finding]:
@@ -193,10 +193,10 @@ def _optional(config: Config) -> Iterator[Finding]:
 
     try:
         kernels = choose(config.native)
-        yield Finding(Verdict.GOOD if kernels.name == "native" else Verdict.NOTE, "native core", kernels.why)
+        yield Finding(Diagnosis.GOOD if kernels.name == "native" else Diagnosis.NOTE, "native core", kernels.why)
     except ConfigError as error:
-        yield Finding(Verdict.BAD, "native core", str(error))
+        yield Finding(Diagnosis.BAD, "native core", str(error))
     try:
-        yield Finding(Verdict.GOOD, "Envoy", str(find_program(config.agent.envoy)))
+        yield Finding(Diagnosis.GOOD, "Envoy", str(find_program(config.agent.envoy)))
     except EnvoyMissingError as error:
-        yield Finding(Verdict.NOTE, "Envoy", f"{error} (only `spanloom agent` needs it)")
+        yield Finding(Diagnosis.NOTE, "Envoy", f"{error} (only `spanloom agent` needs it)")
