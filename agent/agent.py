@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 
 from agent.guard import Guard
 from agent.identity import node_id
+from agent.intercept.rules import rules
+from agent.intercept.table import NftTable
 from agent.metrics import AgentMetrics
-from agent.own_resources import own_resources
+from agent.observe import Observer
+from agent.own.resources import own_resources
 from agent.relay.last_good import LastGood
 from agent.relay.relay import Relay
 from agent.relay.upstream import Upstream
@@ -21,7 +24,7 @@ from agent.run_folder import RunFolder
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -46,11 +49,13 @@ def check(config: AgentConfig) -> None:
     """
     if not config.service:
         raise ConfigError("agent.service: set the service.name of the application, in SPANLOOM_AGENT__SERVICE for one")
-    if not (config.inbound or config.outbound or config.resources or config.control):
+    if not (config.inbound or config.outbound or config.intercept or config.resources or config.control):
         raise ConfigError(
-            "agent: nothing would pass it: set agent.inbound or agent.outbound (proxies of its own), agent.resources (a file) "
-            "or agent.control (a control plane)"
+            "agent: nothing would pass it: set agent.inbound or agent.outbound (proxies), agent.intercept (transparent), "
+            "agent.resources (a file) or agent.control (a control plane)"
         )
+    if config.intercept is not None and os.geteuid() != 0:
+        raise ConfigError("agent.intercept: needs root; agent.inbound and agent.outbound are proxies that do not")
     own_resources(config)
 
 
@@ -86,6 +91,8 @@ class TrafficAgent:
         config = self._config
         user = config.envoy.user if os.geteuid() == 0 else None
         async with AsyncExitStack() as stack:
+            if config.intercept is not None:
+                stack.enter_context(_own_group(config.envoy.user))
             folder = stack.enter_context(RunFolder(self._data, user))
             control = config.control
             upstream = Upstream(control, self._chance, self._metrics) if control else None
@@ -94,14 +101,17 @@ class TrafficAgent:
                 keep_secrets=control is not None and control.keep_secrets,
                 max_bytes=control.max_snapshot_bytes if control else 0,
             )
-            self._relay = Relay(folder.relay, user, last_good, upstream, self._now, self._metrics)
+            self._relay = Relay(folder.relay, user, last_good, upstream, Observer(config), self._now, self._metrics)
             self._relay.set_own(own_resources(config))
             stack.push_async_callback(self._relay.stop)
             await self._relay.start()
-            self._guard = Guard(config, folder, self._relay, None, self._metrics)
+            self._guard = Guard(config, folder, self._relay, self._interception(), self._metrics)
             stack.push_async_callback(self._guard.stop)
             self._stack = stack.pop_all()
         return self
+
+    def _interception(self) -> NftTable | None:
+        return NftTable(rules(self._config.intercept, self._config.envoy.user)) if self._config.intercept is not None else None
 
     async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         await self._stack.aclose()
@@ -140,6 +150,17 @@ class TrafficAgent:
             "control_connected": self._relay is not None and self._relay.connected,
             "versions": self._relay.versions if self._relay is not None else {},
         }
+
+
+@contextmanager
+def _own_group(group: int) -> Iterator[None]:
+    """Sockets that this process opens are of the group that interception leaves alone."""
+    before = os.getegid()
+    os.setegid(group)
+    try:
+        yield
+    finally:
+        os.setegid(before)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Self
@@ -120,6 +121,39 @@ class ControlConfig(BaseModel):
         return self
 
 
+class InterceptConfig(BaseModel):
+    """Which connections pass Envoy without the application's doing. It needs root and nftables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outbound: bool = Field(default=True, description="those that processes of this network namespace open to other hosts")
+    inbound: bool = Field(default=True, description="those that other hosts open to this one")
+    outbound_port: int = Field(default=15001, gt=0, le=65535, description="where Envoy gets the outbound ones")
+    inbound_port: int = Field(default=15006, gt=0, le=65535, description="where Envoy gets the inbound ones")
+    exclude_outbound_ports: tuple[int, ...] = Field(default=(), max_length=1000, description="ports of other hosts")
+    exclude_inbound_ports: tuple[int, ...] = Field(default=(22,), max_length=1000, description="ports of this host")
+    exclude_networks: tuple[str, ...] = Field(default=(), max_length=1000, description="networks such as 10.0.0.0/8, both ways")
+    mark: int = Field(default=0x534C, gt=0, lt=2**32, description="connections with this mark are left alone")
+    detect_seconds: float = Field(
+        default=0.2,
+        ge=0.01,
+        le=15,
+        description="how long a client that says nothing is waited for: of a protocol whose server does",
+    )
+
+    @field_validator("exclude_networks")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ipaddress.ip_network(network)) for network in networks)
+
+    @field_validator("exclude_outbound_ports", "exclude_inbound_ports")
+    @classmethod
+    def _ports(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
+        if not all(0 < port < 2**16 for port in ports):
+            raise ValueError("ports are 1 to 65535")
+        return ports
+
+
 class EnvoyConfig(BaseModel):
     """How Envoy runs."""
 
@@ -155,6 +189,9 @@ class AgentConfig(BaseModel):
     inbound: InboundConfig | None = Field(default=None, description="the reverse proxy for calls to the application")
     outbound: OutboundConfig | None = Field(default=None, description="the proxy for calls to peers")
     peers: tuple[PeerConfig, ...] = Field(default=(), max_length=1000, description="services that the application calls")
+    intercept: InterceptConfig | None = Field(
+        default=None, description="transparent interception, instead of inbound and outbound"
+    )
     resources: Path | None = Field(
         default=None,
         description="YAML file with a list of Envoy's resources, each with its @type; it is read again when it changes",
@@ -162,3 +199,9 @@ class AgentConfig(BaseModel):
     control: ControlConfig | None = Field(default=None, description="without it the agent is governed by this file alone")
     collector: CollectorConfig = Field(default=CollectorConfig(), description="where telemetry goes")
     envoy: EnvoyConfig = Field(default=EnvoyConfig(), description="how Envoy runs")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.intercept is not None and (self.inbound or self.outbound):
+            raise ValueError("intercept replaces inbound and outbound: set the one or the others")
+        return self

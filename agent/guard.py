@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote
 
 import structlog
 
@@ -179,7 +179,8 @@ class Guard:
             *("--log-format", "[%l][%n] %v"),
             *("--drain-time-s", str(max(1, round(config.envoy.drain_seconds)))),
         ]
-        attributes = ",".join(f"{key}={quote(value)}" for key, value in resource(config).items())
+        # Envoy decodes no percent signs there.
+        attributes = ",".join(f"{key}={re.sub('[,=]', '_', value)}" for key, value in resource(config).items())
         environment = {"OTEL_RESOURCE_ATTRIBUTES": attributes, "HOME": "/", "PATH": os.defpath}
         return await Envoy.start(command, self._folder.admin, self._folder.user, environment, self._metrics)
 

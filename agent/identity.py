@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.xds.contract import NODE_METADATA, Workload
@@ -23,6 +24,13 @@ def node(config: AgentConfig) -> dict[str, object]:
 
 def _workload(config: AgentConfig) -> Workload:
     found: Workload = {"labels": config.labels}
+    if (intercept := config.intercept) is not None:
+        found["transparent"] = True
+        found["address"] = any_address()
+        if intercept.inbound:
+            found["inbound"] = intercept.inbound_port
+        if intercept.outbound:
+            found["outbound"] = intercept.outbound_port
     if config.inbound is not None:
         found["address"] = config.inbound.host
         found["inbound"] = config.inbound.port
@@ -30,6 +38,11 @@ def _workload(config: AgentConfig) -> Workload:
     if config.outbound is not None:
         found["outbound"] = config.outbound.port
     return found
+
+
+def any_address() -> str:
+    """Where redirected connections arrive: with IPv6 an address that IPv4 reaches, too."""
+    return "::" if Path("/proc/net/if_inet6").exists() else "0.0.0.0"  # noqa: S104 - rules refuse what was not redirected
 
 
 def resource(config: AgentConfig) -> dict[str, str]:

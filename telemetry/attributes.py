@@ -23,6 +23,7 @@ NETWORK_PEER_PORT: Names = ("network.peer.port", "net.sock.peer.port")
 NETWORK_PROTOCOL_NAME: Names = ("network.protocol.name", "net.protocol.name", "net.app.protocol.name")
 
 HTTP_METHOD: Names = ("http.request.method", "http.method")
+HTTP_STATUS_CODE: Names = ("http.response.status_code", "http.status_code")
 HTTP_ROUTE: Names = ("http.route",)
 URL_FULL: Names = ("url.full", "http.url")
 URL_TEMPLATE: Names = ("url.template",)

@@ -49,6 +49,7 @@ class Relay:
         group: id of the group that may connect, None for the owner alone.
         last_good: the snapshot on disk.
         upstream: the control plane; None if there is none.
+        observe: see Snapshots.
         now: nanoseconds since the epoch.
         metrics: what is counted.
     """
@@ -59,13 +60,14 @@ class Relay:
         group: int | None,
         last_good: LastGood,
         upstream: Upstream | None,
+        observe: Callable[[bytes], bytes],
         now: Callable[[], int],
         metrics: AgentMetrics,
     ) -> None:
         self._socket, self._group = socket, group
         self._last_good, self._upstream = last_good, upstream
         self._now, self._metrics = now, metrics
-        self._snapshots = Snapshots(last_good.read() if upstream else {})
+        self._snapshots = Snapshots(last_good.read() if upstream else {}, observe)
         self._sessions: list[Session] = []
         self._lost: list[Response] = []  # offers that the stream which ended last had not answered
         self._server: grpc.aio.Server | None = None

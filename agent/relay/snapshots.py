@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.relay.fault_ends import ends_of, without_ended
-from agent.relay.messages import RUNTIME, WHOLE, Response
+from agent.relay.messages import LISTENER, RUNTIME, WHOLE, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,13 @@ class Snapshots:
 
     Args:
         accepted: what was accepted before this process, by type.
+        observe: what makes a listener of the centre one that says what passes it.
     """
 
-    def __init__(self, accepted: Mapping[str, Accepted] | None = None) -> None:
+    def __init__(
+        self, accepted: Mapping[str, Accepted] | None = None, observe: Callable[[bytes], bytes] = lambda listener: listener
+    ) -> None:
+        self._observe = lru_cache(maxsize=64)(observe)
         self._accepted = dict(accepted or {})
         self._offers: dict[str, Response] = {}
         self._own: dict[str, dict[str, bytes]] = {}
@@ -115,7 +120,10 @@ class Snapshots:
         offer = self._offers.get(type_url)
         base = offer or self._accepted.get(type_url) or Accepted("")
         own = self._own.get(type_url, {})
-        found = {**own, **base.resources}
+        governed = base.resources
+        if type_url == LISTENER:
+            governed = {name: self._observe(value) for name, value in governed.items()}
+        found = {**own, **governed}
         if names is not None:
             found = {name: found[name] for name in names if name in found}
         ended = 0

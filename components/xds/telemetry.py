@@ -103,6 +103,31 @@ def access_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapp
         "envoy.upstream_cluster": "%UPSTREAM_CLUSTER%",
         "envoy.upstream_host": "%UPSTREAM_HOST%",
     }
+    body = "%REQ(:METHOD)% %PATH(NQ)% %RESPONSE_CODE% %DURATION%ms %RESPONSE_FLAGS%"
+    return _log(resource, body, attributes, token)
+
+
+def connection_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapping[str, object]]:
+    """`access_log` of a TcpProxy: a log record of each connection, with the name that its TLS asks for.
+
+    Args:
+        resource: attributes such as `service.name`.
+        token: of the collector.
+    """
+    attributes = {
+        "tls.server_name": "%REQUESTED_SERVER_NAME%",
+        "network.peer.address": "%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "network.peer.port": "%UPSTREAM_REMOTE_PORT%",
+        "envoy.bytes_received": "%BYTES_RECEIVED%",
+        "envoy.bytes_sent": "%BYTES_SENT%",
+        "envoy.duration_ms": "%DURATION%",
+        "envoy.response_flags": "%RESPONSE_FLAGS%",
+    }
+    body = "connection to %UPSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %DURATION%ms %RESPONSE_FLAGS%"
+    return _log(resource, body, attributes, token)
+
+
+def _log(resource: Mapping[str, str], body: str, attributes: Mapping[str, str], token: str) -> Sequence[Mapping[str, object]]:
     return [
         {
             "name": "envoy.access_loggers.open_telemetry",
@@ -115,7 +140,7 @@ def access_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapp
                 },
                 "resource_attributes": _values(resource),
                 "disable_builtin_labels": True,
-                "body": {"string_value": "%REQ(:METHOD)% %PATH(NQ)% %RESPONSE_CODE% %DURATION%ms %RESPONSE_FLAGS%"},
+                "body": {"string_value": body},
                 "attributes": _values(attributes),
             },
         }

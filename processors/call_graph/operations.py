@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from components.bounded_cache import remembered
 from processors.call_graph.database_systems import database_system
@@ -49,7 +50,19 @@ def operation_of(span: Span) -> str:
         if collection:
             operation = text(attributes, names.DB_OPERATION)
             return f"{operation} {collection}" if operation else collection
-    return normalised(span.name)
+    name = span.name
+    if name == "ingress" or name.startswith("egress "):
+        return _of_proxy(span) or name
+    return normalised(name)
+
+
+def _of_proxy(span: Span) -> str:
+    """Method and path, where a proxy names all its spans `ingress` or `egress HOST`, as Envoy does unless it is configured."""
+    method, url = text(span.attributes, names.HTTP_METHOD), text(span.attributes, names.URL_FULL)
+    try:
+        return normalised(f"{method} {urlsplit(url).path or '/'}") if method and url else ""
+    except ValueError:  # an unclosed bracket
+        return ""
 
 
 def protocol_of(span: Span) -> str:

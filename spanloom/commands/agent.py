@@ -28,8 +28,8 @@ def agent(context: click.Context, config: Path | None, once: bool) -> None:  # n
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     settings = load_config(config)
-    context.obj = settings
     if context.invoked_subcommand is not None:
+        context.obj = settings
         return
     set_up_logging()
     check(settings.agent)  # refuse before anything starts
@@ -37,3 +37,20 @@ def agent(context: click.Context, config: Path | None, once: bool) -> None:  # n
     if not once:
         become_supervisor("agent", "--once", *(["--config", str(config)] if config else []))
     sys.exit(run(run_agent(settings, clock.system)))
+
+
+@agent.command()
+@click.option("--dry-run", is_flag=True, help="Print the rules and set none.")
+@click.pass_context
+def intercept(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Show the rules of nftables that send connections through Envoy.
+
+    The agent sets them while Envoy is ready, when its settings have `agent.intercept`.
+    """
+    from agent.config import InterceptConfig  # noqa: PLC0415
+    from agent.intercept.rules import rules  # noqa: PLC0415
+
+    if not dry_run:
+        raise click.UsageError("the agent sets the rules: set agent.intercept and run `spanloom agent`, or say --dry-run")
+    settings = context.obj.agent
+    click.echo(rules(settings.intercept or InterceptConfig(), settings.envoy.user), nl=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from telemetry.attributes import HTTP_STATUS_CODE
 from telemetry.documents.kinds import Body, Document, Kind, digest, plain, timestamp
 from telemetry.spans import NONE_DROPPED
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from telemetry.resource import AttributeValue, Resource, Scope
     from telemetry.spans import Span, SpanEvent, SpanLink
 
+_STATUS_DIGITS = 3
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -30,6 +32,15 @@ def _attributes(attributes: Mapping[str, AttributeValue]) -> Body:
     if _SCALARS.issuperset(map(type, attributes.values())):  # nearly always: then they are not copied
         return attributes  # type: ignore[return-value] # bodies are read, not changed
     return {key: plain(value) for key, value in attributes.items()}
+
+
+def _numbered(attributes: Body) -> Body:
+    """The attributes of a span or log record with status codes as numbers: senders such as Envoy write them as text."""
+    for name in HTTP_STATUS_CODE:
+        value = attributes.get(name)
+        if value.__class__ is str and len(value) == _STATUS_DIGITS and value.isascii() and value.isdigit():
+            attributes = {**attributes, name: int(value)}
+    return attributes
 
 
 def _resource(resource: Resource) -> Body:
@@ -83,7 +94,7 @@ def span_document(span: Span) -> Document:
         "start": span.start,
         "duration": span.duration,
         "status": {"code": _STATUS_NAMES[span.status]},
-        "attributes": _attributes(span.attributes),
+        "attributes": _numbered(_attributes(span.attributes)),
         "resource": _resource(span.resource),
         "scope": _scope(span.scope),
     }
@@ -149,6 +160,7 @@ def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Do
         body["event_name"] = record.event_name
     time = record.time or record.observed_time
     content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    body["attributes"] = _numbered(body["attributes"])  # of which ids know nothing
     body["environment"] = record.resource.environment
     if record.observed_time:  # when somebody saw it is no part of what it says
         body["observed_timestamp"] = timestamp(record.observed_time)

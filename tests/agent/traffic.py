@@ -36,7 +36,7 @@ class Backend(BaseHTTPRequestHandler):
             self.server.arrived.set()  # type: ignore[attr-defined]
             self.server.release.wait(DEADLINE)  # type: ignore[attr-defined]
         body = f"{self.server.name} {self.path}".encode()  # type: ignore[attr-defined]
-        self.send_response(500 if self.path.startswith("/fail") else 200)
+        self.send_response(500 if "fail" in self.path else 200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -84,7 +84,7 @@ async def running(folder: Path, now: Callable[[], int] = clock.system, **setting
     registry, health = CollectorRegistry(), Health()
     settings.setdefault("collector", {"address": "127.0.0.1:9"})  # nobody listens there
     settings["envoy"] = {"drain_seconds": 5, **settings.get("envoy", {})}
-    agent = TrafficAgent(AgentConfig(service="shop", **settings), folder, now, registry, health)
+    agent = TrafficAgent(AgentConfig(**{"service": "shop", **settings}), folder, now, registry, health)
     async with agent:
         task = asyncio.create_task(agent.run())
         try:

@@ -163,3 +163,18 @@ def test_a_service_may_have_a_name_of_any_type(name: Any, service: str) -> None:
         metric_document(Metric("m", MetricType.GAUGE, (), resource), DataPoint(5, value=1)),
     ):
         assert service in checked(document)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("500", 500), ("5xx", "5xx"), ("", ""), ("0500", "0500"), ("\u0665\u0660\u0660", "\u0665\u0660\u0660")],
+)
+@pytest.mark.parametrize("name", ["http.response.status_code", "http.status_code"])
+def test_a_status_code_that_came_as_text_is_a_number_in_documents_and_ids_stay(name: str, text: str, expected: object) -> None:
+    attributes = {name: text, "other": "500"}
+    assert span_document(replace(SPAN, attributes=attributes)).body["attributes"] == {name: expected, "other": "500"}
+    record = LogRecord(1, "line", RESOURCE, attributes=attributes)
+    document = log_document(record)
+    assert document.body["attributes"] == {name: expected, "other": "500"}
+    assert record.attributes[name] == text
+    assert document.id != log_document(replace(record, attributes={**attributes, name: 500})).id, "the id is of what came"

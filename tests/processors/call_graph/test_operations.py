@@ -74,3 +74,18 @@ def test_the_operation_is_the_route_or_the_query_else_the_normalised_name(attrib
 )
 def test_the_protocol_is_the_most_specific_that_is_named(attributes: dict[str, object], expected: str) -> None:
     assert protocol_of(span(1, 0, "a", CLIENT, 0, 1, attributes=attributes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "expected"),
+    [
+        ("ingress", "http://shop/orders/17?full=1", "GET /orders/{id}"),
+        ("egress shop:8080", "http://shop:8080", "GET /"),
+        ("ingress", "", "ingress"),
+        ("ingress", "http://[x/", "ingress"),
+        ("ingress of grain", "http://shop/orders", "ingress of grain"),
+    ],
+)
+def test_a_proxy_that_names_all_its_spans_the_same_is_named_by_method_and_path(name: str, url: str, expected: str) -> None:
+    attributes = {"http.method": "GET", "http.url": url}
+    assert operation_of(span(1, 0, "a", SERVER, 0, 1, name=name, attributes=attributes)) == expected
