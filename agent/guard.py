@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
@@ -114,25 +113,24 @@ class Guard:
     async def _watch(self, envoy: Envoy) -> str:
         """Why Envoy ended, or has to."""
         config, failed = self._config.envoy, 0
-        end = asyncio.create_task(envoy.wait())
+        end, gone = asyncio.create_task(envoy.wait()), asyncio.create_task(self._gone())
         try:
             while failed < config.failed_checks:
-                gone = asyncio.create_task(self._gone())
-                done, _ = await asyncio.wait({end, gone}, timeout=config.check_seconds, return_when=asyncio.FIRST_COMPLETED)
-                gone.cancel()
-                if end in done:
+                await asyncio.wait({end, gone}, timeout=config.check_seconds, return_when=asyncio.FIRST_COMPLETED)
+                if end.done():
                     return "signal" if end.result() < 0 else "exit"
-                if gone in done:
+                if gone.done():
                     self._metrics.intercept_failures.inc()
                     log.error("interception_vanished", hint="the rules are set again")
                     await self._end_interception()
                     await self._intercept(envoy)
+                    gone = asyncio.create_task(self._gone())
                 failed = 0 if await envoy.ready(config.check_seconds) else failed + 1
                 self._set_ready(ready=failed == 0)
         finally:
             end.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await end
+            gone.cancel()
+            await asyncio.wait({end, gone})
         return "unhealthy"
 
     async def _gone(self) -> None:

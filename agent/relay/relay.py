@@ -72,7 +72,8 @@ class Relay:
         self._lost: list[Response] = []  # offers that the stream which ended last had not answered
         self._server: grpc.aio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._unsaved = asyncio.Event()
+        self._saver: asyncio.Task[None] | None = None
+        self._unsaved, self._stopping = asyncio.Event(), asyncio.Event()
         self._ends_changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -86,7 +87,8 @@ class Relay:
         if self._group is not None:
             os.chown(self._socket, -1, self._group)
         self._socket.chmod(0o600 if self._group is None else 0o660)
-        self._tasks = [asyncio.create_task(self._save()), asyncio.create_task(self._end_faults())]
+        self._saver = asyncio.create_task(self._save())
+        self._tasks = [asyncio.create_task(self._end_faults())]
         if self._upstream is not None:
             self._tasks.append(asyncio.create_task(self._upstream.run(self._offered)))
 
@@ -101,8 +103,11 @@ class Relay:
         server, self._server = self._server, None
         if server is not None:
             await server.stop(0)
-        if self._unsaved.is_set():
-            self._write(self._snapshots.accepted)
+        saver, self._saver = self._saver, None
+        if saver is not None:  # it is not cancelled: a thread of its may be writing, and what came last is to be on disk
+            self._stopping.set()
+            self._unsaved.set()
+            await saver
 
     def set_own(self, resources: Mapping[str, Mapping[str, bytes]]) -> None:
         """Replace the agent's own resources; Envoy gets what changed."""
@@ -227,14 +232,19 @@ class Relay:
             last = now
 
     async def _save(self) -> None:
-        """Write what was accepted, whatever came while it was written at once after."""
-        while True:
+        """Write what was accepted, and what came while it was written after a moment, until `stop`."""
+        while not self._stopping.is_set():
             await self._unsaved.wait()
             self._unsaved.clear()
             await asyncio.to_thread(self._write, dict(self._snapshots.accepted))
-            await asyncio.sleep(SAVE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), SAVE_SECONDS)
+        if self._unsaved.is_set():
+            await asyncio.to_thread(self._write, dict(self._snapshots.accepted))
 
     def _write(self, accepted: Mapping[str, Accepted]) -> None:
+        if self._upstream is None:
+            return
         try:
             self._last_good.write(accepted)
         except (OSError, InputError) as error:
