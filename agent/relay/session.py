@@ -9,14 +9,14 @@ from agent.relay.messages import TYPES, WHOLE, Response
 
 if TYPE_CHECKING:
     from agent.relay.messages import Request
-    from agent.relay.snapshots import Answer
+    from agent.relay.snapshots import EnvoyAnswer
 
 
 class Sent(NamedTuple):
     """The newest response of a type."""
 
     nonce: str
-    answer: Answer
+    answer: EnvoyAnswer
 
 
 class Reply(NamedTuple):
@@ -65,7 +65,7 @@ class Session:
         self._answered.add(type_url)
         return Reply(sent, wants_answer=changed)
 
-    def send(self, type_url: str, answer: Answer) -> None:
+    def send(self, type_url: str, answer: EnvoyAnswer) -> None:
         """Queue the answer; it replaces one of the same type that waits."""
         self._count += 1
         nonce = str(self._count)
@@ -74,7 +74,7 @@ class Session:
         self._waiting[type_url] = Response(type_url, answer.version, nonce, answer.resources)
         self._wake.set()
 
-    def has(self, type_url: str, answer: Answer) -> bool:
+    def has(self, type_url: str, answer: EnvoyAnswer) -> bool:
         """Whether exactly this was sent last."""
         sent = self._sent.get(type_url)
         return sent is not None and sent.answer.resources == answer.resources and sent.answer.offer is answer.offer

@@ -21,7 +21,7 @@ class Accepted:
     resources: Mapping[str, bytes] = field(default_factory=dict)
 
 
-class Answer(NamedTuple):
+class EnvoyAnswer(NamedTuple):
     """What Envoy gets for a type.
 
     `offer` is the centre's response in it that Envoy has not accepted yet; `complete` whether all that was asked for is there;
@@ -109,7 +109,7 @@ class Snapshots:
         del self._offers[offer.type_url]
         return True
 
-    def answer(self, type_url: str, names: Collection[str] | None, now: int) -> Answer:
+    def answer(self, type_url: str, names: Collection[str] | None, now: int) -> EnvoyAnswer:
         """What Envoy gets now.
 
         Args:
@@ -134,7 +134,7 @@ class Snapshots:
         version = base.version + (f"+own{self._own_revision}" if own else "") + (f"+ended{ended}" if ended else "")
         complete = names is None or len(found) == len(set(names))
         known = type_url in WHOLE and (offer is not None or type_url in self._accepted)
-        return Answer(version or "none", found, offer, complete, known)
+        return EnvoyAnswer(version or "none", found, offer, complete, known)
 
     def next_end(self, now: int) -> int | None:
         """When the next fault ends, in nanoseconds since the epoch; None if none does."""

@@ -34,7 +34,7 @@ MAX_ERROR: Final = 2_000
 
 
 @dataclass(slots=True)
-class _Subscription:
+class _TypeState:
     """A type: what is asked for, and what was said of the newest response."""
 
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class Upstream:
 
     def __init__(self, config: ControlConfig, chance: random.Random, metrics: AgentMetrics) -> None:
         self._config, self._chance, self._metrics = config, chance, metrics
-        self._subscriptions: dict[str, _Subscription] = {}
+        self._subscriptions: dict[str, _TypeState] = {}
         self._wake = asyncio.Event()
         self.node = b""
         self.connected = False
@@ -73,7 +73,7 @@ class Upstream:
         known = self._subscriptions.get(type_url)
         if known is None:
             if wanted or names is None:
-                self._subscriptions[type_url] = _Subscription(wanted, version)
+                self._subscriptions[type_url] = _TypeState(wanted, version)
                 self._wake.set()
         elif known.names != wanted or again:
             known.names, known.unsent = wanted, True
