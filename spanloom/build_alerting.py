@@ -21,6 +21,7 @@ from alerting.playbooks.kernel.trust import OPEN_KAFKA, Trust
 from alerting.playbooks.model.load import load_playbooks
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import load_rules
+from alerting.stored_samples.history import StoredHistory
 from components.durations import HOUR
 from components.live_files import LiveFiles
 from components.private_files import make_private_folder, write_private
@@ -125,6 +126,8 @@ class AlertingFactory:
             share,
             config.topics.signal_partitions,
         )
+        if recorder is not None:
+            shared.rules.stored_for = max(recorder.store.limits.kept.values())
         shared.files = {"rules": rules, "playbooks": playbooks, "receivers": receivers}
         receivers.begin()
         if settings.alertmanagers:
@@ -140,10 +143,13 @@ class AlertingFactory:
         is_global = environment == EVERY_ENVIRONMENT
         external = self._config.alerting.external_labels
         engine = AlertEngine(external_labels=external, external_url=self._url, alert_labels=labels, is_global=is_global)
-        journal = None
+        journal = history = None
         if self._recorder is not None:
             journal = self._recorder.journal(environment, lambda: engine.samples.newest)
             engine.samples.journal, engine.samples.journals_points = journal, not is_global
+        if journal is not None and self._recorder is not None and not is_global:  # whose samples are under their environments
+            history = StoredHistory(self._recorder.store, engine.samples, journal)
+            engine.stored_for = history.kept
         shared.rules.attach(engine)
         manager = Alertmanager(shared.receivers, self._url, shared.silences, labels, external)
         healer = Healer(
@@ -157,7 +163,18 @@ class AlertingFactory:
         )
         sender = Sender(shared.notifiers(shared.receivers), self._now)
         return Alerting(
-            environment, engine, manager, sender, healer, state, self._writer, self._now, self._key, shared.counts, journal
+            environment,
+            engine,
+            manager,
+            sender,
+            healer,
+            state,
+            self._writer,
+            self._now,
+            self._key,
+            shared.counts,
+            journal,
+            history,
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from alerting.prometheus_api.parameters import TimeRange
     from alerting.promql.query import Query
-    from alerting.promql.vectors import Labels, Source
+    from alerting.promql.vectors import Labels, Past, Source
     from telemetry.json_object import JsonObject
 
 MAX_SAMPLES = 2_000_000
@@ -46,7 +46,7 @@ class Evaluator:
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def instant(self, query: Query, source: Source, at: int, timeout: float) -> JsonObject:
+    async def instant(self, query: Query, source: Source, at: int, timeout: float, past: Past | None = None) -> JsonObject:
         """The answer at a time, ns, as Prometheus writes it.
 
         Raises:
@@ -58,16 +58,18 @@ class Evaluator:
                 case ResultType.STRING:
                     return _result(query.type, [_stamp(at), query.text])
                 case ResultType.MATRIX:
-                    windows = query.windows(source, at, until(timeout))
+                    windows = query.windows(source, at, until(timeout), past)
                     _check(sum(len(window.times) for window in windows))
                     series = [_series(w.labels, list(zip(w.times, w.values, strict=True))) for w in windows]
                     return _result(query.type, series)
-            vector = query.vector(source, at, at, at, until(timeout))
+            vector = query.vector(source, at, at, at, until(timeout), past)
             if query.type is ResultType.SCALAR:
                 return _result(query.type, [_stamp(at), _plain(vector[0][1])])
             return _result(query.type, [{"metric": dict(labels), "value": _point(at, value)} for labels, value in vector])
 
-    async def over_range(self, query: Query, source: Source, over: TimeRange, timeout: float) -> JsonObject:
+    async def over_range(
+        self, query: Query, source: Source, over: TimeRange, timeout: float, past: Past | None = None
+    ) -> JsonObject:
         """The answer at each step of a range.
 
         Raises:
@@ -79,7 +81,7 @@ class Evaluator:
             samples, begun = 0, time.monotonic()
             slice_ends = begun + SLICE
             for at in over.times:
-                for labels, value in query.vector(source, at, over.start, over.end, until(timeout)):
+                for labels, value in query.vector(source, at, over.start, over.end, until(timeout), past):
                     found.setdefault(labels, []).append((at, value))
                     samples += 1
                 _check(samples)

@@ -13,6 +13,7 @@ Paths, parameters, answers and errors: https://prometheus.io/docs/prometheus/lat
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
@@ -21,19 +22,26 @@ from starlette.routing import Route
 from alerting.prometheus_api.evaluation import Evaluator, QueryTimeoutError, until
 from alerting.prometheus_api.parameters import ParameterError, Parameters, parameters_of
 from alerting.prometheus_api.series import cut, series_in
+from alerting.promql.expression import LOOKBACK
 from alerting.promql.query import compile_query
 from alerting.promql.vectors import NAME, EvaluationError
 from alerting.rules.api import alert_body, error_answer, rule_groups
+from alerting.stored_samples.history import RECENT, ReadRanges
 from components.durations import SECOND
+from stores.store import QuestionRefusedError
 from telemetry.environment import DEFAULT_ENVIRONMENT
-from telemetry.errors import ConfigError, InputError
+from telemetry.errors import ConfigError, InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
+    from alerting.promql.query import Query
+    from alerting.promql.vectors import Labels
     from alerting.rules.engine import AlertEngine
+    from alerting.stored_samples.history import StoredHistory
+    from telemetry.errors import SpanloomError
 
 PREFIX = "/prometheus/api/v1"
 
@@ -54,10 +62,17 @@ class PrometheusApi:
         engines: by the name of the environment.
         now: the clock, ns: when a query is that names no time.
         version: of this software.
+        histories: the older samples of each environment, where they are stored.
     """
 
-    def __init__(self, engines: Callable[[], Mapping[str, AlertEngine]], now: Callable[[], int], version: str) -> None:
-        self._engines, self._now, self._version = engines, now, version
+    def __init__(
+        self,
+        engines: Callable[[], Mapping[str, AlertEngine]],
+        now: Callable[[], int],
+        version: str,
+        histories: Callable[[], Mapping[str, StoredHistory]] = dict,
+    ) -> None:
+        self._engines, self._now, self._version, self._histories = engines, now, version, histories
         self._evaluator = Evaluator()
 
     def routes(self) -> list[Route]:
@@ -75,6 +90,9 @@ class PrometheusApi:
         ]
 
     def _engine(self, parameters: Parameters) -> AlertEngine:
+        return self._engines()[self._environment(parameters)]
+
+    def _environment(self, parameters: Parameters) -> str:
         here = self._engines()
         name = parameters.text("environment")
         if not name:
@@ -82,34 +100,59 @@ class PrometheusApi:
         if name not in here:
             known = ", ".join(sorted(here)) or "none"
             raise ParameterError(f'invalid parameter "environment": {name[:100]!r} is not here; here: {known}')
-        return here[name]
+        return name
+
+    async def _past(self, asked: Parameters, query: Query, start: int, end: int) -> ReadRanges:
+        """What the query reads that is older than memory."""
+        history = self._histories().get(self._environment(asked))
+        if history is None:
+            return ReadRanges()
+        try:
+            async with asyncio.timeout(_timeout(asked)):
+                return await history.for_query(query.reaches, start, end, LOOKBACK, self._now())
+        except TimeoutError:
+            raise QueryTimeoutError("query timed out while samples were read") from None
 
     async def _query(self, request: Request) -> Answer:
         asked = await parameters_of(request)
         at, timeout = asked.time("time", self._now()), _timeout(asked)
         compiled = compile_query(asked.text("query"))
-        return await self._evaluator.instant(compiled, self._engine(asked).samples, at, timeout), []
+        past = await self._past(asked, compiled, at, at)
+        return await self._evaluator.instant(compiled, self._engine(asked).samples, at, timeout, past), past.notes()
 
     async def _query_range(self, request: Request) -> Answer:
         asked = await parameters_of(request)
         over, timeout = asked.range(), _timeout(asked)
         compiled = compile_query(asked.text("query"))
-        return await self._evaluator.over_range(compiled, self._engine(asked).samples, over, timeout), []
+        past = await self._past(asked, compiled, over.start, over.end)
+        answer = await self._evaluator.over_range(compiled, self._engine(asked).samples, over, timeout, past)
+        return answer, past.notes()
 
     async def _series(self, request: Request) -> Answer:
         asked = await parameters_of(request)
-        found = series_in(self._engine(asked).samples, asked.selectors(needed=True), *_stretch(asked), _until(asked))
+        found = await self._series_in(asked, needed=True)
         return cut([dict(labels) for labels in sorted(found)], asked.limit())
 
     async def _label_names(self, request: Request) -> Answer:
         asked = await parameters_of(request)
-        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked), _until(asked))
+        found = await self._series_in(asked)
         return cut(sorted({name for labels in found for name, _ in labels}), asked.limit())
 
     async def _label_values(self, request: Request) -> Answer:
         asked, wanted = await parameters_of(request), request.path_params["name"]
-        found = series_in(self._engine(asked).samples, asked.selectors(), *_stretch(asked), _until(asked))
+        found = await self._series_in(asked)
         return cut(sorted({value for labels in found for name, value in labels if name == wanted}), asked.limit())
+
+    async def _series_in(self, asked: Parameters, *, needed: bool = False) -> set[Labels]:
+        """Series with a sample in memory in the time that was asked for, and where it begins earlier those in the store."""
+        (start, end), selectors = _stretch(asked), asked.selectors(needed=needed)
+        environment = self._environment(asked)
+        samples, history = self._engines()[environment].samples, self._histories().get(environment)
+        found = set(series_in(samples, selectors, start, end, _until(asked)))
+        if history is not None and start < samples.newest - RECENT:
+            for matchers in selectors:
+                found.update(await history.series_of(matchers, self._now()))
+        return found
 
     async def _rules(self, request: Request) -> Answer:
         asked = await parameters_of(request)
@@ -156,17 +199,26 @@ def _answered(handler: Callable[[Request], Awaitable[Answer]]) -> Callable[[Requ
     async def answer(request: Request) -> Response:
         try:
             data, warnings = await handler(request)
-        except QueryTimeoutError as error:
-            return error_answer(503, "timeout", str(error))
-        except EvaluationError as error:
-            return error_answer(422, "execution", str(error))
-        except ParameterError as error:
-            return error_answer(400, "bad_data", str(error))
-        except ConfigError as error:
-            return error_answer(400, "bad_data", f'invalid parameter "query": {error}')
-        except InputError as error:
-            return error_answer(413, "bad_data", str(error))
+        except (EvaluationError, StoreError, InputError) as error:
+            return _refused(error)
         body: dict[str, object] = {"status": "success", "data": data}
         return JSONResponse(body | ({"warnings": warnings} if warnings else {}))
 
     return answer
+
+
+def _refused(error: SpanloomError) -> Response:
+    text = str(error)
+    match error:
+        case QueryTimeoutError():
+            return error_answer(503, "timeout", text)
+        case EvaluationError() | QuestionRefusedError():
+            return error_answer(422, "execution", text)
+        case StoreError():
+            return error_answer(503, "unavailable", text)
+        case ParameterError():
+            return error_answer(400, "bad_data", text)
+        case ConfigError():
+            return error_answer(400, "bad_data", f'invalid parameter "query": {text}')
+        case _:
+            return error_answer(413, "bad_data", text)

@@ -13,6 +13,7 @@ from alerting.promql.histogram import histogram_quantile
 from alerting.promql.matchers import Matcher, MatchType
 from alerting.promql.range_functions import RANGE_FUNCTIONS, linear_regression, quantile
 from alerting.promql.regex import Regex
+from alerting.promql.rolled import ROLLED, over_rolled
 from alerting.promql.selectors import (
     InstantSelector,
     Ranges,
@@ -34,7 +35,7 @@ from alerting.promql.vector_functions import (
     rounded,
     unique,
 )
-from alerting.promql.vectors import NAME, Instant, Vector, labels_of, nameless
+from alerting.promql.vectors import NAME, Instant, Reach, Vector, labels_of, nameless
 from telemetry.errors import ConfigError
 
 VectorNode = Callable[[Instant], Vector]
@@ -68,13 +69,14 @@ def is_scalar(node: object) -> bool:
 
 
 class Compiler:
-    """Compiles one expression; `lookback` is then how far back it reads, in nanoseconds, and `selectors` what."""
+    """Compiles one expression; `lookback` is then how far back it reads, ns, `selectors` what, and `reaches` both."""
 
     def __init__(self, step: int) -> None:
         self._step = step
         self._behind = 0  # what enclosing subqueries reach back
         self.lookback = 0
         self.selectors: list[tuple[Matcher, ...]] = []
+        self.reaches: list[Reach] = []
 
     def top(self, node: object) -> VectorNode:
         """A whole expression, which must give a vector or a scalar.
@@ -91,7 +93,7 @@ class Compiler:
         """An expression that gives an instant vector."""
         match node:
             case ast.VectorSelector():
-                return self._instant(node)
+                return InstantSelector(self._reach(node))
             case ast.ParenExpr():
                 return self.vector(node.expr)
             case ast.UnaryExpr():
@@ -132,11 +134,15 @@ class Compiler:
             case _:
                 raise ConfigError(f"{_what(node)} where a scalar is needed")
 
-    def _instant(self, node: ast.VectorSelector) -> InstantSelector:
+    def _reach(self, node: ast.VectorSelector, width: int = 0) -> Reach:
         matchers = selector_matchers(node)
         self.selectors.append(matchers)
-        self.lookback = max(self.lookback, self._behind + nanoseconds(node.offset))
-        return InstantSelector(matchers, time_shift(node.at, node.offset))
+        self.lookback = max(self.lookback, self._behind + width + nanoseconds(node.offset))
+        shift = time_shift(node.at, node.offset)
+        written = f"{node.at.type}{node.at.at}" if node.at is not None else ""
+        reach = Reach(matchers, width, self._behind, f"{written} {nanoseconds(node.offset)}", shift)
+        self.reaches.append(reach)
+        return reach
 
     def ranges(self, node: object) -> RangeNode:
         """An expression that gives a range of samples of each series."""
@@ -144,11 +150,7 @@ class Compiler:
             case ast.ParenExpr():
                 return self.ranges(node.expr)
             case ast.MatrixSelector():
-                width = nanoseconds(node.range)
-                self._behind += width
-                selector = self._instant(node.vector_selector)
-                self._behind -= width
-                return RangeSelector(selector.matchers, selector.shift, width)
+                return RangeSelector(self._reach(node.vector_selector, nanoseconds(node.range)))
             case ast.SubqueryExpr():
                 width, step = nanoseconds(node.range), nanoseconds(node.step) if node.step else self._step
                 behind = width + nanoseconds(node.offset)
@@ -259,8 +261,12 @@ class Compiler:
     def _over_range(self, name: str, arg: object) -> VectorNode:
         ranges, function = self.ranges(arg), RANGE_FUNCTIONS[name]
         keeps_name = name == "last_over_time"
+        selector = ranges if isinstance(ranges, RangeSelector) and name in ROLLED else None
 
         def evaluate(instant: Instant) -> Vector:
+            rolled = selector.rolled(instant) if selector is not None else None
+            if rolled is not None:
+                return unique(over_rolled(name, rolled))
             found = ranges(instant)
             result: Vector = []
             for window in found.windows:
@@ -275,7 +281,7 @@ class Compiler:
         while isinstance(arg, ast.ParenExpr):
             arg = arg.expr
         if isinstance(arg, ast.VectorSelector):
-            selector = self._instant(arg)
+            selector = InstantSelector(self._reach(arg))
             return lambda instant: unique([(nameless(labels), seconds(time)) for labels, time, _ in selector.samples(instant)])
         inner = self.vector(arg)
         return lambda instant: unique([(nameless(labels), seconds(instant.at)) for labels, _ in inner(instant)])

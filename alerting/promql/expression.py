@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from alerting.promql.matchers import Matcher
-    from alerting.promql.vectors import Source, Vector
+    from alerting.promql.vectors import Past, Reach, Source, Vector
 
 LOOKBACK = 5 * MINUTE
 """How far back an instant selector looks for a sample: Prometheus's default."""
@@ -46,15 +46,16 @@ class Expression:
     text: str
     lookback: int  # how far back it reads, in nanoseconds, beside the lookback of instant selectors and fixed times (`@`)
     selectors: tuple[tuple[Matcher, ...], ...]  # the series that it reads
+    reaches: tuple[Reach, ...] = field(repr=False, compare=False)  # what each selector reads
     _evaluate: Callable[[Instant], Vector] = field(repr=False, compare=False)
 
-    def evaluate(self, source: Source, at: int, lookback: int = LOOKBACK) -> Vector:
+    def evaluate(self, source: Source, at: int, lookback: int = LOOKBACK, past: Past | None = None) -> Vector:
         """The instant vector at a time (ns); a scalar is one element without labels.
 
         Raises:
             EvaluationError: these samples have no answer, such as many-to-many matches.
         """
-        return self._evaluate(Instant(source, at, at, at, lookback))
+        return self._evaluate(Instant(source, at, at, at, lookback, past=past))
 
 
 def compile_expression(text: str, step: int = MINUTE) -> Expression:
@@ -73,7 +74,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         evaluate = compiler.top(tree)
     except ConfigError as error:
         raise PromqlError(str(error)) from None
-    return Expression(text, compiler.lookback, tuple(compiler.selectors), evaluate)
+    return Expression(text, compiler.lookback, tuple(compiler.selectors), tuple(compiler.reaches), evaluate)
 
 
 def parse_selector(text: str) -> tuple[Matcher, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from alerting.promql.selectors import Ranges
-    from alerting.promql.vectors import Source, Vector, Window
+    from alerting.promql.vectors import Past, Reach, Source, Vector, Window
 
 
 class ResultType(StrEnum):
@@ -36,10 +36,13 @@ class Query:
 
     type: ResultType
     text: str = ""
+    reaches: tuple[Reach, ...] = field(default=(), repr=False)
     _vector: Callable[[Instant], Vector] | None = field(default=None, repr=False)
     _ranges: Callable[[Instant], Ranges] | None = field(default=None, repr=False)
 
-    def vector(self, source: Source, at: int, start: int, end: int, go_on: Callable[[], None]) -> Vector:
+    def vector(
+        self, source: Source, at: int, start: int, end: int, go_on: Callable[[], None], past: Past | None = None
+    ) -> Vector:
         """The value at a time of a query from `start` to `end`, ns; a scalar is one element without labels.
 
         `go_on` may raise, see `Instant`.
@@ -52,11 +55,13 @@ class Query:
             raise PromqlError(
                 f"invalid expression type {_NAMES[self.type]!r} for range query, must be Scalar or instant Vector"
             )
-        return self._vector(Instant(source, at, start, end, LOOKBACK, go_on))
+        return self._vector(Instant(source, at, start, end, LOOKBACK, go_on, past))
 
-    def windows(self, source: Source, at: int, go_on: Callable[[], None]) -> list[Window]:
+    def windows(self, source: Source, at: int, go_on: Callable[[], None], past: Past | None = None) -> list[Window]:
         """The samples of the range that ends at a time, of a query that gives one."""
-        return self._ranges(Instant(source, at, at, at, LOOKBACK, go_on)).windows if self._ranges is not None else []
+        if self._ranges is None:
+            return []
+        return self._ranges(Instant(source, at, at, at, LOOKBACK, go_on, past)).windows
 
 
 _NAMES = {ResultType.MATRIX: "range vector", ResultType.STRING: "string"}
@@ -80,8 +85,10 @@ def compile_query(text: str, step: int = MINUTE) -> Query:
         if isinstance(inner, ast.StringLiteral):
             return Query(ResultType.STRING, inner.val)
         if isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr):
-            return Query(ResultType.MATRIX, _ranges=compiler.ranges(inner))
+            ranges = compiler.ranges(inner)
+            return Query(ResultType.MATRIX, reaches=tuple(compiler.reaches), _ranges=ranges)
         kind = ResultType.SCALAR if is_scalar(tree) else ResultType.VECTOR
-        return Query(kind, _vector=compiler.top(tree))
+        vector = compiler.top(tree)
+        return Query(kind, reaches=tuple(compiler.reaches), _vector=vector)
     except ConfigError as error:
         raise PromqlError(str(error)) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,16 +10,16 @@ from typing import TYPE_CHECKING
 import promql_parser as ast
 
 from alerting.promql.matchers import Matcher, MatchType
-from alerting.promql.vectors import NAME, EvaluationError, Instant, Window, nameless
+from alerting.promql.vectors import NAME, EvaluationError, Instant, Reach, TimeShift, Window, nameless
 from components.durations import SECOND
 from telemetry.errors import ConfigError
 from telemetry.metrics import is_stale
 
 if TYPE_CHECKING:
-    from alerting.promql.vectors import Labels, Vector
+    from collections.abc import Callable
 
-TimeShift = Callable[[Instant], int]
-"""The time at which a selector looks, from the instant of evaluation."""
+    from alerting.promql.rolled import RolledRange
+    from alerting.promql.vectors import Labels, Vector
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -83,8 +82,7 @@ def time_shift(at: ast.AtModifier | None, offset: timedelta | None) -> TimeShift
 class InstantSelector:
     """The last sample of each series within the lookback."""
 
-    matchers: tuple[Matcher, ...]
-    shift: TimeShift
+    reach: Reach
 
     def __call__(self, instant: Instant) -> Vector:
         """The vector, values as they are."""
@@ -92,11 +90,14 @@ class InstantSelector:
 
     def samples(self, instant: Instant) -> list[tuple[Labels, int, float]]:
         """The vector with the time of each sample."""
-        at = self.shift(instant)
+        at = self.reach.shift(instant)
         oldest = at - instant.lookback
         result = []
         instant.go_on()
-        for column in instant.source.select(self.matchers):
+        past = instant.past.columns(self.reach) if instant.past is not None else None
+        if past is not None:
+            oldest = min(oldest, at - past.resolution)
+        for column in instant.source.select(self.reach.matchers) if past is None else past.columns:
             times = column.times
             i = bisect_right(times, at) - 1
             if i < 0 or times[i] <= oldest:
@@ -121,17 +122,25 @@ class Ranges:
 class RangeSelector:
     """The samples of each series in a range."""
 
-    matchers: tuple[Matcher, ...]
-    shift: TimeShift
-    width: int
+    reach: Reach
+
+    def rolled(self, instant: Instant) -> RolledRange | None:
+        """The range as rollups have it; None where there are the samples themselves."""
+        if instant.past is None:
+            return None
+        end = self.reach.shift(instant)
+        return instant.past.rolled(self.reach, end - self.reach.width, end)
 
     def __call__(self, instant: Instant) -> Ranges:
         """Windows that have a sample at least."""
-        end = self.shift(instant)
-        start = end - self.width
+        end = self.reach.shift(instant)
+        start = end - self.reach.width
         windows = []
         instant.go_on()
-        for column in instant.source.select(self.matchers):
+        past = instant.past.columns(self.reach) if instant.past is not None else None
+        if past is not None:
+            start = min(start, end - 2 * past.resolution)  # functions over a range need two of them
+        for column in instant.source.select(self.reach.matchers) if past is None else past.columns:
             low, high = bisect_right(column.times, start), bisect_right(column.times, end)
             if low == high:
                 continue

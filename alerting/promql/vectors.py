@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from alerting.promql.matchers import Matcher
+    from alerting.promql.rolled import RolledRange
 
 NAME = "__name__"
 """The label that holds a series' metric name."""
@@ -95,6 +97,38 @@ class Window(NamedTuple):
     values: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True)
+class PastColumns:
+    """Samples of each series, one each `resolution` ns before those in memory; 0 where they are the samples themselves."""
+
+    columns: Sequence[VectorColumn]
+    resolution: int
+
+
+class Past(Protocol):
+    """What is known of older samples than those in memory."""
+
+    def columns(self, reach: Reach) -> PastColumns | None:
+        """For a selector; None where memory has all that it reads.
+
+        Raises:
+            EvaluationError: it could not be read.
+        """
+        ...
+
+    def rolled(self, reach: Reach, start: int, end: int) -> RolledRange | None:
+        """For a selector of a range; None where `columns` has the samples.
+
+        Raises:
+            EvaluationError: it could not be read.
+        """
+        ...
+
+    def note(self, reach: Reach) -> str:
+        """How a selector is answered where it is not from the samples themselves; empty where it is."""
+        ...
+
+
 def _for_ever() -> None:
     """Rules are their owner's: they are not interrupted."""
 
@@ -104,6 +138,7 @@ class Instant:
     """Where and when an expression is evaluated: at a time, of a query from `start` to `end`, ns.
 
     `go_on` is called before each selection and each step of a subquery, and raises where the query has had its time.
+    `past` has what is older than the source.
     """
 
     source: Source
@@ -112,3 +147,32 @@ class Instant:
     end: int
     lookback: int
     go_on: Callable[[], None] = _for_ever
+    past: Past | None = None
+
+
+TimeShift = Callable[[Instant], int]
+"""The time at which a selector looks, from the instant of evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a selector reads, and when: equal where two always read the same.
+
+    Args:
+        matchers: of its series.
+        width: of its range, ns; 0 for an instant selector.
+        behind: how far back subqueries around it begin to evaluate it, ns.
+        written: its `@` and `offset`.
+        shift: the same, as a function.
+    """
+
+    matchers: tuple[Matcher, ...]
+    width: int
+    behind: int
+    written: str
+    shift: TimeShift = field(compare=False)
+
+    def of(self, source: Source, start: int, end: int, lookback: int) -> tuple[int, int]:
+        """The time that it reads in a query from `start` to `end`: the beginning is excluded, ns."""
+        times = [self.shift(Instant(source, at, start, end, lookback)) for at in (start - self.behind, end)]
+        return min(times) - (self.width or lookback), max(times)

@@ -149,6 +149,7 @@ def rule_groups(engine: AlertEngine) -> list[JsonObject]:
                 "type": "alerting" if rule.kind == "alert" else "recording",
                 "health": "unknown" if state.evaluated_at < 0 else "err" if state.error else "ok",
                 "lastError": state.error,
+                **({"notes": list(state.notes)} if state.notes else {}),
                 "lastEvaluation": timestamp(max(0, state.evaluated_at)),
                 "labels": dict(rule.source.labels) if rule.source else {},
             }

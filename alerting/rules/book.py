@@ -66,6 +66,8 @@ class RuleBook:
         self._files = tuple(files)
         self.has_global = any(group.is_global for group in files)
         """Whether any group is evaluated once over all environments."""
+        self.stored_for = 0
+        """How far back rules of one environment can read the store of samples, ns."""
         self._namespaces: _Namespaces = {}
         self._alerts_read: tuple[object, bool] | None = None
 
@@ -230,8 +232,9 @@ class RuleBook:
         self.has_global = any(group.is_global for group in groups)
 
     def _check(self, groups: Sequence[RuleGroup]) -> None:
-        for engine in self._engines or (AlertEngine(),):
-            engine.check(groups)
+        to_come = AlertEngine(stored_for=self.stored_for), AlertEngine(is_global=True)
+        for engine in (*self._engines, *to_come):
+            engine.check(_of_scope(engine, groups))
 
     @staticmethod
     def _groups(files: Sequence[RuleGroup], namespaces: _Namespaces) -> list[RuleGroup]:

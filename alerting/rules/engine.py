@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from alerting.promql.expression import compile_expression
+from alerting.promql.expression import LOOKBACK, compile_expression
 from alerting.rules.evaluation import AlertContext, GroupRun, Remains, evaluate_group, record_group, saved_remains
 from alerting.rules.samples import Samples
 from components.durations import MINUTE, format_duration
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from alerting.alert_state import AlertChange
     from alerting.promql.expression import Expression
-    from alerting.promql.vectors import Vector
-    from alerting.rules.files import RuleGroup
+    from alerting.promql.vectors import Past, Reach, Vector
+    from alerting.rules.files import Rule, RuleGroup
     from telemetry.json_object import JsonObject
     from telemetry.metrics import Point
 
@@ -52,6 +52,7 @@ class RuleHealth:
     rule: str
     evaluated_at: int
     error: str
+    notes: tuple[str, ...] = ()  # what it reads that is answered from rollups
 
 
 @dataclass(slots=True)
@@ -65,6 +66,8 @@ class AlertEngine:
         is_global: whether it evaluates the groups of `scope: global`, and not those of each environment.
         alert_labels: what every alert has, unless its rule says otherwise: its environment.
         external_url: where users reach this instance, for templates.
+        past: older samples, see `reads`.
+        stored_for: how far back these go, ns.
     """
 
     groups: Sequence[RuleGroup] = ()
@@ -73,6 +76,8 @@ class AlertEngine:
     external_url: str = ""
     alert_labels: dict[str, str] = field(default_factory=dict)
     is_global: bool = False
+    past: Past | None = None
+    stored_for: int = 0
     counts: EngineCounts = field(default_factory=EngineCounts)
     _runs: dict[tuple[str, str], GroupRun] = field(default_factory=dict)
     _ended: list[Remains] = field(default_factory=list)
@@ -100,13 +105,28 @@ class AlertEngine:
         Raises:
             ConfigError: one reads further back than samples are kept.
         """
-        kept = self.samples.limits.retention
+        kept = max(self.samples.limits.retention, self.stored_for)
         for group in groups:
             for rule in group.rules:
                 if rule.expr.lookback + group.query_offset > kept:
                     lookback, kept_text = format_duration(rule.expr.lookback + group.query_offset), format_duration(kept)
                     where = f'{group.file}: group "{group.name}": {rule.name}: expr'
                     raise ConfigError(f"{where}: reads {lookback} back, but samples are kept for {kept_text}")
+
+    def reads(self, now: int) -> dict[Reach, tuple[int, int]]:
+        """What the rules that are due read of the time before memory: from when until when, ns. `past` has to have it."""
+        found: dict[Reach, tuple[int, int]] = {}
+        for run in self._runs.values():
+            times = run.due(now)[-MAX_CATCH_UP:]
+            if not times:
+                continue
+            first, last = times[0] - run.group.query_offset, times[-1] - run.group.query_offset
+            for reach in (reach for rule in run.group.rules for reach in rule.expr.reaches):
+                since, until = reach.of(self.samples, first, last, LOOKBACK)
+                if since + (0 if reach.width else LOOKBACK) < first - self.samples.limits.retention:
+                    before = found.get(reach, (since, until))
+                    found[reach] = min(since, before[0]), max(until, before[1])
+        return found
 
     @property
     def lookback(self) -> int:
@@ -144,7 +164,7 @@ class AlertEngine:
         due.sort(key=lambda item: item[:2])
         context = AlertContext(self.external_labels, self.external_url, self.alert_labels)
         for at, _order, run in due:
-            outcome = evaluate_group(run, at, self.samples, context)
+            outcome = evaluate_group(run, at, self.samples, context, self.past)
             self.counts.evaluations += len(run.group.rules)
             self.counts.failures += outcome.failures
             changes.extend(outcome.changes)
@@ -172,7 +192,7 @@ class AlertEngine:
         interval, until = run.group.interval, run.restored_at
         furthest = until - min(self.recorded_again, MAX_CATCH_UP * interval)
         for at in range(-(-furthest // interval) * interval, until + 1, interval):
-            record_group(run, at, self.samples)
+            record_group(run, at, self.samples, self.samples.limits.retention)
         run.restored_at = -1
 
     def active(self) -> list[AlertChange]:
@@ -182,10 +202,14 @@ class AlertEngine:
     def health(self) -> list[RuleHealth]:
         """How each rule's last evaluation went."""
         return [
-            RuleHealth(run.group.name, rule.name, run.evaluated_at, run.errors.get(i, ""))
+            RuleHealth(run.group.name, rule.name, run.evaluated_at, run.errors.get(i, ""), self._notes(rule))
             for run in self._runs.values()
             for i, rule in enumerate(run.group.rules)
         ]
+
+    def _notes(self, rule: Rule) -> tuple[str, ...]:
+        past = self.past
+        return tuple(filter(None, map(past.note, rule.expr.reaches))) if past is not None else ()
 
     def query(self, expr: str, at: int) -> list[tuple[dict[str, str], float]]:
         """The instant vector of an expression at a time (ns): labels and value of each element.

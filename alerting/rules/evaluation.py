@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from alerting.alert_state import AlertChange
     from alerting.gotemplates.execute import Template
-    from alerting.promql.vectors import Vector
+    from alerting.promql.vectors import Past, Vector
     from alerting.rules.files import Rule, RuleGroup
     from alerting.rules.samples import Samples
     from telemetry.json_object import JsonObject
@@ -181,7 +181,9 @@ class AlertContext:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def evaluate_group(run: GroupRun, at: int, samples: Samples, context: AlertContext) -> EvaluationResult:
+def evaluate_group(
+    run: GroupRun, at: int, samples: Samples, context: AlertContext, past: Past | None = None
+) -> EvaluationResult:
     """Evaluate the rules in their order; a rule that fails leaves its alerts as they are and does not stop the next.
 
     What failed by a mistake of ours is logged with its name, once.
@@ -191,7 +193,7 @@ def evaluate_group(run: GroupRun, at: int, samples: Samples, context: AlertConte
     time = at - run.group.query_offset
     for i, rule in enumerate(run.group.rules):
         try:
-            vector = rule.expr.evaluate(samples, time)
+            vector = rule.expr.evaluate(samples, time, past=past)
             if rule.kind == "record":
                 series = _recorded(rule, vector, run.group.limit)
             else:
@@ -218,11 +220,14 @@ def evaluate_group(run: GroupRun, at: int, samples: Samples, context: AlertConte
     return outcome
 
 
-def record_group(run: GroupRun, at: int, samples: Samples) -> None:
-    """Evaluate the recording rules alone, for a time at which the group was evaluated before; alerts stay as they are."""
+def record_group(run: GroupRun, at: int, samples: Samples, kept: int) -> None:
+    """Evaluate the recording rules alone, for a time at which the group was evaluated before; alerts stay as they are.
+
+    Rules that read further back than samples are in memory (`kept`, ns) are not: the store of samples has what they recorded.
+    """
     time = at - run.group.query_offset
     for rule in run.group.rules:
-        if rule.kind == "record":
+        if rule.kind == "record" and rule.expr.lookback <= kept:
             with suppress(Exception):  # it was counted and reported when it failed the first time
                 for labels, value in _recorded(rule, rule.expr.evaluate(samples, time), run.group.limit).items():
                     samples.append(labels, time, value)

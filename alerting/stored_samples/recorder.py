@@ -61,6 +61,7 @@ class SampleJournal:
         self._series: list[StoredSeries] = []
         self._times, self._values = array("q"), array("d")
         self._since = self._in_flight_since = NEVER
+        self._rewritten_from = NEVER  # the oldest sample that was stored since somebody asked
         self._announced = 0  # the newest time that the store knows
 
     def __len__(self) -> int:
@@ -105,7 +106,14 @@ class SampleJournal:
     def settle(self, batch: SampleBatch) -> None:
         """A batch is stored."""
         self._in_flight_since = NEVER
+        if len(batch.times):
+            self._rewritten_from = min(self._rewritten_from, int(batch.times.min()))
         self._announced = batch.newest
+
+    def take_rewritten(self) -> int:
+        """From when on the store may say something else than when this was asked last, ns."""
+        since, self._rewritten_from = self._rewritten_from, NEVER
+        return since
 
     def close(self) -> None:
         """Another process owns the environment from now on, which reads again what waits here. Safe twice."""

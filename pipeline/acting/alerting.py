@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from alerting.playbooks.kernel.healer import Healer
     from alerting.playbooks.kernel.messages import Notice
     from alerting.rules.engine import AlertEngine
+    from alerting.stored_samples.history import StoredHistory
     from alerting.stored_samples.recorder import SampleJournal
     from pipeline.acting.config import AlertingCounts
     from pipeline.delivery.document_writer import DocumentWriter
@@ -72,6 +73,7 @@ class Alerting:
         key: signs the links by which humans approve repairs; empty: one is made once and kept with the state.
         counts: what is done in all environments.
         journal: the samples of the environment on their way to the store of samples, if there is one.
+        history: reads them there.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Alerting:
         key: bytes,
         counts: AlertingCounts,
         journal: SampleJournal | None = None,
+        history: StoredHistory | None = None,
     ) -> None:
         self.environment = environment
         self.engine = engine
@@ -99,7 +102,7 @@ class Alerting:
         self._counts = counts
         self._state = state
         self._now = now
-        self.journal = journal
+        self.journal, self.history = journal, history
         self._event_time = self.saved_event_time = 0
         self._offered_at = self._saved = 0
         self._delivered: list[Document] = []
@@ -155,6 +158,8 @@ class Alerting:
         """
         now = self._now()
         self._event_time = event_time
+        if self.history is not None and event_time:
+            self.engine.past = await self.history.for_rules(self.engine.reads(event_time), now)
         changes = self.engine.advance(event_time) if event_time else []
         self._counts.alert_changes += len(changes)
         self.alertmanager.handle(changes, now)

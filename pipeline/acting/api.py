@@ -43,7 +43,12 @@ def routes(settings: AlertingSettings, now: Callable[[], int], version: str) -> 
         *rules_api.routes(
             lambda: {name: each.engine for name, each in owned.items()}, settings.rules, settings.save_rules, settings.note
         ),
-        *PrometheusApi(lambda: {name: each.engine for name, each in owned.items()}, now, version).routes(),
+        *PrometheusApi(
+            lambda: {name: each.engine for name, each in owned.items()},
+            now,
+            version,
+            lambda: {name: each.history for name, each in owned.items() if each.history is not None},
+        ).routes(),
         *control.routes(lambda: {name: each.runner for name, each in owned.items()}, settings.switch),
         Route("/-/reload", reload, methods=["POST", "PUT"]),
     ]

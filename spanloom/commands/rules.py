@@ -24,6 +24,7 @@ from spanloom.api_client import ApiClient
 from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
 from spanloom.offline.history import LATENESS, stored_points
+from stores.samples.config import SamplesConfig
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def check(files: tuple[Path, ...]) -> None:
     """Report every mistake in the FILES with its line. Exit code 1 if there is one."""
     try:
         groups = load_rules(files)
-        AlertEngine().check(groups)
+        stored_for = max(SamplesConfig().limits().kept.values())
+        for group in groups:
+            AlertEngine(stored_for=0 if group.is_global else stored_for).check([group])
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
     for group in groups:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from stores.samples.levels import Times
     from stores.samples.store import Ids, SampleBatch
 
-Answer = TypeVar("Answer")
+Found = TypeVar("Found")
 
 _BATCH = {"series": INTEGER, "time": INTEGER, "value": NUMBER, "stale": BOOLEAN, "delta": INTEGER, "position": INTEGER}
 _STALE_BITS = np.array([STALE]).view(np.uint64)[0]
@@ -166,11 +166,11 @@ class DuckDbSampleStore:
         await loop.run_in_executor(self._writer, self._database.close)
         self._writer.shutdown()
 
-    async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[DuckDBPyConnection], Answer]) -> Answer:
+    async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[DuckDBPyConnection], Found]) -> Found:
         if self._closed:
             raise StoreError(f"{self._path}: the store is closed")
 
-        def run() -> Answer:
+        def run() -> Found:
             try:
                 with self._database.cursor() as cursor:
                     return ask(cursor)

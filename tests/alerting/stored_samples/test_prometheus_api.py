@@ -1,0 +1,78 @@
+"""Prometheus' HTTP API answers over the store: as over the samples themselves, and says so where it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from alerting.prometheus_api.routes import PrometheusApi
+from alerting.rules.engine import AlertEngine
+from components.durations import HOUR, MINUTE, SECOND
+from stores.samples.levels import DAY, Level
+from stores.samples.store import SampleLimits
+from tests.alerting.stored_samples.test_history import START, World, points
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+KEPT = {Level.RAW: 3 * HOUR, Level.SECONDS: 3 * HOUR, Level.MINUTE: 15 * DAY, Level.HOUR: 400 * DAY}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path / "samples.duckdb", SampleLimits(kept=KEPT))
+    await made.feed(sorted((point for number in range(2) for point in points(number, 8)), key=lambda point: point.time))
+    await made.store.retain(made.samples.newest)
+    yield made
+    await made.store.close()
+
+
+async def ask(world: World, path: str, *, everything: bool = False, **parameters: Any) -> Any:
+    """What the API says; `everything`: over all samples in memory, without a store."""
+    engine = AlertEngine(samples=world.all if everything else world.samples)
+    histories = {} if everything else {"default": world.history}
+    api = PrometheusApi(lambda: {"default": engine}, lambda: world.samples.newest, "1", lambda: histories)
+    transport = httpx2.ASGITransport(app=Starlette(routes=api.routes()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://here") as client:
+        return (await client.get(f"/prometheus/api/v1/{path}", params=parameters)).json()
+
+
+async def test_a_range_of_recent_hours_is_answered_from_the_samples(world: World) -> None:
+    end = world.samples.newest // SECOND
+    over: dict[str, Any] = {"query": "sum by (to) (rate(sent_total[5m]))", "start": end - 2 * 3600, "end": end, "step": 60}
+    found = await ask(world, "query_range", **over)
+    assert found == await ask(world, "query_range", everything=True, **over)
+    assert len(found["data"]["result"]) == 2
+
+
+async def test_a_range_of_all_that_is_kept_is_answered_from_rollups_with_a_warning(world: World) -> None:
+    first, last = START // SECOND + 3600, START // SECOND + 7 * 3600
+    over: dict[str, Any] = {"query": "increase(sent_total[10m])", "start": first, "end": last, "step": 600}
+    found, exact = await ask(world, "query_range", **over), await ask(world, "query_range", everything=True, **over)
+    assert "rollups of 1m" in found["warnings"][0]
+    for ours, theirs in zip(found["data"]["result"], exact["data"]["result"], strict=True):
+        assert ours["metric"] == theirs["metric"]
+        assert [time for time, _ in ours["values"]] == [time for time, _ in theirs["values"]]
+        assert [float(value) for _, value in ours["values"]] == pytest.approx([float(value) for _, value in theirs["values"]])
+
+
+async def test_series_that_are_long_gone_are_listed(world: World) -> None:
+    world.samples.evict(2**62)
+    matching: dict[str, Any] = {"match[]": "sent_total", "start": START // SECOND}
+    found = await ask(world, "series", **matching)
+    assert [each["to"] for each in found["data"]] == ["t0", "t1"]
+    assert (await ask(world, "label/to/values", start=START // SECOND))["data"] == ["t0", "t1"]
+
+
+async def test_what_the_store_cannot_answer_is_an_error_that_says_why(world: World) -> None:
+    old = (world.samples.newest - 401 * DAY) // SECOND
+    found = await ask(world, "query", query="sent_total", time=old)
+    assert found["errorType"] == "execution"
+    assert "samples are kept for 400d at most" in found["error"]
+    await world.store.close()
+    found = await ask(world, "query", query="sent_total", time=(world.samples.newest - 30 * MINUTE) // SECOND)
+    assert found["errorType"] == "unavailable"
