@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NATIVE := $(VENV)/.native
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed fuzz attack audit eval nezha chaos docs services lock clean
+.PHONY: help setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed bench-agent fuzz attack audit eval nezha chaos docs services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -62,6 +62,9 @@ bench: setup ## spans/s and CPU-seconds of collect, assemble and index
 
 bench-distributed: setup ## spans/s from Kafka to searchable, beside Elasticsearch's own bulk ceiling
 	@$(BIN)/python -m tests.benchmarks.distributed
+
+bench-agent: setup ## what the agent costs a request, beside none and beside nginx; needs wrk
+	@$(BIN)/python -m tests.benchmarks.agent
 
 test-exact: setup ## kill -9, Kafka bounced and Elasticsearch away during 500,000 spans
 	@SPANLOOM_EXACT_SPANS=500000 $(BIN)/python -m pytest tests/system/test_kafka_exact.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.xds.pool import TYPE_PREFIX
+from components.xds.telemetry import peer_metadata
 from governance.compile.filters import LIMITS_CLUSTER
 from governance.compile.matches import seconds
 from governance.compile.tls import tls_context
@@ -77,6 +78,7 @@ class Clusters:
             "eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3"}},
             "connect_timeout": CONNECT_TIMEOUT,
             "lb_policy": _BALANCING[entry.balancing],
+            "metadata": _peer(entry.name),
             "typed_extension_protocol_options": http_options({f"http{2 if http2 else ''}_protocol_options": {}}),
         }
         found |= self._bounds(entry.name)
@@ -137,6 +139,12 @@ def own_clusters(place: Site, options: Options) -> Iterator[JsonObject]:
 def http_options(explicit: JsonObject) -> JsonObject:
     """Which HTTP instances speak."""
     return {_HTTP: {"@type": TYPE_PREFIX + _HTTP, "explicit_http_config": explicit}}
+
+
+def _peer(name: str) -> JsonObject:
+    """By which spans of calls name the service."""
+    namespace, _, service = name.rpartition("/")
+    return peer_metadata(service, namespace)
 
 
 def _assignment(name: str, address: str, port: int) -> JsonObject:

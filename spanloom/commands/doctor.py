@@ -95,7 +95,9 @@ def _checked(config: Config) -> Iterator[Finding]:
 def _folder(folder: Path) -> Finding:
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(Diagnosis.BAD, "data folder", f"{folder.absolute()}: {there} cannot be written: name another by data_dir")
+        return Finding(
+            Diagnosis.BAD, "data folder", f"{folder.absolute()}: {there} cannot be written: name another by data_dir"
+        )
     free = shutil.disk_usage(there).free
     said = f"{folder.absolute()}, {free / (1 << 30):.1f} GiB free"
     return Finding(Diagnosis.GOOD if free >= FREE_BYTES else Diagnosis.BAD, "data folder", said)
