@@ -22,6 +22,7 @@ from components.component import ComponentKind, NoConfig
 from components.http.protocol import HttpLimits
 from components.secrets import SECRETS
 from components.tls import TlsConfig
+from components.variables import misspelt
 from dashboards.read_models.bounded_reads import QueryLimits
 from pipeline.acting.config import ActConfig
 from pipeline.assembling.config import AssembleConfig
@@ -240,5 +241,7 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
             for item in error.errors()
         ]
         raise ConfigError("\n".join(lines)) from error
+    if typos := misspelt(os.environ, Config):
+        raise ConfigError("\n".join(typos))
     SECRETS.add_all(config)
     return config

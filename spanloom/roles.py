@@ -30,9 +30,10 @@ from pipeline.runtime.kafka_access import UnreachableError
 from spanloom import clock, components
 from spanloom.access.build import build_access, require_authentication
 from spanloom.access.local_token import show_login_link
-from spanloom.config import without_password
+from spanloom.config import ConsoleConfig, without_password
 from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.probes import build_probes
+from spanloom.process.banner import next_steps, on_terminal
 from spanloom.process.data_folder import close_to_others, owned
 from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
 from spanloom.process.store_file import is_shared, remember_store_file, require_store_file, store_file
@@ -79,10 +80,10 @@ async def run_roles(
         pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts, samples=samples)
         await process.run(pipeline)
         process.export(pipeline)
-        if collect:
-            await process.receive(pipeline)
+        endpoints = await process.receive(pipeline) if collect else {}
         if console:
-            await process.serve_console(store, lambda: status(pipeline), now, pipeline.routes())
+            url = await process.serve_console(store, lambda: status(pipeline), now, pipeline.routes())
+            on_terminal(next_steps(endpoints, url, default_url=url == ConsoleConfig().url))
         await process.wait()
     return process.exit_code
 
@@ -308,25 +309,26 @@ class _Process:
         if self._config.metrics.otlp and pipeline.assemble is not None:
             self._watch(MetricsExporter(self._config.metrics, pipeline.assemble.metrics, self.registry).run())
 
-    async def receive(self, process_log: Log) -> None:
-        """Take OTLP for the log."""
+    async def receive(self, process_log: Log) -> dict[str, str]:
+        """Take telemetry for the log; `HOST:PORT` of each receiver."""
         config, metrics = self._config, CollectorMetrics(self.registry, self._connections)
         shipper = Shipper(process_log, config.shipper, metrics)
         self.health.ready_while(lambda: not shipper.is_full, FULL)
         ingest = Ingest(config.ingest, metrics, config.access.tokens)
-        context, ports = ReceiverContext(shipper, metrics, ingest), {}
+        context, endpoints = ReceiverContext(shipper, metrics, ingest), {}
         for component in components.RECEIVERS:
             if (settings := config.of(component)) is not None:
                 receiver = component.build(settings, context)
                 await receiver.start()
                 self._stack.push_async_callback(receiver.stop)
-                ports[component.name] = receiver.port
-        log.info("receivers_started", **ports)
+                endpoints[component.name] = f"{settings.host}:{receiver.port}"
+        log.info("receivers_started", **endpoints)
+        return endpoints
 
     async def serve_console(
         self, store: Store, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()
-    ) -> None:
-        """Answer for the console, the API and the probes."""
+    ) -> str:
+        """Answer for the console, the API and the probes; the URL."""
         from dashboards.api.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
         access = self._access(now)
@@ -334,6 +336,7 @@ class _Process:
         url = await self._serve(access.guard(app), self._config.console.port_or_default)
         if access.local_token:
             show_login_link(url, access.local_token)
+        return url
 
     async def serve_probes(self, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()) -> None:
         """Answer for health and metrics, and for the parts that have routes of their own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from components.access.roles import Role
 from components.access.tokens import TokenConfig, is_token, new_token, token_hash
 from components.private_files import make_private_folder
 from components.sender import is_loopback
+from spanloom.process.banner import on_terminal
 from telemetry.errors import ConfigError
 
 VARIABLE = "SPANLOOM_TOKEN"
@@ -70,11 +70,7 @@ def local_entry(token: str) -> TokenConfig:
 
 def show_login_link(url: str, token: str) -> None:
     """Say on a terminal how to log in; logs and pipes never get it."""
-    for stream in (sys.stderr, sys.stdout):
-        if stream.isatty():
-            stream.write(f"\nLog in to the console: {url}/login?token={token}\n\n")
-            stream.flush()
-            return
+    on_terminal(f"\nLog in to the console: {url}/login?token={token}\n\n")
 
 
 def authorization(url: str, data_dir: Path | None = None) -> dict[str, str]:
