@@ -12,8 +12,8 @@ import structlog
 
 from agent.guard import Guard
 from agent.identity import node_id
-from agent.intercept.rules import rules
-from agent.intercept.table import NftTable
+from agent.intercept.rules import closed, rules
+from agent.intercept.table import NftTable, set_lasting
 from agent.metrics import AgentMetrics
 from agent.observe import Observer
 from agent.own.resources import own_resources
@@ -93,6 +93,8 @@ class TrafficAgent:
         async with AsyncExitStack() as stack:
             if config.intercept is not None:
                 stack.enter_context(_own_group(config.envoy.user))
+                if ports := config.intercept.closed_ports:
+                    await set_lasting(closed(ports))
             folder = stack.enter_context(RunFolder(self._data, user))
             control = config.control
             upstream = Upstream(control, self._chance, self._metrics) if control else None

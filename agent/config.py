@@ -132,6 +132,11 @@ class InterceptConfig(BaseModel):
     inbound_port: int = Field(default=15006, gt=0, le=65535, description="where Envoy gets the inbound ones")
     exclude_outbound_ports: tuple[int, ...] = Field(default=(), max_length=1000, description="ports of other hosts")
     exclude_inbound_ports: tuple[int, ...] = Field(default=(22,), max_length=1000, description="ports of this host")
+    closed_ports: tuple[int, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="ports of this host that others reach through Envoy alone: closed while it is away, even after the end",
+    )
     exclude_networks: tuple[str, ...] = Field(default=(), max_length=1000, description="networks such as 10.0.0.0/8, both ways")
     mark: int = Field(default=0x534C, gt=0, lt=2**32, description="connections with this mark are left alone")
     detect_seconds: float = Field(
@@ -146,12 +151,20 @@ class InterceptConfig(BaseModel):
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(network)) for network in networks)
 
-    @field_validator("exclude_outbound_ports", "exclude_inbound_ports")
+    @field_validator("exclude_outbound_ports", "exclude_inbound_ports", "closed_ports")
     @classmethod
     def _ports(cls, ports: tuple[int, ...]) -> tuple[int, ...]:
         if not all(0 < port < 2**16 for port in ports):
             raise ValueError("ports are 1 to 65535")
         return ports
+
+    @model_validator(mode="after")
+    def _closed_are_served(self) -> Self:
+        if unserved := set(self.closed_ports) & {*self.exclude_inbound_ports, self.inbound_port, self.outbound_port}:
+            raise ValueError(f"closed_ports: {sorted(unserved)} are excluded, or Envoy's own: nobody could reach them")
+        if self.closed_ports and not self.inbound:
+            raise ValueError("closed_ports: without inbound nobody could reach them")
+        return self
 
 
 class EnvoyConfig(BaseModel):

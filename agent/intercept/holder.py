@@ -1,4 +1,7 @@
-"""Holds the rules, as a process of its own: run by path with the process id of Envoy, it reads the rules from stdin.
+"""Holds the rules, as a process of its own.
+
+It is run by path with the process ids of Envoy and of its parent, and reads the rules from stdin. With no argument it sets them
+and ends, for a table that is to stay.
 
 The table has `flags owner`: it belongs to the netlink socket of this process, and the kernel removes it when this process ends,
 however it ends; no other process can change it. This one ends when Envoy does, when its stdin is closed, or with its parent.
@@ -38,8 +41,23 @@ def _set(rules: bytes) -> str:
     return " ".join(said.decode(errors="replace").split())[:500]
 
 
+def _read_and_set() -> bool:
+    rules = b""
+    while not rules.endswith(b"\0"):
+        part = os.read(0, 65536)
+        if not part:
+            return False
+        rules += part
+    problem = _set(rules[:-1])
+    sys.stdout.write(f"{problem or 'set'}\n")
+    sys.stdout.flush()
+    return not problem
+
+
 def main() -> int:
-    """Hold until Envoy ends."""
+    """Set the rules, and hold them until Envoy ends."""
+    if len(sys.argv) == 1:
+        return 0 if _read_and_set() else 1
     envoy, parent = int(sys.argv[1]), int(sys.argv[2])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
@@ -49,16 +67,7 @@ def main() -> int:
     except ProcessLookupError:
         sys.stdout.write("Envoy has ended\n")
         return 1
-    rules = b""
-    while not rules.endswith(b"\0"):
-        part = os.read(0, 65536)
-        if not part:
-            return 1
-        rules += part
-    problem = _set(rules[:-1])
-    sys.stdout.write(f"{problem or 'set'}\n")
-    sys.stdout.flush()
-    if problem:
+    if not _read_and_set():
         return 1
     poll = select.poll()
     poll.register(0, select.POLLIN | select.POLLHUP)

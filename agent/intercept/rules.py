@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from agent.config import InterceptConfig
 
-TABLE = "spanloom"
+TABLE, CLOSED = "spanloom", "spanloom_closed"
 
 
 def rules(config: InterceptConfig, user: int) -> str:
@@ -37,6 +37,21 @@ def rules(config: InterceptConfig, user: int) -> str:
     own = f"tcp dport {{ {config.outbound_port}, {config.inbound_port} }} ct status & dnat == 0 reject with tcp reset"
     chains.append(_chain("direct", "filter hook input priority 0", [own]))
     return "\n".join([f"table inet {TABLE} {{", "  flags owner", *chains, "}", ""])
+
+
+def closed(ports: Iterable[int]) -> str:
+    """A table of ports that others reach through Envoy alone; it stays, whatever ends, until `opened` replaces it.
+
+    What Envoy gets has its port by then; what has an application's own came past it.
+    """
+    found = ", ".join(map(str, sorted(set(ports))))
+    lines = ['iifname "lo" return', f"tcp dport {{ {found} }} reject with tcp reset"]
+    return "\n".join([opened() + f"table inet {CLOSED} {{", _chain("input", "filter hook input priority 0", lines), "}", ""])
+
+
+def opened() -> str:
+    """Remove what `closed` has set, if anything."""
+    return f"table inet {CLOSED}\ndelete table inet {CLOSED}\n"
 
 
 def _chain(name: str, hook: str, lines: Iterable[str]) -> str:

@@ -35,24 +35,12 @@ class NftTable:
             InterceptError: they cannot be set.
         """
         await self.end()
-        command = ("-I", "-S", str(HOLDER), str(envoy), str(os.getpid()))
-        self._holder = holder = await asyncio.create_subprocess_exec(
-            sys.executable, *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True
-        )
-        said = await self._say(holder)
+        self._holder = holder = await _start(str(envoy), str(os.getpid()))
+        said = await _say(holder, self._rules)
         if said != "set":
             await self.end()
             raise InterceptError(said or "the process that holds the rules ended")
         self._watch = asyncio.create_task(self._wait(holder))
-
-    async def _say(self, holder: asyncio.subprocess.Process) -> str:
-        if holder.stdin is None or holder.stdout is None:
-            return ""
-        holder.stdin.write(self._rules.encode() + b"\0")
-        try:
-            return (await asyncio.wait_for(holder.stdout.readline(), SET_SECONDS)).decode(errors="replace").strip()
-        except (TimeoutError, ConnectionError, ValueError) as error:
-            return f"nftables does not answer: {error!r}"
 
     async def _wait(self, holder: asyncio.subprocess.Process) -> None:
         await holder.wait()
@@ -71,3 +59,38 @@ class NftTable:
                 holder.kill()  # the kernel removes what it held
             await holder.wait()
         self.gone.clear()
+
+
+async def set_lasting(rules: str) -> None:
+    """Set rules that stay.
+
+    Raises:
+        InterceptError: they cannot be set.
+    """
+    setter = await _start()
+    said = await _say(setter, rules)
+    if setter.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            setter.kill()
+    await setter.wait()
+    if said != "set":
+        raise InterceptError(said or "the process that sets the rules ended")
+
+
+async def _start(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", str(HOLDER), *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+async def _say(holder: asyncio.subprocess.Process, rules: str) -> str:
+    if holder.stdin is None or holder.stdout is None:
+        return ""
+    holder.stdin.write(rules.encode() + b"\0")
+    try:
+        return (await asyncio.wait_for(holder.stdout.readline(), SET_SECONDS)).decode(errors="replace").strip()
+    except (TimeoutError, ConnectionError, ValueError) as error:
+        return f"nftables does not answer: {error!r}"

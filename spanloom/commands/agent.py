@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -41,16 +42,24 @@ def agent(context: click.Context, config: Path | None, once: bool) -> None:  # n
 
 @agent.command()
 @click.option("--dry-run", is_flag=True, help="Print the rules and set none.")
+@click.option("--open", "reopen", is_flag=True, help="Open the closed ports, which stay closed after the agent's end.")
 @click.pass_context
-def intercept(context: click.Context, dry_run: bool) -> None:  # noqa: FBT001 - click passes flags so
+def intercept(context: click.Context, dry_run: bool, reopen: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Show the rules of nftables that send connections through Envoy.
 
     The agent sets them while Envoy is ready, when its settings have `agent.intercept`.
     """
     from agent.config import InterceptConfig  # noqa: PLC0415
-    from agent.intercept.rules import rules  # noqa: PLC0415
+    from agent.intercept.rules import closed, opened, rules  # noqa: PLC0415
+    from agent.intercept.table import set_lasting  # noqa: PLC0415
 
-    if not dry_run:
-        raise click.UsageError("the agent sets the rules: set agent.intercept and run `spanloom agent`, or say --dry-run")
+    if dry_run is reopen:
+        raise click.UsageError(
+            "the agent sets the rules: set agent.intercept and run `spanloom agent`, or say --dry-run or --open"
+        )
+    if reopen:
+        asyncio.run(set_lasting(opened()))
+        return
     settings = context.obj.agent
-    click.echo(rules(settings.intercept or InterceptConfig(), settings.envoy.user), nl=False)
+    asked = settings.intercept or InterceptConfig()
+    click.echo(rules(asked, settings.envoy.user) + (closed(asked.closed_ports) if asked.closed_ports else ""), nl=False)

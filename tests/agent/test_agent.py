@@ -99,6 +99,22 @@ async def test_requests_pass_both_proxies_and_envoy_comes_back_after_a_kill(tmp_
 
 
 @needs_envoy
+async def test_an_envoy_that_hangs_is_killed_and_started_again(tmp_path: Path) -> None:
+    inbound = free_port()
+    with backend("shop") as shop:
+        settings = {"port": inbound, "application": f"127.0.0.1:{shop.server_port}"}
+        checks = {"check_seconds": 1.0, "failed_checks": 2}
+        async with running(tmp_path, inbound=settings, envoy=checks) as agent:
+            await agent.ready()
+            first = agent.envoy
+            os.kill(first, signal.SIGSTOP)
+            await until(lambda: agent.envoy != first)
+            assert (await answered(f"http://127.0.0.1:{inbound}/x")).text == "shop /x"
+            assert agent.metric("spanloom_agent_envoy_ends_total", reason="unhealthy") >= 1
+            assert not alive(first)
+
+
+@needs_envoy
 async def test_a_stop_lets_the_request_in_flight_end(tmp_path: Path) -> None:
     inbound = free_port()
     with backend("shop") as shop:

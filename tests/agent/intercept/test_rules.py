@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from agent.config import AgentConfig, InterceptConfig
-from agent.intercept.rules import rules
+from agent.intercept.rules import closed, rules
 from spanloom.cli import main
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FULL = InterceptConfig(
     exclude_outbound_ports=(25, 9092),
     exclude_inbound_ports=(22,),
+    closed_ports=(8080, 8443),
     exclude_networks=("10.0.0.0/8", "10.1.0.0/16", "fd00::/8"),
 )
 
@@ -54,7 +55,8 @@ def test_what_is_excluded_returns_before_the_redirect() -> None:
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="NOT ROOT, or no nft: nobody checks the syntax")
 @pytest.mark.parametrize("config", [FULL, InterceptConfig(), InterceptConfig(inbound=False), InterceptConfig(outbound=False)])
 def test_nftables_reads_the_rules(config: InterceptConfig) -> None:
-    read = subprocess.run(["nft", "-c", "-f", "-"], input=rules(config, 1337), capture_output=True, text=True, check=False)
+    text = rules(config, 1337) + (closed(config.closed_ports) if config.closed_ports else "")
+    read = subprocess.run(["nft", "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False)
     assert read.returncode == 0, read.stderr
 
 
@@ -63,5 +65,9 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         AgentConfig.model_validate({"intercept": {}, "inbound": {"port": 1, "application": "127.0.0.1:2"}})
     with pytest.raises(ValidationError, match="ports are"):
         InterceptConfig(exclude_inbound_ports=(0,))
+    with pytest.raises(ValidationError, match="nobody could reach"):
+        InterceptConfig(closed_ports=(22,))
+    with pytest.raises(ValidationError, match="without inbound"):
+        InterceptConfig(closed_ports=(80,), inbound=False)
     with pytest.raises(ValidationError, match="host bits"):
         InterceptConfig(exclude_networks=("10.0.0.1/8",))
