@@ -23,7 +23,7 @@ def node(config: AgentConfig) -> dict[str, object]:
 
 
 def _workload(config: AgentConfig) -> Workload:
-    found: Workload = {"labels": config.labels}
+    found: Workload = {"labels": config.labels, "telemetry": True}
     if (intercept := config.intercept) is not None:
         found["transparent"] = True
         found["address"] = any_address()

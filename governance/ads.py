@@ -12,6 +12,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from components.durations import SECOND
+from components.sender import grpc_host
 from components.xds.contract import NODE_METADATA
 from components.xds.pool import message_class, to_dict
 from governance.compile.site import place_of
@@ -147,7 +148,7 @@ class _Connection:
             raise _NotAdmittedError(f"{node.id} of {node.cluster}: {reason}")
         about = to_dict(node.metadata).get(NODE_METADATA)
         place = place_of(node.cluster, about if isinstance(about, dict) else {})
-        return self._fleet.connect(node.id, place, _address_of(self._context.peer()))
+        return self._fleet.connect(node.id, place, grpc_host(self._context.peer()) or "127.0.0.1")
 
 
 async def _read(requests: AsyncIterator[bytes], waiting: asyncio.Queue[bytes | None], wake: asyncio.Event) -> None:
@@ -160,12 +161,3 @@ async def _read(requests: AsyncIterator[bytes], waiting: asyncio.Queue[bytes | N
             waiting.get_nowait()
         waiting.put_nowait(None)
         wake.set()
-
-
-def _address_of(peer: str) -> str:
-    """The address in gRPC's name of a peer; of a Unix socket, this machine's."""
-    kind, _, rest = peer.partition(":")
-    if kind == "unix":
-        return "127.0.0.1"
-    host = rest.rpartition(":")[0].replace("%5B", "[").replace("%5D", "]")
-    return host.strip("[]")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+AUTOMATIC = "automatic"
+"""What the audit trail calls the control plane itself."""
 TURN_SECONDS = 0.5
 """Between two looks at a rollout; what agents answer is looked at at once."""
 UPDATE_SECONDS = 0.2
@@ -60,7 +62,7 @@ class ControlPlane:
     def __init__(
         self, settings: Settings, store: RevisionStore, judge: Judge, metrics: ControlMetrics, now: Callable[[], int]
     ) -> None:
-        self._settings, self._store, self._judge, self._metrics, self._now = settings, store, judge, metrics, now
+        self._settings, self.store, self._judge, self._metrics, self._now = settings, store, judge, metrics, now
         self.fleet = Fleet(self, now, settings.max_agents)
         self._policies: dict[str, Policies] = {EMPTY: Policies()}
         self._digests: dict[str, str] = {}
@@ -81,13 +83,13 @@ class ControlPlane:
 
     async def __aenter__(self) -> Self:
         """Go on where the store says that it stood."""
-        self._refused = await self._store.refused_digests()
-        if (stable := await self._store.stable()) is not None:
+        self._refused = await self.store.refused_digests()
+        if (stable := await self.store.stable()) is not None:
             self._load(stable)
             self._stable = stable.number
-        self.fleet.restore(await self._store.agents())
-        rollout = await self._store.rollout()
-        if rollout is not None and not rollout.ended and (revision := await self._store.get(rollout.revision)) is not None:
+        self.fleet.restore(await self.store.agents())
+        rollout = await self.store.rollout()
+        if rollout is not None and not rollout.ended and (revision := await self.store.get(rollout.revision)) is not None:
             self._load(revision)
             self.rollout = self._kept = rollout
         self._instances = self.fleet.instances()
@@ -139,9 +141,12 @@ class ControlPlane:
 
     def _places(self, policies: Policies) -> Sequence[Site]:
         """Where it is tried: those of the fleet that differ most, and one that has both listeners for each governed service."""
-        found = {replace(each.place, labels=()) for each in self.fleet.agents}
+        found = {replace(each.site, labels=()) for each in self.fleet.agents}
         governed = sorted({each.service for _, section in policies.sections() for each in section})
-        found |= {Site(service, inbound=10_000, application=10_001, outbound=10_002) for service in governed[:MAX_PLACES]}
+        found |= {
+            Site(service, inbound=10_000, application=10_001, outbound=10_002, telemetry=True)
+            for service in governed[:MAX_PLACES]
+        }
         return sorted(found, key=lambda each: (each.service not in governed, each.service))[:MAX_PLACES]
 
     async def publish(
@@ -156,12 +161,12 @@ class ControlPlane:
             policies = await self.check(text, name)
             if self.rollout is not None and not self.rollout.ended:
                 raise ConfigError(f"revision {self.rollout.revision} is on its way; wait for it, or roll it back first")
-            revision = await self._store.add(text, author, comment, self._now())
+            revision = await self.store.add(text, author, comment, self._now())
             self._policies[revision.number], self._digests[revision.number] = policies, revision.digest
-            await self._store.mark(revision.number, Status.RELEASED, "", author, self._now())
+            await self.store.mark(revision.number, Status.RELEASED, "", author, self._now())
             self.rollout = begin(revision.number, self._stable, waves or self._settings.rollout.waves, self._now())
             self._kept = self.rollout
-            await self._store.keep_rollout(self.rollout, self._now())
+            await self.store.keep_rollout(self.rollout, self._now())
             self._choose()
             self.fleet.refresh()
             self._wake.set()
@@ -269,17 +274,17 @@ class ControlPlane:
     async def _become(self, rollout: Rollout, reason: str, author: str) -> None:
         """Note how a rollout goes on, and act on it."""
         self.rollout = self._kept = rollout
-        by = author or "spanloom"
+        by = author or AUTOMATIC
         log.info("rollout", revision=rollout.revision, state=rollout.state.value, wave=rollout.wave + 1, why=rollout.why)
         if rollout.state is State.DONE:
             self._stable = rollout.revision
-            await self._store.mark(rollout.revision, Status.STABLE, rollout.why, by, self._now())
+            await self.store.mark(rollout.revision, Status.STABLE, rollout.why, by, self._now())
         elif rollout.state is State.ROLLED_BACK:
             self._metrics.rollbacks.labels(reason).inc()
             refused = self._digests[rollout.revision] in self._refused
             status = Status.REFUSED if refused else Status.ROLLED_BACK
-            await self._store.mark(rollout.revision, status, rollout.why, by, self._now())
-        await self._store.keep_rollout(rollout, self._now())
+            await self.store.mark(rollout.revision, status, rollout.why, by, self._now())
+        await self.store.keep_rollout(rollout, self._now())
         self._choose()
         self.fleet.refresh()
         for number in list(self._policies):
@@ -290,9 +295,9 @@ class ControlPlane:
         unsaved, self._unsaved = self._unsaved, set()
         if dropped := set(self.fleet.dropped):
             self.fleet.dropped.clear()
-            await self._store.remove_agents(dropped)
+            await self.store.remove_agents(dropped)
         if unsaved:
-            await self._store.keep_agents([each.saved() for each in unsaved if self.fleet.find(each.id) is each])
+            await self.store.keep_agents([each.saved() for each in unsaved if self.fleet.find(each.id) is each])
 
 
 def _digest(text: str) -> str:

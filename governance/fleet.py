@@ -50,7 +50,7 @@ class Agent:
     """One agent, connected or not. `reached` is the revision that it has acknowledged as a whole; empty before the first."""
 
     id: str
-    place: Site
+    site: Site
     peer: str
     revision: str = ""
     snapshot: Snapshot | None = None
@@ -68,14 +68,14 @@ class Agent:
         """What is kept of it: its id, plain data, and what became of revisions."""
         return (
             self.id,
-            {"place": asdict(self.place), "peer": self.peer, "reached": self.reached, "seen": self.seen},
+            {"place": asdict(self.site), "peer": self.peer, "reached": self.reached, "seen": self.seen},
             tuple(self.history),
         )
 
     @property
     def labels(self) -> dict[str, str]:
         """Its labels; `service` is always one."""
-        return {**dict(self.place.labels), "service": self.place.service}
+        return {**dict(self.site.labels), "service": self.site.service}
 
 
 class Centre(Protocol):
@@ -85,7 +85,7 @@ class Centre(Protocol):
         """The revision that an agent is to have now."""
         ...
 
-    def snapshot(self, revision: str, place: Site) -> Snapshot:
+    def snapshot(self, revision: str, site: Site) -> Snapshot:
         """What an agent there is to have of a revision."""
         ...
 
@@ -134,12 +134,12 @@ class Fleet:
             place = data["place"]
             labels = tuple((key, value) for key, value in place["labels"])
             agent = Agent(
-                agent_id, Site(**{**place, "labels": labels}), data["peer"], reached=data["reached"], seen=data["seen"]
+                agent_id, Site(**{**place, "labels": labels}), data["peer"], reached=data["reached"], seen=self._now()
             )
             agent.history.extend(history)
             self._agents[agent_id] = agent
 
-    def connect(self, agent_id: str, place: Site, peer: str) -> Session:
+    def connect(self, agent_id: str, site: Site, peer: str) -> Session:
         """A stream of an agent begins.
 
         Raises:
@@ -148,10 +148,10 @@ class Fleet:
         agent = self._agents.get(agent_id)
         if agent is None:
             self._make_room()
-            agent = self._agents[agent_id] = Agent(agent_id, place, peer)
+            agent = self._agents[agent_id] = Agent(agent_id, site, peer)
             self.dropped.discard(agent_id)
-        moved = (agent.place, agent.peer) != (place, peer) or not agent.connected
-        agent.place, agent.peer, agent.seen = place, peer, self._now()
+        moved = (agent.site, agent.peer) != (site, peer) or not agent.connected
+        agent.site, agent.peer, agent.seen = site, peer, self._now()
         session = Session(agent)
         agent.sessions.add(session)
         if moved:
@@ -182,7 +182,7 @@ class Fleet:
             if not agent.connected:
                 continue
             agent.revision = self._centre.revision_for(agent)
-            snapshot = self._centre.snapshot(agent.revision, agent.place)
+            snapshot = self._centre.snapshot(agent.revision, agent.site)
             if snapshot is not agent.snapshot:
                 agent.snapshot = snapshot
                 for session in agent.sessions:
@@ -208,7 +208,7 @@ class Fleet:
         found: dict[str, set[Instance]] = {}
         now = self._now()
         for agent in self._agents.values():
-            place = agent.place
+            place = agent.site
             there = agent.connected or now - agent.seen < GRACE
             address = place.address if not ipaddress.ip_address(place.address).is_unspecified else agent.peer
             if there and place.inbound and address:

@@ -24,6 +24,7 @@ from components.secrets import SECRETS
 from components.tls import TlsConfig
 from components.variables import misspelt
 from dashboards.read_models.bounded_reads import QueryLimits
+from governance.config import ControlPlaneConfig
 from pipeline.acting.config import ActConfig
 from pipeline.assembling.config import AssembleConfig
 from pipeline.dead_letters.limits import DeadLetterConfig
@@ -184,6 +185,7 @@ class Config(_Sections):
     samples: SamplesConfig = SamplesConfig()
     metrics: MetricsConfig = MetricsConfig()
     agent: AgentConfig = AgentConfig()
+    control: ControlPlaneConfig = ControlPlaneConfig()
     alerting: AlertingConfig = AlertingConfig()
     webhook_url: SecretStr = Field(default=SecretStr(""), description="where alerts go when no receivers file is named")
     supervisor_url: str = Field(default="", description="control API of a process supervisor that playbooks may use")

@@ -34,6 +34,7 @@ from spanloom.config import ConsoleConfig, without_password
 from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.probes import build_probes
 from spanloom.process.banner import next_steps, on_terminal
+from spanloom.process.control import PORT, Control
 from spanloom.process.data_folder import close_to_others, owned
 from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
 from spanloom.process.store_file import is_shared, remember_store_file, require_store_file, store_file
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from starlette.routing import BaseRoute
+    from starlette.routing import BaseRoute, Route
     from starlette.types import ASGIApp
 
     from spanloom.access.build import Access
@@ -82,7 +83,8 @@ async def run_roles(
         process.export(pipeline)
         endpoints = await process.receive(pipeline) if collect else {}
         if console:
-            url = await process.serve_console(store, lambda: status(pipeline), now, pipeline.routes())
+            routes = [*pipeline.routes(), *(await process.govern(now, store) if config.control.enabled else ())]
+            url = await process.serve_console(store, lambda: status(pipeline), now, routes)
             on_terminal(next_steps(endpoints, url, default_url=url == ConsoleConfig().url))
         await process.wait()
     return process.exit_code
@@ -129,6 +131,20 @@ async def run_console(config: Config, now: Now) -> int:
     require_authentication(config)
     async with _Process(config) as process:
         await process.serve_console(await process.store(now), dict, now)
+        await process.wait()
+    return process.exit_code
+
+
+async def run_control(config: Config, now: Now) -> int:
+    """The control plane alone, with its API and probes.
+
+    Raises:
+        ConfigError: others can reach its API, and nobody could prove who they are.
+    """
+    require_authentication(config)
+    async with _Process(config) as process:
+        routes = await process.govern(now)
+        await process.serve_probes(dict, now, routes)
         await process.wait()
     return process.exit_code
 
@@ -303,6 +319,17 @@ class _Process:
         """Start it, and keep its Envoy running."""
         await self._stack.enter_async_context(agent)
         self._watch(agent.run())
+
+    async def govern(self, now: Now, store: Store | None = None) -> list[Route]:
+        """Start the control plane; the routes of its API."""
+        config = self._config.control
+        if store is None and config.port is None:
+            config = config.model_copy(update={"port": PORT})
+        control = await self._stack.enter_async_context(
+            Control(config, self._config.data_dir / "control", self.registry, now, store)
+        )
+        self._watch(control.run())
+        return control.routes()
 
     def export(self, pipeline: Pipeline) -> None:
         """Send the metrics of traces to where the configuration says, if anywhere."""

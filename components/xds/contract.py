@@ -40,3 +40,5 @@ class Workload(TypedDict, total=False):
     """Port that OUTBOUND listens on, on loopback; requests choose the service by their Host header."""
     transparent: bool
     """Traffic is redirected here by the kernel: listeners look at its original destination, what is unknown passes."""
+    telemetry: bool
+    """The bootstrap has the cluster `components.xds.telemetry.COLLECTOR`: listeners send spans and access logs there."""

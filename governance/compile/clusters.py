@@ -112,9 +112,9 @@ class Clusters:
         return found
 
 
-def own_clusters(place: Site, options: Options) -> Iterator[JsonObject]:
+def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
     """Those that no service is: the workload itself, where intercepted traffic was sent, the server of limits."""
-    if place.inbound and place.application:
+    if site.inbound and site.application:
         either: JsonObject = {"http_protocol_options": {}, "http2_protocol_options": {}}
         options_of = {_HTTP: {"@type": TYPE_PREFIX + _HTTP, "use_downstream_protocol_config": either}}
         yield {
@@ -122,9 +122,9 @@ def own_clusters(place: Site, options: Options) -> Iterator[JsonObject]:
             "type": "STATIC",
             "connect_timeout": CONNECT_TIMEOUT,
             "typed_extension_protocol_options": options_of,
-            "load_assignment": _assignment(APPLICATION, "127.0.0.1", place.application),
+            "load_assignment": _assignment(APPLICATION, "127.0.0.1", site.application),
         }
-    if place.transparent:
+    if site.transparent:
         yield {"name": ORIGINAL, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", "connect_timeout": CONNECT_TIMEOUT}
     if options.limits_at is not None:
         yield {

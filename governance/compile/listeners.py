@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.xds.contract import INBOUND, OUTBOUND
 from components.xds.pool import TYPE_PREFIX
+from components.xds.telemetry import access_log, tracing
 from governance.compile.clusters import ORIGINAL
 from governance.compile.filters import http_filters
 from governance.compile.tls import ADS, tls_context
@@ -26,19 +27,19 @@ _MAX_CONNECTION = "600s"
 """A kept connection has the certificate of its start: it ends before that one does."""
 
 
-def listeners(place: Site, options: Options) -> list[JsonObject]:
-    """Those that the place names a port for."""
+def listeners(site: Site, options: Options) -> list[JsonObject]:
+    """Those that the site names a port for."""
     found = []
-    if place.inbound:
-        found.append(_inbound(place, options))
-    if place.outbound:
-        found.append(_outbound(place, options))
+    if site.inbound:
+        found.append(_inbound(site, options))
+    if site.outbound:
+        found.append(_outbound(site, options))
     return found
 
 
-def _inbound(place: Site, options: Options) -> JsonObject:
-    connections = _manager(INBOUND, http_filters(inbound=True, limits=options.limits_at is not None))
-    found = _listener(INBOUND, place.address, place.inbound, place)
+def _inbound(site: Site, options: Options) -> JsonObject:
+    connections = _manager(INBOUND, site, http_filters(inbound=True, limits=options.limits_at is not None))
+    found = _listener(INBOUND, site.address, site.inbound, site)
     chains: list[JsonObject] = [{"name": "plain", "filters": [connections]}]
     if options.trust_domain:
         context = {
@@ -50,17 +51,17 @@ def _inbound(place: Site, options: Options) -> JsonObject:
         secure = {"name": "envoy.transport_sockets.tls", "typed_config": context}
         match = {"transport_protocol": "tls"}
         chains.append({"name": "mtls", "filter_chain_match": match, "filters": [connections], "transport_socket": secure})
-    elif place.transparent:
+    elif site.transparent:
         chains = [_http_only(connections)]
         found["default_filter_chain"] = _pass_on()
     found["filter_chains"] = chains
     return found
 
 
-def _outbound(place: Site, options: Options) -> JsonObject:
-    connections = _manager(OUTBOUND, http_filters(inbound=False, limits=options.limits_at is not None))
-    found = _listener(OUTBOUND, "::" if place.transparent else "127.0.0.1", place.outbound, place)
-    if place.transparent:
+def _outbound(site: Site, options: Options) -> JsonObject:
+    connections = _manager(OUTBOUND, site, http_filters(inbound=False, limits=options.limits_at is not None))
+    found = _listener(OUTBOUND, "::" if site.transparent else "127.0.0.1", site.outbound, site)
+    if site.transparent:
         found["filter_chains"] = [_http_only(connections)]
         found["default_filter_chain"] = _pass_on()
     else:
@@ -68,12 +69,12 @@ def _outbound(place: Site, options: Options) -> JsonObject:
     return found
 
 
-def _listener(name: str, address: str, port: int, place: Site) -> JsonObject:
+def _listener(name: str, address: str, port: int, site: Site) -> JsonObject:
     socket: JsonObject = {"address": address, "port_value": port}
     if address == "::":
         socket["ipv4_compat"] = True
     inspectors = [_inspector("tls_inspector.v3.TlsInspector")]
-    if place.transparent:
+    if site.transparent:
         inspectors = [_inspector("original_dst.v3.OriginalDst"), *inspectors, _inspector("http_inspector.v3.HttpInspector")]
     return {
         "name": name,
@@ -111,7 +112,7 @@ def _pass_on() -> JsonObject:
     return {"name": "passed", "filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}
 
 
-def _manager(name: str, filters: list[JsonObject]) -> JsonObject:
+def _manager(name: str, site: Site, filters: list[JsonObject]) -> JsonObject:
     config: JsonObject = {
         "@type": TYPE_PREFIX + _CONNECTIONS,
         "stat_prefix": name,
@@ -125,6 +126,10 @@ def _manager(name: str, filters: list[JsonObject]) -> JsonObject:
         "common_http_protocol_options": {"idle_timeout": "300s", "max_connection_duration": _MAX_CONNECTION},
         "server_header_transformation": "PASS_THROUGH",
     }
+    if site.telemetry:
+        service = site.service.rpartition("/")[2]
+        config["tracing"] = tracing(service, outbound=name == OUTBOUND)
+        config["access_log"] = access_log({"service.name": service})
     if name == INBOUND:
         config |= {"forward_client_cert_details": "SANITIZE_SET", "set_current_client_cert_details": {"uri": True}}
     return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}

@@ -22,9 +22,9 @@ _PREVIOUS_HOSTS = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPr
 _FOREVER = "0s"
 
 
-def inbound_routes(policies: Policies, place: Site, options: Options) -> JsonObject:
+def inbound_routes(policies: Policies, site: Site, options: Options) -> JsonObject:
     """All requests go to the workload; limits, authorization and faults of its service are on."""
-    service = place.service
+    service = site.service
     limits = of_service(policies.limits, service)
     rules = of_service(policies.authorization, service)
     strict = any(each.mode == "strict" for each in of_service(policies.mtls, service))
@@ -35,12 +35,12 @@ def inbound_routes(policies: Policies, place: Site, options: Options) -> JsonObj
         on[filters.FLEET_LIMIT] = filters.fleet_limits(shared)
     if rules or strict:
         on[filters.AUTHORIZATION] = filters.authorization(rules, options.trust_domain, strict=strict)
-    to = {"cluster": APPLICATION if place.application else ORIGINAL, "timeout": _FOREVER}
+    to = {"cluster": APPLICATION if site.application else ORIGINAL, "timeout": _FOREVER}
     route = {"name": "/", "match": {"prefix": "/"}, "route": to}
     return _configuration(INBOUND, [{"name": service, "domains": ["*"], "routes": [route], "typed_per_filter_config": on}])
 
 
-def outbound_routes(policies: Policies, entries: Mapping[str, ServiceEntry], place: Site) -> JsonObject:
+def outbound_routes(policies: Policies, entries: Mapping[str, ServiceEntry], site: Site) -> JsonObject:
     """Requests go by their Host header to the service that it means; of others, intercepted ones go where they were sent."""
     hosts = []
     used: set[str] = set()
@@ -51,7 +51,7 @@ def outbound_routes(policies: Policies, entries: Mapping[str, ServiceEntry], pla
             routes = _service_routes(policies, entry)
             on = _faults(policies, entry.name, OUTBOUND)
             hosts.append({"name": entry.name, "domains": domains, "routes": routes, "typed_per_filter_config": on})
-    if place.transparent and "*" not in used:
+    if site.transparent and "*" not in used:
         through = {"match": {"prefix": "/"}, "route": {"cluster": ORIGINAL, "timeout": _FOREVER}}
         hosts.append({"name": "*", "domains": ["*"], "routes": [through]})
     return _configuration(OUTBOUND, hosts)

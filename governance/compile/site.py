@@ -42,6 +42,7 @@ class Site:
     application: int = 0
     outbound: int = 0
     transparent: bool = False
+    telemetry: bool = False
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -70,6 +71,7 @@ def place_of(service: str, metadata: Mapping[str, object]) -> Site:
         _port(found.get("application")),
         _port(found.get("outbound")),
         transparent=found.get("transparent") is True,
+        telemetry=found.get("telemetry") is True,
         labels=_labels(labels),
     )
 

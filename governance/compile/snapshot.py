@@ -1,4 +1,4 @@
-"""A revision of the policies, for one place of the fleet, as the snapshot that its agent is to have."""
+"""A revision of the policies, for one site of the fleet, as the snapshot that its agent is to have."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 def compile_snapshot(
     revision: str,
     policies: Policies,
-    place: Site,
+    site: Site,
     found: Mapping[str, Sequence[Instance]],
     options: Options,
     now: int,
 ) -> Snapshot:
-    """What an agent at this place is to have.
+    """What an agent at this site is to have.
 
     Args:
         revision: the name of the revision.
         policies: of the revision.
-        place: where the agent stands.
+        site: where the agent stands.
         found: instances by service that agents stand beside.
         options: of the fleet.
         now: faults whose end has passed are off.
@@ -47,17 +47,17 @@ def compile_snapshot(
     entries = {entry.name: entry for entry in policies.services}
     entries |= {name: ServiceEntry(name=name) for name in sorted(found) if name not in entries}
     written: dict[Kind, list[JsonObject]] = {kind: [] for kind in Kind}
-    written[Kind.CLUSTER] = list(own_clusters(place, options))
-    written[Kind.LISTENER] = listeners(place, options)
-    if place.inbound:
-        written[Kind.ROUTES].append(inbound_routes(policies, place, options))
-    if place.outbound:
+    written[Kind.CLUSTER] = list(own_clusters(site, options))
+    written[Kind.LISTENER] = listeners(site, options)
+    if site.inbound:
+        written[Kind.ROUTES].append(inbound_routes(policies, site, options))
+    if site.outbound:
         instances = {name: _instances(entry, found.get(name, ())) for name, entry in entries.items()}
         clusters = Clusters(policies, entries, instances)
         written[Kind.CLUSTER] += clusters.clusters(options)
         written[Kind.ENDPOINTS] += clusters.endpoints()
-        written[Kind.ROUTES].append(outbound_routes(policies, entries, place))
-    written[Kind.RUNTIME].append({"name": RUNTIME_LAYER, "layer": runtime(policies, place, now)})
+        written[Kind.ROUTES].append(outbound_routes(policies, entries, site))
+    written[Kind.RUNTIME].append({"name": RUNTIME_LAYER, "layer": runtime(policies, site, now)})
     return snapshot_of(revision, written)
 
 
@@ -66,15 +66,15 @@ def _instances(entry: ServiceEntry, found: Sequence[Instance]) -> list[Instance]
     return sorted({*written, *found})
 
 
-def runtime(policies: Policies, place: Site, now: int) -> JsonObject:
+def runtime(policies: Policies, site: Site, now: int) -> JsonObject:
     """The runtime layer: what is on for a time, and the share of requests that becomes spans."""
     layer: JsonObject = {}
     for policy in policies.faults:
-        here = place.outbound if policy.side == "outbound" else place.inbound and policy.service == place.service
+        here = site.outbound if policy.side == "outbound" else site.inbound and policy.service == site.service
         if here and policy.until > now:
             layer |= fault_shares(policy)
             layer[UNTIL + fault_key(policy)] = policy.until // SECOND
-    for each in of_service(policies.collection, place.service):
+    for each in of_service(policies.collection, site.service):
         layer["tracing.random_sampling"] = round(each.share * 100)  # Envoy counts it in hundredths of a percent
     return layer
 

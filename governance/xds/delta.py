@@ -27,7 +27,7 @@ class DeltaRequest(Request, Protocol):
 
 
 @dataclass(slots=True)
-class _Subscription:
+class _Had:
     """What a client asked for of a kind, and the version of each resource that it was sent last; empty is: none there."""
 
     wildcard: bool
@@ -41,7 +41,7 @@ class DeltaStream:
     """See `governance.xds.stream.Stream`."""
 
     def __init__(self) -> None:
-        self._asked: dict[Kind, _Subscription] = {}
+        self._asked: dict[Kind, _Had] = {}
         self._gate = Gate()
         self._count = 0
 
@@ -61,7 +61,7 @@ class DeltaStream:
         if kind is None:
             return None
         first = kind not in self._asked
-        current = self._asked.setdefault(kind, _Subscription(kind in WILDCARD and not request.resource_names_subscribe))
+        current = self._asked.setdefault(kind, _Had(kind in WILDCARD and not request.resource_names_subscribe))
         self._subscribe(current, request)
         if first:
             check_names(request.initial_resource_versions)
@@ -82,7 +82,7 @@ class DeltaStream:
         return Reply(kind, revision)
 
     @staticmethod
-    def _subscribe(current: _Subscription, request: DeltaRequest) -> None:
+    def _subscribe(current: _Had, request: DeltaRequest) -> None:
         for name in request.resource_names_subscribe:
             current.sent.pop(name, None)  # asked for again: to be sent again
         wanted = set(request.resource_names_subscribe)
@@ -94,7 +94,7 @@ class DeltaStream:
             current.sent.pop(name, None)
             current.wildcard &= name != "*"
 
-    def _changes(self, kind: Kind, current: _Subscription, snapshot: Snapshot) -> dict[str, Resource | None]:
+    def _changes(self, kind: Kind, current: _Had, snapshot: Snapshot) -> dict[str, Resource | None]:
         """What the client lacks; None is for what is no longer, or not, there."""
         there = snapshot[kind].items
         wanted: dict[str, Resource | None] = dict(there) if current.wildcard else {}

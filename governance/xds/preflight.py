@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from components.private_files import write_private
 from components.xds.pool import message_class, to_dict
 from components.xds.program import envoy_program
+from components.xds.telemetry import COLLECTOR
 from governance.xds.snapshot import MESSAGES, Kind
 from telemetry.errors import ConfigError
 
@@ -80,8 +81,8 @@ def static(snapshot: Snapshot) -> JsonObject:
     layers = [{"name": each["name"], "static_layer": each.get("layer", {})} for each in found[Kind.RUNTIME]]
     resources = {"clusters": found[Kind.CLUSTER], "listeners": found[Kind.LISTENER], "secrets": found[Kind.SECRET]}
     # Secrets are asked for by ADS also here: the validating Envoy connects nowhere.
-    ads = {"name": "ads", "type": "STATIC", "load_assignment": {"cluster_name": "ads"}}
-    resources["clusters"] = [*found[Kind.CLUSTER], ads]
+    bootstrapped = [{"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name}} for name in ("ads", COLLECTOR)]
+    resources["clusters"] = [*found[Kind.CLUSTER], *bootstrapped]
     return {
         "node": {"id": "preflight", "cluster": "preflight"},
         "dynamic_resources": {

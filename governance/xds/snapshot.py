@@ -53,7 +53,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StateOfKind:
     """What a state-of-the-world client that asked for some names is to have of a kind."""
 
     version: str
@@ -67,9 +67,9 @@ class Resources:
 
     def __init__(self, kind: Kind, revision: str, items: Mapping[str, Resource]) -> None:
         self.kind, self.revision, self.items = kind, revision, dict(sorted(items.items()))
-        self._answers: dict[tuple[str, ...], Answer] = {}
+        self._answers: dict[tuple[str, ...], StateOfKind] = {}
 
-    def answer(self, names: Iterable[str] | None, besides: Mapping[str, Resource] | None = None) -> Answer:
+    def answer(self, names: Iterable[str] | None, besides: Mapping[str, Resource] | None = None) -> StateOfKind:
         """What is there of these names, or all for None, and what is still to be kept beside it."""
         chosen = self.items if names is None else {name: self.items[name] for name in sorted(names) if name in self.items}
         if besides:
@@ -81,14 +81,14 @@ class Resources:
             found = self._answers[key] = self._encode(chosen)
         return found
 
-    def _encode(self, chosen: Mapping[str, Resource]) -> Answer:
+    def _encode(self, chosen: Mapping[str, Resource]) -> StateOfKind:
         version = _hash("\n".join(f"{name} {each.version}" for name, each in sorted(chosen.items())).encode())
         url = TYPE_URLS[self.kind]
         packed = [{"type_url": url, "value": each.body} for each in chosen.values()]
         response = message_class("envoy.service.discovery.v3.DiscoveryResponse")(
             version_info=f"{self.revision}.{version}", type_url=url, resources=packed
         )
-        return Answer(version, chosen, response.SerializeToString())
+        return StateOfKind(version, chosen, response.SerializeToString())
 
 
 class Snapshot:

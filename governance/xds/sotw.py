@@ -26,7 +26,7 @@ class DiscoveryRequest(Request, Protocol):
 
 
 @dataclass(slots=True)
-class _Subscription:
+class _Asked:
     """What a client asked for of a kind, and was sent. `version` is empty before the first response."""
 
     names: frozenset[str] | None
@@ -44,7 +44,7 @@ class SotwStream:
     """See `governance.xds.stream.Stream`."""
 
     def __init__(self) -> None:
-        self._asked: dict[Kind, _Subscription] = {}
+        self._asked: dict[Kind, _Asked] = {}
         self._gate = Gate()
         self._count = 0
 
@@ -66,7 +66,7 @@ class SotwStream:
         check_names(request.resource_names)
         current = self._asked.get(kind)
         if current is None:
-            current = self._asked[kind] = _Subscription(None)
+            current = self._asked[kind] = _Asked(None)
             self._subscribe(kind, current, request)
             return self._resumed(kind, current, request, snapshot)
         if request.response_nonce != current.nonce:
@@ -86,14 +86,12 @@ class SotwStream:
         return Reply(kind, current.revision)
 
     @staticmethod
-    def _subscribe(kind: Kind, current: _Subscription, request: DiscoveryRequest) -> None:
+    def _subscribe(kind: Kind, current: _Asked, request: DiscoveryRequest) -> None:
         names = frozenset(request.resource_names)
         current.named |= bool(names)
         current.names = None if kind in WILDCARD and ("*" in names or not current.named) else names
 
-    def _resumed(
-        self, kind: Kind, current: _Subscription, request: DiscoveryRequest, snapshot: Snapshot | None
-    ) -> Reply | None:
+    def _resumed(self, kind: Kind, current: _Asked, request: DiscoveryRequest, snapshot: Snapshot | None) -> Reply | None:
         """A client that comes back with what it is to have is sent nothing: a restart of ours makes no storm."""
         if snapshot is None or not request.version_info:
             return None

@@ -39,6 +39,13 @@ ROUTES = (
     Route("/api/v1/incidents/{incident}/release", {"POST": OPERATE}),
     Route("/api/v1/incidents/{incident}/approval", {"GET": LINK, "POST": LINK}),
     Route("/-/reload", {"POST": OPERATE, "PUT": OPERATE}),
+    # Policies: whoever may repair may govern.
+    Route("/api/v1/policies", {"GET": READ, "POST": OPERATE}),
+    Route("/api/v1/policies/check", {"POST": OPERATE}),
+    Route("/api/v1/policies/rollback", {"POST": OPERATE}),
+    Route("/api/v1/policies/audit", {"GET": READ}),
+    Route("/api/v1/policies/{number}", {"GET": READ}),
+    Route("/api/v1/fleet", {"GET": READ}),
     # Prometheus' API; its POST only reads.
     *(
         Route(f"/prometheus/api/v1/{path}", {"GET": READ, "POST": READ})

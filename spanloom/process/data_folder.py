@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-OURS = frozenset({"log", "state", "spanloom.duckdb", "spanloom.duckdb.wal", "approval.key", "token", "up.lock", "agent"})
+OURS = frozenset(
+    {"log", "state", "spanloom.duckdb", "spanloom.duckdb.wal", "approval.key", "token", "up.lock", "agent", "control"}
+)
 """What is in a data folder of ours."""
 
 GRACE_SECONDS, POLL_SECONDS = 3.0, 0.1

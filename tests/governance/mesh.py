@@ -24,7 +24,7 @@ from governance.rollout import AlwaysGood, RolloutConfig, WaveConfig
 from governance.store import SqliteStore
 from governance.xds.server import XdsServer
 from spanloom import clock
-from tests.governance.ports import free_port
+from tests.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

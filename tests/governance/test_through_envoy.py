@@ -13,7 +13,7 @@ from governance.rollout import State
 from governance.xds.snapshot import Kind, encode
 from telemetry.errors import ConfigError
 from tests.governance.mesh import Connection, Mesh, needs_envoy, until
-from tests.governance.ports import free_port
+from tests.services import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,12 @@ from components.access.policy import WEBSOCKET, Need
 from components.access.roles import Role
 from components.access.tokens import new_token, token_hash
 from dashboards.api.app import build_app
+from governance.api import GovernanceApi
+from governance.compile.site import Options
+from governance.control import ControlPlane, Settings
+from governance.metrics import ControlMetrics
+from governance.rollout import AlwaysGood, RolloutConfig
+from governance.store import SqliteStore
 from pipeline.runtime.shared_log import shared_log
 from spanloom import clock
 from spanloom.access.build import build_access, require_authentication
@@ -72,7 +78,7 @@ def walk(routes: Any, prefix: str = "") -> Iterator[Known]:
             raise AssertionError(f"{route!r}: this test does not know how to walk it")
 
 
-@pytest.fixture(params=["up", "worker", "worker of other stages", "collector", "console"])
+@pytest.fixture(params=["up", "worker", "worker of other stages", "collector", "console", "control"])
 async def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AccessMiddleware]:
     """The app of a role, as it is served."""
     role: str = request.param
@@ -80,11 +86,17 @@ async def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     config = Config.model_validate({"data_dir": tmp_path, "log": log, "access": ACCESS, "console": "0.0.0.0:8080"})
     access = build_access(config, CollectorRegistry(), clock.system)
     store = DuckDbStore(tmp_path / "store.duckdb")
-    stages = {"collector": (), "console": (), "worker of other stages": ("rekey", "score")}.get(role, STAGES)
+    stages = {"collector": (), "console": (), "control": (), "worker of other stages": ("rekey", "score")}.get(role, STAGES)
     pipeline = Pipeline(config, store, clock.system, stages=stages)
     opened = shared_log(tmp_path / "log", clock.system) if role == "up" else nullcontext()
     with opened:
         routes = pipeline.routes()
+    revisions = SqliteStore(tmp_path / "control.sqlite")
+    metrics = ControlMetrics(CollectorRegistry())
+    settings = Settings(RolloutConfig(), Options())
+    governing = GovernanceApi(ControlPlane(settings, revisions, AlwaysGood(), metrics, clock.system)).routes()
+    if role in {"up", "control"}:
+        routes = [*routes, *governing]
     if role in {"up", "console"}:
         routes = [*(routes if role == "up" else []), *access.login_routes()]
         yield access.guard(build_app(store, dict, CollectorRegistry(), clock.system, routes))
@@ -92,6 +104,7 @@ async def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         yield access.guard(build_probes(dict, CollectorRegistry(), routes))
     if pipeline._client is not None:
         await pipeline._client.aclose()
+    await revisions.close()
     await access.close()
     await store.close()
 

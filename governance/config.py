@@ -1,0 +1,37 @@
+"""What can be configured of the control plane."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.sender import is_loopback
+from components.tls import TlsConfig
+from governance.rollout import RolloutConfig
+
+
+class ControlPlaneConfig(BaseModel):
+    """Policies, and the agents that get them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=True, description="whether `spanloom up` has one, on a Unix socket in data_dir/control")
+    host: str = Field(
+        default="127.0.0.1", description="address for agents to reach; beyond loopback it needs tls with client_ca"
+    )
+    port: int | None = Field(
+        default=None, ge=0, le=65535, description="TCP port for agents; `spanloom control` has 18000 where none is set"
+    )
+    tls: TlsConfig | None = Field(default=None, description="certificates of that port")
+    rollout: RolloutConfig = RolloutConfig()
+    max_agents: int = Field(default=10_000, gt=0, description="agents that are known at a time")
+    check_with_envoy: bool = Field(
+        default=True, description="have Envoy, where there is one, read a revision before its release"
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.port is not None and not is_loopback(self.host) and (self.tls is None or self.tls.client_ca is None):
+            raise ValueError(f"others can reach {self.host}: set tls with client_ca, so that agents prove who they are")
+        return self

@@ -1,0 +1,152 @@
+"""`spanloom policy`: policies, from a file to a fleet and back."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from spanloom.access.local_token import authorization
+from spanloom.commands.control_client import ControlClient
+from spanloom.commands.terminal import printable
+from telemetry.errors import SpanloomError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from telemetry.json_object import JsonObject
+
+file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+url_option = click.option(
+    "--url", default="http://127.0.0.1:8080", show_default=True, help="URL of the console or the control plane."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def ask(url: str, work: Callable[[ControlClient], Awaitable[JsonObject]]) -> JsonObject:
+    """What a control plane answers.
+
+    Raises:
+        ClickException: why it does not.
+    """
+
+    async def run() -> JsonObject:
+        async with ControlClient(url, authorization(url)) as client:
+            return await work(client)
+
+    try:
+        return asyncio.run(run())
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.group()
+def policy() -> None:
+    """Check, release and take back the policies of a fleet."""
+
+
+@policy.command()
+@file_argument
+@click.option("--url", help="Also have a control plane compile it for its fleet, and Envoy read it there.")
+def check(file: Path, url: str | None) -> None:
+    """Report every mistake in FILE with its place. Exit code 1 if there is one."""
+    from governance.files import read_policies  # noqa: PLC0415 - RE2 and the models
+
+    text = _read(file)
+    try:
+        policies = read_policies(text, str(file))
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    if url is not None:
+        ask(url, lambda client: client.check(text, str(file)))
+    counts = [f"{len(found)} {section}" for section, found in policies.sections() if found]
+    click.echo(f"{file}: {len(policies.services)} services, {', '.join(counts) or 'no policies'}")
+
+
+@policy.command()
+@file_argument
+@url_option
+@click.option("--comment", default="", help="Why, for the history.")
+@json_option
+def push(file: Path, url: str, comment: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Release FILE as a new revision: its first wave begins at once. `spanloom fleet waves` shows how far it is."""
+    text = _read(file)
+    found = ask(url, lambda client: client.publish(text, str(file), comment))
+    if as_json:
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    else:
+        click.echo(f"revision {found['number']} is on its way; see `spanloom fleet waves`")
+
+
+@policy.command()
+@file_argument
+@url_option
+def diff(file: Path, url: str) -> None:
+    """What FILE would change of the revision that the fleet has. Exit code 1 if it changes something."""
+    state = ask(url, lambda client: client.history(1))
+    number = state["stable"]
+    before = "" if number == "0" else ask(url, lambda client: client.document(number))["text"]
+    lines = list(
+        difflib.unified_diff(before.splitlines(), _read(file).splitlines(), f"revision {number}", str(file), lineterm="")
+    )
+    for line in lines:
+        click.echo(printable(line))
+    raise SystemExit(1 if lines else 0)
+
+
+@policy.command()
+@click.argument("revision", required=False)
+@url_option
+@click.option("--why", default="", help="For the history.")
+def rollback(revision: str | None, url: str, why: str) -> None:
+    """Take back what is on its way; or release the document of an earlier REVISION again."""
+    found = ask(url, lambda client: client.roll_back(revision, why))
+    if revision is None:
+        click.echo(f"all agents get revision {found['stable']}")
+    else:
+        click.echo(f"revision {found['number']}, the document of revision {revision}, is on its way")
+
+
+@policy.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many of the newest.")
+@url_option
+@json_option
+def history(limit: int, url: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """The newest revisions: when, by whom, and what became of each."""
+    found = ask(url, lambda client: client.history(limit))
+    if as_json:
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return
+    for each in found["revisions"]:
+        time = datetime.fromtimestamp(each["created"] / 1e9, UTC).isoformat(timespec="seconds")
+        said = " ".join(part for part in (each["comment"], each["why"]) if part)
+        here = "  <- stable" if each["number"] == found["stable"] else ""
+        click.echo(printable(f"{each['number']}  {time}  {each['author']}  {each['status']}  {said}{here}"))
+
+
+@policy.command()
+@url_option
+def audit(url: str) -> None:
+    """The audit trail of policies as JSON lines, as `spanloom audit verify FILE` reads it."""
+    after = 0
+    while records := ask(url, partial(_records, after=after))["records"]:
+        for record in records:
+            click.echo(orjson.dumps(record))
+        after = records[-1]["sequence"]
+
+
+async def _records(client: ControlClient, after: int) -> JsonObject:
+    return await client.audit(after)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file}: {error}") from error

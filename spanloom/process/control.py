@@ -1,0 +1,133 @@
+"""The control plane as a process has it: its store, its ports, and what it copies to where."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+
+from components.private_files import make_private_folder
+from governance.ads import Ads
+from governance.api import GovernanceApi
+from governance.compile.site import Options
+from governance.control import ControlPlane, Settings
+from governance.metrics import ControlMetrics
+from governance.rollout import AlwaysGood
+from governance.store import SqliteStore
+from governance.trail import Trail
+from governance.xds.server import XdsServer
+from telemetry.errors import ConfigError, StoreError, UnrecoverableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from prometheus_client import CollectorRegistry
+    from starlette.routing import Route
+
+    from components.tls import TlsConfig
+    from governance.config import ControlPlaneConfig
+    from spanloom.clock import Now
+    from stores.store import Store
+
+log = structlog.get_logger(__name__)
+
+PORT = 18_000
+"""TCP port of `spanloom control` where none is set."""
+MAX_SOCKET = 100
+"""Bytes of a Unix socket's path; Linux allows 107."""
+
+
+class Control:
+    """From entering to leaving.
+
+    Args:
+        config: its section.
+        folder: of its store and its socket.
+        registry: for its metrics.
+        now: gives the time.
+        store: where the audit trail is copied to, if anywhere.
+    """
+
+    def __init__(
+        self, config: ControlPlaneConfig, folder: Path, registry: CollectorRegistry, now: Now, store: Store | None = None
+    ) -> None:
+        self._config, self._folder, self._registry, self._now, self._copy_to = config, folder, registry, now, store
+        self._stack = AsyncExitStack()
+        self.plane: ControlPlane
+
+    async def __aenter__(self) -> Self:
+        """Open the store and the ports.
+
+        Raises:
+            UnrecoverableError: a port or the store cannot be opened.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        make_private_folder(self._folder)
+        try:
+            store = SqliteStore(self._folder / "control.sqlite")
+        except StoreError as error:
+            raise UnrecoverableError(str(error)) from error
+        self._stack.push_async_callback(store.close)
+        metrics = ControlMetrics(self._registry)
+        config = self._config
+        settings = Settings(config.rollout, Options(), config.max_agents, config.check_with_envoy)
+        self.plane = await self._stack.enter_async_context(ControlPlane(settings, store, AlwaysGood(), metrics, self._now))
+        self._trail = Trail(store, self._copy_to.write) if self._copy_to is not None else None
+        handlers = [Ads(self.plane.fleet, metrics).handler()]
+        listening = {}
+        socket = self._folder / "ads.sock"
+        if len(bytes(socket.resolve())) <= MAX_SOCKET:
+            socket.unlink(missing_ok=True)
+            await self._stack.enter_async_context(XdsServer(f"unix:{socket.resolve()}", handlers))
+            listening["socket"] = str(socket)
+        else:
+            log.warning("control_socket_skipped", path=str(socket), hint=f"more than {MAX_SOCKET} bytes; use control.port")
+        if config.port is not None:
+            host = f"[{config.host}]" if ":" in config.host else config.host
+            credentials = _credentials(config.tls) if config.tls is not None else None
+            server = await self._stack.enter_async_context(XdsServer(f"{host}:{config.port}", handlers, credentials))
+            listening["port"] = str(server.port)
+        log.info("control_started", revision=self.plane.stable, **listening)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the streams of agents, then the store."""
+        await self._stack.aclose()
+
+    async def run(self) -> None:
+        """Return, or raise, when it no longer works."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.plane.wait())
+            if self._trail is not None:
+                group.create_task(self._trail.run())
+
+    def routes(self) -> list[Route]:
+        """Its part of the HTTP API."""
+        return GovernanceApi(self.plane).routes()
+
+    def status(self) -> dict[str, object]:
+        """What `/api/v1/status` says."""
+        agents = self.plane.fleet.agents
+        return {"revision": self.plane.stable, "agents": len(agents), "connected": sum(each.connected for each in agents)}
+
+
+def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:
+    try:
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        client_ca = tls.client_ca.read_bytes() if tls.client_ca is not None else None
+    except OSError as error:
+        raise ConfigError(f"control.tls: {error}") from error
+    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
