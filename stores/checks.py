@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from stores.layout import LAYOUT, SIGNALS, Type, fits, keys
+from stores.store import QuestionRefusedError
 from telemetry.resource import text_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ Misfit = tuple[str, ...]
 _NOT_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 _NAMES = frozenset({"NaN", *_NOT_FINITE.values()})
+
+
+def check_keyword(kind: Kind, field: str) -> None:
+    """Refuse a field that is no keyword of the layout.
+
+    Raises:
+        QuestionRefusedError: it is none.
+    """
+    if LAYOUT[kind].get(field) is not Type.KEYWORD:
+        raise QuestionRefusedError(f"{field}: no keyword field of {kind.value} documents")
 
 
 class UnstorableError(ValueError):

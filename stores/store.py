@@ -56,7 +56,21 @@ class Contains:
     text: str
 
 
-Filter = Equals | OneOf | Range | Contains
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of these hold; so they do where there are none."""
+
+    filters: Sequence[Filter]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One of these holds; none does where there are none."""
+
+    filters: Sequence[Filter]
+
+
+Filter = Equals | OneOf | Range | Contains | AllOf | AnyOf
 
 
 NO_LIMIT = 10_000_000
@@ -167,6 +181,14 @@ class Reads(Protocol):
 
     async def environments(self, query: Query) -> list[str]:
         """The environments that the documents of a query name, sorted: at most as many as its limit."""
+        ...
+
+    async def values(self, query: Query, field: str) -> list[str]:
+        """The values that the documents of a query have in a keyword field of the layout, sorted: at most as many as its limit.
+
+        Raises:
+            QuestionRefusedError: the field is none.
+        """
         ...
 
 

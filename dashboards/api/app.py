@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from dashboards.api import routes as api
 from dashboards.console import routes as pages
+from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
+from dashboards.tempo_api.routes import TempoApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,6 +50,6 @@ def build_app(
     app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
     app.include_router(api.routes(reader, status, registry, health))
     api.answer_errors(app)
-    app.router.routes.extend(routes)
+    app.router.routes.extend([*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes(), *routes])
     pages.add(app, reader, status, now)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable  # noqa: TC003  FastAPI reads annotations at run time
+from collections.abc import Callable  # noqa: TC003  FastAPI reads annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -19,26 +19,24 @@ from components.access.roles import Right
 from components.http.health import Health
 from components.http.metrics_page import MetricsPage
 from components.secrets import SECRETS
+from dashboards.read_models.attribute_values import candidates
+from dashboards.read_models.http_errors import headers_of, status_of
 from dashboards.read_models.reader import within
 from dashboards.read_models.service_map import service_map_body
-from stores.store import BusyError, OneOf, QueryTimeoutError, QuestionRefusedError
+from stores.store import OneOf
 from stores.store import Query as StoreQuery
 from telemetry.documents import Kind
-from telemetry.errors import InputError, SpanloomError, StoreError
+from telemetry.errors import InputError, SpanloomError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from prometheus_client import CollectorRegistry
 
     from dashboards.read_models.reader import Reader
-    from stores.store import Scalar
     from telemetry.documents import Body
 
 MAX_FOUND = 10_000
 """Most documents in one answer. For more, ask again with the last `@timestamp` as `since`, and leave out what is known."""
-
-RETRY_SECONDS = 5
-"""After which somebody who asked while too many did should ask again."""
 
 MAX_CONDITIONS = 20
 """Most `where` in one request."""
@@ -169,19 +167,13 @@ def _add_overviews(router: APIRouter, reader: Reader) -> None:
 def answer_errors(app: FastAPI) -> None:
     """Make an app answer errors as `{"error": ...}`: 400 for what was asked wrongly, 503 for a store that does not answer."""
 
-    def answering(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
-        async def answer(_: Request, error: Exception) -> Response:
-            text = _wrong(error) if isinstance(error, RequestValidationError) else str(error)
-            headers = {"retry-after": str(RETRY_SECONDS)} if isinstance(error, BusyError | QueryTimeoutError) else None
-            return Json({"error": SECRETS.mask(text)}, status, headers)
+    async def answer(_: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):
+            return Json({"error": SECRETS.mask(_wrong(error))}, 400)
+        return Json({"error": SECRETS.mask(str(error))}, status_of(error), headers_of(error))
 
-        return answer
-
-    app.add_exception_handler(RequestValidationError, answering(400))
-    app.add_exception_handler(InputError, answering(400))
-    app.add_exception_handler(QuestionRefusedError, answering(400))
-    app.add_exception_handler(StoreError, answering(503))
-    app.add_exception_handler(SpanloomError, answering(500))
+    app.add_exception_handler(RequestValidationError, answer)
+    app.add_exception_handler(SpanloomError, answer)
 
 
 async def _json(content: Any) -> Response:
@@ -199,14 +191,4 @@ def _condition(text: str) -> OneOf:
     field, colon, value = text.partition(":")
     if not field or not colon:
         raise InputError(f"where: {text!r} is not field:value, as in where=root.service:checkout")
-    values: list[Scalar] = [value]
-    if value in {"true", "false"}:
-        values.append(value == "true")
-    else:
-        for number in (int, float):
-            try:
-                values.append(number(value))
-            except ValueError:
-                continue
-            break
-    return OneOf(field, values)
+    return OneOf(field, candidates(value))

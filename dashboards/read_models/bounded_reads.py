@@ -79,6 +79,11 @@ class BoundedReads:
         async with self._slot():
             return await self._store.environments(self._bounded(query))
 
+    async def values(self, query: Query, field: str) -> list[str]:
+        """The values of a keyword field in a query's documents. Raises as `find` does."""
+        async with self._slot():
+            return await self._store.values(self._bounded(query), field)
+
     async def as_many(self, query: Query) -> tuple[list[Body], bool]:
         """The first documents of a query, as many as an answer may have, and whether there are more. Raises as `find` does."""
         while True:

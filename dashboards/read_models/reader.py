@@ -69,6 +69,11 @@ class Reader:
     def __init__(self, store: Reads, limits: QueryLimits | None = None, registry: CollectorRegistry | None = None) -> None:
         self._store = BoundedReads(store, limits, registry)
 
+    @property
+    def reads(self) -> BoundedReads:
+        """The store, within the same limits, for questions of other kinds."""
+        return self._store
+
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query. A trace or hop is there only if its newest revision meets the conditions.
 

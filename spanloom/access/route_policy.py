@@ -55,6 +55,38 @@ ROUTES = (
         Route(f"/prometheus/api/v1/{path}", {"GET": READ})
         for path in ("label/{name}/values", "rules", "alerts", "metadata", "status/buildinfo")
     ),
+    # Jaeger's query API.
+    *(
+        Route(f"/jaeger/api/{path}", {"GET": READ})
+        for path in (
+            "services",
+            "services/{service:path}/operations",
+            "operations",
+            "traces",
+            "traces/{trace_id}",
+            "dependencies",
+            "v3/services",
+            "v3/operations",
+            "v3/traces",
+            "v3/traces/{trace_id}",
+        )
+    ),
+    # Tempo's query API.
+    *(
+        Route(f"/tempo/{path}", {"GET": READ})
+        for path in (
+            "ready",
+            "api/echo",
+            "api/status/buildinfo",
+            "api/search",
+            "api/search/tags",
+            "api/v2/search/tags",
+            "api/search/tag/{name:path}/values",
+            "api/v2/search/tag/{name:path}/values",
+            "api/traces/{trace_id}",
+            "api/v2/traces/{trace_id}",
+        )
+    ),
     # Alertmanager's API.
     Route("/api/v2/status", {"GET": READ}),
     Route("/api/v2/receivers", {"GET": READ}),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from stores.layout import ENVIRONMENT, LAYOUT, Type, comparable, keys
-from stores.store import Contains, Equals, OneOf, Range
+from stores.store import AllOf, AnyOf, Contains, Equals, OneOf, Range
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -71,6 +71,18 @@ class Condition:
                 self._range(field, at_least, below)
             case Contains(field, text):
                 self._contains(field, text)
+            case AllOf(filters):
+                for inner in filters:
+                    self._filter(inner)
+            case AnyOf(filters):
+                self._terms.append("(" + (" OR ".join(map(self._alternative, filters)) or "FALSE") + ")")
+
+    def _alternative(self, one: Filter) -> str:
+        """The terms of one filter, joined; its parameters are added in the order of the text."""
+        outer, self._terms = self._terms, []
+        self._filter(one)
+        inner, self._terms = self._terms, outer
+        return "(" + (" AND ".join(inner) or "TRUE") + ")"
 
     def _one_of(self, field: str, values: list[Scalar]) -> None:
         column = self._columns.get(field)
@@ -165,6 +177,15 @@ def environments(query: Query) -> tuple[str, list[object]]:
     """The environments of a query's documents."""
     condition = Condition(query)
     sql = f"SELECT DISTINCT {_ENVIRONMENT} AS name FROM {quoted(query.kind)}{condition.sql} ORDER BY name LIMIT ?"  # noqa: S608 - as above
+    return sql, [*condition.parameters, query.limit]
+
+
+def values(query: Query, field: str) -> tuple[str, list[object]]:
+    """The values of a keyword field in a query's documents."""
+    condition = Condition(query)
+    column = quoted(field)
+    where = f"{condition.sql} AND" if condition.sql else " WHERE"
+    sql = f"SELECT DISTINCT {column} AS value FROM {quoted(query.kind)}{where} {column} IS NOT NULL ORDER BY value LIMIT ?"  # noqa: S608 - as above
     return sql, [*condition.parameters, query.limit]
 
 

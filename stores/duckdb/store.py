@@ -16,13 +16,13 @@ import duckdb
 import orjson
 
 from components.private_files import make_private_folder, narrow
-from stores.checks import UnstorableError, with_numbers
+from stores.checks import UnstorableError, check_keyword, with_numbers
 from stores.duckdb.arrow import STRING, Columns
 from stores.duckdb.keys import KeySet
 from stores.duckdb.retention import retain, used_bytes
 from stores.duckdb.rows import row, table
 from stores.duckdb.schema import prepare, transaction
-from stores.duckdb.sql import ID, KEY, TIME, count, environments, quoted, select
+from stores.duckdb.sql import ID, KEY, TIME, count, environments, quoted, select, values
 from stores.layout import LAYOUT
 from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
 from telemetry.errors import StoreError
@@ -160,6 +160,14 @@ class DuckDbStore:
         """The environments that a query's documents name."""
         sql, parameters = environments(query)
         return await self._read(lambda cursor: [name for (name,) in cursor.execute(sql, parameters).fetchall()], query.seconds)
+
+    async def values(self, query: Query, field: str) -> list[str]:
+        """The values of a keyword field in a query's documents."""
+        check_keyword(query.kind, field)
+        sql, parameters = values(query, field)
+        return await self._read(
+            lambda cursor: [value for (value,) in cursor.execute(sql, parameters).fetchall()], query.seconds
+        )
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Nothing: what is written is found."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stores.elasticsearch.source import FLAT, text_of
 from stores.layout import ENVIRONMENT, LAYOUT, comparable
-from stores.store import Contains, Equals, OneOf, Range
+from stores.store import AllOf, AnyOf, Contains, Equals, OneOf, Range
 from telemetry.documents import timestamp
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
@@ -51,6 +51,11 @@ def _filter(kind: Kind, one: Filter) -> Clause:
             return {"range": {field: {end: _instant(field, value) for end, value in ends.items()}}}
         case Contains(field, text):
             return {"match": {field: {"query": text, "operator": "and"}}}
+        case AllOf(filters):
+            return {"bool": {"filter": [_filter(kind, inner) for inner in filters]}} if filters else {"match_all": {}}
+        case AnyOf(filters):
+            either = [_filter(kind, inner) for inner in filters]
+            return {"bool": {"should": either, "minimum_should_match": 1}} if filters else {"match_none": {}}
 
 
 def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:

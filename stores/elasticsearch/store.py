@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from elasticsearch import ApiError, BadRequestError, TransportError
 
-from stores.checks import with_numbers
+from stores.checks import check_keyword, with_numbers
 from stores.elasticsearch.bulk import BulkWriter
 from stores.elasticsearch.client import connect, refusal
 from stores.elasticsearch.search import ID, TIME, clause, order
@@ -95,12 +95,19 @@ class ElasticsearchStore:
 
     async def environments(self, query: Query) -> list[str]:
         """The environments that a query's documents name: the most frequent, where there are more than its limit."""
-        named = {"terms": {"field": ENVIRONMENT, "missing": DEFAULT_ENVIRONMENT, "size": query.limit}}
-        asked = self._search(query) | {"sort": None, "aggs": {"named": named}}
+        named = await self._terms(query, {"field": ENVIRONMENT, "missing": DEFAULT_ENVIRONMENT})
+        return sorted({name or DEFAULT_ENVIRONMENT for name in named})
+
+    async def values(self, query: Query, field: str) -> list[str]:
+        """The values of a keyword field in a query's documents: the most frequent, where there are more than its limit."""
+        check_keyword(query.kind, field)
+        return sorted(await self._terms(query, {"field": field}))
+
+    async def _terms(self, query: Query, terms: JsonObject) -> list[str]:
+        asked = self._search(query) | {"sort": None, "aggs": {"named": {"terms": terms | {"size": query.limit}}}}
         async with _in_time(query):
             found = await self._ask(self._of(query).search(**asked, size=0, **_MISSING_IS_EMPTY))
-        buckets = found.get("aggregations", {}).get("named", {}).get("buckets", ())
-        return sorted({bucket["key"] or DEFAULT_ENVIRONMENT for bucket in buckets})
+        return [bucket["key"] for bucket in found.get("aggregations", {}).get("named", {}).get("buckets", ())]
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Make what was written findable."""

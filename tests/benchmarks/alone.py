@@ -132,6 +132,10 @@ class Swallow:
         del query
         return []
 
+    async def values(self, query: Query, field: str) -> list[str]:
+        del query, field
+        return []
+
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         pass
 

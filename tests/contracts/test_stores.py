@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stores.store import (
+    AllOf,
     AnswerTooLargeError,
+    AnyOf,
     Contains,
     Equals,
     OneOf,
     Query,
     QueryTimeoutError,
+    QuestionRefusedError,
     Range,
     Retention,
     Written,
@@ -345,6 +348,46 @@ async def test_text_is_found_by_whole_words_in_any_case_and_order(store: Store, 
 async def test_filters_are_joined_by_and(store: Store) -> None:
     await store.write([span(1, duration=5), span(2, duration=50), span(3, duration=50, name="POST /")])
     assert await matching(store, Kind.SPAN, Equals("name", "GET /"), Range("duration", at_least=10)) == {span(2).id}
+
+
+async def test_filters_are_joined_by_or_and_nested(store: Store) -> None:
+    await store.write(
+        [
+            span(1, duration=5, attributes={"http.route": "/a"}),
+            span(2, duration=50, attributes={"http.route": "/b"}),
+            span(3, duration=500, attributes={"http.response.status_code": 500}),
+            span(4, duration=500, name="POST /"),
+        ]
+    )
+
+    async def numbers(*where: Filter) -> set[int]:
+        return {int(id_, 16) for id_ in await matching(store, Kind.SPAN, *where)}
+
+    slow, on_a = Range("duration", at_least=100), Equals("attributes.http.route", "/a")
+    failed = OneOf("attributes.http.response.status_code", ["500", 500])
+    assert await numbers(AnyOf([slow, on_a])) == {1, 3, 4}
+    assert await numbers(AnyOf([AllOf([slow, failed]), Equals("name", "POST /"), on_a])) == {1, 3, 4}
+    assert await numbers(AnyOf([AllOf([slow, failed]), on_a]), Range("duration", below=100)) == {1}
+    assert await numbers(AllOf([AnyOf([on_a, failed]), AnyOf([slow])])) == {3}
+    assert await numbers(AnyOf([])) == set()
+    assert await numbers(AllOf([])) == {1, 2, 3, 4}
+
+
+async def test_the_values_of_a_keyword_field_are_each_there_once(store: Store) -> None:
+    await store.write(
+        [
+            span(number, NOON + number, name=f"GET /{number % 3}", kind="Server" if number % 2 else "Client")
+            for number in range(9)
+        ]
+    )
+    await store.write([Document(Kind.SPAN, "bare", NOON, {"trace_id": "ab"})])
+    await store.refresh([Kind.SPAN])
+    assert await store.values(Query(Kind.SPAN), "name") == ["GET /0", "GET /1", "GET /2"]
+    assert await store.values(Query(Kind.SPAN, [Equals("kind", "Server")], until=NOON + 4), "name") == ["GET /0", "GET /1"]
+    assert len(await store.values(Query(Kind.SPAN, limit=2), "name")) == 2
+    assert await store.values(Query(Kind.HOP), "operation") == []
+    with pytest.raises(QuestionRefusedError, match="duration: no keyword field of span documents"):
+        await store.values(Query(Kind.SPAN), "duration")
 
 
 async def test_documents_without_an_environment_are_found_as_those_of_the_default_one(store: Store) -> None:

@@ -18,7 +18,9 @@ from alerting.rules.api import routes as rule_routes
 from alerting.rules.book import RuleBook
 from alerting.rules.engine import AlertEngine
 from dashboards.api.routes import answer_errors, routes
+from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
+from dashboards.tempo_api.routes import TempoApi
 from spanloom.components import NOTIFIERS
 from stores.duckdb.store import DuckDbStore
 from telemetry.documents.signals import span_document
@@ -45,6 +47,15 @@ SEEDS = (
     b"/prometheus/api/v1/query_range?query=load&start=1700000000&end=2023-11-14T22:14:00Z&step=15s&timeout=1",
     b"/prometheus/api/v1/series?match[]=load{a=~'b'}&limit=1",
     b"/prometheus/api/v1/label/a/values",
+    b'/jaeger/api/traces?service=cart&operation=GET&tags={"a":"b"}&tag=c:1&start=0&end=9&minDuration=1.5ms&maxDuration=2h&limit=3',
+    b"/jaeger/api/operations?service=cart&spanKind=server",
+    b"/jaeger/api/v3/traces?query.start_time_min=2023-11-14T22:14:00Z&query.start_time_max=2033-11-14T22:14:00.1Z",
+    b"/jaeger/api/dependencies?endTs=1700000000000&lookback=5",
+    b'/tempo/api/search?q={ span.a = 5 && (duration > 1ms || !(.b =~ "c")) }|select(name)&start=1&end=1700000000&limit=5',
+    b'/tempo/api/search?tags=service.name=cart a="b c"&minDuration=1ms',
+    b"/tempo/api/v2/search/tag/resource.service.name/values?q={ status = error }",
+    b"/tempo/api/v2/search/tags?scope=span",
+    b"/tempo/api/v2/traces/0102030405060708090a0b0c0d0e0f10",
     b"/metrics",
 )
 _WORDS = (
@@ -115,6 +126,8 @@ class _Api:
         rules = rule_routes(lambda: {"default": engine}, RuleBook(engine), saved, note)
         app.router.routes += [*rules, Mount("/am", routes=manager.routes())]
         app.router.routes += manager.routes()
+        app.router.routes += JaegerApi(Reader(store), lambda: NOW).routes()
+        app.router.routes += TempoApi(Reader(store), lambda: NOW, "1").routes()
         app.router.routes += PrometheusApi(lambda: {"default": engine}, lambda: NOW, "1").routes()
         return app
 

@@ -121,6 +121,9 @@ class MemoryStore:
     async def environments(self, query: Query) -> list[str]:
         return sorted({body.get("environment", "default") for body in await self.find(query)})
 
+    async def values(self, query: Query, field: str) -> list[str]:
+        return sorted({body[field] for body in await self.find(query)})
+
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         pass
 

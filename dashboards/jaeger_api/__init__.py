@@ -1,0 +1,1 @@
+"""Jaeger's query API under /jaeger, over the stored spans: what Jaeger's UI and Grafana ask for."""

@@ -1,0 +1,1 @@
+"""Tempo's query API under /tempo, over the stored spans: what Grafana's data source for Tempo asks for."""
