@@ -150,7 +150,7 @@ class RetryPolicy(Policy):
     """Requests that are sent again, to another instance where there is one."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    on: Annotated[
+    when: Annotated[
         tuple[
             Literal["5xx", "gateway-error", "connect-failure", "refused-stream", "reset", "retriable-4xx", "unavailable"], ...
         ],

@@ -127,7 +127,7 @@ def _action(policies: Policies, entry: ServiceEntry) -> JsonObject:
 
 def _retries(policy: RetryPolicy) -> JsonObject:
     found: JsonObject = {
-        "retry_on": ",".join(policy.on),
+        "retry_on": ",".join(policy.when),
         "num_retries": policy.attempts,
         "retry_host_predicate": [
             {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": TYPE_PREFIX + _PREVIOUS_HOSTS}}

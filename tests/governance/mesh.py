@@ -55,6 +55,7 @@ class Upstream:
 
     def __init__(self, name: str) -> None:
         self.name, self.hits, self.status, self.port, self.held = name, 0, 200, 0, asyncio.Event()
+        self.waiting = 0
         self.held.set()
         self.seen: list[dict[str, str]] = []
 
@@ -77,7 +78,9 @@ class Upstream:
                 await reader.readexactly(int(headers.get("content-length", 0)))
                 self.hits += 1
                 self.seen.append({**headers, ":path": head[0].split()[1]})
+                self.waiting += 1
                 await self.held.wait()
+                self.waiting -= 1
                 body = self.name.encode()
                 writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
                 await writer.drain()
@@ -88,10 +91,10 @@ class Connection:
     """One kept connection to a port."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self.port)
         return self
 
     async def __aexit__(
