@@ -301,7 +301,7 @@ class AssembleStage:
         published = await self._merge_stored(part, traces)
         width = part.windows.window_of
         partition = part.tp.partition
-        parts = [publication.parts(partition, width) for publication in published]
+        parts = [publication.parts(partition, width, self._kernels) for publication in published]
         first = [document for documents in parts for document in documents]
         last = [document for publication in published for document in publication.trace()]
         await part.messages.answer([span for publication in published for span in publication.new_spans])

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stores.layout import LAYOUT, SIGNALS, Type, fits, keys
+from stores.layout import LAYOUT, SERVICE, SIGNALS, Type, fits, keys
 from stores.store import QuestionRefusedError
+from telemetry.documents import Kind
+from telemetry.documents.signals import KIND_NAMES, STATUS_NAMES
 from telemetry.resource import text_of
 
 if TYPE_CHECKING:
-    from telemetry.documents import Body, Document, Kind
+    from collections.abc import Callable
+
+    from telemetry.documents import Body, Document
+    from telemetry.documents.encoded_span import EncodedSpanDocument
+    from telemetry.spans import Span
 
 TIME = "@timestamp"
 
@@ -36,6 +42,18 @@ _PATHS = {
 _TEXTS = frozenset({Type.KEYWORD, Type.TEXT})
 
 _NUMBERS = {kind: [field for field, type_ in fields.items() if type_ is Type.NUMBER] for kind, fields in LAYOUT.items()}
+
+_OF_SPANS: dict[str, Callable[[Span], object]] = {
+    "environment": lambda span: span.resource.environment,
+    "trace_id": lambda span: span.trace_id.hex(),
+    "span_id": lambda span: span.span_id.hex(),
+    SERVICE: lambda span: span.resource.attributes.get("service.name"),
+    "name": lambda span: span.name,
+    "kind": lambda span: KIND_NAMES[span.kind],
+    "status.code": lambda span: STATUS_NAMES[span.status],
+    "duration": lambda span: span.duration,
+}
+_SPAN_VALUES = [_OF_SPANS[field] for field in LAYOUT[Kind.SPAN]]
 
 Misfit = tuple[str, ...]
 """The path of a value that is not of the layout's type."""
@@ -107,9 +125,35 @@ def json_text(body: Body) -> bytes:
             text = orjson.dumps(_finite(body))
     except (TypeError, RecursionError) as error:
         raise UnstorableError(f"not JSON: {error}") from error
+    _check_size(text)
+    return bytes(memoryview(text))  # a copy of its size: orjson's own lies in a larger buffer, each a new one to be paged in
+
+
+def checked_span(document: EncodedSpanDocument) -> tuple[object, ...]:
+    """What `checked` gives of a span's document, without its body: all of it is of the layout's types, as kernels see to it.
+
+    Raises:
+        UnstorableError: it is too large.
+    """
+    _check_size(document.json)
+    span = document.span
+    return tuple([value(span) for value in _SPAN_VALUES])
+
+
+def joined(text: bytes, more: Body) -> bytes:
+    """The JSON of an object with further members behind its own, of which there are some on both sides.
+
+    Raises:
+        UnstorableError: it is too large.
+    """
+    whole = b"%b,%b" % (text[:-1], orjson.dumps(more)[1:])
+    _check_size(whole)
+    return whole
+
+
+def _check_size(text: bytes) -> None:
     if len(text) > LARGEST:
         raise UnstorableError(f"{len(text)} bytes, at most {LARGEST}")
-    return bytes(memoryview(text))  # a copy of its size: orjson's own lies in a larger buffer, each a new one to be paged in
 
 
 def with_numbers(kind: Kind, body: Body) -> Body:

@@ -4,8 +4,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
+use crate::json::pair;
 use crate::keys::Keys;
 use crate::python::guarded;
+use crate::status::Status;
 use crate::validate::{DEEPEST, each};
 use crate::wire::{Fields, Odd, Read, Value};
 
@@ -238,41 +240,6 @@ impl SpanDecoder {
             _ => return Err(Failure::Odd),
         })
     }
-}
-
-#[derive(Default)]
-struct Status<'a> {
-    message: &'a str,
-    code: u32,
-}
-
-impl<'a> Status<'a> {
-    fn of(encoded: &'a [u8]) -> Read<Self> {
-        let mut status = Status::default();
-        let mut fields = Fields::of(encoded);
-        while let Some((number, value)) = fields.next_field()? {
-            match number {
-                2 => status.message = value.text()?,
-                3 => status.code = value.number()?,
-                _ => return Err(Odd),
-            }
-        }
-        Ok(status)
-    }
-}
-
-/// The key and the encoded value of a `KeyValue` that has each of them once at most.
-fn pair(encoded: &[u8]) -> Read<(&str, Option<&[u8]>)> {
-    let (mut key, mut value) = (None, None);
-    let mut fields = Fields::of(encoded);
-    while let Some((number, field)) = fields.next_field()? {
-        match number {
-            1 if key.is_none() => key = Some(field.text()?),
-            2 if value.is_none() => value = Some(field.bytes()?),
-            _ => return Err(Odd),
-        }
-    }
-    Ok((key.unwrap_or_default(), value))
 }
 
 /// The messages of an `ArrayValue` or a `KeyValueList`.

@@ -10,11 +10,14 @@
 
 #[cfg(feature = "python")]
 mod decode;
+pub mod document;
 mod head;
+mod json;
 #[cfg(feature = "python")]
 mod keys;
 #[cfg(feature = "python")]
 mod python;
 pub mod split;
+mod status;
 mod validate;
 pub mod wire;

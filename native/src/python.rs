@@ -3,17 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::create_exception;
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::decode::SpanDecoder;
+use crate::document::{self, Around};
 use crate::split;
 
 create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
 
 /// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 
 type Bytes = Py<PyBytes>;
 type Parts = Vec<(u32, Bytes)>;
@@ -43,6 +44,30 @@ fn split_spans(py: Python<'_>, request: &[u8], partitions: u32, arrived: u64) ->
     })
 }
 
+/// The documents of encoded spans as JSON, each or `None` for what is not usual. `around` has two pieces for each span: its
+/// environment, and its resource and scope, as members of a JSON object without braces.
+#[pyfunction]
+fn span_documents<'py>(
+    py: Python<'py>,
+    spans: Vec<Bound<'py, PyBytes>>,
+    around: Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>,
+) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+    guarded(|| {
+        if spans.len() != around.len() {
+            return Err(PyValueError::new_err("what is around each span"));
+        }
+        let mut out = Vec::with_capacity(4096);
+        let mut found = Vec::with_capacity(spans.len());
+        for (span, (environment, resource_and_scope)) in spans.iter().zip(&around) {
+            out.clear();
+            let around = Around { environment: environment.as_bytes(), resource_and_scope: resource_and_scope.as_bytes() };
+            let written = document::put_document(&mut out, span.as_bytes(), around);
+            found.push(written.ok().map(|()| PyBytes::new(py, &out)));
+        }
+        Ok(found)
+    })
+}
+
 /// Panics, so that a test can see what becomes of it.
 #[pyfunction]
 fn panic(message: String) -> PyResult<()> {
@@ -56,5 +81,6 @@ fn spanloom_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KernelPanic", module.py().get_type::<KernelPanic>())?;
     module.add_class::<SpanDecoder>()?;
     module.add_function(wrap_pyfunction!(split_spans, module)?)?;
+    module.add_function(wrap_pyfunction!(span_documents, module)?)?;
     module.add_function(wrap_pyfunction!(panic, module)?)
 }

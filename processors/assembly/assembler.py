@@ -85,7 +85,8 @@ class ExemplarReference:
 class OpenTrace:
     """The signals of one trace so far, each once. `sources` are the offsets of the records that they came in.
 
-    Spans are `packed` while it is open, and decoded by `Span.key` when it is to be drawn: see `unpack`.
+    Spans are `packed` while it is open, and decoded by `Span.key` when it is to be drawn: see `unpack`. They stay `encoded`
+    beside that until they are stored.
     """
 
     trace_id: bytes
@@ -101,6 +102,7 @@ class OpenTrace:
     due: int = 0  # when to look at it again
     memory: int = TRACE_BYTES  # bytes that it uses, without the groups of its spans
     packed: dict[bytes, PackedSpan] = field(default_factory=dict)
+    encoded: dict[bytes, PackedSpan] = field(default_factory=dict)  # by `Span.key`, of decoded spans
 
     @property
     def full(self) -> bool:
@@ -119,6 +121,7 @@ def unpack(traces: Iterable[OpenTrace], kernels: Kernels) -> int:
     dropped = 0
     for trace in traces:
         trace.spans, invalid = kernels.unpack(trace.packed.values(), known)
+        trace.encoded = {span.span_id + span.side: span for span in trace.packed.values()}
         trace.packed = {}
         dropped += invalid
     return dropped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
@@ -30,7 +30,9 @@ from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from processors.assembly.assembler import OpenTrace
+    from processors.kernels.protocol import Kernels
     from telemetry.call_graph import Edge, EdgeKey
+    from telemetry.otlp import PackedSpan
     from telemetry.span_links import LinkTarget, SpanReference
     from telemetry.spans import Span
 
@@ -59,16 +61,21 @@ class Publication:
     closed_early: bool = False  # by a limit: more of it may come, and then it is drawn again
     full: bool = False  # it grows no further
     former_ids: frozenset[str] = frozenset()  # of spans that answer a call, as the version before wrote them
+    encoded: list[PackedSpan | None] = field(default_factory=list)  # the new spans as they came, where that is known
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
-    def parts(self, partition: int, window_of: WindowOf) -> list[Document]:
-        """Span and hop documents that are not stored yet, retractions included."""
+    def parts(self, partition: int, window_of: WindowOf, kernels: Kernels | None = None) -> list[Document]:
+        """Span and hop documents that are not stored yet, retractions included; without kernels in Python alone."""
         drawn = [hop_document(hop, self.revision, partition, window_of(hop.start)) for hop in self.graph.hops]
         windows = {document.body["id"]: document.body["window"] for document in drawn}
         leaving = [body for body in self.counted_hops if windows.get(body["id"]) != body["window"]]
         # A hop that leaves a window is stored with the revision of that, or the retraction would be the newest of it.
         moved = {body["id"] for body in leaving}
-        documents = [_not_over(span_document(span), self.former_ids) for span in self.new_spans]
+        if kernels is None:
+            of_spans = list(map(span_document, self.new_spans))
+        else:
+            of_spans = kernels.span_documents(self.new_spans, self.encoded)
+        documents = [_not_over(document, self.former_ids) for document in of_spans]
         for document in drawn:
             stored = self.stored_hops.get(document.body["id"])
             if stored is None or document.body["id"] in moved or not _says_the_same(document.body, stored):
@@ -102,6 +109,7 @@ def publish_trace(trace: OpenTrace) -> Publication:
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
+        encoded=[trace.encoded.get(key) for key in trace.spans],
         closed_early=trace.closed_early,
         full=trace.is_large or is_full(len(spans) + len(trace.logs)),
     )
@@ -134,6 +142,7 @@ def merge_trace(
         logs=log_summary(all_logs.values(), exemplars),
         spans=list(merged.values()),
         new_spans=[span for key, span in trace.spans.items() if key not in known],
+        encoded=[trace.encoded.get(key) for key in trace.spans if key not in known],
         merged=True,
         stored_revision=newest["revision"],
         stored_hops={body["id"]: body for body in stored_hops},
@@ -159,6 +168,7 @@ def store_only(trace: OpenTrace, revision: int, hops: list[Body]) -> Publication
         logs={},
         spans=[],
         new_spans=list(trace.spans.values()),
+        encoded=[trace.encoded.get(key) for key in trace.spans],
         merged=True,
         stored_revision=revision,
         stored_windows=frozenset(body["window"] for body in hops),
@@ -190,7 +200,9 @@ def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, par
 
 def _not_over(document: Document, former_ids: frozenset[str]) -> Document:
     """A span's document, not under the id that the version before gave to the other side of the call."""
-    return replace(document, id=f"{document.id}.caller") if document.id in former_ids else document
+    if document.id not in former_ids:
+        return document
+    return Document(document.kind, f"{document.id}.caller", document.time, document.body)
 
 
 def _nothing(edge: Edge) -> Edge:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from telemetry.resource import Resource, Scope
     from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
-INTERFACE: Final = 2
+INTERFACE: Final = 3
 """Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
 
 INSTALL: Final = "`make setup` builds it where it finds cargo"
@@ -36,6 +36,10 @@ class Extension(Protocol):
         self, request: bytes, partitions: int, arrived: int
     ) -> tuple[Sequence[tuple[int, bytes]], Sequence[tuple[bytes, bytes, bytes, int]], int] | None:
         """Parts by partition, link queries as trace, span, receiver and time, and how many spans had no times."""
+        ...
+
+    def span_documents(self, spans: Sequence[bytes], around: Sequence[tuple[bytes, bytes]]) -> Sequence[bytes | None]:
+        """The document of each encoded span as JSON, given members of it: its environment, and its resource and scope."""
         ...
 
     def SpanDecoder(  # noqa: N802 - it is a class

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+import orjson
 
 from processors.kernels import reference
 from processors.kernels.protocol import KernelCounts, SplitSpans
+from telemetry.documents.encoded_span import EncodedSpanDocument
+from telemetry.documents.signals import around, span_document
 from telemetry.errors import DecodeError
 from telemetry.span_links import LinkQuery, SpanReference
 from telemetry.spans import NONE_DROPPED, DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from processors.kernels.extension import Extension
     from processors.kernels.protocol import KnownGroups
-    from telemetry.otlp import PackedSpan
+    from telemetry.documents import Document
+    from telemetry.otlp import PackedSpan, SpanGroup
+    from telemetry.resource import Resource, Scope
 
 _END: Final = 2**63
 """Times and numbers of partitions beyond are for the reference."""
+
+
+KNOWN_GROUPS = 512
+"""Resources and scopes whose JSON is remembered."""
+
+KNOWN_GROUP_BYTES = 4096
+"""Bytes of them up to which it is: with all of them, and their JSON, about six megabytes."""
 
 
 class NativeKernels:
@@ -30,6 +44,7 @@ class NativeKernels:
         self._extension = extension
         self.why = f"native core {extension.__version__}"
         self.counts = KernelCounts()
+        self._around: OrderedDict[SpanGroup, tuple[bytes, bytes] | None] = OrderedDict()
         self._spans = extension.SpanDecoder(
             Span, SpanEvent, SpanLink, DroppedCounts, NONE_DROPPED, tuple(SpanKind), tuple(StatusCode)
         )
@@ -75,3 +90,47 @@ class NativeKernels:
         self.counts.add("unpack", "native", len(spans) - handed_back)
         self.counts.add("unpack", "handed_back", handed_back)
         return found, invalid
+
+    def span_documents(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None]) -> list[Document]:
+        """See `Kernels`."""
+        usual = [
+            (place, span, one, around)
+            for place, (span, one) in enumerate(zip(spans, packed, strict=True))
+            if one is not None and (around := self._members(one.group, span)) is not None
+        ]
+        try:
+            written = self._extension.span_documents([one.encoded for _, _, one, _ in usual], [around for *_, around in usual])
+        except self._extension.KernelPanic:
+            self.counts.add("span_documents", "panicked", len(spans))
+            return list(map(span_document, spans))
+        documents: list[Document | None] = [None] * len(spans)
+        for (place, span, one, _), json in zip(usual, written, strict=True):
+            if json is not None:
+                documents[place] = EncodedSpanDocument(span, json, one.side)
+        handed_back = documents.count(None)
+        self.counts.add("span_documents", "native", len(spans) - handed_back)
+        self.counts.add("span_documents", "handed_back", handed_back)
+        return [document or span_document(span) for document, span in zip(documents, spans, strict=True)]
+
+    def _members(self, group: SpanGroup, span: Span) -> tuple[bytes, bytes] | None:
+        """What a group gives to the documents of its spans, as JSON; None for one that is not usual."""
+        if group in self._around:
+            return self._around[group]
+        members = _members(span.resource, span.scope)
+        if group.memory <= KNOWN_GROUP_BYTES:
+            self._around[group] = members
+            if len(self._around) > KNOWN_GROUPS:
+                self._around.popitem(last=False)
+        return members
+
+
+def _members(resource: Resource, scope: Scope) -> tuple[bytes, bytes] | None:
+    if type(resource.attributes.get("service.name", "")) is not str:
+        return None  # a value of another type than the layout's stands elsewhere in Elasticsearch
+    try:
+        about = orjson.dumps(around(resource, scope))
+        environment = orjson.dumps({"environment": resource.environment})
+    except (TypeError, RecursionError):
+        return None
+    # A null may stand for a number that JSON has not.
+    return None if b"null" in about else (environment[1:-1], about[1:-1])

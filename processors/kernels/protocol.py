@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
+    from telemetry.documents import Document
     from telemetry.otlp import PackedSpan, SpanGroup
     from telemetry.resource import Resource, Scope
     from telemetry.span_links import LinkQuery
@@ -72,6 +73,10 @@ class Kernels(Protocol):
 
     def unpack(self, spans: Collection[PackedSpan], known: KnownGroups) -> tuple[dict[bytes, Span], int]:
         """Spans by their keys, decoded, and how many could not be."""
+        ...
+
+    def span_documents(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None]) -> list[Document]:
+        """The documents of spans, given of each how it was encoded, where that is known."""
         ...
 
 

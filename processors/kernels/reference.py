@@ -8,12 +8,14 @@ from processors.call_graph.span_links import link_queries
 from processors.kernels.protocol import KernelCounts, SplitSpans
 from processors.kernels.trace_partition import of_trace
 from telemetry import otlp
+from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from processors.kernels.protocol import KnownGroups
+    from telemetry.documents import Document
     from telemetry.otlp import EncodedSpans, PackedSpan
     from telemetry.span_links import LinkQuery
     from telemetry.spans import Span
@@ -85,3 +87,9 @@ class PythonKernels:
         """See `Kernels`."""
         self.counts.add("unpack", "python", len(spans))
         return unpack(spans, known)
+
+    def span_documents(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None]) -> list[Document]:
+        """See `Kernels`."""
+        del packed
+        self.counts.add("span_documents", "python", len(spans))
+        return list(map(span_document, spans))

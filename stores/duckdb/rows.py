@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stores.checks import checked, json_text
+from stores.checks import checked, checked_span, json_text
 from stores.duckdb.arrow import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, Columns
 from stores.duckdb.sql import BODY, ID, TIME
 from stores.layout import LAYOUT, Type
+from telemetry.documents.encoded_span import EncodedSpanDocument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,8 @@ def row(document: Document) -> Row:
     Raises:
         UnstorableError: no store can hold it.
     """
+    if isinstance(document, EncodedSpanDocument):
+        return (document.id, document.time, document.json, *checked_span(document))
     values, _ = checked(document)
     return (document.id, document.time, json_text(document.body), *values)
 

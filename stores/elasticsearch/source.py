@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stores.checks import checked, json_text
+from stores.checks import checked, checked_span, joined, json_text
 from stores.elasticsearch.attribute_names import INT64, is_name
 from stores.layout import LAYOUT, SERVICE, keys, value_at
 from telemetry.documents import Kind, timestamp
+from telemetry.documents.encoded_span import EncodedSpanDocument
+from telemetry.documents.signals import plain_attributes, span_attributes
 from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stores.checks import Misfit
     from stores.elasticsearch.attribute_names import AttributeNames
     from telemetry.documents import Body, Document
+    from telemetry.spans import Span
 
 UNMAPPED = "unmapped"
 FLAT = f"{UNMAPPED}.flat"
@@ -57,6 +60,12 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
     Raises:
         UnstorableError: no store can hold it.
     """
+    over = None
+    if isinstance(document, EncodedSpanDocument) and names is not None:
+        checked_span(document)
+        over = _over(_attributes(document.span), names, _sender(document.span.resource.attributes.get("service.name")))
+        if not over:
+            return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
     values, misfits = checked(document)
     body, rest = document.body, dict[str, object]()
     if not _OURS.isdisjoint(body):
@@ -64,7 +73,9 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
     more = JsonObject()
     if names is not None:
         body, rest = _without_misfits(document, values, misfits) if misfits else (document.body, rest)
-        body, rest = _split(body, rest, names)
+        if over is None:
+            over = _over({path: value_at(body, path) for path in ATTRIBUTES}, names, _sender(value_at(body, _SERVICE)))
+        body, rest = _split(body, rest, over)
         more = _metric(document, names)
     if rest:
         more[UNMAPPED] = _unmapped(rest)
@@ -111,18 +122,31 @@ def _without_misfits(document: Document, values: Sequence[object], misfits: Sequ
     return body, rest
 
 
-def _split(body: Body, rest: Body, names: AttributeNames) -> tuple[Body, Body]:
+def _sender(service: object) -> str:
+    return service if isinstance(service, str) else ""
+
+
+def _attributes(span: Span) -> dict[tuple[str, ...], object]:
+    """The attributes of a span's document by where they are in it."""
+    around = map(plain_attributes, (span.resource.attributes, span.scope.attributes))
+    return dict(zip(ATTRIBUTES, (span_attributes(span), *around), strict=True))
+
+
+def _over(attributes: Mapping[tuple[str, ...], object], names: AttributeNames, sender: str) -> dict[tuple[str, ...], Body]:
+    """What of the attributes has to go to `unmapped`, by where it is."""
+    found: dict[tuple[str, ...], Body] = {}
+    for path, joined_path in _JOINED:
+        here = attributes[path]
+        if here and isinstance(here, dict) and (over := names.over(joined_path, here, sender)):
+            found[path] = {name: here[name] for name in over}
+    return found
+
+
+def _split(body: Body, rest: Body, over: Mapping[tuple[str, ...], Body]) -> tuple[Body, Body]:
     """The body without what has to go to `unmapped`, and that, under the same path, beside what is there."""
-    service = value_at(body, _SERVICE)
-    sender = service if isinstance(service, str) else ""
-    for path, joined in _JOINED:
-        attributes = value_at(body, path)
-        if not attributes or not isinstance(attributes, dict):
-            continue
-        over = names.over(joined, attributes, sender)
-        if over:
-            _place(rest, path, {name: attributes[name] for name in over})
-            body = _without(body, path, over)
+    for path, attributes in over.items():
+        _place(rest, path, attributes)
+        body = _without(body, path, list(attributes))
     structured = value_at(body, ("body", "structured"))
     if structured is not None and not _is_flat(structured):
         _place(rest, ("body",), {"structured": structured})

@@ -28,7 +28,8 @@ _STATUS_DIGITS = 3
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def _attributes(attributes: Mapping[str, AttributeValue]) -> Body:
+def plain_attributes(attributes: Mapping[str, AttributeValue]) -> Body:
+    """Attributes as a document has them: bytes in hex, and so within lists and maps."""
     if _SCALARS.issuperset(map(type, attributes.values())):  # nearly always: then they are not copied
         return attributes  # type: ignore[return-value] # bodies are read, not changed
     return {key: plain(value) for key, value in attributes.items()}
@@ -43,8 +44,13 @@ def _numbered(attributes: Body) -> Body:
     return attributes
 
 
+def span_attributes(span: Span) -> Body:
+    """The attributes of a span's document."""
+    return _numbered(plain_attributes(span.attributes))
+
+
 def _resource(resource: Resource) -> Body:
-    body: Body = {"attributes": _attributes(resource.attributes)}
+    body: Body = {"attributes": plain_attributes(resource.attributes)}
     if resource.schema_url:
         body["schema_url"] = resource.schema_url
     return body
@@ -55,7 +61,14 @@ def _scope(scope: Scope) -> Body:
     if scope.version:
         body["version"] = scope.version
     if scope.attributes:
-        body["attributes"] = _attributes(scope.attributes)
+        body["attributes"] = plain_attributes(scope.attributes)
+    return body
+
+
+def around(resource: Resource, scope: Scope) -> Body:
+    """The members of a span's document that are its resource's and its scope's."""
+    body: Body = {"resource": _resource(resource), "scope": _scope(scope)}
+    _add_around(body, resource, scope)
     return body
 
 
@@ -74,8 +87,8 @@ def _add_dropped(body: Body, count: int, what: str = "attributes") -> None:
         body[f"dropped_{what}_count"] = count
 
 
-_KIND_NAMES = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
-_STATUS_NAMES = ("Unset", "Ok", "Error")
+KIND_NAMES = ("Unspecified", "Internal", "Server", "Client", "Producer", "Consumer")
+STATUS_NAMES = ("Unset", "Ok", "Error")
 
 
 def span_document(span: Span) -> Document:
@@ -90,11 +103,11 @@ def span_document(span: Span) -> Document:
         "span_id": span.span_id.hex(),
         "environment": span.resource.environment,
         "name": span.name,
-        "kind": _KIND_NAMES[span.kind],
+        "kind": KIND_NAMES[span.kind],
         "start": span.start,
         "duration": span.duration,
-        "status": {"code": _STATUS_NAMES[span.status]},
-        "attributes": _numbered(_attributes(span.attributes)),
+        "status": {"code": STATUS_NAMES[span.status]},
+        "attributes": span_attributes(span),
         "resource": _resource(span.resource),
         "scope": _scope(span.scope),
     }
@@ -114,16 +127,21 @@ def span_document(span: Span) -> Document:
         for what, count in zip(span.dropped._fields, span.dropped, strict=True):
             _add_dropped(body, count, what)
     _add_around(body, span.resource, span.scope)
-    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}{_side_in_id(span.side)}", span.start, body)
+    return Document(Kind.SPAN, f"{body['trace_id']}{body['span_id']}{side_in_id(span.side)}", span.start, body)
 
 
 @lru_cache(maxsize=4096)
-def _side_in_id(side: bytes) -> str:
+def side_in_id(side: bytes) -> str:
+    """What the id of a span's document ends in: nothing, or what stands for its side of a call."""
     return f".{digest(side)[:16]}" if side else ""
 
 
 def _link(link: SpanLink) -> Body:
-    body: Body = {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
+    body: Body = {
+        "trace_id": link.trace_id.hex(),
+        "span_id": link.span_id.hex(),
+        "attributes": plain_attributes(link.attributes),
+    }
     if link.trace_state:
         body["trace_state"] = link.trace_state
     if link.flags:
@@ -133,7 +151,7 @@ def _link(link: SpanLink) -> Body:
 
 
 def _event(event: SpanEvent) -> Body:
-    body: Body = {"time": event.time, "name": event.name, "attributes": _attributes(event.attributes)}
+    body: Body = {"time": event.time, "name": event.name, "attributes": plain_attributes(event.attributes)}
     _add_dropped(body, event.dropped_attributes)
     return body
 
@@ -148,7 +166,7 @@ def log_document(record: LogRecord, arrived: int = 0, repetition: int = 0) -> Do
         "body": {"text": text} if text is not None else {"structured": plain(record.body)},
         "severity_number": record.severity,
         "severity_text": record.severity_text,
-        "attributes": _attributes(record.attributes),
+        "attributes": plain_attributes(record.attributes),
         "resource": _resource(record.resource),
         "scope": _scope(record.scope),
     }
@@ -198,7 +216,7 @@ def metric_document(metric: Metric, point: DataPoint, arrived: int = 0, repetiti
 
     One without a time is at that of its arrival. Its id is then that of its content, and of its ordinal among equal points.
     """
-    attributes, resource, scope = _attributes(point.attributes), _resource(metric.resource), _scope(metric.scope)
+    attributes, resource, scope = plain_attributes(point.attributes), _resource(metric.resource), _scope(metric.scope)
     body: Body = {
         "name": metric.name,
         "type": metric.type.value,
@@ -246,7 +264,7 @@ def _set_values(body: Body, point: DataPoint) -> None:
 
 
 def _exemplar(exemplar: Exemplar) -> Body:
-    body: Body = {"time": exemplar.time, "value": exemplar.value, "attributes": _attributes(exemplar.attributes)}
+    body: Body = {"time": exemplar.time, "value": exemplar.value, "attributes": plain_attributes(exemplar.attributes)}
     if exemplar.trace_id:
         body["trace_id"] = exemplar.trace_id.hex()
     if exemplar.span_id:

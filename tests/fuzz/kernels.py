@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import orjson
+from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from processors.kernels import reference
 from processors.kernels.choose import choose
 from processors.kernels.protocol import KnownGroups
+from stores.checks import json_text
 from telemetry import otlp
+from telemetry.documents.encoded_span import EncodedSpanDocument
+from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 from telemetry.otlp import PackedSpan, SpanGroup
 from tests.contracts.kernels.outcome import outcome
@@ -43,7 +48,26 @@ def _unpack(data: bytes) -> None:
         raise DecodeError("", "no span")
 
 
+_GROUP = SpanGroup(b"", "", b"", "")
+
+
+def _document(data: bytes) -> None:
+    packed = PackedSpan(b"", b"", 0, data, _GROUP, b"")
+    try:
+        span = packed.unpack()
+    except ProtobufDecodeError as error:
+        raise DecodeError("", str(error)) from error
+    (document,) = _CHOSEN.span_documents([span], [replace(packed, side=span.side)])
+    expected = span_document(span)
+    assert (document.id, document.time) == (expected.id, expected.time), "the ids differ"
+    if isinstance(document, EncodedSpanDocument):
+        assert document.json == json_text(expected.body), "the bodies differ"
+    else:
+        assert repr(document) == repr(expected), "the documents differ"
+
+
 TARGETS = (
     Target("kernel-split-spans", _split, _SEEDS, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),
+    Target("kernel-span-documents", _document, _SPANS, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),
     Target("kernel-unpack", _unpack, _SPANS, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),
 )

@@ -15,6 +15,7 @@ from processors.kernels.native import NativeKernels
 from processors.kernels.protocol import KnownGroups
 from spanloom.config import load_config
 from telemetry import otlp
+from telemetry.documents.signals import span_document
 from telemetry.errors import ConfigError
 from tests.generated import traces
 
@@ -35,6 +36,9 @@ class Panicking:
 
     def split_spans(self, request: bytes, partitions: int, arrived: int) -> Never:
         raise ZeroDivisionError(request, partitions, arrived)
+
+    def span_documents(self, spans: Sequence[bytes], around: object) -> Never:
+        raise ZeroDivisionError(spans, around)
 
     def SpanDecoder(self, *_: object) -> Panicking:  # noqa: N802 - it is a class
         return self
@@ -102,3 +106,11 @@ def test_spans_that_the_core_panics_at_are_decoded_in_python_and_counted() -> No
     packed = otlp.SpanPacker().pack(REQUEST)
     assert kernels.unpack(packed, KnownGroups()) == reference.unpack(packed, KnownGroups())
     assert kernels.counts == {("unpack", "panicked"): len(packed)}
+
+
+def test_documents_that_the_core_panics_at_are_written_in_python_and_counted() -> None:
+    kernels = NativeKernels(Panicking())
+    packed = otlp.SpanPacker().pack(REQUEST)
+    spans = list(reference.unpack(packed, KnownGroups())[0].values())
+    assert kernels.span_documents(spans, packed) == list(map(span_document, spans))
+    assert kernels.counts == {("span_documents", "panicked"): len(packed)}

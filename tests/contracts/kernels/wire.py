@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-TEXTS = (b"", b"GET", b"/buy/{id}", b'say "hi"\\\n\t\x01\x7f', "käse ☕ 🦀 \u2028".encode(), b"x" * 200)
+TEXTS = (b"", b"GET", b"200", b"007", b"2x0", b"/buy/{id}", b'say "hi"\\\n\t\x01\x7f', "käse ☕ 🦀 \u2028".encode(), b"x" * 200)
 NO_TEXTS = (b"\xff", b"\xed\xa0\x80", b"a\xc0\x80")
-KEYS = (b"http.route", b"service.name", b"k8s.pod.name", b"i", b"", "schlüssel".encode(), b"http.route")
+KEYS = (
+    b"http.route",
+    b"http.status_code",
+    b"http.response.status_code",
+    b"service.name",
+    b"k8s.pod.name",
+    b"i",
+    b"",
+    "schlüssel".encode(),
+    b"http.route",
+)
 DOUBLES = (0.0, -0.0, 1.5, 1e308, 5e-324, 0.1, 1e16, 1e-7, 123456789.123, float("nan"), float("inf"), -float("inf"))
 VARINTS = (0, 1, 127, 128, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1)
 TIMES = (0, 1, 1_000_000, 1_700_000_000_000_000_000, 1_700_000_000_000_000_123, 2**63 - 1, 2**63, 2**64 - 1)
