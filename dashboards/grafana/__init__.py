@@ -1,0 +1,1 @@
+"""The dashboards of `dashboards.kibana.definitions` for Grafana: over samples by PromQL, and spans by TraceQL."""
