@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -119,13 +120,23 @@ class TrafficAgent:
         await self._stack.aclose()
 
     async def run(self) -> None:
-        """Keep Envoy running, and give it what changes in the file of resources, until cancelled."""
+        """Keep Envoy running, and give it what changes in the file of resources, until cancelled. SIGHUP upgrades Envoy."""
         if self._guard is None:
             raise RuntimeError("run is called between entering and leaving")
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._guard.run())
-            if self._config.resources is not None:
-                tasks.create_task(self._follow(self._config.resources))
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self.upgrade)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._guard.run())
+                if self._config.resources is not None:
+                    tasks.create_task(self._follow(self._config.resources))
+        finally:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+    def upgrade(self) -> None:
+        """Let another Envoy take over, as SIGHUP does: its program has changed."""
+        if self._guard is not None:
+            self._guard.upgrade()
 
     async def _follow(self, path: Path) -> None:
         seen = _stamp(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from agent.bootstrap import bootstrap
 from agent.envoy import Envoy, find_program
 from agent.errors import InterceptError
 from agent.identity import resource
+from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from agent.config import AgentConfig
@@ -28,6 +30,9 @@ FIRST_BACKOFF = 0.1
 
 LASTED = 60.0
 """Seconds after which a start counts as a success, and the next backoff is the first again."""
+
+RETIRE_SECONDS = 10.0
+"""How much longer than it should a predecessor may take to end."""
 
 
 class Interception(Protocol):
@@ -70,6 +75,9 @@ class Guard:
         self._interception, self._metrics = interception, metrics
         self._program = find_program(config.envoy)
         self._envoy: Envoy | None = None
+        self._epoch, self._upgrade = 0, False
+        self._handover = max(2, round(config.envoy.drain_seconds))  # seconds until a successor ends the one before
+        self._retiring: asyncio.Task[None] | None = None
         self.ready = False
         self.pid = 0
 
@@ -88,9 +96,11 @@ class Guard:
             await asyncio.sleep(delay)
 
     async def _one(self) -> str:
-        """One Envoy from its start to its end; why it ended."""
-        envoy = self._envoy = await self._start()
-        self.pid = envoy.pid
+        """One Envoy from its start to its end, or to that of the last that took over from it; why it ended."""
+        await self._end_retiring()
+        self._epoch, self._upgrade = 0, False
+        envoy = await self._start()
+        self._have(envoy)
         try:
             if not await envoy.wait_ready(self._config.envoy.start_seconds):
                 return "exit" if envoy.ended else "start"
@@ -99,11 +109,15 @@ class Guard:
             await self._intercept(envoy)
             return await self._watch(envoy)
         finally:
-            if not envoy.ended and self._envoy is envoy and not self._cancelling():
-                await envoy.kill()
-            if envoy.ended:
-                await self._end_interception()
-                await envoy.stop()
+            if (last := self._envoy) is not None:
+                if not last.ended and not self._cancelling():
+                    await last.kill()
+                if last.ended:
+                    await self._end_interception()
+                    await last.stop()
+
+    def _have(self, envoy: Envoy) -> None:
+        self._envoy, self.pid = envoy, envoy.pid
 
     @staticmethod
     def _cancelling() -> bool:
@@ -122,9 +136,16 @@ class Guard:
                 if gone.done():
                     self._metrics.intercept_failures.inc()
                     log.error("interception_vanished", hint="the rules are set again")
-                    await self._end_interception()
-                    await self._intercept(envoy)
+                    await self._set_rules_again(envoy)
                     gone = asyncio.create_task(self._gone())
+                if self._upgrade and self._retiring is None and (successor := await self._successor()) is not None:
+                    end.cancel()
+                    gone.cancel()
+                    await asyncio.wait({end, gone})
+                    self._retiring = asyncio.create_task(self._retire(envoy))
+                    envoy = successor
+                    await self._set_rules_again(envoy)
+                    end, gone = asyncio.create_task(envoy.wait()), asyncio.create_task(self._gone())
                 failed = 0 if await envoy.ready(config.check_seconds) else failed + 1
                 self._set_ready(ready=failed == 0)
         finally:
@@ -132,6 +153,52 @@ class Guard:
             gone.cancel()
             await asyncio.wait({end, gone})
         return "unhealthy"
+
+    def upgrade(self) -> None:
+        """Let another Envoy take over, at the next check: its program or bootstrap has changed. No connection is refused."""
+        self._upgrade = True
+
+    async def _successor(self) -> Envoy | None:
+        """An Envoy that has taken over the listeners; None, and all as it was, if it cannot."""
+        self._upgrade = False
+        self._epoch += 1
+        successor = None
+        try:
+            self._program = find_program(self._config.envoy)
+            successor = await self._start()
+            if await successor.wait_ready(self._config.envoy.start_seconds):
+                self._have(successor)
+                self._metrics.upgrades.labels("done").inc()
+                log.info("envoy_upgraded", pid=successor.pid)
+                return successor
+            reason = "it did not become ready"
+        except SpanloomError as error:
+            reason = str(error)
+        self._epoch -= 1
+        if successor is not None:
+            await successor.kill()
+            await successor.stop()
+        self._metrics.upgrades.labels("failed").inc()
+        log.error("upgrade_failed", reason=reason, hint="the Envoy before goes on; a restart of the agent has the new one")
+        return None
+
+    async def _retire(self, envoy: Envoy) -> None:
+        """Its successor ends it when the time for draining is over."""
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(envoy.wait(), self._handover + RETIRE_SECONDS)
+        finally:
+            await envoy.stop(0.1)
+            self._retiring = None
+
+    async def _end_retiring(self) -> None:
+        if (retiring := self._retiring) is not None:
+            retiring.cancel()
+            await asyncio.wait({retiring})
+
+    async def _set_rules_again(self, envoy: Envoy) -> None:
+        await self._end_interception()
+        await self._intercept(envoy)
 
     async def _gone(self) -> None:
         await (self._interception.gone.wait() if self._interception is not None else asyncio.Event().wait())
@@ -156,6 +223,7 @@ class Guard:
         """Traffic past Envoy first, then requests in flight, then Envoy. Safe before start and twice."""
         self._set_ready(ready=False)
         await self._end_interception()
+        await self._end_retiring()
         envoy, self._envoy, self.pid = self._envoy, None, 0
         if envoy is not None:
             await envoy.drain(self._config.envoy.drain_seconds)
@@ -163,24 +231,25 @@ class Guard:
 
     async def _start(self) -> Envoy:
         self._metrics.envoy_starts.inc()
-        config = self._config
-        self._folder.admin.unlink(missing_ok=True)  # of one that was killed
-        file = self._folder.write(
-            "bootstrap.json", json.dumps(bootstrap(config, self._folder.relay, self._folder.admin)).encode()
-        )
+        config, admin = self._config, self._folder.admin(self._epoch)
+        admin.unlink(missing_ok=True)  # of one that was killed
+        content = json.dumps(bootstrap(config, self._folder.relay, admin)).encode()
+        file = self._folder.write(f"bootstrap-{self._epoch}.json", content)
         command = [
             str(self._program),
             *("--config-path", str(file)),
             *("--base-id", str(self._folder.base_id)),
+            *("--restart-epoch", str(self._epoch)),
             *("--concurrency", str(config.envoy.concurrency)),
             *("--log-level", config.envoy.log_level),
             *("--log-format", "[%l][%n] %v"),
-            *("--drain-time-s", str(max(1, round(config.envoy.drain_seconds)))),
+            *("--drain-time-s", str(max(1, self._handover - 1))),
+            *("--parent-shutdown-time-s", str(self._handover)),
         ]
         # Envoy decodes no percent signs there.
         attributes = ",".join(f"{key}={re.sub('[,=]', '_', value)}" for key, value in resource(config).items())
         environment = {"OTEL_RESOURCE_ATTRIBUTES": attributes, "HOME": "/", "PATH": os.defpath}
-        return await Envoy.start(command, self._folder.admin, self._folder.user, environment, self._metrics)
+        return await Envoy.start(command, admin, self._folder.user, environment, self._metrics)
 
     def _set_ready(self, *, ready: bool) -> None:
         self.ready = ready

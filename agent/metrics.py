@@ -22,6 +22,12 @@ class AgentMetrics:
             ("reason",),
             registry=registry,
         )
+        self.upgrades = Counter(
+            "spanloom_agent_envoy_upgrades",
+            "Envoys that were asked to take over from the one before; result is done or failed.",
+            ("result",),
+            registry=registry,
+        )
         self.log_lines = Counter(
             "spanloom_agent_envoy_log_lines",
             "Lines of Envoy's log; result is passed_on, shortened or dropped.",

@@ -62,10 +62,9 @@ class RunFolder:
         """The socket of the relay."""
         return self._path / "relay"
 
-    @property
-    def admin(self) -> Path:
-        """The socket of Envoy's administration."""
-        return self._envoys / "admin"
+    def admin(self, epoch: int) -> Path:
+        """The socket of an Envoy's administration, by how many handed over before it."""
+        return self._envoys / f"admin-{epoch}"
 
     @property
     def base_id(self) -> int:

@@ -115,6 +115,32 @@ async def test_an_envoy_that_hangs_is_killed_and_started_again(tmp_path: Path) -
 
 
 @needs_envoy
+async def test_another_envoy_takes_over_without_a_failed_request(tmp_path: Path) -> None:
+    inbound = free_port()
+    with backend("shop") as shop:
+        settings = {"port": inbound, "application": f"127.0.0.1:{shop.server_port}"}
+        async with running(tmp_path, inbound=settings, envoy={"check_seconds": 0.5, "failed_checks": 60}) as agent:
+            await agent.ready()
+            first = agent.envoy
+            slow = asyncio.create_task(get(f"http://127.0.0.1:{inbound}/slow"))
+            await asyncio.to_thread(shop.arrived.wait, 60)
+            agent.agent.upgrade()
+            codes: list[int] = []
+            while agent.envoy == first or len(codes) < 20:
+                codes.append((await get(f"http://127.0.0.1:{inbound}/x")).status_code)
+            shop.release.set()
+            assert (await slow).text == "shop /slow", "on the Envoy before"
+            assert set(codes) == {200}
+            await until(lambda: not alive(first))
+            assert (await get(f"http://127.0.0.1:{inbound}/x")).status_code == 200
+            assert agent.metric("spanloom_agent_envoy_upgrades_total", result="done") == 1
+            last = agent.envoy
+            os.kill(last, signal.SIGKILL)  # and one that crashes later is followed by a first again
+            await until(lambda: agent.envoy != last)
+            await answered(f"http://127.0.0.1:{inbound}/x")
+
+
+@needs_envoy
 async def test_a_stop_lets_the_request_in_flight_end(tmp_path: Path) -> None:
     inbound = free_port()
     with backend("shop") as shop:
@@ -256,10 +282,14 @@ async def test_a_kill_of_the_process_ends_envoy_and_the_next_one_cleans_up(tmp_p
             assert (await get(f"http://127.0.0.1:{probes}/healthz")).status_code == 200
             assert "spanloom_agent_envoy_ready 1.0" in (await get(f"http://127.0.0.1:{probes}/metrics")).text
             (envoy,) = children(process.pid)
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: len(children(process.pid)) == 2)  # another takes over
+            envoys = children(process.pid)
+            assert envoy in envoys
         finally:
             process.kill()
             await process.wait()
-        await until(lambda: not alive(envoy))
+        await until(lambda: not any(map(alive, envoys)))
         data = tmp_path / "data" / "agent"
         left = (data / "run-folder").read_text()
         assert os.path.exists(left)  # noqa: ASYNC240, PTH110 - a look

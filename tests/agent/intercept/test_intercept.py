@@ -127,7 +127,7 @@ def reached(host: str, port: int) -> bool:
 
 async def counters(data: Path) -> dict[str, int]:
     """Envoy's own, over its socket, which namespaces of networks do not divide."""
-    admin = (data / "run-folder").read_text() + "/envoy/admin"
+    admin = (data / "run-folder").read_text() + "/envoy/admin-0"
     async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=admin)) as client:
         text = (await client.get("http://envoy/stats?filter=_total", timeout=60)).text
     return {name: int(value) for name, _, value in (line.partition(": ") for line in text.splitlines()) if value.isdigit()}
