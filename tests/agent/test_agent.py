@@ -18,7 +18,7 @@ from components.xds.pool import TYPE_PREFIX
 from spanloom import clock
 from telemetry.errors import ConfigError
 from tests.agent.centre import Centre
-from tests.agent.traffic import alive, answered, backend, children, get, needs_envoy, running, until
+from tests.agent.traffic import Cable, alive, answered, backend, children, get, needs_envoy, running, until
 from tests.services import free_port
 
 if TYPE_CHECKING:
@@ -231,6 +231,28 @@ async def test_the_last_good_outlives_the_centre_and_faults_end_without_it(tmp_p
                 await centre.publish(ROUTES, "3", routes("three"))
                 await revision(port, "three")
                 await centre.until(lambda: centre.accepted.get(TYPE_PREFIX + ROUTES) == "3")
+
+
+@needs_envoy
+async def test_a_cut_link_is_as_good_as_none_for_a_new_envoy(tmp_path: Path) -> None:
+    port, centre = free_port(), Centre(free_port())
+    with backend("web") as web:
+        async with centre, Cable(centre.port) as cable:
+            await centre.publish(CLUSTER, "1", cluster(web.server_port))
+            await centre.publish(LISTENER, "1", listener(port))
+            await centre.publish(ROUTES, "1", routes("one"))
+            await centre.publish(RUNTIME, "1", runtime({"fault.test": 100, "until.fault": clock.system() // 10**9 + 5}))
+            async with running(tmp_path, control={"address": f"127.0.0.1:{cable.port}"}) as agent:
+                await agent.ready()
+                await centre.until(lambda: len(centre.accepted) == 4)
+                cable.cut()
+                await centre.publish(ROUTES, "2", routes("two"))
+                first = agent.envoy
+                os.kill(first, signal.SIGKILL)
+                await until(lambda: agent.envoy != first)
+                # The new one has the last good, and the fault ends at its time, though the stream seems to be open.
+                assert (await answered(f"http://127.0.0.1:{port}/a")).headers["x-revision"] == "one"
+                assert agent.metric("spanloom_agent_control_connected") == 1
 
 
 @needs_envoy
