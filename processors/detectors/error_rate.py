@@ -10,8 +10,8 @@ from pydantic import Field
 
 from components.component import ComponentKind, Stability
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source
+from processors.detectors.rarity.surprise import surprise_of_share
 from processors.detectors.streaming import Scored, score_of
-from processors.detectors.surprise import surprise_of_share
 from telemetry.call_graph import NodeKind
 from telemetry.environment import DEFAULT_ENVIRONMENT, with_environment
 from telemetry.errors import InputError

@@ -17,9 +17,9 @@ from processors.detectors.detector import Detector, DetectorComponent, DetectorC
 from processors.detectors.earlier_logs import upgraded
 from processors.detectors.error_rate import LEAST_RATIO, FailureRate
 from processors.detectors.log_windows import MAX_TEMPLATES, LogSource, LogWindow, LogWindows
+from processors.detectors.rarity.surprise import surprise_of_count
 from processors.detectors.series import SeriesDetector, SeriesDetectorConfig
 from processors.detectors.streaming import score_of
-from processors.detectors.surprise import surprise_of_count
 from processors.series.quantities import digits
 from telemetry.environment import DEFAULT_ENVIRONMENT, with_environment
 from telemetry.errors import InputError

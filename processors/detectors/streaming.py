@@ -2,7 +2,8 @@
 
 A value is compared with what its baseline expects (time of day where it is known). The distance, and the distance of
 the last values together, which tells a shift from a spike, are each judged by the tail of its own history, so that a
-restless series needs more than a steady one. Out comes a surprise in nats: s means once in e**s values.
+restless series needs more than a steady one. Out comes a surprise in nats: s means once in e**s values. Values are compared
+by the best fit of the tail; what a score claims beyond one half is averaged over all that the tail may be (`rarity/tail.py`).
 
 A surprise that follows a greater one is the same event going on, not news: until a tenth of the series' age has passed
 it must be exceeded. And what was reported is reported again within the next values only if it is twice as surprising, or beyond
@@ -21,10 +22,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from processors.detectors.baseline import Baseline
-from processors.detectors.tail import WARM_UP, Tail
+from processors.detectors.rarity.distances import COMMON, COUNTED, Distances
+from processors.detectors.rarity.tail import WARM_UP, Tail
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from processors.detectors.baseline import Expected
     from telemetry.json_object import JsonObject
 
 HALF = 6.0
@@ -63,6 +69,9 @@ YOUNG = 8
 _MOST_RECENT = 64
 """Bound on the falling surprises remembered; each is less than the one before it, so the last ones say least."""
 
+_MOST_EXTREMES = 8
+"""Distances remembered that were beyond doubt by the best fit alone: claims reckon with them, as the tail may be heavy."""
+
 _MOST_FREEDOM = 8.0
 _SPREAD_MEMORY = 300
 _SNAPSHOT_VERSION = 3
@@ -94,6 +103,15 @@ def count_surprise(seen: float, expected: float) -> float:
     return distance * distance / 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """Of a value: the surprise by the best fit of the tail, by which values are compared, and the one that it may claim."""
+
+    surprise: float
+    claim: float
+    is_shift: bool  # it lies in the average of the last values rather than in the value
+
+
 class StreamingDetector:
     """Scores the values of one series in the order of their times.
 
@@ -113,8 +131,10 @@ class StreamingDetector:
     __slots__ = (
         "_age",
         "_baseline",
+        "_bodies",
         "_calm",
         "_events",
+        "_extremes",
         "_last_report",
         "_least",
         "_least_share",
@@ -133,6 +153,8 @@ class StreamingDetector:
         self._spread = 0.0
         self._shift = 0.0
         self._tails = {(seasonal, shift): Tail() for seasonal in (False, True) for shift in (False, True)}
+        self._bodies = [Distances() for _ in (False, True)]
+        self._extremes: list[float] = []  # not learned, and not so odd that they are none of this series
         self._recent: deque[tuple[int, float]] = deque()  # age and surprise, falling: what a new surprise must exceed
         self._calm = CALM  # values in a row that were nothing much
         self._events = 0  # beyond doubt, so far
@@ -147,75 +169,106 @@ class StreamingDetector:
             value: in the unit of the series.
             one: where the value counts things, what one of them adds to it; else 0.
         """
-        scored = self.score_one(time, value, one)
-        self.learn_one(time, value, one)
+        expected = self._baseline.expect(time)
+        judged = self._judge(expected, value, one)
+        scored = self._scored(expected, value, judged)
+        self._learn(time, value, expected, judged, one)
         return scored
 
     def score_one(self, time: int, value: float, one: float = 0.0) -> Scored:
         """How odd a value would be now. Changes nothing. A value that is not finite is as odd as can be."""
         expected = self._baseline.expect(time)
+        return self._scored(expected, value, self._judge(expected, value, one))
+
+    def learn_one(self, time: int, value: float, one: float = 0.0) -> None:
+        """Learn a value; one that is not finite is skipped."""
+        expected = self._baseline.expect(time)
+        self._learn(time, value, expected, self._judge(expected, value, one), one)
+
+    def _scored(self, expected: Expected, value: float, judged: _Judgement) -> Scored:
         if not math.isfinite(value):
             return Scored(1.0, math.inf, expected.value, self._spread, f"{value} is no finite number")
         if self._age < YOUNG:
             return Scored(0.0, 0.0, expected.value, self._spread, f"only {self._age} values known")
-        surprise, shift = self._surprise(expected.value, value, one, seasonal=expected.seasonal)
-        if not self._is_reportable(surprise):
-            surprise = 0.0
+        surprise = judged.claim if self._is_reportable(judged.surprise) else 0.0
         basis = "at this time of day" if expected.seasonal else "lately"
-        how = f"for the last {SHIFT_VALUES} values together " if shift else ""
+        how = f"for the last {SHIFT_VALUES} values together " if judged.is_shift else ""
         why = (
             f"{value:.6g} where {expected.value:.6g} is usual {basis}, give or take {self._spread:.3g}: "
             f"{how}about once in {_once_in(surprise)} values"
         )
         return Scored(score_of(surprise), surprise, expected.value, self._spread, why if surprise else "as usual")
 
-    def learn_one(self, time: int, value: float, one: float = 0.0) -> None:
-        """Learn a value; one that is not finite is skipped."""
+    def _learn(self, time: int, value: float, expected: Expected, judged: _Judgement, one: float) -> None:
         if not math.isfinite(value):
             return
-        expected = self._baseline.expect(time) if self._baseline.known else None
-        if expected is not None:
-            seasonal = expected.seasonal
-            surprise = self._surprise(expected.value, value, one, seasonal=seasonal)[0] if self._age >= YOUNG else 0.0
+        learnt = True
+        if self._baseline.known:
+            seasonal, surprise = expected.seasonal, judged.surprise
             distance = value - expected.value
             if surprise >= HALF and self._is_reportable(surprise):
                 self._last_report = self._age, surprise
             self._shift += (distance - self._shift) / SHIFT_VALUES
-            if self._is_learnt(surprise):
+            learnt = self._is_learnt(surprise)
+            if learnt:
                 self._tails[seasonal, False].add(abs(distance))
+                self._bodies[seasonal].add(max(abs(distance), one / 2))  # less than half a count is no distance
                 self._spread += (abs(distance) - self._spread) / min(self._age, _SPREAD_MEMORY)
+            elif judged.claim < CERTAIN:
+                self._extremes = sorted([*self._extremes, abs(distance)])[-_MOST_EXTREMES:]
             self._tails[seasonal, True].add(abs(self._shift))
             self._remember(surprise)
-        self._baseline.add(time, value)
+        if learnt or self._least == 0.0:  # a level in no known unit may well have changed for good
+            self._baseline.add(time, value)
         self._age += 1
 
+    def _judge(self, expected: Expected, value: float, one: float) -> _Judgement:
+        """What is known of a value. Nothing is judged while the series is too young, nor what is not finite."""
+        if self._age < YOUNG or not math.isfinite(value):
+            return _Judgement(0.0, 0.0, is_shift=False)
+        distance = value - expected.value
+        shift = self._shift + (distance - self._shift) / SHIFT_VALUES
+        tail, shifts = self._tails[expected.seasonal, False], self._tails[expected.seasonal, True]
+        body, common = self._bodies[expected.seasonal], COUNTED if one > 0.0 else COMMON
+
+        seen = max(HALF, math.log(self._age) - 1.0)  # three such values were to be expected: the best fit interpolates
+
+        def likely() -> NDArray[np.float64]:
+            return body.likely(common)
+
+        if tail.warm or self._age > WARM_UP:
+            spike = tail.surprise(abs(distance))
+            claim = min(spike, tail.claim(abs(distance), likely, self._extremes)) if spike > seen else spike
+        else:
+            least = max(self._least, self._least_share * abs(expected.value))
+            spike = claim = self._young_surprise(abs(distance), least)
+            if self._least == 0.0 and spike > seen:  # of what is measured in no known unit nobody knows how uneven it is
+                claim = min(spike, tail.early_claim(abs(distance), likely, max(least, 1e-12)))
+        drift = SHIFT_WEIGHT * shifts.surprise(abs(shift))
+        drift_claim = min(drift, SHIFT_WEIGHT * shifts.claim(abs(shift), likely)) if drift > seen else drift
+        if one > 0.0:
+            limit = count_surprise(value / one, expected.value / one)
+            several = SHIFT_VALUES / one
+            drift_limit = count_surprise((expected.value + shift) * several, expected.value * several)
+            spike, claim = min(spike, limit), min(claim, limit)
+            drift, drift_claim = min(drift, drift_limit), min(drift_claim, drift_limit)
+        surprise, claim, is_shift = max(spike, drift), max(claim, drift_claim), drift_claim > claim
+        return _Judgement(surprise, max(claim, min(surprise, seen)), is_shift=is_shift)
+
     def _is_learnt(self, surprise: float) -> bool:
-        """Whether a distance is one to learn: not of an event beyond doubt that is neither a habit nor how things are now."""
+        """Whether a distance is one to learn: not of an event beyond doubt that is neither a habit nor how things are now.
+
+        Of what is measured in a known unit an event ends when nothing is odd any more, not when it is less odd for once.
+        """
         certain = surprise >= CERTAIN
         begins = certain and self._skipped == 0 and self._events <= max(self._age / HABIT, FEW)
-        continues = certain and 0 < self._skipped < PASSED_OVER
+        continues = surprise >= (HALF if self._least > 0.0 else CERTAIN) and 0 < self._skipped < PASSED_OVER
         self._events += begins
         self._skipped += begins or continues
         self._calm = self._calm + 1 if surprise < HALF else 0
         if self._calm >= CALM:
             self._skipped = 0
         return not (begins or continues)
-
-    def _surprise(self, expected: float, value: float, one: float, *, seasonal: bool) -> tuple[float, bool]:
-        """The surprise of a value, and whether it lies in the average of the last ones rather than in the value."""
-        distance = value - expected
-        shift = self._shift + (distance - self._shift) / SHIFT_VALUES
-        tail = self._tails[seasonal, False]
-        if tail.warm or self._age > WARM_UP:
-            spike = tail.surprise(abs(distance))
-        else:
-            spike = self._young_surprise(abs(distance), max(self._least, self._least_share * abs(expected)))
-        drift = SHIFT_WEIGHT * self._tails[seasonal, True].surprise(abs(shift))
-        if one > 0.0:
-            spike = min(spike, count_surprise(value / one, expected / one))
-            several = SHIFT_VALUES / one
-            drift = min(drift, count_surprise((expected + shift) * several, expected * several))
-        return max(spike, drift), drift > spike
 
     def _young_surprise(self, distance: float, least: float) -> float:
         """Without a tail yet: -ln of the density of Student's t, with heavier tails the fewer values are known."""
@@ -254,6 +307,8 @@ class StreamingDetector:
             "shift": self._shift,
             "baseline": self._baseline.snapshot(),
             "tails": [self._tails[key].snapshot() for key in sorted(self._tails)],
+            "bodies": [body.snapshot() for body in self._bodies],
+            "extremes": self._extremes,
             "event": [self._calm, self._events, self._skipped],
             "told": list(self._last_report),
             "recent": [list(item) for item in self._recent],
@@ -271,6 +326,9 @@ class StreamingDetector:
         self._baseline.restore(snapshot["baseline"])
         for key, tail in zip(sorted(self._tails), snapshot["tails"], strict=True):
             self._tails[key].restore(tail)
+        for body, counts in zip(self._bodies, snapshot.get("bodies", ([], [])), strict=True):  # 0.3.0 has none
+            body.restore(counts)
+        self._extremes = list(snapshot.get("extremes", ()))
         self._calm, self._events, self._skipped = snapshot["event"]
         self._last_report = snapshot["told"][0], snapshot["told"][1]
         self._recent = deque((int(age), float(surprise)) for age, surprise in snapshot["recent"])

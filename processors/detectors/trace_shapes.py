@@ -14,9 +14,9 @@ from processors.assembly.watermark import SECOND
 from processors.call_graph.shared_ids import apart
 from processors.call_graph.span_tree import unique
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source, WholeTrace
+from processors.detectors.rarity.surprise import surprise_of_share
 from processors.detectors.shape_model import ShapeRoot, TraceShapes
 from processors.detectors.streaming import score_of
-from processors.detectors.surprise import surprise_of_share
 from telemetry.environment import with_environment
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind

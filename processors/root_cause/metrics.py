@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from processors.detectors.tail import Tail
+from processors.detectors.rarity.tail import Tail
 from processors.root_cause.change import heavy_tailed, robust_spread
 from processors.root_cause.change_points import (
     LEAST_SPREAD,

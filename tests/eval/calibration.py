@@ -96,7 +96,7 @@ def reached(found: list[float]) -> list[tuple[int, float]]:
     return [(sum(surprise >= level for surprise in found), len(found) * math.exp(-level)) for level in levels]
 
 
-def main(series: int = 20) -> int:
+def main(series: int = 300) -> int:
     """Print a table: a row a kind of series, a column a score."""
     print("| series | values |", " | ".join(f"score {level}" for level in LEVELS), "|")  # noqa: T201 - its output
     for name, source in SOURCES.items():

@@ -12,3 +12,11 @@ def test_where_nothing_happens_a_score_is_reached_no_oftener_than_it_says(name: 
     assert len(found) == 3 * VALUES
     assert half < 2 * claimed
     assert alarms == 0
+
+
+@pytest.mark.parametrize("name", ["Student's t, 3", "Pareto, 1.5"])
+def test_a_heavy_tail_raises_no_more_than_five_times_the_alarms_that_are_claimed(name: str) -> None:
+    found = surprises(SOURCES[name], range(20), counts=False)
+    *_, (high, claimed), (alarms, _) = reached(found)
+    assert high < 5 * claimed
+    assert alarms == 0

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.eval import nab, nezha
-from tests.eval.run import SHARED, scorer
+from tests.eval import nab, nezha, petshop
+from tests.eval.shared import SHARED, scorer
 
 pytestmark = [
     pytest.mark.shared,
@@ -29,3 +29,11 @@ def test_a_labelled_series_is_scored_with_the_scorer_that_comes_with_it() -> Non
     assert [row[0] for row in rows] == list(series_scorer.PROFILES)
     assert len(header) == len(rows[0])
     assert float(rows[0][1]) > 50.0
+
+
+def test_an_issue_of_the_shop_without_traces_is_ranked_from_what_came_before_it() -> None:
+    data = SHARED / "data" / "petshop"
+    first, *later = petshop.records(data / "low_traffic-issue_0.jsonl.gz")
+    assert [points[0].time for points in later] == [first[0].time + number * petshop.RECORD for number in range(1, 5)]
+    header, *rows = petshop.table(data, {"low_traffic-issue_0": ["PetSite"], "low_traffic-issue_1": []})
+    assert (header[2], rows) == ("AS@1", [("low_traffic latency", "2", "0.0", "0.0"), ("all", "2", "0.0", "0.0")])

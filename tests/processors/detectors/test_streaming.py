@@ -101,8 +101,25 @@ def test_what_is_usual_at_noon_is_odd_at_midnight() -> None:
 
 
 def test_a_dozen_values_are_warm_up_enough_for_a_change_beyond_doubt() -> None:
-    values = noise(12, level=20.0)
-    assert scores([*values, 420.0])[-1] > 0.9
+    detector = StreamingDetector(least=1.0)
+    for number, value in enumerate(noise(12, level=20.0)):
+        detector.update(number * MINUTE, value)
+    assert detector.score_one(12 * MINUTE, 420.0).score > 0.9
+
+
+def test_of_a_series_in_no_known_unit_a_dozen_values_say_only_that_a_change_is_odd() -> None:
+    assert 0.5 < scores([*noise(12, level=20.0), 420.0])[-1] < 0.8
+
+
+def test_what_an_older_release_saved_is_read_and_its_values_learned_from_then_on() -> None:
+    detector, again = StreamingDetector(), StreamingDetector()
+    for number, value in enumerate(noise(300)):
+        detector.update(number * MINUTE, value)
+    older = {key: part for key, part in detector.snapshot().items() if key != "bodies"}
+    again.restore(older)
+    for number, value in enumerate(noise(200, seed=2), start=300):
+        again.update(number * MINUTE, value)
+    assert again.score_one(500 * MINUTE, 400.0).score > 0.8
 
 
 def test_a_value_that_is_no_number_is_odd_and_is_not_learnt() -> None:

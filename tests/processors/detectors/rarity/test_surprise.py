@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from processors.detectors.surprise import surprise_of_count, surprise_of_share
+from processors.detectors.rarity.surprise import surprise_of_count, surprise_of_share
 
 
 def beta(a: int, b: int) -> Fraction:

@@ -1,0 +1,1 @@
+"""How rare a value or a count is, in nats."""
