@@ -55,7 +55,6 @@ class Upstream:
 
     def __init__(self, name: str) -> None:
         self.name, self.hits, self.status, self.port, self.held = name, 0, 200, 0, asyncio.Event()
-        self.waiting = 0
         self.held.set()
         self.seen: list[dict[str, str]] = []
 
@@ -78,9 +77,7 @@ class Upstream:
                 await reader.readexactly(int(headers.get("content-length", 0)))
                 self.hits += 1
                 self.seen.append({**headers, ":path": head[0].split()[1]})
-                self.waiting += 1
                 await self.held.wait()
-                self.waiting -= 1
                 body = self.name.encode()
                 writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
                 await writer.drain()
