@@ -11,6 +11,19 @@ from components.tls import TlsConfig
 from governance.rollout import RolloutConfig
 
 
+class IdentityConfig(BaseModel):
+    """Certificates of workloads, for mTLS between them. Needs the extra `identity`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trust_domain: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$", description="of the SPIFFE ids, such as shop.example"
+    )
+    ttl_seconds: float = Field(
+        default=3600.0, ge=60, le=7 * 86_400, description="life of a certificate; it is renewed at half of it"
+    )
+
+
 class ControlPlaneConfig(BaseModel):
     """Policies, and the agents that get them."""
 
@@ -25,6 +38,9 @@ class ControlPlaneConfig(BaseModel):
     )
     tls: TlsConfig | None = Field(default=None, description="certificates of that port")
     rollout: RolloutConfig = RolloutConfig()
+    identity: IdentityConfig | None = Field(
+        default=None, description="with it agents get certificates, and services speak mTLS"
+    )
     max_agents: int = Field(default=10_000, gt=0, description="agents that are known at a time")
     check_with_envoy: bool = Field(
         default=True, description="have Envoy, where there is one, read a revision before its release"

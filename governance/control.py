@@ -19,18 +19,22 @@ from governance.fleet import Agent, Fleet
 from governance.model import Policies
 from governance.revisions import EMPTY, Status
 from governance.rollout import Member, Rollout, RolloutConfig, State, advance, back, begin
+from governance.svid.secrets import Secrets
 from governance.xds.preflight import preflight
+from governance.xds.snapshot import Kind
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
+    from governance.compile.site import Instance
     from governance.metrics import ControlMetrics
     from governance.revisions import Revision, RevisionStore
     from governance.rollout import Judge, WaveConfig
-    from governance.xds.snapshot import Snapshot
+    from governance.svid.secrets import Issuer
+    from governance.xds.snapshot import Resource, Snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +64,13 @@ class ControlPlane:
     """From entering to leaving. Implements `governance.fleet.Centre`."""
 
     def __init__(
-        self, settings: Settings, store: RevisionStore, judge: Judge, metrics: ControlMetrics, now: Callable[[], int]
+        self,
+        settings: Settings,
+        store: RevisionStore,
+        judge: Judge,
+        metrics: ControlMetrics,
+        now: Callable[[], int],
+        issuer: Issuer | None = None,
     ) -> None:
         self._settings, self.store, self._judge, self._metrics, self._now = settings, store, judge, metrics, now
         self.fleet = Fleet(self, now, settings.max_agents)
@@ -72,9 +82,11 @@ class ControlPlane:
         self._kept: Rollout | None = None  # what the store has of it
         self._chosen: set[str] = set()
         self._snapshots: OrderedDict[tuple[str, Site, int], Snapshot] = OrderedDict()
+        self._secrets = Secrets(issuer) if issuer is not None else None
+        self._own: dict[str, tuple[Snapshot, Mapping[str, Resource], Snapshot]] = {}
         self._generation = 0
         self._next_end: int | None = None
-        self._instances = self.fleet.instances()
+        self._instances: Mapping[str, tuple[Instance, ...]] = {}
         self._updated = 0
         self._unsaved: set[Agent] = set()
         self._wake = asyncio.Event()
@@ -92,7 +104,7 @@ class ControlPlane:
         if rollout is not None and not rollout.ended and (revision := await self.store.get(rollout.revision)) is not None:
             self._load(revision)
             self.rollout = self._kept = rollout
-        self._instances = self.fleet.instances()
+        self._instances = self._found()
         self._choose()
         self._task = asyncio.create_task(self._run())
         return self
@@ -135,6 +147,8 @@ class ControlPlane:
             raise ConfigError(f"{name}: an agent refused this very document before; see `spanloom policy history`")
         for place in self._places(policies):
             snapshot = compile_snapshot("check", policies, place, self._instances, self._settings.options, self._now())
+            if self._secrets is not None:
+                snapshot = snapshot.with_resources(Kind.SECRET, self._secrets.sample(self._now()))
             if self._settings.check_with_envoy:
                 await preflight(snapshot)
         return policies
@@ -192,9 +206,19 @@ class ControlPlane:
             return self.rollout.revision
         return self._stable
 
-    def snapshot(self, revision: str, place: Site) -> Snapshot:
-        """What an agent there is to have of a revision."""
-        key = (revision, replace(place, labels=()), self._generation)
+    def snapshot(self, agent: Agent) -> Snapshot:
+        """What an agent is to have: what all at such a place have, with secrets of its own."""
+        shared = self._compiled(agent.revision, agent.site)
+        if self._secrets is None:
+            return shared
+        own = self._secrets.of(agent, self._now())
+        kept = self._own.get(agent.id)
+        if kept is None or kept[0] is not shared or kept[1] is not own:
+            kept = self._own[agent.id] = (shared, own, shared.with_resources(Kind.SECRET, own))
+        return kept[2]
+
+    def _compiled(self, revision: str, site: Site) -> Snapshot:
+        key = (revision, replace(site, labels=()), self._generation)
         found = self._snapshots.get(key)
         if found is None:
             policies, options = self._policies[revision], self._settings.options
@@ -247,6 +271,7 @@ class ControlPlane:
                     await self._wake.wait()
             self._wake.clear()
             self._update_instances()
+            self._renew()
             async with self._publishing:
                 rollout = self.rollout
                 if rollout is not None and rollout is not self._kept and rollout.state is State.ROLLED_BACK:
@@ -257,19 +282,35 @@ class ControlPlane:
                         await self._become(following, "judged" if rollout.settled else "late", "")
             await self._save()
 
+    def _found(self) -> Mapping[str, tuple[Instance, ...]]:
+        found = self.fleet.instances()
+        if self._secrets is None:
+            return found
+        return {service: tuple(replace(each, identity=True) for each in here) for service, here in found.items()}
+
     def _update_instances(self) -> None:
         """Callers learn where instances are, and faults end."""
         now = self._now()
         ended = self._next_end is not None and now >= self._next_end
         if ended or now - self._updated >= UPDATE_SECONDS * SECOND:
             self._updated = now
-            instances = self.fleet.instances()
+            instances = self._found()
             if instances != self._instances or ended:
                 self._instances = instances
                 self._generation += 1
                 self.fleet.refresh()
         live = {self._stable} | ({self.rollout.revision} if self.rollout is not None else set())
         self._next_end = min((end for each in live if (end := next_end(self._policies[each], now)) is not None), default=None)
+
+    def _renew(self) -> None:
+        """Give agents new certificates before theirs end, and keep none of agents that are gone."""
+        if self._secrets is not None:
+            connected = {each.id for each in self.fleet.agents if each.connected}
+            self._secrets.keep_only(connected)
+            for gone in self._own.keys() - connected:
+                del self._own[gone]
+            if self._secrets.due(self._now()):
+                self.fleet.refresh()
 
     async def _become(self, rollout: Rollout, reason: str, author: str) -> None:
         """Note how a rollout goes on, and act on it."""

@@ -85,8 +85,8 @@ class Centre(Protocol):
         """The revision that an agent is to have now."""
         ...
 
-    def snapshot(self, revision: str, site: Site) -> Snapshot:
-        """What an agent there is to have of a revision."""
+    def snapshot(self, agent: Agent) -> Snapshot:
+        """What an agent is to have of the revision that it is to have; the same object while nothing changes."""
         ...
 
     def connected(self, agent: Agent) -> None:
@@ -182,7 +182,7 @@ class Fleet:
             if not agent.connected:
                 continue
             agent.revision = self._centre.revision_for(agent)
-            snapshot = self._centre.snapshot(agent.revision, agent.site)
+            snapshot = self._centre.snapshot(agent)
             if snapshot is not agent.snapshot:
                 agent.snapshot = snapshot
                 for session in agent.sessions:

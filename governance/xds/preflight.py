@@ -60,7 +60,8 @@ async def preflight(snapshot: Snapshot) -> None:
                 process.kill()
                 await process.wait()
     if process.returncode:
-        reason = said.decode(errors="replace").strip()[-_LAST:]
+        lines = [line for line in said.decode(errors="replace").splitlines() if "[backtrace]" not in line]
+        reason = "\n".join(lines).strip()[-_LAST:]
         raise ConfigError(f"Envoy refuses revision {snapshot.revision}: {reason}")
 
 
@@ -79,22 +80,25 @@ def static(snapshot: Snapshot) -> JsonObject:
             cluster["type"] = "STATIC"
             cluster["load_assignment"] = endpoints.get(cluster["name"], {"cluster_name": cluster["name"]})
     layers = [{"name": each["name"], "static_layer": each.get("layer", {})} for each in found[Kind.RUNTIME]]
-    resources = {"clusters": found[Kind.CLUSTER], "listeners": found[Kind.LISTENER], "secrets": found[Kind.SECRET]}
-    # Secrets are asked for by ADS also here: the validating Envoy connects nowhere.
-    bootstrapped = [{"name": name, "type": "STATIC", "load_assignment": {"cluster_name": name}} for name in ("ads", COLLECTOR)]
-    resources["clusters"] = [*found[Kind.CLUSTER], *bootstrapped]
+    bootstrapped = {"name": COLLECTOR, "type": "STATIC", "load_assignment": {"cluster_name": COLLECTOR}}
+    clusters, secrets = [*_held(found[Kind.CLUSTER]), bootstrapped], found[Kind.SECRET]
+    resources = {"clusters": clusters, "listeners": _held(found[Kind.LISTENER]), "secrets": secrets}
     return {
         "node": {"id": "preflight", "cluster": "preflight"},
-        "dynamic_resources": {
-            "ads_config": {
-                "api_type": "GRPC",
-                "transport_api_version": "V3",
-                "grpc_services": [{"envoy_grpc": {"cluster_name": "ads"}}],
-            }
-        },
         "static_resources": resources,
         "layered_runtime": {"layers": layers},
     }
+
+
+def _held(found: list[JsonObject]) -> list[JsonObject]:
+    """The same with secrets by their names alone: those of the bootstrap. A validating Envoy dies of secrets by ADS."""
+
+    def without(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: without(each) for key, each in value.items() if key != "sds_config"}
+        return [without(each) for each in value] if isinstance(value, list) else value
+
+    return [{key: without(each) for key, each in one.items()} for one in found]
 
 
 def _json(kind: Kind, body: bytes) -> JsonObject:

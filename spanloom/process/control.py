@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 import structlog
 
+from components.durations import SECOND
 from components.private_files import make_private_folder
 from governance.ads import Ads
 from governance.api import GovernanceApi
@@ -17,6 +18,7 @@ from governance.control import ControlPlane, Settings
 from governance.metrics import ControlMetrics
 from governance.rollout import AlwaysGood
 from governance.store import SqliteStore
+from governance.svid.admission import ByCertificate
 from governance.trail import Trail
 from governance.xds.server import XdsServer
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from components.tls import TlsConfig
-    from governance.config import ControlPlaneConfig
+    from governance.config import ControlPlaneConfig, IdentityConfig
+    from governance.svid.secrets import Issuer
     from spanloom.clock import Now
     from stores.store import Store
 
@@ -82,10 +85,16 @@ class Control:
         self._stack.push_async_callback(store.close)
         metrics = ControlMetrics(self._registry)
         config = self._config
-        settings = Settings(config.rollout, Options(), config.max_agents, config.check_with_envoy)
-        self.plane = await self._stack.enter_async_context(ControlPlane(settings, store, AlwaysGood(), metrics, self._now))
+        domain = config.identity.trust_domain if config.identity is not None else ""
+        issuer = (
+            _authority(config.identity, self._folder / "authority.pem", self._now()) if config.identity is not None else None
+        )
+        settings = Settings(config.rollout, Options(trust_domain=domain), config.max_agents, config.check_with_envoy)
+        self.plane = await self._stack.enter_async_context(
+            ControlPlane(settings, store, AlwaysGood(), metrics, self._now, issuer)
+        )
         self._trail = Trail(store, self._copy_to.write) if self._copy_to is not None else None
-        handlers = [Ads(self.plane.fleet, metrics).handler()]
+        handlers = [Ads(self.plane.fleet, metrics, ByCertificate(domain) if domain else None).handler()]
         listening = {}
         socket = self._folder / "ads.sock"
         if len(bytes(socket.resolve())) <= MAX_SOCKET:
@@ -122,6 +131,17 @@ class Control:
         """What `/api/v1/status` says."""
         agents = self.plane.fleet.agents
         return {"revision": self.plane.stable, "agents": len(agents), "connected": sum(each.connected for each in agents)}
+
+
+def _authority(config: IdentityConfig, path: Path, now: int) -> Issuer:
+    try:
+        from governance.svid.authority import Authority  # noqa: PLC0415 - cryptography is an extra
+    except ImportError:
+        raise UnrecoverableError("control.identity needs cryptography: pip install 'spanloom[identity]'") from None
+    try:
+        return Authority(path, config.trust_domain, int(config.ttl_seconds * SECOND), now)
+    except (ConfigError, OSError) as error:
+        raise UnrecoverableError(f"control.identity: {error}") from error
 
 
 def _credentials(tls: TlsConfig) -> grpc.ServerCredentials:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from governance.rollout import Judge
+    from governance.svid.secrets import Issuer
 
 DEADLINE = 120.0
 """Seconds after which what should happen at once counts as not happening."""
@@ -137,10 +138,12 @@ class Mesh:
         options: Options | None = None,
         *,
         check: bool = False,
+        issuer: Issuer | None = None,
+        now: Callable[[], int] = clock.system,
     ) -> None:
         self.folder, self._stack = folder, AsyncExitStack()
         self._settings = Settings(rollout, options or Options(), check_with_envoy=check)
-        self._judge = judge or AlwaysGood()
+        self._judge, self._issuer, self._now = judge or AlwaysGood(), issuer, now
         self.envoys = 0
         self.port = 0
 
@@ -162,7 +165,7 @@ class Mesh:
         self.registry = CollectorRegistry()
         self.metrics = ControlMetrics(self.registry)
         self.control = await self._own.enter_async_context(
-            ControlPlane(self._settings, self.store, self._judge, self.metrics, clock.system)
+            ControlPlane(self._settings, self.store, self._judge, self.metrics, self._now, self._issuer)
         )
         server = XdsServer(f"127.0.0.1:{self.port}", [Ads(self.control.fleet, self.metrics).handler()])
         self.port = (await self._own.enter_async_context(server)).port
