@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
@@ -35,6 +38,8 @@ from telemetry.metrics import Point, Series
 from tests.dashboards import shop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from stores.duckdb.store import DuckDbStore
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "grafana"
@@ -79,6 +84,29 @@ def test_dashboards_are_as_grafana_documents_them() -> None:
             assert len(set(references)) == len(references) > 0
             for source in (panel["datasource"], *(target["datasource"] for target in panel["targets"])):
                 assert SOURCES[source["uid"]]["type"] == source["type"]
+
+
+def unknown(given: object, read: object, path: str = "") -> Iterator[str]:
+    """Where something was given that is not among what was read."""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            if isinstance(read, dict) and key in read:
+                yield from unknown(value, read[key], f"{path}.{key}")
+            else:
+                yield f"{path}.{key}"
+    elif isinstance(given, list) and isinstance(read, list):
+        for number, (one, other) in enumerate(itertools.zip_longest(given, read)):
+            yield from unknown(one, other, f"{path}[{number}]")
+    elif given != read:
+        yield f"{path}: {given!r} is read as {read!r}"
+
+
+@pytest.mark.parametrize("board", BUILT.values(), ids=BUILT)
+def test_grafanas_own_types_know_every_field(board: dict[str, Any]) -> None:
+    """Those of Grafana's Foundation SDK, which drop what they do not know, options and queries of the plugins included."""
+    register_default_plugins()
+    read = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+    assert list(unknown(board, read)) == []
 
 
 @pytest.mark.parametrize("board", BUILT.values(), ids=BUILT)
