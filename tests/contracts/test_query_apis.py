@@ -16,7 +16,8 @@ from dashboards.tempo_api.traceql.parser import parse
 from telemetry.documents import Kind
 from tests.dashboards import shop
 from tests.interop import jaeger_cases as cases
-from tests.interop.test_jaeger_api import THEIRS, ids_of
+from tests.interop.jaeger_answers import ids_of
+from tests.interop.test_jaeger_api import THEIRS
 
 if TYPE_CHECKING:
     from stores.store import Store
