@@ -31,6 +31,9 @@ FIRST_BACKOFF = 0.1
 LASTED = 60.0
 """Seconds after which a start counts as a success, and the next backoff is the first again."""
 
+CHECKS_PER_RETRY = 5
+"""Health checks between two tries to set rules that could not be set."""
+
 RETIRE_SECONDS = 10.0
 """How much longer than it should a predecessor may take to end."""
 
@@ -78,6 +81,7 @@ class Guard:
         self._epoch, self._upgrade = 0, False
         self._handover = max(2, round(config.envoy.drain_seconds))  # seconds until a successor ends the one before
         self._retiring: asyncio.Task[None] | None = None
+        self._intercepting = False
         self.ready = False
         self.pid = 0
 
@@ -126,7 +130,7 @@ class Guard:
 
     async def _watch(self, envoy: Envoy) -> str:
         """Why Envoy ended, or has to."""
-        config, failed = self._config.envoy, 0
+        config, failed, checks = self._config.envoy, 0, 0
         end, gone = asyncio.create_task(envoy.wait()), asyncio.create_task(self._gone())
         try:
             while failed < config.failed_checks:
@@ -146,6 +150,9 @@ class Guard:
                     envoy = successor
                     await self._set_rules_again(envoy)
                     end, gone = asyncio.create_task(envoy.wait()), asyncio.create_task(self._gone())
+                checks += 1
+                if not self._intercepting and checks % CHECKS_PER_RETRY == 0:
+                    await self._intercept(envoy)
                 failed = 0 if await envoy.ready(config.check_seconds) else failed + 1
                 self._set_ready(ready=failed == 0)
         finally:
@@ -212,10 +219,14 @@ class Guard:
             self._metrics.intercept_failures.inc()
             log.error("interception_failed", reason=str(error), hint="traffic flows as without the agent")  # noqa: TRY400
         else:
-            self._metrics.intercepting.set(1)
+            self._set_intercepting(intercepting=True)
+
+    def _set_intercepting(self, *, intercepting: bool) -> None:
+        self._intercepting = intercepting
+        self._metrics.intercepting.set(intercepting)
 
     async def _end_interception(self) -> None:
-        self._metrics.intercepting.set(0)
+        self._set_intercepting(intercepting=False)
         if self._interception is not None:
             await self._interception.end()
 

@@ -114,9 +114,9 @@ class Clusters:
 
 def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
     """Those that no service is: the workload itself, where intercepted traffic was sent, the server of limits."""
+    either: JsonObject = {"http_protocol_options": {}, "http2_protocol_options": {}}
+    options_of = {_HTTP: {"@type": TYPE_PREFIX + _HTTP, "use_downstream_protocol_config": either}}
     if site.inbound and site.application:
-        either: JsonObject = {"http_protocol_options": {}, "http2_protocol_options": {}}
-        options_of = {_HTTP: {"@type": TYPE_PREFIX + _HTTP, "use_downstream_protocol_config": either}}
         yield {
             "name": APPLICATION,
             "type": "STATIC",
@@ -125,7 +125,13 @@ def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
             "load_assignment": _assignment(APPLICATION, "127.0.0.1", site.application),
         }
     if site.transparent:
-        yield {"name": ORIGINAL, "type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED", "connect_timeout": CONNECT_TIMEOUT}
+        yield {
+            "name": ORIGINAL,
+            "type": "ORIGINAL_DST",
+            "lb_policy": "CLUSTER_PROVIDED",
+            "connect_timeout": CONNECT_TIMEOUT,
+            "typed_extension_protocol_options": options_of,
+        }
     if options.limits_at is not None:
         yield {
             "name": LIMITS_CLUSTER,

@@ -173,6 +173,12 @@ class Mesh:
     async def stop(self) -> None:
         await self._own.aclose()
 
+    @asynccontextmanager
+    async def on_socket(self, path: Path) -> AsyncIterator[Path]:
+        """The same on a Unix socket, which namespaces of networks do not divide."""
+        async with XdsServer(f"unix:{path}", [Ads(self.control.fleet, self.metrics).handler()]):
+            yield path
+
     async def publish(self, text: str, **settings: object) -> str:
         """A revision that has reached all agents."""
         revision = await self.control.publish(text, "test.yml", "ann", **settings)  # type: ignore[arg-type]
