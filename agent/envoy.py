@@ -27,16 +27,18 @@ log = structlog.get_logger(__name__)
 _TIE: Final = """
 import ctypes, os, signal, sys
 starter, user, *command = sys.argv[1:]
+program = os.open(command[0], os.O_RDONLY | os.O_CLOEXEC)
 if int(user) >= 0:
     os.setgroups([])
     os.setgid(int(user))
     os.setuid(int(user))
 ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))
 if os.getppid() == int(starter):
-    os.execv(command[0], command)
+    os.execve(program, command, os.environ)
 """
-"""1 is PR_SET_PDEATHSIG, which outlasts exec but no change of the user, so it comes last (man 2 prctl). The new process does it
-before it becomes Envoy: code of ours between fork and exec could wait for locks that threads of gRPC hold."""
+"""1 is PR_SET_PDEATHSIG, which outlasts exec but no change of the user, so it comes last (man 2 prctl). The new process does
+it before it becomes Envoy: code of ours between fork and exec could wait for locks that threads of gRPC hold. The program is
+opened by our user, as Envoy's need not be able to enter its folder."""
 
 MAX_LINE: Final = 2_000
 """Bytes of a line of Envoy's log that are passed on."""

@@ -15,6 +15,7 @@ from agent.agent import check
 from agent.config import AgentConfig
 from components.private_files import write_private
 from components.xds.pool import TYPE_PREFIX
+from components.xds.program import envoy_program
 from spanloom import clock
 from telemetry.errors import ConfigError
 from tests.agent.centre import Centre
@@ -96,6 +97,20 @@ async def test_requests_pass_both_proxies_and_envoy_comes_back_after_a_kill(tmp_
             assert agent.metric("spanloom_agent_envoy_ends_total", reason="signal") == 1
             last = agent.envoy
     assert not alive(last)
+
+
+@needs_envoy
+async def test_a_program_in_a_folder_that_only_its_owner_may_enter_is_run_too(tmp_path: Path) -> None:
+    program = envoy_program()
+    assert program is not None
+    tmp_path.chmod(0o700)  # noqa: ASYNC240 - at once
+    (tmp_path / "envoy").symlink_to(program)
+    inbound = free_port()
+    with backend("shop") as shop:
+        settings = {"port": inbound, "application": f"127.0.0.1:{shop.server_port}"}
+        async with running(tmp_path, inbound=settings, envoy={"program": tmp_path / "envoy"}) as agent:
+            await agent.ready()
+            assert (await get(f"http://127.0.0.1:{inbound}/x")).text == "shop /x"
 
 
 @needs_envoy
