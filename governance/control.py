@@ -156,7 +156,7 @@ class ControlPlane:
     def _places(self, policies: Policies) -> Sequence[Site]:
         """Where it is tried: those of the fleet that differ most, and one that has both listeners for each governed service."""
         found = {replace(each.site, labels=()) for each in self.fleet.agents}
-        governed = sorted({each.service for _, section in policies.sections() for each in section})
+        governed = sorted({each.service for _, section in policies.sections() for each in section} - {"*"}) or ["any"]
         found |= {
             Site(service, inbound=10_000, application=10_001, outbound=10_002, telemetry=True)
             for service in governed[:MAX_PLACES]

@@ -269,8 +269,9 @@ class AuthorizationPolicy(Policy):
 
 
 class MtlsPolicy(Policy):
-    """Whether a service serves callers that prove no identity."""
+    """Whether a service serves callers that prove no identity. Of `*` it is for every service without one of its own."""
 
+    service: Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9]([A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?)$")]
     mode: Literal["strict", "permissive"]
 
 

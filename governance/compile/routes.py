@@ -27,7 +27,7 @@ def inbound_routes(policies: Policies, site: Site, options: Options) -> JsonObje
     service = site.service
     limits = of_service(policies.limits, service)
     rules = of_service(policies.authorization, service)
-    strict = any(each.mode == "strict" for each in of_service(policies.mtls, service))
+    strict = any(each.mode == "strict" for each in of_service(policies.mtls, service) or of_service(policies.mtls, "*"))
     on: JsonObject = _faults(policies, service, INBOUND)
     if local := [each for each in limits if each.by is None]:
         on[filters.LOCAL_LIMIT] = filters.local_limits(local)

@@ -84,6 +84,22 @@ def push(file: Path, url: str, comment: str, as_json: bool) -> None:  # noqa: FB
         click.echo(f"revision {found['number']} is on its way; see `spanloom fleet waves`")
 
 
+@policy.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(files: tuple[Path, ...]) -> None:
+    """Print FILES of Envoy (route_config) or Istio (VirtualService, DestinationRule, PeerAuthentication) as policies.
+
+    What cannot be carried over is an error with its place. Instances are added by hand, or found beside agents.
+    """
+    from governance.importers import import_policies  # noqa: PLC0415 - RE2 and the models
+
+    text = "\n---\n".join(_read(file) for file in files)
+    try:
+        click.echo(import_policies(text, str(files[0]) if len(files) == 1 else "FILES"), nl=False)
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+
+
 @policy.command()
 @file_argument
 @url_option
