@@ -356,8 +356,6 @@ class Pipeline(Log):
         if self.alerting is not None and self.alerting.forwarder is not None:
             self._stack.push_async_callback(self.alerting.forwarder.close)
         self._stack.push_async_callback(self.writer.close)
-        if self.recorder is not None:
-            self._stack.push_async_callback(self.recorder.close)
         if self._on_kafka:
             self.app.skips.learn(await load_skips(client_settings(self.app)))
         await super().__aenter__()
@@ -366,6 +364,8 @@ class Pipeline(Log):
             self._stack.push_async_callback(self._in_time, partial(_end, watch))
         if self.act is not None:
             self._stack.push_async_callback(self._in_time, self.act.release)
+        if self.recorder is not None:  # before its environments are let go
+            self._stack.push_async_callback(self._in_time, self.recorder.close)
         return self
 
 

@@ -5,10 +5,11 @@ GET, POST /prometheus/api/v1/query_range     at each step of a range
 GET, POST /prometheus/api/v1/series          label sets of series
 GET, POST /prometheus/api/v1/labels          label names
 GET       /prometheus/api/v1/label/NAME/values
+POST      /prometheus/api/v1/read            samples, for another Prometheus
 GET       /prometheus/api/v1/rules, alerts, metadata, status/buildinfo
 
 Paths, parameters, answers and errors: https://prometheus.io/docs/prometheus/latest/querying/api/. One more parameter,
-`environment`, says whose samples; without it they are those of `default`, or of the only environment that is here.
+`environment`, says whose samples; without it they are those of the only environment that has samples, else those of `default`.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from alerting.prometheus_api import remote_read
 from alerting.prometheus_api.evaluation import Evaluator, QueryTimeoutError, until
 from alerting.prometheus_api.parameters import ParameterError, Parameters, parameters_of
-from alerting.prometheus_api.series import cut, series_in
+from alerting.prometheus_api.series import cut, series_in, types_of
 from alerting.promql.expression import LOOKBACK
 from alerting.promql.query import compile_query
 from alerting.promql.vectors import NAME, EvaluationError
 from alerting.rules.api import alert_body, error_answer, rule_groups
 from alerting.stored_samples.history import RECENT, ReadRanges
 from components.durations import SECOND
+from components.http.request_body import read_body
 from stores.store import QuestionRefusedError
-from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 from telemetry.errors import ConfigError, InputError, StoreError
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ class PrometheusApi:
             _route("alerts", self._alerts),
             _route("metadata", self._metadata),
             _route("status/buildinfo", self._buildinfo),
+            Route(f"{PREFIX}/read", self._remote_read, methods=["POST"]),
         ]
 
     def _engine(self, parameters: Parameters) -> AlertEngine:
@@ -96,7 +100,8 @@ class PrometheusApi:
         here = self._engines()
         name = parameters.text("environment")
         if not name:
-            name = DEFAULT_ENVIRONMENT if DEFAULT_ENVIRONMENT in here or len(here) != 1 else next(iter(here))
+            fed = [each for each, engine in here.items() if len(engine.samples) and each != EVERY_ENVIRONMENT]
+            name = fed[0] if len(fed) == 1 else DEFAULT_ENVIRONMENT
         if name not in here:
             known = ", ".join(sorted(here)) or "none"
             raise ParameterError(f'invalid parameter "environment": {name[:100]!r} is not here; here: {known}')
@@ -112,6 +117,27 @@ class PrometheusApi:
                 return await history.for_query(query.reaches, start, end, LOOKBACK, self._now())
         except TimeoutError:
             raise QueryTimeoutError("query timed out while samples were read") from None
+
+    async def _remote_read(self, request: Request) -> Response:
+        """Samples, those of before raw ones are kept as the last of each bucket."""
+        asked = Parameters({name: request.query_params.getlist(name) for name in request.query_params})
+        try:
+            environment = self._environment(asked)
+            samples, history = self._engines()[environment].samples, self._histories().get(environment)
+            found = []
+            for reach, end in remote_read.read_request(await read_body(request, remote_read.MAX_REQUEST)):
+                start, columns = end - reach.width + 1, None
+                if history is not None:
+                    async with asyncio.timeout(TIMEOUT / SECOND):
+                        past = await history.for_query((reach,), end, end, LOOKBACK, self._now())
+                    columns = past.columns(reach)
+                found.append((columns.columns if columns is not None else samples.select(reach.matchers), start, end))
+            body = await remote_read.answer(found)
+        except TimeoutError:
+            return error_answer(503, "timeout", "query timed out while samples were read")
+        except (EvaluationError, StoreError, InputError) as error:
+            return _refused(error, 400)
+        return Response(body, media_type="application/x-protobuf", headers={"Content-Encoding": "snappy"})
 
     async def _query(self, request: Request) -> Answer:
         asked = await parameters_of(request)
@@ -172,8 +198,8 @@ class PrometheusApi:
         engine = self._engine(asked)
         found = series_in(engine.samples, [()], 0, self._now(), _until(asked))
         names = {value for labels in found for name, value in labels if name == NAME}
-        unknown = {"type": "unknown", "help": "", "unit": ""}  # what a sender said of a metric is with its points, in the store
-        return {name: [unknown] for name in sorted(names)}, []
+        types = types_of(names, engine.samples.totals)
+        return {name: [{"type": kind, "help": "", "unit": ""}] for name, kind in types.items()}, []
 
     async def _buildinfo(self, _: Request) -> Answer:
         return {"application": "Spanloom", "version": COMPATIBLE, "revision": self._version, "goVersion": ""}, []
@@ -207,7 +233,7 @@ def _answered(handler: Callable[[Request], Awaitable[Answer]]) -> Callable[[Requ
     return answer
 
 
-def _refused(error: SpanloomError) -> Response:
+def _refused(error: SpanloomError, otherwise: int = 413) -> Response:
     text = str(error)
     match error:
         case QueryTimeoutError():
@@ -221,4 +247,4 @@ def _refused(error: SpanloomError) -> Response:
         case ConfigError():
             return error_answer(400, "bad_data", f'invalid parameter "query": {text}')
         case _:
-            return error_answer(413, "bad_data", text)
+            return error_answer(otherwise, "bad_data", text)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from alerting.promql.matchers import Matcher
     from alerting.promql.vectors import Labels, Source
@@ -27,6 +27,20 @@ def series_in(
             if i < len(column.times) and column.times[i] <= end and column.labels not in seen:
                 seen.add(column.labels)
                 yield column.labels
+
+
+def types_of(names: Iterable[str], totals: Collection[str]) -> dict[str, str]:
+    """The type of each metric, in order of names. The series of a classic histogram are one metric.
+
+    Args:
+        names: of series.
+        totals: those that are known to only grow.
+    """
+    names = set(names)
+    histograms = {name.removesuffix("_bucket") for name in names if name.endswith("_bucket")}
+    parts = {f"{name}{end}" for name in histograms for end in ("_bucket", "_count", "_sum")}
+    found = {name: "counter" if name in totals else "unknown" for name in names - parts}
+    return dict(sorted((found | dict.fromkeys(histograms, "histogram")).items()))
 
 
 def cut(items: Sequence[object], limit: int) -> tuple[list[object], list[str]]:

@@ -87,6 +87,8 @@ class Samples:
         self._selections: OrderedDict[tuple[Matcher, ...], list[StoredSeries]] = OrderedDict()
         self._newest = self._text = 0
         self.counts = SampleCounts()
+        self.totals: dict[str, None] = {}
+        """Metrics of which senders say that they only grow; as many as there may be series, then no more are noted."""
         self.journal: Journal | None = None
         self.journals_points = True  # else what rules write alone: the points are others' too
 
@@ -113,6 +115,8 @@ class Samples:
                 if stored is None:
                     continue
                 self._by_source[point.series] = stored
+                if point.series.total and len(self.totals) < self.limits.series:
+                    self.totals[point.series.name] = None
             latest = point.time if now is None else min(point.time, now)
             self._insert(stored, point.time, float(point.value), latest, journaled=self.journals_points)
 

@@ -143,11 +143,13 @@ class StoredHistory:
             EvaluationError: it is too much.
         """
         read = ReadRanges()
+        oldest = self._samples.newest - self.kept + 2 * HOUR  # before it there is nothing, which is an answer too
         await self._index.refresh(now)
         for reach in reaches:
             since, until = reach.of(self._samples, start, end, lookback)
             if since < self._samples.newest - RECENT and reach not in read.ranges:
-                read.ranges[reach] = await self._read(reach, since, until, None, for_rule=False)
+                since = max(since, oldest)
+                read.ranges[reach] = await self._read(reach, since, max(since, until), None, for_rule=False)
         return read
 
     async def series_of(self, matchers: tuple[Matcher, ...], now: int) -> list[Labels]:

@@ -32,6 +32,8 @@ ENOUGH = 100_000
 """Samples that are worth a flush before it is due."""
 RETAIN_EVERY = 10 * MINUTE
 NEVER = 2**63 - 1
+CLOSE_SECONDS = 5.0
+"""How long a stop waits for the store: containers are killed after ten."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ class SampleRecorder:
         self._waiting = self._flushed_at = self._retained_at = self._newest = 0
         self._flushing: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        self._is_down = False
+        self._is_down = self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -165,6 +167,8 @@ class SampleRecorder:
 
     def tick(self) -> None:
         """Begin a flush where one is due. An error of ours comes out here."""
+        if self._closed:
+            return
         if self._flushing is not None:
             if not self._flushing.done():
                 return
@@ -214,10 +218,15 @@ class SampleRecorder:
             self._unsettled = []
 
     async def close(self) -> None:
-        """Store what waits, once. Safe twice; the store stays open."""
-        if self._flushing is not None:
-            await asyncio.wait({self._flushing})
+        """Store what waits, once and in CLOSE_SECONDS. Safe twice; the store stays open."""
+        self._closed = True
         try:
-            await self.flush()
-        except StoreError as error:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                if self._flushing is not None:
+                    await asyncio.wait({self._flushing})
+                await self.flush()
+        except (StoreError, TimeoutError) as error:
             log.warning("samples_not_stored", reason=str(error), waiting=self._waiting, hint="they are read again from the log")
+        if self._flushing is not None and not self._flushing.done():
+            self._flushing.cancel()
+            await asyncio.wait({self._flushing})

@@ -55,6 +55,7 @@ ROUTES = (
         Route(f"/prometheus/api/v1/{path}", {"GET": READ})
         for path in ("label/{name}/values", "rules", "alerts", "metadata", "status/buildinfo")
     ),
+    Route("/prometheus/api/v1/read", {"POST": READ}),
     # Jaeger's query API.
     *(
         Route(f"/jaeger/api/{path}", {"GET": READ})

@@ -44,15 +44,16 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[str]:
-    """A Prometheus that holds the points, by its URL."""
-    (home / "samples.txt").write_text(openmetrics(points()), encoding="utf-8")
-    (home / "prometheus.yml").write_text("scrape_configs: []\n")
-    subprocess.run(
-        [str(PROMTOOL), "tsdb", "create-blocks-from", "openmetrics", str(home / "samples.txt"), str(home / "data")],
-        check=True,
-        capture_output=True,
-    )
+def running(home: Path, config: str = "") -> Iterator[str]:
+    """A Prometheus that holds the points, by its URL; one with a configuration of its own holds nothing."""
+    (home / "prometheus.yml").write_text(config or "scrape_configs: []\n")
+    if not config:
+        (home / "samples.txt").write_text(openmetrics(points()), encoding="utf-8")
+        subprocess.run(
+            [str(PROMTOOL), "tsdb", "create-blocks-from", "openmetrics", str(home / "samples.txt"), str(home / "data")],
+            check=True,
+            capture_output=True,
+        )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

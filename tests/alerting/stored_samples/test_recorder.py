@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,3 +166,16 @@ async def test_time_goes_on_for_rollups_though_nothing_new_comes(store: Sometime
     ids = np.array([series_id("default", UP)], np.int64)
     assert store.counters().rolled_up == 2
     assert len(ids) == 1
+
+
+async def test_a_stop_does_not_wait_for_a_store_that_hangs(store: SometimesDown, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_batches: Sequence[SampleBatch]) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(recording, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(store, "write", hang)
+    recorder, samples = recorded(store)
+    samples.add(points(0))
+    recorder.tick()
+    await recorder.close()
+    assert recorder.waiting == 1
