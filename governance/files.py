@@ -27,6 +27,8 @@ def read_policies(text: str, name: str) -> Policies:
     Raises:
         ConfigError: everything that is wrong in it, a line for each, `NAME:LINE:COLUMN: reason`.
     """
+    if not text.strip():
+        raise ConfigError(f"{name}: the file is empty; to take all policies away, write {{}}")
     file = YamlFile(text, name)
     found, problems = file.read_what_is_right(Policies, passes=1)
     if found is not None:

@@ -45,10 +45,12 @@ def _share(value: object) -> object:
 
 
 def _pattern(value: str) -> str:
+    options = re2.Options()
+    options.log_errors = False
     try:
-        re2.compile(value)
+        re2.compile(value, options)
     except re2.error as error:
-        raise ValueError(f"not a regular expression of RE2: {error}") from None
+        raise ValueError(f"not a regular expression of RE2: {error.args[0].decode(errors='replace')}") from None
     return value
 
 

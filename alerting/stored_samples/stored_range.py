@@ -91,6 +91,8 @@ class StoredRange:
         return PastColumns(list(found.values()), resolution)
 
     def _add_raw(self, found: dict[int, PastColumn], raw: SampleColumns) -> None:
+        if not len(raw.ids):
+            return
         starts = np.flatnonzero(np.diff(raw.ids, prepend=raw.ids[:1] - 1)).tolist()
         for low, high in zip(starts, [*starts[1:], len(raw.ids)], strict=True):
             made = self._column(found, int(raw.ids[low]))

@@ -49,6 +49,14 @@ async def test_a_range_of_recent_hours_is_answered_from_the_samples(world: World
     assert len(found["data"]["result"]) == 2
 
 
+@pytest.mark.parametrize("query", ["unheard_of", "sum(rate(unheard_of[5m]))", "sent_total offset -5h"])
+async def test_series_without_a_stored_sample_in_the_range_are_no_error(world: World, query: str) -> None:
+    end = world.samples.newest // SECOND
+    over: dict[str, Any] = {"query": query, "start": end - 2 * 3600, "end": end, "step": 60}
+    found = await ask(world, "query_range", **over)
+    assert (found["status"], found["data"]["result"]) == ("success", [])
+
+
 async def test_a_range_of_all_that_is_kept_is_answered_from_rollups_with_a_warning(world: World) -> None:
     first, last = START // SECOND + 3600, START // SECOND + 7 * 3600
     over: dict[str, Any] = {"query": "increase(sent_total[10m])", "start": first, "end": last, "step": 600}
