@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from tests.eval import nab, nezha, petshop
+from tests.eval import nab, nezha, petshop, traces
 from tests.eval.shared import SHARED, console, print_table, scorer
 
 
@@ -41,6 +41,7 @@ def main() -> int:
     )
     print_table("Anomalies: NAB score", nab.table(series_scorer, anomalies), output)
     petshop.main()
+    traces.main()
     return 0
 
 
