@@ -194,13 +194,11 @@ class MirrorPolicy(Policy):
 
 
 class LimitPolicy(Policy):
-    """Requests that an instance, or with `by` the whole fleet for each value of a header, serves in a time."""
+    """Requests that an instance serves in a time."""
 
     requests: Many
     per: Duration
     match: Match = Match()
-    by: Header | None = None
-    """The limit is counted by the control plane for each value of this header; requests without it are not counted."""
 
     @model_validator(mode="after")
     def _matched_here(self) -> Self:

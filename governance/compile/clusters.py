@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from components.xds.pool import TYPE_PREFIX
 from components.xds.telemetry import peer_metadata
-from governance.compile.filters import LIMITS_CLUSTER
 from governance.compile.matches import seconds
 from governance.compile.tls import tls_context
 from governance.identity import spiffe_id
@@ -112,8 +111,8 @@ class Clusters:
         return found
 
 
-def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
-    """Those that no service is: the workload itself, where intercepted traffic was sent, the server of limits."""
+def own_clusters(site: Site) -> Iterator[JsonObject]:
+    """Those that no service is: the workload itself, and where intercepted traffic was sent."""
     either: JsonObject = {"http_protocol_options": {}, "http2_protocol_options": {}}
     options_of = {_HTTP: {"@type": TYPE_PREFIX + _HTTP, "use_downstream_protocol_config": either}}
     if site.inbound and site.application:
@@ -131,14 +130,6 @@ def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
             "lb_policy": "CLUSTER_PROVIDED",
             "connect_timeout": CONNECT_TIMEOUT,
             "typed_extension_protocol_options": options_of,
-        }
-    if options.limits_at is not None:
-        yield {
-            "name": LIMITS_CLUSTER,
-            "type": "STRICT_DNS",
-            "connect_timeout": CONNECT_TIMEOUT,
-            "typed_extension_protocol_options": http_options({"http2_protocol_options": {}}),
-            "load_assignment": _assignment(LIMITS_CLUSTER, *options.limits_at),
         }
 
 

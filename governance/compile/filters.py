@@ -18,19 +18,14 @@ _TYPE = TYPE_PREFIX + "envoy.extensions.filters.http."
 AUTHORIZATION = "envoy.filters.http.rbac"
 FAULT = "envoy.filters.http.fault"
 LOCAL_LIMIT = "envoy.filters.http.local_ratelimit"
-FLEET_LIMIT = "envoy.filters.http.ratelimit"
 ROUTER = "envoy.filters.http.router"
-LIMITS_CLUSTER = "spanloom-limits"
-LIMITS_DOMAIN = "spanloom"
-LIMITS_DEADLINE = "0.25s"
-"""How long a request waits for the server of fleet-wide limits; then it is let through."""
 _TICK = 50_000_000
 """Nanoseconds, of which every limit's time is a multiple."""
 _UNLIMITED = {"max_tokens": 4_000_000_000, "tokens_per_fill": 4_000_000_000, "fill_interval": "0.05s"}
 _ALWAYS = {"default_value": {"numerator": 100}}
 
 
-def http_filters(*, inbound: bool, limits: bool) -> list[JsonObject]:
+def http_filters(*, inbound: bool) -> list[JsonObject]:
     """All filters of a listener, off until a route turns them on."""
     found: list[JsonObject] = []
     if inbound:
@@ -42,12 +37,6 @@ def http_filters(*, inbound: bool, limits: bool) -> list[JsonObject]:
                 "typed_config": {"@type": _TYPE + "local_ratelimit.v3.LocalRateLimit", "stat_prefix": "limit"},
             },
         ]
-        if limits:
-            service = {"transport_api_version": "V3", "grpc_service": {"envoy_grpc": {"cluster_name": LIMITS_CLUSTER}}}
-            config: JsonObject = {"@type": _TYPE + "ratelimit.v3.RateLimit", "domain": LIMITS_DOMAIN}
-            config |= {"timeout": LIMITS_DEADLINE, "failure_mode_deny": False, "rate_limit_service": service}
-            config["enable_x_ratelimit_headers"] = "DRAFT_VERSION_03"
-            found.append({"name": FLEET_LIMIT, "disabled": True, "typed_config": config})
     found.append({"name": FAULT, "disabled": True, "typed_config": {"@type": _TYPE + "fault.v3.HTTPFault"}})
     found.append({"name": ROUTER, "typed_config": {"@type": _TYPE + "router.v3.Router"}})
     return found
@@ -73,16 +62,6 @@ def local_limits(policies: Sequence[LimitPolicy]) -> JsonObject:
         "rate_limits": actions,
         "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
     }
-
-
-def fleet_limits(policies: Sequence[LimitPolicy]) -> JsonObject:
-    """Limits that the server of limits counts, for each value of a header."""
-    actions = []
-    for policy in policies:
-        match = {"descriptor_key": "limit", "descriptor_value": policy.name, "headers": as_headers(policy.match)}
-        value = {"header_name": policy.by, "descriptor_key": "value"}
-        actions.append({"actions": [{"header_value_match": match}, {"request_headers": value}]})
-    return {"@type": _TYPE + "ratelimit.v3.RateLimitPerRoute", "rate_limits": actions}
 
 
 def fault(policy: FaultPolicy) -> JsonObject:

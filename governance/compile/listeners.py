@@ -13,6 +13,7 @@ from components.xds.pool import TYPE_PREFIX
 from components.xds.telemetry import access_log, tracing
 from governance.compile.clusters import ORIGINAL
 from governance.compile.filters import http_filters
+from governance.compile.matches import seconds
 from governance.compile.tls import ADS, tls_context
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ _CONNECTIONS = "envoy.extensions.filters.network.http_connection_manager.v3.Http
 _TLS = "envoy.extensions.transport_sockets.tls.v3."
 _DETECT_SECONDS = "0.2s"
 """How long a client that says nothing is waited for: of a protocol whose server speaks first."""
-_MAX_CONNECTION = "600s"
-"""A kept connection has the certificate of its start: it ends before that one does."""
 
 
 def listeners(site: Site, options: Options) -> list[JsonObject]:
@@ -38,7 +37,7 @@ def listeners(site: Site, options: Options) -> list[JsonObject]:
 
 
 def _inbound(site: Site, options: Options) -> JsonObject:
-    connections = _manager(INBOUND, site, http_filters(inbound=True, limits=options.limits_at is not None))
+    connections = _manager(INBOUND, site, options, http_filters(inbound=True))
     found = _listener(INBOUND, site.address, site.inbound, site)
     chains: list[JsonObject] = [{"name": "plain", "filters": [connections]}]
     if options.trust_domain:
@@ -59,7 +58,7 @@ def _inbound(site: Site, options: Options) -> JsonObject:
 
 
 def _outbound(site: Site, options: Options) -> JsonObject:
-    connections = _manager(OUTBOUND, site, http_filters(inbound=False, limits=options.limits_at is not None))
+    connections = _manager(OUTBOUND, site, options, http_filters(inbound=False))
     found = _listener(OUTBOUND, "::" if site.transparent else "127.0.0.1", site.outbound, site)
     if site.transparent:
         found["filter_chains"] = [_http_only(connections)]
@@ -112,7 +111,7 @@ def _pass_on() -> JsonObject:
     return {"name": "passed", "filters": [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]}
 
 
-def _manager(name: str, site: Site, filters: list[JsonObject]) -> JsonObject:
+def _manager(name: str, site: Site, options: Options, filters: list[JsonObject]) -> JsonObject:
     config: JsonObject = {
         "@type": TYPE_PREFIX + _CONNECTIONS,
         "stat_prefix": name,
@@ -123,7 +122,7 @@ def _manager(name: str, site: Site, filters: list[JsonObject]) -> JsonObject:
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
         "request_headers_timeout": "30s",
-        "common_http_protocol_options": {"idle_timeout": "300s", "max_connection_duration": _MAX_CONNECTION},
+        "common_http_protocol_options": {"idle_timeout": "300s", "max_connection_duration": seconds(options.max_connection)},
         "server_header_transformation": "PASS_THROUGH",
     }
     if site.telemetry:

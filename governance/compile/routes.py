@@ -29,10 +29,8 @@ def inbound_routes(policies: Policies, site: Site, options: Options) -> JsonObje
     rules = of_service(policies.authorization, service)
     strict = any(each.mode == "strict" for each in of_service(policies.mtls, service) or of_service(policies.mtls, "*"))
     on: JsonObject = _faults(policies, service, INBOUND)
-    if local := [each for each in limits if each.by is None]:
-        on[filters.LOCAL_LIMIT] = filters.local_limits(local)
-    if options.limits_at is not None and (shared := [each for each in limits if each.by is not None]):
-        on[filters.FLEET_LIMIT] = filters.fleet_limits(shared)
+    if limits:
+        on[filters.LOCAL_LIMIT] = filters.local_limits(limits)
     if rules or strict:
         on[filters.AUTHORIZATION] = filters.authorization(rules, options.trust_domain, strict=strict)
     to = {"cluster": APPLICATION if site.application else ORIGINAL, "timeout": _FOREVER}

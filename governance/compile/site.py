@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.durations import SECOND
 from components.xds.contract import Workload
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Options:
 
     Attributes:
         trust_domain: of the authority; empty is: there is none, and no mTLS.
-        limits_at: host and port where Envoys reach the server of fleet-wide limits; None is: such limits cannot be kept.
+        max_connection: nanoseconds that a kept connection lasts, whose certificate is that of its start.
     """
 
     trust_domain: str = ""
-    limits_at: tuple[str, int] | None = None
+    max_connection: int = 600 * SECOND
 
 
 def place_of(service: str, metadata: Mapping[str, object]) -> Site:

@@ -47,7 +47,7 @@ def compile_snapshot(
     entries = {entry.name: entry for entry in policies.services}
     entries |= {name: ServiceEntry(name=name) for name in sorted(found) if name not in entries}
     written: dict[Kind, list[JsonObject]] = {kind: [] for kind in Kind}
-    written[Kind.CLUSTER] = list(own_clusters(site, options))
+    written[Kind.CLUSTER] = list(own_clusters(site))
     written[Kind.LISTENER] = listeners(site, options)
     if site.inbound:
         written[Kind.ROUTES].append(inbound_routes(policies, site, options))

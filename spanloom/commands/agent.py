@@ -25,7 +25,7 @@ def agent(context: click.Context, config: Path | None, once: bool) -> None:  # n
     from spanloom import clock  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415
     from spanloom.process.exit_codes import run  # noqa: PLC0415
-    from spanloom.roles import run_agent  # noqa: PLC0415
+    from spanloom.roles.run import run_agent  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     settings = load_config(config)

@@ -21,7 +21,8 @@ def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click 
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.process.exit_codes import run  # noqa: PLC0415
-    from spanloom.roles import require_access, require_shared, run_collector  # noqa: PLC0415
+    from spanloom.roles.needs import require_access, require_shared  # noqa: PLC0415
+    from spanloom.roles.run import run_collector  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()

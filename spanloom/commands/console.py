@@ -20,7 +20,7 @@ def console(config: Path | None) -> None:
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.process.exit_codes import run  # noqa: PLC0415
-    from spanloom.roles import run_console  # noqa: PLC0415
+    from spanloom.roles.run import run_console  # noqa: PLC0415
 
     set_up_logging()
     sys.exit(run(run_console(load_config(config), clock.system)))

@@ -22,7 +22,7 @@ def control(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click pa
     from spanloom.access.build import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - gRPC takes a second to import
     from spanloom.process.exit_codes import run  # noqa: PLC0415
-    from spanloom.roles import run_control  # noqa: PLC0415
+    from spanloom.roles.run import run_control  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()

@@ -31,7 +31,7 @@ def kafka(config: Path | None, stages: tuple[str, ...]) -> None:
     Workers of some stages alone keep what they know on topics of their own: once for each kind of worker.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.roles import require_shared  # noqa: PLC0415
+    from spanloom.roles.needs import require_shared  # noqa: PLC0415
     from spanloom.wiring import Log  # noqa: PLC0415
 
     settings = load_config(config)
@@ -56,7 +56,7 @@ def elasticsearch(config: Path | None, keep_days: int | None, ilm_policy: str) -
     What the server does not offer is named and skipped.
     """
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
-    from spanloom.roles import require_shared  # noqa: PLC0415
+    from spanloom.roles.needs import require_shared  # noqa: PLC0415
     from stores.elasticsearch.client import connect  # noqa: PLC0415
     from stores.elasticsearch.component import ELASTICSEARCH  # noqa: PLC0415
     from stores.elasticsearch.templates import install  # noqa: PLC0415

@@ -23,7 +23,8 @@ def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes 
     from spanloom.access.build import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.process.exit_codes import run  # noqa: PLC0415
-    from spanloom.roles import require_access, run_roles  # noqa: PLC0415
+    from spanloom.roles.needs import require_access  # noqa: PLC0415
+    from spanloom.roles.run import run_roles  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()

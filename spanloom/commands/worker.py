@@ -40,7 +40,8 @@ def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  #
     from spanloom.access.build import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
     from spanloom.process.exit_codes import run  # noqa: PLC0415
-    from spanloom.roles import require_access, require_shared, run_worker  # noqa: PLC0415
+    from spanloom.roles.needs import require_access, require_shared  # noqa: PLC0415
+    from spanloom.roles.run import run_worker  # noqa: PLC0415
     from spanloom.supervise import become_supervisor  # noqa: PLC0415
 
     set_up_logging()

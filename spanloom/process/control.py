@@ -89,7 +89,7 @@ class Control:
         issuer = (
             _authority(config.identity, self._folder / "authority.pem", self._now()) if config.identity is not None else None
         )
-        settings = Settings(config.rollout, Options(trust_domain=domain), config.max_agents, config.check_with_envoy)
+        settings = Settings(config.rollout, _options(config), config.max_agents, config.check_with_envoy)
         self.plane = await self._stack.enter_async_context(
             ControlPlane(settings, store, AlwaysGood(), metrics, self._now, issuer)
         )
@@ -131,6 +131,13 @@ class Control:
         """What `/api/v1/status` says."""
         agents = self.plane.fleet.agents
         return {"revision": self.plane.stable, "agents": len(agents), "connected": sum(each.connected for each in agents)}
+
+
+def _options(config: ControlPlaneConfig) -> Options:
+    if config.identity is None:
+        return Options()
+    half = int(config.identity.ttl_seconds * SECOND) // 2  # the least that a certificate has left when a connection begins
+    return Options(config.identity.trust_domain, min(Options().max_connection, half))
 
 
 def _authority(config: IdentityConfig, path: Path, now: int) -> Issuer:

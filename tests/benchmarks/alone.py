@@ -18,7 +18,7 @@ from processors.assembly.reconcile import publish_trace
 from spanloom import clock
 from spanloom.config import Config, load_config
 from spanloom.process.garbage import look_for_cycles_seldom
-from spanloom.roles import run_roles
+from spanloom.roles.run import run_roles
 from spanloom.wiring import Pipeline
 from stores.duckdb.store import DuckDbStore
 from stores.store import Capabilities, Query, Retention, Usage, Written

@@ -18,7 +18,7 @@ from spanloom import clock
 from spanloom.config import load_config
 from spanloom.process import exit_codes
 from spanloom.process.exit_codes import CRASHED
-from spanloom.roles import _Process
+from spanloom.roles.process import Process
 from telemetry import otlp
 from telemetry.errors import ConfigError, OverloadedError, SpanloomError, StoreError, UnrecoverableError
 from tests.generated import traces
@@ -69,7 +69,7 @@ async def ended(folder: Path, fault: str) -> int:
         pytest.param("stores.duckdb.store:DuckDbStore.write", id="a write"),
         pytest.param("durable_log.partition:Partition.sync", id="the disk of the log"),
         pytest.param("durable_log.log:DurableLog.commit", id="a commit of offsets"),
-        pytest.param("spanloom.roles:_retain", id="retention"),
+        pytest.param("spanloom.roles.process:_retain", id="retention"),
     ],
 )
 async def test_a_process_that_fails_ends_with_70(tmp_path: Path, fault: str) -> None:
@@ -106,7 +106,7 @@ async def test_probes_get_a_free_port_when_their_default_is_in_use(tmp_path: Pat
     config = load_config(data_dir=tmp_path, console=console)
     holder = taken(config.console.port_or_default)
     try:
-        async with _Process(config) as process:
+        async with Process(config) as process:
             with capture_logs() as said:
                 await process.serve_probes(dict, clock.system)
             (url,) = (event["http"] for event in said if event["event"] == "ready")
@@ -121,7 +121,7 @@ async def test_probes_get_a_free_port_when_their_default_is_in_use(tmp_path: Pat
 async def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
-        async with _Process(load_config(data_dir=tmp_path, console=f"127.0.0.1:{port}")) as process:
+        async with Process(load_config(data_dir=tmp_path, console=f"127.0.0.1:{port}")) as process:
             with pytest.raises(ListenError, match=f"127.0.0.1:{port}"):
                 await process.serve_probes(dict, clock.system)
 
@@ -131,7 +131,7 @@ async def test_the_default_port_written_out_is_asked_for(tmp_path: Path, console
     config = load_config(data_dir=tmp_path, console=console)
     holder = taken(8080)
     try:
-        async with _Process(config) as process:
+        async with Process(config) as process:
             with pytest.raises(ListenError, match=r"127\.0\.0\.1:8080"):
                 await process.serve_probes(dict, clock.system)
     finally:

@@ -24,7 +24,8 @@ from starlette.routing import Route
 from spanloom.clock import system
 from spanloom.commands.setup import setup
 from spanloom.config import load_config
-from spanloom.roles import require_access, run_console
+from spanloom.roles.needs import require_access
+from spanloom.roles.run import run_console
 from stores.elasticsearch.client import connect, refusal
 from stores.elasticsearch.config import ElasticsearchConfig
 from stores.elasticsearch.store import open_elasticsearch

@@ -1,4 +1,4 @@
-"""The roles of one process: what starts, in which order, and how it ends."""
+"""One process: what it has started, its ends, its ports."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from agent.agent import TrafficAgent
 from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
 from collectors.receiver import ReceiverContext
@@ -26,24 +23,22 @@ from components.sockets.acceptor import ListenError
 from components.sockets.connections import ConnectionMetrics
 from components.sockets.descriptors import raise_limit
 from dashboards.api.server import ConsoleServer
-from pipeline.runtime.kafka_access import UnreachableError
-from spanloom import clock, components
-from spanloom.access.build import build_access, require_authentication
+from spanloom import components
+from spanloom.access.build import build_access
 from spanloom.access.local_token import show_login_link
-from spanloom.config import ConsoleConfig, without_password
 from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.probes import build_probes
-from spanloom.process.banner import next_steps, on_terminal
 from spanloom.process.control import PORT, Control
-from spanloom.process.data_folder import close_to_others, owned
+from spanloom.process.data_folder import close_to_others
 from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
-from spanloom.process.store_file import is_shared, remember_store_file, require_store_file, store_file
+from spanloom.process.store_file import remember_store_file, require_store_file, store_file
 from spanloom.process.stores import open_samples, open_store
+from spanloom.roles.needs import absence, local_paths
 from spanloom.self_metrics.export import MetricsExporter
-from spanloom.wiring import STAGES, Log, Pipeline
-from stores.store import AccessRefusedError, Query, Retention
+from spanloom.wiring import Log, Pipeline
+from stores.store import Query, Retention
 from telemetry.documents import Kind
-from telemetry.errors import ConfigError, StoreError, UnrecoverableError
+from telemetry.errors import StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -53,11 +48,13 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute, Route
     from starlette.types import ASGIApp
 
+    from agent.agent import TrafficAgent
     from spanloom.access.build import Access
     from spanloom.clock import Now
     from spanloom.config import Config
     from stores.samples.store import SampleStore
     from stores.store import Store
+
 
 log = structlog.get_logger(__name__)
 
@@ -65,158 +62,7 @@ RETAIN_EVERY = 60.0
 """Seconds between checks of what the store may delete."""
 
 
-async def run_roles(
-    config: Config, now: Now, stages: Sequence[str] = STAGES, *, collect: bool = True, console: bool = True, alerts: bool = True
-) -> int:
-    """Collector, pipeline and console in one process until SIGTERM, SIGINT or a crash; returns the exit code.
-
-    Raises:
-        ConfigError: others can reach its console, and nobody could prove who they are.
-    """
-    if console:
-        require_authentication(config)
-    async with owned(config.data_dir), _Process(config) as process:
-        store = await process.store(now)
-        samples = process.samples() if "act" in stages and alerts else None
-        pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts, samples=samples)
-        await process.run(pipeline)
-        process.export(pipeline)
-        endpoints = await process.receive(pipeline) if collect else {}
-        if console:
-            routes = [*pipeline.routes(), *(await process.govern(now, store) if config.control.enabled else ())]
-            url = await process.serve_console(store, lambda: status(pipeline), now, routes)
-            on_terminal(next_steps(endpoints, url, default_url=url == ConsoleConfig().url))
-        await process.wait()
-    return process.exit_code
-
-
-async def run_worker(config: Config, now: Now, stages: Sequence[str]) -> int:
-    """Stages of the pipeline alone, with probes.
-
-    Raises:
-        ConfigError: others can reach it, it repairs, and nobody could prove who they are.
-    """
-    require_shared(config, "worker", "log", "store")
-    if "act" in stages:  # the others offer health and counters alone
-        require_authentication(config)
-    async with _Process(config) as process:
-        samples = process.samples() if "act" in stages else None
-        pipeline = Pipeline(config, await process.store(now), now, process.registry, stages, samples=samples)
-        await process.run(pipeline)
-        process.export(pipeline)
-        await process.serve_probes(lambda: status(pipeline), now, pipeline.routes())
-        await process.wait()
-    return process.exit_code
-
-
-async def run_collector(config: Config) -> int:
-    """The receivers alone, with probes; they write to Kafka."""
-    require_shared(config, "collector", "log")
-    async with _Process(config) as process:
-        shared_log = Log(config)
-        await process.run(shared_log)
-        await process.receive(shared_log)
-        await process.serve_probes(dict, clock.system)
-        await process.wait()
-    return process.exit_code
-
-
-async def run_console(config: Config, now: Now) -> int:
-    """The console and the API alone; they read the store.
-
-    Raises:
-        ConfigError: others can reach it, and nobody could prove who they are.
-    """
-    require_shared(config, "console", "store")
-    require_authentication(config)
-    async with _Process(config) as process:
-        await process.serve_console(await process.store(now), dict, now)
-        await process.wait()
-    return process.exit_code
-
-
-async def run_control(config: Config, now: Now) -> int:
-    """The control plane alone, with its API and probes.
-
-    Raises:
-        ConfigError: others can reach its API, and nobody could prove who they are.
-    """
-    require_authentication(config)
-    async with _Process(config) as process:
-        routes = await process.govern(now)
-        await process.serve_probes(dict, now, routes)
-        await process.wait()
-    return process.exit_code
-
-
-async def run_agent(config: Config, now: Now) -> int:
-    """Envoy beside an application, with probes."""
-    async with _Process(config) as process:
-        guarded = TrafficAgent(config.agent, config.data_dir / "agent", now, process.registry, process.health)
-        await process.guard(guarded)
-        await process.serve_probes(guarded.status, now)
-        await process.wait()
-    return process.exit_code
-
-
-def local_paths(config: Config) -> list[Path]:
-    """Where the log and the store are, if they are files of this machine."""
-    log_url, store = urlsplit(config.log_url), store_file(config.store_url)
-    paths = [Path(log_url.netloc + log_url.path)] if log_url.scheme == "log" else []
-    paths += [store] if store is not None else []
-    return [*paths, *(path.with_name(path.name + ".wal") for path in paths)]
-
-
-def require_shared(config: Config, role: str, *needs: str) -> None:
-    """Refuse a role of its own on a log or store that belongs to one process.
-
-    Raises:
-        ConfigError: says which setting.
-    """
-    for name, url, shared in (
-        ("log", config.log_url, urlsplit(config.log_url).scheme == "kafka"),
-        ("store", config.store_url, is_shared(config.store_url)),
-    ):
-        if name in needs and not shared:
-            example = "kafka://127.0.0.1:9092" if name == "log" else "http://127.0.0.1:9200"
-            raise ConfigError(
-                f"{name}: {without_password(url)} belongs to one process, and spanloom {role} is one of many: "
-                f"set SPANLOOM_{name.upper()} to something like {example}, or run spanloom up"
-            )
-
-
-async def require_access(config: Config, *, store: bool = True) -> None:
-    """Refuse at once what Kafka or the store refuses: no start again will help. One that is not there is waited for later.
-
-    Raises:
-        AccessRefusedError: says which setting.
-    """
-    with contextlib.suppress(UnreachableError):
-        await Log(config).check_access()
-    if store and is_shared(config.store_url):
-        opened = open_store(config)
-        try:
-            await _absence(opened)
-        finally:
-            await opened.close()
-
-
-async def _absence(store: Store) -> StoreError | None:
-    """Why the store does not answer, if it does not.
-
-    Raises:
-        AccessRefusedError: it will not, however often it is asked.
-    """
-    try:
-        await store.count(Query(Kind.AUDIT))
-    except AccessRefusedError:
-        raise
-    except StoreError as error:
-        return error
-    return None
-
-
-class _Process:
+class Process:
     """What a process has started, from entering to leaving. A signal ends it, also while something starts."""
 
     def __init__(self, config: Config) -> None:
@@ -283,7 +129,7 @@ class _Process:
         if file is not None:
             remember_store_file(file)
         self._stack.push_async_callback(store.close)
-        absent = await _absence(store)
+        absent = await absence(store)
         if absent is not None:
             log.warning("store_unavailable", reason=str(absent), hint="what needs it waits")
         self._watch(watch_store(self.health, store).run())
@@ -407,19 +253,6 @@ class _Process:
     def exit_code(self) -> int:
         """What the process ends with."""
         return CRASHED if not self._stopping.is_set() or any(one.app.crashed for one in self._logs) else 0
-
-
-def status(pipeline: Pipeline) -> dict[str, object]:
-    """What `/api/v1/status` says: counters since the start of the process."""
-    counters = {name: value for name, (_, value) in pipeline.metrics.counters().items()}
-    counters["spans_stored"] = pipeline.assemble.counts.spans_stored if pipeline.assemble is not None else 0
-    counters["traces_stored"] = counters.get("traces", 0)
-    counters["held_records"] = sum(offsets.in_flight for offsets in pipeline.offsets.values())
-    stalled = [
-        {"topic": tp.topic, "partition": tp.partition, "offset": stall.offset, "cause": stall.cause.value}
-        for tp, stall in pipeline.stalls.stalled.items()
-    ]
-    return {**counters, "lag": pipeline.lag.by_topic(), "stalled": stalled}
 
 
 async def _retain(store: Store, config: Config, now: Now) -> None:

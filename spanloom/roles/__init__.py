@@ -1,0 +1,1 @@
+"""What each role of a process starts, and how it ends."""
