@@ -56,6 +56,7 @@ class BoundedReads:
         self._refused = Counter(
             "spanloom_queries_refused", "Queries of people that got no answer, by the limit", ["limit"], registry=registry
         )
+        self._cut = Counter("spanloom_searches_cut", "Searches of spans whose answer is a part, and says so", registry=registry)
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query.
@@ -94,6 +95,11 @@ class BoundedReads:
                 if query.limit <= LEAST:
                     raise
                 query = replace(query, limit=max(LEAST, query.limit // 4))
+
+    def cut(self, why: str) -> str:
+        """Count an answer that is only a part, and return why."""
+        self._cut.inc()
+        return why
 
     def _bounded(self, query: Query) -> Query:
         return replace(query, seconds=self._limits.seconds, max_bytes=self._limits.max_bytes)

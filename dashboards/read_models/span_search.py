@@ -93,7 +93,7 @@ class SpanSearch:
             except QueryTimeoutError as error:
                 if not found.examined:
                     raise
-                found.cut = str(error)
+                found.cut = self._reads.cut(str(error))
                 return found
             fresh = [body for body in page if body["_id"] not in seen]
             for body in fresh:
@@ -106,8 +106,8 @@ class SpanSearch:
             oldest = frozenset(body["_id"] for body in page if body["@timestamp"] == last)
             seen = oldest | (seen if until == last + 1 else frozenset())
             until = last + 1
-            found.cut = _why(found.examined, fresh, clock() >= ends)
-            if found.cut:
+            if why := _why(found.examined, fresh, clock() >= ends):
+                found.cut = self._reads.cut(why)
                 return found
 
     @staticmethod
@@ -134,7 +134,9 @@ class SpanSearch:
             left = 0 if more else left - len(spans)
             whole.by_trace |= await asyncio.to_thread(_grouped, asked, spans)
         if left <= 0:
-            whole.cut = f"the answer is cut: {MAX_SPANS} spans or queries.max_bytes are reached; ask for fewer traces"
+            whole.cut = self._reads.cut(
+                f"the answer is cut: {MAX_SPANS} spans or queries.max_bytes are reached; ask for fewer traces"
+            )
         return whole
 
 

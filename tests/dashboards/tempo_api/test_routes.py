@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from dashboards.read_models import span_search
@@ -33,8 +34,10 @@ ALL = {"start": str((shop.NOW - 3600 * shop.SECOND) // shop.SECOND), "end": str(
 SLOW = shop.trace(shop.FAULTY_FROM + 1)
 
 
-def served(store: DuckDbStore, limits: QueryLimits | None = None) -> httpx2.AsyncClient:
-    app = Starlette(routes=TempoApi(Reader(store, limits), lambda: shop.NOW, "0.0").routes())
+def served(
+    store: DuckDbStore, limits: QueryLimits | None = None, registry: CollectorRegistry | None = None
+) -> httpx2.AsyncClient:
+    app = Starlette(routes=TempoApi(Reader(store, limits, registry), lambda: shop.NOW, "0.0").routes())
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console/tempo/")
 
 
@@ -143,6 +146,10 @@ async def test_a_search_that_was_cut_says_so(
     assert cut["status"] == "PARTIAL"
     assert "the search ended after 148 spans" in cut["message"]  # a page begins where the one before ended
     assert cut["metrics"]["completedJobs"] == 0
+    registry = CollectorRegistry()
+    async with served(stored, registry=registry) as counted:
+        assert (await search(counted, q='{ span.http.route =~ "/b.*" }'))["status"] == "PARTIAL"
+    assert registry.get_sample_value("spanloom_searches_cut_total") == 1
     async with served(stored, QueryLimits(max_bytes=1 << 20)) as small:
         many = await search(small, q="{}")  # the answer to a page has a limit in bytes too
         assert len(many["traces"]) == shop.TRACES - 1 or many["status"] == "PARTIAL"
