@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-WAITING_REQUESTS = 64
-"""Requests of a stream that wait to be read; past it the agent waits."""
+WAITING_REQUESTS = 8
+"""Requests of a stream that wait to be read, of megabytes at worst; past it the agent waits."""
+FIRST_SECONDS = 30.0
+"""How long a stream may say nothing before it is one of an agent."""
+WRITE_SECONDS = 60.0
+"""How long an agent may leave a response unread."""
 MAX_ID = 200
 
 
@@ -95,7 +99,11 @@ class _Connection:
 
     async def run(self, requests: AsyncIterator[bytes], message: str, admission: Admission | None) -> None:
         """Until the agent closes it."""
-        first = await anext(aiter(requests), None)
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                first = await anext(aiter(requests), None)
+        except TimeoutError:
+            raise ProtocolError(f"no request within {FIRST_SECONDS:g} s") from None
         if first is None:
             return
         session = self._connect(first, message, admission)
@@ -134,10 +142,17 @@ class _Connection:
         if snapshot is not None:
             for response in self._stream.responses(snapshot, time.monotonic_ns()):
                 self._metrics.responses.inc()
-                await self._context.write(response)
+                await self._write(response)
             if self._stream.settled(snapshot):
                 self._fleet.settled(session, snapshot.revision)
         return True
+
+    async def _write(self, response: bytes) -> None:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._context.write(response)
+        except TimeoutError:
+            raise ProtocolError(f"a response was not read within {WRITE_SECONDS:g} s") from None
 
     def _connect(self, first: bytes, message: str, admission: Admission | None) -> Session:
         request = message_class(message).FromString(first)
@@ -146,7 +161,10 @@ class _Connection:
             raise ProtocolError(f"the first request has to have a node with an id of at most {MAX_ID} characters and a cluster")
         if admission is not None and (reason := admission.admit(node.cluster, self._context)):
             raise _NotAdmittedError(f"{node.id} of {node.cluster}: {reason}")
-        about = to_dict(node.metadata).get(NODE_METADATA)
+        try:
+            about = to_dict(node.metadata).get(NODE_METADATA)
+        except ValueError as error:  # NaN, which JSON has not
+            raise ProtocolError(f"the node's metadata cannot be read: {error}") from None
         place = place_of(node.cluster, about if isinstance(about, dict) else {})
         return self._fleet.connect(node.id, place, grpc_host(self._context.peer()) or "127.0.0.1")
 

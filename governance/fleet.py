@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from components.durations import SECOND
-from governance.compile.site import Instance, Site
+from governance.compile.site import Instance, Site, can_be_called
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ GRACE = 120 * SECOND
 were started anew; callers eject what does not answer."""
 RETRY_SECONDS = 30.0
 """After which an agent that found no room may come again."""
+MAX_SESSIONS = 8
+"""Streams of one agent: one, two while another Envoy takes over, and what is dead and not yet known to be."""
 HISTORY = 50
 """Revisions of an agent that are remembered; past it the oldest goes."""
 
@@ -143,9 +145,11 @@ class Fleet:
         """A stream of an agent begins.
 
         Raises:
-            OverloadedError: as many agents as may be are connected.
+            OverloadedError: as many agents as may be are connected, or it has as many streams.
         """
         agent = self._agents.get(agent_id)
+        if agent is not None and len(agent.sessions) >= MAX_SESSIONS:
+            raise OverloadedError(f"{agent_id} has {MAX_SESSIONS} streams: each agent needs an id of its own", RETRY_SECONDS)
         if agent is None:
             self._make_room()
             agent = self._agents[agent_id] = Agent(agent_id, site, peer)
@@ -211,6 +215,6 @@ class Fleet:
             place = agent.site
             there = agent.connected or now - agent.seen < GRACE
             address = place.address if not ipaddress.ip_address(place.address).is_unspecified else agent.peer
-            if there and place.inbound and address:
+            if there and place.inbound and address and can_be_called(place.service, address):
                 found.setdefault(place.service, set()).add(Instance(address, place.inbound, place.labels))
         return {service: tuple(sorted(each)) for service, each in sorted(found.items())}

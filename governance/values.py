@@ -90,7 +90,8 @@ Pattern = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_pa
 """A regular expression that must match all of a value."""
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """Of a policy."""
-Service = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$")]
+SERVICE = r"^[A-Za-z0-9]([A-Za-z0-9._/-]{0,251}[A-Za-z0-9])?$"
+Service = Annotated[str, Field(pattern=SERVICE)]
 """Of a service, as its spans name it: NAME, or NAMESPACE/NAME."""
 Header = Annotated[str, Field(pattern=r"^:?[A-Za-z0-9_.-]{1,100}$")]
 """Name of a header."""

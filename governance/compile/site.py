@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.durations import SECOND
 from components.xds.contract import Workload
+from governance.values import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,23 +67,30 @@ def place_of(service: str, metadata: Mapping[str, object]) -> Site:
     labels = metadata.get("labels")
     known = Workload.__annotations__.keys()
     found = {key: value for key, value in metadata.items() if key in known}
+    application, transparent = _port(found.get("application")), found.get("transparent") is True
     return Site(
         service[:MAX_TEXT],
         _address(found.get("address")),
-        _port(found.get("inbound")),
-        _port(found.get("application")),
+        _port(found.get("inbound")) if application or transparent else 0,  # else its requests would lead nowhere
+        application,
         _port(found.get("outbound")),
-        transparent=found.get("transparent") is True,
+        transparent=transparent,
         telemetry=found.get("telemetry") is True,
         labels=_labels(labels),
     )
 
 
+def can_be_called(service: str, address: str) -> bool:
+    """Whether others can have an instance: policies can name its service, and Envoy reads its address."""
+    return bool(re.fullmatch(SERVICE, service)) and "%" not in address  # a zone of IPv6 means something on one machine only
+
+
 def _address(value: object) -> str:
     try:
-        return str(ipaddress.ip_address(str(value)))
+        found = str(ipaddress.ip_address(str(value)))
     except ValueError:
         return ANY_ADDRESS
+    return found if "%" not in found else ANY_ADDRESS
 
 
 def _port(value: object) -> int:

@@ -65,6 +65,7 @@ class DeltaStream:
         self._subscribe(current, request)
         if first:
             check_names(request.initial_resource_versions)
+            check_names(request.initial_resource_versions.values())
             current.sent.update(request.initial_resource_versions)
             if kind is Kind.ENDPOINTS:
                 self._gate.has(request.initial_resource_versions)

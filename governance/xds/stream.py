@@ -27,6 +27,8 @@ HOLD = 5 * SECOND
 """How long routes wait for clusters at most: a client that never asks for endpoints still gets its routes."""
 MAX_NAMES = 10_000
 """Resources of a kind that one client may name."""
+MAX_NAME = 1000
+"""Characters of a resource's name or version."""
 MAX_REASON = 500
 """Characters of a refusal that are kept: its end, where Envoy says the reason."""
 
@@ -148,10 +150,12 @@ def check_names(names: Collection[str]) -> None:
     """Keep to the bound.
 
     Raises:
-        ProtocolError: it names too many.
+        ProtocolError: it names too many, or one is too long.
     """
     if len(names) > MAX_NAMES:
         raise ProtocolError(f"{len(names)} resources of one kind are asked for; at most {MAX_NAMES}")
+    if names and (longest := max(map(len, names))) > MAX_NAME:
+        raise ProtocolError(f"the name of a resource has {longest} characters; at most {MAX_NAME}")
 
 
 def complete(asked: Collection[Kind], snapshot: Snapshot) -> bool:
