@@ -16,6 +16,7 @@ from governance.compile.site import Options, Site
 from governance.compile.snapshot import compile_snapshot, next_end
 from governance.files import read_policies
 from governance.fleet import Agent, Fleet
+from governance.judging import changed_services
 from governance.model import Policies
 from governance.revisions import EMPTY, Status
 from governance.rollout import Member, Rollout, RolloutConfig, State, advance, back, begin
@@ -180,7 +181,8 @@ class ControlPlane:
             revision = await self.store.add(text, author, comment, self._now())
             self._policies[revision.number], self._digests[revision.number] = policies, revision.digest
             await self.store.mark(revision.number, Status.RELEASED, "", author, self._now())
-            self.rollout = begin(revision.number, self._stable, waves or self._settings.rollout.waves, self._now())
+            services = changed_services(self._policies[self._stable], policies)
+            self.rollout = begin(revision.number, self._stable, waves or self._settings.rollout.waves, self._now(), services)
             self._kept = self.rollout
             await self.store.keep_rollout(self.rollout, self._now())
             self._choose()

@@ -72,14 +72,19 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What a judge is asked about: the agents with the revision, those without, and since when they have had it."""
+    """What a judge is asked about: the agents with the revision, those without, and what it changes.
+
+    `released` is when the wave was, `since` when its last agent had it.
+    """
 
     revision: str
     before: str
     number: int
     with_it: tuple[str, ...]
     without: tuple[str, ...]
+    released: int
     since: int
+    services: tuple[str, ...]
 
 
 class Judge(Protocol):
@@ -121,6 +126,7 @@ class Rollout:
         since: when that was.
         settled: when its last agent acknowledged; 0 while one has not.
         why: the last decision in words.
+        services: those that the revision changes.
     """
 
     revision: str
@@ -131,6 +137,7 @@ class Rollout:
     settled: int = 0
     state: State = State.APPLYING
     why: str = ""
+    services: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -165,6 +172,7 @@ class Rollout:
             "settled": self.settled,
             "state": self.state.value,
             "why": self.why,
+            "services": list(self.services),
         }
 
 
@@ -173,12 +181,13 @@ def restore(data: JsonObject) -> Rollout:
     fields = {key: value for key, value in data.items() if key != "version"}
     fields["waves"] = tuple(WaveConfig.model_validate(each) for each in data["waves"])
     fields["state"] = State(data["state"])
+    fields["services"] = tuple(data.get("services", ()))
     return Rollout(**fields)
 
 
-def begin(revision: str, before: str, waves: Sequence[WaveConfig], now: int) -> Rollout:
+def begin(revision: str, before: str, waves: Sequence[WaveConfig], now: int, services: tuple[str, ...] = ()) -> Rollout:
     """Release the first wave."""
-    return Rollout(revision, before, tuple(waves), 0, now, why=f"wave 1 of {len(waves)} is released")
+    return Rollout(revision, before, tuple(waves), 0, now, why=f"wave 1 of {len(waves)} is released", services=services)
 
 
 def back(rollout: Rollout, why: str) -> Rollout:
@@ -201,7 +210,16 @@ def advance(rollout: Rollout, members: Collection[Member], judge: Judge, config:
             return _applying(rollout, late, config, now)
         rollout = replace(rollout, settled=now, state=State.SOAKING, why=f"{len(have)} agents have it; watched")
     without = tuple(sorted(each.id for each in members if each.connected and each.id not in chosen))
-    wave = Wave(rollout.revision, rollout.before, rollout.wave + 1, have, without, rollout.settled)
+    wave = Wave(
+        rollout.revision,
+        rollout.before,
+        rollout.wave + 1,
+        have,
+        without,
+        rollout.since,
+        rollout.settled,
+        rollout.services,
+    )
     return _judged(rollout, judge.judge(wave, now), config, now)
 
 

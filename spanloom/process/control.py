@@ -15,6 +15,7 @@ from governance.ads import Ads
 from governance.api import GovernanceApi
 from governance.compile.site import Options
 from governance.control import ControlPlane, Settings
+from governance.judging import AlertJudge
 from governance.metrics import ControlMetrics
 from governance.rollout import AlwaysGood
 from governance.store import SqliteStore
@@ -24,6 +25,7 @@ from governance.xds.server import XdsServer
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from starlette.routing import Route
 
+    from alerting.alerts import StoredAlert
     from components.tls import TlsConfig
     from governance.config import ControlPlaneConfig, IdentityConfig
     from governance.svid.secrets import Issuer
@@ -54,12 +57,20 @@ class Control:
         registry: for its metrics.
         now: gives the time.
         store: where the audit trail is copied to, if anywhere.
+        alerts: what waves are judged by, where this process evaluates rules.
     """
 
     def __init__(
-        self, config: ControlPlaneConfig, folder: Path, registry: CollectorRegistry, now: Now, store: Store | None = None
+        self,
+        config: ControlPlaneConfig,
+        folder: Path,
+        registry: CollectorRegistry,
+        now: Now,
+        store: Store | None = None,
+        alerts: Callable[[], Iterable[StoredAlert]] | None = None,
     ) -> None:
         self._config, self._folder, self._registry, self._now, self._copy_to = config, folder, registry, now, store
+        self._judge = AlertJudge(alerts) if alerts is not None else AlwaysGood()
         self._stack = AsyncExitStack()
         self.plane: ControlPlane
 
@@ -91,7 +102,7 @@ class Control:
         )
         settings = Settings(config.rollout, _options(config), config.max_agents, config.check_with_envoy)
         self.plane = await self._stack.enter_async_context(
-            ControlPlane(settings, store, AlwaysGood(), metrics, self._now, issuer)
+            ControlPlane(settings, store, self._judge, metrics, self._now, issuer)
         )
         self._trail = Trail(store, self._copy_to.write) if self._copy_to is not None else None
         handlers = [Ads(self.plane.fleet, metrics, ByCertificate(domain) if domain else None).handler()]

@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,7 +43,7 @@ from telemetry.documents import Kind
 from telemetry.errors import StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from agent.agent import TrafficAgent
+    from alerting.alerts import StoredAlert
     from spanloom.access.build import Access
     from spanloom.clock import Now
     from spanloom.config import Config
@@ -166,14 +169,14 @@ class Process:
         await self._stack.enter_async_context(agent)
         self._watch(agent.run())
 
-    async def govern(self, now: Now, store: Store | None = None) -> list[Route]:
-        """Start the control plane; the routes of its API."""
+    async def govern(self, now: Now, store: Store | None = None, pipeline: Pipeline | None = None) -> list[Route]:
+        """Start the control plane, whose waves the alerts of the pipeline judge; the routes of its API."""
         config = self._config.control
         if store is None and config.port is None:
             config = config.model_copy(update={"port": PORT})
-        control = await self._stack.enter_async_context(
-            Control(config, self._config.data_dir / "control", self.registry, now, store)
-        )
+        folder = self._config.data_dir / "control"
+        alerts = partial(_alerts, pipeline) if pipeline is not None and pipeline.alerting is not None else None
+        control = await self._stack.enter_async_context(Control(config, folder, self.registry, now, store, alerts))
         self._watch(control.run())
         return control.routes()
 
@@ -253,6 +256,11 @@ class Process:
     def exit_code(self) -> int:
         """What the process ends with."""
         return CRASHED if not self._stopping.is_set() or any(one.app.crashed for one in self._logs) else 0
+
+
+def _alerts(pipeline: Pipeline) -> Iterator[StoredAlert]:
+    """The alerts of all environments."""
+    return chain.from_iterable(pipeline.alerting.alerts().values() if pipeline.alerting is not None else ())
 
 
 async def _retain(store: Store, config: Config, now: Now) -> None:

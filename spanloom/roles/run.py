@@ -39,7 +39,7 @@ async def run_roles(
         process.export(pipeline)
         endpoints = await process.receive(pipeline) if collect else {}
         if console:
-            routes = [*pipeline.routes(), *(await process.govern(now, store) if config.control.enabled else ())]
+            routes = [*pipeline.routes(), *(await process.govern(now, store, pipeline) if config.control.enabled else ())]
             url = await process.serve_console(store, lambda: status(pipeline), now, routes)
             on_terminal(next_steps(endpoints, url, default_url=url == ConsoleConfig().url))
         await process.wait()

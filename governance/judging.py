@@ -1,0 +1,65 @@
+"""What telemetry says of a wave: alerts of the services that the revision changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from governance.rollout import Judgement, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from alerting.alerts import StoredAlert
+    from governance.model import Policies
+    from governance.rollout import Wave
+
+EVERY = "*"
+"""Of a policy for all services."""
+NAMED = 3
+"""Alerts that a reason names."""
+
+
+class AlertJudge:
+    """Takes a revision back when an alert of a service that it changes has begun to fire since the wave was released.
+
+    What fired before says nothing of the revision. An alert names its service by the labels `service` and `service_namespace`.
+
+    Args:
+        alerts: those that there are, silenced ones too: a silence is for people.
+    """
+
+    def __init__(self, alerts: Callable[[], Iterable[StoredAlert]]) -> None:
+        self._alerts = alerts
+
+    def judge(self, wave: Wave, now: int) -> Judgement:
+        """Back, or go."""
+        begun = sorted({described for alert in self._alerts() if (described := _of(alert, wave, now))})
+        if begun:
+            more = f" and {len(begun) - NAMED} more" if len(begun) > NAMED else ""
+            return Judgement(Verdict.BACK, f"since wave {wave.number} there fires {', '.join(begun[:NAMED])}{more}")
+        services = "any service" if EVERY in wave.services else ", ".join(wave.services) or "no service"
+        return Judgement(Verdict.GO, f"{len(wave.with_it)} agents have it, and no alert of {services} has begun since")
+
+
+def _of(alert: StoredAlert, wave: Wave, now: int) -> str:
+    """The alert and its service, if it speaks against the wave."""
+    if alert.starts_at < wave.released or 0 < alert.ends_at <= now:
+        return ""
+    name, namespace = alert.labels.get("service", ""), alert.labels.get("service_namespace", "")
+    service = f"{namespace}/{name}" if namespace and "/" not in name else name
+    if not service or not {EVERY, service} & set(wave.services):
+        return ""
+    return f"{alert.labels.get('alertname', 'an alert')} of {service}"
+
+
+def changed_services(before: Policies, after: Policies) -> tuple[str, ...]:
+    """The services whose policies or instances differ, `*` among them where one for all does."""
+    return tuple(sorted({service for service, _ in set(_parts(before)) ^ set(_parts(after))}))
+
+
+def _parts(policies: Policies) -> Iterator[tuple[str, str]]:
+    for entry in policies.services:
+        yield entry.name, entry.model_dump_json()
+    for section, found in policies.sections():
+        for policy in found:
+            yield policy.service, section + policy.model_dump_json()
