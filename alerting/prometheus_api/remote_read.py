@@ -78,12 +78,18 @@ def _reach(query: JsonObject) -> tuple[Reach, int]:
         raise InputError("end_timestamp_ms is before start_timestamp_ms")
     try:
         matchers = tuple(
-            Matcher.of(each.name, _TYPES[each.type], each.value, dot_all=True)
+            Matcher.of(each.name, _type(each.type), each.value, dot_all=True)
             for each in query.matchers  # type: ignore[attr-defined]
         )
-    except (ConfigError, IndexError) as error:
+    except ConfigError as error:
         raise InputError(f"a matcher cannot be used: {error}") from None
     return Reach(matchers, end - start + 1, 0, " 0", lambda instant: instant.at), end
+
+
+def _type(number: int) -> MatchType:
+    if not 0 <= number < len(_TYPES):
+        raise InputError(f"a matcher has the type {number}; there are 0 to {len(_TYPES) - 1}")
+    return _TYPES[number]
 
 
 async def answer(found: Sequence[tuple[Sequence[VectorColumn], int, int]]) -> bytes:

@@ -91,6 +91,7 @@ async def test_a_prometheus_answers_over_our_samples(tmp_path: Path, world: Worl
         b"\xff\xff\xff\xff\x0f" + b"x" * 100,
         bytes(cramjam.snappy.compress_raw(b"\x0a\x00" * 17)),
         bytes(cramjam.snappy.compress_raw(b"\x0a\x08\x10\x01\x1a\x04\x08\x09\x12\x00")),
+        bytes(cramjam.snappy.compress_raw(b"\x0a\x11\x10\x01\x1a\x0d\x08" + b"\xff" * 9 + b"\x01\x12\x00")),  # the type -1
     ],
 )
 async def test_what_is_no_such_request_is_refused(world: World, body: bytes) -> None:
