@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.sender import is_loopback
 from components.tls import TlsConfig
-from governance.rollout import RolloutConfig
+from governance.waves.rollout import RolloutConfig
 
 
 class IdentityConfig(BaseModel):

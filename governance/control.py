@@ -16,11 +16,11 @@ from governance.compile.site import Options, Site
 from governance.compile.snapshot import compile_snapshot, next_end
 from governance.files import read_policies
 from governance.fleet import Agent, Fleet
-from governance.judging import changed_services
 from governance.model import Policies
 from governance.revisions import EMPTY, Status
-from governance.rollout import Member, Rollout, RolloutConfig, State, advance, back, begin
 from governance.svid.secrets import Secrets
+from governance.waves.judging import changed_services
+from governance.waves.rollout import Member, Rollout, RolloutConfig, State, advance, back, begin
 from governance.xds.preflight import preflight
 from governance.xds.snapshot import Kind
 from telemetry.errors import ConfigError
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from governance.compile.site import Instance
     from governance.metrics import ControlMetrics
     from governance.revisions import Revision, RevisionStore
-    from governance.rollout import Judge, WaveConfig
     from governance.svid.secrets import Issuer
+    from governance.waves.rollout import Judge, WaveConfig
     from governance.xds.snapshot import Resource, Snapshot
 
 log = structlog.get_logger(__name__)

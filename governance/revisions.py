@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from governance.fleet import Reached
-    from governance.rollout import Rollout
+    from governance.waves.rollout import Rollout
     from telemetry.audit import AuditRecord
     from telemetry.json_object import JsonObject
 

@@ -16,7 +16,7 @@ import orjson
 from components.private_files import FILE, make_private_folder
 from governance.fleet import Reached
 from governance.revisions import Revision, Status
-from governance.rollout import restore
+from governance.waves.rollout import restore
 from telemetry.audit import AuditRecord, Chain
 from telemetry.errors import StoreError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from governance.rollout import Rollout
+    from governance.waves.rollout import Rollout
     from telemetry.json_object import JsonObject
 
 CHAIN = "governance"

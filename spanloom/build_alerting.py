@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from alerting.notify.notification import Notifier
+    from alerting.playbooks.actions.steering import Steering
     from alerting.stored_samples.recorder import SampleRecorder
     from pipeline.acting.settings import Share
     from pipeline.delivery.document_writer import DocumentWriter
@@ -72,6 +73,7 @@ class AlertingFactory:
         client: delivers notifications and asks for repairs.
         share: reaches the processes that own other environments.
         recorder: takes the samples of rules to their store, if there is one.
+        steering: the control plane, if this process has one.
 
     Raises:
         ConfigError: a file cannot be used; each mistake with its line.
@@ -85,6 +87,7 @@ class AlertingFactory:
         client: httpx2.AsyncClient,
         share: Share,
         recorder: SampleRecorder | None = None,
+        steering: Steering | None = None,
     ) -> None:
         self._config, self._writer, self._now, self._recorder = config, writer, now, recorder
         settings = config.alerting
@@ -93,7 +96,7 @@ class AlertingFactory:
             SupervisorConfig(url=config.supervisor_url) if config.supervisor_url else settings.actions.section("supervisor")
         )
         reach = settings.actions.model_copy(update={"supervisor": supervisor})
-        self._actions = build_actions(components.ACTIONS, components.RUNNERS, reach)
+        self._actions = build_actions(components.ACTIONS, components.RUNNERS, reach, steering)
         shipped = Path(str(files("alerting")))
 
         def notifiers(loaded: AlertmanagerConfig) -> dict[str, Notifier]:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from alerting.playbooks.actions.steering import Steering
     from pipeline.acting.settings import AlertingSettings
     from pipeline.record import TP
     from pipeline.runtime.app import PipelineApp
@@ -189,6 +190,7 @@ class Pipeline(Log):
         live: whether event time runs on by itself when no telemetry comes; not so in an analysis of files.
         alerts: whether rules, notifications and playbooks are part of it.
         samples: keeps what rules and PromQL queries read.
+        steering: what playbooks steer traffic by.
 
     Attributes:
         joined: whether partitions have been assigned to it, be it none.
@@ -205,9 +207,10 @@ class Pipeline(Log):
         live: bool = True,
         alerts: bool = True,
         samples: SampleStore | None = None,
+        steering: Steering | None = None,
     ) -> None:
         super().__init__(config, stages)
-        self._now = now
+        self._now, self._steering = now, steering
         self.store = store
         self.joined = not stages
         self.registry = registry or CollectorRegistry()
@@ -266,7 +269,7 @@ class Pipeline(Log):
         alerting: AlertingFactory | None = None
         if alerts:
             self._client = httpx2.AsyncClient()
-            alerting = AlertingFactory(config, self.writer, now, self._client, self._share, self.recorder)
+            alerting = AlertingFactory(config, self.writer, now, self._client, self._share, self.recorder, self._steering)
             self.alerting = alerting.settings
             if config.alerting.heartbeat_url is not None:
                 self.heartbeat = Heartbeat(

@@ -22,6 +22,7 @@ from alerting.playbooks.kernel.traffic import Footprint
 from alerting.playbooks.model.load import doubts, load_playbooks
 from alerting.variables import render
 from components.durations import MINUTE
+from governance.steering import PolicySteering
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
 from spanloom.commands.running import url_option
@@ -156,8 +157,9 @@ def load(files: Sequence[Path], settings: AlertingConfig) -> tuple[tuple[Playboo
     """
     from spanloom import components  # noqa: PLC0415 - all of them are imported
 
+    steering = PolicySteering(lambda: None)
     anywhere = {one.name: one.example_config() for one in components.RUNNERS}
-    actions = build_actions(components.ACTIONS, components.RUNNERS, settings.actions.model_copy(update=anywhere))
+    actions = build_actions(components.ACTIONS, components.RUNNERS, settings.actions.model_copy(update=anywhere), steering)
     return load_playbooks(files, actions), actions
 
 

@@ -15,12 +15,12 @@ from governance.ads import Ads
 from governance.api import GovernanceApi
 from governance.compile.site import Options
 from governance.control import ControlPlane, Settings
-from governance.judging import AlertJudge
 from governance.metrics import ControlMetrics
-from governance.rollout import AlwaysGood
 from governance.store import SqliteStore
 from governance.svid.admission import ByCertificate
 from governance.trail import Trail
+from governance.waves.judging import AlertJudge
+from governance.waves.rollout import AlwaysGood
 from governance.xds.server import XdsServer
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
 

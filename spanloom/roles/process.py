@@ -25,6 +25,7 @@ from components.sockets.acceptor import ListenError
 from components.sockets.connections import ConnectionMetrics
 from components.sockets.descriptors import raise_limit
 from dashboards.api.server import ConsoleServer
+from governance.steering import PolicySteering
 from spanloom import components
 from spanloom.access.build import build_access
 from spanloom.access.local_token import show_login_link
@@ -79,6 +80,7 @@ class Process:
         self.registry = CollectorRegistry()
         self.health = Health()
         self._connections = ConnectionMetrics(self.registry)
+        self._control: Control | None = None
 
     async def __aenter__(self) -> Self:
         raise_limit()
@@ -177,8 +179,13 @@ class Process:
         folder = self._config.data_dir / "control"
         alerts = partial(_alerts, pipeline) if pipeline is not None and pipeline.alerting is not None else None
         control = await self._stack.enter_async_context(Control(config, folder, self.registry, now, store, alerts))
+        self._control = control
         self._watch(control.run())
         return control.routes()
+
+    def steering(self) -> PolicySteering:
+        """What playbooks steer by: the control plane, once it has started."""
+        return PolicySteering(lambda: self._control.plane if self._control is not None else None)
 
     def export(self, pipeline: Pipeline) -> None:
         """Send the metrics of traces to where the configuration says, if anywhere."""

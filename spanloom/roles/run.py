@@ -34,7 +34,8 @@ async def run_roles(
     async with owned(config.data_dir), Process(config) as process:
         store = await process.store(now)
         samples = process.samples() if "act" in stages and alerts else None
-        pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts, samples=samples)
+        steering = process.steering() if console and config.control.enabled else None
+        pipeline = Pipeline(config, store, now, process.registry, stages, alerts=alerts, samples=samples, steering=steering)
         await process.run(pipeline)
         process.export(pipeline)
         endpoints = await process.receive(pipeline) if collect else {}

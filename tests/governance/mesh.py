@@ -20,8 +20,8 @@ from governance.ads import Ads
 from governance.compile.site import Options
 from governance.control import ControlPlane, Settings
 from governance.metrics import ControlMetrics
-from governance.rollout import AlwaysGood, RolloutConfig, WaveConfig
 from governance.store import SqliteStore
+from governance.waves.rollout import AlwaysGood, RolloutConfig, WaveConfig
 from governance.xds.server import XdsServer
 from spanloom import clock
 from tests.services import free_port
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from governance.rollout import Judge
     from governance.svid.secrets import Issuer
+    from governance.waves.rollout import Judge
 
 DEADLINE = 120.0
 """Seconds after which what should happen at once counts as not happening."""

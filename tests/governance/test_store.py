@@ -10,8 +10,8 @@ import pytest
 
 from governance.fleet import Reached
 from governance.revisions import Status
-from governance.rollout import RolloutConfig, begin
 from governance.store import SqliteStore
+from governance.waves.rollout import RolloutConfig, begin
 from telemetry.audit import Anchor, verify
 from telemetry.errors import StoreError
 

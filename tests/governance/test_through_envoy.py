@@ -9,7 +9,7 @@ import pytest
 
 from governance import control
 from governance.compile.snapshot import compile_snapshot
-from governance.rollout import State
+from governance.waves.rollout import State
 from governance.xds.snapshot import Kind, encode
 from telemetry.errors import ConfigError
 from tests.governance.mesh import Connection, Mesh, needs_envoy, until

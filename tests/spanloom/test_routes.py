@@ -22,8 +22,8 @@ from governance.api import GovernanceApi
 from governance.compile.site import Options
 from governance.control import ControlPlane, Settings
 from governance.metrics import ControlMetrics
-from governance.rollout import AlwaysGood, RolloutConfig
 from governance.store import SqliteStore
+from governance.waves.rollout import AlwaysGood, RolloutConfig
 from pipeline.runtime.shared_log import shared_log
 from spanloom import clock
 from spanloom.access.build import build_access, require_authentication

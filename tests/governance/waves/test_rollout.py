@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.durations import SECOND
-from governance.rollout import (
+from governance.waves.rollout import (
     AlwaysGood,
     Judgement,
     Member,

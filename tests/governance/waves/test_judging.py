@@ -7,8 +7,8 @@ import pytest
 from alerting.alerts import StoredAlert
 from components.durations import SECOND
 from governance.files import read_policies
-from governance.judging import AlertJudge, changed_services
-from governance.rollout import Member, RolloutConfig, State, Verdict, Wave, WaveConfig, advance, begin, restore
+from governance.waves.judging import AlertJudge, changed_services
+from governance.waves.rollout import Member, RolloutConfig, State, Verdict, Wave, WaveConfig, advance, begin, restore
 
 RELEASED, NOW = 100 * SECOND, 200 * SECOND
 WAVE = Wave("2", "1", 1, ("a",), ("b",), RELEASED, RELEASED + SECOND, ("pay", "shop/stock"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from governance.rollout import Judgement, Verdict
+from governance.waves.rollout import Judgement, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from alerting.alerts import StoredAlert
     from governance.model import Policies
-    from governance.rollout import Wave
+    from governance.waves.rollout import Wave
 
 EVERY = "*"
 """Of a policy for all services."""
