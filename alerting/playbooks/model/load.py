@@ -102,16 +102,30 @@ def _call_errors(
     action = actions.get(name)
     if action is None:
         return [((*where, "action"), f"unknown action {name!r}; there are {', '.join(sorted(actions))}")]
-    # A text over labels may stand for a number, so every label is tried as one that is both.
-    trial = render(arguments, dict.fromkeys(names_in(arguments), "1"))
-    try:
-        action.arguments.model_validate(trial)
-    except ValidationError as error:
-        return [((*where, "with", *e["loc"]), _reason(e)) for e in error.errors()]
+    if errors := _wrong(action, arguments):
+        return [((*where, "with", *e["loc"]), _reason(e)) for e in errors]
     SECRETS.add_all(arguments)
     _add_secret_headers(arguments)
     programs = action.programs if isinstance(action, RunsPrograms) else ()
     return [((*where, "with", *path), reason) for path, reason in unsafe_places(name, arguments, programs)]
+
+
+TRIALS = ("1", "a=1")
+"""A label may stand for a text or a number, the result of a step for weights by name: what one of these fits is right."""
+
+
+def _wrong(action: Action, arguments: dict[str, object]) -> list[ErrorDetails]:
+    """What is wrong with the arguments of an action, whatever the labels in them."""
+    names = names_in(arguments)
+    first: list[ErrorDetails] = []
+    for trial in TRIALS:
+        try:
+            action.arguments.model_validate(render(arguments, dict.fromkeys(names, trial)))
+        except ValidationError as error:
+            first = first or error.errors()
+        else:
+            return []
+    return first
 
 
 def _add_secret_headers(arguments: dict[str, object]) -> None:
