@@ -21,6 +21,7 @@ from governance.svid.admission import ByCertificate
 from governance.trail import Trail
 from governance.waves.judging import AlertJudge
 from governance.waves.rollout import AlwaysGood
+from governance.xds.preflight import can_check
 from governance.xds.server import XdsServer
 from telemetry.errors import ConfigError, StoreError, UnrecoverableError
 
@@ -119,6 +120,10 @@ class Control:
             credentials = _credentials(config.tls) if config.tls is not None else None
             server = await self._stack.enter_async_context(XdsServer(f"{host}:{config.port}", handlers, credentials))
             listening["port"] = str(server.port)
+        if config.check_with_envoy and not can_check():
+            log.warning(
+                "revisions_unchecked", reason="no Envoy is here", hint="pip install 'spanloom[agent]', or read them twice"
+            )
         log.info("control_started", revision=self.plane.stable, **listening)
 
     async def __aexit__(
