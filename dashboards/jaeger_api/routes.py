@@ -23,15 +23,14 @@ from starlette.routing import Route
 
 from components.secrets import SECRETS
 from dashboards.jaeger_api.parameters import (
-    ParameterRefusedError,
     dependency_range,
-    trace_id_of,
     trace_query,
     trace_query_v3,
 )
 from dashboards.jaeger_api.search import condition_of
 from dashboards.jaeger_api.spans import NO_SERVICE, short, trace_of
 from dashboards.read_models.http_errors import headers_of, status_of
+from dashboards.read_models.parameters import ParameterRefusedError, trace_id_of
 from dashboards.read_models.reader import within
 from dashboards.read_models.span_search import SpanSearch, WholeTraces
 from stores.layout import SERVICE

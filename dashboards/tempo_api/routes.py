@@ -21,8 +21,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from components.secrets import SECRETS
-from dashboards.jaeger_api.parameters import go_duration, trace_id_of
 from dashboards.read_models.http_errors import headers_of, status_of
+from dashboards.read_models.parameters import go_duration, trace_id_of
 from dashboards.read_models.reader import within
 from dashboards.read_models.span_search import PAGE, FoundSpans, SpanSearch
 from dashboards.tempo_api import tags, traces
