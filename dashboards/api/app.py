@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from dashboards.api import routes as api
+from dashboards.api.session import session_routes
 from dashboards.console import routes as pages
 from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
@@ -49,6 +50,7 @@ def build_app(
     # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
     app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
     app.include_router(api.routes(reader, status, registry, health))
+    app.include_router(session_routes())
     api.answer_errors(app)
     app.router.routes.extend([*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes(), *routes])
     pages.add(app, reader, status, now)

@@ -21,6 +21,7 @@ ROUTES = (
     # The API.
     Route("/openapi.json", {"GET": READ}),
     Route("/api/v1/status", {"GET": READ}),
+    Route("/api/v1/session", {"GET": READ}),
     Route("/api/v1/find", {"GET": READ}),
     Route("/api/v1/traces/{trace_id}", {"GET": READ}),
     Route("/api/v1/service-map", {"GET": READ}),
