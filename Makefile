@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NATIVE := $(VENV)/.native
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed bench-agent fuzz attack audit eval nezha chaos docs services lock clean
+.PHONY: help setup console console-setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed bench-agent fuzz attack audit eval nezha chaos docs services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -95,6 +95,17 @@ nezha: setup ## every recorded case of ../shared/data/nezha through `spanloom an
 
 docs: setup ## write the pages of docs/reference from the declarations of the components
 	@$(BIN)/python -m spanloom.reference
+
+# Node is needed for this and for the console's tests, and never to run Spanloom.
+CONSOLE := dashboards/console
+$(CONSOLE)/node_modules/.installed: $(CONSOLE)/package.json $(CONSOLE)/package-lock.json
+	@cd $(CONSOLE) && npm ci --no-audit --no-fund
+	@touch $@
+
+console-setup: $(CONSOLE)/node_modules/.installed ## the packages that build and test the console; needs Node 20.19 or newer
+
+console: console-setup ## build the console's files from its sources, byte for byte the same everywhere
+	@cd $(CONSOLE) && npm run --silent build
 
 xds-descriptors: ## write Envoy's API as the product ships it, out of xds-protos in an environment of its own
 	@$(PYTHON) -m venv --clear build/xds-protos

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 
+from components.access.policy import Page
+
 if TYPE_CHECKING:
     from starlette.types import Message, Scope, Send
 
@@ -18,6 +20,11 @@ NONCE = "csp_nonce"
 PAGE = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# Of the built console: files of ours, and nothing else. <base> says where a proxy has put it.
+BUILT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
 )
 PLAIN = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -31,17 +38,19 @@ FIXED = {
 }
 
 
-def guarded(scope: Scope, send: Send, *, page: bool, cached: bool) -> Send:
+def guarded(scope: Scope, send: Send, *, page: Page | None, cached: bool) -> Send:
     """A `send` that adds the headers to an answer.
 
     Args:
         scope: of the request; gets the nonce.
         send: sends the answer.
-        page: whether it is a page of the console.
+        page: which kind of page of the console it is, if it is one.
         cached: whether it holds nothing that anybody could not have.
     """
     policy = PLAIN
-    if page:
+    if page is Page.BUILT:
+        policy = BUILT
+    elif page is Page.RENDERED:
         nonce = secrets.token_urlsafe(16)
         scope["state"] = {**(scope.get("state") or {}), NONCE: nonce}
         policy = PAGE.format(nonce=nonce)

@@ -45,6 +45,15 @@ _RIGHT_OF = {
 }
 
 
+class Page(StrEnum):
+    """What a page of the console is made by, and so what a browser must let it do."""
+
+    BUILT = "built"
+    """Its scripts and styles are files of ours."""
+    RENDERED = "rendered"
+    """By NiceGUI: scripts within it, and eval."""
+
+
 class Asks(StrEnum):
     """Whom reading is refused without the right to."""
 
@@ -65,12 +74,12 @@ class Route:
     Args:
         path: such as `/api/v1/rules/{namespace}`.
         needs: by method; GET stands for HEAD too.
-        page: whether it is a page of the console, which needs scripts.
+        page: which kind of page of the console it is, if it is one: pages need scripts.
     """
 
     path: str
     needs: dict[str, Need]
-    page: bool = False
+    page: Page | None = None
 
 
 class Match(NamedTuple):

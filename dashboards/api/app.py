@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from dashboards.api import routes as api
 from dashboards.api.session import session_routes
 from dashboards.console import routes as pages
+from dashboards.console.single_page import SinglePage
 from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
 from dashboards.tempo_api.routes import TempoApi
@@ -52,6 +53,7 @@ def build_app(
     app.include_router(api.routes(reader, status, registry, health))
     app.include_router(session_routes())
     api.answer_errors(app)
-    app.router.routes.extend([*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes(), *routes])
+    apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
+    app.router.routes.extend([*apis, *SinglePage().routes(), *routes])
     pages.add(app, reader, status, now)
     return app

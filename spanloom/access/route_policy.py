@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.access.policy import WEBSOCKET, Need, Policy, Route
+from components.access.policy import WEBSOCKET, Need, Page, Policy, Route
 
 NOTHING, LINK, METRICS, READ, OPERATE = Need.NOTHING, Need.LINK, Need.METRICS, Need.READ, Need.OPERATE
 
@@ -98,9 +98,12 @@ ROUTES = (
     Route("/api/v2/silence/{id}", {"GET": READ, "DELETE": OPERATE}),
     # The console. Its pages only show; what NiceGUI posts and sends over its WebSocket are clicks on them.
     *(
-        Route(path, {"GET": READ}, page=True)
+        Route(path, {"GET": READ}, page=Page.RENDERED)
         for path in ("/", "/map", "/traces", "/traces/{trace_id}", "/anomalies", "/alerts", "/alerts/{fingerprint}", "/repairs")
     ),
+    Route("/ui", {"GET": READ}, page=Page.BUILT),
+    Route("/ui/assets/{name}", {"GET": READ}),
+    Route("/ui/{rest:path}", {"GET": READ}, page=Page.BUILT),
     Route("/favicon.ico", {"GET": READ}),
     Route("/_nicegui/{rest:path}", {"GET": READ}),
     Route("/_nicegui_ws/{rest:path}", {"GET": READ, "POST": READ, WEBSOCKET: READ}),

@@ -1,0 +1,72 @@
+"""The built console as the server hands it out."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from dashboards.console.single_page import BUILT, SinglePage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> TestClient:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text('<base href="/" /><script src="./assets/index-1.js"></script>')
+    (tmp_path / "assets" / "index-1.js").write_text("let a = 1;\n" * 100)
+    (tmp_path / "secret.txt").write_text("outside")
+    return TestClient(Starlette(routes=SinglePage(tmp_path).routes()))
+
+
+@pytest.mark.parametrize("path", ["/ui", "/ui/", "/ui/traces/abc", "/ui/services/shop/payment?from=now-1h"])
+def test_every_address_below_is_the_page(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert '<base href="/ui/" />' in answer.text
+
+
+@pytest.mark.parametrize("prefix", ["/spanloom", "/a/b-c", "/spanloom/"])
+def test_a_proxys_prefix_is_the_base_of_all_addresses(client: TestClient, prefix: str) -> None:
+    page = client.get("/ui/map", headers={"x-forwarded-prefix": prefix}).text
+    assert f'<base href="{prefix.rstrip("/")}/ui/" />' in page
+    below = TestClient(client.app, root_path="/mounted")
+    assert '<base href="/mounted/ui/" />' in below.get("/mounted/ui/map").text
+
+
+@pytest.mark.parametrize("prefix", ['"><script>', "//evil.example", "https://evil.example", "/a b", "relative", "/a//b"])
+def test_a_prefix_that_is_no_path_is_ignored(client: TestClient, prefix: str) -> None:
+    assert '<base href="/ui/" />' in client.get("/ui/", headers={"x-forwarded-prefix": prefix}).text
+
+
+def test_files_are_compressed_where_asked_and_kept_for_good(client: TestClient) -> None:
+    answer = client.get("/ui/assets/index-1.js", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.text == "let a = 1;\n" * 100
+    plain = client.get("/ui/assets/index-1.js", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert len(gzip.compress(plain.content)) < len(plain.content)
+
+
+@pytest.mark.parametrize("name", ["index-2.js", "..%2Fsecret.txt", "..", "%2e%2e/secret.txt"])
+def test_no_other_file_is_handed_out(client: TestClient, name: str) -> None:
+    answer = client.get(f"/ui/assets/{name}")
+    assert "outside" not in answer.text
+    assert answer.status_code == 404 or answer.headers["content-type"].startswith("text/html")
+
+
+def test_the_committed_page_names_only_files_that_are_there_and_no_other_host() -> None:
+    page = (BUILT / "index.html").read_text()
+    assert '<base href="/" />' in page  # the server replaces it
+    named = re.findall(r'(?:src|href)="\./([^"]+)"', page)
+    assert named
+    assert [name for name in named if not (BUILT / name).exists()] == []
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
