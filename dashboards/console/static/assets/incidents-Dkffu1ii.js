@@ -1,1 +1,0 @@
-import{n as e,r as t,t as n}from"./index-5kYTOta4.js";var r=t();function i(){return(0,r.jsx)(e,{title:n(`incidents`),children:(0,r.jsx)(`p`,{className:`quiet`,children:n(`soon`)})})}export{i as default};
