@@ -166,7 +166,7 @@ class Guard:
         self._upgrade = True
 
     async def _successor(self) -> Envoy | None:
-        """An Envoy that has taken over the listeners; None, and all as it was, if it cannot."""
+        """An Envoy that has taken over the listeners; None, and no change, if it cannot."""
         self._upgrade = False
         self._epoch += 1
         successor = None

@@ -29,7 +29,7 @@ APPROVE = "approve"
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """One alert as receivers see it. `ends_at` is 0 for one that fires until it is said to have ended.
+    """One alert as receivers see it. `ends_at` is 0 for one that fires until it is reported as ended.
 
     Of its labels, `added` are external labels: what is stored of its rule has `own_fingerprint`, which is without them.
     """

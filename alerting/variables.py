@@ -24,7 +24,7 @@ _STRINGS = re.compile(r"\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|`[^`]
 _BEFORE_PATTERN = re.compile(r"[=!]~\s*(#[^\n]*\n\s*)*$")
 
 RESULT = "result_"
-"""Prefix of the names that a step's result gives to its inverse: `$result_replicas`."""
+"""Prefix of the names under which the inverse of a step sees its result: `$result_replicas`."""
 
 
 def names_in(value: object) -> set[str]:

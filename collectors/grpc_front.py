@@ -36,7 +36,7 @@ _DESCRIPTORS_EACH: Final = 3  # the client's, and both ends of the one to gRPC
 
 
 class GrpcLimits(ConnectionLimits):
-    """What the port gives to connections."""
+    """Limits of the port for connections."""
 
     header_seconds: float = Field(
         default=10, gt=0, description="How long a connection may take until its first bytes, those of TLS too."

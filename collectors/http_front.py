@@ -132,7 +132,7 @@ class HttpFront:
     async def receive(
         self, request: Request, signal: Signal, encoding: Encoding | None, convert: Callable[[bytes], bytes] | None = None
     ) -> Outcome | Rejection | None:
-        """Ship the items of a request; gives what became of them when they are on the log.
+        """Ship the items of a request; returns their outcome once they are on the log.
 
         Args:
             request: its body is not read yet.

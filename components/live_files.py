@@ -72,7 +72,7 @@ class LiveFiles:
         """Take the files if they changed since the last call; whether they did. Cheap enough for each second.
 
         Raises:
-            ConfigError: what changed cannot be used, said once for each change.
+            ConfigError: what changed cannot be used, reported once for each change.
         """
         paths = self._matching()
         seen = _state([*paths, *self._further()])

@@ -1,4 +1,4 @@
-"""A log that nobody has open, read without changing it: no lock is taken, no torn tail cut off, no file made."""
+"""A log that nobody has open, read without changing it: it takes no lock, no torn tail cut off, no file made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The segments of a partition as they are found at a start: complete, or damage is said, or repaired where that was asked."""
+"""The segments of a partition as found at a start: complete; damaged, which is reported, or repaired where that was asked."""
 
 from __future__ import annotations
 

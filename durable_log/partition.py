@@ -188,7 +188,7 @@ class Partition:
         return segment
 
     def skip_to(self, offset: int, now: int) -> None:
-        """Go on at a later offset, where the files that held the offsets before it were taken away."""
+        """Go on at a later offset, where the files that held the offsets before it were removed."""
         with self._lock:
             self._segments[-1].close()
             self._segments[-1].stand_until(offset)

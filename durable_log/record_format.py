@@ -1,7 +1,7 @@
 """How records lie in a segment file: batches, each with a checksum.
 
 A batch is a header and its records. CRC-32 covers all that follows it. `synced` is the partition's end when the batch
-was written, so everything before it was durable then: from that a torn tail, which nobody was promised, can be told
+was written, so everything before it was durable then: from that a torn tail, which nobody was promised, can be distinguished
 from damage to what was confirmed. Little-endian.
 
     header   magic 4s | length of records u32 | crc u32 | first offset i64 | synced i64 | last offset - first u32

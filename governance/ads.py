@@ -175,7 +175,7 @@ async def _read(requests: AsyncIterator[bytes], waiting: asyncio.Queue[bytes | N
             await waiting.put(encoded)
             wake.set()
     finally:
-        while waiting.full():  # it ends: what it still said no longer matters
+        while waiting.full():  # it ends: what it still carried no longer matters
             waiting.get_nowait()
         waiting.put_nowait(None)
         wake.set()

@@ -109,7 +109,7 @@ class Fleet:
 
     Args:
         centre: decides.
-        now: gives the time.
+        now: returns the time.
         most: agents that are known at a time; the one gone longest is dropped for a new one, else the new one is refused.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Policies out of what others write: Envoy's routes, Istio's VirtualService, DestinationRule and PeerAuthentication.
 
-What cannot be carried over is an error with its place in the file, and never left out in silence.
+What cannot be carried over is an error with its place in the file, and never dropped silently.
 """
 
 from __future__ import annotations

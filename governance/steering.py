@@ -145,7 +145,7 @@ class PolicySteering:
         return control
 
     def _instances(self, document: JsonObject, service: str) -> dict[str, int]:
-        """How many instances have each value of the label: by that requests are shared where nothing else is said."""
+        """How many instances have each value of the label: by that requests are shared where no weights are set."""
         found = Counter[str]()
         for entry in document.get("services", ()):
             if entry["name"] == service:

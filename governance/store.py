@@ -165,8 +165,8 @@ class SqliteStore:
                     return
                 data = rollout.snapshot()
                 self._db.execute("insert or replace into rollout values (1, ?)", (orjson.dumps(data).decode(),))
-                said = {key: data[key] for key in ("revision", "before", "wave", "state", "why")}
-                self._note(now, "rollout", said)
+                step = {key: data[key] for key in ("revision", "before", "wave", "state", "why")}
+                self._note(now, "rollout", step)
 
         await self._do(work)
 

@@ -253,7 +253,7 @@ class AssembleStage:
         return self._partitions.get(part.tp) is part
 
     async def _flush(self, part: Partition, *, share: float | None, everything: bool) -> None:
-        with contextlib.suppress(RevokedError):  # taken away meanwhile: the new owner does the rest
+        with contextlib.suppress(RevokedError):  # revoked meanwhile: the new owner does the rest
             await self._flush_owned(part, share=share, everything=everything)
 
     async def _flush_owned(self, part: Partition, *, share: float | None, everything: bool) -> None:

@@ -1,4 +1,4 @@
-"""The one place that asks for the time. Everything else is handed a function that gives it."""
+"""The one place that asks for the time. Everything else is handed a function that returns it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 Now = Callable[[], int]
-"""Gives the time in nanoseconds since the epoch."""
+"""Returns the time in nanoseconds since the epoch."""
 
 system: Now = time.time_ns
 """The machine's clock."""

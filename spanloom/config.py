@@ -64,7 +64,7 @@ class ConsoleConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(default="127.0.0.1", description="Address to bind; loopback unless said otherwise.")
+    host: str = Field(default="127.0.0.1", description="Address to bind; loopback unless configured.")
     port: int | None = Field(default=None, ge=0, le=65535, description=f"{CONSOLE_PORT} where none is set")
     limits: HttpLimits = Field(
         default=HttpLimits(max_connections=500, max_connections_per_address=200), description="of connections"

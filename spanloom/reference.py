@@ -1,4 +1,4 @@
-"""What can be said of a component from its declaration: for `spanloom components`, and as the page of reference.
+"""What the declaration of a component tells: for `spanloom components`, and as the page of reference.
 
 `python -m spanloom.reference` writes the page; a test compares it with the declarations.
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MOST, WITHIN = 5, 300.0
-"""Restarts within so many seconds after which it gives up: a record that always crashes must not loop for ever."""
+"""Restarts within so many seconds after which it stops trying: a record that always crashes must not loop for ever."""
 
 POLL_SECONDS = 0.1
 """Seconds between two checks for a stop signal, before another start."""

@@ -130,7 +130,7 @@ def json_text(body: Body) -> bytes:
 
 
 def checked_span(document: EncodedSpanDocument) -> tuple[object, ...]:
-    """What `checked` gives of a span's document, without its body: all of it is of the layout's types, as kernels see to it.
+    """What `checked` returns of a span's document, without its body: all of it is of the layout's types, as kernels see to it.
 
     Raises:
         UnstorableError: it is too large.

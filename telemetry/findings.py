@@ -45,7 +45,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One reason for a rank: which signal said it, how strongly, and where to look."""
+    """One reason for a rank: which signal shows it, how strongly, and where to look."""
 
     signal: str  # "trace", "log" or "metric"
     weight: float

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     AnyDescriptor = Descriptor | UpbDescriptor
 
 MAX_ELEMENTS: Final = 1_000_000
-"""Elements of one message, unless said otherwise: some 8 MiB of ordinary spans, and 170 MiB of empty ones."""
+"""Elements of one message, unless configured: some 8 MiB of ordinary spans, and 170 MiB of empty ones."""
 
 ELEMENT_BYTES: Final = 180
 """Bytes of an element in memory at most, as measured: an empty span, and its place in a list that doubles as it grows."""

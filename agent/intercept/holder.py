@@ -37,8 +37,8 @@ def _set(rules: bytes) -> str:
     nft.nft_ctx_buffer_error(context)
     if nft.nft_run_cmd_from_buffer(context, rules) == 0:
         return ""
-    said = nft.nft_ctx_get_error_buffer(context) or b"nftables says nothing"
-    return " ".join(said.decode(errors="replace").split())[:500]
+    message = nft.nft_ctx_get_error_buffer(context) or b"nftables says nothing"
+    return " ".join(message.decode(errors="replace").split())[:500]
 
 
 def _read_and_set() -> bool:

@@ -36,10 +36,10 @@ class NftTable:
         """
         await self.end()
         self._holder = holder = await _start(str(envoy), str(os.getpid()))
-        said = await _say(holder, self._rules)
-        if said != "set":
+        answer = await _say(holder, self._rules)
+        if answer != "set":
             await self.end()
-            raise InterceptError(said or "the process that holds the rules ended")
+            raise InterceptError(answer or "the process that holds the rules ended")
         self._watch = asyncio.create_task(self._wait(holder))
 
     async def _wait(self, holder: asyncio.subprocess.Process) -> None:
@@ -68,13 +68,13 @@ async def set_lasting(rules: str) -> None:
         InterceptError: they cannot be set.
     """
     setter = await _start()
-    said = await _say(setter, rules)
+    answer = await _say(setter, rules)
     if setter.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             setter.kill()
     await setter.wait()
-    if said != "set":
-        raise InterceptError(said or "the process that sets the rules ended")
+    if answer != "set":
+        raise InterceptError(answer or "the process that sets the rules ended")
 
 
 async def _start(*arguments: str) -> asyncio.subprocess.Process:

@@ -1,4 +1,4 @@
-"""All that an agent gives Envoy by itself: proxies or interception, and the file of resources."""
+"""All that an agent serves to Envoy of its own: proxies or interception, and the file of resources."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MAX_ERROR: Final = 2_000
 
 @dataclass(slots=True)
 class _TypeState:
-    """A type: what is asked for, and what was said of the newest response."""
+    """A type: what is asked for, and whether the newest response was accepted."""
 
     names: tuple[str, ...]
     version: str
@@ -45,7 +45,7 @@ class _TypeState:
 
 
 class Upstream:
-    """Keeps a stream open while `run` runs. At most one request of a type waits to be sent: it says all that those before said.
+    """Keeps a stream open while `run` runs. At most one request of a type waits to be sent: it carries what earlier ones did.
 
     Args:
         config: where the control plane is.

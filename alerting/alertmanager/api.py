@@ -36,7 +36,7 @@ class AlertmanagerApi:
 
     Args:
         managers: those of the environments that are here, by name; silences and receivers are the same in all.
-        now: gives the time in nanoseconds.
+        now: returns the time in nanoseconds.
         saved: awaited after each change, so that it is durable before the answer.
         version: of this software, for /status.
     """

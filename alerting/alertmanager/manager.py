@@ -228,7 +228,7 @@ class Alertmanager:
 
 
 def _suppression_document(suppression: Suppression, now: int) -> Document:
-    """One document for an alert's whole time under one reason: looking again gives the same id.
+    """One document for an alert's whole time under one reason: looking again yields the same id.
 
     The time after the culprit resolved is one of its own; `until` says when it ends at the latest.
     """

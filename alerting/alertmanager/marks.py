@@ -1,4 +1,4 @@
-"""What is said of alerts beside what release 0.2.0 says, kept apart from their bodies: it refuses a body that has more.
+"""What is recorded of alerts beyond what release 0.2.0 records, kept apart from their bodies: it refuses a body that has more.
 
 So workers of both releases take over each other's alerts, while one is upgraded and on the way back.
 """

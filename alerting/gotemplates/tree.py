@@ -63,7 +63,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a pipeline gives."""
+    """The value of a pipeline."""
 
     pipeline: TemplatePipeline
 

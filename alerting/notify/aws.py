@@ -112,7 +112,7 @@ class Identity:
         """Those to use at a time (ns).
 
         Raises:
-            DeliveryError: there are none, or AWS gives none for the role.
+            DeliveryError: there are none, or AWS returns none for the role.
         """
         held = self._of_role
         if held is not None and now < held.until - EARLY:
@@ -164,9 +164,9 @@ class Identity:
         fields = {**form, "RoleSessionName": "spanloom", "DurationSeconds": seconds, "Version": "2011-06-15"}
         body = urlencode(fields).encode()
         headers = {"content-type": FORM} if identity is None else sign("POST", url, body, identity, region, "sts", now)
-        said = (await self._poster.request("POST", url, body, headers, read=True)).decode(errors="replace")
+        answer = (await self._poster.request("POST", url, body, headers, read=True)).decode(errors="replace")
         found = {
-            name: re.search(f"<{name}>([^<]+)</{name}>", said) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            name: re.search(f"<{name}>([^<]+)</{name}>", answer) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
         }
         key, secret, session = (match[1].strip() if match else "" for match in found.values())
         if not (key and secret and session):

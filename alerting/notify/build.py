@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class NotifierContext:
     """What notifiers share. The client stays its giver's to close; `texts` are the compiled templates of this one.
 
-    `now` gives the time in nanoseconds, to those that sign their requests.
+    `now` returns the time in nanoseconds, to those that sign their requests.
     """
 
     client: httpx2.AsyncClient

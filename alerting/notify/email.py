@@ -159,7 +159,7 @@ class Email:
             if port == IMPLICIT_TLS
             else smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
         )
-        server._host = host  # type: ignore[attr-defined]  # noqa: SLF001  the name that TLS checks is taken from here alone
+        server._host = host  # type: ignore[attr-defined]  # noqa: SLF001  the name that TLS checks comes from here alone
         return server
 
     def _exchange(self, server: smtplib.SMTP, host: str, port: int, message: EmailMessage) -> None:

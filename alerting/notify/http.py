@@ -161,21 +161,21 @@ def _redirected(request: httpx2.Request, following: httpx2.Request) -> httpx2.Re
 
 
 async def _answered(response: httpx2.Response) -> bytes:
-    said = b""
+    body = b""
     async for chunk in response.aiter_bytes():
-        said += chunk
-        if len(said) > MAX_ANSWER:
+        body += chunk
+        if len(body) > MAX_ANSWER:
             raise DeliveryError(f"an answer of more than {MAX_ANSWER} bytes", retry=False)
-    return said
+    return body
 
 
 async def _refusal(response: httpx2.Response) -> DeliveryError:
-    said = b""
+    body = b""
     async for chunk in response.aiter_bytes():
-        said += chunk[:READ]
-        if len(said) >= READ:
+        body += chunk[:READ]
+        if len(body) >= READ:
             break
-    text = SECRETS.mask(said[:READ].decode(errors="replace"))[:SHOWN].replace("\n", " ")
+    text = SECRETS.mask(body[:READ].decode(errors="replace"))[:SHOWN].replace("\n", " ")
     wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
     return DeliveryError(f"HTTP {response.status_code}: {text}", retry=response.status_code in RETRIED, retry_after=wait)
 

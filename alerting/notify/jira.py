@@ -162,9 +162,9 @@ class Jira(HttpNotifier[JiraConfig]):
 
     async def _request(self, method: str, url: str, body: object) -> JsonObject:
         content = b"" if body is None else orjson.dumps(body)
-        said = await self._poster.request(method, url, content, {"Accept-Language": "en"}, read=True)
+        body = await self._poster.request(method, url, content, {"Accept-Language": "en"}, read=True)
         try:
-            answer = orjson.loads(said or b"{}")
+            answer = orjson.loads(body or b"{}")
         except orjson.JSONDecodeError:
             answer = None
         if not isinstance(answer, dict):

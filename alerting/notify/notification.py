@@ -25,7 +25,7 @@ class DeliveryError(SpanloomError):
     """A receiver did not take a notification.
 
     Args:
-        reason: what it said; kept without secrets.
+        reason: its answer; kept without secrets.
         retry: whether trying again may help.
         retry_after: seconds that the receiver asked to wait, 0 if it did not.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EARLY = 10.0
 """Seconds before a token ends in which it is not used any more."""
 HOLDS = 300.0
-"""Seconds that a token is used whose end is not said."""
+"""Seconds that a token is used that names no expiry."""
 MAX_ANSWER = 64 << 10
 
 
@@ -45,7 +45,7 @@ class Tokens:
         """A token that holds.
 
         Raises:
-            DeliveryError: the server gives none.
+            DeliveryError: the server returns none.
         """
         async with self._asking:
             now = asyncio.get_running_loop().time()
@@ -73,7 +73,7 @@ class Tokens:
         who = base64.b64encode(f"{quote_plus(config.client_id)}:{quote_plus(secret)}".encode()).decode()
         SECRETS.add_of_file(who)
         answer = await self._post(client, form, {"Authorization": f"Basic {who}"})
-        if answer is None:  # a server that wants to be told in the form, as Go's client tries, too
+        if answer is None:  # a server that expects the credentials in the form, as Go's client tries, too
             answer = await self._post(client, form | {"client_id": config.client_id, "client_secret": secret}, {})
         if answer is None:
             raise DeliveryError(f"oauth2: {config.token_url} does not accept the client", retry=False)
@@ -85,10 +85,10 @@ class Tokens:
         request = client.build_request("POST", self._config.token_url, content=urlencode(form), headers=headers, timeout=None)
         response = await client.send(request, stream=True, follow_redirects=False)
         try:
-            said = b""
+            body = b""
             async for chunk in response.aiter_bytes():
-                said += chunk
-                if len(said) > MAX_ANSWER:
+                body += chunk
+                if len(body) > MAX_ANSWER:
                     raise DeliveryError("oauth2: the answer is too long", retry=False)
         finally:
             await response.aclose()
@@ -97,7 +97,7 @@ class Tokens:
         if not response.is_success:
             raise DeliveryError(f"oauth2: HTTP {response.status_code}", retry=response.status_code >= 500)
         try:
-            answer = orjson.loads(said)
+            answer = orjson.loads(body)
         except orjson.JSONDecodeError:
             answer = None
         return answer if isinstance(answer, dict) else {}

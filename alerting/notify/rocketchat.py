@@ -108,9 +108,9 @@ class Rocketchat(HttpNotifier[RocketchatConfig]):
             "X-User-Id": read_secret(config.token_id, config.token_id_file),
         }
         url, body = below(config.api_url, "api/v1/chat.postMessage"), orjson.dumps(self.message(notification))
-        said = await self._poster.request("POST", url, body, headers, read=True)
+        answer = await self._poster.request("POST", url, body, headers, read=True)
         try:
-            answer = orjson.loads(said)
+            answer = orjson.loads(answer)
         except orjson.JSONDecodeError:
             raise DeliveryError("Rocket.Chat answered something else than JSON", retry=True) from None
         if not isinstance(answer, dict) or not answer.get("success"):

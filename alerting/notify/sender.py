@@ -94,7 +94,7 @@ class Sender:
 
     Args:
         notifiers: by id of the integration.
-        now: gives the time in nanoseconds.
+        now: returns the time in nanoseconds.
         pause: waits for seconds; tests pass their own.
     """
 

@@ -63,7 +63,7 @@ _TEXTS = ("api_url", "topic_arn", "phone_number", "target_arn", "subject", "mess
 
 
 class Sns(HttpNotifier[SnsConfig]):
-    """Publishes one message a notification; requests are signed by the time that `now` gives, else the notification's."""
+    """Publishes one message a notification; requests are signed with the time of `now`, else the notification's."""
 
     def __init__(
         self, config: SnsConfig, client: httpx2.AsyncClient, texts: Texts, now: Callable[[], int] | None = None

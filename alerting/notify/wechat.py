@@ -86,8 +86,8 @@ class Wechat(HttpNotifier[WechatConfig]):
     async def _new_token(self, notification: Notification) -> str:
         secret = self._config.api_secret.get_secret_value()
         query = urlencode({"corpsecret": secret, "corpid": self._text("corp_id", notification)})
-        said = await self._poster.request("GET", below(self._config.api_url, f"gettoken?{query}"), read=True)
-        answer = _answer(said)
+        body = await self._poster.request("GET", below(self._config.api_url, f"gettoken?{query}"), read=True)
+        answer = _answer(body)
         token = answer.get("access_token")
         if not token or not isinstance(token, str):
             raise _refused(answer)
@@ -117,9 +117,9 @@ class _TokenGoneError(DeliveryError):
     pass
 
 
-def _answer(said: bytes) -> JsonObject:
+def _answer(body: bytes) -> JsonObject:
     try:
-        answer = orjson.loads(said)
+        answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
     if not isinstance(answer, dict):

@@ -55,7 +55,7 @@ _CONTAINERS = _Form(
 )
 _WORKLOADS = ("deployment", "deploy", "statefulset", "sts", "daemonset", "ds")
 _CLUSTER = _Form(
-    # The kind is always said: a label alone could be `namespace/prod`, or a kind, which means all of them.
+    # The kind is always named: a label alone could be `namespace/prod`, or a kind, which means all of them.
     frozenset(
         {f"rollout restart {kind}" for kind in _WORKLOADS}
         | {f"scale {kind}" for kind in _WORKLOADS[:4]}

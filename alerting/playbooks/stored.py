@@ -60,7 +60,7 @@ class _Asked:
         self.found = False
 
     def select(self, matchers: tuple[Matcher, ...]) -> Sequence[StoredSeries]:
-        """The series, as `Samples` gives them."""
+        """The series, as `Samples` returns them."""
         self.selectors += 1
         named = tuple(matcher for matcher in matchers if matcher.name == NAME)
         self.found |= any(len(each.times) and each.times[-1] > self._since for each in self._samples.select(named or matchers))

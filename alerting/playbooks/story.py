@@ -60,13 +60,13 @@ def _related(records: Sequence[Body], own: Sequence[Body], fingerprint: str) -> 
 
 
 def _summary(records: Sequence[Body], matched: Body) -> str:
-    """What the alert said when it fired last before the incident."""
+    """The summary of the alert when it fired last before the incident."""
     fingerprint = matched["data"]["evidence"]["fingerprint"]
-    said = ""
+    summary = ""
     for record in records:
         if record["sequence"] < matched["sequence"] and record["data"].get("fingerprint") == fingerprint:
-            said = record["data"].get("annotations", {}).get("summary", said)
-    return said
+            summary = record["data"].get("annotations", {}).get("summary", summary)
+    return summary
 
 
 def _why(data: Body, summary: str) -> Iterator[str]:
@@ -76,8 +76,8 @@ def _why(data: Body, summary: str) -> Iterator[str]:
         labels.pop("service_name", None)
         labels.pop("service_namespace", None)
     name = labels.pop("alertname", labels.get("series", ""))
-    said = ", ".join(f"{label} {value}" for label, value in sorted(labels.items()) if value)
-    yield f"{data['source']} {name} ({said}){': ' if summary else ''}{summary}"
+    shown = ", ".join(f"{label} {value}" for label, value in sorted(labels.items()) if value)
+    yield f"{data['source']} {name} ({shown}){': ' if summary else ''}{summary}"
     if evidence.get("rule"):
         yield f"  its rule, of group {evidence['group']}, saw {_number(evidence['value'])}: {_line(evidence['rule'])}"
     ranking = evidence.get("ranking")

@@ -1,6 +1,6 @@
 """Prometheus' remote read: the samples of series over a time, in protobuf compressed by snappy.
 
-https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/. Of the two forms of an answer this gives the older,
+https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/. Of the two forms of an answer this returns the older,
 samples, which every client takes.
 """
 
@@ -93,7 +93,7 @@ def _type(number: int) -> MatchType:
 
 
 async def answer(found: Sequence[tuple[Sequence[VectorColumn], int, int]]) -> bytes:
-    """The answer: for each query its series, of which the samples from a time to a time are taken, ns.
+    """The answer: for each query its series, of which the samples from a time to a time are returned, ns.
 
     Raises:
         EvaluationError: they are too many.

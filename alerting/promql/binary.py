@@ -70,7 +70,7 @@ class Matching:
 
 
 def scalar_operation(op: str, a: float, b: float) -> float:
-    """Both sides scalars; a comparison gives 0 or 1."""
+    """Both sides scalars; a comparison yields 0 or 1."""
     return ARITHMETIC[op](a, b) if op in ARITHMETIC else float(COMPARISONS[op](a, b))
 
 

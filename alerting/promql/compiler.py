@@ -54,7 +54,7 @@ FUNCTIONS = frozenset(
 
 
 def is_scalar(node: object) -> bool:
-    """Whether an expression gives one number and not a vector."""
+    """Whether an expression is one number and not a vector."""
     match node:
         case ast.NumberLiteral():
             return True
@@ -82,7 +82,7 @@ class Compiler:
         """A whole expression, which must give a vector or a scalar.
 
         Raises:
-            ConfigError: it gives something else, or uses what is not covered.
+            ConfigError: it is something else, or uses what is not covered.
         """
         if is_scalar(node):
             number = self.scalar(node)
@@ -90,7 +90,7 @@ class Compiler:
         return self.vector(node)
 
     def vector(self, node: object) -> VectorNode:
-        """An expression that gives an instant vector."""
+        """An expression that is an instant vector."""
         match node:
             case ast.VectorSelector():
                 return InstantSelector(self._reach(node))
@@ -109,7 +109,7 @@ class Compiler:
                 raise ConfigError(f"{_what(node)} where an instant vector or a scalar is needed")
 
     def scalar(self, node: object) -> ScalarNode:  # noqa: PLR0911  # one return a kind of node
-        """An expression that gives a number."""
+        """An expression that is a number."""
         match node:
             case ast.NumberLiteral():
                 constant = float(node.val)
@@ -145,7 +145,7 @@ class Compiler:
         return reach
 
     def ranges(self, node: object) -> RangeNode:
-        """An expression that gives a range of samples of each series."""
+        """An expression that is a range of samples of each series."""
         match node:
             case ast.ParenExpr():
                 return self.ranges(node.expr)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ResultType(StrEnum):
-    """What an expression gives."""
+    """The value of an expression."""
 
     SCALAR = "scalar"
     VECTOR = "vector"
@@ -49,7 +49,7 @@ class Query:
 
         Raises:
             EvaluationError: these samples have no answer.
-            PromqlError: it gives a range or text.
+            PromqlError: its value is a range or text.
         """
         if self._vector is None:
             raise PromqlError(
@@ -58,7 +58,7 @@ class Query:
         return self._vector(Instant(source, at, start, end, LOOKBACK, go_on, past))
 
     def windows(self, source: Source, at: int, go_on: Callable[[], None], past: Past | None = None) -> list[Window]:
-        """The samples of the range that ends at a time, of a query that gives one."""
+        """The samples of the range that ends at a time, of a query whose value is one."""
         if self._ranges is None:
             return []
         return self._ranges(Instant(source, at, at, at, LOOKBACK, go_on, past)).windows

@@ -54,7 +54,7 @@ def routes(
 
     Args:
         engines: evaluate the rules; by the name of the environment.
-        book: gives them the rules.
+        book: has their rules.
         saved: awaited after each change, so that it is durable before the answer.
         note: awaited after that, with who changed what.
     """

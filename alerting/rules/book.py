@@ -51,7 +51,7 @@ _Namespaces = dict[str, dict[str, _Kept]]
 
 
 class RuleBook:
-    """Gives engines their rules: each environment has one, and all have the same rules.
+    """Holds the rules of all engines: each environment has one, and all have the same rules.
 
     Args:
         engines: evaluate them.

@@ -70,7 +70,7 @@ class ExpectedSample(_TestFileModel):
 
 
 class ExpressionTest(_TestFileModel):
-    """What an expression gives at a time."""
+    """The value of an expression at a time."""
 
     expr: str
     eval_time: Duration = 0

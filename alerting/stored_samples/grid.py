@@ -41,7 +41,7 @@ class Grid:
 
     @classmethod
     def of(cls, found: RollupColumns, level: Level, ids: Ids, since: int, until: int) -> Grid:
-        """Rollups of these series as the store gives them; `ids` ascend."""
+        """Rollups of these series as the store returns them; `ids` ascend."""
         width = level.width
         shape = (len(ids), max(0, (until - since) // width))
         place = np.searchsorted(ids, found.ids), (found.ends - since) // width - 1

@@ -52,7 +52,7 @@ class SampleJournal:
         environment: its name.
         admit: whether one more may wait.
         newest: the time of the telemetry, ns.
-        forget: is told that what waits is others' from now on.
+        forget: is called when what waits belongs to other owners from now on.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class SampleRecorder:
         self.store, self.counts = store, RecorderCounts()
         self._now, self._every = now, every
         self._journals: dict[str, SampleJournal] = {}
-        self._unsettled: list[tuple[SampleJournal, SampleBatch]] = []  # taken, and not stored so far as is known
+        self._unsettled: list[tuple[SampleJournal, SampleBatch]] = []  # read, and not known to be stored
         self._waiting = self._flushed_at = self._retained_at = self._newest = 0
         self._flushing: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -147,7 +147,7 @@ class SampleRecorder:
         return self._waiting
 
     def journal(self, environment: str, newest: Callable[[], int]) -> SampleJournal:
-        """A journal for an environment that is taken over, in place of one from before: its samples come again."""
+        """A journal for an environment that is acquired, in place of one from before: its samples come again."""
         if environment in self._journals:
             self._forget(self._journals[environment])
         made = self._journals[environment] = SampleJournal(environment, self._admit, newest, self._forget)

@@ -22,7 +22,7 @@ MAX_PIPELINED: Final = 16
 
 
 class HttpLimits(ConnectionLimits):
-    """What one HTTP port gives to connections: how many, and how slow and large they may be."""
+    """Limits of one HTTP port for connections: how many, and how slow and large they may be."""
 
     header_seconds: float = Field(
         default=10,

@@ -48,7 +48,7 @@ def bind(what: str, host: str, port: int) -> socket.socket:
             bound.close()
         raise ListenError(
             f"{what} cannot listen on {host}:{port}: {error.strerror or error}; "
-            "is the port taken? Stop what has it, or set another"
+            "is the port in use? Stop the process that holds it, or configure another"
         ) from error
     return bound
 

@@ -40,7 +40,7 @@ def build_app(
 
     Args:
         store: what is shown.
-        status: gives the counters of `/api/v1/status` and the overview.
+        status: returns the counters of `/api/v1/status` and the overview.
         registry: the metrics of `/metrics`.
         now: nanoseconds since the epoch.
         routes: of other parts that answer on the same port, such as approvals and the Alertmanager's API.

@@ -84,7 +84,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
 
     Args:
         reader: reads the store.
-        status: gives the counters that `/api/v1/status` shows.
+        status: returns the counters that `/api/v1/status` shows.
         registry: the metrics that `/metrics` shows.
         health: what `/healthz` and `/readyz` say.
     """

@@ -77,7 +77,7 @@ class Reader:
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query. A trace or hop is there only if its newest revision meets the conditions.
 
-        Asked for all of a time, it gives the newest of the revisions that lie in that time.
+        Asked for all of a time, it returns the newest of the revisions that lie in that time.
 
         Raises:
             StoreError: the store does not answer.
@@ -85,7 +85,7 @@ class Reader:
         found = await self._store.find(query)
         if query.kind not in REVISED:
             return found
-        whole = not query.where and len(found) < query.limit  # then nothing that could replace one is left out
+        whole = not query.where and len(found) < query.limit  # then nothing that could replace one is omitted
         newest = {body["_id"] for body in latest(found)} if whole else await self._newest(query.kind, found)
         return [body for body in found if body["_id"] in newest]
 

@@ -139,7 +139,7 @@ def _quantile(latency: ExponentialBuckets, share: float) -> int | None:
 
 
 def service_map_body(shown: ServiceMap, exemplars: int = 4) -> Body:
-    """The map as the API gives it. `rate` is calls a second, latencies and times are nanoseconds.
+    """The map as the API returns it. `rate` is calls a second, latencies and times are nanoseconds.
 
     `costs` are the `MAX_COSTS` kinds of hops that held up traces for longest. Their shares are of what all hops did.
     """

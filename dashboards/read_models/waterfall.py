@@ -60,7 +60,7 @@ def waterfall(spans: Sequence[Body], critical_path: Iterable[Body] = (), logs: I
     """The waterfall of span documents.
 
     A span stands below its parent, siblings by start. One whose parent is missing, or is below it in a cycle, stands at
-    the left. Logs of no span that is here are left out.
+    the left. Logs of no span that is here are omitted.
     """
     if not spans:
         return Waterfall(0, 0, ())

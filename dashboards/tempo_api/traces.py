@@ -1,4 +1,4 @@
-"""Whole traces as Tempo gives them: in protobuf, and in the JSON of its protobuf messages."""
+"""Whole traces as Tempo returns them: in protobuf, and in the JSON of its protobuf messages."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Options:
 
 
 def place_of(service: str, metadata: Mapping[str, object]) -> Site:
-    """The place that a node's metadata describe; what makes no sense is left out, for they come over the network."""
+    """The place that a node's metadata describe; invalid values are ignored, for they come over the network."""
     labels = metadata.get("labels")
     known = Workload.__annotations__.keys()
     found = {key: value for key, value in metadata.items() if key in known}

@@ -34,7 +34,7 @@ class Issued(Protocol):
 
 
 class Issuer(Protocol):
-    """What gives workloads their identity."""
+    """The identity of a workload."""
 
     @property
     def bundle(self) -> str:

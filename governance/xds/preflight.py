@@ -52,7 +52,7 @@ async def preflight(snapshot: Snapshot) -> None:
         )
         try:
             async with asyncio.timeout(SECONDS):
-                said, _ = await process.communicate()
+                output, _ = await process.communicate()
         except TimeoutError:
             raise ConfigError(f"Envoy has not checked revision {snapshot.revision} within {SECONDS:.0f} s") from None
         finally:
@@ -60,7 +60,7 @@ async def preflight(snapshot: Snapshot) -> None:
                 process.kill()
                 await process.wait()
     if process.returncode:
-        lines = [line for line in said.decode(errors="replace").splitlines() if "[backtrace]" not in line]
+        lines = [line for line in output.decode(errors="replace").splitlines() if "[backtrace]" not in line]
         reason = "\n".join(lines).strip()[-_LAST:]
         raise ConfigError(f"Envoy refuses revision {snapshot.revision}: {reason}")
 

@@ -1,6 +1,6 @@
 """What both forms of the protocol have in common: what a client answered, and when what names others may be sent.
 
-A stream is a state machine without I/O: `request` reads what the client sent, `responses` gives what is to be sent
+A stream is a state machine without I/O: `request` reads what the client sent, `responses` returns what is to be sent
 now. The rules keep every request of users answered while configuration changes:
 
 - Routes wait until the client has the endpoints of every cluster that they may name (at most `HOLD`), for a route to

@@ -1,4 +1,4 @@
-"""A dead man's switch: somebody outside is told again and again that stage 4 lives, and raises the alarm when that stops.
+"""A dead man's switch: notifies an outside service at intervals that stage 4 lives; it raises the alarm when those stop.
 
 An alert that always fires (a Watchdog) tells the same as long as receivers work; this needs no rule, receiver or route.
 """

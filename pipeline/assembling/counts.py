@@ -19,5 +19,5 @@ class AssembleCounts:
     corrections: int = 0  # edge documents that correct others
     logs: int = 0
     undrawn: int = 0  # spans of traces that were full, stored only
-    invalid: int = 0  # spans that could not be decoded, though a collector is said to have found them valid
+    invalid: int = 0  # spans that could not be decoded, though a collector found them valid
     dropped: Counter[str] = field(default_factory=Counter)  # too large for a record, by `large_` and the kind of batch

@@ -39,7 +39,7 @@ STORE = "store"
 
 
 WINDOW = 1000
-"""Records of a partition, or writes of a kind, over which the share is taken: minutes of a busy one."""
+"""Records of a partition, or writes of a kind, over which the share is computed: minutes of a busy one."""
 
 POLL_INTERVAL = 1.0
 """Seconds between checks whether a paused partition was revoked."""
@@ -113,11 +113,11 @@ class DeadLetters:
         )
         return not is_stale(event)
 
-    async def pause(self, event: Record, is_stale: Callable[[Record], bool], **said: object) -> None:
+    async def pause(self, event: Record, is_stale: Callable[[Record], bool], **fields: object) -> None:
         """Wait at a record until its partition is revoked or a person skips it, and say why."""
         message = event.message
         self.paused[message.tp] = message.offset
-        log.error("partition_paused", topic=message.topic, partition=message.partition, offset=message.offset, **said)
+        log.error("partition_paused", topic=message.topic, partition=message.partition, offset=message.offset, **fields)
         try:
             # Faust reports it by a number only.
             while not (is_stale(event) or self._skips.has(message.tp, message.offset)):  # noqa: ASYNC110 - see above

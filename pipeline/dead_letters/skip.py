@@ -110,15 +110,15 @@ async def _check_in_use(place: Place, found: Found) -> None:
     last = await place.last_of(found)
     where = f"{found.tp.topic}[{found.tp.partition}] offset {found.offset}"
     if last != found.offset:
-        raise SkipError(f"{where}: the record at offset {last} has taken its place: nobody reads this one")
+        raise SkipError(f"{where}: the record at offset {last} is there instead: nobody reads this one")
     if found.value is None:
         raise SkipError(f"{where}: it says that its key is deleted: there is nothing to pass over")
 
 
 async def _note(place: Place, found: Found) -> None:
     """Leave the record among the dead letters, or at least that it was skipped: it may be skipped for not fitting there."""
-    said = {REASON: "skipped by spanloom dlq skip", TOPIC: found.tp.topic, PARTITION: str(found.tp.partition)}
-    ours = tuple((name, text.encode()) for name, text in (said | {OFFSET: str(found.offset)}).items())
+    headers = {REASON: "skipped by spanloom dlq skip", TOPIC: found.tp.topic, PARTITION: str(found.tp.partition)}
+    ours = tuple((name, text.encode()) for name, text in (headers | {OFFSET: str(found.offset)}).items())
     kept = found.headers if sum(len(name) + len(value) for name, value in found.headers) <= MAX_HEADERS else ()
     size = len(found.value or b"")
     if size <= MAX_RECORD:

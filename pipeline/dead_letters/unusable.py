@@ -19,7 +19,7 @@ Done = TypeVar("Done")
 
 
 async def usable_or_aside(event: Record, work: Callable[[], Done], offsets: OffsetTracker, dead: DeadLetters) -> Done | None:
-    """What the work of a record gives; None where the record cannot be read, and is a dead letter on return.
+    """The result of the work of a record; None where the record cannot be read, and is a dead letter on return.
 
     A record of a later release is none: its partition waits until another worker takes it.
 

@@ -69,7 +69,7 @@ class PromptWriter:
         """Return when they are stored.
 
         Raises:
-            StoreError: the store has not taken them yet; call again.
+            StoreError: the store has not accepted them yet; call again.
         """
         while True:
             if self._in_flight is None:

@@ -71,7 +71,7 @@ class OffsetTracker:
         self._capacity.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: BaseException | None = None
-        self._ended: int | None = None  # the generation whose partitions were taken away; the next has yet to begin
+        self._ended: int | None = None  # the generation whose partitions were revoked; the next has yet to begin
 
     @property
     def in_flight(self) -> int:

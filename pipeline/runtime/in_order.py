@@ -6,7 +6,7 @@ looks as if those before it had been compacted away, and Faust commits past them
 start under load lost one. Records that were fetched before such a seek and handed over after it do the same harm.
 
 So a record is handed over only if it is the next one of its partition (see `turns`); what is missing before it is read
-again. Holes in the offsets, as transactions, compaction and retention leave them, are told from that by what was fetched.
+again. Holes in the offsets, as transactions, compaction and retention leave them, are recognised by what was fetched.
 The same holds for changelogs while tables are restored from them: a fetch that was in flight when recovery sought the
 beginning of a changelog and that is thrown away leaves recovery waiting for ever, or the table without values.
 Commits go by the same account: Faust's own takes for holes what was delivered before a seek, and spells out each offset of one.

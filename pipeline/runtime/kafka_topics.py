@@ -71,16 +71,16 @@ async def make_topics(app: PipelineApp, topics: Iterable[TopicT]) -> list[TopicC
     wanted = {topic.get_topic_name(): topic for topic in topics}
     settings = client_settings(app)
     deadline = time.monotonic() + START_SECONDS
-    said = ""
+    reason = ""
     while True:
         try:
             return await _make(settings, wanted, app.conf.topic_replication_factor)
         except (KafkaError, UnreachableError, _NotYetError) as error:
             if time.monotonic() > deadline:
                 raise TopicsError(f"{error} (waited for {START_SECONDS:.0f} s)") from error
-            if str(error) != said:
-                said = str(error)
-                log.info("waiting_for_kafka", reason=said, at_most_seconds=START_SECONDS)
+            if str(error) != reason:
+                reason = str(error)
+                log.info("waiting_for_kafka", reason=reason, at_most_seconds=START_SECONDS)
             await asyncio.sleep(TRY_EVERY)
 
 

@@ -32,7 +32,7 @@ _HEAD = {"chunks", "turn", "crc"}
 
 
 class DamagedStateError(InputError, UnrecoverableError):
-    """A value of the table cannot be used. The message names what is lost without it, and the command that gives it up.
+    """A value of the table cannot be used. The message names what is lost without it, and the command that discards it.
 
     Attributes:
         what: the message without the command, for state that nobody has to give up.

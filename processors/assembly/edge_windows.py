@@ -63,7 +63,7 @@ class EdgeWindows:
     def add(self, hops: Iterable[Hop], revision: int, sources: set[int]) -> list[int]:
         """Count the hops of a trace that was not stored before.
 
-        Gives the sources that a window has to hold from now on, once for each window.
+        Returns the sources that a window has to hold from now on, once for each window.
         """
         added: list[int] = []
         for hop in hops:
@@ -81,7 +81,7 @@ class EdgeWindows:
         return added
 
     def recount(self, starts: Iterable[int], sources: set[int]) -> list[int]:
-        """Note that a stored trace may have changed in these windows; returns what `add` gives."""
+        """Note that a stored trace may have changed in these windows; returns what `add` returns."""
         added: list[int] = []
         for start in starts:
             self._window(start, sources, added).recount = True

@@ -139,7 +139,7 @@ def merge(one: Edge, other: Edge) -> Edge:
 
 
 def subtract(one: Edge, other: Edge) -> Edge:
-    """The correction that merged into the other gives the first; its numbers may be negative.
+    """The correction that merged into the other yields the first; its numbers may be negative.
 
     Exemplars are samples, not sums: a correction adds those that are new and takes none away.
     """

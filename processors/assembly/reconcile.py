@@ -183,7 +183,7 @@ def corrections(hops: Iterable[Body], published: Iterable[Body], width: int, par
     last_published: dict[EdgeKey, Edge] = {}
     for edge in map(edge_from_body, published):
         last_published[edge.key] = merge(last_published[edge.key], edge) if edge.key in last_published else edge
-    # All that was ever said of the window's hops: a window may come back to where it was, and is another one then.
+    # All revisions ever seen of the window's hops: a window may come back to where it was, and is another one then.
     state_of_hops = digest(*sorted(f"{body['id']}.{body['revision']}.{bool(body.get('retracted'))}" for body in hops))
     documents = []
     for key in sorted(actual.keys() | last_published.keys()):

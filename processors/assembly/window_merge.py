@@ -1,4 +1,4 @@
-"""Joins what the partitions saw of an edge window, and gives it on when all have."""
+"""Joins what the partitions saw of an edge window, and passes it on when all have."""
 
 from __future__ import annotations
 

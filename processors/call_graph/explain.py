@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the rules said of one span.
+    """What the rules decided for one span.
 
     `rules` are in the order in which they were asked; the value of each is its reason in words. `hops` are the ids of
     the hops that the span is a side of. `copies` is how often the span came; `depth` how far it is below its top.

@@ -59,7 +59,7 @@ def queue_of(span: Span) -> Node:
     """The queue or topic that a messaging span writes or reads, by system and destination.
 
     Not by server: a span names one broker of a cluster, often only the sender's does, and any other one has the topic too.
-    Names made up by the broker are not told apart.
+    Names made up by the broker are not distinguished.
     """
     attributes = span.attributes
     system = text(attributes, names.MESSAGING_SYSTEM)

@@ -51,7 +51,7 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 
 
 class Detector(Protocol[Item_contra]):
-    """Learns what is usual and gives what is not. One for each partition; asked by one thread.
+    """Learns what is usual and returns what is not. One for each partition; asked by one thread.
 
     Attributes:
         source: what it consumes.

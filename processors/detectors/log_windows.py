@@ -44,7 +44,7 @@ class LogWindow:
 
 
 class LogWindows:
-    """Gives a window once no more lines of it are waited for, so that an outburst of a million lines is one.
+    """Returns a window once no more lines of it are expected, so that an outburst of a million lines is one.
 
     Args:
         width: of a window, nanoseconds of event time.

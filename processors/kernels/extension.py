@@ -26,7 +26,7 @@ class SpanDecoder(Protocol):
 
 
 class Extension(Protocol):
-    """What `native/src/python.rs` gives. Each function returns None for an input that it leaves to the reference."""
+    """The functions of `native/src/python.rs`. Each function returns None for an input that it leaves to the reference."""
 
     __version__: str
     INTERFACE: int

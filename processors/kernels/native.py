@@ -113,7 +113,7 @@ class NativeKernels:
         return [document or span_document(span) for document, span in zip(documents, spans, strict=True)]
 
     def _members(self, group: SpanGroup, span: Span) -> tuple[bytes, bytes] | None:
-        """What a group gives to the documents of its spans, as JSON; None for one that is not usual."""
+        """What a group adds to the documents of its spans, as JSON; None for one that is not usual."""
         if group in self._around:
             return self._around[group]
         members = _members(span.resource, span.scope)

@@ -59,5 +59,5 @@ def line(alert: JsonObject) -> str:
     name, severity = labels.pop("alertname", ""), labels.pop("severity", "")
     rest = " ".join(f"{key}={value}" for key, value in sorted(labels.items()))
     state = "silenced" if alert["status"]["silencedBy"] else "inhibited" if alert["status"]["inhibitedBy"] else "firing"
-    said = alert["annotations"].get("summary") or alert["annotations"].get("description") or ""
-    return printable(f"{state:<9} {alert['startsAt'][:19]}Z  {name} {severity}  {rest}  {said}".rstrip())
+    summary = alert["annotations"].get("summary") or alert["annotations"].get("description") or ""
+    return printable(f"{state:<9} {alert['startsAt'][:19]}Z  {name} {severity}  {rest}  {summary}".rstrip())

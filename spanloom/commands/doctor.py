@@ -42,7 +42,7 @@ class Finding(NamedTuple):
 
     verdict: Diagnosis
     about: str
-    said: str
+    message: str
 
 
 @click.command()
@@ -62,9 +62,9 @@ def doctor(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click 
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in findings]))
     else:
-        for verdict, about, said in findings:
+        for verdict, about, message in findings:
             colour = {Diagnosis.GOOD: "green", Diagnosis.NOTE: "yellow", Diagnosis.BAD: "red"}[verdict]
-            click.echo(f"{click.style(f'{verdict:<4}', fg=colour)}  {about:<13}  {printable(said)}")
+            click.echo(f"{click.style(f'{verdict:<4}', fg=colour)}  {about:<13}  {printable(message)}")
     if any(finding.verdict is Diagnosis.BAD for finding in findings):
         raise click.exceptions.Exit(1)
 
@@ -99,8 +99,8 @@ def _folder(folder: Path) -> Finding:
             Diagnosis.BAD, "data folder", f"{folder.absolute()}: {there} cannot be written: name another by data_dir"
         )
     free = shutil.disk_usage(there).free
-    said = f"{folder.absolute()}, {free / (1 << 30):.1f} GiB free"
-    return Finding(Diagnosis.GOOD if free >= FREE_BYTES else Diagnosis.BAD, "data folder", said)
+    message = f"{folder.absolute()}, {free / (1 << 30):.1f} GiB free"
+    return Finding(Diagnosis.GOOD if free >= FREE_BYTES else Diagnosis.BAD, "data folder", message)
 
 
 def _ports(config: Config) -> Iterator[Finding]:

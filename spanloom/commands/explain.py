@@ -142,7 +142,7 @@ def _spans(files: Sequence[Path], trace_ids: set[bytes]) -> Iterator[Span]:
 
 
 def describe(item: Explanation, times: AdjustedSpan) -> Text:
-    """A span and what the rules said of it: two lines, indented by its depth up to `DEEPEST`, and a number beyond."""
+    """A span and what the rules decided for it: two lines, indented by its depth up to `DEEPEST`, and a number beyond."""
     level = min(item.depth, DEEPEST)
     indent = INDENT * level
     line = Text.assemble(

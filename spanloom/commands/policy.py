@@ -141,9 +141,9 @@ def history(limit: int, url: str, as_json: bool) -> None:  # noqa: FBT001 - clic
         return
     for each in found["revisions"]:
         time = datetime.fromtimestamp(each["created"] / 1e9, UTC).isoformat(timespec="seconds")
-        said = " ".join(part for part in (each["comment"], each["why"]) if part)
+        comment = " ".join(part for part in (each["comment"], each["why"]) if part)
         here = "  <- stable" if each["number"] == found["stable"] else ""
-        click.echo(printable(f"{each['number']}  {time}  {each['author']}  {each['status']}  {said}{here}"))
+        click.echo(printable(f"{each['number']}  {time}  {each['author']}  {each['status']}  {comment}{here}"))
 
 
 @policy.command()

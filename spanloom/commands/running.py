@@ -106,5 +106,5 @@ def _reason(answer: httpx2.Response) -> str:
         found = answer.json()
     except ValueError:
         found = answer.text
-    said = found.get("error", found.get("reasons", found)) if isinstance(found, dict) else found
-    return str(said)[:500] or answer.reason_phrase
+    reason = found.get("error", found.get("reasons", found)) if isinstance(found, dict) else found
+    return str(reason)[:500] or answer.reason_phrase

@@ -42,7 +42,7 @@ MILESTONES = {
     "verified": "the repair of {service} was not verified from telemetry",
     "resolved": "the alerts of {service} were not resolved at the webhook receiver",
 }
-"""What must happen, and what is said when it does not."""
+"""What must happen, and what is reported when it does not."""
 
 
 PROGRESS = {

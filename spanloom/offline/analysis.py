@@ -238,7 +238,7 @@ def _ranking(body: Body) -> list[tuple[str, float]]:
 
 
 async def finish(pipeline: Pipeline) -> Sequence[Document]:
-    """Let every stage end, one after the other: the input has ended. Gives each environment's ranking of all of it.
+    """Let every stage end, one after the other: the input has ended. Returns each environment's ranking of all of it.
 
     Raises:
         AnalysisError: a stage failed.

@@ -24,7 +24,7 @@ def next_steps(endpoints: Mapping[str, str], url: str, *, default_url: bool) -> 
     Args:
         endpoints: `HOST:PORT` by receiver.
         url: of the console.
-        default_url: whether commands ask it without being told.
+        default_url: whether commands ask it by default.
     """
     lines = []
     if "otlp_http" in endpoints:

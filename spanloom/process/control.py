@@ -56,7 +56,7 @@ class Control:
         config: its section.
         folder: of its store and its socket.
         registry: for its metrics.
-        now: gives the time.
+        now: returns the time.
         store: where the audit trail is copied to, if anywhere.
         alerts: what waves are judged by, where this process evaluates rules.
     """

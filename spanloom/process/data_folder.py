@@ -62,7 +62,7 @@ async def owned(folder: Path) -> AsyncIterator[None]:
 def close_to_others(folder: Path, *elsewhere: Path) -> None:
     """Make a data folder where there is none, and take from others the right to read what is in one.
 
-    A folder that holds other things as well, or belongs to somebody else, keeps its own rights: that is said in the log.
+    A folder that holds other things as well, or belongs to somebody else, keeps its own rights: that is logged.
 
     Args:
         folder: the data folder.

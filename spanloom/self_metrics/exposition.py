@@ -1,4 +1,4 @@
-"""Metrics of the data model as a Prometheus registry gives them out."""
+"""Metrics of the data model as a Prometheus registry exposes them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Columns of Python values as an Arrow stream, which DuckDB reads where it lies and without Python's lock.
 
-The C data and stream interfaces of Arrow (https://arrow.apache.org/docs/format/CDataInterface.html), of which this gives one
+The C data and stream interfaces of Arrow (https://arrow.apache.org/docs/format/CDataInterface.html), of which this has one
 struct array: a table of one batch. The buffers belong to the `Columns` object: it must outlive whoever reads its stream.
 """
 

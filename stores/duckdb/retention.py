@@ -42,7 +42,7 @@ def used_bytes(cursor: DuckDBPyConnection, path: Path) -> int:
 def _shrink(connection: DuckDBPyConnection, path: Path, max_bytes: int) -> int:
     """Delete the oldest but for proofs, by share of the excess, until the size fits or a round gave nothing back.
 
-    DuckDB gives space back by row groups of 122,880 documents of a kind, so a round may wait for the next.
+    DuckDB frees space by row groups of 122,880 documents of a kind, so a round may wait for the next.
     """
     kinds = LAYOUT.keys() - PROOFS
     times = " UNION ALL ".join(f"SELECT {quoted(TIME)} AS time FROM {quoted(kind)}" for kind in kinds)  # noqa: S608 - identifiers are ours

@@ -1,6 +1,6 @@
 """The embedded store: one DuckDB file, one process.
 
-Writes that wait while another is under way are committed together: one transaction, one fsync. An id that is new is told
+Writes that wait while another is under way are committed together: one transaction, one fsync. An id that is new is recognised
 by 64 bits of its MD5, kept in memory; any other is looked up and compared in full (docs/decisions/020-duckdb-ids.md).
 """
 

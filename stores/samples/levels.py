@@ -32,7 +32,7 @@ class Level(Enum):
 
     @property
     def title(self) -> str:
-        """As it is told to users."""
+        """As it is shown to users."""
         return {Level.RAW: "raw", Level.SECONDS: "5s", Level.MINUTE: "1m", Level.HOUR: "1h"}[self]
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class EncodedSpanDocument(Document):
-    """What `span_document` gives, with its body as JSON; the body itself is made when somebody asks for it.
+    """What `span_document` returns, with its body as JSON; the body itself is made when somebody asks for it.
 
     Attributes:
         json: the body, as orjson writes it.

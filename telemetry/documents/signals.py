@@ -235,10 +235,10 @@ def metric_document(metric: Metric, point: DataPoint, arrived: int = 0, repetiti
         _set_values(body, point)
     if point.flags:
         body["flags"] = point.flags
-    said = [metric.name, attributes, resource, scope, point.time]
+    content = [metric.name, attributes, resource, scope, point.time]
     if not point.time:
-        said += [body, repetition]
-    identity = digest(orjson.dumps(said, option=orjson.OPT_SORT_KEYS))
+        content += [body, repetition]
+    identity = digest(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
     body["environment"] = metric.resource.environment
     if metric.description:
         body["description"] = metric.description

@@ -93,10 +93,10 @@ def _event(log: Any) -> SpanEvent:
 
 def _status(tags: dict[str, AttributeValue]) -> tuple[StatusCode, str]:
     message = str(tags.pop("otel.status_description", ""))
-    said = str(tags.pop("otel.status_code", "")).upper()
-    if said in {"OK", "ERROR"}:
+    status = str(tags.pop("otel.status_code", "")).upper()
+    if status in {"OK", "ERROR"}:
         tags.pop("error", None)
-        return StatusCode[said], message
+        return StatusCode[status], message
     if "error" in tags and str(tags["error"]).lower() not in {"false", ""}:
         tags.pop("error")
         return StatusCode.ERROR, message

@@ -164,11 +164,11 @@ def server_side_id(span_id: bytes) -> bytes:
 
 
 def _status(tags: dict[str, AttributeValue]) -> tuple[StatusCode, str]:
-    said = str(tags.pop("otel.status_code", "")).upper()
+    status = str(tags.pop("otel.status_code", "")).upper()
     failed = "error" in tags
     message = str(tags.pop("error", ""))
-    if said in {"OK", "ERROR"}:
-        return StatusCode[said], message
+    if status in {"OK", "ERROR"}:
+        return StatusCode[status], message
     # The mere presence of the tag says error, whatever its value but "false".
     return (StatusCode.ERROR, message) if failed and message.lower() != "false" else (StatusCode.UNSET, "")
 

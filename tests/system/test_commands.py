@@ -105,5 +105,5 @@ def test_status_and_doctor_say_that_it_is_ready(up: Up) -> None:
     assert json.loads(spanloom(up, "status", "--json").stdout)["ready"] is True
     found = {finding["about"]: finding for finding in json.loads(spanloom(up, "doctor", "--json").stdout)}
     assert {finding["verdict"] for finding in found.values()} <= {"ok", "note"}
-    assert found["running"]["said"].endswith("ready")
-    assert found["rules"]["said"].startswith("1 in ")
+    assert found["running"]["message"].endswith("ready")
+    assert found["rules"]["message"].startswith("1 in ")

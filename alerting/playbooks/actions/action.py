@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alerting.playbooks.actions.steering import Steering
 
 MAX_OUTPUT = 2000
-"""Characters that are kept of what a target said."""
+"""Characters that are kept of the output of a target."""
 
 
 UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
@@ -29,7 +29,7 @@ class ActionError(SpanloomError):
 
     Args:
         text: the message, which everybody may read.
-        output: what the target itself said, which only operators may.
+        output: the output of the target itself, which only operators may.
     """
 
     def __init__(self, text: str, output: str = "") -> None:

@@ -48,7 +48,7 @@ class CommandConfig(BaseModel):
 
     environment: Annotated[tuple[str, ...], AfterValidator(_no_secret)] = Field(
         default=("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
-        description="Variables that commands see, by name. None of SPANLOOM_*, and no other of which nothing is said here.",
+        description="Variables that commands see, by name. Never SPANLOOM_*, and no variable that is not listed here.",
     )
     programs: tuple[Annotated[str, AfterValidator(check_named)], ...] = Field(
         default=(),

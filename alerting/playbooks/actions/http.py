@@ -68,10 +68,10 @@ class HttpCall:
             # ValueError and TypeError: a header that is not ASCII, a body that JSON cannot hold.
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
                 raise ActionError(f"{where}: {type(error).__name__}", output=str(error)) from error
-        said = SECRETS.mask(answer.text[:2000])[:200]
+        output = SECRETS.mask(answer.text[:2000])[:200]
         if answer.status_code not in arguments.expect if arguments.expect else not answer.is_success:
-            raise ActionError(f"{where}: {answer.status_code}", output=said)
-        return {"status": str(answer.status_code), "output": said}
+            raise ActionError(f"{where}: {answer.status_code}", output=output)
+        return {"status": str(answer.status_code), "output": output}
 
 
 HTTP = ActionComponent(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Steering(Protocol):
     """What can steer calls and roll configuration back.
 
-    Every call gives the state before it. A crash may repeat one under its key: then it changes nothing, and gives the state
+    Every call returns the state before it. A crash may repeat one under its key: then it changes nothing, and returns the state
     before the first, for an inverse must not be given what the call itself has done.
     """
 

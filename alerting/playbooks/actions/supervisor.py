@@ -87,8 +87,8 @@ def _state(answer: httpx2.Response) -> dict[str, str]:
         return {}
     if not isinstance(body, dict):
         return {}
-    said = {key: str(body[key]) for key in ("pid", "state", "restarts", "isolated") if key in body}
-    return {key: text for key, text in said.items() if _STATE.fullmatch(text)}
+    state = {key: str(body[key]) for key in ("pid", "state", "restarts", "isolated") if key in body}
+    return {key: text for key, text in state.items() if _STATE.fullmatch(text)}
 
 
 SUPERVISOR = RunnerComponent(

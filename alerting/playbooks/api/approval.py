@@ -149,8 +149,8 @@ def routes(approvals: ApprovalService) -> list[Route]:
             decided = await approvals.answer(Answer(incident, expires, token, decision == "approve", who))
         except InputError as error:
             return JSONResponse({"error": str(error)}, 409)
-        said = {"incident": incident, "decision": decision, "who": who}
-        return JSONResponse(said) if decided else JSONResponse(said | {"passed_on": True}, 202)
+        answer = {"incident": incident, "decision": decision, "who": who}
+        return JSONResponse(answer) if decided else JSONResponse(answer | {"passed_on": True}, 202)
 
     return [Route(PATH, page, methods=["GET"]), Route(PATH, decide, methods=["POST"])]
 

@@ -39,7 +39,7 @@ class RuleQuery(Protocol):
     """Instant PromQL over the live series."""
 
     def __call__(self, expression: str, at: int, /) -> Sequence[tuple[Mapping[str, str], float]]:
-        """The samples of the expression at a time; an expression that compares gives those for which it is true.
+        """The samples of the expression at a time; an expression that compares returns those for which it is true.
 
         Raises:
             InputError: the expression cannot be evaluated.

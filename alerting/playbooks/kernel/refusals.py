@@ -27,7 +27,7 @@ LASTS = MINUTE
 """How long a refusal must last, ns, before humans hear of it: shorter ones end with the repair before."""
 
 REPEAT = HOUR
-"""How long after a notice the same refusal gives no other, ns, however often it ends and begins again."""
+"""How long after a notice the same refusal sends no other, ns, however often it ends and begins again."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class _Refusal:
 
 
 class LastingRefusals:
-    """Remembers refusals by playbook and code: a storm of alerts gives one notice, not thousands."""
+    """Remembers refusals by playbook and code: a storm of alerts causes one notice, not thousands."""
 
     def __init__(self) -> None:
         self._refusals: dict[tuple[str, str], _Refusal] = {}

@@ -18,7 +18,7 @@ BUCKET = 10 * 10**9
 """Calls are counted in buckets of 10 s and evicted after 5 minutes: long enough for a share, short enough to be live."""
 
 MAX_RECEIVERS = 10_000
-"""Receivers past this many in a bucket are not told apart; their calls still count in the whole."""
+"""Receivers past this many in a bucket are not distinguished; their calls still count in the whole."""
 
 MAX_SERVICES = 1000
 """Of more services the instances are not counted: of the one that was seen last longest ago they are unknown."""
@@ -93,9 +93,9 @@ class LiveTraffic:
     def footprint(self, service: str, instance: str, now: int) -> Footprint:
         """What a target is of the whole: an instance, or with `instance` empty the whole service.
 
-        The number of instances is unknown where none sent a span in the last minutes, or too many to be told apart. The
+        The number of instances is unknown where none sent a span in the last minutes, or too many to be distinguished. The
         share is unknown while nothing was counted in them; a target that is known to take no calls has share 0. Calls are
-        not told apart by instance: any instance of a service is assumed to have all of its share.
+        not distinguished by instance: any instance of a service is assumed to have all of its share.
         """
         self._evict(now - WINDOW)
         live = sum(last > now - WINDOW for last in self._instances.get(service, {}).values())

@@ -61,7 +61,7 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
         for index, playbook in enumerate(found):
             place = f"{path}:{file.place(('playbooks', index))}"
             if playbook.name in places:
-                errors.append(f"{place}: the name {playbook.name!r} is taken by {places[playbook.name]}")
+                errors.append(f"{place}: the name {playbook.name!r} is already used in {places[playbook.name]}")
             places.setdefault(playbook.name, place)
         playbooks += found
     if errors:

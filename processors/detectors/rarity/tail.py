@@ -84,7 +84,7 @@ class Tail:
 
         Args:
             value: what is judged.
-            likely: gives, by each of `SHAPES`, the log of how likely it is before the excesses are known, but for a constant.
+            likely: returns, for each of `SHAPES`, the log of its likelihood before the excesses are known, but for a constant.
             extremes: values that were seen and not added.
         """
         if not self.warm:

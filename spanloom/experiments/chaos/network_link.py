@@ -36,7 +36,7 @@ class NetworkLinkError(SpanloomError):
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Names and addresses of one link, told apart by the process that makes it."""
+    """Names and addresses of one link, distinguished by the process that makes it."""
 
     namespace: str
     near_device: str

@@ -527,7 +527,7 @@ async def test_a_port_that_is_taken_is_an_error_that_says_so(log: FakeLog, metri
     first = OtlpHttpReceiver(OtlpHttpConfig(port=0), log, metrics)
     await first.start()
     try:
-        with pytest.raises(SpanloomError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}: .*is the port taken"):
+        with pytest.raises(SpanloomError, match=rf"cannot listen on 127\.0\.0\.1:{first.port}: .*is the port in use"):
             await OtlpHttpReceiver(OtlpHttpConfig(port=first.port), log, metrics).start()
     finally:
         await first.stop()

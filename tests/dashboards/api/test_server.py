@@ -41,7 +41,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
     first = ConsoleServer(app(), port=0)
     await first.start()
     second = ConsoleServer(app(), port=first.port)
-    with pytest.raises(ListenError, match=rf"console cannot listen on 127.0.0.1:{first.port}: .*is the port taken"):
+    with pytest.raises(ListenError, match=rf"console cannot listen on 127.0.0.1:{first.port}: .*is the port in use"):
         await second.start()
     await second.stop()
     await first.stop()

@@ -29,7 +29,7 @@ def findings() -> tuple[int, dict[str, list[tuple[str, str]]]]:
     done = CliRunner().invoke(main, ["doctor", "--json"])
     found: dict[str, list[tuple[str, str]]] = {}
     for one in json.loads(done.stdout):
-        found.setdefault(one["about"], []).append((one["verdict"], one["said"]))
+        found.setdefault(one["about"], []).append((one["verdict"], one["message"]))
     return done.exit_code, found
 
 

@@ -80,7 +80,7 @@ def test_a_name_can_be_taken_once_over_all_files(tmp_path: Path) -> None:
     one, two = tmp_path / "one.yml", tmp_path / "two.yml"
     one.write_text(PLAYBOOK)
     two.write_text(PLAYBOOK)
-    with pytest.raises(PlaybookError, match=r"two.yml:3:\d+: the name 'repair' is taken by .*one.yml:3"):
+    with pytest.raises(PlaybookError, match=r"two.yml:3:\d+: the name 'repair' is already used in .*one.yml:3"):
         load_playbooks([one, two], verbs(Processes()))
 
 
