@@ -54,6 +54,6 @@ def build_app(
     app.include_router(session_routes())
     api.answer_errors(app)
     apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
-    app.router.routes.extend([*apis, *SinglePage().routes(), *routes])
+    app.router.routes.extend([*apis, *SinglePage(now).routes(), *routes])
     pages.add(app, reader, status, now)
     return app

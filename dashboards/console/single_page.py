@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
@@ -27,6 +29,7 @@ PREFIX: Final = "/ui/"
 KEEP: Final = "public, max-age=31536000, immutable"
 """A file's name has the hash of its content."""
 
+_TIME: Final = '<meta name="server-time" content="0" />'
 _BASE: Final = '<base href="/" />'
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json"}
@@ -38,9 +41,11 @@ class SinglePage:
     """Answers with the page at every address below `PREFIX`, and with its files.
 
     Args:
+        now: nanoseconds since the epoch. The page learns it: its ranges of time end now.
         built: the folder of `index.html` and `assets/`. Files are read once, on first demand, and kept compressed.
     """
 
+    now: Callable[[], int]
     built: Path = BUILT
     _files: dict[str, tuple[bytes, bytes | None]] = field(default_factory=dict)
 
@@ -55,9 +60,9 @@ class SinglePage:
     async def _page(self, request: Request) -> Response:
         text = (await asyncio.to_thread((self.built / "index.html").read_bytes)).decode()
         base = html.escape(_outside(request) + PREFIX)
-        return Response(
-            text.replace(_BASE, f'<base href="{base}" />'), media_type="text/html", headers={"cache-control": "no-cache"}
-        )
+        time = _TIME.replace("0", str(self.now() // 1_000_000))
+        text = text.replace(_BASE, f'<base href="{base}" />').replace(_TIME, time)
+        return Response(text, media_type="text/html", headers={"cache-control": "no-cache"})
 
     async def _asset(self, request: Request) -> Response:
         name: str = request.path_params["name"]

@@ -15,6 +15,10 @@ INSTALL_SECONDS, BUILD_SECONDS = 600, 600
 """On two cores with much other work an install took 15 s, a build 20 s."""
 
 
+OURS = ("EUSAGE", "E404", "ERESOLVE", "EINTEGRITY", "EBADENGINE")
+"""What npm says where the lock file is wrong and no network would help."""
+
+
 @pytest.fixture(scope="module")
 def npm() -> str:
     """npm, with the console's packages installed."""
@@ -26,6 +30,8 @@ def npm() -> str:
     installed = subprocess.run(
         ["make", "console-setup"], cwd=ROOT, check=False, capture_output=True, text=True, timeout=INSTALL_SECONDS
     )
+    broken = [code for code in OURS if code in installed.stderr]
+    assert not broken, installed.stderr[-2000:]
     if installed.returncode != 0:
         pytest.skip(f"npm ci failed; is its registry in reach? {installed.stderr[-500:]}")
     return found

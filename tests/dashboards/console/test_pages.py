@@ -2,134 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.dashboards import shop
+from tests.dashboards.console.browser import click, console_over, logged, needs_chromium, see, table, text, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from selenium.webdriver import Chrome
 
-ROOT = Path(__file__).parents[3]
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-WAIT_SECONDS = 60
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1440,1200",
-)
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER),
-    reason="needs chromium and chromedriver in PATH (Debian: apt-get install chromium chromium-driver)",
-)
-
-
-@contextmanager
-def console_over(what: str, folder: Path) -> Iterator[str]:
-    """The address of a console over the shop's documents, over those of two environments, or over nothing."""
-    command = [sys.executable, "-m", "tests.dashboards.serve", str(folder), what]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.communicate("", timeout=WAIT_SECONDS)
-        assert process.returncode == 0
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with console_over("shop", tmp_path_factory.mktemp("console")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = Options()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield chrome
-    chrome.quit()
-
-
-@pytest.fixture
-def browser(chrome: Chrome, console: str) -> Iterator[Chrome]:
-    """The browser; after the test, it has complained of nothing and asked nobody but the console."""
-    for kind in ("browser", "performance"):
-        logged(chrome, kind)
-    yield chrome
-    complaints = [entry["message"] for entry in logged(chrome, "browser")]
-    assert complaints == []
-    messages = [json.loads(entry["message"])["message"] for entry in logged(chrome, "performance")]
-    asked = {sent["params"]["request"]["url"] for sent in messages if sent["method"] == "Network.requestWillBeSent"}
-    assert [url for url in asked if not url.startswith((console, "data:", "chrome:"))] == []
-
-
-def logged(chrome: Chrome, kind: str) -> list[dict[str, Any]]:
-    """What the browser has logged since the last time."""
-    entries: list[dict[str, Any]] = chrome.get_log(kind)  # type: ignore[no-untyped-call]  # selenium's
-    return entries
-
-
-def until(browser: Chrome, holds: Callable[[], bool]) -> None:
-    """Wait until it holds."""
-    WebDriverWait(browser, WAIT_SECONDS).until(lambda _: holds())
-
-
-def text(browser: Chrome) -> str:
-    """All that the page says."""
-    shown: str = browser.execute_script("return document.body.innerText")
-    return shown
-
-
-def see(browser: Chrome, *parts: str) -> None:
-    """Wait until the page says all of these."""
-    until(browser, lambda: all(part in text(browser) for part in parts))
-
-
-def click(browser: Chrome, by: str, what: str) -> None:
-    """Click it, in whichever rendering of the page it stands still: tables are made anew while the page refreshes itself."""
-
-    def clicked() -> bool:
-        try:
-            browser.find_element(by, what).click()
-        except StaleElementReferenceException:
-            return False
-        return True
-
-    until(browser, clicked)
-
-
-def table(browser: Chrome, label: str) -> list[list[str]]:
-    """The cells of a table by row, once it has some: tables come one after the other."""
-    script = """return [...document.querySelectorAll(`[aria-label="${arguments[0]}"] tbody tr`)]
-        .map(row => [...row.cells].map(cell => cell.innerText.trim()))"""
-    until(browser, lambda: bool(browser.execute_script(script, label)))
-    rows: list[list[str]] = browser.execute_script(script, label)
-    return rows
+pytestmark = needs_chromium
 
 
 def test_the_overview_says_how_much_what_is_wrong_and_what_happened(browser: Chrome, console: str) -> None:

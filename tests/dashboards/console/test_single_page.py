@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
     (tmp_path / "assets").mkdir()
-    (tmp_path / "index.html").write_text('<base href="/" /><script src="./assets/index-1.js"></script>')
+    (tmp_path / "index.html").write_text(
+        '<base href="/" /><meta name="server-time" content="0" /><script src="./assets/index-1.js"></script>'
+    )
     (tmp_path / "assets" / "index-1.js").write_text("let a = 1;\n" * 100)
     (tmp_path / "secret.txt").write_text("outside")
-    return TestClient(Starlette(routes=SinglePage(tmp_path).routes()))
+    return TestClient(Starlette(routes=SinglePage(lambda: 1_700_000_000_123_456_789, tmp_path).routes()))
 
 
 @pytest.mark.parametrize("path", ["/ui", "/ui/", "/ui/traces/abc", "/ui/services/shop/payment?from=now-1h"])
@@ -43,6 +45,10 @@ def test_a_proxys_prefix_is_the_base_of_all_addresses(client: TestClient, prefix
 @pytest.mark.parametrize("prefix", ['"><script>', "//evil.example", "https://evil.example", "/a b", "relative", "/a//b"])
 def test_a_prefix_that_is_no_path_is_ignored(client: TestClient, prefix: str) -> None:
     assert '<base href="/ui/" />' in client.get("/ui/", headers={"x-forwarded-prefix": prefix}).text
+
+
+def test_the_page_learns_the_servers_time_in_milliseconds(client: TestClient) -> None:
+    assert '<meta name="server-time" content="1700000000123" />' in client.get("/ui/").text
 
 
 def test_files_are_compressed_where_asked_and_kept_for_good(client: TestClient) -> None:
@@ -66,6 +72,7 @@ def test_no_other_file_is_handed_out(client: TestClient, name: str) -> None:
 def test_the_committed_page_names_only_files_that_are_there_and_no_other_host() -> None:
     page = (BUILT / "index.html").read_text()
     assert '<base href="/" />' in page  # the server replaces it
+    assert '<meta name="server-time" content="0" />' in page  # as above
     named = re.findall(r'(?:src|href)="\./([^"]+)"', page)
     assert named
     assert [name for name in named if not (BUILT / name).exists()] == []

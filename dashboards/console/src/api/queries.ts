@@ -2,6 +2,7 @@ import { QueryClient, keepPreviousData, useQuery } from "@tanstack/react-query";
 
 import { resolve, type Between } from "../shell/range";
 import { useRefresh } from "../shell/refresh";
+import { now } from "../shell/serverClock";
 import { useShellState } from "../shell/useRange";
 import { ApiError, get, nanoseconds, type Params } from "./client";
 
@@ -45,7 +46,7 @@ export function useApi<T>(path: string, params: Params = {}, options: Options = 
   return useQuery<Answer<T>, ApiError>({
     queryKey: [path, params, ranged ? { from, to, environment } : null],
     queryFn: async ({ signal }) => {
-      const asked = resolve({ from, to }, Date.now());
+      const asked = resolve({ from, to }, now());
       const shared = ranged ? { since: nanoseconds(asked.since), until: nanoseconds(asked.until), environment } : {};
       return { body: await get<T>(path, { ...shared, ...params }, signal), asked };
     },

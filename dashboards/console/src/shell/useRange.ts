@@ -2,6 +2,7 @@ import { useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 
 import { isLive, parseRange, resolve, type Between, type Range } from "./range";
+import { now } from "./serverClock";
 import { usePageSearch, type Search } from "./search";
 
 export interface ShellState extends Range {
@@ -30,5 +31,5 @@ export function useSetRange(): (range: Range) => void {
 /** The range in milliseconds, as of now. Queries resolve it themselves, when they ask. */
 export function useBetween(): Between {
   const { from, to } = useShellState();
-  return resolve({ from, to }, Date.now());
+  return resolve({ from, to }, now());
 }

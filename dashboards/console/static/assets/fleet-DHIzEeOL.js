@@ -1,1 +1,0 @@
-import{m as e,n as t,t as n}from"./index-C1s6644U.js";var r=e();function i(){return(0,r.jsx)(t,{title:n(`fleet`),children:(0,r.jsx)(`p`,{className:`quiet`,children:n(`soon`)})})}export{i as default};

@@ -1,0 +1,59 @@
+"""Every page of the console at both widths and in both themes: nothing complains, axe finds nothing, nothing sticks out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from tests.dashboards import shop
+from tests.dashboards.console.browser import (
+    DESK,
+    PHONE,
+    needs_chromium,
+    resize,
+    settled,
+    shoot,
+    theme,
+    violations,
+)
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+pytestmark = needs_chromium
+
+PAGES = {
+    "home": "",
+    "services": "services",
+    "service": "services/payment",
+    "map": "map",
+    "traces": "traces",
+    "trace": f"traces/{shop.trace(45).id.hex()}",
+    "logs": "logs",
+    "metrics": "metrics",
+    "incidents": "incidents",
+    "alerts": "alerts",
+    "rules": "rules",
+    "fleet": "fleet",
+    "system": "system",
+    "nowhere": "no/such/page",
+}
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_clean_at_this_width_in_both_themes(browser: Chrome, console: str, name: str, size: tuple[int, int]) -> None:
+    resize(browser, size)
+    browser.get(f"{console}/ui/{PAGES[name]}")
+    settled(browser)
+    width = "phone" if size == PHONE else "desk"
+    for shade in ("light", "dark"):
+        theme(browser, shade)
+        shoot(browser, f"{name}-{width}-{shade}")
+        assert violations(browser, *(["color-contrast"] if shade == "dark" else [])) == []
+    wide, room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= room, "the page sticks out at the right"
+    assert browser.title.endswith("· Spanloom")
+    assert len(browser.find_elements(By.CSS_SELECTOR, "nav a[aria-current=page]")) == (0 if name == "nowhere" else 1)
