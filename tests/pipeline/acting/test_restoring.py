@@ -26,7 +26,7 @@ VALUES = pytest.mark.parametrize(
         b'{"parts":"x"}',
         b'{"version":1,"fed":{"a":"b"}}',
     ],
-    ids=str,
+    ids=["no JSON", "nothing", "no version", "another version", "version alone", "no parts", "no readers"],
 )
 
 
