@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stores.layout import LAYOUT, SERVICE, SIGNALS, Type, fits, keys
+from stores.layout import INSTANCE, LAYOUT, NAMESPACE, POD, SERVICE, SERVICE_VERSION, SIGNALS, Type, fits, keys
 from stores.store import QuestionRefusedError
 from telemetry.documents import Kind
 from telemetry.documents.signals import KIND_NAMES, STATUS_NAMES
@@ -20,6 +20,7 @@ from telemetry.resource import text_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stores.store import Aggregation
     from telemetry.documents import Body, Document
     from telemetry.documents.encoded_span import EncodedSpanDocument
     from telemetry.spans import Span
@@ -48,6 +49,10 @@ _OF_SPANS: dict[str, Callable[[Span], object]] = {
     "trace_id": lambda span: span.trace_id.hex(),
     "span_id": lambda span: span.span_id.hex(),
     SERVICE: lambda span: span.resource.attributes.get("service.name"),
+    NAMESPACE: lambda span: span.resource.attributes.get("service.namespace"),
+    SERVICE_VERSION: lambda span: span.resource.attributes.get("service.version"),
+    POD: lambda span: span.resource.attributes.get("k8s.pod.name"),
+    INSTANCE: lambda span: span.resource.attributes.get("service.instance.id"),
     "name": lambda span: span.name,
     "kind": lambda span: KIND_NAMES[span.kind],
     "status.code": lambda span: STATUS_NAMES[span.status],
@@ -71,6 +76,28 @@ def check_keyword(kind: Kind, field: str) -> None:
     """
     if LAYOUT[kind].get(field) is not Type.KEYWORD:
         raise QuestionRefusedError(f"{field}: no keyword field of {kind.value} documents")
+
+
+def check_aggregation(asked: Aggregation) -> None:
+    """Refuse fields that cannot be added up, and steps of less than a millisecond.
+
+    Raises:
+        QuestionRefusedError: there are some.
+    """
+    fields = LAYOUT[asked.query.kind]
+    for field in asked.sums:
+        if fields.get(field) is not Type.INTEGER:
+            raise QuestionRefusedError(f"{field}: no integer field of {asked.query.kind.value} documents")
+    for field in asked.peaks:
+        if fields.get(field) not in {Type.INTEGER, Type.NUMBER}:
+            raise QuestionRefusedError(f"{field}: no field of a number of {asked.query.kind.value} documents")
+    for field in filter(None, (asked.bits, asked.sample_by)):
+        if fields.get(field) is not Type.INTEGERS:
+            raise QuestionRefusedError(f"{field}: no field of integers of {asked.query.kind.value} documents")
+    if missing := [field for field in asked.samples if field not in fields]:
+        raise QuestionRefusedError(f"{missing[0]}: no field of {asked.query.kind.value} documents")
+    if asked.step % 1_000_000 or asked.step < 0:
+        raise QuestionRefusedError(f"a step of {asked.step} ns: name whole milliseconds")
 
 
 class UnstorableError(ValueError):

@@ -26,7 +26,9 @@ ENVIRONMENT = "environment"
 """A field of every kind but the messages between two traces. Documents without it, as 0.2.0 wrote them, have the default one: a
 query that asks for that finds them too."""
 
-SERVICE, NAMESPACE = "resource.attributes.service.name", "resource.attributes.service.namespace"
+_RESOURCE = "resource.attributes."
+SERVICE, NAMESPACE = f"{_RESOURCE}service.name", f"{_RESOURCE}service.namespace"
+SERVICE_VERSION, POD, INSTANCE = f"{_RESOURCE}service.version", f"{_RESOURCE}k8s.pod.name", f"{_RESOURCE}service.instance.id"
 
 
 class Type(StrEnum):
@@ -36,6 +38,7 @@ class Type(StrEnum):
     KEYWORDS = "keywords"  # a list of them
     TEXT = "text"  # searched by word
     INTEGER = "integer"  # 64 bits, signed
+    INTEGERS = "integers"  # a list of them
     NUMBER = "number"
     BOOLEAN = "boolean"
 
@@ -45,6 +48,10 @@ _FIELDS: Mapping[Kind, Mapping[str, Type]] = {
         "trace_id": Type.KEYWORD,
         "span_id": Type.KEYWORD,
         SERVICE: Type.KEYWORD,
+        NAMESPACE: Type.KEYWORD,
+        SERVICE_VERSION: Type.KEYWORD,
+        POD: Type.KEYWORD,
+        INSTANCE: Type.KEYWORD,
         "name": Type.KEYWORD,
         "kind": Type.KEYWORD,
         "status.code": Type.KEYWORD,
@@ -93,6 +100,16 @@ _FIELDS: Mapping[Kind, Mapping[str, Type]] = {
         "operation": Type.KEYWORD,
         "calls": Type.INTEGER,
         "failures": Type.INTEGER,
+        "caller.kind": Type.KEYWORD,
+        "callee.kind": Type.KEYWORD,
+        "protocol": Type.KEYWORD,
+        "width": Type.INTEGER,
+        "latency_sum": Type.INTEGER,
+        "self_time_sum": Type.INTEGER,
+        "critical_path_sum": Type.INTEGER,
+        "latency_bits": Type.INTEGERS,
+        "exemplars": Type.KEYWORDS,
+        "exemplar_durations": Type.INTEGERS,
     },
     Kind.RECEIPT: {
         "trace_id": Type.KEYWORD,
@@ -171,11 +188,17 @@ def fits(kind: Type, value: object) -> bool:
         case Type.KEYWORDS:
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
         case Type.INTEGER:
-            return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+            return _is_integer(value)
+        case Type.INTEGERS:
+            return isinstance(value, list) and all(map(_is_integer, value))
         case Type.NUMBER:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case Type.BOOLEAN:
             return isinstance(value, bool)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 def comparable(type_: Type, value: object) -> bool:
@@ -184,4 +207,4 @@ def comparable(type_: Type, value: object) -> bool:
         return type_ is Type.BOOLEAN
     if isinstance(value, str):
         return type_ in {Type.KEYWORD, Type.KEYWORDS, Type.TEXT}
-    return type_ in {Type.INTEGER, Type.NUMBER}
+    return type_ in {Type.INTEGER, Type.INTEGERS, Type.NUMBER}

@@ -96,6 +96,53 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Aggregation:
+    """What to add up of a query's documents. Its order does not matter; more groups than its limit are refused.
+
+    Attributes:
+        query: which documents.
+        by: fields of text whose values make a group; a missing one is empty, that of the environment its default.
+        step: nanoseconds, whole milliseconds: groups are of documents whose time is in one such step since the epoch too.
+        sums: fields of the layout, of integers.
+        peaks: fields of the layout, of numbers, of which the greatest counts.
+        bits: a field with `telemetry.documents.latency_bits`; empty: none.
+        samples: fields at the top of documents of each group, those with the most in the list of integers `sample_by`, which
+            is not empty.
+    """
+
+    query: Query
+    by: Sequence[str] = ()
+    step: int = 0
+    sums: Sequence[str] = ()
+    peaks: Sequence[str] = ()
+    bits: str = ""
+    samples: Sequence[str] = ()
+    sample_by: str = ""
+
+
+SAMPLES = 4
+"""Documents of a group that an aggregation samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a group's documents add up to. `sums` and `peaks` are in the aggregation's order; times are to the millisecond.
+
+    `start` is that of the step, 0 without one. `buckets` has the count of each bucket of the histogram, none that is zero.
+    """
+
+    key: tuple[str, ...]
+    start: int
+    documents: int
+    sums: tuple[int, ...]
+    peaks: tuple[float, ...]
+    oldest: int
+    newest: int
+    buckets: Mapping[int, int]
+    samples: tuple[Mapping[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A document that the store will never take, and why.
 
@@ -150,6 +197,13 @@ class QuestionRefusedError(StoreError):
     """The store is there and cannot answer this question, such as an order by a field that has none."""
 
 
+class TooManyGroupsError(QuestionRefusedError):
+    """An aggregation has more groups than its query allows."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the answer has more than {limit} groups: name less time, one environment or one service")
+
+
 class AnswerTooLargeError(QuestionRefusedError):
     """The answer has more bytes than the query allows."""
 
@@ -188,6 +242,14 @@ class Reads(Protocol):
 
         Raises:
             QuestionRefusedError: the field is none.
+        """
+        ...
+
+    async def totals(self, asked: Aggregation) -> list[Totals]:
+        """What a query's documents add up to, by group, in any order. Exact, and with documents that correct others.
+
+        Raises:
+            QuestionRefusedError: a field is not of the type, or there are too many groups.
         """
         ...
 

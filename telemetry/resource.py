@@ -21,6 +21,10 @@ UNKNOWN_SERVICE = "unknown_service"
 """What OpenTelemetry calls a service that does not say its name."""
 
 
+STORED_AS_TEXT = ("service.name", "service.namespace", "service.version", "service.instance.id", "k8s.pod.name")
+"""Attributes that stores have a column of text for."""
+
+
 def text_of(value: AttributeValue) -> str:
     """An attribute value where a name belongs: as JSON writes it, bytes in hex, absence as no text.
 

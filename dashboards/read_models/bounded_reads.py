@@ -19,7 +19,7 @@ from stores.store import AnswerTooLargeError, BusyError, QueryTimeoutError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from stores.store import Query, Reads
+    from stores.store import Aggregation, Query, Reads, Totals
     from telemetry.documents import Body
 
 LEAST = 100
@@ -84,6 +84,11 @@ class BoundedReads:
         """The values of a keyword field in a query's documents. Raises as `find` does."""
         async with self._slot():
             return await self._store.values(self._bounded(query), field)
+
+    async def totals(self, asked: Aggregation) -> list[Totals]:
+        """What a query's documents add up to. Raises as `find` does."""
+        async with self._slot():
+            return await self._store.totals(replace(asked, query=self._bounded(asked.query)))
 
     async def as_many(self, query: Query) -> tuple[list[Body], bool]:
         """The first documents of a query, as many as an answer may have, and whether there are more. Raises as `find` does."""

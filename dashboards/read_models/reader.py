@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from components.durations import SECOND
 from dashboards.read_models.alerts import standing
+from dashboards.read_models.anomaly_scores import anomaly_scores
 from dashboards.read_models.bounded_reads import BoundedReads
 from dashboards.read_models.clocks import with_adjusted_times
+from dashboards.read_models.edge_sums import MAX_KINDS, edge_of, edges_by_kind
 from dashboards.read_models.service_map import ServiceMap, service_map
 from dashboards.read_models.shared_ids import with_own_ids
 from stores.layout import ENVIRONMENT
-from stores.store import Equals, OneOf, Query
+from stores.store import Aggregation, Equals, OneOf, Query
 from telemetry.documents import Kind, latest
-from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +38,10 @@ MAX_REVISIONS = 100_000
 MAX_TRACE = 10_000
 """Most spans, hops or logs read of one trace."""
 
-MAX_EDGES = 40_000
-"""Most edge documents added up for one map, the newest: an hour of a hundred edges on a window of ten seconds."""
+STEPS = 300
+"""Steps of time, at most about, into which the calls of a map are divided."""
 
-MAX_ANOMALIES = 1_000
-"""Most anomalies looked at for one map, the newest."""
+LEAST_STEP = 5 * SECOND
 
 MAX_CHANGES = 5_000
 """Most changes of alerts, or revisions of incidents, that are read, the newest: what has not changed for longer is not seen."""
@@ -128,23 +129,22 @@ class Reader:
     async def service_map(
         self, since: int | None = None, until: int | None = None, environment: str | None = None
     ) -> ServiceMap:
-        """The map of a time, of one environment or of all, side by side.
-
-        Of more than MAX_EDGES documents it uses the newest: its `since` says from when on.
+        """The map of a time, of one environment or of all, side by side; all edges of it count.
 
         Raises:
             StoreError: the store does not answer.
         """
         where = within(environment)
-        (edges, _), (anomalies, _) = await asyncio.gather(
-            self._store.as_many(Query(Kind.EDGE, where, since, until, descending=True, limit=MAX_EDGES)),
-            self._store.as_many(Query(Kind.ANOMALY, where, since, until, descending=True, limit=MAX_ANOMALIES)),
+        found, scores = await asyncio.gather(
+            edges_by_kind(self._store, since, until, where), anomaly_scores(self._store, since, until, where)
         )
-        scores: dict[tuple[str, str], float] = {}
-        for anomaly in anomalies:
-            place = anomaly["environment"] or DEFAULT_ENVIRONMENT, anomaly["service"]
-            scores[place] = max(anomaly["score"], scores.get(place, 0.0))
-        return await asyncio.to_thread(service_map, edges, scores)
+        edges = [edge_of(group) for group in found]
+        covered = max((edge.start + edge.width for edge in edges), default=0) - min((edge.start for edge in edges), default=0)
+        step = max(LEAST_STEP, -(-covered // (STEPS * SECOND)) * SECOND)
+        by_step = await self._store.totals(
+            Aggregation(Query(Kind.EDGE, where, since, until, limit=MAX_KINDS), step=step, sums=("calls", "failures"))
+        )
+        return await asyncio.to_thread(service_map, edges, {group.start: _two(group.sums) for group in by_step}, scores)
 
     async def alerts(self, environment: str | None = None) -> list[Body]:
         """Alerts as they stand, of one environment or of all: see `dashboards.read_models.alerts.standing`.
@@ -173,3 +173,8 @@ class Reader:
             revisions = await self._store.find(Query(kind, where, limit=MAX_REVISIONS))
             newest.update(body["_id"] for body in latest(revisions))
         return newest
+
+
+def _two(sums: tuple[int, ...]) -> tuple[int, int]:
+    calls, failures = sums
+    return calls, failures

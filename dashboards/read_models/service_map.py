@@ -1,11 +1,11 @@
-"""The service map: stored edges added up by their two ends, over all windows, operations and corrections; what costs most."""
+"""The service map: kinds of calls added up by their two ends, over all operations; what costs most."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from processors.assembly.edges import by_cost, edge_from_body
+from processors.assembly.edges import by_cost
 from processors.series import histogram
 from telemetry.documents import node_body
 
@@ -60,7 +60,7 @@ class ServiceMap:
     """Nodes by name and calls between them, the busiest first. `since` and `until` are what the edges cover.
 
     `costs` has an edge of each kind of hop, by operation, the one with the most time on critical paths first. `windows` are
-    the calls and failures of all edges by the start of their window.
+    the calls and failures of all edges by the start of their step of time.
     """
 
     nodes: tuple[MapNode, ...]
@@ -81,23 +81,20 @@ class ServiceMap:
         return (self.until - self.since) / _NANOSECONDS
 
 
-def service_map(edges: Iterable[Body], anomalies: Mapping[tuple[str, str], float] | None = None) -> ServiceMap:
-    """The map of these edge documents, each counted once.
+def service_map(
+    edges: Iterable[Edge], windows: Mapping[int, tuple[int, int]], anomalies: Mapping[tuple[str, str], float] | None = None
+) -> ServiceMap:
+    """The map of these edges.
 
     Args:
-        edges: their bodies, corrections included, in any order.
+        edges: over all of the time, corrections included.
+        windows: see `ServiceMap`.
         anomalies: environment and service to the score to show for it.
     """
     sums: dict[tuple[Node, Node, str], MapEdge] = {}
-    windows: dict[int, tuple[int, int]] = {}
-    since, until = 0, 0
-    read = [edge_from_body(body) for body in edges]
-    for edge in read:
-        since = min(since or edge.start, edge.start)
-        until = max(until, edge.start + edge.width)
-        calls, failures = windows.get(edge.start, (0, 0))
-        windows[edge.start] = calls + edge.calls, failures + edge.failures
-    costs = by_cost(read)
+    costs = by_cost(edges)
+    since = min((edge.start for edge in costs), default=0)
+    until = max((edge.start + edge.width for edge in costs), default=0)
     for edge in costs:
         ends = edge.key.caller, edge.key.callee, edge.key.environment
         call = sums.get(ends)

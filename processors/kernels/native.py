@@ -12,6 +12,7 @@ from processors.kernels.protocol import KernelCounts, SplitSpans
 from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import around, span_document
 from telemetry.errors import DecodeError
+from telemetry.resource import STORED_AS_TEXT
 from telemetry.span_links import LinkQuery, SpanReference
 from telemetry.spans import NONE_DROPPED, DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
@@ -125,7 +126,7 @@ class NativeKernels:
 
 
 def _members(resource: Resource, scope: Scope) -> tuple[bytes, bytes] | None:
-    if type(resource.attributes.get("service.name", "")) is not str:
+    if any(type(resource.attributes.get(name, "")) is not str for name in STORED_AS_TEXT):
         return None  # a value of another type than the layout's stands elsewhere in Elasticsearch
     try:
         about = orjson.dumps(around(resource, scope))

@@ -82,6 +82,11 @@ def subtract(one: ExponentialBuckets, other: ExponentialBuckets) -> ExponentialB
     return _combined(one, other, -1)
 
 
+def of_counts(scale: int, zeros: int, positive: dict[int, int]) -> ExponentialBuckets:
+    """The histogram of values that are counted already, by the index of their bucket at this scale; at most `MAX_BUCKETS`."""
+    return _fitted(scale, zeros, 0.0, positive, {})
+
+
 def count(buckets: ExponentialBuckets) -> int:
     """How many values it holds."""
     return buckets.zero_count + sum(buckets.positive) + sum(buckets.negative)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-STRING, STRINGS, INTEGER, NUMBER, BOOLEAN = b"U", b"+L", b"l", b"g", b"b"
-"""Formats: text, a list of texts, 64 bits signed, a double, a truth value. Texts and lists have 64-bit offsets."""
+STRING, STRINGS, INTEGER, INTEGERS, NUMBER, BOOLEAN = b"U", b"+L", b"l", b"+L of l", b"g", b"b"
+"""Formats: text, a list of texts, 64 bits signed, a list of those, a double, a truth value. Texts and lists have 64-bit
+offsets. Arrow's own name of both lists is `+L`; what they hold is their child's format."""
 
 _NULLABLE = 2
 
@@ -163,10 +164,11 @@ class Columns:
         if format_ == STRING:
             data, lengths = _text(values if not missing else ["" if value is None else value for value in values])
             buffers = self._offsets(lengths), self._buffer(np.frombuffer(data, dtype=np.uint8))
-        elif format_ == STRINGS:
+        elif format_ in {STRINGS, INTEGERS}:
             buffers = (self._offsets(0 if value is None else len(value) for value in values),)
             items = [item for value in values if value is not None for item in value]
-            children = (self._column(b"item", STRING, items),)
+            children = (self._column(b"item", STRING if format_ == STRINGS else INTEGER, items),)
+            format_ = STRINGS
         elif format_ == BOOLEAN:
             buffers = (self._bits([bool(value) for value in values]),)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stores.checks import checked, checked_span, json_text
-from stores.duckdb.arrow import BOOLEAN, INTEGER, NUMBER, STRING, STRINGS, Columns
+from stores.duckdb.arrow import BOOLEAN, INTEGER, INTEGERS, NUMBER, STRING, STRINGS, Columns
 from stores.duckdb.sql import BODY, ID, TIME
 from stores.layout import LAYOUT, Type
 from telemetry.documents.encoded_span import EncodedSpanDocument
@@ -20,6 +20,7 @@ _FORMATS = {
     Type.KEYWORDS: STRINGS,
     Type.TEXT: STRING,
     Type.INTEGER: INTEGER,
+    Type.INTEGERS: INTEGERS,
     Type.NUMBER: NUMBER,
     Type.BOOLEAN: BOOLEAN,
 }

@@ -12,14 +12,14 @@ import duckdb
 
 from stores.duckdb.sql import BODY, ID, KEY, TIME, json_pointer, quoted
 from stores.layout import LAYOUT, Type
+from telemetry.documents import Kind
+from telemetry.documents.latency_bits import BUCKET_SHIFT, NEGATIVE
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from duckdb import DuckDBPyConnection
-
-    from telemetry.documents import Kind
 
 VERSION = 1
 
@@ -28,9 +28,33 @@ SQL_TYPES = {
     Type.KEYWORDS: "VARCHAR[]",
     Type.TEXT: "VARCHAR",
     Type.INTEGER: "BIGINT",
+    Type.INTEGERS: "BIGINT[]",
     Type.NUMBER: "DOUBLE",
     Type.BOOLEAN: "BOOLEAN",
 }
+
+
+_LISTS = frozenset({Type.KEYWORDS, Type.INTEGERS})
+
+_LATENCY_BITS = (Kind.EDGE, "latency_bits")
+_FILL_LATENCY_BITS = f"""
+UPDATE edge SET latency_bits = filled.bits FROM (
+    SELECT place, flatten([
+        [(buckets[i] << {BUCKET_SHIFT}) | (CASE WHEN counts[i] < 0 THEN {NEGATIVE} ELSE 0 END) | exponent
+         FOR exponent IN range(0, 63) IF (abs(counts[i]) >> exponent) & 1 = 1]
+        FOR i IN range(1, len(counts) + 1)]) AS bits
+    FROM (
+        SELECT place, list_prepend(base, [base + 16384 + first + i FOR i IN range(0, len(positive))]) AS buckets,
+            list_prepend(zeros, positive) AS counts
+        FROM (
+            SELECT rowid AS place, json_extract(_body, '/latency/positive')::BIGINT[] AS positive,
+                json_extract(_body, '/latency/positive_offset')::BIGINT AS first,
+                json_extract(_body, '/latency/zero_count')::BIGINT AS zeros,
+                (3 - json_extract(_body, '/latency/scale')::BIGINT) << 15 AS base
+            FROM edge))) AS filled
+WHERE edge.rowid = filled.place
+"""  # noqa: S608 - numbers of ours
+"""What `telemetry.documents.latency_bits` makes of an edge, of those that a version before has stored."""
 
 
 class SchemaError(StoreError):
@@ -96,11 +120,18 @@ def _table(connection: DuckDBPyConnection, kind: Kind) -> None:
     columns = own | {field: SQL_TYPES[type_] for field, type_ in LAYOUT[kind].items()}
     made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(kind)} ({made})")
-    for field in missing_columns(connection, kind) or ():
-        type_ = LAYOUT[kind][field]
-        connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[type_]}")
-        source = "json_extract" if type_ is Type.KEYWORDS else "json_extract_string"
-        connection.execute(
-            f"UPDATE {quoted(kind)} SET {quoted(field)} = TRY_CAST({source}({quoted(BODY)}, ?) AS {SQL_TYPES[type_]})",  # noqa: S608 - identifiers are ours
-            [json_pointer(field)],
-        )
+    missing = missing_columns(connection, kind) or ()
+    for field in missing:
+        connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[LAYOUT[kind][field]]}")
+    if read := [field for field in missing if (kind, field) != _LATENCY_BITS]:
+        filled = ", ".join(f"{quoted(field)} = {_read(LAYOUT[kind][field])}" for field in read)
+        # All at once: what costs is reading the bodies.
+        connection.execute(f"UPDATE {quoted(kind)} SET {filled}", [json_pointer(field) for field in read])  # noqa: S608 - identifiers are ours
+    if len(read) < len(missing):
+        connection.execute(_FILL_LATENCY_BITS)
+
+
+def _read(type_: Type) -> str:
+    """A field's value from a body, by JSON pointer."""
+    source = "json_extract" if type_ in _LISTS else "json_extract_string"
+    return f"TRY_CAST({source}({quoted(BODY)}, ?) AS {SQL_TYPES[type_]})"

@@ -35,7 +35,8 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-_ENVIRONMENT = f"COALESCE(NULLIF({quoted(ENVIRONMENT)}, ''), '{DEFAULT_ENVIRONMENT}')"  # 0.2.0 wrote none, or an empty one
+ENVIRONMENT_SQL = f"COALESCE(NULLIF({quoted(ENVIRONMENT)}, ''), '{DEFAULT_ENVIRONMENT}')"  # 0.2.0 wrote none, or an empty one
+"""A document's environment."""
 
 
 class Condition:
@@ -95,10 +96,10 @@ class Condition:
         marks = ", ".join("?" for _ in comparable_values)
         if not comparable_values:
             self._add("FALSE")  # a value of another type is nowhere
-        elif column is Type.KEYWORDS:
+        elif column in {Type.KEYWORDS, Type.INTEGERS}:
             self._add(f"list_has_any({quoted(field)}, [{marks}])", *comparable_values)
         elif field == ENVIRONMENT:
-            self._add(f"{_ENVIRONMENT} IN ({marks})", *comparable_values)
+            self._add(f"{ENVIRONMENT_SQL} IN ({marks})", *comparable_values)
         else:
             self._add(f"{quoted(field)} IN ({marks})", *comparable_values)
 
@@ -176,7 +177,7 @@ def count(query: Query) -> tuple[str, list[object]]:
 def environments(query: Query) -> tuple[str, list[object]]:
     """The environments of a query's documents."""
     condition = Condition(query)
-    sql = f"SELECT DISTINCT {_ENVIRONMENT} AS name FROM {quoted(query.kind)}{condition.sql} ORDER BY name LIMIT ?"  # noqa: S608 - as above
+    sql = f"SELECT DISTINCT {ENVIRONMENT_SQL} AS name FROM {quoted(query.kind)}{condition.sql} ORDER BY name LIMIT ?"  # noqa: S608 - as above
     return sql, [*condition.parameters, query.limit]
 
 

@@ -10,6 +10,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
@@ -23,6 +24,7 @@ from stores.duckdb.retention import retain, used_bytes
 from stores.duckdb.rows import row, table
 from stores.duckdb.schema import prepare, transaction
 from stores.duckdb.sql import ID, KEY, TIME, count, environments, quoted, select, values
+from stores.duckdb.totals import totals
 from stores.layout import LAYOUT
 from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
 from telemetry.errors import StoreError
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from stores.duckdb.keys import Keys
     from stores.duckdb.rows import Row
-    from stores.store import Query, Retention
+    from stores.store import Aggregation, Query, Retention, Totals
     from telemetry.documents import Body, Document, Kind
 
 GROUP = 20_000
@@ -168,6 +170,10 @@ class DuckDbStore:
         return await self._read(
             lambda cursor: [value for (value,) in cursor.execute(sql, parameters).fetchall()], query.seconds
         )
+
+    async def totals(self, asked: Aggregation) -> list[Totals]:
+        """What a query's documents add up to."""
+        return await self._read(partial(totals, asked), asked.query.seconds)
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Nothing: what is written is found."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stores.layout import LAYOUT, NAMESPACE, SIGNALS, Type, keys
+from stores.layout import LAYOUT, SIGNALS, Type, keys
 from telemetry.documents import Kind
 from telemetry.json_object import JsonObject
+from telemetry.resource import STORED_AS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ _FIELDS: Mapping[Type, Mappings] = {
     Type.KEYWORDS: _KEYWORD,
     Type.TEXT: {"type": "text"},
     Type.INTEGER: _LONG,
+    Type.INTEGERS: _LONG,
     Type.NUMBER: {"type": "double", "ignore_malformed": False},
     Type.BOOLEAN: {"type": "boolean", "ignore_malformed": False},
 }
@@ -92,7 +94,7 @@ def _all(type_: Type, *fields: str) -> dict[str, Type]:
 _CALL = _all(Type.KEYWORD, "caller.kind", "callee.kind", "protocol")
 
 _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
-    **dict.fromkeys(SIGNALS, _all(Type.KEYWORD, NAMESPACE)),
+    **dict.fromkeys(SIGNALS, _all(Type.KEYWORD, *(f"resource.attributes.{name}" for name in STORED_AS_TEXT))),
     Kind.TRACE: {
         **_all(Type.KEYWORD, "root.span_id", "critical_path.span_id", "critical_path.service", "critical_path.operation"),
         **_all(Type.KEYWORDS, "missing_parents", "orphans"),
@@ -111,9 +113,7 @@ _DERIVED: Mapping[Kind, Mapping[str, Type]] = {
         **_all(Type.BOOLEAN, "inferred", "link", "retracted"),
     },
     Kind.EDGE: {
-        **_CALL,
-        **_all(Type.INTEGER, "width", "latency_sum", "self_time_sum", "critical_path_sum", "exemplar_durations"),
-        **_all(Type.KEYWORDS, "exemplars", "failed_traces"),
+        **_all(Type.KEYWORDS, "failed_traces"),
         **_all(Type.BOOLEAN, "correction"),
     },
     Kind.RECEIPT: {},

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from elasticsearch import ApiError, BadRequestError, TransportError
 
-from stores.checks import check_keyword, with_numbers
+from stores.checks import check_aggregation, check_keyword, with_numbers
 from stores.elasticsearch.bulk import BulkWriter
 from stores.elasticsearch.client import connect, refusal
 from stores.elasticsearch.search import ID, TIME, clause, order
 from stores.elasticsearch.source import original
 from stores.elasticsearch.templates import data_stream
+from stores.elasticsearch.totals import added_up, request
 from stores.layout import ENVIRONMENT
-from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, QuestionRefusedError, Usage
+from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, QuestionRefusedError, TooManyGroupsError, Usage
 from telemetry.documents import Body, Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import StoreError
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -30,9 +32,8 @@ if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
     from stores.elasticsearch.config import ElasticsearchConfig
-    from stores.store import Query, Retention, Written
+    from stores.store import Aggregation, Query, Retention, Totals, Written
     from telemetry.documents import Document
-    from telemetry.json_object import JsonObject
 
 PAGE = 10_000
 """Hits of one search: the default of `index.max_result_window`."""
@@ -108,6 +109,23 @@ class ElasticsearchStore:
         async with _in_time(query):
             found = await self._ask(self._of(query).search(**asked, size=0, **_MISSING_IS_EMPTY))
         return [bucket["key"] for bucket in found.get("aggregations", {}).get("named", {}).get("buckets", ())]
+
+    async def totals(self, asked: Aggregation) -> list[Totals]:
+        """What a query's documents add up to, page by page."""
+        check_aggregation(asked)
+        query, after = asked.query, JsonObject()
+        buckets: list[JsonObject] = []
+        async with _in_time(query):
+            while True:
+                aggs = {"sort": None, "aggs": request(asked, after)}
+                found = await self._ask(self._of(query).search(**self._search(query) | aggs, size=0, **_MISSING_IS_EMPTY))
+                page = found.get("aggregations", {}).get("groups", {})
+                buckets += page.get("buckets", ())
+                if len(buckets) > query.limit:
+                    raise TooManyGroupsError(query.limit)
+                after = page.get("after_key")
+                if not after:  # as an empty page has it
+                    return added_up(asked, buckets)
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Make what was written findable."""

@@ -9,7 +9,7 @@ from elasticsearch import ApiError, NotFoundError, TransportError
 
 from stores.elasticsearch.attribute_names import STRING, AttributeNames, fields_of
 from stores.elasticsearch.client import refusal
-from stores.layout import NAMESPACE, SERVICE
+from telemetry.resource import STORED_AS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,8 @@ class StreamNames:
         self._learning = asyncio.Lock()
         self._learned: tuple[float, int] | None = None  # when, and how many names there were
         self.names = AttributeNames(monotonic)
-        self.names.learn({SERVICE: STRING, NAMESPACE: STRING})  # mapped by the template, not by a sender's first value
+        # Mapped by the template, not by a sender's first value.
+        self.names.learn({f"resource.attributes.{name}": STRING for name in STORED_AS_TEXT})
 
     async def refresh(self) -> None:
         """Read the mapping, if it has not been read or names have joined since, some time ago.

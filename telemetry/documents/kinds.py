@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from telemetry.documents.latency_bits import latency_bits
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
 
@@ -258,7 +259,8 @@ def edge_document(edge: Edge, partition: int, counted: str, *, correction: bool 
 
     `counted` names the hops that it counts, so that counting the same hops again gives the same id.
     """
-    body = edge_body(edge) | {"partition": partition, "correction": correction}
+    own = {"partition": partition, "correction": correction, "latency_bits": latency_bits(edge.latency)}
+    body = edge_body(edge) | own
     key = [body["caller"], body["callee"], edge.key.operation, edge.key.protocol]
     if edge.key.environment != DEFAULT_ENVIRONMENT:
         key.append(edge.key.environment)

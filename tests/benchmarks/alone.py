@@ -28,7 +28,7 @@ from tests.generated import MILLISECOND, START, traces
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stores.store import Rejected
+    from stores.store import Aggregation, Rejected, Totals
     from telemetry.documents import Body, Document, Kind
 
 SPANS_A_TRACE = 12
@@ -134,6 +134,10 @@ class Swallow:
 
     async def values(self, query: Query, field: str) -> list[str]:
         del query, field
+        return []
+
+    async def totals(self, asked: Aggregation) -> list[Totals]:
+        del asked
         return []
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:

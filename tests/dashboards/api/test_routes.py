@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from stores.duckdb.store import DuckDbStore
-    from stores.store import Query
+    from stores.store import Aggregation, Query, Totals
     from telemetry.documents import Body
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -263,6 +263,9 @@ async def test_a_store_that_does_not_answer_is_a_503_with_its_reason() -> None:
     class Down:
         async def find(self, query: Query) -> list[Body]:
             raise StoreError(f"the store is down for {query.kind}")
+
+        async def totals(self, asked: Aggregation) -> list[Totals]:
+            raise StoreError(f"the store is down for {asked.query.kind}")
 
     async with client_of(Down()) as client:
         for path in ("/api/v1/find?kind=span", f"/api/v1/traces/{'0' * 32}", "/api/v1/service-map"):

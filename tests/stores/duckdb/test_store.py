@@ -16,11 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.series.histogram import histogram, subtract
 from stores.duckdb.schema import SchemaError
 from stores.duckdb.store import WAITING, DuckDbStore, LockedError
-from stores.store import Equals, Query, Retention, Written
+from stores.store import Aggregation, Equals, Query, Retention, Written
 from telemetry.audit import Chain, verify
-from telemetry.documents import Document, Kind
+from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
+from telemetry.documents import Document, Kind, edge_document
+from telemetry.documents.latency_bits import scale_and_index
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -106,6 +109,37 @@ async def test_a_column_that_the_file_lacks_is_added_and_filled(tmp_path: Path) 
     for field, value in (("services", "bank"), ("root.service", "cart"), ("duration", 7)):
         assert await store.count(Query(Kind.TRACE, [Equals(field, value)])) == 1
     assert await store.write([Document(Kind.TRACE, "ab.2", NOON, body)]) == Written(1, 0)
+    await store.close()
+
+
+async def test_latencies_of_edges_that_a_version_before_stored_are_made_to_add_up(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    store = DuckDbStore(path)
+    latencies = [
+        histogram([0.0, 0.0, 0.001, 0.5, 0.5, 3.0]),
+        histogram([1e-9, 1e9]),  # of a coarser scale
+        subtract(histogram([0.2]), histogram([0.0, 0.3, 0.3, 0.3, 0.4])),
+        histogram([]),
+    ]
+    caller, callee = (Node(NodeKind.SERVICE, name) for name in "ab")
+    edges = [
+        Edge(EdgeKey(caller, callee, str(number), ""), NOON, 5, 1, 0, 1, latency, 0, 0, (), (), ())
+        for number, latency in enumerate(latencies)
+    ]
+    await store.write([edge_document(edge, 0, "all") for edge in edges])
+    asked = Aggregation(Query(Kind.EDGE), ("operation", "callee.kind"), bits="latency_bits", sums=("width",))
+    expected = await store.totals(asked)
+    await store.close()
+    assert [scale_and_index(bucket)[0] for group in expected for bucket in group.buckets if group.key[0] == "1"] == [
+        latencies[1].scale
+    ] * 2
+    with duckdb.connect(str(path)) as older:
+        for column in ("latency_bits", "width", "callee.kind", "protocol", "exemplars", "exemplar_durations"):
+            older.execute(f'ALTER TABLE edge DROP COLUMN "{column}"')
+        older.execute("UPDATE edge SET _body = json_merge_patch(_body, '{\"latency_bits\": null}')")  # it wrote none
+    store = DuckDbStore(path)
+    assert sorted(await store.totals(asked), key=str) == sorted(expected, key=str)
+    assert {bucket for group in expected for bucket in group.buckets}
     await store.close()
 
 
