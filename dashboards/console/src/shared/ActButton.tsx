@@ -12,6 +12,7 @@ interface Props {
   /** What is asked before it is done; absent: it is done at once. */
   question?: ReactNode;
   tone?: "plain" | "primary" | "danger";
+  small?: boolean;
   /** Why it cannot be done now, whoever asks; absent: it can. */
   blocked?: string | undefined;
   /** Does it; its error is shown. */
@@ -25,7 +26,7 @@ interface Props {
  * A button that changes something, for operators. For everybody else it is there, does nothing, and says why; a button that
  * only looked disabled would leave a person at night guessing.
  */
-export function ActButton({ label, question, tone = "plain", blocked, act, changes, onDone }: Props) {
+export function ActButton({ label, question, tone = "plain", small = false, blocked, act, changes, onDone }: Props) {
   const [asking, setAsking] = useState(false);
   const session = useSession();
   const id = useId();
@@ -56,17 +57,17 @@ export function ActButton({ label, question, tone = "plain", blocked, act, chang
           <span>
             {question} <span className="quiet">{t("asNow", { name: session?.name ?? "" })}</span>
           </span>
-          <button type="button" className={`button ${tone}`} onClick={press} disabled={done.isPending} autoFocus>
+          <button type="button" className={`button ${tone}${small ? " small" : ""}`} onClick={press} disabled={done.isPending} autoFocus>
             {done.isPending ? `${t("working")}…` : label}
           </button>
-          <button type="button" className="button" onClick={() => setAsking(false)}>
+          <button type="button" className={small ? "button small" : "button"} onClick={() => setAsking(false)}>
             {t("cancel")}
           </button>
         </span>
       ) : (
         <button
           type="button"
-          className={`button ${tone}`}
+          className={`button ${tone}${small ? " small" : ""}`}
           onClick={press}
           aria-disabled={reason !== undefined || done.isPending}
           aria-describedby={reason === undefined ? undefined : id}

@@ -54,7 +54,8 @@ export interface AlertChange {
 export interface Notification {
   _id: string;
   "@timestamp": number | string;
-  outcome: "delivered" | "failed" | "suppressed";
+  /** `delivered`, `suppressed`, or `failed` with a time. */
+  outcome: string;
   alerts: string[];
   integration?: string;
   receiver?: string;

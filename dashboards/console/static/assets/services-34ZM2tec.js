@@ -1,1 +1,0 @@
-import{c as e,s as t,y as n}from"./index-Dd18i5Rr.js";var r=n();function i(){return(0,r.jsx)(e,{title:t(`services`),children:(0,r.jsx)(`p`,{className:`quiet`,children:t(`soon`)})})}export{i as default};

@@ -1,0 +1,109 @@
+"""Acting in the console, in a real browser on a whole Spanloom: what a person does there happens, by their name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from tests.dashboards.console.browser import click, logged, needs_chromium, see, settled, shoot, table, until, violations
+from tests.dashboards.console.conftest import COMING
+from tests.dashboards.console.operated import Operated, operated, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operated]:
+    with operated(tmp_path_factory.mktemp("operated")) as process:
+        yield process
+
+
+@pytest.fixture
+def page(chrome: Chrome) -> Iterator[Chrome]:
+    """The browser; after the test, it has complained of nothing."""
+    logged(chrome, "browser")
+    yield chrome
+    complaints = [entry["message"] for entry in logged(chrome, "browser")]
+    assert [each for each in complaints if not any(path in each for path in COMING)] == []
+
+
+def button(page: Chrome, label: str) -> WebElement:
+    """The button that says this, or is called so."""
+    path = f"//button[normalize-space()='{label}' or @aria-label='{label}']"
+    until(page, lambda: bool(page.find_elements(By.XPATH, path)))
+    return page.find_element(By.XPATH, path)
+
+
+def press(page: Chrome, label: str) -> None:
+    click(page, By.XPATH, f"//button[normalize-space()='{label}' or @aria-label='{label}']")
+
+
+def confirm(page: Chrome, label: str) -> None:
+    """Press a button that asks first, and confirm."""
+    press(page, label)
+    click(page, By.XPATH, f"//*[@role='group'][@aria-label='{label}']//button[normalize-space()='{label}']")
+
+
+def fill(page: Chrome, css: str, text: str) -> None:
+    until(page, lambda: bool(page.find_elements(By.CSS_SELECTOR, css)))
+    field = page.find_element(By.CSS_SELECTOR, css)
+    field.clear()
+    field.send_keys(text)
+
+
+def test_a_silence_made_and_ended_on_the_page_is_the_alertmanagers(page: Chrome, process: Operated) -> None:
+    process.log_in(page, "ann")
+    page.get(f"{process.url}/alerts?filter=alertname=CartSlow")
+    press(page, "Silence: CartSlow cart")
+    see(page, "It matches now", "1 alert", "cart answers slowly")
+    shoot(page, "alerts-silence")
+    assert violations(page) == []
+    assert button(page, "Create silence").get_attribute("aria-disabled") == "true"  # a comment is wanted
+    fill(page, ".silence textarea", "cart is being moved")
+    press(page, "Create silence")
+    see(page, "is set.", "silenced")
+    (silence,) = [each for each in process.get("/api/v2/silences") if each["comment"] == "cart is being moved"]
+    assert silence["createdBy"] == "ann"
+    assert silence["status"]["state"] == "active"
+    matchers = {(each["name"], each["value"], each["isEqual"], each["isRegex"]) for each in silence["matchers"]}
+    assert matchers == {
+        (name, value, True, False) for name, value in (("alertname", "CartSlow"), ("service", "cart"), ("severity", "warning"))
+    }
+    (noted,) = [each for each in process.noted("silence-set") if each["data"]["silence"] == silence["id"]]
+    assert noted["data"]["who"] == "ann"
+
+    click(page, By.XPATH, "//button[@role='tab'][starts-with(normalize-space(), 'Silences')]")
+    see(page, "cart is being moved")
+    confirm(page, "Expire")
+    wait(lambda: process.get(f"/api/v2/silence/{silence['id']}")["status"]["state"] == "expired", "not expired")
+    wait(lambda: bool(process.noted("silence-expired")), "not on the audit trail")
+    assert process.noted("silence-expired")[-1]["data"]["who"] == "ann"
+
+
+def test_a_viewer_sees_what_they_may_not_do_and_why(page: Chrome, process: Operated) -> None:
+    before = process.get("/api/v2/silences")
+    process.log_in(page, "vic")
+    page.get(f"{process.url}/alerts")
+    settled(page)
+    assert table(page, "cart")[0][2] == "CartSlow"
+    press(page, "Silence: CartSlow cart")
+    fill(page, ".silence textarea", "never")
+    make = button(page, "Create silence")
+    see(page, "vic is viewer: this needs the operator role.")
+    assert make.get_attribute("aria-disabled") == "true"
+    make.click()
+    assert violations(page) == []
+    # A page that was changed to send it all the same is refused by the server.
+    script = """const done = arguments[0]; fetch("/api/v2/silences", {method: "POST", headers: {"content-type":
+        "application/json"}, body: "{}"}).then(answer => done(answer.status))"""
+    assert page.execute_async_script(script) == 403
+    logged(page, "browser")  # which the browser mentions
+    assert process.get("/api/v2/silences") == before
