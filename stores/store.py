@@ -15,6 +15,7 @@ from telemetry.errors import StoreError, UnrecoverableError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stores.aggregates import AttributeName, Bucket, Distinct, Group, Spread
     from telemetry.documents import Body, Document
 
 Scalar = str | int | float | bool
@@ -57,6 +58,20 @@ class Contains:
 
 
 @dataclass(frozen=True, slots=True)
+class Exists:
+    """The field has a value."""
+
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """This does not hold."""
+
+    filter: Filter
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """All of these hold; so they do where there are none."""
 
@@ -70,7 +85,7 @@ class AnyOf:
     filters: Sequence[Filter]
 
 
-Filter = Equals | OneOf | Range | Contains | AllOf | AnyOf
+Filter = Equals | OneOf | Range | Contains | Exists | Not | AllOf | AnyOf
 
 
 NO_LIMIT = 10_000_000
@@ -222,8 +237,53 @@ class BusyError(StoreError):
     """Too many ask at once."""
 
 
+class Aggregates(Protocol):
+    """Counting over the documents of a query. Its `limit` bounds the answer; `seconds` the time. Raises as `Reads` does."""
+
+    async def groups(self, query: Query, field: str, measure: str, offset: int = 0) -> list[Group]:
+        """Groups by a keyword field, a page of them, in the order of the query.
+
+        Each stands where the first of its documents in that order does; groups at the same place are by value.
+        """
+        ...
+
+    async def distinct(self, query: Query, field: str) -> Distinct:
+        """How many values of a keyword field there are."""
+        ...
+
+    async def facets(self, query: Query, fields: Sequence[str]) -> Mapping[str, list[Bucket]]:
+        """For each field the most frequent values, the most frequent first, then by value."""
+        ...
+
+    async def spreads(self, query: Query, by: Sequence[str], measure: str) -> list[Spread]:
+        """The spread of an integer field by keyword fields that a document has all of; by none: of all documents, if any.
+
+        In no order. Of more than the limit, which ones is the store's choice.
+        """
+        ...
+
+    async def grid(
+        self, query: Query, origin: int, step: int, measure: str, bounds: Sequence[int]
+    ) -> Mapping[tuple[int, int], int]:
+        """Documents by time and by an integer field: (column, row) to how many, where there are some.
+
+        Column c is from `origin + c * step` on; both are whole milliseconds. Row r is `bounds[r-1] <= value < bounds[r]`, row 0
+        what is below the first bound, the last row what is from the last on.
+        """
+        ...
+
+    async def names(self, query: Query, prefix: str) -> list[AttributeName]:
+        """Attributes whose name begins so, in any case, by name. Some stores look at the newest documents only."""
+        ...
+
+
 class Reads(Protocol):
     """What those need who only read."""
+
+    @property
+    def aggregates(self) -> Aggregates:
+        """Counts over documents."""
+        ...
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query, each with `_id` and `@timestamp` (nanoseconds, int)."""

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from dashboards.api import routes as api
 from dashboards.api.session import session_routes
+from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.console import routes as pages
 from dashboards.console.single_page import SinglePage
 from dashboards.jaeger_api.routes import JaegerApi
@@ -50,9 +51,11 @@ def build_app(
     reader = Reader(store, limits, registry)
     # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
     app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
+    app.include_router(trace_routes(reader, now))
     app.include_router(api.routes(reader, status, registry, health))
     app.include_router(session_routes())
     api.answer_errors(app)
+    answer_search_errors(app)
     apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
     app.router.routes.extend([*apis, *SinglePage(now).routes(), *routes])
     pages.add(app, reader, status, now)

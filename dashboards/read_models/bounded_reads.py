@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import BaseModel, ConfigDict, Field
 
+from dashboards.read_models.bounded_aggregates import Answer, BoundedAggregates
 from stores.store import AnswerTooLargeError, BusyError, QueryTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from stores.store import Aggregation, Query, Reads, Totals
+    from stores.store import Aggregates, Aggregation, Query, Reads, Totals
     from telemetry.documents import Body
 
 LEAST = 100
@@ -100,6 +101,15 @@ class BoundedReads:
                 if query.limit <= LEAST:
                     raise
                 query = replace(query, limit=max(LEAST, query.limit // 4))
+
+    @property
+    def aggregates(self) -> Aggregates:
+        """Counts over documents, within the same bounds."""
+        return BoundedAggregates(self._store.aggregates, self._ask)
+
+    async def _ask(self, query: Query, ask: Callable[[Query], Awaitable[Answer]], /) -> Answer:
+        async with self._slot():
+            return await ask(self._bounded(query))
 
     def cut(self, why: str) -> str:
         """Count an answer that is only a part, and return why."""

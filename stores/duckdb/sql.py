@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from stores.layout import ENVIRONMENT, LAYOUT, Type, comparable, keys
-from stores.store import AllOf, AnyOf, Contains, Equals, OneOf, Range
+from stores.store import AllOf, AnyOf, Contains, Equals, Exists, Not, OneOf, Range
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -72,9 +72,13 @@ class Condition:
                 self._range(field, at_least, below)
             case Contains(field, text):
                 self._contains(field, text)
+            case Exists(field):
+                self._exists(field)
+            case Not(inner):
+                self._terms.append(f"NOT COALESCE({self._alternative(inner)}, FALSE)")
             case AllOf(filters):
-                for inner in filters:
-                    self._filter(inner)
+                for part in filters:
+                    self._filter(part)
             case AnyOf(filters):
                 self._terms.append("(" + (" OR ".join(map(self._alternative, filters)) or "FALSE") + ")")
 
@@ -103,20 +107,29 @@ class Condition:
         else:
             self._add(f"{quoted(field)} IN ({marks})", *comparable_values)
 
+    def _exists(self, field: str) -> None:
+        column = self._columns.get(field)
+        if column is Type.KEYWORDS:
+            self._add(f"len({quoted(field)}) > 0")
+        elif column is not None:
+            self._add(f"{quoted(field)} IS NOT NULL")
+        else:
+            items, pointers = json_items(field)
+            self._add(f"len(list_filter({items}, lambda x: json_type(x) <> 'NULL')) > 0", *pointers)
+
     def _range(self, field: str, at_least: float | None, below: float | None) -> None:
         column = self._columns.get(field)
+        ends = [("x >= ?", at_least), ("x < ?", below)]
+        tests, parameters = [test for test, end in ends if end is not None], [end for _, end in ends if end is not None]
         if column is None:
-            source: str = f"TRY_CAST({_JSON_TEXT} AS DOUBLE)"
-            pointer: tuple[object, ...] = (json_pointer(field),)
+            items, pointers = json_items(field)
+            within = " AND ".join([f"json_type(x) IN {_NUMBERS}", *(f"TRY_CAST(x AS DOUBLE){test[1:]}" for test in tests)])
+            self._add(f"len(list_filter({items}, lambda x: {within})) > 0", *pointers, *parameters)
         elif column in {Type.INTEGER, Type.NUMBER}:
-            source, pointer = quoted(field), ()
+            for test, parameter in zip(tests, parameters, strict=True):
+                self._add(f"{quoted(field)}{test[1:]}", parameter)
         else:
             self._add("FALSE")
-            return
-        if at_least is not None:
-            self._add(f"{source} >= ?", *pointer, at_least)
-        if below is not None:
-            self._add(f"{source} < ?", *pointer, below)
 
     def _contains(self, field: str, text: str) -> None:
         column = self._columns.get(field)
@@ -147,8 +160,7 @@ def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:
         test, wanted = "(json_type(x) = 'VARCHAR' AND json_extract_string(x, '$') = ?)", value
     else:
         test, wanted = f"(json_type(x) IN {_NUMBERS} AND TRY_CAST(x AS DOUBLE) = CAST(? AS DOUBLE))", repr(value)
-    body, pointer = quoted(BODY), json_pointer(field)
-    items = f"CASE json_type({body}, ?) WHEN 'ARRAY' THEN json_extract({body}, ?)::JSON[] ELSE [json_extract({body}, ?)] END"
+    body, (items, pointers) = quoted(BODY), json_items(field)
     # Bodies are written by orjson, so its text of the key, and of a string, stands in every body that matches: a search
     # for it is far cheaper than parsing.
     needles = [orjson.dumps(keys(field)[-1]).decode() + ":"]
@@ -156,7 +168,14 @@ def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:
         needles.append(orjson.dumps(value).decode())
     contained = " AND ".join(f"contains({body}, ?)" for _ in needles)
     opened = f"len(list_filter({items}, lambda x: {test})) > 0"
-    return f"({contained} AND {opened})", [*needles, pointer, pointer, pointer, wanted]
+    return f"({contained} AND {opened})", [*needles, *pointers, wanted]
+
+
+def json_items(field: str) -> tuple[str, list[object]]:
+    """A field of the body as a list of JSON, and the parameters of that: lists are opened into their items."""
+    body, pointer = quoted(BODY), json_pointer(field)
+    items = f"CASE json_type({body}, ?) WHEN 'ARRAY' THEN json_extract({body}, ?)::JSON[] ELSE [json_extract({body}, ?)] END"
+    return items, [pointer, pointer, pointer]
 
 
 def select(query: Query) -> tuple[str, list[object]]:

@@ -18,6 +18,7 @@ import orjson
 
 from components.private_files import make_private_folder, narrow
 from stores.checks import UnstorableError, check_keyword, with_numbers
+from stores.duckdb.aggregates import DuckDbAggregates
 from stores.duckdb.arrow import STRING, Columns
 from stores.duckdb.keys import KeySet
 from stores.duckdb.retention import retain, used_bytes
@@ -117,6 +118,7 @@ class DuckDbStore:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
+        self.aggregates = DuckDbAggregates(self._read)
 
     def capabilities(self) -> Capabilities:
         """One process; found at once; retention by age and size."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stores.elasticsearch.source import FLAT, text_of
 from stores.layout import ENVIRONMENT, LAYOUT, comparable
-from stores.store import AllOf, AnyOf, Contains, Equals, OneOf, Range
+from stores.store import AllOf, AnyOf, Contains, Equals, Exists, Not, OneOf, Range
 from telemetry.documents import timestamp
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
@@ -40,6 +40,19 @@ def order(query: Query) -> list[Clause]:
 
 def _filter(kind: Kind, one: Filter) -> Clause:
     match one:
+        case Not(inner):
+            return {"bool": {"must_not": [_filter(kind, inner)]}}
+        case AllOf(filters):
+            return {"bool": {"filter": [_filter(kind, inner) for inner in filters]}} if filters else {"match_all": {}}
+        case AnyOf(filters):
+            either = [_filter(kind, inner) for inner in filters]
+            return {"bool": {"should": either, "minimum_should_match": 1}} if filters else {"match_none": {}}
+        case _:
+            return _of_field(kind, one)
+
+
+def _of_field(kind: Kind, one: Equals | OneOf | Range | Contains | Exists) -> Clause:
+    match one:
         case Equals(field, value):
             return _one_of(kind, field, [value])
         case OneOf(field, values):
@@ -51,11 +64,8 @@ def _filter(kind: Kind, one: Filter) -> Clause:
             return {"range": {field: {end: _instant(field, value) for end, value in ends.items()}}}
         case Contains(field, text):
             return {"match": {field: {"query": text, "operator": "and"}}}
-        case AllOf(filters):
-            return {"bool": {"filter": [_filter(kind, inner) for inner in filters]}} if filters else {"match_all": {}}
-        case AnyOf(filters):
-            either = [_filter(kind, inner) for inner in filters]
-            return {"bool": {"should": either, "minimum_should_match": 1}} if filters else {"match_none": {}}
+        case Exists(field):
+            return _exists(kind, field)
 
 
 def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:
@@ -75,6 +85,11 @@ def _one_of(kind: Kind, field: str, values: list[Scalar]) -> Clause:
     rest = {"terms": {f"{FLAT}.{field}": [text_of(value) for value in values]}}
     either = [{"match": {field: {"query": value, "lenient": True}}} for value in values]
     return {"bool": {"should": [*either, rest], "minimum_should_match": 1}} if values else {"match_none": {}}
+
+
+def _exists(kind: Kind, field: str) -> Clause:
+    fields = [field] if field in LAYOUT[kind] else [field, f"{FLAT}.{field}"]
+    return {"bool": {"should": [{"exists": {"field": one}} for one in fields], "minimum_should_match": 1}}
 
 
 def _is_time(value: object) -> bool:

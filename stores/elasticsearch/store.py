@@ -12,6 +12,7 @@ import orjson
 from elasticsearch import ApiError, BadRequestError, TransportError
 
 from stores.checks import check_aggregation, check_keyword, with_numbers
+from stores.elasticsearch.aggregates import ElasticsearchAggregates
 from stores.elasticsearch.bulk import BulkWriter
 from stores.elasticsearch.client import connect, refusal
 from stores.elasticsearch.search import ID, TIME, clause, order
@@ -68,6 +69,7 @@ class ElasticsearchStore:
         self._client = client
         self._namespace = namespace
         self._bulk = BulkWriter(client, namespace)
+        self.aggregates = ElasticsearchAggregates(self._aggregated, self._field_types)
 
     def capabilities(self) -> Capabilities:
         """Many processes. What is written is found after a refresh; age and size are the server's lifecycle."""
@@ -126,6 +128,23 @@ class ElasticsearchStore:
                 after = page.get("after_key")
                 if not after:  # as an empty page has it
                     return added_up(asked, buckets)
+
+    async def _aggregated(self, query: Query, more: JsonObject) -> JsonObject:
+        """The answer to a search for counts: without hits, unless `more` asks for some."""
+        asked = self._search(query) | {"sort": None, "size": 0} | more
+        async with _in_time(query):
+            found = await self._ask(self._of(query).search(**asked, **_MISSING_IS_EMPTY))
+        return JsonObject(found.body)
+
+    async def _field_types(self, query: Query, fields: Sequence[str]) -> JsonObject:
+        """The types of fields that a query's documents may have, by their names."""
+        streams = self._streams([query.kind])
+        async with _in_time(query):
+            having = JsonObject(index_filter=clause(query), include_empty_fields=False)
+            found = await self._ask(
+                self._of(query).field_caps(index=streams, fields=list(fields), **having, **_MISSING_IS_EMPTY)
+            )
+        return JsonObject(found["fields"])
 
     async def refresh(self, kinds: Sequence[Kind]) -> None:
         """Make what was written findable."""

@@ -28,7 +28,7 @@ from tests.generated import MILLISECOND, START, traces
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stores.store import Aggregation, Rejected, Totals
+    from stores.store import Aggregates, Aggregation, Rejected, Totals
     from telemetry.documents import Body, Document, Kind
 
 SPANS_A_TRACE = 12
@@ -127,6 +127,10 @@ class Swallow:
     async def count(self, query: Query) -> int:
         del query
         return 0
+
+    @property
+    def aggregates(self) -> Aggregates:
+        raise NotImplementedError
 
     async def environments(self, query: Query) -> list[str]:
         del query

@@ -14,7 +14,7 @@ from stores.store import Capabilities, Equals, OneOf, Retention, Usage, Written
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
 
-    from stores.store import Aggregation, Query, Rejected, Totals
+    from stores.store import Aggregates, Aggregation, Query, Rejected, Totals
     from telemetry.documents import Body, Document, Kind
 
 APP = SimpleNamespace(consumer_generation_id=1)
@@ -117,6 +117,10 @@ class MemoryStore:
 
     async def count(self, query: Query) -> int:
         return len(await self.find(query))
+
+    @property
+    def aggregates(self) -> Aggregates:
+        raise NotImplementedError
 
     async def environments(self, query: Query) -> list[str]:
         return sorted({body.get("environment", "default") for body in await self.find(query)})

@@ -67,7 +67,9 @@ _INTRINSICS: Mapping[Intrinsic, Callable[[Body], list[object]]] = {
 
 def values_of(field: Field, span: Body) -> list[object]:
     """What a span has in a field: nothing where it has none, several for events, links and lists."""
-    return _attribute(field, span) if isinstance(field, Attribute) else _INTRINSICS[field](span)
+    if isinstance(field, Attribute):
+        return _attribute(field, span)
+    return _INTRINSICS[field](span) if isinstance(field, Intrinsic) else []
 
 
 def attributes_of(scope: AttributeScope, span: Body) -> list[Mapping[str, object]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.tempo_api.traceql.syntax import (
     Always,
+    Attribute,
     AttributeScope,
     Both,
     Comparison,
@@ -94,9 +95,9 @@ def _above(value: float) -> float:
 
 
 def _names(field: Field) -> Sequence[str]:
-    if isinstance(field, Intrinsic):
-        return (_FIELDS[field],) if field in _FIELDS else ()
-    return [f"{place}.{field.name}" for place in _PLACES.get(field.scope, ())]
+    if isinstance(field, Attribute):
+        return [f"{place}.{field.name}" for place in _PLACES.get(field.scope, ())]
+    return (_FIELDS[field],) if isinstance(field, Intrinsic) and field in _FIELDS else ()
 
 
 def _one_of(field: Field, names: Sequence[str], values: Sequence[Scalar]) -> Filter:

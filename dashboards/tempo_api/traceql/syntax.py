@@ -53,6 +53,13 @@ class Intrinsic(StrEnum):
     INSTRUMENTATION_VERSION = "instrumentation:version"
 
 
+class LogField(StrEnum):
+    """A field of log records, which TraceQL has no name for and the console's searches have."""
+
+    SEVERITY = "severity"
+    TEXT = "text"
+
+
 TYPES = {Intrinsic.STATUS: ValueType.STATUS, Intrinsic.DURATION: ValueType.DURATION, Intrinsic.KIND: ValueType.KIND}
 """Of intrinsic fields that hold no text."""
 
@@ -77,7 +84,7 @@ class Attribute:
         return f"{self.scope}.{self.name}"
 
 
-Field = Attribute | Intrinsic
+Field = Attribute | Intrinsic | LogField
 
 
 class Operator(StrEnum):

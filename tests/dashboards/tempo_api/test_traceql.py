@@ -21,6 +21,7 @@ from dashboards.tempo_api.traceql.syntax import (
     Comparison,
     Either,
     Intrinsic,
+    LogField,
     Negated,
     Operator,
     SpanSelection,
@@ -100,7 +101,7 @@ def operand(written: Field | Value) -> str:
     match written:
         case Attribute(scope, name):
             return f"{scope}.{name if name == name.translate(BARE) else quoted(name)}"
-        case Intrinsic():
+        case Intrinsic() | LogField():
             return str(written)
         case Value(ValueType.STRING, value):
             return quoted(str(value))
