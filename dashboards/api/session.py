@@ -10,7 +10,7 @@ from components.access.identity import identity_of
 from components.access.roles import Right
 
 
-class Session(BaseModel):
+class OwnSession(BaseModel):
     """The identity of a request. It says nothing that its owner does not know."""
 
     name: str = Field(description="as the audit trail names it; `anonymous` for one who did not log in")
@@ -23,11 +23,11 @@ def session_routes() -> APIRouter:
     """`GET /api/v1/session`."""
     router = APIRouter()
 
-    @router.get("/api/v1/session", response_model=Session)
-    async def session(request: Request) -> Session:
+    @router.get("/api/v1/session", response_model=OwnSession)
+    async def session(request: Request) -> OwnSession:
         """Who you are, and which rights you have."""
         identity = identity_of(request)
         rights = [right.value for right in Right if identity.may(right)]
-        return Session(name=identity.name, role=identity.role, source=identity.source, rights=rights)
+        return OwnSession(name=identity.name, role=identity.role, source=identity.source, rights=rights)
 
     return router
