@@ -1,4 +1,4 @@
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useRouter, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 
 /** The query of an address: plain texts, as a person would type them. */
@@ -22,13 +22,15 @@ export function stringifySearch(search: Record<string, unknown>): string {
  */
 export function usePageSearch<T>(parse: (search: Search) => T): [T, (change: Record<string, string | undefined>, push?: boolean) => void] {
   const raw = useSearch({ strict: false }) as Search;
-  const navigate = useNavigate();
+  const router = useRouter();
   const change = useCallback(
     (changed: Record<string, string | undefined>, push = false) => {
       // The keys that all pages share are put back by the router, even where they were removed: an empty text is not absent.
-      void navigate({ to: ".", search: ((before: Search) => ({ ...before, ...blank(changed) })) as never, replace: !push });
+      // The path is named: `.` would be the root where no page matches.
+      const to = router.state.location.pathname as never;
+      void router.navigate({ to, search: ((before: Search) => ({ ...before, ...blank(changed) })) as never, replace: !push });
     },
-    [navigate],
+    [router],
   );
   const parsed = useMemo(() => parse(raw), [raw]);
   return [parsed, change];
