@@ -18,8 +18,8 @@ class Address(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(min_length=1, max_length=253)
-    port: int = Field(gt=0, le=65535)
+    host: str = Field(min_length=1, max_length=253, description="name or address")
+    port: int = Field(gt=0, le=65535, description="TCP port")
 
     @model_validator(mode="before")
     @classmethod
@@ -177,7 +177,9 @@ class EnvoyConfig(BaseModel):
         default=1337, gt=0, description="user and group id of Envoy where the agent is root; interception excludes it"
     )
     concurrency: int = Field(default=1, gt=0, le=256, description="worker threads")
-    log_level: str = Field(default="warning", pattern="^(trace|debug|info|warning|error|critical|off)$")
+    log_level: str = Field(
+        default="warning", pattern="^(trace|debug|info|warning|error|critical|off)$", description="of Envoy's own log"
+    )
     start_seconds: float = Field(default=60.0, gt=0, description="how long a start may last")
     check_seconds: float = Field(
         default=2.0, gt=0, description="between two checks of its health, each of which may last as long"

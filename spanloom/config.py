@@ -97,12 +97,12 @@ class TopicsConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    partitions: int = Field(default=4, gt=0, le=1000)
+    partitions: int = Field(default=4, gt=0, le=1000, description="of each topic but spanloom-signals")
     signal_partitions: int = Field(
         default=1, gt=0, le=100, description="of spanloom-signals: among how many workers the environments are divided"
     )
-    replicas: int = Field(default=1, gt=0, le=10)
-    retention_hours: float = Field(default=24.0, gt=0)
+    replicas: int = Field(default=1, gt=0, le=10, description="copies of each partition, on Kafka")
+    retention_hours: float = Field(default=24.0, gt=0, description="how long records are kept, read or not")
     retention_bytes: int = Field(default=1 << 30, gt=0, description="of each partition")
 
 

@@ -46,9 +46,11 @@ class KafkaConfig(BaseModel):
         default=None, description="PEM file of the certificate that we show, where Kafka asks for it"
     )
     key_file: Path | None = Field(default=None, description="PEM file of its private key, if that is not in cert_file")
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    username: str = ""
-    password: SecretStr = SecretStr("")
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="how to log in; it needs username and password"
+    )
+    username: str = Field(default="", description="of the login by SASL")
+    password: SecretStr = Field(default=SecretStr(""), description="of the login by SASL")
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(default="lz4", description="of what we produce")
     session_seconds: float = Field(
         default=20.0, ge=6, le=300, description="a worker that is silent for this long loses its partitions to the others"

@@ -49,7 +49,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags
 
 def _described() -> list[JsonObject]:
     from spanloom import components  # noqa: PLC0415 - all of them are imported
-    from spanloom.reference import describe  # noqa: PLC0415
+    from spanloom.reference.components import describe  # noqa: PLC0415
 
     return [describe(one) for one in components.components()]
 

@@ -18,8 +18,8 @@ class ElasticsearchConfig(BaseModel):
 
     ca_file: Path | None = Field(default=None, description="PEM file of the CAs to trust; default: those of the system")
     api_key: SecretStr = Field(default=SecretStr(""), description="as Elasticsearch gives it, `encoded`")
-    username: str = ""
-    password: SecretStr = SecretStr("")
+    username: str = Field(default="", description="of basic authentication, instead of an API key")
+    password: SecretStr = Field(default=SecretStr(""), description="of basic authentication")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

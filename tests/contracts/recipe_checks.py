@@ -14,9 +14,10 @@ from alerting.playbooks.actions.build import build_actions
 from collectors.metrics import CollectorMetrics
 from pipeline.exchange import codec
 from pipeline.exchange.codec import BatchKind
-from spanloom import components, reference
+from spanloom import components
 from spanloom.commands.components import components as command
 from spanloom.config import load_config
+from spanloom.reference.components import page as reference_page
 from telemetry import otlp
 from telemetry.metrics import Point, Series
 from tests.alerting.notify.test_receivers import FIRING
@@ -40,7 +41,7 @@ def shown() -> None:
     os.environ["SPANLOOM_LINES_HTTP"] = "0.0.0.0:5000"
     assert load_config().model_dump()["lines_http"]["port"] == 5000
     del os.environ["SPANLOOM_LINES_HTTP"]
-    page = reference.page()
+    page = reference_page()
     for name in ("ntfy", "flatline", "lines_http", "flag"):
         done = CliRunner().invoke(command, ["show", name])
         assert done.exit_code == 0, done.output

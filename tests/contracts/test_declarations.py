@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from components.component import Component, ComponentKind, Stability
 from spanloom.components import NOTIFIERS, _declared, components
 from spanloom.config import load_config
-from spanloom.reference import section
+from spanloom.reference.components import section
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:

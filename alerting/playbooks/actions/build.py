@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from alerting.playbooks.actions.action import ActionContext
 from alerting.playbooks.actions.command import Command
@@ -31,7 +31,9 @@ class ActionsConfig(BaseModel):
 def actions_config(components: Iterable[ActionComponent | RunnerComponent]) -> type[ActionsConfig]:
     """The model of `alerting.actions`: a section for each component that can be configured."""
     sections: JsonObject = {
-        one.name: (one.config | None, None) if one.required else (one.config, one.config())
+        one.name: (one.config | None, Field(default=None, description=one.summary))
+        if one.required
+        else (one.config, Field(default=one.config(), description=one.summary))
         for one in components
         if one.config is not NoConfig
     }

@@ -1,11 +1,10 @@
-"""What the declaration of a component tells: for `spanloom components`, and as the page of reference.
-
-`python -m spanloom.reference` writes the page; a test compares it with the declarations.
-"""
+"""What the declaration of a component tells: for `spanloom components`, and as the page of reference."""
 
 from __future__ import annotations
 
 import json
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args, get_origin
@@ -15,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 
 from alerting.rules.files import Duration
 from spanloom.components import SECTIONS, components
+from spanloom.reference.table import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from components.component import AnyComponent
     from telemetry.json_object import JsonObject
-
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "components.md"
 
 HEAD = """# Components
 
@@ -36,7 +34,7 @@ the declarations by `make docs`; `spanloom components list` and `spanloom compon
 _SECTION = "section"
 _NAMES: dict[object, str] = {
     str: "text", int: "whole number", float: "number", bool: "true or false", SecretStr: "secret", Path: "path",
-    object: "anything",
+    object: "anything", IPv4Network: "network", IPv6Network: "network",
 }  # fmt: skip
 
 
@@ -104,6 +102,12 @@ def _type(annotation: object) -> str:
         return f"mapping to {_type(arguments[1])}"
     if origin is not None:
         return " or ".join(dict.fromkeys(_type(argument) for argument in arguments if argument is not NoneType))
+    return _of_class(annotation)
+
+
+def _of_class(annotation: object) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(json.dumps(member.value) for member in annotation)
     return _SECTION if next(_sections(annotation), None) else _NAMES[annotation]
 
 
@@ -151,11 +155,5 @@ def _entry(component: AnyComponent) -> Iterator[str]:
         yield "| setting | type | default | |\n|---|---|---|---|"
         for one in settings(component.config):
             default = "has to be set" if one.default is None else f"`{one.default}`"
-            cells = (f"`{one.path}`", one.type, default, one.description)
-            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+            yield row(f"`{one.path}`", one.type, default, one.description)
         yield ""
-
-
-if __name__ == "__main__":
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(), "utf-8")
