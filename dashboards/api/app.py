@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from dashboards.api import routes as api
+from dashboards.api.answers import Answers
+from dashboards.api.calls.routes import call_routes
 from dashboards.api.session import session_routes
 from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.console import routes as pages
@@ -54,6 +56,8 @@ def build_app(
     app.include_router(trace_routes(reader, now))
     app.include_router(api.routes(reader, status, registry, health))
     app.include_router(session_routes())
+    answers = Answers(now, registry)
+    app.include_router(call_routes(reader.reads, answers, now))
     api.answer_errors(app)
     answer_search_errors(app)
     apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]

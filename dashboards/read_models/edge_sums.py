@@ -76,7 +76,13 @@ def exemplars_of(group: Totals) -> dict[str, int]:
 
 
 async def edges_by_kind(
-    reads: Reads, since: int | None, until: int | None, where: Sequence[Filter] = (), by: Sequence[str] = KEY
+    reads: Reads,
+    since: int | None,
+    until: int | None,
+    where: Sequence[Filter] = (),
+    by: Sequence[str] = KEY,
+    *,
+    samples: bool = True,
 ) -> list[Totals]:
     """What the edges of a time add up to, by kind of call or by fewer fields of it.
 
@@ -84,9 +90,8 @@ async def edges_by_kind(
         StoreError: the store does not answer, or there are more than `MAX_KINDS`.
     """
     query = Query(Kind.EDGE, where, since, until, limit=MAX_KINDS)
-    return await reads.totals(
-        Aggregation(query, by, 0, SUMS, ("width",), "latency_bits", ("exemplars", "exemplar_durations"), "exemplar_durations")
-    )
+    sampled = ("exemplars", "exemplar_durations") if samples else ()
+    return await reads.totals(Aggregation(query, by, 0, SUMS, ("width",), "latency_bits", sampled, "exemplar_durations"))
 
 
 def _node(kind: str, name: str) -> Node:

@@ -9,8 +9,14 @@ RETRY_SECONDS = 5
 """After which somebody who asked while too many did should ask again."""
 
 
+class NotFoundError(InputError):
+    """What was asked for is not stored."""
+
+
 def status_of(error: Exception) -> int:
-    """400 for what was asked wrongly, 503 for a store that does not answer, 500 for anything else."""
+    """404: not stored, 400: asked wrongly, 503: the store does not answer, 500: anything else."""
+    if isinstance(error, NotFoundError):
+        return 404
     if isinstance(error, InputError | QuestionRefusedError):
         return 400
     return 503 if isinstance(error, StoreError) else 500

@@ -1,0 +1,1 @@
+"""Numbers of calls: services, one service, rates and durations over time, who calls whom."""
