@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from agent.identity import node
-from components.xds.contract import RUNTIME_LAYER
+from components.xds.contract import LIMITS, RUNTIME_LAYER
 from components.xds.pool import TYPE_PREFIX
 from components.xds.telemetry import COLLECTOR, collector_service, detectors
 
@@ -44,7 +44,7 @@ def bootstrap(config: AgentConfig, relay: Path, admin: Path) -> dict[str, object
             "lds_config": _ADS,
         },
         "layered_runtime": {"layers": [{"name": "rtds", "rtds_layer": {"name": RUNTIME_LAYER, "rtds_config": _ADS}}]},
-        "static_resources": {"clusters": [_relay(relay), _collector(config.collector)]},
+        "static_resources": {"clusters": [_relay(RELAY, relay), _relay(LIMITS, relay), _collector(config.collector)]},
         "stats_sinks": [_metrics(config.collector)],
         "stats_flush_interval": f"{config.collector.stats_seconds}s",
         # Versions are 64-bit hashes, and no metrics.
@@ -92,8 +92,8 @@ def _grpc_cluster(name: str, kind: str, address: object) -> dict[str, object]:
     }
 
 
-def _relay(socket: Path) -> dict[str, object]:
-    return _grpc_cluster(RELAY, "STATIC", {"pipe": {"path": str(socket)}})
+def _relay(name: str, socket: Path) -> dict[str, object]:
+    return _grpc_cluster(name, "STATIC", {"pipe": {"path": str(socket)}})
 
 
 def _collector(config: CollectorConfig) -> dict[str, object]:

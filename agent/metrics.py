@@ -62,6 +62,13 @@ class AgentMetrics:
         self.sessions_refused = Counter(
             "spanloom_agent_sessions_refused", "Streams of Envoys beyond the bound of the relay.", registry=registry
         )
+        self.limit_questions = Counter(
+            "spanloom_agent_limit_questions",
+            "Questions of Envoy about limits of the fleet; unless answered, the request passed. "
+            "Result is answered, unanswered or unasked.",
+            ("result",),
+            registry=registry,
+        )
         self.intercepting = Gauge(
             "spanloom_agent_intercepting", "1 while the rules of interception are set.", registry=registry
         )

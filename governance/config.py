@@ -24,6 +24,19 @@ class IdentityConfig(BaseModel):
     )
 
 
+class FleetLimitConfig(BaseModel):
+    """Limits whose scope is the fleet: the control plane counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    deadline_seconds: float = Field(
+        default=0.1, ge=0.001, le=10, description="how long Envoy waits for an answer, after which the request passes"
+    )
+    max_counters: int = Field(
+        default=100_000, gt=0, le=10_000_000, description="counters at a time; past it the one used longest ago goes"
+    )
+
+
 class ControlPlaneConfig(BaseModel):
     """Policies, and the agents that get them."""
 
@@ -41,6 +54,7 @@ class ControlPlaneConfig(BaseModel):
     identity: IdentityConfig | None = Field(
         default=None, description="with it agents get certificates, and services speak mTLS"
     )
+    limits: FleetLimitConfig = FleetLimitConfig()
     max_agents: int = Field(default=10_000, gt=0, description="agents that are known at a time")
     check_with_envoy: bool = Field(
         default=True, description="have Envoy, where there is one, read a revision before its release"

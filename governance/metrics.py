@@ -32,6 +32,20 @@ class ControlMetrics:
             ("reason",),
             registry=registry,
         )
+        self.limit_requests = Counter(
+            "spanloom_control_limit_requests",
+            "Requests about limits of the fleet; result is let_in, over or unreadable.",
+            ("result",),
+            registry=registry,
+        )
+        self.limit_counters = Gauge(
+            "spanloom_control_limit_counters", "Counters of limits of the fleet that are kept.", registry=registry
+        )
+        self.limit_evictions = Counter(
+            "spanloom_control_limit_evictions",
+            "Counters dropped for the bound before their window had passed; their keys began anew.",
+            registry=registry,
+        )
         self.reach_seconds = Histogram(
             "spanloom_control_reach_seconds",
             "From the release of a wave to its acknowledgement by an agent.",

@@ -193,12 +193,28 @@ class MirrorPolicy(Policy):
     share: Share = 100.0
 
 
+class LimitKey(Part):
+    """What requests are counted apart by: exactly one of these."""
+
+    header: Header | None = None
+    remote_address: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.header is not None) is self.remote_address:
+            raise ValueError("name one of header and remote_address")
+        return self
+
+
 class LimitPolicy(Policy):
-    """Requests that an instance serves in a time."""
+    """Requests that are served in a time: by each instance, or by all instances of the fleet together."""
 
     requests: Many
     per: Duration
     match: Match = Match()
+    scope: Literal["instance", "fleet"] = "instance"
+    by: Annotated[tuple[LimitKey, ...], Field(max_length=5)] = ()
+    """Requests that differ in one of these are counted apart; without it all that match are counted together."""
 
     @model_validator(mode="after")
     def _matched_here(self) -> Self:
@@ -206,6 +222,8 @@ class LimitPolicy(Policy):
             raise ValueError("per: must be a multiple of 50ms")
         if self.match.share is not None:
             raise ValueError("match.share: a limit is for all requests that match")
+        if self.by and self.scope != "fleet":
+            raise ValueError("by: needs scope: fleet")
         return self
 
 

@@ -16,6 +16,7 @@ import grpc
 import grpc.aio
 import structlog
 
+from agent.relay.limits import LimitRelay
 from agent.relay.messages import ADS, RUNTIME, STREAM, TYPES, WHOLE, Request, Response
 from agent.relay.session import Session
 from agent.relay.snapshots import Accepted, Snapshots
@@ -33,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 MAX_SESSIONS = 8
 """Streams of Envoys at a time: one, two while one hands over to the next, and those that a kill left behind for a moment."""
+
+MAX_STREAMS = 1000
+"""Of HTTP/2, on a connection of Envoy: sessions, and questions about limits."""
 
 SAVE_SECONDS = 0.2
 """Least time between two snapshots on disk."""
@@ -78,9 +82,10 @@ class Relay:
 
     async def start(self) -> None:
         """Listen, and connect to the control plane."""
-        server = grpc.aio.server(options=(("grpc.max_concurrent_streams", 2 * MAX_SESSIONS),))
+        server = grpc.aio.server(options=(("grpc.max_concurrent_streams", MAX_STREAMS),))
         handler = grpc.stream_stream_rpc_method_handler(self._serve)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, {STREAM: handler}),))
+        ads = grpc.method_handlers_generic_handler(ADS, {STREAM: handler})
+        server.add_generic_rpc_handlers((ads, LimitRelay(self._upstream, self._metrics).handler()))
         server.add_insecure_port(f"unix:{self._socket}")
         await server.start()
         self._server = server

@@ -59,6 +59,8 @@ class Upstream:
         self._wake = asyncio.Event()
         self.node = b""
         self.connected = False
+        self.open_channel: grpc.aio.Channel | None = None
+        self._got = False  # whether the stream brought anything
 
     def subscribe(self, type_url: str, names: Collection[str] | None, version: str, *, again: bool = False) -> None:
         """Ask for these, or for all.
@@ -106,7 +108,7 @@ class Upstream:
                 got = await self._stream(offered)
                 reason = "it closed the stream"
             except grpc.aio.AioRpcError as error:
-                got, reason = self.connected, str(error.details() or error.code())
+                got, reason = self._got, str(error.details() or error.code())
             except OSError as error:
                 got, reason = False, str(error)
             self._set_connected(connected=False)
@@ -119,14 +121,18 @@ class Upstream:
     async def _stream(self, offered: Callable[[Response], None]) -> bool:
         """One stream to its end; True if it brought anything."""
         async with self._channel() as channel:
+            self._got = False
             call = channel.stream_stream(f"/{ADS}/{STREAM}")()
             for one in self._subscriptions.values():  # a new stream knows nothing of those before
                 one.nonce, one.error, one.unsent = "", "", True
             self._wake.set()
             writer = asyncio.create_task(self._write(call))
             try:
+                await call.wait_for_connection()  # who has nothing new for us sends nothing
+                self._set_connected(connected=True)
+                self.open_channel = channel
                 async for data in call:
-                    self._set_connected(connected=True)
+                    self._got = True
                     try:
                         response = Response.decode(data)
                     except DecodeError as error:
@@ -135,10 +141,11 @@ class Upstream:
                         return False
                     offered(response)
             finally:
+                self.open_channel = None
                 writer.cancel()
                 with contextlib.suppress(asyncio.CancelledError, grpc.aio.BaseError, asyncio.InvalidStateError):
                     await writer
-            return self.connected
+            return self._got
 
     async def _write(self, call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
         node = self.node

@@ -15,6 +15,11 @@ INBOUND, OUTBOUND = "inbound", "outbound"
 """Listeners, their route configurations, and the names of servers in spans."""
 RUNTIME_LAYER = "spanloom"
 """The resource of RTDS; the bootstrap must have an `rtds_layer` of that name, and the control plane always has one."""
+LIMITS = "spanloom-limits"
+"""The cluster that answers for limits of the fleet (envoy.service.ratelimit.v3); the bootstrap has it.
+
+Where it is missing or does not answer in time, requests pass.
+"""
 UNTIL = "until."
 """The runtime key `until.K`, in seconds since the epoch, is the end of every key that begins with `K.`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.xds.contract import LIMITS
 from components.xds.pool import TYPE_PREFIX
 from governance.compile.matches import as_headers, fraction, header_matches, permission, seconds
 from governance.identity import spiffe_id
@@ -11,6 +12,7 @@ from governance.identity import spiffe_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from governance.compile.site import Options
     from governance.model import Allowance, AuthorizationPolicy, FaultPolicy, LimitPolicy
     from telemetry.json_object import JsonObject
 
@@ -18,6 +20,7 @@ _TYPE = TYPE_PREFIX + "envoy.extensions.filters.http."
 AUTHORIZATION = "envoy.filters.http.rbac"
 FAULT = "envoy.filters.http.fault"
 LOCAL_LIMIT = "envoy.filters.http.local_ratelimit"
+FLEET_LIMIT = "envoy.filters.http.ratelimit"
 ROUTER = "envoy.filters.http.router"
 _TICK = 50_000_000
 """Nanoseconds, of which every limit's time is a multiple."""
@@ -25,7 +28,7 @@ _UNLIMITED = {"max_tokens": 4_000_000_000, "tokens_per_fill": 4_000_000_000, "fi
 _ALWAYS = {"default_value": {"numerator": 100}}
 
 
-def http_filters(*, inbound: bool) -> list[JsonObject]:
+def http_filters(options: Options, *, inbound: bool) -> list[JsonObject]:
     """All filters of a listener, off until a route turns them on."""
     found: list[JsonObject] = []
     if inbound:
@@ -36,10 +39,32 @@ def http_filters(*, inbound: bool) -> list[JsonObject]:
                 "disabled": True,
                 "typed_config": {"@type": _TYPE + "local_ratelimit.v3.LocalRateLimit", "stat_prefix": "limit"},
             },
+            {"name": FLEET_LIMIT, "disabled": True, "typed_config": _fleet_limit(options)},
         ]
     found.append({"name": FAULT, "disabled": True, "typed_config": {"@type": _TYPE + "fault.v3.HTTPFault"}})
     found.append({"name": ROUTER, "typed_config": {"@type": _TYPE + "router.v3.Router"}})
     return found
+
+
+def _fleet_limit(options: Options) -> JsonObject:
+    """It asks the control plane, and lets pass what gets no answer."""
+    return {
+        "@type": _TYPE + "ratelimit.v3.RateLimit",
+        "domain": "spanloom",
+        "stat_prefix": "fleet",
+        "timeout": seconds(options.limit_deadline),
+        "failure_mode_deny": False,
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
+        "rate_limit_service": {
+            "grpc_service": {"envoy_grpc": {"cluster_name": LIMITS}},
+            "transport_api_version": "V3",
+        },
+    }
+
+
+def fleet_limit_on() -> JsonObject:
+    """Turns the filter on for a virtual host, whose `rate_limits` say what it asks."""
+    return {"@type": _TYPE + "ratelimit.v3.RateLimitPerRoute"}
 
 
 def local_limits(policies: Sequence[LimitPolicy]) -> JsonObject:

@@ -37,7 +37,7 @@ def listeners(site: Site, options: Options) -> list[JsonObject]:
 
 
 def _inbound(site: Site, options: Options) -> JsonObject:
-    connections = _manager(INBOUND, site, options, http_filters(inbound=True))
+    connections = _manager(INBOUND, site, options, http_filters(options, inbound=True))
     found = _listener(INBOUND, site.address, site.inbound, site)
     chains: list[JsonObject] = [{"name": "plain", "filters": [connections]}]
     if options.trust_domain:
@@ -58,7 +58,7 @@ def _inbound(site: Site, options: Options) -> JsonObject:
 
 
 def _outbound(site: Site, options: Options) -> JsonObject:
-    connections = _manager(OUTBOUND, site, options, http_filters(inbound=False))
+    connections = _manager(OUTBOUND, site, options, http_filters(options, inbound=False))
     found = _listener(OUTBOUND, "::" if site.transparent else "127.0.0.1", site.outbound, site)
     if site.transparent:
         found["filter_chains"] = [_http_only(connections)]

@@ -9,6 +9,7 @@ from components.xds.pool import TYPE_PREFIX
 from governance.compile import filters
 from governance.compile.clusters import APPLICATION, ORIGINAL, cluster_name
 from governance.compile.matches import fraction, route_match, seconds
+from governance.limits.descriptors import fleet_limits
 from governance.model import RouteRule, Target, of_service
 
 if TYPE_CHECKING:
@@ -25,17 +26,23 @@ _FOREVER = "0s"
 def inbound_routes(policies: Policies, site: Site, options: Options) -> JsonObject:
     """All requests go to the workload; limits, authorization and faults of its service are on."""
     service = site.service
-    limits = of_service(policies.limits, service)
+    limits = [each for each in of_service(policies.limits, service) if each.scope == "instance"]
+    shared = [each for each in of_service(policies.limits, service) if each.scope == "fleet"]
     rules = of_service(policies.authorization, service)
     strict = any(each.mode == "strict" for each in of_service(policies.mtls, service) or of_service(policies.mtls, "*"))
     on: JsonObject = _faults(policies, service, INBOUND)
     if limits:
         on[filters.LOCAL_LIMIT] = filters.local_limits(limits)
+    if shared:
+        on[filters.FLEET_LIMIT] = filters.fleet_limit_on()
     if rules or strict:
         on[filters.AUTHORIZATION] = filters.authorization(rules, options.trust_domain, strict=strict)
     to = {"cluster": APPLICATION if site.application else ORIGINAL, "timeout": _FOREVER}
     route = {"name": "/", "match": {"prefix": "/"}, "route": to}
-    return _configuration(INBOUND, [{"name": service, "domains": ["*"], "routes": [route], "typed_per_filter_config": on}])
+    host: JsonObject = {"name": service, "domains": ["*"], "routes": [route], "typed_per_filter_config": on}
+    if shared:
+        host["rate_limits"] = fleet_limits(shared)
+    return _configuration(INBOUND, [host])
 
 
 def outbound_routes(policies: Policies, entries: Mapping[str, ServiceEntry], site: Site) -> JsonObject:

@@ -55,11 +55,13 @@ class Options:
 
     Attributes:
         trust_domain: of the authority; empty is: there is none, and no mTLS.
+        limit_deadline: nanoseconds that an answer about a limit of the fleet is waited for.
         max_connection: nanoseconds that a kept connection lasts, whose certificate is that of its start.
     """
 
     trust_domain: str = ""
     max_connection: int = 600 * SECOND
+    limit_deadline: int = SECOND // 10
 
 
 def place_of(service: str, metadata: Mapping[str, object]) -> Site:

@@ -15,6 +15,8 @@ from governance.ads import Ads
 from governance.api import GovernanceApi
 from governance.compile.site import Options
 from governance.control import ControlPlane, Settings
+from governance.limits.service import LimitService
+from governance.limits.windows import Windows
 from governance.metrics import ControlMetrics
 from governance.store import SqliteStore
 from governance.svid.admission import ByCertificate
@@ -106,7 +108,9 @@ class Control:
             ControlPlane(settings, store, self._judge, metrics, self._now, issuer)
         )
         self._trail = Trail(store, self._copy_to.write) if self._copy_to is not None else None
-        handlers = [Ads(self.plane.fleet, metrics, ByCertificate(domain) if domain else None).handler()]
+        limits = LimitService(Windows(config.limits.max_counters), metrics, self._now)
+        ads = Ads(self.plane.fleet, metrics, ByCertificate(domain) if domain else None)
+        handlers = [ads.handler(), limits.handler()]
         listening = {}
         socket = self._folder / "ads.sock"
         if len(bytes(socket.resolve())) <= MAX_SOCKET:
@@ -150,10 +154,11 @@ class Control:
 
 
 def _options(config: ControlPlaneConfig) -> Options:
+    deadline = int(config.limits.deadline_seconds * SECOND)
     if config.identity is None:
-        return Options()
+        return Options(limit_deadline=deadline)
     half = int(config.identity.ttl_seconds * SECOND) // 2  # the least that a certificate has left when a connection begins
-    return Options(config.identity.trust_domain, min(Options().max_connection, half))
+    return Options(config.identity.trust_domain, min(Options().max_connection, half), deadline)
 
 
 def _authority(config: IdentityConfig, path: Path, now: int) -> Issuer:

@@ -13,12 +13,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from components.durations import SECOND
-from components.xds.contract import NODE_METADATA, RUNTIME_LAYER
+from components.xds.contract import LIMITS, NODE_METADATA, RUNTIME_LAYER
 from components.xds.pool import TYPE_PREFIX
 from components.xds.program import envoy_program
 from governance.ads import Ads
 from governance.compile.site import Options
 from governance.control import ControlPlane, Settings
+from governance.limits.service import LimitService
+from governance.limits.windows import Windows
 from governance.metrics import ControlMetrics
 from governance.store import SqliteStore
 from governance.waves.rollout import AlwaysGood, RolloutConfig, WaveConfig
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
     from types import TracebackType
+
+    import grpc
 
     from governance.svid.secrets import Issuer
     from governance.waves.rollout import Judge
@@ -164,10 +168,11 @@ class Mesh:
         self._own.push_async_callback(self.store.close)
         self.registry = CollectorRegistry()
         self.metrics = ControlMetrics(self.registry)
+        self._limits = LimitService(Windows(1000), self.metrics, self._now)
         self.control = await self._own.enter_async_context(
             ControlPlane(self._settings, self.store, self._judge, self.metrics, self._now, self._issuer)
         )
-        server = XdsServer(f"127.0.0.1:{self.port}", [Ads(self.control.fleet, self.metrics).handler()])
+        server = XdsServer(f"127.0.0.1:{self.port}", self.handlers())
         self.port = (await self._own.enter_async_context(server)).port
 
     async def stop(self) -> None:
@@ -176,8 +181,12 @@ class Mesh:
     @asynccontextmanager
     async def on_socket(self, path: Path) -> AsyncIterator[Path]:
         """The same on a Unix socket, which namespaces of networks do not divide."""
-        async with XdsServer(f"unix:{path}", [Ads(self.control.fleet, self.metrics).handler()]):
+        async with XdsServer(f"unix:{path}", self.handlers()):
             yield path
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """What the control plane serves; its counters of limits are of one `start`."""
+        return [Ads(self.control.fleet, self.metrics).handler(), self._limits.handler()]
 
     async def publish(self, text: str, **settings: object) -> str:
         """A revision that has reached all agents."""
@@ -245,17 +254,18 @@ def bootstrap(node: str, service: str, port: int, admin: int, workload: dict[str
         "static_resources": {
             "clusters": [
                 {
-                    "name": "ads",
+                    "name": name,
                     "type": "STATIC",
                     "connect_timeout": "1s",
                     "typed_extension_protocol_options": {
                         http: {"@type": TYPE_PREFIX + http, "explicit_http_config": {"http2_protocol_options": {}}}
                     },
                     "load_assignment": {
-                        "cluster_name": "ads",
+                        "cluster_name": name,
                         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
                     },
                 }
+                for name in ("ads", LIMITS)
             ]
         },
     }
