@@ -8,8 +8,8 @@ from components.xds.contract import INBOUND, OUTBOUND
 from components.xds.pool import TYPE_PREFIX
 from governance.compile import filters
 from governance.compile.clusters import APPLICATION, ORIGINAL, cluster_name
+from governance.compile.fleet_limits import fleet_limits
 from governance.compile.matches import fraction, route_match, seconds
-from governance.limits.descriptors import fleet_limits
 from governance.model import RouteRule, Target, of_service
 
 if TYPE_CHECKING:
