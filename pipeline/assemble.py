@@ -187,6 +187,7 @@ class AssembleStage:
         """Drop the state of partitions that were revoked: their new owner reads their records again."""
         for tp in revoked:
             part = self._partitions.pop(tp, None)
+            self._edges.drop(tp.partition)
             if part is not None:
                 self._metric_samples.give_back(part.trace_telemetry.samples)
 

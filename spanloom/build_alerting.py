@@ -21,6 +21,7 @@ from alerting.playbooks.kernel.trust import OPEN_KAFKA, Trust
 from alerting.playbooks.model.load import load_playbooks
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import load_rules
+from alerting.rules.samples import Limits, Samples
 from alerting.stored_samples.history import StoredHistory
 from components.durations import HOUR
 from components.live_files import LiveFiles
@@ -145,7 +146,10 @@ class AlertingFactory:
         shared, labels = self.settings, dict(environment_labels(environment))
         is_global = environment == EVERY_ENVIRONMENT
         external = self._config.alerting.external_labels
-        engine = AlertEngine(external_labels=external, external_url=self._url, alert_labels=labels, is_global=is_global)
+        samples = Samples(Limits(series_per_sender=self._config.samples.series_per_sender))
+        engine = AlertEngine(
+            samples=samples, external_labels=external, external_url=self._url, alert_labels=labels, is_global=is_global
+        )
         journal = history = None
         if self._recorder is not None:
             journal = self._recorder.journal(environment, lambda: engine.samples.newest)

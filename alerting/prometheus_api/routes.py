@@ -36,7 +36,7 @@ from telemetry.environment import DEFAULT_ENVIRONMENT, EVERY_ENVIRONMENT
 from telemetry.errors import ConfigError, InputError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -136,7 +136,7 @@ class PrometheusApi:
         except TimeoutError:
             return error_answer(503, "timeout", "query timed out while samples were read")
         except (EvaluationError, StoreError, InputError) as error:
-            return _refused(error, 400)
+            return _rejected(error, 400)
         return Response(body, media_type="application/x-protobuf", headers={"Content-Encoding": "snappy"})
 
     async def _query(self, request: Request) -> Answer:
@@ -144,7 +144,8 @@ class PrometheusApi:
         at, timeout = asked.time("time", self._now()), _timeout(asked)
         compiled = compile_query(asked.text("query"))
         past = await self._past(asked, compiled, at, at)
-        return await self._evaluator.instant(compiled, self._engine(asked).samples, at, timeout, past), past.notes()
+        answer = await self._evaluator.instant(compiled, self._engine(asked).samples, at, timeout, past)
+        return answer, past.notes() + self._refused(asked)
 
     async def _query_range(self, request: Request) -> Answer:
         asked = await parameters_of(request)
@@ -152,22 +153,33 @@ class PrometheusApi:
         compiled = compile_query(asked.text("query"))
         past = await self._past(asked, compiled, over.start, over.end)
         answer = await self._evaluator.over_range(compiled, self._engine(asked).samples, over, timeout, past)
-        return answer, past.notes()
+        return answer, past.notes() + self._refused(asked)
+
+    def _refused(self, asked: Parameters) -> list[str]:
+        """Whose series an answer lacks, as they were beyond a bound in the last minutes."""
+        environment = self._environment(asked)
+        samples, history = self._engines()[environment].samples, self._histories().get(environment)
+        stored = history.refused(samples.newest) if history is not None else []
+        return sorted({*samples.refusals.recent("", samples.newest), *stored})
 
     async def _series(self, request: Request) -> Answer:
         asked = await parameters_of(request)
         found = await self._series_in(asked, needed=True)
-        return cut([dict(labels) for labels in sorted(found)], asked.limit())
+        return self._listed(asked, [dict(labels) for labels in sorted(found)])
 
     async def _label_names(self, request: Request) -> Answer:
         asked = await parameters_of(request)
         found = await self._series_in(asked)
-        return cut(sorted({name for labels in found for name, _ in labels}), asked.limit())
+        return self._listed(asked, sorted({name for labels in found for name, _ in labels}))
 
     async def _label_values(self, request: Request) -> Answer:
         asked, wanted = await parameters_of(request), request.path_params["name"]
         found = await self._series_in(asked)
-        return cut(sorted({value for labels in found for name, value in labels if name == wanted}), asked.limit())
+        return self._listed(asked, sorted({value for labels in found for name, value in labels if name == wanted}))
+
+    def _listed(self, asked: Parameters, items: Sequence[object]) -> Answer:
+        shown, warnings = cut(items, asked.limit())
+        return shown, warnings + self._refused(asked)
 
     async def _series_in(self, asked: Parameters, *, needed: bool = False) -> set[Labels]:
         """Series with a sample in memory in the time that was asked for, and where it begins earlier those in the store."""
@@ -226,14 +238,14 @@ def _answered(handler: Callable[[Request], Awaitable[Answer]]) -> Callable[[Requ
         try:
             data, warnings = await handler(request)
         except (EvaluationError, StoreError, InputError) as error:
-            return _refused(error)
+            return _rejected(error)
         body: dict[str, object] = {"status": "success", "data": data}
         return JSONResponse(body | ({"warnings": warnings} if warnings else {}))
 
     return answer
 
 
-def _refused(error: SpanloomError, otherwise: int = 413) -> Response:
+def _rejected(error: SpanloomError, otherwise: int = 413) -> Response:
     text = str(error)
     match error:
         case QueryTimeoutError():

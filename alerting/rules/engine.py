@@ -148,6 +148,10 @@ class AlertEngine:
         """Keep points for the rules to read; `now` is the time of the telemetry (ns), if it is known."""
         self.samples.add(points, now)
 
+    def add_delta(self, points: Iterable[Point], number: int, now: int) -> None:
+        """Add to samples what is known by a number; see `Samples.add_delta`."""
+        self.samples.add_delta(points, number, now)
+
     def advance(self, now: int) -> list[AlertChange]:
         """Evaluate what is due up to `now` (ns, event time); the alerts that changed, in order of time."""
         changes: list[AlertChange] = []

@@ -10,13 +10,15 @@ import base64
 import math
 from array import array
 from bisect import bisect_left
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from alerting.promql.matchers import MatchType
 from alerting.promql.vectors import NAME, Labels, labels_of, nameless
 from components.durations import HOUR
+from stores.samples.bounds import sender_of
+from stores.samples.refusals import Refusals
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class Limits:
     """Bounds of the memory."""
 
     series: int = 50_000
+    series_per_sender: int = 25_000  # of one service; what rules write counts for none
     text: int = 32 << 20  # characters of their names and labels
     samples: int = 8_000_000  # of all series, each its share and LEAST_SHARE at least
     samples_per_series: int = 2_000
@@ -53,6 +56,7 @@ class SampleCounts:
     conflicting: int = 0  # same series and time, another value: the first stays
     too_old: int = 0
     too_many_series: int = 0
+    of_one_sender: int = 0  # of series beyond the bound on those of one sender
     evicted: int = 0
 
 
@@ -66,13 +70,15 @@ class StoredSeries:
     values: array[float] = field(default_factory=lambda: array("d"))
     ended: bool = False
     id: int = 0  # in the store of samples, once it is known
+    sender: str | None = None  # None: it was written by a rule first
+    deltas: dict[int, set[int]] | None = None  # by time, the numbers of those that were added
 
 
 class Journal(Protocol):
     """Takes each sample that is kept, on its way to the store of samples."""
 
-    def add(self, series: StoredSeries, time: int, value: float, newest: int) -> None:
-        """One sample, and the time of the telemetry before it came, ns."""
+    def add(self, series: StoredSeries, time: int, value: float, newest: int, delta: int = 0) -> None:
+        """One sample, and the time of the telemetry before it came, ns; or what a delta of a number adds to one."""
         ...
 
 
@@ -89,6 +95,8 @@ class Samples:
         self.counts = SampleCounts()
         self.totals: dict[str, None] = {}
         """Metrics of which senders say that they only grow; as many as there may be series, then no more are noted."""
+        self.refusals = Refusals()
+        self._of_sender: Counter[str] = Counter()
         self.journal: Journal | None = None
         self.journals_points = True  # else what rules write alone: the points are others' too
 
@@ -108,17 +116,66 @@ class Samples:
             now: the time of the telemetry (ns), if it is known: what a clock that is ahead has stamped makes nothing old.
         """
         for point in points:
-            stored = self._by_source.get(point.series)
+            stored = self._of(point.series)
             if stored is None:
-                labels = labels_of(dict(point.series.labels) | {NAME: point.series.name})
-                stored = self._stored(labels)
-                if stored is None:
-                    continue
-                self._by_source[point.series] = stored
-                if point.series.total and len(self.totals) < self.limits.series:
-                    self.totals[point.series.name] = None
+                continue
             latest = point.time if now is None else min(point.time, now)
             self._insert(stored, point.time, float(point.value), latest, journaled=self.journals_points)
+
+    def add_delta(self, points: Iterable[Point], number: int, now: int) -> None:
+        """Add to samples, which begin at 0, what is known by a number: a second time it changes nothing.
+
+        What is too old for this memory is written to the store of samples alone.
+
+        Args:
+            points: one a series.
+            number: not 0.
+            now: the time of the telemetry, ns.
+        """
+        for point in points:
+            stored = self._of(point.series)
+            if stored is not None:
+                self._add_delta(stored, point.time, point.value, number, now)
+
+    def _add_delta(self, stored: StoredSeries, time: int, value: float, number: int, now: int) -> None:
+        before, times = self._newest, stored.times
+        if stored.deltas is None:
+            stored.deltas = {}
+        i = bisect_left(times, time)
+        is_there = i < len(times) and times[i] == time
+        if (time < before - self.limits.retention and not is_there) or (time in stored.deltas and not is_there):
+            for part, of in ((0.0, 0), (value, number)):
+                self._note(stored, time, part, before, of)
+            return
+        if not is_there:
+            self._insert(stored, time, 0.0, min(time, now), journaled=self.journals_points)
+            i = bisect_left(times, time)
+            if i == len(times) or times[i] != time:  # evicted at once
+                self._note(stored, time, value, before, number)
+                return
+        known = stored.deltas.setdefault(time, set())
+        if number in known:
+            self.counts.duplicate += 1
+            return
+        known.add(number)
+        stored.values[i] += value
+        self._note(stored, time, value, before, number)
+
+    def _note(self, stored: StoredSeries, time: int, value: float, before: int, number: int) -> None:
+        if self.journal is not None and self.journals_points:
+            self.journal.add(stored, time, value, before, number)
+
+    def _of(self, series: Series) -> StoredSeries | None:
+        """A sender's series; None where it is refused."""
+        stored = self._by_source.get(series)
+        if stored is None:
+            labels = labels_of(dict(series.labels) | {NAME: series.name})
+            stored = self._stored(labels, sender_of(labels))
+            if stored is not None:
+                self._by_source[series] = stored
+                if series.total and len(self.totals) < self.limits.series:
+                    self.totals[series.name] = None
+        return stored
 
     def append(self, labels: Labels, time: int, value: float) -> None:
         """Keep one sample of a series given by all its labels: a rule's result or a stale marker."""
@@ -126,15 +183,22 @@ class Samples:
         if stored is not None:
             self._insert(stored, time, value, time)
 
-    def _stored(self, labels: Labels) -> StoredSeries | None:
+    def _stored(self, labels: Labels, sender: str | None = None) -> StoredSeries | None:
         stored = self._series.get(labels)
         if stored is None:
-            text = _length(labels)
-            if len(self._series) >= self.limits.series or self._text + text > self.limits.text:
-                self.counts.too_many_series += 1
+            text, limits = _length(labels), self.limits
+            if sender is not None and self._of_sender[sender] >= limits.series_per_sender:
+                self.counts.of_one_sender += 1
+                self.refusals.note("", sender, "samples.series_per_sender", limits.series_per_sender, self._newest)
                 return None
-            stored = self._series[labels] = StoredSeries(labels, nameless(labels))
+            if len(self._series) >= limits.series or self._text + text > limits.text:
+                self.counts.too_many_series += 1
+                self.refusals.note("", sender or "", "of the memory of rules", len(self._series), self._newest)
+                return None
+            stored = self._series[labels] = StoredSeries(labels, nameless(labels), sender=sender)
             self._text += text
+            if sender is not None:
+                self._of_sender[sender] += 1
             for pair in labels:
                 self._postings.setdefault(pair, {})[stored] = None
             self._selections.clear()
@@ -179,17 +243,22 @@ class Samples:
             if cut:
                 del stored.times[:cut], stored.values[:cut]
                 self.counts.evicted += cut
+            if stored.deltas:
+                stored.deltas = {time: known for time, known in stored.deltas.items() if time >= before}
             if not stored.times:
                 empty.append(stored)
         for stored in empty:
             del self._series[stored.labels]
             self._text -= _length(stored.labels)
+            if stored.sender is not None:
+                self._of_sender[stored.sender] -= 1
             for pair in stored.labels:
                 posting = self._postings[pair]
                 del posting[stored]
                 if not posting:
                     del self._postings[pair]
         if empty:
+            self._of_sender = +self._of_sender
             gone = set(map(id, empty))
             self._by_source = {series: stored for series, stored in self._by_source.items() if id(stored) not in gone}
             self._selections.clear()
@@ -250,9 +319,11 @@ class Samples:
         self._by_source.clear()
         self._postings.clear()
         self._selections.clear()
+        self._of_sender.clear()
         self._newest, self._text = state["newest"], 0
         for pairs, times, values in state["series"]:
-            stored = self._stored(tuple((name, value) for name, value in pairs))
+            labels = tuple((name, value) for name, value in pairs)
+            stored = self._stored(labels, sender_of(labels))
             if stored is None:
                 continue
             stored.times.frombytes(base64.b64decode(times))

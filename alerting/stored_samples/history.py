@@ -99,6 +99,10 @@ class StoredHistory:
         """How far back can be read, ns."""
         return max(self._store.limits.kept.values())
 
+    def refused(self, now: int) -> list[str]:
+        """Whose series are not stored, as they were beyond a bound in the last minutes before `now`, in words."""
+        return self._store.refusals.recent(self._index.environment, now)
+
     async def for_rules(self, wanted: Mapping[Reach, tuple[int, int]], now: int) -> ReadRanges:
         """What rules are about to read, by selector: from when until when. What was read before is kept and continued.
 

@@ -61,7 +61,7 @@ class SampleJournal:
         self.environment = environment
         self._admit, self._newest, self._forget = admit, newest, forget
         self._series: list[StoredSeries] = []
-        self._times, self._values = array("q"), array("d")
+        self._times, self._values, self._deltas = array("q"), array("d"), array("q")
         self._since = self._in_flight_since = NEVER
         self._rewritten_from = NEVER  # the oldest sample that was stored since somebody asked
         self._announced = 0  # the newest time that the store knows
@@ -74,8 +74,8 @@ class SampleJournal:
         """See `Alerting.held_from`."""
         return min(self._since, self._in_flight_since)
 
-    def add(self, series: StoredSeries, time: int, value: float, newest: int) -> None:
-        """Let one sample wait; see `Journal`."""
+    def add(self, series: StoredSeries, time: int, value: float, newest: int, delta: int = 0) -> None:
+        """Let one sample or delta wait; see `Journal`."""
         if not self._admit():
             return
         if not self._series:
@@ -83,6 +83,7 @@ class SampleJournal:
         self._series.append(series)
         self._times.append(time)
         self._values.append(value)
+        self._deltas.append(delta)
 
     def take(self) -> SampleBatch | None:
         """What waits, or that time went on; None where neither. `settle` says what became of it."""
@@ -92,6 +93,7 @@ class SampleJournal:
         series, self._series = self._series, []
         times, self._times = self._times, array("q")
         values, self._values = self._values, array("d")
+        deltas, self._deltas = np.frombuffer(self._deltas, np.int64), array("q")
         self._in_flight_since, self._since = self._since, NEVER
         for each in series:
             if not each.id:
@@ -103,6 +105,7 @@ class SampleJournal:
             np.frombuffer(times, np.int64),
             np.frombuffer(values, np.float64),
             newest,
+            deltas if deltas.any() else None,
         )
 
     def settle(self, batch: SampleBatch) -> None:
@@ -216,6 +219,8 @@ class SampleRecorder:
                 self._waiting -= len(batch.ids)
                 journal.settle(batch)
             self._unsettled = []
+            for refusal in self.store.refusals.to_log(self._newest):
+                log.warning("series_not_stored", environment=refusal.environment, sender=refusal.sender, reason=str(refusal))
 
     async def close(self) -> None:
         """Store what waits, once and in CLOSE_SECONDS. Safe twice; the store stays open."""

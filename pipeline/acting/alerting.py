@@ -161,6 +161,8 @@ class Alerting:
         if self.history is not None and event_time:
             self.engine.past = await self.history.for_rules(self.engine.reads(event_time), now)
         changes = self.engine.advance(event_time) if event_time else []
+        for refusal in self.engine.samples.refusals.to_log(event_time):
+            log.warning("series_refused", environment=self.environment, sender=refusal.sender, reason=str(refusal))
         self._counts.alert_changes += len(changes)
         self.alertmanager.handle(changes, now)
         for change in changes:

@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from alerting.playbooks.kernel.traffic import awaited_calls
 from alerting.playbooks.kernel.trust import origin_of_rule
 from pipeline.acting.diagnose import Diagnoser
@@ -13,6 +15,8 @@ from pipeline.exchange.codec import BatchKind
 from processors.assembly.edges import edge_from_body
 from processors.assembly.watermark import SECOND, Watermark
 from processors.series.derived import culprit_points
+from processors.series.edge_counts import edge_counts
+from stores.samples.store import delta_number
 from telemetry.documents import culprits_document
 from telemetry.documents.read_back import anomaly_from_body
 from telemetry.environment import EVERY_ENVIRONMENT
@@ -163,8 +167,15 @@ class Environment:
     def _handle_edges(self, bodies: Sequence[dict[str, object]]) -> None:
         if self.alerting is None:
             return
-        edges = [edge_from_body(body) for body in bodies]
         now = self._now()
+        for body in bodies:
+            number = delta_number(str(body.get("id") or orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()))
+            counts = edge_counts(edge_from_body(body))
+            if counts[0].time <= now + AHEAD:
+                self.alerting.engine.add_delta(counts, number, self.event_time)
+            else:
+                self._counts.points_too_new += len(counts)
+        edges = [edge_from_body(body) for body in bodies if not body.get("again")]
         self.alerting.alertmanager.see_calls(awaited_calls(edges), now)
         self.alerting.runner.healer.traffic.add_edges(edges, now)
 

@@ -31,6 +31,8 @@ class WindowMerge:
     def add(self, bodies: list[Body], now: int) -> list[list[Edge]]:
         """Add what a partition published of a window; returns the windows that are complete, oldest first."""
         for body in bodies:
+            if body.get("again"):  # sent once more after a restart, for who counts by its id
+                continue
             start = body["window"]
             if start > now:
                 self.ahead += 1

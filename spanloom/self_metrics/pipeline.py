@@ -123,6 +123,10 @@ class PipelineMetrics:
         for holder, size in self.memory().items():
             memory.add_metric([holder], size)
         yield memory
+        if self._pipeline.recorder is not None:
+            yield GaugeMetricFamily(
+                "spanloom_stored_samples_waiting", "Samples that are not stored yet", self._pipeline.recorder.waiting
+            )
         delivered = CounterMetricFamily(
             "spanloom_records", "Records delivered; redelivered records count again", labels=["agent"]
         )
@@ -308,6 +312,10 @@ def _of_samples(recorder: SampleRecorder) -> dict[str, tuple[str, int]]:
         "stored_samples_existing": ("Samples that the store of samples had already", stored.existing),
         "stored_samples_too_old": ("Samples older than raw samples are kept in the store", stored.too_old),
         "stored_samples_refused": ("Samples of series beyond the bounds of the store of samples", stored.refused),
+        "stored_series_refused": (
+            "New series beyond the bounds of the store of samples, each time they came",
+            stored.series_refused,
+        ),
         "stored_samples_dropped": ("Samples not stored because too many wait for the store", counts.dropped),
         "sample_flushes": ("Batches of samples that were stored", counts.flushes),
         "sample_flushes_failed": ("Batches of samples that the store did not take, each time", counts.failed_flushes),
@@ -350,6 +358,10 @@ def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, int]]:
         "samples_refused": (
             "Samples of series beyond the bound of the rules' memory",
             sum(each.too_many_series for each in samples),
+        ),
+        "samples_refused_of_sender": (
+            "Samples of series beyond the bound on those of one sender",
+            sum(each.of_one_sender for each in samples),
         ),
         "rules_missed": (
             "Evaluations of a rule group that were skipped",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
@@ -27,6 +28,7 @@ from stores.duckdb.sample_tables import (
 )
 from stores.duckdb.schema import transaction
 from stores.duckdb.store import open_error
+from stores.samples.bounds import SeriesBounds
 from stores.samples.levels import ROLLUPS, Level
 from stores.samples.store import (
     MAX_ROWS,
@@ -41,14 +43,14 @@ from telemetry.errors import StoreError
 from telemetry.metrics import STALE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
     from numpy.typing import NDArray
 
     from stores.samples.levels import Times
-    from stores.samples.store import Ids, SampleBatch
+    from stores.samples.store import Ids, Labels, SampleBatch
 
 Found = TypeVar("Found")
 
@@ -77,14 +79,13 @@ class DuckDbSampleStore:
         try:
             prepare_samples(self._database, str(path))
             self._connection = self._database.cursor()  # the writer's
-            self._series: dict[int, str] = dict(self._connection.execute("SELECT id, environment FROM series").fetchall())
+            self._bounds = SeriesBounds(self.limits)
+            self._series = self._known_series()
             ((deltas,),) = self._connection.execute("SELECT count(*) FROM delta").fetchall()
         except BaseException:
             self._database.close()
             raise
-        self._of_environment: dict[str, int] = {}
-        for environment in self._series.values():
-            self._of_environment[environment] = self._of_environment.get(environment, 0) + 1
+        self.refusals = self._bounds.refusals
         self._has_deltas = bool(deltas)
         self._counters = SampleCounters()
         self._writer = ThreadPoolExecutor(1, "duckdb-samples-writer")
@@ -183,7 +184,7 @@ class DuckDbSampleStore:
 
     def _write(self, batches: Sequence[SampleBatch]) -> None:
         run, counters = self._connection.execute, self._counters
-        new: dict[int, tuple[str, str]] = {}
+        new: dict[int, tuple[str, Labels]] = {}
         parts: list[list[NDArray[np.int64] | NDArray[np.float64]]] = []
         newest: dict[str, int] = {}
         for batch in batches:
@@ -200,12 +201,12 @@ class DuckDbSampleStore:
         has_deltas = bool(np.any(deltas))
         stale = values.view(np.uint64) == _STALE_BITS
         rows = Columns(_BATCH, [ids, times, values, stale, deltas, np.arange(len(ids), dtype=np.int64)])
-        with transaction(self._connection):
+        with self._undone(new), transaction(self._connection):
             if new:
                 known: list[list[object]] = [
                     list(new),
                     [name for name, _ in new.values()],
-                    [labels for _, labels in new.values()],
+                    [orjson.dumps(labels).decode() for _, labels in new.values()],
                 ]
                 self._connection.register("named", Columns({"id": INTEGER, "environment": STRING, "labels": STRING}, known))
                 run("INSERT INTO series SELECT id, environment, labels FROM named")
@@ -221,24 +222,39 @@ class DuckDbSampleStore:
                 for level in ROLLUPS:
                     run(MARK_PENDING, {"level": level.width, "width": level.width})
         self._series.update((id_, name) for id_, (name, _) in new.items())
-        for name, _ in new.values():
-            self._of_environment[name] = self._of_environment.get(name, 0) + 1
         self._has_deltas |= has_deltas
         counters.written += added
         counters.existing += len(ids) - added
         self._roll_up(newest)
 
-    def _admit(self, batch: SampleBatch, new: dict[int, tuple[str, str]]) -> list[int]:
+    @contextmanager
+    def _undone(self, new: dict[int, tuple[str, Labels]]) -> Iterator[None]:
+        """New series count no more where they are not stored."""
+        try:
+            yield
+        except BaseException:
+            for environment, labels in new.values():
+                self._bounds.add(environment, labels, -1)
+            raise
+
+    def _known_series(self) -> dict[int, str]:
+        """The environment of each series in the file; the bounds count them."""
+        self._bounds.clear()
+        known: dict[int, str] = {}
+        for id_, environment, labels in self._connection.execute("SELECT id, environment, labels FROM series").fetchall():
+            known[id_] = environment
+            self._bounds.add(environment, orjson.loads(labels))
+        return known
+
+    def _admit(self, batch: SampleBatch, new: dict[int, tuple[str, Labels]]) -> list[int]:
         """The series of a batch that are known or can be; those that are not known yet join `new`."""
         admitted = []
-        known = self._of_environment.get(batch.environment, 0) + sum(name == batch.environment for name, _ in new.values())
         for id_, labels in batch.series.items():
             if id_ not in self._series and id_ not in new:
-                if len(self._series) + len(new) >= self.limits.series or known >= self.limits.series_per_environment:
+                if not self._bounds.admit(batch.environment, labels, batch.newest):
                     self._counters.series_refused += 1
                     continue
-                known += 1
-                new[id_] = (batch.environment, orjson.dumps(labels).decode())
+                new[id_] = batch.environment, labels
             admitted.append(id_)
         return admitted
 
@@ -277,10 +293,7 @@ class DuckDbSampleStore:
                 used = " UNION ".join(f"SELECT series FROM {name}" for name in ("raw", *map(table_of, ROLLUPS)))  # noqa: S608
                 run(f"DELETE FROM series WHERE id NOT IN ({used})")  # noqa: S608 - names are ours
         if gone:
-            self._series = dict(run("SELECT id, environment FROM series").fetchall())
-            self._of_environment = {}
-            for environment in self._series.values():
-                self._of_environment[environment] = self._of_environment.get(environment, 0) + 1
+            self._series = self._known_series()
             run("CHECKPOINT")
         return gone
 

@@ -19,6 +19,9 @@ class SamplesConfig(BaseModel):
     hour_days: float = Field(default=400.0, gt=0, description="rollups of 1 h; rules and queries can read back so far")
     series: int = Field(default=200_000, gt=0, description="series in all; samples of others are refused and counted")
     series_per_environment: int = Field(default=50_000, gt=0, description="series of one environment")
+    series_per_sender: int = Field(
+        default=25_000, gt=0, description="series of one sender in an environment: the service that they come from"
+    )
     flush_seconds: float = Field(default=10.0, gt=0, le=60, description="samples are written together once in so many seconds")
 
     def limits(self) -> SampleLimits:
@@ -29,4 +32,5 @@ class SamplesConfig(BaseModel):
             Level.MINUTE: self.minute_days,
             Level.HOUR: self.hour_days,
         }
-        return SampleLimits(self.series, self.series_per_environment, {level: int(each * DAY) for level, each in days.items()})
+        kept = {level: int(each * DAY) for level, each in days.items()}
+        return SampleLimits(self.series, self.series_per_environment, self.series_per_sender, kept)

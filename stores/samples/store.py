@@ -20,6 +20,8 @@ from stores.store import QuestionRefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from stores.samples.refusals import Refusals
+
 Labels = tuple[tuple[str, str], ...]
 """Pairs sorted by name; the metric's name is `__name__`."""
 
@@ -43,6 +45,7 @@ class SampleLimits:
 
     series: int = 200_000
     series_per_environment: int = 50_000
+    series_per_sender: int = 25_000
     kept: Mapping[Level, int] = field(
         default_factory=lambda: {Level.RAW: 2 * DAY, Level.SECONDS: 2 * DAY, Level.MINUTE: 15 * DAY, Level.HOUR: 400 * DAY}
     )
@@ -124,6 +127,8 @@ class SampleStore(Protocol):
     """Keeps samples. All calls may be made concurrently."""
 
     limits: SampleLimits
+    refusals: Refusals
+    """Senders of which series were refused."""
 
     async def write(self, batches: Sequence[SampleBatch]) -> None:
         """Keep what is not there yet, all of it or nothing, and roll up the buckets that ended. Durable on return.
@@ -178,3 +183,10 @@ def series_id(environment: str, labels: Labels) -> int:
         digest.update(len(encoded).to_bytes(4, "little"))
         digest.update(encoded)
     return int.from_bytes(digest.digest(), "little", signed=True)
+
+
+def delta_number(of: str) -> int:
+    """The number of a delta that follows from a text, such as the id of a document; never 0."""
+    return (
+        int.from_bytes(hashlib.blake2b(of.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little", signed=True) or 1
+    )

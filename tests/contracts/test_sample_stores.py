@@ -219,6 +219,31 @@ async def test_series_are_bounded_in_all_and_of_an_environment(open_store: Open)
     assert await store.series("c") == []
 
 
+def of_job(job: str, number: int) -> Labels:
+    return (("__name__", "hits_total"), ("job", job), ("user", f"u{number}"))
+
+
+async def test_the_series_of_one_sender_leave_room_for_others(open_store: Open) -> None:
+    """A label with an id in it fills the share of its own service, in whatever order, and after a start as before."""
+    limits = SampleLimits(series=100, series_per_environment=50, series_per_sender=10)
+    store = await open_store(limits)
+    await store.write([batch([(of_job("flood", i), NOON + EVERY, 1.0) for i in range(80)])])
+    await store.write([batch([(of_job("shop", i), NOON + 2 * EVERY, 1.0) for i in range(10)])])
+    store = await open_store(limits)
+    await store.write([batch([(of_job("flood", i), NOON + 3 * EVERY, 1.0) for i in range(70, 90)])])
+    await store.write([batch([(of_job("shop", i), NOON + 3 * EVERY, 1.0) for i in range(11)])])
+    await store.write([batch([(of_job("flood", i), NOON + 3 * EVERY, 1.0) for i in range(3)], "staging")])
+    known = [dict(one.labels)["job"] for one in await store.series("default")]
+    assert (known.count("flood"), known.count("shop")) == (10, 10)
+    assert len(await samples_of(store, of_job("shop", 3))) == 2
+    assert len(await store.series("staging")) == 3
+    assert store.counters().series_refused == 21
+    told = store.refusals.recent("default", NOON + 3 * EVERY)
+    assert [text.split(" are refused")[0] for text in told] == ['new series of "flood"', 'new series of "shop"']
+    assert "10 are there, which is the bound samples.series_per_sender" in told[0]
+    assert store.refusals.recent("staging", NOON + 3 * EVERY) == []
+
+
 async def test_each_level_is_kept_for_its_time(open_store: Open) -> None:
     kept = {Level.RAW: 2 * HOUR, Level.SECONDS: HOUR, Level.MINUTE: 3 * HOUR, Level.HOUR: 40 * HOUR}
     store = await open_store(SampleLimits(kept=kept))

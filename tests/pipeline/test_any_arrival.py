@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.exchange.codec import HEADER, BatchKind, decode_bodies
 from processors.assembly.assembler import log_summary
+from processors.assembly.edges import edge_from_body
 from processors.call_graph import call_graph
+from processors.series.edge_counts import edge_counts
 from telemetry.documents import Kind, latest, trace_document
 from tests.generated import START
-from tests.pipeline.parts import KilledError, MemoryStore
+from tests.pipeline.parts import KeepingTopic, KilledError, MemoryStore
 from tests.pipeline.test_assemble import CONFIG, PARTITIONS, SECOND, Worker, events, expected, run, stored
 from tests.processors.traces import TRACE, sharing_traces
 from tests.processors.traces import traces as any_trace
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterable
 
+    from telemetry.documents import Body
+    from telemetry.metrics import Series
     from telemetry.spans import Span, SpanLink
 
 TICK = 20_000_000
@@ -99,13 +105,15 @@ def test_order_batches_repetition_lateness_and_restarts_change_nothing_for_any_k
 ) -> None:
     again = data.draw(st.lists(st.sampled_from(spans), max_size=5))
     batches = arrival(spans, again, chance, delay)
-    store = MemoryStore()
+    store, series = MemoryStore(), KeepingTopic()
     committed = dict.fromkeys(range(PARTITIONS), 0)
     for kill_at, after in [*kills, (-1, False)]:
         log = [event for event in events(batches) if event.message.offset >= committed[event.message.partition]]
         store.kill_at, store.after, store.writes = kill_at, after, 0
         with contextlib.suppress(KilledError):
-            asyncio.run(run(Worker(store, HASTY), log, {number for number in range(len(log)) if chance.random() < 0.5}))
+            asyncio.run(
+                run(Worker(store, HASTY, series=series), log, {number for number in range(len(log)) if chance.random() < 0.5})
+            )
         for event in log:
             if event.acked:
                 partition = event.message.partition
@@ -114,6 +122,28 @@ def test_order_batches_repetition_lateness_and_restarts_change_nothing_for_any_k
     reported = latest([document.body for (kind, _), document in store.documents.items() if kind is Kind.TRACE])
     assert {body["id"]: without(body) for body in reported} == trace_bodies(spans)
     assert committed == {partition: number_of(batches, partition) for partition in range(PARTITIONS)}
+    assert counted_by_id(series) == counted_as_stored(store)
+
+
+def counted_by_id(series: KeepingTopic) -> dict[tuple[Series, int], float]:
+    """What stage 4 adds up of the edges that were sent: each document once, however often it came."""
+    sent = [
+        body for each in series.sent if each.headers[HEADER] == BatchKind.EDGES.encode() for body in decode_bodies(each.value)
+    ]
+    return counted({body["id"]: body for body in sent}.values())
+
+
+def counted_as_stored(store: MemoryStore) -> dict[tuple[Series, int], float]:
+    """The same of those that are stored."""
+    return counted(document.body for (kind, _), document in store.documents.items() if kind is Kind.EDGE)
+
+
+def counted(bodies: Iterable[Body]) -> dict[tuple[Series, int], float]:
+    total: dict[tuple[Series, int], float] = {}
+    for point in (point for body in bodies for point in edge_counts(edge_from_body(body))):
+        place = point.series, point.time
+        total[place] = round(total.get(place, 0.0) + point.value, 9)
+    return total
 
 
 def number_of(batches: list[list[Span]], partition: int) -> int:

@@ -49,11 +49,17 @@ class Worker:
     """A stage, fed with the records of a log."""
 
     def __init__(
-        self, store: MemoryStore, config: AssembleConfig = CONFIG, traced: KeepingTopic | None = None, *, live: bool = False
+        self,
+        store: MemoryStore,
+        config: AssembleConfig = CONFIG,
+        traced: KeepingTopic | None = None,
+        *,
+        series: KeepingTopic | None = None,
+        live: bool = False,
     ) -> None:
         self.store = store
         self.now = NOW
-        self.traced, self.series, signals = traced or KeepingTopic(PARTITIONS), KeepingTopic(), KeepingTopic()
+        self.traced, self.series, signals = traced or KeepingTopic(PARTITIONS), series or KeepingTopic(), KeepingTopic()
         self.offsets: Any = OffsetTracker(APP, config.max_records)
         writer = DocumentWriter(store, NoRejects())
         make: Any = AssembleStage

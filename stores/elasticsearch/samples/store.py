@@ -29,6 +29,7 @@ from stores.elasticsearch.samples.indices import (
     raw_index,
     rollup_index,
 )
+from stores.samples.bounds import SeriesBounds
 from stores.samples.levels import ROLLUPS, Level, ends_of
 from stores.samples.rolling import merge, roll_up
 from stores.samples.store import MAX_ROWS, KnownSeries, SampleCounters, SampleLimits, TooManySamplesError, series_id
@@ -80,6 +81,8 @@ class ElasticsearchSampleStore:
         self._made: set[str] = set()
         self._oldest = dict.fromkeys(Level, 0)  # what is not deleted with its index yet, but too old, ns
         self._counters = SampleCounters()
+        self._bounds = SeriesBounds(self.limits)
+        self.refusals = self._bounds.refusals
         self._writing = asyncio.Lock()
         self._closed = False
 
@@ -163,16 +166,13 @@ class ElasticsearchSampleStore:
 
     async def _admit(self, batch: SampleBatch) -> list[int]:
         known = await self._known_series()
-        count = sum(name == batch.environment for name, _ in known.values())
         operations: list[JsonObject] = []
         admitted = []
         for number, labels in batch.series.items():
             seen = known.get(number)
-            if seen is None:
-                if len(known) >= self.limits.series or count >= self.limits.series_per_environment:
-                    self._counters.series_refused += 1
-                    continue
-                count += 1
+            if seen is None and not self._bounds.admit(batch.environment, labels, batch.newest):
+                self._counters.series_refused += 1
+                continue
             admitted.append(number)
             if seen is None or batch.newest - seen[1] > SEEN_EVERY:
                 known[number] = batch.environment, batch.newest
@@ -191,6 +191,9 @@ class ElasticsearchSampleStore:
         if self._known is None:
             hits = await self._search(f"{self._prefix}-series", {"match_all": {}}, ["_doc"])
             self._known = {int(hit["_id"]): (hit["_source"]["environment"], hit["_source"]["latest"]) for hit in hits}
+            self._bounds.clear()
+            for hit in hits:
+                self._bounds.add(hit["_source"]["environment"], orjson.loads(hit["_source"]["labels"]))
         return self._known
 
     async def _state(self, environment: str) -> _State:

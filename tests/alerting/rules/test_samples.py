@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alerting.promql.matchers import parse_matchers
 from alerting.rules.samples import Limits, Samples
+from components.durations import HOUR
 from telemetry.errors import InputError
 from telemetry.metrics import STALE, Point, Series, is_stale
 
@@ -94,3 +95,26 @@ def test_a_snapshot_keeps_every_bit() -> None:
     assert is_stale(stored.values[-1])
     with pytest.raises(InputError, match="version 2"):
         restored.restore({"version": 2})
+
+
+def test_a_flood_of_labels_of_one_sender_leaves_room_for_others_and_ends_with_its_samples() -> None:
+    samples = Samples(Limits(series=100, series_per_sender=10, retention=HOUR))
+
+    def flood(job: str, count: int, time: int) -> None:
+        series = [Series("hits_total", (("job", job), ("user", f"{time}-{i}"))) for i in range(count)]
+        samples.add([Point(each, time, 1.0) for each in series])
+
+    flood("flood", 60, 10 * HOUR)
+    flood("shop", 10, 10 * HOUR)
+    samples.append((("__name__", "job:hits:rate"), ("job", "flood")), 10 * HOUR, 1.0)
+    assert len(samples) == 21
+    assert (samples.counts.of_one_sender, samples.counts.too_many_series) == (50, 0)
+    (told,) = samples.refusals.recent("", samples.newest)
+    assert '"flood"' in told
+    assert "samples.series_per_sender" in told
+    assert [refusal.samples for refusal in samples.refusals.to_log(samples.newest)] == [50]
+    assert samples.refusals.to_log(samples.newest + 1) == []
+    samples.evict(11 * HOUR)
+    flood("flood", 4, 12 * HOUR)
+    assert len(samples) == 4
+    assert samples.refusals.recent("", samples.newest) == []

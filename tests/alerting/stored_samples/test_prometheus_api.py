@@ -10,9 +10,11 @@ from starlette.applications import Starlette
 
 from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules.engine import AlertEngine
+from alerting.rules.samples import Limits
 from components.durations import HOUR, MINUTE, SECOND
 from stores.samples.levels import DAY, Level
 from stores.samples.store import SampleLimits
+from telemetry.metrics import Point, Series
 from tests.alerting.stored_samples.test_history import START, World, points
 
 if TYPE_CHECKING:
@@ -84,3 +86,13 @@ async def test_before_what_is_kept_there_is_nothing_and_a_store_that_is_away_is_
     await world.store.close()
     found = await ask(world, "query", query="sent_total", time=(world.samples.newest - 30 * MINUTE) // SECOND)
     assert found["errorType"] == "unavailable"
+
+
+async def test_answers_say_whose_series_they_lack(world: World) -> None:
+    world.samples.limits = Limits(series_per_sender=1)
+    flood = [Point(Series("hits", (("job", "flood"), ("user", f"u{i}"))), world.samples.newest, 1.0) for i in range(3)]
+    world.samples.add(flood)
+    found = await ask(world, "query", query="count(hits)")
+    assert found["data"]["result"][0]["value"][1] == "1"
+    assert ['"flood"' in text for text in found["warnings"]] == [True]
+    assert (await ask(world, "labels"))["warnings"] == found["warnings"]

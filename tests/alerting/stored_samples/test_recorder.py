@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from alerting.rules.samples import Samples
 from alerting.stored_samples import recorder as recording
@@ -18,6 +20,7 @@ from telemetry.errors import StoreError
 from telemetry.metrics import Point, Series
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
@@ -179,3 +182,41 @@ async def test_a_stop_does_not_wait_for_a_store_that_hangs(store: SometimesDown,
     recorder.tick()
     await recorder.close()
     assert recorder.waiting == 1
+
+
+EDGE_LABELS = (("__name__", "spanloom_edge_calls"), ("client", "a"), ("server", "b"))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.integers(1, 6), st.integers(-3, 9)), min_size=1, max_size=40),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_deltas_add_up_once_over_repetition_order_and_crashes(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, int]], chance: random.Random
+) -> None:
+    """Windows up to 80 minutes apart: what the rules' memory does not hold any more is corrected in the store."""
+    deltas = {(step, number): value for step, number, value in drawn}
+    expected: dict[int, float] = {}
+    for (step, _), value in deltas.items():
+        expected[START + step * 10 * MINUTE] = expected.get(START + step * 10 * MINUTE, 0.0) + value
+    arriving = [*deltas.items(), *chance.choices(list(deltas.items()), k=10)]
+    chance.shuffle(arriving)
+
+    async def run() -> None:
+        store = DuckDbSampleStore(tmp_path_factory.mktemp("deltas") / "samples.duckdb")
+        recorder, samples = recorded(store)
+        for (step, number), value in arriving:
+            at = START + step * 10 * MINUTE
+            samples.add_delta([Point(Series("spanloom_edge_calls", EDGE_LABELS[1:]), at, float(value))], number, at)
+            if chance.random() < 0.1:
+                await recorder.flush()
+            if chance.random() < 0.1:  # what was flushed is there, the rest comes again
+                await recorder.flush()
+                recorder, samples = recorded(store)
+        await recorder.flush()
+        found = await store.samples(np.array([series_id("default", EDGE_LABELS)], np.int64), 0, 2**62)
+        assert dict(zip(found.times.tolist(), found.values.tolist(), strict=True)) == expected
+        await store.close()
+
+    asyncio.run(run())
