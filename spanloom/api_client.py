@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import orjson
 
+from alerting.prometheus_api.remote_read import WARNINGS
+from alerting.prometheus_api.remote_read_client import request, series_of
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
+    from alerting.prometheus_api.remote_read_client import ReadSeries
+    from alerting.promql.matchers import Matcher
     from telemetry.documents import Body, Kind
     from telemetry.json_object import JsonObject
 
@@ -22,6 +27,10 @@ PAGE = 5000
 
 class ApiError(SpanloomError):
     """The pipeline's API did not answer as it should."""
+
+
+class RefusedError(ApiError):
+    """The pipeline's API refused a question: it was wrong, or asked for too much."""
 
 
 class ApiClient:
@@ -88,6 +97,31 @@ class ApiClient:
             if not new:
                 raise ApiError(f"{self.url}: more than {PAGE} documents of kind {kind} have the time {since}")
             since = page[-1]["@timestamp"]  # several may have this time, so that some come again
+
+    async def remote_read(
+        self, matchers: tuple[Matcher, ...], start: int, end: int, environment: str = ""
+    ) -> tuple[list[ReadSeries], list[str]]:
+        """Samples of a selector from a time to a time, ns, and how they were answered where it is from rollups.
+
+        Raises:
+            RefusedError: they are too many.
+            ApiError: it did not answer.
+        """
+        path = "/prometheus/api/v1/read"
+        try:
+            response = await self._client.post(
+                path,
+                params={"environment": environment} if environment else {},
+                content=request(matchers, start, end),
+                headers={"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"},
+            )
+        except httpx2.HTTPError as error:
+            raise ApiError(f"POST {self.url}{path}: {error!r}; is the pipeline running?") from error
+        if response.status_code in {400, 413, 422}:
+            raise RefusedError(f"POST {response.url}: {response.status_code} {response.text[:200]}")
+        if not response.is_success:
+            raise ApiError(f"POST {response.url}: {response.status_code} {response.text[:200]}")
+        return series_of(response.content), orjson.loads(response.headers.get(WARNINGS, "[]"))
 
     async def _get(self, path: str, parameters: JsonObject) -> Any:
         try:

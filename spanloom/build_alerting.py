@@ -154,7 +154,7 @@ class AlertingFactory:
         if self._recorder is not None:
             journal = self._recorder.journal(environment, lambda: engine.samples.newest)
             engine.samples.journal, engine.samples.journals_points = journal, not is_global
-        if journal is not None and self._recorder is not None and not is_global:  # whose samples are under their environments
+        if journal is not None and self._recorder is not None:
             history = StoredHistory(self._recorder.store, engine.samples, journal)
             engine.stored_for = history.kept
         shared.rules.attach(engine)

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from alerting.gotemplates.humanize import Time
 from alerting.gotemplates.syntax import Parser, TemplateError
-from alerting.gotemplates.tree import Branch, Dot, Function, FunctionCall, Jump, Literal, Output, Parenthesis, Text, Variable
+from alerting.gotemplates.tree import (
+    Branch,
+    Dot,
+    Function,
+    FunctionCall,
+    Jump,
+    Literal,
+    Output,
+    Parenthesis,
+    Text,
+    Variable,
+    calls,
+)
 from alerting.gotemplates.values import Items, Labels, Markup, printed, truth
 from telemetry.errors import SpanloomError
 
@@ -48,6 +60,10 @@ class Template:
 
     body: tuple[Node, ...]
     defined: Mapping[str, tuple[Node, ...]]
+
+    def calls(self, function: str) -> bool:
+        """Whether it calls a function anywhere."""
+        return calls((*self.body, *(node for nodes in self.defined.values() for node in nodes)), function)
 
     def render(
         self,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +98,19 @@ class Jump:
 
 
 Node = Text | Output | Branch | FunctionCall | Jump
+
+
+def calls(nodes: Iterable[Node], function: str) -> bool:
+    """Whether a function is called anywhere in them."""
+    return any(
+        (isinstance(node, (Output, Branch, FunctionCall)) and node.pipeline is not None and _uses(node.pipeline, function))
+        or (isinstance(node, Branch) and calls((*node.body, *node.otherwise), function))
+        for node in nodes
+    )
+
+
+def _uses(pipeline: TemplatePipeline, function: str) -> bool:
+    operands = [operand for command in pipeline.commands for operand in command]
+    return Function(function) in operands or any(
+        isinstance(operand, Parenthesis) and _uses(operand.pipeline, function) for operand in operands
+    )

@@ -30,12 +30,15 @@ MAX_QUERIES, MAX_MATCHERS = 16, 100
 MAX_SAMPLES = 1_000_000
 """Samples of one answer: some 20 MB."""
 
+WARNINGS = "Spanloom-Warnings"
+"""Header of an answer: a list in JSON, of which selectors were answered from rollups, and which."""
+
 MILLISECOND = 1_000_000
 _LATEST = (2**63 - 1) // MILLISECOND
 
-_TYPES = (MatchType.EQUAL, MatchType.NOT_EQUAL, MatchType.REGEX, MatchType.NOT_REGEX)
+TYPES = (MatchType.EQUAL, MatchType.NOT_EQUAL, MatchType.REGEX, MatchType.NOT_REGEX)
 
-_MESSAGES = messages(
+MESSAGES = messages(
     "spanloom.remote_read",
     {
         "ReadRequest": {"queries": (1, "*Query")},
@@ -63,7 +66,7 @@ def read_request(body: bytes) -> list[tuple[Reach, int]]:
     try:
         if cramjam.snappy.decompress_raw_len(body) > MAX_REQUEST:
             raise InputError(f"more than {MAX_REQUEST} bytes")
-        message = _MESSAGES["ReadRequest"].FromString(bytes(cramjam.snappy.decompress_raw(body)))
+        message = MESSAGES["ReadRequest"].FromString(bytes(cramjam.snappy.decompress_raw(body)))
     except (cramjam.DecompressionError, DecodeError) as error:
         raise InputError(f"not a remote-read request in protobuf, compressed by snappy: {error}") from None
     if len(message.queries) > MAX_QUERIES or any(len(query.matchers) > MAX_MATCHERS for query in message.queries):
@@ -87,9 +90,9 @@ def _reach(query: JsonObject) -> tuple[Reach, int]:
 
 
 def _type(number: int) -> MatchType:
-    if not 0 <= number < len(_TYPES):
-        raise InputError(f"a matcher has the type {number}; there are 0 to {len(_TYPES) - 1}")
-    return _TYPES[number]
+    if not 0 <= number < len(TYPES):
+        raise InputError(f"a matcher has the type {number}; there are 0 to {len(TYPES) - 1}")
+    return TYPES[number]
 
 
 async def answer(found: Sequence[tuple[Sequence[VectorColumn], int, int]]) -> bytes:
@@ -98,7 +101,7 @@ async def answer(found: Sequence[tuple[Sequence[VectorColumn], int, int]]) -> by
     Raises:
         EvaluationError: they are too many.
     """
-    response, total = _MESSAGES["ReadResponse"](), 0
+    response, total = MESSAGES["ReadResponse"](), 0
     for columns, start, end in found:
         result = response.results.add()
         for column in sorted(columns, key=lambda each: each.labels):

@@ -15,6 +15,7 @@ Paths, parameters, answers and errors: https://prometheus.io/docs/prometheus/lat
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
@@ -53,6 +54,9 @@ TIMEOUT = 30 * SECOND
 
 COMPATIBLE = "3.0.0"
 """The version of Prometheus whose semantics these are."""
+
+MAX_NOTES = 16
+"""Of an answer to remote read, in a header."""
 
 Answer = tuple[object, list[str]]
 """The data of an answer, and warnings."""
@@ -124,20 +128,24 @@ class PrometheusApi:
         try:
             environment = self._environment(asked)
             samples, history = self._engines()[environment].samples, self._histories().get(environment)
-            found = []
+            found, notes = [], set[str]()
             for reach, end in remote_read.read_request(await read_body(request, remote_read.MAX_REQUEST)):
                 start, columns = end - reach.width + 1, None
                 if history is not None:
                     async with asyncio.timeout(TIMEOUT / SECOND):
                         past = await history.for_query((reach,), end, end, LOOKBACK, self._now())
                     columns = past.columns(reach)
+                    notes.update(past.notes())
                 found.append((columns.columns if columns is not None else samples.select(reach.matchers), start, end))
             body = await remote_read.answer(found)
         except TimeoutError:
             return error_answer(503, "timeout", "query timed out while samples were read")
         except (EvaluationError, StoreError, InputError) as error:
             return _rejected(error, 400)
-        return Response(body, media_type="application/x-protobuf", headers={"Content-Encoding": "snappy"})
+        headers = {"Content-Encoding": "snappy"}
+        if notes:
+            headers[remote_read.WARNINGS] = json.dumps(sorted(notes)[:MAX_NOTES])
+        return Response(body, media_type="application/x-protobuf", headers=headers)
 
     async def _query(self, request: Request) -> Answer:
         asked = await parameters_of(request)

@@ -54,6 +54,7 @@ def backtest(
     points: Iterable[Point],
     limits: Limits | None = None,
     notified_after: Callable[[Point], int] = lambda _: 0,
+    since: int = 0,
 ) -> Backtest:
     """Play points through the rules, from the first one's time to the last one's.
 
@@ -62,6 +63,7 @@ def backtest(
         points: in any order.
         limits: of the samples.
         notified_after: how long after its time a point reached the rules, ns.
+        since: points before this time are there for rules to look back at, and nothing is evaluated, ns.
     """
     points = list(points)
     ordered = sorted(((point.time + notified_after(point), point) for point in points), key=lambda item: item[0])
@@ -76,6 +78,9 @@ def backtest(
         begin = following
         while following < len(ordered) and ordered[following][0] <= now:
             following += 1
+        if now < since:
+            engine.add(point for _, point in ordered[begin:following])
+            continue
         # What is due before these points does not see them; then they are there for what is due at their time.
         changes = engine.advance(ordered[begin][0] - 1)
         engine.add(point for _, point in ordered[begin:following])

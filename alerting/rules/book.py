@@ -67,7 +67,7 @@ class RuleBook:
         self.has_global = any(group.is_global for group in files)
         """Whether any group is evaluated once over all environments."""
         self.stored_for = 0
-        """How far back rules of one environment can read the store of samples, ns."""
+        """How far back rules can read the store of samples, ns."""
         self._namespaces: _Namespaces = {}
         self._alerts_read: tuple[object, bool] | None = None
 
@@ -232,7 +232,7 @@ class RuleBook:
         self.has_global = any(group.is_global for group in groups)
 
     def _check(self, groups: Sequence[RuleGroup]) -> None:
-        to_come = AlertEngine(stored_for=self.stored_for), AlertEngine(is_global=True)
+        to_come = [AlertEngine(stored_for=self.stored_for, is_global=is_global) for is_global in (False, True)]
         for engine in (*self._engines, *to_come):
             engine.check(_of_scope(engine, groups))
 

@@ -6,12 +6,21 @@ samples give the same alerts whenever and however often they are read.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from alerting.promql.expression import LOOKBACK, compile_expression
-from alerting.rules.evaluation import AlertContext, GroupRun, Remains, evaluate_group, record_group, saved_remains
+from alerting.promql.expression import LOOKBACK
+from alerting.rules.evaluation import (
+    AlertContext,
+    GroupRun,
+    Remains,
+    compiled,
+    evaluate_group,
+    queries_of,
+    record_group,
+    saved_remains,
+)
 from alerting.rules.samples import Samples
 from components.durations import MINUTE, format_duration
 from telemetry.errors import ConfigError, InputError
@@ -20,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from alerting.alert_state import AlertChange
-    from alerting.promql.expression import Expression
     from alerting.promql.vectors import Past, Reach, Vector
     from alerting.rules.files import Rule, RuleGroup
     from telemetry.json_object import JsonObject
@@ -117,16 +125,34 @@ class AlertEngine:
         """What the rules that are due read of the time before memory: from when until when, ns. `past` has to have it."""
         found: dict[Reach, tuple[int, int]] = {}
         for run in self._runs.values():
-            times = run.due(now)[-MAX_CATCH_UP:]
-            if not times:
-                continue
-            first, last = times[0] - run.group.query_offset, times[-1] - run.group.query_offset
-            for reach in (reach for rule in run.group.rules for reach in rule.expr.reaches):
-                since, until = reach.of(self.samples, first, last, LOOKBACK)
-                if since + (0 if reach.width else LOOKBACK) < first - self.samples.limits.retention:
-                    before = found.get(reach, (since, until))
-                    found[reach] = min(since, before[0]), max(until, before[1])
+            for rule in run.group.rules:
+                self._note_reads(found, run, now, rule.expr.reaches)
         return found
+
+    def texts_read(self, now: int) -> dict[Reach, tuple[int, int]]:
+        """The same of what the texts of alerts ask, which depends on what `past` says now."""
+        found: dict[Reach, tuple[int, int]] = {}
+        context = AlertContext(self.external_labels, self.external_url, self.alert_labels)
+        for run in self._runs.values():
+            if not run.due(now):
+                continue
+            time = run.due(now)[-1] - run.group.query_offset
+            for rule in (rule for rule in run.group.rules if rule.asks):
+                for text in queries_of(rule, time, self.samples, context, self.past):
+                    with suppress(ConfigError):
+                        self._note_reads(found, run, now, compiled(text).reaches)
+        return found
+
+    def _note_reads(self, found: dict[Reach, tuple[int, int]], run: GroupRun, now: int, reaches: Iterable[Reach]) -> None:
+        times = run.due(now)[-MAX_CATCH_UP:]
+        if not times:
+            return
+        first, last = times[0] - run.group.query_offset, times[-1] - run.group.query_offset
+        for reach in reaches:
+            since, until = reach.of(self.samples, first, last, LOOKBACK)
+            if since + (0 if reach.width else LOOKBACK) < first - self.samples.limits.retention:
+                before = found.get(reach, (since, until))
+                found[reach] = min(since, before[0]), max(until, before[1])
 
     @property
     def lookback(self) -> int:
@@ -222,7 +248,7 @@ class AlertEngine:
             PromqlError: the expression is wrong or not covered.
             EvaluationError: it has no answer on these samples.
         """
-        vector: Vector = _compiled(expr).evaluate(self.samples, at)
+        vector: Vector = compiled(expr).evaluate(self.samples, at)
         return [(dict(labels), value) for labels, value in vector]
 
     def snapshot(self) -> JsonObject:
@@ -251,8 +277,3 @@ class AlertEngine:
                 run.restore(saved)
             else:
                 self._ended += saved_remains(name, saved)
-
-
-@lru_cache(maxsize=256)
-def _compiled(expr: str) -> Expression:
-    return compile_expression(expr)

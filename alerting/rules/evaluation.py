@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
     from alerting.alert_state import AlertChange
     from alerting.gotemplates.execute import Template
+    from alerting.promql.expression import Expression
     from alerting.promql.vectors import Past, Vector
     from alerting.rules.files import Rule, RuleGroup
     from alerting.rules.samples import Samples
     from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
+
+MAX_QUERIES = 100
+"""Expressions in the texts of one rule's alerts that are answered from the store of samples."""
 
 
 @dataclass(slots=True)
@@ -197,7 +202,7 @@ def evaluate_group(
             if rule.kind == "record":
                 series = _recorded(rule, vector, run.group.limit)
             else:
-                found = _found(rule, vector, time, samples, context)
+                found = _found(rule, vector, context, lambda text: _queried(text, samples, time, past))
                 alerts = run.alerts[i]
                 if run.group.limit and len(found) > run.group.limit:
                     outcome.changes.extend(alerts.clear(at))
@@ -252,8 +257,24 @@ def _recorded(rule: Rule, vector: Vector, limit: int) -> dict[Labels, float]:
     return series
 
 
-def _found(rule: Rule, vector: Vector, time: int, samples: Samples, context: AlertContext) -> dict[Labels, Found]:
-    functions = of_evaluation(lambda text: _queried(text, samples, time), context.external_url)
+def queries_of(rule: Rule, time: int, samples: Samples, context: AlertContext, past: Past | None) -> set[str]:
+    """The expressions that the texts of the rule's alerts would ask at a time: they may read the past too."""
+    asked: set[str] = set()
+
+    def note(text: str) -> list[dict[str, object]]:
+        if len(asked) < MAX_QUERIES:
+            asked.add(text)
+        return []
+
+    with suppress(SpanloomError):  # what fails is told when the rule is evaluated
+        _found(rule, rule.expr.evaluate(samples, time, past=past), context, note)
+    return asked
+
+
+def _found(
+    rule: Rule, vector: Vector, context: AlertContext, query: Callable[[str], list[dict[str, object]]]
+) -> dict[Labels, Found]:
+    functions = of_evaluation(query, context.external_url)
     found: dict[Labels, Found] = {}
     for element, value in vector:
         own = {name: text for name, text in element if name != NAME}
@@ -283,10 +304,15 @@ def _rendered(
     return texts
 
 
-def _queried(text: str, samples: Samples, time: int) -> list[dict[str, object]]:
-    return [
-        {"Labels": TemplateLabels(labels), "Value": value} for labels, value in compile_expression(text).evaluate(samples, time)
-    ]
+def _queried(text: str, samples: Samples, time: int, past: Past | None) -> list[dict[str, object]]:
+    found = compiled(text).evaluate(samples, time, past=past)
+    return [{"Labels": TemplateLabels(labels), "Value": value} for labels, value in found]
+
+
+@lru_cache(maxsize=256)
+def compiled(expr: str) -> Expression:
+    """An expression that is asked again and again."""
+    return compile_expression(expr)
 
 
 def _alert_series(alerts: RuleAlerts) -> dict[Labels, float]:

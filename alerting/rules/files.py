@@ -102,6 +102,7 @@ class Rule:
     annotations: tuple[tuple[str, Template], ...] = ()
     fixed_labels: Labels = ()  # of a recording rule
     source: RuleConfig | None = None
+    asks: bool = False  # whether a text of its alerts has an expression in it
 
     @property
     def identity(self) -> str:
@@ -249,7 +250,8 @@ def _compile(rule: RuleConfig, group: GroupConfig, interval: int, wrong: Callabl
     annotations = tuple(_templates("annotations", rule.annotations, wrong))
     if expr is None:
         return None
-    return Rule("alert", rule.alert, expr, rule.hold, rule.keep_firing_for, label_texts, annotations, source=rule)
+    asks = any(template.calls("query") for _, template in (*label_texts, *annotations))
+    return Rule("alert", rule.alert, expr, rule.hold, rule.keep_firing_for, label_texts, annotations, source=rule, asks=asks)
 
 
 def _templates(field: str, texts: Mapping[str, str], wrong: Callable[[str, str], None]) -> Iterator[tuple[str, Template]]:

@@ -13,6 +13,7 @@ from alerting.stored_samples.index import SeriesIndex
 from alerting.stored_samples.stored_range import StoredRange
 from components.durations import HOUR, MINUTE, SECOND, format_duration
 from stores.samples.levels import Level
+from telemetry.environment import EVERY_ENVIRONMENT
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class ReadRanges:
 
 
 class StoredHistory:
-    """The older samples of one environment.
+    """The older samples of one environment, or of all.
 
     Args:
         store: has them.
@@ -211,7 +212,7 @@ class StoredHistory:
         if before is not None and before.since <= since and before.until >= until and before.rewritten_from > before.until:
             before.wanted_until = until
             return before
-        stored = await self._store.rolled_until(self._journal.environment, Level.SECONDS)
+        stored = await self._rolled_until(Level.SECONDS)
         target = min(stored, until + AHEAD)
         found = StoredRange(reach, Level.RAW, self._samples, self._index, since=since, until=target, wanted_until=until)
         found.raw = await self._store.samples(ids, since, target)
@@ -221,7 +222,7 @@ class StoredHistory:
         """The buckets of a time, and a little more; those that were read before are not read again."""
         width = level.width
         since = since // width * width
-        rolled = await self._store.rolled_until(self._journal.environment, level)
+        rolled = await self._rolled_until(level)
         target = max(since, min(rolled, level.end_of(until)))
         old = next((grid for grid in before.grids if grid.level is level), None) if before is not None else None
         if old is not None and (old.since > since or old.until < since or not np.isin(old.ids, ids).all()):
@@ -239,6 +240,14 @@ class StoredHistory:
         if len(new):
             grid = grid.stacked(await self._load(level, new, grid.since, grid.until))
         return grid
+
+    async def _rolled_until(self, level: Level) -> int:
+        """Up to when buckets are there; over all environments up to when they are of each that sends."""
+        if self._index.environment != EVERY_ENVIRONMENT:
+            return await self._store.rolled_until(self._index.environment, level)
+        ends = [await self._store.rolled_until(name, level) for name in sorted(self._index.environments)]
+        sending = [end for end in ends if end > max(ends) - level.width - self._samples.limits.retention]
+        return min(sending, default=0)
 
     async def _load(self, level: Level, ids: Ids, since: int, until: int) -> Grid:
         return Grid.of(await self._store.rollups(ids, level, since, until), level, ids, since, until)

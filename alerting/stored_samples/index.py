@@ -1,4 +1,4 @@
-"""The series of one environment, found by their labels: those in the store and those in memory."""
+"""The series of one environment, or of all, found by their labels: those in the store and those in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from alerting.promql.matchers import MatchType
 from alerting.promql.vectors import NAME, nameless
 from components.durations import MINUTE
 from stores.samples.store import series_id
+from telemetry.environment import EVERY_ENVIRONMENT, environment_of
+from telemetry.metrics import Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +30,7 @@ class SeriesIndex:
 
     Args:
         store: knows those of before.
-        environment: whose they are.
+        environment: whose they are; EVERY_ENVIRONMENT: those of all, and what rules over all have recorded.
     """
 
     def __init__(self, store: SampleStore, environment: str) -> None:
@@ -37,6 +39,9 @@ class SeriesIndex:
         self.bare: dict[int, Labels] = {}
         self._by_name: dict[str, list[int]] = {}
         self._selections: dict[tuple[Matcher, ...], list[int]] = {}
+        self._numbers: dict[Labels, int] = {}  # over all environments, whose numbers do not follow from the labels alone
+        self.environments: frozenset[str] = frozenset()
+        """Those that have series in the store."""
         self._read_at: int | None = None
 
     async def refresh(self, now: int) -> None:
@@ -47,25 +52,40 @@ class SeriesIndex:
         """
         if self._read_at is not None and abs(now - self._read_at) < MAX_AGE:
             return
-        known = await self._store.series(self.environment)
+        known = await self._store.series(None if self._is_global else self.environment)
         self._read_at = now
-        self.labels, self.bare, self._by_name = {}, {}, {}
+        self.labels, self.bare, self._by_name, self._numbers = {}, {}, {}, {}
         self._selections.clear()
-        for one in known:
+        self.environments = frozenset(one.environment for one in known)
+        for one in sorted(known, key=lambda each: each.environment == EVERY_ENVIRONMENT):  # ours win
             self._add(one.id, one.labels)
+
+    @property
+    def _is_global(self) -> bool:
+        return self.environment == EVERY_ENVIRONMENT
+
+    def number(self, one: StoredSeries) -> int:
+        """Of a series in memory."""
+        if not self._is_global:
+            if not one.id:
+                one.id = series_id(self.environment, one.labels)
+            return one.id
+        known = self._numbers.get(one.labels)
+        return known if known is not None else series_id(_environment_of(one.labels), one.labels)
 
     def add(self, series: Iterable[StoredSeries]) -> None:
         """Series in memory, which have a number from now on."""
         for one in series:
-            if not one.id:
-                one.id = series_id(self.environment, one.labels)
-            if one.id not in self.labels:
-                self._add(one.id, one.labels)
+            number = self.number(one)
+            if number not in self.labels:
+                self._add(number, one.labels)
                 self._selections.clear()
 
     def _add(self, number: int, labels: Labels) -> None:
         self.labels[number], self.bare[number] = labels, nameless(labels)
         self._by_name.setdefault(dict(labels).get(NAME, ""), []).append(number)
+        if self._is_global:
+            self._numbers[labels] = number
 
     def match(self, matchers: tuple[Matcher, ...]) -> list[int]:
         """The series that pass all matchers, ascending."""
@@ -83,3 +103,7 @@ class SeriesIndex:
             labels = dict(self.labels[number])
             if all(matcher.matches(labels.get(matcher.name, "")) for matcher in matchers):
                 yield number
+
+
+def _environment_of(labels: Labels) -> str:
+    return environment_of(Series(dict(labels).get(NAME, ""), labels))

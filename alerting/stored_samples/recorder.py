@@ -16,6 +16,7 @@ import structlog
 
 from components.durations import MINUTE, SECOND
 from stores.samples.store import SampleBatch, series_id
+from telemetry.environment import EVERY_ENVIRONMENT
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ class SampleJournal:
         if len(batch.times):
             self._rewritten_from = min(self._rewritten_from, int(batch.times.min()))
         self._announced = batch.newest
+
+    def note_rewritten(self, since: int) -> None:
+        """Samples from a time on are others now than they were."""
+        self._rewritten_from = min(self._rewritten_from, since)
 
     def take_rewritten(self) -> int:
         """From when on the store may say something else than when this was asked last, ns."""
@@ -218,6 +223,11 @@ class SampleRecorder:
                 self._newest = max(self._newest, batch.newest)
                 self._waiting -= len(batch.ids)
                 journal.settle(batch)
+            every = self._journals.get(EVERY_ENVIRONMENT)
+            if every is not None:
+                every.note_rewritten(
+                    min((int(batch.times.min()) for _, batch in self._unsettled if len(batch.times)), default=NEVER)
+                )
             self._unsettled = []
             for refusal in self.store.refusals.to_log(self._newest):
                 log.warning("series_not_stored", environment=refusal.environment, sender=refusal.sender, reason=str(refusal))

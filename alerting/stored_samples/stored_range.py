@@ -83,7 +83,7 @@ class StoredRange:
         for each in self._recent():
             low = bisect_right(each.times, after)
             if low < len(each.times):
-                made = self._column(found, each.id)
+                made = self._column(found, self.index.number(each))
                 made.times += each.times[low:]
                 made.values += each.values[low:]
                 made.ended |= each.ended
@@ -124,8 +124,9 @@ class StoredRange:
             return self._rolled(parts, begin, at)
         at = max(at, self._memory_from()) if end > self._until else at
         rows = {number: row for row, number in enumerate(self._ids())}
-        known = [each for each in self._recent() if each.id in rows]
-        parts.append(reduced_samples(known, [rows[each.id] for each in known], len(rows), at, end))
+        numbered = [(each, self.index.number(each)) for each in self._recent()]
+        known = [(each, rows[number]) for each, number in numbered if number in rows]
+        parts.append(reduced_samples([each for each, _ in known], [row for _, row in known], len(rows), at, end))
         return self._rolled(parts, at if begin is None else begin, end)
 
     def _rolled(self, parts: Sequence[Reduced], start: int, end: int) -> RolledRange:

@@ -159,7 +159,11 @@ class Alerting:
         now = self._now()
         self._event_time = event_time
         if self.history is not None and event_time:
-            self.engine.past = await self.history.for_rules(self.engine.reads(event_time), now)
+            reads = self.engine.reads(event_time)
+            self.engine.past = await self.history.for_rules(reads, now)
+            texts = self.engine.texts_read(event_time)
+            if texts:
+                self.engine.past = await self.history.for_rules(reads | texts, now)
         changes = self.engine.advance(event_time) if event_time else []
         for refusal in self.engine.samples.refusals.to_log(event_time):
             log.warning("series_refused", environment=self.environment, sender=refusal.sender, reason=str(refusal))

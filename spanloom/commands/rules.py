@@ -16,20 +16,23 @@ from alerting.rules.backtest import backtest, reads
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import load_rules
 from alerting.rules.history import notified_after
+from alerting.rules.samples import Limits
 from alerting.rules.unit_tests import run_tests
-from components.durations import SECOND, format_duration, parse_duration
+from components.durations import HOUR, SECOND, format_duration, parse_duration
 from spanloom import clock
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
 from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
 from spanloom.offline.history import LATENESS, stored_points
+from spanloom.offline.sample_history import MAX_POINTS, sample_points
 from stores.samples.config import SamplesConfig
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from alerting.rules.files import RuleGroup
     from telemetry.metrics import Point
 
 files_argument = click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -49,7 +52,7 @@ def check(files: tuple[Path, ...]) -> None:
         groups = load_rules(files)
         stored_for = max(SamplesConfig().limits().kept.values())
         for group in groups:
-            AlertEngine(stored_for=0 if group.is_global else stored_for).check([group])
+            AlertEngine(stored_for=stored_for).check([group])
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
     for group in groups:
@@ -84,18 +87,40 @@ def test(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # cli
 @rules.command("backtest")
 @files_argument
 @click.option("--since", default="1h", show_default=True, metavar="DURATION", help="How far back to begin.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["samples", "documents"]),
+    default="samples",
+    show_default=True,
+    help="Read the store of samples, or make series again from stored spans, logs and metrics.",
+)
+@click.option("--environment", default="", help="Whose samples; '*' for rules over all. Default: the only one that has any.")
 @url_option
 @json_option
-def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
+def backtest_command(files: tuple[Path, ...], since: str, source: str, environment: str, url: str, *, as_json: bool) -> None:
     """Play stored telemetry through the rules: when each alert would have fired and resolved."""
+    notes: list[str] = []
     try:
         groups = load_rules(files)
         now = clock.system()
-        AlertEngine().check(groups)
-        points = asyncio.run(_history(url, now - parse_duration(since), now, partial(reads, groups)))
-        result = backtest(groups, points, notified_after=notified_after(LATENESS))
+        begin = now - parse_duration(since)
+        if source == "samples":
+            AlertEngine(stored_for=max(SamplesConfig().limits().kept.values())).check(groups)
+            points, notes = asyncio.run(_samples(url, groups, begin, now, environment))
+        else:
+            AlertEngine().check(groups)
+            points = asyncio.run(_history(url, begin, now, partial(reads, groups)))
+        lookback = max((rule.expr.lookback + group.query_offset for group in groups for rule in group.rules), default=0)
+        limits = Limits(
+            series=MAX_POINTS, series_per_sender=MAX_POINTS, text=1 << 30, samples=MAX_POINTS, samples_per_series=MAX_POINTS,
+            retention=lookback + HOUR,
+        )  # fmt: skip
+        result = backtest(groups, points, limits, notified_after(LATENESS), begin)
     except SpanloomError as error:
         raise click.ClickException(str(error)) from error
+    for note in notes:
+        click.echo(printable(note), err=True)
     if as_json:
         click.echo(orjson.dumps(asdict(result), option=orjson.OPT_INDENT_2))
         return
@@ -117,6 +142,13 @@ def backtest_command(files: tuple[Path, ...], since: str, url: str, as_json: boo
 async def _history(url: str, since: int, until: int, asked: Callable[[str], bool]) -> list[Point]:
     async with ApiClient(url, authorization(url)) as pipeline:
         return await stored_points(pipeline, since, until, asked)
+
+
+async def _samples(
+    url: str, groups: Sequence[RuleGroup], since: int, until: int, environment: str
+) -> tuple[list[Point], list[str]]:
+    async with ApiClient(url, authorization(url)) as pipeline:
+        return await sample_points(pipeline, groups, since, until, environment)
 
 
 def _time(time: int) -> str:
