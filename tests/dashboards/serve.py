@@ -1,4 +1,7 @@
-"""A console in a process of its own, until its stdin ends: `python -m tests.dashboards.serve DIR shop|environments|nothing`."""
+"""A console in a process of its own, until its stdin ends.
+
+`python -m tests.dashboards.serve DIR shop|environments|trace-page|nothing`
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ async def serve(folder: Path, what: str) -> None:
     store = DuckDbStore(folder / "shop.duckdb")
     await store.write([] if what == "nothing" else shop.documents())
     await store.write(shop.staging_documents() if what == "environments" else [])
+    await store.write(shop.large_documents() if what == "trace-page" else [])
     status = {"spans_stored": 472, "collector": {"requests": 12345}}
     registry = CollectorRegistry()
     access = build_access(Config(data_dir=folder), registry, clock.system)

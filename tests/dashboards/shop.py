@@ -295,3 +295,19 @@ def staging_documents() -> list[Document]:
         documents += own
         hops += its_hops
     return documents + edge_documents(hops)
+
+
+LARGE, LARGE_SPANS = b"large-trace-----", 20_000
+
+
+def large_documents() -> list[Document]:
+    """A trace of LARGE_SPANS spans, six below each, in a dozen services; no logs."""
+    services = [Resource({"service.name": f"service-{number}"}) for number in range(12)]
+    spans = []
+    for number in range(LARGE_SPANS):
+        start = NOW - 60 * SECOND + number * MS
+        parent = (number - 1) // 6 + 1 if number else 0
+        ids = (number + 1).to_bytes(8, "big"), parent.to_bytes(8, "big") if parent else b""
+        took = LARGE_SPANS * MS if not number else (number * 7919 % 50 + 1) * MS
+        spans.append(Span(LARGE, *ids, f"step {number % 40}", SpanKind.INTERNAL, start, start + took, services[number % 12]))
+    return [span_document(span) for span in spans]

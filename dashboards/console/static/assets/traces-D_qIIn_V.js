@@ -1,1 +1,0 @@
-import{o as e,t}from"./Page-BKuL1-9D.js";import{f as n}from"./index-BMyWPSek.js";var r=e();function i(){return(0,r.jsx)(t,{title:n(`traces`),children:(0,r.jsx)(`p`,{className:`quiet`,children:n(`soon`)})})}export{i as default};
