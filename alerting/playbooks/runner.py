@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic import ValidationError
 
 from alerting.playbooks.actions.action import ActionError, Report
+from alerting.playbooks.kernel import by_hand
 from alerting.playbooks.kernel.messages import Result
-from telemetry.errors import SpanloomError, StoreError
+from telemetry.errors import InputError, SpanloomError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -131,6 +132,34 @@ class PlaybookRunner:
             InputError: there is no such incident, or it is still open.
         """
         await self._do(lambda now: self.healer.release(incident_id, who, now))
+
+    async def acknowledge(self, incident_id: str, who: str, text: str) -> None:
+        """A person looks after an incident.
+
+        Raises:
+            InputError: there is no such incident.
+        """
+        await self._do(lambda now: by_hand.acknowledge(self.healer, incident_id, who, text, now))
+
+    async def rerun(self, incident_id: str, fingerprint: str, who: str) -> str:
+        """Have the alert of an ended incident answered once more; returns the id of the new one.
+
+        Raises:
+            InputError: see `by_hand.rerun`; that it was asked for is on the audit trail all the same.
+        """
+        made: list[str] = []
+        refused: list[InputError] = []
+
+        def ask(now: int) -> None:
+            try:
+                made.append(by_hand.rerun(self.healer, incident_id, fingerprint, who, now))
+            except InputError as error:
+                refused.append(error)
+
+        await self._do(ask)
+        if refused:
+            raise refused[0]
+        return made[0]
 
     async def note(self, event: str, who: str, /, **data: object) -> None:
         """What somebody changed of what alerts; return when it would survive a kill -9."""

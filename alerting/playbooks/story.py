@@ -127,6 +127,8 @@ _DESCRIPTIONS: dict[str, Callable[[Body], str]] = {
     ),
     "approved": lambda data: "approved " + ("by the playbook itself" if data["who"] == "automatic" else f"by {data['who']}"),
     "denied": lambda data: f"denied by {data['who']}",
+    "acknowledged": lambda data: f"acknowledged by {data['who']}{': ' if data['text'] else ''}{_line(data['text'])}",
+    "rerun": lambda data: f"{data['who']} had the alert answered once more",
     "step-intended": _intended,
     "step-done": _done,
     "step-failed": _failed,

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from alerting.alertmanager.api import AlertmanagerApi
-from alerting.playbooks.api import approval, control
+from alerting.playbooks.api import approval, control, incidents
 from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules import api as rules_api
 from telemetry.errors import OverloadedError
@@ -50,6 +50,7 @@ def routes(settings: AlertingSettings, now: Callable[[], int], version: str) -> 
             lambda: {name: each.history for name, each in owned.items() if each.history is not None},
         ).routes(),
         *control.routes(lambda: {name: each.runner for name, each in owned.items()}, settings.switch),
+        *incidents.routes(lambda: {name: each.runner for name, each in owned.items()}),
         Route("/-/reload", reload, methods=["POST", "PUT"]),
     ]
     return [

@@ -44,7 +44,10 @@ ROUTES = (
     Route("/api/v1/healing", {"GET": READ}),
     Route("/api/v1/healing/stop", {"POST": OPERATE}),
     Route("/api/v1/healing/resume", {"POST": OPERATE}),
-    Route("/api/v1/incidents/{incident}/release", {"POST": OPERATE}),
+    *(
+        Route(f"/api/v1/incidents/{{incident}}/{act}", {"POST": OPERATE})
+        for act in ("release", "decision", "acknowledge", "rerun")
+    ),
     Route("/api/v1/incidents/{incident}/approval", {"GET": LINK, "POST": LINK}),
     Route("/-/reload", {"POST": OPERATE, "PUT": OPERATE}),
     # Policies: whoever may repair may govern.

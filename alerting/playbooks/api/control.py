@@ -74,16 +74,16 @@ def routes(runners: Callable[[], Mapping[str, PlaybookRunner]], switch: Switch) 
         )
 
     async def stop(request: Request) -> JSONResponse:
-        who = _who(request)
+        who = authenticated(request)
         await switch(who, request.query_params.get("environment"), stop=True)
         return JSONResponse({"stopped_by": who})
 
     async def resume(request: Request) -> JSONResponse:
-        await switch(_who(request), request.query_params.get("environment"), stop=False)
+        await switch(authenticated(request), request.query_params.get("environment"), stop=False)
         return JSONResponse({"stopped_by": ""})
 
     async def release(request: Request) -> JSONResponse:
-        incident, who = request.path_params["incident"], _who(request)
+        incident, who = request.path_params["incident"], authenticated(request)
         here = runners()
         owner = next((each for each in here.values() if incident in each.healer.incidents), None) or foremost(here)
         if owner is None:
@@ -92,9 +92,9 @@ def routes(runners: Callable[[], Mapping[str, PlaybookRunner]], switch: Switch) 
         return JSONResponse({"released": incident})
 
     return [
-        Route("/api/v1/healing", _reporting_errors(state), methods=["GET"]),
+        Route("/api/v1/healing", reporting_errors(state), methods=["GET"]),
         *(
-            Route(path, _reporting_errors(act), methods=["POST"])
+            Route(path, reporting_errors(act), methods=["POST"])
             for path, act in (
                 ("/api/v1/healing/stop", stop),
                 ("/api/v1/healing/resume", resume),
@@ -104,13 +104,18 @@ def routes(runners: Callable[[], Mapping[str, PlaybookRunner]], switch: Switch) 
     ]
 
 
-def _who(request: Request) -> str:
+def authenticated(request: Request) -> str:
+    """Who sends a change; only JSON is read.
+
+    Raises:
+        InputError: it is something else.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise InputError("send JSON, such as {}, with the header Content-Type: application/json")
     return identity_of(request).name
 
 
-def _reporting_errors(act: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:
+def reporting_errors(act: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:
     """The same, with an error of input as an answer."""
 
     async def answer(request: Request) -> JSONResponse:

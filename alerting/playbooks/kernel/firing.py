@@ -62,6 +62,15 @@ class FiringAlerts:
         if fingerprint in self._signals:
             self._given_up.add(fingerprint)
 
+    def take_back(self, fingerprint: str) -> None:
+        """Answer it again as one that nobody has, and report the next refusal of it."""
+        self._given_up.discard(fingerprint)
+        self.clear_refusal(fingerprint)
+
+    def refusal_of(self, fingerprint: str) -> str:
+        """The code of what keeps a repair of it from starting; empty for nothing."""
+        return self._refused.get(fingerprint, ("", ""))[1]
+
     def prove(self, fingerprint: str) -> None:
         """A repair of it was proven: if it goes on firing all the same, the next one is the last."""
         if fingerprint in self._signals:
