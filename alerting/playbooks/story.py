@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,14 @@ def timeline_of(incident: str, records: Sequence[Body]) -> list[str]:
             lines += [f"{INDENT}  seen: {sample}" for sample in _samples(record["data"]["samples"])]
     place = f"records {matched['sequence']} to {last['sequence']} of chain {matched['chain']}"
     return [*lines, f"on record: {place}; the playbook as of {data['revision']}"]
+
+
+def sentence(record: Body) -> str:
+    """What one record of a trail says. One that lacks what its event usually holds is shown as it is."""
+    describe = _DESCRIPTIONS.get(record["event"], _arguments)
+    with suppress(KeyError, TypeError):
+        return describe(record["data"]).strip()
+    return _arguments(record["data"])
 
 
 def _related(records: Sequence[Body], own: Sequence[Body], fingerprint: str) -> Iterator[Body]:

@@ -31,7 +31,7 @@ SETTLED = 5 * MINUTE
 
 
 @dataclass(slots=True)
-class _Kept:
+class _SharedAnswer:
     expires: int
     made: asyncio.Task[bytes]
     size: int = 0
@@ -56,7 +56,7 @@ class Answers:
     ) -> None:
         registry = registry or CollectorRegistry()
         self._now, self.capacity, self._max_bytes = now, capacity, max_bytes
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _SharedAnswer] = OrderedDict()
         self._size = 0
         self.counts = {"made": 0, "shared": 0, "evicted": 0}
         self._given = Counter(
@@ -88,7 +88,7 @@ class Answers:
             self._count("made")
             self._forget(question)
             made = asyncio.create_task(_json(make), name="answer")
-            known = self._kept[question] = _Kept(now + (OLD if until < now - SETTLED else FRESH), made)
+            known = self._kept[question] = _SharedAnswer(now + (OLD if until < now - SETTLED else FRESH), made)
             made.add_done_callback(lambda task: self._done(question, task))
         return Response(await asyncio.shield(known.made), media_type="application/json")
 

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from dashboards.api import routes as api
 from dashboards.api.answers import Answers
 from dashboards.api.calls.routes import call_routes
+from dashboards.api.happenings.events import Events
+from dashboards.api.happenings.routes import happening_routes
 from dashboards.api.session import session_routes
 from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.console import routes as pages
@@ -58,6 +60,7 @@ def build_app(
     app.include_router(session_routes())
     answers = Answers(now, registry)
     app.include_router(call_routes(reader.reads, answers, now))
+    app.include_router(happening_routes(reader.reads, answers, Events(reader, now, registry), now))
     api.answer_errors(app)
     answer_search_errors(app)
     apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]

@@ -13,7 +13,10 @@ from agent.metrics import AgentMetrics
 from collectors.metrics import CollectorMetrics
 from components.access.metrics import AccessMetrics
 from components.sockets.connections import ConnectionMetrics
+from dashboards.api.answers import Answers
+from dashboards.api.happenings.events import Events
 from dashboards.read_models.bounded_reads import BoundedReads
+from dashboards.read_models.reader import Reader
 from governance.metrics import ControlMetrics
 from spanloom import clock
 from spanloom.config import AlertingConfig, Config
@@ -67,6 +70,8 @@ async def _registered(folder: Path) -> list[Metric]:
     try:
         Pipeline(config, store, clock.system, registry, samples=samples)
         BoundedReads(store, registry=registry)
+        Answers(clock.system, registry)
+        Events(Reader(store), clock.system, registry)
         CollectorMetrics(registry, ConnectionMetrics(registry))
         MetricsExporter(MetricsConfig(), list, registry)
         for of_role in (AccessMetrics, AgentMetrics, ControlMetrics):

@@ -50,7 +50,7 @@ class Dependency(Stats):
     exemplars: list[str] = Field(description="trace ids, the slowest call's first")
 
 
-class Instance(BaseModel):
+class RunningInstance(BaseModel):
     """An instance, in a version."""
 
     name: str
@@ -83,7 +83,7 @@ class ServiceDetail(Answer):
     operations_total: int
     upstream: list[Dependency] = Field(description="who calls it")
     downstream: list[Dependency] = Field(description="whom it calls")
-    instances: list[Instance]
+    instances: list[RunningInstance]
     instances_total: int
     versions: list[Version]
     exceptions: list[ExceptionKind]
@@ -134,7 +134,7 @@ async def service_detail(reads: BoundedReads, asked: Asked, covered: Covered, se
         upstream=_dependencies(received, 1, known_gaps, seconds),
         downstream=_dependencies(made, 3, known_gaps, seconds),
         instances=[
-            Instance(name=name, version=version, spans=seen.spans, error_spans=seen.errors, last_seen=seen.last)
+            RunningInstance(name=name, version=version, spans=seen.spans, error_spans=seen.errors, last_seen=seen.last)
             for (name, version), seen in sorted(instances.items(), key=lambda item: (-item[1].last, item[0]))[:MAX_INSTANCES]
         ],
         instances_total=len({name for name, _ in instances}),

@@ -1,0 +1,1 @@
+"""What happened: how new the data is, anomalies, rankings, incidents, and a stream of changes."""
