@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from components.durations import SECOND
 from dashboards.api.asked import Asked
 from dashboards.api.calls.services import IS_SERVICE
-from dashboards.api.calls.sums import Answer, CallSums, Stats, quantiles_of
+from dashboards.api.calls.sums import CallsAnswer, CallSums, Stats, quantiles_of
 from dashboards.read_models.edge_sums import SUMS, latency_of
 from processors.series import histogram
 from stores.store import Aggregation, Equals, Query
@@ -88,7 +88,7 @@ class Heatmap(BaseModel):
     most: int = Field(description="the greatest count")
 
 
-class Red(Answer):
+class Red(CallsAnswer):
     """The answer. In a list null is a gap: a step of which nothing is stored."""
 
     step: int = Field(description="nanoseconds")

@@ -11,7 +11,7 @@ from dashboards.api.calls.exceptions import MAX_EXAMINED, ExceptionKind, excepti
 from dashboards.api.calls.gaps import MAX_HOPS, Ends, gaps
 from dashboards.api.calls.service_graph import NodeRef
 from dashboards.api.calls.span_counts import SpanCounts, of_service, span_counts
-from dashboards.api.calls.sums import Answer, CallSums, Stats
+from dashboards.api.calls.sums import CallsAnswer, CallSums, Stats
 from dashboards.read_models.edge_sums import KEY, edges_by_kind
 from stores.store import Equals, Query
 from telemetry.call_graph import NodeKind
@@ -70,7 +70,7 @@ class Version(BaseModel):
     last_seen: int
 
 
-class ServiceDetail(Answer):
+class ServiceDetail(CallsAnswer):
     """The answer."""
 
     name: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from dashboards.api.calls.span_counts import SpanCounts, span_counts
-from dashboards.api.calls.sums import Answer, CallSums, Stats
+from dashboards.api.calls.sums import CallsAnswer, CallSums, Stats
 from dashboards.read_models.anomaly_scores import anomaly_scores
 from dashboards.read_models.edge_sums import KEY, edges_by_kind
 from telemetry.call_graph import NodeKind
@@ -91,7 +91,7 @@ class MapEdge(BaseModel):
     )
 
 
-class ServiceGraph(Answer):
+class ServiceGraph(CallsAnswer):
     """The answer."""
 
     nodes: list[MapNode]

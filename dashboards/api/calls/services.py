@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from components.durations import SECOND
 from dashboards.api.calls.span_counts import SpanCounts, span_counts
-from dashboards.api.calls.sums import Answer, CallSums, Stats
+from dashboards.api.calls.sums import CallsAnswer, CallSums, Stats
 from dashboards.read_models.anomaly_scores import anomalies_by_service
 from dashboards.read_models.edge_sums import MAX_KINDS, edges_by_kind
 from stores.layout import ENVIRONMENT
@@ -51,7 +51,7 @@ class Service(Stats):
     sparkline: Sparkline
 
 
-class Services(Answer):
+class Services(CallsAnswer):
     """The answer."""
 
     services: list[Service]

@@ -35,7 +35,7 @@ class Stats(BaseModel):
     mean: int | None
 
 
-class Answer(BaseModel):
+class CallsAnswer(BaseModel):
     """What every answer of numbers says."""
 
     since: int = Field(description="nanoseconds since the epoch; what was asked for, on a grid of seconds")
