@@ -24,13 +24,14 @@ function page<P extends string>(path: P, load: () => Promise<Module>) {
 // A service's name may have a slash (namespace/name): it is the rest of the path.
 const routeTree = rootRoute.addChildren([
   page("/", () => import("./pages/home")),
-  page("/services", () => import("./pages/services")),
+  page("/services/", () => import("./pages/services")),
   page("/services/$", () => import("./pages/service")),
   page("/map", () => import("./pages/map")),
   page("/traces", () => import("./pages/traces")),
   page("/traces/$trace", () => import("./pages/trace")),
+  // `/metrics` is where a Prometheus reads this process's own.
   page("/logs", () => import("./pages/logs")),
-  page("/metrics", () => import("./pages/metrics")),
+  page("/explore", () => import("./pages/metrics")),
   page("/incidents", () => import("./pages/incidents")),
   page("/incidents/$incident", () => import("./pages/incident")),
   page("/alerts", () => import("./pages/alerts")),

@@ -24,7 +24,7 @@ export interface Service extends Stats {
   error_spans: number;
   instances: number | null;
   versions: string[];
-  last_seen: number;
+  last_seen: number | null;
   /** The highest score of an anomaly in the range; 0: none. */
   anomaly: number;
   anomalies: number;
@@ -44,7 +44,7 @@ export interface Operation extends Stats {
   operation: string;
   protocol: string;
   critical_path_time: number;
-  self_time: number;
+  self_time: number | null;
 }
 
 export interface Dependency extends Stats {
@@ -91,13 +91,14 @@ export interface ServiceAnswer extends Covered {
   error_spans: number;
   last_seen: number | null;
   operations: Operation[];
+  operations_total: number;
   upstream: Dependency[];
   downstream: Dependency[];
   instances: Instance[];
+  instances_total: number;
   versions: Version[];
   exceptions: ExceptionGroup[];
   exceptions_examined: number;
-  error_spans_total: number;
 }
 
 export interface RedAnswer extends Covered {
@@ -111,7 +112,7 @@ export interface RedAnswer extends Covered {
   p95: (number | null)[];
   p99: (number | null)[];
   total: Stats;
-  heatmap: { bounds: number[]; counts: number[][]; max: number } | null;
+  heatmap: { bounds: number[]; counts: number[][]; most: number } | null;
 }
 
 export interface Anomaly {

@@ -23,6 +23,8 @@ export interface Column<T> {
   right?: boolean;
   /** Heads the card on phones. */
   primary?: boolean;
+  /** Left away on phones, where every row costs a line. */
+  minor?: boolean;
 }
 
 interface Props<T> {
@@ -96,7 +98,7 @@ export function Table<T extends object>({ label, columns, rows, rowKey, sortKey 
                   key={column.key}
                   role="cell"
                   data-label={column.header}
-                  className={`${column.right ? "right" : ""} ${column.primary ? "primary" : ""}`}
+                  className={`${column.right ? "right" : ""} ${column.primary ? "primary" : ""} ${column.minor ? "minor" : ""}`}
                 >
                   {column.cell(row.original)}
                 </td>

@@ -5,7 +5,7 @@ export const PAGES = [
   { path: "/map", name: "map", letter: "m", inBar: false },
   { path: "/traces", name: "traces", letter: "t", inBar: true },
   { path: "/logs", name: "logs", letter: "l", inBar: false },
-  { path: "/metrics", name: "metrics", letter: "x", inBar: false },
+  { path: "/explore", name: "metrics", letter: "x", inBar: false },
   { path: "/incidents", name: "incidents", letter: "i", inBar: true },
   { path: "/alerts", name: "alerts", letter: "a", inBar: false },
   { path: "/rules", name: "rules", letter: "r", inBar: false },

@@ -36,8 +36,8 @@ export default function HomePage() {
               {(body, axis) => <Traffic red={body} axis={axis} anomalies={found} repairs={repairs.data?.body} />}
             </Answered>
           </section>
-          <section aria-labelledby="home-services">
-            <h2 id="home-services">{t("services")}</h2>
+          <section>
+            <h2>{t("services")}</h2>
             <Answered query={services} lines={8}>
               {(body) => <ServiceTable services={body.services} />}
             </Answered>
@@ -45,8 +45,8 @@ export default function HomePage() {
         </>
       )}
       {found && found.total > 0 && (
-        <section aria-labelledby="home-anomalies">
-          <h2 id="home-anomalies">{t("anomalies")}</h2>
+        <section>
+          <h2>{t("anomalies")}</h2>
           <AnomalyList anomalies={found.anomalies.slice(0, SHOWN_ANOMALIES)} total={found.total} />
         </section>
       )}

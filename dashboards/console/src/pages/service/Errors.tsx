@@ -47,7 +47,7 @@ function columns(): Column<ExceptionGroup>[] {
 /** Exceptions grouped by what they say, newest example of each. */
 export function Errors({ service }: { service: ServiceAnswer }) {
   const shown = useMemo(columns, []);
-  const { exceptions, exceptions_examined: examined, error_spans_total: total } = service;
+  const { exceptions, exceptions_examined: examined, error_spans: total } = service;
   if (exceptions.length === 0) return <EmptyState title={total > 0 ? t("noExceptionsBut", { count: count(total) }) : t("noExceptions")} />;
   return (
     <>

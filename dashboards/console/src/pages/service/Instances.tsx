@@ -39,7 +39,7 @@ export function Instances({ service }: { service: ServiceAnswer }) {
   return (
     <>
       {service.instances.length > 0 ? (
-        <Table label={t("instances")} columns={instances} rows={service.instances} rowKey={(row) => `${row.name}\n${row.version}`} />
+        <Table label={t("instances")} columns={instances} rows={service.instances} total={service.instances_total} rowKey={(row) => `${row.name}\n${row.version}`} />
       ) : (
         <EmptyState title={t("noInstances")} />
       )}

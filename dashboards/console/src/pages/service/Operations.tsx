@@ -32,5 +32,5 @@ export function Operations({ service }: { service: ServiceAnswer }) {
     [service.name],
   );
   if (service.operations.length === 0) return <EmptyState title={t("noOperations")} />;
-  return <Table label={t("operations")} columns={columns} rows={service.operations} rowKey={(row) => `${row.protocol}\n${row.operation}`} />;
+  return <Table label={t("operations")} columns={columns} rows={service.operations} total={service.operations_total} rowKey={(row) => `${row.protocol}\n${row.operation}`} />;
 }

@@ -54,7 +54,7 @@ export default function ServicePage() {
           <Link to="/map" search={{ focus: name }}>
             {t("mapOf")}
           </Link>
-          <Link to="/metrics">{t("metricsOf")}</Link>
+          <Link to="/explore">{t("metricsOf")}</Link>
         </nav>
       }
     >

@@ -9,6 +9,7 @@ import { ago, duration, percent, rate, UNKNOWN } from "../format";
 import { Table, type Column } from "../Table";
 import { Sparkline } from "./Sparkline";
 import { t } from "./strings";
+import "./red.css";
 
 /** From here on an anomaly is one that a person should look at. */
 export const UNUSUAL = 0.9;
@@ -54,17 +55,18 @@ function columns(several: boolean): Column<Service>[] {
       key,
       header: key,
       right: true,
+      minor: key === "p50",
       sort: (row: Service) => row[key],
       cell: (row: Service) => duration(row[key]),
     })),
-    { key: "instances", header: t("instances"), right: true, sort: (row) => row.instances, cell: (row) => row.instances ?? UNKNOWN },
-    { key: "version", header: t("version"), cell: (row) => row.versions.slice(0, 3).join(", ") || UNKNOWN },
+    { key: "instances", minor: true, header: t("instances"), right: true, sort: (row) => row.instances, cell: (row) => row.instances ?? UNKNOWN },
+    { key: "version", minor: true, header: t("version"), cell: (row) => row.versions.slice(0, 3).join(", ") || UNKNOWN },
     {
       key: "seen",
       header: t("lastSeen"),
       right: true,
       sort: (row) => row.last_seen,
-      cell: (row) => ago(milliseconds(row.last_seen), now()),
+      cell: (row) => (row.last_seen === null ? UNKNOWN : ago(milliseconds(row.last_seen), now())),
     },
   ];
 }

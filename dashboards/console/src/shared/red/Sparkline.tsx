@@ -2,6 +2,7 @@ import type { Service } from "../../api/numbers";
 import { compact } from "../format";
 import { sparkPath } from "./spark";
 import { t } from "./strings";
+import "./red.css";
 
 /** Requests over the range at a glance; buckets with failures have a red foot. */
 export function Sparkline({ calls, failures }: Service["sparkline"]) {
