@@ -20,7 +20,7 @@ from telemetry.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from governance.limits.windows import Answer, Ask, Windows
+    from governance.limits.windows import Ask, LimitAnswer, Windows
     from governance.metrics import ControlMetrics
     from telemetry.json_object import JsonObject
 
@@ -96,7 +96,7 @@ def _code(*, let_in: bool) -> str:
     return "OK" if let_in else "OVER_LIMIT"
 
 
-def _status(ask: Ask, answer: Answer) -> JsonObject:
+def _status(ask: Ask, answer: LimitAnswer) -> JsonObject:
     found: JsonObject = {
         "code": _code(let_in=answer.let_in),
         "limit_remaining": min(answer.remaining, 2**32 - 1),

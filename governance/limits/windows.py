@@ -24,7 +24,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LimitAnswer:
     """Whether a limit lets a request in, how many more it would, and in how many nanoseconds its window ends."""
 
     let_in: bool
@@ -73,7 +73,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self._counters)
 
-    def ask(self, asks: Sequence[Ask], now: int) -> list[Answer]:
+    def ask(self, asks: Sequence[Ask], now: int) -> list[LimitAnswer]:
         """What each limit says of one request; it is counted only where all let it in."""
         counters = [self._counter(each, now) for each in asks]
         before = [counter.used(now) for counter in counters]
@@ -82,7 +82,7 @@ class Windows:
             for counter, each in zip(counters, asks, strict=True):
                 counter.current += each.hits
         return [
-            Answer(fit, max(0, each.most - used - (each.hits if all(fits) else 0)), counter.start + each.per - now)
+            LimitAnswer(fit, max(0, each.most - used - (each.hits if all(fits) else 0)), counter.start + each.per - now)
             for fit, used, each, counter in zip(fits, before, asks, counters, strict=True)
         ]
 

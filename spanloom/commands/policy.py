@@ -14,6 +14,7 @@ import orjson
 
 from spanloom.access.local_token import authorization
 from spanloom.commands.control_client import ControlClient
+from spanloom.commands.policy_explain import explain
 from spanloom.commands.terminal import printable
 from telemetry.errors import SpanloomError
 
@@ -49,6 +50,9 @@ def ask(url: str, work: Callable[[ControlClient], Awaitable[JsonObject]]) -> Jso
 @click.group()
 def policy() -> None:
     """Check, release and take back the policies of a fleet."""
+
+
+policy.add_command(explain)
 
 
 @policy.command()

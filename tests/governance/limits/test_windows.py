@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance.limits.windows import Answer, Ask, Windows
+from governance.limits.windows import Ask, LimitAnswer, Windows
 
 PER = 1000
 STEPS = st.lists(st.tuples(st.integers(0, 3 * PER), st.sampled_from(["a", "b", "c"]), st.integers(1, 3)), max_size=60)
@@ -38,7 +38,7 @@ def test_a_request_counts_only_where_all_its_limits_let_it_in() -> None:
     assert [each.let_in for each in windows.ask([wide, narrow], 0)] == [True, True]
     for _ in range(10):
         assert [each.let_in for each in windows.ask([wide, narrow], 1)] == [True, False]
-    assert windows.ask([wide], 2) == [Answer(let_in=True, remaining=3, reset=PER - 2)]
+    assert windows.ask([wide], 2) == [LimitAnswer(let_in=True, remaining=3, reset=PER - 2)]
 
 
 def test_past_the_bound_the_counter_used_longest_ago_goes_and_is_counted() -> None:

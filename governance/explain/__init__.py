@@ -1,0 +1,1 @@
+"""What policies decide of one request, and why."""
