@@ -44,6 +44,9 @@ class _AsWritten(yaml.SafeLoader):
     }
 
 
+_DOCUMENT = re.compile(r"^---(?=\s)", re.MULTILINE)
+
+
 def without_null(value: object) -> object:
     """A mapping without its keys that have no value: they are left open, as for programs in Go. A validator of models."""
     return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
@@ -52,11 +55,16 @@ def without_null(value: object) -> object:
 class YamlFile:
     """One document of plain YAML: plain keys, none twice, nothing that contains itself, no tags beyond the standard's.
 
+    Args:
+        text: of the file.
+        name: what errors call it.
+        first: read the first document of several, as programs in Go do, instead of refusing them.
+
     Raises:
         ConfigError: not such a document.
     """
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, *, first: bool = False) -> None:
         self.name = name
         self._text = text
         self._left: dict[Path, list[int]] = {}  # which items are left of a list, where what is wrong was removed
@@ -64,7 +72,10 @@ class YamlFile:
             raise ConfigError(f"{name}: {len(text)} characters; at most {MAX_BYTES}")
         try:
             loader = yaml.SafeLoader(text)
-            self._root = loader.get_single_node()
+            if first:
+                self._root = loader.get_node() if loader.check_node() else None
+            else:
+                self._root = loader.get_single_node()
             if self._root is not None:
                 sizes: dict[int, int] = {}
                 repeated = self._check(self._root, frozenset(), sizes) - len(sizes)
@@ -81,6 +92,13 @@ class YamlFile:
         except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # LookupError to AttributeError: a tag such as !!bool before what it cannot be
             raise ConfigError(f"{name}: not YAML: {error}") from None
+
+    @property
+    def unread_from(self) -> int:
+        """The line at which a second document begins, which is not read; 0 without one."""
+        after = self._root.end_mark.index if self._root is not None else 0
+        found = _DOCUMENT.search(self._text, after)
+        return self._text.count("\n", 0, found.start()) + 1 if found is not None and self._root is not None else 0
 
     def _check(self, node: yaml.Node, above: frozenset[int], sizes: dict[int, int]) -> int:
         """How many nodes it stands for, without keys; `sizes` has those of the nodes that are written."""

@@ -70,6 +70,7 @@ NOTIFIERS: tuple[NotifierComponent, ...] = _declared(
     "alerting.notify.webex:WEBEX",
     "alerting.notify.wechat:WECHAT",
     "alerting.notify.jira:JIRA",
+    "alerting.notify.mattermost:MATTERMOST",
     "alerting.notify.rocketchat:ROCKETCHAT",
     "alerting.notify.incidentio:INCIDENTIO",
 )

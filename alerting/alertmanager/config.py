@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
 from pydantic import BaseModel, SecretStr
 
 from alerting.alertmanager.config_file import file_model
 from alerting.alertmanager.inhibition import InhibitRule, TopologyRule
 from alerting.alertmanager.routes import GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL, Route
-from alerting.alertmanager.unsupported import UNSUPPORTED
 from alerting.notify.library import read_library
 from alerting.notify.notification import Integration
 from alerting.notify.text import compile_texts
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from alerting.notify.receiver import ReceiverConfig
 
     Wrong = Callable[[tuple[str | int, ...], str], None]
+
+log = structlog.get_logger(__name__)
 
 MAX_ROUTE_DEPTH = 50
 
@@ -66,9 +68,10 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
     """
     file = YamlFile(text, name)
     context = {"folder": Path(name).parent}
-    written, problems = file.read_what_is_right(file_model(notifiers), context, UNSUPPORTED, as_written=True)
+    written, problems = file.read_what_is_right(file_model(notifiers), context, as_written=True)
     if written is None:
         raise ConfigError("\n".join(problems))
+    _name_ignored(written, name)
     SECRETS.add_all(written)
     try:
         library = read_library(written.templates)
@@ -134,6 +137,11 @@ def _secrets(value: object) -> set[str]:
         case list() | tuple():
             return set().union(*map(_secrets, value))
     return set()
+
+
+def _name_ignored(written: AlertmanagerFile, name: str) -> None:
+    if written.tracing is not None:
+        log.warning("receivers_field_ignored", file=name, field="tracing", hint="the section metrics.otlp exports metrics")
 
 
 def _check_root(root: RouteConfig, wrong: Wrong) -> None:

@@ -1,7 +1,7 @@
 """Alertmanager's configuration file as written: routes, inhibition, time intervals, receivers.
 
 https://prometheus.io/docs/alerting/latest/configuration/. Beyond Alertmanager's fields there are `topology_inhibit_rules`
-and the receivers' `apprise_configs`. Those of Alertmanager's that are refused are in `alerting/alertmanager/unsupported.py`.
+and the receivers' `apprise_configs`. `tracing` is accepted without effect.
 """
 
 from __future__ import annotations
@@ -148,6 +148,7 @@ class AlertmanagerFile(_FileModel):
     topology_inhibit_rules: list[TopologyConfig] = []
     time_intervals: list[NamedIntervals] = []
     mute_time_intervals: list[NamedIntervals] = []
+    tracing: dict[str, object] | None = None  # accepted, and has no effect
 
 
 @cache

@@ -11,12 +11,13 @@ from alerting.notify.secret import LocalPath, SecretUrl, at_most_one
 from alerting.rules.files import Duration
 from components.durations import MINUTE
 
+POST_MESSAGE = "https://slack.com/api/chat.postMessage"
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
 
 
 _OR_FILE = (
     "smtp_auth_password", "slack_api_url", "opsgenie_api_key", "rocketchat_token", "rocketchat_token_id", "telegram_bot_token",
-    "victorops_api_key",
+    "victorops_api_key", "mattermost_webhook_url", "slack_app_token", "smtp_auth_secret",
 )  # fmt: skip
 
 
@@ -33,11 +34,18 @@ class GlobalConfig(BaseModel):
     smtp_auth_password: SecretStr = SecretStr("")
     smtp_auth_password_file: LocalPath | None = None
     smtp_auth_secret: SecretStr = SecretStr("")
+    smtp_auth_secret_file: LocalPath | None = None
+    smtp_force_implicit_tls: bool | None = None
     smtp_auth_identity: str = ""
     smtp_require_tls: bool = True
     smtp_tls_config: ClientTls | None = None
     slack_api_url: SecretUrl = SecretStr("")
     slack_api_url_file: LocalPath | None = None
+    slack_app_token: SecretStr = SecretStr("")
+    slack_app_token_file: LocalPath | None = None
+    slack_app_url: str = POST_MESSAGE
+    mattermost_webhook_url: SecretUrl = SecretStr("")
+    mattermost_webhook_url_file: LocalPath | None = None
     pagerduty_url: str = EVENTS_URL
     jira_api_url: str = ""
     opsgenie_api_key: SecretStr = SecretStr("")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import smtplib
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from alerting.notify.build import NotifierComponent
 from alerting.notify.default_templates import TEXT, TITLE
@@ -35,6 +36,21 @@ IMPLICIT_TLS = 465
 """The port on which TLS comes first (RFC 8314)."""
 
 
+class ThreadingConfig(BaseModel):
+    """Whether the mails of a group are a thread in mail programs, one for ever (`none`) or one each day (`daily`, UTC)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = False
+    thread_by_date: Literal["", "none", "daily"] = ""
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if self.enabled and not self.thread_by_date:
+            raise ValueError("thread_by_date: none or daily is needed")
+        return self
+
+
 class EmailConfig(ReceiverConfig):
     """Recipients, comma-separated, and how to reach the server; what is empty comes from the global section.
 
@@ -49,18 +65,24 @@ class EmailConfig(ReceiverConfig):
     auth_password: SecretStr = SecretStr("")
     auth_password_file: LocalPath | None = None
     auth_secret: SecretStr = SecretStr("")
+    auth_secret_file: LocalPath | None = None
     auth_identity: str = ""
     require_tls: bool | None = None
+    force_implicit_tls: bool | None = None
     tls_config: ClientTls | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     text: str = TEXT
     html: str = ""
+    threading: ThreadingConfig = ThreadingConfig()
     send_resolved: bool = False  # as in Alertmanager
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         at_most_one(self, "auth_password", "auth_password_file")
+        at_most_one(self, "auth_secret", "auth_secret_file")
         names = [name.lower() for name in self.headers]
+        if self.threading.enabled and {"references", "in-reply-to"} & set(names):
+            raise ValueError("threading sets the headers References and In-Reply-To: leave them out of headers")
         if len(set(names)) < len(names):
             raise ValueError("headers: the same one twice, but for its capitals")
         return self
@@ -72,6 +94,8 @@ class EmailConfig(ReceiverConfig):
 
     def with_defaults(self, settings: GlobalConfig) -> Self:
         """The same with the mail server of the global section, as far as it names none of its own."""
+        own_secret = self.auth_secret.get_secret_value() or self.auth_secret_file is not None
+        implicit = self.force_implicit_tls
         own_password = self.auth_password.get_secret_value() or self.auth_password_file is not None
         defaults = {
             "sender": self.sender or settings.smtp_from,
@@ -80,7 +104,9 @@ class EmailConfig(ReceiverConfig):
             "auth_username": self.auth_username or settings.smtp_auth_username,
             "auth_password": self.auth_password if own_password else settings.smtp_auth_password,
             "auth_password_file": self.auth_password_file if own_password else settings.smtp_auth_password_file,
-            "auth_secret": self.auth_secret if self.auth_secret.get_secret_value() else settings.smtp_auth_secret,
+            "auth_secret": self.auth_secret if own_secret else settings.smtp_auth_secret,
+            "auth_secret_file": self.auth_secret_file if own_secret else settings.smtp_auth_secret_file,
+            "force_implicit_tls": settings.smtp_force_implicit_tls if implicit is None else implicit,
             "auth_identity": self.auth_identity or settings.smtp_auth_identity,
             "tls_config": self.tls_config or settings.smtp_tls_config,
             "require_tls": settings.smtp_require_tls if self.require_tls is None else self.require_tls,
@@ -142,6 +168,8 @@ class Email:
         message["Date"] = format_datetime(_moment(notification.time))
         message["Message-ID"] = f"<{notification.key}@spanloom>"
         message[IDEMPOTENCY_KEY] = notification.key
+        if self._config.threading.enabled:
+            message["References"] = message["In-Reply-To"] = self._thread(notification)
         for name in self._config.headers:
             if name.lower() != "subject":
                 del message[name]
@@ -151,12 +179,22 @@ class Email:
             message.add_alternative(text["html"], subtype="html")
         return message
 
+    def _thread(self, notification: Notification) -> str:
+        """The name of a mail that nobody sent, under which mail programs gather the group's: as Alertmanager writes it."""
+        group = hashlib.sha256(notification.group_key.encode()).hexdigest()[:16]
+        day = f"{_moment(notification.time):%Y-%m-%d}" if self._config.threading.thread_by_date == "daily" else ""
+        return f"<alert-{group}-{day}@alertmanager>"
+
+    def _is_implicit(self, port: int) -> bool:
+        forced = self._config.force_implicit_tls
+        return port == IMPLICIT_TLS if forced is None else forced
+
     def _server(self, host: str, port: int) -> smtplib.SMTP:
         """Not connected yet, so that its socket is in reach of who waits for it."""
         name = self._config.hello
         server: smtplib.SMTP = (
             smtplib.SMTP_SSL(local_hostname=name, timeout=TIMEOUT, context=self._tls.context())
-            if port == IMPLICIT_TLS
+            if self._is_implicit(port)
             else smtplib.SMTP(local_hostname=name, timeout=TIMEOUT)
         )
         server._host = host  # type: ignore[attr-defined]  # noqa: SLF001  the name that TLS checks comes from here alone
@@ -167,7 +205,7 @@ class Email:
         try:
             server.connect(host, port)
             server.ehlo()
-            if config.require_tls is not False and port != IMPLICIT_TLS:
+            if config.require_tls is not False and not self._is_implicit(port):
                 server.starttls(context=self._tls.context())
                 server.ehlo()
             if config.auth_username:
@@ -182,7 +220,7 @@ class Email:
         """As Alertmanager does: the secret is for CRAM-MD5, the identity for PLAIN; else whatever the password is good for."""
         config = self._config
         offered = server.esmtp_features.get("auth", "").upper().split()
-        secret = config.auth_secret.get_secret_value()
+        secret = read_secret(config.auth_secret, config.auth_secret_file)
         if secret and "CRAM-MD5" in offered:
             server.user, server.password = config.auth_username, secret  # where it looks for them
             server.auth("CRAM-MD5", server.auth_cram_md5)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, Self
 
 import httpx2
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from alerting.notify.proxies import ByNetwork
 from alerting.notify.secret import LocalPath, at_most_one, read_secret
 from components.secrets import SECRETS
 from telemetry.errors import ConfigError
@@ -206,10 +208,24 @@ class HttpConfig(_HttpModel):
         at_most_one(self, "proxy_url", "proxy_from_environment")
         if (self.no_proxy or self.proxy_connect_header) and not self.proxy_url.get_secret_value():
             raise ValueError("no_proxy and proxy_connect_header need a proxy_url")
-        for place in self.without_proxy():
-            if "/" in place:
-                raise ValueError(f"no_proxy: {place} is a network, of which there is no support; write hosts")
+        self._networks()
         return self
+
+    @property
+    def authorizes(self) -> bool:
+        """Whether requests have an authorization of its own."""
+        return self.basic_auth is not None or self.authorization is not None or self.oauth2 is not None
+
+    def _networks(self) -> list[IPv4Network | IPv6Network]:
+        """Networks whose addresses are reached without the proxy. A host that is named is not looked up for it.
+
+        Raises:
+            ValueError: one that is none.
+        """
+        try:
+            return [ip_network(place, strict=False) for place in self.without_proxy() if "/" in place]
+        except ValueError as error:
+            raise ValueError(f"no_proxy: {error}") from None
 
     def headers(self) -> dict[str, str]:
         """Those of `http_headers`, and the one that authorizes a request, if any.
@@ -220,7 +236,7 @@ class HttpConfig(_HttpModel):
         return {name: values.text() for name, values in self.http_headers.items()} | self._authorization()
 
     def without_proxy(self) -> list[str]:
-        """Hosts that are reached without the proxy."""
+        """Hosts and networks that are reached without the proxy."""
         return [place.strip() for place in self.no_proxy.split(",") if place.strip()]
 
     def client(self) -> httpx2.AsyncClient:
@@ -235,14 +251,18 @@ class HttpConfig(_HttpModel):
         if url and "*" not in direct:
             connect = {name: values.text() for name, values in self.proxy_connect_header.items()}
             proxy = httpx2.Proxy(url, headers=connect)
-        hosts = [host for place in direct for host in ((place, f"*.{place}") if place[0] not in ".*" else (f"*.{place[1:]}",))]
+        named = [place for place in direct if "/" not in place]
+        hosts = [host for place in named for host in ((place, f"*.{place}") if place[0] not in ".*" else (f"*.{place[1:]}",))]
         context = self.tls_config.context()
-        return httpx2.AsyncClient(
-            verify=context,
-            proxy=proxy,
-            mounts={f"all://{host}": httpx2.AsyncHTTPTransport(verify=context) for host in hosts} if proxy else None,
-            trust_env=self.proxy_from_environment,
-        )
+        mounts: dict[str, httpx2.AsyncBaseTransport] = {}
+        if proxy is not None:
+            mounts = {f"all://{host}": httpx2.AsyncHTTPTransport(verify=context) for host in hosts}
+            mounts["all://"] = ByNetwork(
+                self._networks(),
+                httpx2.AsyncHTTPTransport(verify=context),
+                httpx2.AsyncHTTPTransport(verify=context, proxy=proxy),
+            )
+        return httpx2.AsyncClient(verify=context, mounts=mounts or None, trust_env=self.proxy_from_environment)
 
     def _authorization(self) -> dict[str, str]:
         if self.basic_auth is not None:

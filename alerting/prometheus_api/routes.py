@@ -218,7 +218,7 @@ class PrometheusApi:
         engine = self._engine(asked)
         found = series_in(engine.samples, [()], 0, self._now(), _until(asked))
         names = {value for labels in found for name, value in labels if name == NAME}
-        types = types_of(names, engine.samples.totals)
+        types = types_of(names, engine.samples.totals, engine.samples.gauges)
         return {name: [{"type": kind, "help": "", "unit": ""}] for name, kind in types.items()}, []
 
     async def _buildinfo(self, _: Request) -> Answer:

@@ -29,18 +29,27 @@ def series_in(
                 yield column.labels
 
 
-def types_of(names: Iterable[str], totals: Collection[str]) -> dict[str, str]:
-    """The type of each metric, in order of names. The series of a classic histogram are one metric.
+def types_of(names: Iterable[str], totals: Collection[str], gauges: Collection[str] = ()) -> dict[str, str]:
+    """The type of each metric, in order of names. The series of a classic histogram are one metric, as those of a summary.
+
+    What rules record has none.
 
     Args:
         names: of series.
         totals: those that are known to only grow.
+        gauges: others that came from senders.
     """
     names = set(names)
-    histograms = {name.removesuffix("_bucket") for name in names if name.endswith("_bucket")}
-    parts = {f"{name}{end}" for name in histograms for end in ("_bucket", "_count", "_sum")}
-    found = {name: "counter" if name in totals else "unknown" for name in names - parts}
-    return dict(sorted((found | dict.fromkeys(histograms, "histogram")).items()))
+    found = {name: "counter" if name in totals else "gauge" if name in gauges else "unknown" for name in names}
+    for name in sorted(names):
+        base, _, part = name.rpartition("_")
+        if part == "bucket":
+            found[base] = "histogram" if name in totals or name not in gauges else "gaugehistogram"
+        elif part == "sum" and found.get(base) == "gauge" and {f"{base}_count", name} <= set(totals):
+            found[base] = "summary"
+    of_several = {"histogram", "gaugehistogram", "summary"}
+    parts = {f"{name}_{part}" for name, kind in found.items() if kind in of_several for part in ("bucket", "count", "sum")}
+    return {name: found[name] for name in sorted(found.keys() - parts)}
 
 
 def cut(items: Sequence[object], limit: int) -> tuple[list[object], list[str]]:

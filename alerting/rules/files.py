@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerting.gotemplates.execute import compile_template
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from alerting.gotemplates.execute import Template
     from alerting.promql.expression import Expression
+
+log = structlog.get_logger(__name__)
 
 
 def _duration(value: object) -> int:
@@ -145,12 +148,15 @@ def load_rules(paths: Iterable[Path], default_interval: int = MINUTE) -> tuple[R
 
 
 def parse_rules(text: str, name: str, default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
-    """The groups of one rule file.
+    """The groups of one rule file: of its first document, as Prometheus reads it; a warning names the rest.
 
     Raises:
         ConfigError: `file:line: group "x": field: reason`, a line for each error.
     """
-    return read_rules(YamlFile(text, name), default_interval)
+    file = YamlFile(text, name, first=True)
+    if file.unread_from:
+        log.warning("rules_not_read", file=name, line=file.unread_from, reason="Prometheus reads the first document of a file")
+    return read_rules(file, default_interval)
 
 
 def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:

@@ -95,6 +95,8 @@ class Samples:
         self.counts = SampleCounts()
         self.totals: dict[str, None] = {}
         """Metrics of which senders say that they only grow; as many as there may be series, then no more are noted."""
+        self.gauges: dict[str, None] = {}
+        """The others that came from senders, in the same bound: gauges, and quantiles of summaries."""
         self.refusals = Refusals()
         self._of_sender: Counter[str] = Counter()
         self.journal: Journal | None = None
@@ -173,8 +175,9 @@ class Samples:
             stored = self._stored(labels, sender_of(labels))
             if stored is not None:
                 self._by_source[series] = stored
-                if series.total and len(self.totals) < self.limits.series:
-                    self.totals[series.name] = None
+                names = self.totals if series.total else self.gauges
+                if len(names) < self.limits.series:
+                    names[series.name] = None
         return stored
 
     def append(self, labels: Labels, time: int, value: float) -> None:

@@ -55,3 +55,17 @@ class Anything(BaseModel):
 def test_no_text_gives_anything_but_a_model_or_an_error(text: str) -> None:
     with suppress(ConfigError):
         YamlFile(text, "f.yml").read(Anything)
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "line"),
+    [
+        ("a: 1\n---\nb: [\n", {"a": 1}, 2),
+        ("---\na: 1\n", {"a": 1}, 0),
+        ("# before\n---\n\na: |\n  --- text\n---\nb: 2\n---\nc: 3\n", {"a": "--- text\n"}, 6),
+        ("", None, 0),
+    ],
+)
+def test_of_several_documents_the_first_can_be_read_and_the_next_is_named(text: str, data: object, line: int) -> None:
+    file = YamlFile(text, "f.yml", first=True)
+    assert (file.data, file.unread_from) == (data, line)

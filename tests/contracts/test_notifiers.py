@@ -95,6 +95,7 @@ CASES: dict[str, Callable[[str, str], dict[str, Any]]] = {
         "token_id": "an-id",
         "channel": "#alerts",
     },
+    "mattermost": lambda http, _: {"webhook_url": f"http://{http}/hooks/key"},
     "incidentio": lambda http, _: {"url": f"http://{http}/events", "alert_source_token": "a-token"},
 }
 """Settings of each with which it reaches a server over HTTP, or one for mail, at HOST:PORT."""

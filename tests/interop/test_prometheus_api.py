@@ -221,7 +221,7 @@ def test_what_grafana_asks_a_data_source(ours: str) -> None:
     built = httpx2.get(f"{ours}/api/v1/status/buildinfo").json()["data"]
     assert built["version"].startswith("3.")
     known = httpx2.get(f"{ours}/api/v1/metadata").json()["data"]
-    assert known["memory"] == [{"type": "unknown", "help": "", "unit": ""}]
+    assert known["memory"] == [{"type": "gauge", "help": "", "unit": ""}]
     limited = httpx2.get(f"{ours}/api/v1/label/__name__/values", params={"limit": 1}).json()
     assert len(limited["data"]) == 1
     assert limited["warnings"]

@@ -12,6 +12,7 @@ import pytest
 
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import NAME, labels_of
+from alerting.rules.files import load_rules
 from alerting.rules.samples import Samples
 from components.durations import SECOND
 from telemetry.metrics import STALE
@@ -89,3 +90,17 @@ def _sample(labels: tuple[tuple[str, str], ...], value: float) -> dict[str, obje
     name = dict(labels).get(NAME, "")
     pairs = ",".join(f'{key}="{text}"' for key, text in labels if key != NAME)
     return {"labels": f"{name}{{{pairs}}}", "value": value}
+
+
+FIRST = "groups: [{name: a, rules: [{record: x, expr: vector(1)}]}]\n"
+
+
+@pytest.mark.parametrize(
+    "rest", ["", "---\n", "---\ngroups: [{name: b, rules: [{record: y, expr: 'vector('}]}]\n", "---\nnonsense: [\n"]
+)
+def test_of_a_file_of_several_documents_the_first_is_read_as_promtool_reads_it(tmp_path: Path, rest: str) -> None:
+    file = tmp_path / "rules.yml"
+    file.write_text(FIRST + rest)
+    checked = subprocess.run([str(PROMTOOL), "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert (checked.returncode, "1 rules found" in checked.stdout) == (0, True)
+    assert [rule.name for group in load_rules([file]) for rule in group.rules] == ["x"]

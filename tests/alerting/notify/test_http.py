@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx2
 import pytest
 import trustme
+from structlog.testing import capture_logs
 
 from alerting.alertmanager.config import parse_config
 from alerting.notify.build import build_notifiers
@@ -316,7 +317,7 @@ async def test_the_global_client_is_every_receivers_and_paths_begin_beside_the_f
     ("field", "reason"),
     [
         ("http_config: {oauth2: {client_id: x}}", "oauth2.token_url: is missing"),
-        ("http_config: {proxy_url: 'http://p', no_proxy: 10.0.0.0/8}", "10.0.0.0/8 is a network"),
+        ("http_config: {proxy_url: 'http://p', no_proxy: 10.0.0.0/99}", "no_proxy: '10.0.0.0/99' does not appear"),
         ("http_config: {no_proxy: x}", "need a proxy_url"),
         ("timeout: -1s", "timeout"),
     ],
@@ -328,9 +329,24 @@ def test_what_alertmanager_has_and_we_do_not_is_refused_by_name_and_line(field: 
     assert str(caught.value).startswith("am.yml:6:")
 
 
-def test_a_receiver_that_there_is_not_yet_is_refused_with_what_does_the_same() -> None:
-    with pytest.raises(ConfigError, match=r"am\.yml:2:\d+: .*mattermost_configs: is not supported: slack_configs"):
-        parse_config("route: {receiver: a}\nreceivers: [{name: a, mattermost_configs: [{}]}]\n", "am.yml", NOTIFIERS)
+def test_what_has_no_effect_here_is_no_reason_to_refuse_a_file() -> None:
+    with capture_logs() as logs:
+        parse_config("route: {receiver: a}\nreceivers: [{name: a}]\ntracing: {endpoint: 'x:4317'}\n", "am.yml", NOTIFIERS)
+    assert [(line["event"], line["field"]) for line in logs] == [("receivers_field_ignored", "tracing")]
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.0/8", "10.1.2.3/8, 127.0.0.1/32", "::1/128,127.0.0.0/8"])
+async def test_a_network_in_no_proxy_is_reached_without_it_but_not_by_names(no_proxy: str) -> None:
+    async with (
+        receiver() as (proxy, by_proxy),
+        receiver() as (port, direct),
+        posting(proxy_url=f"http://127.0.0.1:{proxy}", no_proxy=no_proxy) as poster,
+    ):
+        await poster.post(f"http://127.0.0.1:{port}/", b"", {})
+        await poster.post(f"http://localhost:{port}/", b"", {})
+        await poster.post("http://192.0.2.1/hook", b"", {})
+    assert len(direct) == 1
+    assert [head.split("\r\n")[0].split()[1] for head in by_proxy] == [f"http://localhost:{port}/", "http://192.0.2.1/hook"]
 
 
 @pytest.mark.parametrize("config", [None, HttpConfig()])

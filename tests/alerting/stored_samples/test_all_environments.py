@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alerting.alert_state import AlertState
@@ -31,7 +32,7 @@ async def test_a_rule_over_all_environments_reads_what_each_of_them_has_stored(t
     store, everything = DuckDbSampleStore(tmp_path / "samples.duckdb"), Samples(UNLIMITED)
     recorder = SampleRecorder(store, lambda: 0)
     memory = {name: Samples() for name in ("default", "staging", EVERY_ENVIRONMENT)}
-    journals = {name: recorder.journal(name, lambda samples=samples: samples.newest) for name, samples in memory.items()}
+    journals = {name: recorder.journal(name, partial(getattr, samples, "newest")) for name, samples in memory.items()}
     for name, samples in memory.items():
         samples.journal, samples.journals_points = journals[name], name != EVERY_ENVIRONMENT
     over_all = memory[EVERY_ENVIRONMENT]

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules.engine import AlertEngine
-from alerting.rules.samples import Limits
+from alerting.rules.samples import Limits, Samples
 from components.durations import HOUR, MINUTE, SECOND
 from stores.samples.levels import DAY, Level
 from stores.samples.store import SampleLimits
@@ -96,3 +96,22 @@ async def test_answers_say_whose_series_they_lack(world: World) -> None:
     assert found["data"]["result"][0]["value"][1] == "1"
     assert ['"flood"' in text for text in found["warnings"]] == [True]
     assert (await ask(world, "labels"))["warnings"] == found["warnings"]
+
+
+async def test_metadata_says_what_kind_of_metric_each_is() -> None:
+    named = [
+        ("hits_total", (), True), ("rooms", (), False), ("took_bucket", (("le", "+Inf"),), True), ("took_count", (), True),
+        ("took_sum", (), True), ("age", (("quantile", "0.5"),), False), ("age_sum", (), True), ("age_count", (), True),
+        ("edge_bucket", (("le", "1"),), False), ("edge_sum", (), False),
+    ]  # fmt: skip
+    samples = Samples()
+    samples.add([Point(Series(name, labels, total), START, 1.0) for name, labels, total in named])
+    samples.append((("__name__", "recorded"),), START, 1.0)
+    api = PrometheusApi(lambda: {"default": AlertEngine(samples=samples)}, lambda: START, "1")
+    transport = httpx2.ASGITransport(app=Starlette(routes=api.routes()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://here") as client:
+        found = (await client.get("/prometheus/api/v1/metadata")).json()["data"]
+    assert {name: each["type"] for name, (each,) in found.items()} == {
+        "hits_total": "counter", "rooms": "gauge", "took": "histogram", "age": "summary", "edge": "gaugehistogram",
+        "recorded": "unknown",
+    }  # fmt: skip
