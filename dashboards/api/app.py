@@ -9,15 +9,18 @@ from fastapi import FastAPI
 
 from dashboards.api import routes as api
 from dashboards.api.answers import Answers
+from dashboards.api.attributes import attribute_routes
 from dashboards.api.calls.routes import call_routes
 from dashboards.api.happenings.events import Events
 from dashboards.api.happenings.routes import happening_routes
+from dashboards.api.logs import log_routes
 from dashboards.api.session import session_routes
 from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.console import routes as pages
 from dashboards.console.single_page import SinglePage
 from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
+from dashboards.search.log_tail import LogTail
 from dashboards.tempo_api.routes import TempoApi
 
 if TYPE_CHECKING:
@@ -55,7 +58,9 @@ def build_app(
     reader = Reader(store, limits, registry)
     # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
     app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
-    app.include_router(trace_routes(reader, now))
+    tail = LogTail(reader.reads, now, registry)
+    for router in (trace_routes(reader, now), attribute_routes(reader), log_routes(reader, now, tail)):
+        app.include_router(router)
     app.include_router(api.routes(reader, status, registry, health))
     app.include_router(session_routes())
     answers = Answers(now, registry)

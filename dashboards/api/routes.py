@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable  # noqa: TC003  FastAPI reads annotations at run time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Path, Query
@@ -23,6 +23,7 @@ from dashboards.read_models.attribute_values import candidates
 from dashboards.read_models.http_errors import headers_of, status_of
 from dashboards.read_models.reader import within
 from dashboards.read_models.service_map import service_map_body
+from dashboards.search.trace_details import otlp_json, with_details
 from stores.store import OneOf
 from stores.store import Query as StoreQuery
 from telemetry.documents import Kind
@@ -133,12 +134,24 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
         return await _json([child_output.without_output(body) for body in found] if hides else found)
 
     @router.get("/api/v1/traces/{trace_id}")
-    async def trace(trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")]) -> Response:
-        """A trace with its spans, hops and logs; each span as recorded, and `adjusted` to the clock of the trace's root."""
+    async def trace(
+        trace_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
+        form: Annotated[Literal["documents", "otlp"], Query(alias="format")] = "documents",
+    ) -> Response:
+        """A trace with its spans, hops and logs; each span as recorded, and `adjusted` to the clock of the trace's root.
+
+        Each span has its `usual` duration, where that is known, and `why` it made an edge or not. `format=otlp` downloads the
+        spans as an OTLP/JSON `TracesData`.
+        """
         found = await reader.trace(trace_id)
         if found is None:
             return Json({"error": f"trace {trace_id} not found: it may still be in progress, or past retention"}, 404)
-        return await _json(found)
+        if form == "otlp":
+            body = await asyncio.to_thread(otlp_json, found["spans"])
+            return Response(
+                body, media_type=Json.media_type, headers={"content-disposition": f'attachment; filename="{trace_id}.json"'}
+            )
+        return await _json(await with_details(reader.reads, found))
 
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from dashboards.api.routes import Json, Within
 from dashboards.search.asked import Asked
+from dashboards.search.common import TEST, common
 from dashboards.search.filters import paths_of
 from dashboards.search.tokens import SearchTextError
 from dashboards.search.traces import TraceSearch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from dashboards.read_models.reader import Reader
+    from dashboards.search.common import Sides
     from dashboards.search.traces import FoundTrace
     from stores.aggregates import Bucket
 
@@ -149,6 +151,42 @@ class HeatmapAnswer(BaseModel):
     spans: int
 
 
+class CommonAsked(Searched):
+    """Which spans are compared with the rest."""
+
+    slower_than: int | None = Field(default=None, ge=0, lt=2**62, description="ns; without it, the slowest twentieth")
+    failed: bool = Field(default=False, description="those that failed, instead of the slow ones")
+
+
+class CommonValue(BaseModel):
+    """A value that the picked have more often than the rest."""
+
+    field: str = Field(description="as a search names it; of a call: its service")
+    value: str = Field(description="of a call: its operation")
+    picked: int
+    rest: int
+    lift: float | None = Field(description="its share in the picked over its share in the rest; null: the rest has none")
+    p: float = Field(description="corrected; see test")
+
+
+class CommonSides(BaseModel):
+    """What stands out, of how many tested, and how many are on each side."""
+
+    picked: int
+    rest: int
+    tested: int
+    found: list[CommonValue]
+
+
+class CommonAnswer(BaseModel):
+    """What slow or failed spans have in common."""
+
+    threshold: int | None = Field(description="ns; null for those that failed")
+    test: str
+    values: CommonSides = Field(description="counted in spans")
+    calls: CommonSides = Field(description="operations in the traces of the newest, counted in traces")
+
+
 def trace_routes(reader: Reader, now: Callable[[], int]) -> APIRouter:
     """The routes of trace search.
 
@@ -195,6 +233,12 @@ def trace_routes(reader: Reader, now: Callable[[], int]) -> APIRouter:
             spans=sum(map(sum, found.counts)),
         )
 
+    @router.get("/api/v1/traces/common", response_model=CommonAnswer)
+    async def in_common(asked: Annotated[CommonAsked, Query()]) -> CommonAnswer:
+        """What the slow or the failed of the spans that match have in common."""
+        found = await common(reader.reads, asked.asked(), asked.slower_than, failed=asked.failed)
+        return CommonAnswer(threshold=found.threshold, test=TEST, values=_sides(found.values), calls=_sides(found.calls))
+
     return router
 
 
@@ -214,6 +258,14 @@ def facet_of(name: str, found: list[Bucket], limit: int) -> Facet:
     """A facet, given one value more than its limit where there is one."""
     values = [FacetValue(value=bucket.value, spans=bucket.documents) for bucket in found[:limit]]
     return Facet(field=name, values=values, more=len(found) > limit)
+
+
+def _sides(sides: Sides) -> CommonSides:
+    values = [
+        CommonValue(field=one.key[0], value=one.key[1], picked=one.picked, rest=one.rest, lift=one.lift, p=one.p)
+        for one in sides.found
+    ]
+    return CommonSides(picked=sides.picked, rest=sides.rest, tested=sides.tested, found=values)
 
 
 def _row(trace: FoundTrace) -> TraceRow:

@@ -35,7 +35,7 @@ MAX_IDS = 500
 MAX_REVISIONS = 100_000
 """Most documents read to find the newest revisions of so many ids."""
 
-MAX_TRACE = 10_000
+MAX_TRACE = 20_000
 """Most spans, hops or logs read of one trace."""
 
 STEPS = 300
