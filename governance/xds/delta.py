@@ -10,7 +10,7 @@ from governance.xds.snapshot import TYPE_URLS, WILDCARD, Kind
 from governance.xds.stream import Gate, Reply, Request, check_names, complete, kind_of, refusal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from governance.xds.snapshot import Resource, Snapshot
 
@@ -116,12 +116,20 @@ class DeltaStream:
                 changes = {name: each for name, each in changes.items() if each is not None or not current.sent.get(name)}
             if not changes or (kind is Kind.ROUTES and self._waits(snapshot, now)):
                 continue
+            if kind is Kind.CLUSTER:
+                self._warm(name for name, each in changes.items() if each and current.sent.get(name))
             self._count += 1
             versions = {name: each.version if each else "" for name, each in changes.items()}
             current.sent.update(versions)
             current.unanswered[str(self._count)] = (snapshot.revision, versions)
             found.append(_encode(kind, snapshot.revision, str(self._count), changes))
         return found
+
+    def _warm(self, changed: Iterable[str]) -> None:
+        """Send the endpoints of changed clusters again: Envoy waits for them, and in this form of the protocol does not ask."""
+        if (endpoints := self._asked.get(Kind.ENDPOINTS)) is not None:
+            for name in changed:
+                endpoints.sent.pop(name, None)
 
     def _waits(self, snapshot: Snapshot, now: int) -> bool:
         clusters = self._asked.get(Kind.CLUSTER)

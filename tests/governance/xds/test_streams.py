@@ -243,3 +243,27 @@ def test_what_we_have_none_of_is_not_answered_and_too_many_names_end_the_stream(
     many = message(name, type_url=TYPE_URLS[Kind.ENDPOINTS], **{field: [str(each) for each in range(MAX_NAMES + 1)]})
     with pytest.raises(ProtocolError, match="at most"):
         stream.request(many.SerializeToString(), one)
+
+
+def test_in_delta_form_endpoints_of_a_changed_cluster_come_again_though_they_did_not_change() -> None:
+    """Envoy does not ask for them again, and warms the cluster for 15 s without."""
+    client, before = DeltaClient(), snapshot("1", "ab")
+    client.connect(before)
+    quiet(client, before)
+    written = {
+        Kind.CLUSTER: [
+            {"name": name, "type": "EDS", "connect_timeout": timeout, "eds_cluster_config": {"eds_config": {"ads": {}}}}
+            for name, timeout in (("a", "7s"), ("b", "5s"))
+        ],
+        Kind.ENDPOINTS: [assignment(name, 1) for name in "ab"],
+    }
+    first = snapshot_of("2", written)
+    quiet(client, first)
+    written[Kind.CLUSTER][0]["connect_timeout"] = "8s"
+    responses = client.stream.responses(snapshot_of("3", written), 0)
+    found = []
+    for each in responses:
+        read = message("DeltaDiscoveryResponse")
+        read.ParseFromString(each)
+        found.append((read.type_url, [item.name for item in read.resources]))  # type: ignore[attr-defined]
+    assert found == [(TYPE_URLS[Kind.CLUSTER], ["a"]), (TYPE_URLS[Kind.ENDPOINTS], ["a"])]
