@@ -111,7 +111,7 @@ class AlertingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rules: tuple[Path, ...] = Field(default=(), description="Prometheus rule files")
+    rules: tuple[Path, ...] = Field(default=(), description="Prometheus rule files, and objectives in OpenSLO's format")
     receivers: Path | None = Field(default=None, description="an Alertmanager configuration file")
     playbooks: tuple[Path, ...] = Field(default=(), description="playbook files")
     external_labels: ExternalLabels = Field(

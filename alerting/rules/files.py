@@ -15,6 +15,8 @@ from alerting.gotemplates.execute import compile_template
 from alerting.gotemplates.functions import ANNOTATION, OF_EVALUATION, VARIABLES
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import Labels, labels_of
+from alerting.rules.slos import burn_rates
+from alerting.rules.slos.openslo import is_openslo, read_slos
 from components.durations import MINUTE, parse_duration
 from components.yaml_file import YamlFile, without_null
 from telemetry.errors import ConfigError
@@ -160,11 +162,15 @@ def parse_rules(text: str, name: str, default_interval: int = MINUTE) -> tuple[R
 
 
 def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGroup, ...]:
-    """The groups of one rule file.
+    """The groups of one rule file, or of one with an objective in OpenSLO's format.
 
     Raises:
         ConfigError: as of `parse_rules`.
     """
+    if is_openslo(file.data):
+        made = [group for slo in read_slos(file) for group in burn_rates.groups(slo)]
+        config = RuleFileConfig.model_validate({"groups": made})
+        return tuple(_compile_group(file, group, (), default_interval, []) for group in config.groups)
     problems: list[str] = []
     try:
         config = file.read(RuleFileConfig, as_written=True)

@@ -18,10 +18,11 @@ import { Operations } from "./Operations";
 import { Overview } from "./Overview";
 import { ofService } from "./query";
 import { Repairs } from "./Repairs";
+import { Slos } from "./Slos";
 import { t } from "./strings";
 import "./service.css";
 
-const TABS = ["overview", "operations", "dependencies", "instances", "errors", "logs", "anomalies", "repairs"] as const;
+const TABS = ["overview", "operations", "dependencies", "instances", "errors", "logs", "anomalies", "repairs", "slos"] as const;
 type Tab = (typeof TABS)[number];
 
 const parse = (search: Search): Tab => TABS.find((tab) => tab === search.tab) ?? "overview";
@@ -71,6 +72,7 @@ export default function ServicePage() {
               {tab === "logs" && <Logs name={name} />}
               {tab === "anomalies" && <Anomalies name={name} />}
               {tab === "repairs" && <Repairs name={name} />}
+              {tab === "slos" && <Slos name={name} />}
             </Tabs>
           </>
         )}

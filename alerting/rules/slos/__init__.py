@@ -1,0 +1,1 @@
+"""Service level objectives: defined as OpenSLO, evaluated as recording and alerting rules."""
