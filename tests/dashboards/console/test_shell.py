@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -92,11 +93,15 @@ def test_keys_lead_to_pages_and_are_listed(page: Chrome) -> None:
 def test_theme_and_language_stay_and_automatic_can_be_chosen_again(page: Chrome) -> None:
     shade = "return document.documentElement.dataset.theme"
     before: str = page.execute_script(shade)
+
+    def is_shade(shown: str) -> bool:
+        return bool(page.execute_script(shade) == shown)
+
     for name, shown in (("Dark", "dark"), ("Light", "light"), ("Automatic", before)):
         if not page.find_elements(By.CSS_SELECTOR, ".settings"):
             click(page, By.CSS_SELECTOR, '[aria-label="Settings and login"]')
         click(page, By.XPATH, f"//label[contains(., '{name}')]/input")
-        until(page, lambda shown=shown: page.execute_script(shade) == shown)
+        until(page, partial(is_shade, shown))
     click(page, By.XPATH, "//label[contains(., '中文')]/input")
     see(page, "服务", "页面不存在")
     page.refresh()
