@@ -15,6 +15,7 @@ from dashboards.api.happenings.events import Events
 from dashboards.api.happenings.routes import happening_routes
 from dashboards.api.logs import log_routes
 from dashboards.api.session import session_routes
+from dashboards.api.system import SystemParts, system_routes
 from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.console import routes as pages
 from dashboards.console.single_page import SinglePage
@@ -43,6 +44,7 @@ def build_app(
     routes: Sequence[BaseRoute] = (),
     limits: QueryLimits | None = None,
     health: Health | None = None,
+    configuration: Body | None = None,
 ) -> FastAPI:
     """The app. NiceGUI has one application a process, so the pages belong to the app that was built last.
 
@@ -54,10 +56,21 @@ def build_app(
         routes: of other parts that answer on the same port, such as approvals and the Alertmanager's API.
         limits: of what is asked of the store.
         health: what `/healthz` and `/readyz` say.
+        configuration: as operators may see it.
     """
     reader = Reader(store, limits, registry)
+    app = build_api(reader, SystemParts(store, status, registry, configuration), now, health)
+    apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
+    app.router.routes.extend([*apis, *SinglePage(now).routes(), *routes])
+    pages.add(app, reader, status, now)
+    return app
+
+
+def build_api(reader: Reader, parts: SystemParts, now: Callable[[], int], health: Health | None = None) -> FastAPI:
+    """The API alone, as `openapi.json` beside this file describes it."""
+    status, registry = parts.status, parts.registry
     # The pages for the API's documentation would load their scripts from elsewhere; /openapi.json stays.
-    app = FastAPI(title="Spanloom", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Spanloom", version="1", docs_url=None, redoc_url=None)
     tail = LogTail(reader.reads, now, registry)
     for router in (trace_routes(reader, now), attribute_routes(reader), log_routes(reader, now, tail)):
         app.include_router(router)
@@ -66,9 +79,18 @@ def build_app(
     answers = Answers(now, registry)
     app.include_router(call_routes(reader.reads, answers, now))
     app.include_router(happening_routes(reader.reads, answers, Events(reader, now, registry), now))
+    app.include_router(system_routes(parts, reader.reads, answers, now))
     api.answer_errors(app)
     answer_search_errors(app)
-    apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
-    app.router.routes.extend([*apis, *SinglePage(now).routes(), *routes])
-    pages.add(app, reader, status, now)
+    _describe_errors(app)
     return app
+
+
+def _describe_errors(app: FastAPI) -> None:
+    """What is asked wrongly is answered with 400 and its reason, so the 422 that FastAPI describes never comes."""
+    described = app.openapi()
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        described["components"]["schemas"].pop(name, None)

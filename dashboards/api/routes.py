@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import orjson
 from fastapi import APIRouter, Path, Query
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request  # noqa: TC002  as above
 
@@ -28,6 +28,7 @@ from stores.store import OneOf
 from stores.store import Query as StoreQuery
 from telemetry.documents import Kind
 from telemetry.errors import InputError, SpanloomError
+from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -70,7 +71,23 @@ class Find(Within):
     limit: int = Field(default=1000, ge=1, le=MAX_FOUND)
 
 
-class Json(Response):
+class Probe(BaseModel):
+    """The answer of a probe."""
+
+    status: str
+    reasons: list[str] = Field(description="why not; empty where all is well")
+
+
+class Environments(BaseModel):
+    """Names of environments."""
+
+    environments: list[str]
+
+
+_METRICS: dict[int | str, JsonObject] = {200: {"content": {"application/openmetrics-text": {}}}}
+
+
+class Json(JSONResponse):
     """JSON by orjson."""
 
     media_type = "application/json"
@@ -94,25 +111,25 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
     page = MetricsPage(registry)
 
     @router.get("/-/healthy", include_in_schema=False)  # Prometheus's and Alertmanager's name
-    @router.get("/healthz")
+    @router.get("/healthz", response_model=Probe)
     async def healthz() -> Response:
         """Whether the process lives: 200, or 503 with the reasons why not."""
         verdict = asked_health.healthz()
         return Json(verdict.body, verdict.status)
 
     @router.get("/-/ready", include_in_schema=False)
-    @router.get("/readyz")
+    @router.get("/readyz", response_model=Probe)
     async def readyz() -> Response:
         """Whether the process is ready: 200, or 503 with the reasons why not."""
         verdict = asked_health.readyz()
         return Json(verdict.body, verdict.status)
 
-    @router.get("/api/v1/status")
+    @router.get("/api/v1/status", response_model=JsonObject)
     async def give_status() -> Response:
         """Counters of the pipeline."""
         return Json(status())
 
-    @router.get("/api/v1/find")
+    @router.get("/api/v1/find", response_model=list[JsonObject])
     async def find(asked: Annotated[Find, Query()], request: Request) -> Response:
         """Stored documents with `_id` and `@timestamp`, traces and hops in their newest revision only.
 
@@ -153,7 +170,7 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
             )
         return await _json(await with_details(reader.reads, found))
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=PlainTextResponse, responses=_METRICS)
     async def metrics(request: Request) -> Response:
         """The process's own metrics, in Prometheus' text format or OpenMetrics, as asked."""
         text, content_type = await page.text(request.headers.get("accept", ""))
@@ -166,12 +183,12 @@ def routes(reader: Reader, status: Callable[[], Body], registry: CollectorRegist
 def _add_overviews(router: APIRouter, reader: Reader) -> None:
     """What is read from many documents: the service map, and the environments that there are."""
 
-    @router.get("/api/v1/service-map")
+    @router.get("/api/v1/service-map", response_model=JsonObject)
     async def service_map(asked: Annotated[Within, Query()]) -> Response:
         """Who calls whom, how often, how fast, and how often it fails."""
         return Json(service_map_body(await reader.service_map(asked.since, asked.until, asked.environment)))
 
-    @router.get("/api/v1/environments")
+    @router.get("/api/v1/environments", response_model=Environments)
     async def environments(asked: Annotated[Between, Query()]) -> Response:
         """The environments that there were traces, anomalies, alerts or repairs of."""
         return Json({"environments": await reader.environments(asked.since, asked.until)})

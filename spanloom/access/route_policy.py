@@ -38,7 +38,10 @@ ROUTES = (
     Route("/api/v1/services", {"GET": READ}),
     Route("/api/v1/services/{service:path}", {"GET": READ}),
     Route("/api/v1/red", {"GET": READ}),
-    *(Route(f"/api/v1/{path}", {"GET": READ}) for path in ("freshness", "anomalies", "rankings", "incidents", "events")),
+    *(
+        Route(f"/api/v1/{path}", {"GET": READ})
+        for path in ("freshness", "anomalies", "rankings", "incidents", "events", "system")
+    ),
     Route("/api/v1/incidents/{incident}", {"GET": READ}),
     Route("/api/v1/map", {"GET": READ}),
     Route("/api/v1/environments", {"GET": READ}),

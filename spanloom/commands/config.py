@@ -8,8 +8,6 @@ from pathlib import Path
 import click
 import yaml
 
-from components.secrets import SECRETS
-
 
 @click.group()
 def config() -> None:
@@ -24,12 +22,8 @@ def show(path: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click pass
 
     The YAML can be given to --config again.
     """
-    from spanloom.config import load_config, without_password  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.process.shown_config import shown_config  # noqa: PLC0415 - as above
 
-    settings = load_config(path)
-    found = settings.model_dump(mode="json")  # SecretStr prints as stars
-    found |= {"log": settings.log_url, "store": settings.store_url}
-    for name in ("log", "store", "supervisor_url"):
-        found[name] = without_password(found[name])
-    found = SECRETS.mask_data(found)
+    found = shown_config(load_config(path))
     click.echo(json.dumps(found, indent=2) if as_json else yaml.safe_dump(found, sort_keys=False), nl=as_json)

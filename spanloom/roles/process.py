@@ -34,6 +34,7 @@ from spanloom.probes import build_probes
 from spanloom.process.control import PORT, Control
 from spanloom.process.data_folder import close_to_others
 from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
+from spanloom.process.shown_config import shown_config
 from spanloom.process.store_file import remember_store_file, require_store_file, store_file
 from spanloom.process.stores import open_samples, open_store
 from spanloom.roles.needs import absence, local_paths
@@ -215,7 +216,16 @@ class Process:
         from dashboards.api.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
 
         access = self._access(now)
-        app = build_app(store, status, self.registry, now, [*routes, *access.login_routes()], self._config.queries, self.health)
+        app = build_app(
+            store,
+            status,
+            self.registry,
+            now,
+            [*routes, *access.login_routes()],
+            self._config.queries,
+            self.health,
+            shown_config(self._config),
+        )
         url = await self._serve(access.guard(app), self._config.console.port_or_default)
         if access.local_token:
             show_login_link(url, access.local_token)

@@ -121,9 +121,10 @@ def status(pipeline: Pipeline) -> dict[str, object]:
     counters = {name: value for name, (_, value) in pipeline.metrics.counters().items()}
     counters["spans_stored"] = pipeline.assemble.counts.spans_stored if pipeline.assemble is not None else 0
     counters["traces_stored"] = counters.get("traces", 0)
-    counters["held_records"] = sum(offsets.in_flight for offsets in pipeline.offsets.values())
+    in_flight = {name: offsets.in_flight for name, offsets in pipeline.offsets.items()}
+    counters["held_records"] = sum(in_flight.values())
     stalled = [
         {"topic": tp.topic, "partition": tp.partition, "offset": stall.offset, "cause": stall.cause.value}
         for tp, stall in pipeline.stalls.stalled.items()
     ]
-    return {**counters, "lag": pipeline.lag.by_topic(), "stalled": stalled}
+    return {**counters, "lag": pipeline.lag.by_topic(), "in_flight": in_flight, "stalled": stalled}
