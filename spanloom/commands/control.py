@@ -1,4 +1,4 @@
-"""`spanloom control`: the control plane alone."""
+"""`spanloom control`: the control plane alone, and copies of what it keeps."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from pathlib import Path
 import click
 
 from spanloom.logging import set_up_logging
+from telemetry.errors import SpanloomError
+
+config_option = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+folder_argument = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 
 
-@click.command()
-@click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@click.group(invoke_without_command=True)
+@config_option
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
-def control(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
+@click.pass_context
+def control(context: click.Context, config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Carry policies to the agents of a fleet: xDS on 18000, the API on 8080.
 
     Policies, their history and the audit trail are in data_dir/control. `spanloom up` has a control plane of its own.
     """
+    if context.invoked_subcommand is not None:
+        return
     from spanloom import clock  # noqa: PLC0415
     from spanloom.access.build import require_authentication  # noqa: PLC0415
     from spanloom.config import load_config  # noqa: PLC0415 - gRPC takes a second to import
@@ -31,3 +38,38 @@ def control(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click pa
     if not once:
         become_supervisor("control", "--once", *(["--config", str(config)] if config else []))
     sys.exit(run(run_control(settings, clock.system)))
+
+
+@control.command()
+@folder_argument
+@config_option
+def backup(folder: Path, config: Path | None) -> None:
+    """Copy policies, history, audit trail and the authority's key to FOLDER, while the control plane runs.
+
+    Whoever reads FOLDER can be any workload: keep it as you keep the key.
+    """
+    from governance.backup.copies import back_up  # noqa: PLC0415 - as above
+    from spanloom import clock  # noqa: PLC0415
+    from spanloom.config import load_config  # noqa: PLC0415
+
+    try:
+        made = back_up(load_config(config).data_dir / "control", folder, clock.system())
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{folder}: {', '.join(sorted(made.files))}")
+
+
+@control.command()
+@folder_argument
+@config_option
+def restore(folder: Path, config: Path | None) -> None:
+    """Put a copy in FOLDER where the control plane is to start. What is there is never replaced: move it away first."""
+    from governance.backup.copies import restore as put_back  # noqa: PLC0415 - as above
+    from spanloom.config import load_config  # noqa: PLC0415
+
+    target = load_config(config).data_dir / "control"
+    try:
+        made = put_back(folder, target)
+    except SpanloomError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{target}: {', '.join(sorted(made.files))}")

@@ -1,0 +1,1 @@
+"""Copies of what a control plane cannot lose: its store, and the key of its authority."""
