@@ -1,6 +1,6 @@
 """A console in a process of its own, until its stdin ends.
 
-`python -m tests.dashboards.serve DIR shop|environments|trace-page|nothing`
+`python -m tests.dashboards.serve DIR shop|environments|trace-page|metrics|nothing`
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from spanloom import clock
 from spanloom.access.build import build_access
 from spanloom.config import Config
 from stores.duckdb.store import DuckDbStore
-from tests.dashboards import shop
+from tests.dashboards import metrics, shop
 
 
 async def serve(folder: Path, what: str) -> None:
@@ -29,7 +29,13 @@ async def serve(folder: Path, what: str) -> None:
     status = {"spans_stored": 472, "collector": {"requests": 12345}}
     registry = CollectorRegistry()
     access = build_access(Config(data_dir=folder), registry, clock.system)
-    app = build_app(store, lambda: status, registry, lambda: shop.NOW, access.login_routes())
+    app = build_app(
+        store,
+        lambda: status,
+        registry,
+        lambda: shop.NOW,
+        [*access.login_routes(), *(metrics.routes() if what == "metrics" else ())],
+    )
     server = ConsoleServer(access.guard(app), port=0)
     await server.start()
     sys.stdout.write(f"{server.url}\n")

@@ -2,6 +2,7 @@ import { useParams } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import type { ReactNode } from "react";
 import { useApi } from "../../api/queries";
+import "../../shared/explore.css";
 import { Page } from "../../shell/Page";
 import { usePageSearch } from "../../shell/search";
 import type { TraceAnswer } from "./model/answer";

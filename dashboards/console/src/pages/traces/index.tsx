@@ -5,7 +5,9 @@ import { Heatmap } from "../../shared/Heatmap";
 import type { Picked } from "../../shared/heatmap";
 import { QueryBox } from "../../shared/query/QueryBox";
 import { withCondition } from "../../shared/query/query";
+import { SPAN_QUERIES } from "../../shared/query/suggest";
 import { absolute } from "../../shell/range";
+import "../../shared/explore.css";
 import { Page } from "../../shell/Page";
 import { usePageSearch } from "../../shell/search";
 import type { Facets, Found, TraceHeatmap } from "./model/answers";
@@ -30,7 +32,9 @@ export default function TracesPage(): ReactNode {
   if (a && b) {
     return (
       <Page title={t("compare")}>
-        <Compare a={a} b={b} onBack={() => change({ compare: undefined }, true)} onSwap={() => change({ compare: `${b},${a}` })} />
+        <div className="traces-page">
+          <Compare a={a} b={b} onBack={() => change({ compare: undefined }, true)} onSwap={() => change({ compare: `${b},${a}` })} />
+        </div>
       </Page>
     );
   }
@@ -41,8 +45,9 @@ export default function TracesPage(): ReactNode {
   };
   return (
     <Page title={t("traces")}>
+      <div className="traces-page">
       <div className="traces-search">
-        <QueryBox label={t("query")} placeholder={t("query.example")} value={query} signal="span" onSearch={search} />
+        <QueryBox label={t("query")} placeholder={t("query.example")} value={query} language={SPAN_QUERIES} onSearch={search} />
       </div>
       {a && (
         <p className="note">
@@ -59,6 +64,7 @@ export default function TracesPage(): ReactNode {
           <CommonPanel query={query} which={state.common} onWhich={(common) => change({ common })} onCondition={narrow} />
           <FoundTraces state={state} change={change} onChoose={choose} />
         </div>
+      </div>
       </div>
     </Page>
   );

@@ -4,44 +4,42 @@ import type { KeyboardEvent, ReactNode } from "react";
 import { nanoseconds } from "../../api/client";
 import { resolve } from "../../shell/range";
 import { useShellState } from "../../shell/useRange";
-import { completed, placeAt } from "./query";
+import type { Language, Suggestion } from "./language";
 import type { Place } from "./query";
 import "./query.css";
 import { t } from "./strings";
-import { suggest } from "./suggest";
-import type { Signal, Suggestion } from "./suggest";
 
 interface Props {
   label: string;
   placeholder: string;
   value: string;
-  signal: Signal;
+  language: Language;
   onSearch: (query: string) => void;
 }
 
 /** Milliseconds after the last key before suggestions are asked for. */
 const SETTLED = 150;
 
-/** A line of the query language with completion. Enter searches; the arrow keys and Tab choose a suggestion. */
-export function QueryBox({ label, placeholder, value, signal, onSearch }: Props): ReactNode {
+/** A line of a query language with completion. Enter searches; the arrow keys and Tab choose a suggestion. */
+export function QueryBox({ label, placeholder, value, language, onSearch }: Props): ReactNode {
   const [text, setText] = useState(value);
   const [place, setPlace] = useState<Place | null>(null);
   const [chosen, setChosen] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => setText(value), [value]);
-  const found = useSuggestions(place, signal);
+  const found = useSuggestions(place, language);
   const open = place !== null && found.length > 0;
 
   const look = (): void => {
     const element = input.current;
     if (!element) return;
-    setPlace(placeAt(element.value, element.selectionStart ?? element.value.length));
+    setPlace(language.placeAt(element.value, element.selectionStart ?? element.value.length));
     setChosen(-1);
   };
   const take = (suggestion: Suggestion): void => {
     if (!place) return;
-    const next = completed(text, place, suggestion.text);
+    const next = language.completed(text, place, suggestion.text);
     setText(next.text);
     requestAnimationFrame(() => {
       input.current?.focus();
@@ -74,6 +72,7 @@ export function QueryBox({ label, placeholder, value, signal, onSearch }: Props)
   return (
     <form
       role="search"
+      aria-label={label}
       className="query-box"
       onSubmit={(event) => {
         event.preventDefault();
@@ -129,7 +128,7 @@ export function QueryBox({ label, placeholder, value, signal, onSearch }: Props)
   );
 }
 
-function useSuggestions(place: Place | null, signal: Signal): Suggestion[] {
+function useSuggestions(place: Place | null, language: Language): Suggestion[] {
   const { from, to, environment } = useShellState();
   const [settled, setSettled] = useState<Place | null>(null);
   useEffect(() => {
@@ -137,11 +136,11 @@ function useSuggestions(place: Place | null, signal: Signal): Suggestion[] {
     return () => clearTimeout(timer);
   }, [place]);
   const { data } = useQuery({
-    queryKey: ["suggest", signal, settled?.expects, settled?.name, settled?.prefix, from, to, environment],
+    queryKey: ["suggest", language.name, settled?.expects, settled?.name, settled?.prefix, from, to, environment],
     queryFn: ({ signal: abort }) => {
       const { since, until } = resolve({ from, to }, Date.now());
       const shared = { since: nanoseconds(since), until: nanoseconds(until), environment };
-      return suggest(settled as Place, signal, shared, abort);
+      return language.suggest(settled as Place, shared, abort);
     },
     enabled: settled !== null,
     staleTime: 30_000,

@@ -1,15 +1,11 @@
-/** What may be written next in a query. */
+/** The query languages of traces and logs, with what may be written next. */
 
 import { get } from "../../api/client";
+import type { Language, Suggestion } from "./language";
+import { completed, placeAt } from "./query";
 import type { Place } from "./query";
 
-export interface Suggestion {
-  text: string;
-  /** What it is, or how often it occurs. */
-  note: string;
-}
-
-export type Signal = "span" | "log";
+type Signal = "span" | "log";
 
 interface Attributes {
   attributes: { name: string; where: string; type: string }[];
@@ -23,8 +19,15 @@ const MOST = 12;
 const COMPARISONS = ["=", "!=", "=~", "!~", ">", ">=", "<", "<="];
 const JOINERS = ["and", "or"];
 
+export const SPAN_QUERIES = language("span");
+export const LOG_QUERIES = language("log");
+
+function language(signal: Signal): Language {
+  return { name: signal, placeAt, completed, suggest: (place, shared, abort) => suggest(place, signal, shared, abort) };
+}
+
 /** Suggestions for a place, from the names and values that the store has in this range. */
-export async function suggest(place: Place, signal: Signal, shared: Record<string, string>, abort: AbortSignal): Promise<Suggestion[]> {
+async function suggest(place: Place, signal: Signal, shared: Record<string, string>, abort: AbortSignal): Promise<Suggestion[]> {
   const { expects, name, prefix } = place;
   if (expects === "operator") return begins(COMPARISONS, prefix, "");
   if (expects === "joiner") return begins(JOINERS, prefix, "");

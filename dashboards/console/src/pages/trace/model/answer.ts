@@ -32,9 +32,9 @@ export interface SpanDocument {
   /** By the clock of the trace's root. `error` is null where nothing is known of the host's clock. */
   adjusted?: { start: number; shift: number; error: number | null };
   /** What is usual for this service and operation, where the store knows it. */
-  usual?: { duration: number; p95: number; calls: number };
-  /** Why the span made an edge of the service map, or not; `rule` is a name, `text` its English. */
-  why?: { edge: boolean; rule: string; text: string };
+  usual?: { duration: number; p95: number; calls: number } | null;
+  /** Why the span made an edge of the service map, or not; `rules` are names, `text` their English. */
+  why?: { edge: boolean; rules: string[]; text: string } | null;
 }
 
 export interface Segment {

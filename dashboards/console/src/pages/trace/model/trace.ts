@@ -165,7 +165,7 @@ function spanOf(document: SpanDocument, parent: Span | null, index: number, star
 
 /** Slower than nearly all of its operation, and by more than its usual spread. */
 function clearlyLonger({ duration, usual }: SpanDocument): boolean {
-  return usual !== undefined && duration > usual.p95 && duration > usual.duration * UNUSUAL;
+  return usual != null && duration > usual.p95 && duration > usual.duration * UNUSUAL;
 }
 
 /** How many times as long as the median a span is at least, for its row to say so. */

@@ -10,7 +10,7 @@ export function Actions({ id }: { id: string }): ReactNode {
     <div className="trace-actions">
       <code>{id}</code>
       <Copy text={id} label={t("trace.id")} />
-      <a className="button small" href={address(`/tempo/api/traces/${id}`)} download={`${id}.json`}>
+      <a className="button small" href={address(`/api/v1/traces/${id}`, { format: "otlp" })} download={`${id}.json`}>
         {t("trace.download")}
       </a>
       <Link className="button small" to="/traces" search={{ compare: id } as never}>

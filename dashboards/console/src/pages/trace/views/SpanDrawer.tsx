@@ -86,7 +86,7 @@ function Facts({ span, start }: { span: Span; start: number }): ReactNode {
   if (scope.name) facts.push([t("trace.fact.scope"), `${scope.name} ${scope.version ?? ""}`.trim()]);
   if (adjusted?.shift) facts.push([t("trace.fact.clock"), t("trace.fact.clock.value", { shift: signed(adjusted.shift), error: duration(adjusted.error ?? 0) })]);
   return (
-    <dl className="facts">
+    <dl className="span-facts">
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

@@ -55,11 +55,11 @@ export function TraceBody({ id, answer, state, change }: Props): ReactNode {
   const logs = useMemo(() => answer.logs.filter((log) => picked && log.span_id === picked.id), [answer, picked]);
 
   return (
-    <>
+    <div className="trace-page">
       <Headline trace={trace} hops={answer.hops} onPick={pick} />
       <Notes answer={answer} trace={trace} />
       <div className="trace-bar">
-        <div role="group" aria-label={t("trace.view")} className="choice">
+        <div role="group" aria-label={t("trace.view")} className="segments">
           {VIEWS.map((name) => (
             <button key={name} type="button" aria-pressed={state.view === name} onClick={() => change({ view: name === "waterfall" ? undefined : name }, true)}>
               {t(`view.${name}`)}
@@ -67,7 +67,7 @@ export function TraceBody({ id, answer, state, change }: Props): ReactNode {
           ))}
         </div>
         {skewed && (
-          <div role="group" aria-label={t("trace.clock")} className="choice">
+          <div role="group" aria-label={t("trace.clock")} className="segments">
             {(["recorded", "root"] as const).map((name) => (
               <button key={name} type="button" aria-pressed={clock === name} onClick={() => change({ clock: name === "root" ? name : undefined })}>
                 {t(`trace.clock.${name}`)}
@@ -105,6 +105,6 @@ export function TraceBody({ id, answer, state, change }: Props): ReactNode {
         </div>
         {picked && <SpanDrawer span={picked} hops={hops} logs={logs} start={trace.start} onClose={close} onPick={pick} />}
       </div>
-    </>
+    </div>
   );
 }

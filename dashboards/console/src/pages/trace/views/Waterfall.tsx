@@ -135,7 +135,7 @@ const Row = memo(function Row({ span, index, top, view, color, collapsed, picked
         {below ? (
           <button
             type="button"
-            className="toggle"
+            className="span-toggle"
             tabIndex={-1}
             aria-label={t(collapsed ? "trace.expand" : "trace.collapse", { count: span.descendants })}
             onClick={(event) => {
@@ -146,7 +146,7 @@ const Row = memo(function Row({ span, index, top, view, color, collapsed, picked
             {collapsed ? span.descendants : "▾"}
           </button>
         ) : (
-          <span className="toggle" />
+          <span className="span-toggle" />
         )}
         <span className="dot" style={{ background: color }} />
         <span className="name" title={`${span.service} ${span.name}`}>

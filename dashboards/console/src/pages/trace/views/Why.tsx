@@ -35,7 +35,7 @@ export function Why({ span, hops, onPick }: Props): ReactNode {
             </h3>
             {hop.inferred && <p className="quiet">{t("trace.hop.inferred")}</p>}
             {hop.link && <p className="quiet">{t("trace.hop.link")}</p>}
-            <dl className="facts">
+            <dl className="span-facts">
               {times.map(
                 ([name, time]) =>
                   time !== null && (

@@ -40,9 +40,16 @@ export interface TraceHeatmap {
 export interface Common {
   /** Nanoseconds from which on a span counts as slow; null where failed ones were asked for. */
   threshold: number | null;
+  test: string;
+  /** Attributes, counted in spans. */
+  values: Sides;
+  /** Operations that are in their traces, counted in traces. */
+  calls: Sides;
+}
+
+export interface Sides {
   picked: number;
   rest: number;
   tested: number;
-  test: string;
-  common: { field: string; value: string; picked_share: number; rest_share: number; lift: number; p: number }[];
+  found: { field: string; value: string; picked: number; rest: number; lift: number | null; p: number }[];
 }

@@ -27,10 +27,10 @@ export function Compare({ a, b, onBack, onSwap }: Props): ReactNode {
   return (
     <>
       <div className="traces-bar">
-        <button type="button" onClick={onBack}>
+        <button type="button" className="button small" onClick={onBack}>
           {t("compare.back")}
         </button>
-        <button type="button" onClick={onSwap}>
+        <button type="button" className="button small" onClick={onSwap}>
           {t("compare.swap")}
         </button>
       </div>
@@ -129,5 +129,6 @@ function words({ differs, a, b }: Compared): string {
     const time = duration(Math.abs((b?.duration ?? 0) - (a?.duration ?? 0)));
     return t(`compare.${differs}`, { time });
   }
+  if (differs === "errors") return t("compare.errors.differ");
   return differs === "same" ? "" : t(`compare.${differs}`);
 }

@@ -24,7 +24,7 @@ export function TraceTable({ found, trouble, old, order, skipped, chosen, onChoo
   const longest = traces.reduce((most, row) => Math.max(most, row.duration), 1);
   const shown = { first: amount(skipped + 1), last: amount(skipped + traces.length), total: amount(total) };
   return (
-    <section aria-label={t("found")} className={old ? "old" : ""}>
+    <div className={old ? "old" : ""} aria-busy={old && trouble === ""}>
       {trouble && (
         <p role="alert" className="trouble">
           {trouble}
@@ -32,7 +32,7 @@ export function TraceTable({ found, trouble, old, order, skipped, chosen, onChoo
       )}
       <div className="traces-bar">
         <strong role="status">{traces.length === 0 ? t("none") : t(exact ? "shown" : "shown.least", shown)}</strong>
-        <div role="group" aria-label={t("order")} className="choice">
+        <div role="group" aria-label={t("order")} className="segments">
           {(["newest", "slowest"] as const).map((name) => (
             <button key={name} type="button" aria-pressed={order === name} onClick={() => onOrder(name)}>
               {t(name)}
@@ -46,7 +46,7 @@ export function TraceTable({ found, trouble, old, order, skipped, chosen, onChoo
             <thead>
               <tr>
                 <th>
-                  <span className="unseen">{t("compare.choose")}</span>
+                  <span className="hidden">{t("compare.choose")}</span>
                 </th>
                 <th>{t("column.root")}</th>
                 <th className="number">{t("column.duration")}</th>
@@ -66,17 +66,17 @@ export function TraceTable({ found, trouble, old, order, skipped, chosen, onChoo
       )}
       <nav className="traces-bar" aria-label={t("pages")}>
         {skipped > 0 && (
-          <button type="button" onClick={() => onPage(undefined, 0)}>
+          <button type="button" className="button small" onClick={() => onPage(undefined, 0)}>
             {t("page.first")}
           </button>
         )}
         {cursor !== null && (
-          <button type="button" onClick={() => onPage(cursor, skipped + traces.length)}>
+          <button type="button" className="button small" onClick={() => onPage(cursor, skipped + traces.length)}>
             {t("page.next")}
           </button>
         )}
       </nav>
-    </section>
+    </div>
   );
 }
 
