@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telemetry.errors import SpanloomError, UnrecoverableError
+from telemetry.errors import InUseError, SpanloomError, UnrecoverableError
 
 
 class LogError(SpanloomError):
@@ -28,7 +28,7 @@ class CorruptLogError(UnrecoverableError, LogError):
         self.reason = reason
 
 
-class LogLockedError(UnrecoverableError, LogError):
+class LogLockedError(InUseError, LogError):
     """Another process has the log open."""
 
 

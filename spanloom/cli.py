@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from components.secrets import SECRETS
-from spanloom.logging import mask_tracebacks
-from telemetry.errors import ConfigError, SpanloomError
+from spanloom.logging import log_options, mask_tracebacks
+from telemetry.errors import ConfigError, InUseError, SpanloomError
 
 COMMANDS = {
     "up": "run collector, pipeline, alerting and console in one process",
@@ -41,7 +41,7 @@ COMMANDS = {
     "token": "make a token for a person or a program",
     "log": "repair the embedded log",
     "components": "list what receives, detects, notifies, acts and stores",
-    "config": "show the effective configuration",
+    "config": "check the configuration, show the effective one",
 }
 
 
@@ -77,7 +77,7 @@ class Spanloom(click.Group):
         mask_tracebacks()
         try:
             return super().main(*args, **kwargs)
-        except ConfigError as error:
+        except (ConfigError, InUseError) as error:
             click.echo(SECRETS.mask(f"spanloom: {error}"), err=True)
             sys.exit(2)
         except SpanloomError as error:
@@ -87,6 +87,7 @@ class Spanloom(click.Group):
 
 @click.group(cls=Spanloom, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="spanloom")
+@log_options
 def main() -> None:
     """Telemetry in; call graphs, latency, root causes, alerts and verified repairs out."""
 

@@ -6,9 +6,10 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError, YamlConfigSettingsSource
 
 from agent.config import AgentConfig
 from alerting.external_labels import ExternalLabels
@@ -32,6 +33,7 @@ from pipeline.runtime.kafka_access import KafkaConfig
 from processors.detectors.detector import score_config
 from processors.kernels.choose import NativeMode  # noqa: TC001 - pydantic reads it
 from spanloom import components
+from spanloom.config_mistakes import config_file, mistakes
 from spanloom.self_metrics.export import MetricsConfig
 from stores.samples.config import SamplesConfig
 from telemetry.errors import ConfigError
@@ -53,6 +55,8 @@ def _address(value: object) -> object:
     if isinstance(value, str) and ":" in value:
         host, _, port = value.rpartition(":")
         return {"host": host.strip("[]"), "port": port}
+    if isinstance(value, str | int):
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8080")  # noqa: TRY004 - pydantic explains no TypeError
     return value
 
 
@@ -146,6 +150,22 @@ class _First(BaseSettings):
     topics: TopicsConfig = TopicsConfig()
     kafka: KafkaConfig = KafkaConfig()
 
+    @field_validator("log")
+    @classmethod
+    def _is_log(cls, value: str) -> str:
+        scheme, separator, rest = value.partition("://")
+        if value and not (separator and rest and scheme in {"log", "kafka"}):
+            raise ValueError("must be log://DIR or kafka://HOST:PORT[;HOST:PORT]")
+        for broker in rest.split(";") if scheme == "kafka" else ():
+            try:
+                known = urlsplit(f"//{broker.removeprefix('kafka://')}")
+                usable = bool(known.hostname) and known.port != 0
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError("must be kafka://HOST:PORT[;HOST:PORT], with a number from 1 to 65535 as each port")
+        return value
+
 
 def _sections() -> JsonObject:
     """The sections of the stores and receivers that can be configured."""
@@ -230,20 +250,21 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
     """The effective configuration.
 
     Raises:
-        ConfigError: names each wrong field and why.
+        ConfigError: a line for each mistake, with its place in the file or the variable, and what was probably meant.
     """
     if path is not None:
         os.environ["SPANLOOM_CONFIG"] = str(path)
+    named = os.environ.get("SPANLOOM_CONFIG")
+    file = config_file(Path(named)) if named else None
+    found = []
     try:
         config = Config(**overrides)
     except ValidationError as error:
-        where = os.environ.get("SPANLOOM_CONFIG", "the environment")
-        lines = [
-            f"{where}: {'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from error
-    if typos := misspelt(os.environ, Config):
-        raise ConfigError("\n".join(typos))
+        found = mistakes(error, Config, file, os.environ)
+    except SettingsError as error:  # a section's variable that is no JSON
+        found = [f"the environment: {error}: a variable of a whole section must be JSON"]
+    found += misspelt(os.environ, Config)
+    if found:
+        raise ConfigError("\n".join(found))
     SECRETS.add_all(config)
     return config

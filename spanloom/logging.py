@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
 import structlog
 
 from components.secrets import SECRETS
-from telemetry.errors import UnrecoverableError
+from telemetry.errors import ConfigError, UnrecoverableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from components.secrets import Secrets
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+LEVEL_VARIABLE, FORMAT_VARIABLE = "SPANLOOM_LOG_LEVEL", "SPANLOOM_LOG_FORMAT"
+"""By variables the choice reaches the processes that a command starts."""
+
+LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 
 FOREIGN = ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2", "asyncio", "nicegui")
 """What these say at INFO of each start and partition is of use to their developers."""
@@ -102,8 +112,68 @@ def _unraisable(found: sys.UnraisableHookArgs) -> None:
     logging.getLogger("mode").error("nobody waits for %r", found.object, exc_info=(type(error), error, found.exc_traceback))
 
 
-def set_up_logging(level: str = "INFO", secrets: Secrets = SECRETS) -> None:
-    """Take over logging for the process."""
+def log_options(command: Command) -> Command:
+    """The options `--log-level` and `--log-format` of a command."""
+    for name, variable, choices, about in (
+        ("--log-level", LEVEL_VARIABLE, LEVELS, "Least severe lines to log."),
+        ("--log-format", FORMAT_VARIABLE, FORMATS, "Lines for people, or a JSON object a line."),
+    ):
+        command = click.option(
+            name,
+            type=click.Choice(choices, case_sensitive=False),
+            help=f"{about} [env: {variable}]",
+            expose_value=False,
+            callback=_choose(variable),
+        )(command)
+    return command
+
+
+def _choose(variable: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    def choose(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            os.environ[variable] = value
+
+    return choose
+
+
+def _chosen(variable: str, choices: tuple[str, ...], default: str) -> str:
+    value = os.environ.get(variable, "").lower() or default
+    if value not in choices:
+        raise ConfigError(f"{variable}: {value!r} is none of {', '.join(choices)}")
+    return value
+
+
+def _as_json(secrets: Secrets) -> list[structlog.typing.Processor]:
+    """A line as one JSON object: `timestamp`, `level`, `logger`, `event`, the fields, and a traceback as `exception`."""
+
+    def name_logger(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"logger": event["_record"].name, **event}
+
+    def mask(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        masked: structlog.typing.EventDict = secrets.mask_data(event)  # before JSON escapes what they are written with
+        return masked
+
+    return [
+        name_logger,
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        mask,
+        structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+    ]
+
+
+def set_up_logging(level: str = "info", secrets: Secrets = SECRETS) -> None:
+    """Take over logging for the process.
+
+    Args:
+        level: least severe lines to log, where neither `--log-level` nor its variable says.
+        secrets: what no line may have.
+
+    Raises:
+        ConfigError: a variable has a level or format that does not exist.
+    """
+    level = _chosen(LEVEL_VARIABLE, LEVELS, level).upper()
+    as_json = _chosen(FORMAT_VARIABLE, FORMATS, "text") == "json"
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -118,8 +188,9 @@ def set_up_logging(level: str = "INFO", secrets: Secrets = SECRETS) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RepeatFilter())
     # Tracebacks without the values of variables: they are long, and may be secrets or telemetry.
-    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-    handler.setFormatter(Masking(secrets, processor=renderer, foreign_pre_chain=shared))
+    lines = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    processors = _as_json(secrets) if as_json else [structlog.stdlib.ProcessorFormatter.remove_processors_meta, lines]
+    handler.setFormatter(Masking(secrets, processors=processors, foreign_pre_chain=shared))
     mask_tracebacks(secrets)
     root = logging.getLogger()
     root.handlers[:] = [handler]

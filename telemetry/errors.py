@@ -7,6 +7,7 @@ SpanloomError                 something failed; the message says what, where and
 ├── OverloadedError           a bound is reached: try again later
 ├── StoreError                the store did not take or give documents
 └── UnrecoverableError        another start would end the same: a person has to change something first
+    └── InUseError            another process has the port or folder that the configuration names
 
 Each folder derives its own errors from these.
 """
@@ -54,6 +55,10 @@ class OverloadedError(SpanloomError):
 
 class UnrecoverableError(SpanloomError):
     """Another start would end the same: a person has to change something first. No supervisor starts the process again."""
+
+
+class InUseError(UnrecoverableError):
+    """A port or folder that the configuration names cannot be had, mostly as another process has it: exit code 2."""
 
 
 class StoreError(SpanloomError):

@@ -7,7 +7,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Final
 
-from telemetry.errors import UnrecoverableError
+from telemetry.errors import InUseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ _PAUSE: Final = 0.1
 """Seconds until the next try when there is no descriptor left. Those that were closed to make room are free by then."""
 
 
-class ListenError(UnrecoverableError):
+class ListenError(InUseError):
     """An address cannot be listened on."""
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from spanloom.logging import set_up_logging
+from spanloom.logging import log_options, set_up_logging
 
 
 @click.group(invoke_without_command=True)
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
+@log_options
 @click.pass_context
 def agent(context: click.Context, config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Run Envoy for an application: its calls pass it and are seen, and policies act on them.

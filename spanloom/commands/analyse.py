@@ -36,7 +36,7 @@ def analyse(
     """
     from spanloom.offline.analysis import Analysis  # noqa: PLC0415 - Faust takes a second to import
 
-    set_up_logging("ERROR")  # Faust warns of timers that a busy machine runs late
+    set_up_logging("error")  # Faust warns of timers that a busy machine runs late
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),

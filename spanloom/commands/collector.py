@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from spanloom.logging import set_up_logging
+from spanloom.logging import log_options, set_up_logging
 
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
+@log_options
 def collector(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Receive OTLP and write it to Kafka. It keeps nothing: run as many as the senders need.
 

@@ -1,8 +1,9 @@
-"""`spanloom config show`: the effective configuration."""
+"""`spanloom config`: is the configuration right, and what is in effect."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -11,7 +12,21 @@ import yaml
 
 @click.group()
 def config() -> None:
-    """Look at the configuration."""
+    """Check the configuration, and look at it."""
+
+
+@config.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path | None) -> None:
+    """Report every mistake in a configuration FILE and in SPANLOOM_* variables, with its place.
+
+    Exit code 2 if there is one. Opens nothing that the configuration names: `spanloom doctor` does.
+    """
+    from spanloom.config import load_config  # noqa: PLC0415 - Faust takes a second to import
+    from spanloom.process.stores import require_store  # noqa: PLC0415
+
+    require_store(load_config(file))
+    click.echo(f"{file or os.environ.get('SPANLOOM_CONFIG') or 'the environment'}: no mistakes")
 
 
 @config.command()

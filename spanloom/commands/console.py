@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from spanloom import clock
-from spanloom.logging import set_up_logging
+from spanloom.logging import log_options, set_up_logging
 
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
+@log_options
 def console(config: Path | None) -> None:
     """Serve the console and the HTTP API on http://127.0.0.1:8080, reading Elasticsearch.
 

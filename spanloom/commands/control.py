@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spanloom.logging import set_up_logging
+from spanloom.logging import log_options, set_up_logging
 from telemetry.errors import SpanloomError
 
 config_option = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
@@ -17,6 +17,7 @@ folder_argument = click.argument("folder", type=click.Path(file_okay=False, path
 @click.group(invoke_without_command=True)
 @config_option
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
+@log_options
 @click.pass_context
 def control(context: click.Context, config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Carry policies to the agents of a fleet: xDS on 18000, the API on 8080.

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from spanloom import clock
-from spanloom.logging import set_up_logging
+from spanloom.logging import log_options, set_up_logging
 
 
 @click.command()
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
+@log_options
 def up(config: Path | None, once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Collector, pipeline, alerting and console in one process, on a durable local log and a DuckDB file.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from spanloom import clock
-from spanloom.logging import set_up_logging
+from spanloom.logging import log_options, set_up_logging
 
 STAGES = ("rekey", "assemble", "score", "act")
 
@@ -31,6 +31,7 @@ stages_option = click.option(
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @stages_option
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
+@log_options
 def worker(config: Path | None, stages: tuple[str, ...], once: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Run stages of the pipeline. Workers of the same stages share the partitions of their topics.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from components.private_files import OTHERS, make_private_folder, narrow
-from telemetry.errors import UnrecoverableError
+from telemetry.errors import InUseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ GRACE_SECONDS, POLL_SECONDS = 3.0, 0.1
 """How long a process that was killed a moment ago may take to go, and the time between checks."""
 
 
-class FolderInUseError(UnrecoverableError):
+class FolderInUseError(InUseError):
     """Another process runs on this folder."""
 
 

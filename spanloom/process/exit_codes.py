@@ -4,7 +4,7 @@
 |---|---|---|
 | 0 | it was stopped, or its work is done | no |
 | 1 | it failed, and another start would end the same: a person has to change something | no |
-| 2 | the command line or the configuration is wrong | no |
+| 2 | the command line or the configuration is wrong, or another process has the port or folder that it names | no |
 | 70 | it crashed, or lost what it needs for too long | yes |
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from telemetry.errors import ConfigError, SpanloomError, UnrecoverableError
+from telemetry.errors import ConfigError, InUseError, SpanloomError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -46,6 +46,13 @@ def run(role: Coroutine[object, object, int]) -> int:
     except Exception:
         log.exception("failed")
         return CRASHED
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What a process ends with that an error ends."""
+    if isinstance(error, ConfigError | InUseError):
+        return REFUSED
+    return FAILED if isinstance(error, UnrecoverableError) else CRASHED
 
 
 def unrecoverable(error: BaseException | None) -> UnrecoverableError | None:

@@ -11,8 +11,22 @@ from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
     from spanloom.config import Config
+    from stores.component import StoreComponent
     from stores.samples.store import SampleStore
     from stores.store import Store
+
+
+def require_store(config: Config) -> StoreComponent:
+    """What opens the store that the configuration names.
+
+    Raises:
+        ConfigError: a URL that no store of ours understands.
+    """
+    component = store_of(components.STORES, config.store_url)
+    if component is None:
+        forms = " nor ".join(one.url_form for one in components.STORES)
+        raise ConfigError(f"store: {without_password(config.store_url)!r} is neither {forms}")
+    return component
 
 
 def open_store(config: Config) -> Store:
@@ -22,10 +36,7 @@ def open_store(config: Config) -> Store:
         ConfigError: a URL that no store of ours understands.
         StoreError: it cannot be opened.
     """
-    component = store_of(components.STORES, config.store_url)
-    if component is None:
-        forms = " nor ".join(one.url_form for one in components.STORES)
-        raise ConfigError(f"store: {without_password(config.store_url)!r} is neither {forms}")
+    component = require_store(config)
     return component.build(config.of(component), StoreContext(config.store_url, config.namespace))
 
 

@@ -17,6 +17,7 @@ from dashboards.api.answers import Answers
 from dashboards.api.happenings.events import Events
 from dashboards.read_models.bounded_reads import BoundedReads
 from dashboards.read_models.reader import Reader
+from dashboards.search.log_tail import LogTail
 from governance.metrics import ControlMetrics
 from spanloom import clock
 from spanloom.config import AlertingConfig, Config
@@ -69,7 +70,7 @@ async def _registered(folder: Path) -> list[Metric]:
     store, samples = open_store(config), open_samples(config)
     try:
         Pipeline(config, store, clock.system, registry, samples=samples)
-        BoundedReads(store, registry=registry)
+        LogTail(BoundedReads(store, registry=registry), clock.system, registry)
         Answers(clock.system, registry)
         Events(Reader(store), clock.system, registry)
         CollectorMetrics(registry, ConnectionMetrics(registry))

@@ -24,7 +24,8 @@ store: http://127.0.0.1:9200
 
 `spanloom up --config FILE` reads it; the variable of a setting wins over the file. `spanloom config show` prints the effective
 configuration, secrets masked. A setting or `SPANLOOM_*` variable that does not exist ends the start, with what was probably
-meant. This page is made from the declarations by `make docs`.
+meant; `spanloom config check FILE` reports all of them with their places. `SPANLOOM_LOG_LEVEL` and `SPANLOOM_LOG_FORMAT`
+choose what is logged and how: docs/on-a-terminal.md. This page is made from the declarations by `make docs`.
 """
 
 ELSEWHERE = ("alerting.alertmanagers[].",)

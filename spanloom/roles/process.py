@@ -33,7 +33,7 @@ from spanloom.health import FULL, add_pipeline, watch_log, watch_store
 from spanloom.probes import build_probes
 from spanloom.process.control import PORT, Control
 from spanloom.process.data_folder import close_to_others
-from spanloom.process.exit_codes import CRASHED, FAILED, unrecoverable
+from spanloom.process.exit_codes import CRASHED, exit_code_of, unrecoverable
 from spanloom.process.shown_config import shown_config
 from spanloom.process.store_file import remember_store_file, require_store_file, store_file
 from spanloom.process.stores import open_samples, open_store
@@ -111,7 +111,7 @@ class Process:
             if error is not None:
                 log.error("failed", reason=str(error))
             sys.stderr.flush()
-            os._exit(self.exit_code if error is None else FAILED if isinstance(error, UnrecoverableError) else CRASHED)
+            os._exit(self.exit_code if error is None else exit_code_of(error))
         return expected_end
 
     def _watch(self, work: Coroutine[object, object, object]) -> None:

@@ -2,13 +2,98 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import sys
+import threading
 from asyncio import CancelledError
+from typing import TYPE_CHECKING
 
+import pytest
+import structlog
 from aiokafka.errors import NodeNotReadyError
+from click.testing import CliRunner
 
+from components.secrets import Secrets
 from pipeline.state.table import DamagedStateError
-from spanloom.logging import RepeatFilter
+from spanloom.cli import main
+from spanloom.logging import FORMAT_VARIABLE, LEVEL_VARIABLE, RepeatFilter, set_up_logging
+from telemetry.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def own_logging(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """What is written by a logging that a test sets up; that of the session is put back."""
+    for module, hook in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(module, hook, getattr(module, hook))
+    root = logging.getLogger()
+    handlers, level, config_of = root.handlers[:], root.level, structlog.get_config()
+    try:
+        yield capsys
+    finally:
+        root.handlers[:], root.level = handlers, level
+        structlog.configure(**config_of)
+
+
+def test_lines_are_json_objects_without_secrets_where_that_is_wanted(
+    own_logging: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FORMAT_VARIABLE, "json")
+    monkeypatch.setenv(LEVEL_VARIABLE, "warning")
+    secrets = Secrets()
+    secrets.add('pass"word')
+    set_up_logging(secrets=secrets)
+    structlog.get_logger("spanloom").info("started")
+    structlog.get_logger("spanloom.roles").warning("two\nlines", reason='it is pass"word', at=Secrets)
+    logging.getLogger("aiokafka").error("no %s", "broker", exc_info=ValueError('of pass"word'))
+    said = own_logging.readouterr().err
+    first, second = map(json.loads, said.splitlines())
+    assert first["event"] == "two\nlines"
+    assert first["level"] == "warning"
+    assert first["logger"] == "spanloom.roles"
+    assert first["timestamp"].endswith("Z")
+    assert (second["event"], second["logger"]) == ("no broker", "aiokafka")
+    assert "ValueError" in second["exception"]
+    assert "word" not in said
+
+
+def test_lines_are_text_from_info_on_by_default(
+    own_logging: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(FORMAT_VARIABLE, raising=False)
+    monkeypatch.setenv(LEVEL_VARIABLE, "")
+    set_up_logging(secrets=Secrets())
+    structlog.get_logger("spanloom").debug("detail")
+    structlog.get_logger("spanloom").info("started", port=1)
+    line = own_logging.readouterr().err
+    assert line.count("\n") == 1
+    assert "[info     ] started" in line
+
+
+def test_a_level_that_does_not_exist_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEVEL_VARIABLE, "loud")
+    with pytest.raises(ConfigError, match="SPANLOOM_LOG_LEVEL: 'loud' is none of debug, info, warning, error"):
+        set_up_logging()
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_options_reach_the_processes_that_a_command_starts(before: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    monkeypatch.setenv(LEVEL_VARIABLE, "")
+    monkeypatch.setenv(FORMAT_VARIABLE, "")
+    options = ["--log-level", "DEBUG", "--log-format", "json"]
+    found: dict[str, str | None] = {}
+
+    def look(**_: object) -> None:
+        found.update(os.environ)
+
+    monkeypatch.setattr("spanloom.commands.worker.worker.callback", look)
+    done = CliRunner().invoke(main, [*options, "worker"] if before else ["worker", *options])
+    assert done.exit_code == 0, done.output
+    assert (found[LEVEL_VARIABLE], found[FORMAT_VARIABLE]) == ("debug", "json")
 
 
 def record(text: str, name: str = "aiokafka", at: float = 1000.0, error: BaseException | None = None) -> logging.LogRecord:

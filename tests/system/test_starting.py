@@ -1,4 +1,4 @@
-"""What ends a start for good: said in one line, with exit code 1, and not tried five times."""
+"""What ends a start for good: said in one line, with exit code 1 or 2, and not tried five times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from spanloom.process.exit_codes import FAILED
+from spanloom.process.exit_codes import FAILED, REFUSED
 from telemetry import otlp
 from tests.generated import traces
 from tests.system.processes import Up
@@ -34,7 +34,7 @@ def test_a_second_up_on_a_folder_ends_at_once_and_leaves_the_first_alone(tmp_pat
     try:
         first.wait_ready()
         second = ends(Up(tmp_path))
-        assert second.returncode == FAILED
+        assert second.returncode == REFUSED
         assert "runs on this folder already, as process" in second.stderr
         assert "restarting" not in second.stderr
         assert first.status()["spans_received"] == 0
@@ -93,6 +93,6 @@ def test_a_port_that_is_in_use_is_said_once(tmp_path: Path) -> None:
     host, _, port = up.environment["SPANLOOM_CONSOLE"].partition(":")
     with socket.create_server((host, int(port))):
         done = ends(up)
-    assert done.returncode == FAILED
+    assert done.returncode == REFUSED
     assert f"cannot listen on {host}:{port}" in done.stderr
     assert "restarting" not in done.stderr

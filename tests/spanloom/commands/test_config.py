@@ -83,5 +83,74 @@ def test_a_threshold_that_cannot_be_is_refused_with_its_place(tmp_path: Path) ->
     file.write_text("score:\n  series: {min_score: 2}\n  shapes: {}\n")
     with pytest.raises(ConfigError) as refused:
         load_config(file)
-    assert f"{file}: score.series.min_score: Input should be less than or equal to 1" in str(refused.value)
-    assert f"{file}: score.shapes: Extra inputs are not permitted" in str(refused.value)
+    assert f"{file}:2:23: score.series.min_score: Input should be less than or equal to 1" in str(refused.value)
+    assert f"{file}:3:3: score.shapes: there is no such setting" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("namespace: eu\n  topics: {a\n", ":2:9: mapping values are not allowed here"),
+        ("assemble: {queit: 3}\n", ":1:12: assemble.queit: there is no such setting; did you mean quiet?"),
+        ("topcis: {}\n", ":1:1: topcis: there is no such setting; did you mean topics?"),
+        ("score:\n  logs: {enabeld: no}\n", ":2:10: score.logs.enabeld: there is no such setting; did you mean enabled?"),
+        ("alerting:\n  alertmanagers:\n    - schema: http\n", "alerting.alertmanagers[0].schema: there is no such setting; "),
+        ("topics: {partitions: many}\n", ":1:22: topics.partitions: Input should be a valid integer"),
+        ("topics: {partitions: 1, partitions: 2}\n", ':1:25: duplicate key "partitions"'),
+        ("console: 8080\n", ":1:10: console: must be HOST:PORT, such as 127.0.0.1:8080"),
+        ("log: kafkaa://x\n", ":1:6: log: must be log://DIR or kafka://HOST:PORT[;HOST:PORT]"),
+        ("log: kafka://one:9092;two:port\n", ":1:6: log: must be kafka://HOST:PORT[;HOST:PORT], with a number"),
+        ("store: htp://search:9200\n", "store: 'htp://search:9200' is neither duckdb://FILE nor http(s)://HOST:PORT"),
+        ("- namespace\n", ":1:1: must be settings and their values"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place_and_what_was_meant(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "spanloom.yml"
+    file.write_text(text)
+    for command in (["config", "check", str(file)], ["worker", "--once", "--config", str(file)]):
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        errors = capsys.readouterr().err
+        assert ended.value.code == 2
+        if command[0] == "config" or not said.startswith("store"):  # a worker says first that it needs a store to share
+            assert said in errors
+        assert "Traceback" not in errors
+
+
+def test_all_mistakes_of_file_and_variables_are_reported_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "spanloom.yml"
+    file.write_text("assemble: {queit: 3}\n")
+    monkeypatch.setenv("SPANLOOM_CONSOLE", "80800")
+    monkeypatch.setenv("SPANLOOM_TOPICS__PARTITONS", "3")
+    monkeypatch.setenv("SPANLOOM_NAMESPCE", "eu")
+    with pytest.raises(SystemExit) as ended:
+        main(["config", "check", str(file)])
+    assert ended.value.code == 2
+    errors = capsys.readouterr().err
+    assert f"{file}:1:12: assemble.queit" in errors
+    assert "SPANLOOM_CONSOLE: console: must be HOST:PORT" in errors
+    assert "SPANLOOM_TOPICS__PARTITONS: topics.partitons: there is no such setting; did you mean partitions?" in errors
+    assert "SPANLOOM_NAMESPCE: there is no such setting; did you mean SPANLOOM_NAMESPACE?" in errors
+
+
+def test_a_right_configuration_has_no_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "spanloom.yml"
+    file.write_text("log: kafka://one:9092;[::1]:9093\nstore: http://search:9200\nconsole: 0.0.0.0:8081\n")
+    done = CliRunner().invoke(config, ["check", str(file)])
+    assert (done.exit_code, done.output) == (0, f"{file}: no mistakes\n")
+
+
+def test_a_file_that_the_variable_names_and_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOM_CONFIG", "nowhere.yml")
+    with pytest.raises(ConfigError, match=r"nowhere\.yml: No such file or directory"):
+        load_config()
+
+
+def test_a_variable_of_a_section_that_is_no_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPANLOOM_KAFKA", "broker:9092")
+    with pytest.raises(ConfigError, match=r'field "kafka" .* must be JSON'):
+        load_config()

@@ -98,7 +98,7 @@ def test_a_folder_on_which_a_spanloom_runs_is_left_alone(data: Path) -> None:
         lock.write("4711")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        said = upgrade(data, "--dry-run", expected=1)["said"]
+        said = upgrade(data, "--dry-run", expected=2)["said"]
     assert "runs on this folder already, as process 4711" in said
 
 
