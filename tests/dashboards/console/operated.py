@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import time
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from components.access.tokens import new_token, token_hash
+from durable_log.log import DurableLog
+from durable_log.partition import TopicSettings
 from telemetry import otlp
 from tests.generated import trace
 from tests.system.exactness import QUICK
@@ -82,6 +85,7 @@ class Operated:
 
     def log_in(self, browser: Chrome, who: str) -> None:
         """Let this person look."""
+        browser.get(f"{self.up.console}/healthz")  # the page that is open asks no more
         browser.delete_all_cookies()
         browser.get(f"{self.up.console}/login?token={self.tokens[who]}&next=/healthz")
 
@@ -89,6 +93,7 @@ class Operated:
 @contextmanager
 def operated(folder: Path) -> Iterator[Operated]:
     """Start it, and wait until the repair of payment waits for an approval."""
+    asyncio.run(_put_an_unreadable_record(folder / "data" / "log"))
     (folder / "rules.yml").write_text(RULES)
     (folder / "playbooks.yml").write_text(PLAYBOOKS)
     tokens = {"ann": new_token(), "vic": new_token()}
@@ -110,6 +115,14 @@ def operated(folder: Path) -> Iterator[Operated]:
         yield process
     finally:
         up.stop()
+
+
+async def _put_an_unreadable_record(directory: Path) -> None:
+    """It becomes a dead letter."""
+    log = DurableLog(directory, time.monotonic_ns)
+    log.create_topic("otlp_spans", TopicSettings(4))
+    await log.append("otlp_spans", 3, None, b"\xff\xff")
+    log.close()
 
 
 def _send(otlp_url: str) -> None:

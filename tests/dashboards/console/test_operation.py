@@ -107,3 +107,79 @@ def test_a_viewer_sees_what_they_may_not_do_and_why(page: Chrome, process: Opera
     assert page.execute_async_script(script) == 403
     logged(page, "browser")  # which the browser mentions
     assert process.get("/api/v2/silences") == before
+
+
+def test_a_repair_is_acknowledged_held_approved_and_released_by_name(page: Chrome, process: Operated) -> None:
+    (incident,) = process.get("/api/v1/healing")["incidents"]
+    address = f"{process.url}/incidents/{incident['id']}"
+
+    process.log_in(page, "vic")
+    page.get(address)
+    see(page, "restart-the-culprit on payment", "waits for approval", "vic is viewer")
+    for label in ("Approve", "Deny", "Acknowledge", "Stop all repairs"):
+        assert button(page, label).get_attribute("aria-disabled") == "true"
+        button(page, label).click()
+    assert process.get("/api/v1/healing")["stopped_by"] == ""
+
+    process.log_in(page, "ann")
+    page.get(address)
+    press(page, "Acknowledge")
+    see(page, "Acknowledged by ann", "ann acknowledged")
+    confirm(page, "Stop all repairs")
+    see(page, "All repairs are stopped by ann")
+    assert process.get("/api/v1/healing")["stopped_by"] == "ann"
+    confirm(page, "Resume repairs")
+    see(page, "Repairs run")
+    assert process.get("/api/v1/healing")["stopped_by"] == ""
+    confirm(page, "Approve")
+    # What it verifies never holds: it is escalated, and its target is left isolated.
+    see(page, "escalated", "ann approved", "escalated to on-call", "Release")
+    settled(page)
+    shoot(page, "incident-escalated")
+    assert violations(page) == []
+    confirm(page, "Release")
+    see(page, "ann released it")
+    assert process.get("/api/v1/healing")["incidents"] == []
+
+    page.get(f"{process.url}/incidents")
+    see(page, "restart-the-culprit on payment", "escalated")
+    shoot(page, "incidents-ended")
+    who = {record["event"]: record["data"].get("who") for record in process.get("/api/v1/find", kind="audit", limit="1000")}
+    acts = ("acknowledged", "approved", "released", "stopped", "resumed")
+    assert {act: who.get(act) for act in acts} == dict.fromkeys(acts, "ann")
+
+
+def test_an_alert_shows_what_its_rule_measures_and_what_came_of_it(page: Chrome, process: Operated) -> None:
+    process.log_in(page, "vic")
+    (change,) = process.get("/api/v1/find", kind="alert", where="alertname:PaymentFailing", limit="1")
+    page.get(f"{process.url}/alerts/{change['fingerprint']}")
+    see(
+        page,
+        "PaymentFailing",
+        "payment fails",
+        "vector(0.4) > 0.2",
+        "Runbook",
+        "restart-the-culprit on payment",
+        "Callers of payment",
+    )
+    settled(page)
+    until(page, lambda: bool(page.find_elements(By.CSS_SELECTOR, ".chart canvas")))
+    assert [row[1] for row in table(page, "History")] == ["firing"]
+    assert any("checkout" in row[0] for row in table(page, "Callers of payment"))
+    shoot(page, "alert")
+    assert violations(page) == []
+
+
+def test_dead_letters_are_listed_and_replayed_by_an_operator(page: Chrome, process: Operated) -> None:
+    process.log_in(page, "vic")
+    page.get(f"{process.url}/system")
+    see(page, "Dead letters", "otlp_spans[3] @ 0", "spanloom-traced", "vic is viewer")
+    assert button(page, "Replay").get_attribute("aria-disabled") == "true"
+    settled(page)
+    shoot(page, "system")
+    assert violations(page) == []
+    process.log_in(page, "ann")
+    page.get(f"{process.url}/system")
+    confirm(page, "Replay")
+    # It is as unreadable as before, and comes back.
+    see(page, "Replayed: 1 → otlp_spans.", "otlp_spans[3] @ 1")
