@@ -180,11 +180,6 @@ class StreamingDetector:
         expected = self._baseline.expect(time)
         return self._scored(expected, value, self._judge(expected, value, one))
 
-    def learn_one(self, time: int, value: float, one: float = 0.0) -> None:
-        """Learn a value; one that is not finite is skipped."""
-        expected = self._baseline.expect(time)
-        self._learn(time, value, expected, self._judge(expected, value, one), one)
-
     def _scored(self, expected: Expected, value: float, judged: _Judgement) -> Scored:
         if not math.isfinite(value):
             return Scored(1.0, math.inf, expected.value, self._spread, f"{value} is no finite number")

@@ -8,7 +8,7 @@ import pytest
 
 from durable_log.closed import ClosedLog
 from durable_log.errors import CorruptLogError
-from durable_log.log import DurableLog
+from durable_log.log import OFFSETS, DurableLog
 from durable_log.partition import TopicSettings
 
 if TYPE_CHECKING:
@@ -74,3 +74,11 @@ def test_what_is_no_log_is_damage(folder: Path) -> None:
     (folder / "topics" / "plain" / "topic.json").write_text("[]")
     with pytest.raises(CorruptLogError, match=r"topic\.json"):
         ClosedLog(folder).topics()
+
+
+async def test_committed_offsets_of_another_form_are_damage_with_their_place(folder: Path) -> None:
+    log = DurableLog(folder, lambda: NOW)
+    await log.append(OFFSETS, 0, b"group", b"no JSON")
+    log.close()
+    with pytest.raises(CorruptLogError, match=r"__offsets: byte 0: committed offsets cannot be read"):
+        ClosedLog(folder).committed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -191,3 +192,20 @@ async def test_committed_offsets_that_compaction_left_and_are_cut_short_are_dama
     os.truncate(path, LogSegment.HEADER_BYTES)
     with pytest.raises(CorruptLogError, match=r"__offsets/0/0+-.*cut short"):
         DurableLog(tmp_path, Clock())
+
+
+@pytest.mark.parametrize(("topic", "compact"), [("t", False), ("score-changelog", True), (OFFSETS, True)])
+async def test_a_topic_whose_settings_are_gone_is_kept_as_its_name_says(tmp_path: Path, topic: str, *, compact: bool) -> None:
+    with opened(tmp_path) as log:
+        log.create_topic("score-changelog", TopicSettings(3, compact=True))
+        log.create_topic("t", TopicSettings(3))
+        for name in ("score-changelog", "t"):
+            await log.append(name, 0, b"k", b"v")
+        await log.commit("g", {("t", 0): 1})
+    path = tmp_path / "topics" / topic / "topic.json"
+    path.unlink()
+    with opened(tmp_path, repairs=[]):
+        pass
+    found = json.loads(path.read_text())
+    assert found["compact"] == compact
+    assert (found["retention_ms"] == 0, found["retention_bytes"] == 0) == (compact, compact)

@@ -459,6 +459,15 @@ class TestCompaction:
             assert sum(path.stat().st_size for path in segments(tmp_path)) < 2000
             assert log.stats().compactions > 1
 
+    async def test_what_compaction_freed_is_counted(self, tmp_path: Path) -> None:
+        with opened(tmp_path) as log:
+            log.create_topic("t", COMPACT)
+            await put(log, *[b"v" * 100] * 40, key=b"k")
+            before = log.stats().size_bytes
+            log.maintain()
+            freed = before - log.stats().size_bytes
+            assert 0 < freed == log.stats().compacted_bytes
+
     async def test_deletions_are_kept_a_day_for_readers_that_were_away(self, tmp_path: Path) -> None:
         clock = Clock()
         with opened(tmp_path, clock) as log:

@@ -74,6 +74,15 @@ def test_two_servers_of_one_id_are_both_called() -> None:
     assert calls([EDGE, CALL, ANSWER, shadow]) == [("user", "edge"), ("edge", "stock"), ("edge", "stock-next")]
 
 
+def test_a_child_of_one_of_two_servers_of_one_id_is_below_its_own() -> None:
+    shadow = span(2, 1, "stock-next", SERVER, 21, 70)
+    inside = span(4, 2, "stock-next", INTERNAL, 30, 40, name="count")
+    for order in permutations([EDGE, CALL, ANSWER, shadow, inside]):
+        (parent,) = (member.parent for member in SpanTree(order).order if member.span.name == "count")
+        assert parent is not None
+        assert parent.service == "stock-next"
+
+
 def test_a_message_may_share_its_id_on_both_sides() -> None:
     spans = [replace(CALL, kind=PRODUCER), replace(ANSWER, kind=CONSUMER, start=95, end=99), EDGE]
     assert calls(spans) == [("user", "edge"), ("edge", "stock")]

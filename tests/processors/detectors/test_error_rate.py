@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from processors.detectors.error_rate import MEMORY, PRIOR, FailureRate
+from processors.detectors.error_rate import MEMORY, PRIOR, ErrorRateDetector, FailureRate
+from processors.series import histogram
+from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
+
+SECOND = 1_000_000_000
 
 
 def test_the_spread_of_a_share_is_that_of_a_binomial_with_so_many_calls() -> None:
@@ -34,3 +39,20 @@ def test_the_memory_is_bounded_and_keeps_the_share() -> None:
     saved = rate.snapshot()
     assert saved["calls"] == MEMORY
     assert saved["failures"] / saved["calls"] == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_caller_with_most_failures_is_named_with_its_traces() -> None:
+    def edge(window: int, caller: str, calls: int, failures: int) -> Edge:
+        key = EdgeKey(Node(NodeKind.SERVICE, caller), Node(NodeKind.SERVICE, "pay"), f"{caller}'s", "http")
+        counted = Edge(key, window * 10 * SECOND, 10 * SECOND, calls, failures, 0, histogram.EMPTY)
+        return replace(counted, failed_traces=(caller.encode(),))
+
+    detector, found = ErrorRateDetector(), []
+    for window in range(40):
+        bad = window == 39
+        # The one that comes last by its name has fewer failures than another.
+        edges = [edge(window, "app", 60, 50 if bad else 0), edge(window, "web", 60, 20 if bad else 0)]
+        found += detector.add(edges)
+    (anomaly,) = found
+    assert (anomaly.operation, anomaly.trace_ids, anomaly.seen) == ("app's", (b"app",), 70 / 120)
+    assert anomaly.why.endswith("; most of them app → pay app's")

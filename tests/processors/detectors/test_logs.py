@@ -6,7 +6,9 @@ import random
 import pytest
 
 from processors.detectors import logs
-from processors.detectors.log_windows import LogSource, LogWindow
+from processors.detectors.earlier_logs import upgraded
+from processors.detectors.log_windows import MAX_OPEN, LogSource, LogWindow, LogWindows
+from telemetry.environment import with_environment
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.logs import ERROR
@@ -75,6 +77,18 @@ def test_a_known_statement_that_bursts_is_reported_once_a_window() -> None:
     assert "'user <*> signed in' (such as 'user " in found[0].why
     assert "written 500 times in 10 s, where " in found[0].why
     assert (found[0].end - found[0].start, found[0].start) == (10 * SECOND, START + 800 * SECOND)
+    assert found[0].trace_ids == tuple(number.to_bytes(16, "big") for number in range(5)), "the first few"
+
+
+def test_of_several_new_statements_that_with_most_lines_is_quoted() -> None:
+    watch = LogWatch()
+    quiet(watch, 60)
+    many(watch, 60, "zone {} is gone", count=20)
+    many(watch, 60, "connection to db-{} lost", count=30)
+    many(watch, 60, "yet another {} of these", count=10)
+    anomaly = by_series(watch.close())[logs.NEW_LINES]
+    assert anomaly.seen == 60.0
+    assert anomaly.why.startswith("60 log lines of statements never seen before: 'connection to db-<*> lost'")
 
 
 def test_a_shift_to_errors_is_reported_although_no_statement_is_new() -> None:
@@ -192,3 +206,23 @@ def test_a_service_whose_lines_are_all_unlike_each_other_fills_no_window() -> No
         watch.add("chatty", 1, 9, " ".join([f"word{chr(97 + number % 26)}"] * (number + 1)), now=LATER)
     assert [len(window.lines) for window in watch.lines._windows.values()] == [5]
     assert watch.evicted == 45
+
+
+def test_windows_are_bounded_and_those_that_are_open_still_count() -> None:
+    windows = LogWindows()
+    for number in range(MAX_OPEN + 1):
+        windows.add("shop", START + number * 10 * SECOND, INFO, "paid", now=LATER)
+    assert windows.late == 1
+    windows.add("shop", START, INFO, "paid", now=LATER)
+    assert windows.late == 1
+    assert [sum(window.lines.values()) for window in windows.close()] == [2] + [1] * (MAX_OPEN - 1)
+
+
+def test_what_0_2_0_learned_of_a_service_is_of_the_environment_of_its_last_line() -> None:
+    saved = {"services": [["shop", "test"], ["cart", ""]], "watched": [], "templates": {}, "series": {"series": [
+        ["spanloom_log_lines", [["service", "shop"]], 7],
+        ["spanloom_log_lines", [["service", "cart"]], 8],
+    ]}}  # fmt: skip
+    shop, cart = upgraded(saved)["series"]["series"]
+    assert shop == ["spanloom_log_lines", with_environment((("service", "shop"),), "test"), 7]
+    assert cart == ["spanloom_log_lines", (("service", "cart"),), 8]

@@ -53,3 +53,14 @@ def test_what_moves_everywhere_and_what_has_no_kin_moves_nobody() -> None:
                 memory.add(Point(series(name, pod), number * 10 * SECOND, 1.0 + 99.0 * (number > 40)))
     assert memory.change_point(590 * SECOND, 900 * SECOND, 10 * SECOND) == 0
     assert MetricMemory().change_point(0, 1, 1) == 0
+
+
+def test_the_moment_since_which_two_series_of_an_instance_are_elsewhere_is_among_them() -> None:
+    times = np.arange(90) * 10 * SECOND
+    levels = {
+        series(name, pod): (times, np.where(np.arange(90) >= onset, 1000.0, 100.0))
+        for name, onsets in (("cpu", {"c": 60}), ("queue", {"c": 60, "d": 20}))  # one series alone says little
+        for pod in PODS
+        for onset in (onsets.get(pod, 90),)
+    }
+    assert int(times[60]) in likeliest_change_points(levels, times[1:])

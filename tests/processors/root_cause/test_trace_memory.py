@@ -24,6 +24,8 @@ def test_the_lines_of_all_traces_are_bounded_and_those_of_the_trace_silent_longe
     remember(memory, 1, 1)  # again: it counts once
     remember(memory, 3, 60)
     assert (kept(memory), memory.logs_dropped) == ({1: 40, 3: 60}, 40)
+    remember(memory, 4, 30)
+    assert (kept(memory), memory.logs_dropped) == ({3: 60, 4: 30}, 80)
 
 
 def test_the_lines_of_a_span_are_events_of_its_visit_and_errors_are_their_own_kind() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.durations import HOUR, MINUTE, SECOND
-from processors.series.derived import LOG_RECORDS, MAX_LOG_SERIES, LogCounts
+from processors.series.derived import LOG_RECORDS, MAX_LOG_SERIES, LogCounts, anomaly_points
+from telemetry.findings import Anomaly, AnomalyKind
+from telemetry.metrics import Series
 
 START = 1_700_000_100 * SECOND
 RULES = """
@@ -57,3 +61,16 @@ def test_log_series_that_were_silent_for_long_make_room_for_new_ones() -> None:
     found = {point.series.label("template"): point.value for point in counts.points(START + HOUR)}
     assert (found["template 0"], found["new"], found[""]) == (2, 1, 1)
     assert "template 1" not in found
+
+
+def test_an_anomaly_is_a_point_that_says_of_what() -> None:
+    series = Series("http_server_duration", (("service", "cart"),))
+    anomaly = Anomaly(
+        AnomalyKind.LATENCY, series, "cart", START, START + MINUTE, 0.9, 1.0, 2.0, "s", "slow", operation="GET /", instance="a"
+    )
+    (point,) = anomaly_points([replace(anomaly, environment="test")])
+    assert (point.time, point.value) == (START + MINUTE, 0.9)
+    assert dict(point.series.labels) == {
+        "environment": "test", "instance": "a", "kind": "latency", "operation": "GET /", "series": "http_server_duration",
+        "service": "cart",
+    }  # fmt: skip

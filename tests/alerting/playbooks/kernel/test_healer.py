@@ -128,6 +128,8 @@ def test_approval_starts_the_repair_and_denial_ends_it(tmp_path: Path) -> None:
         assert bool(world.calls) == approved
         assert newest(made)["state"] == "closed"
         assert newest(made)["approved_by"] == "ann"
+        answers = [each for each in stored(made.outbox()[0], Kind.AUDIT) if each["event"] in {"approved", "denied"}]
+        assert [(each["event"], each["data"]["who"]) for each in answers] == [("approved" if approved else "denied", "ann")]
 
 
 def test_an_alert_that_resolves_before_approval_needs_no_repair(tmp_path: Path) -> None:
