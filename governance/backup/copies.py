@@ -21,7 +21,7 @@ from telemetry.errors import StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORE, AUTHORITY, MANIFEST = "control.sqlite", "authority.pem", "manifest.json"
+STORE, AUTHORITY, NEXT, MANIFEST = "control.sqlite", "authority.pem", "authority-next.pem", "manifest.json"
 VERSION = 1
 _PAGES = 256
 """Copied at a time, so that the control plane writes meanwhile."""
@@ -55,9 +55,10 @@ def back_up(folder: Path, into: Path, now: int) -> Copy:
         make_private_folder(into)
         _copy_store(folder / STORE, into / STORE)
         names = [STORE]
-        if (folder / AUTHORITY).exists():
-            write_private(into / AUTHORITY, (folder / AUTHORITY).read_bytes())
-            names.append(AUTHORITY)
+        for name in (AUTHORITY, NEXT):
+            if (folder / name).exists():
+                write_private(into / name, (folder / name).read_bytes())
+                names.append(name)
         files = {name: _digest(into / name) for name in names}
         write_private(into / MANIFEST, orjson.dumps({"version": VERSION, "made": now, "files": files}))
     except (OSError, sqlite3.Error) as error:
@@ -115,7 +116,7 @@ def _read_manifest(copy: Path) -> Copy:
         found = Copy(int(data["made"]), dict(data["files"]))
     except (ValueError, LookupError, TypeError) as error:
         raise StoreError(f"{path}: not the manifest of a copy: {error}") from error
-    if data["version"] != VERSION or STORE not in found.files or not found.files.keys() <= {STORE, AUTHORITY}:
+    if data["version"] != VERSION or STORE not in found.files or not found.files.keys() <= {STORE, AUTHORITY, NEXT}:
         raise StoreError(f"{path}: of a copy that this release does not read")
     return found
 

@@ -46,6 +46,10 @@ class Authority:
         ttl: how long certificates of workloads are valid, in nanoseconds.
         now: nanoseconds since the epoch.
 
+    Attributes:
+        certificate: of the root, as PEM.
+        others: certificates that are trusted beside it while the root is rotated, as PEM.
+
     Raises:
         ConfigError: the file holds something else, or the root of another trust domain.
         OSError: it cannot be read or written.
@@ -55,25 +59,32 @@ class Authority:
         self.trust_domain, self._ttl = trust_domain, ttl
         if not path.exists():
             make_private_folder(path.parent)
-            write_private(path, _new_root(trust_domain, now))
+            write_private(path, new_root(trust_domain, now))
         content = path.read_bytes()
         try:
             key = serialization.load_pem_private_key(content, None)
-            self._root = x509.load_pem_x509_certificate(content)
-            names = self._root.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            found = names.get_values_for_type(x509.UniformResourceIdentifier)
+            self._root, *others = x509.load_pem_x509_certificates(content)
+            found = {name for each in (self._root, *others) for name in _names(each)}
         except (ValueError, TypeError, x509.ExtensionNotFound) as error:
             raise ConfigError(f"{path}: not the key and certificate of an authority: {error}") from error
-        if found != [f"spiffe://{trust_domain}"] or not isinstance(key, ec.EllipticCurvePrivateKey):
+        if found != {f"spiffe://{trust_domain}"} or not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ConfigError(
-                f"{path}: the authority of {', '.join(found)}, not of spiffe://{trust_domain}; move it away for a new one"
+                f"{path}: the authority of {', '.join(sorted(found))}, not of spiffe://{trust_domain}; "
+                "move it away for a new one"
             )
         self._key = key
+        self.certificate = self._root.public_bytes(serialization.Encoding.PEM)
+        self.others = b"".join(each.public_bytes(serialization.Encoding.PEM) for each in others)
 
     @property
     def bundle(self) -> str:
         """The certificates that peers are checked against, as PEM."""
-        return self._root.public_bytes(serialization.Encoding.PEM).decode()
+        return (self.certificate + self.others).decode()
+
+    @property
+    def own(self) -> bytes:
+        """Key and certificate of the root, as PEM."""
+        return _pem(self._key) + self.certificate
 
     def issue(self, service: str, now: int) -> Svid:
         """A new key and certificate for a service; to be renewed at half of its life."""
@@ -85,6 +96,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(usage, critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .add_extension(x509.SubjectAlternativeName(names), critical=True)
             .sign(self._key, hashes.SHA256())
         )
@@ -96,22 +108,32 @@ class Authority:
         )
 
 
-def _new_root(trust_domain: str, now: int) -> bytes:
+def new_root(trust_domain: str, now: int) -> bytes:
+    """Key and certificate of another root, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Spanloom authority")
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    # Each root has a name of its own: of two that are trusted, a peer looks for a certificate's issuer by name.
+    name = _name("Spanloom authority", identifier.digest.hex())
     names = [x509.UniformResourceIdentifier(f"spiffe://{trust_domain}")]
     root = (
         _builder(name, name, key.public_key(), now, now + ROOT_DAYS * 86_400 * SECOND)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs=True), critical=True)
+        .add_extension(identifier, critical=False)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
     return _pem(key) + root.public_bytes(serialization.Encoding.PEM)
 
 
-def _name(organization: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
+def _names(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
+
+
+def _name(organization: str, serial: str = "") -> x509.Name:
+    number = [x509.NameAttribute(NameOID.SERIAL_NUMBER, serial)] if serial else []
+    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization), *number])
 
 
 def _builder(

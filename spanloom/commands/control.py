@@ -41,6 +41,35 @@ def control(context: click.Context, config: Path | None, once: bool) -> None:  #
     sys.exit(run(run_control(settings, clock.system)))
 
 
+@control.command("rotate-root")
+@click.argument("step", type=click.Choice(["begin", "switch", "finish"]))
+@config_option
+def rotate_root(step: str, config: Path | None) -> None:
+    """Give the trust domain another root in three steps. Start the control plane again after each.
+
+    begin: both roots are trusted. switch: certificates are of the new one. finish: the old one is no longer trusted.
+    """
+    from components.durations import SECOND  # noqa: PLC0415 - as above
+    from governance.svid import rotation  # noqa: PLC0415
+    from spanloom import clock  # noqa: PLC0415
+    from spanloom.config import load_config  # noqa: PLC0415
+
+    settings = load_config(config)
+    if (identity := settings.control.identity) is None:
+        raise click.UsageError("control.identity is not set: there is no root")
+    folder, domain = settings.data_dir / "control", identity.trust_domain
+    try:
+        if step == "begin":
+            rotation.begin(folder, domain, clock.system())
+        elif step == "switch":
+            rotation.switch(folder, domain, clock.system())
+        else:
+            rotation.finish(folder, domain, int(identity.ttl_seconds * SECOND), clock.system())
+    except (SpanloomError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{step}: done; start the control plane again, and see `spanloom fleet list` before the next step")
+
+
 @control.command()
 @folder_argument
 @config_option
