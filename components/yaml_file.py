@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from telemetry.json_object import JsonObject
 
@@ -43,6 +43,8 @@ class _AsWritten(yaml.SafeLoader):
         for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
     }
 
+
+MASKED_URL = "https://hidden.invalid/<secret>"
 
 _DOCUMENT = re.compile(r"^---(?=\s)", re.MULTILINE)
 
@@ -173,7 +175,10 @@ class YamlFile:
         return (int(found[1]), int(found[2])) if found and problem.startswith(f"{self.name}:") else (sys.maxsize, 0)
 
     def without(self, secrets: Collection[str]) -> str:
-        """The text with `<secret>` for every value that holds one of these, however it is written, and for it in comments."""
+        """The text with `<secret>` for every value that holds one of these, however it is written, and for it in comments.
+
+        A URL is masked by one that leads nowhere: who reads the text as a configuration may need one.
+        """
         longest_first = sorted(secrets, key=len, reverse=True)
         text, end = self._text, len(self._text)
         parts: list[str] = []
@@ -182,12 +187,21 @@ class YamlFile:
                 written = text[start : node.end_mark.index]
                 before = _PROPERTIES.match(written)
                 gap = written[len(written.rstrip()) :]  # the line's end after a block
-                parts += [text[node.end_mark.index : end], f"{before[0] if before else ''}<secret>{gap}"]
+                hidden = MASKED_URL if node.value.lower().startswith(("http://", "https://")) else "<secret>"
+                parts += [text[node.end_mark.index : end], f"{before[0] if before else ''}{hidden}{gap}"]
                 end = start
         masked = "".join((text[:end], *reversed(parts)))
         for secret in longest_first:
             masked = masked.replace(secret, "<secret>")
         return masked
+
+    def pruned(self, is_foreign: Callable[[Path], bool]) -> str:
+        """The text without what is at some paths, their last step a key; as it is where there is none of them."""
+        if self._root is None:
+            return self._text
+        gone: list[Path] = []
+        kept = _pruned(self._root, (), is_foreign, gone)
+        return str(yaml.serialize(kept, allow_unicode=True)) if gone else self._text
 
     def written(self) -> Any:
         """The document with every scalar as the text that stands there, but for null."""
@@ -295,3 +309,19 @@ def _scalars(root: yaml.Node | None) -> dict[int, yaml.ScalarNode]:
         else:
             rest += node.value
     return found
+
+
+def _pruned(node: yaml.Node, path: Path, is_foreign: Callable[[Path], bool], gone: list[Path]) -> yaml.Node:
+    if isinstance(node, yaml.MappingNode):
+        kept = []
+        for key, value in node.value:
+            below = (*path, str(key.value))
+            if is_foreign(below):
+                gone.append(below)
+            else:
+                kept.append((key, _pruned(value, below, is_foreign, gone)))
+        return yaml.MappingNode(node.tag, kept, flow_style=False)  # in which 17:00 needs no quotes
+    if isinstance(node, yaml.SequenceNode):
+        items = [_pruned(item, (*path, i), is_foreign, gone) for i, item in enumerate(node.value)]
+        return yaml.SequenceNode(node.tag, items, flow_style=False)
+    return node

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MAX_ROUTE_DEPTH = 50
+FOREIGN = frozenset({"topology_inhibit_rules", "apprise_configs", "tracing"})
+"""Fields that Alertmanager does not have, or that have no effect here: of the file, or of a receiver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
         ),
         intervals,
         written.settings.resolve_timeout,
-        SECRETS.mask(file.without(_secrets(written))),  # Alertmanager's API shows it to whoever asks
+        _shown(file, _secrets(written)),
         tuple(written.templates),
         library,
     )
@@ -137,6 +139,15 @@ def _secrets(value: object) -> set[str]:
         case list() | tuple():
             return set().union(*map(_secrets, value))
     return set()
+
+
+def _shown(file: YamlFile, secrets: set[str]) -> str:
+    """What the API shows to whoever asks: without secrets, and without fields that no Alertmanager has.
+
+    Clients such as amtool read it as a configuration, and refuse all of it for a field that they do not know.
+    """
+    text = file.pruned(lambda path: path[-1] in FOREIGN and len(path) in {1, 3})
+    return SECRETS.mask(YamlFile(text, file.name).without(secrets))
 
 
 def _name_ignored(written: AlertmanagerFile, name: str) -> None:

@@ -266,7 +266,7 @@ def queries_of(rule: Rule, time: int, samples: Samples, context: AlertContext, p
             asked.add(text)
         return []
 
-    with suppress(SpanloomError):  # what fails is told when the rule is evaluated
+    with suppress(Exception):  # what fails is reported when the rule is evaluated
         _found(rule, rule.expr.evaluate(samples, time, past=past), context, note)
     return asked
 

@@ -71,7 +71,7 @@ class StoredSeries:
     ended: bool = False
     id: int = 0  # in the store of samples, once it is known
     sender: str | None = None  # None: it was written by a rule first
-    deltas: dict[int, set[int]] | None = None  # by time, the numbers of those that were added
+    evicted_until: int = 0  # samples up to then may be gone, though others of that age are kept
 
 
 class Journal(Protocol):
@@ -97,6 +97,7 @@ class Samples:
         """Metrics of which senders say that they only grow; as many as there may be series, then no more are noted."""
         self.gauges: dict[str, None] = {}
         """The others that came from senders, in the same bound: gauges, and quantiles of summaries."""
+        self._deltas: dict[int, set[int]] = {}  # by time, the numbers of those that were added
         self.refusals = Refusals()
         self._of_sender: Counter[str] = Counter()
         self.journal: Journal | None = None
@@ -130,38 +131,36 @@ class Samples:
         What is too old for this memory is written to the store of samples alone.
 
         Args:
-            points: one a series.
+            points: all that has this number, of one time, one a series.
             number: not 0.
             now: the time of the telemetry, ns.
         """
+        points, before = list(points), self._newest
+        time = points[0].time if points else 0
+        is_old = time < before - self.limits.retention
+        if not is_old:
+            known = self._deltas.setdefault(time, set())
+            if number in known:
+                self.counts.duplicate += len(points)
+                return
+            known.add(number)
         for point in points:
             stored = self._of(point.series)
             if stored is not None:
-                self._add_delta(stored, point.time, point.value, number, now)
+                self._add_delta(stored, point, number, now, is_old=is_old)
 
-    def _add_delta(self, stored: StoredSeries, time: int, value: float, number: int, now: int) -> None:
-        before, times = self._newest, stored.times
-        if stored.deltas is None:
-            stored.deltas = {}
-        i = bisect_left(times, time)
-        is_there = i < len(times) and times[i] == time
-        if (time < before - self.limits.retention and not is_there) or (time in stored.deltas and not is_there):
-            for part, of in ((0.0, 0), (value, number)):
-                self._note(stored, time, part, before, of)
-            return
-        if not is_there:
-            self._insert(stored, time, 0.0, min(time, now), journaled=self.journals_points)
+    def _add_delta(self, stored: StoredSeries, point: Point, number: int, now: int, *, is_old: bool) -> None:
+        time, times, before = point.time, stored.times, self._newest
+        if is_old or time <= stored.evicted_until:
+            self._note(stored, time, 0.0, before, 0)
+        else:
             i = bisect_left(times, time)
-            if i == len(times) or times[i] != time:  # evicted at once
-                self._note(stored, time, value, before, number)
-                return
-        known = stored.deltas.setdefault(time, set())
-        if number in known:
-            self.counts.duplicate += 1
-            return
-        known.add(number)
-        stored.values[i] += value
-        self._note(stored, time, value, before, number)
+            if i == len(times) or times[i] != time:
+                self._insert(stored, time, 0.0, min(time, now), journaled=self.journals_points)
+                i = bisect_left(times, time)
+            if i < len(times) and times[i] == time:
+                stored.values[i] += point.value
+        self._note(stored, time, point.value, before, number)
 
     def _note(self, stored: StoredSeries, time: int, value: float, before: int, number: int) -> None:
         if self.journal is not None and self.journals_points:
@@ -235,19 +234,19 @@ class Samples:
         most = min(self.limits.samples_per_series, share)
         if len(times) > most:
             surplus = len(times) - most * 3 // 4  # a quarter at once: cutting moves the rest
+            stored.evicted_until = times[surplus - 1]
             del times[:surplus], values[:surplus]
             self.counts.evicted += surplus
 
     def evict(self, before: int) -> None:
         """Drop samples older than `before` (ns), and series that have none left."""
         empty = []
+        self._deltas = {time: known for time, known in self._deltas.items() if time >= before}
         for stored in self._series.values():
             cut = bisect_left(stored.times, before)
             if cut:
                 del stored.times[:cut], stored.values[:cut]
                 self.counts.evicted += cut
-            if stored.deltas:
-                stored.deltas = {time: known for time, known in stored.deltas.items() if time >= before}
             if not stored.times:
                 empty.append(stored)
         for stored in empty:
@@ -323,6 +322,7 @@ class Samples:
         self._postings.clear()
         self._selections.clear()
         self._of_sender.clear()
+        self._deltas.clear()
         self._newest, self._text = state["newest"], 0
         for pairs, times, values in state["series"]:
             labels = tuple((name, value) for name, value in pairs)

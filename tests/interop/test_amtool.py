@@ -22,6 +22,7 @@ from alerting.alerts import StoredAlert
 from components.access.tokens import new_token, token_hash
 from spanloom import clock
 from spanloom.access.build import build_access
+from spanloom.build_alerting import RECEIVERS
 from spanloom.components import NOTIFIERS
 from spanloom.config import Config
 
@@ -169,6 +170,36 @@ async def test_amtool_reads_configuration_and_routes() -> None:
     async with serving(Alertmanager(parse_config(CONFIG, "am.yml", NOTIFIERS))) as url:
         assert "group_by" in await amtool(url, "config", "show")
         assert (await amtool(url, "config", "routes", "test", "severity=page")).strip() == "pager"
+
+
+FOREIGN = """
+topology_inhibit_rules: [{culprit_matchers: ['alertname="Culprit"']}]
+tracing: {endpoint: 'x:4317'}
+route:
+  receiver: team
+  routes: [{receiver: chat, matchers: ['severity="page"'], mute_time_intervals: [night]}]
+time_intervals: [{name: night, time_intervals: [{times: [{start_time: 17:00, end_time: '24:00'}]}]}]
+receivers:
+- name: team
+  webhook_configs: [{url: 'https://ann:secret-1@hooks.test/secret-2', http_config: {proxy_url: 'http://ann:secret-3@proxy'}}]
+  apprise_configs: [{urls: ['json://hooks.test/secret-4']}]
+- name: chat
+  slack_configs: [{api_url: 'https://hooks.test/secret-5', channel: '#a'}]
+  opsgenie_configs: [{api_key: secret-6}]
+"""
+
+
+@needs_amtool
+@pytest.mark.parametrize("text", [FOREIGN, RECEIVERS])
+async def test_amtool_shows_routes_whatever_there_is_of_secrets_and_of_fields_of_ours(text: str) -> None:
+    async with serving(Alertmanager(parse_config(text, "am.yml", NOTIFIERS))) as url:
+        shown = await amtool(url, "config", "show")
+        assert "secret-" not in shown
+        routes = await amtool(url, "config", "routes", "show")
+        if text is FOREIGN:
+            assert "topology" not in shown
+            assert 'severity="page"' in routes
+            assert (await amtool(url, "config", "routes", "test", "severity=page")).strip() == "chat"
 
 
 @needs_prometheus
