@@ -7,7 +7,7 @@ by occurrences. What else it has is refused by name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import promql_parser
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -72,7 +72,7 @@ def _query(text: str) -> str:
 class _MetadataConfig(_Model):
     name: Annotated[str, Field(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     display_name: Annotated[str, Field(alias="displayName")] = ""
-    labels: dict[str, Any] = {}
+    labels: dict[str, object] = {}
     annotations: dict[str, str] = {}
 
 
