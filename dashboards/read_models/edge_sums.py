@@ -28,19 +28,25 @@ MAX_KINDS = 20_000
 EXEMPLARS = 4
 
 
+ZEROS = -(1 << 20)
+"""Below the index of every bucket."""
+
+
 def latency_of(buckets: Mapping[int, int]) -> ExponentialBuckets:
     """The histogram of a group: at the coarsest scale of its documents, as merging them one by one gives it."""
+    scale, counts = counts_of(buckets)
+    return histogram.of_counts(scale, counts.pop(ZEROS, 0), counts)
+
+
+def counts_of(buckets: Mapping[int, int]) -> tuple[int, dict[int, int]]:
+    """The coarsest scale of a group's buckets, and the counts by index at that scale; `ZEROS` is where zeros are."""
     read = [(*scale_and_index(bucket), count) for bucket, count in buckets.items()]
-    scale = min((scale for scale, _, _ in read), default=histogram.MAX_SCALE)
+    scale = min([scale for scale, _, _ in read], default=histogram.MAX_SCALE)
     counts: dict[int, int] = {}
-    zeros = 0
     for own, index, count in read:
-        if index is None:
-            zeros += count
-        else:
-            place = index >> (own - scale)
-            counts[place] = counts.get(place, 0) + count
-    return histogram.of_counts(scale, zeros, counts)
+        place = ZEROS if index is None else index >> (own - scale)
+        counts[place] = counts.get(place, 0) + count
+    return scale, counts
 
 
 def edge_of(group: Totals) -> Edge:

@@ -97,18 +97,9 @@ def quantile(buckets: ExponentialBuckets, share: float) -> float:
 
     Interpolated geometrically within its bucket, so it is off by a bucket's width at most: 9% at scale 3.
     """
-    return _quantile(ranges(buckets), share * count(buckets))
-
-
-def quantiles(buckets: ExponentialBuckets, shares: Iterable[float]) -> list[float]:
-    """The same of several shares."""
-    known, whole = list(ranges(buckets)), count(buckets)
-    return [_quantile(known, share * whole) for share in shares]
-
-
-def _quantile(known: Iterable[tuple[float, float, int]], rank: float) -> float:
+    rank = share * count(buckets)
     last = float("nan")
-    for low, high, number in known:
+    for low, high, number in ranges(buckets):
         if number <= 0:
             continue
         last = high

@@ -34,7 +34,7 @@ def totals(asked: Aggregation, cursor: DuckDBPyConnection) -> list[Totals]:
     if asked.bits and rows:
         sql, parameters = _buckets(asked)
         for row in cursor.execute(sql, parameters).fetchall():
-            buckets.setdefault(row[:width], {})[row[width]] = int(row[width + 1])
+            buckets[row[:width]] = dict(zip(row[width], row[width + 1], strict=True))
     found = []
     for row in rows:
         documents, oldest, newest, samples, *numbers = row[width:]
@@ -75,15 +75,21 @@ def _samples(asked: Aggregation) -> str:
 
 
 def _buckets(asked: Aggregation) -> tuple[str, list[object]]:
+    """By group the buckets and their counts. Groups get a number first: to count by the texts of a key would cost thrice."""
     keys, pointers = _keys(asked)
-    names = ", ".join(f"key{place}" for place in range(len(asked.by) + 1))
+    names = _groups(asked)
     condition = Condition(asked.query)
     weight = f"(CASE WHEN bit & {NEGATIVE} = 0 THEN 1 ELSE -1 END) * (1::HUGEINT << (bit & {EXPONENT})::INTEGER)"
     sql = (
-        f"SELECT {names}, bit >> {BUCKET_SHIFT} AS bucket, sum(documents * {weight}) AS calls FROM ("  # noqa: S608 - as above
-        f"SELECT {names}, bit, count(*) AS documents FROM ("
-        f"SELECT {keys}, unnest({quoted(asked.bits)}) AS bit FROM {quoted(asked.query.kind)}{condition.sql}"
-        f") GROUP BY {names}, bit) GROUP BY {names}, bucket HAVING calls != 0"
+        "WITH grouped AS MATERIALIZED (SELECT row_number() OVER () AS place, * FROM ("  # noqa: S608 - as above
+        f"SELECT {keys}, flatten(list({quoted(asked.bits)})) AS bits"
+        f" FROM {quoted(asked.query.kind)}{condition.sql} GROUP BY {names})),"
+        " counted AS (SELECT place, bit, count(*) AS documents FROM"
+        " (SELECT place, unnest(bits) AS bit FROM grouped) GROUP BY place, bit),"
+        f" added AS (SELECT place, bit >> {BUCKET_SHIFT} AS bucket, sum(documents * {weight})::BIGINT AS calls"
+        " FROM counted GROUP BY place, bucket HAVING calls != 0),"
+        " listed AS (SELECT place, list(bucket) AS buckets, list(calls) AS counts FROM added GROUP BY place)"
+        f" SELECT {names}, buckets, counts FROM listed JOIN grouped USING (place)"
     )
     return sql, [*pointers, *condition.parameters]
 
