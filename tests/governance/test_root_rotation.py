@@ -69,6 +69,8 @@ async def test_both_roots_are_trusted_until_the_old_one_is_not_and_no_request_fa
             mesh._issuer = authority
             await mesh.start()
             await until(lambda: mesh.has("pay-1") and mesh.has("front-1"), "both are back")
+            number = await mesh.publish(f"{GUARDED}# {found.total()}")
+            assert mesh.control.stable == number  # both have acknowledged all, secrets too
             before = found.total()
             await until(lambda: found.total() > before + 50, "requests go on")
 
