@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from stores.aggregates import AttributeName, Bucket, Distinct, Group, Spread
 from stores.checks import check_keyword
-from stores.duckdb.sql import BODY, TIME, Condition, json_items, quoted
+from stores.duckdb.sql import BODY, PLACES, ROW, TIME, Condition, json_items, place_of, postings, quoted
 from stores.layout import LAYOUT, Type
 from stores.store import QuestionRefusedError
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from stores.duckdb.sql import Indexed, Term
     from stores.store import Query
     from telemetry.documents import Kind
-
-PLACES = ("attributes", "resource.attributes", "scope.attributes")
 
 NEWEST = 20_000
 """Documents whose attributes' names are looked at."""
@@ -41,15 +40,16 @@ class DuckDbAggregates:
 
     Args:
         read: asks the file.
+        indexed: how far the index of attributes goes.
     """
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
+    def __init__(self, read: Read, indexed: Indexed) -> None:
+        self._read, self._indexed = read, indexed
 
     async def groups(self, query: Query, field: str, measure: str, offset: int = 0) -> list[Group]:
         """Groups by a keyword field, in the order of the query."""
         check_keyword(query.kind, field)
-        condition, name = Condition(query), quoted(field)
+        condition, name = Condition(query, self._indexed), quoted(field)
         first = f"{'max' if query.descending else 'min'}({_number(query.kind, query.sort)})"
         sql = (
             f"SELECT {name} AS value, count(*), max({_number(query.kind, measure)}) FROM {quoted(query.kind)}{condition.sql} "  # noqa: S608 - identifiers are ours, values are bound
@@ -62,7 +62,7 @@ class DuckDbAggregates:
     async def distinct(self, query: Query, field: str) -> Distinct:
         """How many values there are: exact."""
         check_keyword(query.kind, field)
-        condition = Condition(query)
+        condition = Condition(query, self._indexed)
         sql = f"SELECT count(DISTINCT {quoted(field)}) FROM {quoted(query.kind)}{condition.sql}"  # noqa: S608 - as above
         ((count,),) = await self._rows(query, sql, condition.parameters)
         return Distinct(_whole(count))
@@ -71,21 +71,35 @@ class DuckDbAggregates:
         """The most frequent values of each field."""
         found = {}
         for field in fields:
-            condition = Condition(query)
-            values, parameters = _values(query.kind, field)
+            values, parameters = self._facet(query, field)
             sql = (
-                f"SELECT value, count(*) AS documents FROM (SELECT {values} FROM {quoted(query.kind)}{condition.sql}) "  # noqa: S608 - as above
-                "WHERE value IS NOT NULL GROUP BY value ORDER BY documents DESC, value LIMIT ?"
+                f"SELECT value, count(*) AS documents FROM ({values}) WHERE value IS NOT NULL "  # noqa: S608 - as above
+                "GROUP BY value ORDER BY documents DESC, value LIMIT ?"
             )
-            rows = await self._rows(query, sql, [*parameters, *condition.parameters, query.limit])
+            rows = await self._rows(query, sql, [*parameters, query.limit])
             found[field] = [Bucket(str(value), _whole(documents)) for value, documents in rows]
         return found
+
+    def _facet(self, query: Query, field: str) -> Term:
+        """The values of a field in the documents of a query: by the index as far as it goes, by the bodies beyond."""
+        condition, table = Condition(query, self._indexed), quoted(query.kind)
+        values, parameters = _values(query.kind, field)
+        place, upto = place_of(field), self._indexed.get(query.kind)
+        if field in LAYOUT[query.kind] or place is None or upto is None:
+            return f"SELECT {values} FROM {table}{condition.sql}", [*parameters, *condition.parameters]  # noqa: S608 - as above
+        where = condition.sql or " WHERE TRUE"
+        found = postings(query, place, ("value IS NOT NULL", []))
+        sql = (
+            f"SELECT value FROM (SELECT value, unnest(rows) AS row FROM {found[0]}) WHERE row <= {upto} "  # noqa: S608 - as above
+            f"AND row IN (SELECT {ROW} FROM {table}{where}) UNION ALL SELECT {values} FROM {table}{where} AND {ROW} > {upto}"
+        )
+        return sql, [*found[1], *condition.parameters, *parameters, *condition.parameters]
 
     async def spreads(self, query: Query, by: Sequence[str], measure: str) -> list[Spread]:
         """The spread of an integer field by keyword fields: exact quantiles."""
         for field in by:
             check_keyword(query.kind, field)
-        condition, number = Condition(query), _number(query.kind, measure)
+        condition, number = Condition(query, self._indexed), _number(query.kind, measure)
         names = ", ".join(map(quoted, by))
         grouped = f"GROUP BY {names} HAVING {' AND '.join(f'{quoted(field)} IS NOT NULL' for field in by)}" if by else ""
         sql = (
@@ -104,7 +118,7 @@ class DuckDbAggregates:
         self, query: Query, origin: int, step: int, measure: str, bounds: Sequence[int]
     ) -> Mapping[tuple[int, int], int]:
         """Documents by time and by an integer field."""
-        condition, number = Condition(query), _number(query.kind, measure)
+        condition, number = Condition(query, self._indexed), _number(query.kind, measure)
         row = " + ".join(f"({number} >= {int(bound)})::INTEGER" for bound in bounds) or "0"
         sql = (
             f"SELECT ({quoted(TIME)} - ?) // ? AS col, {row} AS row, count(*) FROM {quoted(query.kind)}{condition.sql} "  # noqa: S608 - as above
@@ -115,7 +129,7 @@ class DuckDbAggregates:
 
     async def names(self, query: Query, prefix: str) -> list[AttributeName]:
         """Attributes of the newest documents."""
-        condition = Condition(query)
+        condition = Condition(query, self._indexed)
         table, ordered = quoted(query.kind), f"ORDER BY {quoted(TIME)} DESC LIMIT {NEWEST}"
         newest = f"SELECT {quoted(BODY)} AS body FROM {table}{condition.sql} {ordered}"  # noqa: S608 - as above
         objects = " UNION ALL ".join(map(_named, PLACES))
@@ -168,4 +182,4 @@ def _values(kind: Kind, field: str) -> tuple[str, list[object]]:
     text = "json_extract_string(x, '$')"
     whole = f"regexp_replace({text}, '\\.0$', '')"
     plain = f"CASE json_type(x) WHEN 'DOUBLE' THEN {whole} WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL ELSE {text} END"
-    return f"unnest(list_transform({items}, lambda x: {plain})) AS value", parameters
+    return f"unnest(list_distinct(list_transform({items}, lambda x: {plain}))) AS value", parameters

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from stores.duckdb.schema import transaction
-from stores.duckdb.sql import TIME, quoted
+from stores.duckdb.sql import INDEXED, TIME, index_of, quoted
 from stores.layout import LAYOUT
 from stores.store import TRAIL
 from telemetry.documents import Kind
@@ -64,5 +64,7 @@ def _delete(connection: DuckDBPyConnection, kinds: Iterable[Kind], before: int) 
             connection.execute(f"DELETE FROM {quoted(kind)} WHERE {quoted(TIME)} < ?", [before]).fetchall()[0][0]  # noqa: S608 - identifiers are ours
             for kind in kinds
         )
+        for kind in INDEXED:
+            connection.execute(f"DELETE FROM {index_of(kind)} WHERE until < ?", [before])  # noqa: S608 - as above
     connection.execute("CHECKPOINT")
     return int(gone)

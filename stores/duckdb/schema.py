@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from stores.duckdb.sql import BODY, ID, KEY, TIME, json_pointer, quoted
+from stores.duckdb.sql import BODY, ID, INDEXED, KEY, ROW, TIME, json_pointer, quoted
 from stores.layout import LAYOUT, Type
 from telemetry.documents import Kind
 from telemetry.documents.latency_bits import BUCKET_SHIFT, NEGATIVE
@@ -112,15 +112,19 @@ def missing_columns(connection: DuckDBPyConnection, kind: Kind) -> list[str] | N
     """Fields of a kind that its table has no column for; None where there is no table."""
     asked = "SELECT column_name FROM duckdb_columns() WHERE table_name = ?"
     known = {name for (name,) in connection.execute(asked, [kind]).fetchall()}
-    return [field for field in LAYOUT[kind] if field not in known] if known else None
+    columns = [*LAYOUT[kind], *([ROW] if kind in INDEXED else [])]
+    return [field for field in columns if field not in known] if known else None
 
 
 def _table(connection: DuckDBPyConnection, kind: Kind) -> None:
-    own = {KEY: "UBIGINT", ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR USING COMPRESSION zstd"}
+    numbered = {ROW: "BIGINT"} if kind in INDEXED else {}
+    own = {KEY: "UBIGINT", **numbered, ID: "VARCHAR", TIME: "BIGINT", BODY: "VARCHAR USING COMPRESSION zstd"}
     columns = own | {field: SQL_TYPES[type_] for field, type_ in LAYOUT[kind].items()}
     made = ", ".join(f"{quoted(name)} {sql}" for name, sql in columns.items())
     connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(kind)} ({made})")
-    missing = missing_columns(connection, kind) or ()
+    missing = [field for field in missing_columns(connection, kind) or () if field != ROW]
+    if kind in INDEXED:
+        connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN IF NOT EXISTS {ROW} BIGINT")  # filled by the index
     for field in missing:
         connection.execute(f"ALTER TABLE {quoted(kind)} ADD COLUMN {quoted(field)} {SQL_TYPES[LAYOUT[kind][field]]}")
     if read := [field for field in missing if (kind, field) != _LATENCY_BITS]:

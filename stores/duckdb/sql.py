@@ -7,24 +7,42 @@ compares as a double.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
 
 from stores.layout import ENVIRONMENT, LAYOUT, Type, comparable, keys
 from stores.store import AllOf, AnyOf, Contains, Equals, Exists, Not, OneOf, Range
+from telemetry.documents import Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from stores.store import Filter, Query, Scalar
-    from telemetry.documents import Kind
 
 KEY = "_key"
 ID = "_id"
 TIME = "@timestamp"
 BODY = "_body"
+ROW = "_row"
+"""The number of a row, of kinds that are indexed: it goes up, and no two rows ever have the same."""
+
+INDEXED = (Kind.SPAN, Kind.LOG)
+"""Kinds whose attributes have an index: see `attribute_index`."""
+
+PLACES = ("attributes", "resource.attributes", "scope.attributes")
+"""Where they have attributes."""
+
+LONGEST = 1024
+"""Characters of a text that is indexed."""
+
+Indexed = Mapping[Kind, int]
+"""By kind the last row that is indexed."""
+
+Term = tuple[str, list[object]]
+"""A piece of SQL, and its parameters."""
 
 _OWN: Mapping[str, Type] = {ID: Type.KEYWORD, TIME: Type.INTEGER}
 _NUMBERS = "('BIGINT', 'UBIGINT', 'DOUBLE')"
@@ -42,7 +60,8 @@ ENVIRONMENT_SQL = f"COALESCE(NULLIF({quoted(ENVIRONMENT)}, ''), '{DEFAULT_ENVIRO
 class Condition:
     """A WHERE clause and its parameters, grown filter by filter."""
 
-    def __init__(self, query: Query) -> None:
+    def __init__(self, query: Query, indexed: Indexed | None = None) -> None:
+        self._query, self._upto = query, (indexed or {}).get(query.kind)
         self._columns = {**_OWN, **LAYOUT[query.kind]}
         self._terms: list[str] = []
         self.parameters: list[object] = []
@@ -93,8 +112,12 @@ class Condition:
         column = self._columns.get(field)
         if column is None:
             tests = [_equals_json(field, value) for value in values]
-            self._add("(" + " OR ".join([term for term, _ in tests] or ["FALSE"]) + ")")
-            self.parameters += [parameter for _, parameters in tests for parameter in parameters]
+            term = "(" + " OR ".join([term for term, _ in tests] or ["FALSE"]) + ")"
+            parameters = [parameter for _, parameters in tests for parameter in parameters]
+            if any(isinstance(value, str) and len(value) > LONGEST for value in values):
+                self._add(term, *parameters)
+            else:
+                self._by_index(field, _is_one_of(values), (term, parameters))
             return
         comparable_values = [value for value in values if comparable(column, value)]
         marks = ", ".join("?" for _ in comparable_values)
@@ -115,7 +138,8 @@ class Condition:
             self._add(f"{quoted(field)} IS NOT NULL")
         else:
             items, pointers = json_items(field)
-            self._add(f"len(list_filter({items}, lambda x: json_type(x) <> 'NULL')) > 0", *pointers)
+            looked_at = f"len(list_filter({items}, lambda x: json_type(x) <> 'NULL')) > 0"
+            self._by_index(field, ("TRUE", []), (looked_at, pointers))
 
     def _range(self, field: str, at_least: float | None, below: float | None) -> None:
         column = self._columns.get(field)
@@ -124,12 +148,28 @@ class Condition:
         if column is None:
             items, pointers = json_items(field)
             within = " AND ".join([f"json_type(x) IN {_NUMBERS}", *(f"TRY_CAST(x AS DOUBLE){test[1:]}" for test in tests)])
-            self._add(f"len(list_filter({items}, lambda x: {within})) > 0", *pointers, *parameters)
+            looked_at = f"len(list_filter({items}, lambda x: {within})) > 0"
+            in_index = " AND ".join(["number IS NOT NULL", *(f"number{test[1:]}" for test in tests)])
+            self._by_index(field, (in_index, list(parameters)), (looked_at, [*pointers, *parameters]))
         elif column in {Type.INTEGER, Type.NUMBER}:
             for test, parameter in zip(tests, parameters, strict=True):
                 self._add(f"{quoted(field)}{test[1:]}", parameter)
         else:
             self._add("FALSE")
+
+    def _by_index(self, field: str, in_index: Term, in_body: Term) -> None:
+        """A test of a field that is no column: by the index as far as it goes, by the body beyond."""
+        place = place_of(field)
+        if self._upto is None or place is None:
+            self._add(in_body[0], *in_body[1])
+            return
+        kind, found = self._query.kind, postings(self._query, place, in_index)
+        self._add(
+            f"{ROW} IN (SELECT unnest(rows) FROM {found[0]} "  # noqa: S608 - identifiers are ours
+            f"UNION ALL SELECT {ROW} FROM {quoted(kind)} WHERE {ROW} > {self._upto} AND {in_body[0]})",
+            *found[1],
+            *in_body[1],
+        )
 
     def _contains(self, field: str, text: str) -> None:
         column = self._columns.get(field)
@@ -142,6 +182,40 @@ class Condition:
             # The plain search leaves little for the slower one, which knows where words end.
             self._add(f"contains(lower({source}), ?)", *pointer, word)
             self._add(f"regexp_matches(lower({source}), ?)", *pointer, rf"(^|[^\pL\pN_]){word}($|[^\pL\pN_])")
+
+
+def place_of(field: str) -> tuple[str, str] | None:
+    """The place and the name of an attribute; None where a field is none."""
+    return next(((place, field[len(place) + 1 :]) for place in PLACES if field.startswith(f"{place}.")), None)
+
+
+def index_of(kind: Kind) -> str:
+    """The table that has the index of a kind."""
+    return quoted(f"{kind.value}_attribute")
+
+
+def postings(query: Query, place: tuple[str, str], test: Term) -> Term:
+    """The part of an index that has an attribute and meets a test, with rows of the query's time, as a table to select from."""
+    sql, parameters = f"{index_of(query.kind)} WHERE place = ? AND name = ? AND ({test[0]})", [*place, *test[1]]
+    if query.since is not None:
+        sql, parameters = f"{sql} AND until >= ?", [*parameters, query.since]
+    if query.until is not None:
+        sql, parameters = f"{sql} AND since < ?", [*parameters, query.until]
+    return sql, parameters
+
+
+def _is_one_of(values: Sequence[Scalar]) -> Term:
+    texts = [value for value in values if isinstance(value, str)]
+    truths = ["true" if value else "false" for value in values if isinstance(value, bool)]
+    numbers = [repr(value) for value in values if not isinstance(value, str | bool)]
+    tests = [f"(type = 'string' AND value IN ({_marks(texts)}))"] if texts else []
+    tests += [f"(type = 'boolean' AND value IN ({_marks(truths)}))"] if truths else []
+    tests += ["number = CAST(? AS DOUBLE)" for _ in numbers]
+    return " OR ".join(tests) or "FALSE", [*texts, *truths, *numbers]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" for _ in values)
 
 
 _JSON_TEXT = f"json_extract_string({quoted(BODY)}, ?)"
@@ -178,18 +252,18 @@ def json_items(field: str) -> tuple[str, list[object]]:
     return items, [pointer, pointer, pointer]
 
 
-def select(query: Query) -> tuple[str, list[object]]:
+def select(query: Query, indexed: Indexed | None = None) -> tuple[str, list[object]]:
     """Id, time and body of a query's documents, in its order."""
-    condition = Condition(query)
+    condition = Condition(query, indexed)
     columns = ", ".join(map(quoted, (ID, TIME, BODY)))
     order, pointers = _order(query.kind, query.sort, "DESC" if query.descending else "ASC")
     sql = f"SELECT {columns} FROM {quoted(query.kind)}{condition.sql} ORDER BY {order} LIMIT ?"  # noqa: S608 - identifiers are ours, values are bound
     return sql, [*condition.parameters, *pointers, query.limit]
 
 
-def count(query: Query) -> tuple[str, list[object]]:
+def count(query: Query, indexed: Indexed | None = None) -> tuple[str, list[object]]:
     """How many documents a query has."""
-    condition = Condition(query)
+    condition = Condition(query, indexed)
     return f"SELECT count(*) FROM {quoted(query.kind)}{condition.sql}", condition.parameters  # noqa: S608 - as above
 
 

@@ -20,11 +20,12 @@ from components.private_files import make_private_folder, narrow
 from stores.checks import UnstorableError, check_keyword, with_numbers
 from stores.duckdb.aggregates import DuckDbAggregates
 from stores.duckdb.arrow import STRING, Columns
+from stores.duckdb.attribute_index import AttributeIndex
 from stores.duckdb.keys import KeySet
 from stores.duckdb.retention import retain, used_bytes
 from stores.duckdb.rows import row, table
 from stores.duckdb.schema import prepare, transaction
-from stores.duckdb.sql import ID, KEY, TIME, count, environments, quoted, select, values
+from stores.duckdb.sql import ID, INDEXED, KEY, ROW, TIME, count, environments, quoted, select, values
 from stores.duckdb.totals import totals
 from stores.layout import LAYOUT
 from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
@@ -104,6 +105,7 @@ class DuckDbStore:
             prepare(self._database, str(path))
             self._connection = self._database.cursor()  # the writer's; readers make their own
             self._keys = _all_keys(self._connection)
+            self._index = AttributeIndex(self._connection)
         except BaseException:
             self._database.close()
             raise
@@ -114,11 +116,11 @@ class DuckDbStore:
         self._waiting: list[_Batch] = []
         self._waiting_size = 0
         self._flushing: asyncio.Task[None] | None = None
-        self._writes = 0
+        self._writes = self._not_indexed = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self.aggregates = DuckDbAggregates(self._read)
+        self.aggregates = DuckDbAggregates(self._read, self._index.upto)
 
     def capabilities(self) -> Capabilities:
         """One process; found at once; retention by age and size."""
@@ -152,12 +154,12 @@ class DuckDbStore:
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query, each with `_id` and `@timestamp`."""
-        sql, parameters = select(query)
+        sql, parameters = select(query, self._index.upto)
         return await self._read(lambda cursor: _bodies(query, cursor.execute(sql, parameters)), query.seconds)
 
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
-        sql, parameters = count(query)
+        sql, parameters = count(query, self._index.upto)
         return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchall()[0][0]), query.seconds)
 
     async def environments(self, query: Query) -> list[str]:
@@ -192,8 +194,8 @@ class DuckDbStore:
         )
 
     def counters(self) -> dict[str, int]:
-        """Nothing: any field of a body can be asked for."""
-        return {}
+        """How often attributes were not indexed, and their search takes longer."""
+        return {"attribute_index": self._not_indexed} if self._not_indexed else {}
 
     async def close(self) -> None:
         """Finish the writes that wait, and let the file go."""
@@ -258,6 +260,8 @@ class DuckDbStore:
                 for batch, written in zip(group, results, strict=True):
                     if not batch.stored.done():
                         batch.stored.set_result(written)
+            if self._index.due():
+                await loop.run_in_executor(self._writer, self._advance)
 
     def _commit(self, group: list[_Batch]) -> list[Written]:
         """One transaction for a group of batches."""
@@ -293,12 +297,12 @@ class DuckDbStore:
         return [id_ for (id_,) in alike if id_ in ids]
 
     def _insert(self, kind: Kind, rows: list[Row]) -> Keys:
+        columns = f"md5_number_lower({quoted(ID)}) AS {quoted(KEY)}, *"
+        if kind in INDEXED:
+            columns += f", {self._index.numbers(kind, len(rows)) - 1} + row_number() OVER () AS {ROW}"
         with self._as_batch(table(kind, rows)):
-            inserted = self._connection.execute(
-                f"INSERT INTO {quoted(kind)} BY NAME SELECT md5_number_lower({quoted(ID)}) AS {quoted(KEY)}, * FROM batch"  # noqa: S608 - identifiers are ours
-                f" RETURNING {quoted(KEY)}"
-            )
-            return _keys(inserted)
+            sql = f"INSERT INTO {quoted(kind)} BY NAME SELECT {columns} FROM batch RETURNING {quoted(KEY)}"  # noqa: S608 - identifiers are ours
+            return _keys(self._connection.execute(sql))
 
     @contextmanager
     def _as_batch(self, rows: Columns) -> Iterator[None]:
@@ -308,6 +312,12 @@ class DuckDbStore:
             yield
         finally:
             self._connection.unregister("batch")
+
+    def _advance(self) -> None:
+        try:
+            self._index.advance()
+        except duckdb.Error:
+            self._not_indexed += 1
 
     def _retain(self, retention: Retention, now: int) -> int:
         try:

@@ -1,0 +1,111 @@
+"""An index of the attributes of spans and logs: for each value the rows that have it.
+
+It follows the tables by some rows: they are indexed some thousands at a time, by DuckDB and without Python's lock, between two
+commits. Rows that are not indexed yet are looked at one by one, so that a search misses nothing and counts nothing twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stores.duckdb.schema import transaction
+from stores.duckdb.sql import BODY, INDEXED, LONGEST, PLACES, ROW, TIME, index_of, quoted
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from telemetry.documents import Kind
+
+CHUNK = 16_384
+"""Rows that are indexed at a time. Fewer cost more each, since they share fewer values; more hold up the next commit longer."""
+
+
+def _named(place: str) -> str:
+    attributes = f"TRY_CAST(json_extract(body, '/{place.replace('.', '/')}') AS MAP(VARCHAR, JSON))"
+    return f"SELECT '{place}' AS place, number, time, {attributes} AS named FROM chunk"  # noqa: S608 - names of ours
+
+
+_PAIRS = " UNION ALL ".join(map(_named, PLACES))
+_TYPE = (
+    "CASE json_type(item) WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' "
+    "WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'object' ELSE 'number' END"
+)
+_TEXT = "json_extract_string(item, '$')"
+_VALUE = (
+    f"CASE json_type(item) WHEN 'DOUBLE' THEN regexp_replace({_TEXT}, '\\.0$', '') "
+    "WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL "
+    f"ELSE CASE WHEN length({_TEXT}) <= {LONGEST} THEN {_TEXT} END END"
+)
+_NUMBER = f"CASE WHEN json_type(item) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN TRY_CAST({_TEXT} AS DOUBLE) END"
+_ITEMS = "CASE WHEN starts_with(value, '[') THEN list_distinct(json_extract(value, '$[*]')) ELSE [value::JSON] END"
+
+
+def make_index(connection: DuckDBPyConnection, kind: Kind) -> None:
+    """Make what a kind's index needs, where it is missing: rows have numbers, and none is indexed."""
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {index_of(kind)} (place VARCHAR, name VARCHAR, type VARCHAR, value VARCHAR, "
+        "number DOUBLE, since BIGINT, until BIGINT, rows BIGINT[])"
+    )
+    connection.execute("CREATE TABLE IF NOT EXISTS spanloom_indexed (kind VARCHAR, upto BIGINT)")
+    known = connection.execute("SELECT 1 FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall()
+    if not known:
+        connection.execute(f"UPDATE {quoted(kind)} SET {ROW} = rowid WHERE {ROW} IS NULL")  # noqa: S608 - as above
+        connection.execute("INSERT INTO spanloom_indexed VALUES (?, -1)", [kind])
+
+
+class AttributeIndex:
+    """Numbers new rows, and indexes them.
+
+    Args:
+        connection: the writer's.
+
+    Attributes:
+        upto: by kind, the last row that is indexed.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.upto: dict[Kind, int] = {}
+        self._next: dict[Kind, int] = {}
+        for kind in INDEXED:
+            make_index(connection, kind)
+            ((upto,),) = connection.execute("SELECT upto FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall()
+            ((last,),) = connection.execute(f"SELECT coalesce(max({ROW}), -1) FROM {quoted(kind)}").fetchall()  # noqa: S608 - as above
+            self.upto[kind], self._next[kind] = int(upto), max(int(last), int(upto)) + 1
+
+    def numbers(self, kind: Kind, rows: int) -> int:
+        """The number of the first of so many new rows."""
+        first = self._next[kind]
+        self._next[kind] += rows
+        return first
+
+    def due(self) -> bool:
+        """Whether there is a chunk to index."""
+        return any(self._next[kind] - 1 - upto >= CHUNK for kind, upto in self.upto.items())
+
+    def advance(self) -> None:
+        """Index the next chunk of each kind that has one. Blocks.
+
+        Raises:
+            duckdb.Error: nothing was indexed.
+        """
+        for kind, upto in self.upto.items():
+            if self._next[kind] - 1 - upto >= CHUNK:
+                self._index(kind, upto, upto + CHUNK)
+
+    def _index(self, kind: Kind, after: int, upto: int) -> None:
+        sql = (
+            f"INSERT INTO {index_of(kind)} "  # noqa: S608 - as above
+            f"WITH chunk AS (SELECT {ROW} AS number, {quoted(TIME)} AS time, {quoted(BODY)} AS body FROM {quoted(kind)} "
+            f"WHERE {ROW} > ? AND {ROW} <= ?), "
+            "pairs AS (SELECT place, number, time, unnest(map_keys(named)) AS name, "
+            f"unnest(map_values(named))::VARCHAR AS value FROM ({_PAIRS})), "
+            "grouped AS (SELECT place, name, value, min(time) AS since, max(time) AS until, list(number) AS rows FROM pairs "
+            "GROUP BY place, name, value), "
+            f"items AS (SELECT place, name, since, until, rows, unnest({_ITEMS}) AS item FROM grouped) "
+            f"SELECT place, name, {_TYPE}, {_VALUE}, {_NUMBER}, since, until, rows FROM items WHERE json_type(item) <> 'NULL'"
+        )
+        with transaction(self._connection):
+            self._connection.execute(sql, [after, upto]).fetchall()
+            self._connection.execute("UPDATE spanloom_indexed SET upto = ? WHERE kind = ?", [upto, kind])
+        self.upto[kind] = upto
