@@ -57,6 +57,7 @@ class LogTail:
         now: nanoseconds since the epoch.
         registry: shows followers and dropped records.
         pause: waits until the next look.
+        looks: for one follower, at most.
     """
 
     def __init__(
@@ -65,9 +66,10 @@ class LogTail:
         now: Callable[[], int],
         registry: CollectorRegistry | None = None,
         pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(PAUSE),
+        looks: int = MAX_LOOKS,
     ) -> None:
         self._reads, self._now, self._pause = reads, now, pause
-        self._followers = 0
+        self._followers, self._looks = 0, looks
         registry = registry or CollectorRegistry()
         self._following = Gauge("spanloom_log_tail_followers", "Browsers that follow new log records", registry=registry)
         self._dropped = Counter("spanloom_log_tail_dropped", "New log records that were too many to show", registry=registry)
@@ -87,7 +89,7 @@ class LogTail:
         self._followers += 1
         self._following.set(self._followers)
         try:
-            for _ in range(MAX_LOOKS):
+            for _ in range(self._looks):
                 await self._pause()
                 try:
                     fresh = await self._new(asked, seen)

@@ -40,17 +40,28 @@ _NUMBER = f"CASE WHEN json_type(item) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN TR
 _ITEMS = "CASE WHEN starts_with(value, '[') THEN list_distinct(json_extract(value, '$[*]')) ELSE [value::JSON] END"
 
 
-def make_index(connection: DuckDBPyConnection, kind: Kind) -> None:
-    """Make what a kind's index needs, where it is missing: rows have numbers, and none is indexed."""
+def _make_index(connection: DuckDBPyConnection, kind: Kind) -> None:
+    """Make what a kind's index needs, where it is missing."""
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {index_of(kind)} (place VARCHAR, name VARCHAR, type VARCHAR, value VARCHAR, "
         "number DOUBLE, since BIGINT, until BIGINT, rows BIGINT[])"
     )
     connection.execute("CREATE TABLE IF NOT EXISTS spanloom_indexed (kind VARCHAR, upto BIGINT)")
-    known = connection.execute("SELECT 1 FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall()
-    if not known:
-        connection.execute(f"UPDATE {quoted(kind)} SET {ROW} = rowid WHERE {ROW} IS NULL")  # noqa: S608 - as above
+    if not connection.execute("SELECT 1 FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall():
         connection.execute("INSERT INTO spanloom_indexed VALUES (?, -1)", [kind])
+
+
+def _number_rows(connection: DuckDBPyConnection, kind: Kind, first: int) -> int:
+    """Number the rows that a version before has written, which knows no numbers: the number of the next row."""
+    table = quoted(kind)
+    ((missing,),) = connection.execute(f"SELECT count(*) FROM {table} WHERE {ROW} IS NULL").fetchall()  # noqa: S608 - names of ours
+    if missing:
+        numbered = f"SELECT rowid AS place, row_number() OVER (ORDER BY rowid) - 1 AS number FROM {table} WHERE {ROW} IS NULL"  # noqa: S608 - as above
+        sql = (
+            f"UPDATE {table} SET {ROW} = ? + numbered.number FROM ({numbered}) AS numbered WHERE {table}.rowid = numbered.place"  # noqa: S608 - as above
+        )
+        connection.execute(sql, [first])
+    return first + int(missing)
 
 
 class AttributeIndex:
@@ -67,11 +78,13 @@ class AttributeIndex:
         self._connection = connection
         self.upto: dict[Kind, int] = {}
         self._next: dict[Kind, int] = {}
-        for kind in INDEXED:
-            make_index(connection, kind)
-            ((upto,),) = connection.execute("SELECT upto FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall()
-            ((last,),) = connection.execute(f"SELECT coalesce(max({ROW}), -1) FROM {quoted(kind)}").fetchall()  # noqa: S608 - as above
-            self.upto[kind], self._next[kind] = int(upto), max(int(last), int(upto)) + 1
+        with transaction(connection):
+            for kind in INDEXED:
+                _make_index(connection, kind)
+                ((upto,),) = connection.execute("SELECT upto FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall()
+                ((last,),) = connection.execute(f"SELECT coalesce(max({ROW}), -1) FROM {quoted(kind)}").fetchall()  # noqa: S608 - as above
+                self.upto[kind] = int(upto)
+                self._next[kind] = _number_rows(connection, kind, max(int(last), int(upto)) + 1)
 
     def numbers(self, kind: Kind, rows: int) -> int:
         """The number of the first of so many new rows."""

@@ -15,7 +15,6 @@ from dashboards.api.logs import log_routes
 from dashboards.api.routes import answer_errors
 from dashboards.api.traces import answer_search_errors
 from dashboards.read_models.reader import Reader
-from dashboards.search import log_tail
 from dashboards.search.asked import Asked
 from dashboards.search.log_tail import MOST, LogTail
 from telemetry.documents import Kind
@@ -25,8 +24,6 @@ from telemetry.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from stores.store import Store
     from telemetry.documents import Body
@@ -182,8 +179,7 @@ async def test_the_tail_sends_each_new_record_once_and_counts_what_it_drops(stor
     assert (dropped, quiet) == (20, 1)
 
 
-async def test_the_tail_is_a_stream_of_events(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_tail, "MAX_LOOKS", 1)
+async def test_the_tail_is_a_stream_of_events(store: Store) -> None:
     record = log_document(LogRecord(NOON, "two\nlines", Resource({"service.name": "s"}), severity=9))
 
     async def arrives() -> None:
@@ -191,7 +187,7 @@ async def test_the_tail_is_a_stream_of_events(store: Store, monkeypatch: pytest.
         await store.refresh([Kind.LOG])
 
     app, reader = FastAPI(), Reader(store)
-    app.include_router(log_routes(reader, lambda: NOON, LogTail(reader.reads, lambda: NOON, pause=arrives)))
+    app.include_router(log_routes(reader, lambda: NOON, LogTail(reader.reads, lambda: NOON, pause=arrives, looks=1)))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://console") as client:
         response = await client.get("/api/v1/logs/tail")
     assert response.headers["content-type"].startswith("text/event-stream")

@@ -17,9 +17,13 @@ from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules.api import routes as rule_routes
 from alerting.rules.book import RuleBook
 from alerting.rules.engine import AlertEngine
+from dashboards.api.attributes import attribute_routes
+from dashboards.api.logs import log_routes
 from dashboards.api.routes import answer_errors, routes
+from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
+from dashboards.search.log_tail import LogTail
 from dashboards.tempo_api.routes import TempoApi
 from spanloom.components import NOTIFIERS
 from stores.duckdb.store import DuckDbStore
@@ -38,6 +42,15 @@ SEEDS = (
     b"/api/v1/find?kind=trace&where=root.service:cart&where=span_count:12",
     b"/api/v1/traces/0102030405060708090a0b0c0d0e0f10",
     b"/api/v1/service-map?since=1&until=2",
+    b"/api/v1/traces?q=service=cart and duration>1ms and not (a.b>=5 or c=~'x.*')&order=slowest&limit=3&cursor=2",
+    b"/api/v1/traces/facets?q=status=error&field=service&field=a.b&limit=3",
+    b"/api/v1/traces/heatmap?since=1&until=1700000000000000000&columns=5&rows=4",
+    b"/api/v1/traces/common?slower_than=5&q=cart",
+    b"/api/v1/attributes?prefix=h&signal=log&limit=5",
+    b"/api/v1/attributes/http.route/values?prefix=/b",
+    b"/api/v1/logs?q=refused severity>=error&order=oldest&cursor=5-a&limit=2",
+    b"/api/v1/logs/histogram?until=9&columns=3",
+    b"/api/v1/logs/templates?limit=3",
     b"/api/v1/rules/a/b",
     b"/api/v2/alerts?filter=a%3D%22b%22&receiver=te.*&active=false",
     b"/api/v2/silences?filter=a=~b",
@@ -113,6 +126,11 @@ class _Api:
         await store.write([span_document(span) for spans in traces(2) for span in spans])
         app = FastAPI(openapi_url=None)
         answer_errors(app)
+        reader = Reader(store)
+        app.include_router(trace_routes(reader, lambda: NOW))
+        app.include_router(attribute_routes(reader))
+        app.include_router(log_routes(reader, lambda: NOW, LogTail(reader.reads, lambda: NOW, looks=0)))
+        answer_search_errors(app)
         app.include_router(routes(Reader(store), dict, CollectorRegistry()))
 
         async def saved() -> None:

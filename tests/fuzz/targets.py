@@ -14,6 +14,7 @@ from tests.fuzz import (
     otlp,
     playbooks,
     rules,
+    search,
     stage_records,
     structure,
 )
@@ -44,6 +45,7 @@ def all_targets(folder: Path, stack: ExitStack) -> dict[str, Target]:
         *durable_log.TARGETS,
         durable_log.of_segments(folder),
         *rules.TARGETS,
+        *search.TARGETS,
         *alertmanager.TARGETS,
         alertmanager.of_configuration(folder),
         *playbooks.TARGETS,

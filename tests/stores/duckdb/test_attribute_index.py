@@ -156,6 +156,23 @@ async def test_a_file_without_an_index_is_indexed_from_then_on(tmp_path: Path) -
     assert len(wanted) == len(before)
 
 
+async def test_rows_that_an_older_version_has_written_meanwhile_are_found(tmp_path: Path) -> None:
+    """It knows no numbers, and leaves them out."""
+    path = tmp_path / "back.duckdb"
+    store = await filled(path)
+    before = [await store.count(Query(Kind.SPAN, [one])) for one in TESTS]
+    await store.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"UPDATE span SET {ROW} = NULL WHERE _id LIKE '%7' OR _id LIKE 'odd%'")
+    store = DuckDbStore(path)
+    after = [await store.count(Query(Kind.SPAN, [one])) for one in TESTS]
+    await store.close()
+    assert after == before
+    with duckdb.connect(str(path), read_only=True) as connection:
+        ((rows, numbers),) = connection.execute(f"SELECT count(*), count(DISTINCT {ROW}) FROM span").fetchall()
+    assert rows == numbers == SPANS + len(ODD)
+
+
 async def test_what_is_deleted_leaves_the_index_and_numbers_are_never_given_again(tmp_path: Path) -> None:
     path = tmp_path / "r.duckdb"
     store = await filled(path)
