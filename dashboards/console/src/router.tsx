@@ -29,8 +29,8 @@ const routeTree = rootRoute.addChildren([
   page("/map", () => import("./pages/map")),
   page("/traces", () => import("./pages/traces")),
   page("/traces/$trace", () => import("./pages/trace")),
-  // `/metrics` is where a Prometheus reads this process's own.
   page("/logs", () => import("./pages/logs")),
+  // `/metrics` is where a Prometheus reads this process's own.
   page("/explore", () => import("./pages/metrics")),
   page("/incidents", () => import("./pages/incidents")),
   page("/incidents/$incident", () => import("./pages/incident")),

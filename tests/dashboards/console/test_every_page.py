@@ -32,7 +32,6 @@ PAGES = {
     "service-dependencies": "services/checkout?tab=dependencies",
     "service-instances": "services/payment?tab=instances",
     "service-errors": "services/payment?tab=errors",
-    "service-unknown": "services/nobody",
     "map": "map",
     "traces": "traces",
     "trace": f"traces/{shop.trace(45).id.hex()}",
@@ -61,4 +60,4 @@ def test_a_page_is_clean_at_this_width_in_both_themes(browser: Chrome, console: 
     wide, room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert wide <= room, "the page sticks out at the right"
     assert browser.title.endswith("· Spanloom")
-    assert len(browser.find_elements(By.CSS_SELECTOR, "nav a[aria-current=page]")) == (0 if name == "nowhere" else 1)
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".rail a[aria-current=page]")) == (0 if name == "nowhere" else 1)

@@ -69,7 +69,7 @@ export function Table<T extends object>({ label, columns, rows, rowKey, sortKey 
     change({ [sortKey]: order === first ? second : order === second ? undefined : first });
   };
   return (
-    <div className="table-box" role="region" aria-label={label} tabIndex={0}>
+    <div className="table-box" role="group" aria-label={label} tabIndex={0}>
       <table role="table" aria-label={label}>
         <thead role="rowgroup">
           <tr role="row">

@@ -1,4 +1,5 @@
 import { languageStore } from "../i18n";
+import { now as serverNow } from "../shell/serverClock";
 
 /** What stands for a value that is not known. */
 export const UNKNOWN = "—";
@@ -78,7 +79,7 @@ export function dateTime(ms: number, fraction = false): string {
 }
 
 /** The time of day where it is of today, else with the date. */
-export function moment(ms: number, now = Date.now()): string {
+export function moment(ms: number, now = serverNow()): string {
   return new Date(ms).toDateString() === new Date(now).toDateString() ? clock(ms) : dateTime(ms);
 }
 
@@ -90,7 +91,7 @@ const RELATIVE: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 /** `5 min. ago`, in the reader's language. */
-export function ago(ms: number, now = Date.now()): string {
+export function ago(ms: number, now = serverNow()): string {
   const since = now - ms;
   const format = new Intl.RelativeTimeFormat(locale(), { numeric: "always", style: "short" });
   for (const [unit, size] of RELATIVE) {
