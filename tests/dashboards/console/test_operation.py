@@ -183,3 +183,25 @@ def test_dead_letters_are_listed_and_replayed_by_an_operator(page: Chrome, proce
     confirm(page, "Replay")
     # It is as unreadable as before, and comes back.
     see(page, "Replayed: 1 → otlp_spans.", "otlp_spans[3] @ 1")
+
+
+def test_rules_show_their_health_and_what_they_measure_with_its_threshold(page: Chrome, process: Operated) -> None:
+    process.log_in(page, "vic")
+    page.get(f"{process.url}/rules")
+    settled(page)
+    rules = {row[0]: row[1:4] for row in table(page, f"shop default {process.up.folder}/rules.yml")}
+    assert rules["PaymentFailing"] == ["ok", "firing", "vector(0.4) > 0.2"]
+    press(page, "Show rule PaymentFailing")
+    see(page, "Expression and threshold", "runbook_url", "Alerts of this rule")
+    until(page, lambda: bool(page.find_elements(By.CSS_SELECTOR, ".drawer .chart canvas")))
+    shoot(page, "rules")
+    assert violations(page) == []
+
+
+def test_the_fleet_says_what_is_stable_and_who_is_there(page: Chrome, process: Operated) -> None:
+    process.log_in(page, "ann")
+    page.get(f"{process.url}/fleet")
+    see(page, "revision 0 is stable", "No agent is known.", "No policies were released.")
+    settled(page)
+    shoot(page, "fleet")
+    assert violations(page) == []

@@ -104,7 +104,9 @@ function OneAlert({ newest, changes, open }: { newest: AlertChange; changes: rea
       <section className="panel" aria-label={t("rule")}>
         <ExpressionGraph title={t("graph")} expression={newest.expr} environment={environment} labels={newest.labels} axis={axis} markers={markers} empty={t("noGraph")} live />
         <p>
-          <code>{newest.expr}</code>{" "}
+          <code>{newest.expr}</code>
+        </p>
+        <p>
           <Link to="/rules" search={{ rule: newest.labels["alertname"] ?? "", group: newest.group } as never}>
             {t("openRule")}
           </Link>
@@ -165,7 +167,10 @@ function IncidentsOf({ incidents }: { incidents: readonly Incident[] }) {
           <Link to="/incidents/$incident" params={{ incident: each.id }}>
             {incidentText("heading", { playbook: each.playbook, target: target(each) })}
           </Link>{" "}
-          <Badge tone={INCIDENT_TONES[each.state]}>{incidentsText(each.state)}</Badge> <span className="quiet">{dateTime(milliseconds(each.opened))}</span> {each.why}
+          <Badge tone={INCIDENT_TONES[each.state]}>{incidentsText(each.state)}</Badge>
+          <div className="quiet">
+            {dateTime(milliseconds(each.opened))} {each.why}
+          </div>
         </li>
       ))}
     </ul>

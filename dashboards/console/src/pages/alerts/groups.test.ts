@@ -133,6 +133,11 @@ describe("groupsOf", () => {
     expect(groupsOf([row("f", "payment")], [{ ...incident, open: false }], "service").map((group) => group.incident)).toEqual([null]);
   });
 
+  it("does without callers where the API names none", () => {
+    const bare = { ...incident, blast_radius: {} };
+    expect(groupsOf([row("h", "checkout")], [bare], "service").map((group) => group.incident)).toEqual([null]);
+  });
+
   it("knows the labels, the most common first", () => {
     expect(labelNames([row("a", "x"), { ...row("b", "y"), labels: { alertname: "Slow", zone: "1" } }])).toEqual(["alertname", "service", "team", "zone"]);
   });

@@ -12,7 +12,7 @@ export interface IncidentOf {
   state: string;
   open: boolean;
   opened: number;
-  blast_radius: { services: string[] };
+  blast_radius: { services?: string[] };
 }
 
 export interface AlertGroup {
@@ -30,7 +30,7 @@ function belonging(row: AlertRow, incident: IncidentOf): number {
   if (row.environment && incident.environment && row.environment !== incident.environment) return Number.POSITIVE_INFINITY;
   if (row.inhibitedBy.includes(incident.fingerprint)) return 1;
   if (row.service && row.service === incident.service) return 2;
-  if (row.service && incident.blast_radius.services.includes(row.service)) return 3;
+  if (row.service && incident.blast_radius.services?.includes(row.service)) return 3;
   return Number.POSITIVE_INFINITY;
 }
 

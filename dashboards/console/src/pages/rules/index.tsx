@@ -178,7 +178,7 @@ function RuleDrawer({ rule, close }: { rule: Placed; close: () => void }) {
             </ul>
           )}
           <Link to="/alerts" search={{ filter: `{alertname="${rule.name}"}` } as never}>
-            {t("firing")}
+            {t("onAlerts")}
           </Link>
         </>
       )}

@@ -1,1 +1,0 @@
-import{o as e,t}from"./Page-CNNSb2nS.js";import{m as n}from"./index-CUFCV0Rf.js";var r=e();function i(){return(0,r.jsx)(t,{title:n(`fleet`),children:(0,r.jsx)(`p`,{className:`quiet`,children:n(`soon`)})})}export{i as default};
