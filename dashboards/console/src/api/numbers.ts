@@ -152,7 +152,7 @@ export interface IncidentSummary {
   can_approve: boolean;
   fingerprint: string;
   cause: { service: string; instance: string; score: number; sentence: { text: string; signal: string } | null } | null;
-  blast_radius: { instances: number; traffic_share: number; services: string[] };
+  blast_radius: { instances: number; traffic_share: number; /** Absent where callers are not known. */ services?: string[] };
   acknowledged_by: string;
 }
 

@@ -52,7 +52,7 @@ function IncidentCard({ incident }: { incident: IncidentSummary }) {
         <time dateTime={new Date(opened).toISOString()} title={dateTime(opened)}>
           {t("since", { time: ago(opened, now()) })}
         </time>{" "}
-        · {t("reach", { services: reach.services.length, share: percent(reach.traffic_share), instances: reach.instances })}
+        · {t("reach", { services: reach.services?.length ?? "—", share: percent(reach.traffic_share), instances: reach.instances })}
         {incident.acknowledged_by && <> · {t("acknowledged", { name: incident.acknowledged_by })}</>}
       </p>
       <Link className="button" to="/incidents/$incident" params={{ incident: incident.id }}>
