@@ -29,7 +29,7 @@ LEVEL_VARIABLE, FORMAT_VARIABLE = "SPANLOOM_LOG_LEVEL", "SPANLOOM_LOG_FORMAT"
 
 LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 
-FOREIGN = ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2", "asyncio", "nicegui")
+FOREIGN = ("faust", "mode", "aiokafka", "uvicorn", "elastic_transport", "httpx2", "asyncio")
 """What these say at INFO of each start and partition is of use to their developers."""
 
 REPEAT_SECONDS = 60.0

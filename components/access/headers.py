@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
 
-from components.access.policy import Page
-
 if TYPE_CHECKING:
-    from starlette.types import Message, Scope, Send
+    from starlette.types import Message, Send
 
-NONCE = "csp_nonce"
-"""Where `scope["state"]` has the mark of the scripts that a page may run."""
-
-# What NiceGUI needs: Vue compiles templates in the browser and handlers come as text, both by eval; elements have styles of
-# their own. Scripts within the page run only with the mark of this answer.
+# Files of ours, and nothing else. <base> says where a proxy has put it.
 PAGE = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-# Of the built console: files of ours, and nothing else. <base> says where a proxy has put it.
-BUILT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
 )
@@ -38,22 +26,15 @@ FIXED = {
 }
 
 
-def guarded(scope: Scope, send: Send, *, page: Page | None, cached: bool) -> Send:
+def guarded(send: Send, *, page: bool, cached: bool) -> Send:
     """A `send` that adds the headers to an answer.
 
     Args:
-        scope: of the request; gets the nonce.
         send: sends the answer.
-        page: which kind of page of the console it is, if it is one.
+        page: whether it is a page of the console.
         cached: whether it holds nothing that anybody could not have.
     """
-    policy = PLAIN
-    if page is Page.BUILT:
-        policy = BUILT
-    elif page is Page.RENDERED:
-        nonce = secrets.token_urlsafe(16)
-        scope["state"] = {**(scope.get("state") or {}), NONCE: nonce}
-        policy = PAGE.format(nonce=nonce)
+    policy = PAGE if page else PLAIN
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from components.access.roles import Right
 
 LOGIN = "/login"
-STATIC = ("/_nicegui/", "/ui/assets/")
-"""Below these lie files that anybody could have, so browsers may keep them."""
+STATIC = "/assets/"
+"""Below it lie files that anybody could have, so browsers may keep them."""
 
 ENDED = 4401
 """Code of a WebSocket whose login ended."""
@@ -65,8 +65,8 @@ class AccessMiddleware:
         headers = Headers(scope=scope)
         found = self.policy.find(WEBSOCKET if scope["type"] == "websocket" else scope["method"], scope["path"])
         if scope["type"] == "http":
-            page = found.route.page if found.route is not None else None
-            send = guarded(scope, send, page=page, cached=scope["path"].startswith(STATIC))
+            page = found.route is not None and found.route.page
+            send = guarded(send, page=page, cached=scope["path"].startswith(STATIC))
         refusal = self._foreign(scope, headers) or self._unknown(found)
         if refusal is None and found.need is not Need.NOTHING:
             is_open = self._is_open(found, forwarded=forwarded)

@@ -45,15 +45,6 @@ _RIGHT_OF = {
 }
 
 
-class Page(StrEnum):
-    """What a page of the console is made by, and so what a browser must let it do."""
-
-    BUILT = "built"
-    """Its scripts and styles are files of ours."""
-    RENDERED = "rendered"
-    """By NiceGUI: scripts within it, and eval."""
-
-
 class Asks(StrEnum):
     """Whom reading is refused without the right to."""
 
@@ -74,12 +65,12 @@ class Route:
     Args:
         path: such as `/api/v1/rules/{namespace}`.
         needs: by method; GET stands for HEAD too.
-        page: which kind of page of the console it is, if it is one: pages need scripts.
+        page: whether it is a page of the console, which needs scripts.
     """
 
     path: str
     needs: dict[str, Need]
-    page: Page | None = None
+    page: bool = False
 
 
 class Match(NamedTuple):

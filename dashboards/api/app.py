@@ -17,7 +17,6 @@ from dashboards.api.logs import log_routes
 from dashboards.api.session import session_routes
 from dashboards.api.system import SystemParts, system_routes
 from dashboards.api.traces import answer_search_errors, trace_routes
-from dashboards.console import routes as pages
 from dashboards.console.single_page import SinglePage
 from dashboards.jaeger_api.routes import JaegerApi
 from dashboards.read_models.reader import Reader
@@ -46,11 +45,11 @@ def build_app(
     health: Health | None = None,
     configuration: Body | None = None,
 ) -> FastAPI:
-    """The app. NiceGUI has one application a process, so the pages belong to the app that was built last.
+    """The app.
 
     Args:
         store: what is shown.
-        status: returns the counters of `/api/v1/status` and the overview.
+        status: returns the counters of `/api/v1/status`.
         registry: the metrics of `/metrics`.
         now: nanoseconds since the epoch.
         routes: of other parts that answer on the same port, such as approvals and the Alertmanager's API.
@@ -62,7 +61,6 @@ def build_app(
     app = build_api(reader, SystemParts(store, status, registry, configuration), now, health)
     apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
     app.router.routes.extend([*apis, *SinglePage(now).routes(), *routes])
-    pages.add(app, reader, status, now)
     return app
 
 

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 BUILT: Final = Path(__file__).with_name("static")
 """What `make console` makes from the sources beside it."""
 
-PREFIX: Final = "/ui/"
-"""Below it every address is a page, which the browser's router chooses."""
+PAGES: Final = (
+    *("services", "map", "traces", "logs", "explore", "incidents", "alerts", "rules", "fleet", "system"),
+    *("anomalies", "repairs"),  # addresses of an older console, which lead to the pages that have it now
+)
+"""At these addresses and all below them, and at the root, is the page; what it shows there is for its own router."""
 
 KEEP: Final = "public, max-age=31536000, immutable"
 """A file's name has the hash of its content."""
@@ -38,7 +41,7 @@ _TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/sv
 
 @dataclass(frozen=True, slots=True)
 class SinglePage:
-    """Answers with the page at every address below `PREFIX`, and with its files.
+    """Answers with the page at the addresses of `PAGES`, and with its files.
 
     Args:
         now: nanoseconds since the epoch. The page learns it: its ranges of time end now.
@@ -52,14 +55,14 @@ class SinglePage:
     def routes(self) -> list[BaseRoute]:
         """Of the page and its files."""
         return [
-            Route(PREFIX.rstrip("/"), self._page),
-            Route(f"{PREFIX}assets/{{name}}", self._asset),
-            Route(f"{PREFIX}{{rest:path}}", self._page),
+            Route("/", self._page),
+            Route("/assets/{name}", self._asset),
+            *(Route(f"/{page}{below}", self._page) for page in PAGES for below in ("", "/{rest:path}")),
         ]
 
     async def _page(self, request: Request) -> Response:
         text = (await asyncio.to_thread((self.built / "index.html").read_bytes)).decode()
-        base = html.escape(_outside(request) + PREFIX)
+        base = html.escape(_outside(request) + "/")
         time = _TIME.replace("0", str(self.now() // 1_000_000))
         text = text.replace(_BASE, f'<base href="{base}" />').replace(_TIME, time)
         return Response(text, media_type="text/html", headers={"cache-control": "no-cache"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.access.policy import WEBSOCKET, Need, Page, Policy, Route
+from components.access.policy import Need, Policy, Route
 
 NOTHING, LINK, METRICS, READ, OPERATE = Need.NOTHING, Need.LINK, Need.METRICS, Need.READ, Need.OPERATE
 
@@ -118,17 +118,17 @@ ROUTES = (
     Route("/api/v2/alerts/groups", {"GET": READ}),
     Route("/api/v2/silences", {"GET": READ, "POST": OPERATE}),
     Route("/api/v2/silence/{id}", {"GET": READ, "DELETE": OPERATE}),
-    # The console. Its pages only show; what NiceGUI posts and sends over its WebSocket are clicks on them.
+    # The console: its pages show, and ask the API.
     *(
-        Route(path, {"GET": READ}, page=Page.RENDERED)
-        for path in ("/", "/map", "/traces", "/traces/{trace_id}", "/anomalies", "/alerts", "/alerts/{fingerprint}", "/repairs")
+        Route(path, {"GET": READ}, page=True)
+        for page in (
+            *("services", "map", "traces", "logs", "explore", "incidents", "alerts", "rules", "fleet", "system"),
+            *("anomalies", "repairs"),
+        )
+        for path in (f"/{page}", f"/{page}/{{rest:path}}")
     ),
-    Route("/ui", {"GET": READ}, page=Page.BUILT),
-    Route("/ui/assets/{name}", {"GET": READ}),
-    Route("/ui/{rest:path}", {"GET": READ}, page=Page.BUILT),
-    Route("/favicon.ico", {"GET": READ}),
-    Route("/_nicegui/{rest:path}", {"GET": READ}),
-    Route("/_nicegui_ws/{rest:path}", {"GET": READ, "POST": READ, WEBSOCKET: READ}),
+    Route("/", {"GET": READ}, page=True),
+    Route("/assets/{name}", {"GET": READ}),
 )
 
 POLICY = Policy(ROUTES)

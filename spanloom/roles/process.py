@@ -213,7 +213,7 @@ class Process:
         self, store: Store, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()
     ) -> str:
         """Answer for the console, the API and the probes; the URL."""
-        from dashboards.api.app import build_app  # noqa: PLC0415 - NiceGUI takes a second to import
+        from dashboards.api.app import build_app  # noqa: PLC0415 - FastAPI takes half a second to import
 
         access = self._access(now)
         app = build_app(

@@ -18,7 +18,7 @@ from tests.services import free_port
 if TYPE_CHECKING:
     from tests.attack.bench import Bench
 
-PAGES = ("/", "/map", "/traces", "/anomalies", "/alerts", "/repairs")
+PAGES = ("/", "/map", "/traces", "/logs", "/alerts", "/incidents")
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
@@ -92,7 +92,7 @@ def a_foreign_page_opens_no_websocket(bench: Bench) -> str:
         key = base64.b64encode(os.urandom(16)).decode()
         with socket.create_connection(("127.0.0.1", up.console), timeout=10) as connection:
             connection.sendall(
-                f"GET /_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+                f"GET /api/v1/events HTTP/1.1\r\n"
                 f"Host: {host or f'127.0.0.1:{up.console}'}\r\n"
                 f"Origin: {origin}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                 f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
@@ -169,9 +169,9 @@ def a_browser_that_goes_away_leaves_no_traceback(bench: Bench) -> str:
     """Pages and their files asked for by connections that end before the answer comes."""
     up = bench.up
     up.stored_afterwards()
-    files = sorted(set(re.findall(r'"(/_nicegui/[^"]+)"', up.get("/", headers=up.authorised).text)))[:8]
+    files = sorted(set(re.findall(r'"\./(assets/[^"]+)"', up.get("/", headers=up.authorised).text)))[:8]
     before = up.log.count("Traceback")
-    paths = (*PAGES, *files)
+    paths = (*PAGES, *(f"/{file}" for file in files))
     with up.cost() as cost:
         for wait in (0.01, 0.05, 0.2):
             for path in paths:

@@ -75,7 +75,7 @@ def no_question_reaches_the_database_as_code(bench: Bench) -> str:
             statuses.add(answer.status)
         for path in (
             f"/api/v1/traces/{quote(text, safe='')}",
-            f"/_nicegui/{quote(text, safe='/')}",
+            f"/assets/{quote(text, safe='/')}",
             f"/api/v2/alerts?filter={quote(text)}",
         ):
             answer = up.get(path, headers=up.authorised)

@@ -148,7 +148,7 @@ def no_name_of_any_size_or_type_stops_the_others(bench: Bench) -> str:
         for body_ in ({"a": 1}, ["a"], b"\xff", "", 7, long, "a\n" * 10_000, "0x" * 5000, "1.1.1." * 2000):
             _send(up, logs("odd", 3, body_), "logs")
         seconds = _closes_afterwards(up)
-    for path in ("/", "/map", "/traces", "/anomalies", "/api/v1/service-map"):
+    for path in ("/", "/map", "/traces", "/api/v1/map", "/api/v1/services", "/api/v1/service-map"):
         must(up.get(path, headers=up.authorised).status == 200, f"{path} is not shown any more")
     return f"{len(shapes)} names, the next trace after {seconds:.0f} s, {cost}"
 

@@ -67,9 +67,8 @@ def walk(routes: Any, prefix: str = "") -> Iterator[Known]:
         elif isinstance(route, Mount):
             if route.routes:
                 yield from walk(route.routes, prefix + route.path)
-            else:  # files, or the engine of NiceGUI's WebSocket: whatever is below
-                below = {"GET", "POST", WEBSOCKET} if "_ws" in route.path else {"GET"}
-                yield Known(f"{prefix}{route.path}/below", frozenset(below))
+            else:  # files: whatever is below
+                yield Known(f"{prefix}{route.path}/below", frozenset({"GET"}))
         elif isinstance(route, WebSocketRoute):
             yield Known(prefix + route.path, frozenset({WEBSOCKET}))
         elif isinstance(route, Route | APIRoute):
@@ -167,13 +166,12 @@ async def test_a_method_that_no_route_has_is_refused_to_an_admin_too(guarded: Ac
 
 def test_whatever_changes_something_needs_an_operator_unless_it_checks_a_secret_itself() -> None:
     asks_itself = {"/login", "/logout", "/api/v1/incidents/{incident}/approval"}
-    clicks = {"/_nicegui_ws/{rest:path}"}  # on pages that only show
     queries = {
         f"/prometheus/api/v1/{path}" for path in ("query", "query_range", "series", "labels", "read")
     }  # too long for an address
     for route in ROUTES:
         for method, need in route.needs.items():
-            if method not in {"GET", WEBSOCKET} and route.path not in asks_itself | clicks | queries:
+            if method not in {"GET", WEBSOCKET} and route.path not in asks_itself | queries:
                 assert need in {Need.OPERATE, Need.ADMINISTER}, f"{method} {route.path}"
 
 

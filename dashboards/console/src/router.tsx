@@ -1,4 +1,4 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, retainSearchParams } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, retainSearchParams } from "@tanstack/react-router";
 
 import { parseSearch, stringifySearch, type Search } from "./shell/search";
 import { NotFound, PageError, PagePending } from "./shell/fallbacks";
@@ -21,6 +21,16 @@ function page<P extends string>(path: P, load: () => Promise<Module>) {
   return createRoute({ getParentRoute: () => rootRoute, path, component: lazyRouteComponent(load) });
 }
 
+function moved<P extends string>(path: P, to: "/" | "/incidents") {
+  return createRoute({
+    getParentRoute: () => rootRoute,
+    path,
+    beforeLoad: () => {
+      throw redirect({ to, replace: true });
+    },
+  });
+}
+
 // A service's name may have a slash (namespace/name): it is the rest of the path.
 const routeTree = rootRoute.addChildren([
   page("/", () => import("./pages/home")),
@@ -39,6 +49,9 @@ const routeTree = rootRoute.addChildren([
   page("/rules", () => import("./pages/rules")),
   page("/fleet", () => import("./pages/fleet")),
   page("/system", () => import("./pages/system")),
+  // Addresses of an older console, which stand in notifications that were sent.
+  moved("/anomalies", "/"),
+  moved("/repairs", "/incidents"),
 ]);
 
 export const router = createRouter({

@@ -22,7 +22,7 @@ from components.access.metrics import AccessMetrics
 from components.access.middleware import AccessMiddleware
 from components.access.oidc.provider import OidcProvider
 from components.access.origins import Origins
-from components.access.policy import WEBSOCKET, Asks, Need, Page, Policy, Route
+from components.access.policy import WEBSOCKET, Asks, Need, Policy, Route
 from components.access.proxies import Proxies
 from components.access.roles import Role
 from components.access.sessions import Sessions
@@ -44,7 +44,7 @@ POLICY = Policy(
         Route("/login/oidc", {"GET": Need.NOTHING}),
         Route("/login/oidc/callback", {"GET": Need.NOTHING}),
         Route("/logout", {"POST": Need.NOTHING}),
-        Route("/page", {"GET": Need.READ}, page=Page.RENDERED),
+        Route("/page", {"GET": Need.READ}, page=True),
         Route("/read", {"GET": Need.READ}),
         Route("/live", {WEBSOCKET: Need.READ}),
         Route("/change", {"POST": Need.OPERATE}),

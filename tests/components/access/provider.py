@@ -7,7 +7,7 @@ import secrets
 from base64 import b64decode
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
@@ -102,7 +102,7 @@ class Provider:
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}", 302)
 
     async def _token(self, request: Request) -> Response:
-        form = {name: str(value) for name, value in (await request.form()).items()}
+        form = dict(parse_qsl((await request.body()).decode()))
         asked = self._codes.pop(form["code"], None)
         basic = b64decode(request.headers["authorization"].removeprefix("Basic ")).decode()
         good = (

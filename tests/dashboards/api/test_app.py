@@ -24,7 +24,7 @@ async def test_an_app_can_be_built_and_served_again_in_the_same_process(store: D
         async with httpx2.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/turn")).text == turn
             assert (await client.get("/healthz")).json() == {"status": "ok", "reasons": []}
-            assert "<title>Overview · Spanloom</title>" in (await client.get("/")).text
+            assert "<title>Spanloom</title>" in (await client.get("/")).text
             described = (await client.get("/openapi.json")).json()
             assert {"/healthz", "/readyz", "/metrics", "/api/v1/find", "/api/v1/status"} <= described["paths"].keys()
         await server.stop()

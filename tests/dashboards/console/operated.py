@@ -69,7 +69,7 @@ class Operated:
     @property
     def url(self) -> str:
         """Of the console's pages."""
-        return f"{self.up.console}/ui"
+        return f"{self.up.console}"
 
     def get(self, path: str, **params: str) -> Any:
         """What the API answers to ann."""

@@ -25,7 +25,7 @@ class Page:
 
     def open(self, path: str, *seen: str) -> None:
         """Go to a path below the application, and wait until the page says all of these."""
-        self.browser.get(f"{self.url}/ui{path}")
+        self.browser.get(f"{self.url}{path}")
         self.see(*seen)
 
     def until(self, holds: Callable[[], object]) -> None:

@@ -28,7 +28,7 @@ TRACE = shop.trace(45).id.hex()
 def page(browser: Chrome, console: str) -> Iterator[Chrome]:
     """The page for what is nowhere: it asks for nothing but what the shell asks."""
     resize(browser, DESK)
-    browser.get(f"{console}/ui/nowhere")
+    browser.get(f"{console}/system/no/such/page")
     settled(browser)
     yield browser
     browser.execute_script("localStorage.clear()")
@@ -41,12 +41,12 @@ def choose_range(page: Chrome, text: str) -> None:
 
 def test_a_time_range_goes_into_the_address_survives_a_reload_and_goes_along(page: Chrome) -> None:
     choose_range(page, "Last 6 hours")
-    until(page, lambda: page.current_url.endswith("/ui/nowhere?from=now-6h&to=now"))
+    until(page, lambda: page.current_url.endswith("/system/no/such/page?from=now-6h&to=now"))
     page.refresh()
     settled(page)
     see(page, "Last 6 hours")
     click(page, By.LINK_TEXT, "Rules")
-    until(page, lambda: "/ui/rules?" in page.current_url and "from=now-6h" in page.current_url)
+    until(page, lambda: "/rules?" in page.current_url and "from=now-6h" in page.current_url)
 
 
 def test_two_moments_are_a_range_and_steps_lead_to_its_neighbours(page: Chrome) -> None:
@@ -68,9 +68,9 @@ def test_a_range_that_cannot_be_read_is_said_and_not_guessed(page: Chrome) -> No
 @pytest.mark.parametrize(
     ("typed", "leads_to"),
     [
-        (TRACE, f"/ui/traces/{TRACE}"),
-        ("http.route=/buy", "/ui/traces?q=http.route=/buy"),
-        ("declined", "/ui/traces?q=declined"),
+        (TRACE, f"/traces/{TRACE}"),
+        ("http.route=/buy", "/traces?q=http.route=/buy"),
+        ("declined", "/traces?q=declined"),
     ],
 )
 def test_the_search_leads_to_what_was_typed(page: Chrome, typed: str, leads_to: str) -> None:
@@ -87,7 +87,7 @@ def test_keys_lead_to_pages_and_are_listed(page: Chrome) -> None:
     page.switch_to.active_element.send_keys(Keys.ESCAPE)
     until(page, lambda: not page.find_elements(By.TAG_NAME, "dialog"))
     page.find_element(By.TAG_NAME, "body").send_keys("gr")
-    until(page, lambda: page.current_url.endswith("/ui/rules"))
+    until(page, lambda: page.current_url.endswith("/rules"))
 
 
 def test_theme_and_language_stay_and_automatic_can_be_chosen_again(page: Chrome) -> None:
@@ -122,13 +122,13 @@ def test_on_a_phone_the_pages_stand_below_and_the_rest_behind_more(page: Chrome)
     assert not [link for link in page.find_elements(By.PARTIAL_LINK_TEXT, "Fleet") if link.is_displayed()]
     click(page, By.CSS_SELECTOR, ".rail .more")
     click(page, By.LINK_TEXT, "Fleet")
-    until(page, lambda: "/ui/fleet" in page.current_url)
+    until(page, lambda: "/fleet" in page.current_url)
 
 
 def test_a_server_that_went_away_is_said_and_the_page_greys_out(chrome: Chrome, tmp_path: Path) -> None:
     with ExitStack() as stack:
         url = stack.enter_context(console_over("nothing", tmp_path))
-        chrome.get(f"{url}/ui/rules")
+        chrome.get(f"{url}/rules")
         settled(chrome)
         assert "does not answer" not in text(chrome)
         stack.close()

@@ -77,5 +77,5 @@ function reason(text: string): string {
   return typeof body === "string" ? body.slice(0, 500) : "";
 }
 
-/** The root of the server: the console's own folder is one below it, or it. */
-const API_BASE = typeof document === "undefined" ? "/" : new URL(document.baseURI).pathname.replace(/\/ui\/$/, "/");
+/** The root of the server, as its <base> says. */
+const API_BASE = typeof document === "undefined" ? "/" : new URL(document.baseURI).pathname;

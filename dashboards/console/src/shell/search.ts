@@ -6,7 +6,13 @@ export type Search = Record<string, string>;
 
 /** Of several of one name the last counts, as in most servers. */
 export function parseSearch(text: string): Search {
-  return Object.fromEntries(new URLSearchParams(text));
+  return renamed(Object.fromEntries(new URLSearchParams(text)));
+}
+
+/** What an older console named otherwise: `range=15m` and `environment=`, in links that people kept. */
+function renamed({ range, environment, ...search }: Search): Search {
+  const from: Search = range && /^\d+[mhd]$/.test(range) ? { from: `now-${range}` } : {};
+  return { ...from, ...(environment ? { env: environment } : {}), ...search };
 }
 
 /** `?a=b`, without what is empty; colons, slashes and commas stay readable. */

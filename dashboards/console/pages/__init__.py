@@ -1,1 +1,0 @@
-"""The pages for people, one a file."""
