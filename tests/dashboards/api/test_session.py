@@ -29,6 +29,7 @@ VIC, ANN = new_token(), new_token()
         (VIC, {"name": "vic", "role": "viewer", "source": "token", "rights": ["read"]}),
         (ANN, {"name": "ann", "role": "operator", "source": "token", "rights": ["read", "operate"]}),
     ],
+    ids=["anonymous", "vic", "ann"],  # tokens are others in each process, and tests must have the same names in all
 )
 async def test_a_session_says_who_asks_and_what_they_may_do(
     token: str, said: dict[str, object], store: DuckDbStore, tmp_path: Path

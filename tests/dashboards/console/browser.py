@@ -139,9 +139,9 @@ def theme(browser: Chrome, name: str) -> None:
 
 
 def violations(browser: Chrome, *rules: str) -> list[str]:
-    """What axe finds wrong with the page, by all of its rules or by these; nothing where axe is not installed."""
+    """What axe finds wrong with the page, by all of its rules or by these. The test is skipped where axe is not installed."""
     if not AXE.exists():
-        return []
+        pytest.skip("axe-core is not installed: make console-setup")
     if not browser.execute_script("return 'axe' in window"):
         browser.execute_script(AXE.read_text())
     found: list[str] = browser.execute_async_script(
