@@ -31,6 +31,7 @@ def page() -> str:
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
     context.max_content_width = context.terminal_width = 100
+    command._help_option = None  # noqa: SLF001  click keeps the names that it had in whatever context came first
     yield f"## {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
