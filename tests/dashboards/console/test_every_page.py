@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from selenium.webdriver.common.by import By
 
+from dashboards.api.calls.service_graph import node_id
+from telemetry.documents import digest
 from tests.dashboards import shop
 from tests.dashboards.console.browser import (
     DESK,
@@ -32,7 +34,12 @@ PAGES = {
     "service-dependencies": "services/checkout?tab=dependencies",
     "service-instances": "services/payment?tab=instances",
     "service-errors": "services/payment?tab=errors",
+    "service-anomalies": "services/payment?tab=anomalies",
+    "service-repairs": "services/payment?tab=repairs",
     "map": "map",
+    "map-node": f"map?pick={node_id(('default', 'service', 'payment'))}",
+    "map-edge": f"map?pick={digest('default', 'service', 'checkout', 'default', 'service', 'payment')[:16]}",
+    "map-table": "map?view=table",
     "traces": "traces",
     "trace": f"traces/{shop.trace(45).id.hex()}",
     "logs": "logs",

@@ -46,13 +46,13 @@ function IncidentCard({ incident }: { incident: IncidentSummary }) {
         </Link>{" "}
         <Badge tone={TONES[incident.state] ?? "accent"}>{incident.can_approve ? t("approve") : incident.state}</Badge>
       </h2>
-      <p>{cause?.sentence?.text ?? incident.why}</p>
+      <p>{cause?.text || incident.why}</p>
       {cause && cause.service !== incident.service && <p>{t("rootCause", { service: cause.service })}</p>}
       <p className="quiet">
         <time dateTime={new Date(opened).toISOString()} title={dateTime(opened)}>
           {t("since", { time: ago(opened, now()) })}
         </time>{" "}
-        · {t("reach", { services: reach.services?.length ?? "—", share: percent(reach.traffic_share), instances: reach.instances })}
+        · {t("reach", { share: percent(reach.traffic_share), instances: reach.instances })}
         {incident.acknowledged_by && <> · {t("acknowledged", { name: incident.acknowledged_by })}</>}
       </p>
       <Link className="button" to="/incidents/$incident" params={{ incident: incident.id }}>

@@ -5,6 +5,7 @@ import { Table, type Column } from "../../shared/Table";
 import type { MapAnswer, MapEdge } from "./api";
 import { step, type Graph } from "./graph/graph";
 import { t } from "./strings";
+import { whyOf } from "./why";
 
 /** The same as the graph, for those who read rather than look: every edge, what is unusual first. */
 export function EdgeTable({ answer, graph, pick }: { answer: MapAnswer; graph: Graph; pick: (id: string) => void }) {
@@ -36,7 +37,7 @@ export function EdgeTable({ answer, graph, pick }: { answer: MapAnswer; graph: G
       header: t("deviation"),
       cell: (edge) => (
         <>
-          <i className={`swatch s${step(edge.deviation)}`} aria-hidden="true" /> {edge.why[0] ?? words(edge)}
+          <i className={`swatch s${step(edge.deviation)}`} aria-hidden="true" /> {whyOf(edge)[0] ?? words(edge)}
         </>
       ),
       sort: (edge) => edge.deviation,

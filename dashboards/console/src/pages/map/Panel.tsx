@@ -6,6 +6,7 @@ import { t as shared } from "../../shared/strings";
 import type { MapAnswer, MapEdge, MapNode, Stats } from "./api";
 import { Series } from "./Series";
 import { t } from "./strings";
+import { whyOf } from "./why";
 
 interface Props {
   answer: MapAnswer;
@@ -44,7 +45,7 @@ export function Panel({ answer, id, members, group, pick, focus, open, close }: 
 function NodePanel({ answer, node, pick, focus }: { answer: MapAnswer; node: MapNode; pick: (id: string) => void; focus: (id: string) => void }) {
   const received = answer.edges.filter((edge) => edge.target === node.id);
   const sent = answer.edges.filter((edge) => edge.source === node.id);
-  const why = [...new Set([...received, ...sent].flatMap((edge) => (edge.target === node.id ? edge.why : [])))];
+  const why = [...new Set(received.flatMap(whyOf))];
   return (
     <>
       <p className="quiet">
@@ -89,8 +90,7 @@ function EdgePanel({ edge }: { edge: MapEdge }) {
         <dt>{t("criticalPath")}</dt>
         <dd>{percent(edge.critical_path_share)}</dd>
       </dl>
-      <Why texts={edge.why} />
-      <Traces title={t("failed")} ids={edge.failed_traces} />
+      <Why texts={whyOf(edge)} />
       <Traces title={t("slowest")} ids={edge.exemplars} />
       <h3>{t("operations")}</h3>
       <ul className="plain-list">

@@ -90,7 +90,6 @@ function Stages({ status, system }: { status: Status; system: SystemAnswer | und
             { key: "running", header: t("running"), cell: (row) => <Badge tone={row.running ? "good" : "bad"}>{t(row.running ? "yes" : "no")}</Badge> },
             { key: "lag", header: t("lag"), right: true, cell: (row) => count(row.lag) },
             { key: "flight", header: t("inFlight"), right: true, cell: (row) => count(row.in_flight) },
-            { key: "dropped", header: t("dropped"), right: true, cell: (row) => count(row.dropped) },
           ]}
         />
       )}

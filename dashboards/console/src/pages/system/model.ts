@@ -1,5 +1,7 @@
 /** What the server says of itself. */
 
+import type { components } from "../../api/schema";
+
 export interface DeadLetter {
   number: number;
   time: number;
@@ -22,13 +24,7 @@ export interface Stalled {
 export type Status = Record<string, unknown> & { lag?: Record<string, number>; stalled?: Stalled[]; held_records?: number };
 
 /** Of `GET /api/v1/system`. */
-export interface SystemAnswer {
-  version: string;
-  stages: { name: string; running: boolean; lag: number | null; in_flight: number | null; dropped: number }[];
-  store: { kind: string; size_bytes: number | null; documents: Record<string, number>; oldest: number | null };
-  versions: { component: string; version: string }[];
-  configuration: object | null;
-}
+export type SystemAnswer = components["schemas"]["System"];
 
 /** Lines of JSON, as the dead letters come: one line alone is read as an object already, none as null. */
 export function jsonLines<T>(answer: unknown): T[] {

@@ -1,47 +1,13 @@
-/** What the API answers about logs. Times are nanoseconds since the epoch. */
+/** What the API answers about logs, typed by its description. Times are nanoseconds since the epoch. */
 
-export interface LogRow {
-  id: string;
-  time: number;
-  severity: string;
-  severity_number: number | null;
-  service: string;
-  text: string;
-  trace_id: string | null;
-  span_id: string | null;
-  environment: string;
-  attributes: Record<string, unknown>;
-  resource: Record<string, unknown>;
-}
+import type { components } from "../../../api/schema";
 
-export interface FoundLogs {
-  logs: LogRow[];
-  total: number;
-  cursor: string | null;
-}
+type Schemas = components["schemas"];
 
-export interface LogHistogram {
-  since: number;
-  until: number;
-  step: number;
-  series: { severity: string; counts: number[] }[];
-}
-
-export interface Templates {
-  templates: {
-    template: string;
-    count: number;
-    share: number;
-    severity: string;
-    services: string[];
-    first: number;
-    last: number;
-    example: LogRow;
-  }[];
-  /** Lines that were looked at, the newest, of those that match. */
-  examined: number;
-  total: number;
-}
+export type LogRow = Schemas["LogRow"];
+export type FoundLogs = Schemas["LogList"];
+export type LogHistogram = Schemas["LogHistogram"];
+export type Templates = Schemas["LogTemplateList"];
 
 /** How bad a record is, by its severity's number. */
 export function toneOf(number: number | null): "bad" | "warn" | "" {

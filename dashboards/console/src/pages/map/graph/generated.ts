@@ -54,10 +54,8 @@ export function generatedMap(services: number, seed = 1): MapAnswer {
         critical_path_share: 0.01,
         operations: [{ operation: `GET /${callee.name}`, calls }],
         exemplars: ["0".repeat(31) + (i % 10)],
-        failed_traces: [],
         usual: { p95: 20e6, error_rate: 0, rate: calls / 900 },
         deviation: bad ? 0.95 : next() * 0.15,
-        why: bad ? ["errors 10 %, usually 0 %"] : [],
       });
     }
   }
