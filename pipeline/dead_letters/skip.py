@@ -110,7 +110,7 @@ async def _check_in_use(place: Place, found: Found) -> None:
     last = await place.last_of(found)
     where = f"{found.tp.topic}[{found.tp.partition}] offset {found.offset}"
     if last != found.offset:
-        raise SkipError(f"{where}: the record at offset {last} is there instead: nobody reads this one")
+        raise SkipError(f"{where}: the record at offset {last} has replaced it: nobody reads this one")
     if found.value is None:
         raise SkipError(f"{where}: it says that its key is deleted: there is nothing to pass over")
 

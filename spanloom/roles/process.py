@@ -42,7 +42,7 @@ from spanloom.self_metrics.export import MetricsExporter
 from spanloom.wiring import Log, Pipeline
 from stores.store import Query, Retention
 from telemetry.documents import Kind
-from telemetry.errors import StoreError, UnrecoverableError
+from telemetry.errors import InUseError, StoreError, UnrecoverableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -123,13 +123,16 @@ class Process:
         """The store, which deletes what is too old.
 
         Raises:
-            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged or gone.
+            InUseError: another process has it.
+            UnrecoverableError: it cannot be opened: its file is damaged or gone.
         """
         file = store_file(self._config.store_url)
         try:
             if file is not None:
                 require_store_file(file)
             store = open_store(self._config)
+        except InUseError:
+            raise
         except StoreError as error:
             raise UnrecoverableError(str(error)) from error
         if file is not None:
@@ -147,10 +150,13 @@ class Process:
         """The store of samples, if the store has one.
 
         Raises:
-            UnrecoverableError: it cannot be opened: another process has it, or its file is damaged.
+            InUseError: another process has it.
+            UnrecoverableError: it cannot be opened: its file is damaged.
         """
         try:
             samples = open_samples(self._config)
+        except InUseError:
+            raise
         except StoreError as error:
             raise UnrecoverableError(str(error)) from error
         if samples is not None:

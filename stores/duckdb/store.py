@@ -29,7 +29,7 @@ from stores.duckdb.sql import ID, INDEXED, KEY, ROW, TIME, count, environments, 
 from stores.duckdb.totals import totals
 from stores.layout import LAYOUT
 from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
-from telemetry.errors import StoreError
+from telemetry.errors import InUseError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -65,7 +65,7 @@ FETCH = 500
 """Documents that are read before the answer's size is looked at again."""
 
 
-class LockedError(StoreError):
+class LockedError(InUseError, StoreError):
     """Another process has the file open."""
 
 

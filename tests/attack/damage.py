@@ -175,11 +175,11 @@ def a_second_process_on_a_folder_ends_at_once(bench: Bench) -> str:
     second.start()
     code = second.ended(60)
     second.stop()
-    must(code == 1, f"exit code {code}; log: {second.log[-300:]}")
+    must(code == 2, f"exit code {code}; log: {second.log[-300:]}")
     must(str(up.data) in second.log, f"the folder is not named: {second.log[-300:]}")
     must(second.log.count("restarting") == 0, "it was started again")
     must(up.export(spans("first")).status == 200, "the first one does not go on")
-    return "exit 1, the first goes on"
+    return "exit 2, the first goes on"
 
 
 def a_second_process_on_the_same_log_or_store_ends_at_once(bench: Bench) -> str:
@@ -197,7 +197,7 @@ def a_second_process_on_the_same_log_or_store_ends_at_once(bench: Bench) -> str:
         second.start()
         codes[name] = second.ended(90)
         second.stop()
-        must(codes[name] == 1, f"{name}: exit code {codes[name]}; log: {second.log[-300:]}")
+        must(codes[name] == 2, f"{name}: exit code {codes[name]}; log: {second.log[-300:]}")
         must("restarting" not in second.log, f"{name}: it was started again")
         must("Traceback" not in second.log, f"{name}: a traceback: {second.log[-400:]}")
     must(up.export(spans("first")).status == 200, "the first one does not go on")

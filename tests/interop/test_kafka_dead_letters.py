@@ -144,12 +144,12 @@ async def test_a_value_of_a_changelog_is_given_up_by_a_record_that_deletes_its_k
         for key, value in ((b"0/engine", b"old"), (b"0/engine", b"garbage"), (b"0/rules", b"{}")):
             await producer.send_and_wait(topic, value, key=key, partition=0)
     async with place_on_kafka(settings) as place:
-        with pytest.raises(SkipError, match="the record at offset 1 has taken its place"):
+        with pytest.raises(SkipError, match="the record at offset 1 has replaced it"):
             await skip(place, topic, 0, 0)
         await skip(place, topic, 0, 1)
         found = await place.find(TP(topic, 0), 3)
         assert (found.key, found.value) == (b"0/engine", None)
-        with pytest.raises(SkipError, match="the record at offset 3 has taken its place"):
+        with pytest.raises(SkipError, match="the record at offset 3 has replaced it"):
             await skip(place, topic, 0, 1)
         with pytest.raises(SkipError, match="nothing to pass over"):
             await skip(place, topic, 0, 3)

@@ -229,7 +229,7 @@ async def test_a_value_of_a_changelog_is_given_up_by_a_record_that_deletes_its_k
         log.create_topic(topic, TopicSettings(1, compact=True))
         for value in (b"old", b"garbage"):
             await log.append(topic, 0, b"0/engine", value)
-        with pytest.raises(SkipError, match="the record at offset 1 has taken its place"):
+        with pytest.raises(SkipError, match="the record at offset 1 has replaced it"):
             await skip(LogPlace(log), topic, 0, 0)
         await skip(LogPlace(log), topic, 0, 1)
         last = log.read(topic, 0, 2)[0]
