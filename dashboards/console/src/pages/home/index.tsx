@@ -26,7 +26,7 @@ export default function HomePage() {
   const found = anomalies.data?.body;
   return (
     <Page title={t("title")}>
-      <OpenIncidents anomalies={found?.total} />
+      <OpenIncidents anomalies={nothing ? undefined : found?.total} />
       {nothing ? (
         <FirstSteps />
       ) : (
