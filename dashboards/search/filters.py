@@ -9,10 +9,10 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from dashboards.read_models.attribute_values import candidates
+from dashboards.tempo_api.traceql.stored import FIELDS, LENGTHS, PLACES
 from dashboards.tempo_api.traceql.syntax import (
     Always,
     Attribute,
-    AttributeScope,
     Both,
     Comparison,
     Either,
@@ -38,25 +38,14 @@ MAX_MATCHES = 1_000
 """Values that it may match."""
 
 _FIELDS = {
-    Intrinsic.NAME: "name",
-    Intrinsic.STATUS: "status.code",
+    **FIELDS,
     Intrinsic.STATUS_MESSAGE: "status.message",
-    Intrinsic.KIND: "kind",
-    Intrinsic.DURATION: "duration",
-    Intrinsic.SPAN_ID: "span_id",
     Intrinsic.PARENT_ID: "parent_span_id",
-    Intrinsic.TRACE_ID: "trace_id",
     Intrinsic.INSTRUMENTATION_NAME: "scope.name",
     LogField.SEVERITY: "severity_number",
     LogField.TEXT: "body.text",
 }
-_PLACES = {
-    AttributeScope.EITHER: ("attributes", "resource.attributes"),
-    AttributeScope.SPAN: ("attributes",),
-    AttributeScope.RESOURCE: ("resource.attributes",),
-    AttributeScope.INSTRUMENTATION: ("scope.attributes",),
-}
-_LENGTHS = {Intrinsic.SPAN_ID: 16, Intrinsic.PARENT_ID: 16, Intrinsic.TRACE_ID: 32}
+_LENGTHS = {**LENGTHS, Intrinsic.PARENT_ID: 16}
 
 
 class TooManyValuesError(InputError):
@@ -78,7 +67,7 @@ def paths_of(field: Field) -> tuple[str, ...]:
         InputError: nowhere that a store can look for it.
     """
     if isinstance(field, Attribute):
-        places = _PLACES.get(field.scope, ())
+        places = PLACES.get(field.scope, ())
         return tuple(f"{place}.{field.name}" for place in places)
     if field not in _FIELDS:
         raise InputError(f"{field} is nothing to search for")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from dashboards.tempo_api.traceql.stored import FIELDS, LENGTHS, PLACES
 from dashboards.tempo_api.traceql.syntax import (
     Always,
     Attribute,
-    AttributeScope,
     Both,
     Comparison,
     Either,
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
     from dashboards.tempo_api.traceql.syntax import Condition, Field
     from stores.store import Filter, Scalar
 
-_FIELDS = {
-    Intrinsic.NAME: "name",
-    Intrinsic.STATUS: "status.code",
-    Intrinsic.KIND: "kind",
-    Intrinsic.DURATION: "duration",
-    Intrinsic.SPAN_ID: "span_id",
-    Intrinsic.TRACE_ID: "trace_id",
-}
-_PLACES = {
-    AttributeScope.EITHER: ("attributes", "resource.attributes"),
-    AttributeScope.SPAN: ("attributes",),
-    AttributeScope.RESOURCE: ("resource.attributes",),
-    AttributeScope.INSTRUMENTATION: ("scope.attributes",),
-}
-_LENGTHS = {Intrinsic.SPAN_ID: 16, Intrinsic.TRACE_ID: 32}
 _LITERALS = re.compile(r"[\w /:@-]+(?:\|[\w /:@-]+)*", re.ASCII)
 """Texts joined by |, as Grafana writes a choice of several."""
 
@@ -96,14 +81,14 @@ def _above(value: float) -> float:
 
 def _names(field: Field) -> Sequence[str]:
     if isinstance(field, Attribute):
-        return [f"{place}.{field.name}" for place in _PLACES.get(field.scope, ())]
-    return (_FIELDS[field],) if isinstance(field, Intrinsic) and field in _FIELDS else ()
+        return [f"{place}.{field.name}" for place in PLACES.get(field.scope, ())]
+    return (FIELDS[field],) if isinstance(field, Intrinsic) and field in FIELDS else ()
 
 
 def _one_of(field: Field, names: Sequence[str], values: Sequence[Scalar]) -> Filter:
     if field in {Intrinsic.STATUS, Intrinsic.KIND}:
         values = [str(value).capitalize() for value in values]
-    elif isinstance(field, Intrinsic) and field in _LENGTHS:
-        values = [str(value).lower().lstrip("0").rjust(_LENGTHS[field], "0") for value in values]
+    elif isinstance(field, Intrinsic) and field in LENGTHS:
+        values = [str(value).lower().lstrip("0").rjust(LENGTHS[field], "0") for value in values]
     filters: list[Filter] = [OneOf(name, values) for name in names]
     return filters[0] if len(filters) == 1 else AnyOf(filters)
