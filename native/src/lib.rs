@@ -11,6 +11,9 @@
 #[cfg(feature = "python")]
 mod decode;
 pub mod document;
+#[cfg(feature = "python")]
+mod drawing;
+pub mod graph;
 mod head;
 mod json;
 #[cfg(feature = "python")]

@@ -9,12 +9,13 @@ use pyo3::types::PyBytes;
 
 use crate::decode::SpanDecoder;
 use crate::document::{self, Around};
+use crate::drawing::{CallGraphs, ResourceNames};
 use crate::split;
 
 create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
 
 /// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
-const INTERFACE: u32 = 3;
+const INTERFACE: u32 = 4;
 
 type Bytes = Py<PyBytes>;
 type Parts = Vec<(u32, Bytes)>;
@@ -80,6 +81,8 @@ fn spanloom_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
     module.add("KernelPanic", module.py().get_type::<KernelPanic>())?;
     module.add_class::<SpanDecoder>()?;
+    module.add_class::<CallGraphs>()?;
+    module.add_class::<ResourceNames>()?;
     module.add_function(wrap_pyfunction!(split_spans, module)?)?;
     module.add_function(wrap_pyfunction!(span_documents, module)?)?;
     module.add_function(wrap_pyfunction!(panic, module)?)

@@ -73,9 +73,7 @@ class EdgeWindows:
             if known is None:
                 known = window.sums[key] = EdgeSum(key, window.start, self.width)
                 window.memory += known.memory
-            before = known.memory
-            known.add(hop)
-            window.memory += known.memory - before
+            window.memory += known.add(hop)
             mark = int(digest(hop.trace_id, hop.id, str(revision)), 16)
             window.hops[key] = (window.hops.get(key, 0) + mark) % (1 << 128)
         return added

@@ -66,9 +66,10 @@ class EdgeSum:
         texts = len(key.operation) + len(key.caller.name) + len(key.callee.name) + len(key.environment)
         return EDGE_BYTES + BUCKET_BYTES * len(self._latency) + texts
 
-    def add(self, hop: Hop) -> None:
-        """Count a hop, which has this key and starts in this window."""
+    def add(self, hop: Hop) -> int:
+        """Count a hop, which has this key and starts in this window. Returns how many bytes of memory it uses more now."""
         duration = hop.duration
+        buckets = len(self._latency)
         self._calls += 1
         self._failures += hop.failed
         self._total += duration
@@ -81,6 +82,7 @@ class EdgeSum:
             del slowest[max(slowest, key=lambda trace_id: (-slowest[trace_id], trace_id))]
         if hop.failed:
             self._failed = set(_least([*self._failed, hop.trace_id]))
+        return BUCKET_BYTES * (len(self._latency) - buckets)
 
     def edge(self) -> Edge:
         """The edge so far."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -12,6 +12,7 @@ from processors.assembly.assembler import MAX_TRACE_BYTES, ExemplarReference, Lo
 from processors.assembly.edges import aggregate, edge_from_body, is_empty, merge, subtract
 from processors.call_graph import call_graph
 from processors.call_graph.span_links import link_targets_of, preferred_link_target
+from processors.kernels.protocol import HopPlace
 from telemetry.call_graph import CallGraph
 from telemetry.documents import (
     Body,
@@ -62,10 +63,13 @@ class Publication:
     full: bool = False  # it grows no further
     former_ids: frozenset[str] = frozenset()  # of spans that answer a call, as the version before wrote them
     encoded: list[PackedSpan | None] = field(default_factory=list)  # the new spans as they came, where that is known
+    hop_documents: list[Document] | None = None  # where they were made with the graph, of a trace of which nothing is stored
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
     def parts(self, partition: int, window_of: WindowOf, kernels: Kernels | None = None) -> list[Document]:
         """Span and hop documents that are not stored yet, retractions included; without kernels in Python alone."""
+        if kernels is not None and self.hop_documents is not None:
+            return kernels.span_documents(self.new_spans, self.encoded) + self.hop_documents
         drawn = [hop_document(hop, self.revision, partition, window_of(hop.start)) for hop in self.graph.hops]
         windows = {document.body["id"]: document.body["window"] for document in drawn}
         leaving = [body for body in self.counted_hops if windows.get(body["id"]) != body["window"]]
@@ -99,17 +103,32 @@ class Publication:
         return {window_of(hop.start) for hop in self.graph.hops} | self.stored_windows
 
 
-def publish_trace(trace: OpenTrace) -> Publication:
-    """A trace of which nothing is stored."""
+class Drawing(NamedTuple):
+    """With what traces are drawn, and where their hops are counted: by which partition, in windows of so many nanoseconds."""
+
+    kernels: Kernels
+    partition: int
+    width: int
+
+
+def publish_trace(trace: OpenTrace, drawing: Drawing | None = None) -> Publication:
+    """A trace of which nothing is stored; without a drawing its graph is drawn in Python alone."""
     spans = list(trace.spans.values())
-    graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.link_targets)
+    encoded = [trace.encoded.get(key) for key in trace.spans]
+    hops = None
+    if drawing is None or trace.link_targets or not spans:
+        graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.link_targets)
+    else:
+        number = revision(len(spans), len(trace.logs), len(trace.exemplars), 0)
+        graph, hops = drawing.kernels.draw_trace(spans, encoded, HopPlace(number, drawing.partition, drawing.width))
     return Publication(
         graph=graph,
+        hop_documents=hops,
         revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(link_targets_of(graph.hops))),
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,
-        encoded=[trace.encoded.get(key) for key in trace.spans],
+        encoded=encoded,
         closed_early=trace.closed_early,
         full=trace.is_large or is_full(len(spans) + len(trace.logs)),
     )

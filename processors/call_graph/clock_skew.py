@@ -102,7 +102,8 @@ class ClockSkew:
 
     def estimate(self, host: str, other: str) -> Skew | None:
         """How far the other host's clock is behind this one's; None where no call shows it."""
-        windows = self._pairs.get((min(host, other), max(host, other)))
+        pair = min(host, other), max(host, other)
+        windows = self._pairs.get(pair)
         if not windows:
             return None
         newest = max(windows)
@@ -112,7 +113,7 @@ class ClockSkew:
             intervals += [(low - widened, low + width + widened) for width, low in kept]
         low, high, agreeing = marzullo(intervals)
         offset = (low + high) // 2
-        return Skew(offset if host < other else -offset, high - offset, len(intervals), agreeing)
+        return Skew(offset if host == pair[0] else -offset, high - offset, len(intervals), agreeing)
 
     def pairs(self) -> list[tuple[str, str]]:
         """The pairs of hosts that are known, sorted."""

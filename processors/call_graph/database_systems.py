@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from telemetry.resource import AttributeValue
 
-_TODAY = {
+TODAY = {
     "adabas": "softwareag.adabas",
     "cache": "intersystems.cache",
     "cosmosdb": "azure.cosmosdb",
@@ -64,4 +64,4 @@ def database_system(attributes: Mapping[str, AttributeValue]) -> str:
     'microsoft.sql_server'
     """
     system = text(attributes, names.DB_SYSTEM)
-    return _TODAY.get(system, system)
+    return TODAY.get(system, system)

@@ -13,7 +13,6 @@ from telemetry.spans import StatusCode
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from processors.call_graph.span_tree import TreeSpan
     from telemetry.span_links import LinkTarget
     from telemetry.spans import Span
 
@@ -51,18 +50,5 @@ def call_graph(spans: Collection[Span], link_targets: Iterable[LinkTarget] = ())
         tuple(sorted(member.span.span_id for member in tree.orphans)),
         sum(member.span.status is StatusCode.ERROR for member in order),
         completeness if root is not None else completeness / 2,
-        tuple(sorted((member.span.span_id, self_time(member)) for member in order)),
         first.span.resource.environment,
     )
-
-
-def self_time(member: TreeSpan) -> int:
-    """Nanoseconds of a span in which no child of it ran."""
-    at, free = member.start, 0
-    for child in member.children:  # by start
-        if child.start >= member.end:
-            break
-        if child.start > at:
-            free += child.start - at
-        at = max(at, child.end)
-    return free + max(0, member.end - at)

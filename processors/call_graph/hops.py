@@ -133,7 +133,7 @@ def _nested(client: TreeSpan, server: TreeSpan) -> bool:
     if client.start - RESOLUTION <= server.start and server.end <= client.end + RESOLUTION:
         return True
     gave_up = client.span.status is StatusCode.ERROR and server.span.status is not StatusCode.ERROR
-    if gave_up and client.start <= server.start <= client.end < server.end:
+    if gave_up and client.start <= server.start <= client.end:  # and ends after it: what lies inside is nested, see above
         return False
     host = client.span.resource.host
     return not host or host != server.span.resource.host

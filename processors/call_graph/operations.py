@@ -52,17 +52,16 @@ def operation_of(span: Span) -> str:
             return f"{operation} {collection}" if operation else collection
     name = span.name
     if name == "ingress" or name.startswith("egress "):
-        return _of_proxy(span) or name
+        return of_proxy(name, text(attributes, names.HTTP_METHOD), text(attributes, names.URL_FULL))
     return normalised(name)
 
 
-def _of_proxy(span: Span) -> str:
+def of_proxy(name: str, method: str, url: str) -> str:
     """Method and path, where a proxy names all its spans `ingress` or `egress HOST`, as Envoy does unless it is configured."""
-    method, url = text(span.attributes, names.HTTP_METHOD), text(span.attributes, names.URL_FULL)
     try:
-        return normalised(f"{method} {urlsplit(url).path or '/'}") if method and url else ""
+        return (normalised(f"{method} {urlsplit(url).path or '/'}") if method and url else "") or name
     except ValueError:  # an unclosed bracket
-        return ""
+        return name
 
 
 def protocol_of(span: Span) -> str:

@@ -108,7 +108,7 @@ def _server(attributes: Mapping[str, AttributeValue], default_port: str = "") ->
     host = text(attributes, names.SERVER_ADDRESS)
     if not host:
         url = text(attributes, names.URL_FULL)
-        host = _host(url) if url else ""
+        host = host_of(url) if url else ""
     return _with_port(host, text(attributes, names.SERVER_PORT), default_port)
 
 
@@ -125,7 +125,8 @@ def _with_port(host: str, port: str, default_port: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host that a URL names, and its port where that is not the protocol's own; empty where it names none."""
     try:
         parts = urlsplit(url)
         return parts.netloc.rpartition("@")[2] if parts.port not in {80, 443} else parts.hostname or ""

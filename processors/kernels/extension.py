@@ -6,12 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from telemetry.call_graph import CallGraph, Hop, Node, NodeKind, Segment
     from telemetry.resource import Resource, Scope
     from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
-INTERFACE: Final = 3
+INTERFACE: Final = 4
 """Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
 
 INSTALL: Final = "`make setup` builds it where it finds cargo"
@@ -22,6 +23,20 @@ class SpanDecoder(Protocol):
 
     def decode(self, spans: Sequence[bytes], around: Sequence[tuple[Resource, Scope]]) -> Sequence[Span | None]:
         """Each of the encoded spans, given the resource and scope of each."""
+        ...
+
+
+class ResourceNames(Protocol):
+    """What is asked of a resource, as the core keeps it."""
+
+
+class CallGraphs(Protocol):
+    """Draws call graphs, and remembers texts and nodes."""
+
+    def draw(
+        self, spans: Sequence[bytes], senders: Sequence[ResourceNames], revision: int, partition: int, width: int
+    ) -> tuple[CallGraph, Sequence[bytes]] | None:
+        """The call graph of encoded spans, and the documents of its hops as JSON."""
         ...
 
 
@@ -53,6 +68,24 @@ class Extension(Protocol):
         statuses: Sequence[StatusCode],
     ) -> SpanDecoder:
         """A decoder that makes spans of these classes; kinds and status codes by their numbers from 0."""
+        ...
+
+    def ResourceNames(  # noqa: N802 - it is a class
+        self, service: str, instance: str, host: str, environment: str
+    ) -> ResourceNames:
+        """What call graphs ask of a resource."""
+        ...
+
+    def CallGraphs(  # noqa: N802 - it is a class
+        self,
+        makers: tuple[type[CallGraph], Callable[[object], Segment], Callable[[object], Hop], Callable[[object], Node]],
+        kinds: Sequence[NodeKind],
+        names: Sequence[Sequence[str]],
+        systems: Mapping[str, str],
+        ports: Mapping[str, str],
+        asked: tuple[Callable[[str], str], Callable[[str, str, str], str], Callable[[str], str], Callable[[bytes], bytes]],
+    ) -> CallGraphs:
+        """See native/src/drawing.rs."""
         ...
 
     def panic(self, message: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from processors.kernels import reference
+from processors.kernels.native_graphs import NativeGraphs
 from processors.kernels.protocol import KernelCounts, SplitSpans
 from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import around, span_document
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from processors.kernels.extension import Extension
-    from processors.kernels.protocol import KnownGroups
+    from processors.kernels.protocol import DrawnTrace, HopPlace, KnownGroups
     from telemetry.documents import Document
     from telemetry.otlp import PackedSpan, SpanGroup
     from telemetry.resource import Resource, Scope
@@ -46,6 +47,7 @@ class NativeKernels:
         self.why = f"native core {extension.__version__}"
         self.counts = KernelCounts()
         self._around: OrderedDict[SpanGroup, tuple[bytes, bytes] | None] = OrderedDict()
+        self._graphs = NativeGraphs(extension)
         self._spans = extension.SpanDecoder(
             Span, SpanEvent, SpanLink, DroppedCounts, NONE_DROPPED, tuple(SpanKind), tuple(StatusCode)
         )
@@ -112,6 +114,16 @@ class NativeKernels:
         self.counts.add("span_documents", "native", len(spans) - handed_back)
         self.counts.add("span_documents", "handed_back", handed_back)
         return [document or span_document(span) for document, span in zip(documents, spans, strict=True)]
+
+    def draw_trace(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None], place: HopPlace) -> DrawnTrace:
+        """See `Kernels`."""
+        way = "handed_back"
+        try:
+            drawn = self._graphs.draw_trace(spans, packed, place)
+        except self._extension.KernelPanic:
+            way, drawn = "panicked", None
+        self.counts.add("draw_trace", way if drawn is None else "native")
+        return reference.draw_trace(spans, place) if drawn is None else drawn
 
     def _members(self, group: SpanGroup, span: Span) -> tuple[bytes, bytes] | None:
         """What a group adds to the documents of its spans, as JSON; None for one that is not usual."""

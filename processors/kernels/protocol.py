@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from telemetry.call_graph import CallGraph
     from telemetry.documents import Document
     from telemetry.otlp import PackedSpan, SpanGroup
     from telemetry.resource import Resource, Scope
@@ -25,6 +26,25 @@ class SplitSpans(NamedTuple):
     parts: dict[int, bytes]
     queries: list[LinkQuery]
     untimed: int
+
+
+class HopPlace(NamedTuple):
+    """Where the hops of a trace are stored and counted: revision, partition, and nanoseconds of a window."""
+
+    revision: int
+    partition: int
+    width: int
+
+    def window_of(self, time: int) -> int:
+        """The start of the window that a time falls into."""
+        return time - time % self.width
+
+
+class DrawnTrace(NamedTuple):
+    """The call graph of a trace, and the documents of its hops."""
+
+    graph: CallGraph
+    hops: list[Document]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,16 @@ class Kernels(Protocol):
 
     def span_documents(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None]) -> list[Document]:
         """The documents of spans, given of each how it was encoded, where that is known."""
+        ...
+
+    def draw_trace(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None], place: HopPlace) -> DrawnTrace:
+        """The call graph of a trace that no other trace sent a message to, and the documents of its hops.
+
+        Args:
+            spans: of the trace, each key once, and at least one.
+            packed: how each was encoded, where that is known.
+            place: of its hops.
+        """
         ...
 
 

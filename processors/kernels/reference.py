@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from processors.call_graph import call_graph
 from processors.call_graph.span_links import link_queries
-from processors.kernels.protocol import KernelCounts, SplitSpans
+from processors.kernels.protocol import DrawnTrace, KernelCounts, SplitSpans
 from processors.kernels.trace_partition import of_trace
 from telemetry import otlp
+from telemetry.documents import hop_document
 from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from processors.kernels.protocol import KnownGroups
+    from processors.kernels.protocol import HopPlace, KnownGroups
     from telemetry.documents import Document
     from telemetry.otlp import EncodedSpans, PackedSpan
     from telemetry.span_links import LinkQuery
@@ -69,6 +71,13 @@ def unpack(spans: Iterable[PackedSpan], known: KnownGroups) -> tuple[dict[bytes,
     return found, invalid
 
 
+def draw_trace(spans: Sequence[Span], place: HopPlace) -> DrawnTrace:
+    """See `Kernels.draw_trace`."""
+    graph = call_graph(spans)
+    revision, partition, _ = place
+    return DrawnTrace(graph, [hop_document(hop, revision, partition, place.window_of(hop.start)) for hop in graph.hops])
+
+
 class PythonKernels:
     """The kernels in Python."""
 
@@ -93,3 +102,9 @@ class PythonKernels:
         del packed
         self.counts.add("span_documents", "python", len(spans))
         return list(map(span_document, spans))
+
+    def draw_trace(self, spans: Sequence[Span], packed: Sequence[PackedSpan | None], place: HopPlace) -> DrawnTrace:
+        """See `Kernels`."""
+        del packed
+        self.counts.add("draw_trace", "python")
+        return draw_trace(spans, place)

@@ -12,7 +12,7 @@ from processors.kernels import reference
 from processors.kernels.choose import choose
 from processors.kernels.extension import INTERFACE, load
 from processors.kernels.native import NativeKernels
-from processors.kernels.protocol import KnownGroups
+from processors.kernels.protocol import HopPlace, KnownGroups
 from spanloom.config import load_config
 from telemetry import otlp
 from telemetry.documents.signals import span_document
@@ -45,6 +45,15 @@ class Panicking:
 
     def decode(self, spans: Sequence[bytes], around: object) -> Never:
         raise ZeroDivisionError(spans, around)
+
+    def CallGraphs(self, *_: object) -> Panicking:  # noqa: N802 - it is a class
+        return self
+
+    def ResourceNames(self, *_: object) -> object:  # noqa: N802 - it is a class
+        return object()
+
+    def draw(self, *arguments: object) -> Never:
+        raise ZeroDivisionError(arguments)
 
     def panic(self, message: str) -> Never:
         raise ZeroDivisionError(message)
@@ -114,3 +123,12 @@ def test_documents_that_the_core_panics_at_are_written_in_python_and_counted() -
     spans = list(reference.unpack(packed, KnownGroups())[0].values())
     assert kernels.span_documents(spans, packed) == list(map(span_document, spans))
     assert kernels.counts == {("span_documents", "panicked"): len(packed)}
+
+
+def test_traces_that_the_core_panics_at_are_drawn_in_python_and_counted() -> None:
+    kernels = NativeKernels(Panicking())
+    packed = otlp.SpanPacker().pack(REQUEST)
+    spans = list(reference.unpack(packed, KnownGroups())[0].values())
+    place = HopPlace(12, 3, 10_000_000_000)
+    assert kernels.draw_trace(spans, packed, place) == reference.draw_trace(spans, place)
+    assert kernels.counts == {("draw_trace", "panicked"): 1}

@@ -29,19 +29,18 @@ from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 from telemetry.otlp import PackedSpan, SpanGroup, SpanPacker
+from tests.contracts.kernels.alike import FIELDS, alike
 from tests.contracts.kernels.wire import DOUBLES, Writer, bytes_field
 from tests.generated import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from processors.kernels.extension import Extension
     from processors.kernels.protocol import Kernels
-    from telemetry.documents import Body, Document
     from telemetry.spans import Span
 
 GROUP = SpanGroup(b"", "", b"", "")
-FIELDS: Body = {"data_stream": {"type": "traces", "dataset": "generic.otel", "namespace": "default"}}
 
 
 def decoded(packed: Sequence[PackedSpan]) -> tuple[list[Span], list[PackedSpan | None]]:
@@ -63,26 +62,6 @@ def written(chance: Random, odd: float, count: int = 5) -> tuple[list[Span], lis
             spans.append(one.unpack())
             packed.append(replace(one, side=spans[-1].side))
     return spans, packed
-
-
-def stored(write: Callable[..., object], *arguments: object) -> object:
-    """What a store makes of a document, or why it refuses it."""
-    try:
-        return write(*arguments)
-    except UnstorableError as error:
-        return f"UnstorableError: {error}"
-
-
-def alike(found: Document, expected: Document) -> None:
-    """The same to whoever reads or stores it."""
-    assert (found.kind, found.id, found.time) == (expected.kind, expected.id, expected.time)
-    assert repr(found.body) == repr(expected.body)
-    assert stored(row, found) == stored(row, expected)
-    names, others = AttributeNames(lambda: 0.0), AttributeNames(lambda: 0.0)
-    names.learn({"attributes.i": "keyword"})
-    others.learn({"attributes.i": "keyword"})
-    assert stored(source, found, names, FIELDS) == stored(source, expected, others, FIELDS)
-    assert (len(names), names.refused) == (len(others), others.refused)
 
 
 def test_documents_are_those_of_the_spans(kernels: Kernels) -> None:

@@ -118,3 +118,23 @@ def test_both_give_the_same_bytes(extension: Extension, seed: int, odd: float, p
     assert found == expected
     if isinstance(found, SplitSpans) and isinstance(expected, SplitSpans):
         assert list(found.parts) == list(expected.parts)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "arrived", "way"),
+    [
+        (1, 0, "native"),
+        (2**16, 2**63 - 1, "native"),
+        (2**16 + 1, ARRIVED, "handed_back"),
+        (2**32 - 1, ARRIVED, "handed_back"),
+        (2**32, ARRIVED, "handed_back"),
+        (4, 2**63, "handed_back"),
+        (4, -1, "handed_back"),
+    ],
+)
+def test_numbers_that_the_core_has_no_room_for_are_handed_back(
+    native: NativeKernels, partitions: int, arrived: int, way: str
+) -> None:
+    request = otlp.encode_spans(next(traces(1)))
+    assert native.split_spans(request, partitions, arrived) == reference.split_spans(request, partitions, arrived)
+    assert native.counts == {("split_spans", way): 1}

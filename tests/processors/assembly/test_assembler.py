@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from processors.assembly.assembler import (
     MAX_EXEMPLARS,
+    SOURCE_BYTES,
+    TRACE_BYTES,
     AssemblyLimits,
     ExemplarReference,
     LogReference,
@@ -173,3 +175,20 @@ def test_the_summary_of_logs_counts_by_severity_and_keeps_few_exemplars() -> Non
     assert summary["logs"] == {"count": 7, "errors": 2, "warnings": 2}
     kept: Any = summary["exemplars"]
     assert [item["time"] for item in kept] == list(range(MAX_EXEMPLARS))
+
+
+def test_a_trace_has_each_of_its_signals_as_it_came() -> None:
+    trace_id = bytes([1]) * 16
+    log, exemplar = LogReference(trace_id, "log", 101, 17), ExemplarReference(trace_id, b"s" * 8, 102, "m", 2.0)
+    target = LinkTarget(trace_id, SpanReference(bytes([2]) * 16, b"p" * 8), True, 90, 95, "mail", "mail-1", "h", 103)
+    assembler = TraceAssembler(LIMITS)
+    for source in (0, 1):
+        assert assembler.add(source, 100, [log, exemplar, target]) == {trace_id}
+    used = TRACE_BYTES + 2 * SOURCE_BYTES + log.memory + exemplar.memory + target.memory
+    assert (assembler.signals, assembler.memory) == (3, used)
+    (closed,) = assembler.close_all()
+    assert closed.logs == {"log": log}
+    assert closed.exemplars == {exemplar}
+    assert closed.link_targets == {target.message: target}
+    assert (closed.last, closed.sources, closed.memory) == (103, {0, 1}, used)
+    assert (assembler.signals, assembler.memory) == (0, 0)

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.assembly.edge_windows import EdgeWindows
+from processors.assembly.edge_windows import SOURCE_BYTES, EdgeWindows
 from processors.assembly.edges import aggregate
 from telemetry.call_graph import Hop, Node, NodeKind
 
@@ -74,3 +74,16 @@ def test_a_record_is_held_once_by_each_window_that_it_is_part_of() -> None:
     first, second = windows.seal_all()
     assert (first.sources, second.sources) == ({7, 8}, {7})
     assert (first.recount, second.recount) == (True, False)
+
+
+@given(st.lists(st.builds(hop, st.integers(0, 40), st.integers(0, 60)), max_size=20))
+def test_the_memory_of_a_window_is_that_of_its_edges_and_records(found: list[Hop]) -> None:
+    windows = EdgeWindows(10, 30)
+    for number, one in enumerate(found):
+        windows.add([one._replace(client_duration=1 << number)], 1, {number % 3})  # each in a bucket of its own
+    memory = windows.memory
+    sealed = windows.seal_all()
+    assert memory == sum(
+        SOURCE_BYTES * len(window.sources) + sum(known.memory for known in window.sums.values()) for window in sealed
+    )
+    assert windows.memory == 0

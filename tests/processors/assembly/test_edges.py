@@ -128,3 +128,20 @@ def test_the_costliest_edge_over_all_windows_comes_first(all_hops: list[Hop]) ->
         own = [one for one in all_hops if one.callee == edge.key.callee]
         assert edge.calls == len(own)
         assert all(edge.start <= one.start < edge.start + edge.width for one in own)
+
+
+def test_hops_belong_together_that_are_alike_in_all_but_their_trace() -> None:
+    one = hop(1)
+    others = [
+        one._replace(caller=B), one._replace(callee=DB), one._replace(operation="PUT /"), one._replace(protocol="grpc"),
+        one._replace(environment="test"),
+    ]  # fmt: skip
+    edges = aggregate([one, hop(2), *others], 10)
+    assert {key: edge.calls for (key, _), edge in edges.items()} == {
+        EdgeKey(A, B, "GET /", "http", "default"): 2,
+        EdgeKey(B, B, "GET /", "http", "default"): 1,
+        EdgeKey(A, DB, "GET /", "http", "default"): 1,
+        EdgeKey(A, B, "PUT /", "http", "default"): 1,
+        EdgeKey(A, B, "GET /", "grpc", "default"): 1,
+        EdgeKey(A, B, "GET /", "http", "test"): 1,
+    }

@@ -83,3 +83,13 @@ def test_every_call_is_given_once_or_counted_as_late(arrivals: list[tuple[int, i
     assert sum(count for _, count in calls(found)) + merge.late == len(arrivals)
     starts = [start for start, _ in calls(found)]
     assert starts == sorted(set(starts))
+
+
+def test_what_is_left_aside_stops_nothing_that_comes_with_it() -> None:
+    merge = WindowMerge()
+    again = [body | {"again": True} for body in reported(1, [hop(1, 5)])]
+    corrected = reported(0, [hop(2, 5)], correction=True)
+    assert calls(merge.add([*again, *corrected, *reported(0, [hop(3, 5), hop(4, 5)])], NOW)) == [(5, 2)]
+    assert merge.late == 1
+    assert calls(merge.add([*reported(0, [hop(5, 5)]), *again, *reported(0, [hop(6, 6)])], NOW)) == [(6, 1)]
+    assert (merge.late, merge.ahead) == (2, 0), "what is sent again is not counted"

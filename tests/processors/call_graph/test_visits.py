@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 
 from processors.call_graph.visits import Event, visits_of
-from telemetry.spans import StatusCode
+from telemetry.spans import SpanEvent, StatusCode
 from tests.processors.traces import CLIENT, INTERNAL, SERVER, span, traces
 
 if TYPE_CHECKING:
@@ -79,3 +80,10 @@ def test_every_span_is_in_one_visit_and_callers_come_first(spans: list[Span]) ->
 @given(spans=traces())
 def test_visits_do_not_depend_on_the_order_of_spans(spans: list[Span]) -> None:
     assert visits_of(spans[::-1]) == visits_of(spans)
+
+
+def test_an_exception_is_a_failure_and_another_event_of_a_span_is_none() -> None:
+    happened = tuple(SpanEvent(50, name) for name in ("exception", "message"))
+    (shop,) = visits_of([replace(span(1, 0, "shop", SERVER, 0, 100), events=happened)])
+    assert shop.events == {Event("error", "exception")}
+    assert all(event.is_failure for event in shop.events)

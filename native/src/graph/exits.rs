@@ -1,0 +1,82 @@
+//! Client and producer spans that nothing below answers: `_Exits` of processors/call_graph/calls.py.
+
+use crate::wire::Read;
+
+use super::calls::Call;
+use super::operations::Words;
+use super::peers::{address_of, names_resource, peer_of};
+use super::tree::Tree;
+use super::vocabulary::Vocabulary;
+
+/// The client and producer spans of a trace, parents first.
+pub struct Exits<'t, 'a> {
+    tree: &'t Tree<'a>,
+    exits: Vec<usize>,
+    /// A span below answers it.
+    answered: Vec<bool>,
+    /// The span around it that is the same call.
+    outer: Vec<Option<usize>>,
+    /// There is one within it.
+    wraps: Vec<bool>,
+    /// One within it is answered, or around one that is.
+    carries: Vec<bool>,
+}
+
+impl<'t, 'a> Exits<'t, 'a> {
+    /// `answered` are those that a span below them answers.
+    pub fn of(tree: &'t Tree<'a>, exits: Vec<usize>, answered: Vec<bool>, words: &mut dyn Words) -> Read<Self> {
+        let mut outer = vec![None; tree.members.len()];
+        let (mut wraps, mut carries) = (vec![false; outer.len()], vec![false; outer.len()]);
+        for &member in &exits {
+            outer[member] = around(tree, member, words)?;
+            if let Some(client) = outer[member] {
+                wraps[client] = true;
+            }
+        }
+        for &member in exits.iter().rev() {
+            if let Some(client) = outer[member].filter(|_| answered[member] || carries[member]) {
+                carries[client] = true;
+            }
+        }
+        Ok(Exits { tree, exits, answered, outer, wraps, carries })
+    }
+
+    /// The calls that they make to what sends no spans.
+    pub fn calls(&self, vocabulary: &'a Vocabulary, words: &mut dyn Words) -> Read<Vec<Call<'a>>> {
+        let mut is_resource = vec![false; self.outer.len()]; // what is within such a call belongs to it
+        let mut calls = Vec::new();
+        for &member in &self.exits {
+            if self.answered[member] {
+                continue;
+            }
+            if self.outer[member].is_some_and(|outer| is_resource[outer]) {
+                is_resource[member] = true;
+                continue;
+            }
+            let said = &self.tree.members[member].said;
+            let uses_resource = names_resource(said)?;
+            if self.wraps[member] && (!uses_resource || self.carries[member]) {
+                continue;
+            }
+            is_resource[member] = uses_resource;
+            let (own, peer) = (Some(member), Some(peer_of(said, vocabulary, words)?));
+            calls.push(Call { span: member, source: own, client: own, server: None, peer, is_inferred: false });
+        }
+        Ok(calls)
+    }
+}
+
+/// The client span around another one of its service: both are one call.
+fn around(tree: &Tree<'_>, member: usize, words: &mut dyn Words) -> Read<Option<usize>> {
+    let span = &tree.members[member];
+    let Some(client) = span.client.filter(|&client| tree.members[client].service() == span.service()) else {
+        return Ok(None);
+    };
+    if span.parent != Some(client) {
+        let (outside, inside) = (address_of(&tree.members[client].said, words)?, address_of(&span.said, words)?);
+        if !outside.is_empty() && !inside.is_empty() && outside != inside {
+            return Ok(None);
+        }
+    }
+    Ok(Some(client))
+}
