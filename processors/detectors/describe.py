@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from processors.assembly.edges import slowest_traces
 from processors.detectors.edge_series import CALL_RATE, LATENCY, SELF_TIME
 from processors.series.quantities import digits, quantities
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from telemetry.metrics import Series
 
 _SUBJECTS = {
-    LATENCY: "p95 of {client} → {server} {operation}",
-    CALL_RATE: "calls {client} → {server} {operation}",
-    SELF_TIME: "self time of {service} per call",
+    LATENCY: Wording.SUBJECT_LATENCY,
+    CALL_RATE: Wording.SUBJECT_CALLS,
+    SELF_TIME: Wording.SUBJECT_SELF_TIME,
 }
 
 _Calls = tuple[int, str, str, str, str]
@@ -43,7 +44,9 @@ def describe(anomalies: Iterable[Anomaly], edges: Iterable[Edge] = ()) -> list[A
 
 def _described(anomaly: Anomaly, about: Mapping[_Calls, Sequence[Edge]]) -> Anomaly:
     seen, expected = quantities(anomaly.unit, anomaly.seen, anomaly.expected)
-    why = f"{_subject(anomaly)}: {seen}, baseline {expected}{_times(anomaly)}; score {anomaly.score:.2f}"
+    values = {"subject": _subject(anomaly), "seen": seen, "expected": expected, "score": f"{anomaly.score:.2f}"}
+    times = _times(anomaly)
+    why = Wording.MEASURED_TIMES(**values, times=times) if times else Wording.MEASURED(**values)
     if not _is_of_calls(anomaly.series):
         return replace(anomaly, why=why)
     label = anomaly.series.label
@@ -60,13 +63,16 @@ def _is_of_calls(series: Series) -> bool:
 def _subject(anomaly: Anomaly) -> str:
     series = anomaly.series
     if _is_of_calls(series):
-        return _SUBJECTS[series.name].format_map(dict(series.labels))
-    at = f" ({anomaly.instance})" if anomaly.instance and anomaly.instance != anomaly.service else ""
-    return f"{series.name} of {anomaly.service}{at}" if anomaly.service else series.name
+        return _SUBJECTS[series.name](**dict(series.labels))
+    if not anomaly.service:
+        return series.name
+    if anomaly.instance and anomaly.instance != anomaly.service:
+        return Wording.SUBJECT_INSTANCE(series=series.name, service=anomaly.service, instance=anomaly.instance)
+    return Wording.SUBJECT_SERIES(series=series.name, service=anomaly.service)
 
 
 def _times(anomaly: Anomaly) -> str:
     if anomaly.expected <= 0 or anomaly.seen < 0:
         return ""
     times = anomaly.seen / anomaly.expected
-    return f" ({digits(times)}x)" if times >= 1 else f" ({times:.0%})"
+    return Wording.TIMES(number=digits(times)) if times >= 1 else f"{times:.0%}"

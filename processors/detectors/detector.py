@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from components.component import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from processors.call_graph.visits import Visit
     from processors.detectors.log_windows import LogWindows
@@ -100,12 +100,60 @@ class Detector(Protocol[Item_contra]):
 
 AnyDetector = Detector[Any]
 
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Pending(Protocol[Result_co]):
+    """Work that may still be under way, as futures are."""
+
+    def done(self) -> bool:
+        """Whether there is a result, or an error."""
+        ...
+
+    def result(self) -> Result_co:
+        """What the work returned, after waiting for it; raises what it raised."""
+        ...
+
+
+class Background(Protocol):
+    """Runs what takes long beside what must not wait for it, such as in a thread."""
+
+    def __call__(self, work: Callable[[], Result], /) -> Pending[Result]:
+        """Begin a pure function."""
+        ...
+
+
+class Done(NamedTuple, Generic[Result]):
+    """Work that is done."""
+
+    value: Result
+
+    def done(self) -> bool:
+        """It is."""
+        return True
+
+    def result(self) -> Result:
+        """What it returned."""
+        return self.value
+
+
+def at_once(work: Callable[[], Result], /) -> Pending[Result]:
+    """The background of who can wait: nothing is left to be done afterwards."""
+    return Done(work())
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorContext:
-    """What the detectors of a partition share: the windows of its log lines, with the templates of their texts."""
+    """What the detectors of a partition share.
+
+    Attributes:
+        log_windows: the windows of its log lines, with the templates of their texts.
+        background: where models are fitted.
+    """
 
     log_windows: LogWindows
+    background: Background = at_once
 
 
 DetectorComponent = Component[DetectorContext, AnyDetector]
@@ -124,7 +172,9 @@ def score_config(components: Iterable[DetectorComponent]) -> type[ScoreConfig]:
     return create_model("ScoreConfig", __base__=ScoreConfig, __doc__=ScoreConfig.__doc__, **sections)
 
 
-def build_detectors(components: Iterable[DetectorComponent], config: ScoreConfig, lines: LogWindows) -> list[AnyDetector]:
+def build_detectors(
+    components: Iterable[DetectorComponent], config: ScoreConfig, lines: LogWindows, background: Background = at_once
+) -> list[AnyDetector]:
     """Those that are enabled, for one partition."""
     configured = [(one, getattr(config, one.name)) for one in components]
-    return [one.build(settings, DetectorContext(lines)) for one, settings in configured if settings.enabled]
+    return [one.build(settings, DetectorContext(lines, background)) for one, settings in configured if settings.enabled]

@@ -18,6 +18,7 @@ from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 from telemetry.resource import service_labels
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +69,8 @@ class FailureRate:
             fade = MEMORY / self._calls
             self._failures, self._calls = self._failures * fade, MEMORY
         spread = math.sqrt(expected * (1 - expected) / calls)
-        return Scored(score, surprise, expected, spread, f"{failures} of {calls} calls failed; usual is {expected:.1%}")
+        why = Wording.CALLS_FAILED(failed=failures, calls=calls, usual=f"{expected:.1%}")
+        return Scored(score, surprise, expected, spread, why)
 
     def snapshot(self) -> JsonObject:
         """Plain data for `restore`."""
@@ -172,7 +174,9 @@ def _anomaly(callee: _Callee, edges: list[Edge], seen: float, scored: Scored) ->
         scored.expected,
         seen,
         "1",
-        f"{scored.why}; most of them {worst.key.caller.name} → {service} {worst.key.operation}",
+        Wording.CALLS_FAILED_MOST(
+            failed=scored.why, caller=worst.key.caller.name, service=service, operation=worst.key.operation
+        ),
         operation=worst.key.operation,
         environment=environment,
         trace_ids=worst.failed_traces,

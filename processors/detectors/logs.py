@@ -26,6 +26,7 @@ from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Point, Series
 from telemetry.resource import service_labels
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +142,8 @@ class LogDetector(Detector[LogWindow]):
         scored = known.errors.update(errors, total)
         if scored.score >= self._config.min_score and errors >= self._config.min_error_ratio * total:
             most = max((count, name) for (of, name), count in window.error_lines.items() if of == source)[1]
-            why = f"{errors} of {total} log lines are errors, usually {scored.expected:.1%}: {self._templates.quoted(most)}"
+            line, usual = self._templates.quoted(most), f"{scored.expected:.1%}"
+            why = Wording.LOG_ERRORS(errors=errors, total=total, usual=usual, line=line)
             traces = tuple(window.failed.get(source, ()))
             yield _anomaly(ERROR_RATIO, source, window, scored.score, (scored.expected, errors / total), why, traces)
 
@@ -158,7 +160,7 @@ class LogDetector(Detector[LogWindow]):
         if before > MEMORY:
             known.windows, known.new_lines = MEMORY + YOUNG, known.new_lines * MEMORY / before
         if score >= self._config.min_score:
-            why = f"{lines} log lines of statements never seen before: {self._templates.quoted(template)}"
+            why = Wording.LOG_NEW(lines=lines, line=self._templates.quoted(template))
             traces = tuple(window.traces.get((source, template), ()))
             yield _anomaly(NEW_LINES, source, window, score, (expected, float(lines)), why, traces)
 
@@ -181,9 +183,11 @@ class LogDetector(Detector[LogWindow]):
 
     def _burst(self, anomaly: Anomaly, window: LogWindow) -> Anomaly:
         template = anomaly.series.label("template")
-        why = (
-            f"{self._templates.quoted(template)} written {digits(anomaly.seen)} times in {window.width / SECOND:g} s, "
-            f"where {digits(anomaly.expected)} is usual"
+        why = Wording.LOG_BURST(
+            line=self._templates.quoted(template),
+            times=digits(anomaly.seen),
+            seconds=f"{window.width / SECOND:g}",
+            usual=digits(anomaly.expected),
         )
         traces = tuple(window.traces.get((LogSource(anomaly.service, anomaly.environment), template), ()))
         return replace(

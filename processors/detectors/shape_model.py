@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from processors.detectors.streaming import score_of
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import InputError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -197,21 +198,23 @@ def _oddities(root: ShapeRoot, place: ShapeNode, called: Sequence[ShapeNode], kn
     for callee, visits in known.with_callee.items():
         if callee not in counts:
             share = (visits + 0.5) / (known.visits + 1.0)
-            why = f"{where} did not call {' '.join(callee)}, which {round(visits)} of {total} such visits did"
+            why = Wording.CALL_MISSING(place=where, callee=" ".join(callee), visits=round(visits), total=total)
             yield Oddity("missing", -math.log1p(-share), why, root, place, callee, known.visits - visits + 0.5, visits + 0.5)
     for callee, count in counts.items():
         most = known.most.get(callee, 0)
         if not most:
-            why = f"{where} called {' '.join(callee)}, which none of {total} such visits did"
+            why = Wording.CALL_NEW(place=where, callee=" ".join(callee), total=total)
             yield Oddity("new", math.log(known.visits + 2.0), why, root, place, callee, 0.5, known.visits + 0.5)
         elif count > most:
             seen = known.with_callee[callee]
-            why = f"{where} called {' '.join(callee)} {count} times, where {most} was the most in {round(seen)} visits"
+            words = {"place": where, "callee": " ".join(callee)}
+            why = Wording.CALL_REPEATED(**words, times=count, most=most, visits=round(seen))
             surprise = math.log(seen + 2.0) * (1.0 + math.log(count / most))
             yield Oddity("repeated", surprise, why, root, place, callee, 0.5, seen + 0.5)
     first = list(dict.fromkeys(called))
     for one, other in pairwise(first):
         usual = known.ordered.get((other, one), 0.0)
         if usual and (one, other) not in known.ordered:
-            why = f"{where} called {' '.join(one)} before {' '.join(other)}; {round(usual)} visits had it the other way round"
+            words = {"place": where, "callee": " ".join(one), "other": " ".join(other)}
+            why = Wording.CALL_REORDERED(**words, visits=round(usual))
             yield Oddity("reordered", math.log(usual + 2.0), why, root, place, one, 0.5, usual + 0.5)

@@ -10,18 +10,19 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from components.component import ComponentKind, Stability
-from processors.assembly.watermark import SECOND
 from processors.call_graph.shared_ids import apart
 from processors.call_graph.span_tree import unique
 from processors.detectors.detector import Detector, DetectorComponent, DetectorConfig, Source, WholeTrace
 from processors.detectors.rarity.surprise import surprise_of_share
 from processors.detectors.shape_model import ShapeRoot, TraceShapes
 from processors.detectors.streaming import score_of
+from processors.detectors.trace_windows import LATENESS, WIDTH, TraceWindows
 from telemetry.environment import with_environment
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 from telemetry.resource import service_labels
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 SHAPE = "spanloom_trace_shape"
 """Series that shape anomalies name, by deviation, root, service, operation and what was called."""
-
-MAX_TRACES = 5000
-"""Traces of all open windows; further ones are dropped and counted."""
 
 MAX_REPORTED = 20
 """Anomalies of a window: the strongest."""
@@ -64,17 +62,21 @@ class TraceShapeDetector(Detector[WholeTrace]):
     source = Source.TRACES
     saved_as = "shapes"
 
-    def __init__(
-        self, config: DetectorConfig | None = None, *, width: int = 10 * SECOND, allowed_lateness: int = 15 * SECOND
-    ) -> None:
+    def __init__(self, config: DetectorConfig | None = None, *, width: int = WIDTH, allowed_lateness: int = LATENESS) -> None:
         self._config = config or DetectorConfig()
-        self._width, self._allowed_lateness = width, allowed_lateness
+        self._allowed_lateness = allowed_lateness
         self._shapes = TraceShapes()
-        self._windows: dict[int, dict[bytes, Sequence[Visit]]] = {}
-        self._open = 0
-        self._sealed = 0
-        self.traces_dropped = 0
-        self.late = 0
+        self._windows = TraceWindows(width)
+
+    @property
+    def traces_dropped(self) -> int:
+        """Traces over the bound."""
+        return self._windows.dropped
+
+    @property
+    def late(self) -> int:
+        """Traces of windows that were judged already."""
+        return self._windows.late
 
     @property
     def evicted(self) -> int:
@@ -93,18 +95,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
 
     def add(self, trace_id: bytes, visits: Sequence[Visit], now: int) -> None:
         """Take a whole trace; the same one again replaces what was added before. One from later than `now` began now."""
-        time = min(visits[0].start, now)
-        start = time - time % self._width
-        if start < self._sealed:
-            self.late += 1
-            return
-        window = self._windows.setdefault(start, {})
-        if trace_id not in window:
-            if self._open >= MAX_TRACES:
-                self.traces_dropped += 1
-                return
-            self._open += 1
-        window[trace_id] = visits
+        self._windows.add(trace_id, visits, now)
 
     def advance(self, time: int) -> list[Anomaly]:
         """Judge the windows that are due at an event time, oldest first."""
@@ -112,15 +103,11 @@ class TraceShapeDetector(Detector[WholeTrace]):
 
     def close(self) -> list[Anomaly]:
         """Judge every window that is left: the input has ended."""
-        return self._seal(max(self._windows, default=0) + self._width)
+        return self._seal(None)
 
-    def _seal(self, until: int) -> list[Anomaly]:
+    def _seal(self, until: int | None) -> list[Anomaly]:
         found: list[Anomaly] = []
-        for start in sorted(start for start in self._windows if start + self._width <= until):
-            self._sealed = start + self._width
-            # By id, so that what is learned does not depend on the order of arrival.
-            traces = [WholeTrace(*item) for item in sorted(self._windows.pop(start).items())]
-            self._open -= len(traces)
+        for start, traces in self._windows.take(until):
             found += self._judge(start, traces)
             for trace in traces:
                 self._shapes.learn_one(trace.visits)
@@ -164,12 +151,12 @@ class TraceShapeDetector(Detector[WholeTrace]):
             Series(SHAPE, with_environment(tuple(labels.items()), environment)),
             service,
             start,
-            start + self._width,
+            start + self._windows.width,
             score_of(surprise),
             oddity.like / (oddity.like + oddity.unlike),
             len(seen) / total,
             "1",
-            f"in {len(seen)} of {total} visits: {oddity.why}",
+            Wording.VISITS(seen=len(seen), total=total, why=oddity.why),
             operation=operation,
             environment=environment,
             trace_ids=tuple(dict.fromkeys(trace_id for _, trace_id in seen))[:_MAX_EXAMPLES],
@@ -177,7 +164,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
 
     def snapshot(self) -> JsonObject:
         """Plain data for `restore`. Open windows are not in it."""
-        return {"version": _SNAPSHOT_VERSION, "sealed": self._sealed, "shapes": self._shapes.snapshot()}
+        return {"version": _SNAPSHOT_VERSION, "sealed": self._windows.sealed, "shapes": self._shapes.snapshot()}
 
     def restore(self, snapshot: JsonObject) -> None:
         """Take the state of a snapshot instead of the present one.
@@ -189,9 +176,8 @@ class TraceShapeDetector(Detector[WholeTrace]):
             raise InputError(
                 f"shape watch: snapshot version {snapshot.get('version')!r}, this release reads {_SNAPSHOT_VERSION}"
             )
-        self._sealed = snapshot["sealed"]
         self._windows.clear()
-        self._open = 0
+        self._windows.sealed = snapshot["sealed"]
         self._shapes.restore(snapshot["shapes"])
 
 

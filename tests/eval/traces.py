@@ -30,6 +30,9 @@ from sklearn.pipeline import make_pipeline
 
 from processors.call_graph.visits import visits_of
 from processors.detectors.shape_model import TraceShapes
+from processors.detectors.whole_trace.root_model import RootModel
+from processors.detectors.whole_trace.rows import Places
+from processors.detectors.whole_trace.times import fit_times
 from tests.eval import nezha
 from tests.eval.shared import SHARED, print_table
 from tests.eval.trace_vectors import TraceLayout, duration_of, trace_vectors
@@ -97,9 +100,31 @@ def _standing(known: Sequence[Trace]) -> Scorer:
     return lambda traces: 10.0 * shape(traces) + np.array([abs(duration_of(visits) - middle) / spread for visits in traces])
 
 
+def _product(known: Sequence[Trace]) -> Scorer:
+    """What the product does: the robust Gaussian of times by its own calibration, and calls by counting."""
+    model = RootModel(first=2)
+    rows = [model.places.row(number.to_bytes(16, "big"), visits) for number, visits in enumerate(known)]
+    model.judge(0, rows)
+    work = model.wanted()
+    assert work is not None
+    model.take(work())
+    return lambda traces: np.array(
+        [judged.surprise for judged in model.score([model.places.row(b"", visits) for visits in traces])]
+    )
+
+
+def _times(known: Sequence[Trace]) -> Scorer:
+    """Of that the times alone, fitted to all that is known."""
+    places = Places()
+    model = fit_times(places.names, [places.row(b"", visits) for visits in known])
+    return lambda traces: model.shares(model.deviations([places.row(b"", visits) for visits in traces])).sum(axis=1)
+
+
 MODELS: dict[str, Callable[[Sequence[Trace]], Scorer]] = {
     "standing: shape and duration": _standing,
     "shape alone": _shapes,
+    "in the product": _product,
+    "of that the times alone": _times,
     "squared distances": _distances,
     "greatest distance": _greatest,
     "IsolationForest": _estimator(lambda _: IsolationForest(n_estimators=100, random_state=1)),

@@ -13,6 +13,7 @@ NAMES = {
     "logs": {"log_templates"},
     "series": {"series", "points_late"},
     "trace_shapes": {"shape_traces", "shape_traces_late", "shape_places"},
+    "whole_traces": {"whole_traces", "whole_traces_late", "whole_trace_roots", "whole_trace_places"},
 }
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from processors.assembly.edges import aggregate
@@ -48,7 +46,7 @@ def test_of_too_few_calls_only_their_rate_is_reported() -> None:
 
 
 def test_calls_by_two_protocols_are_one_series_and_neither_is_passed_over() -> None:
-    slow = [replace(hop(number), protocol="grpc", client_duration=10 * SECOND) for number in range(10, 20)]
+    slow = [hop(number)._replace(protocol="grpc", client_duration=10 * SECOND) for number in range(10, 20)]
     for hops in ([*(hop(number) for number in range(10)), *slow], [*slow, *(hop(number) for number in range(10))]):
         points = edge_points(aggregate(hops, 5 * SECOND).values())
         assert len({point.series for point in points}) == len(points)

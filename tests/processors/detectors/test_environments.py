@@ -33,7 +33,7 @@ def items(name: str, window: int, environment: str, *, bad: bool) -> list[Any]:
         return [replace(point, series=series) for point in usual.series(window, bad)]
     if name == "error_rate":
         return [
-            [replace(edge, key=replace(edge.key, environment=environment)) for edge in edges]
+            [replace(edge, key=edge.key._replace(environment=environment)) for edge in edges]
             for edges in usual.error_rate(window, bad)
         ]
     made = [request(window * 10 + second, *(["cart"] if bad else ["cart", "pay"])) for second in range(10)]

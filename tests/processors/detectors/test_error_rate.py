@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from processors.detectors.error_rate import MEMORY, PRIOR, ErrorRateDetector, FailureRate
+from processors.detectors.error_rate import MEMORY, PRIOR, SLOWEST, ErrorRateDetector, FailureRate
+from processors.detectors.streaming import score_of
 from processors.series import histogram
 from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
 
@@ -56,3 +57,31 @@ def test_the_caller_with_most_failures_is_named_with_its_traces() -> None:
     (anomaly,) = found
     assert (anomaly.operation, anomaly.trace_ids, anomaly.seen) == ("app's", (b"app",), 70 / 120)
     assert anomaly.why.endswith("; most of them app → pay app's")
+
+
+def uniform() -> FailureRate:
+    """One failure and one success seen: any share is as likely, and so is any number of failures among the next calls."""
+    rate = FailureRate()
+    rate.restore({"version": 1, "failures": 1.0, "calls": 2.0})
+    return rate
+
+
+@pytest.mark.parametrize(("failures", "calls"), [(2, 2), (2, 3), (7, 9), (50, 50)])
+def test_failures_surprise_by_the_chance_of_at_least_so_many(failures: int, calls: int) -> None:
+    scored = uniform().update(failures, calls)
+    assert scored.surprise == pytest.approx(math.log((calls + 1) / (calls - failures + 1)))
+    assert scored.score == pytest.approx(score_of(scored.surprise))
+
+
+def test_just_as_many_failures_as_are_usual_surprise_nobody() -> None:
+    assert uniform().update(5, 10).surprise == 0
+    assert uniform().update(6, 10).surprise > 0
+
+
+def test_what_is_no_news_counts_in_full_and_what_is_hardly_at_all() -> None:
+    usual, incident = uniform(), uniform()
+    usual.update(4, 10)
+    assert (usual.snapshot()["failures"], usual.snapshot()["calls"]) == (5.0, 12.0)
+    assert incident.update(999, 999).score > 0.5
+    assert incident.snapshot()["failures"] == pytest.approx(1 + 999 * SLOWEST)
+    assert incident.snapshot()["calls"] == pytest.approx(2 + 999 * SLOWEST)

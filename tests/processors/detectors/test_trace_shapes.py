@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processors.call_graph.visits import visits_of
-from processors.detectors.trace_shapes import MAX_TRACES, TraceShapeDetector, is_whole
+from processors.detectors.trace_shapes import TraceShapeDetector, is_whole
+from processors.detectors.trace_windows import MAX_TRACES
 from telemetry.errors import InputError
 from telemetry.findings import Anomaly, AnomalyKind
 from tests.processors.traces import CLIENT, SERVER, span

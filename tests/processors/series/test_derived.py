@@ -7,9 +7,10 @@ from dataclasses import replace
 from alerting.rules.engine import AlertEngine
 from alerting.rules.files import parse_rules
 from components.durations import HOUR, MINUTE, SECOND
-from processors.series.derived import LOG_RECORDS, MAX_LOG_SERIES, LogCounts, anomaly_points
-from telemetry.findings import Anomaly, AnomalyKind
-from telemetry.metrics import Series
+from processors.series.derived import CULPRIT_SCORE, LOG_RECORDS, MAX_LOG_SERIES, LogCounts, anomaly_points, culprit_points
+from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Suspect
+from telemetry.metrics import Point, Series
+from telemetry.resource import service_labels
 
 START = 1_700_000_100 * SECOND
 RULES = """
@@ -74,3 +75,15 @@ def test_an_anomaly_is_a_point_that_says_of_what() -> None:
         "environment": "test", "instance": "a", "kind": "latency", "operation": "GET /", "series": "http_server_duration",
         "service": "cart",
     }  # fmt: skip
+
+
+def test_each_suspect_is_a_point_with_its_rank() -> None:
+    ranking = (Suspect("cart", 5.0, "cart-1"), Suspect("shop/web", 2.0))
+    first, second = culprit_points(CulpritRanking(START, "test", "anomaly", ranking))
+    assert first == Point(
+        Series(CULPRIT_SCORE, (("environment", "test"), ("instance", "cart-1"), ("rank", "1"), *service_labels("cart"))),
+        START,
+        5.0,
+    )
+    assert (second.time, second.value, second.series.label("rank"), second.series.label("instance")) == (START, 2.0, "2", "")
+    assert culprit_points(CulpritRanking(START, "test", "anomaly")) == []

@@ -16,6 +16,7 @@ from processors.series.histogram import (
     histogram,
     index_of,
     merge,
+    of_counts,
     quantile,
     ranges,
     subtract,
@@ -104,3 +105,32 @@ def test_values_from_end_to_end_still_fit() -> None:
 def test_the_wider_zero_bucket_takes_what_lies_within_it() -> None:
     merged = merge(histogram([0.001, 5.0]), ExponentialBuckets(MAX_SCALE, 3, 0.01, 0, ()))
     assert (merged.zero_count, merged.zero_threshold, sum(merged.positive)) == (4, 0.01, 1)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "share", "expected"),
+    [
+        (ExponentialBuckets(0, 4, 0.5, 0, ()), 0.0, -0.5),  # evenly over the zero bucket, -0.5 to 0.5
+        (ExponentialBuckets(0, 4, 0.5, 0, ()), 0.25, -0.25),
+        (ExponentialBuckets(0, 4, 0.5, 0, ()), 0.75, 0.25),
+        (ExponentialBuckets(0, 4, 0.5, 0, ()), 1.0, 0.5),
+        (ExponentialBuckets(0, 0, 0.0, 1, (4,)), 0.5, math.sqrt(8)),  # 2 to 4, by ratio
+        (ExponentialBuckets(0, 0, 0.0, -2, (4,)), 0.5, math.sqrt(1 / 8)),
+        (ExponentialBuckets(0, 0, 0.0, 1, (4,)), 1.0, 4.0),
+        (ExponentialBuckets(0, 0, 0.0, 1, (0, 1, 0, 3)), 0.25, 8.0),  # empty buckets are passed over
+        (ExponentialBuckets(0, 0, 0.0, 0, (), 1, (4,)), 0.5, -math.sqrt(8)),
+        (ExponentialBuckets(0, 0, 0.0, 0, (), 1, (4,)), -1.0, -4.0),
+        (ExponentialBuckets(0, 0, 0.0, 1, (2, 2)), 2.0, 8.0),
+    ],
+)
+def test_a_quantile_lies_within_its_bucket_by_its_part(buckets: ExponentialBuckets, share: float, expected: float) -> None:
+    assert quantile(buckets, share) == pytest.approx(expected)
+
+
+def test_a_side_that_has_as_many_buckets_as_it_may_keeps_its_scale() -> None:
+    assert (MAX_BUCKETS, MAX_SCALE) == (160, 3)
+    assert of_counts(3, 0, {0: 1, 159: 2}) == ExponentialBuckets(3, 0, 0.0, 0, (1, *[0] * 158, 2))
+    assert of_counts(3, 0, {0: 1, 160: 2}) == ExponentialBuckets(2, 0, 0.0, 0, (1, *[0] * 79, 2))
+    assert of_counts(3, 0, {1: 1, 160: 2}).scale == 3
+    assert of_counts(3, 0, {-1: 1, 159: 2}).scale == 2
+    assert of_counts(3, 7, {10_000: 2}) == ExponentialBuckets(3, 7, 0.0, 10_000, (2,)), "where it lies does not matter"

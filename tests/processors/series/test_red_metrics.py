@@ -13,6 +13,7 @@ from processors.series.cumulative import Counters, Histograms, SeriesBudget
 from processors.series.points import points_of
 from processors.series.service_graph import ServiceGraphMetrics, labels_of
 from processors.series.span_metrics import SpanMetrics
+from telemetry.metrics import Exemplar, MetricType, Temporality
 from telemetry.spans import StatusCode
 from tests.processors.traces import CLIENT, CONSUMER, PRODUCER, SERVER, span
 
@@ -198,3 +199,29 @@ def test_counters_of_two_that_count_the_same_service_are_distinguished() -> None
         metrics.add([span(1, 0, "web", SERVER, 0, 1)])
         found |= set(series(metrics.metrics(time=1)))
     assert sum("calls_total" in name for name in found) == 2
+
+
+def test_metrics_of_spans_say_what_they_are() -> None:
+    metrics = SpanMetrics(start=5)
+    metrics.add([span(1, 0, "web", SERVER, 0, 500 * MS)])
+    said = [
+        (found.name, found.type, found.unit, found.description, found.temporality, found.monotonic, found.resource.attributes)
+        for found in metrics.metrics(9)
+    ]
+    assert said == [
+        ("traces.span.metrics.calls", MetricType.SUM, "", "Spans", Temporality.CUMULATIVE, True, {"service.name": "web"}),
+        (
+            "traces.span.metrics.duration", MetricType.HISTOGRAM, "ms", "Duration of spans", Temporality.CUMULATIVE, False,
+            {"service.name": "web"},
+        ),
+    ]  # fmt: skip
+
+
+def test_a_duration_ties_its_metric_to_the_span_and_names_who_counted() -> None:
+    metrics, one = SpanMetrics(5, "partition-3"), span(1, 0, "web", SERVER, 0, 500 * MS)
+    metrics.add([one])
+    calls, durations = metrics.metrics(9)
+    (duration,) = durations.points
+    assert duration.exemplars == (Exemplar(one.end, 500.0, one.trace_id, one.span_id),)
+    for point in (*calls.points, duration):
+        assert (point.attributes["collector.instance.id"], point.attributes["span.name"]) == ("partition-3", "work")

@@ -1,0 +1,1 @@
+"""Whole traces judged: a model of each root operation, of the times and the calls of its traces together."""
