@@ -79,7 +79,8 @@ def likeliest_change_points(levels: Levels, candidates: NDArray[np.int64]) -> li
     if not farthest:
         return []
     score = np.max([second for second, _ in farthest.values()], axis=0)
-    return sorted(int(candidates[number]) for number in np.argsort(-score, kind="stable")[:CANDIDATES])
+    order = sorted(range(candidates.size), key=lambda number: -score[number])  # of those that score alike the earliest first
+    return sorted(int(candidates[number]) for number in order[:CANDIDATES])
 
 
 def _gains(

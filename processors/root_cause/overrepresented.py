@@ -45,12 +45,11 @@ def upper_tail(picked: int, picked_all: int, rest: int, rest_all: int) -> float:
     total, seen = 0.0, picked
     while seen <= most:
         total += term
-        falling = term <= total * _NEGLIGIBLE
+        if term <= total * _NEGLIGIBLE:  # only beyond the mode, where the terms fall, or where all vanish
+            break
         numerator = (having - seen) * (picked_all - seen)
         term *= numerator / ((seen + 1) * (everything - having - picked_all + seen + 1)) if numerator else 0.0
         seen += 1
-        if falling and seen * everything > having * picked_all:
-            break
     return min(1.0, total)
 
 

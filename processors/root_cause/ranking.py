@@ -21,6 +21,7 @@ from processors.root_cause.trace_memory import TraceMemory
 from processors.series.points import unit_of
 from processors.series.quantities import quantities
 from telemetry.findings import Evidence, Suspect
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from processors.root_cause.shape import ShapeAttribution
     from processors.root_cause.trace_memory import Remembered
     from telemetry.metrics import Point
+    from telemetry.sentences import Sentence
 
 _Attribution = TypeVar("_Attribution", "ShapeAttribution", "MetricAttribution")
 
@@ -160,22 +162,30 @@ class CulpritRanker:
         self, latencies: Iterable[LatencyAttribution], shapes: Iterable[ShapeAttribution]
     ) -> Iterator[tuple[LatencyAttribution | ShapeAttribution, Evidence]]:
         for slow in latencies:
-            where = f"between {slow.stretch.caller} and {slow.stretch.service}" if slow.stretch.caller else "in itself"
-            where += _apart(slow.instance)
+            stretch = slow.stretch
+            where = Wording.BETWEEN(caller=stretch.caller, service=stretch.service) if stretch.caller else Wording.IN_ITSELF()
             before, after = quantities("s", slow.before / SECOND, slow.after / SECOND)
-            text = (
-                f"{slow.stretch.operation}: {before} became {after} {where}; "
-                f"accounts for {slow.share:.0%} of the time added to requests"
+            text = Wording.TIME_ADDED(
+                operation=stretch.operation,
+                before=before,
+                after=after,
+                where=_apart(where, slow.instance),
+                share=f"{slow.share:.0%}",
             )
             yield slow, Evidence("trace", slow.weight, text, slow.trace_ids)
         for odd in shapes:
             event = odd.event
             what = self._quoted.get(event.name, event.name) if event.kind.endswith("log") else f"'{event.name}'"
-            times = f" {event.times} times" if event.times > 1 else ""
-            text = (
-                f"{odd.operation}: {event.kind} {what}{times} in {odd.before[0]} of {odd.before[1]} traces before, "
-                f"{odd.after[0]} of {odd.after[1]} since{_apart(odd.instance)}"
+            text = Wording.EVENT_SINCE(
+                operation=odd.operation,
+                event=_EVENTS[event.kind]() if event.kind in _EVENTS else event.kind,
+                name=Wording.EVENT_TIMES(name=what, times=event.times) if event.times > 1 else what,
+                before=odd.before[0],
+                before_all=odd.before[1],
+                after=odd.after[0],
+                after_all=odd.after[1],
             )
+            text = _apart(text, odd.instance)
             yield odd, Evidence("log" if event.kind.endswith("log") else "trace", odd.weight, text, odd.trace_ids)
 
 
@@ -187,8 +197,17 @@ def _heaviest(attributions: Iterable[_Attribution]) -> list[_Attribution]:
     return list(heaviest.values())
 
 
-def _apart(instance: str) -> str:
-    return f" on {instance}, unlike on its other instances" if instance else ""
+_EVENTS = {
+    "operation": Wording.EVENT_OPERATION,
+    "call": Wording.EVENT_CALL,
+    "log": Wording.EVENT_LOG,
+    "error": Wording.EVENT_ERROR,
+    "error log": Wording.EVENT_ERROR_LOG,
+}
+
+
+def _apart(what: Sentence, instance: str) -> Sentence:
+    return Wording.UNLIKE_OTHERS(what=what, instance=instance) if instance else what
 
 
 def _instance(named: dict[str, float] | None, seen: set[str]) -> str:
@@ -201,7 +220,8 @@ def _instance(named: dict[str, float] | None, seen: set[str]) -> str:
 def _metric_evidence(attribution: MetricAttribution, share: float) -> Evidence:
     labels = ",".join(f'{name}="{value}"' for name, value in attribution.series.labels)
     before, after = quantities(unit_of(attribution.series.name), attribution.before, attribution.after)
-    change = after if math.isnan(attribution.before) else f"{before} became {after}"
-    each = " a second" if attribution.series.total else ""
-    text = f"{attribution.series.name}: {change}{each}, unlike in other instances"
+    change = after if math.isnan(attribution.before) else Wording.BECAME(before=before, after=after)
+    if attribution.series.total:
+        change = Wording.PER_SECOND(change=change)
+    text = Wording.METRIC_UNLIKE(series=attribution.series.name, change=change)
     return Evidence("metric", attribution.weight * share, text, series=f"{attribution.series.name}{{{labels}}}")

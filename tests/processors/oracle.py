@@ -69,12 +69,6 @@ class Oracle:
         own = [(span.span_id, ended_at, high)] if ended_at < high else []
         return self._blocking(span, low, begun, rest) + self._blocking(last, begun, ended_at, self.children(last)) + own
 
-    def self_time(self, span: Span) -> int:
-        """Counted instant by instant."""
-        children = [(child.start, self.ends[child.span_id]) for child in self.children(span)]
-        instants = range(span.start, self.ends[span.span_id])
-        return sum(not any(start <= instant < end for start, end in children) for instant in instants)
-
     def calls_within(self, span: Span, clients: set[bytes], servers: set[bytes], called: set[bytes]) -> list[Span]:
         """The spans that time the calls which the work of a span waits for.
 

@@ -67,7 +67,7 @@ def call(at: int, behind: int, caller: str = "shop") -> Hop:
     nodes = Node(NodeKind.SERVICE, caller), Node(NodeKind.SERVICE, "bank")
     seen = at + 10 * MS - behind
     hop = Hop(b"t" * 16, b"s" * 8, *nodes, "pay", "http", at, at + 50 * MS, gap=20 * MS, server_start=seen)
-    return replace(hop, caller_host=caller, callee_host="bank")
+    return hop._replace(caller_host=caller, callee_host="bank")
 
 
 def clocks(ahead: int, now: Callable[[int], int]) -> Any:

@@ -72,3 +72,38 @@ def test_the_gain_of_a_moment_is_the_farthest_value_since_from_the_mean_before(v
             continue  # which of the two it is, rounding says
         weight = 1.0 if rise > fall else 0.5
         assert gain == pytest.approx(weight * float(heavy_tailed(np.array(max(rise, fall) / spread))), rel=1e-6, abs=1e-9)
+
+
+def test_the_mean_and_the_scatter_are_those_of_the_sample() -> None:
+    sample = [1.0, 2.0, 6.0]
+    found = sums(sample, [])
+    assert found.mean() == pytest.approx([3.0, 0.0])
+    assert found.scatter() == pytest.approx([4 + 1 + 9, 0.0])
+
+
+def test_the_spread_of_a_measurement_is_drawn_to_the_median_of_all() -> None:
+    """Three measurements with variances 1, 4 and 100 of six degrees of freedom each; the peers' counts for five more."""
+    scales = np.array([1.0, 2.0, 10.0])
+    before = sums(*([-own, -own, own, own] * scale for own in [math.sqrt(0.75)] for scale in [1]))  # variance 1 of 3 degrees
+    before = PowerSums(*(column.repeat(3) * scales**power for power, column in enumerate(before)))
+    after = PowerSums(before.n, before.total + 4.0, before.squares + 2 * before.total + 4.0)  # one higher each
+    variance = (6 * scales**2 + 5 * 4.0) / (6 + 5)
+    assert level_shift(before, after, 0.5) == pytest.approx(1 / np.sqrt(variance * (1 / 4 + 1 / 4) + 0.25))
+
+
+@pytest.mark.parametrize(("here", "there", "peers"), [(2, 2, 1.0), (2, 3, 1.0), (3, 2, 1.0), (3, 3, 0.25), (2, 4, 0.25)])
+def test_three_degrees_of_freedom_or_fewer_tell_no_spread_which_is_then_one(here: int, there: int, peers: float) -> None:
+    before, after = [0.0, 1.0] + [0.5] * (here - 2), [5.0, 6.0] + [5.5] * (there - 2)  # both scatter by a half
+    variance = (1.0 + 5 * peers) / (here + there - 2 + 5)
+    expected = 5 / math.sqrt(variance * (1 / here + 1 / there))
+    assert level_shift(sums(before), sums(after), 0.0) == pytest.approx(expected)
+
+
+def test_a_single_observation_on_each_side_is_enough_for_a_shift() -> None:
+    assert level_shift(sums([1.0]), sums([3.0]), 0.0) == pytest.approx(2 / math.sqrt(2))
+
+
+def test_the_gain_of_each_outlier_is_its_own() -> None:
+    assert heavy_tailed(np.array([[0.0, 1.0], [3.0, -3.0]]), 1.0) == pytest.approx(
+        np.array([[0.0, math.log(2)], [math.log(10), math.log(10)]])
+    ), "with one degree of freedom: Cauchy's"

@@ -64,3 +64,15 @@ def test_the_moment_since_which_two_series_of_an_instance_are_elsewhere_is_among
         for onset in (onsets.get(pod, 90),)
     }
     assert int(times[60]) in likeliest_change_points(levels, times[1:])
+
+
+def test_of_moments_that_are_alike_the_earliest_are_weighed() -> None:
+    """Since each of the first sixty one instance has gone as far, from nothing to a thousand; since the others not at all."""
+    times = np.arange(90) * 10 * SECOND
+    levels = {
+        series(name, pod): (times, np.where((np.arange(90) >= 60) & (pod == "c"), 1000.0, 0.0))
+        for name in ("cpu", "queue")
+        for pod in PODS
+    }
+    assert likeliest_change_points(levels, times[1:]) == times[1 : CANDIDATES + 1].tolist()
+    assert likeliest_change_points(levels, times[58:]) == [*times[58:61].tolist(), *times[61:66].tolist()]

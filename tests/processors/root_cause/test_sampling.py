@@ -5,8 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processors.root_cause.sampled_trace import sampled_trace
 from processors.root_cause.sampling import TraceSample
 from processors.root_cause.trace_memory import rank_of
+from tests.processors.traces import CLIENT, SERVER, span
 
 WIDTH = 10
 
@@ -53,3 +55,12 @@ def test_no_more_stretches_are_remembered_than_it_may() -> None:
     for start in range(0, 1000, WIDTH):
         sample.keeps(bytes(16), start)
     assert len(sample._least) == 3
+
+
+def test_a_trace_that_is_looked_at_says_how_long_it_was_and_whether_it_is_whole() -> None:
+    spans = [span(2, 1, "cart", SERVER, 20, 120), span(1, 0, "web", SERVER, 10, 90), span(3, 2, "cart", CLIENT, 30, 40)]
+    whole = sampled_trace(spans)
+    assert (whole.trace_id, whole.start, whole.end, whole.is_whole) == (spans[0].trace_id, 10, 120, True)
+    assert [visit.service for visit in whole.visits] == ["web", "cart"]
+    assert not sampled_trace([spans[0], spans[2]]).is_whole, "without its root"
+    assert not sampled_trace([spans[1], spans[2]]).is_whole, "without the one between"
