@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
@@ -23,16 +23,14 @@ class NodeKind(StrEnum):
     UNKNOWN = "unknown"  # there is another side, but nothing says which: its span is missing or has no peer attributes
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Node:
+class Node(NamedTuple):
     """One end of a hop."""
 
     kind: NodeKind
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """A piece of the critical path: span `span_id` of `service` held up the trace from `start` to `end`."""
 
     span_id: bytes
@@ -42,8 +40,7 @@ class Segment:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """One call between two nodes. Durations in nanoseconds; None where that side did not send its span.
 
     `id` is unique in the trace and a function of the spans alone: the callee's span where there is one, else the caller's.
@@ -109,7 +106,6 @@ class CallGraph:
     orphans: tuple[bytes, ...]  # spans whose parent is missing, sorted
     errors: int  # spans with status error
     completeness: float  # 0..1: seen spans over seen plus known missing, and 0.5 at most without a root
-    self_times: tuple[tuple[bytes, int], ...] = ()  # span id -> nanoseconds
     environment: str = DEFAULT_ENVIRONMENT  # of the root; of the earliest span where the root is missing
 
     @property
@@ -118,8 +114,7 @@ class CallGraph:
         return max(0, self.end - self.start)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EdgeKey:
+class EdgeKey(NamedTuple):
     """Which hops belong together."""
 
     caller: Node

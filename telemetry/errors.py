@@ -38,7 +38,16 @@ class DecodeError(InputError):
 
 
 class ConfigError(InputError):
-    """A configuration, rule file or playbook that cannot be used. The message has its path and line."""
+    """A configuration, rule file or playbook that cannot be used. The message has its path and line.
+
+    Args:
+        message: what is wrong, and where.
+        at: of an error in a text that is part of a file: the first character of what is wrong, from zero; none if unknown.
+    """
+
+    def __init__(self, message: str, at: int | None = None) -> None:
+        super().__init__(message)
+        self.at = at
 
 
 class OverloadedError(SpanloomError):

@@ -21,6 +21,7 @@ class AnomalyKind(StrEnum):
     METRIC = "metric"
     LOG = "log"
     SHAPE = "shape"
+    TRACE = "trace"
 
 
 @dataclass(frozen=True, slots=True)

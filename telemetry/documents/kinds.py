@@ -22,6 +22,7 @@ import orjson
 from telemetry.documents.latency_bits import latency_bits
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
+from telemetry.sentences import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,12 +65,12 @@ class Document:
 
 def digest(*parts: bytes | str) -> str:
     """A short id that is a function of its parts: 128 bits of BLAKE2b, in hex."""
-    state = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        state.update(len(data).to_bytes(4, "big"))
-        state.update(data)
-    return state.hexdigest()
+    content = b"".join([_framed(part.encode() if isinstance(part, str) else part) for part in parts])
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _framed(part: bytes) -> bytes:
+    return len(part).to_bytes(4, "big") + part
 
 
 def timestamp(time: int) -> str:
@@ -284,6 +285,7 @@ def anomaly_document(anomaly: Anomaly) -> Document:
         "seen": anomaly.seen,
         "unit": anomaly.unit,
         "why": anomaly.why,
+        "why_parts": parts_of(anomaly.why),
         "trace_ids": [trace_id.hex() for trace_id in anomaly.trace_ids],
     }
     identity = orjson.dumps(
@@ -307,6 +309,7 @@ def culprits_document(culprits: CulpritRanking) -> Document:
                         "signal": evidence.signal,
                         "weight": evidence.weight,
                         "text": evidence.text,
+                        "text_parts": parts_of(evidence.text),
                         "trace_ids": [trace_id.hex() for trace_id in evidence.trace_ids],
                         "series": evidence.series,
                     }

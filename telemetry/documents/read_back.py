@@ -9,6 +9,7 @@ from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
 from telemetry.resource import Resource, Scope
+from telemetry.sentences import with_parts
 from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def anomaly_from_body(body: Body) -> Anomaly:
         series=Series(series["name"], tuple(sorted(series["labels"].items()))),
         trace_ids=tuple(bytes.fromhex(trace_id) for trace_id in body["trace_ids"]),
         environment=body["environment"] or DEFAULT_ENVIRONMENT,  # 0.2.0 wrote an empty one
+        why=with_parts(body["why"], body.get("why_parts")),
         **{name: body[name] for name in _ANOMALY},
     )
 
@@ -129,5 +131,4 @@ _ANOMALY = (
     "expected",
     "seen",
     "unit",
-    "why",
 )

@@ -199,7 +199,7 @@ def test_windows_of_two_environments_are_merged_and_corrected_each_by_itself() -
     merged = [edge for window in [*merge.add(bodies, START + 10**6 * SECOND), *merge.close()] for edge in window]
     assert sorted(merged, key=lambda edge: edge.key) == sorted([*one, *other], key=lambda edge: edge.key)
     # A late hop of one environment corrects its own edge alone.
-    hops = hops_in("production") + [replace(hop, trace_id=hop.trace_id[::-1]) for hop in hops_in("staging")]
+    hops = hops_in("production") + [hop._replace(trace_id=hop.trace_id[::-1]) for hop in hops_in("staging")]
     published = [edge_document(edge, 0, "0").body for edge in aggregate(hops[:-1], 10 * SECOND).values()]
     documents = corrections([hop_document(hop, 1, 0, 0).body for hop in hops], published, 10 * SECOND, 0)
     assert {document.body["environment"] for document in documents} == {hops[-1].environment} == {"staging"}
