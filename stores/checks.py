@@ -7,7 +7,7 @@ is of another type than the layout's, the field holds its text or nothing, and t
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -18,10 +18,11 @@ from telemetry.documents.signals import KIND_NAMES, STATUS_NAMES
 from telemetry.resource import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from stores.store import Aggregation
     from telemetry.documents import Body, Document
+    from telemetry.documents.encoded_hop import EncodedHopDocument
     from telemetry.documents.encoded_span import EncodedSpanDocument
     from telemetry.spans import Span
 
@@ -33,12 +34,39 @@ LARGEST = 10 * 1024 * 1024
 ID_BYTES = 512
 """Elasticsearch's limit."""
 
-_PLAIN = {Type.KEYWORD: str, Type.TEXT: str, Type.BOOLEAN: bool}
-"""Types of which any value fits: this is the hot path."""
+_PLAIN = {Type.KEYWORD: str, Type.TEXT: str, Type.BOOLEAN: bool, Type.INTEGER: int}
+"""Types of Python of which nearly any value fits: this is the hot path."""
 
-_PATHS = {
-    kind: [(field, keys(field), type_, _PLAIN.get(type_)) for field, type_ in fields.items()] for kind, fields in LAYOUT.items()
-}
+
+class _Plan(NamedTuple):
+    """How the values of a kind's fields are found: each object that has some is looked up once, in the one that it is in.
+
+    Attributes:
+        objects: where each is, the body aside: in which object, under which key.
+        fields: of each, the object that has it, its key there, and the type of Python that is usual.
+    """
+
+    objects: tuple[tuple[int, str], ...]
+    fields: tuple[tuple[int, str, type | None], ...]
+
+
+def _plan(fields: Mapping[str, Type]) -> _Plan:
+    places: dict[tuple[str, ...], int] = {(): 0}
+    objects = []
+    for path in map(keys, fields):
+        for depth in range(1, len(path)):
+            if path[:depth] not in places:
+                objects.append((places[path[: depth - 1]], path[depth - 1]))
+                places[path[:depth]] = len(places)
+    found = [(places[keys(field)[:-1]], keys(field)[-1], _PLAIN.get(type_)) for field, type_ in fields.items()]
+    return _Plan(tuple(objects), tuple(found))
+
+
+_PLANS = {kind: _plan(fields) for kind, fields in LAYOUT.items()}
+
+_LEAST_INTEGER, _GREATEST_INTEGER = -(2**63), 2**63 - 1
+
+_EMPTY: dict[str, object] = {}
 
 _TEXTS = frozenset({Type.KEYWORD, Type.TEXT})
 
@@ -59,6 +87,21 @@ _OF_SPANS: dict[str, Callable[[Span], object]] = {
     "duration": lambda span: span.duration,
 }
 _SPAN_VALUES = [_OF_SPANS[field] for field in LAYOUT[Kind.SPAN]]
+
+_OF_HOPS: dict[str, Callable[[EncodedHopDocument], object]] = {
+    "environment": lambda document: document.hop.environment,
+    "id": lambda document: document.id.partition(".")[0],
+    "revision": lambda document: document.revision,
+    "trace_id": lambda document: document.hop.trace_id.hex(),
+    "partition": lambda document: document.partition,
+    "window": lambda document: document.window,
+    "caller.name": lambda document: document.hop.caller.name,
+    "callee.name": lambda document: document.hop.callee.name,
+    "operation": lambda document: document.hop.operation,
+    "duration": lambda document: document.hop.duration,
+    "failed": lambda document: document.hop.failed,
+}
+_HOP_VALUES = [_OF_HOPS[field] for field in LAYOUT[Kind.HOP]]
 
 Misfit = tuple[str, ...]
 """The path of a value that is not of the layout's type."""
@@ -120,22 +163,35 @@ def checked(document: Document) -> tuple[list[object], list[Misfit]]:
         raise UnstorableError(f"_id: {size} bytes, must be 1 to {ID_BYTES}")
     if not 0 <= document.time < 2**63:
         raise UnstorableError(f"{TIME}: {document.time} is outside 1970 to 2262")
+    plan, objects = _PLANS[document.kind], [document.body]
+    for inside, key in plan.objects:
+        found = objects[inside].get(key)
+        objects.append(found if type(found) is dict else _EMPTY)
     values: list[object] = []
-    misfits: list[Misfit] = []
-    for field, path, type_, plain in _PATHS[document.kind]:
-        value: Any = document.body
-        for key in path:
-            value = value.get(key) if type(value) is dict else None
-        if value is not None and type(value) is not plain:
-            if not fits(type_, value):
-                if document.kind not in SIGNALS:
-                    raise UnstorableError(f"{field}: {_short(value)} is no {type_.value}")
-                misfits.append(path)
-                value = _text(value) if type_ in _TEXTS else None
-            elif isinstance(value, float) and not math.isfinite(value):
-                value = None
+    usual = True
+    for inside, key, plain in plan.fields:
+        value = objects[inside].get(key)
+        if value is not None:
+            usual &= type(value) is plain and (type(value) is not int or _LEAST_INTEGER <= value <= _GREATEST_INTEGER)
         values.append(value)
-    return values, misfits
+    return (values, []) if usual else _fitted(document.kind, values)
+
+
+def _fitted(kind: Kind, values: Sequence[object]) -> tuple[list[object], list[Misfit]]:
+    """The same of values that are not all as usual."""
+    fitted: list[object] = []
+    misfits: list[Misfit] = []
+    for (field, type_), value in zip(LAYOUT[kind].items(), values, strict=True):
+        kept = value
+        if value is not None and not fits(type_, value):
+            if kind not in SIGNALS:
+                raise UnstorableError(f"{field}: {_short(value)} is no {type_.value}")
+            misfits.append(keys(field))
+            kept = _text(value) if type_ in _TEXTS else None
+        elif isinstance(value, float) and not math.isfinite(value):
+            kept = None
+        fitted.append(kept)
+    return fitted, misfits
 
 
 def json_text(body: Body) -> bytes:
@@ -165,6 +221,16 @@ def checked_span(document: EncodedSpanDocument) -> tuple[object, ...]:
     _check_size(document.json)
     span = document.span
     return tuple([value(span) for value in _SPAN_VALUES])
+
+
+def checked_hop(document: EncodedHopDocument) -> tuple[object, ...]:
+    """What `checked` returns of a hop's document, without its body.
+
+    Raises:
+        UnstorableError: it is too large.
+    """
+    _check_size(document.json)
+    return tuple([value(document) for value in _HOP_VALUES])
 
 
 def joined(text: bytes, more: Body) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from telemetry.documents import Kind
 from telemetry.errors import StoreError, UnrecoverableError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,12 +181,17 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a store can do beyond the least. The default of each is no."""
+    """What a store can do beyond the least. The default of each is no.
+
+    Attributes:
+        write: documents that a call of `write` should have where more than that wait.
+    """
 
     many_processes: bool = False
     immediate: bool = False  # what is written can be found at once, without `refresh`
     size_retention: bool = False
     age_retention: bool = False  # `retain` deletes by age at once; else the server does, by its own lifecycle
+    write: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,21 +222,21 @@ class TooManyGroupsError(QuestionRefusedError):
     """An aggregation has more groups than its query allows."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the answer has more than {limit} groups: name less time, one environment or one service")
+        super().__init__(Wording.MANY_GROUPS(limit=limit))
 
 
 class AnswerTooLargeError(QuestionRefusedError):
     """The answer has more bytes than the query allows."""
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(f"the answer has more than {max_bytes} bytes (queries.max_bytes): lower the limit, or name less time")
+        super().__init__(Wording.LARGE_ANSWER(bytes=max_bytes))
 
 
 class QueryTimeoutError(StoreError):
     """The answer took longer than the query allows. The store works on it no more."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"the query took more than {seconds:g} s (queries.seconds): name less time, or fields of the layout")
+        super().__init__(Wording.SLOW_QUERY(seconds=f"{seconds:g}"))
 
 
 class BusyError(StoreError):

@@ -20,12 +20,17 @@ CHUNK = 16_384
 """Rows that are indexed at a time. Fewer cost more each, since they share fewer values; more hold up the next commit longer."""
 
 
-def _named(place: str) -> str:
-    attributes = f"TRY_CAST(json_extract(body, '/{place.replace('.', '/')}') AS MAP(VARCHAR, JSON))"
-    return f"SELECT '{place}' AS place, number, time, {attributes} AS named FROM chunk"  # noqa: S608 - names of ours
+def _pairs(place: str) -> str:
+    """A row for each attribute of a place, its value as JSON: both lists are in the body's order.
+
+    A cast to a map costs eight times as much.
+    """
+    names = f"json_keys(body, '/{place.replace('.', '/')}')"
+    found = f"json_extract(body, '$.{place}.*')"
+    return f"SELECT '{place}' AS place, number, time, unnest({names}) AS name, unnest({found})::VARCHAR AS value FROM chunk"  # noqa: S608 - names of ours
 
 
-_PAIRS = " UNION ALL ".join(map(_named, PLACES))
+_PAIRS = " UNION ALL ".join(map(_pairs, PLACES))
 _TYPE = (
     "CASE json_type(item) WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' "
     "WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'object' ELSE 'number' END"
@@ -111,8 +116,7 @@ class AttributeIndex:
             f"INSERT INTO {index_of(kind)} "  # noqa: S608 - as above
             f"WITH chunk AS (SELECT {ROW} AS number, {quoted(TIME)} AS time, {quoted(BODY)} AS body FROM {quoted(kind)} "
             f"WHERE {ROW} > ? AND {ROW} <= ?), "
-            "pairs AS (SELECT place, number, time, unnest(map_keys(named)) AS name, "
-            f"unnest(map_values(named))::VARCHAR AS value FROM ({_PAIRS})), "
+            f"pairs AS ({_PAIRS}), "
             "grouped AS (SELECT place, name, value, min(time) AS since, max(time) AS until, list(number) AS rows FROM pairs "
             "GROUP BY place, name, value), "
             f"items AS (SELECT place, name, since, until, rows, unnest({_ITEMS}) AS item FROM grouped) "

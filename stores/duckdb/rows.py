@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stores.checks import checked, checked_span, json_text
+from stores.checks import UnstorableError, checked, checked_hop, checked_span, json_text
 from stores.duckdb.arrow import BOOLEAN, INTEGER, INTEGERS, NUMBER, STRING, STRINGS, Columns
 from stores.duckdb.sql import BODY, ID, TIME
 from stores.layout import LAYOUT, Type
+from stores.store import Rejected
+from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.documents.encoded_span import EncodedSpanDocument
 
 if TYPE_CHECKING:
@@ -42,8 +44,22 @@ def row(document: Document) -> Row:
     """
     if isinstance(document, EncodedSpanDocument):
         return (document.id, document.time, document.json, *checked_span(document))
+    if isinstance(document, EncodedHopDocument):
+        return (document.id, document.time, document.json, *checked_hop(document))
     values, _ = checked(document)
     return (document.id, document.time, json_text(document.body), *values)
+
+
+def first_rows(documents: Sequence[Document]) -> tuple[dict[Kind, dict[str, Row]], tuple[Rejected, ...]]:
+    """The rows of a batch, the first of each kind and id, and the documents that cannot be rows."""
+    rows: dict[Kind, dict[str, Row]] = {}
+    rejected: list[Rejected] = []
+    for document in documents:
+        try:
+            rows.setdefault(document.kind, {}).setdefault(document.id, row(document))
+        except UnstorableError as error:
+            rejected.append(Rejected(document, str(error), unstorable=True))
+    return rows, tuple(rejected)
 
 
 def table(kind: Kind, rows: Sequence[Row]) -> Columns:

@@ -131,7 +131,7 @@ def prepare_samples(connection: DuckDBPyConnection, path: str) -> None:
     ((version,),) = connection.execute("SELECT max(version) FROM spanloom_samples").fetchall()
     if version != VERSION:
         raise SchemaError(
-            f"{path}: samples of version {version}, this Spanloom reads {VERSION}: move the file away to begin anew"
+            f"{path}: samples of version {version}, this Spanloom reads {VERSION}: move the file away to start without samples"
         )
 
 

@@ -41,6 +41,7 @@ from stores.samples.store import (
 )
 from telemetry.errors import StoreError
 from telemetry.metrics import STALE
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -169,14 +170,14 @@ class DuckDbSampleStore:
 
     async def _run(self, pool: ThreadPoolExecutor, ask: Callable[[DuckDBPyConnection], Found]) -> Found:
         if self._closed:
-            raise StoreError(f"{self._path}: the store is closed")
+            raise StoreError(Wording.STORE_CLOSED(store=str(self._path)))
 
         def run() -> Found:
             try:
                 with self._database.cursor() as cursor:
                     return ask(cursor)
             except duckdb.Error as error:
-                raise StoreError(f"{self._path}: {error}") from error
+                raise StoreError(Wording.STORE_FAILED(store=str(self._path), error=str(error))) from error
 
         return await asyncio.get_running_loop().run_in_executor(pool, run)
 

@@ -235,14 +235,20 @@ def _equals_json(field: str, value: Scalar) -> tuple[str, list[object]]:
     else:
         test, wanted = f"(json_type(x) IN {_NUMBERS} AND TRY_CAST(x AS DOUBLE) = CAST(? AS DOUBLE))", repr(value)
     body, (items, pointers) = quoted(BODY), json_items(field)
-    # Bodies are written by orjson, so its text of the key, and of a string, stands in every body that matches: a search
-    # for it is far cheaper than parsing.
-    needles = [orjson.dumps(keys(field)[-1]).decode() + ":"]
+    contained, needles = has_key(field)
     if isinstance(value, str):
-        needles.append(orjson.dumps(value).decode())
-    contained = " AND ".join(f"contains({body}, ?)" for _ in needles)
+        contained, needles = f"{contained} AND contains({body}, ?)", [*needles, orjson.dumps(value).decode()]
     opened = f"len(list_filter({items}, lambda x: {test})) > 0"
     return f"({contained} AND {opened})", [*needles, *pointers, wanted]
+
+
+def has_key(field: str) -> Term:
+    """Whether a body has the last key of a field anywhere: it is true of all that have the field, and of few others.
+
+    Bodies are written by orjson, so its text of the key, as of a string, stands in every body that has it: a search for it is
+    far cheaper than parsing.
+    """
+    return f"contains({quoted(BODY)}, ?)", [orjson.dumps(keys(field)[-1]).decode() + ":"]
 
 
 def json_items(field: str) -> tuple[str, list[object]]:

@@ -18,10 +18,9 @@ from elasticsearch import (
 from stores.elasticsearch.config import ElasticsearchConfig
 from stores.store import AccessRefusedError
 from telemetry.errors import ConfigError, StoreError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from elasticsearch import TransportError
 
     from telemetry.json_object import JsonObject
@@ -36,9 +35,12 @@ def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElastic
     config = config or ElasticsearchConfig()
     settings: JsonObject = {"serializers": {OrjsonSerializer.mimetype: OrjsonSerializer()}}
     if url.startswith("https://"):
-        settings["ssl_context"] = _context(config.ca_file)
-    elif config.ca_file:
-        raise ConfigError("elasticsearch.ca_file: the store's URL begins with http://, and a CA is of use with https:// only")
+        settings["ssl_context"] = _context(config)
+    elif config.ca_file or config.cert_file:
+        setting = "ca_file" if config.ca_file else "cert_file"
+        raise ConfigError(
+            f"elasticsearch.{setting}: the store's URL begins with http://, and certificates are of use with https:// only"
+        )
     if config.api_key.get_secret_value():
         settings["api_key"] = config.api_key.get_secret_value()
     elif config.username:
@@ -50,11 +52,18 @@ def connect(url: str, config: ElasticsearchConfig | None = None) -> AsyncElastic
         raise ConfigError("store: no URL of an Elasticsearch: one looks like https://HOST:9200") from None
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
+def _context(config: ElasticsearchConfig) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        found = ssl.create_default_context(cafile=config.ca_file)
     except OSError as error:
-        raise ConfigError(f"elasticsearch.ca_file: {ca_file}: no PEM file of certificates: {error}") from error
+        raise ConfigError(f"elasticsearch.ca_file: {config.ca_file}: no PEM file of certificates: {error}") from error
+    if config.cert_file is not None:
+        try:
+            found.load_cert_chain(config.cert_file, config.key_file, password="")  # of an encrypted key: an error, no question
+        except OSError as error:
+            files = f"{config.cert_file}{f' and {config.key_file}' if config.key_file else ''}"
+            raise ConfigError(f"elasticsearch.cert_file: {files}: no certificate with its key: {error}") from error
+    return found
 
 
 def refusal(error: ApiError | TransportError) -> StoreError:
@@ -63,7 +72,8 @@ def refusal(error: ApiError | TransportError) -> StoreError:
         case TlsError():
             return AccessRefusedError(
                 f"Elasticsearch's certificate is not trusted ({error.message}): elasticsearch.ca_file names the CAs to trust "
-                "(default: the system's), and the store's URL the server as its certificate does"
+                "(default: the system's), and the store's URL the server as its certificate does; where it asks for one of "
+                "ours, elasticsearch.cert_file has one that it trusts"
             )
         case AuthenticationException():
             return AccessRefusedError(
@@ -74,8 +84,8 @@ def refusal(error: ApiError | TransportError) -> StoreError:
                 f"Elasticsearch forbids it (403): {error}: docs/deployment.md lists the privileges that are needed"
             )
         case ApiError():
-            return StoreError(f"Elasticsearch did not do it: {error}")
+            return StoreError(Wording.NOT_DONE(error=str(error)))
         case ConnectionTimeout():
-            return StoreError(f"Elasticsearch did not answer in time ({error.message}): is it overloaded?")
+            return StoreError(Wording.NO_ANSWER_IN_TIME(error=error.message))
         case _:
-            return StoreError(f"Elasticsearch cannot be reached ({error.message}): is it running, is its address right?")
+            return StoreError(Wording.NOT_REACHED(error=error.message))

@@ -158,10 +158,23 @@ _KEPT: Mappings = {"type": "object", "enabled": False}
 
 _OBJECTS: Mapping[Kind, Mapping[str, Mappings]] = {
     Kind.EDGE: {"latency": _KEPT},  # buckets of a histogram mean nothing one by one
-    Kind.ANOMALY: {"series.labels": _FLATTENED},
+    Kind.ANOMALY: {"series.labels": _FLATTENED, "why_parts": _KEPT},
+    Kind.CULPRIT: {"ranking.evidence.text_parts": _KEPT},
     Kind.ALERT: {"labels": _FLATTENED, "annotations": _FLATTENED},
-    Kind.NOTIFICATION: {"labels": _FLATTENED, "group_labels": _FLATTENED},
-    Kind.INCIDENT: {"labels": _FLATTENED, "steps": _FLATTENED, "check": _FLATTENED, "audit": _FLATTENED},
+    Kind.NOTIFICATION: {
+        "labels": _FLATTENED,
+        "group_labels": _FLATTENED,
+        "error_parts": _KEPT,
+        "reason_parts": _KEPT,
+    },
+    Kind.INCIDENT: {
+        "labels": _FLATTENED,
+        "steps": _FLATTENED,
+        "check": _FLATTENED,
+        "audit": _FLATTENED,
+        "why_parts": _KEPT,
+        "step_parts": _KEPT,
+    },
     Kind.AUDIT: {"data": _FLATTENED},
 }
 """Objects whose keys are users' own, or nobody's: one field each."""

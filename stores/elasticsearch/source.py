@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stores.checks import checked, checked_span, joined, json_text
+from stores.checks import checked, checked_hop, checked_span, joined, json_text
 from stores.elasticsearch.attribute_names import INT64, is_name
 from stores.layout import LAYOUT, SERVICE, keys, value_at
 from telemetry.documents import Kind, timestamp
+from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import plain_attributes, span_attributes
 from telemetry.json_object import JsonObject
@@ -66,6 +67,9 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
         over = _over(_attributes(document.span), names, _sender(document.span.resource.attributes.get("service.name")))
         if not over:
             return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
+    if isinstance(document, EncodedHopDocument):
+        checked_hop(document)
+        return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
     values, misfits = checked(document)
     body, rest = document.body, dict[str, object]()
     if not _OURS.isdisjoint(body):

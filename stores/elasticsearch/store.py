@@ -25,6 +25,7 @@ from telemetry.documents import Body, Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import StoreError
 from telemetry.json_object import JsonObject
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -227,7 +228,7 @@ class ElasticsearchStore:
         if answer.get("timed_out"):
             raise TimeoutError  # of the query, for which `_in_time` names its seconds
         if shards := answer.get("_shards", {}).get("failed"):
-            raise StoreError(f"Elasticsearch: {shards} shards did not answer: is the cluster healthy?")
+            raise StoreError(Wording.SHARDS_SILENT(shards=shards))
         return answer
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from telemetry.json_object import JsonObject
 
-VERSION = 9
+VERSION = 10
 """Of all templates together. Raise it with every change of a mapping or setting."""
 
 PRIORITY = 500

@@ -13,7 +13,7 @@ import pytest
 from durable_log.errors import CorruptLogError
 from durable_log.log import OFFSETS, DurableLog
 from durable_log.partition import TopicSettings
-from durable_log.record_format import batch_at
+from durable_log.record_format import HEADER, Record, batch_at
 from durable_log.segment import LogSegment
 from tests.durable_log.test_log import SMALL, Clock, everything, flip_byte, opened, put, segments
 
@@ -50,6 +50,9 @@ def delete_two(log: Path) -> None:
         path.unlink()
 
 
+FIRST_IS_MISSING = r"/t/0: byte 0: a segment is missing: confirmed records 0 to 0 of t\[0\]"
+ALL_ARE_MISSING = r"/t/0: byte 0: its segments are missing: confirmed records 0 to 9 of t\[0\]"
+
 DAMAGE: dict[str, tuple[Damage, str, set[int]]] = {
     "the last segment is deleted": (lambda log: last(log).unlink(), r"records 9 to 9", {9}),
     "the last two are": (delete_two, r"records 8 to 9", {8, 9}),
@@ -62,8 +65,8 @@ DAMAGE: dict[str, tuple[Damage, str, set[int]]] = {
     "one in the middle is deleted": (lambda log: middle(log).unlink(), r"0003\.log: .*records 4 to 4", {4}),
     "one in the middle is cut short": (lambda log: os.truncate(middle(log), 100), r"0004\.log: .*records 4 to 4", {4}),
     "one in the middle has no length": (lambda log: os.truncate(middle(log), 0), r"0004\.log: byte 0: not a segment", {4}),
-    "the first is deleted": (lambda log: segments(log)[0].unlink(), r"/t/0: byte 0: .*records 0 to 0", {0}),
-    "all are deleted": (lambda log: shutil.rmtree(partition(log)), r"/t/0: byte 0: .*records 0 to 9", set(range(10))),
+    "the first is deleted": (lambda log: segments(log)[0].unlink(), FIRST_IS_MISSING, {0}),
+    "all are deleted": (lambda log: shutil.rmtree(partition(log)), ALL_ARE_MISSING, set(range(10))),
     "the topic is deleted": (lambda log: shutil.rmtree(partition(log).parent), r"topic\.json: .*it is missing", set(range(10))),
     "topic.json is empty": (lambda log: settings(log).write_text(""), r"topic\.json: byte 0", set()),
     "topic.json is garbage": (lambda log: settings(log).write_text("{x"), r"topic\.json: byte 0", set()),
@@ -209,3 +212,44 @@ async def test_a_topic_whose_settings_are_gone_is_kept_as_its_name_says(tmp_path
     found = json.loads(path.read_text())
     assert found["compact"] == compact
     assert (found["retention_ms"] == 0, found["retention_bytes"] == 0) == (compact, compact)
+
+
+@pytest.mark.parametrize("value", [b"no JSON", b"[1]", b'{"t": 7}', b'{"t": {"0": "x"}}', b'{"t": {"x": 1}}'])
+async def test_committed_offsets_of_another_form_are_damage_and_a_repair_names_the_group(tmp_path: Path, value: bytes) -> None:
+    await filled(tmp_path)
+    with opened(tmp_path) as log:
+        await log.append(OFFSETS, 0, b"h", value)
+    said = rf"topics/{OFFSETS}: byte 0: the committed offsets of group 'h' cannot be read: .*spanloom log repair"
+    with pytest.raises(CorruptLogError, match=said):
+        DurableLog(tmp_path, Clock())
+    repairs: list[str] = []
+    with opened(tmp_path, repairs=repairs) as log:
+        (repair,) = repairs
+        assert repair.startswith(f"{OFFSETS}: the committed offsets of group 'h' cannot be read: ")
+        assert repair.endswith("; the group begins with what is kept")
+        assert (log.committed("h", "t", 0), log.committed("g", "t", 0)) == (None, 2)
+
+
+@pytest.mark.parametrize(("synced", "confirmed"), [((0, 0, 0), 0), ((0, 0, 1), 1), ((0, 1, 0), 1), ((0, 0, 2), 2)])
+def test_any_batch_behind_a_gap_may_prove_that_records_in_it_were_confirmed(
+    tmp_path: Path, synced: tuple[int, ...], confirmed: int
+) -> None:
+    """Three batches of one record each, the first damaged; they say how many records were durable when they were written."""
+    segment = LogSegment.create(tmp_path, 0, 0)
+    for offset, durable in enumerate(synced):
+        segment.write([Record(offset, 0, None, b"v")], durable)
+    segment.sync()
+    segment.close()
+    size = segment.path.stat().st_size
+    flip_byte(segment.path, LogSegment.HEADER_BYTES + HEADER.size)
+    again = LogSegment.open(segment.path)
+    if confirmed:
+        said = rf"byte 16: checksum mismatch: confirmed records 0 to {confirmed - 1} are damaged"
+        with pytest.raises(CorruptLogError, match=said):
+            again.recover()
+        again.close()
+        assert segment.path.stat().st_size == size
+    else:
+        assert again.recover() == (0, size - LogSegment.HEADER_BYTES)
+        again.close()
+        assert segment.path.stat().st_size == LogSegment.HEADER_BYTES

@@ -10,7 +10,7 @@ from stores.elasticsearch import templates
 from stores.elasticsearch.mappings import mappings
 from telemetry.documents import Kind
 
-DIGESTS = {8: "477be24b804784ce", 9: "bb715c2637f49b4a"}
+DIGESTS = {8: "477be24b804784ce", 9: "bb715c2637f49b4a", 10: "8045940ac48078f2"}
 """Of all mappings, by the version of the templates. A released version's line is never changed: add the next one."""
 
 
