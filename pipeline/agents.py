@@ -40,7 +40,8 @@ def _each(app: App, topic: object, name: str, offsets: OffsetTracker, handle: Ca
     async def agent(stream: Stream[bytes]) -> None:
         async for event in stream.noack().events():
             if not offsets.is_stale(event):
-                await handle(event)
+                with offsets.timed():
+                    await handle(event)
 
 
 def rekey_topics(

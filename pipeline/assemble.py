@@ -23,6 +23,7 @@ from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from processors.assembly.assembler import AssemblyLimits, OpenTrace, TraceAssembler, unpack
 from processors.assembly.edge_windows import EdgeWindow, EdgeWindows
+from processors.assembly.reconcile import Drawing
 from processors.assembly.watermark import SECOND
 from processors.series.cumulative import SeriesBudget
 from stores.store import NO_LIMIT, OneOf, Query
@@ -346,7 +347,8 @@ class AssembleStage:
             query = Query(kind, [OneOf("trace_id", trace_ids)], limit=NO_LIMIT)
             return await self._ask(part, "find", lambda: self._store.find(query))
 
-        return await publications(traces, find, part.recent, after_a_start=fresh)
+        drawing = Drawing(self._kernels, part.tp.partition, part.windows.width)
+        return await publications(traces, find, part.recent, drawing, after_a_start=fresh)
 
     async def _ask(self, part: Partition, operation: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         return await self._writer.availability.ask(operation, ask, lambda: self._owns(part))

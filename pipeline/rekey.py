@@ -103,25 +103,28 @@ def rekey_logs(
     references = BatchSender(traced, BatchKind.LOG_REFERENCES, codec.encode_log_references, counts.dropped)
     lines = BatchSender(series, BatchKind.LOGS, codec.encode_logs, counts.dropped)
 
+    async def refer(stored: Awaitable[frozenset[str]], found: Sequence[LogReference]) -> None:
+        # A trace that is joined again is joined with the logs that are stored: one of which it knew has to be among them.
+        rejected = await stored
+        by_trace = _split(
+            (partitions.of_trace(one.trace_id, traced.partitions), one) for one in found if one.id not in rejected
+        )
+        await asyncio.gather(*(references.add(partition, part) for partition, part in by_trace.items()))
+
     def work(record: Record) -> Work:
         batch, flaw = read("logs", protobuf(record, "logs", counts), otlp.decode_logs, counts)
         arrived = arrival(record, now())
         counts.untimed["logs"] += sum(not (line.time or line.observed_time) for line in batch)
         _count_empty(record, counts, batch or flaw)
         documents = list(log_documents(batch, arrived))
-        by_trace = _split(
-            (partitions.of_trace(line.trace_id, traced.partitions), _reference(line, document))
-            for line, document in zip(batch, documents, strict=True)
-            if line.trace_id
-        )
+        found = [_reference(line, document) for line, document in zip(batch, documents, strict=True) if line.trace_id]
         lines_of = [_line(log, arrived) for log in batch]
         by_service = _split(
             (partitions.of_service(line.service, line.environment, series.partitions), line) for line in lines_of
         )
-        after: list[Awaitable[object]] = [writer.write(documents, lambda: not offsets.has_ended(record))]
-        after += [references.add(partition, part) for partition, part in by_trace.items()]
-        after += [lines.add(partition, part) for partition, part in by_service.items()]
-        return after, flaw, len(documents)
+        stored = writer.write(documents, lambda: not offsets.has_ended(record))
+        first = asyncio.ensure_future(refer(stored, found)) if found else stored
+        return [first, *(lines.add(partition, part) for partition, part in by_service.items())], flaw, len(documents)
 
     return _with_values(work, counts)
 

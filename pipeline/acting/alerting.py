@@ -164,7 +164,10 @@ class Alerting:
             texts = self.engine.texts_read(event_time)
             if texts:
                 self.engine.past = await self.history.for_rules(reads | texts, now)
+        clock = asyncio.get_running_loop().time
+        started = clock()
         changes = self.engine.advance(event_time) if event_time else []
+        self._counts.rule_seconds += clock() - started
         for refusal in self.engine.samples.refusals.to_log(event_time):
             log.warning("series_refused", environment=self.environment, sender=refusal.sender, reason=str(refusal))
         self._counts.alert_changes += len(changes)

@@ -12,21 +12,35 @@ from starlette.routing import Route
 
 from alerting.alertmanager.api import AlertmanagerApi
 from alerting.playbooks.api import approval, control, incidents
+from alerting.prometheus_api.backtests import Backtests
 from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules import api as rules_api
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from alerting.prometheus_api.exemplars import MetricDocuments
+    from alerting.rules.engine import AlertEngine
+    from alerting.stored_samples.history import StoredHistory
     from pipeline.acting.settings import AlertingSettings
 
 
-def routes(settings: AlertingSettings, now: Callable[[], int], version: str) -> list[Route]:
-    """The routes over the environments of this process; `version` is of this software."""
+def routes(
+    settings: AlertingSettings, now: Callable[[], int], version: str, lateness: int = 0, metrics: MetricDocuments | None = None
+) -> list[Route]:
+    """The routes over the environments of this process.
+
+    Args:
+        settings: have the environments.
+        now: the clock, ns.
+        version: of this software.
+        lateness: how long a window waits for what comes late, ns: so much later rules see it.
+        metrics: have the exemplars.
+    """
 
     async def reload(_request: Request) -> Response:
         """`/-/reload` as Alertmanager has it: 200 when the files as they are now are in use, else 500 with the reasons."""
@@ -35,20 +49,21 @@ def routes(settings: AlertingSettings, now: Callable[[], int], version: str) -> 
         return PlainTextResponse("".join(f"failed to reload: {reason}\n" for reason in reasons), 500 if reasons else 200)
 
     owned = settings.environments
+
+    def engines() -> Mapping[str, AlertEngine]:
+        return {name: each.engine for name, each in owned.items()}
+
+    def histories() -> Mapping[str, StoredHistory]:
+        return {name: each.history for name, each in owned.items() if each.history is not None}
+
     api = AlertmanagerApi(
         lambda: {name: each.alertmanager for name, each in owned.items()}, now, settings.save, version, note=settings.note
     )
     by_owner = [
         *api.routes(),
-        *rules_api.routes(
-            lambda: {name: each.engine for name, each in owned.items()}, settings.rules, settings.save_rules, settings.note
-        ),
-        *PrometheusApi(
-            lambda: {name: each.engine for name, each in owned.items()},
-            now,
-            version,
-            lambda: {name: each.history for name, each in owned.items() if each.history is not None},
-        ).routes(),
+        *rules_api.routes(engines, settings.rules, settings.save_rules, settings.note),
+        *PrometheusApi(engines, now, version, histories, metrics).routes(),
+        *Backtests(engines, histories, now, lateness, settings.counts.backtests).routes(),
         *control.routes(lambda: {name: each.runner for name, each in owned.items()}, settings.switch),
         *incidents.routes(lambda: {name: each.runner for name, each in owned.items()}),
         Route("/-/reload", reload, methods=["POST", "PUT"]),

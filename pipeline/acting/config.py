@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alerting.prometheus_api.backtests import BacktestCounts
 from processors.detectors.detector import ALARM
 
 
@@ -48,5 +49,7 @@ class AlertingCounts:
     """What was done in all environments, since the start."""
 
     alert_changes: int = 0
+    rule_seconds: float = 0.0  # that evaluations of rules took
     notifications: int = 0
+    backtests: BacktestCounts = field(default_factory=BacktestCounts)
     files_refused: int = 0

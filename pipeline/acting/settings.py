@@ -110,7 +110,7 @@ class AlertingSettings:
         for what, files in self.files.items():
             try:
                 if await files.refresh():
-                    log.info("configuration_taken", what=what)
+                    log.info("configuration_applied", what=what)
             except ConfigError as error:
                 self.counts.files_refused += 1
                 log.error("configuration_refused", what=what, reason=str(error), hint="the old one stays in use")  # noqa: TRY400
@@ -275,7 +275,7 @@ class AlertingSettings:
             OverloadedError: another process owns the environments.
         """
         self.primary()
-        log.info("configuration_taken", what="rules")
+        log.info("configuration_applied", what="rules")
         await self._save_rules()
         await self._share_changes()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 
     from processors.assembly.assembler import OpenTrace
-    from processors.assembly.reconcile import Publication
+    from processors.assembly.reconcile import Drawing, Publication
     from telemetry.documents import Body
 
     Find = Callable[[Kind, list[str]], Awaitable[list[Body]]]
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def publications(
-    traces: Sequence[OpenTrace], find: Find, drawn: Container[bytes], *, after_a_start: bool = False
+    traces: Sequence[OpenTrace], find: Find, drawn: Container[bytes], drawing: Drawing, *, after_a_start: bool = False
 ) -> list[Publication]:
     """Each trace as it is to be published.
 
@@ -29,6 +29,7 @@ async def publications(
         traces: that closed.
         find: asks the store.
         drawn: traces of which this process has drawn all that is stored, and counts their hops.
+        drawing: with what those are drawn of which nothing is stored.
         after_a_start: nothing has been stored yet: a crash may have come between spans and hops, and the version that wrote
             those spans may have given them other ids.
     """
@@ -38,7 +39,7 @@ async def publications(
     left = await find(Kind.SPAN, ids) if after_a_start else []
     known = {body["trace_id"] for body in (*stored_traces, *stored_hops, *left)}
     if not known:
-        return [_first(trace) for trace in traces]
+        return [_first(trace, drawing) for trace in traces]
     full = {body["trace_id"]: body["revision"] for body in stored_traces if _is_full(body)}
     grow = sorted(known - full.keys())
     stored_spans, stored_logs = (await find(Kind.SPAN, grow), await find(Kind.LOG, grow)) if grow else ([], [])
@@ -64,7 +65,7 @@ async def publications(
                 )
             )
         else:
-            published.append(_first(trace))
+            published.append(_first(trace, drawing))
     return published
 
 
@@ -72,9 +73,9 @@ def _is_full(body: Body) -> bool:
     return bool(body.get("full")) or is_full(body["span_count"] + body["logs"]["count"])
 
 
-def _first(trace: OpenTrace) -> Publication:
+def _first(trace: OpenTrace, drawing: Drawing) -> Publication:
     if trace.spans or trace.logs or trace.exemplars:
-        return publish_trace(trace)
+        return publish_trace(trace, drawing)
     # The span that received the message came before its link target (see `pipeline.rekey`): it could not be stored.
     return store_only(trace, 0, [])
 

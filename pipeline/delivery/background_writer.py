@@ -62,7 +62,7 @@ class PromptWriter:
 
     def __init__(self, writer: DocumentWriter) -> None:
         self._writer = writer
-        self._in_flight: asyncio.Future[None] | None = None
+        self._in_flight: asyncio.Future[frozenset[str]] | None = None
         self._size = 0
 
     async def __call__(self, documents: Sequence[Document]) -> None:

@@ -19,6 +19,8 @@ from pipeline.delivery.retry import RevokedError, StoreAvailability, always
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
+    from prometheus_client import Histogram
+
     from stores.store import Rejected, Store, Written
     from telemetry.documents import Document, Kind
 
@@ -58,29 +60,41 @@ class WriterCounts:
 class _Write:
     documents: Sequence[Document]
     wanted: Callable[[], bool]
-    stored: asyncio.Future[None]
+    stored: asyncio.Future[frozenset[str]]
+    rejected: frozenset[str] = frozenset()  # ids of documents that the store will never take
 
     def end(self, error: BaseException | None = None) -> None:
         """Answer the caller, unless it no longer waits."""
         if self.stored.done():
             return
         if error is None:
-            self.stored.set_result(None)
+            self.stored.set_result(self.rejected)
         else:
             self.stored.set_exception(error)
 
 
 class DocumentWriter:
-    """Gathers documents of concurrent callers into batches of about `batch` documents.
+    """Gathers documents of concurrent callers into batches.
+
+    Args:
+        batch: documents of one, about; by default what the store asks for.
+        seconds: gets what the store took.
 
     Attributes:
         availability: of the store, which those who read it share.
     """
 
-    def __init__(self, store: Store, rejected: RejectedSink, batch: int = 2000, concurrency: int = 2) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rejected: RejectedSink,
+        batch: int | None = None,
+        concurrency: int = 2,
+        seconds: Histogram | None = None,
+    ) -> None:
         self._store = store
         self._sink = rejected
-        self._batch = batch
+        self._batch = batch or store.capabilities().write
         self._waiting: deque[_Write] = deque()
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,7 +102,7 @@ class DocumentWriter:
         self._scheduled = False
         self._refused: list[_Write] = []  # what waits until the store takes it; bounded by what its callers have in flight
         self._offering: asyncio.Task[None] | None = None
-        self.availability = StoreAvailability(store)
+        self.availability = StoreAvailability(store, seconds)
         self.counts = WriterCounts()
 
     @property
@@ -96,8 +110,10 @@ class DocumentWriter:
         """Documents by kind that the store refuses and the dead letters do not admit."""
         return Counter(document.kind for write in self._refused for document in write.documents)
 
-    def write(self, documents: Sequence[Document], wanted: Callable[[], bool] = always) -> asyncio.Future[None]:
-        """A future that ends when the documents are stored (or safely rejected). Tries again until then.
+    def write(self, documents: Sequence[Document], wanted: Callable[[], bool] = always) -> asyncio.Future[frozenset[str]]:
+        """A future that ends when the documents are stored; its result are the ids of those that were safely rejected instead.
+
+        It tries again until then.
 
         Args:
             documents: to store.
@@ -106,9 +122,9 @@ class DocumentWriter:
         Raises (the future):
             RevokedError: they were not wanted any more.
         """
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[frozenset[str]] = asyncio.get_running_loop().create_future()
         if not documents:
-            stored.set_result(None)
+            stored.set_result(frozenset())
             return stored
         self._waiting.append(_Write(documents, wanted, stored))
         if not self._scheduled:
@@ -185,6 +201,7 @@ class DocumentWriter:
             write.end(error)
         else:
             self.counts.rejected += len(refused)
+            write.rejected |= {item.document.id for item in refused}
             write.end()
 
     async def _retry_rejected(self) -> None:

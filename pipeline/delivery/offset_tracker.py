@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from pipeline.record import TP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
+    from contextlib import AbstractContextManager
+
+    from prometheus_client import Histogram
 
     from pipeline.record import Application, Record
 
@@ -57,11 +61,21 @@ class OffsetTracker:
         limit: how many records may be in flight before `wait_for_capacity` waits.
         max_bytes: how much memory they may take.
         values: whether the values of records in flight are still needed; otherwise they are freed.
+        seconds: gets for how long the agent was busy with each record.
     """
 
-    def __init__(self, app: Application, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> None:
+    def __init__(
+        self,
+        app: Application,
+        limit: int,
+        max_bytes: int = MAX_BYTES,
+        *,
+        values: bool = True,
+        seconds: Histogram | None = None,
+    ) -> None:
         self._app = app
         self._values = values
+        self._seconds = seconds
         self._limit = limit
         self._max_bytes = max_bytes
         self._partitions: dict[TP, _TrackedPartition] = {}
@@ -87,6 +101,10 @@ class OffsetTracker:
     def full(self) -> bool:
         """Whether more is in flight than the limits allow."""
         return self._in_flight >= self._limit or self._bytes >= self._max_bytes
+
+    def timed(self) -> AbstractContextManager[object]:
+        """Measures the work on one record."""
+        return self._seconds.time() if self._seconds is not None else nullcontext()
 
     def is_stale(self, event: Record) -> bool:
         """Whether there is nothing to do for an event: its assignment has ended, or it was delivered before.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -19,6 +20,8 @@ from telemetry.errors import SpanloomError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from prometheus_client import Histogram
 
     from stores.store import Store
 
@@ -57,14 +60,18 @@ def always() -> bool:
 class StoreAvailability:
     """Whether a store answers. While it does not, one task asks it, and whoever waits is woken by its answer.
 
+    Args:
+        store: that one.
+        seconds: gets how long each request took, by operation.
+
     Attributes:
         down: why the store does not answer; empty while it does.
         retries: requests made again, by operation.
         probes: questions whether a store that was down is back.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, seconds: Histogram | None = None) -> None:
+        self._store, self._seconds = store, seconds
         self._back = asyncio.Event()
         self._back.set()
         self._probing: asyncio.Task[None] | None = None
@@ -92,7 +99,8 @@ class StoreAvailability:
             if not wanted():
                 raise RevokedError("the partition was revoked while the store was asked; its new owner asks again")
             try:
-                return await ask()
+                with nullcontext() if self._seconds is None else self._seconds.labels(operation).time():
+                    return await ask()
             except StoreError as error:
                 if isinstance(error, AccessRefusedError):
                     refused_at = refused_at or clock()

@@ -43,6 +43,10 @@ POLL_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
+FAUST_LOG = logging.getLogger("faust.services")
+"""Of the services of Faust that are ours. Under a name that mode uses itself it would be replaced by one of our module's."""
+
+
 class PartitionResetError(SpanloomError):
     """A partition starts over, below what was read of it."""
 
@@ -200,7 +204,7 @@ class InOrderConsumer(Consumer):  # type: ignore[misc] # Faust's types are not r
                 f"{tp.topic}[{tp.partition}] begins again at offset {offset}, {begin} was to come: was the topic made again? "
                 "Reading goes on from its beginning after a restart"
             )
-        log.error("partition_begins_anew", topic=tp.topic, partition=tp.partition, committed=begin, offset=offset)
+        log.error("partition_reset", topic=tp.topic, partition=tp.partition, committed=begin, offset=offset)
         self._committed_offset[tp] = None
         self._landed.pop(tp, None)
         await self.seek_wait({tp: offset})
@@ -277,7 +281,7 @@ class _ConsumerThread(aiokafka.AIOKafkaConsumerThread):  # type: ignore[misc] # 
 class KafkaConsumer(InOrderConsumer, aiokafka.Consumer):  # type: ignore[misc] # Faust's types are not read
     """Faust's consumer of Kafka."""
 
-    logger = logging.getLogger("faust.transport.drivers.aiokafka")
+    logger = FAUST_LOG
 
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -6,7 +6,6 @@ There is one process, so a rebalance never takes anything away: a consumer is as
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,7 +18,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.tuples import RecordMetadata
 
 from durable_log.errors import LogError
-from pipeline.runtime.in_order import InOrderConsumer
+from pipeline.runtime.in_order import FAUST_LOG, InOrderConsumer
 from pipeline.runtime.log_url import directory_of, topic_settings
 from pipeline.runtime.shared_log import membership, open_log, shared_log
 from pipeline.runtime.skips import LogSkips
@@ -207,7 +206,7 @@ class Consumer(base.Consumer):  # type: ignore[misc] # mypy skips faust
 class InOrderLogConsumer(InOrderConsumer, Consumer):
     """The same, and no record is missing."""
 
-    logger = logging.getLogger("faust.transport.consumer")
+    logger = FAUST_LOG
 
     async def on_start(self) -> None:
         """Open the log, and know which of its records are to be skipped."""
@@ -218,6 +217,7 @@ class InOrderLogConsumer(InOrderConsumer, Consumer):
 class FaustProducer(base.Producer):  # type: ignore[misc] # mypy skips faust
     """Appends to the log. What is sent is confirmed when it is durable."""
 
+    logger = FAUST_LOG
     transport: Transport
     partitioner: Callable[[bytes | None, list[int], list[int]], int] | None  # what the application configures
     _log: DurableLog | None = None

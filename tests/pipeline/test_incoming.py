@@ -46,8 +46,9 @@ class Written:
     def __init__(self) -> None:
         self.documents: list[Document] = []
 
-    async def write(self, documents: list[Document], *_: Any) -> None:
+    async def write(self, documents: list[Document], *_: Any) -> frozenset[str]:
         self.documents += documents
+        return frozenset()
 
     def has_ended(self, _: Any) -> bool:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -151,14 +152,17 @@ class Around:
     def is_stale(self, _event: Any) -> bool:
         return False
 
+    def timed(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def usable(self, _event: Any) -> None:
         pass
 
     async def admit(self, *_: Any) -> bool:
         return True
 
-    async def write(self, *_: Any) -> None:
-        pass
+    async def write(self, *_: Any) -> frozenset[str]:
+        return frozenset()
 
     def send(self, _event: Any, what: Any) -> Any:
         if isinstance(what, Exception):

@@ -266,10 +266,11 @@ async def bad_day(world: World) -> set[str]:
 
 async def test_each_detector_can_be_switched_off_by_itself() -> None:
     off = {"enabled": False}
-    assert await bad_day(World()) == {"log", "shape", "metric"}
-    assert await bad_day(World(logs=off)) == {"shape", "metric"}
-    assert await bad_day(World(trace_shapes=off)) == {"log", "metric"}
-    assert await bad_day(World(series=off)) == {"log", "shape"}
+    assert await bad_day(World()) == {"log", "shape", "metric", "trace"}
+    assert await bad_day(World(logs=off)) == {"shape", "metric", "trace"}
+    assert await bad_day(World(trace_shapes=off)) == {"log", "metric", "trace"}
+    assert await bad_day(World(series=off)) == {"log", "shape", "trace"}
+    assert await bad_day(World(whole_traces=off)) == {"log", "shape", "metric"}
 
 
 async def test_rules_see_log_counts_also_where_no_detector_looks_at_logs() -> None:

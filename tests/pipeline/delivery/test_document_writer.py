@@ -9,7 +9,7 @@ from pipeline.dead_letters.limits import DeadLetterConfig, DeadLetters
 from pipeline.delivery import retry
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.retry import RevokedError
-from stores.store import Rejected, Written
+from stores.store import Capabilities, Rejected, Written
 from telemetry.documents import Document, Kind
 from telemetry.errors import StoreError
 from tests.pipeline.parts import KeepingTopic, MemoryStore, NoRejects
@@ -64,6 +64,18 @@ async def test_a_batch_ends_at_its_size_and_keeps_what_one_caller_gave_together(
     writer = DocumentWriter(store, NoRejects(), batch=4)
     await asyncio.gather(*(writer.write(documents(10 * i, 10 * i + 1, 10 * i + 2)) for i in range(3)))
     assert [len(batch) for batch in store.batches] == [6, 3]
+
+
+async def test_a_batch_has_the_size_that_the_store_asks_for() -> None:
+    class Asks(Gate):
+        def capabilities(self) -> Capabilities:
+            return Capabilities(write=5)
+
+    store = Asks()
+    store.open.set()
+    writer = DocumentWriter(store, NoRejects())
+    await asyncio.gather(*(writer.write(documents(2 * i, 2 * i + 1)) for i in range(5)))
+    assert [len(batch) for batch in store.batches] == [6, 4]
 
 
 async def test_nothing_ends_at_once() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from prometheus_client import Histogram
 
 from pipeline.delivery import retry
 from pipeline.delivery.retry import RevokedError, StoreAvailability
@@ -63,6 +64,21 @@ async def test_one_prober_asks_for_all_and_its_answer_wakes_them_all() -> None:
     assert await asyncio.gather(*waiting) == ["here"] * 50
     assert not availability.down
     assert store.asked == 50
+
+
+async def test_each_request_is_timed_by_operation() -> None:
+    seconds = Histogram("asked", "", ["operation"], registry=None)
+    availability = StoreAvailability(MemoryStore(), seconds)
+    failures = [StoreError("busy")]
+
+    async def request() -> str:
+        if failures:
+            raise failures.pop()
+        return "here"
+
+    assert await availability.ask("find", request) == "here"
+    (metric,) = seconds.collect()
+    assert [each.value for each in metric.samples if each.name == "asked_count"] == [2], "one failed"
 
 
 async def test_retries_are_counted_by_operation() -> None:
