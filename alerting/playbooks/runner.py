@@ -12,6 +12,8 @@ from alerting.playbooks.actions.action import ActionError, Report
 from alerting.playbooks.kernel import by_hand
 from alerting.playbooks.kernel.messages import Result
 from telemetry.errors import InputError, SpanloomError, StoreError
+from telemetry.sentences import sentence_of
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -218,7 +220,7 @@ class PlaybookRunner:
     async def _outcome(self, run: Run) -> Result:
         action = self.healer.actions.get(run.call.action)
         if action is None or run.call.refused:
-            gone = f"action {run.call.action!r} is not configured any more"
+            gone = Wording.ACTION_GONE(action=run.call.action)
             return Result(run.id, ok=False, detail=run.call.refused or gone)
         seconds = run.call.timeout / 1e9
         try:
@@ -230,12 +232,12 @@ class PlaybookRunner:
         except ValidationError as error:
             return Result(run.id, ok=False, detail=f"arguments: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}")
         except TimeoutError:
-            return Result(run.id, ok=False, detail=f"not done within {seconds:g} s", unknown=bool(run.asks_since))
+            return Result(run.id, ok=False, detail=Wording.TOO_SLOW(seconds=f"{seconds:g}"), unknown=bool(run.asks_since))
         except (ActionError, OSError) as error:
             output = getattr(error, "output", "")
             data = {"output": output} if output else {}
-            return Result(run.id, ok=False, detail=str(error), data=data, unknown=bool(run.asks_since))
-        return Result(run.id, ok=True, detail="done", data=data)
+            return Result(run.id, ok=False, detail=sentence_of(error), data=data, unknown=bool(run.asks_since))
+        return Result(run.id, ok=True, detail=Wording.STEP_DONE(), data=data)
 
 
 def _raise_errors(ended: Iterable[asyncio.Task[None]]) -> None:
@@ -247,6 +249,5 @@ def _raise_errors(ended: Iterable[asyncio.Task[None]]) -> None:
 async def _asked(action: Action, arguments: object, run: Run) -> Result:
     """What is known of a run that a crash cut off, and that must not be repeated."""
     if isinstance(action, Report) and await action.took_effect(arguments, run.id, run.asks_since):
-        return Result(run.id, ok=True, detail="its target says that it was done before the process died")
-    why = "the process died while it ran, it must not run twice, and its target does not say that it was done"
-    return Result(run.id, ok=False, detail=why, unknown=True)
+        return Result(run.id, ok=True, detail=Wording.TARGET_SAYS_DONE())
+    return Result(run.id, ok=False, detail=Wording.CRASHED(), unknown=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from components.component import Component
 from components.secrets import SECRETS
 from telemetry.errors import SpanloomError
+from telemetry.sentences import changed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,7 +34,7 @@ class ActionError(SpanloomError):
     """
 
     def __init__(self, text: str, output: str = "") -> None:
-        super().__init__(SECRETS.mask(text))
+        super().__init__(changed(text, SECRETS.mask))
         self.output = SECRETS.mask(output)[:MAX_OUTPUT]
 
 

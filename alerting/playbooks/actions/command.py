@@ -14,6 +14,7 @@ from alerting.playbooks.actions.action import MAX_OUTPUT, ActionComponent, Actio
 from alerting.playbooks.programs import check_named
 from components.component import ComponentKind, Stability
 from components.secrets import SECRETS
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -94,7 +95,7 @@ class Command:
                     start_new_session=True,
                 )
             except (OSError, ValueError) as error:
-                raise ActionError(f"{arguments.command[0]}: cannot be started: {error}") from error
+                raise ActionError(Wording.CANNOT_START(command=arguments.command[0], error=str(error))) from error
             finally:
                 os.close(write)
             try:
@@ -109,7 +110,7 @@ class Command:
         finally:
             pipe.close()
         if code != 0:
-            raise ActionError(f"{arguments.command[0]}: exit code {code}", output=tail.text)
+            raise ActionError(Wording.EXIT_CODE(command=arguments.command[0], exit=code), output=tail.text)
         return {"exit_code": "0", "output": tail.text}
 
 

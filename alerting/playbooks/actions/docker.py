@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.actions.action import UNREADABLE, ActionError, RunnerComponent
 from components.component import ComponentKind, Stability
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,9 +117,10 @@ class Docker:
             raise
         except (docker.errors.DockerException, OSError) as error:
             status = getattr(error, "status_code", None) or type(error).__name__
-            raise ActionError(f"{what} at {self._config.url}: {status}", output=str(error)) from error
+            text = Wording.DOCKER_FAILED(what=what, url=self._config.url, error=str(status))
+            raise ActionError(text, output=str(error)) from error
         except UNREADABLE as error:
-            text = f"{what} at {self._config.url}: the engine's answer cannot be read"
+            text = Wording.DOCKER_UNREADABLE(what=what, url=self._config.url)
             raise ActionError(text, output=f"{type(error).__name__}: {error}") from error
 
 
@@ -145,7 +147,7 @@ def _container(client: DockerClient, name: str) -> Container:
     container = client.containers.get(name)
     if name not in {container.name, container.id, container.short_id}:
         found = f"the engine means {container.name!r}, whose id begins so"
-        raise ActionError(f"docker: no container {name!r}", output=found)
+        raise ActionError(Wording.NO_CONTAINER(name=name), output=found)
     return container
 
 

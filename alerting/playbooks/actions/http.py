@@ -14,6 +14,7 @@ from alerting.notify.secret import read_secret
 from alerting.playbooks.actions.action import ActionComponent, ActionError, no_dots
 from components.component import ComponentKind, Stability
 from components.secrets import SECRETS
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,17 +61,19 @@ class HttpCall:
         try:
             headers |= {name: read_secret(SecretStr(""), file) for name, file in arguments.headers_file.items()}
         except DeliveryError as error:
-            raise ActionError(f"{where}: {error}") from error
+            raise ActionError(Wording.REQUEST_FAILED(request=where, error=str(error))) from error
         async with httpx2.AsyncClient(timeout=None) as client:
             try:
                 request = client.build_request(arguments.method, arguments.url, headers=headers, json=arguments.content)
                 answer = await client.send(request)
             # ValueError and TypeError: a header that is not ASCII, a body that JSON cannot hold.
             except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError) as error:
-                raise ActionError(f"{where}: {type(error).__name__}", output=str(error)) from error
+                raise ActionError(
+                    Wording.REQUEST_FAILED(request=where, error=type(error).__name__), output=str(error)
+                ) from error
         output = SECRETS.mask(answer.text[:2000])[:200]
         if answer.status_code not in arguments.expect if arguments.expect else not answer.is_success:
-            raise ActionError(f"{where}: {answer.status_code}", output=output)
+            raise ActionError(Wording.REQUEST_FAILED(request=where, error=answer.status_code), output=output)
         return {"status": str(answer.status_code), "output": output}
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.actions.action import UNREADABLE, ActionError, RunnerComponent
 from components.component import ComponentKind, Stability
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -138,10 +139,10 @@ class Kubernetes:
                 yield package, client
         except errors as error:
             status = getattr(error, "status", None) or type(error).__name__
-            text = f"kubernetes, namespace {self._config.namespace}: {status}"
+            text = Wording.KUBERNETES_FAILED(namespace=self._config.namespace, error=str(status))
             raise ActionError(text, output=str(error)) from error
         except UNREADABLE as error:
-            text = f"kubernetes, namespace {self._config.namespace}: the cluster's answer cannot be read"
+            text = Wording.KUBERNETES_UNREADABLE(namespace=self._config.namespace)
             raise ActionError(text, output=f"{type(error).__name__}: {error}") from error
 
 

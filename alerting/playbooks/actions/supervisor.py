@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks.actions.action import ActionError, RunnerComponent
 from components.component import ComponentKind, Stability
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,11 +72,12 @@ class Supervisor:
             try:
                 answer = await client.request(method, url, headers={"Idempotency-Key": key})
             except httpx2.HTTPError as error:
-                text = f"{method} {url}: {type(error).__name__}; is the supervisor running?"
+                text = Wording.SUPERVISOR_AWAY(request=f"{method} {url}", error=type(error).__name__)
                 raise ActionError(text, output=str(error)) from error
         if not answer.is_success:
             reason = f" ({refused})" if refused and answer.status_code == CONFLICT else ""
-            raise ActionError(f"{method} {url}: {answer.status_code}{reason}", output=answer.text)
+            text = Wording.REQUEST_FAILED(request=f"{method} {url}", error=f"{answer.status_code}{reason}")
+            raise ActionError(text, output=answer.text)
         return answer
 
 

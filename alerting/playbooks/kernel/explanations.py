@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from alerting.playbooks.kernel.safety import StartRejection
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,10 +61,10 @@ class Explanations:
         """Why a service is not to be repaired for what one that it calls does to it; None when it may."""
         path = self._calls.beneath(service, sick - {service})
         if path:
-            return StartRejection("caller", f"{path[-1]} has an alert itself: {' -> '.join(path)}")
+            return StartRejection("caller", Wording.CALLEE_ALERTS(callee=path[-1], path=" -> ".join(path)))
         path = self.by_repair(service, under_repair, now - REMEMBERED)
         if len(path) > 1:
-            return StartRejection("caller", f"{path[-1]} is being repaired, or was just now: {' -> '.join(path)}")
+            return StartRejection("caller", Wording.CALLEE_REPAIRED(callee=path[-1], path=" -> ".join(path)))
         return None
 
     def by_repair(self, service: str, under_repair: Iterable[str], since: int) -> tuple[str, ...]:

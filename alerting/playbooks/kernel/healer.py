@@ -27,6 +27,7 @@ from alerting.playbooks.kernel.trust import Trust, origin_of_rule
 from alerting.playbooks.model.incident import IncidentState, Progress, incidents_from, saved_incidents
 from alerting.variables import render, render_query
 from telemetry.errors import InputError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -281,7 +282,7 @@ class Healer:
 
     def _try(self, playbook: Playbook, signal: Signal, sick: Sick, now: int) -> StartRejection | None:
         if self.journal.is_full:
-            return StartRejection("outbox", "the store has not stored the records of earlier repairs")
+            return StartRejection("outbox", Wording.OUTBOX_FULL())
         try:
             service, instance = render([playbook.target.service, playbook.target.instance], signal.labels)
             target = Touched(service, instance, self.traffic.footprint(service, instance, now))
@@ -310,7 +311,7 @@ class Healer:
              target={"service": target.service, "instance": target.instance}, footprint=asdict(target.footprint))  # fmt: skip
         self.incidents[incident.id] = incident
         if self.safety.config.dry_run:
-            incident.state, incident.ended, incident.why = IncidentState.CLOSED, now, "dry run"
+            incident.state, incident.ended, incident.why = IncidentState.CLOSED, now, Wording.DRY_RUN()
             steps = [{"step": step.name, **asdict(machine.call_of(incident, step))} for step in incident.steps]
             self.safety.over(playbook.name, service, instance, now)
             note("dry-run", steps=steps, verify=incident.check.expression)
@@ -329,7 +330,7 @@ class Healer:
         for condition in playbook.conditions:
             expression = render_query(condition.expr, signal.labels)
             if not self.query(expression, now):
-                return StartRejection("condition", f"the condition does not hold: {expression}")
+                return StartRejection("condition", Wording.CONDITION_FALSE(expression=expression))
         return None
 
     def _sick(self) -> Sick:

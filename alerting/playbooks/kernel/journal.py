@@ -11,6 +11,7 @@ from alerting.playbooks.kernel.messages import Notice
 from components.secrets import SECRETS
 from telemetry.audit import Chain
 from telemetry.documents import Document, Kind, incident_document
+from telemetry.sentences import parts_of
 
 if TYPE_CHECKING:
     from alerting.playbooks.kernel.machine import Note
@@ -42,7 +43,8 @@ class Journal:
     def record(self, now: int, event: str, incident: str = "", /, **data: object) -> None:
         """Append to the audit trail."""
         # Parsed and encoded again, the data is the record's own and what JSON can hold.
-        own = masked(orjson.loads(orjson.dumps(data)))
+        parts = {name: found for name, value in data.items() if isinstance(value, str) and (found := parts_of(value))}
+        own = masked(orjson.loads(orjson.dumps(data | {"parts": parts} if parts else data)))
         self._documents.append(self.chain.append(now, event, own, incident).document())
 
     def note(self, incident: Incident, now: int) -> Note:
@@ -67,6 +69,7 @@ class Journal:
                 "revision": incident.changes,
                 "playbook_revision": incident.revision,
                 "audit": {"chain": self.chain.name, "sequence": self.chain.sequence, "hash": self.chain.head},
+                **incident.parts(),
             }
             del body["changes"]
             self._documents.append(incident_document(masked(body), now))

@@ -19,6 +19,7 @@ from alerting.playbooks.label_values import check_values
 from alerting.playbooks.model.incident import ActionCall, IncidentState, Progress
 from alerting.variables import RESULT, names_in, render
 from telemetry.errors import ConfigError, InputError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 
-VERIFIED = "recovery verified"
+VERIFIED = Wording.RECOVERY_VERIFIED()
 """Why an incident is closed when the repair is proven."""
 
 
-STILL_FIRING = "recovery was verified twice, but the alert goes on firing: it is about something else"
+STILL_FIRING = Wording.STILL_FIRING()
 """Why an incident is escalated whose proof says little."""
 
 
@@ -65,7 +66,7 @@ def advance(incident: Incident, now: int, query: RuleQuery, note: Note, *, fires
         match incident.state:
             case IncidentState.APPROVING:
                 if now >= incident.approve_by:
-                    _escalate(incident, now, note, "nobody approved it in time")
+                    _escalate(incident, now, note, Wording.NOT_APPROVED())
             case IncidentState.ISOLATING | IncidentState.REPAIRING:
                 _forward(incident, now, query, note)
             case IncidentState.VERIFYING:
@@ -92,7 +93,7 @@ def decide(incident: Incident, *, approved: bool, who: str, now: int, note: Note
         _begin(incident)
     else:
         note("denied", who=who)
-        _end(incident, IncidentState.CLOSED, now, f"denied by {who}", note)
+        _end(incident, IncidentState.CLOSED, now, Wording.DENIED(who=who), note)
 
 
 def begin(incident: Incident, now: int, note: Note, doubt: str = "") -> None:
@@ -140,7 +141,7 @@ def resume(incident: Incident, note: Note) -> None:
 def close_resolved(incident: Incident, now: int, note: Note) -> None:
     """The alert went away while a human was asked."""
     if incident.state is IncidentState.APPROVING:
-        _end(incident, IncidentState.CLOSED, now, "the alert resolved before anybody approved", note)
+        _end(incident, IncidentState.CLOSED, now, Wording.RESOLVED_UNAPPROVED(), note)
 
 
 def call_of(incident: Incident, step: StepRun) -> ActionCall:
@@ -184,7 +185,8 @@ def _begin(incident: Incident) -> None:
 def _forward(incident: Incident, now: int, query: RuleQuery, note: Note) -> None:
     for step in incident.steps:
         if step.progress in {Progress.FAILED, Progress.UNKNOWN}:
-            _roll_back(incident, note, f"step {step.name!r} {step.progress}: {step.detail}")
+            failed = Wording.STEP_FAILED if step.progress is Progress.FAILED else Wording.STEP_UNKNOWN
+            _roll_back(incident, note, failed(step=step.name, detail=step.detail))
             return
         if step.progress is Progress.WAITING:
             incident.state = IncidentState.ISOLATING if step.phase == "isolate" else IncidentState.REPAIRING
@@ -196,7 +198,7 @@ def _forward(incident: Incident, now: int, query: RuleQuery, note: Note) -> None
         if step.check is not None and not step.check.settled:
             verified = _ask(step.check, now, query, note, step.name)
             if verified is False:
-                _roll_back(incident, note, f"step {step.name!r}: {step.check.expression} did not hold in time")
+                _roll_back(incident, note, Wording.STEP_NOT_HELD(step=step.name, expression=step.check.expression))
             if verified is not True:
                 return
             step.check.settled = True
@@ -215,7 +217,7 @@ def _verify_recovery(incident: Incident, now: int, query: RuleQuery, note: Note,
     elif verified is True:
         _end(incident, IncidentState.CLOSED, now, VERIFIED, note)
     elif verified is False:
-        _roll_back(incident, note, f"recovery not verified: {incident.check.expression} did not hold in time")
+        _roll_back(incident, note, Wording.NOT_VERIFIED(expression=incident.check.expression))
 
 
 def _ask(check: Check, now: int, query: RuleQuery, note: Note, subject: str) -> bool | None:
@@ -225,7 +227,7 @@ def _ask(check: Check, now: int, query: RuleQuery, note: Note, subject: str) -> 
         note("verification-started", subject=subject, expression=check.expression, until=check.deadline)
     try:
         samples = query(check.expression, now)
-        reason = "" if samples else "no sample: it is false, or there is no telemetry"
+        reason = "" if samples else Wording.NO_SAMPLE()
     except InputError as error:
         samples, reason = (), str(error)
     evidence: Body = {
@@ -244,7 +246,7 @@ def _ask(check: Check, now: int, query: RuleQuery, note: Note, subject: str) -> 
         check.since = 0
         note("verification-broken", **evidence, reason=reason)
     if now >= check.deadline:
-        note("verification-failed", **evidence, reason=reason or "it did not hold long enough")
+        note("verification-failed", **evidence, reason=reason or Wording.NOT_LONG_ENOUGH())
         return False
     return None
 
@@ -262,7 +264,8 @@ def _backward(incident: Incident, now: int, note: Note) -> None:
             note("rollback-intended", step=step.name, action=call.action, arguments=call.arguments)
             return
     left = [step.name for step in incident.steps if step.progress is Progress.NOT_UNDONE]
-    _escalate(incident, now, note, f"{incident.why}; still in effect: {', '.join(left)}" if left else incident.why)
+    why = Wording.STILL_IN_EFFECT(why=incident.why, steps=", ".join(left)) if left else incident.why
+    _escalate(incident, now, note, why)
 
 
 def _escalate(incident: Incident, now: int, note: Note, why: str) -> None:

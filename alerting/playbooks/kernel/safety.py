@@ -15,6 +15,7 @@ from alerting.playbooks.kernel.traffic import Footprint
 from alerting.playbooks.model import plan
 from alerting.playbooks.model.incident import IncidentState
 from components.durations import HOUR, MINUTE, SECOND, format_duration
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,7 +145,7 @@ class Safety:
         """Why the bounds have no room for the target beside what is touched already; what waits for approval takes none."""
         held = [each for each in touched if not each.waits]
         if len(held) >= self.config.max_open:
-            return StartRejection("room", f"{len(held)} repairs are open or hold a target, the bound is {self.config.max_open}")
+            return StartRejection("room", Wording.NO_ROOM(repairs=len(held), bound=self.config.max_open))
         return self._radius(target, held)
 
     def started(self, playbook: str, target: Touched, cooldown: int, now: int) -> None:
@@ -171,11 +172,11 @@ class Safety:
         return True
 
     def _stopped(self) -> StartRejection | None:
-        return StartRejection("stopped", f"repairs are stopped by {self.stopped_by}") if self.stopped_by else None
+        return StartRejection("stopped", Wording.STOPPED_BY(who=self.stopped_by)) if self.stopped_by else None
 
     def _busy(self, target: Touched, held: list[Touched]) -> StartRejection | None:
         if any(target.overlaps(other) for other in held):
-            return StartRejection("busy", "another repair has this target")
+            return StartRejection("busy", Wording.TARGET_BUSY())
         return None
 
     def _cooling(self, playbook: str, target: Touched, now: int) -> StartRejection | None:
@@ -184,7 +185,7 @@ class Safety:
             ((s.ended or s.time) + s.cooldown for s in self._starts if (s.playbook, s.service, s.instance) == same),
             default=0,
         )
-        return StartRejection("cooldown", f"it rests for {_seconds(until - now)} more") if now < until else None
+        return StartRejection("cooldown", Wording.RESTS(time=_seconds(until - now))) if now < until else None
 
     def _rate(self, playbook: str, target: Touched, now: int) -> StartRejection | None:
         recent = [start for start in self._starts if now < start.time + self.config.starts_within]
@@ -192,9 +193,9 @@ class Safety:
         own = sum((start.playbook, start.service, start.instance) == same for start in recent)
         if own >= self.config.max_starts_per_target:
             bound = self.config.max_starts_per_target
-            return StartRejection("rate", f"{playbook} was started {own} times lately on this target, the bound is {bound}")
+            return StartRejection("rate", Wording.STARTED_OFTEN(playbook=playbook, times=own, bound=bound))
         if len(recent) >= self.config.max_starts:
-            return StartRejection("rate", f"{len(recent)} repairs were started lately, the bound is {self.config.max_starts}")
+            return StartRejection("rate", Wording.MANY_STARTED(repairs=len(recent), bound=self.config.max_starts))
         return None
 
     def _broken(self, playbook: str, now: int) -> StartRejection | None:
@@ -202,32 +203,28 @@ class Safety:
         if breaker is None or not breaker.open_until:
             return None
         if now < breaker.open_until:
-            then = f"it rests for {_seconds(breaker.open_until - now)} more"
+            then = Wording.RESTS(time=_seconds(breaker.open_until - now))
         elif any(start.playbook == playbook and not start.ended for start in self._starts):
-            then = "one more try is under way"
+            then = Wording.ONE_MORE_TRY()
         else:
             return None
-        return StartRejection("breaker", f"{breaker.failures} repairs in a row were not proven; {then}")
+        return StartRejection("breaker", Wording.BREAKER_OPEN(repairs=breaker.failures, then=then))
 
     def _radius(self, target: Touched, held: list[Touched]) -> StartRejection | None:
         everything = [*held, target]
         counts = [each.footprint.instances for each in everything]
         if None in counts:
-            return StartRejection(
-                "budget", "the number of its instances is unknown: none has sent a span of late, or too many have"
-            )
+            return StartRejection("budget", Wording.INSTANCES_UNKNOWN())
         instances = sum(count or 0 for count in counts)
         if instances > self.config.max_instances:
-            text = (
-                f"it would touch {instances} instances with what is touched already, the budget is {self.config.max_instances}"
-            )
+            text = Wording.MANY_INSTANCES(instances=instances, budget=self.config.max_instances)
             return StartRejection("budget", text)
         shares = [each.footprint.share for each in everything]
         known = [share for share in shares if share is not None]
         if len(known) < len(shares):
-            return StartRejection("budget", "its share of traffic is unknown: the live call graph is empty")
+            return StartRejection("budget", Wording.TRAFFIC_UNKNOWN())
         if sum(known) > self.config.max_traffic_share:
-            text = f"it would touch {sum(known):.0%} of all calls, the budget is {self.config.max_traffic_share:.0%}"
+            text = Wording.MUCH_TRAFFIC(share=f"{sum(known):.0%}", budget=f"{self.config.max_traffic_share:.0%}")
             return StartRejection("budget", text)
         return None
 

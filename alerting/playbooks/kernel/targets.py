@@ -9,6 +9,7 @@ from alerting.playbooks.command_labels import program_by_name
 from alerting.playbooks.model.plan import Inverse
 from alerting.promql.matchers import MatchType
 from alerting.variables import RESULT, names_in, render
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -35,10 +36,7 @@ def chosen_by_telemetry(playbook: Playbook, labels: Mapping[str, str], allowed: 
             continue
         value = str(render(text, {**dict.fromkeys(results, ""), **labels}))
         if value not in allowed:
-            return (
-                f"whoever sends the telemetry chooses that {what} acts on {value[:255]!r}; the playbook's trigger may name it, "
-                f'as in service="cart" or service=~"cart|pay", or an admin allows it by alerting.safety.targets'
-            )
+            return Wording.CHOSEN_BY_TELEMETRY(what=what, value=value[:255])
     return ""
 
 

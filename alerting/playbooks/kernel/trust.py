@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from components.durations import SECOND, format_duration
 from components.sender import KAFKA, LOOPBACK
 from telemetry.errors import InputError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,9 +29,9 @@ SAVE_AFTER = 10 * SECOND
 ANONYMOUS, OPEN_KAFKA, API_RULES, UNKNOWN, OTHER = "anonymous", "open-kafka", "api-rules", "unknown", "other"
 _TRUSTED = ("token:", "certificate:")
 _WORDS = {
-    "anonymous": "somebody on the network who showed no token or certificate",
-    OPEN_KAFKA: "a Kafka that asks nobody who they are",
-    UNKNOWN: "whose name is lost, or a rule that began to fire before the sources of rules were known",
+    "anonymous": Wording.SOURCE_ANONYMOUS,
+    OPEN_KAFKA: Wording.SOURCE_OPEN_KAFKA,
+    UNKNOWN: Wording.SOURCE_UNKNOWN,
 }
 
 
@@ -75,10 +76,10 @@ class Trust:
             origin: the source of the rule that fired; empty where it is of a file, or no rule is part of it.
         """
         if origin and not self.allows(origin):
-            return f"it was asked for by {_in_words(origin)}; {_setting(origin)}"
+            return Wording.ASKED_BY(source=_in_words(origin), setting=_setting(origin))
         for source in self._always:
             if not self.allows(source):
-                return f"telemetry may come at any time from {_in_words(source)}; {_setting(source)}"
+                return Wording.FED_ANY_TIME(source=_in_words(source), setting=_setting(source))
         lately = [
             (at, source) for source, at in self._fed.items() if self._now - at < self._counts_for and not self.allows(source)
         ]
@@ -86,8 +87,9 @@ class Trust:
             return ""
         at, source = max(lately)
         ago = format_duration(max(0, self._now - at) // SECOND * SECOND)
-        more = f" and {len(lately) - 1} more sources" if len(lately) > 1 else ""
-        return f"telemetry was fed {ago} ago by {_in_words(source)}{more}; {_setting(source)}"
+        words = _in_words(source)
+        by = Wording.AND_MORE_SOURCES(source=words, more=len(lately) - 1) if len(lately) > 1 else words
+        return Wording.FED_LATELY(ago=ago, source=by, setting=_setting(source))
 
     @property
     def unsaved(self) -> bool:
@@ -123,11 +125,11 @@ def origin_of_rule(file: str) -> str:
 def _in_words(source: str) -> str:
     kind, _, name = source.partition(":")
     if kind == API_RULES:
-        return f"rules that came over HTTP (namespace {name})"
-    return f"{source} ({_WORDS[source]})" if source in _WORDS else source
+        return Wording.SOURCE_API_RULES(namespace=name)
+    return _WORDS[source](source=source) if source in _WORDS else source
 
 
 def _setting(source: str) -> str:
     if source in {UNKNOWN, OTHER}:
-        return "that cannot be allowed, it must be answered by a human"
-    return f"an admin allows it by alerting.safety.automatic_for: [{source}]"
+        return Wording.CANNOT_BE_ALLOWED()
+    return Wording.ALLOWED_BY(source=source)

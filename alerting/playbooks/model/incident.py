@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from telemetry.sentences import parts_of, with_parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -150,6 +152,11 @@ class Incident:
         """The incident as JSON holds it."""
         return asdict(self)
 
+    def parts(self) -> Body:
+        """The parts of its sentences, as they stand beside `plain`: of `why`, and by name of the details of steps."""
+        steps = {step.name: found for step in self.steps if (found := parts_of(step.detail))}
+        return {"why_parts": parts_of(self.why), "step_parts": steps}
+
     @property
     def run_id(self) -> str:
         """Names the action in flight: the incident, the step, and whether it goes forward or back. Empty without one."""
@@ -181,13 +188,23 @@ def incident_from(data: Body) -> Incident:
 
 
 def saved_incidents(incidents: Iterable[Incident]) -> Body:
-    """Incidents as part of a snapshot. 0.2.0 refuses one that says more than it knows, so attempts stand beside them."""
+    """Incidents as part of a snapshot. 0.2.0 refuses one that says more than it knows: attempts and parts stand beside them."""
     found = list(incidents)
     plain = [{name: value for name, value in incident.plain().items() if name != "attempt"} for incident in found]
-    return {"incidents": plain, "attempts": {incident.id: incident.attempt for incident in found if incident.attempt != 1}}
+    return {
+        "incidents": plain,
+        "attempts": {incident.id: incident.attempt for incident in found if incident.attempt != 1},
+        "parts": {incident.id: parts for incident in found if any((parts := incident.parts()).values())},
+    }
 
 
 def incidents_from(snapshot: Body) -> dict[str, Incident]:
     """The incidents that `saved_incidents` gave, by id."""
-    attempts = snapshot.get("attempts", {})
-    return {data["id"]: incident_from(data | {"attempt": attempts.get(data["id"], 1)}) for data in snapshot["incidents"]}
+    attempts, parts = snapshot.get("attempts", {}), snapshot.get("parts", {})
+    found = {data["id"]: incident_from(data | {"attempt": attempts.get(data["id"], 1)}) for data in snapshot["incidents"]}
+    for name, own in parts.items():
+        incident = found[name]
+        incident.why = with_parts(incident.why, own["why_parts"])
+        for step in incident.steps:
+            step.detail = with_parts(step.detail, own["step_parts"].get(step.name))
+    return found

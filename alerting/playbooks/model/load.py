@@ -57,7 +57,7 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
             errors.append(str(error))
             continue
         found, wrong = _read(file, actions)
-        errors += [str(file.error(where, _path(where) + reason)) for where, reason in wrong]
+        errors += sorted(wrong, key=file.order)
         for index, playbook in enumerate(found):
             place = f"{path}:{file.place(('playbooks', index))}"
             if playbook.name in places:
@@ -69,16 +69,15 @@ def load_playbooks(paths: Sequence[Path], actions: Mapping[str, Action]) -> tupl
     return tuple(playbooks)
 
 
-def _read(file: YamlFile, actions: Mapping[str, Action]) -> tuple[tuple[Playbook, ...], list[tuple[Where, str]]]:
-    try:
-        playbooks = _File.model_validate(file.data or {}).playbooks
-    except ValidationError as error:
-        return (), [(each["loc"], _reason(each)) for each in error.errors()]
-    return playbooks, [
-        (("playbooks", index, *where), reason)
-        for index, playbook in enumerate(playbooks)
-        for where, reason in _action_errors(playbook, actions)
-    ]
+def _read(file: YamlFile, actions: Mapping[str, Action]) -> tuple[tuple[Playbook, ...], list[str]]:
+    read, problems = file.read_what_is_right(_File, passes=1)
+    if read is None:
+        return (), problems
+    for index, playbook in enumerate(read.playbooks):
+        for where, reason in _action_errors(playbook, actions):
+            place: Where = ("playbooks", index, *where)
+            problems.append(str(file.error(place, _path(place) + reason)))
+    return read.playbooks, problems
 
 
 def _action_errors(playbook: Playbook, actions: Mapping[str, Action]) -> list[tuple[Where, str]]:

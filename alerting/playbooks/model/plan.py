@@ -20,6 +20,7 @@ from alerting.promql.expression import compile_expression
 from alerting.promql.matchers import Matcher, all_match, parse_matchers
 from alerting.variables import RESULT, names_in, render_query
 from components.durations import parse_duration
+from components.yaml_file import TextError
 from telemetry.documents import digest
 from telemetry.errors import ConfigError
 from telemetry.json_object import JsonObject
@@ -50,17 +51,29 @@ def _expression(text: object) -> str:
     try:
         compile_expression(render_query(text, dict.fromkeys(names_in(text), "x")))
     except ConfigError as error:
-        raise ValueError(str(error)) from error
+        raise TextError(str(error), _place(text)) from error
     return text.strip()
+
+
+def _place(text: str) -> int | None:
+    """Which character is wrong in an expression, whose labels stand in strings: so it can be read as it is written."""
+    try:
+        compile_expression(text)
+    except ConfigError as error:
+        return error.at
+    return None
 
 
 def _matchers(texts: object) -> tuple[Matcher, ...]:
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise ValueError("must be a list of matchers in quotes, for example ['service=\"cart\"']")
-    try:
-        return tuple(matcher for text in texts for matcher in parse_matchers(text))
-    except ConfigError as error:
-        raise ValueError(str(error)) from error
+    found: list[Matcher] = []
+    for i, text in enumerate(texts):
+        try:
+            found += parse_matchers(text)
+        except ConfigError as error:
+            raise TextError(str(error), error.at, (i,)) from error
+    return tuple(found)
 
 
 Duration = Annotated[int, BeforeValidator(_duration)]

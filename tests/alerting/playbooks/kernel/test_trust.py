@@ -147,3 +147,10 @@ def test_the_namespace_of_a_rule_names_its_source() -> None:
 def test_what_names_no_such_source_is_refused_in_the_configuration(source: str) -> None:
     with pytest.raises(ValidationError):
         SafetyConfig(automatic_for=(source,))
+
+
+def test_a_source_that_has_fed_since_the_snapshot_keeps_its_later_time() -> None:
+    trust = Trust((), HOUR)
+    trust.fed("anonymous", START + HOUR)
+    trust.restore({"version": 1, "fed": {"anonymous": START, "open-kafka": START + SECOND, "unknown": 0}})
+    assert trust.snapshot()["fed"] == {"anonymous": START + HOUR, "open-kafka": START + SECOND, "unknown": 0}

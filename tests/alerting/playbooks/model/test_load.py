@@ -35,8 +35,8 @@ def test_the_default_playbook_is_valid_and_its_steps_are_isolate_restart_restore
     ("old", "new", "complaint"),
     [
         ("cooldown: 1m", "cooldown: 5", "7:15: playbooks[0].cooldown: must be a duration with its unit"),
-        ("cooldown: 1m", "cooldwn: 1m", "7:14: playbooks[0].cooldwn: unknown field"),
-        ("""severity="critical\"""", 'severity=~"("', "4:15: playbooks[0].trigger.alert: regular expression"),
+        ("cooldown: 1m", "cooldwn: 1m", "7:5: playbooks[0].cooldwn: unknown field; did you mean cooldown?"),
+        ("""severity="critical\"""", 'severity=~"("', "4:34: playbooks[0].trigger.alert: regular expression"),
         ("timeout: 10s", "timeout: 0s", "18:18: playbooks[0].steps[1].timeout: must be longer than 0s"),
         ("        inverse: none\n", "", "15:9: playbooks[0].steps[1]: needs an `inverse`"),
         ("action: restart", "action: restrt", "16:17: playbooks[0].steps[1].action: unknown action 'restrt'; there are drain"),
@@ -47,6 +47,11 @@ def test_the_default_playbook_is_valid_and_its_steps_are_isolate_restart_restore
         ("within: 30s", "within: 5s", "22:5: playbooks[0].verify: `for` must be shorter than `within`"),
         ("expr: healthy", "expr: ratee(x[5m]) or healthy", '23:13: playbooks[0].verify.expr: unknown function "ratee"'),
         (
+            "expr: healthy",
+            """expr: up{a="$service"} or nosuch(x) or healthy""",
+            '23:33: playbooks[0].verify.expr: unknown function "nosuch"',
+        ),
+        (
             "$service/$instance}\n        timeout: 10s",
             "a$-}\n        timeout: 10s",
             "3:5: playbooks[0]: 'a$-': a $ that begins",
@@ -56,7 +61,7 @@ def test_the_default_playbook_is_valid_and_its_steps_are_isolate_restart_restore
             "name: $result_x}\n        timeout: 5s",
             "3:5: playbooks[0]: $result_x",
         ),
-        ("approve: automatic", "approve: {human: soon}", '6:5: playbooks[0].approve.human: "soon" is not a duration'),
+        ("approve: automatic", "approve: {human: soon}", '6:22: playbooks[0].approve.human: "soon" is not a duration'),
         ("playbooks:", "playbooks: []\nplaybooks:", '3:1: duplicate key "playbooks"'),
         ("cooldown: 1m", "cooldown: [", "9:"),
     ],
