@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from pydantic import BaseModel, SecretStr
@@ -23,7 +23,7 @@ from components.yaml_file import YamlFile
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from alerting.alertmanager.config_file import AlertmanagerFile, RouteConfig
@@ -32,11 +32,19 @@ if TYPE_CHECKING:
     from alerting.notify.library import Library
     from alerting.notify.receiver import ReceiverConfig
 
-    Wrong = Callable[[tuple[str | int, ...], str], None]
-
 log = structlog.get_logger(__name__)
 
 MAX_ROUTE_DEPTH = 50
+
+
+class Wrong(Protocol):
+    """Takes what is wrong at a path in the file, and which character of the text there is the first that is."""
+
+    def __call__(self, path: Sequence[str | int], reason: str, at: int | None = None, /) -> None:
+        """Report it."""
+        ...
+
+
 FOREIGN = frozenset({"topology_inhibit_rules", "apprise_configs", "tracing"})
 """Fields that Alertmanager does not have, or that have no effect here: of the file, or of a receiver."""
 
@@ -81,8 +89,8 @@ def parse_config(text: str, name: str, notifiers: tuple[NotifierComponent, ...])
         problems.append(str(error))
         library = None
 
-    def wrong(path: Sequence[str | int], reason: str) -> None:
-        problems.append(str(file.error(path, reason)))
+    def wrong(path: Sequence[str | int], reason: str, at: int | None = None) -> None:
+        problems.append(str(file.error(path, reason, at)))
 
     names = [receiver.name for receiver in written.receivers]
     for i, receiver in enumerate(names):
@@ -236,14 +244,15 @@ def _receivers(
             place = ("receivers", r, f"{kind}_configs")
             integration = Integration(receiver.name, kind, i, config.send_resolved)
             integrations[receiver.name].append(integration)
-            typed = _as_yaml(file, (*place, numbers[kind]), config)
+            item = (*place, numbers[kind])
+            typed = _as_yaml(file, item, config)
             numbers[kind] += 1
             filled = configs[integration.id] = config.model_copy(update=typed).with_defaults(written.settings)
             if lacks := filled.missing():
-                wrong(place, lacks)
-            try:
-                if library is not None:
-                    compile_texts(filled.texts(), "", library)
-            except ConfigError as error:
-                wrong(place, str(error))
+                wrong(item, lacks)
+            for name, text in filled.texts().items() if library is not None else ():
+                try:
+                    compile_texts({name: text}, "", library)
+                except ConfigError as error:
+                    wrong((*item, *name.split(".")), str(error), error.at)
     return integrations, configs

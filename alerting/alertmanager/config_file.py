@@ -28,7 +28,7 @@ from alerting.notify.secret import LocalPath
 from alerting.promql.matchers import Matcher, parse_matchers
 from alerting.promql.regex import Regex
 from alerting.rules.files import Duration, TextValue
-from components.yaml_file import without_null
+from components.yaml_file import TextError, without_null
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,18 +43,22 @@ def _matchers(value: object) -> tuple[Matcher, ...]:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError("matchers are a list of strings")
+    return tuple(matcher for i, item in enumerate(items) for matcher in _parsed(item, (i,) if isinstance(value, list) else ()))
+
+
+def _parsed(item: str, steps: tuple[int, ...]) -> tuple[Matcher, ...]:
     try:
-        return tuple(matcher for item in items for matcher in parse_matchers(item))
+        return parse_matchers(item)
     except ConfigError as error:
-        raise ValueError(str(error)) from None
+        raise TextError(str(error), error.at, steps) from None
 
 
 def _patterns(value: dict[str, TextValue]) -> dict[str, TextValue]:
-    try:
-        for pattern in value.values():
+    for name, pattern in value.items():
+        try:
             Regex.of(pattern)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
+        except ConfigError as error:
+            raise TextError(str(error), error.at, (name,)) from None
     return value
 
 

@@ -20,6 +20,8 @@ from alerting.alerts import AlertStore, StoredAlert, from_change
 from components.durations import MINUTE
 from telemetry.documents import digest, notification_document
 from telemetry.errors import InputError, OverloadedError
+from telemetry.sentences import parts_of
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -176,7 +178,7 @@ class Alertmanager:
                 return Suppression(alert, "time interval", name)
         active = route.active_time_intervals
         if active and not any(interval.holds(now) for name in active for interval in intervals[name]):
-            return Suppression(alert, "time interval", f"outside of {', '.join(active)}")
+            return Suppression(alert, "time interval", Wording.OUTSIDE_OF(intervals=", ".join(active)))
         if found.silenced_by:
             return Suppression(alert, "silence", ",".join(found.silenced_by))
         return None
@@ -233,14 +235,15 @@ def _suppression_document(suppression: Suppression, now: int) -> Document:
     The time after the culprit resolved is one of its own; `until` says when it ends at the latest.
     """
     alert = suppression.alert
-    parts = [alert.fingerprint, str(alert.starts_at), suppression.by, suppression.reason]
+    key = [alert.fingerprint, str(alert.starts_at), suppression.by, suppression.reason]
     if suppression.until:
-        parts.append(str(suppression.until))
+        key.append(str(suppression.until))
     body = {
-        "key": digest(*parts),
+        "key": digest(*key),
         "outcome": "suppressed",
         "by": suppression.by,
         "reason": suppression.reason,
+        **({"reason_parts": parts} if (parts := parts_of(suppression.reason)) else {}),
         "path": list(suppression.path),
         "until": suppression.until,
         "alerts": [alert.document_fingerprint],

@@ -24,6 +24,7 @@ from alerting.gotemplates.tree import (
     calls,
 )
 from alerting.gotemplates.values import Items, Labels, Markup, printed, truth
+from components.meant import did_you_mean
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -106,12 +107,13 @@ def compile_template(
         body = parser.parse()
     except RecursionError:
         raise TemplateError("template: too many {{else if}}") from None
-    unknown = sorted(parser.functions - {*functions, "and", "or"})
-    if unknown:
-        raise TemplateError(f'template: function "{unknown[0]}" not defined')
-    missing = sorted(parser.called - parser.defined.keys())
-    if missing:
-        raise TemplateError(f'template: template "{missing[0]}" not defined')
+    known = {*functions, "and", "or"}
+    for name, at in parser.functions.items():
+        if name not in known:
+            raise TemplateError(f'template: function "{name}" not defined{did_you_mean(name, known)}', at)
+    for name, at in parser.called.items():
+        if name not in parser.defined:
+            raise TemplateError(f'template: template "{name}" not defined{did_you_mean(name, parser.defined)}', at)
     return Template(body, parser.defined)
 
 

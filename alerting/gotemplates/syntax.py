@@ -27,11 +27,13 @@ from alerting.gotemplates.tree import (
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from alerting.gotemplates.tree import Node, Operand
 
 
 class TemplateError(ConfigError):
-    """A template that cannot be parsed or rendered."""
+    """A template that cannot be parsed or rendered; `at` is the first character of what is wrong, if that is known."""
 
 
 MAX_LENGTH = 65_536
@@ -67,6 +69,8 @@ _TOKEN = re.compile(
 @dataclass(slots=True)
 class _Action:
     words: list[tuple[str, str]]
+    starts: list[int]
+    """Where in the text each word begins, and at last where the action ends."""
     line: int
     position: int = 0
 
@@ -77,14 +81,15 @@ class Parser:
 
     text: str
     defined: dict[str, tuple[Node, ...]] = field(default_factory=dict)
-    functions: set[str] = field(default_factory=set)  # every one that it calls
-    called: set[str] = field(default_factory=set)  # every template that it calls
+    functions: dict[str, int] = field(default_factory=dict)  # every one that it calls, and where it does first
+    called: dict[str, int] = field(default_factory=dict)  # every template that it calls, likewise
     variables: list[str] = field(default_factory=list)  # those in scope, innermost last
     _loops: int = 0
     _pieces: list[str | _Action] = field(default_factory=list)
     _at: int = 0
     _depth: int = 0
     _line: int = 1
+    _place: int = 0
 
     def parse(self) -> tuple[Node, ...]:
         """The body of the template.
@@ -102,13 +107,13 @@ class Parser:
         return nodes
 
     def _fail(self, reason: str) -> NoReturn:
-        raise TemplateError(f"template: line {self._line}: {reason}")
+        raise TemplateError(f"template: line {self._line}: {reason}", self._place)
 
     def _split(self) -> None:
         position = 0
         trim = False
         while (begin := self.text.find("{{", position)) >= 0:
-            self._line = self.text.count("\n", 0, begin) + 1
+            self._line, self._place = self.text.count("\n", 0, begin) + 1, begin
             found = _ACTION.match(self.text, begin)
             if found is None:
                 self._fail("unclosed action")
@@ -121,7 +126,8 @@ class Parser:
                 self._pieces.append(between)
             body = found["body"]
             if not body.strip().startswith("/*"):
-                self._pieces.append(_Action(self._tokens(body), self._line))
+                words, starts = self._tokens(body, found.start("body"))
+                self._pieces.append(_Action(words, [*starts, found.end("body")], self._line))
             trim, position = bool(found["right"]), found.end()
         rest = self.text[position:]
         if trim:
@@ -129,17 +135,19 @@ class Parser:
         if rest:
             self._pieces.append(rest)
 
-    def _tokens(self, body: str) -> list[tuple[str, str]]:
-        tokens = []
+    def _tokens(self, body: str, begin: int) -> tuple[list[tuple[str, str]], list[int]]:
+        tokens, starts = [], []
         position = 0
         body = body.rstrip()
         while position < len(body):
             found = _TOKEN.match(body, position)
             if found is None or found.lastgroup is None:
+                self._place = begin + position + len(body[position:]) - len(body[position:].lstrip())
                 self._fail(f"unexpected {body[position:].strip()[:20]!r}")
             tokens.append((found.lastgroup, found[found.lastgroup]))
+            starts.append(begin + found.start(found.lastgroup))
             position = found.end()
-        return tokens
+        return tokens, starts
 
     def _nodes(self) -> tuple[tuple[Node, ...], str]:
         """Nodes up to `end` or `else`, which stays the current action; which of them it was."""
@@ -154,7 +162,7 @@ class Parser:
             if isinstance(piece, str):
                 nodes.append(Text(piece))
                 continue
-            self._line = piece.line
+            self._line, self._place = piece.line, piece.starts[0]
             if piece.words and piece.words[0] in {("word", "end"), ("word", "else")}:
                 end = piece.words[0][1]
                 break
@@ -177,7 +185,7 @@ class Parser:
             return [FunctionCall(name, self._rest(action))] if word == "block" else []
         if kind == "word" and word == "template":
             name = self._name(action)
-            self.called.add(name)
+            self.called.setdefault(name, action.starts[1])
             return [FunctionCall(name, self._rest(action))]
         if kind == "word" and word in {"break", "continue"}:
             if not self._loops:
@@ -196,10 +204,10 @@ class Parser:
         return self._pipeline(action, until=None) if action.position < len(action.words) else None
 
     def _closed(self) -> tuple[tuple[Node, ...], str]:
-        line = self._line
+        line, place = self._line, self._place
         nodes, end = self._nodes()
         if not end:
-            self._line = line
+            self._line, self._place = line, place
             self._fail("no {{end}} for it")
         return nodes, end
 
@@ -230,6 +238,7 @@ class Parser:
         closed = until is None
         while action.position < len(action.words):
             kind, word = action.words[action.position]
+            self._place = action.starts[action.position]
             action.position += 1
             if kind == "op" and word == until:
                 closed = True
@@ -241,6 +250,8 @@ class Parser:
                 operands.append(self._operand(action, kind, word))
         if not closed:
             self._fail("unclosed left parenthesis")
+        if not operands:
+            self._place = action.starts[action.position]
         commands.append(self._command(operands))
         return TemplatePipeline(tuple(commands), assigns, declares)
 
@@ -268,9 +279,9 @@ class Parser:
     def _operand(self, action: _Action, kind: str, word: str) -> Operand:  # noqa: PLR0911  # one return a kind
         match kind:
             case "string":
-                return Literal(_unquote(word))
+                return Literal(self._constant(_unquote, word))
             case "char":
-                return Literal(_character(word))
+                return Literal(self._constant(_character, word))
             case "number":
                 return Literal(_number(word))
             case "dot":
@@ -282,12 +293,18 @@ class Parser:
             case "word" if word in {"true", "false", "nil"}:
                 return Literal({"true": True, "false": False, "nil": None}[word])
             case "word":
-                self.functions.add(word)
+                self.functions.setdefault(word, self._place)
                 return Function(word)
             case _:
                 if word != "(":
                     self._fail(f"unexpected {word!r}")
                 return self._parenthesis(action)
+
+    def _constant(self, read: Callable[[str], str | int], word: str) -> str | int:
+        try:
+            return read(word)
+        except TemplateError as error:
+            raise TemplateError(str(error), self._place) from None
 
     def _variable(self, word: str) -> Variable:
         name, *path = word.split(".")

@@ -12,6 +12,7 @@ from alerting.gotemplates.functions import NOTIFICATION
 from alerting.gotemplates.syntax import MAX_LENGTH, Parser, TemplateError
 from alerting.notify.default_templates import DEFAULT_TEMPLATES
 from components.live_files import matching
+from components.meant import did_you_mean
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,8 +59,14 @@ def _read(path: Path) -> dict[str, tuple[Node, ...]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except TemplateError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    unknown = sorted(parser.functions - {*NOTIFICATION, "and", "or"})
-    if unknown:
-        raise ConfigError(f'{path}: function "{unknown[0]}" not defined')
+        raise ConfigError(f"{path}{_place(parser.text, error.at)}: {error}") from error
+    known = {*NOTIFICATION, "and", "or"}
+    for name, at in parser.functions.items():
+        if name not in known:
+            raise ConfigError(f'{path}{_place(parser.text, at)}: function "{name}" not defined{did_you_mean(name, known)}')
     return parser.defined
+
+
+def _place(text: str, at: int | None) -> str:
+    """`:LINE:COLUMN` of a character."""
+    return "" if at is None else f":{text.count(chr(10), 0, at) + 1}:{at - text.rfind(chr(10), 0, at)}"

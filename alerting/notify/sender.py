@@ -16,6 +16,8 @@ import structlog
 from alerting.notify.notification import DeliveryError
 from components.durations import SECOND
 from telemetry.documents import notification_document, timestamp
+from telemetry.sentences import parts_of, sentence_of
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -74,6 +76,7 @@ class Delivery:
                 "created": sent.time,
                 "attempts": self.attempts,
                 "error": self.error,
+                **({"error_parts": parts} if (parts := parts_of(self.error)) else {}),
             },
             self.time,
         )
@@ -126,7 +129,7 @@ class Sender:
         line = self._lines.setdefault(notification.integration.id, _Line())
         if len(line.in_flight) >= QUEUE:
             self.counts.refused += 1
-            self._finish(Delivery(notification, delivered=False, attempts=0, time=self.now(), error="queue full"))
+            self._finish(Delivery(notification, delivered=False, attempts=0, time=self.now(), error=Wording.QUEUE_FULL()))
             return
         task = asyncio.create_task(self._deliver(line, notification), name=f"notify-{notification.integration.id}")
         line.in_flight.add(task)
@@ -164,7 +167,7 @@ class Sender:
                 return
             retry_at = max(self.now() + int(wait * SECOND), line.not_before)
             if not error.retry or retry_at > deadline:
-                self._finish(self._failed(notification, attempts, str(error), line.not_before))
+                self._finish(self._failed(notification, attempts, sentence_of(error), line.not_before))
                 return
             self.counts.retries += 1
             await self.pause((retry_at - self.now()) / SECOND)
@@ -186,7 +189,7 @@ class Sender:
         self.counts.failed += 1
         now = self.now()
         if not_before > now:
-            reason = f"{reason}; the receiver asked for a pause until {timestamp(not_before)}"
+            reason = Wording.ASKED_TO_PAUSE(reason=reason, until=timestamp(not_before))
         else:
             not_before = 0
         return Delivery(notification, delivered=False, attempts=attempts, time=now, error=reason, not_before=not_before)

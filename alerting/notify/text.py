@@ -99,7 +99,7 @@ def compile_texts(
         try:
             compiled[name] = compile_template(text, NOTIFICATION, default_library() if library is None else library)
         except TemplateError as error:
-            raise TemplateError(f"{name}: {error}") from None
+            raise TemplateError(f"{name}: {error}", error.at) from None
     return Texts(compiled, external_url, counts or TextCounts())
 
 

@@ -64,7 +64,7 @@ class Evaluator:
                     return _result(query.type, series)
             vector = query.vector(source, at, at, at, until(timeout), past)
             if query.type is ResultType.SCALAR:
-                return _result(query.type, [_stamp(at), _plain(vector[0][1])])
+                return _result(query.type, [_stamp(at), plain(vector[0][1])])
             return _result(query.type, [{"metric": dict(labels), "value": _point(at, value)} for labels, value in vector])
 
     async def over_range(
@@ -133,11 +133,11 @@ def _series(labels: Labels, points: list[tuple[int, float]]) -> JsonObject:
 
 def _point(at: int, value: float) -> list[object]:
     small = 1e-6 <= abs(value) < 1e-4  # with an exponent in Go's %v, without one in Prometheus' JSON
-    return [_stamp(at), _plain(value) if small else go_float(value)]
+    return [_stamp(at), plain(value) if small else go_float(value)]
 
 
-def _plain(value: float) -> str:
-    """Without an exponent."""
+def plain(value: float) -> str:
+    """A number as Prometheus writes it in answers: without an exponent."""
     return format(Decimal(repr(value)), "f").removesuffix(".0") if math.isfinite(value) else go_float(value)
 
 

@@ -86,7 +86,12 @@ def _reach(query: JsonObject) -> tuple[Reach, int]:
         )
     except ConfigError as error:
         raise InputError(f"a matcher cannot be used: {error}") from None
-    return Reach(matchers, end - start + 1, 0, " 0", lambda instant: instant.at), end
+    return reach_of(matchers, end - start + 1), end
+
+
+def reach_of(matchers: tuple[Matcher, ...], width: int) -> Reach:
+    """What reads a selector over so many ns."""
+    return Reach(matchers, width, 0, " 0", lambda instant: instant.at)
 
 
 def _type(number: int) -> MatchType:
@@ -114,13 +119,13 @@ async def answer(found: Sequence[tuple[Sequence[VectorColumn], int, int]]) -> by
             series = result.timeseries.add()
             for name, text in column.labels:
                 series.labels.add(name=name, value=text)
-            for time, value in _by_millisecond(column, low, high):
+            for time, value in by_millisecond(column, low, high):
                 series.samples.add(timestamp=time, value=value)
             await asyncio.sleep(0)  # others have their turn
     return bytes(cramjam.snappy.compress_raw(response.SerializeToString()))
 
 
-def _by_millisecond(column: VectorColumn, low: int, high: int) -> Iterator[tuple[int, float]]:
+def by_millisecond(column: VectorColumn, low: int, high: int) -> Iterator[tuple[int, float]]:
     """The samples, the last of each millisecond."""
     times = [time // MILLISECOND for time in column.times[low:high]]
     for i, time in enumerate(times):

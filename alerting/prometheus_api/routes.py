@@ -2,6 +2,7 @@
 
 GET, POST /prometheus/api/v1/query           at a time
 GET, POST /prometheus/api/v1/query_range     at each step of a range
+GET, POST /prometheus/api/v1/query_exemplars exemplars of a query's series, with their traces
 GET, POST /prometheus/api/v1/series          label sets of series
 GET, POST /prometheus/api/v1/labels          label names
 GET       /prometheus/api/v1/label/NAME/values
@@ -23,6 +24,7 @@ from starlette.routing import Route
 
 from alerting.prometheus_api import remote_read
 from alerting.prometheus_api.evaluation import Evaluator, QueryTimeoutError, until
+from alerting.prometheus_api.exemplars import exemplars_of
 from alerting.prometheus_api.parameters import ParameterError, Parameters, parameters_of
 from alerting.prometheus_api.series import cut, series_in, types_of
 from alerting.promql.expression import LOOKBACK
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from alerting.prometheus_api.exemplars import MetricDocuments
     from alerting.promql.query import Query
     from alerting.promql.vectors import Labels
     from alerting.rules.engine import AlertEngine
@@ -70,6 +73,7 @@ class PrometheusApi:
         now: the clock, ns: when a query is that names no time.
         version: of this software.
         histories: the older samples of each environment, where they are stored.
+        metrics: have the exemplars.
     """
 
     def __init__(
@@ -78,8 +82,10 @@ class PrometheusApi:
         now: Callable[[], int],
         version: str,
         histories: Callable[[], Mapping[str, StoredHistory]] = dict,
+        metrics: MetricDocuments | None = None,
     ) -> None:
         self._engines, self._now, self._version, self._histories = engines, now, version, histories
+        self._metrics = metrics
         self._evaluator = Evaluator()
 
     def routes(self) -> list[Route]:
@@ -87,6 +93,7 @@ class PrometheusApi:
         return [
             _route("query", self._query, "POST"),
             _route("query_range", self._query_range, "POST"),
+            _route("query_exemplars", self._query_exemplars, "POST"),
             _route("series", self._series, "POST"),
             _route("labels", self._label_names, "POST"),
             _route("label/{name}/values", self._label_values),
@@ -162,6 +169,16 @@ class PrometheusApi:
         past = await self._past(asked, compiled, over.start, over.end)
         answer = await self._evaluator.over_range(compiled, self._engine(asked).samples, over, timeout, past)
         return answer, past.notes() + self._refused(asked)
+
+    async def _query_exemplars(self, request: Request) -> Answer:
+        asked = await parameters_of(request)
+        start, end = _stretch(asked)
+        if end < start:
+            raise ParameterError('invalid parameter "end": end timestamp must not be before start time')
+        selectors = [reach.matchers for reach in compile_query(asked.text("query")).reaches]
+        if self._metrics is None or not selectors:
+            return [], []
+        return await exemplars_of(self._metrics, selectors, start, end, self._environment(asked), _timeout(asked))
 
     def _refused(self, asked: Parameters) -> list[str]:
         """Whose series an answer lacks, as they were beyond a bound in the last minutes."""

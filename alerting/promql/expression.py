@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import promql_parser
 
 from alerting.promql.compiler import FUNCTIONS, Compiler
+from alerting.promql.places import find_mistake, parse_text
 from alerting.promql.selectors import selector_matchers
 from alerting.promql.vectors import Instant
 from components.durations import MINUTE
@@ -36,7 +37,7 @@ MAX_OPERATORS = 250
 
 
 class PromqlError(ConfigError):
-    """An expression that cannot be parsed or is not covered."""
+    """An expression that cannot be parsed or is not covered; `at` is the first character of what is wrong, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def compile_expression(text: str, step: int = MINUTE) -> Expression:
         compiler = Compiler(step)
         evaluate = compiler.top(tree)
     except ConfigError as error:
-        raise PromqlError(str(error)) from None
+        raise not_covered(text, str(error)) from None
     return Expression(text, compiler.lookback, tuple(compiler.selectors), tuple(compiler.reaches), evaluate)
 
 
@@ -101,7 +102,29 @@ def parse(text: str) -> object:
     try:
         return _tree(text)
     except ValueError as error:
-        raise PromqlError(_with_hint(str(error))) from None
+        at, reason = find_mistake(text, str(error), _parsed)
+        raise PromqlError(_in_words(reason), at) from None
+
+
+def not_covered(text: str, reason: str) -> PromqlError:
+    """What a compiler says of a text that can be parsed, with the place."""
+    return PromqlError(reason, find_mistake(text, reason, _compiled)[0])
+
+
+def _parsed(text: str) -> str:
+    try:
+        parse_text(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _compiled(text: str) -> str:
+    try:
+        Compiler(MINUTE).top(parse_text(text))
+    except (ConfigError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def _tree(text: str) -> object:
@@ -113,7 +136,7 @@ def _tree(text: str) -> object:
         raise PromqlError(f"more than {MAX_OPERATORS} operators in one expression; split it with recording rules")
     if _BEFORE_1970.search(_STRING.sub("", text)):
         raise PromqlError("@: a time before 1970 is not covered")  # to read it from the tree panics in the parser
-    return promql_parser.parse(text)
+    return parse_text(text)
 
 
 # One without an end counts to the end of the text: to look for its end again at each quote would be quadratic.
@@ -133,10 +156,15 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _with_hint(reason: str) -> str:
+_TYPES = {"vector": "instant vector", "matrix": "range vector"}
+
+
+def _in_words(reason: str) -> str:
+    """What the parser says, as Prometheus says it, and what was probably meant."""
     found = re.fullmatch(r"unknown function with name '(.*)'", reason)
     if found is None:
-        return reason
+        of_types = reason.startswith("expected type")
+        return re.sub(r"\b(?:vector|matrix)\b", lambda name: _TYPES[name[0]], reason) if of_types else reason
     close = difflib.get_close_matches(found[1], FUNCTIONS, n=1)
     hint = f' (did you mean "{close[0]}"?)' if close else ""
     return f'unknown function "{found[1]}"{hint}'

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from alerting.promql.regex import Regex
+from alerting.promql.regex import Regex, RegexError
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -87,14 +87,19 @@ def parse_matchers(text: str) -> tuple[Matcher, ...]:
     if stripped.startswith("{") != stripped.endswith("}"):
         raise MatcherError(f"matchers {text!r}: a brace has no partner")
     inner = (stripped[1:-1] if stripped.startswith("{") else stripped).rstrip()
+    begin = len(text) - len(text.lstrip()) + stripped.startswith("{")
     matchers: list[Matcher] = []
     position = 0
     while position < len(inner):
         found = _MATCHER.match(inner, position)
         end = found.end() if found else position
         if found is None or (end < len(inner) and inner[end] != ","):
-            raise MatcherError(f'matchers {text!r}: expected name="value" at character {end + 1}')
-        matchers.append(Matcher.of(_unquoted(found["name"]), MatchType(found["op"]), _unquoted(found["value"])))
+            place = begin + end + len(inner[end:]) - len(inner[end:].lstrip())
+            raise MatcherError(f'matchers {text!r}: expected name="value" at character {place + 1}', place)
+        try:
+            matchers.append(Matcher.of(_unquoted(found["name"]), MatchType(found["op"]), _unquoted(found["value"])))
+        except RegexError as error:
+            raise RegexError(str(error), begin + found.start("value")) from None
         position = end + 1
     return tuple(matchers)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import promql_parser as ast
 
 from alerting.promql.compiler import Compiler, is_scalar
-from alerting.promql.expression import LOOKBACK, PromqlError, parse
+from alerting.promql.expression import LOOKBACK, PromqlError, not_covered, parse
 from alerting.promql.vectors import Instant
 from components.durations import MINUTE
 from telemetry.errors import ConfigError
@@ -77,11 +77,11 @@ def compile_query(text: str, step: int = MINUTE) -> Query:
     Raises:
         PromqlError: wrong syntax or type, or something that the evaluator does not cover.
     """
-    tree = inner = parse(text)
-    while isinstance(inner, ast.ParenExpr):
-        inner = inner.expr
     compiler = Compiler(step)
     try:
+        tree = inner = parse(text)
+        while isinstance(inner, ast.ParenExpr):
+            inner = inner.expr
         if isinstance(inner, ast.StringLiteral):
             return Query(ResultType.STRING, inner.val)
         if isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr):
@@ -90,5 +90,15 @@ def compile_query(text: str, step: int = MINUTE) -> Query:
         kind = ResultType.SCALAR if is_scalar(tree) else ResultType.VECTOR
         vector = compiler.top(tree)
         return Query(kind, reaches=tuple(compiler.reaches), _vector=vector)
+    except PromqlError as error:
+        raise _with_place(text, error) from None
     except ConfigError as error:
-        raise PromqlError(str(error)) from None
+        raise _with_place(text, not_covered(text, str(error))) from None
+
+
+def _with_place(text: str, error: PromqlError) -> PromqlError:
+    """An error with line and column in front, as Prometheus answers."""
+    if error.at is None:
+        return error
+    line, column = text.count("\n", 0, error.at) + 1, error.at - text.rfind("\n", 0, error.at)
+    return PromqlError(f"{line}:{column}: parse error: {error}", error.at)

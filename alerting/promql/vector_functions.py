@@ -7,6 +7,7 @@ import re
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alerting.promql.range_functions import divide
@@ -22,23 +23,18 @@ Number = Callable[[float], float]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _total(function: Number) -> Number:
+def _total(function: Number, value: float) -> float:
     """The function where it is defined, else NaN, as IEEE 754 has it; Python would raise."""
-
-    def wrapped(value: float) -> float:
-        try:
-            return float(function(value))
-        except OverflowError:
-            return value if math.isinf(value) else math.copysign(math.inf, value)
-        except ValueError:
-            return math.nan
-
-    return wrapped
+    try:
+        return float(function(value))
+    except OverflowError:
+        return value if math.isinf(value) else math.copysign(math.inf, value)
+    except ValueError:
+        return math.nan
 
 
-def _logarithm(function: Number) -> Number:
-    defined = _total(function)
-    return lambda value: -math.inf if value == 0 else defined(value)
+def _logarithm(function: Number, value: float) -> float:
+    return -math.inf if value == 0 else _total(function, value)
 
 
 def _exponential(value: float) -> float:
@@ -48,8 +44,8 @@ def _exponential(value: float) -> float:
         return math.inf
 
 
-def _whole(function: Callable[[float], int]) -> Number:
-    return lambda value: float(function(value)) if math.isfinite(value) else value
+def _whole(function: Callable[[float], int], value: float) -> float:
+    return float(function(value)) if math.isfinite(value) else value
 
 
 def _cosh(value: float) -> float:
@@ -60,7 +56,7 @@ def _cosh(value: float) -> float:
 
 
 def _atanh(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) == 1 else _total(math.atanh)(value)
+    return math.copysign(math.inf, value) if abs(value) == 1 else _total(math.atanh, value)
 
 
 def _sign(value: float) -> float:
@@ -69,28 +65,28 @@ def _sign(value: float) -> float:
 
 MATHEMATICS: dict[str, Number] = {
     "abs": abs,
-    "acos": _total(math.acos),
-    "acosh": _total(math.acosh),
-    "asin": _total(math.asin),
-    "asinh": _total(math.asinh),
-    "atan": _total(math.atan),
+    "acos": partial(_total, math.acos),
+    "acosh": partial(_total, math.acosh),
+    "asin": partial(_total, math.asin),
+    "asinh": partial(_total, math.asinh),
+    "atan": partial(_total, math.atan),
     "atanh": _atanh,
-    "ceil": _whole(math.ceil),
-    "cos": _total(math.cos),
+    "ceil": partial(_whole, math.ceil),
+    "cos": partial(_total, math.cos),
     "cosh": _cosh,
     "deg": lambda value: value * 180 / math.pi,
     "exp": _exponential,
-    "floor": _whole(math.floor),
-    "ln": _logarithm(math.log),
-    "log10": _logarithm(math.log10),
-    "log2": _logarithm(math.log2),
+    "floor": partial(_whole, math.floor),
+    "ln": partial(_logarithm, math.log),
+    "log10": partial(_logarithm, math.log10),
+    "log2": partial(_logarithm, math.log2),
     "rad": lambda value: value * math.pi / 180,
     "sgn": _sign,
-    "sin": _total(math.sin),
-    "sinh": _total(math.sinh),
-    "sqrt": _total(math.sqrt),
-    "tan": _total(math.tan),
-    "tanh": _total(math.tanh),
+    "sin": partial(_total, math.sin),
+    "sinh": partial(_total, math.sinh),
+    "sqrt": partial(_total, math.sqrt),
+    "tan": partial(_total, math.tan),
+    "tanh": partial(_total, math.tanh),
 }
 """One number in, one out."""
 
@@ -99,25 +95,22 @@ _CYCLE = 146_097 * 86_400
 """Seconds in 400 years, after which the calendar, days of the week among it, repeats."""
 
 
-def _calendar(function: Callable[[datetime], int], years: int = 0) -> Number:
-    def wrapped(value: float) -> float:
-        if not math.isfinite(value):
-            return math.nan
-        cycles, seconds = divmod(math.trunc(value), _CYCLE)  # Python's dates end with the year 9999
-        return float(function(_EPOCH + timedelta(seconds=seconds)) + cycles * years)
-
-    return wrapped
+def _calendar(function: Callable[[datetime], int], value: float, years: int = 0) -> float:
+    if not math.isfinite(value):
+        return math.nan
+    cycles, seconds = divmod(math.trunc(value), _CYCLE)  # Python's dates end with the year 9999
+    return float(function(_EPOCH + timedelta(seconds=seconds)) + cycles * years)
 
 
 CALENDAR: dict[str, Number] = {
-    "day_of_month": _calendar(lambda date: date.day),
-    "day_of_week": _calendar(lambda date: date.isoweekday() % 7),
-    "day_of_year": _calendar(lambda date: date.timetuple().tm_yday),
-    "days_in_month": _calendar(lambda date: monthrange(date.year, date.month)[1]),
-    "hour": _calendar(lambda date: date.hour),
-    "minute": _calendar(lambda date: date.minute),
-    "month": _calendar(lambda date: date.month),
-    "year": _calendar(lambda date: date.year, years=400),
+    "day_of_month": partial(_calendar, lambda date: date.day),
+    "day_of_week": partial(_calendar, lambda date: date.isoweekday() % 7),
+    "day_of_year": partial(_calendar, lambda date: date.timetuple().tm_yday),
+    "days_in_month": partial(_calendar, lambda date: monthrange(date.year, date.month)[1]),
+    "hour": partial(_calendar, lambda date: date.hour),
+    "minute": partial(_calendar, lambda date: date.minute),
+    "month": partial(_calendar, lambda date: date.month),
+    "year": partial(_calendar, lambda date: date.year, years=400),
 }
 """Seconds since the epoch in, a field of the UTC date out."""
 

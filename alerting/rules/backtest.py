@@ -12,7 +12,7 @@ from alerting.rules.engine import AlertEngine
 from alerting.rules.samples import Limits, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from alerting.alert_state import AlertChange
     from alerting.promql.matchers import Matcher
@@ -56,7 +56,24 @@ def backtest(
     notified_after: Callable[[Point], int] = lambda _: 0,
     since: int = 0,
 ) -> Backtest:
-    """Play points through the rules, from the first one's time to the last one's.
+    """Play points through the rules, all at once: see `backtest_steps`."""
+    steps = backtest_steps(groups, points, limits, notified_after, since)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Backtest = end.value
+            return found
+
+
+def backtest_steps(
+    groups: Sequence[RuleGroup],
+    points: Iterable[Point],
+    limits: Limits | None = None,
+    notified_after: Callable[[Point], int] = lambda _: 0,
+    since: int = 0,
+) -> Generator[int, None, Backtest]:
+    """Play points through the rules, from the first one's time to the last one's; yields the evaluations so far, often.
 
     Args:
         groups: the rules.
@@ -85,6 +102,7 @@ def backtest(
         changes = engine.advance(ordered[begin][0] - 1)
         engine.add(point for _, point in ordered[begin:following])
         changes += engine.advance(now)
+        yield engine.counts.evaluations
         for change in changes:
             never += change.state is AlertState.INACTIVE
             _note(change, open_, firings)

@@ -6,7 +6,7 @@ https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -22,7 +22,7 @@ from components.yaml_file import YamlFile, without_null
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from alerting.gotemplates.execute import Template
@@ -36,6 +36,14 @@ def _duration(value: object) -> int:
         return parse_duration(str(value))
     except ConfigError as error:
         raise ValueError(str(error)) from None
+
+
+class Wrong(Protocol):
+    """Takes what is wrong with a field of a rule, and which character of it is the first that is."""
+
+    def __call__(self, field: str, reason: str, at: int | None = None, /) -> None:
+        """Report it."""
+        ...
 
 
 Duration = Annotated[int, BeforeValidator(_duration)]
@@ -175,7 +183,7 @@ def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGrou
     try:
         config = file.read(RuleFileConfig, as_written=True)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += str(error).split("\n")
         config = _readable(file)
     groups: list[RuleGroup] = []
     seen: set[str] = set()
@@ -185,7 +193,7 @@ def read_rules(file: YamlFile, default_interval: int = MINUTE) -> tuple[RuleGrou
         seen.add(group.name)
         groups.append(_compile_group(file, group, ("groups", g), default_interval, problems))
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join(sorted(problems, key=file.order)))
     return tuple(groups)
 
 
@@ -230,9 +238,11 @@ def _compile_group(
     rules = []
     for r, rule in enumerate(group.rules):
 
-        def wrong(field: str, reason: str, r: int = r) -> None:
-            where = (*path, "rules", r, *field.split(".", 1))
-            problems.append(str(file.error(where, f'group "{group.name}": {field}: {reason}')))
+        def wrong(field: str, reason: str, at: int | None = None, r: int = r) -> None:
+            where: tuple[str | int, ...] = (*path, "rules", r, *field.split(".", 1))
+            if field.startswith("labels.") and field.removeprefix("labels.") not in group.rules[r].labels:
+                where = (*path, *field.split(".", 1))  # of the group
+            problems.append(str(file.error(where, f'group "{group.name}": {field}: {reason}', at)))
 
         compiled = _compile(rule, group, interval, wrong)
         if compiled is not None:
@@ -240,13 +250,13 @@ def _compile_group(
     return RuleGroup(file.name, group.name, interval, group.limit, group.query_offset, tuple(rules), group.scope == "global")
 
 
-def _compile(rule: RuleConfig, group: GroupConfig, interval: int, wrong: Callable[[str, str], None]) -> Rule | None:
+def _compile(rule: RuleConfig, group: GroupConfig, interval: int, wrong: Wrong) -> Rule | None:
     """The rule; what is wrong goes to `wrong`, by field, and then there may be none."""
     expr = None
     try:
         expr = compile_expression(rule.expr, interval)
     except ConfigError as error:
-        wrong("expr", str(error))
+        wrong("expr", str(error), error.at)
     labels = group.labels | rule.labels
     for name in labels:
         if not _is_label_name(name) or name == "__name__":
@@ -266,12 +276,12 @@ def _compile(rule: RuleConfig, group: GroupConfig, interval: int, wrong: Callabl
     return Rule("alert", rule.alert, expr, rule.hold, rule.keep_firing_for, label_texts, annotations, source=rule, asks=asks)
 
 
-def _templates(field: str, texts: Mapping[str, str], wrong: Callable[[str, str], None]) -> Iterator[tuple[str, Template]]:
+def _templates(field: str, texts: Mapping[str, str], wrong: Wrong) -> Iterator[tuple[str, Template]]:
     for name, text in sorted(texts.items()):
         try:
             yield name, compile_template(text, {*ANNOTATION, *OF_EVALUATION}, variables=VARIABLES)
         except ConfigError as error:
-            wrong(f"{field}.{name}", str(error))
+            wrong(f"{field}.{name}", str(error), error.at)
 
 
 def _is_label_name(name: str) -> bool:

@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 def metric_history(bodies: Iterable[Body]) -> list[Point]:
     """Points of stored metrics, but for exponential histograms, which rules do not read."""
-    return [point for body in bodies for point in points_of(_metric(body))]
+    return [point for body in bodies for point in points_of(metric_of(body))]
 
 
 def anomaly_history(bodies: Iterable[Body]) -> list[Point]:
@@ -151,7 +151,8 @@ def notified_after(allowed_lateness: int) -> Callable[[Point], int]:
     return delay
 
 
-def _metric(body: Body) -> Metric:
+def metric_of(body: Body) -> Metric:
+    """A stored metric, with the one point of its document."""
     kind = MetricType(body["type"])
     point = DataPoint(
         body["@timestamp"],

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import promql_parser
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from alerting.promql.expression import compile_expression, parse
 from components.durations import HOUR, format_duration, parse_duration
-from components.yaml_file import without_null
+from components.yaml_file import TextError, without_null
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 VERSION = "openslo/v1"
 WINDOW = "{{.window}}"
 """Stands in a query for the range over which a rate is taken, as with sloth."""
+_ANY_WINDOW = "5m".rjust(len(WINDOW), "0")
+"""As long as that, so that places in the query stay."""
 
 _SHORTEST = 24 * HOUR
 _REFUSED = {
@@ -56,12 +59,13 @@ def _rolling(value: object) -> int:
 
 def _query(text: str) -> str:
     """A query that ranges over the window: as it is where it says so, else the increase of the counters that it selects."""
-    if WINDOW in text:
-        return text
     try:
-        tree = promql_parser.parse(text)
-    except ValueError as error:
-        raise ValueError(f"invalid promql query: {error}") from None
+        if WINDOW in text:
+            compile_expression(text.replace(WINDOW, _ANY_WINDOW))
+            return text
+        tree = parse(text)
+    except ConfigError as error:
+        raise TextError(f"invalid promql query: {error}", error.at) from None
     if isinstance(tree, promql_parser.AggregateExpr) and str(tree.op) == "sum" and tree.modifier is None:
         tree = tree.expr
     if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:

@@ -113,10 +113,10 @@ def test_every_part_of_the_file_is_read() -> None:
         (
             "routing_key: secret",
             "routing_key: secret\n    description: '{{ .Status | nosuch }}'",
-            21,
+            23,
             'function "nosuch" not defined',
         ),
-        ("pagerduty_configs:\n  - routing_key: secret", "slack_configs:\n  - channel: x", 21, "no api_url"),
+        ("pagerduty_configs:\n  - routing_key: secret", "slack_configs:\n  - channel: x", 22, "no api_url"),
     ],
 )
 def test_a_wrong_configuration_names_line_and_reason(old: str, new: str, line: int, message: str) -> None:
@@ -439,14 +439,14 @@ time_intervals:
     assert [tuple(line.split(":")[:3]) for line in lines] == [
         ("am.yml", "3", "13"),  # receiver "nobody" is not defined
         ("am.yml", "4", "15"),  # group_wait
-        ("am.yml", "6", "5"),  # matchers
+        ("am.yml", "6", "20"),  # the pattern of a matcher
         ("am.yml", "8", "5"),  # no interval "never"
         ("am.yml", "10", "3"),  # a receiver without a name
-        ("am.yml", "12", "3"),  # slack_configs: no URL
         ("am.yml", "13", "5"),  # chanel, where the key stands
+        ("am.yml", "13", "5"),  # and no URL
         ("am.yml", "16", "17"),  # max_alerts
-        ("am.yml", "18", "3"),  # no token
+        ("am.yml", "18", "22"),  # no token
         ("am.yml", "19", "9"),  # "second" twice: by its place in the file, although one before it was left out
         ("am.yml", "22", "42"),  # start_time
-        ("bad.tmpl", " template", " line 2"),
+        ("bad.tmpl", "2", "1"),
     ]

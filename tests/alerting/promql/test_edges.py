@@ -9,6 +9,7 @@ import pytest
 from alerting.promql.expression import compile_expression
 from alerting.promql.vectors import EvaluationError
 from alerting.rules.samples import Samples
+from components.durations import SECOND
 from telemetry.metrics import Point, Series
 
 INF, NAN = math.inf, math.nan
@@ -67,6 +68,16 @@ INF, NAN = math.inf, math.nan
         ("year(vector(-1))", 1969.0),
         ("day_of_week(vector(0))", 4.0),
         ("hour(vector(NaN))", NAN),
+        ("hour(vector(-0.5))", 0.0),
+        ("day_of_month(vector(1709251198))", 29.0),  # Thursday, 29 February 2024, 23:59:58
+        ("day_of_week(vector(1709251198))", 4.0),
+        ("day_of_week(vector(1709251198 + 3 * 86400))", 0.0),
+        ("day_of_year(vector(1709251198))", 60.0),
+        ("days_in_month(vector(1709251198))", 29.0),
+        ("hour(vector(1709251198))", 23.0),
+        ("minute(vector(1709251198))", 59.0),
+        ("month(vector(1709251198))", 2.0),
+        ("year(vector(1709251198 - 400 * 365.2425 * 86400))", 1624.0),
     ],
 )
 def test_a_number_at_an_edge_is_what_go_computes(text: str, expected: float) -> None:
@@ -123,3 +134,26 @@ def test_a_bucket_is_one_whose_bound_go_reads_as_a_number() -> None:
     ((_, value),) = compile_expression("histogram_quantile(0.5, latency)").evaluate(samples(*buckets), 0)
     assert value == 1.0
     assert compile_expression("histogram_quantile(0.5, few)").evaluate(TWICE, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [
+        ([1.0, 2.0, 6.0], 3.0),
+        ([1e308, 1e308, 1e308], 1e308),
+        ([INF, 1.0], INF),
+        ([1.0, -INF, 2.0], -INF),
+        ([INF, INF], INF),
+        ([-INF, -INF, 3.0], -INF),
+        ([INF, -INF], NAN),
+        ([INF, NAN], NAN),
+        ([NAN, INF], NAN),
+    ],
+)
+def test_a_mean_of_infinities_is_the_one_that_arithmetic_allows(values: list[float], mean: float) -> None:
+    found = Samples()
+    found.add([Point(Series("x", (("n", str(number)),)), 0, value) for number, value in enumerate(values)])
+    found.add([Point(Series("y"), number * SECOND, value) for number, value in enumerate(values)])
+    for text in ("avg(x)", "avg_over_time(y[1m])"):
+        ((_, value),) = compile_expression(text).evaluate(found, (len(values) - 1) * SECOND)
+        assert value == pytest.approx(mean, nan_ok=True), text

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.promql.expression import PromqlError, compile_expression
+from alerting.promql.expression import PromqlError, compile_expression, parse_selector
 from alerting.promql.histogram import bucket_quantile
 from alerting.promql.vectors import EvaluationError
 from alerting.rules.samples import Samples
@@ -21,10 +21,12 @@ from telemetry.metrics import STALE, Point, Series, is_stale
     ("text", "reason"),
     [
         ("ratee(x[5m])", 'unknown function "ratee" (did you mean "rate"?)'),
-        ("rate(x)", "expected type matrix"),
+        ("rate(x)", "expected type range vector"),
+        ("x offset nan", 'unexpected "nan"'),
+        ("sum by (a) (x offset nan 1", 'unexpected "nan"'),
         ("x[5m]", "a range where an instant vector or a scalar is needed"),
         ('"text"', "a string where"),
-        ("sum(1)", "expected type vector"),
+        ("sum(1)", "expected type instant vector"),
         ("1 > 2", "BOOL"),
         ("limitk(2, x)", 'aggregation "limitk" is not covered'),
         ("info(x)", 'function "info" is not covered'),
@@ -136,3 +138,12 @@ def test_a_quantile_lies_in_the_bucket_that_holds_its_rank(counts: list[tuple[fl
     upper = next(bound for bound, below in buckets if below >= q * total)
     lower = max((bound for bound, _ in buckets if bound < upper), default=0.0)
     assert lower * (1 - 1e-12) <= found <= upper * (1 + 1e-12)
+
+
+def test_a_selector_is_a_name_with_labels_and_else_an_error_says_why() -> None:
+    assert [(one.name, one.value) for one in parse_selector('up{job="a"}')] == [("__name__", "up"), ("job", "a")]
+    for text in ("up[5m]", "up offset 5m", "up offset -5m", "up @ 0", "up @ start()", "1", "sum(up)", "up + up"):
+        with pytest.raises(PromqlError, match=r"^not a name with labels$"):
+            parse_selector(text)
+    with pytest.raises(PromqlError, match=r"unexpected end of input inside braces"):
+        parse_selector("up{")

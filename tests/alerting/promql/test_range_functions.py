@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import math
 
-from alerting.promql.range_functions import delta, increase, rate
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.promql.range_functions import delta, increase, neumaier, rate, sum_over_time
 from components.durations import SECOND
 
 
@@ -33,3 +37,28 @@ def test_a_range_that_begins_near_the_first_sample_is_filled_unless_the_counter_
 
 def test_a_gauge_has_no_beginning_at_zero() -> None:
     assert delta([50 * SECOND, 60 * SECOND], [1.0, 11.0], 0, 60 * SECOND) == pytest.approx(15)
+
+
+@pytest.mark.parametrize(
+    ("item", "total", "carry", "expected"),
+    [
+        (1.0, 1e16, 0.0, (1e16, 1.0)),  # the sum has no place for it
+        (1e16, 1.0, 0.0, (1e16, 1.0)),
+        (-1.0, 1e16, 0.5, (1e16, -0.5)),
+        (1e16, -1.0, 0.5, (1e16, -0.5)),
+        (-1e16, 1e16, 1.0, (0.0, 1.0)),
+        (2.0, 3.0, 0.25, (5.0, 0.25)),
+        (1e308, 1e308, 2.0, (math.inf, 0.0)),
+        (1.0, -math.inf, 2.0, (-math.inf, 0.0)),
+    ],
+)
+def test_what_a_sum_has_no_digits_for_is_carried(
+    item: float, total: float, carry: float, expected: tuple[float, float]
+) -> None:
+    assert neumaier(item, total, carry) == expected
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([1e16, -1e16, 1e-9]), max_size=20))
+def test_a_sum_is_the_exact_one_but_for_its_last_digits(values: list[float]) -> None:
+    most = max(map(abs, values), default=0.0)
+    assert sum_over_time([], values, 0, 0) == pytest.approx(math.fsum(values), rel=1e-15, abs=most * 1e-28)

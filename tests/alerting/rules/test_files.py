@@ -64,6 +64,35 @@ def test_an_error_names_file_line_and_reason(old: str, new: str, line: int, mess
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("expr: up == 0", "expr: sum(up) + ratee(up[5m])", (10, 21, 'expr: unknown function "ratee"')),
+        ("expr: up == 0", "expr: 'up{a=''b''} == 0 or rate(up)'", (10, 37, "expected type range vector")),
+        ("expr: up == 0", "expr: |\n      up == 0 or\n      # why\n      ratee(up[5m])", (13, 7, 'unknown function "ratee"')),
+        ("expr: up == 0", "expr: >-\n      up == 0 or\n        limitk(1, up)", (12, 9, 'aggregation "limitk" is not covered')),
+        ("expr: up == 0", 'expr: "up{a=\\"b\\"} == 0 oder 1"', (10, 29, 'unexpected "oder"')),
+        ("humanizeDuration", "humanise", (15, 70, "did you mean humanize")),
+        ("$labels.instance", "$label.instance", (15, 20, 'undefined variable "$label"')),
+    ],
+)  # fmt: skip
+def test_an_error_in_a_text_is_where_the_wrong_word_is(old: str, new: str, found: tuple[int, int, str]) -> None:
+    line, column, message = found
+    with pytest.raises(ConfigError) as caught:
+        parse_rules(GOOD.replace(old, new), "rules.yml")
+    assert str(caught.value).startswith(f"rules.yml:{line}:{column}:")
+    assert message in str(caught.value)
+
+
+def test_errors_are_in_the_order_of_the_file() -> None:
+    text = GOOD.replace("up == 0", "up ==").replace("interval: 30s", "interval: x").replace("humanizeDuration", "nosuch")
+    with pytest.raises(ConfigError) as caught:
+        parse_rules(text, "rules.yml")
+    lines = [int(line.split(":")[1]) for line in str(caught.value).split("\n")]
+    assert lines == sorted(lines)
+    assert len(lines) == 3
+
+
 def test_values_are_the_text_that_is_written() -> None:
     """YAML would make booleans, numbers and dates of them, which no label is."""
     (group,) = parse_rules(

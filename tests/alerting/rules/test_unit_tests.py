@@ -131,8 +131,8 @@ def test_check_lists_groups_or_names_the_line(tmp_path: Path) -> None:
     assert "4 alerts, 3 recorded, every 5s" in CliRunner().invoke(rules, ["check", str(DEFAULT_RULES)]).output
     (tmp_path / "bad.yml").write_text(RULES.replace("up == 0", "upp("))
     result = CliRunner().invoke(rules, ["check", str(tmp_path / "bad.yml")])
-    assert result.exit_code == 1
-    assert 'bad.yml:8:11: group "example": expr:' in result.output
+    assert result.exit_code == 2
+    assert 'bad.yml:8:15: group "example": expr:' in result.output
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,11 @@ def _tests(folder: Path) -> Path:
         ("isRolling: true", "calendar: {}", "26:7: spec.timeWindow[0].calendar: only rolling windows are supported"),
         ("Occurrences", "Timeslices", "27:20: spec.budgetingMethod: Input should be 'Occurrences'"),
         ("traces_service_graph_request_total", "rate", "23:22: "),
+        (
+            'traces_service_graph_request_total{server="checkout"}',
+            "sum(ratee(x[{{.window}}]))",
+            "23:26: spec.indicator.spec.ratioMetric.total.metricSource.spec.query: invalid promql query: unknown",
+        ),
         ("kind: SLO", "kind: SLI", "2:7: kind: Input should be 'SLO'"),
         ("openslo/v1", "openslo/v2alpha", "1:13: apiVersion: Input should be 'openslo/v1'"),
     ],
