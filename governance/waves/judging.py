@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from governance.compile.clusters import cluster_name
 from governance.waves.rollout import Judgement, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from alerting.alerts import StoredAlert
     from governance.model import Policies
@@ -33,21 +34,25 @@ class AlertJudge:
 
     def judge(self, wave: Wave, now: int) -> Judgement:
         """Back, or go."""
-        begun = sorted({described for alert in self._alerts() if (described := _of(alert, wave, now))})
-        if begun:
-            more = f" and {len(begun) - NAMED} more" if len(begun) > NAMED else ""
-            return Judgement(Verdict.BACK, f"since wave {wave.number} there fires {', '.join(begun[:NAMED])}{more}")
+        if begun := self.begun(wave.services, wave.released, now):
+            return Judgement(Verdict.BACK, f"since wave {wave.number} there fires {begun}")
         services = "any service" if EVERY in wave.services else ", ".join(wave.services) or "no service"
         return Judgement(Verdict.GO, f"{len(wave.with_it)} agents have it, and no alert of {services} has begun since")
 
+    def begun(self, services: Collection[str], since: int, now: int) -> str:
+        """Alerts of some services that have begun to fire since a time, in words; empty if none has."""
+        found = sorted({described for alert in self._alerts() if (described := _of(alert, services, since, now))})
+        more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+        return ", ".join(found[:NAMED]) + more
 
-def _of(alert: StoredAlert, wave: Wave, now: int) -> str:
-    """The alert and its service, if it speaks against the wave."""
-    if alert.starts_at < wave.released or 0 < alert.ends_at <= now:
+
+def _of(alert: StoredAlert, services: Collection[str], since: int, now: int) -> str:
+    """The alert and its service, if it is one of these and has begun since."""
+    if alert.starts_at < since or 0 < alert.ends_at <= now:
         return ""
     name, namespace = alert.labels.get("service", ""), alert.labels.get("service_namespace", "")
     service = f"{namespace}/{name}" if namespace and "/" not in name else name
-    if not service or not {EVERY, service} & set(wave.services):
+    if not service or not {EVERY, service} & set(services):
         return ""
     return f"{alert.labels.get('alertname', 'an alert')} of {service}"
 
@@ -55,6 +60,24 @@ def _of(alert: StoredAlert, wave: Wave, now: int) -> str:
 def changed_services(before: Policies, after: Policies) -> tuple[str, ...]:
     """The services whose policies or instances differ, `*` among them where one for all does."""
     return tuple(sorted({service for service, _ in set(_parts(before)) ^ set(_parts(after))}))
+
+
+def risen_targets(before: Policies, after: Policies) -> tuple[str, ...]:
+    """Clusters that get a larger share of calls in a rule than they had in any of the service: what is being delivered."""
+    old, new = _shares(before), _shares(after)
+    return tuple(sorted(name for name, share in new.items() if "|" in name and share > old.get(name, 0.0)))
+
+
+def _shares(policies: Policies) -> dict[str, float]:
+    """The largest share that a rule gives to each cluster."""
+    found: dict[str, float] = {}
+    for policy in policies.routes:
+        for rule in policy.rules:
+            whole = sum(target.weight for target in rule.to)
+            for target in rule.to:
+                name = cluster_name(target.service or policy.service, target.labels)
+                found[name] = max(found.get(name, 0.0), target.weight / whole)
+    return found
 
 
 def _parts(policies: Policies) -> Iterator[tuple[str, str]]:

@@ -74,7 +74,8 @@ class Judgement:
 class Wave:
     """What a judge is asked about: the agents with the revision, those without, and what it changes.
 
-    `released` is when the wave was, `since` when its last agent had it.
+    `released` is when the wave was, `since` when its last agent had it. `targets` are instances that get a larger share of
+    calls by it, as clusters of Envoy: `SERVICE|LABEL=VALUE`.
     """
 
     revision: str
@@ -85,6 +86,7 @@ class Wave:
     released: int
     since: int
     services: tuple[str, ...]
+    targets: tuple[str, ...] = ()
 
 
 class Judge(Protocol):
@@ -127,6 +129,7 @@ class Rollout:
         settled: when its last agent acknowledged; 0 while one has not.
         why: the last decision in words.
         services: those that the revision changes.
+        targets: clusters that get a larger share of calls by it.
     """
 
     revision: str
@@ -138,6 +141,7 @@ class Rollout:
     state: State = State.APPLYING
     why: str = ""
     services: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -173,6 +177,7 @@ class Rollout:
             "state": self.state.value,
             "why": self.why,
             "services": list(self.services),
+            "targets": list(self.targets),
         }
 
 
@@ -182,12 +187,21 @@ def restore(data: JsonObject) -> Rollout:
     fields["waves"] = tuple(WaveConfig.model_validate(each) for each in data["waves"])
     fields["state"] = State(data["state"])
     fields["services"] = tuple(data.get("services", ()))
+    fields["targets"] = tuple(data.get("targets", ()))
     return Rollout(**fields)
 
 
-def begin(revision: str, before: str, waves: Sequence[WaveConfig], now: int, services: tuple[str, ...] = ()) -> Rollout:
+def begin(
+    revision: str,
+    before: str,
+    waves: Sequence[WaveConfig],
+    now: int,
+    services: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+) -> Rollout:
     """Release the first wave."""
-    return Rollout(revision, before, tuple(waves), 0, now, why=f"wave 1 of {len(waves)} is released", services=services)
+    why = f"wave 1 of {len(waves)} is released"
+    return Rollout(revision, before, tuple(waves), 0, now, why=why, services=services, targets=targets)
 
 
 def back(rollout: Rollout, why: str) -> Rollout:
@@ -219,6 +233,7 @@ def advance(rollout: Rollout, members: Collection[Member], judge: Judge, config:
         rollout.since,
         rollout.settled,
         rollout.services,
+        rollout.targets,
     )
     return _judged(rollout, judge.judge(wave, now), config, now)
 

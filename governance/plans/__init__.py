@@ -1,0 +1,1 @@
+"""Plans that policies state, and the control plane carries out."""
