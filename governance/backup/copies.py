@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from components.private_files import make_private_folder, open_private, write_private
-from governance.store import FORMAT
+from governance.stores.sqlite import FORMAT, READABLE
 from telemetry.errors import StoreError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _check_store(path: Path) -> None:
         written_by = store.execute("pragma user_version").fetchone()[0]
     if problems != ["ok"]:
         raise StoreError(f"{path}: {problems[0]}")
-    if written_by != FORMAT:
+    if written_by not in READABLE:
         raise StoreError(f"{path}: of format {written_by}; this release reads {FORMAT}")
 
 

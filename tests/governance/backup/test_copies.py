@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from components.durations import HOUR
 from governance.backup.copies import AUTHORITY, MANIFEST, STORE, back_up, restore
 from governance.compile.site import Options
-from governance.store import SqliteStore
+from governance.stores.sqlite import SqliteStore
 from governance.svid.authority import Authority
 from spanloom import clock
 from spanloom.commands.control import control

@@ -1,0 +1,1 @@
+"""Revisions that wait for somebody: diffs, approvals, refusals, and their end when nobody decides."""
