@@ -23,7 +23,8 @@ def node(config: AgentConfig) -> dict[str, object]:
 
 
 def _workload(config: AgentConfig) -> Workload:
-    found: Workload = {"labels": config.labels, "telemetry": True}
+    # Not `telemetry`: the agent adds it, which knows the collector's token, the environment and the share that is sampled.
+    found: Workload = {"labels": config.labels}
     if (intercept := config.intercept) is not None:
         found["transparent"] = True
         found["address"] = any_address()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from governance.identity import spiffe_id
+from components.spiffe import spiffe_id
 
 if TYPE_CHECKING:
     import grpc.aio

@@ -16,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from components.durations import SECOND
 from components.private_files import make_private_folder, write_private
-from governance.identity import spiffe_id
+from components.spiffe import spiffe_id
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
