@@ -19,20 +19,23 @@ from agent.metrics import AgentMetrics
 from agent.observe import Observer
 from agent.own.resources import own_resources
 from agent.relay.last_good import LastGood
+from agent.relay.messages import SECRET
 from agent.relay.relay import Relay
 from agent.relay.upstream import Upstream
 from agent.run_folder import RunFolder
+from components.xds.contract import SECRET_CERTIFICATE, SECRET_TRUST
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from prometheus_client import CollectorRegistry
 
-    from agent.config import AgentConfig
+    from agent.config import AgentConfig, AgentIdentityConfig
+    from agent.workload_api.workloads import Workloads
     from components.http.health import Health
     from telemetry.json_object import JsonObject
 
@@ -57,7 +60,25 @@ def check(config: AgentConfig) -> None:
         )
     if config.intercept is not None and os.geteuid() != 0:
         raise ConfigError("agent.intercept: needs root; agent.inbound and agent.outbound are proxies that do not")
+    identity = config.identity
+    if identity is not None and identity.sockets and config.control is None and identity.workload_api is None:
+        raise ConfigError("agent.identity.sockets: needs agent.control, or agent.identity.workload_api, for the certificates")
     own_resources(config)
+
+
+def _workloads(
+    config: AgentConfig,
+    identity: AgentIdentityConfig,
+    now: Callable[[], int],
+    chance: random.Random,
+    metrics: AgentMetrics,
+    envoy: Callable[[Mapping[str, bytes]], None],
+) -> Workloads:
+    try:
+        from agent.workload_api.workloads import Workloads  # noqa: PLC0415 - cryptography is an extra
+    except ImportError:
+        raise ConfigError("agent.identity needs cryptography: pip install 'spanloom[identity]'") from None
+    return Workloads(config, identity, now, chance, metrics, envoy)
 
 
 class TrafficAgent:
@@ -86,6 +107,13 @@ class TrafficAgent:
         self._stack = AsyncExitStack()
         self._guard: Guard | None = None
         self._relay: Relay | None = None
+        self._own = own_resources(config)
+        self._secrets: Mapping[str, bytes] = {}
+        self._workloads = (
+            _workloads(config, config.identity, now, self._chance, self._metrics, self._use_secrets)
+            if config.identity is not None
+            else None
+        )
         health.ready_while(lambda: self._guard is not None and self._guard.ready, "envoy is not ready")
 
     async def __aenter__(self) -> Self:
@@ -105,9 +133,13 @@ class TrafficAgent:
                 max_bytes=control.max_snapshot_bytes if control else 0,
             )
             self._relay = Relay(folder.relay, user, last_good, upstream, Observer(config), self._now, self._metrics)
-            self._relay.set_own(own_resources(config))
+            if config.identity is not None and config.identity.workload_api is not None:
+                self._relay.keep_to_own_secrets(SECRET_CERTIFICATE, SECRET_TRUST)
+            self._give()
             stack.push_async_callback(self._relay.stop)
             await self._relay.start()
+            if self._workloads is not None:
+                await stack.enter_async_context(self._workloads)
             self._guard = Guard(config, folder, self._relay, self._interception(), self._metrics)
             stack.push_async_callback(self._guard.stop)
             self._stack = stack.pop_all()
@@ -121,13 +153,16 @@ class TrafficAgent:
 
     async def run(self) -> None:
         """Keep Envoy running, and give it what changes in the file of resources, until cancelled. SIGHUP upgrades Envoy."""
-        if self._guard is None:
+        if self._guard is None or self._relay is None:
             raise RuntimeError("run is called between entering and leaving")
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self.upgrade)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._guard.run())
+                tasks.create_task(self._relay.run())
+                if self._workloads is not None:
+                    tasks.create_task(self._workloads.run())
                 if self._config.resources is not None:
                     tasks.create_task(self._follow(self._config.resources))
         finally:
@@ -146,13 +181,20 @@ class TrafficAgent:
                 continue
             seen = stamp
             try:
-                own = own_resources(self._config)
+                self._own = own_resources(self._config)
             except ConfigError as error:
                 log.error("resources_unusable", reason=str(error), hint="those before stay in use")  # noqa: TRY400
             else:
                 log.info("resources_read", path=str(path))
-                if self._relay is not None:
-                    self._relay.set_own(own)
+                self._give()
+
+    def _use_secrets(self, secrets: Mapping[str, bytes]) -> None:
+        self._secrets = secrets
+        self._give()
+
+    def _give(self) -> None:
+        if self._relay is not None:
+            self._relay.set_own({**self._own, SECRET: {**self._own.get(SECRET, {}), **self._secrets}})
 
     def status(self) -> JsonObject:
         """What `/api/v1/status` says."""

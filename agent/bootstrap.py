@@ -105,6 +105,10 @@ def _collector(config: CollectorConfig) -> dict[str, object]:
             if _is_ip(host)
             else {"san_type": "DNS", "matcher": {"exact": host}}
         )
+        own: dict[str, object] = {}
+        if config.certificate is not None and config.key is not None:
+            pair = {"certificate_chain": config.certificate, "private_key": config.key}
+            own["tls_certificates"] = [{name: {"inline_string": path.read_text()} for name, path in pair.items()}]
         cluster["transport_socket"] = {
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
@@ -113,6 +117,7 @@ def _collector(config: CollectorConfig) -> dict[str, object]:
                 "common_tls_context": {
                     "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
                     "alpn_protocols": ["h2"],
+                    **own,
                     "validation_context": {
                         "trusted_ca": {"inline_string": config.ca.read_text()},
                         "match_typed_subject_alt_names": [name],
@@ -124,11 +129,12 @@ def _collector(config: CollectorConfig) -> dict[str, object]:
 
 
 def _metrics(config: CollectorConfig) -> dict[str, object]:
+    token = config.token.get_secret_value() if config.token else ""
     return {
         "name": "envoy.stat_sinks.open_telemetry",
         "typed_config": {
             "@type": TYPE_PREFIX + "envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig",
-            "grpc_service": collector_service(config.token.get_secret_value() if config.token else ""),
+            "grpc_service": collector_service(token, config.timeout_seconds),
             "resource_detectors": detectors(),
             "emit_tags_as_attributes": True,
             "prefix": "envoy",

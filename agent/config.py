@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -81,6 +81,26 @@ class OutboundConfig(BaseModel):
     port: int = Field(gt=0, le=65535, description="port to bind")
 
 
+class _Shown(Protocol):
+    @property
+    def ca(self) -> Path | None: ...
+    @property
+    def certificate(self) -> Path | None: ...
+    @property
+    def key(self) -> Path | None: ...
+
+
+_ShownT = TypeVar("_ShownT", bound=_Shown)
+
+
+def _with_its_key(config: _ShownT) -> _ShownT:
+    if (config.certificate is None) != (config.key is None):
+        raise ValueError("certificate and key are set together")
+    if config.certificate is not None and config.ca is None:
+        raise ValueError("certificate needs ca: a client certificate is shown over TLS only")
+    return config
+
+
 class CollectorConfig(BaseModel):
     """Where spans, access logs and metrics go, as OTLP over gRPC."""
 
@@ -90,9 +110,21 @@ class CollectorConfig(BaseModel):
     ca: Path | None = Field(
         default=None, description="PEM file of the CA of its certificate; without it the connection is plain"
     )
+    certificate: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate that Envoy shows, where it is asked for one; read at start",
+    )
+    key: Path | None = Field(default=None, description="PEM file of its private key")
     token: SecretStr | None = Field(default=None, description="what the collector wants in `authorization: Bearer`")
     sampling_percent: float = Field(default=100.0, ge=0, le=100, description="of traces that begin here")
+    timeout_seconds: float = Field(
+        default=0.5, gt=0, le=60, description="how long an export may last, after which what it carried is dropped and counted"
+    )
     stats_seconds: float = Field(default=10.0, ge=1, description="between two exports of Envoy's metrics")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        return _with_its_key(self)
 
 
 class ControlConfig(BaseModel):
@@ -114,11 +146,7 @@ class ControlConfig(BaseModel):
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
-        if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key are set together")
-        if self.certificate is not None and self.ca is None:
-            raise ValueError("certificate needs ca: a client certificate is shown over TLS only")
-        return self
+        return _with_its_key(self)
 
 
 class InterceptConfig(BaseModel):
@@ -191,6 +219,48 @@ class EnvoyConfig(BaseModel):
     max_heap_bytes: int = Field(default=512 << 20, ge=64 << 20, description="heap at which requests are refused")
 
 
+class WorkloadSocketConfig(BaseModel):
+    """A Unix socket with the SPIFFE Workload API: whoever may open it is the workload."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path = Field(description="the socket; others must not be able to write to its folder")
+    service: str = Field(default="", max_length=200, description="whose identity; default: agent.service")
+    user: int | None = Field(default=None, ge=0, description="uid of the workload, which owns the socket; default: the agent's")
+    group: int | None = Field(
+        default=None, ge=0, description="gid that may open it too (0660); without it the owner alone (0600)"
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():
+            raise ValueError("name the whole path: workloads run in folders of their own")
+        return path
+
+
+class AgentIdentityConfig(BaseModel):
+    """Identities of the workloads beside the agent. Needs the extra `identity`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workload_api: str | None = Field(
+        default=None,
+        pattern=r"^unix:/.+$",
+        description="unix:///PATH of a Workload API that has the identities, such as SPIRE's; default: the control plane",
+    )
+    sockets: tuple[WorkloadSocketConfig, ...] = Field(
+        default=(), max_length=100, description="for workloads that speak mTLS themselves: the Workload API, a socket each"
+    )
+
+    @field_validator("sockets")
+    @classmethod
+    def _different(cls, sockets: tuple[WorkloadSocketConfig, ...]) -> tuple[WorkloadSocketConfig, ...]:
+        if len({each.path for each in sockets}) < len(sockets):
+            raise ValueError("two sockets have the same path")
+        return sockets
+
+
 class AgentConfig(BaseModel):
     """Whose traffic passes, and who governs it."""
 
@@ -212,6 +282,7 @@ class AgentConfig(BaseModel):
         description="YAML file with a list of Envoy's resources, each with its @type; it is read again when it changes",
     )
     control: ControlConfig | None = Field(default=None, description="without it the agent is governed by this file alone")
+    identity: AgentIdentityConfig | None = Field(default=None, description="the SPIFFE Workload API for workloads beside it")
     collector: CollectorConfig = Field(default=CollectorConfig(), description="where telemetry goes")
     envoy: EnvoyConfig = Field(default=EnvoyConfig(), description="how Envoy runs")
 

@@ -69,6 +69,29 @@ class AgentMetrics:
             ("result",),
             registry=registry,
         )
+        self.workload_calls = Counter(
+            "spanloom_agent_workload_calls",
+            "Calls of the Workload API; result is served, no_header, too_many, unavailable or unread.",
+            ("result",),
+            registry=registry,
+        )
+        self.identities = Counter(
+            "spanloom_agent_identities",
+            "Identities that came for workloads; result is used or refused.",
+            ("result",),
+            registry=registry,
+        )
+        self.identity_failures = Counter(
+            "spanloom_agent_identity_failures",
+            "Streams of identities that ended or could not be opened.",
+            registry=registry,
+        )
+        self.identity_expires = Gauge(
+            "spanloom_agent_identity_expires_seconds",
+            "When the newest certificate of a service ends, since the epoch.",
+            ("service",),
+            registry=registry,
+        )
         self.intercepting = Gauge(
             "spanloom_agent_intercepting", "1 while the rules of interception are set.", registry=registry
         )

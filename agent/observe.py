@@ -45,9 +45,13 @@ class Observer:
         token = collector.token.get_secret_value() if collector.token else ""
         return {
             "tracing": tracing(
-                self._config.service, outbound=outbound, sampling_percent=collector.sampling_percent, token=token
+                self._config.service,
+                outbound=outbound,
+                sampling_percent=collector.sampling_percent,
+                token=token,
+                timeout=collector.timeout_seconds,
             ),
-            "access_log": access_log(resource(self._config), token=token),
+            "access_log": access_log(resource(self._config), token=token, timeout=collector.timeout_seconds),
         }
 
 

@@ -6,6 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from telemetry.errors import InUseError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -23,16 +25,27 @@ def keep_files_private() -> int:
     return os.umask(OTHERS)
 
 
+class FolderError(InUseError, OSError):
+    """A folder that the configuration names cannot be made, or not be written to."""
+
+
 def make_private_folder(path: Path) -> None:
     """A folder of our own, with those above it that are missing. One that is there keeps its rights; see `narrow`.
 
     Raises:
-        OSError: it cannot be made.
+        FolderError: it cannot be made, is something else, or this user may not write there.
     """
-    missing = [each for each in (path, *path.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=FOLDER, exist_ok=True)
-        each.chmod(FOLDER)
+    try:
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(mode=FOLDER, exist_ok=True)
+            each.chmod(FOLDER)
+    except OSError as error:
+        raise FolderError(f"{path}: this folder cannot be made ({error.strerror}): is the path right?") from error
+    if not path.is_dir():
+        raise FolderError(f"{path}: is no folder; name another, or move the file away")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise FolderError(f"{path}: this user may not write to the folder")
 
 
 def open_private(path: str, flags: int) -> int:
@@ -67,7 +80,7 @@ def narrow(paths: Iterable[Path]) -> list[Path]:
             if stat.S_ISLNK(found.st_mode) or not found.st_mode & OTHERS:
                 continue
             path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
             left.append(path)

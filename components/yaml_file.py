@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from components.meant import did_you_mean, fields
+from components.yaml_text import place_in_text
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +44,21 @@ class _AsWritten(yaml.SafeLoader):
         tag: yaml.SafeLoader.construct_scalar if tag in _TYPED else constructor
         for tag, constructor in yaml.SafeLoader.yaml_constructors.items()
     }
+
+
+class TextError(ValueError):
+    """What a validator raises of a text in which one place is wrong.
+
+    Args:
+        reason: what is wrong.
+        at: which character of the text is the first that is wrong, from zero; none if unknown.
+        steps: from the validated field to the text, such as the index in a list.
+    """
+
+    def __init__(self, reason: str, at: int | None = None, steps: Path = ()) -> None:
+        super().__init__(reason)
+        self.at = at
+        self.steps = steps
 
 
 MASKED_URL = "https://hidden.invalid/<secret>"
@@ -144,10 +161,11 @@ class YamlFile:
             found += (left[step] if isinstance(step, int) and left is not None and step < len(left) else step,)
         return found
 
-    def place(self, path: Sequence[str | int], *, of_key: bool = False) -> str:
+    def place(self, path: Sequence[str | int], *, of_key: bool = False, at: int | None = None) -> str:
         """`LINE:COLUMN` of what the path leads to, or of the last thing on its way that is there.
 
-        Of a key whose value is a plain one in the same line it is that of the value, unless that `of_key` is wanted.
+        Of a key whose value is a plain one in the same line it is that of the value, unless that `of_key` is wanted. `at` is
+        which character of the value, if the path leads to a text.
         """
         node, place = self._root, "1:1"
         for step in self.origin(path):
@@ -163,11 +181,14 @@ class YamlFile:
                 place = _place(node)
             else:
                 break
+        else:
+            if at is not None and isinstance(node, yaml.ScalarNode):
+                return "{}:{}".format(*place_in_text(self._text, node, at))
         return place
 
-    def error(self, path: Sequence[str | int], reason: str) -> ConfigError:
-        """An error that names file, line and column."""
-        return ConfigError(f"{self.name}:{self.place(path)}: {reason}")
+    def error(self, path: Sequence[str | int], reason: str, at: int | None = None) -> ConfigError:
+        """An error that names file, line and column: of what the path leads to, or of the character `at` of that text."""
+        return ConfigError(f"{self.name}:{self.place(path, at=at)}: {reason}")
 
     def order(self, problem: str) -> tuple[int, int]:
         """Sorts errors of this file by their places, and others after them."""
@@ -254,8 +275,11 @@ class YamlFile:
                 return model.model_validate(data, context=context), problems
             except ValidationError as error:
                 details: list[JsonObject] = [dict(detail) for detail in error.errors()]
+                details = [detail for detail in details if not _follows(detail, details)]
                 problems += [
-                    self._explain(detail, refused or {}) for detail in details if self.origin(detail["loc"]) not in removed
+                    self._explain(detail, model, refused or {})
+                    for detail in details
+                    if self.origin(detail["loc"]) not in removed
                 ]
                 wrong: set[Path] = {detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"] for detail in details}
                 removed |= {self.origin(path) for path in wrong}
@@ -274,15 +298,46 @@ class YamlFile:
             return False
         return True
 
-    def _explain(self, detail: JsonObject, refused: Mapping[str, str]) -> str:
-        path: Path = detail["loc"]
+    def _written_path(self, path: Path, *, of_field: bool) -> Path:
+        """A path without the names of types, which pydantic puts into it where one of several may be.
+
+        `of_field` if its last step is a field, which need not be there.
+        """
+        node, found = self._root, []
+        origin = self.origin(path)
+        for i, step in enumerate(path):
+            below = None
+            if isinstance(node, yaml.MappingNode):
+                below = next((value for key, value in node.value if key.value == str(step)), None)
+            elif isinstance(node, yaml.SequenceNode) and isinstance(index := origin[i], int) and index < len(node.value):
+                below = node.value[index]
+            if below is not None or (of_field and i == len(path) - 1):
+                found.append(step)
+                node = below
+        return tuple(found)
+
+    def _explain(self, detail: JsonObject, model: type[BaseModel], refused: Mapping[str, str]) -> str:
+        path = self._written_path(detail["loc"], of_field=detail["type"] in {"missing", "extra_forbidden"})
         where = ".".join(f"[{step}]" if isinstance(step, int) else step for step in path).replace(".[", "[")
-        unknown = refused.get(str(path[-1]), "unknown field") if path else ""
+        unknown = ""
+        if path and detail["type"] == "extra_forbidden":
+            name = str(path[-1])
+            unknown = refused.get(name) or f"unknown field{did_you_mean(name, fields(model, path[:-1]))}"
         message: str = detail["msg"]
         reason = {"extra_forbidden": unknown, "missing": "is missing"}.get(detail["type"], message)
         prefix = f"{where}: " if where else ""
-        place = self.place(path, of_key=detail["type"] == "extra_forbidden")
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, TextError):
+            place = self.place((*path, *cause.steps), at=cause.at)
+        else:
+            place = self.place(path, of_key=detail["type"] == "extra_forbidden")
         return f"{self.name}:{place}: {prefix}{reason.removeprefix('Value error, ')}"
+
+
+def _follows(detail: JsonObject, details: list[JsonObject]) -> bool:
+    """Whether something is too short only because what is in it is wrong."""
+    path = detail["loc"]
+    return detail["type"] == "too_short" and any(other["loc"][: len(path)] == path != other["loc"] for other in details)
 
 
 def _items_first(path: Path) -> list[tuple[bool, str | int]]:

@@ -144,7 +144,7 @@ class _Connection:
                 self._metrics.responses.inc()
                 await self._write(response)
             if self._stream.settled(snapshot):
-                self._fleet.settled(session, snapshot.revision)
+                self._fleet.settled(session, snapshot)
         return True
 
     async def _write(self, response: bytes) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from components.durations import SECOND
-from governance.compile.site import Options, Site
-from governance.compile.snapshot import compile_snapshot, next_end
+from governance.compile.cache import SnapshotCache
+from governance.compile.places import tried_at
+from governance.compile.snapshot import chosen_by, compile_snapshot, next_end
+from governance.compile.tokens import check_issuers
+from governance.delivery.deliveries import Deliveries, planned
 from governance.files import read_policies
 from governance.fleet import Agent, Fleet
+from governance.limits.external import check_units
 from governance.model import Policies
-from governance.revisions import EMPTY, Status
-from governance.svid.secrets import Secrets
-from governance.waves.judging import changed_services
+from governance.releases import Releases
+from governance.revisions import EMPTY, LostConnectionError, Status, digest_of
+from governance.svid.identities import Identities
+from governance.waves.judging import changed_services, risen_targets
 from governance.waves.rollout import Member, Rollout, RolloutConfig, State, advance, back, begin
 from governance.xds.preflight import preflight
 from governance.xds.snapshot import Kind
@@ -30,8 +33,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from governance.compile.site import Instance
+    from governance.compile.site import Instance, Options, Site
+    from governance.delivery.delivery import Delivery, DeliveryAction
     from governance.metrics import ControlMetrics
+    from governance.model import Target
     from governance.revisions import Revision, RevisionStore
     from governance.svid.secrets import Issuer
     from governance.waves.rollout import Judge, WaveConfig
@@ -39,16 +44,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-AUTOMATIC = "automatic"
-"""What the audit trail calls the control plane itself."""
 TURN_SECONDS = 0.5
 """Between two looks at a rollout; what agents answer is looked at at once."""
 UPDATE_SECONDS = 0.2
 """Between two changes of where instances are: a fleet that starts is not compiled for each agent that comes."""
-MAX_SNAPSHOTS = 2000
-"""Compiled snapshots that are kept; past it the one used longest ago goes."""
-MAX_PLACES = 5
-"""Different places for which a revision is checked by Envoy before its release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,8 @@ class Settings:
     options: Options
     max_agents: int = 10_000
     check_with_envoy: bool = True
+    sample_secrets: Mapping[str, Resource] = field(default_factory=dict)
+    """What Envoy checks a configuration with where somebody else issues certificates."""
 
 
 class ControlPlane:
@@ -72,20 +73,19 @@ class ControlPlane:
         metrics: ControlMetrics,
         now: Callable[[], int],
         issuer: Issuer | None = None,
+        alarms: Callable[[Collection[str], int, int], str] | None = None,
     ) -> None:
         self._settings, self.store, self._judge, self._metrics, self._now = settings, store, judge, metrics, now
         self.fleet = Fleet(self, now, settings.max_agents)
         self._policies: dict[str, Policies] = {EMPTY: Policies()}
         self._digests: dict[str, str] = {}
-        self._refused: frozenset[str] = frozenset()
-        self._stable = EMPTY
-        self.rollout: Rollout | None = None
-        self._kept: Rollout | None = None  # what the store has of it
+        self.releases = Releases(store, now)
         self._chosen: set[str] = set()
-        self._snapshots: OrderedDict[tuple[str, Site, int], Snapshot] = OrderedDict()
-        self._secrets = Secrets(issuer) if issuer is not None else None
-        self._own: dict[str, tuple[Snapshot, Mapping[str, Resource], Snapshot]] = {}
+        self._snapshots = SnapshotCache()
+        self.deliveries = Deliveries(store, metrics, alarms)
+        self.identities = Identities(issuer, now, settings.max_agents) if issuer is not None else None
         self._generation = 0
+        self._leads = True  # whether this one decides how rollouts go on
         self._next_end: int | None = None
         self._instances: Mapping[str, tuple[Instance, ...]] = {}
         self._updated = 0
@@ -96,15 +96,8 @@ class ControlPlane:
 
     async def __aenter__(self) -> Self:
         """Go on where the store says that it stood."""
-        self._refused = await self.store.refused_digests()
-        if (stable := await self.store.stable()) is not None:
-            self._load(stable)
-            self._stable = stable.number
         self.fleet.restore(await self.store.agents())
-        rollout = await self.store.rollout()
-        if rollout is not None and not rollout.ended and (revision := await self.store.get(rollout.revision)) is not None:
-            self._load(revision)
-            self.rollout = self._kept = rollout
+        await self._reload()
         self._instances = self._found()
         self._choose()
         self._task = asyncio.create_task(self._run())
@@ -126,6 +119,30 @@ class ControlPlane:
         if self._task is not None:
             await self._task
 
+    async def _reload(self) -> None:
+        for revision in await self.releases.load():
+            if revision.number not in self._policies:
+                self._load(revision)
+        if await self.deliveries.restore():
+            self._generation += 1
+        self._forget()
+
+    async def _look(self) -> None:
+        """Learn what other control planes did that share the store."""
+        found = await self.store.look()
+        self._leads = found.leads
+        self.releases.stale |= found.changed
+        if self.fleet.learn(found.agents, found.alive):
+            self._choose()
+
+    async def _catch_up(self) -> None:
+        """Decide on nothing older than what the store has now."""
+        await self._look()
+        if self.releases.stale:
+            await self._reload()
+            self._choose()
+            self.fleet.refresh()
+
     def _load(self, revision: Revision) -> None:
         empty = not revision.text.strip()  # is refused today, and was kept once
         self._policies[revision.number] = Policies() if empty else read_policies(revision.text, f"revision {revision.number}")
@@ -134,7 +151,18 @@ class ControlPlane:
     @property
     def stable(self) -> str:
         """The revision that agents have where no rollout has reached them."""
-        return self._stable
+        return self.releases.stable
+
+    @property
+    def rollout(self) -> Rollout | None:
+        """The last one, ended or not."""
+        return self.releases.rollout
+
+    @property
+    def live(self) -> list[Policies]:
+        """Those that agents have, and those that are on their way."""
+        rollout = self.releases.on_its_way
+        return [self._policies[each] for each in {self.stable, rollout.revision if rollout is not None else self.stable}]
 
     # What people ask for
 
@@ -145,26 +173,22 @@ class ControlPlane:
             ConfigError: what is wrong with it.
         """
         policies = await asyncio.to_thread(read_policies, text, name)  # seconds for megabytes
-        if _digest(text) in self._refused:
+        if digest_of(text) in self.releases.refused:
             raise ConfigError(f"{name}: an agent refused this very document before; see `spanloom policy history`")
-        for place in self._places(policies):
+        check_issuers(policies, self._settings.options.token_issuers, name)
+        if self._settings.options.limit_service:
+            check_units(policies, name)
+        compiled = self.deliveries.resolved(policies)
+        for place in tried_at(policies, (each.site for each in self.fleet.agents)):
             options, now = self._settings.options, self._now()
-            snapshot = await asyncio.to_thread(compile_snapshot, "check", policies, place, self._instances, options, now)
-            if self._secrets is not None:
-                snapshot = snapshot.with_resources(Kind.SECRET, self._secrets.sample(self._now()))
+            snapshot = await asyncio.to_thread(compile_snapshot, "check", compiled, place, self._instances, options, now)
+            if self.identities is not None:
+                snapshot = snapshot.with_resources(Kind.SECRET, self.identities.secrets.sample(self._now()))
+            elif self._settings.sample_secrets:
+                snapshot = snapshot.with_resources(Kind.SECRET, self._settings.sample_secrets)
             if self._settings.check_with_envoy:
                 await preflight(snapshot)
         return policies
-
-    def _places(self, policies: Policies) -> Sequence[Site]:
-        """Where it is tried: those of the fleet that differ most, and one that has both listeners for each governed service."""
-        found = {replace(each.site, labels=()) for each in self.fleet.agents}
-        governed = sorted({each.service for _, section in policies.sections() for each in section} - {"*"}) or ["any"]
-        found |= {
-            Site(service, inbound=10_000, application=10_001, outbound=10_002, telemetry=True)
-            for service in governed[:MAX_PLACES]
-        }
-        return sorted(found, key=lambda each: (each.service not in governed, each.service))[:MAX_PLACES]
 
     async def publish(
         self, text: str, name: str, author: str, comment: str = "", waves: Sequence[WaveConfig] | None = None
@@ -176,19 +200,34 @@ class ControlPlane:
         """
         async with self._publishing:
             policies = await self.check(text, name)
-            if self.rollout is not None and not self.rollout.ended:
-                raise ConfigError(f"revision {self.rollout.revision} is on its way; wait for it, or roll it back first")
+            await self._catch_up()
+            self.releases.refuse_while_one_is_on_its_way()
             revision = await self.store.add(text, author, comment, self._now())
-            self._policies[revision.number], self._digests[revision.number] = policies, revision.digest
-            await self.store.mark(revision.number, Status.RELEASED, "", author, self._now())
-            services = changed_services(self._policies[self._stable], policies)
-            self.rollout = begin(revision.number, self._stable, waves or self._settings.rollout.waves, self._now(), services)
-            self._kept = self.rollout
-            await self.store.keep_rollout(self.rollout, self._now())
-            self._choose()
-            self.fleet.refresh()
-            self._wake.set()
-            return revision
+            await self._begin(revision, policies, author, waves or self._settings.rollout.waves)
+            return replace(revision, status=Status.RELEASED)
+
+    async def release(self, draft: Revision, author: str, against: str) -> None:
+        """Release the first wave of a revision that waited, while `against` is stable.
+
+        Raises:
+            ConfigError: the fleet of today cannot have it, another revision is or was on its way, or it waits no longer.
+        """
+        async with self._publishing:
+            await self._catch_up()
+            if against != self.stable:
+                raise ConfigError(f"revision {self.stable} is stable by now: look at the difference to it")
+            policies = await self.check(draft.text, f"revision {draft.number}")
+            self.releases.refuse_while_one_is_on_its_way()
+            await self._begin(draft, policies, author, self._settings.rollout.waves)
+
+    async def _begin(self, revision: Revision, policies: Policies, author: str, waves: Sequence[WaveConfig]) -> None:
+        before, resolved = self._policies[self.stable], self.deliveries.resolved
+        services, targets = changed_services(before, policies), risen_targets(resolved(before), resolved(policies))
+        self._policies[revision.number], self._digests[revision.number] = policies, revision.digest
+        await self.releases.begin(begin(revision.number, self.stable, waves, self._now(), services, targets), author)
+        self._choose()
+        self.fleet.refresh()
+        self._wake.set()
 
     async def roll_back(self, author: str, why: str) -> str:
         """Take the revision back that is on its way; which one agents have now.
@@ -197,10 +236,28 @@ class ControlPlane:
             ConfigError: none is.
         """
         async with self._publishing:
-            if self.rollout is None or self.rollout.ended:
+            await self._catch_up()
+            if (rollout := self.releases.on_its_way) is None:
                 raise ConfigError("no revision is on its way; push the document of an earlier one to go back to it")
-            await self._become(back(self.rollout, why), "asked", author)
-            return self._stable
+            await self._become(back(rollout, why), "asked", author)
+            return self.stable
+
+    async def deliver(self, service: str, action: DeliveryAction, author: str, why: str = "") -> Delivery:
+        """Do something with the delivery of a service that goes on by itself else.
+
+        Raises:
+            ConfigError: there is none, or that cannot be done with it now.
+        """
+        async with self._publishing:
+            await self._catch_up()
+            found = await self.deliveries.act(self._policies[self.stable], service, action, author, why, self._now())
+            self._compile_again()
+            return found
+
+    def delivered(self, service: str) -> Sequence[Target]:
+        """Old and new instances of a delivery, with their weights now; empty without one."""
+        plan = dict(planned(self._policies[self.stable])).get(service)
+        return self.deliveries.targets(service, plan) if plan is not None else ()
 
     # What the fleet asks and says
 
@@ -208,35 +265,24 @@ class ControlPlane:
         """The revision that an agent is to have now."""
         if self.rollout is not None and agent.id in self._chosen:
             return self.rollout.revision
-        return self._stable
+        return self.stable
 
     def snapshot(self, agent: Agent) -> Snapshot:
         """What an agent is to have: what all at such a place have, with secrets of its own."""
-        shared = self._compiled(agent.revision, agent.site)
-        if self._secrets is None:
-            return shared
-        own = self._secrets.of(agent, self._now())
-        kept = self._own.get(agent.id)
-        if kept is None or kept[0] is not shared or kept[1] is not own:
-            kept = self._own[agent.id] = (shared, own, shared.with_resources(Kind.SECRET, own))
-        return kept[2]
+        revision = agent.revision
 
-    def _compiled(self, revision: str, site: Site) -> Snapshot:
-        key = (revision, replace(site, labels=()), self._generation)
-        found = self._snapshots.get(key)
-        if found is None:
-            policies, options = self._policies[revision], self._settings.options
-            found = compile_snapshot(revision, policies, key[1], self._instances, options, self._now())
-            while len(self._snapshots) >= MAX_SNAPSHOTS:
-                self._snapshots.popitem(last=False)
-            self._snapshots[key] = found
-        self._snapshots.move_to_end(key)
-        return found
+        def make(site: Site) -> Snapshot:
+            policies, options = self.deliveries.resolved(self._policies[revision]), self._settings.options
+            return compile_snapshot(revision, policies, site, self._instances, options, self._now())
+
+        site = replace(agent.site, labels=chosen_by(self._policies[revision], agent.site))
+        shared = self._snapshots.get(revision, site, self._generation, make)
+        return shared if self.identities is None else self.identities.snapshot(shared, agent.id, agent.site.service)
 
     def connected(self, agent: Agent) -> None:
         """An agent has come, gone, or stands elsewhere."""
         self._unsaved.add(agent)
-        if self.rollout is not None and not self.rollout.ended:
+        if self.releases.on_its_way is not None:
             self._choose()
         self._wake.set()
 
@@ -251,11 +297,11 @@ class ControlPlane:
     def refused(self, agent: Agent, revision: str, reason: str) -> None:
         """An agent refuses a revision: nobody gets it from now on."""
         self._unsaved.add(agent)
-        rollout = self.rollout
-        if rollout is None or rollout.ended or rollout.revision != revision:
+        rollout = self.releases.on_its_way
+        if rollout is None or rollout.revision != revision:
             return
-        self._refused |= {self._digests[revision]}
-        self.rollout = back(rollout, f"{agent.id} refuses it: {reason}")
+        self.releases.refused |= {self._digests[revision]}
+        self.releases.rollout = back(rollout, f"{agent.id} refuses it: {reason}")
         self._choose()
         self.fleet.refresh()  # at once; what is kept of it follows
         self._wake.set()
@@ -263,10 +309,11 @@ class ControlPlane:
     # What goes on by itself
 
     def _members(self) -> Collection[Member]:
-        return [Member(each.id, each.labels, each.connected, each.reached) for each in self.fleet.agents]
+        return [Member(each.id, each.labels, each.there, each.reached) for each in self.fleet.agents]
 
     def _choose(self) -> None:
-        self._chosen = self.rollout.chosen(self._members()) if self.rollout is not None and not self.rollout.ended else set()
+        rollout = self.releases.on_its_way
+        self._chosen = rollout.chosen(self._members()) if rollout is not None else set()
 
     async def _run(self) -> None:
         while True:
@@ -275,20 +322,35 @@ class ControlPlane:
                     await self._wake.wait()
             self._wake.clear()
             self._update_instances()
-            self._renew()
-            async with self._publishing:
-                rollout = self.rollout
-                if rollout is not None and rollout is not self._kept and rollout.state is State.ROLLED_BACK:
-                    await self._become(rollout, "refused", "")
-                elif rollout is not None and not rollout.ended:
-                    following = advance(rollout, self._members(), self._judge, self._settings.rollout, self._now())
-                    if following is not rollout:
-                        await self._become(following, "judged" if rollout.settled else "late", "")
-            await self._save()
+            if self.identities is not None:
+                self.identities.renew(self.fleet)
+            try:
+                await self._decide()
+                await self._save()
+            except LostConnectionError as error:  # what agents have, they keep; it is decided on when the store is back
+                self._metrics.store_failures.inc()
+                log.warning("control_store_away", reason=str(error))
+
+    async def _decide(self) -> None:
+        async with self._publishing:
+            await self._catch_up()
+            if (undone := self.releases.unkept) is not None:
+                await self._become(undone, "refused", "")
+            elif (rollout := self.releases.on_its_way) is not None and self._leads:
+                following = advance(rollout, self._members(), self._judge, self._settings.rollout, self._now())
+                if following is not rollout:
+                    await self._become(following, "judged" if rollout.settled else "late", "")
+            stable, busy = self._policies[self.stable], self.releases.busy
+            if self._leads and await self.deliveries.advance(stable, self._instances, busy, self._now()):
+                self._compile_again()
+
+    def _compile_again(self) -> None:
+        self._generation += 1
+        self.fleet.refresh()
 
     def _found(self) -> Mapping[str, tuple[Instance, ...]]:
         found = self.fleet.instances()
-        if self._secrets is None:
+        if not self._settings.options.trust_domain:
             return found
         return {service: tuple(replace(each, identity=True) for each in here) for service, here in found.items()}
 
@@ -301,49 +363,38 @@ class ControlPlane:
             instances = self._found()
             if instances != self._instances or ended:
                 self._instances = instances
-                self._generation += 1
-                self.fleet.refresh()
-        live = {self._stable} | ({self.rollout.revision} if self.rollout is not None else set())
-        self._next_end = min((end for each in live if (end := next_end(self._policies[each], now)) is not None), default=None)
+                self._compile_again()
+        self._next_end = min((end for each in self.live if (end := next_end(each, now)) is not None), default=None)
 
-    def _renew(self) -> None:
-        """Give agents new certificates before theirs end, and keep none of agents that are gone."""
-        if self._secrets is not None:
-            connected = {each.id for each in self.fleet.agents if each.connected}
-            self._secrets.keep_only(connected)
-            for gone in self._own.keys() - connected:
-                del self._own[gone]
-            if self._secrets.due(self._now()):
-                self.fleet.refresh()
+    def identities_reached(self) -> bool:
+        """Whether all have the certificates and the trust that they are to have now."""
+        return self.identities is not None and self.identities.reached(self.fleet)
 
     async def _become(self, rollout: Rollout, reason: str, author: str) -> None:
         """Note how a rollout goes on, and act on it."""
-        self.rollout = self._kept = rollout
-        by = author or AUTOMATIC
-        log.info("rollout", revision=rollout.revision, state=rollout.state.value, wave=rollout.wave + 1, why=rollout.why)
-        if rollout.state is State.DONE:
-            self._stable = rollout.revision
-            await self.store.mark(rollout.revision, Status.STABLE, rollout.why, by, self._now())
-        elif rollout.state is State.ROLLED_BACK:
+        refused = self._digests[rollout.revision] in self.releases.refused
+        if not await self.releases.become(rollout, author, refused=refused):
+            return
+        if rollout.state is State.ROLLED_BACK:
             self._metrics.rollbacks.labels(reason).inc()
-            refused = self._digests[rollout.revision] in self._refused
-            status = Status.REFUSED if refused else Status.ROLLED_BACK
-            await self.store.mark(rollout.revision, status, rollout.why, by, self._now())
-        await self.store.keep_rollout(rollout, self._now())
         self._choose()
         self.fleet.refresh()
-        for number in list(self._policies):
-            if number not in {EMPTY, self._stable, rollout.revision, rollout.before}:
-                del self._policies[number]
+        self._forget()
+
+    def _forget(self) -> None:
+        rollout = self.rollout
+        kept = {EMPTY, self.stable, *((rollout.revision, rollout.before) if rollout is not None else ())}
+        for number in self._policies.keys() - kept:
+            del self._policies[number]
 
     async def _save(self) -> None:
-        unsaved, self._unsaved = self._unsaved, set()
         if dropped := set(self.fleet.dropped):
-            self.fleet.dropped.clear()
             await self.store.remove_agents(dropped)
-        if unsaved:
-            await self.store.keep_agents([each.saved() for each in unsaved if self.fleet.find(each.id) is each])
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+            self.fleet.dropped -= dropped
+        unsaved, self._unsaved = self._unsaved, set()
+        try:
+            if unsaved:
+                await self.store.keep_agents([each.saved() for each in unsaved if self.fleet.find(each.id) is each])
+        except LostConnectionError:
+            self._unsaved |= unsaved
+            raise

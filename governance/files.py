@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from components.yaml_file import Path
 
 SINGLE = frozenset({"routes", "retries", "timeouts", "breakers", "mirrors", "faults", "mtls", "collection"})
-"""Sections of which a service has one policy, of faults one a side: of two it would be unclear which holds."""
+"""Sections of which a service has one policy: of two it would be unclear which holds. Of faults it has one for each side,
+and at instances one for each set of labels."""
 
 
 def read_policies(text: str, name: str) -> Policies:
@@ -49,6 +50,7 @@ def _conflicts(policies: Policies) -> Iterator[tuple[Path, str]]:
             if hosts.setdefault(host.lower(), entry.name) != entry.name:
                 yield ("services", at, "hosts"), f'services: "{host}" already means {hosts[host.lower()]}'
     yield from _unknown_targets(policies, names)
+    yield from _unreached_faults(policies)
     for section, found in policies.sections():
         seen: set[str] = set()
         governed: dict[str, str] = {}
@@ -56,7 +58,7 @@ def _conflicts(policies: Policies) -> Iterator[tuple[Path, str]]:
             if policy.name in seen:
                 yield (section, at, "name"), f'{section}: "{policy.name}" stands here twice'
             seen.add(policy.name)
-            side = f" {policy.side}" if isinstance(policy, FaultPolicy) else ""
+            side = f" {_side(policy)}" if isinstance(policy, FaultPolicy) else ""
             key = policy.service + side
             if section in SINGLE and governed.setdefault(key, policy.name) != policy.name:
                 yield (
@@ -74,3 +76,22 @@ def _unknown_targets(policies: Policies, names: Collection[str]) -> Iterator[tup
     for at, mirror in enumerate(policies.mirrors):
         if mirror.to.service and mirror.to.service not in names:
             yield ("mirrors", at, "to", "service"), f'mirrors: no service "{mirror.to.service}"'
+
+
+def _side(fault: FaultPolicy) -> str:
+    """What a service has one fault of: a side, and at instances also their labels."""
+    labels = ",".join(f"{key}={value}" for key, value in sorted(fault.labels.items()))
+    return f"{fault.side} {labels}" if labels and fault.side == "inbound" else fault.side
+
+
+def _unreached_faults(policies: Policies) -> Iterator[tuple[Path, str]]:
+    sent = {
+        (target.service or route.service, tuple(sorted(target.labels.items())))
+        for route in policies.routes
+        for rule in route.rules
+        for target in rule.targets
+    }
+    for at, fault in enumerate(policies.faults):
+        key = (fault.service, tuple(sorted(fault.labels.items())))
+        if fault.side == "outbound" and fault.labels and key not in sent:
+            yield ("faults", at, "labels"), f"faults: no route of {fault.service} sends requests to instances by these labels"

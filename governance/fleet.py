@@ -39,6 +39,16 @@ class Reached:
     refusal: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AgentElsewhere:
+    """An agent as another control plane noted it; `plane` is the number of that one."""
+
+    id: str
+    data: JsonObject
+    history: Sequence[Reached]
+    plane: int
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """One stream of an agent. `wake` is set when its snapshot may have changed."""
@@ -49,28 +59,46 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Agent:
-    """One agent, connected or not. `reached` is the revision that it has acknowledged as a whole; empty before the first."""
+    """One agent, connected or not. `reached` is the revision that it has acknowledged as a whole; empty before the first.
+
+    `elsewhere` says that it is connected to another control plane, `plane`, which shares the store.
+    """
 
     id: str
     site: Site
     peer: str
     revision: str = ""
     snapshot: Snapshot | None = None
+    has: Snapshot | None = None
+    """What it has acknowledged as a whole: of a revision, with secrets and endpoints as they were."""
     reached: str = ""
     seen: int = 0
+    plane: int = 0
+    elsewhere: bool = False
     sessions: set[Session] = field(default_factory=set)
     history: deque[Reached] = field(default_factory=lambda: deque(maxlen=HISTORY))
 
     @property
     def connected(self) -> bool:
-        """Whether it has a stream."""
+        """Whether it has a stream here."""
         return bool(self.sessions)
+
+    @property
+    def there(self) -> bool:
+        """Whether it has a stream, here or at another control plane."""
+        return self.connected or self.elsewhere
 
     def saved(self) -> tuple[str, JsonObject, tuple[Reached, ...]]:
         """What is kept of it: its id, plain data, and what became of revisions."""
         return (
             self.id,
-            {"place": asdict(self.site), "peer": self.peer, "reached": self.reached, "seen": self.seen},
+            {
+                "place": asdict(self.site),
+                "peer": self.peer,
+                "reached": self.reached,
+                "seen": self.seen,
+                "connected": self.connected,
+            },
             tuple(self.history),
         )
 
@@ -133,13 +161,32 @@ class Fleet:
     def restore(self, saved: Iterable[tuple[str, JsonObject, Sequence[Reached]]]) -> None:
         """Know agents again that were known before; they are not connected."""
         for agent_id, data, history in saved:
-            place = data["place"]
-            labels = tuple((key, value) for key, value in place["labels"])
-            agent = Agent(
-                agent_id, Site(**{**place, "labels": labels}), data["peer"], reached=data["reached"], seen=self._now()
-            )
+            agent = Agent(agent_id, _site(data), data["peer"], reached=data["reached"], seen=self._now())
             agent.history.extend(history)
             self._agents[agent_id] = agent
+
+    def learn(self, agents: Iterable[AgentElsewhere], alive: Collection[int]) -> bool:
+        """Know what other control planes say of agents that are not connected here; whether one came or went there."""
+        came: set[str] = set()
+        for each in agents:
+            agent = self._agents.get(each.id)
+            if agent is None and len(self._agents) < self._most:
+                agent = self._agents[each.id] = Agent(each.id, _site(each.data), each.data["peer"])
+            if agent is None or agent.connected:
+                continue
+            agent.site, agent.peer, agent.reached = _site(each.data), each.data["peer"], each.data["reached"]
+            agent.plane = each.plane if each.data.get("connected") else 0
+            agent.history.clear()
+            agent.history.extend(each.history)
+            came.add(each.id)
+        for agent in self._agents.values():
+            there = not agent.connected and agent.plane in alive
+            if there or agent.elsewhere:
+                agent.seen = self._now()
+            if there != agent.elsewhere:
+                agent.elsewhere = there
+                came.add(agent.id)
+        return bool(came)
 
     def connect(self, agent_id: str, site: Site, peer: str) -> Session:
         """A stream of an agent begins.
@@ -155,7 +202,7 @@ class Fleet:
             agent = self._agents[agent_id] = Agent(agent_id, site, peer)
             self.dropped.discard(agent_id)
         moved = (agent.site, agent.peer) != (site, peer) or not agent.connected
-        agent.site, agent.peer, agent.seen = site, peer, self._now()
+        agent.site, agent.peer, agent.seen, agent.plane, agent.elsewhere = site, peer, self._now(), 0, False
         session = Session(agent)
         agent.sessions.add(session)
         if moved:
@@ -166,7 +213,7 @@ class Fleet:
     def _make_room(self) -> None:
         if len(self._agents) < self._most:
             return
-        gone = min((each for each in self._agents.values() if not each.connected), key=lambda each: each.seen, default=None)
+        gone = min((each for each in self._agents.values() if not each.there), key=lambda each: each.seen, default=None)
         if gone is None:
             raise OverloadedError(f"{self._most} agents are connected; allow more by control.max_agents", RETRY_SECONDS)
         del self._agents[gone.id]
@@ -199,13 +246,22 @@ class Fleet:
             session.agent.history.append(Reached(reply.revision, self._now(), reply.refusal))
             self._centre.refused(session.agent, reply.revision, reply.refusal)
 
-    def settled(self, session: Session, revision: str) -> None:
-        """An agent has acknowledged all of a revision that it asked for."""
-        agent = session.agent
+    def settled(self, session: Session, snapshot: Snapshot) -> None:
+        """An agent has acknowledged all of a snapshot that it asked for."""
+        agent, revision = session.agent, snapshot.revision
+        agent.has = snapshot
         if agent.reached != revision:
             agent.reached = revision
             agent.history.append(Reached(revision, self._now()))
             self._centre.applied(agent)
+
+    @property
+    def settled_all(self) -> bool:
+        """Whether each has all that it is to have; one that has been away for long does not count."""
+        now = self._now()
+        here = (each for each in self._agents.values() if not each.elsewhere)  # others judge theirs
+        there = (each for each in here if each.connected or now - each.seen < GRACE)
+        return all(each.connected and each.has is each.snapshot for each in there)
 
     def instances(self) -> Mapping[str, tuple[Instance, ...]]:
         """The instances that agents stand beside, by service."""
@@ -213,8 +269,13 @@ class Fleet:
         now = self._now()
         for agent in self._agents.values():
             place = agent.site
-            there = agent.connected or now - agent.seen < GRACE
+            there = agent.there or now - agent.seen < GRACE
             address = place.address if not ipaddress.ip_address(place.address).is_unspecified else agent.peer
             if there and place.inbound and address and can_be_called(place.service, address):
                 found.setdefault(place.service, set()).add(Instance(address, place.inbound, place.labels))
         return {service: tuple(sorted(each)) for service, each in sorted(found.items())}
+
+
+def _site(data: JsonObject) -> Site:
+    labels = tuple((key, value) for key, value in data["place"]["labels"])
+    return Site(**{**data["place"], "labels": labels})

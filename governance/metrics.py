@@ -32,6 +32,24 @@ class ControlMetrics:
             ("reason",),
             registry=registry,
         )
+        self.store_failures = Counter(
+            "spanloom_control_store_failures",
+            "Times that the store could not be reached for seconds; agents keep what they have.",
+            registry=registry,
+        )
+        self.drafts = Gauge("spanloom_control_drafts", "Revisions that wait for somebody to decide.", registry=registry)
+        self.draft_decisions = Counter(
+            "spanloom_control_draft_decisions",
+            "What became of drafts; decision is approved (each approval), released, rejected or expired.",
+            ("decision",),
+            registry=registry,
+        )
+        self.deliveries = Counter(
+            "spanloom_control_deliveries",
+            "Deliveries that ended; outcome is completed or rolled-back.",
+            ("outcome",),
+            registry=registry,
+        )
         self.limit_requests = Counter(
             "spanloom_control_limit_requests",
             "Requests about limits of the fleet; result is let_in, over or unreadable.",
@@ -43,7 +61,7 @@ class ControlMetrics:
         )
         self.limit_evictions = Counter(
             "spanloom_control_limit_evictions",
-            "Counters dropped for the bound before their window had passed; their keys began anew.",
+            "Counters dropped for the bound before their window had passed; their keys started again at zero.",
             registry=registry,
         )
         self.reach_seconds = Histogram(

@@ -2,7 +2,7 @@
 
 One document holds all of them, so that a revision is the whole of what was meant at a time. A policy names the
 service whose requests it is for. Routes, retries, timeouts, breakers and mirrors act where requests leave a caller,
-limits, authorization and mTLS where they arrive; faults on the side that they say.
+limits, tokens, authorization and mTLS where they arrive; faults on the side that they say.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from governance.plans.delivery import DeliveryPlan  # noqa: TC001 - pydantic reads annotations
 from governance.values import (
     Address,
     Duration,
@@ -120,17 +121,27 @@ class Target(Part):
 
 
 class RouteRule(Part):
-    """Which requests go where."""
+    """Which requests go where: to fixed places, or from old instances to new ones step by step."""
 
     match: Match = Match()
-    to: Annotated[tuple[Target, ...], Field(max_length=20), Some]
+    to: Annotated[tuple[Target, ...], Field(max_length=20)] = ()
+    deliver: DeliveryPlan | None = None
     prefix_rewrite: Text | None = None
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
-        if not any(each.weight for each in self.to):
+        if bool(self.to) is (self.deliver is not None):
+            raise ValueError("name one of to and deliver")
+        if self.to and not any(each.weight for each in self.to):
             raise ValueError("to: every weight is 0")
         return self
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All places that it may send requests to."""
+        if self.deliver is None:
+            return self.to
+        return Target(labels=self.deliver.old), Target(labels=self.deliver.new)
 
 
 class Policy(Part):
@@ -144,6 +155,12 @@ class RoutePolicy(Policy):
     """Where requests for a service go; the first rule that matches decides, and without one: any instance."""
 
     rules: Annotated[tuple[RouteRule, ...], Field(max_length=100), Some]
+
+    @model_validator(mode="after")
+    def _one_delivery(self) -> Self:
+        if sum(rule.deliver is not None for rule in self.rules) > 1:
+            raise ValueError("rules: at most one may deliver")
+        return self
 
 
 class RetryPolicy(Policy):
@@ -249,9 +266,13 @@ class Bandwidth(Part):
 
 
 class FaultPolicy(Policy):
-    """A fault that is injected until a time."""
+    """A fault that is injected until a time: of all instances of a service, or of those that have some labels.
+
+    At callers it meets the calls of routes that name instances by exactly these labels.
+    """
 
     side: Literal["inbound", "outbound"] = "inbound"
+    labels: Labels = Field(default={})
     headers: Annotated[tuple[HeaderMatch, ...], Field(max_length=20)] = ()
     delay: Delay | None = None
     abort: Abort | None = None
@@ -284,6 +305,35 @@ class AuthorizationPolicy(Policy):
     allow: Annotated[tuple[Allowance, ...], Field(max_length=100)] = ()
 
 
+class TokenPolicy(Policy):
+    """Which requests need a JSON Web Token of an issuer in `control.token_issuers`. The first that matches decides."""
+
+    issuer: Name
+    match: Match = Match()
+
+    @model_validator(mode="after")
+    def _certain(self) -> Self:
+        if self.match.share is not None:
+            raise ValueError("match.share: a token is needed or not")
+        return self
+
+
+class ConcurrencyPolicy(Policy):
+    """How many requests each instance serves at once: as many as do not make it slower, by its own latency.
+
+    Bounds that change hold from its next measurement on, which comes each minute.
+    """
+
+    least: Many = 3
+    most: Many = 1000
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.least > self.most:
+            raise ValueError("least is more than most")
+        return self
+
+
 class MtlsPolicy(Policy):
     """Whether a service serves callers that prove no identity. Of `*` it is for every service without one of its own."""
 
@@ -309,6 +359,8 @@ class Policies(Part):
     limits: Annotated[tuple[LimitPolicy, ...], Field(max_length=MOST)] = ()
     faults: Annotated[tuple[FaultPolicy, ...], Field(max_length=MOST)] = ()
     authorization: Annotated[tuple[AuthorizationPolicy, ...], Field(max_length=MOST)] = ()
+    tokens: Annotated[tuple[TokenPolicy, ...], Field(max_length=MOST)] = ()
+    concurrency: Annotated[tuple[ConcurrencyPolicy, ...], Field(max_length=MOST)] = ()
     mtls: Annotated[tuple[MtlsPolicy, ...], Field(max_length=MOST)] = ()
     collection: Annotated[tuple[CollectionPolicy, ...], Field(max_length=MOST)] = ()
 

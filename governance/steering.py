@@ -45,7 +45,7 @@ class PolicySteering:
         """Route what no rule with a condition takes by the label `version` of instances; returns the weights before."""
 
         def edit(document: JsonObject) -> object:
-            before = _weights(document, service) or self._instances(document, service)
+            before = self._delivered(service) or _weights(document, service) or self._instances(document, service)
             unknown = sorted(set(weights) - set(self._instances(document, service)))
             if unknown:
                 raise ActionError(f"{service}: no instance has the label {LABEL}={unknown[0]}")
@@ -138,6 +138,11 @@ class PolicySteering:
                 return revision.number
         raise ActionError("config-rollback: there is no earlier revision")
 
+    def _delivered(self, service: str) -> dict[str, int]:
+        """The weights of now, where a plan moves calls by the label: they are in no document."""
+        targets = self._plane().delivered(service)
+        return {each.labels[LABEL]: each.weight for each in targets if LABEL in each.labels}
+
     def _plane(self) -> ControlPlane:
         control = self._control()
         if control is None:
@@ -161,7 +166,7 @@ def _weights(document: JsonObject, service: str) -> dict[str, int]:
     """Those of the rule without a condition."""
     for policy in document.get("routes", ()):
         if policy["service"] == service and policy["rules"] and not policy["rules"][-1].get("match"):
-            to = policy["rules"][-1]["to"]
+            to = policy["rules"][-1].get("to", ())
             return {each["labels"][LABEL]: each.get("weight", 1) for each in to if LABEL in each.get("labels", {})}
     return {}
 

@@ -97,6 +97,17 @@ class Relay:
         if self._upstream is not None:
             self._tasks.append(asyncio.create_task(self._upstream.run(self._offered)))
 
+    async def run(self) -> None:
+        """Return when it is stopped.
+
+        Raises:
+            RuntimeError: a part of its work has ended by itself: what the control plane sends would no longer arrive.
+        """
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._tasks:
+            ended = done.pop()
+            raise RuntimeError("the relay has stopped working") from (None if ended.cancelled() else ended.exception())
+
     async def stop(self) -> None:
         """End all streams. Safe before start and twice."""
         tasks, self._tasks = self._tasks, []
@@ -120,6 +131,10 @@ class Relay:
         for type_url in TYPES:
             self._push(type_url)
         self._ends_changed.set()
+
+    def keep_to_own_secrets(self, *names: str) -> None:
+        """Secrets of these names are this agent's own, before they are there, too: the control plane's are never used."""
+        self._snapshots.own_secrets = frozenset(names)
 
     def envoy_crashed(self) -> None:
         """Refuse what Envoy was given and had not answered when it ended by itself: another start must not end the same way."""

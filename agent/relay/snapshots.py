@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.relay.fault_ends import ends_of, without_ended
-from agent.relay.messages import LISTENER, RUNTIME, WHOLE, Response
+from agent.relay.messages import LISTENER, RUNTIME, SECRET, WHOLE, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -41,6 +41,9 @@ class Snapshots:
     Args:
         accepted: what was accepted before this process, by type.
         observe: what makes a listener of the centre one that says what passes it.
+
+    Attributes:
+        own_secrets: names of secrets that this agent alone provides: the centre's of these names are dropped.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Snapshots:
         self._offers: dict[str, Response] = {}
         self._own: dict[str, dict[str, bytes]] = {}
         self._own_revision = 0
+        self.own_secrets: frozenset[str] = frozenset()
 
     @property
     def accepted(self) -> Mapping[str, Accepted]:
@@ -64,6 +68,8 @@ class Snapshots:
 
     def own_only(self, type_url: str) -> Collection[str]:
         """Names of this agent's own resources that the centre is not asked for. Its runtime layer is one that both may fill."""
+        if type_url == SECRET:
+            return self._own.get(type_url, {}).keys() | self.own_secrets
         return () if type_url == RUNTIME else self._own.get(type_url, {}).keys()
 
     def set_own(self, resources: Mapping[str, Mapping[str, bytes]]) -> None:
@@ -92,7 +98,9 @@ class Snapshots:
         if response.type_url in WHOLE:
             return dict(response.resources)
         known = self._accepted.get(response.type_url, Accepted("")).resources
-        return {name: value for name, value in {**known, **response.resources}.items() if names is None or name in names}
+        dropped = self.own_secrets if response.type_url == SECRET else ()
+        found = {**known, **response.resources}.items()
+        return {name: value for name, value in found if (names is None or name in names) and name not in dropped}
 
     def accept(self, offer: Response) -> bool:
         """Envoy has it; False if a newer one has come since, or it is known already."""

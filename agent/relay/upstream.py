@@ -7,10 +7,10 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import grpc
 import grpc.aio
 import structlog
 
+from agent.control_channel import control_channel
 from agent.relay.messages import ADS, STREAM, TYPES, Request, Response
 from telemetry.errors import DecodeError
 
@@ -25,9 +25,6 @@ log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF, MAX_BACKOFF = 0.2, 15.0
 """Seconds before another try, doubled with each, times a random 0.5 to 1.5: agents do not come back all at once."""
-
-KEEPALIVE_MS: Final = 20_000
-"""After so long without a word the link is tested; a cut one is noticed at most twice as late."""
 
 MAX_ERROR: Final = 2_000
 """Characters of a refusal; the reason stands at the end of Envoy's text."""
@@ -109,8 +106,12 @@ class Upstream:
                 reason = "it closed the stream"
             except grpc.aio.AioRpcError as error:
                 got, reason = self._got, str(error.details() or error.code())
-            except OSError as error:
+            except (OSError, grpc.aio.BaseError, asyncio.InvalidStateError) as error:
                 got, reason = False, str(error)
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                got, reason = False, "gRPC cancelled the call"  # which it does by itself, too, when a stream breaks
             self._set_connected(connected=False)
             self._metrics.control_failures.inc()
             tries = 0 if got else tries + 1
@@ -120,7 +121,7 @@ class Upstream:
 
     async def _stream(self, offered: Callable[[Response], None]) -> bool:
         """One stream to its end; True if it brought anything."""
-        async with self._channel() as channel:
+        async with control_channel(self._config) as channel:
             self._got = False
             call = channel.stream_stream(f"/{ADS}/{STREAM}")()
             for one in self._subscriptions.values():  # a new stream knows nothing of those before
@@ -158,23 +159,6 @@ class Upstream:
                     one.unsent = False
                     await call.write(Request(type_url, one.names, one.version, one.nonce, one.error, node).encode())
                     node = b""  # in the first alone
-
-    def _channel(self) -> grpc.aio.Channel:
-        config = self._config
-        options = (
-            ("grpc.max_receive_message_length", config.max_snapshot_bytes),
-            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
-            ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
-            ("grpc.enable_http_proxy", 0),
-        )
-        if config.ca is None:
-            return grpc.aio.insecure_channel(config.address, options)
-        credentials = grpc.ssl_channel_credentials(
-            config.ca.read_bytes(),
-            config.key.read_bytes() if config.key else None,
-            config.certificate.read_bytes() if config.certificate else None,
-        )
-        return grpc.aio.secure_channel(config.address, credentials, options)
 
     def _set_connected(self, *, connected: bool) -> None:
         if connected and not self.connected:

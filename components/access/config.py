@@ -78,7 +78,7 @@ class ProxyConfig(BaseModel):
     addresses: tuple[Network, ...] = Field(min_length=1, description="addresses or networks of the proxy, and of nobody else")
     user_header: str = Field(default="X-Forwarded-User", pattern="^[A-Za-z0-9-]+$", description="names the person")
     groups_header: str = Field(
-        default="X-Forwarded-Groups", pattern="^[A-Za-z0-9-]+$", description="names their groups, by comma"
+        default="X-Forwarded-Groups", pattern="^[A-Za-z0-9-]+$", description="names their groups, separated by commas"
     )
     roles: dict[str, Literal[Role.VIEWER, Role.OPERATOR, Role.ADMIN]] = Field(default={}, description="role of each group")
     default_role: Literal[Role.VIEWER, Role.OPERATOR, Role.ADMIN] | None = Field(

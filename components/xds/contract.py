@@ -15,6 +15,8 @@ INBOUND, OUTBOUND = "inbound", "outbound"
 """Listeners, their route configurations, and the names of servers in spans."""
 RUNTIME_LAYER = "spanloom"
 """The resource of RTDS; the bootstrap must have an `rtds_layer` of that name, and the control plane always has one."""
+EXTERNAL_LIMITS = "spanloom-external-limits"
+"""The cluster of a service that counts limits of the fleet instead of the control plane, where there is one."""
 LIMITS = "spanloom-limits"
 """The cluster that answers for limits of the fleet (envoy.service.ratelimit.v3); the bootstrap has it.
 

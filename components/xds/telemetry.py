@@ -15,6 +15,9 @@ COLLECTOR: Final = "spanloom-collector"
 PEER_METADATA: Final = "spanloom"
 """Metadata of this name: of a cluster its `service` and `namespace`, of a route its `route`."""
 
+TIMEOUT_SECONDS: Final = 0.5
+"""How long Envoy waits for the collector where nothing else is configured."""
+
 _MOST_PATH = 256  # characters of a path in a span
 
 
@@ -28,10 +31,12 @@ def route_metadata(route: str) -> dict[str, object]:
     return {"filter_metadata": {PEER_METADATA: {"route": route}}}
 
 
-def collector_service(token: str = "") -> dict[str, object]:
-    """How Envoy calls the collector; what it does not take in half a second is dropped and counted by Envoy."""
+def collector_service(token: str = "", timeout: float = TIMEOUT_SECONDS) -> dict[str, object]:
+    """How Envoy calls the collector; what is not acknowledged within `timeout` seconds is dropped, and counted by Envoy."""
     metadata = [{"key": "authorization", "value": f"Bearer {token}"}] if token else []
-    return {"envoy_grpc": {"cluster_name": COLLECTOR}, "timeout": "0.5s", "initial_metadata": metadata}
+    # Its x-forwarded-for would say that the spans came from elsewhere, and telemetry of strangers starts no repair.
+    grpc = {"cluster_name": COLLECTOR, "skip_envoy_headers": True}
+    return {"envoy_grpc": grpc, "timeout": f"{timeout:g}s", "initial_metadata": metadata}
 
 
 def detectors() -> list[dict[str, object]]:
@@ -45,7 +50,14 @@ def detectors() -> list[dict[str, object]]:
     ]
 
 
-def tracing(service: str, *, outbound: bool, sampling_percent: float = 100.0, token: str = "") -> dict[str, object]:
+def tracing(
+    service: str,
+    *,
+    outbound: bool,
+    sampling_percent: float = 100.0,
+    token: str = "",
+    timeout: float = TIMEOUT_SECONDS,
+) -> dict[str, object]:
     """`tracing` of an HttpConnectionManager: a Server span of each inbound request, a Client span of each outbound one.
 
     The listener's traffic_direction says the kind. A span is named by method and path; `http.route` is there
@@ -69,7 +81,7 @@ def tracing(service: str, *, outbound: bool, sampling_percent: float = 100.0, to
             "name": "envoy.tracers.opentelemetry",
             "typed_config": {
                 "@type": TYPE_PREFIX + "envoy.config.trace.v3.OpenTelemetryConfig",
-                "grpc_service": collector_service(token),
+                "grpc_service": collector_service(token, timeout),
                 "service_name": service,
                 "resource_detectors": detectors(),
             },
@@ -87,12 +99,15 @@ def _metadata_tag(tag: str, kind: str, key: str) -> dict[str, object]:
     return {"tag": tag, "metadata": {"kind": {kind: {}}, "metadata_key": path}}
 
 
-def access_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapping[str, object]]:
+def access_log(
+    resource: Mapping[str, str], *, token: str = "", timeout: float = TIMEOUT_SECONDS
+) -> Sequence[Mapping[str, object]]:
     """`access_log` of an HttpConnectionManager: a log record of each request, with the trace and span ids of its span.
 
     Args:
         resource: attributes such as `service.name`.
         token: of the collector.
+        timeout: of an export, seconds.
     """
     attributes = {
         "http.request.method": "%REQ(:METHOD)%",
@@ -102,17 +117,24 @@ def access_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapp
         "envoy.response_flags": "%RESPONSE_FLAGS%",
         "envoy.upstream_cluster": "%UPSTREAM_CLUSTER%",
         "envoy.upstream_host": "%UPSTREAM_HOST%",
+        # Who asked, and what decided on it: of an authorization POLICY/RULE, and where it is refused why.
+        "envoy.peer_spiffe_id": "%DOWNSTREAM_PEER_URI_SAN%",
+        "envoy.authorization_rule": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
+        "envoy.response_code_details": "%RESPONSE_CODE_DETAILS%",
     }
     body = "%REQ(:METHOD)% %PATH(NQ)% %RESPONSE_CODE% %DURATION%ms %RESPONSE_FLAGS%"
-    return _log(resource, body, attributes, token)
+    return _log(resource, body, attributes, collector_service(token, timeout))
 
 
-def connection_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[Mapping[str, object]]:
+def connection_log(
+    resource: Mapping[str, str], *, token: str = "", timeout: float = TIMEOUT_SECONDS
+) -> Sequence[Mapping[str, object]]:
     """`access_log` of a TcpProxy: a log record of each connection, with the name that its TLS asks for.
 
     Args:
         resource: attributes such as `service.name`.
         token: of the collector.
+        timeout: of an export, seconds.
     """
     attributes = {
         "tls.server_name": "%REQUESTED_SERVER_NAME%",
@@ -124,10 +146,12 @@ def connection_log(resource: Mapping[str, str], *, token: str = "") -> Sequence[
         "envoy.response_flags": "%RESPONSE_FLAGS%",
     }
     body = "connection to %UPSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %DURATION%ms %RESPONSE_FLAGS%"
-    return _log(resource, body, attributes, token)
+    return _log(resource, body, attributes, collector_service(token, timeout))
 
 
-def _log(resource: Mapping[str, str], body: str, attributes: Mapping[str, str], token: str) -> Sequence[Mapping[str, object]]:
+def _log(
+    resource: Mapping[str, str], body: str, attributes: Mapping[str, str], collector: Mapping[str, object]
+) -> Sequence[Mapping[str, object]]:
     return [
         {
             "name": "envoy.access_loggers.open_telemetry",
@@ -136,7 +160,7 @@ def _log(resource: Mapping[str, str], body: str, attributes: Mapping[str, str], 
                 "common_config": {
                     "log_name": "access",
                     "transport_api_version": "V3",
-                    "grpc_service": collector_service(token),
+                    "grpc_service": collector,
                 },
                 "resource_attributes": _values(resource),
                 "disable_builtin_labels": True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.spiffe import spiffe_id
+from components.xds.contract import EXTERNAL_LIMITS
 from components.xds.pool import TYPE_PREFIX
 from components.xds.telemetry import peer_metadata
 from governance.compile.matches import seconds
 from governance.compile.tls import tls_context
-from governance.identity import spiffe_id
 from governance.model import of_service
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class Clusters:
         return found
 
 
-def own_clusters(site: Site) -> Iterator[JsonObject]:
-    """Those that no service is: the workload itself, and where intercepted traffic was sent."""
+def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
+    """Those that no service is: the workload itself, where intercepted traffic was sent, and who counts limits."""
     either: JsonObject = {"http_protocol_options": {}, "http2_protocol_options": {}}
     options_of = {_HTTP: {"@type": TYPE_PREFIX + _HTTP, "use_downstream_protocol_config": either}}
     if site.inbound and site.application:
@@ -122,6 +123,15 @@ def own_clusters(site: Site) -> Iterator[JsonObject]:
             "connect_timeout": CONNECT_TIMEOUT,
             "typed_extension_protocol_options": options_of,
             "load_assignment": _assignment(APPLICATION, "127.0.0.1", site.application),
+        }
+    if site.inbound and options.limit_service:
+        host, _, port = options.limit_service.rpartition(":")
+        yield {
+            "name": EXTERNAL_LIMITS,
+            "type": "STRICT_DNS",
+            "connect_timeout": CONNECT_TIMEOUT,
+            "typed_extension_protocol_options": http_options({"http2_protocol_options": {}}),
+            "load_assignment": _assignment(EXTERNAL_LIMITS, host.strip("[]"), int(port)),
         }
     if site.transparent:
         yield {

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.xds.contract import LIMITS
+from components.spiffe import spiffe_id
+from components.xds.contract import EXTERNAL_LIMITS, LIMITS
 from components.xds.pool import TYPE_PREFIX
 from governance.compile.matches import as_headers, fraction, header_matches, permission, seconds
-from governance.identity import spiffe_id
+from governance.compile.tokens import token_filter
+from governance.limits.external import DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from governance.compile.site import Options
-    from governance.model import Allowance, AuthorizationPolicy, FaultPolicy, LimitPolicy
+    from governance.model import Allowance, AuthorizationPolicy, ConcurrencyPolicy, FaultPolicy, LimitPolicy
     from telemetry.json_object import JsonObject
 
 _TYPE = TYPE_PREFIX + "envoy.extensions.filters.http."
@@ -21,6 +23,9 @@ AUTHORIZATION = "envoy.filters.http.rbac"
 FAULT = "envoy.filters.http.fault"
 LOCAL_LIMIT = "envoy.filters.http.local_ratelimit"
 FLEET_LIMIT = "envoy.filters.http.ratelimit"
+CONCURRENCY = "envoy.filters.http.adaptive_concurrency"
+CONCURRENCY_KEY = "adaptive_concurrency."
+"""What its runtime keys begin with, by which it is turned on and bounded: it reads none of a route."""
 ROUTER = "envoy.filters.http.router"
 _TICK = 50_000_000
 """Nanoseconds, of which every limit's time is a multiple."""
@@ -32,6 +37,8 @@ def http_filters(options: Options, *, inbound: bool) -> list[JsonObject]:
     """All filters of a listener, off until a route turns them on."""
     found: list[JsonObject] = []
     if inbound:
+        if options.token_issuers:
+            found.append(token_filter(options.token_issuers))
         found += [
             {"name": AUTHORIZATION, "disabled": True, "typed_config": {"@type": _TYPE + "rbac.v3.RBAC"}},
             {
@@ -40,6 +47,7 @@ def http_filters(options: Options, *, inbound: bool) -> list[JsonObject]:
                 "typed_config": {"@type": _TYPE + "local_ratelimit.v3.LocalRateLimit", "stat_prefix": "limit"},
             },
             {"name": FLEET_LIMIT, "disabled": True, "typed_config": _fleet_limit(options)},
+            {"name": CONCURRENCY, "typed_config": _concurrency()},
         ]
     found.append({"name": FAULT, "disabled": True, "typed_config": {"@type": _TYPE + "fault.v3.HTTPFault"}})
     found.append({"name": ROUTER, "typed_config": {"@type": _TYPE + "router.v3.Router"}})
@@ -47,18 +55,40 @@ def http_filters(options: Options, *, inbound: bool) -> list[JsonObject]:
 
 
 def _fleet_limit(options: Options) -> JsonObject:
-    """It asks the control plane, and lets pass what gets no answer."""
+    """It asks the control plane or an external service, and lets pass what gets no answer."""
     return {
         "@type": _TYPE + "ratelimit.v3.RateLimit",
-        "domain": "spanloom",
+        "domain": DOMAIN,
         "stat_prefix": "fleet",
         "timeout": seconds(options.limit_deadline),
         "failure_mode_deny": False,
         "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
         "rate_limit_service": {
-            "grpc_service": {"envoy_grpc": {"cluster_name": LIMITS}},
+            "grpc_service": {"envoy_grpc": {"cluster_name": EXTERNAL_LIMITS if options.limit_service else LIMITS}},
             "transport_api_version": "V3",
         },
+    }
+
+
+def _concurrency() -> JsonObject:
+    """It follows the gradient of the least latency, which it measures anew, and is off until the runtime turns it on."""
+    gradient = {
+        "concurrency_limit_params": {"concurrency_update_interval": "0.1s"},
+        "min_rtt_calc_params": {"interval": "60s", "jitter": {"value": 10}, "request_count": 50},
+    }
+    return {
+        "@type": _TYPE + "adaptive_concurrency.v3.AdaptiveConcurrency",
+        "gradient_controller_config": gradient,
+        "enabled": {"default_value": False, "runtime_key": f"{CONCURRENCY_KEY}enabled"},
+    }
+
+
+def concurrency_on(policy: ConcurrencyPolicy) -> JsonObject:
+    """The runtime keys that turn it on."""
+    return {
+        f"{CONCURRENCY_KEY}enabled": True,
+        f"{CONCURRENCY_KEY}gradient_controller.min_concurrency": policy.least,
+        f"{CONCURRENCY_KEY}gradient_controller.max_concurrency_limit": policy.most,
     }
 
 

@@ -10,6 +10,7 @@ from governance.compile import filters
 from governance.compile.clusters import APPLICATION, ORIGINAL, cluster_name
 from governance.compile.fleet_limits import fleet_limits
 from governance.compile.matches import fraction, route_match, seconds
+from governance.compile.tokens import token_routes
 from governance.model import RouteRule, Target, of_service
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ _FOREVER = "0s"
 
 
 def inbound_routes(policies: Policies, site: Site, options: Options) -> JsonObject:
-    """All requests go to the workload; limits, authorization and faults of its service are on."""
+    """All requests go to the workload; limits, tokens, authorization and faults of its service are on."""
     service = site.service
     limits = [each for each in of_service(policies.limits, service) if each.scope == "instance"]
     shared = [each for each in of_service(policies.limits, service) if each.scope == "fleet"]
     rules = of_service(policies.authorization, service)
     strict = any(each.mode == "strict" for each in of_service(policies.mtls, service) or of_service(policies.mtls, "*"))
-    on: JsonObject = _faults(policies, service, INBOUND)
+    on: JsonObject = _inbound_fault(policies, site)
     if limits:
         on[filters.LOCAL_LIMIT] = filters.local_limits(limits)
     if shared:
@@ -39,7 +40,8 @@ def inbound_routes(policies: Policies, site: Site, options: Options) -> JsonObje
         on[filters.AUTHORIZATION] = filters.authorization(rules, options.trust_domain, strict=strict)
     to = {"cluster": APPLICATION if site.application else ORIGINAL, "timeout": _FOREVER}
     route = {"name": "/", "match": {"prefix": "/"}, "route": to}
-    host: JsonObject = {"name": service, "domains": ["*"], "routes": [route], "typed_per_filter_config": on}
+    routes = [*token_routes(policies, service, to), route]
+    host: JsonObject = {"name": service, "domains": ["*"], "routes": routes, "typed_per_filter_config": on}
     if shared:
         host["rate_limits"] = fleet_limits(shared)
     return _configuration(INBOUND, [host])
@@ -54,7 +56,7 @@ def outbound_routes(policies: Policies, entries: Mapping[str, ServiceEntry], sit
         used.update(domains)
         if domains:
             routes = _service_routes(policies, entry)
-            on = _faults(policies, entry.name, OUTBOUND)
+            on = _outbound_fault(policies, entry.name)
             hosts.append({"name": entry.name, "domains": domains, "routes": routes, "typed_per_filter_config": on})
     if site.transparent and "*" not in used:
         through = {"match": {"prefix": "/"}, "route": {"cluster": ORIGINAL, "timeout": _FOREVER}}
@@ -72,9 +74,23 @@ def _configuration(name: str, hosts: list[JsonObject]) -> JsonObject:
     return {"name": name, "virtual_hosts": hosts, "ignore_port_in_host_matching": True}
 
 
-def _faults(policies: Policies, service: str, side: str) -> JsonObject:
-    here = next((each for each in of_service(policies.faults, service) if each.side == side), None)
-    return {} if here is None else {filters.FAULT: filters.fault(here)}
+def _inbound_fault(policies: Policies, site: Site) -> JsonObject:
+    """Of several that are for this instance, the one that names most of its labels."""
+    labels = dict(site.labels).items()
+    here = [
+        each for each in of_service(policies.faults, site.service) if each.side == INBOUND and each.labels.items() <= labels
+    ]
+    here.sort(key=lambda each: -len(each.labels))
+    return {filters.FAULT: filters.fault(here[0])} if here else {}
+
+
+def _outbound_fault(policies: Policies, service: str) -> JsonObject:
+    """Of some instances: Envoy injects it into calls to their cluster alone."""
+    here = next((each for each in of_service(policies.faults, service) if each.side == OUTBOUND), None)
+    if here is None:
+        return {}
+    only = {"upstream_cluster": cluster_name(service, here.labels)} if here.labels else {}
+    return {filters.FAULT: filters.fault(here) | only}
 
 
 def _service_routes(policies: Policies, entry: ServiceEntry) -> list[JsonObject]:

@@ -15,6 +15,8 @@ from governance.values import SERVICE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from governance.compile.tokens import TokenIssuer
+
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what a workload says of itself
 MAX_LABELS = 50
 MAX_TEXT = 300
@@ -56,12 +58,16 @@ class Options:
     Attributes:
         trust_domain: of the authority; empty is: there is none, and no mTLS.
         limit_deadline: nanoseconds that an answer about a limit of the fleet is waited for.
+        limit_service: HOST:PORT of who counts limits of the fleet; empty is: the control plane.
         max_connection: nanoseconds that a kept connection lasts, whose certificate is that of its start.
+        token_issuers: whose JSON Web Tokens policies may ask for.
     """
 
     trust_domain: str = ""
     max_connection: int = 600 * SECOND
     limit_deadline: int = SECOND // 10
+    limit_service: str = ""
+    token_issuers: tuple[TokenIssuer, ...] = ()
 
 
 def place_of(service: str, metadata: Mapping[str, object]) -> Site:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from components.durations import SECOND
 from components.xds.contract import RUNTIME_LAYER, UNTIL
 from governance.compile.clusters import Clusters, own_clusters
-from governance.compile.filters import fault_key, fault_shares
+from governance.compile.filters import concurrency_on, fault_key, fault_shares
 from governance.compile.listeners import listeners
 from governance.compile.routes import inbound_routes, outbound_routes
 from governance.compile.site import Instance
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from governance.compile.site import Options, Site
-    from governance.model import Policies
+    from governance.model import FaultPolicy, Policies
     from governance.xds.snapshot import Snapshot
     from telemetry.json_object import JsonObject
 
@@ -47,7 +47,7 @@ def compile_snapshot(
     entries = {entry.name: entry for entry in policies.services}
     entries |= {name: ServiceEntry(name=name) for name in sorted(found) if name not in entries}
     written: dict[Kind, list[JsonObject]] = {kind: [] for kind in Kind}
-    written[Kind.CLUSTER] = list(own_clusters(site))
+    written[Kind.CLUSTER] = list(own_clusters(site, options))
     written[Kind.LISTENER] = listeners(site, options)
     if site.inbound:
         written[Kind.ROUTES].append(inbound_routes(policies, site, options))
@@ -70,13 +70,26 @@ def runtime(policies: Policies, site: Site, now: int) -> JsonObject:
     """The runtime layer: what is on for a time, and the share of requests that becomes spans."""
     layer: JsonObject = {}
     for policy in policies.faults:
-        here = site.outbound if policy.side == "outbound" else site.inbound and policy.service == site.service
-        if here and policy.until > now:
+        if _is_here(policy, site) and policy.until > now:
             layer |= fault_shares(policy)
             layer[UNTIL + fault_key(policy)] = policy.until // SECOND
     for each in of_service(policies.collection, site.service):
         layer["tracing.random_sampling"] = round(each.share * 100)  # Envoy counts it in hundredths of a percent
+    for concurrency in of_service(policies.concurrency, site.service):
+        layer |= concurrency_on(concurrency)
     return layer
+
+
+def _is_here(policy: FaultPolicy, site: Site) -> bool:
+    if policy.side == "outbound":
+        return bool(site.outbound)
+    return bool(site.inbound) and policy.service == site.service and policy.labels.items() <= dict(site.labels).items()
+
+
+def chosen_by(policies: Policies, site: Site) -> tuple[tuple[str, str], ...]:
+    """The labels of a site that a policy of its service asks for: sites that differ in others alone get equal resources."""
+    asked = {key for fault in of_service(policies.faults, site.service) if fault.side == "inbound" for key in fault.labels}
+    return tuple(pair for pair in site.labels if pair[0] in asked)
 
 
 def next_end(policies: Policies, now: int) -> int | None:

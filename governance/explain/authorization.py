@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import re2
 
+from components.spiffe import spiffe_id
 from governance.explain.paths import normalised
-from governance.identity import spiffe_id
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,11 +70,24 @@ class Decision:
 
 
 def decide(policies: Policies, asked: AskedRequest, trust_domain: str) -> Decision:
-    """What Envoy before the service does with a request.
+    """What Envoy before the service does with a request. Where that needs a token, `why` says of whom.
 
     Raises:
         InputError: the request cannot be.
     """
+    found = _by_caller(policies, asked, trust_domain)
+    issuer = _token(policies, asked)
+    return replace(found, why=f"{found.why}; only with a token of {issuer}") if found.allowed and issuer else found
+
+
+def _token(policies: Policies, asked: AskedRequest) -> str:
+    """The issuer whose token the request needs; empty for none."""
+    request = _Arrived(asked, normalised(asked.path))
+    matching = (each for each in policies.tokens if each.service == asked.service)
+    return next((each.issuer for each in matching if not any(_mismatches(each.match, request))), "")
+
+
+def _by_caller(policies: Policies, asked: AskedRequest, trust_domain: str) -> Decision:
     found = _SPIFFE.fullmatch(asked.caller)
     if asked.caller and not found:
         raise InputError(f"{asked.caller!r} is no SPIFFE id of a workload, such as spiffe://shop.example/ns/default/sa/front")

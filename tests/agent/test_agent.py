@@ -143,7 +143,8 @@ async def test_another_envoy_takes_over_without_a_failed_request(tmp_path: Path)
             codes: list[int] = []
             while agent.envoy == first or len(codes) < 20:
                 codes.append((await get(f"http://127.0.0.1:{inbound}/x")).status_code)
-            shop.release.set()
+                if agent.envoy != first:  # which ends soon: a loaded machine answers few requests until then
+                    shop.release.set()
             assert (await slow).text == "shop /slow", "on the Envoy before"
             assert set(codes) == {200}
             await until(lambda: not alive(first))

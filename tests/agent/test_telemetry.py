@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from collectors.metrics import CollectorMetrics
 from collectors.receivers.otlp_grpc import OtlpGrpcConfig, OtlpGrpcReceiver
+from components.sender import HEADER, LOOPBACK
 from tests.agent.traffic import backend, get, needs_envoy, running, until
 from tests.services import free_port
 
@@ -43,9 +44,10 @@ class Records:
 
     def __init__(self) -> None:
         self.requests: dict[str, list[Any]] = {topic: [] for topic in MESSAGES}
+        self.senders: set[bytes] = set()
 
     async def send(self, topic: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        del headers
+        self.senders.add(headers[HEADER])
         self.requests[topic].append(MESSAGES[topic].FromString(value))
 
     produce = send
@@ -161,6 +163,7 @@ async def test_the_call_graph_of_services_without_an_sdk_is_what_the_load_was(tm
             await until(lambda: any("downstream_rq" in name for name in records.metrics()))
     finally:
         await receiver.stop()
+    assert records.senders == {LOOPBACK.encode()}, "nothing says that it was passed on: a repair may start on its word"
     traces = {span.trace_id for span in records.spans()}
     assert len(traces) == REQUESTS, "the application passes traceparent on: one trace a request"
     spans = {(span.trace_id, span.span_id) for span in records.spans()}

@@ -22,19 +22,21 @@ from governance.control import ControlPlane, Settings
 from governance.limits.service import LimitService
 from governance.limits.windows import Windows
 from governance.metrics import ControlMetrics
-from governance.store import SqliteStore
+from governance.stores.sqlite import SqliteStore
+from governance.svid.discovery import SecretDiscovery
 from governance.waves.rollout import AlwaysGood, RolloutConfig, WaveConfig
 from governance.xds.server import XdsServer
 from spanloom import clock
 from tests.services import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
     from pathlib import Path
     from types import TracebackType
 
     import grpc
 
+    from governance.revisions import RevisionStore
     from governance.svid.secrets import Issuer
     from governance.waves.rollout import Judge
 
@@ -56,11 +58,12 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 
 class Upstream:
-    """An HTTP server that answers with its name; `hits` counts requests."""
+    """An HTTP server that answers with its name and `padding`; `hits` counts requests."""
 
     def __init__(self, name: str) -> None:
         self.name, self.hits, self.status, self.port, self.held = name, 0, 200, 0, asyncio.Event()
         self.held.set()
+        self.padding = ""
         self.seen: list[dict[str, str]] = []
 
     async def __aenter__(self) -> Self:
@@ -83,7 +86,7 @@ class Upstream:
                 self.hits += 1
                 self.seen.append({**headers, ":path": head[0].split()[1]})
                 await self.held.wait()
-                body = self.name.encode()
+                body = (self.name + self.padding).encode()
                 writer.write(f"HTTP/1.1 {self.status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
                 await writer.drain()
         writer.close()
@@ -143,11 +146,15 @@ class Mesh:
         *,
         check: bool = False,
         issuer: Issuer | None = None,
+        store: Callable[[], RevisionStore] | None = None,
         now: Callable[[], int] = clock.system,
+        alarms: Callable[[Collection[str], int, int], str] | None = None,
     ) -> None:
         self.folder, self._stack = folder, AsyncExitStack()
         self._settings = Settings(rollout, options or Options(), check_with_envoy=check)
         self._judge, self._issuer, self._now = judge or AlwaysGood(), issuer, now
+        self._alarms = alarms
+        self._store = store or (lambda: SqliteStore(folder / "control.sqlite"))
         self.envoys = 0
         self.port = 0
 
@@ -164,13 +171,13 @@ class Mesh:
     async def start(self) -> None:
         """The control plane alone; again after `stop`, on the same port."""
         self._own = AsyncExitStack()
-        self.store = SqliteStore(self.folder / "control.sqlite")
+        self.store = self._store()
         self._own.push_async_callback(self.store.close)
         self.registry = CollectorRegistry()
         self.metrics = ControlMetrics(self.registry)
         self._limits = LimitService(Windows(1000), self.metrics, self._now)
         self.control = await self._own.enter_async_context(
-            ControlPlane(self._settings, self.store, self._judge, self.metrics, self._now, self._issuer)
+            ControlPlane(self._settings, self.store, self._judge, self.metrics, self._now, self._issuer, self._alarms)
         )
         server = XdsServer(f"127.0.0.1:{self.port}", self.handlers())
         self.port = (await self._own.enter_async_context(server)).port
@@ -186,7 +193,10 @@ class Mesh:
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """What the control plane serves; its counters of limits are of one `start`."""
-        return [Ads(self.control.fleet, self.metrics).handler(), self._limits.handler()]
+        found = [Ads(self.control.fleet, self.metrics).handler(), self._limits.handler()]
+        if (identities := self.control.identities) is not None:
+            found.append(SecretDiscovery(identities.streams, self.metrics).handler())
+        return found
 
     async def publish(self, text: str, **settings: object) -> str:
         """A revision that has reached all agents."""

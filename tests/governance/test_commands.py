@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,11 +15,11 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from governance.config import ControlPlaneConfig
-from governance.store import SqliteStore
+from governance.stores.sqlite import SqliteStore
 from governance.trail import Trail
 from spanloom import clock
 from spanloom.cli import main
-from spanloom.commands.control_client import ControlClient
+from spanloom.control_client import ControlClient
 from stores.duckdb.store import DuckDbStore
 from stores.store import Query
 from telemetry.audit import verify
@@ -49,9 +50,9 @@ async def run(folder: Path, *arguments: str, code: int = 0) -> str:
 
 
 @asynccontextmanager
-async def controlling(folder: Path, http: int, xds: int) -> AsyncIterator[str]:
-    """`spanloom control` as a process; gives its URL."""
-    (folder / "control.yml").write_text(WAVES)
+async def controlling(folder: Path, http: int, xds: int, config: str = WAVES, *, kill: bool = False) -> AsyncIterator[str]:
+    """`spanloom control` as a process, killed at the end or stopped; gives its URL."""
+    (folder / "control.yml").write_text(config)
     variables = {
         "SPANLOOM_DATA_DIR": str(folder / "data"),
         "SPANLOOM_CONSOLE__PORT": str(http),
@@ -78,8 +79,11 @@ async def controlling(folder: Path, http: int, xds: int) -> AsyncIterator[str]:
                 else:
                     break
         yield url
-        process.terminate()
-        assert await process.wait() == 0, (folder / "control.log").read_text()
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+        assert await process.wait() == (-signal.SIGKILL if kill else 0), (folder / "control.log").read_text()
     finally:
         if process.returncode is None:
             process.kill()
@@ -124,6 +128,39 @@ async def test_a_policy_goes_from_a_file_to_requests_and_back(tmp_path: Path) ->
         assert ":1:24: services[0].port: unknown field" in await run(
             tmp_path, "policy", "push", str(first), "--url", url, code=1
         )
+
+
+PLAN = """
+services:
+- name: pay
+  endpoints: [{address: 127.0.0.1, port: 9001, labels: {v: a}}, {address: 127.0.0.1, port: 9002, labels: {v: b}}]
+routes: [{name: pay, service: pay, rules: [{deliver: {old: {v: a}, new: {v: b}, steps: [5%, 100%]}}]}]
+"""
+
+
+async def test_a_delivery_is_shown_paused_resumed_promoted_and_aborted(tmp_path: Path) -> None:
+    async with controlling(tmp_path, free_port(), free_port()) as url:
+        (tmp_path / "plan.yml").write_text(PLAN)
+        await run(tmp_path, "policy", "push", str(tmp_path / "plan.yml"), "--url", url)
+        await waved(tmp_path, url, "revision 1: done")
+        async with asyncio.timeout(DEADLINE):
+            while "delivery of pay: advancing at 5 %: waits: " not in await run(tmp_path, "fleet", "waves", "--url", url):
+                pass
+        for action, said in (
+            ("pause", "paused at 5 %"),
+            ("resume", "advancing at 5 %"),
+            ("promote", "completed at 100 %"),
+            ("abort", "rolled-back at 0 %"),
+        ):
+            found = await run(tmp_path, "fleet", "deliver", action, "pay", "--url", url, "--why", "a test")
+            assert found == f"delivery of pay: {said}\n"
+        assert "rolled-back at 0 %: a test\n" in await run(tmp_path, "fleet", "waves", "--url", url)
+        refused = await run(tmp_path, "fleet", "deliver", "pause", "pay", "--url", url, code=1)
+        assert "pause: the delivery of pay is rolled-back" in refused
+        trail = [orjson.loads(each) for each in (await run(tmp_path, "policy", "audit", "--url", url)).splitlines()]
+        actions = [each["data"] for each in trail if each["event"] == "delivery" and each["data"]["author"]]
+        assert [each["state"] for each in actions] == ["paused", "advancing", "completed", "rolled-back"]
+        assert {(each["author"], each["why"]) for each in actions} == {("local", "a test")}
 
 
 async def reached(folder: Path, url: str, revision: str) -> None:

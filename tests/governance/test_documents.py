@@ -11,7 +11,7 @@ from governance import control
 from governance.compile.snapshot import compile_snapshot
 from governance.files import read_policies
 from governance.revisions import Status
-from governance.store import SqliteStore
+from governance.stores.sqlite import SqliteStore
 from telemetry.errors import ConfigError
 from tests.governance.mesh import Mesh
 

@@ -19,6 +19,9 @@ from governance.ads import SERVICE, Ads
 from governance.compile.site import Options
 from governance.svid.admission import ByCertificate
 from governance.svid.authority import Authority, Svid
+from governance.svid.discovery import SecretDiscovery
+from governance.svid.secrets import Secrets
+from governance.svid.streams import SecretStreams
 from governance.xds.server import XdsServer
 from governance.xds.snapshot import TYPE_URLS, Kind
 from spanloom import clock
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOMAIN = "shop.test"
+ADS = f"/{SERVICE}/StreamAggregatedResources"
+SDS = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets"
 GUARDED = """
 mtls: [{name: proven, service: pay, mode: strict}]
 authorization:
@@ -117,8 +122,8 @@ async def test_only_who_proves_its_identity_may_do_what_it_is_allowed_and_rotati
                 before = found.total()
                 for rotation in range(3):
                     offset[0] += HOUR // 2 + SECOND
-                    secrets = mesh.control._secrets
-                    assert secrets is not None
+                    assert mesh.control.identities is not None
+                    secrets = mesh.control.identities.secrets
                     await until(lambda: secrets.renewed >= 3 * (rotation + 1), "all have new ones")  # noqa: B023
                     await until(lambda: found.total() > before + 50 * (rotation + 1), "requests go on")  # noqa: B023
                 stop.set()
@@ -160,23 +165,66 @@ async def test_an_agent_gets_the_keys_of_the_service_alone_that_its_certificate_
     pair = (server.private_key_pem.bytes(), server.cert_chain_pems[0].bytes())
     credentials = grpc.ssl_server_credentials([pair], authority.bundle.encode(), require_client_auth=True)
     async with Mesh(tmp_path, options=Options(trust_domain=DOMAIN), issuer=authority) as mesh:
-        ads = Ads(mesh.control.fleet, mesh.metrics, ByCertificate(DOMAIN)).handler()
+        assert mesh.control.identities is not None
+        streams, admission = mesh.control.identities.streams, ByCertificate(DOMAIN)
+        both = [
+            Ads(mesh.control.fleet, mesh.metrics, admission).handler(),
+            SecretDiscovery(streams, mesh.metrics, admission).handler(),
+        ]
         svid = authority.issue("front", clock.system())
         client = grpc.ssl_channel_credentials(ca.cert_pem.bytes(), svid.key.encode(), svid.certificate.encode())
-        async with XdsServer("localhost:0", [ads], credentials) as secure, XdsServer("127.0.0.1:0", [ads]) as plain:
+        async with XdsServer("localhost:0", both, credentials) as secure, XdsServer("127.0.0.1:0", both) as plain:
             async with grpc.aio.secure_channel(f"localhost:{secure.port}", client) as channel:
-                assert await secrets_of(channel, "front") == {"workload", "trust"}
-                with pytest.raises(grpc.aio.AioRpcError, match=r"has to show a certificate of .*/sa/pay; it shows .*/sa/front"):
-                    await secrets_of(channel, "pay")
+                for method in (ADS, SDS):
+                    assert await secrets_of(channel, "front", method) == {"workload", "trust"}
+                    with pytest.raises(
+                        grpc.aio.AioRpcError, match=r"has to show a certificate of .*/sa/pay; it shows .*/sa/front"
+                    ):
+                        await secrets_of(channel, "pay", method)
             async with grpc.aio.insecure_channel(f"127.0.0.1:{plain.port}") as channel:
-                with pytest.raises(grpc.aio.AioRpcError, match="it shows none"):
-                    await secrets_of(channel, "front")
-        assert mesh.registry.get_sample_value("spanloom_control_closed_streams_total", {"reason": "identity"}) == 2
+                for method in (ADS, SDS):
+                    with pytest.raises(grpc.aio.AioRpcError, match="it shows none"):
+                        await secrets_of(channel, "front", method)
+        assert mesh.registry.get_sample_value("spanloom_control_closed_streams_total", {"reason": "identity"}) == 4
 
 
-async def secrets_of(channel: grpc.aio.Channel, service: str) -> set[str]:
+async def test_streams_of_secrets_have_bounds(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority.pem", DOMAIN, HOUR, clock.system())
+    async with Mesh(tmp_path, options=Options(trust_domain=DOMAIN), issuer=authority) as mesh:
+        streams = SecretStreams(Secrets(authority), clock.system, 2)
+        handler = SecretDiscovery(streams, mesh.metrics).handler()
+        async with (
+            XdsServer("127.0.0.1:0", [handler]) as server,
+            grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            node = {"id": "1", "cluster": "pay"}
+            for fields, why in (
+                ({"node": {"id": "1"}}, "node.cluster has to be the service"),
+                ({"node": {"id": "1", "cluster": "x" * 201}}, "at most 200"),
+                ({"node": node, "resource_names": ["x" * 1001]}, "1001 characters"),
+                ({"node": node, "type_url": TYPE_URLS[Kind.CLUSTER]}, "secrets alone"),
+            ):
+                call = channel.stream_stream(SDS)()
+                await call.write(message("DiscoveryRequest", **fields).SerializeToString())
+                with pytest.raises(grpc.aio.AioRpcError, match=why):
+                    await call.read()
+            calls = [channel.stream_stream(SDS)() for _ in range(3)]
+            for call in calls[:2]:
+                await call.write(message("DiscoveryRequest", node=node, resource_names=["trust"]).SerializeToString())
+                assert await call.read()
+            await calls[2].write(message("DiscoveryRequest", node=node).SerializeToString())
+            with pytest.raises(grpc.aio.AioRpcError, match="2 streams of secrets are open"):
+                await calls[2].read()
+            assert not streams.acknowledged
+            for call in calls:
+                call.cancel()
+            await until(lambda: streams.acknowledged, "streams that have ended are dropped")
+        assert mesh.registry.get_sample_value("spanloom_control_closed_streams_total", {"reason": "overloaded"}) == 1
+
+
+async def secrets_of(channel: grpc.aio.Channel, service: str, method: str) -> set[str]:
     """The secrets that an agent of a service is given."""
-    call = channel.stream_stream(f"/{SERVICE}/StreamAggregatedResources")()
+    call = channel.stream_stream(method)()
     fields = {"type_url": TYPE_URLS[Kind.SECRET], "resource_names": ["workload", "trust"]}
     request = message("DiscoveryRequest", node={"id": f"{service}-1", "cluster": service}, **fields)
     await call.write(request.SerializeToString())

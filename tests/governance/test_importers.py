@@ -112,4 +112,4 @@ def test_the_command_prints_a_document_that_checks(tmp_path: Path) -> None:
     checked = CliRunner().invoke(main, ["policy", "check", str(tmp_path / "policies.yml")])
     assert "1 services, 1 routes" in checked.output
     (tmp_path / "istio.yml").write_text("kind: Nothing")
-    assert CliRunner().invoke(main, ["policy", "import", str(tmp_path / "istio.yml")]).exit_code == 1
+    assert CliRunner().invoke(main, ["policy", "import", str(tmp_path / "istio.yml")]).exit_code == 2

@@ -47,6 +47,11 @@ def test_what_contradicts_is_named_too() -> None:
 services: [{name: pay, hosts: [a.shop]}, {name: pay}, {name: book, hosts: [A.shop]}]
 timeouts: [{name: one, service: pay, request: 1s}, {name: two, service: pay, request: 2s}]
 routes: [{name: r, service: pay, rules: [{to: [{service: nowhere}]}]}]
+faults:
+- {name: f, service: pay, side: outbound, labels: {v: b}, abort: {status: 500}, until: 2030-01-31T18:00:00Z}
+- {name: g, service: pay, labels: {v: a}, abort: {status: 500}, until: 2030-01-31T18:00:00Z}
+- {name: h, service: pay, labels: {v: b}, abort: {status: 500}, until: 2030-01-31T18:00:00Z}
+- {name: i, service: pay, labels: {v: a}, abort: {status: 500}, until: 2030-01-31T18:00:00Z}
 """,
             "x.yml",
         )
@@ -55,6 +60,8 @@ routes: [{name: r, service: pay, rules: [{to: [{service: nowhere}]}]}]
         'x.yml:1:68: services: "A.shop" already means pay',
         'x.yml:2:73: timeouts: pay already has "one"; write both as one',
         'x.yml:3:58: routes: no service "nowhere"',
+        "x.yml:5:43: faults: no route of pay sends requests to instances by these labels",
+        'x.yml:8:22: faults: pay inbound v=a already has "g"; write both as one',
     ]
 
 

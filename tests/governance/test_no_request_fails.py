@@ -88,8 +88,8 @@ async def test_no_request_fails_during_a_hundred_updates_and_ten_rotations(tmp_p
         async with asyncio.TaskGroup() as group:
             for client in (kept_connection, kept_connection, new_connections):
                 group.create_task(client())
-            secrets = mesh.control._secrets
-            assert secrets is not None
+            assert mesh.control.identities is not None
+            secrets = mesh.control.identities.secrets
             for update in range(1, UPDATES + 1):
                 written = OTHERS[update % len(OTHERS)].replace("UNTIL", in_seconds(3600))
                 await mesh.publish(f"{entry}{written}\n# update {update}")

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from components.durations import HOUR
+from components.spiffe import spiffe_id
 from governance.compile.site import Options
 from governance.explain.authorization import AskedRequest, decide
 from governance.explain.paths import normalised
 from governance.files import read_policies
-from governance.identity import spiffe_id
 from governance.svid.authority import Authority
 from spanloom import clock
 from spanloom.commands.policy import policy
