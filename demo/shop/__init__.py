@@ -1,4 +1,4 @@
-"""A small shop: seven services that know OpenTelemetry and nothing of Spanloom.
+"""A small shop: services that know OpenTelemetry, one that does not, and none that knows Spanloom.
 
 user -> frontend -HTTP-> catalog -> SQLite
                 -HTTP-> cart -HTTP-> catalog
@@ -6,4 +6,5 @@ user -> frontend -HTTP-> catalog -> SQLite
                 -HTTP-> checkout -HTTP-> cart
                                  -gRPC-> inventory, payment
                                  -queue-> shipping
+                -HTTP-> delivery -HTTP-> carrier      where a proxy stands beside delivery, which has no SDK
 """

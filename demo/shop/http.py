@@ -19,13 +19,13 @@ TIMEOUT_SECONDS = 5.0
 
 
 class HttpServer:
-    """Serves a Flask application on a free port, each request in a thread."""
+    """Serves a Flask application on the port that it was given or a free one, each request in a thread."""
 
     def __init__(self, app: Flask, around: Surroundings) -> None:
         # Registered last, so that it runs inside the span that the instrumentation opens.
         app.before_request(around.faults.cross)
         self._host = around.host
-        self._server = ThreadedWSGIServer(self._host, 0, app)
+        self._server = ThreadedWSGIServer(self._host, around.port, app)
         self._server.daemon_threads = False  # so that closing waits for requests in flight
 
     def serve(self, ready: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import uvicorn
 
 from demo.supervisor.api import api
-from demo.supervisor.roster import ROSTER, placed
+from demo.supervisor.roster import MESH, ROSTER, behind_proxy, placed
 from demo.supervisor.shop import Shop
 
 
@@ -33,6 +33,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--otlp-http", default="127.0.0.1:4318", help="where telemetry goes by HTTP (default: 127.0.0.1:4318)")
     parser.add_argument("--services-host", default="127.0.0.1", help="where the services listen (default: 127.0.0.1)")
     parser.add_argument("--away", nargs=3, metavar=("NAME", "NAMESPACE", "HOST"), help="an instance on a network of its own")
+    parser.add_argument(
+        "--mesh", nargs=len(MESH), type=int, metavar=MESH, help="ports of services behind a proxy, which then run"
+    )
     parser.add_argument("--folder", type=Path, help="for addresses, database and queue (default: a temporary one)")
     parser.add_argument("--until-stdin-ends", action="store_true", help="also end when stdin does, as the demo does")
     return parser.parse_args()
@@ -47,6 +50,7 @@ async def supervise(asked: argparse.Namespace, folder: Path) -> None:
     if asked.until_stdin_ends:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     roster = placed(ROSTER, asked.services_host, tuple(asked.away) if asked.away else None)
+    roster += behind_proxy(asked.mesh) if asked.mesh else ()
     shop = Shop(folder, asked.otlp_grpc, asked.otlp_http, roster)
     try:
         listening = socket.create_server((asked.host, asked.port))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 9.0
 """A little more than a service takes to end itself (`demo.shop.control.GRACE_SECONDS`)."""
 ANSWER_SECONDS = 5.0

@@ -99,7 +99,7 @@ class Shop:
                 "restarted_by": instance.restarted_by,
                 "isolated": instance.isolated,
                 "takes_traffic": instance.accepts_traffic
-                and (not instance.address or directed.get(instance.role.service) == instance.address),
+                and (not instance.address or directed.get(instance.role.service) == (instance.role.front or instance.address)),
                 "fault": instance.fault,
             }
             for instance in self._instances.values()
@@ -121,7 +121,7 @@ class Shop:
         directed: dict[str, str] = {}
         for instance in self._instances.values():
             if instance.accepts_traffic and instance.address:
-                directed.setdefault(instance.role.service, instance.address)
+                directed.setdefault(instance.role.service, instance.role.front or instance.address)
         return directed
 
     def _publish(self) -> None:

