@@ -116,7 +116,7 @@ class ApiClient:
                 headers={"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"},
             )
         except httpx2.HTTPError as error:
-            raise ApiError(f"POST {self.url}{path}: {error!r}; is the pipeline running?") from error
+            raise self._not_reached(path, error) from error
         if response.status_code in {400, 413, 422}:
             raise RefusedError(f"POST {response.url}: {response.status_code} {response.text[:200]}")
         if not response.is_success:
@@ -127,7 +127,11 @@ class ApiClient:
         try:
             response = await self._client.get(path, params=parameters)
         except httpx2.HTTPError as error:
-            raise ApiError(f"GET {self.url}{path}: {error!r}; is the pipeline running?") from error
+            raise self._not_reached(path, error) from error
         if not response.is_success:
             raise ApiError(f"GET {response.url}: {response.status_code} {response.text[:200]}")
         return response.json()
+
+    def _not_reached(self, path: str, error: httpx2.HTTPError) -> ApiError:
+        reason = str(error) or type(error).__name__
+        return ApiError(f"{self.url}{path}: {reason}; start `spanloom up`, or name its console with --url")

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from components.secrets import SECRETS
+from spanloom.failure import Commands, exit_code_for, show
 from spanloom.logging import log_options, mask_tracebacks
-from telemetry.errors import ConfigError, InUseError, SpanloomError
+from telemetry.errors import SpanloomError
 
 COMMANDS = {
     "up": "run collector, pipeline, alerting and console in one process",
@@ -45,7 +45,7 @@ COMMANDS = {
 }
 
 
-class Spanloom(click.Group):
+class Spanloom(Commands):
     """Finds subcommands by name, and says errors of ours in one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -64,25 +64,34 @@ class Spanloom(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Run a subcommand; what it says of an error has no secrets."""
-        try:
-            return super().invoke(ctx)
-        except click.ClickException as error:
-            error.message = SECRETS.mask(error.message)
-            raise
-
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Exit code 0, 1 (it failed), 2 (you asked wrongly)."""
+        """Exit code 0, 1 (it failed) or 2 (the command, the configuration or a file of rules and the like is wrong)."""
         mask_tracebacks()
-        try:
+        alone = kwargs.pop("standalone_mode", True)
+        kwargs["standalone_mode"] = False
+        if not alone:
             return super().main(*args, **kwargs)
-        except (ConfigError, InUseError) as error:
-            click.echo(SECRETS.mask(f"spanloom: {error}"), err=True)
-            sys.exit(2)
-        except SpanloomError as error:
-            click.echo(SECRETS.mask(f"spanloom: {error}"), err=True)
+        try:
+            ended = super().main(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            if error.ctx is not None:
+                click.echo(error.ctx.get_usage(), err=True)
+            see = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+            show(error.format_message().removesuffix(".") + see)
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            show(error.format_message())
+            sys.exit(error.exit_code)
+        except click.Abort:
+            show("aborted")
             sys.exit(1)
+        except SpanloomError as error:
+            show(str(error))
+            sys.exit(exit_code_for(error))
+        sys.exit(ended if isinstance(ended, int) else 0)
 
 
 @click.group(cls=Spanloom, context_settings={"help_option_names": ["-h", "--help"]})

@@ -51,6 +51,7 @@ DETECTORS: tuple[DetectorComponent, ...] = _declared(
     "processors.detectors.error_rate:ERROR_RATE",
     "processors.detectors.trace_shapes:TRACE_SHAPES",
     "processors.detectors.logs:LOGS",
+    "processors.detectors.whole_trace.detector:WHOLE_TRACES",
 )
 NOTIFIERS: tuple[NotifierComponent, ...] = _declared(
     ComponentKind.NOTIFIER,  # a new one at the end: the order numbers the integrations of a receiver, by which state knows them

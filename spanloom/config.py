@@ -33,8 +33,9 @@ from pipeline.runtime.kafka_access import KafkaConfig
 from processors.detectors.detector import score_config
 from processors.kernels.choose import NativeMode  # noqa: TC001 - pydantic reads it
 from spanloom import components
-from spanloom.config_mistakes import config_file, mistakes
+from spanloom.config_mistakes import config_file, mistakes, no_json
 from spanloom.self_metrics.export import MetricsConfig
+from stores.component import store_of
 from stores.samples.config import SamplesConfig
 from telemetry.errors import ConfigError
 
@@ -150,6 +151,14 @@ class _First(BaseSettings):
     topics: TopicsConfig = TopicsConfig()
     kafka: KafkaConfig = KafkaConfig()
 
+    @field_validator("store")
+    @classmethod
+    def _is_store(cls, value: str) -> str:
+        if value and store_of(components.STORES, value) is None:
+            forms = " or ".join(one.url_form for one in components.STORES)
+            raise ValueError(f"must be {forms}, not {without_password(value)!r}")
+        return value
+
     @field_validator("log")
     @classmethod
     def _is_log(cls, value: str) -> str:
@@ -262,7 +271,7 @@ def load_config(path: Path | None = None, **overrides: Any) -> Config:
     except ValidationError as error:
         found = mistakes(error, Config, file, os.environ)
     except SettingsError as error:  # a section's variable that is no JSON
-        found = [f"the environment: {error}: a variable of a whole section must be JSON"]
+        found = no_json(error, Config, os.environ)
     found += misspelt(os.environ, Config)
     if found:
         raise ConfigError("\n".join(found))

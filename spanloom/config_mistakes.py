@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, get_args
+import json
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
+from components.meant import did_you_mean, fields, is_plain
 from components.variables import PREFIX
 from components.yaml_file import YamlFile
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+    from pydantic_settings import SettingsError
 
 UNKNOWN = "extra_forbidden"
 """Pydantic's name for a setting that does not exist."""
@@ -48,9 +49,15 @@ def mistakes(error: ValidationError, model: type[BaseModel], file: YamlFile | No
         environ: variables, which win over the file.
     """
     return [
-        _mistake(detail["loc"], detail["msg"], model, file, environ, unknown=detail["type"] == UNKNOWN)
+        _mistake(detail["loc"], _reason(detail, model), model, file, environ, unknown=detail["type"] == UNKNOWN)
         for detail in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _reason(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    if detail["type"] in {"model_type", "model_attributes_type"}:
+        return f"this is a section; its settings are {', '.join(fields(model, detail['loc']))}"
+    return detail["msg"]
 
 
 def _mistake(
@@ -68,8 +75,7 @@ def _mistake(
         where = f"{file.name}:{file.place(path, of_key=unknown)}" if path else file.name
     reason = message.removeprefix("Value error, ")
     if unknown:
-        close = get_close_matches(str(path[-1]), _fields(model, path[:-1]), n=1)
-        reason = f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"
+        reason = f"there is no such setting{did_you_mean(str(path[-1]), fields(model, path[:-1]))}"
     return ": ".join(part for part in (where or "the environment", setting, reason) if part)
 
 
@@ -83,19 +89,17 @@ def _variable(path: Sequence[str | int], environ: Mapping[str, str]) -> str | No
     return None
 
 
-def _fields(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """The settings of the section that a path leads to; those of all that it could be."""
-    models = [model]
-    for step in path:
-        if isinstance(step, str):
-            inner = [one.model_fields[step].annotation for one in models if step in one.model_fields]
-            models = [found for annotation in inner for found in _models(annotation)] or models
-    return [name for one in models for name in one.model_fields]
-
-
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    """The models in a type: of it, its alternatives, its items."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _models(part)
+def no_json(error: SettingsError, model: type[BaseModel], environ: Mapping[str, str]) -> list[str]:
+    """Which variables of lists and sections cannot be read; the error names the section alone."""
+    found = []
+    for variable, value in environ.items():
+        path = variable.lower().removeprefix(PREFIX.lower()).split("__")
+        of_it = variable.upper().startswith(PREFIX) and f'"{path[0]}"' in str(error)
+        if of_it and path[-1] in fields(model, path[:-1]) and not is_plain(model, path):
+            try:
+                json.loads(value)
+            except ValueError:
+                inner = [] if len(path) > 1 else fields(model, path)
+                instead = f", or set {variable}__{inner[0].upper()} and so on" if inner else ', as ["a"] or {"a": 1}'
+                found.append(f"{variable}: {'.'.join(path)}: must be JSON{instead}")
+    return found or [f"the environment: {error}: must be JSON"]

@@ -34,6 +34,7 @@ from pipeline.exchange.provenance import Sources
 from pipeline.exchange.topics import Topic
 from pipeline.incoming import RekeyCounts
 from pipeline.runtime.app import TopicLayout, build_app, declare_topics
+from pipeline.runtime.fitting_thread import in_thread
 from pipeline.runtime.kafka_access import check_access, client_settings
 from pipeline.runtime.kafka_topics import make_topics
 from pipeline.runtime.lag import Lag
@@ -47,6 +48,7 @@ from spanloom import components
 from spanloom.build_alerting import AlertingFactory
 from spanloom.process.garbage import look_for_cycles_seldom
 from spanloom.self_metrics.pipeline import PipelineMetrics
+from spanloom.self_metrics.timings import Timings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -215,7 +217,8 @@ class Pipeline(Log):
         self.joined = not stages
         self.registry = registry or CollectorRegistry()
         dead = self.dead = DeadLetters(self.topics[Topic.DEAD_LETTERS], config.dead_letters, self.app.skips)
-        self.writer = DocumentWriter(store, dead)
+        self.timings = Timings()
+        self.writer = DocumentWriter(store, dead, seconds=self.timings.store)
         self.signals = EnvironmentTopic(self.topics[Topic.SIGNALS])
         self.offsets: dict[str, OffsetTracker] = {}
         self.rekeyed = RekeyCounts()
@@ -244,7 +247,7 @@ class Pipeline(Log):
                 self.signals,
                 self._states["score"],
                 now,
-                partial(build_detectors, components.DETECTORS, config.score),
+                partial(build_detectors, components.DETECTORS, config.score, background=in_thread),
             )
             score_series(self.app, self.topics[Topic.SERIES], self.score, self._offsets("score", IN_FLIGHT), dead)
         if "act" in stages:
@@ -255,7 +258,8 @@ class Pipeline(Log):
         self.metrics = PipelineMetrics(self, self.registry)
 
     def _offsets(self, name: str, limit: int, max_bytes: int = MAX_BYTES, *, values: bool = True) -> OffsetTracker:
-        offsets = self.offsets[name] = OffsetTracker(self.app, limit, max_bytes, values=values)
+        seconds = self.timings.records.labels(name)
+        offsets = self.offsets[name] = OffsetTracker(self.app, limit, max_bytes, values=values, seconds=seconds)
         return offsets
 
     def _rekey(self, dead: DeadLetters) -> None:
@@ -335,7 +339,9 @@ class Pipeline(Log):
         """What its parts answer over HTTP: alerts and repairs, where this process has them, and a log of its own."""
         routes: list[BaseRoute] = []
         if self.alerting is not None:
-            routes += acting_routes(self.alerting, self._now, version("spanloom"))
+            routes += acting_routes(
+                self.alerting, self._now, version("spanloom"), int(self._config.assemble.lateness * SECOND), self.store
+            )
         if self._config.log_url.startswith("log:"):
             durable = self.app.transport.log
             routes += dead_letter_routes(LogDeadLetters(durable), self.store, LogPlace(durable), self.app.skips)

@@ -40,9 +40,10 @@ ROUTES = (
     Route("/api/v1/red", {"GET": READ}),
     *(
         Route(f"/api/v1/{path}", {"GET": READ})
-        for path in ("freshness", "anomalies", "rankings", "incidents", "events", "system")
+        for path in ("freshness", "anomalies", "rankings", "incidents", "alerts", "notifications", "events", "system")
     ),
     Route("/api/v1/incidents/{incident}", {"GET": READ}),
+    Route("/api/v1/alerts/{fingerprint}", {"GET": READ}),
     Route("/api/v1/map", {"GET": READ}),
     Route("/api/v1/environments", {"GET": READ}),
     Route("/api/v1/dead-letters", {"GET": READ}),
@@ -50,6 +51,7 @@ ROUTES = (
     Route("/api/v1/dead-letters/skip", {"POST": OPERATE}),
     # Rules that came over HTTP alert; whether a playbook may answer is another question.
     Route("/api/v1/rules", {"GET": READ}),
+    Route("/api/v1/backtest", {"POST": READ}),  # of what is stored; it changes nothing
     Route("/api/v1/rules/{namespace}", {"GET": READ, "POST": OPERATE, "DELETE": OPERATE}),
     Route("/api/v1/rules/{namespace}/{group:path}", {"GET": READ, "DELETE": OPERATE}),
     # Repairs. The link to approve one is signed, for one incident, for a time: it is the right.
@@ -66,13 +68,18 @@ ROUTES = (
     Route("/api/v1/policies", {"GET": READ, "POST": OPERATE}),
     Route("/api/v1/policies/check", {"POST": OPERATE}),
     Route("/api/v1/policies/rollback", {"POST": OPERATE}),
+    Route("/api/v1/policies/deliveries", {"POST": OPERATE}),
     Route("/api/v1/policies/audit", {"GET": READ}),
+    Route("/api/v1/policies/drafts", {"GET": READ}),
+    Route("/api/v1/policies/{number}/diff", {"GET": READ}),
+    Route("/api/v1/policies/{number}/approve", {"POST": OPERATE}),  # control.approvals.role may ask for more
+    Route("/api/v1/policies/{number}/reject", {"POST": OPERATE}),
     Route("/api/v1/policies/{number}", {"GET": READ}),
     Route("/api/v1/fleet", {"GET": READ}),
     # Prometheus' API; its POST only reads.
     *(
         Route(f"/prometheus/api/v1/{path}", {"GET": READ, "POST": READ})
-        for path in ("query", "query_range", "series", "labels")
+        for path in ("query", "query_range", "query_exemplars", "series", "labels")
     ),
     *(
         Route(f"/prometheus/api/v1/{path}", {"GET": READ})

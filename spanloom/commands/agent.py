@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+from spanloom.failure import Commands
 from spanloom.logging import log_options, set_up_logging
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Commands, invoke_without_command=True)
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 @click.option("--once", is_flag=True, help="Disable the built-in supervisor (use under systemd or Kubernetes).")
 @log_options

@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from spanloom import clock
+from spanloom.commands.progress import reading
 from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
 
@@ -20,7 +19,7 @@ from spanloom.logging import set_up_logging
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
 @click.option("--scores", is_flag=True, help="Also write scores.csv: every metric point with its anomaly score.")
-@click.option("--environment", default="", help="Write what is of this environment: `default` for what names none.")
+@click.option("--environment", default="", help="Write only this environment; `default` is telemetry that names none.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def analyse(
     files: tuple[Path, ...],
@@ -37,26 +36,8 @@ def analyse(
     from spanloom.offline.analysis import Analysis  # noqa: PLC0415 - Faust takes a second to import
 
     set_up_logging("error")  # Faust warns of timers that a busy machine runs late
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    tasks = {path: bar.add_task(path.name, total=path.stat().st_size) for path in files}
-    with bar:
-        analysis = Analysis(
-            files,
-            out,
-            clock.system,
-            scores=scores,
-            environment=environment,
-            progress=lambda path, at: bar.update(tasks[path], completed=at),
-        )
+    with reading(files, as_json=as_json) as show:
+        analysis = Analysis(files, out, clock.system, scores=scores, environment=environment, progress=show)
         summary = asyncio.run(analysis.run())
     if as_json:
         click.echo(json.dumps(asdict(summary)))

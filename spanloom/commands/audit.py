@@ -15,6 +15,7 @@ from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
 from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands, Failure
 from telemetry.audit import Anchor, verify
 from telemetry.documents import Kind
 from telemetry.errors import SpanloomError
@@ -27,7 +28,7 @@ environment_option = click.option("--environment", metavar="NAME", help="Only th
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def audit() -> None:
     """Check and read the audit trail of repairs, from a running Spanloom or from a JSON-lines FILE."""
 
@@ -47,7 +48,7 @@ def verify_command(file: Path | None, url: str, head: str | None, environment: s
             anchors.append((noted["chain"], Anchor(noted["sequence"], noted["hash"], f"incident {incident['id']}")))
     records = _read(file, url, Kind.AUDIT)
     if any(record.get(REDACTED) for record in records):
-        raise click.ClickException(
+        raise Failure(
             "some records come without what commands printed, so that their hashes cannot be checked: that is for operators. "
             "Set SPANLOOM_TOKEN to an operator's token, or SPANLOOM_DATA_DIR to the data folder of a Spanloom on this machine"
         )
@@ -127,7 +128,7 @@ def _read(file: Path | None, url: str, kind: Kind) -> list[Body]:
     try:
         return asyncio.run(_fetch(url, kind)) if file is None else _lines(file)
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
 
 
 def _lines(file: Path) -> list[Body]:
@@ -136,9 +137,9 @@ def _lines(file: Path) -> list[Body]:
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise click.ClickException(f"{file}:{number}: not JSON: {error}") from error
+            raise Failure(f"{file}:{number}: not JSON: {error}") from error
         if not isinstance(record, dict):
-            raise click.ClickException(f"{file}:{number}: not a record: {line[:60]!r}")
+            raise Failure(f"{file}:{number}: not a record: {line[:60]!r}")
         records.append(record)
     return records
 

@@ -18,6 +18,7 @@ from spanloom.commands.terminal import printable
 from spanloom.experiments.chaos.experiment import load_experiment
 from spanloom.experiments.chaos.runner import Chaos
 from spanloom.experiments.options import Options
+from spanloom.failure import Commands, Failure
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SUITE = Path(str(files("spanloom.experiments.chaos") / "experiments"))
 
 
-@click.group()
+@click.group(cls=Commands)
 def chaos() -> None:
     """Chaos experiments on the demo shop."""
 
@@ -39,7 +40,7 @@ def chaos() -> None:
 @click.option("--port", default=8080, show_default=True, help="Console and API port.")
 @click.option("--otlp-grpc-port", default=4317, show_default=True)
 @click.option("--otlp-http-port", default=4318, show_default=True)
-@click.option("--shop-port", default=8090, show_default=True, help="Of the shop supervisor's API.")
+@click.option("--shop-port", default=8090, show_default=True, help="Port of the shop supervisor's API.")
 @click.option("--webhook-port", default=8091, show_default=True, help="Port of the alert receiver.")
 @click.option("--warm-up", default=75.0, show_default=True, help="Seconds of healthy traffic before the first fault.")
 def run(
@@ -68,7 +69,7 @@ def run(
             runner = Chaos(options, clock.system, lambda line: click.echo(printable(line), err=True))
             outcome = asyncio.run(until_signal(runner.run(loaded)))
         except SpanloomError as error:
-            raise click.ClickException(str(error)) from error
+            raise Failure.of(error) from error
     if outcome is None:
         raise SystemExit(130)
     reports, lost = outcome

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import yaml
 
+from spanloom.failure import Commands
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def components() -> None:
     """Look at the components that this installation has."""
 

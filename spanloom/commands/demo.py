@@ -18,6 +18,7 @@ from spanloom.commands.interruptible import until_signal
 from spanloom.commands.terminal import printable
 from spanloom.experiments.demo import FAULTS, Demo
 from spanloom.experiments.options import Options
+from spanloom.failure import Failure
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ STYLES = {
     "culprits": "bold yellow",
     "alert": "red",
     "playbook": "cyan",
+    "release": "cyan",
     "resolved": "green",
     "missing": "bold red",
 }
@@ -43,13 +45,14 @@ STYLES = {
 @click.option("--port", default=8080, show_default=True, help="Console and API port.")
 @click.option("--otlp-grpc-port", default=4317, show_default=True)
 @click.option("--otlp-http-port", default=4318, show_default=True)
-@click.option("--shop-port", default=8090, show_default=True, help="Of the shop supervisor's API.")
+@click.option("--shop-port", default=8090, show_default=True, help="Port of the shop supervisor's API.")
 @click.option("--webhook-port", default=8091, show_default=True, help="Port of the alert receiver.")
 @click.option("--warm-up", default=75.0, show_default=True, help="Seconds of healthy traffic before the first fault.")
-@click.option("--deadline", default=240.0, show_default=True, help="Seconds in which all must follow from a fault.")
+@click.option("--deadline", default=240.0, show_default=True, help="Seconds within which all must follow a fault.")
 @click.option("--rate", default=6.0, show_default=True, help="Users a second; each makes about two requests.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same users.")
 @click.option("--fault", type=click.Choice(list(FAULTS)), default="latency", show_default=True, help="The first one.")
+@click.option("--mesh/--no-mesh", default=True, help="Run Envoy beside a service without an SDK, where its wheel is.")
 def demo(
     once: bool,  # noqa: FBT001  # click passes flags so
     as_json: bool,  # noqa: FBT001
@@ -64,8 +67,9 @@ def demo(
     rate: float,
     seed: int,
     fault: str,
+    mesh: bool,  # noqa: FBT001
 ) -> None:
-    """Run a shop of seven services, put a fault into one, and watch it being found, explained, repaired and proven repaired.
+    """Run a shop, put a fault into one, and watch it being found, explained, repaired and proven repaired.
 
     Without --once it goes on, round after round, until Ctrl-C.
     """
@@ -85,13 +89,14 @@ def demo(
             rate,
             seed,
             fault,
+            mesh=mesh,
         )
         screen = Console(stderr=as_json, highlight=False, soft_wrap=True)
         demonstration = Demo(options, clock.system, lambda *line: _report(screen, *line))
         try:
             report = asyncio.run(until_signal(demonstration.once() if once else demonstration.forever()))
         except SpanloomError as error:
-            raise click.ClickException(str(error)) from error
+            raise Failure.of(error) from error
     if report is None:
         raise SystemExit(130 if once else 0)
     if as_json:

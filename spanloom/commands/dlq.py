@@ -12,6 +12,7 @@ import click
 
 from spanloom import clock
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands
 from spanloom.logging import set_up_logging
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def dlq() -> None:
     """List, replay and skip dead letters: of Kafka, or of the embedded log, whether `spanloom up` runs or not."""
     set_up_logging()  # to the standard error
@@ -37,8 +38,13 @@ def list_(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click p
     settings = load_config(config)
 
     async def run() -> None:
+        found = 0
         async for letter in list_dead_letters(settings, clock.system):
+            found += 1
             click.echo(json.dumps(letter) if as_json else printable(_line(letter)))
+
+        if not found and not as_json:
+            click.echo("no dead letter")
 
     asyncio.run(run())
 
@@ -53,7 +59,7 @@ def _line(letter: JsonObject) -> str:
 
 @dlq.command()
 @_config
-@click.option("--again", is_flag=True, help="Also what has been replayed before.")
+@click.option("--again", is_flag=True, help="Include records that were replayed before.")
 def replay(config: Path | None, again: bool) -> None:  # noqa: FBT001 - click passes flags so
     """Send dead letters, untouched, to where they came from. What is unusable still comes back as another."""
     from pipeline.exchange.topics import Topic  # noqa: PLC0415

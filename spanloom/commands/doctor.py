@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from components.variables import unknown
 from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
 from telemetry.errors import ConfigError, SpanloomError
@@ -58,7 +59,10 @@ def doctor(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click 
     except ConfigError as error:
         findings = [Finding(Diagnosis.BAD, "configuration", line) for line in str(error).splitlines()]
     else:
-        findings = [Finding(Diagnosis.GOOD, "configuration", str(config or "the environment")), *_checked(settings)]
+        findings = [Finding(Diagnosis.GOOD, "configuration", str(config or "the environment"))]
+        for name in unknown(os.environ, type(settings)):
+            findings.append(Finding(Diagnosis.NOTE, "variable", f"{name} is no setting: it is ignored"))
+        findings.extend(_checked(settings))
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in findings]))
     else:

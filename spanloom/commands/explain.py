@@ -58,7 +58,7 @@ class TraceNotFoundError(SpanloomError):
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
     help="Read the spans of a file of OTLP-JSON lines instead; may be given more than once.",
 )
-@click.option("--environment", default="", help="Only spans of this environment: `default` for what names none.")
+@click.option("--environment", default="", help="Only spans of this environment; `default` is telemetry that names none.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of explanations as JSON.")
 def explain(
     trace_id: str,

@@ -9,10 +9,11 @@ import click
 
 from spanloom import clock
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands
 from spanloom.logging import set_up_logging
 
 
-@click.group()
+@click.group(cls=Commands)
 def log() -> None:
     """Look after the embedded log while nothing runs on it."""
     set_up_logging()  # to the standard error

@@ -25,8 +25,10 @@ from components.durations import MINUTE
 from governance.steering import PolicySteering
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
+from spanloom.commands.progress import doing
 from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands, Failure
 from spanloom.offline.history import stored_points
 from telemetry.documents import Kind, latest
 from telemetry.errors import SpanloomError
@@ -51,7 +53,7 @@ config_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def playbooks() -> None:
     """Check playbooks, and see what they would do."""
 
@@ -60,7 +62,7 @@ def playbooks() -> None:
 @files_argument
 @config_option
 def check(files: tuple[Path, ...], config: Path | None) -> None:
-    """Report every mistake in the FILES with its line, and warn of what could be dangerous. Exit code 1 if one is wrong."""
+    """Report every mistake in the FILES with its line, and warn of what could be dangerous. Exit code 2 if one is wrong."""
     loaded, actions, _ = _load(files, config)
     for playbook in loaded:
         human = "" if playbook.approve == "automatic" else ", asks a human"
@@ -87,12 +89,12 @@ def dry_run(files: tuple[Path, ...], labels: tuple[str, ...], config: Path | Non
     signal = Signal("alert", "dry-run", found, 0)
     playbook = next((p for p in loaded if p.answers(signal.source, found)), None)
     if playbook is None:
-        raise click.ClickException("no playbook answers an alert with these labels")
+        raise Failure("no playbook answers an alert with these labels")
     try:
         service, instance = render([playbook.target.service, playbook.target.instance], found)
         incident = open_incident(playbook, actions, signal, Touched(service, instance, Footprint(1, None)), "", 0)
     except SpanloomError as error:
-        raise click.ClickException(f"{playbook.name}: {error}") from error
+        raise Failure(f"{playbook.name}: {error}") from error
     steps = masked([{"name": step.name, "phase": step.phase, **asdict(call_of(incident, step))} for step in incident.steps])
     if as_json:
         plan = {"playbook": playbook.name, "service": service, "instance": instance, "steps": steps}
@@ -115,10 +117,12 @@ def backtest_command(files: tuple[Path, ...], url: str, config: Path | None, as_
     """Play the stored alerts through the playbooks: when each would have run, and how it would have ended if known."""
     loaded, actions, bounds = _load(files, config)
     try:
-        history = asyncio.run(_history(url))
+        with doing("reading stored alerts, anomalies and samples", as_json=as_json) as following:
+            history = asyncio.run(_history(url))
+            following("playing them through the playbooks")
+            runs, refusals = backtest(loaded, actions, history, bounds)
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
-    runs, refusals = backtest(loaded, actions, history, bounds)
+        raise Failure.of(error) from error
     if as_json:
         report = {"runs": [asdict(run) for run in runs], "refusals": [asdict(refusal) for refusal in refusals]}
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
@@ -144,7 +148,7 @@ def _load(files: tuple[Path, ...], config: Path | None) -> tuple[tuple[Playbook,
         settings = load_config(config).alerting
         return *load(files, settings), settings.safety
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
 
 
 def load(files: Sequence[Path], settings: AlertingConfig) -> tuple[tuple[Playbook, ...], dict[str, Action]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 from datetime import UTC, datetime
 from functools import partial
@@ -12,61 +11,41 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from spanloom.access.local_token import authorization
-from spanloom.commands.control_client import ControlClient
+from spanloom.commands.asking import ask, json_option, url_option
+from spanloom.commands.policy_drafts import approve, drafts, reject, review
 from spanloom.commands.policy_explain import explain
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands, Failure
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from spanloom.control_client import ControlClient
     from telemetry.json_object import JsonObject
 
 file_argument = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-url_option = click.option(
-    "--url", default="http://127.0.0.1:8080", show_default=True, help="URL of the console or the control plane."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def ask(url: str, work: Callable[[ControlClient], Awaitable[JsonObject]]) -> JsonObject:
-    """What a control plane answers.
-
-    Raises:
-        ClickException: why it does not.
-    """
-
-    async def run() -> JsonObject:
-        async with ControlClient(url, authorization(url)) as client:
-            return await work(client)
-
-    try:
-        return asyncio.run(run())
-    except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
-
-
-@click.group()
+@click.group(cls=Commands)
 def policy() -> None:
     """Check, release and take back the policies of a fleet."""
 
 
-policy.add_command(explain)
+for command in (explain, drafts, review, approve, reject):
+    policy.add_command(command)
 
 
 @policy.command()
 @file_argument
 @click.option("--url", help="Also have a control plane compile it for its fleet, and Envoy read it there.")
 def check(file: Path, url: str | None) -> None:
-    """Report every mistake in FILE with its place. Exit code 1 if there is one."""
+    """Report every mistake in FILE with its place. Exit code 2 if there is one."""
     from governance.files import read_policies  # noqa: PLC0415 - RE2 and the models
 
     text = _read(file)
     try:
         policies = read_policies(text, str(file))
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
     if url is not None:
         ask(url, lambda client: client.check(text, str(file)))
     counts = [f"{len(found)} {section}" for section, found in policies.sections() if found]
@@ -77,13 +56,19 @@ def check(file: Path, url: str | None) -> None:
 @file_argument
 @url_option
 @click.option("--comment", default="", help="Why, for the history.")
+@click.option("--draft", is_flag=True, help="Keep it until somebody approves it, and release nothing now.")
 @json_option
-def push(file: Path, url: str, comment: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Release FILE as a new revision: its first wave begins at once. `spanloom fleet waves` shows how far it is."""
+def push(file: Path, url: str, comment: str, draft: bool, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
+    """Release FILE as a new revision: its first wave begins at once. `spanloom fleet waves` shows how far it is.
+
+    With --draft, or where control.approvals.required is set, it waits: see `spanloom policy drafts`.
+    """
     text = _read(file)
-    found = ask(url, lambda client: client.publish(text, str(file), comment))
+    found = ask(url, lambda client: client.publish(text, str(file), comment, draft=draft))
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    elif found["status"] == "draft":
+        click.echo(f"revision {found['number']} waits for approval; see `spanloom policy review {found['number']}`")
     else:
         click.echo(f"revision {found['number']} is on its way; see `spanloom fleet waves`")
 
@@ -101,7 +86,7 @@ def import_(files: tuple[Path, ...]) -> None:
     try:
         click.echo(import_policies(text, str(files[0]) if len(files) == 1 else "FILES"), nl=False)
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
 
 
 @policy.command()
@@ -129,16 +114,18 @@ def rollback(revision: str | None, url: str, why: str) -> None:
     found = ask(url, lambda client: client.roll_back(revision, why))
     if revision is None:
         click.echo(f"all agents get revision {found['stable']}")
+    elif found["status"] == "draft":
+        click.echo(f"revision {found['number']}, the document of revision {revision}, waits for approval")
     else:
         click.echo(f"revision {found['number']}, the document of revision {revision}, is on its way")
 
 
 @policy.command()
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="How many of the newest.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="Show at most so many.")
 @url_option
 @json_option
 def history(limit: int, url: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """The newest revisions: when, by whom, and what became of each."""
+    """List the newest revisions with time, author and outcome."""
     found = ask(url, lambda client: client.history(limit))
     if as_json:
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
@@ -169,4 +156,4 @@ def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file}: {error}") from error
+        raise Failure(f"{file}: {error}") from error

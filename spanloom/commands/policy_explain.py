@@ -9,6 +9,7 @@ import click
 import orjson
 
 from spanloom.commands.terminal import printable
+from spanloom.failure import WRONG, Failure
 from telemetry.errors import InputError, SpanloomError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--method", default="GET", show_default=True)
 @click.option("--path", default="/", show_default=True)
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header of the request; may be repeated.")
-@click.option("--trust-domain", help="Of the fleet; default: that of --from.")
+@click.option("--trust-domain", help="Trust domain of the fleet; default: that of --from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(
     file: Path,
@@ -39,10 +40,10 @@ def explain(
     as_json: bool,  # noqa: FBT001 - click passes flags so
 ) -> None:
     """Say whether SERVICE serves a request under the policies in FILE, which rule decides, and why. Exit code 1 if not."""
+    from components.spiffe import spiffe_id  # noqa: PLC0415
     from components.yaml_file import YamlFile  # noqa: PLC0415 - RE2 and the models
     from governance.explain.authorization import AskedRequest, decide  # noqa: PLC0415
     from governance.files import read_policies  # noqa: PLC0415
-    from governance.identity import spiffe_id  # noqa: PLC0415
 
     if caller and not caller.startswith("spiffe://"):
         if not trust_domain:
@@ -55,9 +56,9 @@ def explain(
         written = YamlFile(text, str(file))
         decision = decide(policies, AskedRequest(caller, service, method, path, _headers(headers)), domain)
     except InputError as error:
-        raise click.UsageError(str(error)) from error
+        raise Failure(str(error), WRONG) from error
     except (SpanloomError, OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
     if as_json:
         click.echo(orjson.dumps(_as_data(decision, written), option=orjson.OPT_INDENT_2))
     else:

@@ -9,6 +9,7 @@ import click
 
 from alerting.alertmanager.config import parse_config
 from spanloom.components import NOTIFIERS
+from spanloom.failure import WRONG, Commands, Failure
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from alerting.alertmanager.routes import Route
 
 
-@click.group()
+@click.group(cls=Commands)
 def receivers() -> None:
     """Check receivers, routes and inhibition rules in Alertmanager's format."""
 
@@ -26,7 +27,7 @@ def receivers() -> None:
 @receivers.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(files: tuple[Path, ...]) -> None:
-    """Report every mistake in the FILES with line and column, or what each has. Exit code 1 if there is a mistake."""
+    """Report every mistake in the FILES with line and column, or what each has. Exit code 2 if there is a mistake."""
     problems = []
     for path in files:
         try:
@@ -37,7 +38,7 @@ def check(files: tuple[Path, ...]) -> None:
             for line in _said(config):
                 click.echo(f"{path}: {line}")
     if problems:
-        raise click.ClickException("\n".join(problems))
+        raise Failure("\n".join(problems), WRONG)
 
 
 def _said(config: AlertmanagerConfig) -> Iterator[str]:

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import click
 import httpx2
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from collectors.replay.batches import batches
 from collectors.replay.client import OtlpClient
 from collectors.replay.files import OtlpFile
 from collectors.replay.replay import Replay
+from spanloom.commands.progress import reading
+from spanloom.failure import Failure
 from telemetry.errors import SpanloomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from collectors.replay.files import Request
     from collectors.replay.replay import ReplaySummary
@@ -73,35 +74,27 @@ def replay(
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
 
     on_error = complain if keep_going else None
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
 
     async def run() -> ReplaySummary:
         async with httpx2.AsyncClient(timeout=30, trust_env=False) as http:
             replay = Replay(OtlpClient(endpoint, http), concurrency, on_error)
             return await replay.run(batches(requests(), batch, speed))
 
+    show: Callable[[Path, int], None]
+
     def requests() -> Iterator[Request]:
         for path in files:
             file = OtlpFile(path, on_error)
-            task = progress.add_task(path.name, total=path.stat().st_size)
             for request in file:
                 yield request
-                progress.update(task, completed=file.position)
+                show(path, file.position)
             replaced[path] = file.replaced
 
     try:
-        with progress:
+        with reading(files, as_json=as_json) as show:
             summary = asyncio.run(run())
     except (SpanloomError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
     summary.replaced = sum(replaced.values())
     click.echo(json.dumps(asdict(summary)) if as_json else _words(summary))
     if complaints:

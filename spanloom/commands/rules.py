@@ -22,8 +22,10 @@ from components.durations import HOUR, SECOND, format_duration, parse_duration
 from spanloom import clock
 from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
+from spanloom.commands.progress import doing
 from spanloom.commands.running import url_option
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands, Failure
 from spanloom.offline.history import LATENESS, stored_points
 from spanloom.offline.sample_history import MAX_POINTS, sample_points
 from stores.samples.config import SamplesConfig
@@ -39,7 +41,7 @@ files_argument = click.argument("files", nargs=-1, required=True, type=click.Pat
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def rules() -> None:
     """Check, test and backtest rule files in Prometheus's format."""
 
@@ -47,14 +49,14 @@ def rules() -> None:
 @rules.command()
 @files_argument
 def check(files: tuple[Path, ...]) -> None:
-    """Report every mistake in the FILES with its line. Exit code 1 if there is one."""
+    """Report every mistake in the FILES with its line. Exit code 2 if there is one."""
     try:
         groups = load_rules(files)
         stored_for = max(SamplesConfig().limits().kept.values())
         for group in groups:
             AlertEngine(stored_for=stored_for).check([group])
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
     for group in groups:
         alerts = sum(rule.kind == "alert" for rule in group.rules)
         records = len(group.rules) - alerts
@@ -65,7 +67,7 @@ def check(files: tuple[Path, ...]) -> None:
 @files_argument
 @json_option
 def test(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # click passes flags so
-    """Run unit tests in promtool's format. Exit code 1 if one fails."""
+    """Run unit tests in promtool's format. Exit code 1 if one fails, 2 if a file is wrong."""
     checks, failures = 0, []
     try:
         for file in files:
@@ -73,7 +75,7 @@ def test(files: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT001  # cli
             checks += count
             failures += found
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
     if as_json:
         report = {"checks": checks, "failures": [asdict(failure) for failure in failures]}
         click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
@@ -105,20 +107,22 @@ def backtest_command(files: tuple[Path, ...], since: str, source: str, environme
         groups = load_rules(files)
         now = clock.system()
         begin = now - parse_duration(since)
-        if source == "samples":
-            AlertEngine(stored_for=max(SamplesConfig().limits().kept.values())).check(groups)
-            points, notes = asyncio.run(_samples(url, groups, begin, now, environment))
-        else:
-            AlertEngine().check(groups)
-            points = asyncio.run(_history(url, begin, now, partial(reads, groups)))
-        lookback = max((rule.expr.lookback + group.query_offset for group in groups for rule in group.rules), default=0)
-        limits = Limits(
-            series=MAX_POINTS, series_per_sender=MAX_POINTS, text=1 << 30, samples=MAX_POINTS, samples_per_series=MAX_POINTS,
-            retention=lookback + HOUR,
-        )  # fmt: skip
-        result = backtest(groups, points, limits, notified_after(LATENESS), begin)
+        with doing("reading what is stored", as_json=as_json) as following:
+            if source == "samples":
+                AlertEngine(stored_for=max(SamplesConfig().limits().kept.values())).check(groups)
+                points, notes = asyncio.run(_samples(url, groups, begin, now, environment))
+            else:
+                AlertEngine().check(groups)
+                points = asyncio.run(_history(url, begin, now, partial(reads, groups)))
+            following("playing it through the rules")
+            lookback = max((rule.expr.lookback + group.query_offset for group in groups for rule in group.rules), default=0)
+            limits = Limits(
+                series=MAX_POINTS, series_per_sender=MAX_POINTS, samples=MAX_POINTS, samples_per_series=MAX_POINTS,
+                text=1 << 30, retention=lookback + HOUR,
+            )  # fmt: skip
+            result = backtest(groups, points, limits, notified_after(LATENESS), begin)
     except SpanloomError as error:
-        raise click.ClickException(str(error)) from error
+        raise Failure.of(error) from error
     for note in notes:
         click.echo(printable(note), err=True)
     if as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spanloom.commands.worker import stages_option
+from spanloom.failure import Commands
 
 if TYPE_CHECKING:
     from pipeline.runtime.kafka_topics import TopicChange
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _config = click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="YAML file.")
 
 
-@click.group()
+@click.group(cls=Commands)
 def setup() -> None:
     """Prepare Elasticsearch or Kafka. Safe to run again."""
 
@@ -47,7 +48,7 @@ def kafka(config: Path | None, stages: tuple[str, ...]) -> None:
 @setup.command()
 @_config
 @click.option(
-    "--keep-days", type=click.IntRange(0), help="Elasticsearch deletes what is older; 0 keeps.  [default: retention.days]"
+    "--keep-days", type=click.IntRange(0), help="Days until Elasticsearch deletes; 0 keeps all.  [default: retention.days]"
 )
 @click.option("--ilm-policy", default="", metavar="NAME", help="This lifecycle policy of the cluster decides it instead.")
 def elasticsearch(config: Path | None, keep_days: int | None, ilm_policy: str) -> None:

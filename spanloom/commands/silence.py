@@ -14,12 +14,13 @@ from spanloom import clock
 from spanloom.commands.alerts import line, matching, parsed
 from spanloom.commands.running import ask_list, json_option, send, url_option
 from spanloom.commands.terminal import printable
+from spanloom.failure import Commands
 
 SHOWN = 10
 """Alerts that are printed before somebody is asked."""
 
 
-@click.group()
+@click.group(cls=Commands)
 def silence() -> None:
     """Silence alerts, list silences, end one. Each is on the audit trail with who did it."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @url_option
 @json_option
 def status(url: str, as_json: bool) -> None:  # noqa: FBT001 - click passes flags so
-    """Show whether a running pipeline is ready, what it took and stored, and what waits. Exit code 1 if it is not ready."""
+    """Show whether a pipeline is ready, what it received and stored, and what is waiting. Exit code 1 if it is not ready."""
     reasons = not_ready(url)
     found = ask(url, "/api/v1/status")
     if as_json:

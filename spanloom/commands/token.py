@@ -9,9 +9,10 @@ import click
 
 from components.access.roles import Role
 from components.access.tokens import new_token, token_hash
+from spanloom.failure import Commands
 
 
-@click.group()
+@click.group(cls=Commands)
 def token() -> None:
     """Make tokens for people and programs."""
 
@@ -22,7 +23,7 @@ def token() -> None:
     type=click.Choice([role.value for role in Role]),
     default=Role.VIEWER.value,
     show_default=True,
-    help="What its bearer may do; ingest: send telemetry, nothing else.",
+    help="Role of the token; ingest: send telemetry, nothing else.",
 )
 @click.option("--name", default="", help="Who uses it, as the audit trail names them (default: the role).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -22,9 +22,9 @@ ORDERS = {"newest": "@timestamp", "slowest": "duration", "errors": "errors", "la
 @click.command()
 @click.option("--service", default="", help="Traces with a span of this service.")
 @click.option("--operation", default="", help="Traces whose root is this operation.")
-@click.option("--environment", default="", help="Of this environment: `default` for what names none.")
+@click.option("--environment", default="", help="Only this environment; `default` is telemetry that names none.")
 @click.option("--since", default="1h", show_default=True, help="How far back: 15m, 1d.")
-@click.option("--by", type=click.Choice(list(ORDERS)), default="newest", show_default=True, help="Which come first.")
+@click.option("--by", type=click.Choice(list(ORDERS)), default="newest", show_default=True, help="Sort order.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
 @url_option
 @json_option

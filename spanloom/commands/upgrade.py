@@ -10,6 +10,7 @@ import click
 import orjson
 
 from spanloom import clock
+from spanloom.commands.progress import doing
 from spanloom.commands.terminal import printable
 from spanloom.logging import set_up_logging
 
@@ -40,9 +41,11 @@ def upgrade(config: Path | None, dry_run: bool, as_json: bool) -> None:  # noqa:
         found = await look(settings, clock.system())
         if dry_run or any(item.outcome is Outcome.REFUSED for item in found):
             return found
+        following("changing the log and the store")
         return await change(settings, found)
 
-    found = asyncio.run(alone(settings, run))
+    with doing("looking at the log and the store", as_json=as_json) as following:
+        found = asyncio.run(alone(settings, run))
     refused = any(item.outcome is Outcome.REFUSED for item in found)
     if as_json:
         plain = [item.plain() for item in found]

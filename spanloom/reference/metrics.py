@@ -35,7 +35,8 @@ What each role shows at `/metrics`, on the port of the console or of the probes,
 from what the roles register by `make docs`.
 
 Beside these, the *assemble* stage shows the RED and service-graph metrics of the traffic itself, under the names that Tempo and
-the Collector's connectors have made common: docs/call-graph.md.
+the Collector's connectors have made common: docs/call-graph.md. On Linux each process shows `process_resident_memory_bytes`,
+`process_cpu_seconds_total` and their like.
 """
 
 _EVERYTHING = AlertingConfig.model_validate(

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from collectors.ingest import Ingest
 from collectors.metrics import CollectorMetrics
@@ -79,9 +79,11 @@ class Process:
         self._logs: list[Log] = []
         self._umask = 0o022
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.health = Health()
         self._connections = ConnectionMetrics(self.registry)
         self._control: Control | None = None
+        self._endpoints: dict[str, str] = {}  # of the receivers that run here
 
     async def __aenter__(self) -> Self:
         raise_limit()
@@ -119,8 +121,8 @@ class Process:
         self._ends.append(task)
         self._stack.push_async_callback(_cancel, task)
 
-    async def store(self, now: Now) -> Store:
-        """The store, which deletes what is too old.
+    async def store(self, now: Now, *, needed: bool = True) -> Store:
+        """The store, which deletes what is too old. Where it is not needed, the process is ready without it too.
 
         Raises:
             InUseError: another process has it.
@@ -141,7 +143,8 @@ class Process:
         absent = await absence(store)
         if absent is not None:
             log.warning("store_unavailable", reason=str(absent), hint="what needs it waits")
-        self._watch(watch_store(self.health, store).run())
+        if needed:
+            self._watch(watch_store(self.health, store).run())
         if store.capabilities().age_retention:
             self._watch(_retain(store, self._config, now))
         return store
@@ -179,9 +182,12 @@ class Process:
         self._watch(agent.run())
 
     async def govern(self, now: Now, store: Store | None = None, pipeline: Pipeline | None = None) -> list[Route]:
-        """Start the control plane, whose waves the alerts of the pipeline judge; the routes of its API."""
+        """Start the control plane; the routes of its API.
+
+        Alerts judge its waves: those of the pipeline, or without one those that the store has.
+        """
         config = self._config.control
-        if store is None and config.port is None:
+        if pipeline is None and config.port is None:
             config = config.model_copy(update={"port": PORT})
         folder = self._config.data_dir / "control"
         alerts = partial(_alerts, pipeline) if pipeline is not None and pipeline.alerting is not None else None
@@ -213,7 +219,15 @@ class Process:
                 self._stack.push_async_callback(receiver.stop)
                 endpoints[component.name] = f"{settings.host}:{receiver.port}"
         log.info("receivers_started", **endpoints)
+        self._endpoints = endpoints
         return endpoints
+
+    def _receivers(self) -> dict[str, str]:
+        """`HOST:PORT` of each receiver that runs here; else of those that are configured: another process has them."""
+        if self._endpoints:
+            return self._endpoints
+        settings = {component.name: self._config.of(component) for component in components.RECEIVERS}
+        return {name: f"{one.host}:{one.port}" for name, one in settings.items() if one is not None}
 
     async def serve_console(
         self, store: Store, status: Callable[[], dict[str, object]], now: Now, routes: Sequence[BaseRoute] = ()
@@ -231,6 +245,7 @@ class Process:
             self._config.queries,
             self.health,
             shown_config(self._config),
+            self._receivers,
         )
         url = await self._serve(access.guard(app), self._config.console.port_or_default)
         if access.local_token:

@@ -10,6 +10,7 @@ from spanloom.access.build import require_authentication
 from spanloom.config import ConsoleConfig
 from spanloom.process.banner import next_steps, on_terminal
 from spanloom.process.data_folder import owned
+from spanloom.process.store_file import is_shared
 from spanloom.roles.needs import require_shared
 from spanloom.roles.process import Process
 from spanloom.wiring import STAGES, Log, Pipeline
@@ -93,14 +94,15 @@ async def run_console(config: Config, now: Now) -> int:
 
 
 async def run_control(config: Config, now: Now) -> int:
-    """The control plane alone, with its API and probes.
+    """The control plane alone, with its API and probes. A store that is shared has the alerts and calls that it judges by.
 
     Raises:
         ConfigError: others can reach its API, and nobody could prove who they are.
     """
     require_authentication(config)
     async with Process(config) as process:
-        routes = await process.govern(now)
+        store = await process.store(now, needed=False) if is_shared(config.store_url) else None
+        routes = await process.govern(now, store)
         await process.serve_probes(dict, now, routes)
         await process.wait()
     return process.exit_code

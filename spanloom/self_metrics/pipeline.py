@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.stall import StallWatch
     from pipeline.score import ScoreStage
     from processors.kernels.protocol import Kernels
+    from spanloom.self_metrics.timings import Timings
     from stores.store import Store
 
 
@@ -50,6 +51,7 @@ class Measured(Protocol):
     signals: EnvironmentTopic
     stalls: StallWatch
     store: Store
+    timings: Timings
     writer: DocumentWriter
 
     @property
@@ -86,6 +88,7 @@ class PipelineMetrics:
                 metric.add_metric([which], count)
             yield metric
         yield from _of_kernels(self._pipeline.kernels)
+        yield from self._pipeline.timings.collect()
         yield from self._of_partitions()
         yield from self._store()
         dropped = self.dropped()
@@ -201,11 +204,11 @@ class PipelineMetrics:
                 total.update(part.dropped)
         return total
 
-    def counters(self) -> dict[str, tuple[str, int]]:
+    def counters(self) -> dict[str, tuple[str, float]]:
         """Name -> meaning and value."""
         pipeline = self._pipeline
         writer = pipeline.writer.counts
-        found = {
+        found: dict[str, tuple[str, float]] = {
             "documents_created": ("Documents stored", writer.created),
             "documents_existing": ("Documents that were stored already", writer.existing),
             "documents_rejected": ("Documents rejected permanently by the store", writer.rejected),
@@ -323,7 +326,7 @@ def _of_samples(recorder: SampleRecorder) -> dict[str, tuple[str, int]]:
     }
 
 
-def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, int]]:
+def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, float]]:
     """Counters of all environments of this process together. One that it let go of counts no more: as after a restart."""
     every = settings.environments.values()
     samples = [each.engine.samples.counts for each in every]
@@ -348,6 +351,17 @@ def _of_alerting(settings: AlertingSettings) -> dict[str, tuple[str, int]]:
         "repair_alerts_ignored": (
             "Alerts beyond the bound of self-healing",
             sum(each.runner.healer.firing.ignored for each in every),
+        ),
+        "rule_evaluations": ("Rule evaluations", sum(each.engine.counts.evaluations for each in every)),
+        "rule_evaluation_seconds": ("Seconds that evaluations of rules took", settings.counts.rule_seconds),
+        "rule_backtests": ("Backtests of rules that were asked for over HTTP", settings.counts.backtests.asked),
+        "rule_backtests_refused": (
+            "Backtests that were asked wrongly or for too much",
+            settings.counts.backtests.refused,
+        ),
+        "rule_backtests_ended": (
+            "Backtests that took too long, or that nobody waited for any more",
+            settings.counts.backtests.ended_early,
         ),
         "rule_failures": ("Rule evaluations that failed", sum(each.engine.counts.failures for each in every)),
         "samples_too_old": ("Samples older than those that rules may read", sum(each.too_old for each in samples)),

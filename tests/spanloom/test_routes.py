@@ -19,10 +19,12 @@ from components.access.roles import Role
 from components.access.tokens import new_token, token_hash
 from dashboards.api.app import build_app
 from governance.api import GovernanceApi
+from governance.approvals.drafts import Drafts
 from governance.compile.site import Options
+from governance.config import ApprovalConfig
 from governance.control import ControlPlane, Settings
 from governance.metrics import ControlMetrics
-from governance.store import SqliteStore
+from governance.stores.sqlite import SqliteStore
 from governance.waves.rollout import AlwaysGood, RolloutConfig
 from pipeline.runtime.shared_log import shared_log
 from spanloom import clock
@@ -93,7 +95,8 @@ async def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     revisions = SqliteStore(tmp_path / "control.sqlite")
     metrics = ControlMetrics(CollectorRegistry())
     settings = Settings(RolloutConfig(), Options())
-    governing = GovernanceApi(ControlPlane(settings, revisions, AlwaysGood(), metrics, clock.system)).routes()
+    plane = ControlPlane(settings, revisions, AlwaysGood(), metrics, clock.system)
+    governing = GovernanceApi(plane, Drafts(plane, ApprovalConfig(), metrics, clock.system)).routes()
     if role in {"up", "control"}:
         routes = [*routes, *governing]
     if role in {"up", "console"}:
@@ -166,9 +169,8 @@ async def test_a_method_that_no_route_has_is_refused_to_an_admin_too(guarded: Ac
 
 def test_whatever_changes_something_needs_an_operator_unless_it_checks_a_secret_itself() -> None:
     asks_itself = {"/login", "/logout", "/api/v1/incidents/{incident}/approval"}
-    queries = {
-        f"/prometheus/api/v1/{path}" for path in ("query", "query_range", "series", "labels", "read")
-    }  # too long for an address
+    questions = ("query", "query_range", "query_exemplars", "series", "labels", "read")  # too long for an address
+    queries = {"/api/v1/backtest", *(f"/prometheus/api/v1/{path}" for path in questions)}
     for route in ROUTES:
         for method, need in route.needs.items():
             if method not in {"GET", WEBSOCKET} and route.path not in asks_itself | queries:

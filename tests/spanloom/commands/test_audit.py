@@ -167,4 +167,4 @@ def test_no_trail_and_no_pipeline_are_failures_with_words(tmp_path: Path) -> Non
     assert CliRunner().invoke(audit, ["verify", str(empty)]).exit_code == 1
     result = CliRunner().invoke(audit, ["verify", "--url", "http://127.0.0.1:1"])
     assert result.exit_code == 1
-    assert "is the pipeline running?" in result.output
+    assert "start `spanloom up`" in result.output

@@ -69,5 +69,5 @@ def test_an_expectation_not_met_or_data_lost_fails_the_run(monkeypatch: pytest.M
 def test_no_experiment_is_a_wrong_question_and_a_bad_one_is_named() -> None:
     assert CliRunner().invoke(chaos, ["run"]).exit_code == 2
     result = CliRunner().invoke(chaos, ["run", __file__])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert __file__ in result.output

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,7 +65,7 @@ def test_no_error_shows_the_password_of_a_url(
     said = capsys.readouterr().err
     assert "elastic:**********@es:9200" in said
     assert "cret" not in said
-    with pytest.raises(ConfigError, match="neither") as refused:
+    with pytest.raises(ConfigError, match="must be duckdb") as refused:
         open_store(load_config())
     assert "cret" not in str(refused.value)
 
@@ -100,7 +101,7 @@ def test_a_threshold_that_cannot_be_is_refused_with_its_place(tmp_path: Path) ->
         ("console: 8080\n", ":1:10: console: must be HOST:PORT, such as 127.0.0.1:8080"),
         ("log: kafkaa://x\n", ":1:6: log: must be log://DIR or kafka://HOST:PORT[;HOST:PORT]"),
         ("log: kafka://one:9092;two:port\n", ":1:6: log: must be kafka://HOST:PORT[;HOST:PORT], with a number"),
-        ("store: htp://search:9200\n", "store: 'htp://search:9200' is neither duckdb://FILE nor http(s)://HOST:PORT"),
+        ("store: htp://search:9200\n", "1:8: store: must be duckdb://FILE or http(s)://HOST:PORT, not 'htp://search:9200'"),
         ("- namespace\n", ":1:1: must be settings and their values"),
     ],
 )
@@ -114,8 +115,7 @@ def test_a_mistake_is_refused_with_its_place_and_what_was_meant(
             main(command)
         errors = capsys.readouterr().err
         assert ended.value.code == 2
-        if command[0] == "config" or not said.startswith("store"):  # a worker says first that it needs a store to share
-            assert said in errors
+        assert said in errors
         assert "Traceback" not in errors
 
 
@@ -137,7 +137,9 @@ def test_all_mistakes_of_file_and_variables_are_reported_at_once(
     assert "SPANLOOM_NAMESPCE: there is no such setting; did you mean SPANLOOM_NAMESPACE?" in errors
 
 
-def test_a_right_configuration_has_no_mistakes(tmp_path: Path) -> None:
+def test_a_right_configuration_has_no_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SPANLOOM_")]:
+        monkeypatch.delenv(name)  # those of the tests themselves are no settings
     file = tmp_path / "spanloom.yml"
     file.write_text("log: kafka://one:9092;[::1]:9093\nstore: http://search:9200\nconsole: 0.0.0.0:8081\n")
     done = CliRunner().invoke(config, ["check", str(file)])
@@ -152,5 +154,5 @@ def test_a_file_that_the_variable_names_and_that_is_not_there_is_refused(monkeyp
 
 def test_a_variable_of_a_section_that_is_no_json_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPANLOOM_KAFKA", "broker:9092")
-    with pytest.raises(ConfigError, match=r'field "kafka" .* must be JSON'):
+    with pytest.raises(ConfigError, match="SPANLOOM_KAFKA: kafka: must be JSON"):
         load_config()

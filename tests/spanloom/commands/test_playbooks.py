@@ -22,7 +22,7 @@ def test_check_counts_the_steps_of_good_files_and_names_the_line_of_a_mistake(tm
     bad = tmp_path / "bad.yml"
     bad.write_text("playbooks:\n  - name: Bad Name\n")
     result = CliRunner().invoke(playbooks, ["check", str(bad)])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"{bad}:2:11: playbooks[0].name:" in result.output
 
 
@@ -52,7 +52,7 @@ def test_a_program_that_the_configuration_names_may_get_a_label_and_no_other(
     labels = ["--label", "alertname=ServiceCulprit", "--label", "service=cart"]
     for arguments in (["check", str(file)], ["dry-run", str(file), *labels]):
         refused = CliRunner().invoke(playbooks, arguments)
-        assert refused.exit_code == 1
+        assert refused.exit_code == 2
         assert f"{file}:" in refused.output
         assert "alerting.actions.command.programs" in refused.output
         accepted = CliRunner().invoke(playbooks, [*arguments, "--config", str(config)])

@@ -40,9 +40,9 @@ def test_check_says_what_a_good_file_has_and_every_mistake_of_bad_ones(tmp_path:
         ],
     )
     result = CliRunner().invoke(receivers, ["check", str(good), str(bad)])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert [line for line in result.output.splitlines() if "bad.yml" in line] == [
-        f'Error: {bad}:1:19: receiver "z" is not defined',
+        f'spanloom: {bad}:1:19: receiver "z" is not defined',
         f"{bad}:2:38: receivers[0].jira_configs[0].project: is missing",
         f"{bad}:2:38: receivers[0].jira_configs[0].issue_type: is missing",
     ]

@@ -90,7 +90,7 @@ def test_a_bad_line_ends_the_replay_with_its_place(endpoint: Endpoint, tmp_path:
     path.write_text(f'{{"resourceSpans": [7]}}\n{json.dumps(GOOD)}\n')
     result = CliRunner().invoke(replay, [str(path), "--endpoint", endpoint.url])
     assert result.exit_code == 1
-    assert result.stderr == f"Error: {path}:1: resourceSpans[0]: must be an object, not 7\n"
+    assert result.stderr == f"spanloom: {path}:1: resourceSpans[0]: must be an object, not 7\n"
     assert endpoint.records == []
 
 

@@ -22,5 +22,5 @@ def test_what_the_pipeline_would_refuse_is_refused(tmp_path: Path, command: str,
     file = tmp_path / "r.yml"
     file.write_text(f"groups: [{{name: g, rules: [{{alert: A, expr: '{expr}'}}]}}]")
     result = CliRunner().invoke(rules, [command, str(file)])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert reason in result.output

@@ -44,13 +44,34 @@ class ControlClient:
         """
         return await self._ask("POST", "/api/v1/policies/check", {"name": name}, text)
 
-    async def publish(self, text: str, name: str, comment: str) -> JsonObject:
-        """Release a document; its revision."""
-        return await self._ask("POST", "/api/v1/policies", {"name": name, "comment": comment}, text)
+    async def publish(self, text: str, name: str, comment: str, *, draft: bool = False) -> JsonObject:
+        """Release a document, or keep it as a draft; its revision."""
+        asked = {"name": name, "comment": comment, **({"draft": "true"} if draft else {})}
+        return await self._ask("POST", "/api/v1/policies", asked, text)
+
+    async def drafts(self) -> JsonObject:
+        """Revisions that wait for somebody to decide."""
+        return await self._ask("GET", "/api/v1/policies/drafts", {})
+
+    async def difference(self, number: str) -> JsonObject:
+        """What a revision would change of the one that is stable."""
+        return await self._ask("GET", f"/api/v1/policies/{number}/diff", {})
+
+    async def approve(self, number: str, against: str) -> JsonObject:
+        """Approve a draft of which the difference to `against` was shown."""
+        return await self._ask("POST", f"/api/v1/policies/{number}/approve", {"against": against})
+
+    async def reject(self, number: str, why: str) -> JsonObject:
+        """End a draft."""
+        return await self._ask("POST", f"/api/v1/policies/{number}/reject", {"why": why})
 
     async def roll_back(self, to: str | None, why: str) -> JsonObject:
         """Take back what is on its way, or release an earlier revision again."""
         return await self._ask("POST", "/api/v1/policies/rollback", {"why": why, **({"to": to} if to else {})})
+
+    async def deliver(self, service: str, action: str, why: str) -> JsonObject:
+        """Pause, resume, promote or abort the delivery of a service."""
+        return await self._ask("POST", "/api/v1/policies/deliveries", {"service": service, "do": action, "why": why})
 
     async def history(self, limit: int) -> JsonObject:
         """The newest revisions."""
@@ -72,7 +93,8 @@ class ControlClient:
         try:
             response = await self._client.request(method, path, params=dict(parameters), content=text.encode())
         except httpx2.HTTPError as error:
-            raise ApiError(f"{method} {self._url}{path}: {error!r}; is the control plane running?") from error
+            reason = str(error) or type(error).__name__
+            raise ApiError(f"{self._url}{path}: {reason}; start the control plane, or name its URL with --url") from error
         kind = response.headers.get("content-type", "")
         answer = response.json() if kind.startswith("application/json") else {"text": response.text}
         if isinstance(answer, list):
