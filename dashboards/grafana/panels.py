@@ -33,11 +33,18 @@ _SIZES = {Figure: (6, 4), Chart: (12, 8), LensTable: (24, 9), Documents: (24, 10
 
 def dashboard(definition: Dashboard) -> JsonObject:
     """The dashboard of a definition, with those of its panels that samples or spans can fill."""
-    panels = list(_laid_out(made for panel in definition.panels if (made := panel_of(panel)) is not None))
+    panels = (made for panel in definition.panels if (made := panel_of(panel)) is not None)
+    return dashboard_of(definition.id, definition.title, definition.description, panels)
+
+
+def dashboard_of(
+    name: str, title: str, description: str, panels: Iterable[JsonObject], variables: Sequence[JsonObject] = ()
+) -> JsonObject:
+    """A dashboard of panels, which have a size and get their places here."""
     return {
-        "uid": f"spanloom-{definition.id}",
-        "title": f"Spanloom: {definition.title}",
-        "description": definition.description,
+        "uid": f"spanloom-{name}",
+        "title": f"Spanloom: {title}",
+        "description": description,
         "tags": ["spanloom"],
         "schemaVersion": SCHEMA_VERSION,
         "version": 1,
@@ -47,9 +54,9 @@ def dashboard(definition: Dashboard) -> JsonObject:
         "refresh": "30s",
         "time": {"from": "now-1h", "to": "now"},
         "links": [{"type": "dashboards", "title": "Spanloom", "tags": ["spanloom"], "asDropdown": True, "keepTime": True}],
-        "templating": {"list": []},
+        "templating": {"list": list(variables)},
         "annotations": {"list": []},
-        "panels": panels,
+        "panels": list(_laid_out(panels)),
     }
 
 
