@@ -60,7 +60,7 @@ class Answers:
         self._size = 0
         self.counts = {"made": 0, "shared": 0, "evicted": 0}
         self._given = Counter(
-            "spanloom_console_answers", "Answers of the console's API, by whether they were made anew or shared", ["source"],
+            "spanloom_console_answers", "Answers of the console's API, by whether they were computed or shared", ["source"],
             registry=registry,
         )  # fmt: skip
         self._evicted = Counter("spanloom_console_answers_evicted", "Answers that others took the place of", registry=registry)
@@ -91,6 +91,11 @@ class Answers:
             known = self._kept[question] = _SharedAnswer(now + (OLD if until < now - SETTLED else FRESH), made)
             made.add_done_callback(lambda task: self._done(question, task))
         return Response(await asyncio.shield(known.made), media_type="application/json")
+
+    def drop(self, name: str) -> None:
+        """Keep no answer to a question whose first part is this name: what it is about has just changed."""
+        for question in [each for each in self._kept if isinstance(each, tuple) and each[:1] == (name,)]:
+            self._forget(question)
 
     def _done(self, question: Hashable, made: asyncio.Task[bytes]) -> None:
         failed = made.cancelled() or made.exception() is not None

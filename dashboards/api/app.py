@@ -24,7 +24,7 @@ from dashboards.search.log_tail import LogTail
 from dashboards.tempo_api.routes import TempoApi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from prometheus_client import CollectorRegistry
     from starlette.routing import BaseRoute
@@ -44,6 +44,7 @@ def build_app(
     limits: QueryLimits | None = None,
     health: Health | None = None,
     configuration: Body | None = None,
+    receivers: Callable[[], Mapping[str, str]] = dict,
 ) -> FastAPI:
     """The app.
 
@@ -56,9 +57,10 @@ def build_app(
         limits: of what is asked of the store.
         health: what `/healthz` and `/readyz` say.
         configuration: as operators may see it.
+        receivers: the host and port of each receiver of telemetry, by name.
     """
     reader = Reader(store, limits, registry)
-    app = build_api(reader, SystemParts(store, status, registry, configuration), now, health)
+    app = build_api(reader, SystemParts(store, status, registry, configuration, receivers), now, health)
     apis = [*JaegerApi(reader, now).routes(), *TempoApi(reader, now, version("spanloom")).routes()]
     app.router.routes.extend([*apis, *SinglePage(now).routes(), *routes])
     return app
@@ -75,8 +77,9 @@ def build_api(reader: Reader, parts: SystemParts, now: Callable[[], int], health
     app.include_router(api.routes(reader, status, registry, health))
     app.include_router(session_routes())
     answers = Answers(now, registry)
+    events = Events(reader, now, registry, changed=answers.drop)
     app.include_router(call_routes(reader.reads, answers, now))
-    app.include_router(happening_routes(reader.reads, answers, Events(reader, now, registry), now))
+    app.include_router(happening_routes(reader.reads, answers, events, now))
     app.include_router(system_routes(parts, reader.reads, answers, now))
     api.answer_errors(app)
     answer_search_errors(app)

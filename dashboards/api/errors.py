@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from dashboards.api.sentences import SentenceParts
+
 if TYPE_CHECKING:
     from telemetry.json_object import JsonObject
 
@@ -14,6 +16,7 @@ class Problem(BaseModel):
     """Why there is no answer."""
 
     error: str
+    parts: SentenceParts | None = None
 
 
 ERRORS: dict[int | str, JsonObject] = {

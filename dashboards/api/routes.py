@@ -29,6 +29,7 @@ from stores.store import Query as StoreQuery
 from telemetry.documents import Kind
 from telemetry.errors import InputError, SpanloomError
 from telemetry.json_object import JsonObject
+from telemetry.sentences import changed, parts_of, sentence_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -200,7 +201,9 @@ def answer_errors(app: FastAPI) -> None:
     async def answer(_: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
             return Json({"error": SECRETS.mask(_wrong(error))}, 400)
-        return Json({"error": SECRETS.mask(str(error))}, status_of(error), headers_of(error))
+        said = changed(sentence_of(error), SECRETS.mask)
+        parts = {"parts": found} if (found := parts_of(said)) else {}
+        return Json({"error": said, **parts}, status_of(error), headers_of(error))
 
     app.add_exception_handler(RequestValidationError, answer)
     app.add_exception_handler(SpanloomError, answer)

@@ -13,13 +13,15 @@ from fastapi.responses import Response  # noqa: TC002  FastAPI reads annotations
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request  # noqa: TC002  as above
 
+from alerting.alerts import RESERVED
 from components.access.identity import identity_of
 from components.access.roles import Right
 from dashboards.api.errors import ERRORS
 from dashboards.read_models.alerts import is_open, standing
-from stores.store import Aggregation, AnyOf, Equals
+from stores.store import Aggregation, AnyOf, Equals, OneOf
 from stores.store import Query as StoreQuery
 from telemetry.documents import Kind
+from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
 
 if TYPE_CHECKING:
@@ -101,9 +103,19 @@ class OwnAlert(BaseModel):
 
     fingerprint: str
     name: str
+    environment: str
+    labels: dict[str, str]
     state: str
     summary: str
     since: int
+
+
+class ListeningReceiver(BaseModel):
+    """What takes telemetry in, and where."""
+
+    name: str = Field(description="as in `otlp_http`")
+    host: str = Field(description="that it listens at; empty for those who may not operate")
+    port: int
 
 
 class System(BaseModel):
@@ -120,6 +132,7 @@ class System(BaseModel):
     versions: list[ComponentVersion]
     counters: dict[str, int]
     own_alerts: list[OwnAlert]
+    receivers: list[ListeningReceiver] = Field(description="of this process, else as they are configured")
     configuration: JsonObject | None = Field(description="masked; for operators only, null for others and where there is none")
 
 
@@ -132,12 +145,14 @@ class SystemParts:
         status: the counters of `/api/v1/status`.
         registry: of the process.
         configuration: as people may see it, where there is one.
+        receivers: the host and port of each receiver, by name.
     """
 
     store: Store
     status: Callable[[], JsonObject]
     registry: CollectorRegistry
     configuration: JsonObject | None = None
+    receivers: Callable[[], Mapping[str, str]] = dict
 
 
 def system_routes(parts: SystemParts, reads: BoundedReads, answers: Answers, now: Callable[[], int]) -> APIRouter:
@@ -154,7 +169,14 @@ def system_routes(parts: SystemParts, reads: BoundedReads, answers: Answers, now
 
 
 async def _system(parts: SystemParts, reads: BoundedReads, answers: Answers, now: int, *, operates: bool) -> System:
-    own = AnyOf((Equals("service", OWN), Equals("labels.component", OWN)))
+    names = await reads.totals(Aggregation(StoreQuery(Kind.ALERT), ("alertname",)))
+    own = AnyOf(
+        (
+            Equals("service", OWN),
+            Equals("labels.component", OWN),
+            OneOf("alertname", sorted(name for name in (group.key[0] for group in names) if is_own(name))),
+        )
+    )
     usage, spans, (changes, _) = await asyncio.gather(
         parts.store.usage(),
         reads.totals(Aggregation(StoreQuery(Kind.SPAN))),
@@ -181,6 +203,8 @@ async def _system(parts: SystemParts, reads: BoundedReads, answers: Answers, now
             OwnAlert(
                 fingerprint=alert["fingerprint"],
                 name=alert["labels"].get("alertname", ""),
+                environment=alert.get("environment") or DEFAULT_ENVIRONMENT,
+                labels=alert["labels"],
                 state=alert["state"],
                 summary=alert["annotations"].get("summary", ""),
                 since=alert["active_at"],
@@ -188,8 +212,17 @@ async def _system(parts: SystemParts, reads: BoundedReads, answers: Answers, now
             for alert in standing(changes)
             if is_open(alert)
         ],
+        receivers=[
+            ListeningReceiver(name=name, host=host if operates else "", port=int(port))
+            for name, (host, _, port) in ((name, at.rpartition(":")) for name, at in sorted(parts.receivers().items()))
+        ],
         configuration=parts.configuration if operates else None,
     )
+
+
+def is_own(alertname: str) -> bool:
+    """Whether an alert of this name is about Spanloom: of the rules that it ships with, or about a repair."""
+    return alertname.startswith("Spanloom") or alertname in RESERVED
 
 
 def _stages(status: JsonObject) -> list[Stage]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from dashboards.api.routes import Json, Within
+from dashboards.api.sentences import SentenceParts, parts_for
 from dashboards.search.asked import Asked
 from dashboards.search.common import TEST, common
 from dashboards.search.filters import paths_of
@@ -77,6 +78,14 @@ class Matched(BaseModel):
     slowest: int = Field(description="duration of the slowest of them, ns")
 
 
+class AnomalyOfTrace(BaseModel):
+    """Of the anomalies of kind `trace` that name a trace the one of the highest score."""
+
+    score: float
+    why: str
+    why_parts: SentenceParts | None
+
+
 class TraceRow(BaseModel):
     """A trace in the list."""
 
@@ -91,6 +100,7 @@ class TraceRow(BaseModel):
     completeness: float
     open: bool = Field(description="it has no document yet: the numbers are of the spans stored so far")
     matched: Matched
+    anomaly: AnomalyOfTrace | None = Field(default=None, description="null: nothing unusual was seen in the trace as a whole")
 
 
 class TraceList(BaseModel):
@@ -282,4 +292,5 @@ def _row(trace: FoundTrace) -> TraceRow:
         completeness=trace.completeness,
         open=trace.open,
         matched=Matched(spans=trace.matched.documents, slowest=trace.matched.greatest),
+        anomaly=AnomalyOfTrace(**odd._asdict(), why_parts=parts_for(odd.why)) if (odd := trace.anomaly) else None,
     )

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dashboards.read_models.bounded_aggregates import Answer, BoundedAggregates
 from stores.store import AnswerTooLargeError, BusyError, QueryTimeoutError
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -95,8 +96,9 @@ class BoundedReads:
         """The first documents of a query, as many as an answer may have, and whether there are more. Raises as `find` does."""
         while True:
             try:
-                found = await self.find(query)
-                return found, len(found) >= query.limit
+                # One more than wanted: a trace of just the limit is whole, and must not be said to be a part.
+                found = await self.find(replace(query, limit=query.limit + 1))
+                return found[: query.limit], len(found) > query.limit
             except AnswerTooLargeError:
                 if query.limit <= LEAST:
                     raise
@@ -124,16 +126,14 @@ class BoundedReads:
         limits = self._limits
         if self._slots.locked() and self._waiting >= limits.waiting:
             self._refused.labels("waiting").inc()
-            raise BusyError(f"{self._waiting} queries wait already, the most that queries.waiting allows: try again later")
+            raise BusyError(Wording.QUERIES_WAIT(queries=self._waiting))
         self._waiting += 1
         try:
             async with asyncio.timeout(limits.seconds):
                 await self._slots.acquire()
         except TimeoutError:
             self._refused.labels("waiting").inc()
-            raise BusyError(
-                f"the query waited {limits.seconds:g} s (queries.seconds) for others that are under way: try again later"
-            ) from None
+            raise BusyError(Wording.QUERY_WAITED(seconds=f"{limits.seconds:g}")) from None
         finally:
             self._waiting -= 1
         self._running.inc()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.read_models.waterfall import service_of
 from dashboards.search.asked import query_of
 from stores.aggregates import MAX_DEPTH
-from stores.store import OneOf, Query
+from stores.store import Equals, OneOf, Query
 from telemetry.documents import Kind, latest
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import InputError
+from telemetry.findings import AnomalyKind
+from telemetry.sentences import with_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +30,20 @@ MAX_REVISIONS = 5_000
 MAX_OPEN_SPANS = 10_000
 """Spans read of those traces of a page that have no document yet."""
 
+MAX_ANOMALIES = 1_000
+"""Anomalies read for those that name a trace of a page, the highest scores first."""
+
+FEW_ANOMALIES = 100
+"""Anomalies of whole traces that are read without naming the traces of a page."""
+
 _MILLISECOND = 1_000_000
+
+
+class TraceAnomaly(NamedTuple):
+    """Of the anomalies of whole traces that name a trace the one of the highest score."""
+
+    score: float
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,7 @@ class FoundTrace:
     completeness: float
     open: bool
     matched: Group
+    anomaly: TraceAnomaly | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +143,27 @@ class TraceSearch:
         if still_open:
             for span in await self._reads.find(Query(Kind.SPAN, [OneOf("trace_id", still_open)], limit=MAX_OPEN_SPANS)):
                 spans[span["trace_id"]].append(span)
-        return [
+        found = [
             _closed(traces[group.value], group) if group.value in traces else _open(spans[group.value], group)
             for group in groups
             if group.value in traces or spans[group.value]
         ]
+        anomalies = await self._anomalies(ids, min(trace.start for trace in found)) if found else {}
+        return [replace(trace, anomaly=anomalies.get(trace.trace_id)) for trace in found]
+
+    async def _anomalies(self, ids: Sequence[str], since: int) -> dict[str, TraceAnomaly]:
+        """Of traces that begin at a time or after it."""
+        of_traces = Equals("kind", AnomalyKind.TRACE.value)
+        # Few traces are unusual as a whole, and to ask for the ids costs more than to read those few.
+        query = Query(Kind.ANOMALY, [of_traces], since, sort="score", descending=True, limit=FEW_ANOMALIES)
+        bodies = await self._reads.find(query)
+        if len(bodies) == FEW_ANOMALIES:
+            bodies = await self._reads.find(replace(query, where=[of_traces, OneOf("trace_ids", ids)], limit=MAX_ANOMALIES))
+        found: dict[str, TraceAnomaly] = {}
+        for body in bodies:
+            for trace_id in body["trace_ids"]:
+                found.setdefault(trace_id, TraceAnomaly(body["score"], with_parts(body["why"], body.get("why_parts"))))
+        return found
 
 
 def joined(buckets: Sequence[Sequence[Bucket]], limit: int) -> list[Bucket]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dashboards.read_models.bounded_reads import BoundedReads
     from stores.store import Filter
 
-MAX_HOPS = 1000
+MAX_HOPS = 500
 
 Ends = tuple[str, str, str, str, str]
 """Environment, kind and name of the caller, kind and name of the callee."""

@@ -18,6 +18,8 @@ from telemetry.call_graph import NodeKind
 from telemetry.documents import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dashboards.api.asked import Asked, Covered
     from stores.store import Reads, Totals
 
@@ -25,6 +27,13 @@ BARS = 30
 """Steps of a sparkline, about."""
 
 IS_SERVICE = Equals("callee.kind", NodeKind.SERVICE.value)
+
+
+MAX_DEPLOYS = 50
+"""The newest ones are answered."""
+
+EDGE = 60
+"""A version whose first span lies within this part of a range, at its beginning, was there before as far as one can see."""
 
 
 class Sparkline(BaseModel):
@@ -51,10 +60,20 @@ class Service(Stats):
     sparkline: Sparkline
 
 
+class Deploy(BaseModel):
+    """A version of a service that came up while another one was there."""
+
+    service: str
+    environment: str
+    version: str
+    first_seen: int = Field(description="start of its first span in the range, ns since the epoch")
+
+
 class Services(CallsAnswer):
     """The answer."""
 
     services: list[Service]
+    deploys: list[Deploy] = Field(description=f"the newest first, at most {MAX_DEPLOYS}")
 
 
 async def services(reads: Reads, asked: Asked, covered: Covered) -> Services:
@@ -98,7 +117,20 @@ async def services(reads: Reads, asked: Asked, covered: Covered) -> Services:
         for place in {*calls, *spans}
     ]
     found.sort(key=lambda one: (-one.anomaly, -one.calls, -one.spans, one.name, one.environment))
-    return Services(since=since, until=until, services=found)
+    return Services(since=since, until=until, services=found, deploys=deploys(spans, since, until))
+
+
+def deploys(spans: Mapping[tuple[str, str], SpanCounts], since: int, until: int) -> list[Deploy]:
+    """Versions of services that came up in a range, from the spans of it by environment and service."""
+    edge = since + (until - since) // EDGE
+    found = [
+        Deploy(service=service, environment=environment, version=version, first_seen=seen.first)
+        for (environment, service), counts in spans.items()
+        for version, seen in counts.versions.items()
+        if seen.first >= edge and seen.first > min(one.first for one in counts.versions.values())
+    ]
+    found.sort(key=lambda one: (-one.first_seen, one.service, one.environment, one.version))
+    return found[:MAX_DEPLOYS]
 
 
 def _service(place: tuple[str, str], stats: Stats, spans: SpanCounts, unusual: Totals | None, sparkline: Sparkline) -> Service:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from dashboards.api.asked import Asked, Time
+from dashboards.api.sentences import SentenceParts, parts_in
 from stores.store import Equals, Query
 from telemetry.documents import Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
@@ -60,6 +61,7 @@ class AnomalyBody(BaseModel):
     seen: float | None
     unit: str
     why: str
+    why_parts: SentenceParts | None
     series: AnomalySeries
     trace_ids: list[str]
 
@@ -79,6 +81,7 @@ class EvidenceBody(BaseModel):
     signal: str
     weight: float
     text: str
+    text_parts: SentenceParts | None = None
     trace_ids: list[str]
     series: str
 
@@ -140,6 +143,7 @@ def anomaly_body(body: Body) -> AnomalyBody:
         id=body["_id"],
         environment=body.get("environment") or DEFAULT_ENVIRONMENT,
         series=AnomalySeries(name=body["series"]["name"], labels=body["series"]["labels"]),
+        why_parts=parts_in(body.get("why_parts")),
         **{name: body[name] for name in same},
     )
 
@@ -151,5 +155,10 @@ def ranking_body(body: Body) -> Ranking:
         time=body["@timestamp"],
         environment=body.get("environment") or DEFAULT_ENVIRONMENT,
         opened_by=body["opened_by"],
-        suspects=[SuspectBody.model_validate(suspect) for suspect in body["ranking"]],
+        suspects=[_suspect(suspect) for suspect in body["ranking"]],
     )
+
+
+def _suspect(body: Body) -> SuspectBody:
+    evidence = [one | {"text_parts": parts_in(one.get("text_parts"))} for one in body["evidence"]]
+    return SuspectBody.model_validate(body | {"evidence": evidence})

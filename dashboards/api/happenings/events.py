@@ -1,6 +1,7 @@
 """`GET /api/v1/events`: server-sent events that say when data, alerts or incidents have changed.
 
-One look at the store serves all who listen; nobody looks while nobody listens.
+One look at the store serves all who listen; nobody looks while nobody listens. The console asks again for what an event
+concerns, and polls only while it has no stream.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ EVERY = 5.0
 """Seconds between two looks at the store."""
 
 HEARTBEAT = 15.0
-"""Seconds without an event after which a comment goes out, so that proxies keep the connection."""
+"""Seconds without an event after which `heartbeat` is sent: proxies keep the connection, and a browser, which cannot see
+comments, knows that it is alive."""
 
 LONGEST = 900.0
 """Seconds of a connection: after it the browser connects again, and its rights are checked anew."""
@@ -61,6 +63,7 @@ class Events:
         registry: counts listeners.
         every: seconds between two looks.
         heartbeat: seconds after which silence is broken.
+        changed: called with `alerts` or `incidents` before the listeners hear of a change, so that they get no older answer.
     """
 
     def __init__(
@@ -70,9 +73,10 @@ class Events:
         registry: CollectorRegistry | None = None,
         every: float = EVERY,
         heartbeat: float = HEARTBEAT,
+        changed: Callable[[str], None] = lambda _name: None,
     ) -> None:
         registry = registry or CollectorRegistry()
-        self._reader, self._now, self._every, self._heartbeat = reader, now, every, heartbeat
+        self._reader, self._now, self._every, self._heartbeat, self._changed = reader, now, every, heartbeat, changed
         self._listeners: set[_Listener] = set()
         self._looking: asyncio.Task[None] | None = None
         gauge = Gauge("spanloom_console_listeners", "Browsers that listen to events", registry=registry)
@@ -104,7 +108,7 @@ class Events:
                             async with asyncio.timeout(self._heartbeat):
                                 event = await listener.waiting.get()
                         except TimeoutError:
-                            event = b": heartbeat\n\n"
+                            event = _event("heartbeat", {})
                         yield event
             yield _event("bye", {})
         finally:
@@ -113,7 +117,7 @@ class Events:
     async def _look(self) -> None:
         """Look while somebody listens."""
         known: dict[str, dict[str, object]] = {}
-        marks: dict[tuple[str, Kind], tuple[int, int]] = {}
+        marks: dict[tuple[str, str], tuple[int, int]] = {}
         told: dict[_Listener, dict[str, object]] = {}
         while self._listeners:
             environments = {listener.environment for listener in self._listeners}
@@ -122,7 +126,8 @@ class Events:
                 try:
                     await self._changes(environment, known[environment], marks)
                 except StoreError as error:
-                    log.debug("events_unreadable", reason=str(error))  # every page that reads says so by itself
+                    log.debug("events_unreadable", reason=str(error))  # every page that reads says why by itself
+                    known[environment]["store"] = {"readable": False}
             told = {listener: told.get(listener, {}) for listener in self._listeners}
             for listener, before in told.items():
                 self._tell(listener, before, known.get(listener.environment, {}))
@@ -139,25 +144,27 @@ class Events:
                     self._let_go.inc()
                     return
 
-    async def _changes(
-        self, environment: str, known: dict[str, object], marks: dict[tuple[str, Kind], tuple[int, int]]
-    ) -> None:
-        """What is to be said now. Alerts and incidents are read only where there is a new document of theirs."""
+    async def _changes(self, environment: str, known: dict[str, object], marks: dict[tuple[str, str], tuple[int, int]]) -> None:
+        """What is to be said now. Alerts and incidents are read only where there is a new document about them."""
         reads = self._reader.reads
         fresh = await freshness(reads, environment, self._now())
         known["freshness"] = {
             "newest": fresh.newest,
             "signals": [{"signal": one.signal, "newest": one.newest} for one in fresh.signals],
         }
-        for kind, name, read in (
-            (Kind.ALERT, "alerts", self._alerts),
-            (Kind.INCIDENT, "incidents", self._incidents),
+        own = within(environment)
+        for queries, name, read in (
+            ((Query(Kind.ALERT, own), Query(Kind.NOTIFICATION, own)), "alerts", self._alerts),
+            # An acknowledgement is on the audit trail only; so are changes for all environments, in one of them.
+            ((Query(Kind.INCIDENT, own), Query(Kind.AUDIT)), "incidents", self._incidents),
         ):
-            found = await reads.totals(Aggregation(Query(kind, within(environment))))
+            found = [group for query in queries for group in await reads.totals(Aggregation(query))]
             mark = sum(group.documents for group in found), max((group.newest for group in found), default=0)
-            if marks.get((environment, kind)) != mark:
-                known[name] = await read(environment) | {"changed": mark[1]}
-                marks[environment, kind] = mark
+            if marks.get((environment, name)) != mark:
+                known[name] = await read(environment) | {"documents": mark[0], "changed": mark[1]}
+                marks[environment, name] = mark
+                self._changed(name)
+        known["store"] = {"readable": True}
 
     async def _alerts(self, environment: str) -> JsonObject:
         standing = [alert for alert in await self._reader.alerts(environment) if is_open(alert)]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
 from alerting.playbooks.story import sentence
-from components.durations import MINUTE
-from dashboards.api.calls.service_graph import NodeRef
-from dashboards.api.happenings.anomalies import Ranking, anomaly_body
+from dashboards.api.happenings.anomalies import Ranking  # noqa: TC001  pydantic reads it
 from dashboards.api.happenings.incidents import (
     ACKNOWLEDGED,
     IncidentSummary,
@@ -19,50 +17,33 @@ from dashboards.api.happenings.incidents import (
     rankings_around,
     summary,
 )
-from dashboards.read_models.alerts import standing
+from dashboards.api.happenings.lanes import (
+    AROUND,
+    MAX_TRACES,
+    Caller,
+    LaneEvent,
+    SwimLane,
+    alert_events,
+    anomaly_events,
+    callers_of,
+    newest,
+    notification_events,
+    start_of,
+)
+from dashboards.api.sentences import SentenceParts, parts_in
 from dashboards.read_models.http_errors import NotFoundError
 from stores.layout import ENVIRONMENT
-from stores.store import Aggregation, AnyOf, Equals, Query
-from telemetry.call_graph import NodeKind
+from stores.store import AnyOf, Equals
 from telemetry.documents import Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.json_object import JsonObject
+from telemetry.sentences.wording import Wording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from dashboards.read_models.bounded_reads import BoundedReads
-    from stores.store import Filter
     from telemetry.documents import Body
-
-AROUND = 15 * MINUTE
-"""What began so long before it was opened, or after it ended, is shown beside an incident."""
-
-MOST = 500
-"""Documents of a kind that are read."""
-
-MAX_TRACES = 50
-
-Lane = Literal["metric", "alert", "repair", "notification"]
-
-
-class LaneEvent(BaseModel):
-    """Something that went on from `start` to `end`; without an end it was an instant, or goes on: `state` says."""
-
-    start: int
-    end: int | None
-    kind: str
-    title: str
-    text: str
-    state: str
-    about: str = Field(description="fingerprint, or id of the anomaly, step or notification")
-
-
-class SwimLane(BaseModel):
-    """Events of one sort, in order."""
-
-    lane: Lane
-    events: list[LaneEvent]
 
 
 class Step(BaseModel):
@@ -75,6 +56,7 @@ class Step(BaseModel):
     started: int | None
     ended: int | None
     detail: str
+    detail_parts: SentenceParts | None
     undoes: str
 
 
@@ -89,9 +71,18 @@ class Verification(BaseModel):
     settled: bool
 
 
+class MeasuredAlert(BaseModel):
+    """The alert that it began with: what its rule measures."""
+
+    expression: str
+    labels: dict[str, str]
+
+
 class AuditRecord(BaseModel):
     """A record of the audit trail, in words and as it is."""
 
+    id: str
+    chain: str
     time: int
     sequence: int
     event: str
@@ -108,8 +99,11 @@ class IncidentDetail(IncidentSummary):
     steps: list[Step]
     check: Verification
     lanes: list[SwimLane]
+    since: int = Field(description="from when on what happened around it is here")
+    until: int
+    alert: MeasuredAlert | None = Field(description="null where it began with an anomaly, or the alert is not stored")
     ranking: Ranking | None = Field(description="the last one before it was opened, else the first one after")
-    callers: list[NodeRef] = Field(description="who called its service around that time, the busiest first")
+    callers: list[Caller] = Field(description="who called its service around that time, the busiest first")
     audit: list[AuditRecord]
 
 
@@ -128,82 +122,55 @@ async def incident_detail(reads: BoundedReads, incident: str, now: int, shown: C
     """
     bodies = await newest_of(reads, [incident])
     if not bodies:
-        raise NotFoundError(f"no incident {incident!r} is stored")
+        raise NotFoundError(Wording.NO_INCIDENT(incident=incident))
     body = shown(bodies[0])
     since, until = max(0, body["opened"] - AROUND), (body["ended"] or now) + AROUND
     where = (Equals(ENVIRONMENT, body.get("environment") or DEFAULT_ENVIRONMENT),)
     service, fingerprint = body["service"], body["fingerprint"]
     own_alerts = AnyOf((Equals("service", service), Equals("fingerprint", fingerprint)))
-    anomalies, alerts, notifications, audit, ranked, calls = await asyncio.gather(
-        _newest(reads, Kind.ANOMALY, [*where, Equals("service", service)], since, until),
-        _newest(reads, Kind.ALERT, [*where, own_alerts], since, until),
-        _newest(reads, Kind.NOTIFICATION, [Equals("alerts", fingerprint)], since, until),
-        _newest(reads, Kind.AUDIT, [Equals("incident", incident)], None, None),
+    anomalies, alerts, notifications, audit, ranked, callers = await asyncio.gather(
+        newest(reads, Kind.ANOMALY, [*where, Equals("service", service)], since, until),
+        newest(reads, Kind.ALERT, [*where, own_alerts], since, until),
+        newest(reads, Kind.NOTIFICATION, [Equals("alerts", fingerprint)], since, until),
+        newest(reads, Kind.AUDIT, [Equals("incident", incident)], None, None),
         rankings_around(reads, [body]),
-        reads.totals(
-            Aggregation(
-                Query(Kind.EDGE, [*where, Equals("callee.name", service)], since, until),
-                ("caller.kind", "caller.name"),
-                sums=("calls",),
-            )
-        ),
+        callers_of(reads, service, where, since, until),
     )
     ranking = ranking_of(body, ranked)
     seen = [record for record in audit if record["event"] == ACKNOWLEDGED]
     acknowledgement = (str(seen[-1]["data"].get("who", "")), seen[-1]["@timestamp"]) if seen else None
     traces = dict.fromkeys([*body["trace_ids"], *(trace_id for one in anomalies for trace_id in one["trace_ids"])])
-    callers = sorted((group for group in calls if group.sums[0] > 0), key=lambda group: (-group.sums[0], group.key))
     return IncidentDetail(
         **dict(summary(body, ranking, acknowledgement)),
         labels=body["labels"],
         trace_ids=list(traces)[:MAX_TRACES],
-        steps=[_step(step) for step in body["steps"]],
+        steps=list(_steps(body)),
         check=_check(body["check"]),
+        since=since,
+        until=until,
+        alert=next(
+            (
+                MeasuredAlert(expression=change["expr"], labels=change["labels"])
+                for change in reversed(alerts)
+                if change["fingerprint"] == fingerprint and change["expr"]
+            ),
+            None,
+        ),
         lanes=[
-            SwimLane(lane="metric", events=sorted(_anomalies(anomalies), key=_start)),
-            SwimLane(lane="alert", events=sorted(_alerts(alerts), key=_start)),
-            SwimLane(lane="repair", events=sorted(_repairs(body), key=_start)),
-            SwimLane(lane="notification", events=sorted(_notifications(notifications), key=_start)),
+            SwimLane(lane="metric", events=sorted(anomaly_events(anomalies), key=start_of)),
+            SwimLane(lane="alert", events=sorted(alert_events(alerts), key=start_of)),
+            SwimLane(lane="repair", events=sorted(_repairs(body), key=start_of)),
+            SwimLane(lane="notification", events=sorted(notification_events(notifications), key=start_of)),
         ],
         ranking=ranking,
-        callers=[NodeRef(kind=NodeKind(group.key[0]), name=group.key[1]) for group in callers],
-        audit=[_record(shown(record)) for record in audit],
+        callers=callers,
+        # By time alone, what was decided in one moment would stand in any order.
+        audit=[_record(shown(record)) for record in sorted(audit, key=lambda record: (record["chain"], record["sequence"]))],
     )
 
 
-async def _newest(reads: BoundedReads, kind: Kind, where: Sequence[Filter], since: int | None, until: int | None) -> list[Body]:
-    """The newest documents, in order."""
-    found, _ = await reads.as_many(Query(kind, where, since, until, descending=True, limit=MOST))
-    return found[::-1]
-
-
-def _start(event: LaneEvent) -> int:
-    return event.start
-
-
-def _anomalies(bodies: Iterable[Body]) -> Iterator[LaneEvent]:
-    for one in map(anomaly_body, bodies):
-        title = f"{one.kind.value} {one.operation or one.series.name}".strip()
-        yield LaneEvent(
-            start=one.start, end=one.end, kind=one.kind.value, title=title, text=one.why, state=f"{one.score:.2f}", about=one.id
-        )
-
-
-def _alerts(changes: Iterable[Body]) -> Iterator[LaneEvent]:
-    for alert in standing(changes):
-        yield LaneEvent(
-            start=alert["active_at"],
-            end=alert["ends_at"] or None,
-            kind="alert",
-            title=alert["labels"].get("alertname", ""),
-            text=alert["annotations"].get("summary", ""),
-            state=alert["state"],
-            about=alert["fingerprint"],
-        )
-
-
 def _repairs(body: Body) -> Iterator[LaneEvent]:
-    for step in map(_step, body["steps"]):
+    for step in _steps(body):
         if step.started is not None:
             yield LaneEvent(
                 start=step.started,
@@ -211,25 +178,18 @@ def _repairs(body: Body) -> Iterator[LaneEvent]:
                 kind=step.phase,
                 title=step.name,
                 text=step.detail or step.action,
+                text_parts=step.detail_parts,
                 state=step.progress,
                 about=step.name,
             )
 
 
-def _notifications(bodies: Iterable[Body]) -> Iterator[LaneEvent]:
-    for body in bodies:
-        yield LaneEvent(
-            start=body["@timestamp"],
-            end=None,
-            kind=body.get("integration") or "notification",
-            title=body.get("receiver") or "",
-            text=body.get("reason") or body.get("error") or "",
-            state=body["outcome"],
-            about=body["key"],
-        )
+def _steps(body: Body) -> Iterator[Step]:
+    parts = body.get("step_parts") or {}
+    return (_step(step, parts.get(step["name"])) for step in body["steps"])
 
 
-def _step(step: Body) -> Step:
+def _step(step: Body, parts: object) -> Step:
     return Step(
         name=step["name"],
         phase=step["phase"],
@@ -238,6 +198,7 @@ def _step(step: Body) -> Step:
         started=step["started"] or None,
         ended=step["ended"] or None,
         detail=step["detail"],
+        detail_parts=parts_in(parts),
         undoes=step["undoes"],
     )
 
@@ -256,6 +217,8 @@ def _check(check: Body) -> Verification:
 def _record(record: Body) -> AuditRecord:
     data = record["data"]
     return AuditRecord(
+        id=record["_id"],
+        chain=record["chain"],
         time=record["@timestamp"],
         sequence=record["sequence"],
         event=record["event"],

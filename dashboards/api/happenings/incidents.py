@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import fields
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerting.playbooks import child_output
-from alerting.playbooks.model.incident import IncidentState
+from alerting.playbooks.model.incident import Incident, IncidentState, incident_from
 from components.durations import HOUR, MINUTE
 from dashboards.api.asked import Time
 from dashboards.api.happenings.anomalies import Ranking, ranking_body
+from dashboards.api.sentences import SentenceParts, parts_in
 from dashboards.read_models.reader import within
 from stores.store import Aggregation, Equals, OneOf, Query
 from telemetry.documents import Kind, latest
@@ -56,6 +58,7 @@ class AskedIncidents(BaseModel):
     until: Time | None = None
     environment: str = Field(default="", max_length=1024)
     state: Choice = Choice.ALL
+    fingerprint: str = Field(default="", max_length=256, description="of the alert or anomaly that they began with; empty: any")
     limit: int = Field(default=50, ge=1, le=200)
 
 
@@ -66,6 +69,7 @@ class Cause(BaseModel):
     instance: str
     score: float
     text: str = Field(description="its weightiest evidence in words; empty: there is none")
+    text_parts: SentenceParts | None
     signal: str
 
 
@@ -90,10 +94,12 @@ class IncidentSummary(BaseModel):
     opened: int
     ended: int | None
     why: str
+    why_parts: SentenceParts | None
     attempt: int
     source: str
     fingerprint: str = Field(description="of its alert or anomaly")
     can_approve: bool = Field(description="it waits for a person, whether or not you may decide")
+    can_release: bool = Field(description="it has ended with its target isolated, and counts against the blast radius")
     approve_by: int | None
     approved_by: str
     acknowledged_by: str
@@ -116,7 +122,7 @@ async def incidents(reads: BoundedReads, asked: AskedIncidents) -> Incidents:
     Raises:
         StoreError: the store does not answer.
     """
-    where = within(asked.environment)
+    where = [*within(asked.environment), *([Equals("fingerprint", asked.fingerprint)] if asked.fingerprint else [])]
     query = Query(Kind.INCIDENT, where, asked.since, asked.until, limit=MAX_GROUPS)
     seen: dict[str, int] = {}
     ended: set[str] = set()
@@ -159,22 +165,30 @@ async def rankings_around(reads: BoundedReads, bodies: Sequence[Body]) -> list[R
     if not bodies:
         return []
     opened = [body["opened"] for body in bodies]
-    since, until = max(0, min(opened) - RANKED_BEFORE), max(opened) + RANKED_AFTER
+    return await rankings_between(reads, max(0, min(opened) - RANKED_BEFORE), max(opened) + RANKED_AFTER)
+
+
+async def rankings_between(reads: BoundedReads, since: int, until: int) -> list[Ranking]:
+    """The rankings of a time, the newest first."""
     found, _ = await reads.as_many(Query(Kind.CULPRIT, (), since, until, descending=True, limit=MAX_RANKINGS))
     return [ranking_body(body) for body in found]
 
 
 def ranking_of(body: Body, ranked: Sequence[Ranking]) -> Ranking | None:
     """The ranking of an incident's time: the last one before it was opened, else the first one after."""
-    environment, opened = _environment(body), body["opened"]
+    return ranking_at(body["opened"], _environment(body), ranked)
+
+
+def ranking_at(began: int, environment: str, ranked: Sequence[Ranking]) -> Ranking | None:
+    """The ranking of what began at a time: the last one before it, else the first one after."""
     own = [
         ranking
         for ranking in ranked
         if ranking.environment in {environment, "*"}
-        and opened - RANKED_BEFORE <= ranking.time <= opened + RANKED_AFTER
+        and began - RANKED_BEFORE <= ranking.time <= began + RANKED_AFTER
         and ranking.suspects
     ]
-    before = [ranking for ranking in own if ranking.time <= opened]
+    before = [ranking for ranking in own if ranking.time <= began]
     return before[0] if before else own[-1] if own else None
 
 
@@ -193,10 +207,12 @@ def summary(body: Body, ranking: Ranking | None, seen: tuple[str, int] | None) -
         opened=body["opened"],
         ended=body["ended"] or None,
         why=body["why"],
+        why_parts=parts_in(body.get("why_parts")),
         attempt=body.get("attempt", 1),
         source=body["source"],
         fingerprint=body["fingerprint"],
         can_approve=state is IncidentState.APPROVING,
+        can_release=state.ended and _kept(body).holds_target,
         approve_by=body["approve_by"] or None,
         approved_by=body["approved_by"],
         acknowledged_by=seen[0] if seen else "",
@@ -204,6 +220,13 @@ def summary(body: Body, ranking: Ranking | None, seen: tuple[str, int] | None) -
         cause=_cause(ranking),
         blast_radius=BlastRadius(instances=body["instances"], traffic_share=body["traffic_share"] or 0.0),
     )
+
+
+_FIELDS = frozenset(one.name for one in fields(Incident))
+
+
+def _kept(body: Body) -> Incident:
+    return incident_from({name: value for name, value in body.items() if name in _FIELDS})
 
 
 def _cause(ranking: Ranking | None) -> Cause | None:
@@ -216,6 +239,7 @@ def _cause(ranking: Ranking | None) -> Cause | None:
         instance=first.instance,
         score=first.score,
         text=reason.text if reason else "",
+        text_parts=reason.text_parts if reason else None,
         signal=reason.signal if reason else "",
     )
 

@@ -12,6 +12,15 @@ from alerting.playbooks import child_output
 from components.access.identity import identity_of
 from components.access.roles import Right
 from dashboards.api.errors import ERRORS
+from dashboards.api.happenings.alerts import (
+    AlertChanges,
+    AlertDetail,
+    AskedChanges,
+    Notifications,
+    alert_detail,
+    alerts,
+    notifications,
+)
 from dashboards.api.happenings.anomalies import Anomalies, AskedAnomalies, AskedRankings, Rankings, anomalies, rankings
 from dashboards.api.happenings.freshness import AskedFreshness, Freshness, freshness
 from dashboards.api.happenings.incident import IncidentDetail, incident_detail
@@ -29,7 +38,7 @@ _SECOND = 10**9
 
 
 def happening_routes(reads: BoundedReads, answers: Answers, events: Events, now: Callable[[], int]) -> APIRouter:
-    """`/api/v1/freshness`, `anomalies`, `rankings`, `incidents` and `events`."""
+    """`/api/v1/freshness`, `anomalies`, `rankings`, `incidents`, `alerts`, `notifications` and `events`."""
     router = APIRouter(responses=ERRORS)
 
     @router.get("/api/v1/freshness", response_model=Freshness)
@@ -58,7 +67,7 @@ def happening_routes(reads: BoundedReads, answers: Answers, events: Events, now:
     async def give_incidents(asked: Annotated[AskedIncidents, Query()]) -> Response:
         """Repairs, open ones first; without a time all that are stored."""
         at = now()
-        question = "incidents", asked.since, asked.until, asked.environment, asked.state, asked.limit
+        question = "incidents", asked.since, asked.until, asked.environment, asked.state, asked.fingerprint, asked.limit
         return await answers.give(question, at, lambda: incidents(reads, asked))
 
     @router.get("/api/v1/incidents/{incident}", response_model=IncidentDetail)
@@ -72,7 +81,9 @@ def happening_routes(reads: BoundedReads, answers: Answers, events: Events, now:
         def shown(body: Body) -> Body:
             return body if operates else child_output.without_output(body)
 
-        return await answers.give(("incident", incident, operates), at, lambda: incident_detail(reads, incident, at, shown))
+        return await answers.give(("incidents", incident, operates), at, lambda: incident_detail(reads, incident, at, shown))
+
+    _add_alert_routes(router, reads, answers, now)
 
     @router.get("/api/v1/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def give_events(asked: Annotated[AskedFreshness, Query()]) -> Response:
@@ -81,3 +92,23 @@ def happening_routes(reads: BoundedReads, answers: Answers, events: Events, now:
         return StreamingResponse(events.listen(asked.environment), media_type="text/event-stream", headers=headers)
 
     return router
+
+
+def _add_alert_routes(router: APIRouter, reads: BoundedReads, answers: Answers, now: Callable[[], int]) -> None:
+    @router.get("/api/v1/alerts", response_model=AlertChanges)
+    async def give_alerts(asked: Annotated[AskedChanges, Query()]) -> Response:
+        """How alerts changed their states, the newest first; without a time the newest of all."""
+        question = "alerts", "changes", *asked.model_dump().values()
+        return await answers.give(question, now(), lambda: alerts(reads, asked))
+
+    @router.get("/api/v1/alerts/{fingerprint}", response_model=AlertDetail)
+    async def give_alert(fingerprint: Annotated[str, Path(min_length=1, max_length=256)]) -> Response:
+        """One alert: what was seen, sent and done around its last time, and the ranking of that time."""
+        at = now()
+        return await answers.give(("alerts", fingerprint), at, lambda: alert_detail(reads, fingerprint, at))
+
+    @router.get("/api/v1/notifications", response_model=Notifications)
+    async def give_notifications(asked: Annotated[AskedChanges, Query()]) -> Response:
+        """What was sent and what was suppressed, with the reason, the newest first; without a time the newest of all."""
+        question = "alerts", "notifications", *asked.model_dump().values()
+        return await answers.give(question, now(), lambda: notifications(reads, asked))

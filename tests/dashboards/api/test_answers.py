@@ -28,11 +28,12 @@ class Maker:
 
     def __init__(self, text: str = "x") -> None:
         self.made, self.text = 0, text
-        self.may = asyncio.Event()
+        self.may, self.begun = asyncio.Event(), asyncio.Event()
         self.may.set()
 
     async def __call__(self) -> Said:
         self.made += 1
+        self.begun.set()
         await self.may.wait()
         return Said(text=self.text)
 
@@ -94,3 +95,16 @@ async def test_entries_and_bytes_are_bounded() -> None:
     await answers.give("large", NOW, Maker("y" * 200))
     await asyncio.sleep(0)
     assert len(answers) == 0
+
+
+async def test_an_answer_that_was_dropped_is_made_anew_even_while_it_was_being_made() -> None:
+    answers, maker = Answers(Clock()), Maker("before")
+    await answers.give(("map", 1), NOW, Maker())
+    maker.may.clear()
+    waiting = asyncio.create_task(answers.give(("incidents", 1), NOW, maker))
+    await maker.begun.wait()
+    answers.drop("incidents")
+    maker.may.set()
+    assert b"before" in (await waiting).body
+    assert b"after" in (await answers.give(("incidents", 1), NOW, Maker("after"))).body
+    assert len(answers) == 2
