@@ -17,6 +17,7 @@ from processors.call_graph import call_graph
 from spanloom.components import NOTIFIERS
 from telemetry.audit import Chain
 from telemetry.documents import (
+    Kind,
     anomaly_document,
     culprits_document,
     edge_document,
@@ -30,6 +31,7 @@ from telemetry.findings import Anomaly, AnomalyKind, CulpritRanking, Evidence, S
 from telemetry.logs import ERROR, LogRecord
 from telemetry.metrics import Series
 from telemetry.resource import Resource
+from telemetry.sentences.wording import Wording
 from telemetry.spans import Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
@@ -144,6 +146,19 @@ def edge_documents(hops: list[Hop]) -> list[Document]:
     return documents
 
 
+SLOWER = Wording.TIME_ADDED(operation="Payment/Charge", before="20 ms", after="400 ms", where=Wording.IN_ITSELF(), share="94%")
+DECLINED = Wording.EVENT_SINCE(
+    operation="Payment/Charge",
+    event=Wording.EVENT_ERROR_LOG(),
+    name="'card declined'",
+    before=0,
+    before_all=40,
+    after=6,
+    after_all=20,
+)
+"""What speaks against payment."""
+
+
 def signal_documents() -> list[Document]:
     """An anomaly, a ranking, an alert that fires and one that resolved, a notification, a repair and its audit trail."""
     begun = NOW - 200 * SECOND
@@ -160,14 +175,20 @@ def signal_documents() -> list[Document]:
             expected=0.02,
             seen=0.4,
             unit="s",
-            why="latency 400 ms, 20 times what is usual",
+            why=Wording.MEASURED_TIMES(
+                subject=Wording.SUBJECT_SERIES(series="latency", service="payment"),
+                seen="400 ms",
+                expected="20 ms",
+                times=Wording.TIMES(number="20"),
+                score="0.97",
+            ),
             trace_ids=(slow,),
         )
         for number in range(3)
     ]
     evidence = (
-        Evidence("trace", 0.8, "its own time grew 20-fold", (slow,)),
-        Evidence("log", 0.3, "new pattern: card declined"),
+        Evidence("trace", 0.8, SLOWER, (slow,)),
+        Evidence("log", 0.3, DECLINED),
     )
     culprits = CulpritRanking(
         begun + 16 * SECOND, "default", "a", (Suspect("payment", 0.91, evidence=evidence), Suspect("checkout", 0.2))
@@ -179,6 +200,10 @@ def signal_documents() -> list[Document]:
         *_notifications(begun + 25 * SECOND),
         *_repair(begun + 30 * SECOND),
     ]
+
+
+ALERT = fingerprint({"alertname": "SlowService", "service": "payment", "severity": "page"})
+"""Of the alert of payment, which fires."""
 
 
 def _alerts(begun: int) -> list[AlertChange]:
@@ -196,6 +221,50 @@ def _alerts(begun: int) -> list[AlertChange]:
         change("SlowService", "cart", AlertState.FIRING, begun + 20 * SECOND),
         change("SlowService", "cart", AlertState.RESOLVED, begun + 90 * SECOND, begun + 90 * SECOND),
     ]
+
+
+ODD, ODD_WHY = (
+    59,
+    Wording.TRACE_ODD(
+        root="frontend GET /cart", parts=(Wording.PART_REPEATED(place="cart Cart/Get", times=12, most=8, total=400),)
+    ),
+)
+"""The newest trace, and why it is unusual as a whole."""
+OLD_VERSION, NEW_VERSION = "1.4.0", "1.5.0"
+
+
+def odd_trace_document() -> Document:
+    """The anomaly of a trace as a whole."""
+    odd = trace(ODD)
+    start = odd.spans[0].start
+    return anomaly_document(
+        Anomaly(
+            kind=AnomalyKind.TRACE,
+            series=Series("spanloom_odd_traces", (("service", "frontend"),)),
+            service="frontend",
+            start=start,
+            end=start + SECOND,
+            score=0.93,
+            expected=8,
+            seen=12,
+            unit="1",
+            why=ODD_WHY,
+            trace_ids=(odd.id,),
+        )
+    )
+
+
+def in_versions(stored: list[Document]) -> list[Document]:
+    """The same documents, with spans of shipping that say their version: a new one since payment is slow."""
+    deployed = trace(FAULTY_FROM).spans[0].start
+    return [_in_version(one, NEW_VERSION if one.time >= deployed else OLD_VERSION) for one in stored]
+
+
+def _in_version(one: Document, version: str) -> Document:
+    attributes = one.body["resource"]["attributes"] if one.kind is Kind.SPAN else {}
+    if attributes.get("service.name") != "shipping":
+        return one
+    return replace(one, body=one.body | {"resource": {"attributes": attributes | {"service.version": version}}})
 
 
 ROUTES = """
@@ -258,7 +327,10 @@ def _repair(opened: int) -> list[Document]:
     ]
     repairing = incident.plain() | {"revision": 2}
     ended = opened + 40 * SECOND
-    closed = incident.plain() | {"revision": 3, "state": "closed", "ended": ended, "why": "latency is back to what is usual"}
+    incident.why = Wording.RECOVERY_VERIFIED()
+    for one in incident.steps:
+        one.detail = Wording.STEP_DONE()
+    closed = incident.plain() | incident.parts() | {"revision": 3, "state": "closed", "ended": ended}
     return [*records, incident_document(repairing, opened + 4 * SECOND), incident_document(closed, ended)]
 
 
@@ -298,6 +370,8 @@ def staging_documents() -> list[Document]:
 
 
 LARGE, LARGE_SPANS = b"large-trace-----", 20_000
+LARGE_FAILED = 2_000
+"""Each such span of it has failed."""
 
 
 def large_documents() -> list[Document]:
@@ -309,5 +383,15 @@ def large_documents() -> list[Document]:
         parent = (number - 1) // 6 + 1 if number else 0
         ids = (number + 1).to_bytes(8, "big"), parent.to_bytes(8, "big") if parent else b""
         took = LARGE_SPANS * MS if not number else (number * 7919 % 50 + 1) * MS
-        spans.append(Span(LARGE, *ids, f"step {number % 40}", SpanKind.INTERNAL, start, start + took, services[number % 12]))
-    return [span_document(span) for span in spans]
+        span = Span(
+            LARGE,
+            *ids,
+            f"step {number % 40}",
+            SpanKind.INTERNAL,
+            start,
+            start + took,
+            services[number % 12],
+            attributes={"customer": number, "http.route": "/step"},
+        )
+        spans.append(replace(span, status=StatusCode.ERROR) if number % LARGE_FAILED == 1 else span)
+    return trace_documents(Trace(LARGE, spans, []))[0]

@@ -53,10 +53,24 @@ DESK, PHONE = (1440, 900), (390, 844)
 @contextmanager
 def console_over(what: str, folder: Path) -> Iterator[str]:
     """The address of a console over the shop's documents, over those of two environments, or over nothing."""
+    with console_with_news(what, folder) as (url, _):
+        yield url
+
+
+@contextmanager
+def console_with_news(what: str, folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The same, and what makes the news of `tests.dashboards.news` happen."""
     command = [sys.executable, "-m", "tests.dashboards.serve", str(folder), what]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        assert process.stdin is not None
+        stdin = process.stdin
+
+        def happen() -> None:
+            stdin.write("\n")
+            stdin.flush()
+
+        yield process.stdout.readline().strip(), happen
         process.communicate("", timeout=WAIT_SECONDS)
         assert process.returncode == 0
 

@@ -78,6 +78,11 @@ class Operated:
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
+    def push(self, document: str) -> None:
+        """Release policies, as ann."""
+        headers = {"authorization": f"Bearer {self.tokens['ann']}"}
+        httpx2.post(f"{self.up.console}/api/v1/policies", content=document, headers=headers, timeout=90).raise_for_status()
+
     def noted(self, event: str) -> list[dict[str, Any]]:
         """Records of the audit trail."""
         found: list[dict[str, Any]] = self.get("/api/v1/find", kind="audit", where=f"event:{event}", limit="100")

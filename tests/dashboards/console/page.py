@@ -74,6 +74,12 @@ class Page:
         chain.move_to_element_with_offset(element, round((start - 0.5) * width), 0).click_and_hold()
         chain.move_to_element_with_offset(element, round((end - 0.5) * width), 0).release().perform()
 
+    def point(self, selector: str, share: float) -> None:
+        """Move the pointer onto an element, at a share of its width, from elsewhere on it."""
+        element = self.find(selector)
+        chain = ActionChains(self.browser).move_to_element(element)
+        chain.move_to_element_with_offset(element, round((share - 0.5) * element.size["width"]), 0).perform()
+
     def address_has(self, part: str) -> None:
         """Wait until the address has it."""
         self.until(lambda: part in self.browser.current_url)

@@ -5,21 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from selenium.webdriver.common.by import By
 
 from dashboards.api.calls.service_graph import node_id
 from telemetry.documents import digest
 from tests.dashboards import shop
-from tests.dashboards.console.browser import (
-    DESK,
-    PHONE,
-    needs_chromium,
-    resize,
-    settled,
-    shoot,
-    theme,
-    violations,
-)
+from tests.dashboards.console.browser import DESK, PHONE, needs_chromium
+from tests.dashboards.console.looks import clean_in_both_themes
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -45,7 +36,10 @@ PAGES = {
     "logs": "logs",
     "metrics": "explore",
     "incidents": "incidents",
+    "incident": "incidents/incident-1",
     "alerts": "alerts",
+    "alerts-notifications": "alerts?tab=notifications",
+    "alert": f"alerts/{shop.ALERT}",
     "rules": "rules",
     "fleet": "fleet",
     "system": "system",
@@ -56,15 +50,4 @@ PAGES = {
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_clean_at_this_width_in_both_themes(browser: Chrome, console: str, name: str, size: tuple[int, int]) -> None:
-    resize(browser, size)
-    browser.get(f"{console}/{PAGES[name]}")
-    settled(browser)
-    width = "phone" if size == PHONE else "desk"
-    for shade in ("light", "dark"):
-        theme(browser, shade)
-        shoot(browser, f"{name}-{width}-{shade}")
-        assert violations(browser, *(["color-contrast"] if shade == "dark" else [])) == []
-    wide, room = browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
-    assert wide <= room, "the page sticks out at the right"
-    assert browser.title.endswith("· Spanloom")
-    assert len(browser.find_elements(By.CSS_SELECTOR, ".rail a[aria-current=page]")) == 1
+    clean_in_both_themes(browser, f"{console}/{PAGES[name]}", name, size)

@@ -1,4 +1,4 @@
-"""The pages of traces, logs and metrics in a real browser, over what the shop has stored."""
+"""The pages of traces, logs and metrics, and the charts of Home, in a real browser, over what the shop has stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dashboards import shop
-from tests.dashboards.console.browser import DESK, PHONE, console_over, needs_chromium, theme, violations
+from tests.dashboards.console.browser import DESK, PHONE, console_over, needs_chromium, settled, theme, violations
 from tests.dashboards.console.page import Page
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 pytestmark = needs_chromium
 
 RANGE = "from=2027-01-15T07:45:00Z&to=2027-01-15T08:00:10Z"
+DEPLOYED = (15 * 60 - (shop.TRACES - shop.FAULTY_FROM) * 10) / (15 * 60 + 10)
+"""How far into the range shipping got its new version."""
 A, B = shop.trace(45).id.hex(), shop.trace(20).id.hex()
 ENTER, TAB = "\ue007", "\ue004"
 
@@ -34,6 +36,17 @@ def page(browser: Chrome, console: str) -> Page:
     return Page(browser, console)
 
 
+def test_a_deploy_is_marked_on_the_charts_of_home(page: Page) -> None:
+    page.open(f"/?{RANGE}", "Error rate")
+    settled(page.browser)
+
+    def shown() -> bool:
+        page.point(".chart .u-over", DEPLOYED)
+        return f"Deploy of shipping: first span of version {shop.NEW_VERSION} at " in " ".join(page.texts(".chart-notes"))
+
+    page.until(shown)
+
+
 def test_traces_are_counted_by_the_store_and_paged(page: Page) -> None:
     page.open(f"/traces?{RANGE}", f"1\u201350 of {shop.TRACES - 1} traces")
     first = page.texts(".traces-table tbody th")
@@ -43,6 +56,10 @@ def test_traces_are_counted_by_the_store_and_paged(page: Page) -> None:
     assert not set(first) & set(page.texts(".traces-table tbody th"))
     page.browser.back()
     page.see("1\u201350 of")
+    (unusual,) = [row for row in page.texts(".traces-table tbody th") if "anomaly" in row]
+    assert shop.trace(shop.ODD).id.hex()[:8] in unusual
+    assert "anomaly 0.93" in unusual
+    assert unusual.endswith(shop.ODD_WHY)
 
 
 def test_a_query_is_completed_from_what_is_stored_and_finds_traces(page: Page) -> None:

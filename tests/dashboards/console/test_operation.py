@@ -122,9 +122,18 @@ def test_a_repair_is_acknowledged_held_approved_and_released_by_name(page: Chrom
         button(page, label).click()
     assert process.get("/api/v1/healing")["stopped_by"] == ""
 
+    # The card on Home has the same buttons, and is as little of use to a viewer.
+    page.get(process.url)
+    see(page, "waits for approval", "vic is viewer")
+    assert button(page, "Acknowledge").get_attribute("aria-disabled") == "true"
+
     process.log_in(page, "ann")
-    page.get(address)
+    page.get(process.url)
     press(page, "Acknowledge")
+    see(page, "Acknowledged by ann")
+    shoot(page, "home-incident")
+    assert violations(page) == []
+    page.get(address)
     see(page, "Acknowledged by ann", "ann acknowledged")
     confirm(page, "Stop all repairs")
     see(page, "All repairs are stopped by ann")
@@ -200,10 +209,38 @@ def test_rules_show_their_health_and_what_they_measure_with_its_threshold(page: 
     assert violations(page) == []
 
 
+PLAN = """
+services:
+- name: pay
+  endpoints: [{address: 127.0.0.1, port: 9001, labels: {v: a}}, {address: 127.0.0.1, port: 9002, labels: {v: b}}]
+routes: [{name: pay, service: pay, rules: [{deliver: {old: {v: a}, new: {v: b}}}]}]
+"""
+
+
 def test_the_fleet_says_what_is_stable_and_who_is_there(page: Chrome, process: Operated) -> None:
     process.log_in(page, "ann")
     page.get(f"{process.url}/fleet")
     see(page, "revision 0 is stable", "No agent is known.", "No policies were released.")
     settled(page)
     shoot(page, "fleet")
+    assert violations(page) == []
+    pushed = "fetch('/api/v1/policies?draft=true&comment=slower', {method: 'POST', body: arguments[0]})"
+    document = "timeouts: [{name: t, service: pay, request: 2s}]"
+    assert page.execute_async_script(f"{pushed}.then((answer) => arguments[1](answer.status))", document) == 202
+    see(page, "Drafts that wait", "1 more must approve", "slower")
+    press(page, "Review 1")
+    see(page, "Revision 1 by ann", f"+{document}")
+    settled(page)
+    assert violations(page) == []
+    fill(page, 'input[aria-label="Why it is rejected"]', "too slow")
+    press(page, "Reject")
+    until(page, lambda: "Drafts that wait" not in text(page))
+    see(page, "rejected", "slower · too slow")
+    process.push(PLAN)
+    wait(lambda: any(each["steps"] for each in process.get("/api/v1/fleet")["deliveries"]), "no step begins")
+    page.get(f"{process.url}/fleet")
+    see(page, "Deliveries", "advancing", "waits: 0 calls of what is new")
+    confirm(page, "Pause")
+    see(page, "paused", "ann asked for it", "Resume")
+    assert process.get("/api/v1/fleet")["deliveries"][0]["state"] == "paused"
     assert violations(page) == []

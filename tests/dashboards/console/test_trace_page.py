@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.dashboards import shop
-from tests.dashboards.console.browser import DESK, PHONE, console_over, logged, needs_chromium, theme, violations
+from tests.dashboards.console.browser import DESK, PHONE, logged, needs_chromium, theme, violations
 from tests.dashboards.console.page import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from selenium.webdriver import Chrome
 
 pytestmark = needs_chromium
@@ -23,12 +19,6 @@ FAILING = shop.trace(45)
 PATH = f"/traces/{FAILING.id.hex()}"
 PAYMENT = "0000000000000005"
 ROWS = ".span-row"
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with console_over("trace-page", tmp_path_factory.mktemp("console")) as url:
-        yield url
 
 
 @pytest.fixture
@@ -116,20 +106,6 @@ def test_a_trace_that_is_not_there_is_said_to_be_missing(page: Page) -> None:
     complaints = logged(page.browser, "browser")
     assert complaints
     assert all("404" in entry["message"] for entry in complaints)
-
-
-def test_a_trace_of_twenty_thousand_spans_has_only_the_rows_in_sight(page: Page, console: str) -> None:
-    with urllib.request.urlopen(f"{console}/api/v1/traces/{shop.LARGE.hex()}") as answer:
-        spans = len(json.load(answer)["spans"])
-    page.open(f"/traces/{shop.LARGE.hex()}", f"{spans:,} spans")
-    grid = page.find(".waterfall")
-    assert grid.get_attribute("aria-rowcount") == str(spans + 1)
-    assert len(page.texts(ROWS)) < 100
-    page.find(".waterfall").send_keys("\ue010")  # End: no row is picked yet, so the last one is
-    page.until(lambda: page.texts(f"{ROWS}.picked"))
-    last = page.browser.execute_script("return document.querySelector('.span-row.picked').getAttribute('aria-rowindex')")
-    assert last == str(spans + 1)
-    assert len(page.texts(ROWS)) < 100
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])

@@ -1,4 +1,7 @@
-/** Asks this server, below wherever a proxy has put it. Errors carry the server's own words. */
+/** Asks this server, below wherever a proxy has put it. Errors carry the server's words, in the reader's language where it sent parts. */
+
+import { saidOf } from "../i18n/sentences";
+import { t } from "../shared/strings";
 
 export class ApiError extends Error {
   constructor(
@@ -70,9 +73,11 @@ function parsed(text: string): unknown {
 function reason(text: string): string {
   const body = parsed(text);
   if (typeof body === "object" && body !== null) {
-    const { error, message, detail } = body as Record<string, unknown>;
-    const said = error ?? message ?? detail;
-    if (typeof said === "string") return said;
+    const { error, message, detail, parts } = body as Record<string, unknown>;
+    const words = error ?? message ?? detail;
+    // A route that this process does not have: consoles, workers and control planes each serve their own.
+    if (words === "Not Found") return t("notServed");
+    if (typeof words === "string") return saidOf(words, parts);
   }
   return typeof body === "string" ? body.slice(0, 500) : "";
 }

@@ -1,23 +1,14 @@
-import { QueryClient, keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 
 import { resolve, type Between } from "../shell/range";
 import { useRefresh } from "../shell/refresh";
 import { now } from "../shell/serverClock";
 import { useShellState } from "../shell/useRange";
-import { ApiError, get, nanoseconds, type Params } from "./client";
+import { type ApiError, get, nanoseconds, type Params } from "./client";
+import { useStreaming } from "./live";
+import { alsoPolled, topicOf } from "./topics";
 
-export const queryClient = new QueryClient({
-  defaultOptions: {
-    queries: {
-      // One more try where no answer came; what was asked wrongly stays wrong.
-      retry: (failures, error) => error instanceof ApiError && error.away && failures < 1,
-      refetchOnWindowFocus: false,
-      staleTime: 2_000,
-      gcTime: 120_000,
-      placeholderData: keepPreviousData,
-    },
-  },
-});
+export { queryClient } from "./queryClient";
 
 /** An answer, and the range that was asked when it came: the axis of its charts. */
 export interface Answer<T> {
@@ -30,19 +21,23 @@ export interface Options {
   enabled?: boolean;
   /** False: the answer does not depend on range and environment. */
   ranged?: boolean;
-  /** Milliseconds between two times; default: as chosen in the top bar; false: once. */
+  /** Milliseconds between two times where no stream says what changes; default: as chosen in the top bar; false: once. */
   every?: number | false;
 }
 
 /**
- * What GET `path` answers for the range and environment of the address, asked again as the top bar says.
+ * What GET `path` answers for the range and environment of the address. It is asked for again when an event says that it has
+ * changed; without a stream, or where no event is about it, as often as the top bar says.
  * While a new range loads, `data` is the old answer and `isPlaceholderData` is true.
  */
 export function useApi<T>(path: string, params: Params = {}, options: Options = {}) {
   const { from, to, environment, live } = useShellState();
   const refresh = useRefresh();
+  const streaming = useStreaming();
   const ranged = options.ranged ?? true;
   const every = options.every ?? (ranged && !live ? false : refresh);
+  const topic = options.every === false || (ranged && !live) ? null : topicOf(path, params, options.every);
+  const followed = streaming && !alsoPolled(topic);
   return useQuery<Answer<T>, ApiError>({
     queryKey: [path, params, ranged ? { from, to, environment } : null],
     queryFn: async ({ signal }) => {
@@ -51,6 +46,8 @@ export function useApi<T>(path: string, params: Params = {}, options: Options = 
       return { body: await get<T>(path, { ...shared, ...params }, signal), asked };
     },
     enabled: options.enabled ?? true,
-    refetchInterval: every,
+    // What failed is tried again even so: the end of what was wrong may be no event.
+    refetchInterval: ({ state }) => (followed && state.status !== "error" ? false : every),
+    meta: { topic },
   });
 }

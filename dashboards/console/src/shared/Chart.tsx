@@ -121,11 +121,11 @@ export function Chart({ title, times, series, axis, step, format, bands, markers
   );
 }
 
-/** What stands at a moment. */
+/** What stands at a moment: a deploy or a repair before the anomalies, which are often many, but never in place of them all. */
 function notes(time: number, bands: readonly Band[] = [], markers: readonly Marker[] = [], near: number): string[] {
   const within = bands.filter((band) => time >= band.since && time <= band.until).map((band) => band.text);
   const beside = markers.filter((marker) => Math.abs(marker.time - time) <= near).map((marker) => marker.text);
-  return [...within, ...beside].slice(0, 4);
+  return [...beside.slice(0, 3), ...within].slice(0, 4);
 }
 
 /** A chart for those who hear it: its range, and of each line the smallest, largest and newest value. */

@@ -5,7 +5,7 @@ import { get, type ApiError } from "../api/client";
 import { useRefresh } from "../shell/refresh";
 import type { Between } from "../shell/range";
 import { Chart, type Series } from "./Chart";
-import type { Marker } from "./chartOptions";
+import type { Band, Marker } from "./chartOptions";
 import { compact } from "./format";
 import { matrixSeries, stepOf, type Matrix } from "./matrix";
 import { splitThreshold } from "./promqlThreshold";
@@ -20,6 +20,7 @@ interface Props {
   /** Only series that do not contradict these labels: those of one alert. */
   labels?: Record<string, string>;
   markers?: readonly Marker[];
+  bands?: readonly Band[];
   /** What is said where nothing was found. */
   empty: string;
   live?: boolean;
@@ -28,7 +29,7 @@ interface Props {
 const COLORS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8"];
 
 /** A PromQL expression over a range, with the threshold that it is compared with as a line. */
-export function ExpressionGraph({ title, expression, environment, axis, labels, markers, empty, live = false }: Props) {
+export function ExpressionGraph({ title, expression, environment, axis, labels, markers, bands, empty, live = false }: Props) {
   const refresh = useRefresh();
   const parted = useMemo(() => splitThreshold(expression), [expression]);
   const start = Math.floor(axis.since / 1_000);
@@ -40,6 +41,8 @@ export function ExpressionGraph({ title, expression, environment, axis, labels, 
     refetchInterval: live ? refresh : false,
   });
   const drawn = useMemo(() => matrixSeries(asked.data?.data.result ?? [], start, end, step, labels), [asked.data, start, end, step, labels]);
+  // This process has no query API: that is no trouble, and trying again changes nothing.
+  if (asked.data === undefined && asked.error?.status === 404) return <p className="quiet">{asked.error.message}</p>;
   if (asked.data === undefined) return asked.error ? <ErrorState error={asked.error} retry={() => void asked.refetch()} /> : <Loading lines={4} />;
   if (drawn.series.length === 0) return <EmptyState title={empty} />;
   const series: Series[] = drawn.series.map((each, i) => ({ label: each.name, color: COLORS[i % COLORS.length] ?? "--c1", values: each.values }));
@@ -53,6 +56,7 @@ export function ExpressionGraph({ title, expression, environment, axis, labels, 
       format={compact}
       {...(parted.threshold === null ? {} : { threshold: parted.threshold })}
       {...(markers ? { markers } : {})}
+      {...(bands ? { bands } : {})}
       aside={drawn.more > 0 ? <span className="quiet">+{drawn.more}</span> : undefined}
     />
   );

@@ -5,6 +5,7 @@ import { milliseconds } from "../api/client";
 import { dateTime, duration } from "./format";
 import { between, mostOf, pickedOf, strength } from "./heatmap";
 import type { Cells, HeatmapData, Picked } from "./heatmap";
+import { TimeAxis } from "./TimeAxis";
 import "./heatmap.css";
 
 interface Props {
@@ -96,6 +97,7 @@ export function Heatmap({ data, label, count, onPick }: Props): ReactNode {
         <canvas ref={canvas} aria-hidden="true" />
         {shown && <div className="heatmap-picked" style={boxOf(shown, columns, rows)} />}
       </div>
+      <TimeAxis since={milliseconds(data.since)} until={milliseconds(data.since + columns * data.step)} />
       <p className="heatmap-said quiet" role="status">
         {shown ? words(data, shown, count) : "\u00a0"}
       </p>

@@ -1,23 +1,35 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useState, type FormEvent } from "react";
 
-import { useApi } from "../api/queries";
+import { type Answer, useApi } from "../api/queries";
 import { Icon } from "./Icon";
 import { searchTarget } from "./searchTarget";
 import { t } from "./strings";
 
 export const SEARCH_ID = "global-search";
 
+interface Named {
+  services: { name: string }[];
+}
+
+/** Services that are offered. */
+const MOST = 500;
+
+function namesOf(answer: Answer<Named> | undefined): string[] {
+  return [...new Set(answer?.body.services.map((service) => service.name))];
+}
+
 /** One field for a trace id, a service or a condition. Services of the range are offered while one types. */
 export function GlobalSearch() {
   const [text, setText] = useState("");
   const [used, setUsed] = useState(false);
   const navigate = useNavigate();
-  const found = useApi<{ services: { name: string }[] }>("/api/v1/services", {}, { enabled: used, every: false });
-  const services = [...new Set(found.data?.body.services.map((service) => service.name))].slice(0, 500);
-  const go = (event: FormEvent) => {
+  const found = useApi<Named>("/api/v1/services", {}, { enabled: used, every: false });
+  const services = namesOf(found.data).slice(0, MOST);
+  const go = async (event: FormEvent) => {
     event.preventDefault();
-    const target = searchTarget(text, services);
+    // Whether it is a service is not known before the services are: who types quickly waits for them.
+    const target = searchTarget(text, namesOf(found.data ?? (await found.refetch()).data));
     if (!target) return;
     setText("");
     if (target.to === "/traces/$trace") void navigate({ to: target.to, params: { trace: target.trace } });
@@ -25,7 +37,7 @@ export function GlobalSearch() {
     else void navigate({ to: target.to, search: { q: target.q } });
   };
   return (
-    <form className="global-search" role="search" onSubmit={go}>
+    <form className="global-search" role="search" onSubmit={(event) => void go(event)}>
       <Icon name="search" />
       <input
         id={SEARCH_ID}

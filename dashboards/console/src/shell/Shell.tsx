@@ -1,6 +1,7 @@
 import { Outlet } from "@tanstack/react-router";
 import { useCallback, useEffect, useState } from "react";
 
+import { useEvents } from "../api/live";
 import { useLanguage } from "../i18n";
 import { useFreshness } from "./freshness";
 import { KeysHelp } from "./KeysHelp";
@@ -16,7 +17,8 @@ export function Shell() {
   const [keys, setKeys] = useState(false);
   const showKeys = useCallback(() => setKeys(true), []);
   useKeys(showKeys);
-  const { wrong } = useShellState();
+  const { wrong, environment } = useShellState();
+  useEvents(environment);
   const { age, away, retry } = useFreshness();
   const language = useLanguage();
   useEffect(() => {

@@ -6,7 +6,7 @@ import { stored } from "./stored";
 export const REFRESH = { off: false, "5s": 5_000, "10s": 10_000, "30s": 30_000, "1m": 60_000 } as const;
 export type RefreshName = keyof typeof REFRESH;
 
-export const refreshStore = stored<RefreshName>("refresh", "10s", (text): text is RefreshName => text in REFRESH);
+export const refreshStore = stored<RefreshName>("refresh", "30s", (text): text is RefreshName => text in REFRESH);
 
 export function useRefresh(): number | false {
   return REFRESH[useSyncExternalStore(refreshStore.subscribe, refreshStore.get)];

@@ -2,7 +2,9 @@ import { Link, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
 import { milliseconds } from "../../api/client";
+import type { AlertChange, AlertDetail, IncidentSummary } from "../../api/numbers";
 import { useApi } from "../../api/queries";
+import { said } from "../../i18n/sentences";
 import { Badge } from "../../shared/Badge";
 import { Copy } from "../../shared/Copy";
 import { compact, dateTime } from "../../shared/format";
@@ -11,72 +13,66 @@ import { Answered, EmptyState } from "../../shared/States";
 import { Table, type Column } from "../../shared/Table";
 import { Page } from "../../shell/Page";
 import { around } from "../../shell/range";
-import { useBetween, useSetRange } from "../../shell/useRange";
+import { now as serverNow } from "../../shell/serverClock";
+import { useSetRange } from "../../shell/useRange";
 import { STATE_TONES } from "../alerts/AlertTable";
 import { matchersFor } from "../alerts/matchers";
-import { openRows, type AlertChange, type AlertRow, type GettableAlert, type Notification } from "../alerts/model";
+import { openRows, type AlertRow, type GettableAlert } from "../alerts/model";
 import { NotificationTable } from "../alerts/Notifications";
 import { SilenceDrawer } from "../alerts/SilenceDrawer";
 import { t as alertText } from "../alerts/strings";
-import { Callers, Traces } from "../incident/Parts";
-import { Ranking, rankingOf, type RankingBody } from "../incident/Ranking";
+import { axisOf, laneEvents } from "../incident/lanes";
+import { Lanes } from "../incident/Lanes";
+import { CallersThen, Traces } from "../incident/Parts";
+import { Ranking } from "../incident/Ranking";
 import { t as incidentText } from "../incident/strings";
-import { newestOf, STATE_TONES as INCIDENT_TONES, target, type Incident } from "../incidents/model";
+import { STATE_TONES as INCIDENT_TONES, target } from "../incidents/model";
 import { t as incidentsText } from "../incidents/strings";
 import { t } from "./strings";
 import "../../shared/ops.css";
 import "../alerts/alerts.css";
 import "../incident/incident.css";
 
-const MOST = 1_000;
-
-function find<T>(params: Record<string, string | number | boolean | undefined>) {
-  return useApi<T[]>("/api/v1/find", params, { ranged: false });
-}
-
 export default function AlertPage() {
   const { fingerprint = "" } = useParams({ strict: false });
-  const asked = find<AlertChange>({ kind: "alert", where: `fingerprint:${fingerprint}`, descending: true, limit: MOST });
+  const asked = useApi<AlertDetail>(`/api/v1/alerts/${encodeURIComponent(fingerprint)}`, {}, { ranged: false });
   const active = useApi<GettableAlert[]>("/api/v2/alerts", {}, { ranged: false });
-  const newest = asked.data?.body[0];
-  const now = openRows(active.data?.body.filter((each) => each.fingerprint === fingerprint) ?? null, asked.data?.body ?? [])[0];
+  const newest = asked.data?.body.changes[0];
+  const now = openRows(active.data?.body.filter((each) => each.fingerprint === fingerprint) ?? null, asked.data?.body.changes ?? [])[0];
   const state: AlertRow["state"] = now?.state ?? (newest?.state === "firing" && active.data === undefined ? "firing" : "resolved");
   const title = newest?.labels["alertname"] ?? now?.name ?? t("title");
   const known = newest !== undefined || now !== undefined;
   return (
     <Page title={title} aside={known && <Badge tone={STATE_TONES[state]}>{alertText(state)}</Badge>}>
-      <Answered query={asked} lines={8}>
-        {(changes) =>
-          newest === undefined ? (
-            <EmptyState title={t("notFound", { fingerprint })}>
-              <p>{t("notFoundText")}</p>
-            </EmptyState>
-          ) : (
-            <OneAlert newest={newest} changes={changes} open={now !== undefined} />
-          )
-        }
-      </Answered>
+      {asked.error?.status === 404 ? (
+        <EmptyState title={t("notFound", { fingerprint })}>
+          <p>{t("notFoundText")}</p>
+        </EmptyState>
+      ) : (
+        <Answered query={asked} lines={8}>
+          {(alert) => {
+            const [last] = alert.changes;
+            return last && <OneAlert alert={alert} newest={last} open={now !== undefined} />;
+          }}
+        </Answered>
+      )}
     </Page>
   );
 }
 
-/** Nanoseconds as a text, some milliseconds from others. */
-function shifted(ns: number, ms: number): string {
-  return `${Math.round(ns / 1e6 + ms)}000000`;
-}
-
-function OneAlert({ newest, changes, open }: { newest: AlertChange; changes: readonly AlertChange[]; open: boolean }) {
+function OneAlert({ alert, newest, open }: { alert: AlertDetail; newest: AlertChange; open: boolean }) {
   const setRange = useSetRange();
-  const axis = useBetween();
   const [silencing, setSilencing] = useState(false);
-  const environment = newest.environment ?? "default";
-  const started = newest.starts_at || newest.active_at;
-  const incidents = find<Incident>({ kind: "incident", environment, descending: true, limit: MOST });
-  const sent = find<Notification>({ kind: "notification", where: `alerts:${newest.fingerprint}`, descending: true, limit: MOST });
-  const before = find<RankingBody>({ kind: "culprit", environment, until: shifted(started, 1), descending: true, limit: 1 });
-  const after = find<RankingBody>({ kind: "culprit", environment, since: shifted(started, 0), limit: 1 });
+  const { changes } = alert;
+  const { environment } = newest;
+  const started = milliseconds(newest.starts_at || newest.active_at);
+  const ended = newest.ends_at > 0 ? milliseconds(newest.ends_at) : null;
+  const [loaded] = useState(serverNow);
+  const moment = Math.max(loaded, ended ?? serverNow());
+  const events = useMemo(() => laneEvents(newest.service, alert.lanes), [newest.service, alert.lanes]);
+  const axis = useMemo(() => axisOf(events, started, ended, moment), [events, started, ended, moment]);
   const markers = useMemo(
-    () => changes.map((change) => ({ time: milliseconds(change.time), text: alertText(change.state === "inactive" ? "resolved" : change.state), tone: change.state === "firing" ? ("bad" as const) : change.state === "pending" ? ("warn" as const) : ("good" as const) })),
+    () => changes.map((change) => ({ time: milliseconds(change.time), text: alertText(change.state), tone: change.state === "firing" ? ("bad" as const) : change.state === "pending" ? ("warn" as const) : ("good" as const) })),
     [changes],
   );
   const { summary, description, runbook_url: runbook } = newest.annotations;
@@ -86,13 +82,13 @@ function OneAlert({ newest, changes, open }: { newest: AlertChange; changes: rea
       {summary && description && <p>{description}</p>}
       <div className="incident-actions">
         <span className="quiet">
-          {t("since", { time: dateTime(milliseconds(started)) })}
-          {!open && newest.ends_at > 0 && ` · ${t("ended", { time: dateTime(milliseconds(newest.ends_at)) })}`}
+          {t("since", { time: dateTime(started) })}
+          {!open && ended !== null && ` · ${t("ended", { time: dateTime(ended) })}`}
         </span>
         <button type="button" className="button" onClick={() => setSilencing(true)}>
           {alertText("silence")}
         </button>
-        <button type="button" className="button" onClick={() => setRange(around(milliseconds(started)))}>
+        <button type="button" className="button" onClick={() => setRange(around(started))}>
           {t("around")}
         </button>
         {runbook !== undefined && /^https?:\/\//u.test(runbook) && (
@@ -101,6 +97,10 @@ function OneAlert({ newest, changes, open }: { newest: AlertChange; changes: rea
           </a>
         )}
       </div>
+      <section className="panel" aria-label={incidentText("lanes")}>
+        <h2>{incidentText("lanes")}</h2>
+        <Lanes events={events} axis={axis} opened={started} now={moment} />
+      </section>
       <section className="panel" aria-label={t("rule")}>
         <ExpressionGraph title={t("graph")} expression={newest.expr} environment={environment} labels={newest.labels} axis={axis} markers={markers} empty={t("noGraph")} live />
         <p>
@@ -115,25 +115,23 @@ function OneAlert({ newest, changes, open }: { newest: AlertChange; changes: rea
       <div className="columns">
         <section className="panel" aria-label={incidentText("ranking")}>
           <h2>{incidentText("ranking")}</h2>
-          <Answered query={before}>
-            {(found) => <Answered query={after}>{(next) => <Ranking ranking={rankingOf(found, next)} opened={milliseconds(started)} />}</Answered>}
-          </Answered>
+          <Ranking ranking={alert.ranking} opened={started} began={t("began")} />
         </section>
         <section className="panel" aria-label={t("incident")}>
           <h2>{t("incident")}</h2>
-          <Answered query={incidents}>{(bodies) => <IncidentsOf incidents={newestOf(bodies).filter((each) => each.fingerprint === newest.fingerprint)} />}</Answered>
+          <IncidentsOf incidents={alert.incidents} />
         </section>
       </div>
       {newest.service !== "" && (
         <div className="columns">
-          <Callers service={newest.service} environment={environment} />
-          <AffectedTraces service={newest.service} environment={environment} />
+          <CallersThen service={newest.service} callers={alert.callers} />
+          <Traces ids={alert.trace_ids} service={newest.service} axis={axis} known />
         </div>
       )}
       <h2>{t("history")}</h2>
-      <Table label={t("history")} columns={columns()} rows={[...changes]} rowKey={(change) => change._id} />
+      <Table label={t("history")} columns={columns()} rows={changes} rowKey={(change) => change.id} />
       <h2>{t("notifications")}</h2>
-      <Answered query={sent}>{(rows) => (rows.length === 0 ? <p className="quiet">{t("noNotifications")}</p> : <NotificationTable rows={rows} />)}</Answered>
+      {alert.notifications.length === 0 ? <p className="quiet">{t("noNotifications")}</p> : <NotificationTable rows={alert.notifications} />}
       <section className="panel" aria-label={t("facts")}>
         <h2>{t("facts")}</h2>
         <dl className="facts">
@@ -158,7 +156,7 @@ function OneAlert({ newest, changes, open }: { newest: AlertChange; changes: rea
   );
 }
 
-function IncidentsOf({ incidents }: { incidents: readonly Incident[] }) {
+function IncidentsOf({ incidents }: { incidents: readonly IncidentSummary[] }) {
   if (incidents.length === 0) return <p className="quiet">{t("noIncident")}</p>;
   return (
     <ul className="plain-list">
@@ -169,18 +167,12 @@ function IncidentsOf({ incidents }: { incidents: readonly Incident[] }) {
           </Link>{" "}
           <Badge tone={INCIDENT_TONES[each.state]}>{incidentsText(each.state)}</Badge>
           <div className="quiet">
-            {dateTime(milliseconds(each.opened))} {each.why}
+            {dateTime(milliseconds(each.opened))} {said(each.why, each.why_parts)}
           </div>
         </li>
       ))}
     </ul>
   );
-}
-
-function AffectedTraces({ service, environment }: { service: string; environment: string }) {
-  const asked = useApi<{ trace_ids: string[] }[]>("/api/v1/find", { kind: "anomaly", environment, where: `service:${service}`, descending: true, limit: 100 });
-  const ids = [...new Set((asked.data?.body ?? []).flatMap((each) => each.trace_ids))];
-  return <Traces ids={ids} service={service} axis={asked.data?.asked ?? { since: Date.now() - 900_000, until: Date.now() }} known={asked.data !== undefined} />;
 }
 
 function columns(): Column<AlertChange>[] {
@@ -189,7 +181,7 @@ function columns(): Column<AlertChange>[] {
     {
       key: "state",
       header: t("state"),
-      cell: (change) => (change.state === "inactive" ? change.state : <Badge tone={STATE_TONES[change.state]}>{alertText(change.state)}</Badge>),
+      cell: (change) => <Badge tone={change.state === "inactive" ? "plain" : STATE_TONES[change.state]}>{alertText(change.state)}</Badge>,
     },
     { key: "value", header: t("value"), right: true, cell: (change) => compact(change.value), sort: (change) => change.value },
   ];

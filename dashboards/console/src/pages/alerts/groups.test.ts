@@ -5,7 +5,7 @@ import { byUrgency, endedRows, openRows, severityRank, standing, type AlertChang
 
 function change(fingerprint: string, state: AlertChange["state"], time: number, more: Partial<AlertChange> = {}): AlertChange {
   return {
-    _id: `${fingerprint}${state}${time}`,
+    id: `${fingerprint}${state}${time}`,
     fingerprint,
     state,
     labels: { alertname: "Slow", service: "payment", severity: "page" },

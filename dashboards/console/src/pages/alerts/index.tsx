@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 
+import type { AlertChangesAnswer } from "../../api/numbers";
 import { useApi } from "../../api/queries";
 import { Badge } from "../../shared/Badge";
 import { Answered, EmptyState } from "../../shared/States";
@@ -11,7 +12,7 @@ import { useShellState } from "../../shell/useRange";
 import { AlertTable } from "./AlertTable";
 import { groupsOf, labelNames, type AlertGroup } from "./groups";
 import { matchersFor, matchersText, matcherText, parseMatcher, parseMatchers, passes } from "./matchers";
-import { endedRows, type AlertChange, type AlertRow, type Matcher } from "./model";
+import { endedRows, type AlertRow, type Matcher } from "./model";
 import { Notifications, Receivers } from "./Notifications";
 import { SilenceDrawer, type Draft } from "./SilenceDrawer";
 import { Silences } from "./Silences";
@@ -210,10 +211,10 @@ function Filters({ filter, change, labels }: { filter: readonly Matcher[]; chang
 
 function Ended({ filter, change }: { filter: readonly Matcher[]; change: Change }) {
   const { environment } = useShellState();
-  const asked = useApi<AlertChange[]>("/api/v1/find", { kind: "alert", descending: true, limit: MAX_CHANGES });
+  const asked = useApi<AlertChangesAnswer>("/api/v1/alerts", { limit: MAX_CHANGES });
   return (
     <Answered query={asked}>
-      {(changes, { since, until }) => {
+      {({ alerts: changes }, { since, until }) => {
         const rows = endedRows(changes, since, until).filter((row) => filter.every((matcher) => passes(row, matcher)));
         const here = environment ? rows.filter((row) => (row.environment || "default") === environment) : rows;
         return (

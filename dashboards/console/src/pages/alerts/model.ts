@@ -1,5 +1,9 @@
 /** Alerts and silences as Alertmanager's API v2 gives them, joined with what Spanloom stores of its own alerts. */
 
+import type { AlertChange, Notification } from "../../api/numbers";
+
+export type { AlertChange, Notification };
+
 export interface Matcher {
   name: string;
   value: string;
@@ -30,45 +34,6 @@ export interface GettableSilence {
   endsAt: string;
   updatedAt: string;
   matchers: Matcher[];
-}
-
-/** A stored change of an alert's state: `GET /api/v1/find?kind=alert`. Times in ns, 0: not come to. */
-export interface AlertChange {
-  _id: string;
-  fingerprint: string;
-  state: "pending" | "firing" | "resolved" | "inactive";
-  labels: Record<string, string>;
-  annotations: Record<string, string>;
-  service: string;
-  environment?: string;
-  value: number | null;
-  time: number;
-  active_at: number;
-  starts_at: number;
-  ends_at: number;
-  group: string;
-  expr: string;
-}
-
-/** What became of a notification: `GET /api/v1/find?kind=notification`. */
-export interface Notification {
-  _id: string;
-  "@timestamp": number | string;
-  /** `delivered`, `suppressed`, or `failed` with a time. */
-  outcome: string;
-  alerts: string[];
-  integration?: string;
-  receiver?: string;
-  status?: string;
-  firing?: number;
-  resolved?: number;
-  attempts?: number;
-  error?: string;
-  group_labels?: Record<string, string>;
-  labels?: Record<string, string>;
-  by?: string;
-  reason?: string;
-  path?: string[];
 }
 
 /** One row of the page: an alert as it stands. Times in milliseconds; null: not known. */

@@ -1,11 +1,12 @@
 /** What a stored notification says. */
 
 import { milliseconds } from "../../api/client";
+import { said, saidOf } from "../../i18n/sentences";
 import type { Notification } from "./model";
 
 /** What a notification is about: its group, or the alert that was not in one. */
 export function aboutOf(body: Notification): string {
-  const labels = body.outcome === "suppressed" ? pick(body.labels ?? {}, ["alertname", "service"]) : Object.values(body.group_labels ?? {});
+  const labels = body.outcome === "suppressed" ? pick(body.labels, ["alertname", "service"]) : Object.values(body.group_labels);
   return labels.join(" ");
 }
 
@@ -14,11 +15,15 @@ export function outcomeOf(body: Notification): "delivered" | "failed" | "suppres
   return body.outcome === "delivered" || body.outcome === "suppressed" ? body.outcome : "failed";
 }
 
+/** The sentences of what suppresses, by its name in documents. */
+const SUPPRESSED: Record<string, string> = { inhibition: "suppressed_by_inhibition", silence: "suppressed_by_silence", "time interval": "suppressed_by_time" };
+
 /** Why it failed, or by what the alert was suppressed. */
 export function whyOf(body: Notification): string {
-  if (body.outcome !== "suppressed") return body.error ?? "";
-  const path = (body.path ?? []).join(" → ");
-  return `${body.by ?? ""}: ${path || (body.reason ?? "")}`;
+  if (body.outcome !== "suppressed") return said(body.error, body.error_parts);
+  const reason = body.path.join(" → ") || said(body.reason, body.reason_parts);
+  const { by } = body;
+  return saidOf(`${by}: ${reason}`, { code: SUPPRESSED[by], values: { reason } });
 }
 
 function pick(labels: Record<string, string>, names: readonly string[]): string[] {
@@ -26,6 +31,5 @@ function pick(labels: Record<string, string>, names: readonly string[]): string[
 }
 
 export function timeOf(body: Notification): number {
-  const time = body["@timestamp"];
-  return typeof time === "number" ? milliseconds(time) : Date.parse(time);
+  return milliseconds(body.time);
 }

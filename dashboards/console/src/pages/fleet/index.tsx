@@ -10,14 +10,17 @@ import { ago, dateTime, duration, UNKNOWN } from "../../shared/format";
 import { Answered, EmptyState } from "../../shared/States";
 import { Table, type Column } from "../../shared/Table";
 import { Page } from "../../shell/Page";
+import { Deliveries } from "./Deliveries";
+import { Drafts } from "./Drafts";
 import { byNeed, canRollBack, current, refusalOf, type Agent, type FleetAnswer, type PoliciesAnswer, type Revision, type Rollout } from "./model";
 import { t } from "./strings";
 import "../../shared/ops.css";
 import "../incident/incident.css";
+import "./drafts.css";
 
 const CHANGES = ["/api/v1/fleet", "/api/v1/policies"];
 
-const STATUS: Record<Revision["status"], Tone> = { draft: "plain", released: "accent", stable: "good", "rolled-back": "warn", refused: "bad" };
+const STATUS: Record<Revision["status"], Tone> = { draft: "plain", released: "accent", stable: "good", "rolled-back": "warn", refused: "bad", rejected: "warn", expired: "plain" };
 const STATES: Record<Rollout["state"], Tone> = { applying: "accent", soaking: "accent", done: "good", "rolled-back": "warn" };
 
 export default function FleetPage() {
@@ -36,6 +39,7 @@ export default function FleetPage() {
         {(body) => (
           <>
             <RolloutPanel stable={body.stable} rollout={body.rollout} />
+            <Deliveries deliveries={body.deliveries} changes={CHANGES} />
             <h2>{t("agents")}</h2>
             {body.agents.length === 0 ? (
               <p className="quiet">{t("noAgents")}</p>
@@ -48,6 +52,7 @@ export default function FleetPage() {
           </>
         )}
       </Answered>
+      <Drafts />
       <h2>{t("revisions")}</h2>
       <Answered query={policies}>{(body) => <Revisions revisions={body.revisions} />}</Answered>
     </Page>

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { byNeed, canRollBack, current, refusalOf, type Agent, type Rollout } from "./model";
+import { byNeed, canRollBack, current, deliveryActions, deliveryPath, refusalOf, type Agent, type Delivery, type Rollout } from "./model";
 
 const agent = (id: string, more: Partial<Agent> = {}): Agent => ({ id, service: id, labels: {}, connected: true, wanted: "2", revision: "2", seen: 0, history: [], ...more });
 
@@ -20,4 +20,12 @@ it("what needs a look comes first, and who is away counts for nothing", () => {
 it("only what is on its way is taken back", () => {
   const rollout = (state: Rollout["state"]): Rollout => ({ revision: "2", before: "1", waves: [], wave: 0, since: 0, state, why: "" });
   expect([rollout("applying"), rollout("soaking"), rollout("done"), rollout("rolled-back"), null].map(canRollBack)).toEqual([true, true, false, false, false]);
+});
+
+it("a delivery offers what its state allows, and names its service whatever is in it", () => {
+  const delivery = (state: Delivery["state"]): Delivery => ({ service: "shop/pay&x", steps: 1, since: 0, share: 5, state, why: "" });
+  expect(deliveryActions(delivery("advancing"))).toContain("pause");
+  expect(deliveryActions(delivery("paused"))).not.toContain("pause");
+  expect(deliveryActions(delivery("rolled-back"))).toEqual(["resume"]);
+  expect(deliveryPath(delivery("completed"), "abort")).toBe("/api/v1/policies/deliveries?service=shop%2Fpay%26x&do=abort");
 });

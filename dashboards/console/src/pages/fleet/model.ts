@@ -27,9 +27,22 @@ export interface Rollout {
   why: string;
 }
 
+export interface Delivery {
+  service: string;
+  steps: number;
+  since: number;
+  /** Percent of the calls that new instances get. */
+  share: number;
+  state: "advancing" | "paused" | "completed" | "rolled-back";
+  why: string;
+}
+
+export type DeliveryAction = "pause" | "resume" | "promote" | "abort";
+
 export interface FleetAnswer {
   stable: string;
   rollout: Rollout | null;
+  deliveries: Delivery[];
   agents: Agent[];
 }
 
@@ -39,7 +52,7 @@ export interface Revision {
   author: string;
   comment: string;
   created: number;
-  status: "draft" | "released" | "stable" | "rolled-back" | "refused";
+  status: "draft" | "released" | "stable" | "rolled-back" | "refused" | "rejected" | "expired";
   why: string;
 }
 
@@ -70,4 +83,21 @@ export function byNeed(agents: readonly Agent[]): Agent[] {
 /** Whether it can still be taken back. */
 export function canRollBack(rollout: Rollout | null): boolean {
   return rollout !== null && (rollout.state === "applying" || rollout.state === "soaking");
+}
+
+const ACTIONS: Record<Delivery["state"], DeliveryAction[]> = {
+  advancing: ["pause", "promote", "abort"],
+  paused: ["resume", "promote", "abort"],
+  completed: ["abort"],
+  "rolled-back": ["resume"],
+};
+
+/** What a person can do with a delivery now. */
+export function deliveryActions(delivery: Delivery): readonly DeliveryAction[] {
+  return ACTIONS[delivery.state];
+}
+
+/** Where that is asked for. */
+export function deliveryPath(delivery: Delivery, action: DeliveryAction): string {
+  return `/api/v1/policies/deliveries?${new URLSearchParams({ service: delivery.service, do: action }).toString()}`;
 }

@@ -1,9 +1,9 @@
 import { useMemo } from "react";
 
 import { useApi } from "../../api/queries";
-import type { AnomaliesAnswer, IncidentsAnswer, RedAnswer, ServicesAnswer } from "../../api/numbers";
+import type { AnomaliesAnswer, Deploy, IncidentsAnswer, RedAnswer, ServicesAnswer } from "../../api/numbers";
 import { AnomalyList } from "../../shared/red/AnomalyList";
-import { bandsOf, repairsOf } from "../../shared/red/annotations";
+import { bandsOf, repairsOf, rolloutsOf } from "../../shared/red/annotations";
 import { RedCharts } from "../../shared/red/RedCharts";
 import { ServiceTable } from "../../shared/red/ServiceTable";
 import { Answered } from "../../shared/States";
@@ -33,7 +33,7 @@ export default function HomePage() {
         <>
           <section className="panel" aria-label={t("traffic")}>
             <Answered query={red} lines={6}>
-              {(body, axis) => <Traffic red={body} axis={axis} anomalies={found} repairs={repairs.data?.body} />}
+              {(body, axis) => <Traffic red={body} axis={axis} anomalies={found} repairs={repairs.data?.body} deploys={services.data?.body.deploys} />}
             </Answered>
           </section>
           <section>
@@ -59,10 +59,14 @@ interface TrafficProps {
   axis: Between;
   anomalies: AnomaliesAnswer | undefined;
   repairs: IncidentsAnswer | undefined;
+  deploys: readonly Deploy[] | undefined;
 }
 
-function Traffic({ red, axis, anomalies, repairs }: TrafficProps) {
+function Traffic({ red, axis, anomalies, repairs, deploys }: TrafficProps) {
   const bands = useMemo(() => bandsOf(anomalies?.anomalies ?? []), [anomalies]);
-  const markers = useMemo(() => repairsOf(repairs?.incidents ?? [], axis), [repairs, axis]);
+  const markers = useMemo(
+    () => [...rolloutsOf(deploys ?? [], axis), ...repairsOf(repairs?.incidents ?? [], axis)],
+    [repairs, deploys, axis],
+  );
   return <RedCharts red={red} axis={axis} bands={bands} markers={markers} />;
 }

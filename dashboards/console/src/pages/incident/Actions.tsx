@@ -1,35 +1,33 @@
 import { Link } from "@tanstack/react-router";
 
 import { send } from "../../api/client";
+import type { IncidentSummary } from "../../api/numbers";
 import { ActButton } from "../../shared/ActButton";
 import { Badge } from "../../shared/Badge";
-import { canRelease, isOpen, type Incident } from "../incidents/model";
-import type { AuditRecord } from "./audit";
 import { t } from "./strings";
 
 const CHANGES = ["/api/v1/find", "/api/v1/healing", "/api/v1/incidents"];
 
 /** What a person may do to the incident as it stands. */
-export function Actions({ incident, audit }: { incident: Incident; audit: readonly AuditRecord[] }) {
+export function Actions({ incident, small = false }: { incident: IncidentSummary; small?: boolean }) {
   const act = (name: string, body: object = {}) => () => send(`/api/v1/incidents/${encodeURIComponent(incident.id)}/${name}`, body);
-  const acknowledged = audit.findLast((record) => record.event === "acknowledged");
-  const open = isOpen(incident);
+  const { acknowledged_by: acknowledged, open } = incident;
   return (
     <div className="incident-actions">
-      {incident.state === "approving" && (
+      {incident.can_approve && (
         <>
-          <ActButton label={t("approve")} tone="primary" question={t("approveQuestion")} act={act("decision", { decision: "approve" })} changes={CHANGES} />
-          <ActButton label={t("deny")} tone="danger" question={t("denyQuestion")} act={act("decision", { decision: "deny" })} changes={CHANGES} />
+          <ActButton small={small} label={t("approve")} tone="primary" question={t("approveQuestion")} act={act("decision", { decision: "approve" })} changes={CHANGES} />
+          <ActButton small={small} label={t("deny")} tone="danger" question={t("denyQuestion")} act={act("decision", { decision: "deny" })} changes={CHANGES} />
         </>
       )}
-      {acknowledged !== undefined ? (
-        <Badge tone="accent">{t("acknowledged", { who: String(acknowledged.data["who"]) })}</Badge>
+      {acknowledged ? (
+        <Badge tone="accent">{t("acknowledged", { who: acknowledged })}</Badge>
       ) : (
-        open && <ActButton label={t("acknowledge")} act={act("acknowledge")} changes={CHANGES} />
+        open && <ActButton small={small} label={t("acknowledge")} act={act("acknowledge")} changes={CHANGES} />
       )}
-      {canRelease(incident) && <ActButton label={t("release")} question={t("releaseQuestion")} act={act("release")} changes={CHANGES} />}
+      {incident.can_release && <ActButton small={small} label={t("release")} question={t("releaseQuestion")} act={act("release")} changes={CHANGES} />}
       {!open && incident.source === "alert" && (
-        <ActButton label={t("rerun")} question={t("rerunQuestion")} act={act("rerun", { fingerprint: incident.fingerprint })} changes={CHANGES} />
+        <ActButton small={small} label={t("rerun")} question={t("rerunQuestion")} act={act("rerun", { fingerprint: incident.fingerprint })} changes={CHANGES} />
       )}
       {incident.source === "alert" && (
         <Link to="/alerts/$fingerprint" params={{ fingerprint: incident.fingerprint }}>

@@ -1,18 +1,17 @@
 import { Link } from "@tanstack/react-router";
 
 import { milliseconds } from "../../api/client";
-import { useApi } from "../../api/queries";
+import type { Caller, IncidentDetail, NodeRef } from "../../api/numbers";
+import { said } from "../../i18n/sentences";
 import { Badge } from "../../shared/Badge";
 import { ExpressionGraph } from "../../shared/ExpressionGraph";
-import { clock, dateTime, duration, percent, rate, UNKNOWN } from "../../shared/format";
-import { Answered } from "../../shared/States";
+import { clock, count, dateTime, duration, percent, UNKNOWN } from "../../shared/format";
 import { Table, type Column } from "../../shared/Table";
 import type { Between } from "../../shell/range";
-import type { AlertChange } from "../alerts/model";
-import { PROGRESS_TONES, type Incident, type Step } from "../incidents/model";
-import type { MapAnswer, MapEdge } from "../map/api";
+import { progressTone, type Step } from "../incidents/model";
 import { quoted } from "../map/Panel";
 import { sentence, whoOf, type AuditRecord } from "./audit";
+import { word } from "./lanes";
 import { t } from "./strings";
 
 /** The audit trail as sentences; who did it in bold. */
@@ -23,7 +22,7 @@ export function AuditList({ records, opened }: { records: readonly AuditRecord[]
     <>
       <ol className="audit">
         {records.map((record) => (
-          <li key={record._id}>
+          <li key={record.id}>
             <time className="mono quiet" title={dateTime(milliseconds(record.time), true)}>
               {signed(record.time - opened)}
             </time>{" "}
@@ -41,9 +40,9 @@ function signed(ns: number): string {
 }
 
 /** What the repair verifies, and what the alert measured, over the incident. */
-export function Graphs({ incident, changes, axis }: { incident: Incident; changes: readonly AlertChange[]; axis: Between }) {
-  const markers = incident.steps.filter((step) => step.started > 0).map((step) => ({ time: milliseconds(step.started), text: step.name, tone: "accent" as const }));
-  const alert = changes.at(-1);
+export function Graphs({ incident, axis }: { incident: IncidentDetail; axis: Between }) {
+  const markers = incident.steps.flatMap((step) => (step.started === null ? [] : [{ time: milliseconds(step.started), text: step.name, tone: "accent" as const }]));
+  const common = { environment: incident.environment, axis, markers, empty: t("noGraph"), live: incident.open };
   return (
     <section className="panel" aria-label={t("proof")}>
       <h2>{t("proof")}</h2>
@@ -52,24 +51,22 @@ export function Graphs({ incident, changes, axis }: { incident: Incident; change
         <span className="quiet">{t("holdFor", { hold: duration(incident.check.hold), within: duration(incident.check.within) })}</span>
       </p>
       <div className="columns">
-        <ExpressionGraph title={t("graph")} expression={incident.check.expression} environment={incident.environment} axis={axis} markers={markers} empty={t("noGraph")} live={incident.ended === 0} />
-        {alert !== undefined && alert.expr !== "" && (
-          <ExpressionGraph title={t("alertGraph")} expression={alert.expr} environment={incident.environment} labels={alert.labels} axis={axis} markers={markers} empty={t("noGraph")} live={incident.ended === 0} />
-        )}
+        <ExpressionGraph title={t("graph")} expression={incident.check.expression} {...common} />
+        {incident.alert !== null && <ExpressionGraph title={t("alertGraph")} expression={incident.alert.expression} labels={incident.alert.labels} {...common} />}
       </div>
     </section>
   );
 }
 
-export function Steps({ incident }: { incident: Incident }) {
+export function Steps({ incident }: { incident: IncidentDetail }) {
   const columns: Column<Step>[] = [
     { key: "step", header: t("step"), primary: true, cell: (step) => step.name },
     { key: "phase", header: t("phase"), cell: (step) => step.phase },
-    { key: "action", header: t("action"), cell: (step) => <code>{step.call.action}</code> },
-    { key: "progress", header: t("progress"), cell: (step) => <Badge tone={PROGRESS_TONES[step.progress]}>{step.progress}</Badge> },
-    { key: "started", header: t("started"), cell: (step) => (step.started > 0 ? clock(milliseconds(step.started)) : UNKNOWN) },
-    { key: "lasted", header: t("lasted"), right: true, cell: (step) => duration(step.started > 0 && step.ended > 0 ? step.ended - step.started : null) },
-    { key: "detail", header: t("detail"), cell: (step) => step.detail },
+    { key: "action", header: t("action"), cell: (step) => <code>{step.action}</code> },
+    { key: "progress", header: t("progress"), cell: (step) => <Badge tone={progressTone(step.progress)}>{word(step.progress)}</Badge> },
+    { key: "started", header: t("started"), cell: (step) => (step.started === null ? UNKNOWN : clock(milliseconds(step.started))) },
+    { key: "lasted", header: t("lasted"), right: true, cell: (step) => duration(step.started === null || step.ended === null ? null : step.ended - step.started) },
+    { key: "detail", header: t("detail"), cell: (step) => said(step.detail, step.detail_parts) },
   ];
   return (
     <>
@@ -79,34 +76,32 @@ export function Steps({ incident }: { incident: Incident }) {
   );
 }
 
-/** Who calls the service now: who suffers from it. */
-export function Callers({ service, environment }: { service: string; environment: string }) {
-  const asked = useApi<MapAnswer>("/api/v1/map", { environment });
-  const columns: Column<MapEdge>[] = [
-    {
-      key: "caller",
-      header: t("caller"),
-      primary: true,
-      cell: (edge) => (edge.caller.kind === "service" ? <Link to="/services/$" params={{ _splat: edge.caller.name }}>{edge.caller.name}</Link> : edge.caller.name),
-    },
-    { key: "rate", header: t("rate"), right: true, cell: (edge) => rate(edge.stats.rate) },
-    { key: "errors", header: t("errors"), right: true, cell: (edge) => percent(edge.stats.error_rate) },
-    { key: "p95", header: "p95", right: true, cell: (edge) => duration(edge.stats.p95) },
+/** Who called the service around that time: who suffered from it. */
+export function CallersThen({ service, callers }: { service: string; callers: Caller[] }) {
+  const columns: Column<Caller>[] = [
+    { key: "caller", header: t("caller"), primary: true, cell: (row) => <Node node={row} /> },
+    { key: "calls", header: t("calls"), right: true, cell: (row) => count(row.calls), sort: (row) => row.calls },
+    { key: "errors", header: t("errors"), right: true, cell: (row) => percent(row.failures / row.calls), sort: (row) => row.failures / row.calls },
   ];
+  const title = t("callers", { service });
   return (
     <div className="panel">
-      <h2>{t("callers", { service })}</h2>
-      <Answered query={asked}>
-        {(map) => {
-          const edges = map.edges.filter((edge) => edge.callee.kind === "service" && edge.callee.name === service);
-          return edges.length === 0 ? (
-            <p className="quiet">{t("noCallers")}</p>
-          ) : (
-            <Table label={t("callers", { service })} columns={columns} rows={edges} rowKey={(edge) => edge.id} sortKey="callers" />
-          );
-        }}
-      </Answered>
+      <h2>{title}</h2>
+      {callers.length === 0 ? (
+        <p className="quiet">{t("noCallersThen")}</p>
+      ) : (
+        <Table label={title} columns={columns} rows={callers} rowKey={(row) => `${row.kind} ${row.name}`} sortKey="callers" />
+      )}
     </div>
+  );
+}
+
+function Node({ node }: { node: NodeRef }) {
+  if (node.kind !== "service") return node.name;
+  return (
+    <Link to="/services/$" params={{ _splat: node.name }}>
+      {node.name}
+    </Link>
   );
 }
 

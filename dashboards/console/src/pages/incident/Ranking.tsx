@@ -1,37 +1,28 @@
 import { Link } from "@tanstack/react-router";
 
+import type { RankingAnswer } from "../../api/numbers";
+import { said } from "../../i18n/sentences";
 import { ago, dateTime, duration } from "../../shared/format";
 import { EmptyState } from "../../shared/States";
 import { t } from "./strings";
 
-export interface RankingBody {
-  _id: string;
-  "@timestamp": number;
-  opened_by: string;
-  ranking: {
-    service: string;
-    instance: string;
-    score: number;
-    evidence: { signal: string; weight: number; text: string; trace_ids: string[]; series: string }[];
-  }[];
+const SIGNALS = { trace: "signal_trace", log: "signal_log", metric: "signal_metric" } as const;
+
+function signalName(signal: string): string {
+  return signal in SIGNALS ? t(SIGNALS[signal as keyof typeof SIGNALS]) : signal;
 }
 
-/** The ranking of a time: the last one at or before it, else the first after it. */
-export function rankingOf(before: readonly RankingBody[], after: readonly RankingBody[]): RankingBody | null {
-  return before[0] ?? after[0] ?? null;
-}
-
-/** Suspected root causes with what speaks for each. */
-export function Ranking({ ranking, opened }: { ranking: RankingBody | null; opened: number }) {
+/** Suspected root causes with what speaks for each. `began`: what it was that began at `opened` (ms). */
+export function Ranking({ ranking, opened, began = t("incidentOpened") }: { ranking: RankingAnswer | null; opened: number; began?: string }) {
   if (ranking === null) return <EmptyState title={t("noRanking")} />;
-  const time = ranking["@timestamp"] / 1e6;
+  const time = ranking.time / 1e6;
   return (
     <>
       <p className="quiet" title={dateTime(time)}>
-        {t("rankingAt", { when: ago(time), delta: duration(Math.abs(time - opened) * 1e6), side: t(time <= opened ? "before" : "after") })}
+        {t("rankingAt", { when: ago(time), delta: duration(Math.abs(time - opened) * 1e6), side: t(time <= opened ? "before" : "after"), began })}
       </p>
       <ol className="ranking">
-        {ranking.ranking.map((suspect) => (
+        {ranking.suspects.map((suspect) => (
           <li key={`${suspect.service} ${suspect.instance}`}>
             <div>
               <Link to="/services/$" params={{ _splat: suspect.service }}>
@@ -43,7 +34,7 @@ export function Ranking({ ranking, opened }: { ranking: RankingBody | null; open
             <ul className="plain-list">
               {suspect.evidence.map((evidence) => (
                 <li key={`${evidence.signal} ${evidence.text}`}>
-                  <span className="badge plain">{evidence.signal}</span> {evidence.text}{" "}
+                  <span className="badge plain">{signalName(evidence.signal)}</span> {said(evidence.text, evidence.text_parts)}{" "}
                   <span className="quiet">{t("weight", { w: evidence.weight.toFixed(2) })}</span>{" "}
                   {evidence.trace_ids.slice(0, 3).map((id) => (
                     <Link key={id} className="mono" to="/traces/$trace" params={{ trace: id }}>

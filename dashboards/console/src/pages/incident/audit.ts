@@ -1,18 +1,11 @@
 /** The audit trail of an incident as sentences, in the reader's language: records hold the parts. */
 
+import type { IncidentDetail } from "../../api/numbers";
+import { saidOf } from "../../i18n/sentences";
 import { clock, duration } from "../../shared/format";
 import { t } from "./strings";
 
-export interface AuditRecord {
-  _id: string;
-  chain: string;
-  sequence: number;
-  time: number;
-  incident: string;
-  event: string;
-  data: Record<string, unknown>;
-  hash: string;
-}
+export type AuditRecord = IncidentDetail["audit"][number];
 
 /** Who it was by the record; empty for the product itself. */
 export function whoOf(record: Pick<AuditRecord, "data">): string {
@@ -64,8 +57,9 @@ export function sentence(record: Pick<AuditRecord, "event" | "data">): string {
 /** The parts of a record as texts, by the names that sentences use. */
 function values(data: Record<string, unknown>): Record<string, string> {
   const found: Record<string, string> = {};
+  const own = record(data["parts"]);
   for (const name of ["who", "text", "step", "action", "detail", "why", "reason", "subject", "playbook", "source", "expression", "code"]) {
-    found[name] = word(data[name]);
+    found[name] = word(typeof data[name] === "string" ? saidOf(data[name], own[name]) : data[name]);
   }
   const { target } = data as { target?: { service?: string; instance?: string } };
   found["target"] = [target?.service, target?.instance].filter(Boolean).join("/");
@@ -81,7 +75,7 @@ function record(value: unknown): Record<string, unknown> {
 
 function parts(data: Record<string, unknown>): string {
   return Object.entries(data)
-    .filter(([, value]) => value !== "" && value !== null && value !== undefined && JSON.stringify(value) !== "{}" && JSON.stringify(value) !== "[]")
+    .filter(([name, value]) => name !== "parts" && value !== "" && value !== null && value !== undefined && JSON.stringify(value) !== "{}" && JSON.stringify(value) !== "[]")
     .map(([name, value]) => `${name}=${word(value)}`)
     .join(" ");
 }

@@ -1,80 +1,63 @@
 import { describe, expect, it } from "vitest";
 
-import { canRelease, leftBehind, newestOf, shownIn, type Incident, type Step } from "../incidents/model";
+import type { IncidentDetail, LaneEvent } from "../../api/numbers";
+import { byUrgency } from "../incidents/model";
 import { sentence, whoOf } from "./audit";
-import { axisOf, eventsOf, rowsOf, type Event } from "./lanes";
-import { rankingOf, type RankingBody } from "./Ranking";
+import { axisOf, eventsOf, rowsOf, type Event, type LaneName } from "./lanes";
 
 const S = 1e9;
 
-function step(more: Partial<Step> = {}): Step {
-  return { name: "restart", phase: "repair", call: { action: "restart", arguments: {} }, inverse: null, undoes: "", progress: "done", started: 12 * S, ended: 14 * S, detail: "", ...more };
-}
-
-function incident(more: Partial<Incident> = {}): Incident {
+function incident(more: Partial<IncidentDetail> = {}): IncidentDetail {
   return {
     id: "i",
-    playbook: "repair",
     revision: 1,
     environment: "default",
+    playbook: "repair",
     service: "payment",
     instance: "",
-    fingerprint: "f",
-    source: "alert",
-    labels: {},
-    trace_ids: [],
-    instances: 1,
-    traffic_share: 0.1,
-    steps: [step()],
-    check: { expression: "up", hold: S, within: S, deadline: 0, since: 0, settled: false },
     state: "closed",
+    open: false,
     opened: 10 * S,
-    approve_by: 0,
-    approved_by: "",
     ended: 20 * S,
     why: "recovered",
-    released: false,
+    why_parts: null,
+    attempt: 1,
+    source: "alert",
+    fingerprint: "f",
+    can_approve: false,
+    can_release: false,
+    approve_by: null,
+    approved_by: "",
+    acknowledged_by: "",
+    acknowledged_at: null,
+    cause: null,
+    blast_radius: { instances: 1, traffic_share: 0.1 },
+    labels: {},
+    trace_ids: [],
+    steps: [],
+    check: { expression: "up", hold: S, within: S, deadline: null, since: null, settled: false },
+    since: 0,
+    until: 100 * S,
+    alert: null,
+    lanes: [],
+    ranking: null,
+    callers: [],
+    audit: [],
     ...more,
   };
 }
 
 describe("incidents", () => {
-  it("are their newest revision, in whatever order they come", () => {
-    const bodies = [incident({ revision: 3 }), incident({ revision: 1, state: "repairing" }), incident({ id: "j", revision: 2, opened: 50 * S })];
-    expect(newestOf(bodies).map((each) => [each.id, each.revision])).toEqual([["j", 2], ["i", 3]]);
-  });
-
-  it("of a range are those that were open in it: what waits for a person first", () => {
+  it("that wait for a person come first, then open ones, then those that hold their target", () => {
+    const open = { open: true, ended: null } as const;
     const all = [
-      incident({ id: "old", ended: 11 * S }),
-      incident({ id: "within" }),
-      incident({ id: "held", state: "escalated", steps: [step({ phase: "isolate" })] }),
-      incident({ id: "open", state: "repairing", ended: 0, opened: 1 * S }),
-      incident({ id: "asked", state: "approving", ended: 0 }),
-      incident({ id: "later", opened: 90 * S, ended: 99 * S }),
+      incident({ id: "before" }),
+      incident({ id: "after", opened: 11 * S }),
+      incident({ id: "held", state: "escalated", can_release: true }),
+      incident({ id: "open", state: "repairing", ...open }),
+      incident({ id: "asked", state: "approving", can_approve: true, opened: S, ...open }),
     ];
-    expect(shownIn(all, 15_000, 60_000).map((each) => each.id)).toEqual(["asked", "open", "held", "within"]);
-  });
-
-  it.each([
-    [step({ phase: "isolate" }), true],
-    [step({ phase: "isolate", progress: "waiting" }), false],
-    [step({ phase: "isolate", progress: "undone" }), false],
-    [step({ call: { action: "isolate", arguments: {} } }), true],
-    [step({ undoes: "x", phase: "isolate" }), false],
-    [step({ inverse: { action: "undo", arguments: {} }, progress: "failed" }), true],
-    [step({ inverse: { action: "undo", arguments: {} } }), false],
-    [step({ progress: "failed" }), false],
-  ])("a step is left behind as the product says: %#", (given, wanted) => {
-    expect(leftBehind(given)).toBe(wanted);
-  });
-
-  it("can be released once, when they have ended and hold something", () => {
-    const steps = [step({ phase: "isolate" })];
-    expect(canRelease(incident({ state: "escalated", steps }))).toBe(true);
-    expect(canRelease(incident({ state: "escalated", steps, released: true }))).toBe(false);
-    expect(canRelease(incident({ state: "repairing", steps }))).toBe(false);
-    expect(canRelease(incident())).toBe(false);
+    expect(byUrgency(all).map((each) => each.id)).toEqual(["asked", "open", "held", "after", "before"]);
   });
 });
 
@@ -102,24 +85,36 @@ describe("sentence", () => {
 });
 
 describe("lanes", () => {
-  const anomaly = (start: number, end: number) => ({ _id: `${start}`, kind: "latency", service: "payment", start: start * S, end: end * S, score: 0.9, why: "slow", trace_ids: [] });
-  const change = (state: "firing" | "resolved" | "pending", time: number) => ({
-    _id: state, fingerprint: "f", state, labels: { alertname: "Slow" }, annotations: {}, service: "payment", value: 1, time: time * S, active_at: 0, starts_at: 0, ends_at: 0, group: "", expr: "",
+  const at = (start: number, end: number | null, more: Partial<LaneEvent> = {}): LaneEvent => ({
+    start: start * S, end: end === null ? null : end * S, kind: "", title: "", text: "", state: "", about: "", ...more,
   });
+  const lane = (name: LaneName, ...events: LaneEvent[]) => ({ lane: name, events });
 
-  it("have what happened, by time; anomalies that follow each other are one bar", () => {
-    const events = eventsOf(incident(), [anomaly(1, 6), anomaly(6, 11), anomaly(80, 85)], [change("pending", 3), change("firing", 5), change("resolved", 30)], [], []);
-    expect(events.map((event) => [event.lane, event.start / 1e3, event.end === null ? null : event.end / 1e3])).toEqual([
-      ["metric", 1, 11],
-      ["alert", 3, 5],
-      ["alert", 5, 30],
-      ["repair", 12, 14],
-      ["metric", 80, 85],
+  it("have what happened, by time; anomalies of a kind that follow each other are one bar", () => {
+    const slow = { kind: "latency", text: "slow" };
+    const events = eventsOf(
+      incident({
+        lanes: [
+          lane("metric", at(1, 6, slow), at(6, 11, slow), at(7, 8, { kind: "errors" }), at(80, 85, slow)),
+          lane("alert", at(3, 5, { title: "Slow", state: "pending" }), at(5, 30, { title: "Slow", state: "firing" })),
+          lane("repair", at(12, 14, { title: "restart", state: "not-undone", text: "exit code 1" })),
+          lane("notification", at(90, null, { title: "on-call", state: "failed 90", text: "refused" })),
+        ],
+      }),
+    );
+    expect(events.map((event) => [event.lane, event.start / 1e3, event.end === null ? null : event.end / 1e3, event.title, event.tone])).toEqual([
+      ["metric", 1, 11, "payment: slow", "warn"],
+      ["alert", 3, 5, "Slow: pending", "warn"],
+      ["alert", 5, 30, "Slow: firing", "bad"],
+      ["metric", 7, 8, "payment: ", "warn"],
+      ["repair", 12, 14, "restart: not undone, exit code 1", "bad"],
+      ["metric", 80, 85, "payment: slow", "warn"],
+      ["notification", 90, null, "on-call failed refused", "bad"],
     ]);
   });
 
   it("an alert that has not ended is open", () => {
-    expect(eventsOf(incident({ steps: [] }), [], [change("firing", 5)], [], [])[0]).toMatchObject({ open: true, end: null });
+    expect(eventsOf(incident({ lanes: [lane("alert", at(5, null, { state: "firing" }))] }))[0]).toMatchObject({ open: true, end: null });
   });
 
   const event = (start: number, end: number | null, open = false): Event => ({ lane: "repair", start, end, open, title: `${start}`, tone: "plain" });
@@ -140,11 +135,4 @@ describe("lanes", () => {
       for (const [i, a] of spans.entries()) for (const b of spans.slice(i + 1)) expect(a[1] <= b[0] || b[1] <= a[0]).toBe(true);
     }
   });
-});
-
-it("the ranking is the last before the incident, else the first after it", () => {
-  const ranking = (id: string): RankingBody => ({ _id: id, "@timestamp": 0, opened_by: "", ranking: [] });
-  expect(rankingOf([ranking("a")], [ranking("b")])?._id).toBe("a");
-  expect(rankingOf([], [ranking("b")])?._id).toBe("b");
-  expect(rankingOf([], [])).toBeNull();
 });

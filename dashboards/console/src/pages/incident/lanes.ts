@@ -1,9 +1,11 @@
 /** What happened around an incident, in lanes: metric, alert, repair, notification. Times in milliseconds. */
 
-import type { AlertChange, Notification } from "../alerts/model";
-import { outcomeOf, timeOf, whyOf } from "../alerts/notice";
-import type { Incident } from "../incidents/model";
+import type { IncidentDetail, LaneEvent } from "../../api/numbers";
+import { said } from "../../i18n/sentences";
+import { STATE_TONES, type IncidentState } from "../incidents/model";
+import { t as incidentText } from "../incidents/strings";
 import { sentence, type AuditRecord } from "./audit";
+import { t } from "./strings";
 
 export type LaneName = "metric" | "alert" | "repair" | "notification";
 
@@ -17,78 +19,86 @@ export interface Event {
   tone: "plain" | "good" | "warn" | "bad" | "accent";
 }
 
-export interface AnomalyBody {
-  _id: string;
-  kind: string;
-  service: string;
-  start: number;
-  end: number;
-  score: number;
-  why: string;
-  trace_ids: string[];
-}
-
 const ms = (ns: number) => ns / 1e6;
 
-/** The events of all lanes, by time. */
-export function eventsOf(
-  incident: Incident,
-  anomalies: readonly AnomalyBody[],
-  changes: readonly AlertChange[],
-  audit: readonly AuditRecord[],
-  notifications: readonly Notification[],
-): Event[] {
-  return [...merged(anomalies), ...alertEvents(changes), ...stepEvents(incident), ...acts(audit), ...sent(notifications)].sort(
-    (a, b) => a.start - b.start,
-  );
+/** The events of all lanes of an incident, and what was decided about it, by time. */
+export function eventsOf(incident: IncidentDetail): Event[] {
+  return [...laneEvents(incident.service, incident.lanes), ...acts(incident.audit)].sort(byStart);
 }
 
+/** The events of lanes, by time. */
+export function laneEvents(service: string, lanes: IncidentDetail["lanes"]): Event[] {
+  const of = (name: LaneName) => lanes.find((each) => each.lane === name)?.events ?? [];
+  return [...merged(service, of("metric")), ...of("alert").map(alertEvent), ...of("repair").map(stepEvent), ...of("notification").map(sent)].sort(byStart);
+}
+
+const byStart = (a: Event, b: Event) => a.start - b.start;
+
 /** Anomalies of one kind that follow each other are one bar. */
-function merged(anomalies: readonly AnomalyBody[]): Event[] {
+function merged(service: string, anomalies: readonly LaneEvent[]): Event[] {
   const found: (Event & { key: string })[] = [];
   for (const each of [...anomalies].sort((a, b) => a.start - b.start)) {
-    const key = `${each.service} ${each.kind}`;
-    const before = found.findLast((event) => event.key === key);
+    const end = ms(each.end ?? each.start);
+    const before = found.findLast((event) => event.key === each.kind);
     if (before !== undefined && before.end !== null && ms(each.start) - before.end <= 30_000) {
-      before.end = Math.max(before.end, ms(each.end));
+      before.end = Math.max(before.end, end);
     } else {
-      found.push({ key, lane: "metric", start: ms(each.start), end: ms(each.end), open: false, title: `${each.service}: ${each.why}`, tone: "warn" });
+      found.push({ key: each.kind, lane: "metric", start: ms(each.start), end, open: false, title: of(service, said(each.text, each.text_parts)), tone: "warn" });
     }
   }
   return found;
 }
 
-/** Each time that the alert was pending, and that it fired. */
-function alertEvents(changes: readonly AlertChange[]): Event[] {
-  const ordered = [...changes].sort((a, b) => a.time - b.time);
-  return ordered.flatMap((change, i): Event[] => {
-    if (change.state !== "pending" && change.state !== "firing") return [];
-    const next = ordered.slice(i + 1).find((other) => other.fingerprint === change.fingerprint);
-    const name = change.labels["alertname"] ?? change.fingerprint;
-    return [
-      {
-        lane: "alert",
-        start: ms(change.time),
-        end: next === undefined ? null : ms(next.time),
-        open: next === undefined,
-        title: `${name}: ${change.state}`,
-        tone: change.state === "firing" ? "bad" : "warn",
-      },
-    ];
-  });
+/** What is said of a service, with its name where that does not stand in it. */
+function of(service: string, text: string): string {
+  return service === "" || text.includes(service) ? text : `${service}: ${text}`;
 }
 
-function stepEvents(incident: Incident): Event[] {
-  return incident.steps
-    .filter((step) => step.started > 0)
-    .map((step) => ({
-      lane: "repair" as const,
-      start: ms(step.started),
-      end: step.ended > 0 ? ms(step.ended) : null,
-      open: step.ended === 0,
-      title: [`${step.name} (${step.call.action}): ${step.progress}`, step.detail].filter(Boolean).join(", "),
-      tone: step.progress === "done" ? ("good" as const) : ["failed", "unknown", "not-undone"].includes(step.progress) ? ("bad" as const) : ("accent" as const),
-    }));
+/** A time that the alert was pending, or that it fired. */
+function alertEvent(each: LaneEvent): Event {
+  return {
+    lane: "alert",
+    start: ms(each.start),
+    end: each.end === null ? null : ms(each.end),
+    open: each.end === null,
+    title: `${each.title}: ${word(each.state)}`,
+    tone: each.state === "firing" ? "bad" : "warn",
+  };
+}
+
+const BAD = new Set(["failed", "unknown", "not-undone", "escalated"]);
+
+function stepEvent(each: LaneEvent): Event {
+  return {
+    lane: "repair",
+    start: ms(each.start),
+    end: each.end === null ? null : ms(each.end),
+    open: each.end === null,
+    title: `${each.title}: ${word(each.state)}${each.text && each.text !== each.state ? `, ${said(each.text, each.text_parts)}` : ""}`,
+    tone: each.state === "done" || each.state === "closed" ? "good" : BAD.has(each.state) ? "bad" : "accent",
+  };
+}
+
+const WORDS = {
+  pending: "pending",
+  firing: "firing",
+  delivered: "delivered",
+  suppressed: "suppressed",
+  failed: "failed",
+  waiting: "waiting",
+  intended: "intended",
+  done: "done",
+  unknown: "unknown",
+  undoing: "undoing",
+  undone: "undone",
+  "not-undone": "notUndone",
+} as const;
+
+/** A state in the reader's language; one that a newer server says is its own word. */
+export function word(state: string): string {
+  if (state in STATE_TONES) return incidentText(state as IncidentState);
+  const key = (WORDS as Record<string, (typeof WORDS)[keyof typeof WORDS] | undefined>)[state];
+  return key === undefined ? state : t(key);
 }
 
 const SHOWN = new Set(["matched", "approval-requested", "approved", "denied", "acknowledged", "verification-started", "verified", "verification-failed", "closed", "escalated", "released", "rolling-back", "rerun"]);
@@ -107,15 +117,17 @@ function acts(audit: readonly AuditRecord[]): Event[] {
     }));
 }
 
-function sent(notifications: readonly Notification[]): Event[] {
-  return notifications.map((each) => ({
-    lane: "notification" as const,
-    start: timeOf(each),
+/** What failed once and was given up has its time beside that word. */
+function sent(each: LaneEvent): Event {
+  const outcome = each.state === "delivered" || each.state === "suppressed" ? each.state : "failed";
+  return {
+    lane: "notification",
+    start: ms(each.start),
     end: null,
     open: false,
-    title: [each.receiver ?? "", outcomeOf(each), whyOf(each)].filter(Boolean).join(" "),
-    tone: outcomeOf(each) === "delivered" ? ("good" as const) : outcomeOf(each) === "failed" ? ("bad" as const) : ("plain" as const),
-  }));
+    title: [each.title, word(outcome), said(each.text, each.text_parts)].filter(Boolean).join(" "),
+    tone: outcome === "delivered" ? "good" : outcome === "failed" ? "bad" : "plain",
+  };
 }
 
 /** The time that the lanes cover: all events, with a little room, and until now while it is open. */

@@ -5,12 +5,14 @@ import { Badge } from "../../shared/Badge";
 import type { Healing } from "./model";
 import { t } from "./strings";
 
-/** The stop switch of all repairs, and how it stands. */
-export function StopSwitch() {
+const CHANGES = ["/api/v1/healing", "/api/v1/incidents", "/api/v1/find"];
+
+/** The stop switch of all repairs, and how it stands. `quiet`: nothing where it cannot be known here. */
+export function StopSwitch({ quiet = false }: { quiet?: boolean }) {
   const asked = useApi<Healing>("/api/v1/healing", {}, { ranged: false });
   const healing = asked.data?.body;
   if (healing === undefined) {
-    return asked.error ? <p className="quiet">{t("switchUnknown", { reason: asked.error.message })}</p> : null;
+    return asked.error && !quiet ? <p className="quiet">{t("switchUnknown", { reason: asked.error.message })}</p> : null;
   }
   const stopped = Object.entries(healing.environments).filter(([, who]) => who !== "");
   const all = stopped.length === Object.keys(healing.environments).length;
@@ -24,7 +26,7 @@ export function StopSwitch() {
             label={t("resume")}
             question={t("resumeQuestion")}
             act={() => send("/api/v1/healing/resume", {})}
-            changes={["/api/v1/healing", "/api/v1/find"]}
+            changes={CHANGES}
           />
         </>
       ) : (
@@ -35,7 +37,7 @@ export function StopSwitch() {
             tone="danger"
             question={t("stopQuestion")}
             act={() => send("/api/v1/healing/stop", {})}
-            changes={["/api/v1/healing", "/api/v1/find"]}
+            changes={CHANGES}
           />
         </>
       )}

@@ -1,45 +1,43 @@
 import { Link } from "@tanstack/react-router";
 
 import { milliseconds } from "../../api/client";
+import type { IncidentsAnswer, IncidentSummary } from "../../api/numbers";
 import { useApi } from "../../api/queries";
+import { said } from "../../i18n/sentences";
 import { Badge } from "../../shared/Badge";
 import { ago, dateTime, duration } from "../../shared/format";
 import { Answered, EmptyState } from "../../shared/States";
 import { Table, type Column } from "../../shared/Table";
 import { Page } from "../../shell/Page";
-import { useBetween, useShellState } from "../../shell/useRange";
-import { canRelease, isOpen, newestOf, shownIn, STATE_TONES, target, type Incident } from "./model";
+import { now } from "../../shell/serverClock";
+import { useShellState } from "../../shell/useRange";
+import { byUrgency, STATE_TONES, target } from "./model";
 import { StopSwitch } from "./StopSwitch";
 import { t } from "./strings";
 import "../../shared/ops.css";
 
-/** Most revisions that are read, the newest: what has not changed for longer is not seen. */
-const MAX_REVISIONS = 5_000;
+/** Most of each kind that are read, the newest. */
+const MOST = 200;
 
-/** All incidents of the environment, newest revisions only. */
-export function useIncidents() {
-  const { environment } = useShellState();
-  return useApi<Incident[]>("/api/v1/find", { kind: "incident", descending: true, limit: MAX_REVISIONS, environment }, { ranged: false });
-}
-
+/** Those that are open, whenever they began, and those that ended in the range. */
 export default function IncidentsPage() {
-  const asked = useIncidents();
+  const { environment } = useShellState();
+  const open = useApi<IncidentsAnswer>("/api/v1/incidents", { state: "open", limit: MOST, environment }, { ranged: false });
+  const ended = useApi<IncidentsAnswer>("/api/v1/incidents", { state: "closed", limit: MOST });
   return (
     <Page title={t("title")}>
       <StopSwitch />
-      <Answered query={asked}>{(bodies) => <Incidents incidents={newestOf(bodies)} />}</Answered>
+      <Answered query={open}>{(now) => <Answered query={ended}>{(before) => <Incidents open={now} ended={before} />}</Answered>}</Answered>
     </Page>
   );
 }
 
-function Incidents({ incidents }: { incidents: readonly Incident[] }) {
-  const { since, until } = useBetween();
-  const shown = shownIn(incidents, since, until);
+function Incidents({ open, ended }: { open: IncidentsAnswer; ended: IncidentsAnswer }) {
   const groups = [
-    { title: t("open", { n: shown.filter(isOpen).length }), rows: shown.filter(isOpen) },
-    { title: t("ended", { n: shown.filter((each) => !isOpen(each)).length }), rows: shown.filter((each) => !isOpen(each)) },
+    { title: t("open", { n: open.total }), rows: byUrgency(open.incidents), total: open.total },
+    { title: t("ended", { n: ended.total }), rows: byUrgency(ended.incidents), total: ended.total },
   ];
-  if (shown.length === 0) {
+  if (groups.every((group) => group.rows.length === 0)) {
     return (
       <EmptyState title={t("none")}>
         <p>{t("noneText")}</p>
@@ -50,20 +48,20 @@ function Incidents({ incidents }: { incidents: readonly Incident[] }) {
     group.rows.length === 0 ? null : (
       <div key={group.title}>
         <h2>{group.title}</h2>
-        <Table label={group.title} columns={columns()} rows={group.rows} rowKey={(row) => row.id} />
+        <Table label={group.title} columns={columns()} rows={group.rows} rowKey={(row) => row.id} total={group.total} />
       </div>
     ),
   );
 }
 
-function columns(): Column<Incident>[] {
+function columns(): Column<IncidentSummary>[] {
   return [
     {
       key: "state",
       header: t("state"),
       cell: (row) => (
         <>
-          <Badge tone={STATE_TONES[row.state]}>{t(row.state)}</Badge> {canRelease(row) && <Badge tone="warn">{t("leftIsolated")}</Badge>}
+          <Badge tone={STATE_TONES[row.state]}>{t(row.state)}</Badge> {row.can_release && <Badge tone="warn">{t("leftIsolated")}</Badge>}
         </>
       ),
       sort: (row) => row.state,
@@ -90,9 +88,9 @@ function columns(): Column<Incident>[] {
       key: "lasted",
       header: t("lasted"),
       right: true,
-      cell: (row) => duration((row.ended || Date.now() * 1e6) - row.opened),
-      sort: (row) => (row.ended || Date.now() * 1e6) - row.opened,
+      cell: (row) => duration((row.ended ?? now() * 1e6) - row.opened),
+      sort: (row) => (row.ended ?? now() * 1e6) - row.opened,
     },
-    { key: "outcome", header: t("outcome"), cell: (row) => row.why },
+    { key: "outcome", header: t("outcome"), cell: (row) => said(row.why, row.why_parts) },
   ];
 }

@@ -74,7 +74,7 @@ export function Canvas({ graph, layout, marked, centred, picked, pick, busy }: P
           {t("fit")}
         </button>
       </div>
-      <svg ref={svg} role="group" aria-label={t("mapLabel")} {...view.handlers}>
+      <svg ref={svg} className={splines ? "" : "many"} role="group" aria-label={t("mapLabel")} {...view.handlers}>
         <defs>
           <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto-start-reverse">
             <path d="M0 0L8 4L0 8z" fill="context-stroke" />

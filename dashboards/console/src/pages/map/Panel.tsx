@@ -68,7 +68,7 @@ function NodePanel({ answer, node, pick, focus }: { answer: MapAnswer; node: Map
       </p>
       <StatsTable stats={node.stats} usual={null} />
       {node.kind === "service" && <Series params={{ service: node.name }} />}
-      <Why texts={why} />
+      <Why texts={why} known={received.some((edge) => edge.usual !== null)} />
       <Neighbours title={t("receivesFrom")} edges={received} name={(edge) => edge.caller.name} pick={pick} />
       <Neighbours title={t("calls_to")} edges={sent} name={(edge) => edge.callee.name} pick={pick} />
     </>
@@ -82,7 +82,6 @@ function EdgePanel({ edge }: { edge: MapEdge }) {
         {edge.protocols.join(", ")} {edge.protocols.length > 0 && "·"} {edge.environment}
       </p>
       <StatsTable stats={edge.stats} usual={edge.usual} />
-      {edge.usual === null && <p className="quiet">{t("usualUnknown")}</p>}
       <Series params={{ caller: edge.caller.name, callee: edge.callee.name }} />
       <dl className="facts">
         <dt>{t("selfTime")}</dt>
@@ -90,7 +89,7 @@ function EdgePanel({ edge }: { edge: MapEdge }) {
         <dt>{t("criticalPath")}</dt>
         <dd>{percent(edge.critical_path_share)}</dd>
       </dl>
-      <Why texts={whyOf(edge)} />
+      <Why texts={whyOf(edge)} known={edge.usual !== null} />
       <Traces title={t("slowest")} ids={edge.exemplars} />
       <h3>{t("operations")}</h3>
       <ul className="plain-list">
@@ -168,12 +167,13 @@ function StatsTable({ stats, usual }: { stats: Stats; usual: MapEdge["usual"] })
   );
 }
 
-function Why({ texts }: { texts: readonly string[] }) {
+/** `known`: whether there is anything to compare with. */
+function Why({ texts, known }: { texts: readonly string[]; known: boolean }) {
   return (
     <>
       <h3>{t("why")}</h3>
       {texts.length === 0 ? (
-        <p className="quiet">{t("notUnusual")}</p>
+        <p className="quiet">{t(known ? "notUnusual" : "usualUnknown")}</p>
       ) : (
         <ul className="plain-list">
           {texts.map((text) => (

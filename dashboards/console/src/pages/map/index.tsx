@@ -44,7 +44,7 @@ function chosen(whole: Graph, answer: MapAnswer, search: MapSearch): { graph: Gr
   }
   const few = search.show === "unusual" || (search.show === "" && graph.vertices.length > MANY);
   if (!few) return { graph, shows: "all" };
-  const odd = unusual(graph);
+  const odd = unusual(graph, search.pick);
   return odd.vertices.length > 0 ? { graph: odd, shows: "unusual" } : { graph, shows: "calm" };
 }
 
@@ -144,7 +144,7 @@ function ServiceMap({ answer }: { answer: MapAnswer }) {
             </p>
           )}
           {layout === null ? (
-            <div className="map-canvas waiting" role="status">
+            <div className="map-canvas waiting" role="status" aria-busy="true">
               {t("layingOut", { n: graph.vertices.length })}…
             </div>
           ) : (

@@ -1,9 +1,9 @@
-import ELK, { type ELK as Elk } from "elkjs/lib/elk-api.js";
+import type { ELK as Elk } from "elkjs/lib/elk-api.js";
 import { useEffect, useMemo, useRef, useState } from "react";
 
+import { elkInWorker } from "../../shared/elk";
 import { shapeOf, type Graph } from "./graph/graph";
 import { fromElk, toElk, type Layout } from "./graph/layout";
-import LayoutWorker from "./graph/layout.worker?worker";
 
 interface State {
   shape: string;
@@ -23,7 +23,7 @@ export function useLayout(graph: Graph): { layout: Layout | null; fresh: boolean
   latest.current = graph;
 
   useEffect(() => {
-    const made = new ELK({ workerFactory: () => new LayoutWorker() });
+    const made = elkInWorker();
     elk.current = made;
     return () => {
       made.terminateWorker();

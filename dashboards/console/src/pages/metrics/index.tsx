@@ -16,10 +16,11 @@ import { Page } from "../../shell/Page";
 import { resolve } from "../../shell/range";
 import type { Between } from "../../shell/range";
 import { useRefresh } from "../../shell/refresh";
+import { now } from "../../shell/serverClock";
 import { usePageSearch } from "../../shell/search";
 import { useShellState } from "../../shell/useRange";
 import "./metrics.css";
-import { linesOf, metricOf, MOST_LINES, stepFor } from "./model/matrix";
+import { linesOf, MOST_LINES, stepFor } from "./model/matrix";
 import type { Line, RangeAnswer } from "./model/matrix";
 import { PROMQL } from "./model/promql";
 import { t } from "./strings";
@@ -66,14 +67,14 @@ interface RangeResult {
 }
 
 function useRange(expression: string): UseQueryResult<Answer<RangeResult>, ApiError> {
-  const { from, to, live } = useShellState();
+  const { from, to, environment, live } = useShellState();
   const refresh = useRefresh();
   return useQuery<Answer<RangeResult>, ApiError>({
-    queryKey: ["query_range", expression, from, to],
+    queryKey: ["query_range", expression, from, to, environment],
     queryFn: async ({ signal }) => {
-      const asked = resolve({ from, to }, Date.now());
+      const asked = resolve({ from, to }, now());
       const step = stepFor(asked.until - asked.since);
-      const params = { query: expression, start: asked.since / 1000, end: asked.until / 1000, step };
+      const params = { query: expression, start: asked.since / 1000, end: asked.until / 1000, step, environment };
       return { body: { answer: await get<RangeAnswer>("/prometheus/api/v1/query_range", params, signal), step }, asked };
     },
     refetchInterval: live ? refresh : false,
@@ -123,7 +124,7 @@ function Series({ expression, result, asked }: { expression: string; result: Ran
           </ul>
         </>
       )}
-      <Exemplars metric={metricOf(expression)} />
+      <Exemplars expression={expression} asked={asked} />
     </>
   );
 }

@@ -4,7 +4,6 @@ import { useState } from "react";
 import { useApi } from "../../api/queries";
 import { Badge, type Tone } from "../../shared/Badge";
 import { Drawer } from "../../shared/Drawer";
-import { ExpressionGraph } from "../../shared/ExpressionGraph";
 import { ago, compact, dateTime, duration } from "../../shared/format";
 import { splitThreshold } from "../../shared/promqlThreshold";
 import { Answered, EmptyState } from "../../shared/States";
@@ -12,6 +11,7 @@ import { Table, type Column } from "../../shared/Table";
 import { Page } from "../../shell/Page";
 import { usePageSearch, type Search } from "../../shell/search";
 import { useBetween, useShellState } from "../../shell/useRange";
+import { Backtest } from "./Backtest";
 import { chosen, ruleNamed, type Placed, type Rule, type RuleGroup, type RulesAnswer } from "./model";
 import { t } from "./strings";
 import "../../shared/ops.css";
@@ -132,7 +132,7 @@ function RuleDrawer({ rule, close }: { rule: Placed; close: () => void }) {
         <code>{rule.query}</code>
       </p>
       {rule.lastError !== "" && <p className="trouble">{rule.lastError}</p>}
-      <ExpressionGraph title={t("graph")} expression={rule.query} environment={rule.environment} axis={axis} empty={t("noGraph")} live />
+      <Backtest key={`${rule.environment} ${rule.file} ${rule.group} ${rule.name}`} rule={rule} axis={axis} />
       {rule.type === "alerting" && splitThreshold(rule.query).threshold === null && <p className="quiet">{t("noThreshold")}</p>}
       <dl className="facts">
         <dt>{t("file")}</dt>
@@ -143,13 +143,21 @@ function RuleDrawer({ rule, close }: { rule: Placed; close: () => void }) {
           <>
             <dt>{t("holdFor")}</dt>
             <dd>{duration(rule.duration * 1e9)}</dd>
-            <dt>{t("keepFiring")}</dt>
-            <dd>{duration((rule.keepFiringFor ?? 0) * 1e9)}</dd>
+            {rule.keepFiringFor ? (
+              <>
+                <dt>{t("keepFiring")}</dt>
+                <dd>{duration(rule.keepFiringFor * 1e9)}</dd>
+              </>
+            ) : null}
           </>
         )}
-        <dt>{t("labels")}</dt>
-        <dd>{pairs(rule.labels)}</dd>
-        {rule.annotations !== undefined && (
+        {Object.keys(rule.labels).length > 0 && (
+          <>
+            <dt>{t("labels")}</dt>
+            <dd>{pairs(rule.labels)}</dd>
+          </>
+        )}
+        {rule.annotations !== undefined && Object.keys(rule.annotations).length > 0 && (
           <>
             <dt>{t("annotations")}</dt>
             <dd>{pairs(rule.annotations)}</dd>

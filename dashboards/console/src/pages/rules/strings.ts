@@ -37,6 +37,19 @@ const en = {
   pending: "pending",
   never: "never",
   details: "Show rule {rule}",
+  backtest: "Backtest",
+  testing: "Backtesting…",
+  backtestEnd: "Clear the result",
+  backtestText: "When it would have fired in the chosen range, by the samples that are stored.",
+  backtestResult: "Result of the backtest",
+  fired: "Would have fired {fired} times",
+  fired_one: "Would have fired once",
+  played: "{evaluations} evaluations of {points} samples",
+  wouldFire: "would have fired",
+  firedFor: "for {duration}",
+  stillFiring: "until the end",
+  unseen: "Nothing is stored of {selector}",
+  moreFirings: "The first {shown} are shown; {more} more.",
 };
 
 const zh: Record<keyof typeof en, string> = {
@@ -76,6 +89,19 @@ const zh: Record<keyof typeof en, string> = {
   pending: "待定",
   never: "从未",
   details: "显示规则 {rule}",
+  backtest: "回测",
+  testing: "正在回测…",
+  backtestEnd: "清除结果",
+  backtestText: "根据已存储的样本，该规则在所选范围内何时会触发。",
+  backtestResult: "回测结果",
+  fired: "本应触发 {fired} 次",
+  fired_one: "本应触发 1 次",
+  played: "{points} 个样本，{evaluations} 次评估",
+  wouldFire: "本应触发",
+  firedFor: "持续 {duration}",
+  stillFiring: "直到结束",
+  unseen: "没有存储 {selector} 的数据",
+  moreFirings: "显示前 {shown} 次；另有 {more} 次。",
 };
 
 export const t = strings(en, zh);

@@ -2,34 +2,29 @@ import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 
 import { milliseconds } from "../../api/client";
-import type { IncidentsAnswer, IncidentSummary } from "../../api/numbers";
+import type { AlertChange, AlertChangesAnswer, IncidentsAnswer, IncidentSummary } from "../../api/numbers";
 import { useApi } from "../../api/queries";
+import { said } from "../../i18n/sentences";
 import { Badge } from "../../shared/Badge";
 import { moment } from "../../shared/format";
 import { Answered, EmptyState } from "../../shared/States";
 import { Table, type Column } from "../../shared/Table";
+import { t as alertText } from "../alerts/strings";
+import { STATE_TONES } from "../incidents/model";
+import { t as incidentsText } from "../incidents/strings";
 import { t } from "./strings";
-
-interface AlertChange {
-  _id: string;
-  "@timestamp": number;
-  fingerprint: string;
-  state: string;
-  alertname: string;
-  annotations?: Record<string, string>;
-}
 
 function alertColumns(): Column<AlertChange>[] {
   return [
-    { key: "time", header: t("time"), cell: (row) => moment(milliseconds(row["@timestamp"])) },
-    { key: "state", header: t("state"), cell: (row) => <Badge tone={row.state === "firing" ? "bad" : "plain"}>{row.state}</Badge> },
+    { key: "time", header: t("time"), cell: (row) => moment(milliseconds(row.time)) },
+    { key: "state", header: t("state"), cell: (row) => <Badge tone={row.state === "firing" ? "bad" : "plain"}>{alertText(row.state)}</Badge> },
     {
       key: "alert",
       header: t("alert"),
       primary: true,
       cell: (row) => (
         <Link to="/alerts/$fingerprint" params={{ fingerprint: row.fingerprint }}>
-          {row.alertname}
+          {row.labels["alertname"]}
         </Link>
       ),
     },
@@ -40,7 +35,7 @@ function alertColumns(): Column<AlertChange>[] {
 function repairColumns(): Column<IncidentSummary>[] {
   return [
     { key: "time", header: t("time"), cell: (row) => moment(milliseconds(row.opened)) },
-    { key: "state", header: t("state"), cell: (row) => <Badge tone={row.open ? "warn" : "plain"}>{row.state}</Badge> },
+    { key: "state", header: t("state"), cell: (row) => <Badge tone={STATE_TONES[row.state]}>{incidentsText(row.state)}</Badge> },
     {
       key: "playbook",
       header: t("playbook"),
@@ -51,24 +46,24 @@ function repairColumns(): Column<IncidentSummary>[] {
         </Link>
       ),
     },
-    { key: "why", header: t("why"), cell: (row) => row.why },
+    { key: "why", header: t("why"), cell: (row) => said(row.why, row.why_parts) },
   ];
 }
 
 /** Alerts that name the service, and what playbooks did about it. */
 export function Repairs({ name }: { name: string }) {
-  const alerts = useApi<AlertChange[]>("/api/v1/find", { kind: "alert", where: `labels.service:${name}`, descending: true, limit: 200 });
+  const alerts = useApi<AlertChangesAnswer>("/api/v1/alerts", { service: name, limit: 200 });
   const repairs = useApi<IncidentsAnswer>("/api/v1/incidents", { state: "all" });
   const [alertShown, repairShown] = useMemo(() => [alertColumns(), repairColumns()], []);
   return (
     <>
       <h2>{t("alerts")}</h2>
       <Answered query={alerts}>
-        {(found) =>
+        {({ alerts: found, total }) =>
           found.length === 0 ? (
             <EmptyState title={t("noAlerts")} />
           ) : (
-            <Table label={t("alerts")} columns={alertShown} rows={found} rowKey={(row) => row._id} />
+            <Table label={t("alerts")} columns={alertShown} rows={found} rowKey={(row) => row.id} total={total} />
           )
         }
       </Answered>

@@ -9,9 +9,9 @@ import { Table } from "../../shared/Table";
 import { Page } from "../../shell/Page";
 import { useRefresh } from "../../shell/refresh";
 import { AlertTable } from "../alerts/AlertTable";
-import { openRows, type GettableAlert } from "../alerts/model";
+import type { GettableAlert } from "../alerts/model";
 import { DeadLetters, StalledPartitions } from "./DeadLetters";
-import { counters, wrong, type Status, type SystemAnswer } from "./model";
+import { counters, wrong, type Status, type SystemAnswer, ownRows } from "./model";
 import { t } from "./strings";
 import "../../shared/ops.css";
 import "../incident/incident.css";
@@ -21,7 +21,7 @@ export default function SystemPage() {
   const system = useApi<SystemAnswer>("/api/v1/system", {}, { ranged: false });
   return (
     <Page title={t("title")} aside={<Health />}>
-      <OwnAlerts />
+      <OwnAlerts stored={system.data?.body.own_alerts} />
       <Answered query={status} lines={6}>
         {(body) => (
           <>
@@ -58,16 +58,17 @@ function Health() {
   );
 }
 
-function OwnAlerts() {
+/** Alerts about Spanloom itself: those that the Alertmanager has, posted ones too, and those of the store. */
+function OwnAlerts({ stored }: { stored: SystemAnswer["own_alerts"] | undefined }) {
   const active = useApi<GettableAlert[]>("/api/v2/alerts", {}, { ranged: false });
-  if (active.data === undefined) return null;
-  const own = active.data.body.filter((alert) => /^(?:Spanloom|Repair)/u.test(alert.labels["alertname"] ?? "") || alert.labels["service"] === "spanloom");
-  return own.length === 0 ? (
+  if (stored === undefined) return null;
+  const rows = ownRows(active.data?.body ?? [], stored);
+  return rows.length === 0 ? (
     <p className="quiet">{t("noOwnAlerts")}</p>
   ) : (
     <>
       <h2>{t("ownAlerts")}</h2>
-      <AlertTable label={t("ownAlerts")} rows={openRows(own, [])} />
+      <AlertTable label={t("ownAlerts")} rows={rows} />
     </>
   );
 }

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 
-import { byReason, counters, jsonLines, sentWords, wrong, type DeadLetter } from "./model";
+import type { GettableAlert } from "../alerts/model";
+import { byReason, counters, jsonLines, ownRows, sentWords, wrong, type DeadLetter } from "./model";
 
 it("dead letters come as lines: none, one, many", () => {
   expect(jsonLines(null)).toEqual([]);
@@ -22,4 +23,17 @@ it("counters are flat and sorted, and what went wrong stands out", () => {
 
 it("a replay says what went where", () => {
   expect(sentWords({ otlp_spans: 2, store: 0 })).toBe("2 → otlp_spans");
+});
+
+it("alerts about Spanloom itself are those of the Alertmanager and of the store, each once", () => {
+  const active = (fingerprint: string, labels: Record<string, string>): GettableAlert => ({
+    fingerprint, labels, annotations: {}, startsAt: "2026-01-01T00:00:00Z", endsAt: "", updatedAt: "", receivers: [], generatorURL: "",
+    status: { state: "active", silencedBy: [], inhibitedBy: [] },
+  });
+  const stored = (fingerprint: string, name: string, state: string) => ({ fingerprint, name, state, environment: "default", labels: { alertname: name }, summary: "", since: 0 });
+  const rows = ownRows(
+    [active("a", { alertname: "SpanloomDrops" }), active("b", { alertname: "SlowService" }), active("c", { alertname: "Mine", component: "spanloom" })],
+    [stored("a", "SpanloomDrops", "firing"), stored("d", "SpanloomLagGrows", "pending")],
+  );
+  expect(rows.map((row) => [row.name, row.state]).sort()).toEqual([["Mine", "firing"], ["SpanloomDrops", "firing"], ["SpanloomLagGrows", "pending"]]);
 });

@@ -1,6 +1,7 @@
 /** What the server says of itself. */
 
 import type { components } from "../../api/schema";
+import { byUrgency, openRows, type AlertRow, type GettableAlert } from "../alerts/model";
 
 export interface DeadLetter {
   number: number;
@@ -25,6 +26,34 @@ export type Status = Record<string, unknown> & { lag?: Record<string, number>; s
 
 /** Of `GET /api/v1/system`. */
 export type SystemAnswer = components["schemas"]["System"];
+
+const OWN_NAME = /^(?:Spanloom|Repair)/u;
+
+/** The open alerts about Spanloom itself, of the Alertmanager and of the store: each once. Silenced ones are the Alertmanager's. */
+export function ownRows(active: readonly GettableAlert[], stored: SystemAnswer["own_alerts"]): AlertRow[] {
+  const own = active.filter(({ labels }) => OWN_NAME.test(labels["alertname"] ?? "") || labels["service"] === "spanloom" || labels["component"] === "spanloom");
+  const rows = openRows(own, []);
+  const there = new Set(rows.map((row) => row.fingerprint));
+  const more = stored
+    .filter((each) => !there.has(each.fingerprint))
+    .map((each): AlertRow => ({
+      fingerprint: each.fingerprint,
+      name: each.name,
+      state: each.state === "pending" ? "pending" : "firing",
+      severity: each.labels["severity"] ?? "",
+      service: each.labels["service"] ?? "",
+      environment: each.environment,
+      summary: each.summary,
+      labels: each.labels,
+      since: each.since / 1e6,
+      ended: null,
+      value: null,
+      silencedBy: [],
+      inhibitedBy: [],
+      receivers: [],
+    }));
+  return [...rows, ...more].sort(byUrgency);
+}
 
 /** Lines of JSON, as the dead letters come: one line alone is read as an object already, none as null. */
 export function jsonLines<T>(answer: unknown): T[] {

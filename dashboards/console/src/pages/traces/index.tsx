@@ -101,7 +101,7 @@ function FoundTraces({ state, change, onChoose }: FoundProps): ReactNode {
   }
   if (!asked.data) {
     return (
-      <p role="status" className="quiet">
+      <p role="status" className="quiet" aria-busy="true">
         {t("searching")}
       </p>
     );

@@ -9,6 +9,7 @@ import { dateTime, moment } from "../format";
 import { Table, type Column } from "../Table";
 import { UNUSUAL } from "./ServiceTable";
 import { t } from "./anomalyStrings";
+import { anomalyText } from "./anomalyText";
 
 function columns(): Column<Anomaly>[] {
   return [
@@ -48,7 +49,7 @@ function columns(): Column<Anomaly>[] {
         </>
       ),
     },
-    { key: "why", header: t("what"), cell: (row) => row.why },
+    { key: "why", header: t("what"), cell: anomalyText },
     {
       key: "traces",
       header: t("traces"),

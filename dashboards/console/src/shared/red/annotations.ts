@@ -1,7 +1,9 @@
 import { milliseconds } from "../../api/client";
-import type { Anomaly, IncidentSummary, Version } from "../../api/numbers";
+import type { Anomaly, Deploy, IncidentSummary, Version } from "../../api/numbers";
 import type { Between } from "../../shell/range";
 import type { Band, Marker } from "../chartOptions";
+import { moment } from "../format";
+import { anomalyText } from "./anomalyText";
 import { t } from "./strings";
 
 /** At most so many bands: past that they say nothing more. */
@@ -12,7 +14,7 @@ export function bandsOf(anomalies: readonly Anomaly[]): Band[] {
   return anomalies.slice(0, MOST_BANDS).map((each) => ({
     since: milliseconds(each.start),
     until: milliseconds(each.end),
-    text: t("anomaly", { service: each.service, why: each.why }),
+    text: t("anomaly", { service: each.service, why: anomalyText(each) }),
     tone: each.score >= 0.9 ? "bad" : "warn",
   }));
 }
@@ -43,6 +45,15 @@ export function deploysOf(versions: readonly Version[], axis: Between): Marker[]
     later.map((each) => ({ time: milliseconds(each.first_seen), text: t("deploy", { version: each.version }), tone: "accent" })),
     axis,
   );
+}
+
+/** Deploys of all services, as the server found them: which one went to which version, and when. */
+export function rolloutsOf(deploys: readonly Deploy[], axis: Between): Marker[] {
+  const markers = deploys.map(({ service, version, first_seen }): Marker => {
+    const time = milliseconds(first_seen);
+    return { time, text: t("rollout", { service, version, time: moment(time) }), tone: "accent" };
+  });
+  return inside(markers, axis);
 }
 
 function inside(markers: Marker[], axis: Between): Marker[] {

@@ -1,6 +1,28 @@
 import { strings } from "../../i18n";
 
-const en = { anomalies: "Anomalies", time: "Time", score: "Score", where: "Where", what: "What", traces: "Traces", around: "look around this time" };
+const en = {
+  anomalies: "Anomalies",
+  time: "Time",
+  score: "Score",
+  where: "Where",
+  what: "What",
+  traces: "Traces",
+  around: "look around this time",
+  kind_latency: "latency",
+  kind_errors: "error rate",
+  kind_throughput: "throughput",
+  kind_metric: "metric",
+  kind_log: "logs",
+  kind_shape: "calls of a trace",
+  kind_trace: "trace",
+  subject: "{what} of {service}",
+  subject_latency: "p95 of {client} → {server} {operation}",
+  subject_calls: "calls {client} → {server} {operation}",
+  subject_self: "self time of {service} per call",
+  measured: "{subject}: {seen}, baseline {expected}{times}; score {score}",
+  times: " ({times}x)",
+  worded: "{kind}: {why}",
+};
 
 const zh: Record<keyof typeof en, string> = {
   anomalies: "异常",
@@ -10,6 +32,20 @@ const zh: Record<keyof typeof en, string> = {
   what: "内容",
   traces: "链路",
   around: "查看此时间前后",
+  kind_latency: "延迟",
+  kind_errors: "错误率",
+  kind_throughput: "吞吐量",
+  kind_metric: "指标",
+  kind_log: "日志",
+  kind_shape: "链路中的调用",
+  kind_trace: "链路",
+  subject: "{service} 的{what}",
+  subject_latency: "{client} → {server} {operation} 的 p95",
+  subject_calls: "{client} → {server} {operation} 的调用",
+  subject_self: "{service} 每次调用的自身耗时",
+  measured: "{subject}：{seen}，平时为 {expected}{times}；分数 {score}",
+  times: "（{times} 倍）",
+  worded: "{kind}：{why}",
 };
 
 export const t = strings(en, zh);

@@ -192,11 +192,16 @@ export function around(graph: Graph, from: Iterable<string>, hops: number): Grap
   };
 }
 
-/** What is unusual, and what stands next to it. */
-export function unusual(graph: Graph): Graph {
+/** What is unusual, and what stands next to it; so is what is `picked`, where anything is unusual. */
+export function unusual(graph: Graph, picked = ""): Graph {
   const ids = graph.vertices.filter((vertex) => vertex.deviation >= UNUSUAL).map((vertex) => vertex.id);
   for (const link of graph.links) {
     if (link.deviation >= UNUSUAL) ids.push(link.source, link.target);
+  }
+  if (ids.length > 0 && picked !== "") {
+    if (graph.vertices.some((vertex) => vertex.id === picked)) ids.push(picked);
+    const link = graph.links.find((each) => each.id === picked);
+    if (link !== undefined) ids.push(link.source, link.target);
   }
   return around(graph, ids, 1);
 }

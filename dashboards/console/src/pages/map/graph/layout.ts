@@ -26,6 +26,8 @@ export interface Point {
 const HEIGHT = 34;
 const LEAST = 90;
 const MOST = 230;
+/** Nodes of a column of a large map, for each square root of all: about as wide as a screen then. */
+const COLUMN = 1.6;
 
 /** As wide as the name needs; a longer one is shortened. */
 export function boxWidth(name: string): number {
@@ -47,13 +49,16 @@ export function toElk(graph: Graph): ElkNode {
       "elk.algorithm": "layered",
       "elk.direction": "RIGHT",
       "elk.edgeRouting": many ? "POLYLINE" : "SPLINES",
-      "elk.layered.spacing.nodeNodeBetweenLayers": many ? "240" : "110",
+      "elk.layered.spacing.nodeNodeBetweenLayers": many ? "100" : "110",
       "elk.spacing.nodeNode": many ? "10" : "26",
       "elk.spacing.edgeNode": many ? "2" : "12",
       "elk.spacing.edgeEdge": many ? "1" : "6",
       "elk.layered.spacing.edgeEdgeBetweenLayers": "6",
-      // Of many nodes, Brandes and Köpf's straight lines make columns that are thrice as high.
-      "elk.layered.nodePlacement.strategy": many ? "LINEAR_SEGMENTS" : "BRANDES_KOEPF",
+      // Most of many services call no other: in one column they would be a line that nobody can read.
+      "elk.layered.layering.strategy": many ? "COFFMAN_GRAHAM" : "NETWORK_SIMPLEX",
+      "elk.layered.layering.coffmanGraham.layerBound": String(Math.ceil(COLUMN * Math.sqrt(graph.vertices.length))),
+      // Straight lines make columns that are twice to four times as high.
+      "elk.layered.nodePlacement.strategy": many ? "SIMPLE" : "BRANDES_KOEPF",
       "elk.layered.cycleBreaking.strategy": "GREEDY",
       "elk.layered.thoroughness": many ? "3" : "7",
       "elk.separateConnectedComponents": "true",

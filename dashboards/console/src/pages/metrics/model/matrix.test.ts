@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { linesOf, metricOf, MOST_LINES, nameOf, stepFor } from "./matrix";
+import { linesOf, MOST_LINES, nameOf, stepFor } from "./matrix";
 
 const answer = (result: { metric: Record<string, string>; values: [number, string][] }[]): Parameters<typeof linesOf>[0] => ({
   ...{ status: "success", data: { resultType: "matrix", result } },
@@ -25,9 +25,4 @@ it("names series as PromQL does, and takes round steps", () => {
   expect(nameOf({ __name__: "up" })).toBe("up");
   expect(nameOf({ b: "2", a: "1" })).toBe('{a="1", b="2"}');
   expect([900_000, 86_400_000, 10 * 365 * 86_400_000].map(stepFor)).toEqual([5, 600, 86_400 * 16]);
-});
-
-it("finds the metric of an expression", () => {
-  expect(metricOf('histogram_quantile(0.9, sum by (le) (rate(http_server_duration_bucket{job="x"}[5m])))')).toBe("http_server_duration");
-  expect(metricOf("vector(1)")).toBe("");
 });

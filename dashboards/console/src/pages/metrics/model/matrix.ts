@@ -56,10 +56,3 @@ export function stepFor(milliseconds: number): number {
   const least = milliseconds / 1000 / POINTS;
   return STEPS.find((step) => step >= least) ?? Math.ceil(least / 86_400) * 86_400;
 }
-
-/** The metric that an expression names first, without what a histogram adds; empty where it names none. */
-export function metricOf(expression: string): string {
-  const named = [...expression.matchAll(/\b([a-zA-Z_:][a-zA-Z0-9_:]*)\b(?!\s*\()/g)].map((match) => match[1] as string);
-  const metric = named.find((name) => name.includes("_") && !/^(by|without|on|ignoring)$/.test(name)) ?? "";
-  return metric.replace(/_(bucket|count|sum)$/, "");
-}

@@ -112,13 +112,18 @@ function act(run: () => void): Pick<React.SVGProps<SVGGElement>, "role" | "tabIn
 }
 
 async function arrange(graph: CallGraph): Promise<ElkNode> {
-  const { default: Elk } = await import("elkjs/lib/elk.bundled.js");
-  return new Elk().layout({
-    id: "trace",
-    layoutOptions: { "elk.algorithm": "layered", "elk.direction": "RIGHT", "elk.layered.spacing.nodeNodeBetweenLayers": "56", "elk.spacing.nodeNode": "22" },
-    children: graph.nodes.map((node) => ({ id: node.name, ...BOX })),
-    edges: graph.edges.map((edge) => ({ id: edge.key, sources: [edge.from], targets: [edge.to] })),
-  });
+  const { elkInWorker } = await import("../../../shared/elk");
+  const elk = elkInWorker();
+  try {
+    return await elk.layout({
+      id: "trace",
+      layoutOptions: { "elk.algorithm": "layered", "elk.direction": "RIGHT", "elk.layered.spacing.nodeNodeBetweenLayers": "56", "elk.spacing.nodeNode": "22" },
+      children: graph.nodes.map((node) => ({ id: node.name, ...BOX })),
+      edges: graph.edges.map((edge) => ({ id: edge.key, sources: [edge.from], targets: [edge.to] })),
+    });
+  } finally {
+    elk.terminateWorker();
+  }
 }
 
 function pointsOf(edge: NonNullable<ElkNode["edges"]>[number] | undefined): { x: number; y: number }[] {

@@ -8,6 +8,7 @@ import { buildTrace, hasShifts } from "../model/trace";
 import type { Stretch } from "../model/trace";
 import { VIEWS } from "../state";
 import type { TraceState } from "../state";
+import { usePick } from "../usePick";
 import { FilterBar } from "./FilterBar";
 import { Flame } from "./Flame";
 import { Graph } from "./Graph";
@@ -37,10 +38,10 @@ export function TraceBody({ id, answer, state, change }: Props): ReactNode {
   const { text, atLeast, errors, critical } = state.filter;
   const matching = useMemo(() => matches(trace, { text, atLeast, errors, critical }), [trace, text, atLeast, errors, critical]);
   const rows = useMemo(() => visibleRows(trace, collapsed, matching), [trace, collapsed, matching]);
-  const picked = trace.byId.get(state.span);
-
-  const pick = useCallback((span: string) => change({ span }), [change]);
-  const close = useCallback(() => change({ span: undefined }), [change]);
+  const write = useCallback((span: string) => change({ span: span || undefined }), [change]);
+  const [pickedId, pick] = usePick(state.span, write);
+  const picked = trace.byId.get(pickedId);
+  const close = useCallback(() => pick(""), [pick]);
   const zoom = useCallback((to: Stretch) => change({ zoom: formatZoom(to, trace.duration) }), [change, trace]);
   const toggle = useCallback((span: string) => {
     setCollapsed((before) => {
@@ -49,7 +50,12 @@ export function TraceBody({ id, answer, state, change }: Props): ReactNode {
       return after;
     });
   }, []);
-  useEffect(() => setCollapsed((before) => revealed(before, picked)), [picked]);
+  useEffect(() => {
+    const open = revealed(collapsed, picked);
+    if (open !== collapsed) setCollapsed(open);
+    // Only a new pick is brought into sight: a span above it may be collapsed afterwards.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [picked]);
 
   const hops = useMemo(() => answer.hops.filter((hop) => picked && [hop.client_span_id, hop.server_span_id].includes(picked.id)), [answer, picked]);
   const logs = useMemo(() => answer.logs.filter((log) => picked && log.span_id === picked.id), [answer, picked]);
@@ -95,13 +101,13 @@ export function TraceBody({ id, answer, state, change }: Props): ReactNode {
             <>
               <Minimap trace={trace} view={view} colors={colors} onView={zoom} />
               {rows.length === 0 && isFiltering(state.filter) && <p className="quiet">{t("filter.none")}</p>}
-              <Waterfall {...{ rows, matching, view, colors, collapsed }} picked={state.span} onPick={pick} onToggle={toggle} />
+              <Waterfall {...{ rows, matching, view, colors, collapsed }} picked={pickedId} onPick={pick} onToggle={toggle} />
               <Legend colors={colors} />
             </>
           )}
-          {state.view === "flame" && <Flame trace={trace} colors={colors} picked={state.span} onPick={pick} />}
+          {state.view === "flame" && <Flame trace={trace} colors={colors} picked={pickedId} onPick={pick} />}
           {state.view === "graph" && <Graph trace={trace} hops={answer.hops} colors={colors} onPick={pick} />}
-          {state.view === "table" && <Operations trace={trace} colors={colors} picked={state.span} onPick={pick} />}
+          {state.view === "table" && <Operations trace={trace} colors={colors} picked={pickedId} onPick={pick} />}
         </div>
         {picked && <SpanDrawer span={picked} hops={hops} logs={logs} start={trace.start} onClose={close} onPick={pick} />}
       </div>

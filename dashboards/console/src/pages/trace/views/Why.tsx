@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { saidAll } from "../../../i18n/sentences";
 import { duration, percent } from "../../../shared/format";
 import type { HopDocument } from "../model/answer";
 import type { Span } from "../model/trace";
@@ -15,7 +16,7 @@ export function Why({ span, hops, onPick }: Props): ReactNode {
   const { why } = span.document;
   return (
     <>
-      {why && <p>{`${t(why.edge ? "trace.why.edge" : "trace.why.no-edge")} ${why.text}`}</p>}
+      {why && <p>{`${t(why.edge ? "trace.why.edge" : "trace.why.no-edge")} ${saidAll(why.text, why.rules.map((rule) => `rule_${rule}`))}`}</p>}
       {!why && hops.length === 0 && <p className="quiet">{t("trace.why.unknown")}</p>}
       {hops.map((hop) => {
         const other = hop.client_span_id === span.id ? hop.server_span_id : hop.client_span_id;

@@ -2,6 +2,8 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { milliseconds } from "../../../api/client";
 import { count as amount, dateTime, duration } from "../../../shared/format";
+import { traceAnomalyText } from "../../../shared/red/anomalyText";
+import { UNUSUAL } from "../../../shared/red/ServiceTable";
 import type { Found, TraceRow } from "../model/answers";
 import { t } from "../strings";
 
@@ -80,6 +82,17 @@ export function TraceTable({ found, trouble, old, order, skipped, chosen, onChoo
   );
 }
 
+/** That the trace as a whole is unusual, and how much; why is for the pointer and for those who hear it. */
+function Unusual({ score, why, why_parts: parts }: NonNullable<TraceRow["anomaly"]>): ReactNode {
+  const reason = traceAnomalyText(why, parts);
+  return (
+    <span className={score >= UNUSUAL ? "tag bad" : "tag warn"} title={reason}>
+      {t("unusual", { score: score.toFixed(2) })}
+      <span className="hidden">: {reason}</span>
+    </span>
+  );
+}
+
 function Row({ row, longest, chosen, onChoose }: { row: TraceRow; longest: number; chosen: boolean; onChoose: (id: string) => void }): ReactNode {
   const name = row.root ? `${row.root.service} ${row.root.operation}`.trim() : t("root.missing");
   return (
@@ -99,6 +112,7 @@ function Row({ row, longest, chosen, onChoose }: { row: TraceRow; longest: numbe
         </Link>{" "}
         <code className="quiet">{row.trace_id.slice(0, 8)}</code>
         {row.open && <span className="tag">{t("open")}</span>}
+        {row.anomaly && <Unusual {...row.anomaly} />}
         {!row.open && row.completeness < 1 && <span className="tag warn">{t("incomplete")}</span>}
       </th>
       <td className="number" data-label={t("column.duration")}>
