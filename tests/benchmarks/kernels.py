@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from processors.kernels.choose import choose
-from processors.kernels.protocol import KnownGroups
+from processors.kernels.protocol import HopPlace, KnownGroups
 from stores.duckdb.rows import row
 from telemetry import otlp
 from tests.benchmarks.alone import Input, requests
@@ -19,14 +20,16 @@ from tests.benchmarks.alone import Input, requests
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from processors.kernels.protocol import Kernels
+    from processors.kernels.protocol import DrawnTrace, Kernels
     from telemetry.documents import Document
+    from telemetry.otlp import PackedSpan
 
 PARTITIONS = 4
+PLACE = HopPlace(revision=12, partition=0, width=10_000_000_000)
 
 
 def measured(kernels: Kernels, sent: list[bytes]) -> dict[str, float]:
-    """CPU-seconds of each kernel, and of making rows of what the last gives."""
+    """CPU-seconds of each kernel, and of making rows of the documents that two of them write."""
     found: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], object]) -> None:
@@ -34,13 +37,21 @@ def measured(kernels: Kernels, sent: list[bytes]) -> dict[str, float]:
         work()
         found[name] = time.process_time() - begin
 
-    packed = [otlp.SpanPacker().pack(request) for request in sent]
+    packer = otlp.SpanPacker()  # one for all, as a partition has
+    packed = [packer.pack(request) for request in sent]
     spans = [list(kernels.unpack(of_request, KnownGroups())[0].values()) for of_request in packed]
     documents: list[list[Document]] = []
+    traces: dict[bytes, list[PackedSpan]] = {}
+    for one in (one for of_request in packed for one in of_request):
+        traces.setdefault(one.trace_id, []).append(one)
+    decoded = [list(kernels.unpack(of_trace, KnownGroups())[0].values()) for of_trace in traces.values()]
+    drawn: list[DrawnTrace] = []
     timed("split_spans", lambda: [kernels.split_spans(request, PARTITIONS, 1) for request in sent])
     timed("unpack", lambda: [kernels.unpack(of_request, KnownGroups()) for of_request in packed])
     timed("span_documents", lambda: documents.extend(map(kernels.span_documents, spans, packed)))
     timed("their rows", lambda: [row(document) for of_request in documents for document in of_request])
+    timed("draw_trace", lambda: drawn.extend(map(kernels.draw_trace, decoded, traces.values(), repeat(PLACE))))
+    timed("its hops' rows", lambda: [row(document) for trace in drawn for document in trace.hops])
     return found
 
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 REFERENCE = "parse"
 
+ASKED = {"assemble": (0.2, 0.25), "together": (0.05, 0.1)}
+"""Shares of the reference that a stage must reach and should, with ten times the rate and requests of 960 spans."""
+
+ASKED_WITH = {"rate": 10, "request_spans": 960}
+
 
 def machine() -> dict[str, object]:
     """Where it was measured, and what else ran there."""
@@ -55,6 +60,14 @@ class Run:
         """How much of the reference's spans a CPU-second the stage does."""
         return median(self.costs[REFERENCE]) / median(self.costs[stage])
 
+    def asked(self, stage: str) -> tuple[str, str]:
+        """What the stage must reach, and should, of the reference; empty where nothing is asked of it with this input."""
+        comparable = all(self.input[name] == value for name, value in ASKED_WITH.items())
+        if stage not in ASKED or not comparable:
+            return "", ""
+        must, aim = ASKED[stage]
+        return f"{must} ({self.share(stage) / must:.0%} of it)", f"{aim}"
+
     def to_json(self) -> str:
         """All of it, with the shares of the reference."""
         return json.dumps(asdict(self) | {"share_of_parse": {stage: round(self.share(stage), 4) for stage in self.costs}})
@@ -75,7 +88,7 @@ class Run:
         given = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in self.input.items())
         about = self.machine
         table = Table(
-            "stage", "spans/s", "CPU-s per 100,000 spans", "lowest", "of parsing", "of parsing before",
+            "stage", "spans/s", "CPU-s per 100,000 spans", "lowest", "of parsing", "of parsing before", "must", "aim",
             title=given,
             caption=f"{about['cores']} cores, load average {about['load_average']:.1f} at the start, {about['commit']}",
         )  # fmt: skip
@@ -88,5 +101,6 @@ class Run:
                 f"{min(costs):.2f}",
                 f"{self.share(stage):.4f}",
                 then,
+                *self.asked(stage),
             )
         return table
