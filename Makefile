@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 NATIVE := $(VENV)/.native
 unexport PYTHONDONTWRITEBYTECODE # a role imports 1,600 modules: without kept bytecode each start takes seconds more
 
-.PHONY: help setup console console-setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-distributed bench-agent fuzz attack audit eval nezha chaos docs services lock clean
+.PHONY: help setup console console-setup xds-descriptors run run-distributed test test-exact upgrade-check coverage mutate check format bench bench-check bench-distributed bench-agent bench-fleet ratelimit fuzz attack audit eval nezha chaos docs services lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -22,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 # Never fails: without cargo, or without its registry, the kernels are those in Python.
-$(NATIVE): $(STAMP) native/build native/pyproject.toml native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs)
+$(NATIVE): $(STAMP) native/build native/pyproject.toml native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs native/src/*/*.rs)
 	@native/build $(BIN)/python
 	@touch $@
 
@@ -60,11 +60,27 @@ format: setup ## put every file into the house format
 bench: setup ## spans/s and CPU-seconds of collect, assemble and index
 	@$(BIN)/python -m tests.benchmarks.pipeline
 
+BASE ?= main
+bench-check: setup ## does this checkout cost more than BASE=main? instructions of kernels (valgrind), stages in turn; fails beyond 15 %
+	@$(BIN)/python -m tests.benchmarks.check --base $(BASE)
+
 bench-distributed: setup ## spans/s from Kafka to searchable, beside Elasticsearch's own bulk ceiling
 	@$(BIN)/python -m tests.benchmarks.distributed
 
 bench-agent: setup ## what the agent costs a request, beside none and beside nginx; needs wrk
 	@$(BIN)/python -m tests.benchmarks.agent
+	@if command -v go >/dev/null; then $(MAKE) --silent build/go/bin/grpcload && $(BIN)/python -m tests.benchmarks.agent_grpc; else echo "gRPC is not measured: it needs Go"; fi
+
+bench-fleet: setup ## how fast a revision reaches 1,000 agents and the requests through one Envoy, and what that costs the control plane
+	@$(BIN)/python -m tests.benchmarks.fleet
+
+build/go/bin/grpcload: $(wildcard tests/benchmarks/grpc_load/*)
+	@cd tests/benchmarks/grpc_load && go build -o $(CURDIR)/$@ .
+
+RATELIMIT := v1.4.1-0.20260122083618-3fb702589d36
+ratelimit: build/go/bin/service_cmd ## build envoyproxy/ratelimit, with which a test shares limits; needs Go, two minutes of CPU
+build/go/bin/service_cmd:
+	@GOBIN=$(CURDIR)/build/go/bin go install github.com/envoyproxy/ratelimit/src/service_cmd@$(RATELIMIT)
 
 test-exact: setup ## kill -9, Kafka bounced and Elasticsearch away during 500,000 spans
 	@SPANLOOM_EXACT_SPANS=500000 $(BIN)/python -m pytest tests/system/test_kafka_exact.py

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from components.secrets import SECRETS
 
-pytest_plugins = ["tests.services"]
+pytest_plugins = ["tests.services", "tests.postgresql"]
 
 # A loaded machine is no fault of the product: how long something takes is a question for tests/benchmarks.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

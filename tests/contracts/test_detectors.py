@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from telemetry.call_graph import Edge, EdgeKey, Node, NodeKind
 from telemetry.errors import InputError
 from telemetry.metrics import Point, Series
 from tests.pipeline.test_score import START, request
+from tests.processors.detectors.whole_trace.generated import checkout, slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +76,12 @@ def trace_shapes(window: int, bad: bool) -> list[WholeTrace]:  # noqa: FBT001
     return [WholeTrace(spans[0].trace_id, visits_of(spans)) for spans in made]
 
 
+def whole_traces(window: int, bad: bool) -> list[WholeTrace]:  # noqa: FBT001
+    rng = random.Random(window)
+    visits = [checkout(rng, start=START + (window * 10 + second) * SECOND) for second in range(10)]
+    return [WholeTrace(rng.randbytes(16), slow(own, rng) if bad else own) for own in visits]
+
+
 def logs(window: int, bad: bool) -> list[tuple[int, int, str]]:  # noqa: FBT001
     usual = [(window * 10 + second, 9, f"order {second} done") for second in range(10)]
     return [*usual, *((window * 10, 17, f"card {number} refused") for number in range(50 if bad else 0))]
@@ -84,6 +92,7 @@ CASES: dict[str, Callable[[int, bool], list[Any]]] = {
     "error_rate": error_rate,
     "trace_shapes": trace_shapes,
     "logs": logs,
+    "whole_traces": whole_traces,
 }
 """What each is fed in a window, on a usual day and on a bad one; of logs time, severity and text of a line."""
 
@@ -97,7 +106,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def test_every_detector_has_a_case_and_a_name_for_its_snapshots_that_never_changes() -> None:
     assert CASES.keys() == {one.name for one in DETECTORS}
     saved = [Day(one.name).made[0].saved_as for one in DETECTORS]
-    assert saved[:4] == ["scores", "failures", "shapes", "logs"]
+    assert saved[:5] == ["scores", "failures", "shapes", "logs", "whole_traces"]
     assert len(set(saved)) == len(saved)
 
 

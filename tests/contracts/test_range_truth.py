@@ -138,6 +138,16 @@ class Day:
                 counts[f"{namespace}/{resource['service.name']}" if namespace else resource["service.name"]] += 1
         return counts
 
+    def deploys(self) -> dict[tuple[str, str], int]:
+        """The first span of each service in its second version."""
+        first: dict[tuple[str, str], int] = {}
+        for document in self.documents:
+            resource = document.body["resource"]["attributes"] if document.kind is Kind.SPAN else {}
+            if resource.get("service.version") == "1.1":
+                names = (resource.get("service.namespace"), resource["service.name"])
+                first.setdefault(("/".join(filter(None, names)), "1.1"), document.time)
+        return first
+
 
 @pytest.fixture
 async def stored_day(store: Store) -> AsyncIterator[Day]:
@@ -175,6 +185,8 @@ async def check_services(of: Day, environment: str, asked: dict[str, Any]) -> No
         same(one, received.get(place), seconds)
         assert one["spans"] == (spans[one["name"]] if one["environment"] == "default" else 0)
         assert sum(count or 0 for count in one["sparkline"]["calls"]) == one["calls"]
+    came_up = of.deploys() if shown["since"] <= MIDNIGHT and shown["until"] >= NOW and environment != "staging" else {}
+    assert {(one["service"], one["version"]): one["first_seen"] for one in shown["deploys"]} == came_up
 
 
 async def check_map(of: Day, environment: str, asked: dict[str, Any]) -> None:

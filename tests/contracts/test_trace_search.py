@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from dashboards.api.routes import answer_errors
 from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.read_models.reader import Reader
-from telemetry.documents import Kind
+from telemetry.documents import Kind, anomaly_document
+from telemetry.findings import Anomaly, AnomalyKind
+from telemetry.metrics import Series
 from tests.dashboards import shop
 from tests.interop import jaeger_cases as cases
 
@@ -130,6 +132,36 @@ async def test_rows_are_those_of_the_newest_revision_and_of_open_traces(store: S
         else:
             spans = [d.body for d in documents if d.kind is Kind.SPAN and d.body["trace_id"] == trace_id]
             assert row["span_count"] == len(spans)
+
+
+async def test_a_row_has_the_highest_score_of_the_anomalies_of_whole_traces_that_name_it(store: Store) -> None:
+    documents = cases.documents()
+    first, second, *_ = (document.body["trace_id"] for document in documents if document.kind is Kind.TRACE)
+    named = {0.82: (first, second), 0.97: (first,)}
+    anomalies = [
+        Anomaly(
+            kind,
+            Series("spanloom_trace_score", (("number", f"{kind} {score}"),)),
+            "payment",
+            shop.NOW,
+            shop.NOW,
+            score if kind is AnomalyKind.TRACE else 0.99,
+            0.0,
+            1.0,
+            "1",
+            f"{score} because",
+            trace_ids=tuple(map(bytes.fromhex, trace_ids)),
+        )
+        for kind in (AnomalyKind.TRACE, AnomalyKind.LATENCY)
+        for score, trace_ids in named.items()
+    ]
+    await store.write([*documents, *map(anomaly_document, anomalies)])
+    await store.refresh(list(Kind))
+    _, answer = await asked_of(store, "/api/v1/traces", limit=200)
+    rows = {row["trace_id"]: row["anomaly"] for row in answer["traces"]}
+    assert rows[first] == {"score": 0.97, "why": "0.97 because", "why_parts": None}
+    assert rows[second] == {"score": 0.82, "why": "0.82 because", "why_parts": None}
+    assert all(anomaly is None for trace_id, anomaly in rows.items() if trace_id not in {first, second})
 
 
 async def test_the_heatmap_holds_every_span_once(store: Store) -> None:

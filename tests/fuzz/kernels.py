@@ -10,15 +10,17 @@ from google.protobuf.message import DecodeError as ProtobufDecodeError
 
 from processors.kernels import reference
 from processors.kernels.choose import choose
-from processors.kernels.protocol import KnownGroups
+from processors.kernels.protocol import HopPlace, KnownGroups
 from stores.checks import json_text
 from telemetry import otlp
+from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 from telemetry.otlp import PackedSpan, SpanGroup
 from tests.contracts.kernels.outcome import outcome
 from tests.contracts.kernels.wire import Writer
+from tests.contracts.kernels.worlds import world
 from tests.fuzz.otlp import REQUESTS
 from tests.fuzz.target import Target
 
@@ -66,7 +68,31 @@ def _document(data: bytes) -> None:
         assert repr(document) == repr(expected), "the documents differ"
 
 
+_PLACE = HopPlace(revision=2, partition=1, width=10_000_000_000)
+
+
+def _draw(data: bytes) -> None:
+    """A request of which the spans of the first trace are drawn."""
+    packed = {one.span_id + one.side: one for one in otlp.SpanPacker().pack(data)}
+    first = next(iter(packed.values()), None)
+    spans, _ = reference.unpack([one for one in packed.values() if first and one.trace_id == first.trace_id], KnownGroups())
+    if not spans:
+        raise DecodeError("", "no span")
+    of_trace = list(spans.values())
+    found, expected = (
+        _CHOSEN.draw_trace(of_trace, [packed[span.key] for span in of_trace], _PLACE),
+        reference.draw_trace(of_trace, _PLACE),
+    )
+    assert repr(found.graph) == repr(expected.graph), "the graphs differ"
+    for document, other in zip(found.hops, expected.hops, strict=True):
+        assert (document.id, document.time) == (other.id, other.time), "the ids differ"
+        assert not isinstance(document, EncodedHopDocument) or document.json == json_text(other.body), "the bodies differ"
+
+
+_TRACES = tuple(otlp.encode_spans(world(Random(seed), 6)) for seed in range(6))
+
 TARGETS = (
+    Target("kernel-draw-trace", _draw, _TRACES, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),
     Target("kernel-split-spans", _split, _SEEDS, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),
     Target("kernel-span-documents", _document, _SPANS, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),
     Target("kernel-unpack", _unpack, _SPANS, _WORDS, seconds_per_byte=60e-6, bytes_per_byte=3000),

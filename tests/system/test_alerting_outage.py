@@ -89,7 +89,7 @@ async def _outage(up: Up, queues: Queues, receiver: Receiver) -> None:
     rules = f"{up.console}/api/v1/rules/shop"
     await until(lambda: httpx2.get(f"{up.console}/api/v1/rules").is_success, shown)
     refused = httpx2.post(rules, content=GROUP.replace("max by", "maxx by"), headers=YAML | up.proof, timeout=30)
-    assert (refused.status_code, refused.json()["error"].partition(": ")[0]) == (400, "api:shop:6:9")
+    assert (refused.status_code, refused.json()["error"].partition(": ")[0]) == (400, "api:shop:6:14")
     assert httpx2.get(rules, timeout=30).status_code == 404
     assert httpx2.post(rules, content=GROUP, headers=YAML | up.proof, timeout=30).status_code == 202
     queues.depths["cart"] = 50.0

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.governance.mesh import needs_envoy
 from tests.services import free_port
+from tests.system.exactness import QUICK
 
 ROOT = Path(__file__).parents[2]
 PORTS = ("--port", "--otlp-grpc-port", "--otlp-http-port", "--shop-port", "--webhook-port")
@@ -48,7 +50,7 @@ async def run_for_report(*arguments: str) -> dict[str, Any]:
 async def test_a_fault_is_found_explained_alerted_repaired_proven_and_resolved(
     fault: str, service: str, tmp_path: Path
 ) -> None:
-    report = await run_for_report("demo", "--once", "--fault", fault, "--data-dir", str(tmp_path))
+    report = await run_for_report("demo", "--once", "--fault", fault, "--no-mesh", "--data-dir", str(tmp_path))
     assert report["injected"]["service"] == report["culprits"][0][0] == service
     assert report["injected_ranked_first"] is True
     assert 0 < report["seconds_to_detect"] <= report["seconds_to_resolve"]
@@ -62,3 +64,18 @@ async def test_a_fault_is_found_explained_alerted_repaired_proven_and_resolved(
     assert report["missing"] == []
     assert {"firing", "resolved"} <= {alert["status"] for payload in report["notifications"] for alert in payload["alerts"]}
     assert all(payload["version"] == "4" for payload in report["notifications"])
+
+
+@pytest.mark.timeout(600)
+async def test_a_bad_release_is_found_rolled_back_and_proven_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_envoy()
+    for name, value in QUICK.items():
+        monkeypatch.setenv(name, value)
+    quick = ("--warm-up", "3", "--rate", "4", "--data-dir", str(tmp_path))
+    report = await run_for_report("demo", "--once", "--fault", "bad-release", *quick)
+    assert report["injected"]["service"] == "carrier"
+    assert 0 < report["seconds_to_repair"] <= report["seconds_to_verify"]
+    # A proxy drops what its collector does not acknowledge in time; what an SDK sent is all there.
+    assert 0 < report["spans_sent"] < report["spans_stored"] <= report["spans_sent"] + report["spans_by_proxy"]
+    assert report["spans_joined"] == report["spans_stored"]
+    assert report["missing"] == []

@@ -40,6 +40,7 @@ def test_a_second_up_on_a_folder_ends_at_once_and_leaves_the_first_alone(tmp_pat
         assert first.status()["spans_received"] == 0
     finally:
         first.stop()
+    assert "Starting..." not in (tmp_path / "up.log").read_text(), "what Faust says of its services"
 
 
 def damage(path: Path) -> None:
@@ -96,3 +97,31 @@ def test_a_port_that_is_in_use_is_said_once(tmp_path: Path) -> None:
     assert done.returncode == REFUSED
     assert f"cannot listen on {host}:{port}" in done.stderr
     assert "restarting" not in done.stderr
+
+
+@pytest.mark.parametrize("process", ["up", "control", "worker"])
+def test_a_folder_that_cannot_be_had_is_said_once(tmp_path: Path, process: str) -> None:
+    (tmp_path / "file").touch()
+    for folder, reason in ((tmp_path / "file", "is no folder"), (tmp_path / "file" / "below", "this folder cannot be made")):
+        up = Up(tmp_path, SPANLOOM_DATA_DIR=str(folder))
+        if process == "worker":
+            up.environment |= {"SPANLOOM_LOG": "kafka://127.0.0.1:9", "SPANLOOM_STORE": "http://127.0.0.1:9"}
+        done = ends(up, process)
+        assert done.returncode == REFUSED, done.stderr
+        assert f"spanloom: {folder}: {reason}" in done.stderr
+        assert "restarting" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("process", ["console", "control"])
+def test_a_port_of_a_role_that_is_in_use_is_said_once(tmp_path: Path, process: str) -> None:
+    up = Up(tmp_path)
+    if process == "console":
+        up.environment["SPANLOOM_STORE"] = "http://127.0.0.1:9"
+    host, _, port = up.environment["SPANLOOM_CONSOLE"].partition(":")
+    with socket.create_server((host, int(port))):
+        done = ends(up, process)
+    assert done.returncode == REFUSED, done.stderr
+    assert f"cannot listen on {host}:{port}" in done.stderr
+    assert "restarting" not in done.stderr
+    assert "Traceback" not in done.stderr
