@@ -26,6 +26,9 @@ SHORTEST = 4
 SHORTEST_PART = 8
 """Characters of a segment of a secret URL that counts as secret by itself."""
 
+_KNOWN_SCHEMES = frozenset({"http", "https", "postgres", "postgresql"})
+"""Of URLs whose host is a host. Of another, such as tgram://TOKEN/CHAT, it may be the token."""
+
 MAX_SECRETS, MAX_FROM_FILES = 10_000, 1_000
 """Texts that are looked for: of the configuration, more of which are counted in `dropped`, and of files."""
 
@@ -165,7 +168,7 @@ class Secrets:
         if len(path) >= SHORTEST_PART:
             self._add("/" + path)
         parts = re.split(r"[/?#&=:@,;]", path)
-        if scheme.lower() not in {"http", "https"}:  # such as tgram://TOKEN/CHAT: there the host is the token
+        if scheme.lower() not in _KNOWN_SCHEMES:
             parts += re.split(r"[:@]", host)
         for part in parts:
             if _PART.fullmatch(part):

@@ -67,6 +67,12 @@ def test_every_secret_of_a_configuration_is_known_wherever_it_stands(token: str,
         assert token not in secrets.mask(repr(settings.model_dump()))
 
 
+def test_the_host_of_a_store_with_a_password_is_no_secret() -> None:
+    secrets = Secrets()
+    secrets.add_all(Settings(urls=(SecretStr("postgresql://ann:s3cret-word@db-1.example.org:5432/spanloom"),)))
+    assert secrets.mask("db-1.example.org: s3cret-word is wrong") == f"db-1.example.org: {MASK} is wrong"
+
+
 def test_user_and_password_are_found_as_a_header_has_them() -> None:
     secrets = Secrets()
     secrets.add_all(Settings(login=Login(username="ann", password=SecretStr("s3cret-word"))))
