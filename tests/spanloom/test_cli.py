@@ -31,7 +31,6 @@ FILES = {
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # what a command sets is undone after the test
     monkeypatch.setenv("SPANLOOM_URL", NOBODY)
     monkeypatch.setenv("SPANLOOM_DATA_DIR", str(tmp_path / "data"))
     for name, text in FILES.items():

@@ -71,7 +71,6 @@ def test_a_mistake_of_the_configuration(process: str, mistake: str, tmp_path: Pa
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("SPANLOOM_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # what a command sets is undone after the test
     for name, value in ({"SPANLOOM_DATA_DIR": str(tmp_path / "data")} | PROCESSES[process] | variables).items():
         monkeypatch.setenv(name, value)
     command = [process]

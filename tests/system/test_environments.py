@@ -17,6 +17,7 @@ from stores.elasticsearch.store import open_elasticsearch
 from stores.store import Query
 from telemetry.documents import Kind
 from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.errors import StoreError
 from tests.system.cluster import ALL, Cluster, Role
 from tests.system.test_alerting import OnCall, Queues, until
 
@@ -66,7 +67,10 @@ async def until_stored(cluster: Cluster, kind: Kind) -> None:
     store = open_elasticsearch(f"http://127.0.0.1:{cluster.elasticsearch.port}")
     deadline = time.monotonic() + PATIENCE
     try:
-        while not await store.count(Query(kind)):
+        while True:
+            with contextlib.suppress(StoreError):  # an index that was made just now answers 503 for a moment
+                if await store.count(Query(kind)):
+                    return
             assert time.monotonic() < deadline, kind
             await asyncio.sleep(0.2)
     finally:

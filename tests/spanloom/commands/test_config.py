@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(autouse=True)
-def _no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # what the command sets is undone after the test
-
-
 def test_what_is_shown_is_the_file_the_environment_and_the_defaults_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,6 @@ def test_a_playbook_may_reach_its_target_by_any_way_there_is(via: str, name: str
 def test_a_program_that_the_configuration_names_may_get_a_label_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SPANLOOM_CONFIG", "")
     text = Path(DEFAULT).read_text("utf-8")
     command = "{command: [/opt/runbooks/restart.sh, --, $service]}"
     step = f"{{name: again, action: command, with: {command}, timeout: 9s, inverse: none}}"
@@ -102,6 +101,5 @@ def test_backtest_prints_each_run_and_refusal(tmp_path: Path, monkeypatch: pytes
     assert "2 alert changes, 1 runs, 0 refusals" in result.output
     config = tmp_path / "spanloom.yml"
     config.write_text("alerting: {safety: {max_traffic_share: 0.1}}\n")
-    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # put back afterwards
     result = CliRunner().invoke(playbooks, ["backtest", DEFAULT, "--config", str(config)])
     assert "restart-degraded-service refused: it would touch 33% of all calls, the budget is 10%" in result.output

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
 from spanloom.commands.receivers import receivers
 from spanloom.config import load_config
-
-if TYPE_CHECKING:
-    import pytest
 
 GUIDE = Path(__file__).parents[3] / "docs" / "from-alertmanager.md"
 
@@ -59,8 +55,7 @@ def test_the_guides_alertmanager_file_is_accepted_and_said_as_it_shows(tmp_path:
     assert result.output.replace(f"{tmp_path}/", "") == shown[1]
 
 
-def test_the_guides_configurations_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPANLOOM_CONFIG", "")  # what is set is undone after the test
+def test_the_guides_configurations_are_accepted(tmp_path: Path) -> None:
     found = examples("spanloom.yml")
     assert len(found) == 2
     for i, text in enumerate(found):
