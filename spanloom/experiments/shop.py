@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from telemetry.documents import Body
 
 TIMEOUT_SECONDS = 30.0
+ENVIRONMENT = "demo"
+"""deployment.environment.name of the shop."""
 
 
 class ShopError(SpanloomError):

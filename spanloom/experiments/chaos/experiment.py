@@ -46,7 +46,10 @@ class Selector(_ExperimentModel):
 
 
 class HttpSpec(_ExperimentModel):
-    """`delay` every request, or `abort` those of a share (`percent`, ours)."""
+    """`delay` requests, or `abort` those of a share (`percent`, ours).
+
+    Who does it is `through` (ours): the service itself, or the Envoy beside it, by a policy that ends after `duration`.
+    """
 
     selector: Selector
     mode: Literal["one"] = "one"
@@ -54,13 +57,19 @@ class HttpSpec(_ExperimentModel):
     delay: Duration = 0
     abort: bool = False
     percent: float = Field(default=100, gt=0, le=100)
+    through: Literal["service", "envoy"] = "service"
+    duration: Duration = 0
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if bool(self.delay) == self.abort:
             raise ValueError("say either `delay` or `abort: true`")
+        if self.through == "envoy":
+            return self
+        if self.duration:
+            raise ValueError("`duration` is of `through: envoy`; a service has its fault until a repair or the end")
         if self.delay and self.percent != 100:
-            raise ValueError("`percent` is of `abort`; a `delay` meets every request")
+            raise ValueError("`percent` is of `abort`; a `delay` by the service meets every request")
         return self
 
 
@@ -184,6 +193,11 @@ class HttpChaos(_Experiment):
     def service(self) -> str:
         """The service that has the fault."""
         return self.spec.selector.service
+
+    @property
+    def lasts(self) -> int:
+        """How long at most, nanoseconds."""
+        return self.spec.duration or self.settle
 
 
 class PodChaos(_Experiment):

@@ -9,8 +9,9 @@ import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from spanloom.experiments.chaos.experiment import HttpSpec, NetworkSpec, PodSpec, StressSpec
+from spanloom.experiments.chaos.experiment import HttpChaos, HttpSpec, NetworkSpec, PodSpec, StressSpec
 from spanloom.experiments.chaos.network_link import GOOD
+from spanloom.experiments.chaos.policy_fault import policy_fault
 from spanloom.process.child_command import dies_with_parent
 from telemetry.errors import SpanloomError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from spanloom.experiments.chaos.experiment import Experiment
     from spanloom.experiments.chaos.network_link import Link
+    from spanloom.experiments.mesh.shop_mesh import ShopMesh
     from spanloom.experiments.shop import ShopProcess
 
 _COMPUTE = "print(flush=True)\nwhile True: pass"
@@ -30,17 +32,26 @@ class ChaosError(SpanloomError):
 
 
 @asynccontextmanager
-async def fault(experiment: Experiment, shop: ShopProcess, link: Link | None = None) -> AsyncIterator[None]:
+async def fault(
+    experiment: Experiment, shop: ShopProcess, link: Link | None = None, mesh: ShopMesh | None = None
+) -> AsyncIterator[None]:
     """Put it in on entering. On leaving, what a repair or time has not ended is ended.
 
     Args:
         experiment: which.
         shop: where.
         link: the one that the service of a NetworkChaos is behind.
+        mesh: what governs the Envoys of a fault through one.
 
     Raises:
-        ChaosError: the shop has no such service, its process is gone, or it is behind no link.
+        ChaosError: the shop has no such service, its process is gone, or it is behind no link and no Envoy.
     """
+    if isinstance(experiment, HttpChaos) and experiment.spec.through == "envoy":
+        if mesh is None:
+            raise ChaosError(f"service {experiment.service!r} is behind no Envoy of ours")
+        async with policy_fault(experiment.spec, experiment.lasts, mesh.control, mesh.now):
+            yield
+        return
     match experiment.spec:
         case HttpSpec() as spec:
             body = (

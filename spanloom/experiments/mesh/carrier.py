@@ -42,7 +42,7 @@ def document(ports: MeshPorts, canary_percent: int) -> str:
     return yaml.safe_dump(policies, sort_keys=False)
 
 
-def settings(ports: MeshPorts, folder: Path) -> dict[str, str]:
+def settings(ports: MeshPorts, folder: Path, watched_seconds: float = WATCHED_SECONDS) -> dict[str, str]:
     """What `spanloom up` needs in its environment.
 
     The playbooks are those that ship, but for carrier: a restart of the instance that is well would help nobody.
@@ -54,7 +54,7 @@ def settings(ports: MeshPorts, folder: Path) -> dict[str, str]:
     path.write_text(yaml.safe_dump(default, sort_keys=False))
     return {
         "SPANLOOM_CONTROL__PORT": str(ports.xds),
-        "SPANLOOM_CONTROL__ROLLOUT": orjson.dumps({"waves": [{"soak_seconds": WATCHED_SECONDS}]}).decode(),
+        "SPANLOOM_CONTROL__ROLLOUT": orjson.dumps({"waves": [{"soak_seconds": watched_seconds}]}).decode(),
         "SPANLOOM_ALERTING__PLAYBOOKS": orjson.dumps([str(path)]).decode(),
     }
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spanloom.commands.chaos import SUITE
-from spanloom.experiments.chaos.experiment import NetworkSpec, load_experiment
+from spanloom.experiments.chaos.experiment import HttpChaos, NetworkSpec, load_experiment
 from spanloom.experiments.chaos.impairment import Impairment
 from telemetry.errors import ConfigError
 
@@ -91,3 +91,25 @@ def test_a_mistake_is_named_with_its_line_and_column(tmp_path: Path, old: str, n
     with pytest.raises(ConfigError) as error:
         load_experiment(path)
     assert f"{path}{complaint}" in str(error.value)
+
+
+def test_a_fault_through_envoy_ends_at_its_duration_or_with_the_experiment(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    through = GOOD.replace("  delay: 400ms\n", "  delay: 400ms\n  percent: 20\n  through: envoy\n")
+    path.write_text(through)
+    found = load_experiment(path)
+    assert isinstance(found, HttpChaos)
+    assert found.lasts == found.settle == 60 * 10**9
+    path.write_text(through.replace("  through: envoy\n", "  through: envoy\n  duration: 20s\n"))
+    found = load_experiment(path)
+    assert isinstance(found, HttpChaos)
+    assert found.lasts == 20 * 10**9
+    for written, complaint in (
+        (through.replace("through: envoy", "duration: 20s"), ":3:1: spec: `duration` is of `through: envoy`"),
+        (through.replace("through: envoy", "through: service"), ":3:1: spec: `percent` is of `abort`"),
+        (through.replace("through: envoy", "through: nginx"), ":7:12: spec.through"),
+    ):
+        path.write_text(written)
+        with pytest.raises(ConfigError) as error:
+            load_experiment(path)
+        assert complaint in str(error.value)

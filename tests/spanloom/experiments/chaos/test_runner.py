@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dashboards.api.routes import MAX_FOUND
-from spanloom.experiments.chaos.experiment import NetworkChaos
+from spanloom.experiments.chaos.experiment import HttpChaos, NetworkChaos
 from spanloom.experiments.chaos.faults import ChaosError
 from spanloom.experiments.chaos.runner import MAX_CALLS, Chaos, traffic_taken_over
 from spanloom.experiments.options import Options
@@ -32,6 +32,18 @@ async def test_where_no_link_can_be_made_its_experiments_are_skipped_loudly(
     assert reported == ["payment: SKIPPED: NetworkChaos needs root", "cart: SKIPPED: NetworkChaos needs root"]
     assert [(report["name"], report["wrong"]) for report in reports] == [("payment", []), ("cart", [])]
     assert lost == []
+
+
+async def test_where_no_envoy_is_faults_through_it_are_skipped_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spanloom.experiments.chaos.runner.mesh_ports", lambda: None)
+    selector = {"labelSelectors": {"service": "delivery"}}
+    spec = {"selector": selector, "abort": True, "through": "envoy"}
+    made = HttpChaos.model_validate({"kind": "HTTPChaos", "name": "e", "spec": spec, "expect": {}, "settle": "1m"})
+    reported: list[str] = []
+    reports, lost = await Chaos(Options(tmp_path), lambda: 0, reported.append).run([made])
+    skipped = "HTTPChaos through Envoy, and none is here (pip install 'spanloom[agent]')"
+    assert reports == [{"name": "e", "skipped": skipped, "wrong": []}]
+    assert (reported, lost) == ([f"e: SKIPPED: {skipped}"], [])
 
 
 async def test_two_services_behind_bad_links_are_refused_before_anything_starts(
