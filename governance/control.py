@@ -138,7 +138,7 @@ class ControlPlane:
     async def _catch_up(self) -> None:
         """Decide on nothing older than what the store has now."""
         await self._look()
-        if self.releases.stale:
+        if self.releases.stale or self.deliveries.stale:
             await self._reload()
             self._choose()
             self.fleet.refresh()

@@ -166,8 +166,10 @@ class RevisionStore(Protocol):
         """How far a revision was when that was last noted."""
         ...
 
-    async def keep_delivery(self, service: str, data: JsonObject | None, note: JsonObject, now: int) -> None:
-        """Keep how far a delivery is, nothing of it for None; `note` goes on the audit trail."""
+    async def keep_delivery(
+        self, service: str, data: JsonObject | None, note: JsonObject, now: int, *, before: JsonObject | None
+    ) -> None:
+        """Keep how far a delivery is, nothing of it for None; `note` goes on the audit trail. `before` is None of a new one."""
         ...
 
     async def deliveries(self) -> Sequence[tuple[str, JsonObject]]:

@@ -1,4 +1,8 @@
-"""All deliveries of a fleet: one for each service whose route has a plan."""
+"""All deliveries of a fleet: one for each service whose route has a plan.
+
+Another control plane may share the store. A step is kept only where the store still has what was known here; where it has
+something else, that holds, and is loaded.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,11 @@ from governance.delivery.delivery import (
 )
 from governance.delivery.step_watch import StepWatch
 from governance.model import Target
+from governance.revisions import OutdatedError
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 
     from governance.compile.site import Instance
     from governance.metrics import ControlMetrics
@@ -43,6 +48,9 @@ class Deliveries:
         store: where they are kept.
         metrics: count how they end.
         alarms: which alerts of some services have begun to fire since a time, in words; empty if none has.
+
+    Attributes:
+        stale: whether the store is known to have something else; then `restore`.
     """
 
     def __init__(
@@ -50,12 +58,18 @@ class Deliveries:
     ) -> None:
         self._store, self._metrics, self._alarms = store, metrics, alarms
         self._known: dict[str, Delivery] = {}
+        self._kept: dict[str, JsonObject] = {}  # as the store has it; of what is known a reason may be newer
         self._watches: dict[str, StepWatch] = {}
+        self.stale = False
 
     async def restore(self) -> bool:
         """Go on where the store says that they are; whether any share is another than was known."""
         before = {service: each.share for service, each in self._known.items()}
-        self._known = {service: restore_delivery(data) for service, data in await self._store.deliveries()}
+        kept = dict(await self._store.deliveries())
+        for service in [each for each in self._watches if kept.get(each) != self._kept.get(each)]:
+            del self._watches[service]  # of a step that is over elsewhere
+        self._kept, self.stale = kept, False
+        self._known = {service: restore_delivery(data) for service, data in kept.items()}
         return before != {service: each.share for service, each in self._known.items()}
 
     def watches(self) -> Sequence[StepWatch]:
@@ -90,7 +104,7 @@ class Deliveries:
         return Target(labels=plan.old, weight=WHOLE - new), Target(labels=plan.new, weight=new)
 
     async def advance(self, policies: Policies, found: Mapping[str, Sequence[Instance]], busy: str, now: int) -> bool:
-        """Do what follows now; whether any share has changed.
+        """Do what follows now, unless another control plane did something meanwhile; whether any share has changed.
 
         Args:
             policies: those that all agents have.
@@ -98,19 +112,30 @@ class Deliveries:
             busy: why no step may begin; empty if one may.
             now: the time.
         """
-        plans = dict(planned(policies))
         changed = False
+        try:
+            async for each in self._turns(policies, found, busy, now):
+                changed = each or changed
+        except OutdatedError as error:
+            self.stale = True
+            log.info("delivery_went_on_elsewhere", reason=str(error))
+        return changed
+
+    async def _turns(
+        self, policies: Policies, found: Mapping[str, Sequence[Instance]], busy: str, now: int
+    ) -> AsyncIterator[bool]:
+        """Each delivery's turn: whether its share has changed."""
+        plans = dict(planned(policies))
         for service in self._known.keys() - plans.keys():
-            changed = await self._drop(service, now) or changed
+            yield await self._drop(service, now)
         for service, plan in plans.items():
             delivery = self._known.get(service)
             if delivery is None or delivery.plan != plan.digest:
                 had = delivery.share if delivery is not None else 0.0
                 await self._become(Delivery(service, plan.digest, now), "", now)
-                changed = changed or had > 0
+                yield had > 0
             elif delivery.state is DeliveryState.ADVANCING:
-                changed = await self._step(delivery, plan, busy or _absent(policies, found, service, plan), now) or changed
-        return changed
+                yield await self._step(delivery, plan, busy or _absent(policies, found, service, plan), now)
 
     async def _step(self, delivery: Delivery, plan: DeliveryPlan, waits: str, now: int) -> bool:
         service, seen, watch = delivery.service, Seen(), None
@@ -134,7 +159,7 @@ class Deliveries:
         """Do what a person asks for.
 
         Raises:
-            ConfigError: there is no such delivery, or that cannot be done with it now.
+            ConfigError: there is no such delivery, that cannot be done with it now, or somebody else was first.
         """
         plan = dict(planned(policies)).get(service)
         delivery = self._known.get(service)
@@ -143,24 +168,31 @@ class Deliveries:
         after = done_by(delivery, plan, action, why or f"{author} asked for it", now)
         if (watch := self._watches.get(service)) is not None and after.steps:
             after = replace(after, evidence=watch.evidence())
-        await self._become(after, author, now)
+        try:
+            await self._become(after, author, now)
+        except OutdatedError as error:
+            self.stale = True
+            raise ConfigError(f"{action.value}: the delivery of {service} is left as it is: {error}") from error
         return after
 
     async def _become(self, delivery: Delivery, author: str, now: int) -> None:
         """Keep how it goes on: first in the store, for a crash."""
         service = delivery.service
+        data, note = delivery.snapshot(), {**delivery.described(), "author": author}
+        await self._store.keep_delivery(service, data, note, now, before=self._kept.get(service))
+        self._known[service], self._kept[service] = delivery, data
         log.info(
             "delivery", service=service, state=delivery.state.value, step=delivery.steps, share=delivery.share, why=delivery.why
         )
-        await self._store.keep_delivery(service, delivery.snapshot(), {**delivery.described(), "author": author}, now)
-        self._known[service] = delivery
         self._watches.pop(service, None)  # of the step before; it has not compared a call of this one
         if delivery.state in {DeliveryState.COMPLETED, DeliveryState.ROLLED_BACK}:
             self._metrics.deliveries.labels(delivery.state.value).inc()
 
     async def _drop(self, service: str, now: int) -> bool:
-        await self._store.keep_delivery(service, None, {"service": service, "why": "the policies have no plan of it"}, now)
+        note = {"service": service, "why": "the policies have no plan of it"}
+        await self._store.keep_delivery(service, None, note, now, before=self._kept.get(service))
         self._watches.pop(service, None)
+        self._kept.pop(service, None)
         return self._known.pop(service).share > 0
 
 

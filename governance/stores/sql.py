@@ -212,11 +212,16 @@ class SqlStore:
         found = await self._do(lambda: self._db.run("select data from rollout"))
         return restore(_json(found[0][0])) if found else None
 
-    async def keep_delivery(self, service: str, data: JsonObject | None, note: JsonObject, now: int) -> None:
+    async def keep_delivery(
+        self, service: str, data: JsonObject | None, note: JsonObject, now: int, *, before: JsonObject | None
+    ) -> None:
         """Keep how far a delivery is, nothing of it for None; `note` goes on the audit trail."""
 
         def work() -> None:
             with self._change() as chain:
+                found = self._db.run("select data from deliveries where service = ?", (service,))
+                if (_json(found[0][0]) if found else None) != orjson.loads(orjson.dumps(before)):
+                    raise OutdatedError("another control plane went on meanwhile; look at the delivery again")
                 self._db.run("delete from deliveries where service = ?", (service,))
                 if data is not None:
                     self._db.run("insert into deliveries values (?, ?)", (service, orjson.dumps(data).decode()))
