@@ -73,8 +73,8 @@ def runtime(policies: Policies, site: Site, now: int) -> JsonObject:
         if _is_here(policy, site) and policy.until > now:
             layer |= fault_shares(policy)
             layer[UNTIL + fault_key(policy)] = policy.until // SECOND
-    for each in of_service(policies.collection, site.service):
-        layer["tracing.random_sampling"] = round(each.share * 100)  # Envoy counts it in hundredths of a percent
+    for each in of_service(policies.collection, site.service):  # of a plain number Envoy takes what is above 100 for all
+        layer["tracing.random_sampling"] = {"numerator": round(each.share * 100), "denominator": "TEN_THOUSAND"}
     for concurrency in of_service(policies.concurrency, site.service):
         layer |= concurrency_on(concurrency)
     return layer

@@ -139,6 +139,13 @@ async def mirrored(shop: Shop) -> None:
     await until(lambda: shop.others[1].hits == before + 10, "the copies arrive")
 
 
+async def mirrored_in_part(shop: Shop) -> None:
+    before = shop.others[1].hits
+    assert await shop.statuses(200) == {200: 200}
+    await until(lambda: shop.others[1].hits >= before + 65, "of 100 copies; beyond 5 standard deviations")
+    assert shop.others[1].hits <= before + 135
+
+
 async def rewritten(shop: Shop) -> None:
     assert (await shop.kept.get("pay", "/api/v1/charge"))[0] == 200
     assert shop.pay.seen[-1][":path"] == "/charge"
@@ -270,6 +277,10 @@ POLICIES: dict[str, tuple[str, Callable[[Shop], Awaitable[None]]]] = {
         ejected,
     ),
     "mirror": ("mirrors: [{name: shadow, service: pay, to: {service: old, labels: {name: b}}}]", mirrored),
+    "mirror a share": (
+        "mirrors: [{name: shadow, service: pay, to: {service: old, labels: {name: b}}, share: 50%}]",
+        mirrored_in_part,
+    ),
     "rewrite": (
         "routes: [{name: api, service: pay, rules: [{match: {prefix: /api/v1/}, prefix_rewrite: /, to: [{}]}]}]",
         rewritten,
