@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from tests.eval import nab, nezha, petshop, traces
+from tests.eval import generated_series, nab, nezha, petshop, traces
 from tests.eval.shared import SHARED, console, print_table, scorer
 
 
@@ -40,6 +40,7 @@ def main() -> int:
         "Culprits: share of faults whose service ranks first, %", nezha.table(case_scorer, nezha_data, culprits), output
     )
     print_table("Anomalies: NAB score", nab.table(series_scorer, anomalies), output)
+    generated_series.main()
     petshop.main()
     traces.main()
     return 0
