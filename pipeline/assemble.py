@@ -148,7 +148,7 @@ class AssembleStage:
                 tp,
                 TraceAssembler(self._limits),
                 EdgeWindows(int(self._config.window * SECOND), int(self._config.lateness * SECOND)),
-                TraceTelemetry(tp.partition, self._now(), self._series, self._signals, self._metric_samples),
+                TraceTelemetry(tp.partition, self._now(), self._series, self._signals, self._metric_samples, self._kernels),
                 SpanLinkResolver(
                     tp,
                     self._traced,

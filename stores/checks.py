@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from telemetry.documents import Body, Document
     from telemetry.documents.encoded_hop import EncodedHopDocument
     from telemetry.documents.encoded_span import EncodedSpanDocument
+    from telemetry.documents.encoded_trace import EncodedTraceDocument
     from telemetry.spans import Span
 
 TIME = "@timestamp"
@@ -89,19 +90,33 @@ _OF_SPANS: dict[str, Callable[[Span], object]] = {
 _SPAN_VALUES = [_OF_SPANS[field] for field in LAYOUT[Kind.SPAN]]
 
 _OF_HOPS: dict[str, Callable[[EncodedHopDocument], object]] = {
-    "environment": lambda document: document.hop.environment,
+    "environment": lambda document: document.row.environment,
     "id": lambda document: document.id.partition(".")[0],
     "revision": lambda document: document.revision,
-    "trace_id": lambda document: document.hop.trace_id.hex(),
+    "trace_id": lambda document: document.id[:32],
     "partition": lambda document: document.partition,
     "window": lambda document: document.window,
-    "caller.name": lambda document: document.hop.caller.name,
-    "callee.name": lambda document: document.hop.callee.name,
-    "operation": lambda document: document.hop.operation,
-    "duration": lambda document: document.hop.duration,
-    "failed": lambda document: document.hop.failed,
+    "caller.name": lambda document: document.row.caller,
+    "callee.name": lambda document: document.row.callee,
+    "operation": lambda document: document.row.operation,
+    "duration": lambda document: document.row.duration,
+    "failed": lambda document: document.row.failed,
 }
 _HOP_VALUES = [_OF_HOPS[field] for field in LAYOUT[Kind.HOP]]
+
+_OF_TRACES: dict[str, Callable[[EncodedTraceDocument], object]] = {
+    "environment": lambda document: document.graph.environment,
+    "id": lambda document: document.graph.trace_id.hex(),
+    "revision": lambda document: document.revision,
+    "trace_id": lambda document: document.graph.trace_id.hex(),
+    "root.service": lambda document: document.graph.root_service,
+    "root.operation": lambda document: document.graph.root_operation,
+    "services": lambda document: list(document.graph.services),
+    "duration": lambda document: document.graph.duration,
+    "span_count": lambda document: document.graph.span_count,
+    "errors": lambda document: document.graph.errors,
+}
+_TRACE_VALUES = [_OF_TRACES[field] for field in LAYOUT[Kind.TRACE]]
 
 Misfit = tuple[str, ...]
 """The path of a value that is not of the layout's type."""
@@ -231,6 +246,16 @@ def checked_hop(document: EncodedHopDocument) -> tuple[object, ...]:
     """
     _check_size(document.json)
     return tuple([value(document) for value in _HOP_VALUES])
+
+
+def checked_trace(document: EncodedTraceDocument) -> tuple[object, ...]:
+    """What `checked` returns of a trace's document, without its body.
+
+    Raises:
+        UnstorableError: it is too large.
+    """
+    _check_size(document.json)
+    return tuple([value(document) for value in _TRACE_VALUES])
 
 
 def joined(text: bytes, more: Body) -> bytes:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from telemetry.environment import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from telemetry.metrics import ExponentialBuckets
 
 
@@ -100,8 +102,8 @@ class CallGraph:
     root_service: str
     root_operation: str
     services: tuple[str, ...]  # sorted
-    hops: tuple[Hop, ...]  # sorted by (start, id)
-    critical_path: tuple[Segment, ...]
+    hops: Sequence[Hop]  # a tuple, or what is equal to one, sorted by (start, id)
+    critical_path: Sequence[Segment]  # the same
     missing_parents: tuple[bytes, ...]  # span ids named as parent but not seen, sorted
     orphans: tuple[bytes, ...]  # spans whose parent is missing, sorted
     errors: int  # spans with status error

@@ -1,4 +1,4 @@
-//! Call graphs and documents of hops as objects of Python.
+//! Call graphs as objects of Python, and the documents of traces and hops.
 
 use std::collections::HashMap;
 
@@ -6,56 +6,14 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::graph::{self, About, Graph, Hop, Node, Place, Vocabulary, Words, put_hop};
+use crate::asking::{Asked, Asking};
+use crate::counting::CountedTrace;
+use crate::edges::CountedHops;
+use crate::graph::{self, About, Graph, Place, Vocabulary, put_hop, put_trace};
 use crate::keys::{Keys, Slots};
+use crate::objects::{Makers, Object, Objects};
 use crate::python::guarded;
-use crate::wire::{Odd, Read};
-
-type Object<'py> = Bound<'py, PyAny>;
-
-/// What is asked of a resource: service, instance, host and environment.
-#[pyclass(frozen)]
-pub struct ResourceNames {
-    said: graph::ResourceNames,
-    texts: [Py<PyString>; 4],
-}
-
-#[pymethods]
-impl ResourceNames {
-    #[new]
-    fn new(py: Python<'_>, service: String, instance: String, host: String, environment: String) -> Self {
-        let texts = [&service, &instance, &host, &environment].map(|text| PyString::new(py, text).unbind());
-        ResourceNames { said: graph::ResourceNames { service, instance, host, environment }, texts }
-    }
-}
-
-const SERVICE: usize = 0;
-const INSTANCE: usize = 1;
-const HOST: usize = 2;
-const ENVIRONMENT: usize = 3;
-
-impl ResourceNames {
-    fn text<'py>(&self, py: Python<'py>, which: usize) -> Bound<'py, PyString> {
-        self.texts[which].bind(py).clone()
-    }
-}
-
-/// Classes and functions of Python.
-struct Makers {
-    graph: Py<PyAny>,
-    segment: Py<PyAny>,
-    hop: Py<PyAny>,
-    node: Py<PyAny>,
-    kinds: Vec<Py<PyAny>>,
-}
-
-/// Functions of Python that are asked about texts.
-struct Asked {
-    normalised: Py<PyAny>,
-    of_proxy: Py<PyAny>,
-    host_of: Py<PyAny>,
-    server_side: Py<PyAny>,
-}
+use crate::senders::{ENVIRONMENT, ResourceNames, SERVICE};
 
 /// Draws call graphs, and remembers texts and nodes.
 #[pyclass]
@@ -69,6 +27,12 @@ pub struct CallGraphs {
 }
 
 type Four = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>);
+type Encoded<'py> = Vec<Bound<'py, PyBytes>>;
+type Senders<'py> = Vec<Bound<'py, ResourceNames>>;
+
+/// A call graph, the document of the trace without its last members, those of the hops, each with what is known of it, and the
+/// hops to be counted.
+type Drawn<'py> = (Object<'py>, Bound<'py, PyBytes>, Vec<Bound<'py, PyTuple>>, CountedTrace);
 
 #[pymethods]
 impl CallGraphs {
@@ -100,187 +64,133 @@ impl CallGraphs {
         })
     }
 
-    /// The call graph of a trace, and the documents of its hops as JSON; `None` for a trace that is not usual.
+    /// The call graph of a trace with `later` as its hops and critical path, the document of the trace, those of its hops, and
+    /// these to be counted; `None` for a trace that is not usual.
     fn draw<'py>(
         &mut self,
         py: Python<'py>,
-        spans: Vec<Bound<'py, PyBytes>>,
-        senders: Vec<Bound<'py, ResourceNames>>,
-        revision: u64,
-        partition: u32,
-        width: i64,
-    ) -> PyResult<Option<(Object<'py>, Vec<Bound<'py, PyBytes>>)>> {
+        spans: Encoded<'py>,
+        senders: Senders<'py>,
+        place: (u64, u32, i64),
+        later: (Object<'py>, Object<'py>),
+    ) -> PyResult<Option<Drawn<'py>>> {
         guarded(|| {
-            if spans.len() != senders.len() || width <= 0 {
-                return Err(PyValueError::new_err("a sender for each span, and a width of windows"));
+            let (revision, partition, width) = place;
+            if width <= 0 {
+                return Err(PyValueError::new_err("a width of windows"));
             }
-            let of_spans: Vec<(&[u8], &graph::ResourceNames)> =
-                spans.iter().zip(&senders).map(|(span, sender)| (span.as_bytes(), &sender.get().said)).collect();
-            let CallGraphs { makers, asked, vocabulary, normalised, texts, nodes } = self;
-            let mut words = Asking { py, asked, normalised };
-            let Ok(graph) = graph::call_graph(&of_spans, vocabulary, &mut words) else { return Ok(None) };
-            let mut drawing = Drawing { py, makers, texts, nodes, senders: &senders, operations: Vec::new() };
-            drawing.operations = graph.operations.iter().map(|text| drawing.texts.get(py, text)).collect();
-            let documents = documents(py, &graph, &of_spans, Place { revision, partition, width });
-            Ok(Some((drawing.graph(&graph)?, documents)))
+            let place = Place { revision, partition, width };
+            self.drawn(py, &spans, &senders, |graph, of_spans, objects| {
+                let Ok(counted) = CountedHops::of(graph, of_spans, place) else { return Ok(None) };
+                let mut trace = Vec::with_capacity(2048);
+                put_trace(&mut trace, graph, of_spans, revision);
+                let hops = documents(objects, graph, of_spans, place)?;
+                let made = call_graph(objects, graph, later)?;
+                Ok(Some((made, PyBytes::new(py, &trace), hops, CountedTrace::of(counted))))
+            })
         })
+    }
+
+    /// The hops and the critical path of a trace that was drawn before.
+    fn objects<'py>(
+        &mut self,
+        py: Python<'py>,
+        spans: Encoded<'py>,
+        senders: Senders<'py>,
+    ) -> PyResult<Option<(Bound<'py, PyTuple>, Bound<'py, PyTuple>)>> {
+        guarded(|| self.drawn(py, &spans, &senders, |graph, _, objects| Ok(Some((objects.hops(graph)?, objects.path(graph)?)))))
     }
 }
 
-fn documents<'py>(
-    py: Python<'py>,
+type OfSpans<'a> = [(&'a [u8], &'a graph::ResourceNames)];
+
+impl CallGraphs {
+    /// What is made of a call graph; `None` for a trace that is not usual.
+    fn drawn<'py, T>(
+        &mut self,
+        py: Python<'py>,
+        spans: &[Bound<'py, PyBytes>],
+        senders: &[Bound<'py, ResourceNames>],
+        make: impl FnOnce(&Graph<'_>, &OfSpans<'_>, &mut Objects<'_, 'py>) -> PyResult<Option<T>>,
+    ) -> PyResult<Option<T>> {
+        if spans.len() != senders.len() {
+            return Err(PyValueError::new_err("a sender for each span"));
+        }
+        let of_spans: Vec<(&[u8], &graph::ResourceNames)> =
+            spans.iter().zip(senders).map(|(span, sender)| (span.as_bytes(), &sender.get().said)).collect();
+        let CallGraphs { makers, asked, vocabulary, normalised, texts, nodes } = self;
+        let mut words = Asking { py, asked, normalised };
+        let Ok(graph) = graph::call_graph(&of_spans, vocabulary, &mut words) else { return Ok(None) };
+        let operations = graph.operations.iter().map(|text| texts.get(py, text)).collect();
+        make(&graph, &of_spans, &mut Objects { py, makers, texts, nodes, senders, operations })
+    }
+}
+
+fn call_graph<'py>(
+    objects: &Objects<'_, 'py>,
     graph: &Graph<'_>,
-    spans: &[(&[u8], &graph::ResourceNames)],
+    (hops, path): (Object<'py>, Object<'py>),
+) -> PyResult<Object<'py>> {
+    let py = objects.py;
+    let (root_id, root_service, root_operation) = match graph.root {
+        Some((id, sender, operation)) => {
+            (id, objects.of_sender(sender, SERVICE), objects.operations[operation].clone().into_any())
+        }
+        None => (&b""[..], PyString::new(py, "").into_any(), PyString::new(py, "").into_any()),
+    };
+    let services = graph.services.iter().map(|&sender| objects.of_sender(sender, SERVICE));
+    let ids = |ids: &[&[u8]]| PyTuple::new(py, ids.iter().map(|id| PyBytes::new(py, id)));
+    let fields: [Object<'py>; 15] = [
+        PyBytes::new(py, graph.trace_id).into_any(),
+        PyInt::new(py, graph.start).into_any(),
+        PyInt::new(py, graph.end).into_any(),
+        PyInt::new(py, graph.span_count).into_any(),
+        PyBytes::new(py, root_id).into_any(),
+        root_service,
+        root_operation,
+        PyList::new(py, services)?.to_tuple().into_any(),
+        hops,
+        path,
+        ids(&graph.missing_parents)?.into_any(),
+        ids(&graph.orphans)?.into_any(),
+        PyInt::new(py, graph.errors).into_any(),
+        PyFloat::new(py, graph.completeness).into_any(),
+        objects.of_sender(graph.environment, ENVIRONMENT),
+    ];
+    objects.makers.graph.bind(py).call1(PyTuple::new(py, fields)?)
+}
+
+/// Of each hop its document as JSON, and what stores ask of it: id, start, environment, names of caller and callee, operation,
+/// duration, and whether it failed.
+fn documents<'py>(
+    objects: &mut Objects<'_, 'py>,
+    graph: &Graph<'_>,
+    spans: &OfSpans<'_>,
     place: Place,
-) -> Vec<Bound<'py, PyBytes>> {
+) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+    let py = objects.py;
     let mut out = Vec::with_capacity(1024);
     let mut found = Vec::with_capacity(graph.hops.len());
     for hop in &graph.hops {
         out.clear();
-        let environment = hop.home().map_or("", |home| &spans[home].1.environment);
+        let (environment, about_environment) = match hop.home() {
+            Some(home) => (spans[home].1.environment.as_str(), objects.of_sender(home, ENVIRONMENT)),
+            None => ("", objects.texts.get(py, "").into_any()),
+        };
         let about = About { trace_id: graph.trace_id, operation: &graph.operations[hop.operation], environment, place };
         put_hop(&mut out, hop, &about);
-        found.push(PyBytes::new(py, &out));
-    }
-    found
-}
-
-/// Asks Python; an error of it is for the reference, which meets it again.
-struct Asking<'a, 'py> {
-    py: Python<'py>,
-    asked: &'a Asked,
-    normalised: &'a mut Slots<String>,
-}
-
-impl Words for Asking<'_, '_> {
-    fn normalised(&mut self, name: &str) -> Read<String> {
-        let ask = || self.asked.normalised.bind(self.py).call1((name,))?.extract();
-        self.normalised.get(name, ask, String::clone).map_err(|_: PyErr| Odd)
-    }
-
-    fn of_proxy(&mut self, name: &str, method: &str, url: &str) -> Read<String> {
-        let answer = self.asked.of_proxy.bind(self.py).call1((name, method, url));
-        answer.and_then(|text| text.extract()).map_err(|_| Odd)
-    }
-
-    fn host(&mut self, url: &str) -> Read<String> {
-        self.asked.host_of.bind(self.py).call1((url,)).and_then(|text| text.extract()).map_err(|_| Odd)
-    }
-
-    fn server_side(&mut self, id: &[u8]) -> Read<Vec<u8>> {
-        let answer = self.asked.server_side.bind(self.py).call1((PyBytes::new(self.py, id),));
-        answer.and_then(|id| id.extract()).map_err(|_| Odd)
-    }
-}
-
-/// One trace.
-struct Drawing<'a, 'py> {
-    py: Python<'py>,
-    makers: &'a Makers,
-    texts: &'a mut Keys,
-    nodes: &'a mut Vec<Slots<Py<PyAny>>>,
-    senders: &'a [Bound<'py, ResourceNames>],
-    operations: Vec<Bound<'py, PyString>>,
-}
-
-impl<'py> Drawing<'_, 'py> {
-    fn graph(&mut self, graph: &Graph<'_>) -> PyResult<Object<'py>> {
-        let py = self.py;
-        let hops = graph.hops.iter().map(|hop| self.hop(graph, hop)).collect::<PyResult<Vec<_>>>()?;
-        let mut path = Vec::with_capacity(graph.critical_path.len());
-        for segment in &graph.critical_path {
-            let fields: [Object<'py>; 5] = [
-                PyBytes::new(py, segment.span_id).into_any(),
-                self.of_sender(segment.sender, SERVICE),
-                self.operations[segment.operation].clone().into_any(),
-                PyInt::new(py, segment.start).into_any(),
-                PyInt::new(py, segment.end).into_any(),
-            ];
-            path.push(self.makers.segment.bind(py).call1((PyTuple::new(py, fields)?,))?);
-        }
-        let (root_id, root_service, root_operation) = match graph.root {
-            Some((id, sender, operation)) => {
-                (id, self.of_sender(sender, SERVICE), self.operations[operation].clone().into_any())
-            }
-            None => (&b""[..], PyString::new(py, "").into_any(), PyString::new(py, "").into_any()),
-        };
-        let services = graph.services.iter().map(|&sender| self.of_sender(sender, SERVICE));
-        let ids = |ids: &[&[u8]]| PyTuple::new(py, ids.iter().map(|id| PyBytes::new(py, id)));
-        let fields: [Object<'py>; 15] = [
-            PyBytes::new(py, graph.trace_id).into_any(),
-            PyInt::new(py, graph.start).into_any(),
-            PyInt::new(py, graph.end).into_any(),
-            PyInt::new(py, graph.span_count).into_any(),
-            PyBytes::new(py, root_id).into_any(),
-            root_service,
-            root_operation,
-            PyList::new(py, services)?.to_tuple().into_any(),
-            PyTuple::new(py, hops)?.into_any(),
-            PyTuple::new(py, path)?.into_any(),
-            ids(&graph.missing_parents)?.into_any(),
-            ids(&graph.orphans)?.into_any(),
-            PyInt::new(py, graph.errors).into_any(),
-            PyFloat::new(py, graph.completeness).into_any(),
-            self.of_sender(graph.environment, ENVIRONMENT),
-        ];
-        self.makers.graph.bind(py).call1(PyTuple::new(py, fields)?)
-    }
-
-    fn of_sender(&self, sender: usize, which: usize) -> Object<'py> {
-        self.senders[sender].get().text(self.py, which).into_any()
-    }
-
-    fn node(&mut self, node: &Node<'_>) -> PyResult<Object<'py>> {
-        let (py, kind) = (self.py, node.kind as usize);
-        let make = || Ok(self.makers.node.bind(py).call1(((&self.makers.kinds[kind], &*node.name),))?.unbind());
-        let made: PyResult<Py<PyAny>> = self.nodes[kind].get(&node.name, make, |known| known.clone_ref(py));
-        Ok(made?.into_bound(py))
-    }
-
-    fn hop(&mut self, graph: &Graph<'_>, hop: &Hop<'_>) -> PyResult<Object<'py>> {
-        let py = self.py;
-        let none = || py.None().into_bound(py);
-        let optional = |number: Option<i64>| number.map_or_else(none, |number| PyInt::new(py, number).into_any());
-        let flag = |value: bool| PyBool::new(py, value).to_owned().into_any();
-        let source = hop.source.map(|(sender, _)| sender);
-        let server = hop.server.map(|(sender, _)| sender);
-        let nothing = self.texts.get(py, "").into_any();
-        let of = |side: Option<usize>, which| side.map_or_else(|| nothing.clone(), |side| self.of_sender(side, which));
-        let sides = [of(source, INSTANCE), of(server, INSTANCE), of(source, HOST), of(server, HOST)];
-        let environment = of(hop.home(), ENVIRONMENT);
-        let [caller_instance, callee_instance, caller_host, callee_host] = sides;
-        let id: Vec<u8> = hop.id.bytes().collect();
-        let fields: [Object<'py>; 29] = [
-            PyBytes::new(py, graph.trace_id).into_any(),
-            PyBytes::new(py, &id).into_any(),
-            self.node(&hop.caller)?,
-            self.node(&hop.callee)?,
-            self.operations[hop.operation].clone().into_any(),
-            self.texts.get(py, &hop.protocol).into_any(),
+        let fields: [Object<'py>; 9] = [
+            PyBytes::new(py, &out).into_any(),
+            PyString::new(py, &about.document_id(hop)).into_any(),
             PyInt::new(py, hop.start).into_any(),
-            PyInt::new(py, hop.end).into_any(),
-            PyBytes::new(py, hop.client_span_id).into_any(),
-            PyBytes::new(py, hop.server_span_id).into_any(),
-            optional(hop.client_duration),
-            optional(hop.server_duration),
-            optional(hop.gap),
-            optional(hop.occupancy.map(|parts| parts.0)),
-            optional(hop.queue_wait),
-            optional(hop.occupancy.map(|parts| parts.1)),
-            optional(hop.occupancy.map(|parts| parts.2)),
-            PyInt::new(py, hop.critical_path_time).into_any(),
-            PyFloat::new(py, hop.critical_path_share).into_any(),
-            optional(hop.skew),
-            flag(hop.failed),
-            flag(hop.is_inferred),
-            flag(false), // a link is for the reference
-            caller_instance,
-            callee_instance,
-            optional(hop.server_start),
-            caller_host,
-            callee_host,
-            environment,
+            about_environment,
+            objects.texts.get(py, &hop.caller.name).into_any(),
+            objects.texts.get(py, &hop.callee.name).into_any(),
+            objects.operations[hop.operation].clone().into_any(),
+            PyInt::new(py, hop.duration()).into_any(),
+            PyBool::new(py, hop.failed).to_owned().into_any(),
         ];
-        self.makers.hop.bind(py).call1((PyTuple::new(py, fields)?,))
+        found.push(PyTuple::new(py, fields)?);
     }
+    Ok(found)
 }

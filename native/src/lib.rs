@@ -9,17 +9,27 @@
 #![warn(missing_docs)]
 
 #[cfg(feature = "python")]
+mod asking;
+#[cfg(feature = "python")]
+mod counting;
+#[cfg(feature = "python")]
 mod decode;
 pub mod document;
 #[cfg(feature = "python")]
 mod drawing;
+pub mod edges;
 pub mod graph;
 mod head;
 mod json;
 #[cfg(feature = "python")]
 mod keys;
 #[cfg(feature = "python")]
+mod objects;
+#[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "python")]
+mod senders;
+pub mod service_graph;
 pub mod split;
 mod status;
 mod validate;

@@ -7,15 +7,17 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::counting::{CountedTrace, EdgeSums, ServiceGraphSums};
 use crate::decode::SpanDecoder;
 use crate::document::{self, Around};
-use crate::drawing::{CallGraphs, ResourceNames};
+use crate::drawing::CallGraphs;
+use crate::senders::ResourceNames;
 use crate::split;
 
 create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
 
 /// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
-const INTERFACE: u32 = 4;
+const INTERFACE: u32 = 5;
 
 type Bytes = Py<PyBytes>;
 type Parts = Vec<(u32, Bytes)>;
@@ -83,6 +85,9 @@ fn spanloom_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<SpanDecoder>()?;
     module.add_class::<CallGraphs>()?;
     module.add_class::<ResourceNames>()?;
+    module.add_class::<CountedTrace>()?;
+    module.add_class::<EdgeSums>()?;
+    module.add_class::<ServiceGraphSums>()?;
     module.add_function(wrap_pyfunction!(split_spans, module)?)?;
     module.add_function(wrap_pyfunction!(span_documents, module)?)?;
     module.add_function(wrap_pyfunction!(panic, module)?)

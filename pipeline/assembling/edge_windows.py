@@ -54,7 +54,7 @@ class SealedEdgeWindows:
         if window.recount:
             documents, again = await self._recount(partition, window, width, is_owned)
         else:
-            documents = [edge_document(edge, partition, f"{window.hops[edge.key]:032x}") for edge in window.edges()]
+            documents = [edge_document(edge, partition, f"{hops:032x}") for edge, hops in window.edges()]
         if documents:
             await self._writer.write(documents, is_owned)
             if not is_owned():

@@ -12,6 +12,7 @@ from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.learning import encode_traces
 from processors.assembly.watermark import SECOND
 from processors.call_graph.clock_skew import ClockSkew
+from processors.kernels.drawn import DrawnHops
 from processors.root_cause.sampled_trace import sampled_trace
 from processors.root_cause.sampling import TraceSample
 from processors.root_cause.trace_memory import rank_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.record import OutputTopic
     from processors.assembly.assembler import OpenTrace
     from processors.assembly.reconcile import Publication
+    from processors.kernels.protocol import Kernels
     from processors.root_cause.sampled_trace import SampledTrace
     from processors.series.cumulative import SeriesBudget
     from telemetry.documents import Document
@@ -55,15 +57,22 @@ class TraceTelemetry:
         series: the topic of stage 3.
         signals: the way to stage 4.
         budget: of samples of the counters, shared by all partitions.
+        kernels: count what they draw; without them Python does.
     """
 
     def __init__(
-        self, partition: int, start: int, series: OutputTopic, signals: EnvironmentTopic, budget: SeriesBudget | None = None
+        self,
+        partition: int,
+        start: int,
+        series: OutputTopic,
+        signals: EnvironmentTopic,
+        budget: SeriesBudget | None = None,
+        kernels: Kernels | None = None,
     ) -> None:
         self._series, self._signals = series, signals
         self._instance = f"partition-{partition}"
         self._resource = Resource({"service.name": "spanloom", "service.instance.id": self._instance})
-        self._graph = ServiceGraphMetrics(start, self._resource, budget)
+        self._graph = ServiceGraphMetrics(start, self._resource, budget, kernels)
         self._spans = SpanMetrics(start, self._instance, budget)
         self._skew = ClockSkew()
         self._sample = TraceSample(SAMPLE_WIDTH, SAMPLE_SIZE)
@@ -91,9 +100,14 @@ class TraceTelemetry:
         self._spans.add(publication.new_spans)
         if publication.merged:
             return
-        self._graph.add(publication.graph.hops)
-        for hop in publication.graph.hops:
-            self._skew.add(hop, now)
+        hops = publication.graph.hops
+        self._graph.add(hops)
+        if isinstance(hops, DrawnHops):
+            for said in hops.counted.clocks():
+                self._skew.learn(*said, now)
+        else:
+            for hop in hops:
+                self._skew.add(hop, now)
 
     def metrics(self, time: int) -> list[Metric]:
         """The counters and the clock skew as they stand, for who scrapes them."""

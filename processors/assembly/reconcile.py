@@ -25,6 +25,7 @@ from telemetry.documents import (
     retracted_hop_document,
     trace_document,
 )
+from telemetry.documents.encoded_trace import EncodedTraceDocument
 from telemetry.documents.read_back import hop_from_body, span_from_body
 from telemetry.documents.signals import span_document
 from telemetry.environment import DEFAULT_ENVIRONMENT
@@ -64,6 +65,7 @@ class Publication:
     former_ids: frozenset[str] = frozenset()  # of spans that answer a call, as the version before wrote them
     encoded: list[PackedSpan | None] = field(default_factory=list)  # the new spans as they came, where that is known
     hop_documents: list[Document] | None = None  # where they were made with the graph, of a trace of which nothing is stored
+    trace_json: bytes | None = None  # of the trace's document, where it was written with the graph: see `EncodedTraceDocument`
     stored_windows: frozenset[int] = frozenset()  # of retracted hops too: a crash may have come before their correction
 
     def parts(self, partition: int, window_of: WindowOf, kernels: Kernels | None = None) -> list[Document]:
@@ -90,6 +92,8 @@ class Publication:
         """The trace document, unless the store has this revision."""
         if self.merged and self.stored_revision >= self.revision:
             return []
+        if self.trace_json is not None and not self.closed_early and not self.full:
+            return [EncodedTraceDocument(self.graph, self.trace_json, self.revision, self.logs)]
         document = trace_document(self.graph, self.revision, self.logs)
         if self.closed_early or self.full:
             document.body["cut"] = True
@@ -115,16 +119,18 @@ def publish_trace(trace: OpenTrace, drawing: Drawing | None = None) -> Publicati
     """A trace of which nothing is stored; without a drawing its graph is drawn in Python alone."""
     spans = list(trace.spans.values())
     encoded = [trace.encoded.get(key) for key in trace.spans]
-    hops = None
+    hops = json = None
+    number = revision(len(spans), len(trace.logs), len(trace.exemplars), 0)
     if drawing is None or trace.link_targets or not spans:
         graph = _graph(trace.trace_id, spans, trace.logs.values(), trace.link_targets)
+        number = revision(len(spans), len(trace.logs), len(trace.exemplars), len(link_targets_of(graph.hops)))
     else:
-        number = revision(len(spans), len(trace.logs), len(trace.exemplars), 0)
-        graph, hops = drawing.kernels.draw_trace(spans, encoded, HopPlace(number, drawing.partition, drawing.width))
+        graph, hops, json = drawing.kernels.draw_trace(spans, encoded, HopPlace(number, drawing.partition, drawing.width))
     return Publication(
         graph=graph,
         hop_documents=hops,
-        revision=revision(len(spans), len(trace.logs), len(trace.exemplars), len(link_targets_of(graph.hops))),
+        trace_json=None if trace.exemplars else json,  # a measured value may be no number of JSON
+        revision=number,
         logs=log_summary(trace.logs.values(), trace.exemplars),
         spans=spans,
         new_spans=spans,

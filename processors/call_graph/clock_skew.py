@@ -68,13 +68,15 @@ class ClockSkew:
         """
         if hop.gap is None or hop.server_start is None or hop.inferred:
             return
-        low, high = hop.start - hop.server_start, hop.start - hop.server_start + hop.gap
-        here, there = hop.caller_host, hop.callee_host
-        if not here or not there or here == there:
-            return
+        low = hop.start - hop.server_start
+        if hop.caller_host and hop.callee_host and hop.caller_host != hop.callee_host:
+            self.learn(hop.start, hop.caller_host, hop.callee_host, low, low + hop.gap, now)
+
+    def learn(self, start: int, here: str, there: str, low: int, high: int, now: int) -> None:
+        """Learn that the second of two hosts is behind the first by `low` to `high` nanoseconds, of a hop that starts then."""
         if here > there:
             here, there, low, high = there, here, -high, -low
-        time = min(hop.start, now)
+        time = min(start, now)
         window = time - time % WINDOW
         if window < self._oldest:
             self.ignored += 1
@@ -87,6 +89,8 @@ class ClockSkew:
             windows = self._pairs[here, there] = {}
         kept = windows.setdefault(window, [])
         sample = high - low, low
+        if len(kept) == SAMPLES and sample >= kept[-1]:
+            return
         if sample not in kept:
             insort(kept, sample)
             del kept[SAMPLES:]

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from processors.kernels.counted import CountedTrace, LabelTexts, ServiceGraphSums
     from telemetry.call_graph import CallGraph, Hop, Node, NodeKind, Segment
     from telemetry.resource import Resource, Scope
     from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
-INTERFACE: Final = 4
+INTERFACE: Final = 5
 """Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
 
 INSTALL: Final = "`make setup` builds it where it finds cargo"
@@ -34,9 +35,30 @@ class CallGraphs(Protocol):
     """Draws call graphs, and remembers texts and nodes."""
 
     def draw(
-        self, spans: Sequence[bytes], senders: Sequence[ResourceNames], revision: int, partition: int, width: int
-    ) -> tuple[CallGraph, Sequence[bytes]] | None:
-        """The call graph of encoded spans, and the documents of its hops as JSON."""
+        self,
+        spans: Sequence[bytes],
+        senders: Sequence[ResourceNames],
+        place: tuple[int, int, int],
+        later: tuple[Sequence[Hop], Sequence[Segment]],
+    ) -> tuple[CallGraph, bytes, Sequence[tuple[object, ...]], CountedTrace] | None:
+        """The call graph of encoded spans, the trace's document, those of its hops, and these to be counted.
+
+        Args:
+            spans: encoded.
+            senders: of each span.
+            place: of the hops: revision, partition, and nanoseconds of a window.
+            later: the hops and the critical path of that call graph.
+
+        Returns:
+            Of the trace's document its JSON without what is known of logs and without the brace at its end; of each hop's the
+            fields of a `HopRow`.
+        """
+        ...
+
+    def objects(
+        self, spans: Sequence[bytes], senders: Sequence[ResourceNames]
+    ) -> tuple[Sequence[Hop], Sequence[Segment]] | None:
+        """The hops and the critical path of encoded spans."""
         ...
 
 
@@ -86,6 +108,12 @@ class Extension(Protocol):
         asked: tuple[Callable[[str], str], Callable[[str, str, str], str], Callable[[str], str], Callable[[bytes], bytes]],
     ) -> CallGraphs:
         """See native/src/drawing.rs."""
+        ...
+
+    def ServiceGraphSums(  # noqa: N802 - it is a class
+        self, bounds: Sequence[float], admit: Callable[[int, LabelTexts], bool]
+    ) -> ServiceGraphSums:
+        """Without series. Bounds of the histograms, seconds; `admit` decides about a new series, by its number and labels."""
         ...
 
     def panic(self, message: str) -> None:

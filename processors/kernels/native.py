@@ -18,8 +18,9 @@ from telemetry.span_links import LinkQuery, SpanReference
 from telemetry.spans import NONE_DROPPED, DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from processors.kernels.counted import LabelTexts, ServiceGraphSums
     from processors.kernels.extension import Extension
     from processors.kernels.protocol import DrawnTrace, HopPlace, KnownGroups
     from telemetry.documents import Document
@@ -124,6 +125,10 @@ class NativeKernels:
             way, drawn = "panicked", None
         self.counts.add("draw_trace", way if drawn is None else "native")
         return reference.draw_trace(spans, place) if drawn is None else drawn
+
+    def service_graph_sums(self, bounds: Sequence[float], admit: Callable[[int, LabelTexts], bool]) -> ServiceGraphSums:
+        """See `Kernels`."""
+        return self._extension.ServiceGraphSums(bounds, admit)
 
     def _members(self, group: SpanGroup, span: Span) -> tuple[bytes, bytes] | None:
         """What a group adds to the documents of its spans, as JSON; None for one that is not usual."""

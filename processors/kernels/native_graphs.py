@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
+from processors.call_graph import call_graph
 from processors.call_graph.database_systems import DEFAULT_PORTS, TODAY
 from processors.call_graph.operations import normalised, of_proxy
 from processors.call_graph.peers import host_of
+from processors.kernels.drawn import DrawnHops, Later
 from processors.kernels.protocol import DrawnTrace
 from telemetry import attributes as names
 from telemetry.call_graph import CallGraph, Hop, Node, NodeKind, Segment
-from telemetry.documents.encoded_hop import EncodedHopDocument
+from telemetry.documents.encoded_hop import EncodedHopDocument, HopRow
 from telemetry.other_formats.zipkin import server_side_id
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from processors.kernels.extension import Extension, ResourceNames
     from processors.kernels.protocol import HopPlace
+    from telemetry.documents import Document
     from telemetry.otlp import PackedSpan, SpanGroup
     from telemetry.resource import Resource
     from telemetry.spans import Span
@@ -64,6 +67,7 @@ class NativeGraphs:
     def __init__(self, extension: Extension) -> None:
         self._extension = extension
         self._senders: OrderedDict[SpanGroup, ResourceNames] = OrderedDict()
+        self._row = partial(tuple.__new__, HopRow)
         self._graphs = extension.CallGraphs(
             (CallGraph, partial(tuple.__new__, Segment), partial(tuple.__new__, Hop), partial(tuple.__new__, Node)),
             tuple(NodeKind),
@@ -86,14 +90,29 @@ class NativeGraphs:
             encoded.append(one.encoded)
             known = self._senders.get(one.group)
             senders.append(self._sender(one.group, span.resource) if known is None else known)
-        revision, partition, width = place
-        drawn = self._graphs.draw(encoded, senders, revision, partition, width)
+        both = lru_cache(1)(lambda: self._objects(encoded, senders, spans))
+        hops, path = DrawnHops(lambda: both()[0]), Later(lambda: both()[1])
+        drawn = self._graphs.draw(encoded, senders, place, (hops, path))
         if drawn is None:
             return None
-        graph, documents = drawn
-        return DrawnTrace(
-            graph, [EncodedHopDocument(hop, json, *place) for hop, json in zip(graph.hops, documents, strict=True)]
-        )
+        graph, json, rows, hops.counted = drawn
+        documents: list[Document] = [
+            EncodedHopDocument(hops, number, self._row(row), *place) for number, row in enumerate(rows)
+        ]
+        return DrawnTrace(graph, documents, json)
+
+    def _objects(
+        self, encoded: Sequence[bytes], senders: Sequence[ResourceNames], spans: Sequence[Span]
+    ) -> tuple[Sequence[Hop], Sequence[Segment]]:
+        """The hops and the critical path of a trace that was drawn before: drawn again, for that is seldom asked."""
+        try:
+            found = self._graphs.objects(encoded, senders)
+        except self._extension.KernelPanic:
+            found = None
+        if found is None:
+            graph = call_graph(spans)
+            return graph.hops, graph.critical_path
+        return found
 
     def _sender(self, group: SpanGroup, resource: Resource) -> ResourceNames:
         said = resource.service, resource.instance, resource.host, resource.environment

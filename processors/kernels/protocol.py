@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from processors.kernels.counted import LabelTexts, ServiceGraphSums
     from telemetry.call_graph import CallGraph
     from telemetry.documents import Document
     from telemetry.otlp import PackedSpan, SpanGroup
@@ -41,10 +42,14 @@ class HopPlace(NamedTuple):
 
 
 class DrawnTrace(NamedTuple):
-    """The call graph of a trace, and the documents of its hops."""
+    """The call graph of a trace, and the documents of its hops.
+
+    `json` is the document of the trace, where the core wrote it: see `EncodedTraceDocument`.
+    """
 
     graph: CallGraph
     hops: list[Document]
+    json: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,16 @@ class Kernels(Protocol):
             spans: of the trace, each key once, and at least one.
             packed: how each was encoded, where that is known.
             place: of its hops.
+        """
+        ...
+
+    def service_graph_sums(self, bounds: Sequence[float], admit: Callable[[int, LabelTexts], bool]) -> ServiceGraphSums | None:
+        """Counters of hops by the labels of the service graph; None: Python counts.
+
+        Args:
+            bounds: of the histograms, in seconds.
+            admit: decides whether a series may begin, given its number (requests, failed, unpaired, then times of clients, of
+                servers and in queues) and its labels.
         """
         ...
 

@@ -14,8 +14,9 @@ from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from processors.kernels.counted import LabelTexts
     from processors.kernels.protocol import HopPlace, KnownGroups
     from telemetry.documents import Document
     from telemetry.otlp import EncodedSpans, PackedSpan
@@ -108,3 +109,7 @@ class PythonKernels:
         del packed
         self.counts.add("draw_trace", "python")
         return draw_trace(spans, place)
+
+    def service_graph_sums(self, bounds: Sequence[float], admit: Callable[[int, LabelTexts], bool]) -> None:
+        """See `Kernels`."""
+        del bounds, admit

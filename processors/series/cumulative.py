@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from telemetry.metrics import Buckets, DataPoint, Exemplar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from telemetry.resource import AttributeValue
 
 Labels = tuple[tuple[str, str], ...]
+
+Shown = tuple[int, float, bytes, bytes]
+"""A span that a bucket counted: its end, the value, and its ids."""
 
 OVERFLOW: Labels = (("otel.metric.overflow", "true"),)
 """Where series beyond the limit are counted together, as OpenTelemetry's cardinality limit has it."""
@@ -71,13 +74,23 @@ class Counters:
     def add(self, labels: Labels, number: int = 1) -> None:
         """Count."""
         values = self._values
-        if labels not in values and labels != OVERFLOW:
-            if len(values) < self._max_series and is_short(labels) and self._budget.reserve(1):
-                self.samples += 1
-            else:
-                labels = OVERFLOW
-                self._budget.overflow += 1
+        if labels not in values and labels != OVERFLOW and not self.admit(labels):
+            labels = OVERFLOW
         values[labels] = values.get(labels, 0) + number
+
+    def admit(self, labels: Labels) -> bool:
+        """Begin a series, if there may be one more; otherwise what counts in it is counted as beyond the bounds."""
+        values = self._values
+        if len(values) < self._max_series and is_short(labels) and self._budget.reserve(1):
+            self.samples += 1
+            values[labels] = 0
+            return True
+        self._budget.overflow += 1
+        return False
+
+    def load(self, values: dict[Labels, int]) -> None:
+        """Take the sums of who counts in place of this, which asked `admit` about each series."""
+        self._values = values
 
     def points(self, time: int) -> tuple[DataPoint, ...]:
         """The sums at a time, sorted by label."""
@@ -101,7 +114,7 @@ class Histograms:
         self._bounds = bounds
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
-        self._exemplars: dict[Labels, dict[int, tuple[int, float, bytes, bytes]]] = {}
+        self._exemplars: dict[Labels, dict[int, Shown]] = {}
 
     def __contains__(self, labels: Labels) -> bool:
         """Whether there is a histogram with these labels."""
@@ -115,19 +128,33 @@ class Histograms:
         """Count a value in its bucket; a bound belongs to the bucket that it closes. `time` is when its span ended."""
         counts = self._counts.get(labels)
         if counts is None:
-            if labels != OVERFLOW:
-                is_new_allowed = len(self._counts) < self._max_series and is_short(labels)
-                if is_new_allowed and self._budget.reserve(samples_of(self._bounds)):
-                    self.samples += samples_of(self._bounds)
-                else:
-                    labels = OVERFLOW
-                    self._budget.overflow += 1
+            if labels != OVERFLOW and not self.admit(labels):
+                labels = OVERFLOW
             counts = self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
         bucket = bisect_left(self._bounds, value)
         counts[bucket] += 1
         self._totals[labels] = self._totals.get(labels, 0.0) + value
         if trace_id:
             self._exemplars.setdefault(labels, {})[bucket] = time, value, trace_id, span_id
+
+    def admit(self, labels: Labels) -> bool:
+        """Begin a histogram, if there may be one more; otherwise what counts in it is counted as beyond the bounds."""
+        is_new_allowed = len(self._counts) < self._max_series and is_short(labels)
+        if is_new_allowed and self._budget.reserve(samples_of(self._bounds)):
+            self.samples += samples_of(self._bounds)
+            self._counts[labels] = [0] * (len(self._bounds) + 1)
+            return True
+        self._budget.overflow += 1
+        return False
+
+    def load(self, series: Iterable[tuple[Labels, Sequence[int], float, Mapping[int, Shown]]]) -> None:
+        """Take the histograms of who counts in place of this, which asked `admit` about each.
+
+        Of each its labels, the counts of its buckets, their sum, and the last span of each bucket: end, value and ids.
+        """
+        for labels, counts, total, shown in series:
+            self._counts[labels], self._totals[labels] = list(counts), total
+            self._exemplars[labels] = dict(shown)
 
     def numbers(self, time: int) -> tuple[DataPoint, ...]:
         """How many values each histogram has at a time, as sums, sorted by label."""

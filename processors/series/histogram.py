@@ -22,7 +22,8 @@ MAX_BUCKETS = 160
 
 MAX_SCALE = 3
 _MIN_SCALE = -10
-_STEPS = tuple(ldexp(2.0 ** (step / 2**MAX_SCALE), -1) for step in range(2**MAX_SCALE))
+STEPS = tuple(ldexp(2.0 ** (step / 2**MAX_SCALE), -1) for step in range(2**MAX_SCALE))
+"""Lower bounds of the buckets of an octave at MAX_SCALE, from 0.5."""
 
 EMPTY = ExponentialBuckets(MAX_SCALE, 0, 0.0, 0, ())
 """The histogram of no values."""
@@ -31,7 +32,7 @@ EMPTY = ExponentialBuckets(MAX_SCALE, 0, 0.0, 0, ())
 def index_of(value: float) -> int:
     """The bucket of a positive value at MAX_SCALE; shifted right by n it is that at n scales less."""
     mantissa, exponent = frexp(value)
-    return ((exponent - 1) << MAX_SCALE) + bisect_left(_STEPS, mantissa) - 1
+    return ((exponent - 1) << MAX_SCALE) + bisect_left(STEPS, mantissa) - 1
 
 
 class Histogram:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stores.checks import UnstorableError, checked, checked_hop, checked_span, json_text
+from stores.checks import UnstorableError, checked, checked_hop, checked_span, checked_trace, json_text
 from stores.duckdb.arrow import BOOLEAN, INTEGER, INTEGERS, NUMBER, STRING, STRINGS, Columns
 from stores.duckdb.sql import BODY, ID, TIME
 from stores.layout import LAYOUT, Type
 from stores.store import Rejected
 from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.documents.encoded_span import EncodedSpanDocument
+from telemetry.documents.encoded_trace import EncodedTraceDocument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,8 @@ def row(document: Document) -> Row:
         return (document.id, document.time, document.json, *checked_span(document))
     if isinstance(document, EncodedHopDocument):
         return (document.id, document.time, document.json, *checked_hop(document))
+    if isinstance(document, EncodedTraceDocument):
+        return (document.id, document.time, document.json, *checked_trace(document))
     values, _ = checked(document)
     return (document.id, document.time, json_text(document.body), *values)
 

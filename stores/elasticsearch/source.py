@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stores.checks import checked, checked_hop, checked_span, joined, json_text
+from stores.checks import checked, checked_hop, checked_span, checked_trace, joined, json_text
 from stores.elasticsearch.attribute_names import INT64, is_name
 from stores.layout import LAYOUT, SERVICE, keys, value_at
 from telemetry.documents import Kind, timestamp
 from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.documents.encoded_span import EncodedSpanDocument
+from telemetry.documents.encoded_trace import EncodedTraceDocument
 from telemetry.documents.signals import plain_attributes, span_attributes
 from telemetry.json_object import JsonObject
 
@@ -69,6 +70,9 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
             return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
     if isinstance(document, EncodedHopDocument):
         checked_hop(document)
+        return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
+    if isinstance(document, EncodedTraceDocument):
+        checked_trace(document)
         return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
     values, misfits = checked(document)
     body, rest = document.body, dict[str, object]()

@@ -8,16 +8,20 @@ from random import Random
 import orjson
 from google.protobuf.message import DecodeError as ProtobufDecodeError
 
+from processors.assembly.assembler import log_summary
 from processors.kernels import reference
 from processors.kernels.choose import choose
 from processors.kernels.protocol import HopPlace, KnownGroups
 from stores.checks import json_text
 from telemetry import otlp
+from telemetry.documents import trace_document
 from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.documents.encoded_span import EncodedSpanDocument
+from telemetry.documents.encoded_trace import EncodedTraceDocument
 from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 from telemetry.otlp import PackedSpan, SpanGroup
+from tests.contracts.kernels.counters import counters
 from tests.contracts.kernels.outcome import outcome
 from tests.contracts.kernels.wire import Writer
 from tests.contracts.kernels.worlds import world
@@ -87,8 +91,14 @@ def _draw(data: bytes) -> None:
     for document, other in zip(found.hops, expected.hops, strict=True):
         assert (document.id, document.time) == (other.id, other.time), "the ids differ"
         assert not isinstance(document, EncodedHopDocument) or document.json == json_text(other.body), "the bodies differ"
+    assert counters(_CHOSEN, [found], _PLACE) == counters(_PYTHON, [expected], _PLACE), "the counters differ"
+    if found.json is not None:
+        document = EncodedTraceDocument(found.graph, found.json, 2, _LOGS)
+        assert document.json == json_text(trace_document(expected.graph, 2, _LOGS).body), "the traces' documents differ"
 
 
+_LOGS = log_summary([], [])
+_PYTHON = choose("off")
 _TRACES = tuple(otlp.encode_spans(world(Random(seed), 6)) for seed in range(6))
 
 TARGETS = (

@@ -29,6 +29,17 @@ pub struct About<'a> {
     pub place: Place,
 }
 
+impl About<'_> {
+    /// The id of a hop's document.
+    pub fn document_id(&self, hop: &Hop<'_>) -> String {
+        let mut id = Vec::with_capacity(72);
+        put_hex(&mut id, self.trace_id.iter().copied().chain(hop.id.bytes()));
+        id.push(b'.');
+        put_integer(&mut id, self.place.revision);
+        String::from_utf8_lossy(&id).into_owned()
+    }
+}
+
 /// Writes a document.
 pub fn put_hop(out: &mut Vec<u8>, hop: &Hop<'_>, about: &About<'_>) {
     out.extend_from_slice(b"{\"id\":\"");

@@ -12,6 +12,7 @@ mod occupancy;
 mod operations;
 mod peers;
 mod span;
+mod trace_document;
 mod tree;
 mod vocabulary;
 
@@ -20,6 +21,7 @@ pub use hops::{Hop, HopId};
 pub use operations::Words;
 pub use peers::{KIND_NAMES, Node, NodeKind};
 pub use span::ResourceNames;
+pub use trace_document::put_trace;
 pub use vocabulary::{SLOTS, Vocabulary};
 
 use crate::wire::{Odd, Read};

@@ -55,6 +55,12 @@ class Panicking:
     def draw(self, *arguments: object) -> Never:
         raise ZeroDivisionError(arguments)
 
+    def objects(self, *arguments: object) -> Never:
+        raise ZeroDivisionError(arguments)
+
+    def ServiceGraphSums(self, *arguments: object) -> Never:  # noqa: N802 - it is a class
+        raise ZeroDivisionError(arguments)
+
     def panic(self, message: str) -> Never:
         raise ZeroDivisionError(message)
 

@@ -29,7 +29,7 @@ def test_windows_count_what_one_count_of_all_hops_would_in_any_order(found: list
     chance.shuffle(mixed)
     for item in mixed:
         windows.add([item], 1, {0})
-    edges = {(edge.key, edge.start): edge for window in windows.seal_all() for edge in window.edges()}
+    edges = {(edge.key, edge.start): edge for window in windows.seal_all() for edge, _ in window.edges()}
     assert edges == aggregate(found, 10)
 
 
@@ -39,7 +39,7 @@ def test_the_name_of_what_was_counted_depends_on_the_hops_and_not_on_their_order
     for order in (found, chance.sample(found, len(found)), found[:-1]):
         windows = EdgeWindows(1000, 0)
         windows.add(order, 1, {0})
-        names.append({key: name for window in windows.seal_all() for key, name in window.hops.items()})
+        names.append({edge.key: name for window in windows.seal_all() for edge, name in window.edges()})
     assert names[0] == names[1]
     assert not found or names[0] != names[2]
 
