@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import orjson
 
+from stores.duckdb.columns import BODY, TIME, quoted
 from stores.duckdb.schema import VERSION, SchemaError, missing_columns, schema_version
-from stores.duckdb.sql import BODY, TIME, quoted
 from stores.layout import LAYOUT
 from telemetry.documents import Kind
 from telemetry.errors import StoreError

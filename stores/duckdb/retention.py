@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from stores.duckdb.attributes.postings import index_of
+from stores.duckdb.columns import INDEXED, TIME, quoted
 from stores.duckdb.schema import transaction
-from stores.duckdb.sql import INDEXED, TIME, index_of, quoted
 from stores.layout import LAYOUT
 from stores.store import TRAIL
 from telemetry.documents import Kind
@@ -34,7 +35,9 @@ def retain(connection: DuckDBPyConnection, path: Path, retention: Retention, now
 
 def used_bytes(cursor: DuckDBPyConnection, path: Path) -> int:
     """Bytes of the file in use, and of the log beside it."""
-    ((used,),) = cursor.execute("SELECT block_size * used_blocks FROM pragma_database_size()").fetchall()
+    ((used,),) = cursor.execute(
+        "SELECT block_size * used_blocks FROM pragma_database_size() WHERE database_name = current_database()"
+    ).fetchall()
     log = path.with_name(path.name + ".wal")
     return int(used) + (log.stat().st_size if log.exists() else 0)
 

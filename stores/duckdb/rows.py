@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stores.checks import UnstorableError, checked, checked_hop, checked_span, checked_trace, json_text
 from stores.duckdb.arrow import BOOLEAN, INTEGER, INTEGERS, NUMBER, STRING, STRINGS, Columns
-from stores.duckdb.sql import BODY, ID, TIME
+from stores.duckdb.columns import BODY, ID, TIME
 from stores.layout import LAYOUT, Type
 from stores.store import Rejected
 from telemetry.documents.encoded_hop import EncodedHopDocument

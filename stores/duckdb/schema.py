@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from stores.duckdb.sql import BODY, ID, INDEXED, KEY, ROW, TIME, json_pointer, quoted
+from stores.duckdb.columns import BODY, ID, INDEXED, KEY, ROW, TIME, json_pointer, quoted
 from stores.layout import LAYOUT, Type
 from telemetry.documents import Kind
 from telemetry.documents.latency_bits import BUCKET_SHIFT, NEGATIVE

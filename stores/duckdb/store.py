@@ -14,21 +14,23 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
-import orjson
 
 from components.private_files import make_private_folder, narrow
-from stores.checks import check_keyword, with_numbers
-from stores.duckdb.aggregates import DuckDbAggregates
+from stores.checks import check_keyword
 from stores.duckdb.arrow import STRING, Columns
-from stores.duckdb.attribute_index import AttributeIndex
+from stores.duckdb.attributes.index import AttributeIndex
+from stores.duckdb.attributes.newest import NewestAttributes
+from stores.duckdb.bodies import bodies
+from stores.duckdb.columns import ID, INDEXED, KEY, ROW, quoted
+from stores.duckdb.counts.aggregates import DuckDbAggregates
+from stores.duckdb.counts.totals import totals
 from stores.duckdb.keys import KeySet
 from stores.duckdb.retention import retain, used_bytes
 from stores.duckdb.rows import first_rows, table
 from stores.duckdb.schema import prepare, transaction
-from stores.duckdb.sql import ID, INDEXED, KEY, ROW, TIME, count, environments, quoted, select, values
-from stores.duckdb.totals import totals
+from stores.duckdb.sql import count, environments, select, values
 from stores.layout import LAYOUT
-from stores.store import AnswerTooLargeError, Capabilities, QueryTimeoutError, Rejected, Usage, Written
+from stores.store import Capabilities, QueryTimeoutError, Rejected, Usage, Written
 from telemetry.errors import InUseError, StoreError
 from telemetry.sentences.wording import Wording
 
@@ -68,9 +70,6 @@ ENCODERS = 4
 several, those that wait are often ready together and share one, for a twentieth of the CPU time less."""
 
 INTERRUPT_EVERY = 0.1
-
-FETCH = 500
-"""Documents that are read before the answer's size is looked at again."""
 
 
 class LockedError(InUseError, StoreError):
@@ -119,6 +118,7 @@ class DuckDbStore:
             self._connection = self._database.cursor()  # the writer's; readers make their own
             self._keys = _all_keys(self._connection)
             self._index = AttributeIndex(self._connection)
+            self._newest = NewestAttributes(self._connection, self._index)
         except BaseException:
             self._database.close()
             raise
@@ -133,7 +133,7 @@ class DuckDbStore:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self.aggregates = DuckDbAggregates(self._read, self._index.upto)
+        self.aggregates = DuckDbAggregates(self._read, self._newest.reading)
 
     def capabilities(self) -> Capabilities:
         """One process; found at once; retention by age and size."""
@@ -167,13 +167,21 @@ class DuckDbStore:
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query, each with `_id` and `@timestamp`."""
-        sql, parameters = select(query, self._index.upto)
-        return await self._read(lambda cursor: _bodies(query, cursor.execute(sql, parameters)), query.seconds)
+
+        def ask(cursor: DuckDBPyConnection) -> list[Body]:
+            with self._newest.reading(cursor, query) as indexed:
+                return bodies(query, cursor.execute(*select(query, indexed)))
+
+        return await self._read(ask, query.seconds)
 
     async def count(self, query: Query) -> int:
         """How many documents a query has."""
-        sql, parameters = count(query, self._index.upto)
-        return await self._read(lambda cursor: int(cursor.execute(sql, parameters).fetchall()[0][0]), query.seconds)
+
+        def ask(cursor: DuckDBPyConnection) -> int:
+            with self._newest.reading(cursor, query) as indexed:
+                return int(cursor.execute(*count(query, indexed)).fetchall()[0][0])
+
+        return await self._read(ask, query.seconds)
 
     async def environments(self, query: Query) -> list[str]:
         """The environments that a query's documents name."""
@@ -207,8 +215,9 @@ class DuckDbStore:
         )
 
     def counters(self) -> dict[str, int]:
-        """How often attributes were not indexed, and their search takes longer."""
-        return {"attribute_index": self._not_indexed} if self._not_indexed else {}
+        """How often attributes were not indexed, or those of the newest rows not kept, and their search takes longer."""
+        counts = {"attribute_index": self._not_indexed, "newest_attributes": self._newest.not_kept}
+        return {what: count for what, count in counts.items() if count}
 
     async def close(self) -> None:
         """Finish the writes that wait, and let the file go."""
@@ -294,6 +303,7 @@ class DuckDbStore:
                     created[index] += 1
         for kind, keys in inserted.items():
             self._keys[kind].add(keys)
+            self._index.committed(kind)
         return [
             Written(number, batch.size - number - len(batch.rejected), batch.rejected)
             for batch, number in zip(group, created, strict=True)
@@ -375,24 +385,6 @@ async def _wait_for(asked: Future[Found], cursor: DuckDBPyConnection, seconds: f
         if answer.done() and not answer.cancelled():
             answer.exception()  # is looked at here, so that nobody misses it
     return bool(done)
-
-
-def _bodies(query: Query, found: DuckDBPyConnection) -> list[Body]:
-    """The documents of a query, as long as they have no more bytes than it allows."""
-    bodies: list[Body] = []
-    size = 0
-    while rows := found.fetchmany(FETCH):
-        size += sum(len(row[2]) for row in rows)
-        if query.max_bytes and size > query.max_bytes:
-            raise AnswerTooLargeError(query.max_bytes)
-        bodies += [_body(query.kind, *row) for row in rows]
-    return bodies
-
-
-def _body(kind: Kind, id_: str, time: int, body: str) -> Body:
-    found = with_numbers(kind, orjson.loads(body))
-    found[ID], found[TIME] = id_, time
-    return found
 
 
 def _count_all(cursor: DuckDBPyConnection, kind: Kind) -> int:

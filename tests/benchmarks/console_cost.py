@@ -1,10 +1,10 @@
 """What the console costs the server: CPU-seconds of a first view of each answer and page, and of a page left open.
 
-Run: python -m tests.benchmarks.console_cost [SPANS EDGES]
+Run: python -m tests.benchmarks.console_cost [SPANS EDGES [MINUTES]]
 
-120,000 spans of 51 services and 20,000 edge documents in DuckDB, in the last 15 minutes. CPU time is that of the whole process,
-DuckDB's threads and the asking included. A view is a first one: nothing is cached. A page left open follows the event stream
-and asks again every 30 s for what new data has changed; the data is written before, and not counted.
+120,000 spans of 51 services and 20,000 edge documents in DuckDB, in the last 15 minutes or so many. CPU time is that of the
+whole process, DuckDB's threads and the asking included. A view is a first one: no answer is cached. A page left open follows
+the event stream and asks again every 30 s for what new data has changed; the data is written before, and not counted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 
 SECOND = 10**9
 NOW = 1_800_000_000 * SECOND
-LENGTH = 890 * SECOND
+MINUTES = 15
+SPARE = 10 * SECOND
+"""Between the last data and the end of what is asked for."""
+
 SERVICES = [f"shop/service-{number:02}" for number in range(51)]
 KINDS = 153
 NODES = [Node(NodeKind.SERVICE, name) for name in SERVICES]
@@ -126,16 +129,16 @@ PAGES: dict[str, dict[str, float]] = {
 a browser. Rules, agents, alerts that stand and expressions of metrics are not asked of the store, and are not here."""
 
 
-def documents(spans: int, edges: int) -> list[Document]:
+def documents(spans: int, edges: int, minutes: int = MINUTES) -> list[Document]:
     """What was stored of the time."""
-    chance = random.Random(1)
+    chance, length = random.Random(1), minutes * 60 * SECOND - SPARE
     return [
         *(
             document
             for first in range(0, spans, OF_A_TRACE)
-            for document in trace(first, NOW - LENGTH + first * LENGTH // spans, chance)
+            for document in trace(first, NOW - length + first * length // spans, chance)
         ),
-        *(edge_window(number, NOW - LENGTH + number * LENGTH // edges, chance) for number in range(edges)),
+        *(edge_window(number, NOW - length + number * length // edges, chance) for number in range(edges)),
         *shop.signal_documents(),
     ]
 
@@ -181,14 +184,15 @@ def edge_window(number: int, window: int, chance: random.Random) -> Document:
 
 
 class Viewer:
-    """Asks an app about the 15 minutes until its time.
+    """Asks an app about so many minutes until its time.
 
     Attributes:
         now: moves on where new data comes.
     """
 
-    def __init__(self, store: DuckDbStore, spans: int, edges: int) -> None:
-        self.store, self.now, self.spans, self.edges = store, NOW, spans, edges
+    def __init__(self, store: DuckDbStore, spans: int, edges: int, minutes: int = MINUTES) -> None:
+        self.store, self.now, self.minutes = store, NOW, minutes
+        self.spans, self.edges = spans * MINUTES // minutes, edges * MINUTES // minutes
 
     def reader(self) -> Reader:
         """One that has read nothing yet."""
@@ -200,7 +204,7 @@ class Viewer:
 
     async def cost(self, app: FastAPI, paths: Iterable[str]) -> float:
         """CPU-seconds of these answers, asked for at once."""
-        between = f"since={self.now - 15 * 60 * SECOND}&until={self.now}"
+        between = f"since={self.now - self.minutes * 60 * SECOND}&until={self.now}"
         urls = [f"/api/v1/{path.format(range=between)}" for path in paths]
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://console") as client:
             begin = time.process_time()
@@ -253,16 +257,17 @@ class Viewer:
         return spent / LOOKS
 
 
-async def measure(spans: int, edges: int) -> None:
+async def measure(spans: int, edges: int, minutes: int = MINUTES) -> None:
     """Fill a store, ask, print."""
     with tempfile.TemporaryDirectory() as folder:
         store = DuckDbStore(Path(folder) / "store.duckdb")
-        made = documents(spans, edges)
+        made = documents(spans, edges, minutes)
         for first in range(0, len(made), 10_000):
             await store.write(made[first : first + 10_000])
         del made
-        viewer = Viewer(store, spans, edges)
-        say(f"{spans:,} spans, {len(SERVICES)} services, {edges:,} edge documents; CPU-s of a first view, least of {ROUNDS}")
+        viewer = Viewer(store, spans, edges, minutes)
+        say(f"{spans:,} spans, {len(SERVICES)} services, {edges:,} edge documents in {minutes:,} minutes")
+        say(f"CPU-s of a first view, least of {ROUNDS}")
         look = await viewer.looks()
         say(f"a look of the event stream {look:6.3f} CPU-s, {look / LOOK:.2%} of a core for all viewers together")
         for path in dict.fromkeys(path for paths in PAGES.values() for path in {**SHELL, **paths}):
@@ -282,4 +287,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(measure(*(map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (120_000, 20_000))))
+    asyncio.run(measure(*(map(int, sys.argv[1:4]) if len(sys.argv) > 2 else (120_000, 20_000))))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from processors.assembly.edges import aggregate
-from stores.duckdb.attribute_index import AttributeIndex
-from stores.duckdb.sql import BODY, ID, KEY, TIME, quoted
+from stores.duckdb.attributes.index import AttributeIndex
+from stores.duckdb.columns import BODY, ID, KEY, TIME, quoted
 from stores.duckdb.store import DuckDbStore
 from telemetry.documents import Kind, edge_document
 from telemetry.logs import ERROR, LogRecord

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 import pytest
 
-from stores.duckdb import attribute_index
-from stores.duckdb.aggregates import DuckDbAggregates
+from stores.duckdb.attributes import index as attribute_index
+from stores.duckdb.attributes import newest
+from stores.duckdb.columns import ROW
+from stores.duckdb.counts.aggregates import DuckDbAggregates
 from stores.duckdb.inspect import inspect
-from stores.duckdb.sql import ROW, count
+from stores.duckdb.sql import count
 from stores.duckdb.store import DuckDbStore
-from stores.store import AllOf, Equals, Exists, Not, OneOf, Query, Range, Retention
+from stores.store import AllOf, AnyOf, Equals, Exists, Not, OneOf, Query, Range, Retention
 from telemetry.documents import Document, Kind
 from tests.contracts.test_aggregates import BODIES, FILTERS, NOON, SPANS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from duckdb import DuckDBPyConnection
 
-    from stores.duckdb.aggregates import Rows
     from stores.store import Filter
     from telemetry.documents import Body
+
+Found = TypeVar("Found")
 
 CHUNK = 128
 ODD: list[Body] = [
@@ -85,18 +90,18 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribute_index, "CHUNK", CHUNK)
 
 
-def looked_at(path: Path) -> tuple[list[int], DuckDbAggregates]:
-    """The counts of every test without an index, and what counts so."""
+def looked_at(path: Path, tests: Sequence[Filter] = TESTS) -> tuple[list[int], DuckDbAggregates]:
+    """The counts of each test without an index, and what counts so."""
     connection = duckdb.connect(str(path))
 
-    async def read(ask: Callable[[DuckDBPyConnection], Rows], _seconds: float = 0.0, /) -> Rows:
+    async def read(ask: Callable[[DuckDBPyConnection], Found], _seconds: float = 0.0, /) -> Found:
         return ask(connection)
 
     counts = []
-    for one in TESTS:
+    for one in tests:
         ((found,),) = connection.execute(*count(Query(Kind.SPAN, [one]))).fetchall()
         counts.append(found)
-    return counts, DuckDbAggregates(read, {})
+    return counts, DuckDbAggregates(read, lambda *_: nullcontext())
 
 
 async def test_an_index_of_most_rows_changes_no_answer(tmp_path: Path) -> None:
@@ -129,6 +134,46 @@ async def test_an_index_of_most_rows_changes_no_answer(tmp_path: Path) -> None:
     assert len(inside) == len(wanted)
     assert facets == [await without.facets(asked, fields) for asked in (query, Query(Kind.SPAN, limit=50))]
     assert found == {body["span_id"] for body in BODIES if "t3" in body["attributes"].get("tags", ())}
+
+
+@pytest.mark.parametrize("fields", [1, 64])
+async def test_values_of_rows_beyond_the_index_are_read_once_and_change_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: int
+) -> None:
+    """With room for one field, each question drops that of the one before."""
+    monkeypatch.setattr(newest, "FEW", 16)
+    monkeypatch.setattr(newest, "FIELDS", fields)
+    path, every = tmp_path / "n.duckdb", documents()
+    store = DuckDbStore(path)
+    asked = [Query(Kind.SPAN, [one]) for one in TESTS]
+    facet = ["attributes.route", "attributes.tags", "attributes.mixed", "name"]
+    for first in range(0, len(every), 50):
+        await store.write(every[first : first + 50])
+        for query in asked[:: 7 + first % 3]:
+            await store.count(query)
+    counts = [await store.count(query) for query in asked]
+    pairs = list(itertools.pairwise(TESTS))
+    both = [await store.count(Query(Kind.SPAN, [AnyOf([one, AllOf([other, Not(one)])])])) for one, other in pairs]
+    facets = await store.aggregates.facets(Query(Kind.SPAN, limit=50), facet)
+    assert (store.counters() == {}) is (fields > 1)
+    await store.close()
+    wanted, without = looked_at(path)
+    assert counts == wanted
+    assert both == looked_at(path, [AnyOf([one, other]) for one, other in pairs])[0]
+    assert facets == await without.facets(Query(Kind.SPAN, limit=50), facet)
+
+
+async def test_rows_beyond_what_may_be_kept_are_looked_at_one_by_one_and_that_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(newest, "FEW", 1)
+    monkeypatch.setattr(newest, "ROWS", 10)
+    path = tmp_path / "m.duckdb"
+    store = await filled(path)
+    found = [await store.count(Query(Kind.SPAN, [one])) for one in TESTS]
+    assert store.counters()["newest_attributes"] > 0
+    await store.close()
+    assert found == looked_at(path)[0]
 
 
 async def test_a_file_without_an_index_is_indexed_from_then_on(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stores.checks import check_aggregation
-from stores.duckdb.sql import BODY, ENVIRONMENT_SQL, TIME, Condition, json_pointer, quoted
+from stores.duckdb.columns import BODY, TIME, json_pointer, quoted
+from stores.duckdb.sql import ENVIRONMENT_SQL, Condition
 from stores.layout import ENVIRONMENT, LAYOUT
 from stores.store import SAMPLES, TooManyGroupsError, Totals
 from telemetry.documents.latency_bits import BUCKET_SHIFT, EXPONENT, NEGATIVE

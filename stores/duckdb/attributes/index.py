@@ -1,15 +1,17 @@
 """An index of the attributes of spans and logs: for each value the rows that have it.
 
 It follows the tables by some rows: they are indexed some thousands at a time, by DuckDB and without Python's lock, between two
-commits. Rows that are not indexed yet are looked at one by one, so that a search misses nothing and counts nothing twice.
+commits. Rows that are not indexed yet are read when a question is about them, so that a search misses nothing and counts
+nothing twice: see `newest`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stores.duckdb.attributes.postings import index_of
+from stores.duckdb.columns import BODY, INDEXED, LONGEST, PLACES, ROW, TIME, quoted
 from stores.duckdb.schema import transaction
-from stores.duckdb.sql import BODY, INDEXED, LONGEST, PLACES, ROW, TIME, index_of, quoted
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,15 +44,23 @@ _VALUE = (
     f"ELSE CASE WHEN length({_TEXT}) <= {LONGEST} THEN {_TEXT} END END"
 )
 _NUMBER = f"CASE WHEN json_type(item) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN TRY_CAST({_TEXT} AS DOUBLE) END"
+INDEX_COLUMNS = (
+    "place VARCHAR, name VARCHAR, type VARCHAR, value VARCHAR, number DOUBLE, since BIGINT, until BIGINT, rows BIGINT[]"
+)
 _ITEMS = "CASE WHEN starts_with(value, '[') THEN list_distinct(json_extract(value, '$[*]')) ELSE [value::JSON] END"
+
+
+def items_as_index(grouped: str) -> str:
+    """Rows of an index, of a table that has rows by place, name and value as JSON: a list has a row for each of its items."""
+    return (
+        f"SELECT place, name, {_TYPE}, {_VALUE}, {_NUMBER}, since, until, rows FROM "  # noqa: S608 - names of ours
+        f"(SELECT place, name, since, until, rows, unnest({_ITEMS}) AS item FROM {grouped}) WHERE json_type(item) <> 'NULL'"
+    )
 
 
 def _make_index(connection: DuckDBPyConnection, kind: Kind) -> None:
     """Make what a kind's index needs, where it is missing."""
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {index_of(kind)} (place VARCHAR, name VARCHAR, type VARCHAR, value VARCHAR, "
-        "number DOUBLE, since BIGINT, until BIGINT, rows BIGINT[])"
-    )
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {index_of(kind)} ({INDEX_COLUMNS})")
     connection.execute("CREATE TABLE IF NOT EXISTS spanloom_indexed (kind VARCHAR, upto BIGINT)")
     if not connection.execute("SELECT 1 FROM spanloom_indexed WHERE kind = ?", [kind]).fetchall():
         connection.execute("INSERT INTO spanloom_indexed VALUES (?, -1)", [kind])
@@ -77,11 +87,13 @@ class AttributeIndex:
 
     Attributes:
         upto: by kind, the last row that is indexed.
+        last: by kind, the last row that is committed.
     """
 
     def __init__(self, connection: DuckDBPyConnection) -> None:
         self._connection = connection
         self.upto: dict[Kind, int] = {}
+        self.last: dict[Kind, int] = {}
         self._next: dict[Kind, int] = {}
         with transaction(connection):
             for kind in INDEXED:
@@ -90,12 +102,18 @@ class AttributeIndex:
                 ((last,),) = connection.execute(f"SELECT coalesce(max({ROW}), -1) FROM {quoted(kind)}").fetchall()  # noqa: S608 - as above
                 self.upto[kind] = int(upto)
                 self._next[kind] = _number_rows(connection, kind, max(int(last), int(upto)) + 1)
+                self.committed(kind)
 
     def numbers(self, kind: Kind, rows: int) -> int:
         """The number of the first of so many new rows."""
         first = self._next[kind]
         self._next[kind] += rows
         return first
+
+    def committed(self, kind: Kind) -> None:
+        """All rows that have a number are in the table now."""
+        if kind in self._next:
+            self.last[kind] = self._next[kind] - 1
 
     def due(self) -> bool:
         """Whether there is a chunk to index."""
@@ -118,9 +136,7 @@ class AttributeIndex:
             f"WHERE {ROW} > ? AND {ROW} <= ?), "
             f"pairs AS ({_PAIRS}), "
             "grouped AS (SELECT place, name, value, min(time) AS since, max(time) AS until, list(number) AS rows FROM pairs "
-            "GROUP BY place, name, value), "
-            f"items AS (SELECT place, name, since, until, rows, unnest({_ITEMS}) AS item FROM grouped) "
-            f"SELECT place, name, {_TYPE}, {_VALUE}, {_NUMBER}, since, until, rows FROM items WHERE json_type(item) <> 'NULL'"
+            f"GROUP BY place, name, value) {items_as_index('grouped')}"
         )
         with transaction(self._connection):
             self._connection.execute(sql, [after, upto]).fetchall()

@@ -1,0 +1,1 @@
+"""What a DuckDB file counts over its documents without handing them out."""
