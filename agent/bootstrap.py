@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from agent.identity import node
 from components.xds.contract import LIMITS, RUNTIME_LAYER
+from components.xds.peer_name import is_address, name_matcher
 from components.xds.pool import TYPE_PREFIX
 from components.xds.telemetry import COLLECTOR, collector_service, detectors
 
@@ -66,15 +66,7 @@ def socket_address(address: Address) -> dict[str, object]:
 
 def discovery(addresses: Sequence[Address]) -> str:
     """The type of a cluster: static where no name has to be resolved."""
-    return "STATIC" if all(_is_ip(address.host) for address in addresses) else "STRICT_DNS"
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return "STATIC" if all(is_address(address.host) for address in addresses) else "STRICT_DNS"
 
 
 def _grpc_cluster(name: str, kind: str, address: object) -> dict[str, object]:
@@ -100,11 +92,6 @@ def _collector(config: CollectorConfig) -> dict[str, object]:
     cluster = _grpc_cluster(COLLECTOR, discovery([config.address]), socket_address(config.address))
     if config.ca is not None:
         host = config.address.host
-        name: dict[str, object] = (
-            {"san_type": "IP_ADDRESS", "matcher": {"exact": host}}
-            if _is_ip(host)
-            else {"san_type": "DNS", "matcher": {"exact": host}}
-        )
         own: dict[str, object] = {}
         if config.certificate is not None and config.key is not None:
             pair = {"certificate_chain": config.certificate, "private_key": config.key}
@@ -113,14 +100,14 @@ def _collector(config: CollectorConfig) -> dict[str, object]:
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
                 "@type": TYPE_PREFIX + "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-                **({} if _is_ip(host) else {"sni": host}),
+                **({} if is_address(host) else {"sni": host}),
                 "common_tls_context": {
                     "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
                     "alpn_protocols": ["h2"],
                     **own,
                     "validation_context": {
                         "trusted_ca": {"inline_string": config.ca.read_text()},
-                        "match_typed_subject_alt_names": [name],
+                        "match_typed_subject_alt_names": [name_matcher(host)],
                     },
                 },
             },

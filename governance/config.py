@@ -29,6 +29,34 @@ class IdentityConfig(BaseModel):
     )
 
 
+class LimitTlsConfig(BaseModel):
+    """TLS from Envoys to the external service that counts limits. Files are read at start, and Envoys get what they say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        default="",
+        max_length=2000,
+        description="in the service's certificate: a host name, an address or a SPIFFE id; else the host of `service`",
+    )
+    ca: Path | None = Field(
+        default=None, description="PEM file of the CAs of the service's certificate; else those of control.identity"
+    )
+    certificate: Path | None = Field(
+        default=None, description="PEM file with the certificate that Envoys show, the same for all"
+    )
+    key: Path | None = Field(default=None, description="PEM file with its private key")
+    identity: bool = Field(default=False, description="whether each Envoy shows the certificate of its workload instead")
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together")
+        if self.identity and self.certificate is not None:
+            raise ValueError("identity: Envoys show either that or `certificate`")
+        return self
+
+
 class FleetLimitConfig(BaseModel):
     """Limits whose scope is the fleet: the control plane counts."""
 
@@ -41,14 +69,21 @@ class FleetLimitConfig(BaseModel):
         default="",
         pattern=r"^$|^(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):[0-9]{1,5}$",
         description="HOST:PORT of an external service of the RLS protocol (envoyproxy/ratelimit) that counts instead; "
-        "Envoys ask it themselves, by gRPC without TLS",
+        "Envoys ask it themselves, by gRPC",
     )
+    tls: LimitTlsConfig | None = Field(default=None, description="with it Envoys speak TLS to that service")
     service_config: Path | None = Field(
         default=None, description="file in the config folder of that service, which the control plane keeps up to date"
     )
     max_counters: int = Field(
         default=100_000, gt=0, le=10_000_000, description="counters at a time; past it the one used longest ago goes"
     )
+
+    @model_validator(mode="after")
+    def _tls_to_somebody(self) -> Self:
+        if self.tls is not None and not self.service:
+            raise ValueError("tls: name the service that it is for")
+        return self
 
 
 class ApprovalConfig(BaseModel):
@@ -122,6 +157,9 @@ class ControlPlaneConfig(BaseModel):
     def _safe(self) -> Self:
         if self.port is not None and not is_loopback(self.host) and (self.tls is None or self.tls.client_ca is None):
             raise ValueError(f"others can reach {self.host}: set tls with client_ca, so that agents prove who they are")
+        tls = self.limits.tls
+        if self.identity is None and tls is not None and (tls.identity or tls.ca is None):
+            raise ValueError("limits.tls: name `ca`, and no `identity`: there is no control.identity that they could be of")
         names = [each.name for each in self.token_issuers]
         if len(set(names)) < len(names):
             raise ValueError("token_issuers: two have the same name")

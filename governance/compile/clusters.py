@@ -9,7 +9,7 @@ from components.xds.contract import EXTERNAL_LIMITS
 from components.xds.pool import TYPE_PREFIX
 from components.xds.telemetry import peer_metadata
 from governance.compile.matches import seconds
-from governance.compile.tls import tls_context
+from governance.compile.tls import limit_socket, tls_context
 from governance.model import of_service
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def own_clusters(site: Site, options: Options) -> Iterator[JsonObject]:
             "connect_timeout": CONNECT_TIMEOUT,
             "typed_extension_protocol_options": http_options({"http2_protocol_options": {}}),
             "load_assignment": _assignment(EXTERNAL_LIMITS, host.strip("[]"), int(port)),
+            **({"transport_socket": limit_socket(options.limit_tls)} if options.limit_tls is not None else {}),
         }
     if site.transparent:
         yield {

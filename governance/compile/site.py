@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from components.durations import SECOND
@@ -52,6 +52,25 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitTls:
+    """How Envoys speak TLS to the service that counts limits; all PEM.
+
+    Attributes:
+        name: in the service's certificate: a host name, an address, or a SPIFFE id.
+        ca: whom the certificate is of; empty is: those whom services are checked against.
+        certificate: that Envoys show, and its key; empty is: none, or with `identity` that of the workload.
+        key: of the certificate.
+        identity: whether Envoys show the certificate of their workload.
+    """
+
+    name: str
+    ca: str = ""
+    certificate: str = ""
+    key: str = field(default="", repr=False)
+    identity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What holds for all places of a fleet.
 
@@ -59,6 +78,7 @@ class Options:
         trust_domain: of the authority; empty is: there is none, and no mTLS.
         limit_deadline: nanoseconds that an answer about a limit of the fleet is waited for.
         limit_service: HOST:PORT of who counts limits of the fleet; empty is: the control plane.
+        limit_tls: how they speak TLS to it; None is: they do not.
         max_connection: nanoseconds that a kept connection lasts, whose certificate is that of its start.
         token_issuers: whose JSON Web Tokens policies may ask for.
     """
@@ -67,6 +87,7 @@ class Options:
     max_connection: int = 600 * SECOND
     limit_deadline: int = SECOND // 10
     limit_service: str = ""
+    limit_tls: LimitTls | None = None
     token_issuers: tuple[TokenIssuer, ...] = ()
 
 

@@ -16,7 +16,7 @@ from components.private_files import make_private_folder
 from governance.ads import Ads
 from governance.api import GovernanceApi
 from governance.approvals.drafts import Drafts
-from governance.compile.site import Options
+from governance.compile.site import LimitTls, Options
 from governance.compile.tokens import MAX_KEYS_BYTES, TokenIssuer, public_keys
 from governance.control import ControlPlane, Settings
 from governance.limits.external import LimitFile
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from alerting.alerts import StoredAlert
-    from governance.config import ControlPlaneConfig, IdentityConfig
+    from governance.config import ControlPlaneConfig, FleetLimitConfig, IdentityConfig
     from governance.revisions import RevisionStore
     from governance.svid.live import LiveAuthority
     from governance.xds.snapshot import Resource
@@ -198,12 +198,32 @@ def _options(config: ControlPlaneConfig) -> Options:
     options = Options(
         limit_deadline=int(config.limits.deadline_seconds * SECOND),
         limit_service=config.limits.service,
+        limit_tls=_limit_tls(config.limits),
         token_issuers=_issuers(config),
     )
     if config.identity is None:
         return options
     half = int(config.identity.ttl_seconds * SECOND) // 2  # the least that a certificate has left when a connection begins
     return replace(options, trust_domain=config.identity.trust_domain, max_connection=min(options.max_connection, half))
+
+
+def _limit_tls(config: FleetLimitConfig) -> LimitTls | None:
+    if (tls := config.tls) is None:
+        return None
+    files = {"ca": tls.ca, "certificate": tls.certificate, "key": tls.key}
+    found = {name: _pem(path, f"control.limits.tls.{name}") for name, path in files.items() if path is not None}
+    name = tls.name or config.service.rpartition(":")[0].strip("[]")
+    return LimitTls(name, **found, identity=tls.identity)
+
+
+def _pem(path: Path, setting: str) -> str:
+    try:
+        text = path.read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnrecoverableError(f"{setting}: {path}: {error}") from error
+    if "-----BEGIN" not in text:
+        raise UnrecoverableError(f"{setting}: {path}: is not PEM: it has no -----BEGIN line")
+    return text
 
 
 def _issuers(config: ControlPlaneConfig) -> tuple[TokenIssuer, ...]:
