@@ -10,22 +10,18 @@ from typing import TYPE_CHECKING
 import structlog
 
 from components.durations import SECOND
-from governance.compile.cache import SnapshotCache
-from governance.compile.places import tried_at
-from governance.compile.snapshot import chosen_by, compile_snapshot, next_end
 from governance.compile.tokens import check_issuers
 from governance.delivery.deliveries import Deliveries, planned
 from governance.files import read_policies
 from governance.fleet import Agent, Fleet
 from governance.limits.external import check_units
-from governance.model import Policies
 from governance.releases import Releases
-from governance.revisions import EMPTY, LostConnectionError, Status, digest_of
+from governance.revisions import LostConnectionError, Status, digest_of
+from governance.snapshots.documents import Documents
+from governance.snapshots.fleet_snapshots import FleetSnapshots
 from governance.svid.identities import Identities
 from governance.waves.judging import changed_services, risen_targets
 from governance.waves.rollout import Member, Rollout, RolloutConfig, State, advance, back, begin
-from governance.xds.preflight import preflight
-from governance.xds.snapshot import Kind
 from telemetry.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,10 +29,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from governance.compile.site import Instance, Options, Site
+    from governance.compile.site import Options
     from governance.delivery.delivery import Delivery, DeliveryAction
     from governance.metrics import ControlMetrics
-    from governance.model import Target
+    from governance.model import Policies, Target
     from governance.revisions import Revision, RevisionStore
     from governance.svid.secrets import Issuer
     from governance.waves.rollout import Judge, WaveConfig
@@ -46,8 +42,6 @@ log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 0.5
 """Between two looks at a rollout; what agents answer is looked at at once."""
-UPDATE_SECONDS = 0.2
-"""Between two changes of where instances are: a fleet that starts is not compiled for each agent that comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +71,13 @@ class ControlPlane:
     ) -> None:
         self._settings, self.store, self._judge, self._metrics, self._now = settings, store, judge, metrics, now
         self.fleet = Fleet(self, now, settings.max_agents)
-        self._policies: dict[str, Policies] = {EMPTY: Policies()}
-        self._digests: dict[str, str] = {}
+        self._documents = Documents()
         self.releases = Releases(store, now)
         self._chosen: set[str] = set()
-        self._snapshots = SnapshotCache()
         self.deliveries = Deliveries(store, metrics, alarms)
         self.identities = Identities(issuer, now, settings.max_agents) if issuer is not None else None
-        self._generation = 0
+        self.snapshots = FleetSnapshots(self.fleet, self.deliveries, self.identities, settings.options, now)
         self._leads = True  # whether this one decides how rollouts go on
-        self._next_end: int | None = None
-        self._instances: Mapping[str, tuple[Instance, ...]] = {}
-        self._updated = 0
         self._unsaved: set[Agent] = set()
         self._wake = asyncio.Event()
         self._publishing = asyncio.Lock()
@@ -98,7 +87,7 @@ class ControlPlane:
         """Go on where the store says that it stood."""
         self.fleet.restore(await self.store.agents())
         await self._reload()
-        self._instances = self._found()
+        self.snapshots.find_instances()
         self._choose()
         self._task = asyncio.create_task(self._run())
         return self
@@ -121,10 +110,9 @@ class ControlPlane:
 
     async def _reload(self) -> None:
         for revision in await self.releases.load():
-            if revision.number not in self._policies:
-                self._load(revision)
+            self._documents.read(revision)
         if await self.deliveries.restore():
-            self._generation += 1
+            self.snapshots.again()
         self._forget()
 
     async def _look(self) -> None:
@@ -143,11 +131,6 @@ class ControlPlane:
             self._choose()
             self.fleet.refresh()
 
-    def _load(self, revision: Revision) -> None:
-        empty = not revision.text.strip()  # is refused today, and was kept once
-        self._policies[revision.number] = Policies() if empty else read_policies(revision.text, f"revision {revision.number}")
-        self._digests[revision.number] = revision.digest
-
     @property
     def stable(self) -> str:
         """The revision that agents have where no rollout has reached them."""
@@ -162,7 +145,7 @@ class ControlPlane:
     def live(self) -> list[Policies]:
         """Those that agents have, and those that are on their way."""
         rollout = self.releases.on_its_way
-        return [self._policies[each] for each in {self.stable, rollout.revision if rollout is not None else self.stable}]
+        return [self._documents[each] for each in {self.stable, rollout.revision if rollout is not None else self.stable}]
 
     # What people ask for
 
@@ -178,16 +161,8 @@ class ControlPlane:
         check_issuers(policies, self._settings.options.token_issuers, name)
         if self._settings.options.limit_service:
             check_units(policies, name)
-        compiled = self.deliveries.resolved(policies)
-        for place in tried_at(policies, (each.site for each in self.fleet.agents)):
-            options, now = self._settings.options, self._now()
-            snapshot = await asyncio.to_thread(compile_snapshot, "check", compiled, place, self._instances, options, now)
-            if self.identities is not None:
-                snapshot = snapshot.with_resources(Kind.SECRET, self.identities.secrets.sample(self._now()))
-            elif self._settings.sample_secrets:
-                snapshot = snapshot.with_resources(Kind.SECRET, self._settings.sample_secrets)
-            if self._settings.check_with_envoy:
-                await preflight(snapshot)
+        secrets = self._settings.sample_secrets
+        await self.snapshots.check(policies, secrets, with_envoy=self._settings.check_with_envoy)
         return policies
 
     async def publish(
@@ -221,9 +196,9 @@ class ControlPlane:
             await self._begin(draft, policies, author, self._settings.rollout.waves)
 
     async def _begin(self, revision: Revision, policies: Policies, author: str, waves: Sequence[WaveConfig]) -> None:
-        before, resolved = self._policies[self.stable], self.deliveries.resolved
+        before, resolved = self._documents[self.stable], self.deliveries.resolved
         services, targets = changed_services(before, policies), risen_targets(resolved(before), resolved(policies))
-        self._policies[revision.number], self._digests[revision.number] = policies, revision.digest
+        self._documents.add(revision, policies)
         await self.releases.begin(begin(revision.number, self.stable, waves, self._now(), services, targets), author)
         self._choose()
         self.fleet.refresh()
@@ -250,13 +225,13 @@ class ControlPlane:
         """
         async with self._publishing:
             await self._catch_up()
-            found = await self.deliveries.act(self._policies[self.stable], service, action, author, why, self._now())
+            found = await self.deliveries.act(self._documents[self.stable], service, action, author, why, self._now())
             self._compile_again()
             return found
 
     def delivered(self, service: str) -> Sequence[Target]:
         """Old and new instances of a delivery, with their weights now; empty without one."""
-        plan = dict(planned(self._policies[self.stable])).get(service)
+        plan = dict(planned(self._documents[self.stable])).get(service)
         return self.deliveries.targets(service, plan) if plan is not None else ()
 
     # What the fleet asks and says
@@ -269,15 +244,7 @@ class ControlPlane:
 
     def snapshot(self, agent: Agent) -> Snapshot:
         """What an agent is to have: what all at such a place have, with secrets of its own."""
-        revision = agent.revision
-
-        def make(site: Site) -> Snapshot:
-            policies, options = self.deliveries.resolved(self._policies[revision]), self._settings.options
-            return compile_snapshot(revision, policies, site, self._instances, options, self._now())
-
-        site = replace(agent.site, labels=chosen_by(self._policies[revision], agent.site))
-        shared = self._snapshots.get(revision, site, self._generation, make)
-        return shared if self.identities is None else self.identities.snapshot(shared, agent.id, agent.site.service)
+        return self.snapshots.of(agent, self._documents[agent.revision])
 
     def connected(self, agent: Agent) -> None:
         """An agent has come, gone, or stands elsewhere."""
@@ -300,7 +267,7 @@ class ControlPlane:
         rollout = self.releases.on_its_way
         if rollout is None or rollout.revision != revision:
             return
-        self.releases.refused |= {self._digests[revision]}
+        self.releases.refused |= {self._documents.digest(revision)}
         self.releases.rollout = back(rollout, f"{agent.id} refuses it: {reason}")
         self._choose()
         self.fleet.refresh()  # at once; what is kept of it follows
@@ -321,7 +288,8 @@ class ControlPlane:
                 async with asyncio.timeout(TURN_SECONDS):
                     await self._wake.wait()
             self._wake.clear()
-            self._update_instances()
+            if self.snapshots.update(self.live):
+                self.fleet.refresh()
             if self.identities is not None:
                 self.identities.renew(self.fleet)
             try:
@@ -340,31 +308,13 @@ class ControlPlane:
                 following = advance(rollout, self._members(), self._judge, self._settings.rollout, self._now())
                 if following is not rollout:
                     await self._become(following, "judged" if rollout.settled else "late", "")
-            stable, busy = self._policies[self.stable], self.releases.busy
-            if self._leads and await self.deliveries.advance(stable, self._instances, busy, self._now()):
+            stable, busy = self._documents[self.stable], self.releases.busy
+            if self._leads and await self.deliveries.advance(stable, self.snapshots.instances, busy, self._now()):
                 self._compile_again()
 
     def _compile_again(self) -> None:
-        self._generation += 1
+        self.snapshots.again()
         self.fleet.refresh()
-
-    def _found(self) -> Mapping[str, tuple[Instance, ...]]:
-        found = self.fleet.instances()
-        if not self._settings.options.trust_domain:
-            return found
-        return {service: tuple(replace(each, identity=True) for each in here) for service, here in found.items()}
-
-    def _update_instances(self) -> None:
-        """Callers learn where instances are, and faults end."""
-        now = self._now()
-        ended = self._next_end is not None and now >= self._next_end
-        if ended or now - self._updated >= UPDATE_SECONDS * SECOND:
-            self._updated = now
-            instances = self._found()
-            if instances != self._instances or ended:
-                self._instances = instances
-                self._compile_again()
-        self._next_end = min((end for each in self.live if (end := next_end(each, now)) is not None), default=None)
 
     def identities_reached(self) -> bool:
         """Whether all have the certificates and the trust that they are to have now."""
@@ -372,7 +322,7 @@ class ControlPlane:
 
     async def _become(self, rollout: Rollout, reason: str, author: str) -> None:
         """Note how a rollout goes on, and act on it."""
-        refused = self._digests[rollout.revision] in self.releases.refused
+        refused = self._documents.digest(rollout.revision) in self.releases.refused
         if not await self.releases.become(rollout, author, refused=refused):
             return
         if rollout.state is State.ROLLED_BACK:
@@ -383,9 +333,7 @@ class ControlPlane:
 
     def _forget(self) -> None:
         rollout = self.rollout
-        kept = {EMPTY, self.stable, *((rollout.revision, rollout.before) if rollout is not None else ())}
-        for number in self._policies.keys() - kept:
-            del self._policies[number]
+        self._documents.keep_only({self.stable, *((rollout.revision, rollout.before) if rollout is not None else ())})
 
     async def _save(self) -> None:
         if dropped := set(self.fleet.dropped):

@@ -11,6 +11,7 @@ from governance import control
 from governance.compile.snapshot import compile_snapshot
 from governance.files import read_policies
 from governance.revisions import Status
+from governance.snapshots import fleet_snapshots
 from governance.stores.sqlite import SqliteStore
 from telemetry.errors import ConfigError
 from tests.governance.mesh import Mesh
@@ -35,7 +36,7 @@ async def test_a_document_is_read_and_compiled_beside_the_event_loop(tmp_path: P
         return noted
 
     monkeypatch.setattr(control, "read_policies", noting(read_policies))
-    monkeypatch.setattr(control, "compile_snapshot", noting(compile_snapshot))
+    monkeypatch.setattr(fleet_snapshots, "compile_snapshot", noting(compile_snapshot))
     async with Mesh(tmp_path) as mesh:
         await mesh.control.check(TIMEOUT, "x.yml")
     assert set(threads) == {"read_policies", "compile_snapshot"}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from governance import control
 from governance.compile.snapshot import compile_snapshot
+from governance.snapshots import fleet_snapshots
 from governance.waves.rollout import State
 from governance.xds.snapshot import Kind, encode
 from telemetry.errors import ConfigError
@@ -83,7 +83,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
             return found.with_resources(Kind.ROUTES, encode(Kind.ROUTES, [bad]))
         return found
 
-    monkeypatch.setattr(control, "compile_snapshot", compiled)
+    monkeypatch.setattr(fleet_snapshots, "compile_snapshot", compiled)
 
 
 POISON = "routes: [{name: poison, service: pay, rules: [{to: [{}]}]}]"

@@ -82,8 +82,8 @@ async def test_what_agents_say_of_themselves_ends_no_control_plane_and_spoils_no
             await client.first(f"odd-{number}", service, place)
             assert await client.answer(), service
         assert await served(mesh)
-        await until(lambda: "front" in mesh.control._instances, "who came is known to others")
-        assert mesh.control._instances.keys() == {"front", "pay"}
+        await until(lambda: "front" in mesh.control.snapshots.instances, "who came is known to others")
+        assert mesh.control.snapshots.instances.keys() == {"front", "pay"}
         await mesh.control.check("timeouts: [{name: t, service: pay, request: 1s}]", "x.yml")
         assert await served(mesh)
         for client in odd:

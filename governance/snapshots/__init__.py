@@ -1,0 +1,1 @@
+"""What agents are to have: the policies of revisions, compiled for where each agent stands."""
