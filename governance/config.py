@@ -27,6 +27,13 @@ class IdentityConfig(BaseModel):
     ttl_seconds: float = Field(
         default=3600.0, ge=60, le=7 * 86_400, description="life of a certificate; it is renewed at half of it"
     )
+    shared_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        max_length=1000,
+        description="with it control planes that share control.store have one authority, encrypted with this in the store; "
+        "random, and the same at all",
+    )
 
 
 class LimitTlsConfig(BaseModel):
@@ -157,8 +164,11 @@ class ControlPlaneConfig(BaseModel):
     def _safe(self) -> Self:
         if self.port is not None and not is_loopback(self.host) and (self.tls is None or self.tls.client_ca is None):
             raise ValueError(f"others can reach {self.host}: set tls with client_ca, so that agents prove who they are")
+        identity = self.identity
+        if identity is not None and identity.shared_key is not None and (self.store is None or not identity.authority):
+            raise ValueError("identity.shared_key: is for an authority of control planes that share `store`")
         tls = self.limits.tls
-        if self.identity is None and tls is not None and (tls.identity or tls.ca is None):
+        if identity is None and tls is not None and (tls.identity or tls.ca is None):
             raise ValueError("limits.tls: name `ca`, and no `identity`: there is no control.identity that they could be of")
         names = [each.name for each in self.token_issuers]
         if len(set(names)) < len(names):

@@ -57,6 +57,10 @@ _TABLES = (
     "create index if not exists agents_by_change on agents (changed)",
     "create table if not exists deliveries (service text primary key, data text not null)",
     "create table if not exists drafts (number bigint primary key, data text not null)",
+    """create table if not exists authority (
+      only_one integer primary key check (only_one = 1), version bigint not null, data text not null
+    )""",
+    "create table if not exists authority_acknowledged (plane integer primary key, digest text not null)",
     "create table if not exists format (only_one integer primary key check (only_one = 1), version integer not null)",
 )
 _KEEP_AGENT = """
@@ -64,6 +68,9 @@ insert into agents (id, data, history, plane) values (?, ?, ?, ?)
 on conflict (id) do update set
   data = excluded.data, history = excluded.history, plane = excluded.plane, changed = nextval('agents_changed')
 where agents.plane = excluded.plane or ? = 1
+"""
+_ACKNOWLEDGE = """
+insert into authority_acknowledged values (?, ?) on conflict (plane) do update set digest = excluded.digest
 """
 _ALIVE = """
 select objid::bigint from pg_locks where locktype = 'advisory' and classid = ? and objsubid = 2 and granted
@@ -112,6 +119,41 @@ class PostgresStore(SqlStore):
             self._others = as_int(rows[-1][4]) if rows else self._others
             agents = [AgentElsewhere(*saved_agent(row), as_int(row[3])) for row in rows if as_int(row[3]) != self._server.plane]
             return Look(leads, changed, tuple(agents), alive)
+
+        return await self._do(work)
+
+    async def authority(self) -> tuple[int, str] | None:
+        """See `governance.svid.shared.AuthorityStore`, as for those below."""
+        rows = await self._do(lambda: self._db.run("select version, data from authority"))
+        return (as_int(rows[0][0]), str(rows[0][1])) if rows else None
+
+    async def keep_authority(self, data: str, note: JsonObject, now: int, *, before: int) -> bool:
+        """Keep the version after `before`; whether nobody was faster."""
+
+        def work() -> bool:
+            with self._change() as chain:
+                found = self._db.run("select version from authority")
+                if (as_int(found[0][0]) if found else 0) != before:
+                    return False
+                self._db.run("delete from authority")
+                self._db.run("insert into authority values (1, ?, ?)", (before + 1, data))
+                self._note(chain, now, "authority", {"version": before + 1, **note})
+            return True
+
+        return await self._do(work)
+
+    async def acknowledge_authority(self, digest: str) -> bool:
+        """Note it for this control plane; whether all that are there have noted the same."""
+
+        def work() -> bool:
+            with self._db.transaction():
+                plane = self._server.plane
+                alive = {as_int(row[0]) for row in self._db.run(_ALIVE, (_PLANE,))} | {plane}
+                self._db.run(_ACKNOWLEDGE, (plane, digest))
+                found = {as_int(row[0]): row[1] for row in self._db.run("select plane, digest from authority_acknowledged")}
+                for gone in found.keys() - alive:
+                    self._db.run("delete from authority_acknowledged where plane = ?", (gone,))
+            return all(found.get(each) == digest for each in alive)
 
         return await self._do(work)
 

@@ -9,13 +9,14 @@ import structlog
 
 from governance.svid.authority import Authority
 from governance.svid.rotation import acknowledge
-from telemetry.errors import ConfigError
+from telemetry.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from governance.svid.authority import Svid
+    from governance.svid.shared import SharedAuthority
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class LiveAuthority:
         self._path, self._trust_domain, self._ttl = path, trust_domain, ttl
         self._current = Authority(path, trust_domain, ttl, now)
         self._seen = _stamp(path)
-        self._acknowledged = ""
+        self._acknowledged = self._failed = ""
 
     @property
     def bundle(self) -> str:
@@ -77,21 +78,32 @@ class LiveAuthority:
             self._acknowledged = self.bundle
             acknowledge(self._path.parent, self.bundle)
 
-    async def follow(self, reached: Callable[[], bool], now: Callable[[], int]) -> None:
+    async def follow(self, reached: Callable[[], bool], now: Callable[[], int], shared: SharedAuthority | None = None) -> None:
         """Refresh it until cancelled.
 
         Args:
             reached: whether all have what is issued now.
             now: nanoseconds since the epoch.
+            shared: what other control planes have of it.
         """
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
-            self.refresh(now())
-            if reached():
-                try:
-                    self.acknowledged()
-                except OSError as error:
-                    log.error("rotation_not_noted", reason=str(error))  # noqa: TRY400 - the next step says that it waits
+            try:
+                await self._follow_once(reached, now, shared)
+            except (OSError, StoreError, ConfigError) as error:
+                if str(error) != self._failed:
+                    log.error("authority_not_followed", reason=str(error))  # noqa: TRY400 - it is tried again, and steps wait
+                self._failed = str(error)
+            else:
+                self._failed = ""
+
+    async def _follow_once(self, reached: Callable[[], bool], now: Callable[[], int], shared: SharedAuthority | None) -> None:
+        if shared is not None:
+            await shared.sync(now())
+        self.refresh(now())
+        waits = self._acknowledged != self.bundle and reached()
+        if waits and (shared is None or await shared.reached_by_all(self.bundle)):
+            self.acknowledged()
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

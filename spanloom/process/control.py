@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from governance.config import ControlPlaneConfig, FleetLimitConfig, IdentityConfig
     from governance.revisions import RevisionStore
     from governance.svid.live import LiveAuthority
+    from governance.svid.shared import SharedAuthority
     from governance.xds.snapshot import Resource
     from spanloom.clock import Now
     from stores.store import Store
@@ -113,8 +114,14 @@ class Control:
         metrics = ControlMetrics(self._registry)
         config = self._config
         domain = config.identity.trust_domain if config.identity is not None else ""
+        self._shared = _shared_authority(config, self._folder, store)
+        await self._sync()
         issuer, sample = _identities(config.identity, self._folder / "authority.pem", self._now())
         self._authority = issuer
+        if self._shared is not None and issuer is not None:
+            for _ in range(2):  # what was made is kept; where another control plane was faster, the second time has that one's
+                await self._sync()
+            issuer.refresh(self._now())
         settings = Settings(config.rollout, _options(config), config.max_agents, config.check_with_envoy, sample)
         self.plane = await self._stack.enter_async_context(
             ControlPlane(settings, store, self._judge, metrics, self._now, issuer, self._alarms)
@@ -145,6 +152,13 @@ class Control:
             )
         log.info("control_started", revision=self.plane.stable, **listening)
 
+    async def _sync(self) -> None:
+        if self._shared is not None:
+            try:
+                await self._shared.sync(self._now())
+            except (ConfigError, OSError) as error:
+                raise UnrecoverableError(str(error)) from error
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -156,7 +170,7 @@ class Control:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.plane.wait())
             if self._authority is not None:
-                group.create_task(self._authority.follow(self.plane.identities_reached, self._now))
+                group.create_task(self._authority.follow(self.plane.identities_reached, self._now, self._shared))
             group.create_task(self.drafts.run())
             if (path := self._config.limits.service_config) is not None:
                 group.create_task(LimitFile(path, lambda: self.plane.live).run())
@@ -179,6 +193,20 @@ class Control:
         """What `/api/v1/status` says."""
         agents = self.plane.fleet.agents
         return {"revision": self.plane.stable, "agents": len(agents), "connected": sum(each.connected for each in agents)}
+
+
+def _shared_authority(config: ControlPlaneConfig, folder: Path, store: RevisionStore) -> SharedAuthority | None:
+    """What other control planes have of the authority, if they share it."""
+    if config.identity is None or config.identity.shared_key is None:
+        return None
+    try:
+        from governance.stores.postgresql import PostgresStore  # noqa: PLC0415 - psycopg is an extra
+        from governance.svid.shared import SharedAuthority  # noqa: PLC0415 - cryptography is an extra
+    except ImportError:
+        raise UnrecoverableError("control.identity.shared_key needs cryptography: pip install 'spanloom[identity]'") from None
+    if not isinstance(store, PostgresStore):
+        raise UnrecoverableError("control.identity.shared_key: control.store is not shared")
+    return SharedAuthority(folder, config.identity.shared_key.get_secret_value(), store)
 
 
 def _store(config: ControlPlaneConfig, folder: Path) -> RevisionStore:
