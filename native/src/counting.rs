@@ -3,7 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::edges::{CountedHops, EdgeTable, Key, Settings, TraceId};
+use crate::counted::CountedHops;
+use crate::edges::{EdgeTable, Key, Settings, TraceId};
 use crate::python::guarded;
 use crate::service_graph::{Counted, Exemplar, Histogram, ServiceGraph, seconds};
 

@@ -2,39 +2,15 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyString, PyTuple};
 
-use crate::json::pair;
-use crate::keys::Keys;
+use crate::attributes::{self, Attributes, Decoded, Failure, OF_SPAN, Object};
 use crate::python::guarded;
 use crate::status::Status;
-use crate::validate::{DEEPEST, each};
-use crate::wire::{Fields, Odd, Read, Value};
+use crate::validate::DEEPEST;
+use crate::wire::Fields;
 
 const MAX_TIME: u64 = i64::MAX as u64;
-
-/// Why a span is not decoded here.
-pub enum Failure {
-    /// It is for the reference.
-    Odd,
-    /// Python failed, as at the end of memory.
-    Python(PyErr),
-}
-
-impl From<Odd> for Failure {
-    fn from(_: Odd) -> Self {
-        Failure::Odd
-    }
-}
-
-impl From<PyErr> for Failure {
-    fn from(error: PyErr) -> Self {
-        Failure::Python(error)
-    }
-}
-
-type Object<'py> = Bound<'py, PyAny>;
-type Decoded<T> = Result<T, Failure>;
 
 /// Makes spans of the classes that it is given, and remembers attribute names.
 #[pyclass]
@@ -46,27 +22,23 @@ pub struct SpanDecoder {
     none_dropped: Py<PyAny>,
     kinds: Vec<Py<PyAny>>,
     statuses: Vec<Py<PyAny>>,
-    keys: Keys,
+    later: Py<PyAny>,
+    attributes: Attributes,
 }
+
+type Classes = (Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>, Py<PyAny>);
 
 #[pymethods]
 impl SpanDecoder {
-    /// The classes `Span`, `SpanEvent`, `SpanLink` and `DroppedCounts`, the `DroppedCounts` of nothing, the kinds and the
-    /// status codes by their numbers from 0.
+    /// The classes `Span`, `SpanEvent`, `SpanLink` and `DroppedCounts`, and what makes the attributes of an encoded span, which are
+    /// decoded when somebody asks; the `DroppedCounts` of nothing, the kinds and the status codes by their numbers from 0.
     #[new]
-    fn new(
-        span: Py<PyAny>,
-        event: Py<PyAny>,
-        link: Py<PyAny>,
-        dropped: Py<PyAny>,
-        none_dropped: Py<PyAny>,
-        kinds: Vec<Py<PyAny>>,
-        statuses: Vec<Py<PyAny>>,
-    ) -> PyResult<Self> {
+    fn new(classes: Classes, none_dropped: Py<PyAny>, kinds: Vec<Py<PyAny>>, statuses: Vec<Py<PyAny>>) -> PyResult<Self> {
+        let (span, event, link, dropped, later) = classes;
         if kinds.is_empty() || statuses.is_empty() {
             return Err(PyValueError::new_err("there is no kind or no status code of number 0"));
         }
-        Ok(SpanDecoder { span, event, link, dropped, none_dropped, kinds, statuses, keys: Keys::default() })
+        Ok(SpanDecoder { span, event, link, dropped, none_dropped, kinds, statuses, later, attributes: Attributes::default() })
     }
 
     /// Each of the spans, or `None` for one that is not usual. `around` has the resource and scope of each.
@@ -82,7 +54,7 @@ impl SpanDecoder {
             }
             let mut found = Vec::with_capacity(spans.len());
             for (span, (resource, scope)) in spans.iter().zip(around) {
-                found.push(match self.span(py, span.as_bytes(), resource, scope) {
+                found.push(match self.span(py, span, resource, scope) {
                     Ok(decoded) => Some(decoded),
                     Err(Failure::Odd) => None,
                     Err(Failure::Python(error)) => return Err(error),
@@ -97,7 +69,7 @@ impl SpanDecoder {
     fn span<'py>(
         &mut self,
         py: Python<'py>,
-        encoded: &[u8],
+        encoded: &Bound<'py, PyBytes>,
         resource: Object<'py>,
         scope: Object<'py>,
     ) -> Decoded<Object<'py>> {
@@ -106,9 +78,9 @@ impl SpanDecoder {
         let (mut kind, mut start, mut end, mut flags) = (0, 0, 0, 0);
         let mut dropped = [0; 3];
         let mut status = None;
-        let attributes = PyDict::new(py);
+        let mut has_attributes = false;
         let (mut events, mut links) = (Vec::new(), Vec::new());
-        let mut fields = Fields::of(encoded);
+        let mut fields = Fields::of(encoded.as_bytes());
         while let Some((number, value)) = fields.next_field()? {
             match number {
                 1 => trace_id = value.bytes()?,
@@ -119,7 +91,10 @@ impl SpanDecoder {
                 6 => kind = value.number()?,
                 7 => start = value.fixed64()?,
                 8 => end = value.fixed64()?,
-                9 => self.attribute(&attributes, value.bytes()?, DEEPEST)?,
+                OF_SPAN => {
+                    attributes::check(value.bytes()?, DEEPEST)?;
+                    has_attributes = true;
+                }
                 10 => dropped[0] = value.uint32()?,
                 11 => events.push(self.event(py, value.bytes()?)?),
                 12 => dropped[1] = value.uint32()?,
@@ -136,6 +111,10 @@ impl SpanDecoder {
             [0, 0, 0] => self.none_dropped.bind(py).clone(),
             [attributes, events, links] => self.dropped.bind(py).call1((attributes, events, links))?,
         };
+        let attributes = match has_attributes {
+            true => self.later.bind(py).call1((encoded,))?,
+            false => PyDict::new(py).into_any(),
+        };
         let fields: [Object<'py>; 17] = [
             PyBytes::new(py, trace_id).into_any(),
             PyBytes::new(py, span_id).into_any(),
@@ -148,7 +127,7 @@ impl SpanDecoder {
             scope,
             numbered(py, &self.statuses, status.code),
             PyString::new(py, status.message).into_any(),
-            attributes.into_any(),
+            attributes,
             PyTuple::new(py, events)?.into_any(),
             PyTuple::new(py, links)?.into_any(),
             PyString::new(py, trace_state).into_any(),
@@ -166,7 +145,7 @@ impl SpanDecoder {
             match number {
                 1 => time = value.fixed64()?,
                 2 => name = value.text()?,
-                3 => self.attribute(&attributes, value.bytes()?, DEEPEST)?,
+                3 => self.attributes.put(&attributes, value.bytes()?, DEEPEST)?,
                 4 => dropped = value.uint32()?,
                 _ => return Err(Failure::Odd),
             }
@@ -187,7 +166,7 @@ impl SpanDecoder {
                 1 => trace_id = value.bytes()?,
                 2 => span_id = value.bytes()?,
                 3 => trace_state = value.text()?,
-                4 => self.attribute(&attributes, value.bytes()?, DEEPEST)?,
+                4 => self.attributes.put(&attributes, value.bytes()?, DEEPEST)?,
                 5 => dropped = value.uint32()?,
                 6 => flags = value.fixed32()?,
                 _ => return Err(Failure::Odd),
@@ -196,60 +175,6 @@ impl SpanDecoder {
         let (trace_id, span_id) = (PyBytes::new(py, trace_id), PyBytes::new(py, span_id));
         Ok(self.link.bind(py).call1((trace_id, span_id, attributes, trace_state, flags, dropped))?)
     }
-
-    /// Adds an attribute; of a name that comes twice the last counts, at the place of the first.
-    fn attribute(&mut self, into: &Bound<'_, PyDict>, encoded: &[u8], depth: u32) -> Decoded<()> {
-        let py = into.py();
-        let (key, value) = pair(encoded)?;
-        let value = match value {
-            Some(value) => self.value(py, value, depth)?,
-            None => py.None().into_bound(py),
-        };
-        Ok(into.set_item(self.keys.get(py, key), value)?)
-    }
-
-    fn value<'py>(&mut self, py: Python<'py>, encoded: &[u8], depth: u32) -> Decoded<Object<'py>> {
-        let deeper = depth.checked_sub(1).ok_or(Odd)?;
-        let mut fields = Fields::of(encoded);
-        let Some((number, value)) = fields.next_field()? else {
-            return Ok(py.None().into_bound(py));
-        };
-        if fields.next_field()?.is_some() {
-            return Err(Failure::Odd); // of several the last counts, and some of them are joined
-        }
-        Ok(match number {
-            1 => PyString::new(py, value.text()?).into_any(),
-            2 => PyBool::new(py, value.varint()? != 0).to_owned().into_any(),
-            3 => PyInt::new(py, value.varint()? as i64).into_any(),
-            4 => PyFloat::new(py, f64::from_bits(value.fixed64()?)).into_any(),
-            5 => {
-                let list = PyList::empty(py);
-                for item in items(value)? {
-                    list.append(self.value(py, item, deeper)?)?;
-                }
-                list.into_any()
-            }
-            6 => {
-                let object = PyDict::new(py);
-                for item in items(value)? {
-                    self.attribute(&object, item, deeper)?;
-                }
-                object.into_any()
-            }
-            7 => PyBytes::new(py, value.bytes()?).into_any(),
-            _ => return Err(Failure::Odd),
-        })
-    }
-}
-
-/// The messages of an `ArrayValue` or a `KeyValueList`.
-fn items<'a>(value: Value<'a>) -> Read<Vec<&'a [u8]>> {
-    let mut found = Vec::new();
-    each(value.bytes()?, |item| {
-        found.push(item);
-        Ok(())
-    })?;
-    Ok(found)
 }
 
 /// The member of an enumeration; that of number 0 for a number that has none.

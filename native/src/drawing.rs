@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::asking::{Asked, Asking};
+use crate::counted::CountedHops;
 use crate::counting::CountedTrace;
-use crate::edges::CountedHops;
 use crate::graph::{self, About, Graph, Place, Vocabulary, put_hop, put_trace};
 use crate::keys::{Keys, Slots};
 use crate::objects::{Makers, Object, Objects};

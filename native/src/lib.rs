@@ -11,6 +11,9 @@
 #[cfg(feature = "python")]
 mod asking;
 #[cfg(feature = "python")]
+mod attributes;
+pub mod counted;
+#[cfg(feature = "python")]
 mod counting;
 #[cfg(feature = "python")]
 mod decode;

@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::attributes::AttributeDecoder;
 use crate::counting::{CountedTrace, EdgeSums, ServiceGraphSums};
 use crate::decode::SpanDecoder;
 use crate::document::{self, Around};
@@ -17,7 +18,7 @@ use crate::split;
 create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
 
 /// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
-const INTERFACE: u32 = 5;
+const INTERFACE: u32 = 6;
 
 type Bytes = Py<PyBytes>;
 type Parts = Vec<(u32, Bytes)>;
@@ -82,6 +83,7 @@ fn spanloom_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("INTERFACE", INTERFACE)?;
     module.add("KernelPanic", module.py().get_type::<KernelPanic>())?;
+    module.add_class::<AttributeDecoder>()?;
     module.add_class::<SpanDecoder>()?;
     module.add_class::<CallGraphs>()?;
     module.add_class::<ResourceNames>()?;

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
     from processors.kernels.counted import CountedTrace, LabelTexts, ServiceGraphSums
     from telemetry.call_graph import CallGraph, Hop, Node, NodeKind, Segment
-    from telemetry.resource import Resource, Scope
+    from telemetry.resource import AttributeValue, Resource, Scope
     from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
-INTERFACE: Final = 5
+INTERFACE: Final = 6
 """Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
 
 INSTALL: Final = "`make setup` builds it where it finds cargo"
@@ -24,6 +24,14 @@ class SpanDecoder(Protocol):
 
     def decode(self, spans: Sequence[bytes], around: Sequence[tuple[Resource, Scope]]) -> Sequence[Span | None]:
         """Each of the encoded spans, given the resource and scope of each."""
+        ...
+
+
+class AttributeDecoder(Protocol):
+    """Makes attributes, and remembers their names."""
+
+    def of_span(self, encoded: bytes) -> dict[str, AttributeValue]:
+        """Of an encoded span that a `SpanDecoder` decoded."""
         ...
 
 
@@ -79,17 +87,23 @@ class Extension(Protocol):
         """The document of each encoded span as JSON, given members of it: its environment, and its resource and scope."""
         ...
 
+    def AttributeDecoder(self) -> AttributeDecoder:  # noqa: N802 - it is a class
+        """A decoder of attributes alone."""
+        ...
+
     def SpanDecoder(  # noqa: N802 - it is a class
         self,
-        span: type[Span],
-        event: type[SpanEvent],
-        link: type[SpanLink],
-        dropped: type[DroppedCounts],
+        classes: tuple[
+            type[Span], type[SpanEvent], type[SpanLink], type[DroppedCounts], Callable[[bytes], Mapping[str, AttributeValue]]
+        ],
         none_dropped: DroppedCounts,
         kinds: Sequence[SpanKind],
         statuses: Sequence[StatusCode],
     ) -> SpanDecoder:
-        """A decoder that makes spans of these classes; kinds and status codes by their numbers from 0."""
+        """A decoder that makes spans of these classes; kinds and status codes by their numbers from 0.
+
+        The last of the classes is asked for the attributes of an encoded span.
+        """
         ...
 
     def ResourceNames(  # noqa: N802 - it is a class

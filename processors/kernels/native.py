@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -12,6 +13,7 @@ from processors.kernels.native_graphs import NativeGraphs
 from processors.kernels.protocol import KernelCounts, SplitSpans
 from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import around, span_document
+from telemetry.encoded_attributes import EncodedAttributes
 from telemetry.errors import DecodeError
 from telemetry.resource import STORED_AS_TEXT
 from telemetry.span_links import LinkQuery, SpanReference
@@ -49,9 +51,9 @@ class NativeKernels:
         self.counts = KernelCounts()
         self._around: OrderedDict[SpanGroup, tuple[bytes, bytes] | None] = OrderedDict()
         self._graphs = NativeGraphs(extension)
-        self._spans = extension.SpanDecoder(
-            Span, SpanEvent, SpanLink, DroppedCounts, NONE_DROPPED, tuple(SpanKind), tuple(StatusCode)
-        )
+        attributes = partial(EncodedAttributes, extension.AttributeDecoder().of_span)
+        classes = Span, SpanEvent, SpanLink, DroppedCounts, attributes
+        self._spans = extension.SpanDecoder(classes, NONE_DROPPED, tuple(SpanKind), tuple(StatusCode))
 
     def split_spans(self, request: bytes, partitions: int, arrived: int) -> SplitSpans:
         """See `Kernels`."""

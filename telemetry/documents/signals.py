@@ -14,6 +14,7 @@ import orjson
 
 from telemetry.attributes import HTTP_STATUS_CODE
 from telemetry.documents.kinds import Body, Document, Kind, digest, plain, timestamp
+from telemetry.encoded_attributes import EncodedAttributes
 from telemetry.spans import NONE_DROPPED
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 def plain_attributes(attributes: Mapping[str, AttributeValue]) -> Body:
     """Attributes as a document has them: bytes in hex, and so within lists and maps."""
+    if isinstance(attributes, EncodedAttributes):
+        attributes = attributes.decoded
     if _SCALARS.issuperset(map(type, attributes.values())):  # nearly always: then they are not copied
         return attributes  # type: ignore[return-value] # bodies are read, not changed
     return {key: plain(value) for key, value in attributes.items()}

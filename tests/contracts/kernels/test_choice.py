@@ -43,6 +43,12 @@ class Panicking:
     def SpanDecoder(self, *_: object) -> Panicking:  # noqa: N802 - it is a class
         return self
 
+    def AttributeDecoder(self) -> Panicking:  # noqa: N802 - it is a class
+        return self
+
+    def of_span(self, encoded: bytes) -> Never:
+        raise ZeroDivisionError(encoded)
+
     def decode(self, spans: Sequence[bytes], around: object) -> Never:
         raise ZeroDivisionError(spans, around)
 
