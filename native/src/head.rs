@@ -47,7 +47,8 @@ fn is_id(id: &[u8], size: usize) -> bool {
     id.len() == size && id.iter().any(|&byte| byte != 0)
 }
 
-fn link(message: &[u8]) -> Read<(&[u8], &[u8])> {
+/// The trace and the span that a link names.
+pub fn link(message: &[u8]) -> Read<(&[u8], &[u8])> {
     let (mut trace_id, mut span_id): (&[u8], &[u8]) = (b"", b"");
     let mut fields = Fields::of(message);
     while let Some((number, value)) = fields.next_field()? {

@@ -112,7 +112,7 @@ impl<'py> Objects<'_, 'py> {
             optional(hop.skew),
             flag(hop.failed),
             flag(hop.is_inferred),
-            flag(false), // a link is for the reference
+            flag(hop.is_linked),
             caller_instance,
             callee_instance,
             optional(hop.server_start),

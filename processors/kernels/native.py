@@ -11,9 +11,9 @@ import orjson
 from processors.kernels import reference
 from processors.kernels.native_graphs import NativeGraphs
 from processors.kernels.protocol import KernelCounts, SplitSpans
+from telemetry.documents.encoded_attributes import EncodedAttributes
 from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import around, span_document
-from telemetry.encoded_attributes import EncodedAttributes
 from telemetry.errors import DecodeError
 from telemetry.resource import STORED_AS_TEXT
 from telemetry.span_links import LinkQuery, SpanReference

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import orjson
 
 from telemetry.attributes import HTTP_STATUS_CODE
+from telemetry.documents.encoded_attributes import EncodedAttributes
 from telemetry.documents.kinds import Body, Document, Kind, digest, plain, timestamp
-from telemetry.encoded_attributes import EncodedAttributes
 from telemetry.spans import NONE_DROPPED
 
 if TYPE_CHECKING:

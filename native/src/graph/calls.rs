@@ -6,7 +6,7 @@ use crate::wire::Read;
 use super::exits::Exits;
 use super::operations::Words;
 use super::peers::{Node, queue_of};
-use super::span::Role;
+use super::span::{Link, Role};
 use super::tree::Tree;
 use super::vocabulary::Vocabulary;
 
@@ -21,6 +21,8 @@ pub struct Call<'a> {
     pub peer: Option<Node<'a>>,
     /// From a change of service.
     pub is_inferred: bool,
+    /// By which its message is known.
+    pub link: Option<Link<'a>>,
 }
 
 /// The calls of a trace; those to peers come last.
@@ -34,11 +36,10 @@ pub fn calls_of<'a>(tree: &Tree<'a>, vocabulary: &'a Vocabulary, words: &mut dyn
         }
         let found = match role {
             Role::Server => server(tree, member),
-            Role::Consumer => Some(match consumer(tree, member) {
-                Consumed::Call(call) => call,
-                Consumed::SameMessage => continue,
-                Consumed::FromQueue => from_peer(member, queue_of(&tree.members[member].said)?),
-            }),
+            Role::Consumer => {
+                calls.extend(consumer(tree, member)?);
+                continue;
+            }
             _ => changed(tree, member),
         };
         calls.extend(found);
@@ -54,11 +55,11 @@ pub fn calls_of<'a>(tree: &Tree<'a>, vocabulary: &'a Vocabulary, words: &mut dyn
 }
 
 fn between(span: usize, source: usize, client: Option<usize>) -> Call<'static> {
-    Call { span, source: Some(source), client, server: Some(span), peer: None, is_inferred: false }
+    Call { span, source: Some(source), client, server: Some(span), peer: None, is_inferred: false, link: None }
 }
 
 fn from_peer(span: usize, peer: Node<'_>) -> Call<'_> {
-    Call { span, source: None, client: None, server: Some(span), peer: Some(peer), is_inferred: false }
+    Call { span, source: None, client: None, server: Some(span), peer: Some(peer), is_inferred: false, link: None }
 }
 
 fn server(tree: &Tree<'_>, member: usize) -> Option<Call<'static>> {
@@ -73,24 +74,53 @@ fn server(tree: &Tree<'_>, member: usize) -> Option<Call<'static>> {
     }
 }
 
-enum Consumed {
-    Call(Call<'static>),
-    SameMessage,
-    FromQueue,
+/// The messages that a span receives.
+fn consumer<'a>(tree: &Tree<'a>, member: usize) -> Read<Vec<Call<'a>>> {
+    let span = &tree.members[member];
+    let above = match span.client {
+        Some(producer) => Some(between(member, producer, Some(producer))),
+        None => changed(tree, member),
+    };
+    let mut found: Vec<Call<'a>> = above.into_iter().collect();
+    let mut links: Vec<Link<'a>> = span.links.iter().copied().filter(|link| span.names_other(link)).collect();
+    let has_links = !links.is_empty();
+    links.sort_unstable();
+    links.dedup();
+    let counted = counted_elsewhere(tree, member);
+    for link in links.into_iter().filter(|link| !counted.contains(link)) {
+        let source = (link.0 == tree.trace_id).then(|| tree.find(link.1)).flatten();
+        found.push(match source {
+            Some(source) => {
+                let client = tree.members[source].role.is_exit().then_some(source);
+                Call { link: Some(link), ..between(member, source, client) }
+            }
+            None => Call { link: Some(link), ..from_peer(member, queue_of(&span.said)?) },
+        });
+    }
+    let is_within_message = span.parent.is_some_and(|parent| tree.members[parent].role == Role::Consumer);
+    if found.is_empty() && !is_within_message && !has_links {
+        found.push(from_peer(member, queue_of(&span.said)?));
+    }
+    Ok(found)
 }
 
-fn consumer(tree: &Tree<'_>, member: usize) -> Consumed {
+/// Linked messages for which the producer above a span stands, or a consumer span below it.
+fn counted_elsewhere<'a>(tree: &Tree<'a>, member: usize) -> Vec<Link<'a>> {
     let span = &tree.members[member];
-    if let Some(producer) = span.client {
-        return Consumed::Call(between(member, producer, Some(producer)));
+    if span.links.is_empty() {
+        return Vec::new();
     }
-    if let Some(call) = changed(tree, member) {
-        return Consumed::Call(call);
+    let above = [span.parent, span.client].into_iter().flatten();
+    let mut found: Vec<Link<'a>> = above.map(|above| (tree.trace_id, tree.members[above].span_id)).collect();
+    if let Some(client) = span.client {
+        found.extend(&tree.members[client].links); // it sent what these have created
     }
-    match span.parent {
-        Some(parent) if tree.members[parent].role == Role::Consumer => Consumed::SameMessage,
-        _ => Consumed::FromQueue,
+    for child in span.children.iter().map(|&child| &tree.members[child]) {
+        if child.service() == span.service() && child.role == Role::Consumer {
+            found.extend(&child.links);
+        }
     }
+    found
 }
 
 /// The call into a span whose parent is of another service.

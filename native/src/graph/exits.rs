@@ -20,6 +20,10 @@ pub struct Exits<'t, 'a> {
     wraps: Vec<bool>,
     /// One within it is answered, or around one that is.
     carries: Vec<bool>,
+    /// The spans that created the messages which a span sends, of spans that have such.
+    created: Vec<(usize, Vec<usize>)>,
+    /// It created a message that another span sends, and that nobody received.
+    sent: Vec<bool>,
 }
 
 impl<'t, 'a> Exits<'t, 'a> {
@@ -38,7 +42,31 @@ impl<'t, 'a> Exits<'t, 'a> {
                 carries[client] = true;
             }
         }
-        Ok(Exits { tree, exits, answered, outer, wraps, carries })
+        let sent = vec![false; outer.len()];
+        let mut found = Exits { tree, exits, answered, outer, wraps, carries, created: Vec::new(), sent };
+        found.find_created()?;
+        Ok(found)
+    }
+
+    fn find_created(&mut self) -> Read<()> {
+        for &member in self.exits.iter().filter(|&&member| !self.tree.members[member].links.is_empty()) {
+            let created = created(self.tree, member)?;
+            if !created.is_empty() {
+                self.created.push((member, created));
+            }
+        }
+        for (_, messages) in &self.created {
+            if !self.are_received(messages) {
+                for &message in messages {
+                    self.sent[message] = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn are_received(&self, messages: &[usize]) -> bool {
+        messages.iter().all(|&message| self.answered[message] || self.carries[message])
     }
 
     /// The calls that they make to what sends no spans.
@@ -58,9 +86,13 @@ impl<'t, 'a> Exits<'t, 'a> {
             if self.wraps[member] && (!uses_resource || self.carries[member]) {
                 continue;
             }
+            let sends = self.created.iter().find(|(own, _)| *own == member);
+            if self.sent[member] || sends.is_some_and(|(_, messages)| self.are_received(messages)) {
+                continue;
+            }
             is_resource[member] = uses_resource;
             let (own, peer) = (Some(member), Some(peer_of(said, vocabulary, words)?));
-            calls.push(Call { span: member, source: own, client: own, server: None, peer, is_inferred: false });
+            calls.push(Call { span: member, source: own, client: own, server: None, peer, is_inferred: false, link: None });
         }
         Ok(calls)
     }
@@ -79,4 +111,22 @@ fn around(tree: &Tree<'_>, member: usize, words: &mut dyn Words) -> Read<Option<
         }
     }
     Ok(Some(client))
+}
+
+/// The spans that created the messages which a span sends: new conventions link the sending to them.
+fn created(tree: &Tree<'_>, member: usize) -> Read<Vec<usize>> {
+    let span = &tree.members[member];
+    let mut found = Vec::new();
+    if span.creates()? {
+        return Ok(found);
+    }
+    for &(trace_id, id) in &span.links {
+        let linked = (trace_id == tree.trace_id).then(|| tree.find(id)).flatten();
+        if let Some(message) = linked.filter(|&message| tree.members[message].service() == span.service()) {
+            if tree.members[message].creates()? {
+                found.push(message);
+            }
+        }
+    }
+    Ok(found)
 }

@@ -70,7 +70,7 @@ pub fn put_hop(out: &mut Vec<u8>, hop: &Hop<'_>, about: &About<'_>) {
     put_name(out, "critical_path_share");
     out.extend_from_slice(zmij::Buffer::new().format_finite(hop.critical_path_share).as_bytes());
     put_optional(out, "skew", hop.skew);
-    for (name, value) in [("failed", hop.failed), ("inferred", hop.is_inferred), ("link", false)] {
+    for (name, value) in [("failed", hop.failed), ("inferred", hop.is_inferred), ("link", hop.is_linked)] {
         put_name(out, name);
         out.extend_from_slice(if value { b"true" } else { b"false" });
     }

@@ -8,7 +8,7 @@ use super::calls::{Call, calls_of};
 use super::occupancy::occupancy;
 use super::operations::{Operations, Words, protocol_of};
 use super::peers::Node;
-use super::span::{ResourceNames, Span};
+use super::span::{Link, ResourceNames, Span};
 use super::tree::Tree;
 use super::vocabulary::Vocabulary;
 
@@ -18,17 +18,18 @@ const RESOLUTION: i64 = 1_000_000;
 /// Nanoseconds up to which a share is one division of doubles.
 const EXACT: i64 = 1 << 53;
 
-/// The id of a hop: that of a span, or of a span and its parent.
+/// The id of a hop: that of a span, of a span and its parent, or of a span and what its link names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HopId<'a> {
     parent: &'a [u8],
     own: &'a [u8],
+    link: Link<'a>,
 }
 
 impl HopId<'_> {
     /// Its bytes.
     pub fn bytes(&self) -> impl Iterator<Item = u8> {
-        self.parent.iter().chain(self.own).copied()
+        self.parent.iter().chain(self.own).chain(self.link.0).chain(self.link.1).copied()
     }
 }
 
@@ -72,6 +73,8 @@ pub struct Hop<'a> {
     pub failed: bool,
     /// From a change of service.
     pub is_inferred: bool,
+    /// Known by a link.
+    pub is_linked: bool,
     /// By the callee's clock.
     pub server_start: Option<i64>,
     /// Number and resource of the caller.
@@ -150,6 +153,7 @@ pub fn hops_of<'a>(
             skew: sides.skew,
             failed: client.is_some_and(|client| client.failed) || server.is_some_and(|server| server.failed),
             is_inferred: call.is_inferred,
+            is_linked: call.link.is_some(),
             server_start: server.map(|server| server.start),
             source: source.map(|source| (source.came, source.sender)),
             server: server.map(|server| (server.came, server.sender)),
@@ -160,10 +164,10 @@ pub fn hops_of<'a>(
 
 type Placed<'a> = (i64, HopId<'a>, Call<'a>);
 
-fn hop_id<'a>(tree: &Tree<'a>, call: &Call<'_>) -> HopId<'a> {
+fn hop_id<'a>(tree: &Tree<'a>, call: &Call<'a>) -> HopId<'a> {
     let span = &tree.members[call.span];
     let parent = if call.is_inferred && span.role.is_exit() { span.parent_id } else { b"" };
-    HopId { parent, own: span.span_id }
+    HopId { parent, own: span.span_id, link: call.link.unwrap_or((b"", b"")) }
 }
 
 /// What the two sides of a call say together.
@@ -217,7 +221,7 @@ fn waits(tree: &Tree<'_>, calls: &[Placed<'_>]) -> Vec<Vec<(i64, i64)>> {
     for (_, _, call) in calls {
         if let Some(server) = call.server {
             sides[server].is_server = true;
-            sides[server].is_timed_by_callee |= call.client.is_none() && call.source.is_some();
+            sides[server].is_timed_by_callee |= call.client.is_none() && call.source.is_some() && call.link.is_none();
         }
         if let Some(client) = call.client {
             sides[client].is_timed = true;

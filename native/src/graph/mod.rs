@@ -1,7 +1,7 @@
 //! The call graph of a trace: see processors/call_graph, whose files have the names of these.
 //!
-//! What is rare is [`Odd`], and the reference draws the whole trace: ids that several spans share, cycles of parents, span
-//! links, values of attributes that are no plain texts or numbers.
+//! What is rare is [`Odd`], and the reference draws the whole trace: ids that several spans share, cycles of parents, values of
+//! attributes that are no plain texts or numbers.
 
 mod calls;
 mod critical_path;

@@ -1,5 +1,6 @@
 //! What the call graph reads of an encoded span.
 
+use crate::head::link;
 use crate::json::pair;
 use crate::status::Status;
 use crate::wire::{Fields, Odd, Read};
@@ -54,6 +55,9 @@ pub struct ResourceNames {
     pub environment: String,
 }
 
+/// The ids of a trace and of a span.
+pub type Link<'a> = (&'a [u8], &'a [u8]);
+
 /// A span in its place: a `TreeSpan` of processors/call_graph/span_tree.py. Other spans are numbers.
 pub struct Span<'a> {
     pub trace_id: &'a [u8],
@@ -66,6 +70,8 @@ pub struct Span<'a> {
     pub end: i64,
     pub failed: bool,
     pub said: Said<'a>,
+    /// The trace and the span that each link names.
+    pub links: Vec<Link<'a>>,
     pub sender: &'a ResourceNames,
     /// Its number among those that came.
     pub came: usize,
@@ -82,6 +88,7 @@ impl<'a> Span<'a> {
         let (mut name, mut kind, mut start, mut end) = ("", 0, 0, 0);
         let mut status: Option<Status<'_>> = None;
         let mut said = Said::default();
+        let mut links = Vec::new();
         let mut fields = Fields::of(encoded);
         while let Some((number, value)) = fields.next_field()? {
             match number {
@@ -100,7 +107,8 @@ impl<'a> Span<'a> {
                 }
                 3 | 10..=12 | 14 | 16 => {}
                 15 if status.is_none() => status = Some(Status::of(value.bytes()?)?),
-                _ => return Err(Odd), // 13 is a link
+                13 => links.push(link(value.bytes()?)?),
+                _ => return Err(Odd),
             }
         }
         if parent_id == [0; 8] {
@@ -125,6 +133,7 @@ impl<'a> Span<'a> {
             end,
             failed: status.is_some_and(|status| status.code == ERROR),
             said,
+            links,
             sender,
             came,
             parent: None,
@@ -137,5 +146,16 @@ impl<'a> Span<'a> {
     /// The service that it is of.
     pub fn service(&self) -> &'a str {
         &self.sender.service
+    }
+
+    /// Whether a link names another span.
+    pub fn names_other(&self, link: &Link<'_>) -> bool {
+        let is_some = |id: &[u8]| id.iter().any(|&byte| byte != 0);
+        is_some(link.0) && is_some(link.1) && *link != (self.trace_id, self.span_id)
+    }
+
+    /// Whether it creates a message that another span sends.
+    pub fn creates(&self) -> Read<bool> {
+        Ok(self.role.is_exit() && self.said.text(MESSAGING_OPERATION_TYPE)? == "create")
     }
 }

@@ -17,6 +17,7 @@ pub struct Tree<'a> {
     pub orphans: Vec<usize>,
     /// Sorted.
     pub missing: Vec<&'a [u8]>,
+    by_id: Vec<(&'a [u8], usize)>,
 }
 
 impl<'a> Tree<'a> {
@@ -36,9 +37,9 @@ impl<'a> Tree<'a> {
         if by_id.windows(2).any(|pair| pair[0].0 == pair[1].0) || is_apart(&members, words)? {
             return Err(Odd);
         }
-        let mut tree =
-            Tree { trace_id, members, order: Vec::new(), roots: Vec::new(), orphans: Vec::new(), missing: Vec::new() };
-        tree.place(&by_id);
+        let (order, roots, orphans, missing) = Default::default();
+        let mut tree = Tree { trace_id, members, order, roots, orphans, missing, by_id };
+        tree.place();
         tree.order = tree.roots.iter().chain(&tree.orphans).copied().collect();
         let mut next = 0;
         while let Some(&member) = tree.order.get(next) {
@@ -54,20 +55,19 @@ impl<'a> Tree<'a> {
         Ok(tree)
     }
 
-    fn place(&mut self, by_id: &[(&'a [u8], usize)]) {
+    fn place(&mut self) {
         for member in 0..self.members.len() {
             let parent_id = self.members[member].parent_id;
             if parent_id.is_empty() || parent_id == self.members[member].span_id {
                 self.roots.push(member);
                 continue;
             }
-            match by_id.binary_search_by_key(&parent_id, |known| known.0) {
-                Ok(place) => {
-                    let parent = by_id[place].1;
+            match self.find(parent_id) {
+                Some(parent) => {
                     self.members[member].parent = Some(parent);
                     self.members[parent].children.push(member);
                 }
-                Err(_) => {
+                None => {
                     self.orphans.push(member);
                     self.missing.push(parent_id);
                 }
@@ -99,6 +99,12 @@ impl<'a> Tree<'a> {
         }
         let client = above.client?;
         (above.role.is_inside() && above.service() == self.members[client].service()).then_some(client)
+    }
+
+    /// The span of an id.
+    pub fn find(&self, id: &[u8]) -> Option<usize> {
+        let place = self.by_id.binary_search_by_key(&id, |known| known.0).ok()?;
+        Some(self.by_id[place].1)
     }
 
     /// The root of the trace, or the earliest orphan.

@@ -21,7 +21,7 @@ from telemetry import otlp
 from telemetry.documents.encoded_hop import EncodedHopDocument
 from telemetry.otlp import SpanPacker, decode_spans, json_to_protobuf
 from telemetry.resource import Resource
-from telemetry.spans import SpanKind, SpanLink
+from telemetry.spans import SpanKind
 from tests import generated
 from tests.contracts.kernels.alike import alike
 from tests.contracts.kernels.worlds import world
@@ -117,7 +117,7 @@ def test_a_trace_deeper_than_any_stack_is_drawn(native: NativeKernels) -> None:
     assert native.counts == {("draw_trace", "native"): 1}
 
 
-@pytest.mark.parametrize("what", ["cycle", "shared id", "link", "unknown", "list"])
+@pytest.mark.parametrize("what", ["cycle", "shared id", "unknown", "list"])
 def test_what_is_rare_is_drawn_in_python_and_counted(native: NativeKernels, what: str) -> None:
     spans: Sequence[Span] = chain(3)
     first, second, third = spans
@@ -126,8 +126,6 @@ def test_what_is_rare_is_drawn_in_python_and_counted(native: NativeKernels, what
             spans = [replace(first, parent_span_id=third.span_id), second, third]
         case "shared id":
             spans = [replace(first, kind=kind) for kind in (SpanKind.CLIENT, SpanKind.SERVER)]
-        case "link":
-            spans = [first, replace(second, links=(SpanLink(first.trace_id, first.span_id),)), third]
         case "list":
             spans = [replace(first, attributes={"http.route": ["/a", "/b"]})]
     of_trace, packed = came(spans)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from processors.kernels.native_graphs import NAMES
 from telemetry import attributes as names
 from telemetry.resource import Resource, Scope
-from telemetry.spans import Span, SpanKind, StatusCode
+from telemetry.spans import Span, SpanKind, SpanLink, StatusCode
 
 if TYPE_CHECKING:
     from random import Random
@@ -51,6 +51,9 @@ TEXTS: dict[names.Names, tuple[AttributeValue, ...]] = {
     names.HTTP_ROUTE: ("/buy/{id}", ""),
 }
 ODD: tuple[AttributeValue, ...] = (1.5, b"bytes", ["a"], {"a": 1}, None, float("nan"), -(2**63))
+OTHER = bytes(range(16))
+"""Another trace."""
+
 RESOURCES = tuple(
     Resource(attributes)
     for attributes in (
@@ -93,10 +96,21 @@ def world(chance: Random, most: int = 14, odd: float = 0.0) -> list[Span]:
                 Scope(),
                 chance.choice((StatusCode.UNSET, StatusCode.UNSET, StatusCode.OK, StatusCode.ERROR)),
                 attributes=_attributes(chance, odd),
+                links=_links(chance, trace_id, ids),
             )
         )
     chance.shuffle(spans)
     return spans
+
+
+def _links(chance: Random, trace_id: bytes, ids: list[bytes]) -> tuple[SpanLink, ...]:
+    """None mostly; else to spans of this trace, itself included, to another trace, and to nothing."""
+    found = []
+    for _ in range(chance.choice((0, 0, 0, 0, 1, 1, 3))):
+        named = chance.choice(ids)
+        links = (trace_id, named), (trace_id, named), (OTHER, named), (trace_id, bytes(8)), (bytes(16), named)
+        found.append(SpanLink(*chance.choice(links), attributes=_attributes(chance, 0.0) if chance.random() < 0.2 else {}))
+    return tuple(found)
 
 
 def _resource(chance: Random, above: Span | None) -> Resource:
