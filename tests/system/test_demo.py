@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from governance.stores.sqlite import SqliteStore
 from tests.governance.mesh import needs_envoy
 from tests.services import free_port
 from tests.system.exactness import QUICK
@@ -79,3 +80,34 @@ async def test_a_bad_release_is_found_rolled_back_and_proven_gone(tmp_path: Path
     assert 0 < report["spans_sent"] < report["spans_stored"] <= report["spans_sent"] + report["spans_by_proxy"]
     assert report["spans_joined"] == report["spans_stored"]
     assert report["missing"] == []
+
+
+@pytest.mark.timeout(600)
+async def test_a_release_step_by_step_goes_back_and_mended_it_completes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs_envoy()
+    for name, value in QUICK.items():
+        monkeypatch.setenv(name, value)
+    # What is slow on a busy machine is no reason to go back: no rule fires here.
+    (tmp_path / "rules.yml").write_text("groups: [{name: none, rules: [{record: always, expr: vector(1)}]}]")
+    monkeypatch.setenv("SPANLOOM_ALERTING__RULES", json.dumps([str(tmp_path / "rules.yml")]))
+    quick = ("--warm-up", "3", "--rate", "6", "--data-dir", str(tmp_path))
+    report = await run_for_report("demo", "--once", "--fault", "stepwise-release", "--deadline", "420", *quick)
+    assert report["injected"]["service"] == "carrier"
+    assert 0 < report["seconds_to_repair"] <= report["seconds_to_complete"] <= report["seconds_to_verify"]
+    assert report["missing"] == []
+    policies = SqliteStore(tmp_path / "control" / "control.sqlite")
+    trail = [each.data for each in await policies.audit(0, 100) if each.event == "delivery"]
+    await policies.close()
+    assert [(each["state"], each["share"]) for each in trail] == [
+        ("advancing", 0.0),
+        ("advancing", 30.0),
+        ("rolled-back", 0.0),
+        ("advancing", 0.0),
+        ("advancing", 30.0),
+        ("advancing", 60.0),
+        ("advancing", 100.0),
+        ("completed", 100.0),
+    ]
+    assert [each["why"] for each in trail if each["author"]] == ["v2 was mended"]

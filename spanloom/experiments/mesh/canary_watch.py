@@ -29,7 +29,7 @@ class CanaryWatch(DemoWatch):
 
     revision: str = ""
     _said: str = ""
-    _rolled_back: int = 0
+    _over: int = 0  # since when no calls go to what is bad
 
     @property
     def milestones(self) -> Mapping[str, str]:
@@ -53,19 +53,19 @@ class CanaryWatch(DemoWatch):
         if said != self._said:
             self._said = said
             self._enter(now, "release", said)
-        if rollout["state"] == "rolled-back" and not self._rolled_back:
-            self._rolled_back = now
+        if rollout["state"] == "rolled-back" and not self._over:
+            self._over = now
             self._reach("detected", now)  # by comparison, where no anomaly and no alert came before
             self._reach("repaired", now)
 
     def see_edges(self, edges: Sequence[Body], now: int) -> None:
         """Take the windows of calls to the service; those of one window add up."""
-        if not self._rolled_back or "verified" in self._reached:
+        if not self._over or "verified" in self._reached:
             return
         calls: dict[int, int] = defaultdict(int)
         failures: dict[int, int] = defaultdict(int)
         for edge in edges:
-            if edge["callee"]["name"] == self.injection.service and edge["window"] >= self._rolled_back + SETTLED:
+            if edge["callee"]["name"] == self.injection.service and edge["window"] >= self._over + SETTLED:
                 calls[edge["window"]] += edge["calls"]
                 failures[edge["window"]] += edge["failures"]
         last = max((window for window, failed in failures.items() if failed), default=0)

@@ -29,15 +29,25 @@ BEGIN_SECONDS = WATCHED_SECONDS + 120
 POLL_SECONDS = 0.2
 
 
-def document(ports: MeshPorts, canary_percent: int) -> str:
-    """All policies, as YAML."""
+STEPS = (30, 60, 100)
+"""Percent of the calls that a release gets which is delivered step by step."""
+STEP_CALLS = 15
+"""Fewest calls of each version that a step is judged by: the shop makes about two a second."""
+STEP_SECONDS = 5
+
+
+def document(ports: MeshPorts, canary_percent: int, release: str = "") -> str:
+    """All policies, as YAML: fixed weights of both versions, or with `release` its delivery, step by step."""
     versions = {"v1": ports.carrier, "v2": ports.canary}
     weights = {"v1": 100 - canary_percent, "v2": canary_percent}
     endpoints = [{"address": "127.0.0.1", "port": port, "labels": {"version": version}} for version, port in versions.items()]
-    to = [{"labels": {"version": version}, "weight": weight} for version, weight in weights.items()]
+    rule: JsonObject = {"to": [{"labels": {"version": version}, "weight": weight} for version, weight in weights.items()]}
+    if release:
+        plan = {"steps": [f"{each}%" for each in STEPS], "watch": f"{STEP_SECONDS}s", "calls": STEP_CALLS, "release": release}
+        rule = {"deliver": {"old": {"version": "v1"}, "new": {"version": "v2"}, **plan}}
     policies = {
         "services": [{"name": SERVICE, "endpoints": endpoints}],
-        "routes": [{"name": "carrier-versions", "service": SERVICE, "rules": [{"to": to}]}],
+        "routes": [{"name": "carrier-versions", "service": SERVICE, "rules": [rule]}],
     }
     return yaml.safe_dump(policies, sort_keys=False)
 
@@ -95,6 +105,20 @@ class Releases:
         """Give v2 a share of the calls; the number of the revision."""
         text = document(self._ports, percent)
         return str((await self._client.publish(text, "demo.yml", f"{percent} % of the calls to v2"))["number"])
+
+    async def deliver(self, release: str) -> str:
+        """Have the calls move to v2 in steps; the number of the revision. Another `release` begins again."""
+        text = document(self._ports, 0, release)
+        return str((await self._client.publish(text, "demo.yml", f"release {release}, step by step"))["number"])
+
+    async def resume(self, why: str) -> None:
+        """Begin again with a delivery that went back."""
+        await self._client.deliver(SERVICE, "resume", why)
+
+    async def deliveries(self) -> list[JsonObject]:
+        """Where each delivery is."""
+        found: list[JsonObject] = (await self._client.fleet())["deliveries"]
+        return found
 
     async def take_back(self, why: str) -> None:
         """Take back what is on its way, if anything is."""

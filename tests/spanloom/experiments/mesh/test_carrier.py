@@ -8,7 +8,7 @@ import yaml
 
 from governance.files import read_policies
 from spanloom.experiments.mesh import sidecar
-from spanloom.experiments.mesh.carrier import SERVICE, document, settings
+from spanloom.experiments.mesh.carrier import SERVICE, STEPS, document, settings
 from spanloom.experiments.mesh.sidecar import MeshPorts, mesh_ports
 from tests.governance.mesh import needs_envoy
 
@@ -26,6 +26,16 @@ def test_a_release_gives_v2_a_share_and_nothing_else_changes() -> None:
     assert {target.labels["version"]: target.weight for target in rule.to} == {"v1": 70, "v2": 30}
     assert {each.labels["version"]: each.port for each in some.services[0].endpoints} == {"v1": 24_003, "v2": 24_004}
     assert none.services == some.services
+
+
+def test_a_release_step_by_step_is_of_the_same_instances_and_another_release_is_another_plan() -> None:
+    weights, first, second = (read_policies(document(PORTS, 0, release), "demo.yml") for release in ("", "1", "2"))
+    plans = [policies.routes[0].rules[0].deliver for policies in (first, second)]
+    assert plans[0] is not None
+    assert plans[1] is not None
+    assert (plans[0].old, plans[0].new, plans[0].steps) == ({"version": "v1"}, {"version": "v2"}, STEPS)
+    assert plans[0].digest != plans[1].digest
+    assert first.services == weights.services
 
 
 def test_the_playbooks_are_those_that_ship_but_for_carrier(tmp_path: Path) -> None:
