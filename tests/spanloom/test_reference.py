@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
+from spanloom.cli import main
 from spanloom.config import Config
 from spanloom.reference import documents, metrics, settings
 from spanloom.reference.field_meanings import ABOUT, MEANINGS, meaning
@@ -59,3 +62,26 @@ def _named() -> Iterator[str]:
                     match node.args[0]:
                         case ast.Constant(value=str(name)) if name.startswith("spanloom_"):
                             yield name.removesuffix("_total")
+
+
+def test_every_command_is_on_the_page_about_the_terminal() -> None:
+    page = (ROOT / "docs" / "on-a-terminal.md").read_text("utf-8").replace("\\|", "|")
+    written = re.findall(r"^spanloom ([a-z][a-z -]*)", page, re.MULTILINE) + re.findall(r"`([a-z][a-z |-]*)`", page)
+    shown: set[str] = set()
+    for first, *rest in (each.split() for each in written):
+        # `policy check|push` is two commands of a group, and `replay FILE` is one.
+        shown |= {first} | {f"{first} {each}" for each in (rest[0].split("|") if rest else ())}
+    commands = set(_commands(main, ""))
+    assert {"up", "policy push", "audit verify"} <= commands
+    assert sorted(commands - shown) == []
+
+
+def _commands(group: click.Group, before: str) -> Iterator[str]:
+    """All that do something by themselves."""
+    context = click.Context(group)
+    for name in group.list_commands(context):  # they are loaded one by one
+        command = group.get_command(context, name)
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield f"{before}{name}"
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{before}{name} ")
