@@ -116,11 +116,13 @@ class CollectorConfig(BaseModel):
     )
     key: Path | None = Field(default=None, description="PEM file of its private key")
     token: SecretStr | None = Field(default=None, description="what the collector wants in `authorization: Bearer`")
-    sampling_percent: float = Field(default=100.0, ge=0, le=100, description="of traces that begin here")
+    sampling_percent: float = Field(
+        default=100.0, ge=0, le=100, description="percentage of the traces starting here that are sampled"
+    )
     timeout_seconds: float = Field(
         default=0.5, gt=0, le=60, description="how long an export may last, after which what it carried is dropped and counted"
     )
-    stats_seconds: float = Field(default=10.0, ge=1, description="between two exports of Envoy's metrics")
+    stats_seconds: float = Field(default=10.0, ge=1, description="seconds between two exports of Envoy's metrics")
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
@@ -206,13 +208,15 @@ class EnvoyConfig(BaseModel):
     )
     concurrency: int = Field(default=1, gt=0, le=256, description="worker threads")
     log_level: str = Field(
-        default="warning", pattern="^(trace|debug|info|warning|error|critical|off)$", description="of Envoy's own log"
+        default="warning", pattern="^(trace|debug|info|warning|error|critical|off)$", description="level of Envoy's own log"
     )
     start_seconds: float = Field(default=60.0, gt=0, description="how long a start may last")
     check_seconds: float = Field(
-        default=2.0, gt=0, description="between two checks of its health, each of which may last as long"
+        default=2.0, gt=0, description="seconds between two health checks of Envoy; also the timeout of each"
     )
-    failed_checks: int = Field(default=5, gt=0, description="in a row, after which it is killed and started again")
+    failed_checks: int = Field(
+        default=5, gt=0, description="failed health checks in a row after which Envoy is killed and restarted"
+    )
     drain_seconds: float = Field(default=10.0, ge=0, description="how long a stop waits for requests in flight")
     max_backoff_seconds: float = Field(default=30.0, gt=0, description="longest wait before another start")
     max_connections: int = Field(default=20_000, gt=0, description="downstream, after which new ones are refused")

@@ -57,7 +57,7 @@ class AgentMetrics:
             "spanloom_agent_last_good_failures", "Snapshots that could not be written to disk.", registry=registry
         )
         self.faults_ended = Counter(
-            "spanloom_agent_faults_ended", "Times at which faults ended by their time.", registry=registry
+            "spanloom_agent_faults_ended", "Injected faults that ended because their time was up.", registry=registry
         )
         self.sessions_refused = Counter(
             "spanloom_agent_sessions_refused", "Streams of Envoys beyond the bound of the relay.", registry=registry

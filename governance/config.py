@@ -18,7 +18,7 @@ class IdentityConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trust_domain: str = Field(
-        pattern=r"^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$", description="of the SPIFFE ids, such as shop.example"
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$", description="trust domain of the SPIFFE ids, such as shop.example"
     )
     authority: bool = Field(
         default=True,
@@ -116,7 +116,7 @@ class TokenIssuerConfig(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="by which policies name it")
     issuer: str = Field(min_length=1, max_length=1000, description="`iss` of its tokens")
     audiences: tuple[str, ...] = Field(
-        min_length=1, max_length=20, description="of which one must be in `aud`: a token for another service is refused"
+        min_length=1, max_length=20, description="accepted values of `aud`: a token for any other service is refused"
     )
     jwks: Path = Field(description="file with its public keys, a JWKS; read at start")
 

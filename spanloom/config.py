@@ -102,13 +102,13 @@ class TopicsConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    partitions: int = Field(default=4, gt=0, le=1000, description="of each topic but spanloom-signals")
+    partitions: int = Field(default=4, gt=0, le=1000, description="partitions of each topic except spanloom-signals")
     signal_partitions: int = Field(
-        default=1, gt=0, le=100, description="of spanloom-signals: among how many workers the environments are divided"
+        default=1, gt=0, le=100, description="partitions of spanloom-signals: environments spread over this many workers"
     )
     replicas: int = Field(default=1, gt=0, le=10, description="copies of each partition, on Kafka")
     retention_hours: float = Field(default=24.0, gt=0, description="how long records are kept, read or not")
-    retention_bytes: int = Field(default=1 << 30, gt=0, description="of each partition")
+    retention_bytes: int = Field(default=1 << 30, gt=0, description="bytes that each partition keeps, read or not")
 
 
 class AlertingConfig(BaseModel):
@@ -131,7 +131,7 @@ class AlertingConfig(BaseModel):
     heartbeat_url: SecretStr | None = Field(
         default=None, description="a dead man's switch outside, asked for while rules are evaluated and notifications sent"
     )
-    heartbeat_seconds: float = Field(default=60.0, ge=1, description="between two of them")
+    heartbeat_seconds: float = Field(default=60.0, ge=1, description="seconds between two heartbeats")
     approval_key: SecretStr | None = Field(
         default=None, min_length=32, description="signs approval links, 32 characters at least; default: made once and kept"
     )
@@ -147,7 +147,9 @@ class _First(BaseSettings):
     data_dir: Path = Field(default=Path(".spanloom"), description="everything local: log, store, state")
     log: str = Field(default="", description="log://DIR or kafka://HOST:PORT[;HOST:PORT]; default log:// in data_dir")
     store: str = Field(default="", description="duckdb://FILE or http(s)://HOST:PORT; default duckdb:// in data_dir")
-    namespace: str = Field(default="default", pattern="^[a-z0-9_]+$", description="of the data streams")
+    namespace: str = Field(
+        default="default", pattern="^[a-z0-9_]+$", description="last part of the names of Elasticsearch's data streams"
+    )
     topics: TopicsConfig = TopicsConfig()
     kafka: KafkaConfig = KafkaConfig()
 

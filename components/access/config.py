@@ -82,7 +82,7 @@ class ProxyConfig(BaseModel):
     )
     roles: dict[str, Literal[Role.VIEWER, Role.OPERATOR, Role.ADMIN]] = Field(default={}, description="role of each group")
     default_role: Literal[Role.VIEWER, Role.OPERATOR, Role.ADMIN] | None = Field(
-        default=None, description="of people in none of these groups; none: they may nothing"
+        default=None, description="role of people in none of these groups; null: they have no access"
     )
 
     @model_validator(mode="after")

@@ -63,7 +63,9 @@ class Answers:
             "spanloom_console_answers", "Answers of the console's API, by whether they were computed or shared", ["source"],
             registry=registry,
         )  # fmt: skip
-        self._evicted = Counter("spanloom_console_answers_evicted", "Answers that others took the place of", registry=registry)
+        self._evicted = Counter(
+            "spanloom_console_answers_evicted", "Shared answers evicted to make room for newer ones", registry=registry
+        )
         entries = Gauge("spanloom_console_answers_kept", "Answers that are kept to be shared", registry=registry)
         entries.set_function(lambda: len(self._kept))
 

@@ -33,10 +33,12 @@ class QueryLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at_once: int = Field(default=2, ge=1, le=100, description="queries that are answered at a time")
-    waiting: int = Field(default=32, ge=0, le=10_000, description="queries that wait; more are refused with 503")
-    seconds: float = Field(default=30.0, gt=0, le=600, description="for which a query may wait, and then run")
-    max_bytes: int = Field(default=32 << 20, ge=1 << 20, description="JSON that an answer may have")
+    at_once: int = Field(default=2, ge=1, le=100, description="queries that run at the same time")
+    waiting: int = Field(
+        default=32, ge=0, le=10_000, description="queries that may wait for their turn; further ones are refused with 503"
+    )
+    seconds: float = Field(default=30.0, gt=0, le=600, description="seconds that a query may wait, and as many that it may run")
+    max_bytes: int = Field(default=32 << 20, ge=1 << 20, description="largest answer, as bytes of JSON")
 
 
 class BoundedReads:
@@ -54,11 +56,16 @@ class BoundedReads:
         self._slots = asyncio.Semaphore(self._limits.at_once)
         self._waiting = 0
         registry = registry or CollectorRegistry()
-        self._running = Gauge("spanloom_queries_running", "Queries of people that are being answered", registry=registry)
+        self._running = Gauge("spanloom_queries_running", "API and console queries running", registry=registry)
         self._refused = Counter(
-            "spanloom_queries_refused", "Queries of people that got no answer, by the limit", ["limit"], registry=registry
+            "spanloom_queries_refused",
+            "API and console queries refused or ended, by the limit they reached",
+            ["limit"],
+            registry=registry,
         )
-        self._cut = Counter("spanloom_searches_cut", "Searches of spans whose answer is a part, and says so", registry=registry)
+        self._cut = Counter(
+            "spanloom_searches_cut", "Span searches that returned only part of the result, and said so", registry=registry
+        )
 
     async def find(self, query: Query) -> list[Body]:
         """The documents of a query.

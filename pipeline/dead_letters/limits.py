@@ -55,7 +55,7 @@ class DeadLetterConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: int = Field(default=100, gt=0, description="unusable ones one after the other; at the next the partition pauses")
-    share: float = Field(default=0.5, gt=0, le=1, description="of the last 1,000; past it the partition pauses")
+    share: float = Field(default=0.5, gt=0, le=1, description="share of the last 1,000 records; past it the partition pauses")
 
 
 @dataclass(slots=True)

@@ -49,9 +49,11 @@ class KafkaConfig(BaseModel):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         default=None, description="how to log in; it needs username and password"
     )
-    username: str = Field(default="", description="of the login by SASL")
-    password: SecretStr = Field(default=SecretStr(""), description="of the login by SASL")
-    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(default="lz4", description="of what we produce")
+    username: str = Field(default="", description="SASL user name")
+    password: SecretStr = Field(default=SecretStr(""), description="SASL password")
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="lz4", description="compression of produced records"
+    )
     session_seconds: float = Field(
         default=20.0, ge=6, le=300, description="a worker that is silent for this long loses its partitions to the others"
     )

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from stores.store import Store
 
 
+OLD = " (old name, until the next release)"
+_LIMITED = "Items excluded from analysis because a limit was reached"
+_IN_FLIGHT = "Records delivered whose offset is not committed yet"
+
+
 class Measured(Protocol):
     """The parts of a pipeline whose counters are given out."""
 
@@ -92,8 +97,8 @@ class PipelineMetrics:
         yield from self._of_partitions()
         yield from self._store()
         dropped = self.dropped()
-        for name, label in (("spanloom_dropped", "reason"), ("spanloom_left_out", "what")):  # the second until the next release
-            metric = CounterMetricFamily(name, "Items excluded from analysis because a limit was reached", labels=[label])
+        for name, label in (("spanloom_dropped", "reason"), ("spanloom_left_out", "what")):
+            metric = CounterMetricFamily(name, _LIMITED + OLD * (label == "what"), labels=[label])
             for reason, count in dropped.items():
                 metric.add_metric([reason], count)
             yield metric
@@ -117,8 +122,8 @@ class PipelineMetrics:
 
     def _of_partitions(self) -> Iterator[Metric]:
         """How far reading and committing are."""
-        for metric in ("spanloom_in_flight_records", "spanloom_held_records"):  # the second until the next release
-            in_flight = GaugeMetricFamily(metric, "Records delivered whose offset is not committed yet", labels=["agent"])
+        for metric in ("spanloom_in_flight_records", "spanloom_held_records"):
+            in_flight = GaugeMetricFamily(metric, _IN_FLIGHT + OLD * ("held" in metric), labels=["agent"])
             for name, offsets in self._pipeline.offsets.items():
                 in_flight.add_metric([name], offsets.in_flight)
             yield in_flight
@@ -171,9 +176,11 @@ class PipelineMetrics:
         up = GaugeMetricFamily("spanloom_store_up", "Whether the store answers: 0 while all that need it wait")
         up.add_metric([], not availability.down)
         yield up
-        yield CounterMetricFamily("spanloom_store_probes", "Questions whether the store is back", value=availability.probes)
+        yield CounterMetricFamily("spanloom_store_probes", "Probes of a store that did not answer", value=availability.probes)
         retried = CounterMetricFamily(
-            "spanloom_store_requests_retried", "Requests made again because the store did not answer", labels=["operation"]
+            "spanloom_store_requests_retried",
+            "Requests retried because the store did not answer, by operation",
+            labels=["operation"],
         )
         for operation, count in availability.retries.items():
             retried.add_metric([operation], count)
@@ -212,9 +219,9 @@ class PipelineMetrics:
             "documents_created": ("Documents stored", writer.created),
             "documents_existing": ("Documents that were stored already", writer.existing),
             "documents_rejected": ("Documents rejected permanently by the store", writer.rejected),
-            "documents_offered_again": ("Times that a document was offered again that the store refuses", writer.retried),
+            "documents_offered_again": ("Retries of documents that the store refuses", writer.retried),
             "store_retries": (
-                "Requests made again because the store did not answer",
+                "Requests retried because the store did not answer, of all operations",
                 pipeline.writer.availability.retries.total(),
             ),
             "dead_letters": ("Records sent to the dead letters", pipeline.dead.sent),
@@ -266,8 +273,11 @@ class PipelineMetrics:
             found |= _of_samples(pipeline.recorder)
         if pipeline.heartbeat is not None:
             found |= {
-                "heartbeats_sent": ("Heartbeats that the dead man's switch took", pipeline.heartbeat.counts["sent"]),
-                "heartbeats_failed": ("Heartbeats that it did not take", pipeline.heartbeat.counts["failed"]),
+                "heartbeats_sent": ("Heartbeats that the dead man's switch accepted", pipeline.heartbeat.counts["sent"]),
+                "heartbeats_failed": (
+                    "Heartbeats that the dead man's switch did not accept",
+                    pipeline.heartbeat.counts["failed"],
+                ),
             }
         return found
 

@@ -21,9 +21,9 @@ class ElasticsearchConfig(BaseModel):
         default=None, description="PEM file of the certificate that we show, where Elasticsearch or a proxy asks for one (mTLS)"
     )
     key_file: Path | None = Field(default=None, description="PEM file of its private key; default: it is in cert_file")
-    api_key: SecretStr = Field(default=SecretStr(""), description="as Elasticsearch gives it, `encoded`")
-    username: str = Field(default="", description="of basic authentication, instead of an API key")
-    password: SecretStr = Field(default=SecretStr(""), description="of basic authentication")
+    api_key: SecretStr = Field(default=SecretStr(""), description="API key, in the `encoded` form that Elasticsearch returns")
+    username: str = Field(default="", description="user name for basic authentication, instead of an API key")
+    password: SecretStr = Field(default=SecretStr(""), description="password for basic authentication")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

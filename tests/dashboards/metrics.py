@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from alerting.prometheus_api.exemplars import MetricDocuments
     from telemetry.documents import Document
+    from telemetry.spans import Span
 
 STEPS, EVERY = 60, 15 * shop.SECOND
 
@@ -43,9 +44,14 @@ EXEMPLAR = shop.trace(45)
 """The trace that a measurement of the requests of payment names."""
 
 
+def measured() -> Span:
+    """The span in which the exemplar was taken, at its start."""
+    return next(span for span in EXEMPLAR.spans if span.resource.attributes["service.name"] == "payment")
+
+
 def documents() -> list[Document]:
     """`requests_total` of payment as its SDK sends it, with an exemplar."""
-    called = next(span for span in EXEMPLAR.spans if span.resource.attributes["service.name"] == "payment")
+    called = measured()
     taken = Exemplar(called.start, 1, EXEMPLAR.id, called.span_id)
     point = DataPoint(called.start, value=7, exemplars=(taken,))
     metric = Metric(

@@ -79,10 +79,14 @@ class Events:
         self._reader, self._now, self._every, self._heartbeat, self._changed = reader, now, every, heartbeat, changed
         self._listeners: set[_Listener] = set()
         self._looking: asyncio.Task[None] | None = None
-        gauge = Gauge("spanloom_console_listeners", "Browsers that listen to events", registry=registry)
+        gauge = Gauge("spanloom_console_listeners", "Open event streams of browsers", registry=registry)
         gauge.set_function(lambda: len(self._listeners))
-        self._refused = Counter("spanloom_console_listeners_refused", "Listeners beyond the limit", registry=registry)
-        self._let_go = Counter("spanloom_console_listeners_let_go", "Listeners that were too slow", registry=registry)
+        self._refused = Counter(
+            "spanloom_console_listeners_refused", "Event streams refused because too many were open", registry=registry
+        )
+        self._let_go = Counter(
+            "spanloom_console_listeners_let_go", "Event streams closed because the browser read too slowly", registry=registry
+        )
 
     def listen(self, environment: str) -> AsyncIterator[bytes]:
         """Events of an environment, or of all, until the listener goes or its time is over.

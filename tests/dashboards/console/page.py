@@ -80,6 +80,13 @@ class Page:
         chain = ActionChains(self.browser).move_to_element(element)
         chain.move_to_element_with_offset(element, round((share - 0.5) * element.size["width"]), 0).perform()
 
+    def press(self, selector: str, share: float, above: int) -> None:
+        """Click on an element at a share of its width, so many pixels above its lower edge."""
+        element = self.find(selector)
+        across, down = round((share - 0.5) * element.size["width"]), element.size["height"] // 2 - above
+        chain = ActionChains(self.browser).move_to_element(element)
+        chain.move_to_element_with_offset(element, across, down).click().perform()
+
     def address_has(self, part: str) -> None:
         """Wait until the address has it."""
         self.until(lambda: part in self.browser.current_url)

@@ -27,6 +27,8 @@ PAGES = {
     "service-errors": "services/payment?tab=errors",
     "service-anomalies": "services/payment?tab=anomalies",
     "service-repairs": "services/payment?tab=repairs",
+    "service-logs": "services/payment?tab=logs",
+    "service-slos": "services/payment?tab=slos",
     "map": "map",
     "map-node": f"map?pick={node_id(('default', 'service', 'payment'))}",
     "map-edge": f"map?pick={digest('default', 'service', 'checkout', 'default', 'service', 'payment')[:16]}",

@@ -82,6 +82,16 @@ def test_an_exemplar_of_an_expression_leads_to_its_trace(page: Page) -> None:
     page.see("own work", "Self time")
 
 
+def test_an_exemplar_is_a_dot_on_the_chart_that_leads_to_its_trace(page: Page) -> None:
+    page.open(f"/explore?{RANGE}&q=requests_total", "Exemplars")
+    settled(page.browser)
+    since, until = between(page)
+    taken = datetime.fromtimestamp(metrics.measured().start / shop.SECOND, UTC)
+    page.press(".chart .u-over", (taken - since) / (until - since), 4)
+    page.address_has(f"/traces/{metrics.EXEMPLAR.id.hex()}")
+    page.address_has("span=")
+
+
 def test_an_alert_sets_the_range_to_around_it(page: Page) -> None:
     page.open("/alerts?from=now-1h&to=now", "Alerts")
     page.click("main table a", "")

@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { absolute, type Between } from "../shell/range";
 import { useSetRange } from "../shell/useRange";
 import { dragged, summary, withGaps, type Values } from "./chartData";
+import type { Dot } from "./chartDots";
 import { chartOptions, type Band, type Marker } from "./chartOptions";
 import { clock, dateTime, UNKNOWN } from "./format";
 import { t } from "./strings";
@@ -35,6 +36,8 @@ interface Props {
   markers?: readonly Marker[];
   /** A horizontal line, such as the threshold of a rule. */
   threshold?: number;
+  /** Measurements that lead somewhere; what is beside the chart must lead there too, for those who use no pointer. */
+  dots?: readonly Dot[];
   height?: number;
   /** Charts of one name show the same moment under the pointer. */
   sync?: string;
@@ -44,16 +47,17 @@ interface Props {
 }
 
 /** Lines over time. The axis is the asked range, gaps stay gaps, dragging zooms, and the legend reads out what is under the pointer. */
-export function Chart({ title, times, series, axis, step, format, bands, markers, threshold, height = 150, sync, onSelect, aside }: Props) {
+export function Chart({ title, times, series, axis, step, format, bands, markers, threshold, dots, height = 150, sync, onSelect, aside }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const setRange = useSetRange();
   const [at, setAt] = useState<number | null>(null);
+  const [near, setNear] = useState<Dot | null>(null);
   const [theme, setTheme] = useState(0);
   const data = useMemo(() => withGaps(times, series.map((each) => each.values), step), [times, series, step]);
   // What the drawing reads when it draws; it is made again only when its form changes.
-  const latest = useRef({ axis, format, bands, markers, threshold, select: onSelect });
-  latest.current = { axis, format, bands, markers, threshold, select: onSelect ?? ((chosen) => setRange(absolute(chosen.since, chosen.until))) };
+  const latest = useRef({ axis, format, bands, markers, threshold, dots, select: onSelect });
+  latest.current = { axis, format, bands, markers, threshold, dots, select: onSelect ?? ((chosen) => setRange(absolute(chosen.since, chosen.until))) };
   const form = series.map((each) => `${each.label}|${each.color}|${each.dashed ?? ""}|${each.filled ?? ""}`).join("\n");
 
   useEffect(() => {
@@ -72,6 +76,7 @@ export function Chart({ title, times, series, axis, step, format, bands, markers
       ...(sync === undefined ? {} : { sync }),
       latest: () => latest.current,
       onCursor: setAt,
+      onDot: setNear,
       onSelect: (a, b) => {
         const chosen = dragged(a, b, latest.current.axis);
         if (chosen) latest.current.select?.(chosen);
@@ -93,10 +98,10 @@ export function Chart({ title, times, series, axis, step, format, bands, markers
 
   useEffect(() => {
     plot.current?.setData(data as uPlot.AlignedData);
-  }, [data, axis.since, axis.until, bands, markers, threshold]);
+  }, [data, axis.since, axis.until, bands, markers, threshold, dots]);
 
   const time = at === null ? undefined : data[0][at];
-  const noted = time === undefined ? [] : notes(time, bands, markers, step ?? (axis.until - axis.since) / 60);
+  const noted = near ? [near.text] : time === undefined ? [] : notes(time, bands, markers, step ?? (axis.until - axis.since) / 60);
   return (
     <figure className="chart">
       <figcaption>

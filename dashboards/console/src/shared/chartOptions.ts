@@ -1,6 +1,7 @@
 import uPlot from "uplot";
 
 import type { Between } from "../shell/range";
+import { dotsPlugin, topOfDots, type Dot } from "./chartDots";
 import { lonely, timeLabel, type Values } from "./chartData";
 
 /** A stretch of time behind the lines. */
@@ -22,6 +23,7 @@ interface Latest {
   bands: readonly Band[] | undefined;
   markers: readonly Marker[] | undefined;
   threshold: number | undefined;
+  dots: readonly Dot[] | undefined;
 }
 
 interface Asked {
@@ -32,6 +34,7 @@ interface Asked {
   latest: () => Latest;
   onCursor: (index: number | null) => void;
   onSelect: (from: number, to: number) => void;
+  onDot: (dot: Dot | null) => void;
 }
 
 /** The colour of a custom property, as a canvas needs it. */
@@ -52,11 +55,11 @@ export function chartOptions(asked: Asked): uPlot.Options {
     legend: { show: false },
     scales: {
       x: { time: false, range: () => [asked.latest().axis.since, asked.latest().axis.until] },
-      y: { range: (_, __, max) => [0, topOf(max, asked.latest().threshold)] },
+      y: { range: (_, __, max) => [0, topOf(max, asked.latest())] },
     },
     axes: [
       { ...axis, values: (_, splits) => splits.map((at) => timeLabel(at, asked.latest().axis)), space: 80, size: 28, incrs: TIME_STEPS },
-      { ...axis, values: (_, splits) => splits.map((value) => asked.latest().format(value)), size: 62, space: 30 },
+      { ...axis, values: (_, splits) => splits.map((value) => asked.latest().format(value)), size: 62, space: (_, __, ___, ____, length) => Math.min(30, length / 2.5) },
     ],
     series: [{}, ...asked.series.map(lineOf)],
     cursor: {
@@ -64,6 +67,7 @@ export function chartOptions(asked: Asked): uPlot.Options {
       points: { size: 6 },
       ...(asked.sync === undefined ? {} : { sync: { key: asked.sync } }),
     },
+    plugins: [dotsPlugin(() => asked.latest().dots ?? [], asked.onDot)],
     hooks: {
       drawClear: [(plot) => behind(plot, asked.latest())],
       draw: [(plot) => before(plot, asked.latest())],
@@ -87,8 +91,9 @@ const TIME_STEPS = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_20
 );
 
 /** The upper end of the scale: a little room above the highest, and never none at all. */
-function topOf(max: number | null, threshold: number | undefined): number {
-  const highest = Math.max(max ?? 0, threshold ?? 0);
+function topOf(max: number | null, { threshold, dots = [] }: Latest): number {
+  const lines = Math.max(max ?? 0, threshold ?? 0);
+  const highest = Math.max(lines, topOfDots(dots, lines));
   return highest > 0 ? highest * 1.08 : 1;
 }
 

@@ -6,7 +6,7 @@ const en = {
   failed: "This could not be loaded",
   stale: "Not current: this could not be loaded again",
   unreachable: "The server does not answer.",
-  notServed: "This process does not serve it; another process of this Spanloom may.",
+  notServed: "This process does not provide this part; another process of the installation may.",
   more: "Show {count} more",
   rowsOf: "{shown} of {count}",
   sortBy: "Sort by",

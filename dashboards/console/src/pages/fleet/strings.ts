@@ -2,7 +2,7 @@ import { strings } from "../../i18n";
 
 const en = {
   title: "Fleet",
-  notHere: "No control plane answers here: {reason}",
+  notHere: "The control plane cannot be reached from here. {reason}",
   rollout: "Rollout",
   nothing: "Nothing is on its way; revision {stable} is stable.",
   onItsWay: "Revision {revision}: {state}, wave {wave} of {waves}",

@@ -1,5 +1,5 @@
-import { Link } from "@tanstack/react-router";
-import { useCallback, useState } from "react";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useCallback, useMemo, useState } from "react";
 import type { ReactNode } from "react";
 import { useQuery } from "@tanstack/react-query";
 import type { UseQueryResult } from "@tanstack/react-query";
@@ -8,7 +8,7 @@ import type { ApiError } from "../../api/client";
 import type { Answer } from "../../api/queries";
 import { Chart } from "../../shared/Chart";
 import "../../shared/explore.css";
-import { compact } from "../../shared/format";
+import { compact, dateTime } from "../../shared/format";
 import { QueryBox } from "../../shared/query/QueryBox";
 import { quoted } from "../../shared/query/query";
 import { Answered, EmptyState } from "../../shared/States";
@@ -20,9 +20,11 @@ import { now } from "../../shell/serverClock";
 import { usePageSearch } from "../../shell/search";
 import { useShellState } from "../../shell/useRange";
 import "./metrics.css";
+import { measures } from "./model/exemplars";
 import { linesOf, MOST_LINES, stepFor } from "./model/matrix";
 import type { Line, RangeAnswer } from "./model/matrix";
 import { PROMQL } from "./model/promql";
+import { useExemplars } from "./model/useExemplars";
 import { t } from "./strings";
 import { Exemplars } from "./views/Exemplars";
 
@@ -90,6 +92,17 @@ function Series({ expression, result, asked }: { expression: string; result: Ran
   const [only, setOnly] = useState<string | null>(null);
   const shown = lines.some((line) => line.name === only) ? lines.filter((line) => line.name === only) : lines;
   const notes = [...(result.answer.warnings ?? []), ...(result.answer.infos ?? [])];
+  const exemplars = useExemplars(expression, asked);
+  const navigate = useNavigate();
+  const dots = useMemo(
+    () =>
+      exemplars.map(({ value, time, trace, span }) => ({
+        ...{ time, value: measures(expression) ? value : null },
+        text: t("exemplar", { value: compact(value), time: dateTime(time, true), trace }),
+        open: () => void navigate({ to: "/traces/$trace", params: { trace }, search: (span ? { span } : {}) as never }),
+      })),
+    [exemplars, expression, navigate],
+  );
   const colorOf = (line: Line): string => `--c${(lines.indexOf(line) % COLORS) + 1}`;
   return (
     <>
@@ -104,7 +117,7 @@ function Series({ expression, result, asked }: { expression: string; result: Ran
         <>
           <Chart
             title={t("chart", { step: result.step })}
-            {...{ times, axis: asked, format: compact, height: 280, step: result.step * 1000 }}
+            {...{ times, axis: asked, format: compact, height: 280, step: result.step * 1000, dots }}
             series={shown.map((line) => ({ label: line.name, color: colorOf(line), values: line.values }))}
           />
           {more > 0 && <p className="note">{t("more", { shown: MOST_LINES, more })}</p>}
@@ -124,7 +137,7 @@ function Series({ expression, result, asked }: { expression: string; result: Ran
           </ul>
         </>
       )}
-      <Exemplars expression={expression} asked={asked} />
+      <Exemplars found={exemplars} />
     </>
   );
 }

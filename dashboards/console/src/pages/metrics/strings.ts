@@ -10,6 +10,7 @@ const en = {
   more: "The first {shown} series are shown; {more} more match.",
   traces: "Traces of {service}",
   exemplars: "Exemplars",
+  exemplar: "{value} at {time}, trace {trace}: click to open it",
 };
 
 const zh: Record<keyof typeof en, string> = {
@@ -22,6 +23,7 @@ const zh: Record<keyof typeof en, string> = {
   more: "显示前 {shown} 条序列；另有 {more} 条匹配。",
   traces: "{service} 的链路",
   exemplars: "样例（exemplar）",
+  exemplar: "{time} 的值 {value}，链路 {trace}：点击打开",
 };
 
 export const t = strings(en, zh);

@@ -4,7 +4,7 @@ const en = {
   title: "Rules",
   none: "No rule is loaded",
   noneText: "Rule files have Prometheus' format; name them in alerting.rules, or post a group to /api/v1/rules/NAMESPACE.",
-  notHere: "Rules are not served by this process: {reason}",
+  notHere: "Rules cannot be shown. {reason}",
   filter: "Find a rule",
   only: "Only unhealthy",
   group: "{group} · every {interval}",

@@ -21,7 +21,7 @@ const en = {
   notFound: "No service “{name}” in this time",
   notFoundText: "Nothing of it is stored here: it may have another name, or be past retention. Widen the time range, or choose one of the services.",
   toServices: "All services",
-  health: "{rate}, {errors} failed, p95 {p95}",
+  health: "Requests {rate}, {errors} failed, p95 {p95}",
   noCalls: "No calls received in this time; {spans} spans of its own.",
   lastSeen: "last seen {time}",
   tracesOf: "Traces",

@@ -22,7 +22,7 @@ const en = {
   skipQuestion: "The record goes to the dead letters, and the partition goes on.",
   deadLetters: "Dead letters",
   noDeadLetters: "There are no dead letters.",
-  deadNotHere: "Dead letters are not served by this process: {reason}",
+  deadNotHere: "Dead letters cannot be shown. {reason}",
   replay: "Replay",
   replayAgain: "Replay all again",
   replayQuestion: "Records are sent to the topic that they came from, documents to the store; what still cannot be processed comes back.",

@@ -2,7 +2,7 @@ import { strings } from "../../i18n";
 
 const en = {
   rate: "Requests",
-  failed: "of them failed",
+  failed: "Failed",
   errorRate: "Error rate",
   latency: "Latency",
   anomaly: "Anomaly: {service}: {why}",

@@ -28,3 +28,8 @@ export function slowest(answer: ExemplarAnswer, most: number): Shown[] {
     .sort((a, b) => b.value - a.value)
     .slice(0, most);
 }
+
+/** Whether an expression's values are what its exemplars measured, such as seconds, and not how many there were. */
+export function measures(expression: string): boolean {
+  return /\bhistogram_(quantile|quantiles|avg|stddev)\s*\(/.test(expression);
+}
