@@ -14,6 +14,7 @@ import pytest
 from governance.approvals.drafts import Drafts
 from governance.compile.site import Site
 from governance.config import ApprovalConfig
+from governance.delivery.delivery import Delivery, DeliveryAction
 from governance.revisions import Status
 from governance.stores.postgresql import PostgresStore
 from governance.waves.rollout import RolloutConfig, WaveConfig
@@ -22,6 +23,7 @@ from governance.xds.stream import Reply
 from spanloom import clock
 from telemetry.audit import verify
 from telemetry.errors import ConfigError, StoreError
+from tests.governance.delivery.test_deliveries import PLAN
 from tests.governance.mesh import AT_ONCE, DEADLINE, Mesh, until
 from tests.postgresql import running_postgresql
 
@@ -155,6 +157,28 @@ async def test_when_the_one_that_decides_is_gone_the_other_goes_on(tmp_path: Pat
         await trail_is_whole(here.url)
         await decides.start()
         assert decides.control.stable == revision.number
+
+
+async def test_people_who_act_on_a_delivery_at_both_at_once_end_with_one_state_at_both(
+    tmp_path: Path, postgresql: Server
+) -> None:
+    async with pair(tmp_path, postgresql.database()) as here:
+        controls = here.one.control, here.other.control
+        revision = await here.one.control.publish(PLAN, "test.yml", "ann")
+        await here.all_have(revision.number)
+        await until(lambda: all(each.deliveries.states() for each in controls), "both know the delivery")
+        for actions in (("promote", "abort"), ("resume", "abort"), ("abort", "promote")):
+            asked = zip(controls, map(DeliveryAction, actions), strict=True)
+            ends = await asyncio.gather(*(each.deliver("pay", do, "ann") for each, do in asked), return_exceptions=True)
+            assert all(isinstance(each, (Delivery, ConfigError)) for each in ends), ends
+            async with asyncio.timeout(DEADLINE):
+                while True:  # a delivery that was resumed goes on meanwhile
+                    ((_, kept),) = await here.one.store.deliveries()
+                    known = [(each.deliveries.states()[0]["state"], each.delivered("pay")[1].weight) for each in controls]
+                    if known == [(kept["state"], round(10 * kept["share"]))] * 2:
+                        break
+                    await asyncio.sleep(0.01)
+        await trail_is_whole(here.url)
 
 
 async def test_approvals_at_either_count_once(tmp_path: Path, postgresql: Server) -> None:

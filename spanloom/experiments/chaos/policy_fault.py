@@ -28,6 +28,8 @@ STATUS = 503
 """Of requests that are aborted."""
 CHANGE_SECONDS = 90.0
 """How long a change may need, others that are on their way included."""
+TRIES = 3
+"""To make a change, where others make theirs."""
 POLL_SECONDS = 0.2
 NONE = "0"
 """The number of the revision before the first."""
@@ -70,7 +72,7 @@ async def _become(control: ControlClient, fault: JsonObject | None, comment: str
 
     Whatever else is changed meanwhile stays: who was first is seen, and the change is made to what then holds.
     """
-    give_up = time.monotonic() + CHANGE_SECONDS
+    give_up, tries = time.monotonic() + CHANGE_SECONDS, TRIES
     while True:
         await _until_settled(control, give_up)
         stable = str((await control.history(1))["stable"])
@@ -84,9 +86,10 @@ async def _become(control: ControlClient, fault: JsonObject | None, comment: str
         try:
             revision = await control.publish(yaml.safe_dump(document, sort_keys=False), f"{NAME}.yml", comment)
         except ApiError:
-            if time.monotonic() > give_up or not await _on_its_way(control):
+            tries -= 1
+            if not tries:
                 raise
-            continue  # somebody else was faster
+            continue  # somebody else may have been faster
         await _until_settled(control, give_up)
         rollout = (await control.fleet())["rollout"]
         if rollout["revision"] == revision["number"] and rollout["state"] != "done":

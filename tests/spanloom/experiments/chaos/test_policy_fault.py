@@ -102,7 +102,7 @@ async def policies_of(control: ControlClient) -> Any:
     return yaml.safe_load((await control.document((await control.history(1))["stable"]))["text"])
 
 
-async def test_it_meets_requests_of_a_kept_connection_and_is_taken_back_after_an_error(tmp_path: Path) -> None:
+async def test_it_meets_requests_of_a_kept_connection_and_is_taken_back_after_an_error_and_by_ctrl_c(tmp_path: Path) -> None:
     async with behind_envoy(tmp_path) as (control, kept, _):
 
         async def fails() -> None:
@@ -112,6 +112,20 @@ async def test_it_meets_requests_of_a_kept_connection_and_is_taken_back_after_an
 
         with pytest.raises(ValueError, match="the experiment fails"):
             await fails()
+        assert await kept.get("pay") == (200, "pay")
+        entered = asyncio.Event()
+
+        async def lasts() -> None:
+            async with policy_fault(spec(abort=True), HOUR, control, clock.system):
+                entered.set()
+                await asyncio.Event().wait()
+
+        lasting = asyncio.create_task(lasts())
+        await asyncio.wait_for(entered.wait(), DEADLINE)
+        assert (await kept.get("pay"))[0] == 503
+        lasting.cancel()
+        await asyncio.wait({lasting})
+        assert lasting.cancelled()
         assert await kept.get("pay") == (200, "pay")
         assert await policies_of(control) == yaml.safe_load(OTHERS)
 
