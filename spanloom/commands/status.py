@@ -59,7 +59,7 @@ def lines(found: JsonObject) -> Iterator[str]:
     if "points_scored" in found:
         yield f"scored    {found['points_scored']:,} points, {found['anomalies']:,} anomalies"
     waiting = [f"{topic} {count:,}" for topic, count in found["lag"].items() if count]
-    yield f"waiting   {', '.join(waiting) or 'nothing'}; {found['held_records']:,} records held until all of them is stored"
+    yield f"waiting   {', '.join(waiting) or 'nothing'}; {found['held_records']:,} records not committed yet"
     lost = {
         name: found[name] for name in ("dead_letters", "documents_rejected", "spans_truncated", "traces_cut") if found.get(name)
     }
