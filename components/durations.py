@@ -10,6 +10,7 @@ SECOND = 1_000_000_000
 """Nanoseconds in a second."""
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 LONGEST = 2**63 - 1
 """The longest duration, as in Prometheus."""
 _UNITS = {

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 from pipeline.exchange.codec import BatchKind
 from pipeline.exchange.inner_records import received
 from pipeline.exchange.learning import traces_of
-from pipeline.state.restoring import restore_model
+from pipeline.state.restoring import needed, restore_model
 from processors.assembly.watermark import SECOND
 from processors.assembly.window_merge import WindowMerge
 from processors.detectors.describe import describe
 from processors.detectors.detector import Source, WholeTrace
 from processors.detectors.edge_series import edge_points
 from processors.detectors.log_windows import LogWindows
+from processors.feedback.apply import divided
+from processors.feedback.mark import MarkVerdict
+from processors.feedback.marks import Marks
 from processors.root_cause.sampled_trace import TemplatedLine
 from processors.series.derived import LogCounts, anomaly_points, severity_name
 from telemetry.documents import anomaly_document
 from telemetry.environment import DEFAULT_ENVIRONMENT
+from telemetry.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from processors.root_cause.sampled_trace import SampledTrace
     from telemetry.call_graph import Edge
     from telemetry.findings import Anomaly
+    from telemetry.json_object import JsonObject
     from telemetry.metrics import Point
 
 
@@ -57,10 +62,14 @@ class _ScorePartition:
     # Counters begin again after a crash, as Prometheus expects of a process that restarts.
     log_counts: LogCounts = field(default_factory=LogCounts)
     merge: WindowMerge = field(default_factory=WindowMerge)
+    marks: Marks = field(default_factory=Marks)
+    withheld: Counter[str] = field(default_factory=Counter)  # anomalies, by the verdict of the marks
 
     def dropped(self) -> Counter[str]:
         """What bounds and lateness have cost."""
-        cost = Counter({"edge_windows_late": self.merge.late, "edge_windows_ahead": self.merge.ahead})
+        cost = Counter(
+            {"edge_windows_late": self.merge.late, "edge_windows_ahead": self.merge.ahead, "marks": self.marks.evicted}
+        )
         cost.update(self.lines.dropped())
         for detector in self.detectors:
             cost.update(detector.dropped())
@@ -72,14 +81,25 @@ class _ScorePartition:
         for detector in self.detectors:
             if detector.source is source:
                 anomalies = [*detector.consume(items, now), *detector.advance(time)]
-                found += anomalies if detector.explains else describe(anomalies, edges)
+                reported = self.reported(detector, anomalies)
+                found += reported if detector.explains else describe(reported, edges)
         return found
 
+    def reported(self, detector: AnyDetector, anomalies: Sequence[Anomaly]) -> list[Anomaly]:
+        """The anomalies of a detector but those that people have marked: what a detector learns is the same with marks."""
+        if not self.marks:
+            return list(anomalies)
+        reported, withheld = divided(anomalies, self.marks, detector.min_score)
+        self.withheld.update(verdict.value for verdict, _ in withheld)
+        return reported
 
-_ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.TRACES, BatchKind.SPANS})
+
+_ACCEPTED = frozenset({BatchKind.POINTS, BatchKind.EDGES, BatchKind.LOGS, BatchKind.TRACES, BatchKind.SPANS, BatchKind.MARKS})
 
 SAVE_EVERY = 60 * SECOND
 """After a crash the models of the series are at most so old; what they miss they learn again."""
+
+MARKS, MARKS_VERSION = "marks", 1
 
 SILENCE = 10 * SECOND
 """Wall time without a log line after which the event time of logs runs by itself, as long as other telemetry comes."""
@@ -114,6 +134,7 @@ class ScoreStage:
             self._partitions[tp] = part
             for detector in part.detectors:
                 restore_model(self._state, tp.partition, detector.saved_as, detector)
+            self._restore_marks(part)
         after = self._handle(part, event)
         if self._now() - part.lines_at >= SILENCE:
             part.lines.elapse(self._now() - part.lines_at)
@@ -124,8 +145,25 @@ class ScoreStage:
             after.append(asyncio.ensure_future(self._save(tp.partition, part)))
         return after
 
+    def _restore_marks(self, part: _ScorePartition) -> None:
+        with needed(self._state, part.tp.partition, MARKS):
+            saved = self._state.load(part.tp.partition, MARKS)
+            if saved is not None:
+                if saved.get("version") != MARKS_VERSION:
+                    raise InputError(f"marks: version {saved.get('version')!r}; this release reads {MARKS_VERSION}")
+                part.marks.merge(saved["marks"])
+
+    def _take_marks(self, part: _ScorePartition, bodies: Sequence[JsonObject]) -> Awaitable[object]:
+        """Count with marks from now on. Their record stays in flight until they would survive a kill -9."""
+        part.marks.merge(bodies)
+        part.marks.prune(self._now())
+        body: JsonObject = {"version": MARKS_VERSION, "marks": part.marks.snapshot()}
+        return asyncio.ensure_future(self._state.save(part.tp.partition, MARKS, body))
+
     def _handle(self, part: _ScorePartition, event: Record) -> list[Awaitable[object]]:
         batch, items = received(event, _ACCEPTED)
+        if batch is BatchKind.MARKS:
+            return [self._take_marks(part, items)]
         now = self._now()
         after: list[Awaitable[object]] = []
         if batch is BatchKind.SPANS:
@@ -192,6 +230,14 @@ class ScoreStage:
             total.update(part.dropped())
         return total
 
+    @property
+    def withheld(self) -> dict[str, int]:
+        """Anomalies of the partitions that this worker has which marks kept from being reported, by verdict."""
+        total: Counter[str] = Counter({verdict.value: 0 for verdict in (MarkVerdict.WRONG, MarkVerdict.EXPECTED)})
+        for part in self._partitions.values():
+            total.update(part.withheld)
+        return total
+
     def drop(self, revoked: set[TP]) -> None:
         """Drop the state of partitions that were revoked."""
         for tp in revoked:
@@ -208,7 +254,8 @@ class ScoreStage:
 
     def _rest(self, part: _ScorePartition) -> list[Anomaly]:
         found = part.find(Source.LOG_WINDOWS, part.lines.close(), self._now(), part.lines.sealed)
-        return [*(anomaly for detector in part.detectors for anomaly in detector.close()), *found]
+        closed = (anomaly for each in part.detectors for anomaly in part.reported(each, each.close()))
+        return [*closed, *found]
 
     def _score_windows(self, part: _ScorePartition, windows: list[list[Edge]]) -> list[Awaitable[object]]:
         self.counts.windows += len(windows)

@@ -19,6 +19,8 @@ COMMANDS = {
     "traces": "list stored traces",
     "alerts": "list the alerts that fire",
     "silence": "silence alerts, list and end silences",
+    "anomalies": "list anomalies, mark them right, wrong or expected",
+    "rankings": "list rankings of culprits, mark them right or wrong",
     "demo": "a shop, a fault, its detection and repair",
     "collector": "receive OTLP and write it to the log",
     "worker": "run stages of the pipeline",

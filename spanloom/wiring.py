@@ -28,6 +28,7 @@ from pipeline.dead_letters.on_log import LogDeadLetters, LogPlace
 from pipeline.dead_letters.on_log import routes as dead_letter_routes
 from pipeline.delivery.document_writer import DocumentWriter
 from pipeline.delivery.offset_tracker import MAX_BYTES, OffsetTracker
+from pipeline.exchange.batch_sender import send_everywhere
 from pipeline.exchange.codec import BatchKind, encode_bodies
 from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.exchange.provenance import Sources
@@ -285,7 +286,8 @@ class Pipeline(Log):
 
         def environment(name: str, state: StageTable) -> Environment:
             built = alerting.build(name, state) if alerting is not None else None
-            return Environment(name, config.act, counts, CulpritRanker(), state, now, built)
+            marks = self.alerting.marks if self.alerting is not None else None
+            return Environment(name, config.act, counts, CulpritRanker(), state, now, built, marks)
 
         self.act = ActStage(
             config.act,
@@ -313,7 +315,8 @@ class Pipeline(Log):
         return self.lag.read_to_end(lambda tp: max(offsets.next_of(*tp) for offsets in self.offsets.values()))
 
     def _share(self, batch: BatchKind, body: JsonObject) -> Awaitable[object]:
-        return self.signals.send_everywhere(batch, encode_bodies([body]))
+        topic = Topic.SERIES if batch is BatchKind.MARKS else Topic.SIGNALS  # stage 3 finds the anomalies that are marked
+        return send_everywhere(self.topics[topic], batch, encode_bodies([body]))
 
     def _on_rebalance(self) -> None:
         @self.app.on_partitions_revoked.connect

@@ -15,6 +15,7 @@ from alerting.playbooks.api import approval, control, incidents
 from alerting.prometheus_api.backtests import Backtests
 from alerting.prometheus_api.routes import PrometheusApi
 from alerting.rules import api as rules_api
+from pipeline.acting import marking
 from telemetry.errors import OverloadedError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def routes(
         now: the clock, ns.
         version: of this software.
         lateness: how long a window waits for what comes late, ns: so much later rules see it.
-        metrics: have the exemplars.
+        metrics: have the exemplars, and what is marked.
     """
 
     async def reload(_request: Request) -> Response:
@@ -66,6 +67,7 @@ def routes(
         *Backtests(engines, histories, now, lateness, settings.counts.backtests).routes(),
         *control.routes(lambda: {name: each.runner for name, each in owned.items()}, settings.switch),
         *incidents.routes(lambda: {name: each.runner for name, each in owned.items()}),
+        *marking.routes(settings, metrics, now),
         Route("/-/reload", reload, methods=["POST", "PUT"]),
     ]
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -51,5 +52,6 @@ class AlertingCounts:
     alert_changes: int = 0
     rule_seconds: float = 0.0  # that evaluations of rules took
     notifications: int = 0
+    marks: Counter[str] = field(default_factory=Counter)  # by verdict
     backtests: BacktestCounts = field(default_factory=BacktestCounts)
     files_refused: int = 0

@@ -8,6 +8,7 @@ from pipeline.acting.ranking_thread import Diagnosis
 from pipeline.acting.recent_rankings import KeptRankings
 from pipeline.state.restoring import UNFIT, log_relearning
 from processors.assembly.watermark import SECOND
+from processors.feedback.apply import weighed
 from telemetry.findings import AnomalyKind, CulpritRanking
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.acting.config import ActConfig
     from pipeline.state.table import StageTable
+    from processors.feedback.marks import Marks
     from processors.root_cause.ranking import CulpritRanker
     from processors.root_cause.sampled_trace import SampledTrace
     from telemetry.findings import Anomaly
@@ -27,10 +29,11 @@ class Diagnoser:
         environment: names the rankings.
         config: when to rank.
         culprits: remembers and ranks.
+        marks: what people said of earlier rankings.
     """
 
-    def __init__(self, environment: str, config: ActConfig, culprits: CulpritRanker) -> None:
-        self._environment, self._config = environment, config
+    def __init__(self, environment: str, config: ActConfig, culprits: CulpritRanker, marks: Marks) -> None:
+        self._environment, self._config, self._marks = environment, config, marks
         self._diagnosis = Diagnosis(culprits)
         # Whether rules may see it, score and id of the strongest that no ranking has answered yet.
         self._wanted: tuple[bool, float, str] | None = None
@@ -76,6 +79,7 @@ class Diagnoser:
         (for_rules, _, opened_by), self._wanted = self._wanted or (True, 0.0, ""), None
         self._rankings.ranked_at = event_time
         ranking = await self._diagnosis.rank(event_time)
+        ranking = weighed(ranking, self._marks, self._environment, event_time)
         return for_rules, CulpritRanking(event_time, self._environment, opened_by, ranking) if ranking else None
 
     def keep(self, culprits: CulpritRanking) -> None:

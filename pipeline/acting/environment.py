@@ -14,6 +14,7 @@ from pipeline.acting.diagnose import Diagnoser
 from pipeline.exchange.codec import BatchKind
 from processors.assembly.edges import edge_from_body
 from processors.assembly.watermark import SECOND, Watermark
+from processors.feedback.marks import Marks
 from processors.series.derived import culprit_points
 from processors.series.edge_counts import edge_counts
 from stores.samples.store import delta_number
@@ -60,6 +61,7 @@ class Environment:
         state: of this environment alone.
         now: nanoseconds since the epoch.
         alerting: rules, notifications and repairs; an analysis of files has none.
+        marks: what people said of earlier rankings.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Environment:
         state: StageTable,
         now: Callable[[], int],
         alerting: Alerting | None,
+        marks: Marks | None = None,
     ) -> None:
         self.name = name
         self.alerting = alerting
@@ -78,7 +81,7 @@ class Environment:
         self.last_record = now()
         self._config, self._counts = config, counts
         self._state, self._now = state, now
-        self._diagnoser = Diagnoser(name, config, culprits)
+        self._diagnoser = Diagnoser(name, config, culprits, Marks() if marks is None else marks)
         self._watermark = Watermark()
         self._clock_time = 0  # how far rules have come by the clock, where no telemetry came
         self._anomalies: list[Anomaly] = []  # that playbooks answer

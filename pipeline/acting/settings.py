@@ -15,6 +15,8 @@ from pipeline.acting.approvals import EnvironmentApprovals
 from pipeline.acting.config import AlertingCounts
 from pipeline.exchange.codec import BatchKind
 from pipeline.state.restoring import UNFIT, log_relearning, needed
+from processors.feedback.mark import Subject
+from processors.feedback.marks import Marks
 from telemetry.environment import foremost
 from telemetry.errors import ConfigError, InputError, OverloadedError
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from components.live_files import LiveFiles
     from pipeline.acting.alerting import Alerting
     from pipeline.state.table import StageTable
+    from processors.feedback.mark import Mark
     from telemetry.json_object import JsonObject
 
 log = structlog.get_logger(__name__)
@@ -75,6 +78,7 @@ class AlertingSettings:
     ) -> None:
         self.rules = RuleBook(files=groups, now=now)
         self.silences = Silences()
+        self.marks = Marks()
         self.receivers, self.playbooks, self.notifiers = receivers, tuple(playbooks), notifiers
         self.trust = trust
         self.counts = AlertingCounts()
@@ -170,6 +174,24 @@ class AlertingSettings:
         if not self._is_complete():
             await self._share(BatchKind.SETTINGS, {"switches": [switch]})
 
+    async def mark(self, mark: Mark) -> None:
+        """Take what somebody said of a finding; return when it is on the audit trail, would survive a kill -9, and is sent.
+
+        Raises:
+            InputError: too many marks count already.
+            OverloadedError: another process owns the environments.
+        """
+        self.primary()
+        self.marks.check_room(mark)
+        said = {"verdict": mark.verdict.value, "about": mark.about, "environment": mark.environment, "until": mark.expires}
+        await self.note(f"{mark.subject}-marked", mark.who, **{mark.subject.value: mark.id}, **said, note=mark.note)
+        self.marks.merge([body := mark.model_dump(mode="json")])
+        self.counts.marks[mark.verdict] += 1
+        await self._save_settings()
+        if mark.subject is Subject.ANOMALY:
+            await self._share(BatchKind.MARKS, body)
+        await self._share_changes()
+
     async def _turn(self, switch: JsonObject) -> None:
         named = switch["environment"]
         if named is None and switch["at"] > self._everywhere.get("at", 0):
@@ -191,6 +213,7 @@ class AlertingSettings:
         """
         for body in bodies:
             self.silences.merge(body.get("silences", []))
+            self.marks.merge(body.get("marks", []))
             self._log_refused(self.rules.merge(body.get("rules", [])))
             self._received += body.get("switches", [])
 
@@ -207,6 +230,7 @@ class AlertingSettings:
             return
         now, since = self._now(), self._shared_at
         changes: JsonObject = {"silences": self.silences.changes(since), "rules": self.rules.changes(since)}
+        changes["marks"] = self.marks.changes(since)
         await self._share(BatchKind.SETTINGS, changes)
         self._shared_at = max(now, self._shared_at)  # not before: what failed is sent with the next
 
@@ -230,6 +254,7 @@ class AlertingSettings:
         if saved.get("version") != VERSION:
             raise InputError(f"settings: version {saved.get('version')!r}; this release reads {VERSION}")
         self.silences.merge(saved["silences"])
+        self.marks.merge(saved.get("marks", []))  # 0.3.0 had none
         everywhere = saved["everywhere"]
         if everywhere.get("at", 0) > self._everywhere.get("at", 0):
             self._everywhere = everywhere
@@ -283,7 +308,7 @@ class AlertingSettings:
         await self._save("rules", self.rules.snapshot())
 
     async def _save_settings(self) -> None:
-        body: JsonObject = {"version": VERSION, "silences": self.silences.snapshot()}
+        body: JsonObject = {"version": VERSION, "silences": self.silences.snapshot(), "marks": self.marks.snapshot()}
         body |= {"switched": self._switched, "everywhere": self._everywhere}
         await self._save("settings", body)
 

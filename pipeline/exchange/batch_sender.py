@@ -35,6 +35,11 @@ async def send_values(topic: OutputTopic, partition: int, kind: BatchKind, value
     await asyncio.gather(*sent)
 
 
+async def send_everywhere(topic: OutputTopic, kind: BatchKind, value: bytes) -> None:
+    """Return when the value, which holds a kind of batch, is on the log of every partition."""
+    await asyncio.gather(*(send_values(topic, partition, kind, (value,)) for partition in range(topic.partitions)))
+
+
 class BatchSender(Generic[Item]):
     """Sends items of one kind to the partitions of a topic.
 

@@ -88,6 +88,7 @@ class BatchKind(StrEnum):
     ANSWERS = "answers"  # of humans, to requests for approval
     GLOBAL_POINTS = "global-points"  # of environments of other partitions, for rules over all
     SOURCES = "sources"  # that feed telemetry from now on
+    MARKS = "marks"  # what somebody said of anomalies, over HTTP
     SETTINGS = "settings"  # that somebody changed for all environments, over HTTP
 
 

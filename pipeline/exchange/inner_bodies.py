@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from alerting.rules.book import NAMESPACE
+from processors.feedback.mark import Mark
 from telemetry.call_graph import NodeKind
 from telemetry.environment import DEFAULT_ENVIRONMENT
 from telemetry.errors import DecodeError
@@ -137,6 +138,7 @@ class _Settings(_Form):
     silences: list[_Silence] = []
     rules: list[_Namespace] = []
     switches: list[_Switch] = []
+    marks: list[Mark] = []
 
 
 EDGES = TypeAdapter(list[_Edge])
@@ -144,6 +146,7 @@ ANOMALIES = TypeAdapter(list[_Anomaly])
 ANSWERS = TypeAdapter(list[_Answer])
 SOURCES = TypeAdapter(list[_Source])
 SETTINGS = TypeAdapter(list[_Settings])
+MARKS = TypeAdapter(list[Mark])
 
 
 def check(form: TypeAdapter[Form], bodies: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -121,4 +121,5 @@ _DECODERS: dict[BatchKind, Callable[[bytes], list[Any]]] = {
     BatchKind.ANSWERS: partial(_bodies, inner_bodies.ANSWERS),
     BatchKind.SOURCES: partial(_bodies, inner_bodies.SOURCES),
     BatchKind.SETTINGS: partial(_bodies, inner_bodies.SETTINGS),
+    BatchKind.MARKS: partial(_bodies, inner_bodies.MARKS),
 }  # fmt: skip

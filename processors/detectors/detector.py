@@ -57,11 +57,13 @@ class Detector(Protocol[Item_contra]):
         source: what it consumes.
         saved_as: under which name its snapshots are kept; it must never change.
         explains: whether its anomalies say why in words; else their values are put into words, see `describe`.
+        min_score: from which it finds something anomalous, as configured.
     """
 
     source: ClassVar[Source]
     saved_as: ClassVar[str]
     explains: ClassVar[bool] = True
+    min_score: float = ALARM
 
     def consume(self, items: Sequence[Item_contra], now: int) -> list[Anomaly]:
         """Judge and learn.

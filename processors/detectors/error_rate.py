@@ -103,6 +103,7 @@ class ErrorRateDetector(Detector["Sequence[Edge]"]):
 
     def __init__(self, config: ErrorRateDetectorConfig | None = None, *, max_services: int = 5000) -> None:
         self._config = config or ErrorRateDetectorConfig()
+        self.min_score = self._config.min_score
         self._max = max_services
         self._rates: OrderedDict[_Callee, FailureRate] = OrderedDict()
         self.evicted = 0

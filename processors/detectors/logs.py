@@ -92,6 +92,7 @@ class LogDetector(Detector[LogWindow]):
         max_templates: int = MAX_TEMPLATES,
     ) -> None:
         self._config = config or LogDetectorConfig()
+        self.min_score = self._config.min_score
         self._lines, self._templates, self._max_services = lines, lines.templates, max_services
         self._watched: OrderedDict[tuple[LogSource, str], Series] = OrderedDict()  # by source and template
         self._max_templates = max_templates

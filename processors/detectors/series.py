@@ -96,6 +96,7 @@ class SeriesDetector(Detector[Point]):
         self, config: SeriesDetectorConfig | None = None, *, max_series: int = 20_000, max_text: int = 16 << 20
     ) -> None:
         self._config = config or SeriesDetectorConfig()
+        self.min_score = self._config.min_score
         self._max, self._max_text = max_series, max_text
         self._text = 0
         self._states: OrderedDict[Series, _SeriesState] = OrderedDict()

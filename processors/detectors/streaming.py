@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 HALF = 6.0
 """Nats that score one half: once in four hundred values."""
 
+MOST = 300.0
+"""Nats beyond which a score cannot be told from 1."""
+
 SHIFT_VALUES = 30
 """Values over which a shift is averaged."""
 
@@ -91,6 +94,11 @@ class Scored:
 def score_of(surprise: float) -> float:
     """A surprise in nats on a scale of 0 to 1: 6 nats are one half, 14 are 0.8, 20 are 0.9."""
     return -math.expm1(-surprise * math.log(2.0) / HALF)
+
+
+def surprise_of(score: float) -> float:
+    """Inverse of `score_of`; no score claims more than `MOST`."""
+    return min(MOST, -math.log1p(-score) * HALF / math.log(2.0)) if score < 1.0 else MOST
 
 
 def count_surprise(seen: float, expected: float) -> float:

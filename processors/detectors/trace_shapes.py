@@ -64,6 +64,7 @@ class TraceShapeDetector(Detector[WholeTrace]):
 
     def __init__(self, config: DetectorConfig | None = None, *, width: int = WIDTH, allowed_lateness: int = LATENESS) -> None:
         self._config = config or DetectorConfig()
+        self.min_score = self._config.min_score
         self._allowed_lateness = allowed_lateness
         self._shapes = TraceShapes()
         self._windows = TraceWindows(width)

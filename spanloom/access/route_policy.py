@@ -44,6 +44,10 @@ ROUTES = (
     ),
     Route("/api/v1/incidents/{incident}", {"GET": READ}),
     Route("/api/v1/alerts/{fingerprint}", {"GET": READ}),
+    # What people say of findings changes which anomalies are reported next.
+    Route("/api/v1/marks", {"GET": READ}),
+    Route("/api/v1/anomalies/{id}/mark", {"POST": OPERATE}),
+    Route("/api/v1/rankings/{id}/mark", {"POST": OPERATE}),
     Route("/api/v1/map", {"GET": READ}),
     Route("/api/v1/environments", {"GET": READ}),
     Route("/api/v1/dead-letters", {"GET": READ}),

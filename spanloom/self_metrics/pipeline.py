@@ -79,7 +79,8 @@ class PipelineMetrics:
 
     def collect(self) -> Iterator[Metric]:
         """Every counter and gauge as it stands."""
-        rekeyed = self._pipeline.rekeyed
+        rekeyed, alerting, score = self._pipeline.rekeyed, self._pipeline.alerting, self._pipeline.score
+        marks, withheld = alerting.counts.marks if alerting else {}, score.withheld if score else {}
         for name, (meaning, value) in self.counters().items():
             metric = CounterMetricFamily(f"spanloom_{name}", meaning)
             metric.add_metric([], value)
@@ -87,6 +88,8 @@ class PipelineMetrics:
         for name, meaning, label, counts in (
             ("spanloom_untimed_items", "Items without a time, which got that of their arrival", "signal", rekeyed.untimed),
             ("spanloom_empty_records", "Producers' records without an item that is known", "reason", rekeyed.empty),
+            ("spanloom_marks", "Anomalies and rankings that people marked", "verdict", marks),
+            ("spanloom_anomalies_withheld", "Anomalies not reported because people marked such ones", "verdict", withheld),
         ):
             metric = CounterMetricFamily(name, meaning, labels=[label])
             for which, count in counts.items():

@@ -112,7 +112,8 @@ class MemoryStore:
         return [
             document.body | {"_id": document.id, "@timestamp": document.time}
             for document in self.documents.values()
-            if document.kind is query.kind and all(_meets(document.body, condition) for condition in query.where)
+            if document.kind is query.kind
+            and all(_meets(document.body | {"_id": document.id}, condition) for condition in query.where)
         ]
 
     async def count(self, query: Query) -> int:

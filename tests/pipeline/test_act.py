@@ -216,7 +216,8 @@ class World:
             name, engine, manager, sender, healer, state, self.writer, lambda: self.time, b"", self.settings.counts
         )
         culprits: Any = self.culprits
-        return Environment(name, self._config, self.stage.counts, culprits, state, lambda: self.time, alerting)
+        counts, marks = self.stage.counts, self.settings.marks
+        return Environment(name, self._config, counts, culprits, state, lambda: self.time, alerting, marks)
 
     @property
     def alerting(self) -> Alerting:

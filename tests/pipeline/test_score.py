@@ -7,15 +7,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import pytest
 
+from pipeline.acting.marking import mark_of
 from pipeline.exchange import codec
 from pipeline.exchange.codec import HEADER, BatchKind, LogLine
 from pipeline.exchange.environment_topic import EnvironmentTopic
 from pipeline.exchange.learning import decode_lines, decode_traces, encode_traces
 from pipeline.score import SAVE_EVERY, ScoreStage
+from processors.feedback.mark import MarkVerdict, Subject
 from processors.root_cause.sampled_trace import sampled_trace
 from processors.series.derived import LOG_RECORDS
 from telemetry import otlp
+from telemetry.errors import DecodeError
 from telemetry.metrics import Point, Series
 from telemetry.resource import Resource
 from telemetry.spans import Span, SpanKind
@@ -284,3 +288,73 @@ async def test_rules_see_log_counts_also_where_no_detector_looks_at_logs() -> No
 async def test_a_threshold_decides_what_is_an_anomaly() -> None:
     assert "metric" in await bad_day(World(series={"min_change": 7.0}))
     assert "metric" not in await bad_day(World(series={"min_change": 9.0}))
+
+
+def depth(second: int, value: float) -> bytes:
+    return codec.encode_points(
+        [Point(Series("queue_wait_seconds", (("service_name", "cart"),)), START + second * SECOND, value)]
+    )
+
+
+async def depths(world: World, seconds: range, high: int) -> None:
+    """A wait of about 0.1 s, and of 30 s in one second."""
+    for second in seconds:
+        world.time = START + second * SECOND
+        await world.take(BatchKind.POINTS, depth(second, 30.0 if second == high else 0.1 + second % 7 / 1000))
+
+
+def marked(document: Document, verdict: MarkVerdict, at: int, environment: str = "default") -> bytes:
+    """A mark of a stored anomaly, as stage 4 sends it."""
+    body = document.body | {"environment": environment}
+    fields: dict[str, Any] = {"verdict": verdict.value}
+    mark = mark_of(Subject.ANOMALY, document.id, body, fields, "ann", at)
+    return codec.encode_bodies([mark.model_dump(mode="json")])
+
+
+async def test_what_is_marked_as_expected_is_not_reported_again_and_other_series_are() -> None:
+    world = World()
+    await depths(world, range(300), high=250)
+    (first,) = {document.id: document for document in world.stored.values()}.values()
+    await world.take(BatchKind.MARKS, marked(first, MarkVerdict.EXPECTED, world.time))
+    await depths(world, range(300, 700), high=650)
+    assert list(world.stored) == [first.id]
+    assert world.stage.withheld["expected"] == 1
+    unmarked = World()
+    await depths(unmarked, range(700), high=250)
+    await depths(unmarked, range(700, 1000), high=950)
+    assert len(unmarked.stored) == 2
+
+
+async def test_detectors_learn_the_same_with_marks_as_without() -> None:
+    plain, said = World(), World()
+    for world in (plain, said):
+        await depths(world, range(300), high=250)
+    (first,) = said.stored.values()
+    await said.take(BatchKind.MARKS, marked(first, MarkVerdict.EXPECTED, said.time))
+    for world in (plain, said):
+        await depths(world, range(300, 700), high=650)
+        world.time += SAVE_EVERY
+        await world.take(BatchKind.POINTS, depth(700, 0.1))
+    assert said.table[0, "scores"] == plain.table[0, "scores"]
+    assert len(plain.stored) == 2
+
+
+async def test_marks_are_kept_before_their_record_is_done_and_a_record_read_again_meets_the_same() -> None:
+    world = World()
+    await depths(world, range(300), high=250)
+    (first,) = world.stored.values()
+    await world.take(BatchKind.MARKS, marked(first, MarkVerdict.EXPECTED, world.time))
+    world.restart()
+    await world.take(BatchKind.MARKS, marked(first, MarkVerdict.EXPECTED, world.time))  # read again
+    assert len(orjson.loads(world.table[0, "marks"])["marks"]) == 1
+    world.table.pop((0, "scores"), None)
+    await depths(world, range(300), high=250)  # read again, too: it ends before the mark
+    await depths(world, range(300, 700), high=650)
+    assert list(world.stored) == [first.id]
+    assert world.stage.counts.anomalies == 1
+
+
+async def test_marks_of_a_stranger_that_have_another_form_are_refused() -> None:
+    world = World()
+    with pytest.raises(DecodeError, match="verdict"):
+        await world.take(BatchKind.MARKS, b'[{"subject": "anomaly", "id": "a", "verdict": "maybe"}]')

@@ -10,6 +10,8 @@ import httpx2
 import orjson
 import pytest
 
+from components.durations import SECOND
+from processors.feedback.marks import SETTLES
 from spanloom import clock
 from telemetry import otlp
 from tests.generated import traces
@@ -18,7 +20,7 @@ from tests.system.test_alerting import PATIENCE, until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -89,6 +91,40 @@ async def test_an_alert_is_listed_silenced_and_heard_again(up: Up) -> None:
     assert spanloom(up, "alerts").stdout.startswith("firing")
     gone = spanloom(up, "silence", "expire", "00000000-0000-0000-0000-000000000000")
     assert (gone.returncode, "404" in gone.stderr) == (1, True)
+
+
+def waits(begin: int, step: int, values: Sequence[float], service: str = "queue") -> bytes:
+    """How long a queue made wait, in seconds, as OTLP."""
+    points = [{"timeUnixNano": str(begin + n * step), "asDouble": value} for n, value in enumerate(values)]
+    metric = {"name": "queue_wait_seconds", "gauge": {"dataPoints": points}}
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    return orjson.dumps({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]})
+
+
+async def test_an_anomaly_is_listed_marked_as_expected_and_the_like_is_withheld(up: Up) -> None:
+    def post(content: bytes) -> None:
+        headers = {"content-type": "application/json"}
+        httpx2.post(f"{up.otlp}/v1/metrics", content=content, headers=headers, timeout=60).raise_for_status()
+
+    usual = [0.1 + n % 7 / 1000 for n in range(300)]
+    post(waits(clock.system() - 301 * SECOND, SECOND, [*usual, 30.0]))
+    await until(lambda: "queue_wait_seconds" in spanloom(up, "anomalies", "list").stdout, up.status, 2 * PATIENCE)
+    (found,) = json.loads(spanloom(up, "anomalies", "list", "--service", "queue", "--json").stdout)
+    made = spanloom(up, "anomalies", "mark", found["id"], "expected", "--for", "2h", "--note", "load test", "--json")
+    mark = json.loads(made.stdout)
+    assert (mark["who"], mark["id"], mark["expires"] - mark["at"]) == ("local", found["id"], 2 * 3600 * SECOND)
+    assert spanloom(up, "anomalies", "marks").stdout.endswith("(local: load test)\n")
+    refused = spanloom(up, "anomalies", "mark", found["id"], "expected", "--for", "9d")
+    assert (refused.returncode, "up to 1w" in refused.stderr) == (1, True)
+    await until(lambda: clock.system() > mark["at"] + SETTLES + SECOND, up.status)  # it counts from then on
+    step = (clock.system() - mark["at"]) // 320
+    post(waits(mark["at"], step, [*usual, 30.0]))
+
+    def withheld() -> bool:
+        return 'spanloom_anomalies_withheld_total{verdict="expected"} 1.0' in httpx2.get(f"{up.console}/metrics").text
+
+    await until(withheld, up.status, 2 * PATIENCE)
+    assert len(json.loads(spanloom(up, "anomalies", "list", "--service", "queue", "--json").stdout)) == 1
 
 
 def test_whoever_may_not_is_told_what_to_do(up: Up, tmp_path: Path) -> None:

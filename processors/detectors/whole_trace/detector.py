@@ -66,6 +66,7 @@ class WholeTraceDetector(Detector[WholeTrace]):
 
     def __init__(self, config: DetectorConfig | None = None, background: Background = at_once) -> None:
         self._config = config or DetectorConfig()
+        self.min_score = self._config.min_score
         self._background = background
         self._windows = TraceWindows(WIDTH)
         self._due: deque[tuple[int, list[WholeTrace]]] = deque()

@@ -19,6 +19,7 @@ COMING: tuple[str, ...] = ()
 ELSEWHERE = (
     "/api/v2/",
     "/api/v1/healing",
+    "/api/v1/marks",
     "/api/v1/rules",
     "/api/v1/fleet",
     "/api/v1/policies",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 from selenium.webdriver.common.by import By
 
+from components.durations import SECOND
+from spanloom import clock
 from tests.dashboards.console.browser import click, logged, needs_chromium, see, settled, shoot, table, text, until, violations
 from tests.dashboards.console.conftest import COMING
 from tests.dashboards.console.operated import Operated, operated, wait
+from tests.system.test_commands import waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +182,29 @@ def test_an_alert_shows_what_its_rule_measures_and_what_came_of_it(page: Chrome,
     assert any("checkout" in row[0] for row in table(page, "Callers of payment"))
     shoot(page, "alert")
     assert violations(page) == []
+
+
+def test_an_anomaly_is_marked_as_expected_by_name(page: Chrome, process: Operated) -> None:
+    usual, headers = [0.1 + n % 7 / 1000 for n in range(300)], {"content-type": "application/json"}
+    content = waits(clock.system() - 301 * SECOND, SECOND, [*usual, 30.0], "payment")
+    httpx2.post(f"{process.up.otlp}/v1/metrics", content=content, headers=headers, timeout=60).raise_for_status()
+    wait(lambda: bool(process.get("/api/v1/anomalies", service="payment")["anomalies"]), "no anomaly")
+    address = f"{process.url}/services/payment?tab=anomalies"
+    process.log_in(page, "vic")
+    page.get(address)
+    see(page, "queue_wait_seconds of payment")
+    settled(page)
+    assert page.find_elements(By.XPATH, "//button[normalize-space()='Mark']") == []
+    process.log_in(page, "ann")
+    page.get(address)
+    press(page, "Mark")
+    confirm(page, "Expected")
+    see(page, "Expected, says ann")
+    assert violations(page) == []
+    (mark,) = process.get("/api/v1/marks")["marks"]
+    assert (mark["who"], mark["verdict"]) == ("ann", "expected")
+    wait(lambda: bool(process.noted("anomaly-marked")), "not on the audit trail")
+    assert process.noted("anomaly-marked")[-1]["data"]["who"] == "ann"
 
 
 def test_dead_letters_are_listed_and_replayed_by_an_operator(page: Chrome, process: Operated) -> None:

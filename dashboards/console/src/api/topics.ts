@@ -23,6 +23,7 @@ const PATHS: readonly [string, Topic][] = [
   ["/api/v1/freshness", "data"],
   ["/api/v1/logs", "data"],
   ["/api/v1/map", "data"],
+  ["/api/v1/marks", "incidents"],
   ["/api/v1/rankings", "data"],
   ["/api/v1/red", "data"],
   ["/api/v1/services", "data"],

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { RankingAnswer } from "../../api/numbers";
 import { said } from "../../i18n/sentences";
 import { ago, dateTime, duration } from "../../shared/format";
+import { MarkButtons } from "../../shared/red/MarkButtons";
 import { EmptyState } from "../../shared/States";
 import { t } from "./strings";
 
@@ -21,6 +22,9 @@ export function Ranking({ ranking, opened, began = t("incidentOpened") }: { rank
       <p className="quiet" title={dateTime(time)}>
         {t("rankingAt", { when: ago(time), delta: duration(Math.abs(time - opened) * 1e6), side: t(time <= opened ? "before" : "after"), began })}
       </p>
+      {ranking.suspects.length > 0 && (
+        <MarkButtons subject="ranking" id={ranking.id} verdicts={["right", "wrong"]} others={[...new Set(ranking.suspects.slice(1).map((each) => each.service))]} />
+      )}
       <ol className="ranking">
         {ranking.suspects.map((suspect) => (
           <li key={`${suspect.service} ${suspect.instance}`}>

@@ -10,6 +10,8 @@ import { Table, type Column } from "../Table";
 import { UNUSUAL } from "./ServiceTable";
 import { t } from "./anomalyStrings";
 import { anomalyText } from "./anomalyText";
+import { MarkButtons } from "./MarkButtons";
+import { t as markText } from "./markStrings";
 
 function columns(): Column<Anomaly>[] {
   return [
@@ -60,6 +62,7 @@ function columns(): Column<Anomaly>[] {
           </Link>
         )),
     },
+    { key: "mark", header: markText("mark"), cell: (row) => <MarkButtons subject="anomaly" id={row.id} verdicts={["right", "wrong", "expected"]} /> },
   ];
 }
 
