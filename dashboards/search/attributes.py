@@ -10,7 +10,7 @@ from dashboards.search.filters import paths_of
 from dashboards.search.language import SEVERITIES
 from dashboards.search.traces import joined
 from dashboards.search.vocabulary import LOGS, SPANS
-from dashboards.tempo_api.traceql.syntax import KINDS, STATUSES, Attribute, Intrinsic, LogField
+from dashboards.tempo_api.traceql.syntax import KINDS, STATUSES, Attribute, Intrinsic, LogField, TraceField
 from stores.aggregates import Bucket
 from stores.store import Query
 from telemetry.documents import Kind
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MAX_LOOKED_AT = 5_000
 """Values of a field, the most frequent, among which those with a prefix are looked for."""
 
-_NUMBERS = {Intrinsic.DURATION}
-_FIXED: Mapping[Intrinsic | LogField, Sequence[str]] = {
+_NUMBERS = {Intrinsic.DURATION, TraceField.ANOMALY_SCORE}
+_FIXED: Mapping[Intrinsic | LogField | TraceField, Sequence[str]] = {
     Intrinsic.STATUS: STATUSES,
     Intrinsic.KIND: KINDS,
     LogField.SEVERITY: tuple(SEVERITIES),
@@ -67,7 +67,7 @@ async def values(reads: Reads, asked: Asked, name: str, prefix: str, limit: int,
     fixed: Sequence[str] = () if isinstance(field, Attribute) else _FIXED.get(field, ())
     if fixed:
         return [Bucket(one, 0) for one in fixed if one.startswith(prefix.lower())]
-    if field in {Intrinsic.DURATION, LogField.TEXT}:
+    if field in {Intrinsic.DURATION, LogField.TEXT, TraceField.ANOMALY_SCORE}:
         return []
     query = Query(kind, within(asked.environment), asked.since, asked.until, limit=MAX_LOOKED_AT if prefix else limit)
     paths = paths_of(field)

@@ -6,6 +6,7 @@ Regular expressions and parts of words are looked up first among the values that
 from __future__ import annotations
 
 import math
+from operator import ge, gt, le, lt
 from typing import TYPE_CHECKING, Protocol
 
 from dashboards.read_models.attribute_values import candidates
@@ -20,13 +21,14 @@ from dashboards.tempo_api.traceql.syntax import (
     LogField,
     Negated,
     Operator,
+    TraceField,
     ValueType,
 )
 from stores.store import AllOf, AnyOf, Contains, Exists, Not, OneOf, Range
 from telemetry.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from dashboards.tempo_api.traceql.syntax import Condition, Field
     from stores.store import Filter, Scalar
@@ -60,6 +62,19 @@ class Values(Protocol):
         ...
 
 
+class Scores(Protocol):
+    """How unusual traces are as a whole."""
+
+    def __call__(self) -> Awaitable[Mapping[str, float]]:
+        """The highest score of each trace that has one, by id."""
+        ...
+
+
+async def no_scores() -> Mapping[str, float]:
+    """Of what has none."""
+    return {}
+
+
 def paths_of(field: Field) -> tuple[str, ...]:
     """Where documents hold a field: what comes first hides the rest.
 
@@ -69,28 +84,51 @@ def paths_of(field: Field) -> tuple[str, ...]:
     if isinstance(field, Attribute):
         places = PLACES.get(field.scope, ())
         return tuple(f"{place}.{field.name}" for place in places)
-    if field not in _FIELDS:
+    if isinstance(field, TraceField) or field not in _FIELDS:
         raise InputError(f"{field} is nothing to search for")
     return (_FIELDS[field],)
 
 
-async def filter_of(condition: Condition, values: Values) -> Filter:
+async def filter_of(condition: Condition, values: Values, scores: Scores = no_scores) -> Filter:
     """The filter that holds where the condition does.
+
+    Args:
+        condition: of documents.
+        values: that they have.
+        scores: of the traces that they are of.
 
     Raises:
         TooManyValuesError: name the value, or search for less.
     """
     match condition:
         case Comparison():
+            if condition.field is TraceField.ANOMALY_SCORE:
+                return _scored(condition, await scores())
             return await _comparison(condition, values)
         case Both():
-            return AllOf([await filter_of(condition.left, values), await filter_of(condition.right, values)])
+            return AllOf([await filter_of(condition.left, values, scores), await filter_of(condition.right, values, scores)])
         case Either():
-            return AnyOf([await filter_of(condition.left, values), await filter_of(condition.right, values)])
+            return AnyOf([await filter_of(condition.left, values, scores), await filter_of(condition.right, values, scores)])
         case Negated():
-            return Not(await filter_of(condition.inner, values))
+            return Not(await filter_of(condition.inner, values, scores))
         case Always():
             return AllOf([]) if condition.value else AnyOf([])
+
+
+def _scored(comparison: Comparison, scores: Mapping[str, float]) -> Filter:
+    """A condition on scores by the traces that have such, for these stand in other documents."""
+    least = comparison.value.value
+    if least is None:
+        return (
+            OneOf("trace_id", list(scores))
+            if comparison.operator is Operator.NOT_EQUAL
+            else Not(OneOf("trace_id", list(scores)))
+        )
+    holds = _ORDERS[comparison.operator]
+    return OneOf("trace_id", [trace_id for trace_id, score in scores.items() if holds(score, float(least))])
+
+
+_ORDERS = {Operator.GREATER: gt, Operator.AT_LEAST: ge, Operator.LESS: lt, Operator.AT_MOST: le}
 
 
 async def _comparison(comparison: Comparison, values: Values) -> Filter:

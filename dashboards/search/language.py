@@ -28,6 +28,7 @@ from dashboards.tempo_api.traceql.syntax import (
     LogField,
     Negated,
     Operator,
+    TraceField,
     Value,
     ValueType,
 )
@@ -157,6 +158,8 @@ def _compared(field: Field, name: Token, operator: Operator, value: Token) -> Co
         return Comparison(field, operator, Value(ValueType.NIL, None))
     if operator in {Operator.REGEX, Operator.NOT_REGEX}:
         return _negated_if(operator is Operator.NOT_REGEX, field, _matching(field, name, value))
+    if field is TraceField.ANOMALY_SCORE:
+        return Comparison(field, operator, _score(name, operator, value))
     if field is LogField.SEVERITY:
         return _severity(operator, value)
     if operator in _ORDERS:
@@ -169,8 +172,18 @@ def _negated_if(negated: bool, field: Field, condition: Condition) -> Condition:
     return Both(Comparison(field, Operator.NOT_EQUAL, Value(ValueType.NIL, None)), Negated(condition)) if negated else condition
 
 
+def _score(name: Token, operator: Operator, value: Token) -> Value:
+    """A score is the result of a calculation: nobody knows which exactly."""
+    if operator not in _ORDERS:
+        raise _wrong(name, f"{name.text} is compared by >, >=, < or <=", f"{name.text}>={value.text}")
+    number = float(value.text) if _NUMBER.fullmatch(value.text) else math.nan
+    if not 0 <= number <= 1:
+        raise _wrong(value, f"{value.text[:50]!r} is no score: they are from 0 to 1")
+    return Value(ValueType.FLOAT, number)
+
+
 def _matching(field: Field, name: Token, value: Token) -> Condition:
-    if field in {Intrinsic.DURATION, LogField.SEVERITY, LogField.TEXT} or field in _IDS:
+    if field in {Intrinsic.DURATION, LogField.SEVERITY, LogField.TEXT, TraceField.ANOMALY_SCORE} or field in _IDS:
         raise _wrong(name, f"{name.text} cannot be compared with a regular expression")
     try:
         return Comparison(field, Operator.REGEX, Value(ValueType.STRING, value.text), Regex.of(value.text))

@@ -15,6 +15,7 @@ from dashboards.tempo_api.traceql.syntax import (
     Intrinsic,
     LogField,
     Operator,
+    TraceField,
     Value,
     ValueType,
 )
@@ -95,6 +96,7 @@ SPANS = Vocabulary(
         "parent_span_id": Intrinsic.PARENT_ID,
         "status.message": Intrinsic.STATUS_MESSAGE,
         "scope.name": Intrinsic.INSTRUMENTATION_NAME,
+        "anomaly.score": TraceField.ANOMALY_SCORE,
     },
     _word_of_spans,
     "span",

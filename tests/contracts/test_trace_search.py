@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from dashboards.api.routes import answer_errors
 from dashboards.api.traces import answer_search_errors, trace_routes
 from dashboards.read_models.reader import Reader
+from dashboards.search import trace_scores
 from telemetry.documents import Kind, anomaly_document
 from telemetry.findings import Anomaly, AnomalyKind
 from telemetry.metrics import Series
@@ -18,10 +19,12 @@ from tests.dashboards import shop
 from tests.interop import jaeger_cases as cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    import pytest
 
     from stores.store import Store
-    from telemetry.documents import Body
+    from telemetry.documents import Body, Document
 
 
 def attribute(body: Body, name: str) -> object:
@@ -132,6 +135,62 @@ async def test_rows_are_those_of_the_newest_revision_and_of_open_traces(store: S
         else:
             spans = [d.body for d in documents if d.kind is Kind.SPAN and d.body["trace_id"] == trace_id]
             assert row["span_count"] == len(spans)
+
+
+SCORED: dict[str, Callable[[float | None], bool]] = {
+    "anomaly.score>0.9": lambda score: score is not None and score > 0.9,
+    "anomaly.score>=0.97": lambda score: score is not None and score >= 0.97,
+    "anomaly.score>0.97": lambda score: score is not None and score > 0.97,
+    "anomaly.score<0.9": lambda score: score is not None and score < 0.9,
+    "anomaly.score<=0.82": lambda score: score is not None and score <= 0.82,
+    "anomaly.score!=nil": lambda score: score is not None,
+    "anomaly.score=nil": lambda score: score is None,
+    "not anomaly.score>0.9": lambda score: score is None or score <= 0.9,
+    "anomaly.score>0.6 and anomaly.score<0.9": lambda score: score is not None and 0.6 < score < 0.9,
+}
+
+
+async def test_scores_of_whole_traces_are_searched_by_as_their_anomalies_say(store: Store) -> None:
+    documents = cases.documents()
+    spans = [document.body for document in documents if document.kind is Kind.SPAN]
+    first, second, third, *_ = dict.fromkeys(body["trace_id"] for body in spans)
+    of_traces = {0.82: (first, second), 0.97: (first,), 0.5: (third,)}
+    found = [anomaly(AnomalyKind.TRACE, score, ids) for score, ids in of_traces.items()]
+    documents += [*found, anomaly(AnomalyKind.LATENCY, 0.99, (second, third))]  # which is not one of a whole trace
+    assert not (await store.write(documents)).rejected
+    await store.refresh(list(Kind))
+    scores = {first: 0.97, second: 0.82, third: 0.5}
+    different = []
+    for text, meets in SCORED.items():
+        matching = Counter(body["trace_id"] for body in spans if meets(scores.get(body["trace_id"])))
+        status, answer = await asked_of(store, "/api/v1/traces", q=text, limit=200)
+        assert status == 200, answer
+        rows = {row["trace_id"]: row["matched"]["spans"] for row in answer["traces"]}
+        if (rows, answer["total"]) != (matching, len(matching)):
+            different.append((text, rows, matching))
+        _, answer = await asked_of(store, "/api/v1/traces/facets", q=text, field="service")
+        if answer["spans"] != matching.total():
+            different.append((text, answer, matching))
+    assert different == []
+
+
+async def test_more_scores_than_are_read_are_refused_and_not_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_scores, "MAX_ANOMALIES", 1)
+    documents = cases.documents()
+    ids = next(document.body["trace_id"] for document in documents if document.kind is Kind.SPAN)
+    await store.write([*documents, *(anomaly(AnomalyKind.TRACE, score, (ids,)) for score in (0.8, 0.9))])
+    await store.refresh(list(Kind))
+    status, answer = await asked_of(store, "/api/v1/traces", q="anomaly.score>0.9")
+    assert (status, "search for less time" in answer["error"]) == (400, True)
+
+
+def anomaly(kind: AnomalyKind, score: float, trace_ids: Sequence[str]) -> Document:
+    """An anomaly of these traces, at the time of the first of the shop."""
+    start = shop.trace(1).spans[0].start + int(score * shop.MS)
+    series, ids = Series("spanloom_odd_traces", (("service", "shop"),)), tuple(map(bytes.fromhex, trace_ids))
+    return anomaly_document(
+        Anomaly(kind, series, "shop", start, start + shop.MS, score, 0.1, 1.0, "", f"score {score}", trace_ids=ids)
+    )
 
 
 async def test_a_row_has_the_highest_score_of_the_anomalies_of_whole_traces_that_name_it(store: Store) -> None:

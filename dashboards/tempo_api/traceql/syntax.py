@@ -60,6 +60,12 @@ class LogField(StrEnum):
     TEXT = "text"
 
 
+class TraceField(StrEnum):
+    """A field of what was found out about a trace, which TraceQL has no name for and the console's searches have."""
+
+    ANOMALY_SCORE = "anomaly.score"
+
+
 TYPES = {Intrinsic.STATUS: ValueType.STATUS, Intrinsic.DURATION: ValueType.DURATION, Intrinsic.KIND: ValueType.KIND}
 """Of intrinsic fields that hold no text."""
 
@@ -84,7 +90,7 @@ class Attribute:
         return f"{self.scope}.{self.name}"
 
 
-Field = Attribute | Intrinsic | LogField
+Field = Attribute | Intrinsic | LogField | TraceField
 
 
 class Operator(StrEnum):

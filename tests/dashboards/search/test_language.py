@@ -111,6 +111,10 @@ def test_a_span_that_does_not_meet_it_is_not(text: str) -> None:
         ("duration=~5", 0, 8, ""),
         ('user="ann', 5, 4, ""),
         ("'ann", 0, 4, "'ann'"),
+        ("anomaly.score=0.9", 0, 13, "anomaly.score>=0.9"),
+        ("anomaly.score>90", 14, 2, ""),
+        ("anomaly.score>high", 14, 4, ""),
+        ("anomaly.score=~'.*'", 0, 13, ""),
     ],
 )
 def test_a_mistake_has_its_place_and_what_may_have_been_meant(text: str, at: int, length: int, did_you_mean: str) -> None:
