@@ -34,7 +34,15 @@ ADDRESSES = {
     "System": "system",
 }
 
-ELSEWHERE = ("/api/v1/healing", "/api/v1/rules", "/api/v1/fleet", "/api/v1/policies", "/api/v1/dead-letters", "/api/v1/events")
+ELSEWHERE = (
+    "/api/v1/healing",
+    "/api/v1/rules",
+    "/api/v1/fleet",
+    "/api/v1/policies",
+    "/api/v1/dead-letters",
+    "/api/v1/events",
+    "/api/v1/marks",
+)
 """What is not asked of the store by each page that looks: workers and control planes answer it, and one stream is for all."""
 
 

@@ -25,6 +25,7 @@ from dashboards.tempo_api.traceql.syntax import (
     Negated,
     Operator,
     SpanSelection,
+    TraceField,
     Value,
     ValueType,
 )
@@ -101,7 +102,7 @@ def operand(written: Field | Value) -> str:
     match written:
         case Attribute(scope, name):
             return f"{scope}.{name if name == name.translate(BARE) else quoted(name)}"
-        case Intrinsic() | LogField():
+        case Intrinsic() | LogField() | TraceField():
             return str(written)
         case Value(ValueType.STRING, value):
             return quoted(str(value))
