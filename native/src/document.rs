@@ -1,9 +1,14 @@
 //! The document of a span as JSON: see `span_document` of telemetry/documents/signals.py.
 
-use crate::json::{put_attributes, put_hex_text, put_integer, put_span_attributes, put_text};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use crate::json::{pair, put_attributes, put_hex_text, put_integer, put_span_attributes, put_text, status_code};
 use crate::status::Status;
 use crate::wire::{Fields, Odd, Read};
 
+/// Fields of an `AnyValue`; between them is that of a truth value.
+const TEXT: u32 = 1;
+const INTEGER: u32 = 3;
 const MAX_TIME: u64 = i64::MAX as u64;
 const KINDS: [&[u8]; 6] = [b"Unspecified", b"Internal", b"Server", b"Client", b"Producer", b"Consumer"];
 const STATUSES: [&[u8]; 3] = [b"Unset", b"Ok", b"Error"];
@@ -62,6 +67,22 @@ impl<'a> Span<'a> {
         }
         if span.start > MAX_TIME || span.end > MAX_TIME { Err(Odd) } else { Ok(span) }
     }
+}
+
+/// What names its attributes have and of which types, as a number other than 0, by the keys of `hasher`; 0 where one is neither
+/// a text nor a truth value nor an integer. The span is one whose document could be written.
+pub fn shape(encoded: &[u8], hasher: &impl BuildHasher) -> Read<u64> {
+    let mut state = hasher.build_hasher();
+    for encoded in Span::of(encoded)?.attributes {
+        let (name, value) = pair(encoded)?;
+        let number = value.map(|value| Fields::of(value).next_field()).transpose()?.flatten().map_or(0, |field| field.0);
+        if !(TEXT..=INTEGER).contains(&number) {
+            return Ok(0);
+        }
+        let number = if status_code(name, value).is_some() { INTEGER } else { number };
+        (name, number).hash(&mut state);
+    }
+    Ok(state.finish().max(1))
 }
 
 /// Writes the document of an encoded span.

@@ -117,7 +117,7 @@ const STATUS_CODES: [&str; 2] = ["http.response.status_code", "http.status_code"
 
 /// The number of a status code that its sender wrote as a text of three digits: see `_numbered` of
 /// telemetry/documents/signals.py.
-fn status_code(name: &str, value: Option<&[u8]>) -> Option<u32> {
+pub fn status_code(name: &str, value: Option<&[u8]>) -> Option<u32> {
     if !STATUS_CODES.contains(&name) {
         return None;
     }

@@ -1,6 +1,8 @@
 //! What Python sees.
 
+use std::hash::RandomState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
@@ -18,7 +20,13 @@ use crate::split;
 create_exception!(spanloom_native, KernelPanic, PyException, "A kernel failed: an error of ours.");
 
 /// Of the functions below: `INTERFACE` of processors/kernels/extension.py.
-const INTERFACE: u32 = 6;
+const INTERFACE: u32 = 7;
+
+/// A document as JSON, and the shape of its attributes.
+type Document<'py> = (Bound<'py, PyBytes>, u64);
+
+/// The keys of shapes, by chance: no sender can make two of one number.
+static SHAPES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 type Bytes = Py<PyBytes>;
 type Parts = Vec<(u32, Bytes)>;
@@ -48,14 +56,14 @@ fn split_spans(py: Python<'_>, request: &[u8], partitions: u32, arrived: u64) ->
     })
 }
 
-/// The documents of encoded spans as JSON, each or `None` for what is not usual. `around` has two pieces for each span: its
+/// The documents of encoded spans as JSON, each with the shape of its attributes or `None` for what is not usual. `around` has two pieces for each span: its
 /// environment, and its resource and scope, as members of a JSON object without braces.
 #[pyfunction]
 fn span_documents<'py>(
     py: Python<'py>,
     spans: Vec<Bound<'py, PyBytes>>,
     around: Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>,
-) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+) -> PyResult<Vec<Option<Document<'py>>>> {
     guarded(|| {
         if spans.len() != around.len() {
             return Err(PyValueError::new_err("what is around each span"));
@@ -65,8 +73,9 @@ fn span_documents<'py>(
         for (span, (environment, resource_and_scope)) in spans.iter().zip(&around) {
             out.clear();
             let around = Around { environment: environment.as_bytes(), resource_and_scope: resource_and_scope.as_bytes() };
-            let written = document::put_document(&mut out, span.as_bytes(), around);
-            found.push(written.ok().map(|()| PyBytes::new(py, &out)));
+            let written = document::put_document(&mut out, span.as_bytes(), around)
+                .and_then(|()| document::shape(span.as_bytes(), LazyLock::force(&SHAPES)));
+            found.push(written.ok().map(|shape| (PyBytes::new(py, &out), shape)));
         }
         Ok(found)
     })

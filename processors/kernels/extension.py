@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from telemetry.resource import AttributeValue, Resource, Scope
     from telemetry.spans import DroppedCounts, Span, SpanEvent, SpanKind, SpanLink, StatusCode
 
-INTERFACE: Final = 6
+INTERFACE: Final = 7
 """Of the functions below. The same number stands in native/src/python.rs: a core that was built for others is not used."""
 
 INSTALL: Final = "`make setup` builds it where it finds cargo"
@@ -83,8 +83,13 @@ class Extension(Protocol):
         """Parts by partition, link queries as trace, span, receiver and time, and how many spans had no times."""
         ...
 
-    def span_documents(self, spans: Sequence[bytes], around: Sequence[tuple[bytes, bytes]]) -> Sequence[bytes | None]:
-        """The document of each encoded span as JSON, given members of it: its environment, and its resource and scope."""
+    def span_documents(
+        self, spans: Sequence[bytes], around: Sequence[tuple[bytes, bytes]]
+    ) -> Sequence[tuple[bytes, int] | None]:
+        """The document of each encoded span as JSON, given members of it: its environment, and its resource and scope.
+
+        With it the shape of its attributes: see `EncodedSpanDocument`.
+        """
         ...
 
     def AttributeDecoder(self) -> AttributeDecoder:  # noqa: N802 - it is a class

@@ -110,9 +110,10 @@ class NativeKernels:
             self.counts.add("span_documents", "panicked", len(spans))
             return list(map(span_document, spans))
         documents: list[Document | None] = [None] * len(spans)
-        for (place, span, one, _), json in zip(usual, written, strict=True):
-            if json is not None:
-                documents[place] = EncodedSpanDocument(span, json, one.side)
+        for (place, span, one, (_, resource_and_scope)), found in zip(usual, written, strict=True):
+            if found is not None:
+                json, shape = found
+                documents[place] = EncodedSpanDocument(span, json, one.side, shape, resource_and_scope)
         handed_back = documents.count(None)
         self.counts.add("span_documents", "native", len(spans) - handed_back)
         self.counts.add("span_documents", "handed_back", handed_back)

@@ -33,6 +33,9 @@ LONGEST_NAME = 255
 
 STRING, INTEGER, NUMBER, BOOLEAN = "keyword", "long", "double", "boolean"
 
+MAX_SHAPES, LONGEST_AROUND = 1024, 8192
+"""Shapes of attributes that are remembered as fitting, and bytes of what is around one: with all of them eight megabytes."""
+
 _FIT = {
     **dict.fromkeys(("long", "integer", "short", "byte", "unsigned_long"), frozenset({INTEGER})),
     **dict.fromkeys(("double", "float", "half_float", "scaled_float"), frozenset({INTEGER, NUMBER})),
@@ -102,6 +105,7 @@ class AttributeNames:
         self._monotonic = monotonic
         self._types: dict[str, str] = {}
         self._fitting: dict[str, dict[str, type]] = defaultdict(dict)  # by path and name, for what needs no second look
+        self._shapes: set[tuple[int, bytes]] = set()
         self._all = _Bucket(BURST, RATE, monotonic())
         self._senders: OrderedDict[str, _Bucket] = OrderedDict()
         self.refused = {"sender": 0, "time": 0, "all": 0}
@@ -113,6 +117,18 @@ class AttributeNames:
         """Know the fields that a mapping has, by their full names, with their types."""
         self._types.update(mapping)
         self._fitting.clear()
+        self._shapes.clear()
+
+    def knows(self, shape: int, around: bytes) -> bool:
+        """Whether all attributes of a span of this shape have been found to fit, with those of its resource and scope."""
+        return (shape, around) in self._shapes
+
+    def remember(self, shape: int, around: bytes) -> None:
+        """That they fit: a name that fits does so until `learn`. See `EncodedSpanDocument`."""
+        if shape and len(around) <= LONGEST_AROUND:
+            if len(self._shapes) >= MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes.add((shape, around))
 
     def over(self, path: str, attributes: Mapping[str, object], sender: str) -> list[str]:
         """The names of those attributes that have to stand in the field for the rest."""

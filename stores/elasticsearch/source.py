@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stores.checks import checked, checked_hop, checked_span, checked_trace, joined, json_text
+from stores.checks import checked, joined, json_text
 from stores.elasticsearch.attribute_names import INT64, is_name
 from stores.layout import LAYOUT, SERVICE, keys, value_at
 from telemetry.documents import Kind, timestamp
@@ -64,15 +64,13 @@ def source(document: Document, names: AttributeNames | None, fields: Body) -> tu
     """
     over = None
     if isinstance(document, EncodedSpanDocument) and names is not None:
-        checked_span(document)
+        if names.knows(document.shape, document.around):
+            return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
         over = _over(_attributes(document.span), names, _sender(document.span.resource.attributes.get("service.name")))
         if not over:
+            names.remember(document.shape, document.around)
             return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
-    if isinstance(document, EncodedHopDocument):
-        checked_hop(document)
-        return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
-    if isinstance(document, EncodedTraceDocument):
-        checked_trace(document)
+    if isinstance(document, EncodedHopDocument | EncodedTraceDocument):
         return joined(document.json, {"@timestamp": timestamp(document.time), **fields}), False
     values, misfits = checked(document)
     body, rest = document.body, dict[str, object]()

@@ -17,14 +17,18 @@ class EncodedSpanDocument(Document):
     Attributes:
         json: the body, as orjson writes it.
         span: what it is about.
+        shape: a number of the names of its attributes and their types, in this process; 0: it has none.
+        around: the resource and the scope as they are in that JSON.
     """
 
-    __slots__ = ("json", "span")
+    __slots__ = ("around", "json", "shape", "span")
 
     json: bytes
     span: Span
+    shape: int
+    around: bytes
 
-    def __init__(self, span: Span, json: bytes, side: bytes) -> None:
+    def __init__(self, span: Span, json: bytes, side: bytes, shape: int = 0, around: bytes = b"") -> None:
         """`side` is the span's, which whoever makes it knows."""
         put = object.__setattr__  # a document is frozen
         put(self, "kind", Kind.SPAN)
@@ -32,6 +36,8 @@ class EncodedSpanDocument(Document):
         put(self, "time", span.start)
         put(self, "json", json)
         put(self, "span", span)
+        put(self, "shape", shape)
+        put(self, "around", around)
 
     @property
     def body(self) -> Body:

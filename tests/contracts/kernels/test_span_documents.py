@@ -19,7 +19,7 @@ from processors.kernels.protocol import KnownGroups
 from processors.kernels.reference import unpack
 from stores.checks import LARGEST, UnstorableError, json_text
 from stores.duckdb.rows import row
-from stores.elasticsearch.attribute_names import AttributeNames
+from stores.elasticsearch.attribute_names import LONGEST_AROUND, MAX_SHAPES, AttributeNames
 from stores.elasticsearch.source import source
 from stores.layout import LAYOUT
 from telemetry import otlp
@@ -29,7 +29,7 @@ from telemetry.documents.encoded_span import EncodedSpanDocument
 from telemetry.documents.signals import span_document
 from telemetry.errors import DecodeError
 from telemetry.otlp import PackedSpan, SpanGroup, SpanPacker
-from tests.contracts.kernels.alike import FIELDS, alike
+from tests.contracts.kernels.alike import FIELDS, alike, stored
 from tests.contracts.kernels.wire import DOUBLES, Writer, bytes_field
 from tests.generated import traces
 
@@ -100,7 +100,48 @@ def test_numbers_are_written_as_orjson_writes_them(extension: Extension, numbers
     span = bytes_field(9, bytes_field(1, b"n") + bytes_field(2, bytes_field(5, values)))
     (found,) = extension.span_documents([span], [(b'"environment":"e"', b'"resource":{},"scope":{}')])
     assert found is not None
-    assert b'"attributes":' + orjson.dumps({"n": numbers}) + b"," in found
+    assert b'"attributes":' + orjson.dumps({"n": numbers}) + b"," in found[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from((0.0, 0.02)))
+def test_a_shape_that_fitted_before_is_one_that_fits_again(extension: Extension, seed: int, odd: float) -> None:
+    """Elasticsearch gets the same, and as many names are refused, as if each document was looked at."""
+    kernels, chance = NativeKernels(extension), Random(seed)
+    names, others = AttributeNames(lambda: 0.0), AttributeNames(lambda: 0.0)
+    known = [written(chance, odd) for _ in range(3)]
+    for mapping in ({}, {"attributes.i": "keyword", "attributes.s": "long"}, {"attributes.b": "object"}):
+        names.learn(mapping)
+        others.learn(mapping)
+        for spans, packed in chance.choices(known, k=6):
+            for document, span in zip(kernels.span_documents(spans, packed), spans, strict=True):
+                assert stored(source, document, names, FIELDS) == stored(source, span_document(span), others, FIELDS)
+        assert (len(names), names.refused) == (len(others), others.refused)
+
+
+def test_shapes_tell_names_types_and_senders_apart_and_are_bounded(native: NativeKernels) -> None:
+    span = next(iter(traces(1)))[0]
+    usual: dict[str, object] = {"a": "x", "b": True, "c": 1}
+    same = usual | {"a": "y", "c": 2}
+    other: list[dict[str, object]] = [{"a": "x"}, usual | {"c": "1"}, usual | {"d": 1}]
+    unfit: list[dict[str, object]] = [usual | {"a": 1.5}, usual | {"a": ["x"]}, usual | {"a": None}]
+
+    def shape(attributes: dict[str, object]) -> int:
+        sent = decoded(SpanPacker().pack(otlp.encode_spans([replace(span, attributes=attributes)])))
+        (document,) = native.span_documents(*sent)
+        assert isinstance(document, EncodedSpanDocument)
+        assert b"service.name" in document.around
+        return document.shape
+
+    assert shape(usual) == shape(same) != 0
+    assert len({shape(usual), *map(shape, other)}) == 4
+    assert [*map(shape, unfit)] == [0, 0, 0]
+    names = AttributeNames(lambda: 0.0)
+    for number in range(1, MAX_SHAPES + 2):
+        names.remember(number, b"{}")
+    assert [names.knows(number, b"{}") for number in (1, MAX_SHAPES + 1)] == [False, True]
+    names.remember(1, bytes(LONGEST_AROUND + 1))
+    assert not names.knows(1, bytes(LONGEST_AROUND + 1))
 
 
 @pytest.mark.parametrize("name", HTTP_STATUS_CODE)
