@@ -36,9 +36,9 @@ export function EdgeTable({ answer, graph, pick }: { answer: MapAnswer; graph: G
       key: "deviation",
       header: t("deviation"),
       cell: (edge) => (
-        <>
+        <span>
           <i className={`swatch s${step(edge.deviation)}`} aria-hidden="true" /> {whyOf(edge)[0] ?? words(edge)}
-        </>
+        </span>
       ),
       sort: (edge) => edge.deviation,
     },

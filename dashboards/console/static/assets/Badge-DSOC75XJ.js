@@ -1,0 +1,1 @@
+import{$ as e}from"./index-ChdsJRZ7.js";var t=e();function n({tone:e=`plain`,title:n,children:r}){return(0,t.jsx)(`span`,{className:`badge ${e}`,title:n,children:r})}export{n as t};
