@@ -28,6 +28,10 @@ LONGEST = 60
 LEAST_SHARE = 0.25
 """What is within a quarter of the expected value is no anomaly worth a person's time, however certain."""
 
+AT_ONCE = 0.9
+"""Score (once in 500 million values) from which one latency is an anomaly by itself. Below it the next one has to be nearer
+to it than to what was expected: 50 services have a million values a day, and a single slow request is no fault."""
+
 _SECOND = 1_000_000_000
 _SNAPSHOT_VERSION = 3
 
@@ -64,6 +68,7 @@ class _SeriesState:
     last: Point | None = None
     begun: tuple[Scored, float] | None = None  # how the anomaly that goes on was scored, and the value it began with
     length: int = 0  # values since
+    unconfirmed: int | None = None  # when it began, while only its first value speaks for it
     whole: bool = True  # whether every value was a whole number: then it counts things
 
 
@@ -72,6 +77,12 @@ class SeriesDetectorConfig(DetectorConfig):
 
     min_change: float = Field(
         default=LEAST_SHARE, ge=0, description="Share of the expected value within which a value is no anomaly, however rare."
+    )
+    at_once_score: float = Field(
+        default=AT_ONCE,
+        ge=0,
+        le=1,
+        description="Score from which a single latency is an anomaly; below it the next one has to confirm it.",
     )
     max_values: int = Field(
         default=LONGEST, gt=0, description="Values after which an anomaly that goes on is how things are now."
@@ -127,14 +138,22 @@ class SeriesDetector(Detector[Point]):
             if known.last is not point:
                 continue  # late or no value of its own
             seen = _seen(last, point)
+            start = last.time if last is not None else point.time
+            goes_on = known.begun is not None and _goes_on(known.begun, seen)
             if scored.score >= self._config.min_score and _matters(point.series, seen, scored, self._config.min_change):
-                known.begun, known.length = (scored, seen), 0
+                is_alone = (
+                    _kind(point.series) is AnomalyKind.LATENCY and scored.score < self._config.at_once_score and not goes_on
+                )
+                start = known.unconfirmed if goes_on and known.unconfirmed is not None else start
+                known.begun, known.length, known.unconfirmed = (scored, seen), 0, start if is_alone else None
             elif known.begun is not None:
                 known.length += 1
-                if known.length > self._config.max_values or not _goes_on(known.begun, seen):
+                if known.length > self._config.max_values or not goes_on:
                     known.begun = None
-            if known.begun is not None:
-                anomalies.append(_anomaly(point, known.begun[0], seen, last.time if last is not None else point.time))
+                elif known.unconfirmed is not None:
+                    start, known.unconfirmed = known.unconfirmed, None
+            if known.begun is not None and known.unconfirmed is None:
+                anomalies.append(_anomaly(point, known.begun[0], seen, start))
         return anomalies
 
     def _evict(self) -> None:
@@ -175,7 +194,9 @@ class SeriesDetector(Detector[Point]):
                     series.name,
                     [list(label) for label in series.labels],
                     [known.last.time, known.last.value] if known.last is not None else None,
-                    [[*astuple(known.begun[0])], known.begun[1], known.length] if known.begun is not None else None,
+                    [[*astuple(known.begun[0])], known.begun[1], known.length, known.unconfirmed]
+                    if known.begun is not None
+                    else None,
                     known.whole,
                     known.detector.snapshot(),
                 ]
@@ -197,6 +218,7 @@ class SeriesDetector(Detector[Point]):
             known = _SeriesState(StreamingDetector(_unit(series).least), Point(series, last[0], last[1]) if last else None)
             if begun is not None:
                 known.begun, known.length = (Scored(*begun[0]), begun[1]), begun[2]
+                known.unconfirmed = begun[3] if len(begun) > 3 else None  # 0.3.0 knows none
             known.whole = whole
             known.detector.restore(state)
             self._states[series] = known

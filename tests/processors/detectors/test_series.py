@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from processors.detectors.series import LONGEST, SeriesDetector, _matters
+from processors.detectors.series import AT_ONCE, LONGEST, SeriesDetector, SeriesDetectorConfig, _matters
 from processors.detectors.streaming import Scored
 from telemetry.findings import AnomalyKind
 from telemetry.metrics import Point, Series
@@ -173,7 +173,7 @@ def test_what_has_become_better_is_no_anomaly_and_what_then_becomes_worse_is(nam
     series = Series(name)
     before = [rng.uniform(0.50, 0.52) for _ in range(300)]
     assert scorer.add(points([*before, *(rng.uniform(0.050, 0.052) for _ in range(100))], series)) == []
-    (anomaly,) = scorer.add(points([20.0], series, start=400))
+    *_, anomaly = scorer.add(points([20.0, 20.0], series, start=400))
     assert anomaly.seen == 20.0
 
 
@@ -182,3 +182,41 @@ def test_a_fall_of_the_number_of_calls_is_an_anomaly() -> None:
     series = Series("spanloom_edge_call_rate_per_second")
     (anomaly,) = scorer.add(points([*(rng.uniform(40, 42) for _ in range(300)), 1.5], series))
     assert anomaly.kind is AnomalyKind.THROUGHPUT
+
+
+def after(history: list[float], config: SeriesDetectorConfig | None = None) -> SeriesDetector:
+    scorer = SeriesDetector(config)
+    scorer.add(points(history))
+    return scorer
+
+
+def hardly_an_anomaly(history: list[float]) -> float:
+    """A latency that scores enough for an anomaly, and not enough to be one alone."""
+    value = max(history)
+    while True:
+        (point,) = points([value], start=len(history))
+        score = after(history).score(point).score
+        if score >= 0.8:
+            assert score < AT_ONCE
+            return value
+        value *= 1.05
+
+
+def test_a_single_slow_value_of_a_latency_is_no_anomaly_until_the_next_confirms_it() -> None:
+    history = usual(500)
+    value = hardly_an_anomaly(history)
+    scorer, again = after(history), SeriesDetector()
+    assert scorer.add(points([value], start=500)) == []
+    again.restore(json.loads(json.dumps(scorer.snapshot())))
+    for detector in (scorer, again):
+        (anomaly,) = detector.add(points([value], start=501))
+        assert (anomaly.start, anomaly.end) == (499 * 5 * SECOND, 501 * 5 * SECOND)
+        assert anomaly.score >= 0.8
+    assert after(history).add(points([value, history[0], value], start=500)) == []
+
+
+def test_a_latency_beyond_all_doubt_is_an_anomaly_at_once_and_so_is_any_where_the_setting_says_so() -> None:
+    history = usual(500)
+    assert after(history).add(points([1000 * max(history)], start=500))
+    eager = SeriesDetectorConfig(at_once_score=0.8)
+    assert after(history, eager).add(points([hardly_an_anomaly(history)], start=500))
